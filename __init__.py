@@ -1,0 +1,1 @@
+"""innerjudge: judge language-model output from the model's inside."""

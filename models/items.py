@@ -1,0 +1,139 @@
+"""The four kinds of item that a judge can be asked about.
+
+An item is plain data: what was asked, what was answered, and (optionally) what is known about the answer. Prompts
+and token positions are made from items; labels are read from them by the comparison only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """One sampled answer, with its reasoning, to one question.
+
+    Args:
+        question_id: Traces with the same ``question_id`` are candidates of one question.
+        candidate_id: Unique within the question.
+        prompt: What the user asked.
+        response: What the model wrote, reasoning markers included.
+        answer: The final answer, as used for voting.
+        correct: Whether ``answer`` is right; ``None`` where unknown.
+        extra: Unknown fields of the input, kept as they were.
+
+    Example:
+        >>> Trace(question_id="q1", candidate_id="0", prompt="1+1?", response="<think>1+1=2</think>2").id
+        'q1/0'
+    """
+
+    question_id: str
+    candidate_id: str
+    prompt: str
+    response: str
+    answer: str | None = None
+    correct: bool | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Unique name of the item within its data set."""
+        return f"{self.question_id}/{self.candidate_id}"
+
+    @property
+    def group(self) -> str:
+        """Unit of splitting and of the bootstrap: the question."""
+        return self.question_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """One response that people scored on a scale.
+
+    ``group`` is ``extra["question_id"]`` where the data give one (several responses to one prompt), else the item.
+
+    Example:
+        >>> Rating(item_id="r1", prompt="Say hi.", response="hi", scores=(4, 5)).mean_score
+        4.5
+    """
+
+    item_id: str
+    prompt: str
+    response: str
+    criterion: str | None = None
+    reference: str | None = None
+    scores: tuple[float, ...] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Unique name of the item within its data set."""
+        return self.item_id
+
+    @property
+    def group(self) -> str:
+        """Unit of splitting and of the bootstrap."""
+        return str(self.extra.get("question_id", self.item_id))
+
+    @property
+    def mean_score(self) -> float | None:
+        """Mean of the human scores; ``None`` without any."""
+        return sum(self.scores) / len(self.scores) if self.scores else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One multiple-choice question; ``answer`` is the 0-based index of the right option.
+
+    Example:
+        >>> Choice(question_id="c1", question="Which is a fruit?", options=("iron", "pear"), answer=1).id
+        'c1'
+    """
+
+    question_id: str
+    question: str
+    options: tuple[str, ...]
+    answer: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Unique name of the item within its data set."""
+        return self.question_id
+
+    @property
+    def group(self) -> str:
+        """Unit of splitting and of the bootstrap: the question."""
+        return self.question_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two responses to one prompt; ``preference`` is ``"a"``, ``"b"`` or ``"tie"``.
+
+    Example:
+        >>> Pair(pair_id="p1", prompt="Say hi.", response_a="hi", response_b="no", preference="a").group
+        'p1'
+    """
+
+    pair_id: str
+    prompt: str
+    response_a: str
+    response_b: str
+    preference: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Unique name of the item within its data set."""
+        return self.pair_id
+
+    @property
+    def group(self) -> str:
+        """Unit of splitting and of the bootstrap."""
+        return self.pair_id
+
+
+Item = Trace | Rating | Choice | Pair
