@@ -1,0 +1,72 @@
+"""Where features came from, so that a judge never reads those of another model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from ..models.errors import InnerjudgeError
+
+#: Row convention of every per-layer array; bump when it changes, so that old artefacts are refused.
+LAYER_CONVENTION = "h[0..L] raw, then final_norm(h[L])"
+
+#: What must agree between the features that a judge was fitted on and those that it scores.
+_BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Identity of the model and of the conventions behind a set of features.
+
+    Args:
+        model: Name or folder as the user gave it. For reading only: a folder may move.
+        revision: Revision on the hub; ``None`` for a folder.
+        fingerprint: Hash of the config, the tokenizer and a sample of every weight.
+        dtype: Type of the weights during the pass.
+        attention: Attention kernel of the pass.
+        chat_template: Hash of the chat template; ``"none"`` without one.
+        layers: Row convention of per-layer arrays.
+        versions: Library versions. For reading only.
+
+    Example:
+        >>> a = Provenance("m", None, "f1", "float32", "sdpa", "none")
+        >>> b = Provenance("m", None, "f2", "float32", "sdpa", "none")
+        >>> a.differences(b)
+        ('fingerprint',)
+    """
+
+    model: str
+    revision: str | None
+    fingerprint: str
+    dtype: str
+    attention: str
+    chat_template: str
+    layers: str = LAYER_CONVENTION
+    versions: tuple[tuple[str, str], ...] = ()
+
+    def differences(self, other: Provenance) -> tuple[str, ...]:
+        """Names of the binding fields in which two provenances differ."""
+        return tuple(name for name in _BINDING if getattr(self, name) != getattr(other, name))
+
+    def require(self, other: Provenance, what: str) -> None:
+        """Raise unless ``other`` (what was given) agrees with this one (what is expected).
+
+        Raises:
+            InnerjudgeError: Naming each field that differs, both values, and what to do.
+        """
+        names = self.differences(other)
+        if names:
+            pairs = ", ".join(f"{n} {getattr(other, n)!r} instead of {getattr(self, n)!r}" for n in names)
+            raise InnerjudgeError(
+                f"{what}: given features of {other.model!r} with {pairs}; expected features of {self.model!r}: "
+                f"extract them again with that model, or fit the judge on features of {other.model!r}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a JSON header."""
+        return {**asdict(self), "versions": dict(self.versions)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_json`."""
+        return cls(**{**data, "versions": tuple(sorted(data.get("versions", {}).items()))})

@@ -1,0 +1,111 @@
+"""What one pass is asked to keep.
+
+A readout names positions by their role; the pass looks them up in each item. ``L`` is the number of blocks, ``D`` the
+width of the residual stream, ``H`` the number of query heads, ``M`` the number of verdict labels, ``K`` the largest
+number of options.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenStates:
+    """The residual stream at one position, in every block: array ``[n, L + 2, D]``.
+
+    Row ``l`` in ``0..L`` is the raw ``h[l]`` (row 0 enters block 1, row ``L`` leaves the last block); row ``L + 1`` is
+    ``final_norm(h[L])``, which Hugging Face returns as the last entry of ``hidden_states``.
+
+    Example:
+        >>> HiddenStates("reasoning_end").name
+        'hidden/reasoning_end'
+    """
+
+    position: str
+
+    @property
+    def name(self) -> str:
+        """Key in :attr:`Features.arrays`."""
+        return f"hidden/{self.position}"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLogits:
+    """Logits of the verdict labels after every block: array ``[n, 2, L + 1, M]``.
+
+    Axis 1 is (raw, normed): ``unembed(h[l])`` and ``unembed(final_norm(h[l]))`` for ``l = 0..L``, both with the model's own
+    logit post-processing (bias, scale, soft-cap). ``[:, 1, L]`` are the model's logits.
+
+    Example:
+        >>> LabelLogits("score").name
+        'logits/score'
+    """
+
+    position: str = "score"
+
+    @property
+    def name(self) -> str:
+        """Key in :attr:`Features.arrays`."""
+        return f"logits/{self.position}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryKey:
+    """Query-key products between one position and several: array ``[n, L, H, K]``, zero beyond an item's options.
+
+    ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as its authors'
+    later code settles it), ``"after"`` the rotated ones. No ``1/sqrt(head_dim)``, no softmax, no mask.
+
+    Example:
+        >>> QueryKey().name
+        'qk/before'
+    """
+
+    rotary: Literal["before", "after"] = "before"
+    query: str = "score"
+    keys: str = "option_end"
+
+    @property
+    def name(self) -> str:
+        """Key in :attr:`Features.arrays`."""
+        return f"qk/{self.rotary}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionWeights:
+    """Post-softmax attention from one position to several: array ``[n, L, H, K]``, zero beyond an item's options.
+
+    Example:
+        >>> AttentionWeights().name
+        'attention'
+    """
+
+    query: str = "score"
+    keys: str = "option_end"
+
+    @property
+    def name(self) -> str:
+        """Key in :attr:`Features.arrays`."""
+        return "attention"
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseLogProb:
+    """Sum of the response tokens' log-probabilities and their number: array ``[n, 2]``.
+
+    The tokens after ``prompt_end`` up to and including ``response_end``, each given all before it.
+
+    Example:
+        >>> ResponseLogProb().name
+        'logprob'
+    """
+
+    @property
+    def name(self) -> str:
+        """Key in :attr:`Features.arrays`."""
+        return "logprob"
+
+
+Readout = HiddenStates | LabelLogits | QueryKey | AttentionWeights | ResponseLogProb
