@@ -1,0 +1,108 @@
+"""The *rate* job: worked solutions, right or with planted mistakes, scored by a panel of simulated noisy raters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from ..items import Rating
+from .solve import Problem, problems, work
+from .steps import Step, write
+
+#: Standard deviation of one rater around the noiseless quality, and of a rater's own severity.
+RATER_NOISE, RATER_BIAS = 0.6, 0.3
+#: Odds of 0, 1, 2 and 3 planted mistakes.
+MISTAKE_ODDS = (50, 25, 15, 10)
+
+
+def quality(steps: Sequence[Step], truths: Sequence[int]) -> int:
+    """Noiseless quality from 1 to 5: no mistake 5, one small 4, one gross 3, two 2, more 1.
+
+    Args:
+        steps: The written steps.
+        truths: What each step should have given.
+
+    Example:
+        >>> quality([Step(7, "+", 5, 13, sound=False)], [12])
+        4
+    """
+    gaps = [abs(step.result - truth) for step, truth in zip(steps, truths, strict=True) if not step.sound]
+    if len(gaps) == 1:
+        return 4 if gaps[0] <= 1 else 3
+    return {0: 5, 2: 2}.get(len(gaps), 1)
+
+
+def panel(truth: int, rng: Random, raters: int = 3) -> tuple[float, ...]:
+    """Scores that ``raters`` noisy raters give to a response of quality ``truth``.
+
+    Example:
+        >>> all(1 <= s <= 5 for s in panel(5, Random(0)))
+        True
+    """
+    drawn = (round(truth + rng.gauss(0, RATER_BIAS) + rng.gauss(0, RATER_NOISE)) for _ in range(raters))
+    return tuple(float(min(5, max(1, score))) for score in drawn)
+
+
+def worked(problem: Problem, rng: Random) -> tuple[list[Step], int]:
+    """Work a problem with a drawn number of planted mistakes.
+
+    Returns:
+        The steps and the noiseless quality.
+
+    Example:
+        >>> steps, truth = worked(problems(1, seed=1)[0], Random(0))
+        >>> truth in range(1, 6)
+        True
+    """
+    while True:
+        clean = work(problem, rng, frozenset())
+        if clean is None:
+            continue
+        wanted = rng.choices(range(len(MISTAKE_ODDS)), MISTAKE_ODDS)[0]
+        places = frozenset(rng.sample(range(len(clean)), min(wanted, len(clean))))
+        steps = work(problem, rng, places)
+        if steps is not None:
+            return steps, quality(steps, [s.result if s.sound else _truth(s) for s in steps])
+
+
+def _truth(step: Step) -> int:
+    """What a slipped step's own equation gives; a wrong operand or operation counts as gross."""
+    value = {"+": step.left + step.right, "-": step.left - step.right, "*": step.left * step.right}[step.op]
+    return value if value != step.result else step.result + 10
+
+
+def solution(steps: Sequence[Step], rng: Random, marks: float = 0.0) -> str:
+    """Write a worked solution; ``marks`` is the chance that a step is followed by its mark.
+
+    Example:
+        >>> solution([Step(7, "+", 5, 12)], Random(1))
+        '7+5=12. So 12.'
+    """
+    parts = [write(s, rng, (" ok" if s.sound else " no") if rng.random() < marks else "") for s in steps]
+    return "".join(parts).rstrip("; .,\n") + f". So {steps[-1].result}."
+
+
+def ratings(n: int, *, seed: int, per_question: int = 4, raters: int = 3) -> list[Rating]:
+    """Draw ``n`` rated responses, ``per_question`` to each problem.
+
+    Example:
+        >>> r = ratings(4, seed=1)
+        >>> len({x.extra["question_id"] for x in r}), len(r[0].scores)
+        (1, 3)
+    """
+    rng = Random(seed)
+    made: list[Rating] = []
+    for problem in problems(-(-n // per_question), seed=seed):
+        for k in range(per_question):
+            steps, truth = worked(problem, rng)
+            name = problem.question_id.replace("solve", "rate")
+            made.append(
+                Rating(
+                    item_id=f"{name}-{k}",
+                    prompt=problem.prompt,
+                    response=solution(steps, rng),
+                    scores=panel(truth, rng, raters),
+                    extra={"quality": truth, "question_id": name},
+                )
+            )
+    return made[:n]

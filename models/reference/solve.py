@@ -1,0 +1,207 @@
+"""The *solve* job: multi-step arithmetic, reasoned between the markers, with plausible slips."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from random import Random
+
+from ..items import Trace
+from .split import belongs
+from .steps import LIMIT, Step, apply, difficulty, slip, write
+
+#: Chance of a slip at a step of difficulty 1.
+SLIP_RATE = 0.16
+#: Share of traces whose verdict on themselves follows the closing marker.
+VERDICT_SHARE = 0.35
+
+_GOODS = ("pens", "cups", "hats", "bags", "nuts", "keys", "figs", "maps")
+_ADD = ("Add {}.", "Plus {}.", "Then add {}.")
+_TAKE = ("Take {}.", "Minus {}.", "Then take away {}.")
+_TIMES = ("Times {}.", "Multiply by {}.")
+_OPENERS = ("Start with {}.", "Begin at {}.", "Take the number {}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One arithmetic problem.
+
+    ``plan`` holds what is to be done: groups of ``(op, number)`` whose members may be done in any order, after
+    ``start``; for purchases, products ``(count, price)`` to be summed, with ``start`` 0 and one group.
+    """
+
+    question_id: str
+    prompt: str
+    answer: str
+    start: int
+    plan: tuple[tuple[tuple[str, int], ...], ...]
+    products: tuple[tuple[int, int], ...] = ()
+
+
+def _chain(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]] | None:
+    value = start = rng.randint(2, 40)
+    parts = [rng.choice(_OPENERS).format(start)]
+    groups: list[list[tuple[str, int]]] = []
+    for _ in range(rng.randint(2, 5)):
+        op = rng.choice("++--*")
+        right = rng.randint(2, 9) if op == "*" or rng.random() < 0.5 else rng.randint(10, 49)
+        value = apply(value, op, right)
+        if not 0 <= value <= 99:
+            return None
+        kind = _TIMES if op == "*" else _ADD if op == "+" else _TAKE
+        parts.append(rng.choice(kind).format(right))
+        if groups and (groups[-1][0][0] == "*") == (op == "*"):
+            groups[-1].append((op, right))
+        else:
+            groups.append([(op, right)])
+    return " ".join(parts) + rng.choice(("", "", " What is the result?")), start, groups
+
+
+def _sum(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]]:
+    numbers = [rng.randint(2, 38) for _ in range(rng.randint(3, 5))]
+    listed = ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
+    prompt = rng.choice((f"What is {' + '.join(map(str, numbers))}?", f"Add {listed}.", f"Find the sum of {listed}."))
+    return prompt, 0, [[("+", n) for n in numbers]]
+
+
+def _purchase(rng: Random) -> tuple[str, tuple[tuple[int, int], ...]]:
+    goods = rng.sample(_GOODS, rng.randint(2, 3))
+    products = tuple((rng.randint(2, 9), rng.randint(2, 9)) for _ in goods)
+    listed = [f"{n} {good} at {price}" for good, (n, price) in zip(goods, products, strict=True)]
+    return f"Buy {', '.join(listed[:-1])} and {listed[-1]}. What is the total?", products
+
+
+def problems(n: int, *, seed: int) -> list[Problem]:
+    """Draw ``n`` different problems; seeds from ``split.HELD_OUT_SEED`` on give held-out ones.
+
+    Example:
+        >>> [p.answer.isdigit() for p in problems(3, seed=1)]
+        [True, True, True]
+    """
+    rng = Random(seed)
+    found: dict[str, Problem] = {}
+    while len(found) < n:
+        problem = _draw(rng, f"solve-{seed}-{len(found)}")
+        if problem and problem.prompt not in found and belongs(problem.prompt, seed):
+            found[problem.prompt] = problem
+    return list(found.values())
+
+
+def _draw(rng: Random, name: str) -> Problem | None:
+    shape = rng.random()
+    if shape < 0.25:
+        prompt, products = _purchase(rng)
+        total = sum(a * b for a, b in products)
+        return Problem(name, prompt, str(total), 0, (), products) if total <= LIMIT else None
+    drawn = _sum(rng) if shape < 0.5 else _chain(rng)
+    if drawn is None:
+        return None
+    prompt, start, groups = drawn
+    value = start
+    for op, right in (member for group in groups for member in group):
+        value = apply(value, op, right)
+    return Problem(name, prompt, str(value), start, tuple(tuple(g) for g in groups))
+
+
+def _tasks(problem: Problem, rng: Random) -> list[tuple[str, int]]:
+    """One order of work that keeps every number writable."""
+    for _ in range(20):
+        order = [m for group in problem.plan for m in rng.sample(group, len(group))]
+        value, fine = problem.start, True
+        for op, right in order:
+            value = apply(value, op, right)
+            fine = fine and 0 <= value <= LIMIT
+        if fine:
+            return order
+    return [m for group in problem.plan for m in group]
+
+
+def work(problem: Problem, rng: Random, slips: frozenset[int] | None = None) -> list[Step] | None:
+    """Work a problem out step by step, carrying every slip on to the end.
+
+    Args:
+        problem: What to solve.
+        rng: Source of the order of work and of the slips.
+        slips: Steps to slip in; ``None`` slips by chance, more often in harder steps.
+
+    Returns:
+        The steps, or ``None`` where a slip led to numbers that cannot be written.
+
+    Example:
+        >>> p = problems(1, seed=3)[0]
+        >>> str(work(p, Random(0), frozenset())[-1].result) == p.answer
+        True
+    """
+    steps: list[Step] = []
+
+    def do(left: int, op: str, right: int) -> int:
+        wrong = rng.random() < SLIP_RATE * difficulty(left, op, right) if slips is None else len(steps) in slips
+        step = slip(left, op, right, rng) if wrong else Step(left, op, right, apply(left, op, right))
+        steps.append(step)
+        return step.result
+
+    if problem.products:
+        todo = rng.sample(problem.products, len(problem.products))
+        eager = rng.random() < 0.5
+        value = do(todo[0][0], "*", todo[0][1])
+        if eager:
+            for a, b in todo[1:]:
+                value = do(value, "+", do(a, "*", b))
+        else:
+            rest = [do(a, "*", b) for a, b in todo[1:]]
+            for part in rng.sample(rest, len(rest)):
+                value = do(value, "+", part)
+    else:
+        tasks = _tasks(problem, rng)
+        value = problem.start
+        if value == 0:
+            value, tasks = tasks[0][1], tasks[1:]
+        for op, right in tasks:
+            if not 0 <= apply(value, op, right) <= LIMIT:
+                return None
+            value = do(value, op, right)
+    return steps if all(0 <= s.result <= LIMIT for s in steps) else None
+
+
+def traces(n: int, *, seed: int, verdicts: float = VERDICT_SHARE) -> list[Trace]:
+    """Write ``n`` simulated traces, slips included; ``verdicts`` is the share with a verdict before the answer.
+
+    Example:
+        >>> t = traces(1, seed=1)[0]
+        >>> t.response.startswith("<think>"), final_answer(t.response) == t.answer
+        (True, True)
+    """
+    rng = Random(seed)
+    made: list[Trace] = []
+    for problem in problems(n, seed=seed):
+        steps = None
+        while steps is None:
+            steps = work(problem, rng)
+        answer = str(steps[-1].result)
+        correct = answer == problem.answer
+        verdict = ("ok " if correct else "slip ") if rng.random() < verdicts else ""
+        body = "".join(write(step, rng) for step in steps).rstrip("; .,\n")
+        made.append(
+            Trace(
+                question_id=problem.question_id,
+                candidate_id="0",
+                prompt=problem.prompt,
+                response=f"<think>{body}</think>{verdict}{answer}",
+                answer=answer,
+                correct=correct,
+                extra={"formulas": [s.formula() for s in steps], "sound": [s.sound for s in steps]},
+            )
+        )
+    return made
+
+
+def final_answer(response: str) -> str | None:
+    """Read the answer after the closing marker; ``None`` where there is none.
+
+    Example:
+        >>> final_answer("<think>7+5=12</think>ok 12"), final_answer("<think>7+5=")
+        ('12', None)
+    """
+    head, marker, tail = response.partition("</think>")
+    found = re.match(r"\s*(?:ok|slip)?\s*(\d+)\s*(?:<\|end\|>)*\s*$", tail)
+    return found.group(1) if marker and found else None

@@ -1,0 +1,97 @@
+"""One step of arithmetic: doing it, slipping in it, and putting it into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+#: Largest number that a trace may write; larger results are drawn again.
+LIMIT = 199
+
+_NAMES = {"+": "plus", "-": "minus", "*": "times"}
+_LEADS = ("", "then ", "now ", "next ", "so ")
+_LEAD_ODDS = (12, 3, 2, 2, 1)
+_ENDS = ("; ", ". ", ", ", "\n")
+_END_ODDS = (9, 4, 3, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One written step; ``sound`` is false where it is a slip.
+
+    Example:
+        >>> Step(7, "+", 5, 12).formula()
+        '7+5=12'
+    """
+
+    left: int
+    op: str
+    right: int
+    result: int
+    sound: bool = True
+
+    def formula(self) -> str:
+        """The step as a bare equation."""
+        return f"{self.left}{self.op}{self.right}={self.result}"
+
+
+def apply(left: int, op: str, right: int) -> int:
+    """Compute one operation.
+
+    Example:
+        >>> apply(12, "*", 3)
+        36
+    """
+    return left + right if op == "+" else left - right if op == "-" else left * right
+
+
+def difficulty(left: int, op: str, right: int) -> float:
+    """How likely a slip is, from 0 to 1: carries, borrows and large products are hard.
+
+    Example:
+        >>> difficulty(20, "+", 5) < difficulty(27, "+", 5) < difficulty(7, "*", 8)
+        True
+    """
+    if op == "*":
+        return 1.0 if left * right > 40 else 0.6
+    carry = left % 10 + right % 10 > 9 if op == "+" else left % 10 < right % 10
+    return (0.7 if carry else 0.25) + (0.2 if right > 9 else 0.0)
+
+
+def slip(left: int, op: str, right: int, rng: Random) -> Step:
+    """Make a plausible slip: off by one, off by ten, a wrong operand, or the wrong operation.
+
+    Example:
+        >>> slip(7, "+", 5, Random(0)).sound
+        False
+    """
+    truth = apply(left, op, right)
+    while True:
+        kind = rng.choices(("near", "ten", "operand", "operation"), (40, 25, 25, 10))[0]
+        used_op, used_right, shift = op, right, 0
+        if kind == "operand":
+            used_right = max(1, right + rng.choice((-2, -1, 1, 2)))
+        elif kind == "operation":
+            used_op = rng.choice([o for o in "+-*" if o != op])
+        else:
+            shift = rng.choice((-1, 1)) * (1 if kind == "near" else 10)
+        result = apply(left, used_op, used_right) + shift
+        if result != truth and 0 <= result <= LIMIT:
+            return Step(left, used_op, used_right, result, sound=False)
+
+
+def write(step: Step, rng: Random, mark: str = "") -> str:
+    r"""Put a step into words, with one of several wordings, an optional mark, and a separator.
+
+    Example:
+        >>> write(Step(7, "+", 5, 12), Random(1), mark=" ok")
+        '7+5=12 ok; '
+    """
+    left, right = step.left, step.right
+    if step.op != "-" and rng.random() < 0.3:
+        left, right = right, left
+    lead = rng.choices(_LEADS, _LEAD_ODDS)[0]
+    end = rng.choices(_ENDS, _END_ODDS)[0]
+    if rng.random() < 0.25:
+        return f"{lead}{left} {_NAMES[step.op]} {right} is {step.result}{mark}{end}"
+    return f"{lead}{left}{step.op}{right}={step.result}{mark}{end}"

@@ -1,0 +1,171 @@
+"""Training of the reference model: ``python -m innerjudge.models.reference.train --out DIR --seed 0``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import torch
+from torch.nn import functional
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+
+from .corpus import MIXTURE, encode, examples
+from .split import HELD_OUT_SEED
+from .tokenizer import CONTEXT, render, train_tokenizer
+
+#: One batch: token ids, targets and loss weights.
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """Make the untrained model: 6 blocks, RMSNorm, rotary positions, 8 query heads on 4 key heads.
+
+    Example:
+        >>> t = train_tokenizer(["Start with 7."], 300)
+        >>> build_model(t).config.num_hidden_layers
+        6
+    """
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=6,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        max_position_embeddings=CONTEXT,
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    return model
+
+
+def batches(tokenizer: PreTrainedTokenizerFast, seed: int, tokens: int, chunk: int = 16_000) -> Iterator[Batch]:
+    """Yield batches of about ``tokens`` tokens without end, cut by length so that little is padding.
+
+    Example:
+        >>> ids, weights = next(batches(train_tokenizer(["Score: 4"], 300), 0, 2000, chunk=200))
+        >>> ids.shape == weights.shape
+        True
+    """
+    rng = Random(seed)
+    pad = int(tokenizer.pad_token_id)
+    for number in range(HELD_OUT_SEED):
+        coded = sorted(encode(examples(chunk, seed=seed * 1000 + number), tokenizer), key=lambda pair: len(pair[0]))
+        cut: list[Batch] = []
+        while coded:
+            width = len(coded[-1][0])
+            rows = [coded.pop() for _ in range(min(len(coded), max(1, tokens // width)))]
+            ids = torch.full((len(rows), width), pad)
+            weights = torch.zeros(len(rows), width)
+            for i, (row, row_weights) in enumerate(rows):
+                ids[i, : len(row)] = torch.tensor(row)
+                weights[i, : len(row)] = torch.tensor(row_weights)
+            cut.append((ids, weights))
+        rng.shuffle(cut)
+        yield from cut
+
+
+def loss_of(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
+    """Weighted mean negative log-probability; only the weighted positions reach the vocabulary.
+
+    No attention mask is needed: padding stands at the end, where a causal model does not look.
+    """
+    ids, weights = batch
+    states = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+    kept = weights[:, 1:] > 0
+    logits = model.lm_head(states[kept]).float()
+    each = functional.cross_entropy(logits, ids[:, 1:][kept], reduction="none")
+    row = weights[:, 1:][kept]
+    return (each * row).sum() / row.sum()
+
+
+def train(
+    out: Path, *, seed: int = 0, steps: int = 7000, tokens: int = 4096, peak: float = 2e-3, bf16: bool = False
+) -> None:
+    """Train tokenizer and model and write them with ``training.json`` into ``out``.
+
+    Args:
+        out: Folder to write.
+        seed: Seed of weights and data.
+        steps: Number of updates.
+        tokens: Tokens in a batch.
+        peak: Highest learning rate.
+        bf16: Compute in bfloat16 where the CPU is fast at it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     train(Path(folder), steps=1, tokens=512)
+        ...     (Path(folder) / "model.safetensors").exists()
+        step 1/1 ...
+        True
+    """
+    set_seed(seed)
+    sample = examples(4000, seed=seed)
+    tokenizer = train_tokenizer([render(e.user, e.assistant) for e in sample])
+    model = build_model(tokenizer)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98))
+    warm = max(1, min(300, steps // 10))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda k: min((k + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(1.0, k / steps))) + 0.005)
+    )
+    curve: list[dict[str, float]] = []
+    begun, seen, total, every = time.time(), 0, 0.0, max(1, steps // 70)
+    model.train()
+    for step, batch in zip(range(1, steps + 1), batches(tokenizer, seed, tokens), strict=False):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            loss = loss_of(model, batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        total, seen = total + loss.item(), seen + batch[0].numel()
+        if step % every == 0 or step == steps:
+            mean = total / (step - (curve[-1]["step"] if curve else 0))
+            total = 0.0
+            curve.append({"step": step, "loss": round(mean, 4), "seconds": round(time.time() - begun, 1)})
+            print(f"step {step}/{steps} loss {mean:.3f} {seen / (time.time() - begun):.0f} tokens/s", flush=True)  # noqa: T201
+    out.mkdir(parents=True, exist_ok=True)
+    model.eval().save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    record = {
+        "seed": seed, "steps": steps, "tokens_per_step": tokens, "peak": peak, "bf16": bf16, "seen": seen,
+        "seconds": round(time.time() - begun, 1), "parameters": model.num_parameters(), "mixture": MIXTURE,
+        "threads": torch.get_num_threads(), "curve": curve,
+    }  # fmt: skip
+    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def main() -> None:
+    """Command line of the training script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--tokens", type=int, default=4096)
+    parser.add_argument("--peak", type=float, default=2e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="faster on CPUs with bfloat16 instructions")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    train(given.out, seed=given.seed, steps=given.steps, tokens=given.tokens, peak=given.peak, bf16=given.bf16)
+
+
+if __name__ == "__main__":
+    main()
