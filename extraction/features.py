@@ -26,8 +26,8 @@ class Features:
     Args:
         ids: Item ids, length ``n``.
         groups: Question of each item, length ``n``: the unit of splits and of the bootstrap.
-        arrays: Name of a readout -> float32 array whose first axis is ``n``. Rows of missing items are zero: ask :meth:`present`
-            which rows count.
+        arrays: Name of a readout -> float32 array whose first axis is ``n``. Rows of missing items are zero: ask
+            :meth:`present` which rows count.
         texts: Name of a generation -> ``n`` generated strings (new tokens only).
         missing: Name of a readout or generation -> item id -> reason why it has none.
         provenance: Identity of the model and of the conventions.
@@ -56,7 +56,9 @@ class Features:
         sizes = {"groups": len(self.groups)} | {k: len(v) for k, v in (self.arrays | self.texts).items()}
         wrong = {k: size for k, size in sizes.items() if size != n}
         if wrong:
-            raise InnerjudgeError(f"given {n} ids but {wrong} rows, expected {n} each: build features from one item list")
+            raise InnerjudgeError(
+                f"given {n} ids but {wrong} rows, expected {n} each: build features from one item list"
+            )
         if len(set(self.ids)) != n:
             twice = next(i for i in self.ids if self.ids.count(i) > 1)
             raise InnerjudgeError(f"given the id {twice!r} twice, expected unique ids: rename one of the items")
@@ -170,7 +172,9 @@ class Features:
         """
         path = Path(folder)
         if not (path / "features.json").is_file():
-            raise InnerjudgeError(f"given {str(path)!r}, expected a folder with features.json: run `innerjudge extract`")
+            raise InnerjudgeError(
+                f"given {str(path)!r}, expected a folder with features.json: run `innerjudge extract`"
+            )
         header = json.loads((path / "features.json").read_text(encoding="utf-8"))
         return cls(
             ids=tuple(header["ids"]),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 from ..models.errors import InnerjudgeError
+from ..models.loading import LanguageModel
 
 #: Row convention of every per-layer array; bump when it changes, so that old artefacts are refused.
 LAYER_CONVENTION = "h[0..L] raw, then final_norm(h[L])"
@@ -70,3 +73,28 @@ class Provenance:
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_json`."""
         return cls(**{**data, "versions": tuple(sorted(data.get("versions", {}).items()))})
+
+
+def provenance(lm: LanguageModel) -> Provenance:
+    """Identity of a loaded model, as features and judges carry it."""
+    return Provenance(
+        model=lm.name,
+        revision=lm.revision,
+        fingerprint=lm.fingerprint,
+        dtype=lm.dtype,
+        attention=lm.attention,
+        chat_template=lm.chat_template_hash,
+        versions=versions(),
+    )
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """Versions of Python and of the libraries that make the numbers."""
+    names = ("innerjudge", "numpy", "scikit-learn", "torch", "transformers")
+    found = [("python", platform.python_version())]
+    for name in names:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            found.append((name, "not installed"))
+    return tuple(sorted(found))

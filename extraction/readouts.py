@@ -35,8 +35,8 @@ class HiddenStates:
 class LabelLogits:
     """Logits of the verdict labels after every block: array ``[n, 2, L + 1, M]``.
 
-    Axis 1 is (raw, normed): ``unembed(h[l])`` and ``unembed(final_norm(h[l]))`` for ``l = 0..L``, both with the model's own
-    logit post-processing (bias, scale, soft-cap). ``[:, 1, L]`` are the model's logits.
+    Axis 1 is (raw, normed): ``unembed(h[l])`` and ``unembed(final_norm(h[l]))`` for ``l = 0..L``, both with the model's
+    own logit post-processing (bias, scale, soft-cap). ``[:, 1, L]`` are the model's logits.
 
     Example:
         >>> LabelLogits("score").name
@@ -55,8 +55,8 @@ class LabelLogits:
 class QueryKey:
     """Query-key products between one position and several: array ``[n, L, H, K]``, zero beyond an item's options.
 
-    ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as its authors'
-    later code settles it), ``"after"`` the rotated ones. No ``1/sqrt(head_dim)``, no softmax, no mask.
+    ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as its
+    authors' later code settles it), ``"after"`` the rotated ones. No ``1/sqrt(head_dim)``, no softmax, no mask.
 
     Example:
         >>> QueryKey().name

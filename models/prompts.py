@@ -25,10 +25,11 @@ class Prompt:
 
     Args:
         user: Text of the user turn.
-        cue: Text before the verdict, such as ``"Score:"``. Teacher-forced in direct mode; searched in the generated text
-            in reasoned mode.
+        cue: Text before the verdict, such as ``"Score:"``. Teacher-forced in direct mode; searched in the generated
+            text in reasoned mode.
         labels: The verdict strings in order, such as ``("1", ..., "5")``.
-        option_spans: For choices, the character span ``[start, end)`` of each option line in ``user``, newline included.
+        option_spans: For choices, the character span ``[start, end)`` of each option line in ``user``, newline
+            included.
     """
 
     user: str
@@ -100,7 +101,7 @@ def choice_prompt(
         ['A. iron\n', 'B. pear\n']
     """
     texts = [*options, *(ABSTAIN_OPTIONS if abstain else ())]
-    if not 2 <= len(options) or len(texts) > len(ascii_uppercase):
+    if not len(options) >= 2 or len(texts) > len(ascii_uppercase):
         raise InnerjudgeError(f"given {len(options)} options, expected 2 to 24: drop or merge options")
     user = f"Question: {question}\nOptions:\n"
     spans = []

@@ -1,0 +1,130 @@
+"""The forward pass of one batch, with the taps that its readouts need."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models.errors import InnerjudgeError
+from ..models.loading import LanguageModel
+from ..models.positions import Encoded
+from .attention import AttentionTap
+from .batching import Batch, PaddingSide, collate
+from .features import Array
+from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
+from .residual import ResidualTap
+
+#: Rows unembedded at once for log-probabilities: bounds memory at rows x vocabulary.
+_LOGPROB_ROWS = 512
+
+
+@torch.inference_mode()
+def run_batch(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    readouts: Sequence[Readout],
+    missing: Mapping[str, Mapping[str, str]],
+    side: PaddingSide,
+) -> dict[str, Array]:
+    """Name of a readout -> values of the batch; rows of items in ``missing`` and padding beyond an item's labels are zero."""
+    batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device)
+    single = list(dict.fromkeys(r.position for r in readouts if isinstance(r, HiddenStates | LabelLogits)))
+    paired = [r for r in readouts if isinstance(r, QueryKey | AttentionWeights)]
+    log_probs = any(isinstance(r, ResponseLogProb) for r in readouts)
+    at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
+    residual = ResidualTap(lm.anatomy, at, keep_normed=log_probs)
+    tap = _attention_tap(lm, items, batch, paired) if paired else None
+    found: dict[str, Tensor] = {}
+    with residual:
+        if tap is None:
+            _forward(lm, batch)
+        else:
+            with tap:
+                _forward(lm, batch)
+            found |= tap.results()
+    if single:
+        states = residual.states
+        for readout in readouts:
+            if isinstance(readout, HiddenStates):
+                rows = states[:, :, single.index(readout.position)]
+                found[readout.name] = torch.cat((rows, lm.anatomy.final_norm(rows[:, -1:])), dim=1)
+            elif isinstance(readout, LabelLogits):
+                rows = states[:, :, single.index(readout.position)]
+                ids = _padded([item.label_ids for item in items], rows.device)
+                both = torch.stack((rows, lm.anatomy.final_norm(rows)), dim=1)
+                found[readout.name] = lm.anatomy.label_logits(both, ids)
+    if log_probs:
+        assert residual.normed is not None
+        found["logprob"] = _response_log_probs(lm, residual.normed, items, batch)
+    _silence(found, items, missing, plain={r.name for r in readouts if isinstance(r, HiddenStates | ResponseLogProb)})
+    return {name: value.float().cpu().numpy() for name, value in found.items()}
+
+
+def _attention_tap(
+    lm: LanguageModel, items: Sequence[Encoded], batch: Batch, readouts: Sequence[QueryKey | AttentionWeights]
+) -> AttentionTap:
+    roles = {(r.query, r.keys) for r in readouts}
+    if len(roles) > 1:
+        raise InnerjudgeError(
+            f"given query-key readouts at {sorted(roles)}, expected one pair of positions a pass: extract twice and join"
+        )
+    query, keys = roles.pop()
+    kinds = frozenset(r.name for r in readouts)
+    return AttentionTap(lm, _index(items, query, batch)[:, 0], _index(items, keys, batch), kinds=kinds)
+
+
+def _forward(lm: LanguageModel, batch: Batch) -> None:
+    base = lm.model.base_model
+    kwargs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
+    if "position_ids" in inspect.signature(base.forward).parameters:
+        kwargs["position_ids"] = batch.position_ids
+    base(**kwargs)
+
+
+def _index(items: Sequence[Encoded], role: str, batch: Batch) -> Tensor:
+    """Indices in the padded batch, ``[B, K]``; an item without the role points at its first token."""
+    rows = _padded([item.positions.get(role, (0,)) for item in items], batch.offsets.device)
+    return rows + batch.offsets[:, None]
+
+
+def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    longest = max(max(len(row) for row in rows), 1)
+    return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
+
+
+def _response_log_probs(lm: LanguageModel, normed: Tensor, items: Sequence[Encoded], batch: Batch) -> Tensor:
+    """``[B, 2]``: summed log-probability of the response tokens, and how many they are."""
+    result = torch.zeros(len(items), 2, device=normed.device)
+    for row, item in enumerate(items):
+        if "response_end" not in item.positions:
+            continue
+        start, end = item.positions["prompt_end"][0], item.positions["response_end"][0]
+        offset = int(batch.offsets[row])
+        targets = batch.ids[row, offset + start + 1 : offset + end + 1]
+        states = normed[row, offset + start : offset + end]
+        total = 0.0
+        for part, target in zip(states.split(_LOGPROB_ROWS), targets.split(_LOGPROB_ROWS), strict=True):
+            total += float(lm.anatomy.logits(part).log_softmax(-1).gather(1, target[:, None]).sum())
+        result[row] = torch.tensor([total, float(end - start)])
+    return result
+
+
+def _silence(
+    found: dict[str, Tensor], items: Sequence[Encoded], missing: Mapping[str, Mapping[str, str]], *, plain: set[str]
+) -> None:
+    """Zero the rows of items that lack a readout, and (but in ``plain`` arrays) the padding beyond an item's labels."""
+    for name, value in found.items():
+        for row, item in enumerate(items):
+            if item.id in missing[name]:
+                value[row] = 0
+            elif name not in plain:
+                value[row, ..., n_labels(item) :] = 0
+
+
+def n_labels(item: Encoded) -> int:
+    """Number of verdict labels, or of options, of an item."""
+    return max(len(item.label_ids), len(item.positions.get("option_end", ())))

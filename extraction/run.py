@@ -1,0 +1,151 @@
+"""One forward pass a batch, which keeps only what the readouts ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from ..models.errors import InnerjudgeError
+from ..models.loading import LanguageModel
+from ..models.positions import Encoded
+from .batching import PaddingSide, by_length
+from .features import Array, Features
+from .one_pass import n_labels, run_batch
+from .provenance import provenance
+from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
+
+
+def extract(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    readouts: Sequence[Readout],
+    *,
+    batch_size: int = 8,
+    padding_side: PaddingSide = "right",
+    on_batch: Callable[[int], None] | None = None,
+) -> Features:
+    """Run the model over ``items`` and keep the readouts.
+
+    Args:
+        lm: The model.
+        items: Encoded items; ids must be unique.
+        readouts: What to keep; all of them come from the same pass.
+        batch_size: Items a batch. Changes nothing beyond float error (in half precision: the last digits).
+        padding_side: Side of the padding. Changes nothing beyond float error.
+        on_batch: Called with the number of items after each batch.
+
+    Returns:
+        Features with one array a readout, in the order of ``items``, and ``labels``, the number of labels of each item.
+        An item longer than the model's context is missing in all of them: it is never cut.
+
+    Raises:
+        InnerjudgeError: If there are no items or no readouts.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> from innerjudge.models.positions import encode_prompt
+        >>> from innerjudge.models.prompts import rating_prompt
+        >>> lm = load("reference")
+        >>> item = encode_prompt(lm.tokenizer, "r1", "r1", rating_prompt("Say hi.", "hi"))
+        >>> extract(lm, [item], [LabelLogits()])["logits/score"].shape == (1, 2, lm.anatomy.n_blocks + 1, 5)
+        True
+    """
+    if not items or not readouts:
+        raise InnerjudgeError(f"given {len(items)} items and {len(readouts)} readouts, expected at least one of each")
+    started = time.perf_counter()
+    missing = {r.name: _missing(r, items, lm) for r in readouts}
+    readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
+    arrays: dict[str, Array] = {"labels": np.array([n_labels(item) for item in items], dtype=np.float32)}
+    for rows in by_length([items[k] for k in readable], batch_size):
+        chosen = [readable[k] for k in rows]
+        batch = [items[k] for k in chosen]
+        for name, values in run_batch(lm, batch, readouts, missing, padding_side).items():
+            _put(arrays, name, values, chosen, len(items))
+        if on_batch is not None:
+            on_batch(len(batch))
+    if not readable and on_batch is not None:
+        on_batch(len(items))
+    _fill_empty(arrays, readouts, items, lm)
+    seconds = time.perf_counter() - started
+    return Features(
+        ids=tuple(item.id for item in items),
+        groups=tuple(item.group for item in items),
+        provenance=provenance(lm),
+        arrays=arrays,
+        missing={name: reasons for name, reasons in missing.items() if reasons},
+        seconds={r.name: seconds for r in readouts},
+    )
+
+
+def stream(
+    lm: LanguageModel, items: Sequence[Encoded], readouts: Sequence[Readout], *, chunk: int = 64, batch_size: int = 8
+) -> Iterator[Features]:
+    """Features of ``chunk`` items at a time, in order: for ``partial_fit``, so that no state is stored."""
+    for start in range(0, len(items), chunk):
+        yield extract(lm, items[start : start + chunk], readouts, batch_size=batch_size)
+
+
+def too_long(lm: LanguageModel, length: int) -> str | None:
+    """Why a text of ``length`` tokens cannot be read; ``None`` if it can."""
+    context = lm.anatomy.context
+    if context is None or length <= context:
+        return None
+    return f"{length} tokens, longer than the model's context of {context}; not cut"
+
+
+def _roles(readout: Readout) -> tuple[str, ...]:
+    match readout:
+        case HiddenStates(position) | LabelLogits(position):
+            return (position,)
+        case QueryKey(_, query, keys) | AttentionWeights(query, keys):
+            return (query, keys)
+        case ResponseLogProb():
+            return ("prompt_end", "response_end")
+
+
+def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+    reasons: dict[str, str] = {}
+    for item in items:
+        long = too_long(lm, len(item.ids))
+        roles = [r for r in _roles(readout) if r not in item.positions]
+        if "*" in item.missing or long:
+            reasons[item.id] = item.missing.get("*") or str(long)
+        elif roles:
+            reasons[item.id] = item.missing.get(roles[0], f"no position {roles[0]!r}")
+        elif isinstance(readout, LabelLogits) and not item.label_ids:
+            reasons[item.id] = "no labels to read the logits of"
+    return reasons
+
+
+def _put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int], n: int) -> None:
+    """Write rows of one batch; batches of fewer options than seen so far, or more, share one array."""
+    shape = (n, *values.shape[1:])
+    held = arrays.setdefault(name, np.zeros(shape, dtype=np.float32))
+    if held.shape[-1] < values.shape[-1] and held.ndim > 1:
+        wider = [(0, 0)] * (held.ndim - 1) + [(0, values.shape[-1] - held.shape[-1])]
+        held = arrays[name] = np.pad(held, wider)
+    if held.ndim > 1:
+        held[list(rows), ..., : values.shape[-1]] = values
+    else:
+        held[list(rows)] = values
+
+
+def _fill_empty(
+    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel
+) -> None:
+    """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""
+    a, n, k = lm.anatomy, len(items), max(n_labels(item) for item in items)
+    for readout in readouts:
+        shape: tuple[int, ...]
+        match readout:
+            case HiddenStates():
+                shape = (n, a.n_blocks + 2, a.width)
+            case LabelLogits():
+                shape = (n, 2, a.n_blocks + 1, k)
+            case ResponseLogProb():
+                shape = (n, 2)
+            case _:
+                shape = (n, a.n_blocks, a.n_heads, k)
+        arrays.setdefault(readout.name, np.zeros(shape, dtype=np.float32))

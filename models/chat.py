@@ -1,0 +1,65 @@
+"""Put a prompt into a model's chat template, as text in which every part has a known place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerFast
+
+from .errors import InnerjudgeError
+
+#: Reasoning markers, as Qwen3, DeepSeek-R1 and the built-in model write them.
+THINK = ("<think>", "</think>")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A prompt as the model sees it.
+
+    Args:
+        text: The rendered conversation up to the point where the assistant writes.
+        user_start: Character at which the user turn begins in ``text``; -1 if the template changed its text.
+        user_end: Character after the user turn.
+        glue: White space that the template puts between ``text`` and what the assistant writes.
+    """
+
+    text: str
+    user_start: int
+    user_end: int
+    glue: str
+
+
+def render(
+    tokenizer: PreTrainedTokenizerFast, user: str, *, thinking: bool, markers: tuple[str, str] = THINK
+) -> Rendered:
+    """Render one user turn with the generation prompt; without a chat template, the plain text and a newline.
+
+    Args:
+        tokenizer: Tokenizer whose chat template is used.
+        user: Text of the user turn.
+        thinking: Whether the assistant may reason. If not, templates with a switch turn it off, and a reasoning block
+            that the template opened is closed at once.
+        markers: Opening and closing reasoning marker.
+    """
+    if not tokenizer.chat_template:
+        return Rendered(f"{user}\n", 0, len(user), "")
+    turn = [{"role": "user", "content": user}]
+    try:
+        text = str(
+            tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=thinking)
+        )
+        full = str(
+            tokenizer.apply_chat_template(
+                [*turn, {"role": "assistant", "content": "ANSWER"}], tokenize=False, enable_thinking=thinking
+            )
+        )
+    except Exception as error:  # jinja raises its own and whatever the template raises
+        raise InnerjudgeError(
+            f"given a chat template that fails ({error}), expected one that renders a user turn"
+        ) from None
+    opening, closing = markers
+    if not thinking and text.rstrip().endswith(opening):
+        text = f"{text.rstrip()}\n\n{closing}\n\n"
+    start = text.rfind(user)
+    glue = full[len(text) : full.find("ANSWER", len(text))] if full.startswith(text) else ""
+    return Rendered(text, start, start + len(user) if start >= 0 else len(text), glue if glue.isspace() else "")

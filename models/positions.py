@@ -1,0 +1,189 @@
+"""From a prompt to token ids and token positions, found by character offsets and asserted on every item.
+
+Positions by role: ``prompt_end``, ``response_end``, ``reasoning_start``, ``reasoning_end``, ``score`` (the token before
+the verdict) and ``option_end`` (one an option line). A position that an item lacks has a reason instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from transformers import PreTrainedTokenizerFast
+
+from .chat import THINK, render
+from .errors import InnerjudgeError
+from .items import Trace
+from .prompts import Prompt
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """One text, ready for the pass.
+
+    Args:
+        id: Item id.
+        group: Question of the item.
+        ids: Token ids, without padding.
+        positions: Role -> token indices (one, or one an option).
+        label_ids: Token ids of the verdict labels in this context, in label order.
+        missing: Role -> why the item has no such position; the role ``"*"`` stands for all of them.
+    """
+
+    id: str
+    group: str
+    ids: tuple[int, ...]
+    positions: Mapping[str, tuple[int, ...]]
+    label_ids: tuple[int, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+def encode_trace(
+    tokenizer: PreTrainedTokenizerFast, trace: Trace, *, markers: tuple[str, str] = THINK, sampled_by: str | None = None
+) -> Encoded:
+    """Encode a question and its sampled answer.
+
+    Stored token ids (``extra["response_ids"]``, sampled by the model with fingerprint ``extra["sampled_by"]``) are
+    replayed when that is the model ``sampled_by``; tokenising decoded text again is not the identity.
+
+    Returns:
+        Positions ``prompt_end`` and ``response_end``, and the markers' last tokens as ``reasoning_start`` and
+        ``reasoning_end``. The opening marker is the first of the response, else one that the template left open at the
+        end of the prompt; the closing one is the first after it.
+    """
+    rendered = render(tokenizer, trace.prompt, thinking=True, markers=markers)
+    prompt = rendered.text
+    if prompt.rstrip().endswith(markers[0]) and trace.response.lstrip().startswith(markers[0]):
+        prompt = prompt.rstrip()[: -len(markers[0])]
+    stored = trace.extra.get("response_ids")
+    if stored and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by:
+        ids, spans, text = _replay(tokenizer, prompt, stored)
+    else:
+        text = prompt + rendered.glue + trace.response
+        ids, spans = _tokens(tokenizer, text)
+    prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
+    positions, missing = _marker_positions(spans, text, len(prompt), rendered.user_end, markers)
+    positions["prompt_end"] = (prompt_end,)
+    if prompt_end + 1 < len(ids):
+        positions["response_end"] = (len(ids) - 1,)
+    else:
+        missing["response_end"] = "the response is empty"
+    return Encoded(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
+
+
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerFast,
+    item_id: str,
+    group: str,
+    prompt: Prompt,
+    *,
+    reasoned: bool = False,
+    markers: tuple[str, str] = THINK,
+) -> Encoded:
+    """Encode a prompt whose verdict is the next token (direct), or that the model answers freely (``reasoned``).
+
+    Returns:
+        Direct: position ``score`` (the last token), ``label_ids`` and, for choices, ``option_end`` (the last token that
+        overlaps each option line, newline included). Reasoned: position ``prompt_end``.
+
+    Raises:
+        InnerjudgeError: If a verdict label is not one token in this context; the message says which.
+    """
+    rendered = render(tokenizer, prompt.user, thinking=reasoned, markers=markers)
+    if reasoned:
+        ids, _ = _tokens(tokenizer, rendered.text)
+        return Encoded(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
+    stem = rendered.text + rendered.glue + prompt.cue
+    ids, spans, label_ids = _with_labels(tokenizer, stem, prompt.labels, prompt.cue)
+    positions = {"score": (len(ids) - 1,), "prompt_end": (len(ids) - 1,)}
+    missing: dict[str, str] = {}
+    if prompt.option_spans:
+        ends = (
+            []
+            if rendered.user_start < 0
+            else [
+                _last_overlap(spans, (rendered.user_start + a, rendered.user_start + b)) for a, b in prompt.option_spans
+            ]
+        )
+        if not ends:
+            missing["option_end"] = "the chat template changed the text of the options"
+        elif any(e is None for e in ends) or len(set(ends)) < len(ends):
+            missing["option_end"] = "an option line has no token of its own"
+        else:
+            positions["option_end"] = tuple(e for e in ends if e is not None)
+    return Encoded(id=item_id, group=group, ids=ids, positions=positions, label_ids=label_ids, missing=missing)
+
+
+def _marker_positions(
+    spans: Sequence[Span], text: str, response_start: int, user_end: int, markers: tuple[str, str]
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    opening, closing = markers
+    start = text.find(opening, response_start)
+    if start < 0:
+        prefilled = text.rfind(opening, user_end, response_start)
+        left_open = prefilled >= 0 and text.find(closing, prefilled, response_start) < 0
+        start = prefilled if left_open else -1
+    close = text.find(closing, start + len(opening)) if start >= 0 else -1
+    positions: dict[str, tuple[int, ...]] = {}
+    missing: dict[str, str] = {}
+    for role, at, marker in (("reasoning_start", start, opening), ("reasoning_end", close, closing)):
+        token = _last_overlap(spans, (at, at + len(marker))) if at >= 0 else None
+        if token is None:
+            missing[role] = f"no {marker} in the response"
+        else:
+            positions[role] = (token,)
+    return positions, missing
+
+
+def _tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, ...], list[Span]]:
+    # A rendered chat already holds its special tokens; adding them again would double the beginning token.
+    coded = tokenizer(text, add_special_tokens=not tokenizer.chat_template, return_offsets_mapping=True)
+    return tuple(coded["input_ids"]), [(int(a), int(b)) for a, b in coded["offset_mapping"]]
+
+
+def _replay(
+    tokenizer: PreTrainedTokenizerFast, prompt: str, response_ids: Sequence[int]
+) -> tuple[tuple[int, ...], list[Span], str]:
+    """Prompt tokens, then the stored ids with spans read off their decoded prefixes."""
+    ids, spans = _tokens(tokenizer, prompt)
+    cuts = [len(tokenizer.decode(response_ids[:k])) for k in range(len(response_ids) + 1)]
+    base = len(prompt)
+    spans = spans + [(base + a, base + b) for a, b in pairwise(cuts)]
+    return (*ids, *response_ids), spans, prompt + tokenizer.decode(response_ids)
+
+
+def _last_overlap(spans: Sequence[Span], wanted: Span) -> int | None:
+    """Index of the last token that shares a character with ``wanted``."""
+    start, end = wanted
+    return max((i for i, (a, b) in enumerate(spans) if a < end and b > start), default=None)
+
+
+def _with_labels(
+    tokenizer: PreTrainedTokenizerFast, stem: str, labels: Sequence[str], cue: str
+) -> tuple[tuple[int, ...], list[Span], tuple[int, ...]]:
+    """Tokens of the stem that makes every label exactly one further token, and the labels' ids.
+
+    Tried in turn: the label with a space before it (GPT-2: one token), the space as part of the stem (digit-splitting
+    vocabularies: the space is a token of its own), no space at all.
+    """
+    most, split = -1, ""
+    for text, lead in ((stem, " "), (f"{stem} ", ""), (stem, "")):
+        ids, spans = _tokens(tokenizer, text)
+        found: list[int] = []
+        for label in labels:
+            longer, _ = _tokens(tokenizer, text + lead + label)
+            if longer[:-1] != ids:
+                if len(found) > most:
+                    rest = tokenizer.convert_ids_to_tokens(list(longer[len(ids) :]))
+                    most, split = len(found), f"{label!r} is {rest}"
+                break
+            found.append(longer[-1])
+        if len(set(found)) == len(labels):
+            return ids, spans, tuple(found)
+    raise InnerjudgeError(
+        f"given the labels {', '.join(labels)}, expected each to be one token after {cue!r} in this tokenizer, but "
+        f"{split}: use labels of one token, such as a scale of 1 to 5"
+    )
