@@ -30,7 +30,7 @@ def run_batch(
     missing: Mapping[str, Mapping[str, str]],
     side: PaddingSide,
 ) -> dict[str, Array]:
-    """Name of a readout -> values of the batch; rows of items in ``missing`` and padding beyond an item's labels are zero."""
+    """Name of a readout -> values of the batch; rows in ``missing`` and padding beyond an item's labels are zero."""
     batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device)
     single = list(dict.fromkeys(r.position for r in readouts if isinstance(r, HiddenStates | LabelLogits)))
     paired = [r for r in readouts if isinstance(r, QueryKey | AttentionWeights)]
@@ -70,7 +70,7 @@ def _attention_tap(
     roles = {(r.query, r.keys) for r in readouts}
     if len(roles) > 1:
         raise InnerjudgeError(
-            f"given query-key readouts at {sorted(roles)}, expected one pair of positions a pass: extract twice and join"
+            f"given query-key readouts at {sorted(roles)}, expected one pair of positions: extract twice and join"
         )
     query, keys = roles.pop()
     kinds = frozenset(r.name for r in readouts)

@@ -55,8 +55,8 @@ class LabelLogits:
 class QueryKey:
     """Query-key products between one position and several: array ``[n, L, H, K]``, zero beyond an item's options.
 
-    ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as its
-    authors' later code settles it), ``"after"`` the rotated ones. No ``1/sqrt(head_dim)``, no softmax, no mask.
+    ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as
+    its authors' later code settles it), ``"after"`` the rotated ones. No ``1/sqrt(head_dim)``, no softmax, no mask.
 
     Example:
         >>> QueryKey().name
