@@ -37,8 +37,8 @@ def extract(
         on_batch: Called with the number of items after each batch.
 
     Returns:
-        Features with one array a readout, in the order of ``items``, and ``labels``, the number of labels of each item.
-        An item longer than the model's context is missing in all of them: it is never cut.
+        Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
+        ``labels``, their number in each item. An item longer than the model's context is missing in all of them: it is never cut.
 
     Raises:
         InnerjudgeError: If there are no items or no readouts.
@@ -57,7 +57,9 @@ def extract(
     started = time.perf_counter()
     missing = {r.name: _missing(r, items, lm) for r in readouts}
     readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
-    arrays: dict[str, Array] = {"labels": np.array([n_labels(item) for item in items], dtype=np.float32)}
+    arrays: dict[str, Array] = {}
+    if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
+        arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
     for rows in by_length([items[k] for k in readable], batch_size):
         chosen = [readable[k] for k in rows]
         batch = [items[k] for k in chosen]
