@@ -1,1 +1,78 @@
-"""innerjudge: judge language-model output from the model's inside."""
+"""innerjudge: judge language-model output from the model's inside, and compare with what it says in text.
+
+Items go in, one forward pass a text is run, features come back, judges turn them into verdicts:
+
+    lm = innerjudge.load("reference")
+    features = innerjudge.read(lm, traces)
+    judge = innerjudge.CLUE().fit(features, labels)
+    judge.verdicts(features)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .experiments.views import Passes, read
+    from .extraction.features import Features
+    from .models import Choice, InnerjudgeError, LanguageModel, Pair, Rating, Trace, load, wrap
+    from .probes import CLUE, LAGER, AttentionScore, QKScore, TextJudge
+    from .probes.storage import load as load_judge
+    from .probes.storage import save as save_judge
+
+#: Public name -> module and name there. Imported on first use, so that ``import innerjudge`` and ``--help`` stay quick.
+_PUBLIC = {
+    "AttentionScore": ("probes", "AttentionScore"),
+    "CLUE": ("probes", "CLUE"),
+    "Choice": ("models", "Choice"),
+    "Features": ("extraction", "Features"),
+    "InnerjudgeError": ("models", "InnerjudgeError"),
+    "LAGER": ("probes", "LAGER"),
+    "LanguageModel": ("models", "LanguageModel"),
+    "Pair": ("models", "Pair"),
+    "Passes": ("experiments.views", "Passes"),
+    "QKScore": ("probes", "QKScore"),
+    "Rating": ("models", "Rating"),
+    "TextJudge": ("probes", "TextJudge"),
+    "Trace": ("models", "Trace"),
+    "load": ("models", "load"),
+    "load_judge": ("probes.storage", "load"),
+    "read": ("experiments.views", "read"),
+    "save_judge": ("probes.storage", "save"),
+    "wrap": ("models", "wrap"),
+}
+
+__all__ = [
+    "CLUE",
+    "LAGER",
+    "AttentionScore",
+    "Choice",
+    "Features",
+    "InnerjudgeError",
+    "LanguageModel",
+    "Pair",
+    "Passes",
+    "QKScore",
+    "Rating",
+    "TextJudge",
+    "Trace",
+    "load",
+    "load_judge",
+    "read",
+    "save_judge",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'innerjudge' has no attribute {name!r}")
+    module, inner = _PUBLIC[name]
+    value = getattr(import_module(f".{module}", __name__), inner)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

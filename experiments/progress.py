@@ -1,0 +1,56 @@
+"""Progress of the long steps: items per second and time left, or silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+class Steps(Protocol):
+    """Announces a step of ``total`` items; the returned function is told how many more are done."""
+
+    def __call__(self, description: str, total: int) -> Callable[[int], None]:
+        """Begin a step."""
+        ...
+
+
+def silent(_description: str, _total: int) -> Callable[[int], None]:
+    """Steps that show nothing.
+
+    Example:
+        >>> silent("reading", 3)(1)
+    """
+    return lambda _done: None
+
+
+class _Speed(ProgressColumn):
+    """Items per second."""
+
+    def render(self, task: Task) -> Text:
+        """Speed so far; a dash before the first item."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} items/s" if speed else "- items/s", style="progress.data.speed")
+
+
+@contextmanager
+def shown(console: Console) -> Iterator[Steps]:
+    """Progress bars on ``console``, one a step."""
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+
+        def begin(description: str, total: int) -> Callable[[int], None]:
+            task = progress.add_task(description, total=total)
+            return lambda done: progress.advance(task, done)
+
+        yield begin
