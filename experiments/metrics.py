@@ -1,0 +1,112 @@
+"""Metrics of verdicts against labels, in one place. Scores: higher is better.
+
+Each function returns a :class:`.statistic.Statistic`: ``.value`` (``None`` with ``.reason`` where undefined, never NaN)
+and what the bootstrap needs. Rows whose label or score is ``None`` (unscored) are left out and do not count in ``.n``,
+unless the metric says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from .accuracy import accuracy, balanced_accuracy, one_class, pair_accuracy, permutation_accuracy
+from .correlation import kendall, pearson, spearman
+from .reranking import Rule, selection_accuracy
+from .splits import rows_by_group
+from .statistic import Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length, undefined
+
+__all__ = [
+    "Rule",
+    "Statistic",
+    "accuracy",
+    "auroc",
+    "balanced_accuracy",
+    "kendall",
+    "pair_accuracy",
+    "pearson",
+    "permutation_accuracy",
+    "selection_accuracy",
+    "spearman",
+    "within_question_auroc",
+    "wqd",
+]
+
+
+def auroc(labels: Labels, scores: Values) -> Statistic:
+    """Area under the ROC curve, all rows pooled; a tie counts one half. Undefined with one class only.
+
+    Example:
+        >>> auroc([True, False, False], [0.9, 0.1, 0.9]).value
+        0.75
+    """
+    require_same_length(labels=labels, scores=scores)
+    truth, score = finite(labels), finite(scores)
+    kept = np.flatnonzero(~np.isnan(truth) & ~np.isnan(score))
+    positive = truth[kept] == 1
+    if not positive.any() or positive.all():
+        return undefined(one_class(positive), n=len(kept), size=len(truth))
+    ties = Ties.of(score[kept])
+
+    def over(weights: Floats) -> Floats:
+        rows = weights[:, kept]
+        right, wrong = ties.sums(rows * positive), ties.sums(rows * ~positive)
+        won = (right * (np.cumsum(wrong, axis=1) - wrong / 2)).sum(axis=1)
+        return divide(won, right.sum(axis=1) * wrong.sum(axis=1))
+
+    return Statistic(value=float(roc_auc_score(positive, score[kept])), n=len(kept), size=len(truth), over=over)
+
+
+def within_question_auroc(labels: Labels, scores: Values, groups: Sequence[Hashable]) -> Statistic:
+    """Mean over questions of the AUROC among the candidates of one question.
+
+    Every question that has right and wrong scored candidates weighs the same; the others contribute nothing. ``n``
+    counts questions. :func:`wqd` weighs every pair the same instead.
+
+    Example:
+        >>> within_question_auroc([1, 0, 1, 0, 0], [0.9, 0.1, 0.5, 0.5, 0.7], ["p", "p", "q", "q", "q"]).value
+        0.625
+    """
+    won, pairs = _pairs_won(labels, scores, groups)
+    counts = pairs > 0
+    per_question = np.where(counts, won / np.where(counts, pairs, 1.0), 0.0)
+    return ratio(per_question, counts.astype(np.float64), reason="no question has right and wrong scored candidates")
+
+
+def wqd(labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: float = 0.5) -> Statistic:
+    """Within-question discrimination: share of (right, wrong) pairs of one question won by the right one.
+
+    Pairs are pooled over questions, so a question with more pairs weighs more. ``n`` counts pairs.
+
+    Args:
+        labels: Whether each candidate is right.
+        scores: Its score.
+        groups: Its question.
+        tie: Credit of a pair with equal scores: 0.5 as in AUROC, 0 for the strict form of the source.
+
+    Source:
+        CISC, within-question discrimination.
+
+    Example:
+        >>> wqd([1, 0, 1, 0, 0], [0.9, 0.1, 0.5, 0.5, 0.7], ["p", "p", "q", "q", "q"]).value  # (1 + 0.5 + 0) / 3
+        0.5
+    """
+    won, pairs = _pairs_won(labels, scores, groups, tie=tie)
+    return ratio(won, pairs, n=int(pairs.sum()), reason="no question has right and wrong scored candidates")
+
+
+def _pairs_won(
+    labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: float = 0.5
+) -> tuple[Floats, Floats]:
+    """Pairs won and pairs of each question, both ``[n]``, standing at the question's first row."""
+    require_same_length(labels=labels, scores=scores, groups=groups)
+    truth, score = finite(labels), finite(scores)
+    won, pairs = np.zeros(len(truth)), np.zeros(len(truth))
+    for rows in rows_by_group(groups):
+        scored = rows[~np.isnan(score[rows])]
+        gap = score[scored[truth[scored] == 1], None] - score[scored[truth[scored] == 0]]
+        won[rows[0]] = (gap > 0).sum() + tie * (gap == 0).sum()
+        pairs[rows[0]] = gap.size
+    return won, pairs

@@ -1,0 +1,160 @@
+"""Figures of reranking: how often the candidate that a rule picks is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..models.errors import InnerjudgeError
+from .selection import Answers, Scores, best_of_n, majority, oracle, random_expectation, top_maj_at_k, weighted_vote
+from .splits import rows_by_group
+from .statistic import Floats, Labels, Statistic, ratio, require_same_length
+from .subsets import credits
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule by name, with its parameter.
+
+    Args:
+        name: ``"top@1"``, ``"majority"``, ``"top-maj"``, ``"weighted"``, ``"oracle"`` or ``"mean"`` (a random
+            candidate).
+        k: How many of the best candidates vote in ``"top-maj"``.
+        temperature: Of the softmax in ``"weighted"``.
+
+    Example:
+        >>> str(Rule("top-maj", k=4))
+        'top-maj@4'
+    """
+
+    name: str
+    k: int = 4
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.name not in RULES:
+            raise InnerjudgeError(f"given the rule {self.name!r}, expected one of {sorted(RULES)}")
+        if self.k < 1 or not self.temperature >= 0:
+            raise InnerjudgeError(f"given k={self.k} and temperature={self.temperature}, expected k >= 1 and T >= 0")
+
+    def __str__(self) -> str:
+        return f"top-maj@{self.k}" if self.name == "top-maj" else self.name
+
+    def credit(self, answers: Answers, scores: Scores, correct: Sequence[bool]) -> float:
+        """Credit for one question: 1 or 0, a share for ``"mean"``."""
+        return float(RULES[self.name](self, answers, scores, correct))
+
+
+RULES: dict[str, Callable[[Rule, Answers, Scores, Sequence[bool]], float]] = {
+    "top@1": lambda rule, a, s, c: c[best_of_n(s)],
+    "majority": lambda rule, a, s, c: c[majority(a)],
+    "top-maj": lambda rule, a, s, c: c[top_maj_at_k(a, s, k=rule.k)],
+    "weighted": lambda rule, a, s, c: c[weighted_vote(a, s, temperature=rule.temperature)],
+    "oracle": lambda rule, a, s, c: oracle(c),
+    "mean": lambda rule, a, s, c: random_expectation(c),
+}
+
+
+def selection_accuracy(
+    answers: Answers,
+    scores: Scores,
+    correct: Labels,
+    groups: Sequence[Hashable],
+    *,
+    rule: Rule,
+) -> Statistic:
+    """Share of questions whose picked candidate is right; ``n`` counts questions.
+
+    Candidates with unknown ``correct`` are left out before the rule runs; a question without any other is not counted.
+    Unscored candidates stay (they can be picked last), so that every judge is asked about the same questions.
+
+    Example:
+        >>> answers, scores, correct = ["7", "8", "5"], [0.9, 0.1, 0.5], [True, False, True]
+        >>> selection_accuracy(answers, scores, correct, ["p", "p", "q"], rule=Rule("top@1")).value
+        1.0
+    """
+    require_same_length(answers=answers, scores=scores, correct=correct, groups=groups)
+    won, counted = np.zeros(len(groups)), np.zeros(len(groups))
+    for rows in rows_by_group(groups):
+        known = [i for i in rows.tolist() if correct[i] is not None]
+        if known:
+            counted[rows[0]] = 1.0
+            won[rows[0]] = rule.credit(
+                [answers[i] for i in known], [scores[i] for i in known], [bool(correct[i]) for i in known]
+            )
+    return ratio(won, counted, reason="no candidate is known to be right or wrong")
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Expected accuracy against the number of candidates.
+
+    Args:
+        accuracy: ``[n_max]``; entry ``N - 1`` is for ``N`` candidates.
+        questions: How many questions every point averages.
+    """
+
+    accuracy: Floats
+    questions: int
+
+
+def accuracy_against_n(
+    answers: Answers,
+    scores: Scores,
+    correct: Labels,
+    groups: Sequence[Hashable],
+    *,
+    rule: Rule,
+    n_max: int | None = None,
+    n_resamples: int = 100,
+    seed: int,
+) -> Curve:
+    """Expected accuracy of a rule over random subsets of ``N`` candidates of each question, ``N = 1 .. n_max``.
+
+    Subsets are drawn without replacement: ``n_resamples`` random orders a question, of which the first ``N`` are the
+    subset, in that order (so ties go to a random one). ``"mean"`` and ``"oracle"`` are exact. At ``N`` = all
+    candidates every rule gives its :func:`selection_accuracy`, up to ties.
+
+    Args:
+        answers: Final answer of each candidate.
+        scores: Its score.
+        correct: Whether it is right; candidates with ``None`` are left out.
+        groups: Its question.
+        rule: The rule.
+        n_max: Largest ``N``; default the fewest candidates that a question has. Questions with fewer than ``n_max`` are
+            left out, so that every point averages the same questions.
+        n_resamples: Random orders of each question.
+        seed: Seed of the orders.
+
+    Raises:
+        InnerjudgeError: If no question has ``n_max`` candidates.
+
+    Example:
+        >>> rule = Rule("oracle")
+        >>> accuracy_against_n(["7", "8"], [0.9, 0.1], [True, False], ["q", "q"], rule=rule, seed=0).accuracy.tolist()
+        [0.5, 1.0]
+    """
+    questions = [[i for i in rows.tolist() if correct[i] is not None] for rows in rows_by_group(groups)]
+    sizes = [len(q) for q in questions if q]
+    largest = n_max if n_max is not None else min(sizes, default=0)
+    kept = [q for q in questions if len(q) >= largest]
+    if largest < 1 or not kept:
+        raise InnerjudgeError(
+            f"given at most {max(sizes, default=0)} candidates a question, "
+            f"expected a question with {max(largest, 1)}: lower n_max"
+        )
+    rng = np.random.default_rng(seed)
+    curves = [
+        credits(
+            [answers[i] for i in q],
+            [scores[i] for i in q],
+            np.array([bool(correct[i]) for i in q]),
+            rule=rule,
+            n_max=largest,
+            orders=rng.permuted(np.tile(np.arange(len(q)), (n_resamples, 1)), axis=1),
+        )
+        for q in kept
+    ]
+    return Curve(np.mean(curves, axis=0), len(kept))

@@ -1,0 +1,160 @@
+"""Rules that pick one candidate of a question from its answers and scores (higher is better).
+
+Every rule returns the *index* of a candidate, so that its answer and whether it is right can be looked up. Shared
+conventions:
+
+* **Unscored** candidates (``None``, NaN or infinite scores) rank last and have no weight in a weighted vote.
+* **Unparsable** answers (``None``) never win a vote unless all voters are unparsable.
+* **Ties** go to the candidate, or to the answer whose first candidate comes, first.
+
+Answers are compared as they are: bring them to one spelling with :func:`.answers.normalise` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..models.errors import InnerjudgeError
+
+Answers = Sequence[str | None]
+Scores = Sequence[float | None] | npt.NDArray[np.float64]
+
+
+def as_scores(scores: Scores) -> npt.NDArray[np.float64]:
+    """Scores as an array with NaN for unscored, shape ``[n]``.
+
+    Example:
+        >>> as_scores([1.0, None])
+        array([ 1., nan])
+    """
+    array = np.array([np.nan if s is None else s for s in scores], dtype=np.float64)
+    array[~np.isfinite(array)] = np.nan
+    return array
+
+
+def ranking(scores: Scores) -> list[int]:
+    """Candidates from best to worst; ties in order of appearance, unscored ones last.
+
+    Example:
+        >>> ranking([0.1, None, 0.9, 0.9])
+        [2, 3, 0, 1]
+    """
+    found: list[int] = np.argsort(-as_scores(scores), kind="stable").tolist()  # NaN sorts last
+    return found
+
+
+def vote(answers: Answers, weights: Sequence[float]) -> int:
+    """Index of the first candidate with the answer of the greatest summed weight.
+
+    Example:
+        >>> vote(["a", "b", "b"], [1.0, 0.4, 0.5])
+        0
+    """
+    if not answers:
+        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
+    sums: dict[str, float] = {}
+    for answer, weight in zip(answers, weights, strict=True):
+        if answer is not None:
+            sums[answer] = sums.get(answer, 0.0) + weight
+    return answers.index(max(sums, key=sums.__getitem__)) if sums else 0
+
+
+def majority(answers: Answers) -> int:
+    """Plain majority vote (self-consistency).
+
+    Example:
+        >>> majority(["7", "8", None, None, "8"])
+        1
+    """
+    return vote(answers, [1.0] * len(answers))
+
+
+def best_of_n(scores: Scores) -> int:
+    """The candidate with the best score: top@1.
+
+    Example:
+        >>> best_of_n([None, 0.2, 0.9])
+        2
+    """
+    if not len(scores):
+        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
+    return ranking(scores)[0]
+
+
+def top_maj_at_k(answers: Answers, scores: Scores, *, k: int) -> int:
+    """Majority vote over the ``k`` best candidates (CLUE's top-maj@k).
+
+    A tie goes to the answer whose best candidate ranks higher. ``k = 1`` is top@1; ``k >= n`` is majority, up to ties.
+    Where all ``k`` answers are unparsable, the best candidate is returned.
+
+    Source:
+        CLUE, arXiv 2510.01591, reranking procedures (k in 4, 8, 16); ties are not specified there.
+
+    Example:
+        >>> top_maj_at_k(["7", "8", "8", "7", "7"], [0.9, 0.8, 0.7, 0.1, 0.1], k=3)
+        1
+    """
+    if k < 1:
+        raise InnerjudgeError(f"given k={k} for top-maj@k, expected at least 1")
+    best = ranking(scores)[:k]
+    return best[majority([answers[i] for i in best])]
+
+
+def weighted_vote(answers: Answers, scores: Scores, *, temperature: float = 1.0) -> int:
+    """Vote with the weights ``softmax(scores / temperature)`` of the question (CISC).
+
+    ``temperature = 0`` is the best candidate among those with an answer; ``temperature = inf`` is majority among the
+    scored candidates. Where no candidate that has an answer is scored, this is plain majority.
+
+    Source:
+        CISC: weights by within-question softmax, the answer of the greatest summed weight.
+
+    Example:
+        >>> weighted_vote(["7", "8", "8"], [2.0, 0.0, 0.0])
+        0
+        >>> weighted_vote(["7", "8", "8"], [2.0, 0.0, 0.0], temperature=float("inf"))
+        1
+    """
+    if not temperature >= 0:
+        raise InnerjudgeError(f"given the temperature {temperature}, expected 0 or more")
+    array = as_scores(scores)
+    votes = [i for i, answer in enumerate(answers) if answer is not None and np.isfinite(array[i])]
+    if not votes:
+        return majority(answers)
+    return votes[vote([answers[i] for i in votes], softmax_weights(array[votes], temperature).tolist())]
+
+
+def softmax_weights(scores: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
+    """Softmax over the last axis without its normaliser (which no vote depends on); both limits are exact.
+
+    Example:
+        >>> softmax_weights(np.array([1.0, 3.0]), 0.0), softmax_weights(np.array([1.0, 3.0]), float("inf"))
+        (array([0., 1.]), array([1., 1.]))
+    """
+    gap = np.asarray(scores - scores.max(axis=-1, keepdims=True), dtype=np.float64)
+    if temperature == 0:
+        return np.asarray(gap == 0, dtype=np.float64)
+    return np.asarray(np.exp(gap / temperature), dtype=np.float64)
+
+
+def oracle(correct: Sequence[bool]) -> bool:
+    """Whether any candidate is right: pass@n, the ceiling of every rule.
+
+    Example:
+        >>> oracle([False, True])
+        True
+    """
+    return any(correct)
+
+
+def random_expectation(correct: Sequence[bool]) -> float:
+    """Expected accuracy of a candidate drawn at random: mean@n, the floor.
+
+    Example:
+        >>> random_expectation([False, True])
+        0.5
+    """
+    return sum(correct) / len(correct)

@@ -1,0 +1,88 @@
+"""Reranking rules on many random subsets of one question at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import comb
+
+from .selection import Answers, Scores, as_scores, softmax_weights
+from .statistic import Floats
+
+if TYPE_CHECKING:
+    from .reranking import Rule
+
+Orders = npt.NDArray[np.intp]
+
+
+def credits(
+    answers: Answers,
+    scores: Scores,
+    correct: npt.NDArray[np.bool_],
+    *,
+    rule: Rule,
+    n_max: int,
+    orders: Orders,
+) -> Floats:
+    """Mean credit of ``rule`` on the first ``N`` candidates of each order, ``N = 1 .. n_max``.
+
+    Args:
+        answers: Final answers, ``[m]``.
+        scores: Scores, ``[m]``.
+        correct: Whether each is right, ``[m]``.
+        rule: The rule.
+        n_max: Largest ``N``, at most ``m``.
+        orders: Permutations of ``0..m-1``, ``[R, m]``.
+
+    Returns:
+        Array ``[n_max]``.
+    """
+    m, right = len(correct), int(correct.sum())
+    if rule.name == "mean":
+        return np.full(n_max, right / m)
+    if rule.name == "oracle":  # 1 - C(wrong, N) / C(m, N)
+        sizes = np.arange(1, n_max + 1)
+        return np.asarray(1 - comb(m - right, sizes) / comb(m, sizes), dtype=np.float64)
+    codes = _codes(answers)
+    drawn_scores, drawn_codes, drawn_right = as_scores(scores)[orders], codes[orders], correct[orders]
+    result = np.empty(n_max)
+    rows = np.arange(len(orders))
+    for n in range(1, n_max + 1):
+        picked = _pick(drawn_codes[:, :n], drawn_scores[:, :n], rule)
+        result[n - 1] = drawn_right[rows, picked].mean()
+    return result
+
+
+def _codes(answers: Answers) -> npt.NDArray[np.intp]:
+    """Whole numbers for answers, -1 for ``None``."""
+    names = {a: k for k, a in enumerate(dict.fromkeys(a for a in answers if a is not None))}
+    return np.array([-1 if a is None else names[a] for a in answers], dtype=np.intp)
+
+
+def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArray[np.intp]:
+    """The column that the rule picks in each row of ``codes`` and ``scores``, both ``[R, N]``."""
+    if rule.name == "majority":
+        return _vote(codes, np.ones(codes.shape))
+    if rule.name == "weighted":
+        voting = ~np.isnan(scores) & (codes >= 0)
+        none = ~voting.any(axis=1, keepdims=True)  # nobody to weigh: plain majority
+        weights = softmax_weights(np.where(none, 0.0, np.where(voting, scores, -np.inf)), rule.temperature)
+        return _vote(np.where(voting | none, codes, -1), np.where(none, 1.0, np.where(voting, weights, 0.0)))
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "top@1" else rule.k]
+    if ranked.shape[1] == 1:
+        return ranked[:, 0]
+    best = _vote(np.take_along_axis(codes, ranked, axis=1), np.ones(ranked.shape))
+    return ranked[np.arange(len(ranked)), best]
+
+
+def _vote(codes: npt.NDArray[np.intp], weights: Floats) -> npt.NDArray[np.intp]:
+    """First column with the answer of the greatest summed weight in each row; answers of -1 win only alone."""
+    count = len(codes)
+    kinds = int(codes.max()) + 2  # one more, for -1
+    flat = (np.arange(count)[:, None] * kinds + codes + 1).ravel()
+    sums = np.bincount(flat, weights=weights.ravel(), minlength=count * kinds).reshape(count, kinds)
+    sums[:, 0] = -1.0
+    mine = np.take_along_axis(sums, codes + 1, axis=1)  # each column's own total
+    return np.asarray(np.argmax(mine, axis=1), dtype=np.intp)
