@@ -23,7 +23,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
-from .rotary import unrotate
+from .rotary import Call, before_rotation, install, rotary_functions, select, watch
 
 _active = threading.local()
 _install_lock = threading.Lock()
@@ -43,7 +43,7 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
         self._anatomy = lm.anatomy
         self._query, self._keys, self._kinds = query, keys, kinds
         self._block_of = {m: i for i, block in enumerate(lm.anatomy.blocks) for m in block.modules()}
-        self._rotary: dict[nn.Module, tuple[Tensor, Tensor] | None] = {}
+        self._rotated: list[Call] = []
         self._projected: dict[nn.Module, dict[str, Tensor]] = {}
         self._handles: list[Any] = []
         self._seen: set[int] = set()
@@ -54,10 +54,18 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
     def __enter__(self) -> AttentionTap:
         modelling = sys.modules[type(self._anatomy.blocks[0]).__module__]
         if hasattr(modelling, "ALL_ATTENTION_FUNCTIONS"):
+            if "attention" in self._kinds and self._kernel not in ("sdpa", "eager"):
+                raise InnerjudgeError(
+                    f"given the attention kernel {self._kernel!r}, expected sdpa or eager for attention rows: load the "
+                    "model with attn_implementation='sdpa'"
+                )
             _install(self._kernel, modelling)
-            for module in self._block_of:
-                if "attention" in type(module).__name__.lower():
-                    self._handles.append(module.register_forward_pre_hook(self._before, with_kwargs=True))
+            watch(self._rotated if "qk/before" in self._kinds else None)
+        elif "qk/after" in self._kinds and rotary_functions(modelling):
+            raise InnerjudgeError(
+                f"given {type(self._anatomy.blocks[0]).__name__}, which rotates queries and keys where they cannot be "
+                "read, expected attention through transformers' registry: use rotary='before' or Attention-score"
+            )
         else:
             self._hook_projections()
         _active.tap = self
@@ -67,6 +75,7 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _active.tap = None
+        watch(None)
         for handle in self._handles:
             handle.remove()
 
@@ -79,12 +88,6 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
             )
         return self._arrays
 
-    def _before(self, module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if getattr(_active, "tap", None) is self:
-            # Layers without rotary carry the flag but receive the embedding all the same.
-            rotates = getattr(module, "use_rope", True)
-            self._rotary[module] = kwargs.get("position_embeddings") if rotates else None
-
     def take(
         self,
         module: nn.Module,
@@ -95,27 +98,27 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
         weights: Tensor | None,
     ) -> None:
         """Called by the wrapped kernel: query ``[B, H, T, hd]`` and key ``[B, Hkv, T, hd]`` after rotary."""
+        rotated = self._rotated.copy()
+        self._rotated.clear()
         block = self._block_of.get(module)
         if block is None:
             return
         self._seen.add(block)
-        device = query.device
-        q_at, k_at = self._query.to(device), self._keys.to(device)
-        rows = torch.arange(query.shape[0], device=device)
-        q = query[rows, :, q_at].float()
-        k = key[rows[:, None], :, k_at].transpose(1, 2).float()
+        q_at, k_at = self._query.to(query.device), self._keys.to(query.device)
+        # OPT scales its queries itself and tells the kernel 1: undone here.
+        own: Any = getattr(module, "scaling", None)
+        done = own if scale == 1.0 and isinstance(own, float) else 1.0
         if "qk/after" in self._kinds:
-            self._arrays["qk/after"][:, block] = _products(q, k)
+            q, k = select(query, q_at[:, None]), select(key, k_at)
+            self._arrays["qk/after"][:, block] = _products(q[:, :, 0].float() / done, k.float())
         if "qk/before" in self._kinds:
-            rotary = self._rotary.get(module)
-            if rotary is not None:
-                cos, sin = (r.float().expand(query.shape[0], -1, -1) for r in rotary)
-                q = unrotate(module, q[:, :, None], cos[rows, q_at][:, None], sin[rows, q_at][:, None])[:, :, 0]
-                k = unrotate(module, k, cos[rows[:, None], k_at], sin[rows[:, None], k_at])
-            self._arrays["qk/before"][:, block] = _products(q, k)
+            family = type(module).__name__
+            q = before_rotation(query, q_at[:, None], rotated, family)
+            k = before_rotation(key, k_at, rotated, family)
+            self._arrays["qk/before"][:, block] = _products(q[:, :, 0].float() / done, k.float())
         if "attention" in self._kinds:
-            row = _row(query, key, mask, scale, q_at) if weights is None else weights[rows, :, q_at].float()
-            picked = row.gather(2, k_at[:, None].expand(-1, row.shape[1], -1))
+            row = _row(query, key, mask, scale, q_at) if weights is None else select(weights, q_at[:, None])[:, :, 0]
+            picked = row.float().gather(2, k_at[:, None].expand(-1, row.shape[1], -1))
             self._arrays["attention"][:, block] = picked.to(self._query.device)
 
     def _hook_projections(self) -> None:
@@ -166,6 +169,7 @@ def _row(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None, a
 def _install(kernel: str, modelling: Any) -> None:
     """Wrap the attention function of ``kernel`` once; eager functions live in the modelling file itself."""
     with _install_lock:
+        install(modelling)
         if kernel == "eager":
             function = modelling.eager_attention_forward
             if not hasattr(function, "_innerjudge"):

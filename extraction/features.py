@@ -13,10 +13,10 @@ import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
 from ..models.errors import InnerjudgeError
+from .arrays import Array, Mask, stack
 from .provenance import Provenance
 
-Array = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+__all__ = ["Array", "Features", "Mask", "require_unique"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,12 +56,8 @@ class Features:
         sizes = {"groups": len(self.groups)} | {k: len(v) for k, v in (self.arrays | self.texts).items()}
         wrong = {k: size for k, size in sizes.items() if size != n}
         if wrong:
-            raise InnerjudgeError(
-                f"given {n} ids but {wrong} rows, expected {n} each: build features from one item list"
-            )
-        if len(set(self.ids)) != n:
-            twice = next(i for i in self.ids if self.ids.count(i) > 1)
-            raise InnerjudgeError(f"given the id {twice!r} twice, expected unique ids: rename one of the items")
+            raise InnerjudgeError(f"given {n} ids but {wrong} rows, expected {n} each: build them from one item list")
+        require_unique(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -108,13 +104,14 @@ class Features:
         """Readouts of two views of the same items side by side.
 
         Raises:
-            InnerjudgeError: If ids, provenance or names clash.
+            InnerjudgeError: If ids, provenance or names clash; an array that is the same on both sides does not.
         """
         self.provenance.require(other.provenance, "joining features")
         if self.ids != other.ids:
             odd = next((i for i in other.ids if i not in set(self.ids)), "the order")
             raise InnerjudgeError(f"given features of other items (first difference: {odd}), expected the same ids")
         both = (self.arrays.keys() | self.texts.keys()) & (other.arrays.keys() | other.texts.keys())
+        both = {k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0))}
         if both:
             raise InnerjudgeError(f"given {sorted(both)} on both sides, expected distinct names: rename a readout")
         return type(self)(
@@ -135,12 +132,15 @@ class Features:
         first = parts[0]
         for part in parts[1:]:
             first.provenance.require(part.provenance, "putting features together")
+            odd = (part.arrays.keys() | part.texts.keys()) ^ (first.arrays.keys() | first.texts.keys())
+            if odd:
+                raise InnerjudgeError(f"given {sorted(odd)} in some parts only, expected the same readouts in all")
         names = sorted(set(first.missing).union(*(p.missing for p in parts)))
         return cls(
             ids=tuple(i for p in parts for i in p.ids),
             groups=tuple(g for p in parts for g in p.groups),
             provenance=first.provenance,
-            arrays={k: _stack([p[k] for p in parts]) for k in first.arrays},
+            arrays={k: stack([p[k] for p in parts]) for k in first.arrays},
             texts={k: tuple(t for p in parts for t in p.texts[k]) for k in first.texts},
             missing={k: {i: r for p in parts for i, r in p.missing.get(k, {}).items()} for k in names},
             seconds={k: sum(p.seconds.get(k, 0.0) for p in parts) for k in first.seconds},
@@ -150,6 +150,7 @@ class Features:
         """Write ``features.safetensors`` and then ``features.json``: a folder with the JSON is complete."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
+        (path / "features.json").unlink(missing_ok=True)
         save_file({k: np.ascontiguousarray(v) for k, v in self.arrays.items()}, path / "features.safetensors")
         header = {
             "ids": self.ids,
@@ -171,9 +172,10 @@ class Features:
             InnerjudgeError: If the folder holds no complete set of features.
         """
         path = Path(folder)
-        if not (path / "features.json").is_file():
+        absent = [name for name in ("features.json", "features.safetensors") if not (path / name).is_file()]
+        if absent:
             raise InnerjudgeError(
-                f"given {str(path)!r}, expected a folder with features.json: run `innerjudge extract`"
+                f"given {str(path)!r} without {' and '.join(absent)}, expected features: run `innerjudge extract`"
             )
         header = json.loads((path / "features.json").read_text(encoding="utf-8"))
         return cls(
@@ -187,11 +189,10 @@ class Features:
         )
 
 
-def _stack(parts: list[Array]) -> Array:
-    """Concatenate along items; a last axis over options is padded with zeros to the longest."""
-    width = max(p.shape[-1] for p in parts) if parts[0].ndim > 1 else 0
-    padded = [
-        p if p.ndim == 1 or p.shape[-1] == width else np.pad(p, [(0, 0)] * (p.ndim - 1) + [(0, width - p.shape[-1])])
-        for p in parts
-    ]
-    return np.concatenate(padded)
+def require_unique(ids: Sequence[str]) -> None:
+    """Raise if an id occurs twice; the message names it."""
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            raise InnerjudgeError(f"given the id {one!r} twice, expected unique ids: rename one of the items")
+        seen.add(one)

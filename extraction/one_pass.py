@@ -60,7 +60,7 @@ def run_batch(
     if log_probs:
         assert residual.normed is not None
         found["logprob"] = _response_log_probs(lm, residual.normed, items, batch)
-    _silence(found, items, missing, plain={r.name for r in readouts if isinstance(r, HiddenStates | ResponseLogProb)})
+    _silence(found, items, missing, readouts)
     return {name: value.float().cpu().numpy() for name, value in found.items()}
 
 
@@ -107,22 +107,29 @@ def _response_log_probs(lm: LanguageModel, normed: Tensor, items: Sequence[Encod
         targets = batch.ids[row, offset + start + 1 : offset + end + 1]
         states = normed[row, offset + start : offset + end]
         total = 0.0
-        for part, target in zip(states.split(_LOGPROB_ROWS), targets.split(_LOGPROB_ROWS), strict=True):
-            total += float(lm.anatomy.logits(part).log_softmax(-1).gather(1, target[:, None]).sum())
+        for k in range(0, end - start, _LOGPROB_ROWS):
+            part, target = states[k : k + _LOGPROB_ROWS], targets[k : k + _LOGPROB_ROWS, None]
+            total += float(lm.anatomy.logits(part).log_softmax(-1).gather(1, target).sum())
         result[row] = torch.tensor([total, float(end - start)])
     return result
 
 
 def _silence(
-    found: dict[str, Tensor], items: Sequence[Encoded], missing: Mapping[str, Mapping[str, str]], *, plain: set[str]
+    found: dict[str, Tensor],
+    items: Sequence[Encoded],
+    missing: Mapping[str, Mapping[str, str]],
+    readouts: Sequence[Readout],
 ) -> None:
-    """Zero the rows of items that lack a readout, and (but in ``plain`` arrays) the padding beyond an item's labels."""
-    for name, value in found.items():
+    """Zero the rows of items that lack a readout, and the padding beyond an item's labels or options."""
+    for readout in readouts:
+        value = found[readout.name]
         for row, item in enumerate(items):
-            if item.id in missing[name]:
+            if item.id in missing[readout.name]:
                 value[row] = 0
-            elif name not in plain:
-                value[row, ..., n_labels(item) :] = 0
+            elif isinstance(readout, LabelLogits):
+                value[row, ..., len(item.label_ids) :] = 0
+            elif isinstance(readout, QueryKey | AttentionWeights):
+                value[row, ..., len(item.positions[readout.keys]) :] = 0
 
 
 def n_labels(item: Encoded) -> int:

@@ -10,8 +10,9 @@ import numpy as np
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
+from .arrays import Array, put
 from .batching import PaddingSide, by_length
-from .features import Array, Features
+from .features import Features, require_unique
 from .one_pass import n_labels, run_batch
 from .provenance import provenance
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
@@ -38,7 +39,8 @@ def extract(
 
     Returns:
         Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
-        ``labels``, their number in each item. An item longer than the model's context is missing in all of them: it is never cut.
+        ``labels``, their number in each item. An item longer than the model's context is missing in all of them: it is
+        never cut.
 
     Raises:
         InnerjudgeError: If there are no items or no readouts.
@@ -54,9 +56,12 @@ def extract(
     """
     if not items or not readouts:
         raise InnerjudgeError(f"given {len(items)} items and {len(readouts)} readouts, expected at least one of each")
+    require_unique([item.id for item in items])
     started = time.perf_counter()
     missing = {r.name: _missing(r, items, lm) for r in readouts}
     readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
+    if on_batch is not None and len(readable) < len(items):
+        on_batch(len(items) - len(readable))
     arrays: dict[str, Array] = {}
     if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
         arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
@@ -64,11 +69,9 @@ def extract(
         chosen = [readable[k] for k in rows]
         batch = [items[k] for k in chosen]
         for name, values in run_batch(lm, batch, readouts, missing, padding_side).items():
-            _put(arrays, name, values, chosen, len(items))
+            put(arrays, name, values, chosen, len(items))
         if on_batch is not None:
             on_batch(len(batch))
-    if not readable and on_batch is not None:
-        on_batch(len(items))
     _fill_empty(arrays, readouts, items, lm)
     seconds = time.perf_counter() - started
     return Features(
@@ -116,38 +119,27 @@ def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> d
             reasons[item.id] = item.missing.get("*") or str(long)
         elif roles:
             reasons[item.id] = item.missing.get(roles[0], f"no position {roles[0]!r}")
+        elif len(item.positions[_roles(readout)[0]]) > 1:
+            raise InnerjudgeError(f"given {readout}, expected a position of one token, not several as in option_end")
         elif isinstance(readout, LabelLogits) and not item.label_ids:
             reasons[item.id] = "no labels to read the logits of"
     return reasons
-
-
-def _put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int], n: int) -> None:
-    """Write rows of one batch; batches of fewer options than seen so far, or more, share one array."""
-    shape = (n, *values.shape[1:])
-    held = arrays.setdefault(name, np.zeros(shape, dtype=np.float32))
-    if held.shape[-1] < values.shape[-1] and held.ndim > 1:
-        wider = [(0, 0)] * (held.ndim - 1) + [(0, values.shape[-1] - held.shape[-1])]
-        held = arrays[name] = np.pad(held, wider)
-    if held.ndim > 1:
-        held[list(rows), ..., : values.shape[-1]] = values
-    else:
-        held[list(rows)] = values
 
 
 def _fill_empty(
     arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel
 ) -> None:
     """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""
-    a, n, k = lm.anatomy, len(items), max(n_labels(item) for item in items)
+    a, n = lm.anatomy, len(items)
     for readout in readouts:
         shape: tuple[int, ...]
         match readout:
             case HiddenStates():
                 shape = (n, a.n_blocks + 2, a.width)
             case LabelLogits():
-                shape = (n, 2, a.n_blocks + 1, k)
+                shape = (n, 2, a.n_blocks + 1, max(len(item.label_ids) for item in items))
             case ResponseLogProb():
                 shape = (n, 2)
-            case _:
-                shape = (n, a.n_blocks, a.n_heads, k)
+            case QueryKey(_, _, keys) | AttentionWeights(_, keys):
+                shape = (n, a.n_blocks, a.n_heads, max(len(item.positions.get(keys, ())) for item in items))
         arrays.setdefault(readout.name, np.zeros(shape, dtype=np.float32))

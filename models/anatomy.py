@@ -155,7 +155,7 @@ def _check(model: PreTrainedModel, anatomy: Anatomy, family: str) -> None:
         lambda _module, _args, output: kept.append(output[0] if isinstance(output, tuple) else output)
     )
     try:
-        ids = torch.arange(4, device=model.get_input_embeddings().weight.device)[None]
+        ids = torch.arange(4, device=next(model.get_input_embeddings().parameters()).device)[None]
         logits = model(input_ids=ids, use_cache=False).logits.float()
     finally:
         hook.remove()

@@ -11,6 +11,9 @@ from .errors import InnerjudgeError
 #: Reasoning markers, as Qwen3, DeepSeek-R1 and the built-in model write them.
 THINK = ("<think>", "</think>")
 
+#: Stand-ins that show where a template puts the two turns.
+_USER, _ASSISTANT = "user-turn-8f3c", "assistant-turn-8f3c"
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -43,23 +46,30 @@ def render(
     """
     if not tokenizer.chat_template:
         return Rendered(f"{user}\n", 0, len(user), "")
-    turn = [{"role": "user", "content": user}]
-    try:
-        text = str(
-            tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=thinking)
-        )
-        full = str(
-            tokenizer.apply_chat_template(
-                [*turn, {"role": "assistant", "content": "ANSWER"}], tokenize=False, enable_thinking=thinking
-            )
-        )
-    except Exception as error:  # jinja raises its own and whatever the template raises
-        raise InnerjudgeError(
-            f"given a chat template that fails ({error}), expected one that renders a user turn"
-        ) from None
+    text = _rendered(tokenizer, user, None, thinking)
+    full = _rendered(tokenizer, user, _ASSISTANT, thinking)
+    before, _, after = _rendered(tokenizer, _USER, None, thinking).partition(_USER)
+    glue = full[len(text) : full.rfind(_ASSISTANT)] if full.startswith(text) else ""
+    start, end = len(before), len(text) - len(after)
+    kept = text == before + user + after
     opening, closing = markers
     if not thinking and text.rstrip().endswith(opening):
         text = f"{text.rstrip()}\n\n{closing}\n\n"
-    start = text.rfind(user)
-    glue = full[len(text) : full.find("ANSWER", len(text))] if full.startswith(text) else ""
-    return Rendered(text, start, start + len(user) if start >= 0 else len(text), glue if glue.isspace() else "")
+    return Rendered(text, start if kept else -1, end, glue if glue.isspace() else "")
+
+
+def _rendered(tokenizer: PreTrainedTokenizerFast, user: str, assistant: str | None, thinking: bool) -> str:
+    turns = [{"role": "user", "content": user}]
+    if assistant is not None:
+        turns.append({"role": "assistant", "content": assistant})
+    try:
+        return str(
+            tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=assistant is None, enable_thinking=thinking
+            )
+        )
+    except Exception as error:  # jinja raises its own and whatever the template raises
+        reason = " ".join(str(error).split())
+        raise InnerjudgeError(
+            f"given a chat template that fails ({reason}), expected one that renders a user turn"
+        ) from None

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
+from .checkpoint import REFERENCE, one_line, read_tokenizer, read_weights, require_causal
 from .errors import InnerjudgeError
 
-#: Name that stands for the small model that comes with the package.
-REFERENCE = "reference"
 _REFERENCE_FOLDER = Path(__file__).parent / "reference" / "weights"
 
 
@@ -43,8 +39,7 @@ class LanguageModel:
     @property
     def device(self) -> torch.device:
         """Where inputs go: the device of the input embedding."""
-        weight: torch.Tensor = self.model.get_input_embeddings().weight
-        return weight.device
+        return next(self.model.get_input_embeddings().parameters()).device
 
     @property
     def dtype(self) -> str:
@@ -68,8 +63,17 @@ class LanguageModel:
     def fingerprint(self) -> str:
         """Hash of sizes, tokenizer and a sample of every weight: the same model in two folders agrees."""
         digest = hashlib.sha256()
-        digest.update(f"{type(self.model).__name__} {len(self.tokenizer)}".encode())
-        digest.update(" ".join(self.tokenizer.convert_ids_to_tokens(range(0, len(self.tokenizer), 97))).encode())
+        a, config = self.anatomy, self.model.config.get_text_config()
+        sizes = (
+            a.n_heads,
+            a.n_kv_heads,
+            a.head_dim,
+            a.softcap,
+            a.logit_scale,
+            getattr(config, "rope_parameters", None),
+        )
+        digest.update(f"{type(self.model).__name__} {sizes} {len(self.tokenizer)}".encode())
+        digest.update(" ".join(self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)])).encode())
         for name, weight in self.model.state_dict().items():
             sample = weight.detach().flatten()[:: max(1, weight.numel() // 64)][:64]
             # One dtype for all, so that the dtype is judged by its own field.
@@ -114,18 +118,18 @@ def load(
         True
     """
     source = str(_REFERENCE_FOLDER) if name == REFERENCE else name
-    _require_causal(source, name, revision)
-    model = _from_pretrained(source, name, revision, dtype, options)
+    require_causal(source, name, revision)
+    model = read_weights(source, name, revision, dtype, options)
     if "device_map" not in options:
         target = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         try:
             model.to(target)  # type: ignore[arg-type]
         except (RuntimeError, AssertionError) as error:
             raise InnerjudgeError(
-                f"given the device {device!r}, expected one of this machine's: {_line(error)}"
+                f"given the device {device!r}, expected one of this machine's: {one_line(error)}"
             ) from None
     model.eval()
-    tokenizer = _tokenizer(source, name, revision)
+    tokenizer = read_tokenizer(source, name, revision)
     return LanguageModel(name, revision, model, tokenizer, find_anatomy(model, blocks=blocks, final_norm=final_norm))
 
 
@@ -133,68 +137,3 @@ def wrap(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, name: st
     """Read a model that is already in memory; it is put into evaluation mode."""
     model.eval()
     return LanguageModel(name, None, model, tokenizer, find_anatomy(model))
-
-
-def _require_causal(source: str, name: str, revision: str | None) -> None:
-    if os.path.isdir(source) and not os.path.isfile(os.path.join(source, "config.json")):
-        raise InnerjudgeError(f"given the folder {name!r} without config.json, expected a Hugging Face model folder")
-    try:
-        config = AutoConfig.from_pretrained(source, revision=revision)
-    except (OSError, ValueError) as error:
-        raise InnerjudgeError(
-            f"given the model {name!r}, expected a local folder, a hub name that can be reached, or {REFERENCE!r}: "
-            f"check the spelling and the network ({_line(error)})"
-        ) from None
-    causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
-    architectures = config.architectures or [
-        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, config.model_type)
-    ]
-    known = {a for entry in causal for a in (entry if isinstance(entry, tuple) else (entry,))}
-    remote = getattr(config, "auto_map", None)
-    if not remote and not known.intersection(architectures):
-        raise InnerjudgeError(
-            f"given {name!r}, which is a {architectures[0]}, expected a causal language model (...ForCausalLM): "
-            "choose a model that generates text left to right"
-        )
-
-
-def _from_pretrained(
-    source: str, name: str, revision: str | None, dtype: str, options: dict[str, Any]
-) -> PreTrainedModel:
-    if dtype not in ("auto", "float32", "bfloat16", "float16"):
-        raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
-    try:
-        model, info = AutoModelForCausalLM.from_pretrained(
-            source, revision=revision, dtype=dtype, output_loading_info=True, **options
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise InnerjudgeError(
-            f"given {name!r}, expected a folder or hub model with weights (model.safetensors) that transformers "
-            f"{transformers.__version__} can load: {_line(error)}"
-        ) from None
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise InnerjudgeError(
-            f"given {name!r}, whose weights lack {len(missing)} tensors (first: {missing[0]}), expected a complete "
-            "checkpoint: such parts would be random; use a checkpoint saved from the causal LM"
-        )
-    return model  # type: ignore[no-any-return]
-
-
-def _tokenizer(source: str, name: str, revision: str | None) -> PreTrainedTokenizerFast:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
-        raise InnerjudgeError(
-            f"given {name!r} without a loadable tokenizer, expected tokenizer.json: {_line(error)}"
-        ) from None
-    if not tokenizer.is_fast:
-        raise InnerjudgeError(
-            f"given {name!r} with a slow tokenizer, expected a fast one (tokenizer.json): token positions are found by "
-            "character offsets; load it with use_fast=True and save_pretrained(folder)"
-        )
-    return tokenizer  # type: ignore[no-any-return]
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

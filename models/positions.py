@@ -55,16 +55,21 @@ def encode_trace(
         end of the prompt; the closing one is the first after it.
     """
     rendered = render(tokenizer, trace.prompt, thinking=True, markers=markers)
+    stored: list[int] = list(trace.extra.get("response_ids") or ())
+    replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
+    response = _decoded(tokenizer, stored) if replayed else trace.response
     prompt = rendered.text
-    if prompt.rstrip().endswith(markers[0]) and trace.response.lstrip().startswith(markers[0]):
+    if prompt.rstrip().endswith(markers[0]) and response.lstrip().startswith(markers[0]):
         prompt = prompt.rstrip()[: -len(markers[0])]
-    stored = trace.extra.get("response_ids")
-    if stored and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by:
-        ids, spans, text = _replay(tokenizer, prompt, stored)
+    if replayed:
+        text = prompt + response
+        ids, spans = _tokens(tokenizer, prompt)
+        prompt_end = len(ids) - 1
+        ids, spans = (*ids, *stored), spans + _replayed_spans(tokenizer, stored, len(prompt))
     else:
-        text = prompt + rendered.glue + trace.response
+        text = prompt + rendered.glue + response if response else prompt
         ids, spans = _tokens(tokenizer, text)
-    prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
+        prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
     positions, missing = _marker_positions(spans, text, len(prompt), rendered.user_end, markers)
     positions["prompt_end"] = (prompt_end,)
     if prompt_end + 1 < len(ids):
@@ -98,7 +103,7 @@ def encode_prompt(
         return Encoded(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
     stem = rendered.text + rendered.glue + prompt.cue
     ids, spans, label_ids = _with_labels(tokenizer, stem, prompt.labels, prompt.cue)
-    positions = {"score": (len(ids) - 1,), "prompt_end": (len(ids) - 1,)}
+    positions: dict[str, tuple[int, ...]] = {"score": (len(ids) - 1,), "prompt_end": (len(ids) - 1,)}
     missing: dict[str, str] = {}
     if prompt.option_spans:
         ends = (
@@ -132,7 +137,8 @@ def _marker_positions(
     for role, at, marker in (("reasoning_start", start, opening), ("reasoning_end", close, closing)):
         token = _last_overlap(spans, (at, at + len(marker))) if at >= 0 else None
         if token is None:
-            missing[role] = f"no {marker} in the response"
+            late = role == "reasoning_end" and start < 0 and closing in text[response_start:]
+            missing[role] = f"no {opening} before {marker}" if late else f"no {marker} in the response"
         else:
             positions[role] = (token,)
     return positions, missing
@@ -144,15 +150,14 @@ def _tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, .
     return tuple(coded["input_ids"]), [(int(a), int(b)) for a, b in coded["offset_mapping"]]
 
 
-def _replay(
-    tokenizer: PreTrainedTokenizerFast, prompt: str, response_ids: Sequence[int]
-) -> tuple[tuple[int, ...], list[Span], str]:
-    """Prompt tokens, then the stored ids with spans read off their decoded prefixes."""
-    ids, spans = _tokens(tokenizer, prompt)
-    cuts = [len(tokenizer.decode(response_ids[:k])) for k in range(len(response_ids) + 1)]
-    base = len(prompt)
-    spans = spans + [(base + a, base + b) for a, b in pairwise(cuts)]
-    return (*ids, *response_ids), spans, prompt + tokenizer.decode(response_ids)
+def _replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: int) -> list[Span]:
+    """Spans of stored ids, read off their decoded prefixes."""
+    cuts = [start + len(_decoded(tokenizer, ids[:k])) for k in range(len(ids) + 1)]
+    return list(pairwise(cuts))
+
+
+def _decoded(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
+    return str(tokenizer.decode(ids))
 
 
 def _last_overlap(spans: Sequence[Span], wanted: Span) -> int | None:
@@ -181,8 +186,10 @@ def _with_labels(
                     most, split = len(found), f"{label!r} is {rest}"
                 break
             found.append(longer[-1])
-        if len(set(found)) == len(labels):
-            return ids, spans, tuple(found)
+        if len(found) == len(labels):
+            if len(set(found)) == len(labels):
+                return ids, spans, tuple(found)
+            most, split = len(found), "two of them are the same token"
     raise InnerjudgeError(
         f"given the labels {', '.join(labels)}, expected each to be one token after {cue!r} in this tokenizer, but "
         f"{split}: use labels of one token, such as a scale of 1 to 5"

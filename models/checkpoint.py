@@ -1,0 +1,83 @@
+"""Config, weights and tokenizer of a checkpoint, on the hub or in a folder; every failure is one clear line."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import transformers
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from .errors import InnerjudgeError
+
+#: Name that stands for the small model that comes with the package.
+REFERENCE = "reference"
+
+
+def require_causal(source: str, name: str, revision: str | None) -> None:
+    """Raise unless ``source`` has a config that names a causal LM; nothing but the config is read."""
+    if os.path.isdir(source) and not os.path.isfile(os.path.join(source, "config.json")):
+        raise InnerjudgeError(f"given the folder {name!r} without config.json, expected a Hugging Face model folder")
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision)
+    except (OSError, ValueError) as error:
+        raise InnerjudgeError(
+            f"given the model {name!r}, expected a local folder, a hub name that can be reached, or {REFERENCE!r}: "
+            f"check the spelling and the network ({one_line(error)})"
+        ) from None
+    causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
+    architectures = config.architectures or [
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, config.model_type)
+    ]
+    known = {a for entry in causal for a in (entry if isinstance(entry, tuple) else (entry,))}
+    remote = getattr(config, "auto_map", None)
+    if not remote and not known.intersection(architectures):
+        raise InnerjudgeError(
+            f"given {name!r}, which is a {architectures[0]}, expected a causal language model (...ForCausalLM): "
+            "choose a model that generates text left to right"
+        )
+
+
+def read_weights(source: str, name: str, revision: str | None, dtype: str, options: dict[str, Any]) -> PreTrainedModel:
+    """The model, complete: a checkpoint that lacks tensors is refused, as they would be random."""
+    if dtype not in ("auto", "float32", "bfloat16", "float16"):
+        raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
+    options = {"revision": revision, "dtype": dtype, "output_loading_info": True, **options}
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise InnerjudgeError(
+            f"given {name!r}, expected a folder or hub model with weights (model.safetensors) that transformers "
+            f"{transformers.__version__} can load: {one_line(error)}"
+        ) from None
+    model, info = loaded
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise InnerjudgeError(
+            f"given {name!r}, whose weights lack {len(missing)} tensors (first: {missing[0]}), expected a complete "
+            "checkpoint: such parts would be random; use a checkpoint saved from the causal LM"
+        )
+    return model  # type: ignore[no-any-return]
+
+
+def read_tokenizer(source: str, name: str, revision: str | None) -> PreTrainedTokenizerFast:
+    """The fast tokenizer."""
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InnerjudgeError(
+            f"given {name!r} without a loadable tokenizer, expected tokenizer.json: {one_line(error)}"
+        ) from None
+    if not tokenizer.is_fast:
+        raise InnerjudgeError(
+            f"given {name!r} with a slow tokenizer, expected a fast one (tokenizer.json): token positions are found by "
+            "character offsets; load it with use_fast=True and save_pretrained(folder)"
+        )
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error, without line breaks."""
+    return " ".join(str(error).split())[:200]
