@@ -1,0 +1,45 @@
+"""Floor 3: judges. Features (or generated text) in, scores out; higher is better."""
+
+from .baselines import Length, QuestionOnly, TokenLogProb
+from .clue import CLUE
+from .head_selection import attention_variability, choose_heads, head_accuracies
+from .heads import AttentionScore, QKScore
+from .judge import Judge, LearningJudge, Scores, Verdict
+from .lager import LAGER, EScore, VScore
+from .letters import LetterLogits
+from .linear import DifferenceOfMeans
+from .logistic import LogisticProbe
+from .ridge import RidgeProbe
+from .storage import JUDGES, load, save
+from .text import TextJudge
+from .tuned_lager import TunedLAGER
+from .verdict_text import find_verdict
+
+__all__ = [
+    "CLUE",
+    "JUDGES",
+    "LAGER",
+    "AttentionScore",
+    "DifferenceOfMeans",
+    "EScore",
+    "Judge",
+    "LearningJudge",
+    "Length",
+    "LetterLogits",
+    "LogisticProbe",
+    "QKScore",
+    "QuestionOnly",
+    "RidgeProbe",
+    "Scores",
+    "TextJudge",
+    "TokenLogProb",
+    "TunedLAGER",
+    "VScore",
+    "Verdict",
+    "attention_variability",
+    "choose_heads",
+    "find_verdict",
+    "head_accuracies",
+    "load",
+    "save",
+]

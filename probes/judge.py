@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -34,14 +35,17 @@ class Verdict:
 class Judge(ABC):
     """Reads features, returns scores. **higher is better, always**.
 
-    The constructor stores its parameters; ``fit`` (where there is something to learn) sets attributes that end in ``_``;
-    :meth:`decision_function`, :meth:`predict` and :meth:`verdicts` read features of the same provenance only.
+    The constructor stores its parameters (all keyword-only, all plain JSON) under their own names; ``fit`` (where there
+    is something to learn, see :class:`LearningJudge`) sets attributes that end in ``_``; :meth:`decision_function`,
+    :meth:`predict` and :meth:`verdicts` read features of the same provenance only.
     """
 
     #: Names of the readouts or generations that the judge reads.
     needs: tuple[str, ...]
     #: Whether ``fit`` must be called first.
     learns: ClassVar[bool] = False
+    #: Attributes that ``fit`` sets and :mod:`.storage` keeps: arrays, or plain values (tuples for lists).
+    fitted: ClassVar[tuple[str, ...]] = ()
     provenance_: Provenance | None = None
 
     @abstractmethod
@@ -50,7 +54,7 @@ class Judge(ABC):
 
     @abstractmethod
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        """One label an item from its scores."""
+        """One label an item from its scores; ``None`` where the judge has scores only."""
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         """Item id -> reason, for items whose features are there but say nothing (a text without a verdict)."""
@@ -58,19 +62,33 @@ class Judge(ABC):
 
     def _check(self, features: Features) -> None:
         if self.learns and self.provenance_ is None:
-            raise InnerjudgeError(f"given a {type(self).__name__} that is not fitted, expected a fitted one: call fit first")
+            raise InnerjudgeError(
+                f"given a {type(self).__name__} that is not fitted, expected a fitted one: call fit first"
+            )
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
+
+    def _reasons(self, features: Features, *also: str) -> dict[str, str]:
+        """Item id -> why it cannot be read (``also``: readouts beyond ``needs``); needs no fitted judge."""
+        names = (*self.needs, *also)
+        reasons = features.reasons(*names)
+        for name in names:
+            if name in features.arrays and len(features):
+                array = features.arrays[name]
+                # A float64 sum of float32 values is finite exactly when all of them are; no mask of the array's size.
+                total = array.sum(axis=tuple(range(1, array.ndim)), dtype=np.float64) if array.ndim > 1 else array
+                for row in np.flatnonzero(~np.isfinite(total)):
+                    reason = f"{name} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
+                    reasons.setdefault(features.ids[row], reason)
+        return reasons | self._unreadable(_without(features, reasons))
 
     def unscored(self, features: Features) -> dict[str, str]:
         """Item id -> reason, for every item that this judge cannot score."""
         self._check(features)
-        reasons = features.reasons(*self.needs)
-        rest = features.take([k for k, i in enumerate(features.ids) if i not in reasons])
-        return reasons | self._unreadable(rest)
+        return self._reasons(features)
 
     def decision_function(self, features: Features) -> Scores:
-        """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices.
+        """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices, ``-inf`` beyond an item's options.
 
         Raises:
             InnerjudgeError: If an item cannot be scored (an array has no place for a reason): use :meth:`verdicts`.
@@ -91,15 +109,77 @@ class Judge(ABC):
     def verdicts(self, features: Features) -> list[Verdict]:
         """One verdict an item, in the order of ``features.ids``; never NaN, never a silent 0."""
         missing = self.unscored(features)
-        rows = [k for k, i in enumerate(features.ids) if i not in missing]
-        part = features.take(rows)
-        scores = self._scores(part) if rows else np.zeros(0)
-        labels = self._labels(scores, part) if rows else []
-        found = {
-            i: Verdict(i, _plain(s), label, None) for i, s, label in zip(part.ids, scores, labels, strict=True)
-        }
+        part = _without(features, missing)
+        scores = self._scores(part) if len(part) else np.zeros(0)
+        labels = self._labels(scores, part) if len(part) else []
+        found = {i: Verdict(i, _plain(s), label, None) for i, s, label in zip(part.ids, scores, labels, strict=True)}
         return [found.get(i) or Verdict(i, None, None, missing[i]) for i in features.ids]
 
+    def _training(
+        self, features: Features, labels: npt.ArrayLike, *, reasons: dict[str, str] | None = None, some: bool = True
+    ) -> tuple[Features, npt.NDArray[Any], int]:
+        """Usable training items (``some``: at least one), their labels, and how many were left out."""
+        values = np.asarray(labels)
+        if values.shape != (len(features),):
+            raise InnerjudgeError(
+                f"given labels of shape {values.shape} for {len(features)} items, expected ({len(features)},): "
+                "one label an item"
+            )
+        reasons = self._reasons(features) if reasons is None else reasons
+        if some and len(reasons) == len(features):
+            why = f" (first: {next(iter(reasons.items()))})" if reasons else ""
+            raise InnerjudgeError(
+                f"{type(self).__name__}: given {len(features)} training items of which none can be read{why}, "
+                "expected at least two: check the data or the readouts"
+            )
+        keep = np.array([i not in reasons for i in features.ids], dtype=bool)
+        return _without(features, reasons), values[keep], len(reasons)
 
-def _plain(score: np.ndarray[Any, Any] | np.floating[Any]) -> float | list[float]:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters of the constructor, by name, as in scikit-learn (``deep`` is ignored: judges do not nest).
+
+        Example:
+            >>> from innerjudge.probes import LAGER
+            >>> LAGER(norm=True).get_params()["norm"]
+            True
+        """
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self) -> str:
+        changed = [
+            f"{name}={getattr(self, name)!r}"
+            for name, p in inspect.signature(type(self)).parameters.items()
+            if getattr(self, name) != p.default
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+class LearningJudge(Judge):
+    """A judge that must see labelled features first."""
+
+    learns: ClassVar[bool] = True
+    #: Training items that were left out because they lacked a needed readout.
+    n_excluded_: int
+
+    @abstractmethod
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Learn from labelled features and return the judge; a second call starts anew.
+
+        Args:
+            features: ``n`` training items.
+            labels: Length ``n``: booleans for traces, mean human scores for ratings, 0-based answers for choices.
+
+        Raises:
+            InnerjudgeError: If there is nothing to learn from: no usable item, or labels all of one class.
+        """
+
+
+def _without(features: Features, reasons: dict[str, str]) -> Features:
+    """The items that have no reason against them; the features themselves (no copy) where that is all of them."""
+    if not reasons:
+        return features
+    return features.take([k for k, i in enumerate(features.ids) if i not in reasons])
+
+
+def _plain(score: Any) -> float | list[float]:
     return [float(s) for s in score if np.isfinite(s)] if np.ndim(score) else float(score)

@@ -1,0 +1,182 @@
+"""Baselines that keep us honest: how probable the text is, how long it is, and how the question looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
+from .judge import Judge, LearningJudge, Scores
+from .labels import Floats, best_threshold, correctness, ratings
+from .linear import Linear
+from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
+
+Target = Literal["correct", "rating"]
+
+
+class TokenLogProb(Judge):
+    """Mean log-probability of the response's tokens (GPTScore, and the control of CLUE-type claims). Needs no fit.
+
+    Without a threshold there is no label: ``fit`` on labelled traces is optional and only sets one.
+
+    Args:
+        total: The sum over tokens instead of their mean, which favours short responses.
+
+    Attributes:
+        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
+            ``fit``.
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"logprob": np.array([[-6, 3], [-4, 4]], np.float32)})
+        >>> TokenLogProb().decision_function(f), TokenLogProb().predict(f)
+        (array([-2., -1.]), [None, None])
+        >>> TokenLogProb().fit(f, [False, True]).predict(f)
+        [False, True]
+    """
+
+    needs = ("logprob",)
+    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
+    threshold_: float | None = None
+
+    def __init__(self, *, total: bool = False) -> None:
+        self.total = total
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Set the threshold of the labels on labelled traces.
+
+        Raises:
+            InnerjudgeError: If no trace can be read or all are of one class.
+        """
+        part, values, self.n_excluded_ = self._training(features, labels)
+        self.threshold_ = best_threshold(self._scores(part), correctness(values))
+        self.provenance_ = features.provenance
+        return self
+
+    def _unreadable(self, features: Features) -> dict[str, str]:
+        counts = features["logprob"][:, 1]
+        return {i: "no response tokens" for i, n in zip(features.ids, counts, strict=True) if n < 1}
+
+    def _scores(self, features: Features) -> Scores:
+        total, n = features["logprob"].astype(np.float64).T
+        return np.asarray(total if self.total else total / n)
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
+
+
+class Length(LearningJudge):
+    """Number of response tokens alone; ``fit`` learns only whether longer or shorter is better.
+
+    Args:
+        target: ``"correct"`` for traces (labels by a threshold) or ``"rating"`` (no labels).
+
+    Attributes:
+        sign_: 1 where longer is better on the training items, so that their AUROC is at least 0.5 (ratings: their
+            Spearman correlation at least 0); -1 where shorter is, and where neither is (all of one length).
+        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` for ratings.
+        n_excluded_: Training items left out because they could not be read.
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"logprob": np.array([[-6, 3], [-4, 9]], np.float32)})
+        >>> length = Length().fit(f, [True, False])
+        >>> length.sign_, length.decision_function(f), length.predict(f)
+        (-1, array([-3., -9.]), [True, False])
+    """
+
+    needs = ("logprob",)
+    fitted: ClassVar[tuple[str, ...]] = ("sign_", "threshold_", "n_excluded_")
+    sign_: int
+    threshold_: float | None
+
+    def __init__(self, *, target: Target = "correct") -> None:
+        self.target = checked_target(target)
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Learn the sign (and, for traces, the threshold).
+
+        Raises:
+            InnerjudgeError: If no item can be read or the labels are all of one class.
+        """
+        part, raw, excluded = self._training(features, labels)
+        right = correctness(raw) if self.target == "correct" else None
+        y = ratings(raw) if right is None else right
+        n = part["logprob"][:, 1].astype(np.float64)
+        # Doubled ranks are whole numbers, so this covariance of ranks (times n) is exact and zero means zero.
+        a, b = (2 * rankdata(v) for v in (n, y))
+        self.sign_ = 1 if len(n) * (a @ b) > a.sum() * b.sum() else -1
+        self.threshold_ = None if right is None else best_threshold(self.sign_ * n, right)
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _scores(self, features: Features) -> Scores:
+        return self.sign_ * features["logprob"][:, 1].astype(np.float64)
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
+
+
+class QuestionOnly(Linear):
+    """A probe on the prompt's last state, which has not seen the response: what the question alone gives away.
+
+    All candidates of a question get one score, so that its AUROC within questions is one half by construction. Logistic
+    regression for traces, ridge regression for ratings, with the penalty chosen as in
+    :class:`~innerjudge.probes.LogisticProbe`.
+
+    Args:
+        target: ``"correct"`` for traces or ``"rating"``.
+        row: See :class:`~innerjudge.probes.DifferenceOfMeans`.
+        candidates: Values of ``C`` (``"correct"``) or ``alpha`` (``"rating"``); by default those of the two probes.
+
+    Attributes:
+        coef_: ``[D]`` float64, on the states as they are.
+        intercept_: Score at the origin.
+        penalty_: The chosen candidate.
+        n_excluded_: Training items left out because they could not be read.
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> state = np.repeat(np.array([1, 1, 0, 0], np.float32)[:, None, None], 3, axis=1)
+        >>> f = Features(ids=tuple("abcd"), groups=tuple("ppqq"), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"hidden/prompt_end": state})
+        >>> scores = QuestionOnly().fit(f, [True, True, False, False]).decision_function(f)
+        >>> bool(scores[0] == scores[1] > scores[2] == scores[3])
+        True
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
+
+    def __init__(self, *, target: Target = "correct", row: int = -1, candidates: Sequence[float] | None = None) -> None:
+        super().__init__(positions=("prompt_end",), combine="concat", row=row)
+        self.target = checked_target(target)
+        self.candidates = None if candidates is None else checked_candidates(candidates)
+
+    def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
+        if self.target == "correct":
+            found = fit_logistic(x, correctness(labels), groups, self.candidates or LOGISTIC_CANDIDATES)
+        else:
+            found = fit_ridge(x, ratings(labels), groups, self.candidates or RIDGE_CANDIDATES)
+        self.coef_, self.intercept_, self.penalty_ = found
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [bool(s > 0) if self.target == "correct" else float(s) for s in scores]
+
+
+def checked_target(target: Target) -> Target:
+    """``"correct"`` or ``"rating"``, or an error.
+
+    Example:
+        >>> checked_target("rating")
+        'rating'
+    """
+    if target not in ("correct", "rating"):
+        raise InnerjudgeError(f"given target={target!r}, expected 'correct' or 'rating'")
+    return target

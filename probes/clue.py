@@ -1,0 +1,200 @@
+"""CLUE: nearest centroid on the change of hidden state over the reasoning."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
+from .judge import LearningJudge, Scores
+from .labels import Bools, Floats, balanced_weights, correctness
+
+_SLICE = 256  # items a float64 copy is made of at a time
+
+
+class CLUE(LearningJudge):
+    r"""Nearest centroid on the hidden-state delta, layer by layer (arXiv 2510.01591, sections 3.1 to 3.3).
+
+    With the delta :math:`\Delta = h_{end} - h_{start}`, an ``[L, D]`` matrix, and the centroids of correct and of
+    incorrect traces, the distance is the mean over layers of *unsquared* norms,
+    :math:`d(\Delta, V) = \frac1L \sum_l \|\Delta_l - V_l\|_2`. A trace is called correct iff
+    :math:`d_{succ} < d_{fail}` (a tie is incorrect); it is ranked by :math:`-d_{succ}` alone, as published.
+
+    Args:
+        start: Position before the reasoning. The paper takes the last token of ``<think>``; ``"prompt_end"`` with
+            ``end="response_end"`` is an extension for models without reasoning markers.
+        end: Position after it (the last token of ``</think>``).
+        score: ``"success"``, ``-d_succ`` as published, or ``"margin"``, ``d_fail - d_succ``, which cancels what a
+            trace's norm adds to both.
+        last: The last layer's row: ``"normed"``, ``final_norm(h[L])``, which is what Hugging Face returns, or
+            ``"raw"``.
+        embedding: Also use row ``h[0]``. Where both markers are fixed tokens it cannot change a decision.
+        scale: Divide each layer's norm by that layer's spread, so that late layers with large norms do not decide
+            alone. The spread is the root mean squared distance of the training deltas to the centroid of their own
+            class; a layer without spread is divided by 1.
+        balance: Give right and wrong equal weight within each question: a question with ``r`` right and ``w`` wrong
+            traces adds each right one with weight ``1/r`` and each wrong one with ``1/w``; questions with one class
+            only are left out. Against the confound of problem difficulty (core-methods 1.8); an extension.
+
+    Attributes:
+        classes_: ``(False, True)``.
+        centroids_: ``[2, L, D]`` float64, in the order of ``classes_``.
+        n_seen_: ``[2]``, traces that entered each centroid.
+        spread_: ``[L]``, see ``scale``.
+        separation_: ``[L]``, distance between the centroids in each layer (the paper's figure 4).
+        n_excluded_: Training traces left out because they lack a position.
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> start = np.zeros((4, 3, 2), np.float32)  # 4 traces of 1 block (rows h[0], h[1], normed), width 2
+        >>> end = start + np.array([3, 1, -1, -3], np.float32)[:, None, None]
+        >>> f = Features(ids=tuple("abcd"), groups=tuple("pqpq"), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"hidden/reasoning_start": start, "hidden/reasoning_end": end})
+        >>> clue = CLUE().fit(f, [True, True, False, False])
+        >>> clue.predict(f)
+        [True, True, False, False]
+        >>> clue.decision_function(f).round(2) + 0.0  # centroids at (2, 2) and (-2, -2)
+        array([-1.41, -1.41, -4.24, -7.07])
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
+    classes_: ClassVar[tuple[bool, bool]] = (False, True)
+
+    def __init__(
+        self,
+        *,
+        start: str = "reasoning_start",
+        end: str = "reasoning_end",
+        score: Literal["success", "margin"] = "success",
+        last: Literal["normed", "raw"] = "normed",
+        embedding: bool = False,
+        scale: bool = False,
+        balance: bool = False,
+    ) -> None:
+        if score not in ("success", "margin") or last not in ("normed", "raw"):
+            raise InnerjudgeError(f"given {score=}, {last=}, expected 'success' or 'margin', 'normed' or 'raw'")
+        self.start, self.end, self.score, self.last = start, end, score, last
+        self.embedding, self.scale, self.balance = embedding, scale, balance
+        self.needs = (f"hidden/{start}", f"hidden/{end}")
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Centroids of labelled traces; the same as one :meth:`partial_fit` on a new judge.
+
+        Raises:
+            InnerjudgeError: If the usable traces are all of one class (``balance``: if no question has both).
+        """
+        fresh = type(self)(**self.get_params()).partial_fit(features, labels)
+        fresh._require_both()
+        self.__dict__.update(fresh.__dict__)
+        return self
+
+    def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Add labelled traces to the sums; chunks of any size and order give the centroids of one whole fit.
+
+        A chunk may be of one class; judging then waits until both were seen. With ``balance`` every question must
+        lie within one chunk.
+
+        Raises:
+            InnerjudgeError: If ``balance`` meets a question for the second time.
+        """
+        if self.provenance_ is not None:
+            self.provenance_.require(features.provenance, type(self).__name__)
+        part, values, excluded = self._training(features, labels, some=False)
+        right = correctness(values, both=False)
+        weights = self._weights(part, right)
+        sums, squares = self._sums(part, right, weights)
+        state = self.__dict__
+        self.provenance_ = features.provenance
+        self.n_excluded_ = state.get("n_excluded_", 0) + excluded
+        if not len(part):
+            return self
+        rows = np.flatnonzero(weights)
+        self.n_seen_ = state.get("n_seen_", 0) + np.bincount(right[rows], minlength=2)
+        self.weight_ = state.get("weight_", 0.0) + np.bincount(right[rows], weights=weights[rows], minlength=2)
+        self.sum_, self.squares_ = state.get("sum_", 0.0) + sums, state.get("squares_", 0.0) + squares
+        self.groups_seen_ = state.get("groups_seen_", ()) + (tuple(dict.fromkeys(part.groups)) if self.balance else ())
+        return self
+
+    @property
+    def centroids_(self) -> Floats:
+        """Mean deltas ``[2, L, D]`` of incorrect and of correct traces."""
+        self._require_both()
+        return np.asarray(self.sum_ / self.weight_[:, None, None])
+
+    @property
+    def spread_(self) -> Floats:
+        """Root mean squared distance to the own centroid ``[L]``; 1 where there is none."""
+        raw = self.squares_.sum(axis=0)
+        within = raw - (self.weight_[:, None] * (self.centroids_**2).sum(axis=-1)).sum(axis=0)
+        flat = within <= 1e-12 * raw  # what rounding leaves of a layer that is constant within each class
+        return np.asarray(np.sqrt(np.where(flat, 1.0, within / self.weight_.sum())))
+
+    @property
+    def separation_(self) -> Floats:
+        """Distance between the two centroids in each layer, ``[L]``."""
+        fail, success = self.centroids_
+        return np.asarray(np.linalg.norm(success - fail, axis=-1))
+
+    def distances(self, features: Features) -> Floats:
+        """Distances ``[n, 2]`` to the incorrect and the correct centroid, for traces that have both positions."""
+        self._check(features)
+        centroids, divisor = self.centroids_, self.spread_ if self.scale else 1.0
+        found = np.empty((len(features), 2))
+        for at in range(0, len(features), _SLICE):
+            delta = self._deltas(features, at)
+            apart = [np.linalg.norm(delta - centroid, axis=-1) / divisor for centroid in centroids]
+            found[at : at + _SLICE] = np.mean(apart, axis=-1).T
+        return found
+
+    def _scores(self, features: Features) -> Scores:
+        fail, success = self.distances(features).T
+        return np.asarray(-success if self.score == "success" else fail - success)
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        fail, success = self.distances(features).T
+        return [bool(x) for x in success < fail]
+
+    def _check(self, features: Features) -> None:
+        super()._check(features)
+        self._require_both()
+
+    def _require_both(self) -> None:
+        fail, success = getattr(self, "n_seen_", (0, 0))
+        if not fail or not success:
+            of = "traces of questions that have both" if self.balance else "traces"
+            raise InnerjudgeError(
+                f"CLUE: given {success} correct and {fail} incorrect {of}, expected at least one of each "
+                f"({getattr(self, 'n_excluded_', 0)} could not be read): add items or raise --limit"
+            )
+
+    def _deltas(self, features: Features, at: int) -> Floats:
+        """Deltas ``[<= 256, L, D]`` in float64 of the items from ``at`` on."""
+        start, end = (features[name] for name in self.needs)
+        top = start.shape[1] - 2
+        rows = [*([0] if self.embedding else []), *range(1, top), top + 1 if self.last == "normed" else top]
+        return end[at : at + _SLICE, rows].astype(np.float64) - start[at : at + _SLICE, rows]
+
+    def _sums(self, part: Features, right: Bools, weights: Floats) -> tuple[Floats, Floats]:
+        """Weighted sums ``[2, L, D]`` and sums of squared norms ``[2, L]``, by class."""
+        sums, squares = np.zeros(()), np.zeros(())
+        for at in range(0, len(part), _SLICE):
+            here = slice(at, at + _SLICE)
+            share = np.stack([~right[here], right[here]]) * weights[here]
+            delta = self._deltas(part, at)
+            sums = sums + np.einsum("cn,nld->cld", share, delta, optimize=True)
+            squares = squares + share @ (delta**2).sum(axis=-1)
+        return sums, squares
+
+    def _weights(self, part: Features, right: Bools) -> Floats:
+        if not self.balance:
+            return np.ones(len(part))
+        again = set(getattr(self, "groups_seen_", ())) & set(part.groups)
+        if again:
+            raise InnerjudgeError(
+                f"CLUE(balance=True): given traces of {min(again)!r} in a second chunk, expected whole questions: "
+                "put all traces of a question into one partial_fit"
+            )
+        return balanced_weights(part.groups, right)

@@ -1,0 +1,194 @@
+"""QK-score and Attention-score: the attention heads that point at the right option."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
+from .choices import ChoiceJudge, mask_options
+from .head_selection import Prefer, attention_variability, choose_heads, head_accuracies, head_hits
+from .judge import LearningJudge, Scores
+from .labels import Floats, answers
+
+Select = Literal["accuracy", "permutation", "unlabelled"]
+
+
+class HeadScore(ChoiceJudge, LearningJudge):
+    """One score a head and option; ``fit`` picks the heads."""
+
+    fitted: ClassVar[tuple[str, ...]] = ("heads_", "quality_", "head_accuracy_", "n_excluded_")
+    heads_: tuple[tuple[int, int], ...]
+    quality_: Floats
+    head_accuracy_: Floats | None
+
+    def __init__(self, *, select: Select, n_heads: int, prefer: Prefer, abstain: bool) -> None:
+        if select not in ("accuracy", "permutation", "unlabelled") or prefer not in ("best", "earliest") or n_heads < 1:
+            raise InnerjudgeError(
+                f"given select={select!r}, prefer={prefer!r}, n_heads={n_heads}, expected 'accuracy', 'permutation' or "
+                "'unlabelled', 'best' or 'earliest', and at least 1"
+            )
+        if select == "unlabelled" and prefer == "earliest":
+            raise InnerjudgeError(
+                "given prefer='earliest' with select='unlabelled', expected accuracies: use prefer='best'"
+            )
+        self.select, self.n_heads, self.prefer, self.abstain = select, n_heads, prefer, abstain
+
+    def fit(
+        self,
+        features: Features,
+        labels: npt.ArrayLike | None = None,
+        *,
+        permuted: Features | None = None,
+        permuted_labels: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Pick the heads on validation questions; report on others (the best of many noisy heads looks too good).
+
+        Args:
+            features: Validation questions; ``select="unlabelled"`` also reads their ``"attention"``.
+            labels: 0-based right answers ``[n]``; may be left out for ``select="unlabelled"``.
+            permuted: For ``select="permutation"``: the same questions (same ids, same order) with the option texts in
+                another order.
+            permuted_labels: Right answers after the permutation, ``[n]``.
+
+        Raises:
+            InnerjudgeError: If labels are missing, out of range or all the same letter, or the permuted questions are
+                not the same ones.
+        """
+        reasons = self._reasons(features, *(["attention"] if self.select == "unlabelled" else []))
+        if self.select == "permutation":
+            if permuted is None or permuted_labels is None or permuted.ids != features.ids:
+                given = "none" if permuted is None or permuted_labels is None else "those of other ids"
+                raise InnerjudgeError(
+                    f"select='permutation': given {given}, expected permuted=... and permuted_labels=... of the same "
+                    "questions in the same order"
+                )
+            features.provenance.require(permuted.provenance, "permuted questions")
+            reasons = self._reasons(permuted) | reasons
+        if labels is None and self.select != "unlabelled":
+            raise InnerjudgeError(
+                f"given no labels, expected answers for select={self.select!r}: or use select='unlabelled'"
+            )
+        values = np.full(len(features), -1) if labels is None else labels
+        part, right, excluded = self._training(features, values, reasons=reasons)
+        n_options, scores = self._n_options(part), part[self.needs[0]]
+        accuracy = None
+        if labels is not None:
+            right = answers(right, n_options, part.ids)
+            accuracy = head_accuracies(scores, n_options, right)
+        if self.select == "unlabelled":
+            quality = attention_variability(part["attention"], n_options)
+        elif permuted is not None and permuted_labels is not None and self.select == "permutation":
+            other, turned, _ = self._training(permuted, permuted_labels, reasons=reasons)
+            turned = answers(turned, self._n_options(other), other.ids)
+            both = head_hits(scores, n_options, right)
+            both &= head_hits(other[self.needs[0]], self._n_options(other), turned)
+            quality = np.asarray(both.mean(axis=0))
+        else:
+            assert accuracy is not None
+            quality = accuracy
+        self.heads_ = choose_heads(quality, n=len(part), n_heads=self.n_heads, prefer=self.prefer)
+        self.quality_, self.head_accuracy_ = quality, accuracy
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _scores(self, features: Features) -> Scores:
+        block, head = np.array(self.heads_).T
+        n_options = self._n_options(features)
+        scores = features[self.needs[0]][:, block - 1, head].astype(np.float64)
+        masked = mask_options(scores, n_options)
+        return masked[:, 0] if len(self.heads_) == 1 else _vote(masked)
+
+
+class QKScore(HeadScore):
+    r"""Query-key product of the best head (arXiv 2410.02343, section 3): :math:`\langle q_N, k_{t_i}\rangle`.
+
+    ``q_N`` is the query at the last prompt token, ``k_{t_i}`` the key at the end of option line ``i``; no scaling, no
+    softmax. Scores compare the options of one question only: neither questions nor heads share a scale.
+
+    Args:
+        rotary: ``"before"`` the rotary embedding, as published, or ``"after"`` it.
+        select: How ``fit`` measures a head: ``"accuracy"`` (published), ``"permutation"`` (right before and after the
+            options trade places), ``"unlabelled"`` (:func:`~innerjudge.probes.head_selection.attention_variability`).
+        n_heads: 1 as published: scores are the raw products. More: a vote, the mean over heads of the scores
+            z-scored within the question (a head without variance there adds 0).
+        prefer: ``"best"``, or ``"earliest"`` within one standard error of the best.
+        abstain: Whether the last two option lines ("None of the above", "I don't know") take part, in the fit and
+            after.
+
+    Attributes:
+        heads_: Chosen heads as ``(block, head)``, block 1..L as in ``h[l]``, head 0..H-1.
+        quality_: ``[L, H]``, what the heads were chosen by.
+        head_accuracy_: ``[L, H]`` accuracy on the validation questions; ``None`` without labels.
+        n_excluded_: Validation questions left out because they could not be read.
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> right = np.array([0, 1, 2, 1])
+        >>> qk = np.zeros((4, 2, 3, 3), np.float32)  # 4 questions, 2 blocks, 3 heads, 3 options
+        >>> qk[np.arange(4), 1, 2, right] = 5.0  # head 2 of block 2 knows
+        >>> f = Features(ids=tuple("abcd"), groups=tuple("abcd"), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"qk/before": qk, "labels": np.full(4, 3, np.float32)})
+        >>> judge = QKScore().fit(f, right)
+        >>> judge.heads_, judge.predict(f)
+        (((2, 2),), [0, 1, 2, 1])
+    """
+
+    def __init__(
+        self,
+        *,
+        rotary: Literal["before", "after"] = "before",
+        select: Select = "accuracy",
+        n_heads: int = 1,
+        prefer: Prefer = "best",
+        abstain: bool = True,
+    ) -> None:
+        if rotary not in ("before", "after"):
+            raise InnerjudgeError(f"given rotary={rotary!r}, expected 'before' or 'after'")
+        super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
+        self.rotary = rotary
+        self.needs = (f"qk/{rotary}", "labels")
+
+
+class AttentionScore(HeadScore):
+    r"""Post-softmax attention weight of the best head (arXiv 2410.02343, section 3): :math:`a_{N,t_i}`.
+
+    Args:
+        select: See :class:`QKScore`.
+        n_heads: See :class:`QKScore`.
+        prefer: See :class:`QKScore`.
+        abstain: See :class:`QKScore`.
+
+    Attributes are those of :class:`QKScore`.
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> a = np.zeros((2, 1, 2, 2), np.float32)
+        >>> a[:, 0, 0], a[:, 0, 1] = [[0.1, 0.0], [0.0, 0.1]], [[0.5, 0.2], [0.5, 0.2]]
+        >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"attention": a, "labels": np.full(2, 2, np.float32)})
+        >>> AttentionScore(select="unlabelled").fit(f).heads_  # variance 0.0025 * mass 0.1, against none
+        ((1, 0),)
+    """
+
+    needs = ("attention", "labels")
+
+    def __init__(
+        self, *, select: Select = "accuracy", n_heads: int = 1, prefer: Prefer = "best", abstain: bool = True
+    ) -> None:
+        super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
+
+
+def _vote(masked: Scores) -> Scores:
+    """Mean over heads of scores z-scored within the question: ``[n, heads, K]`` to ``[n, K]``, ``-inf`` kept."""
+    inside = np.isfinite(masked)
+    values = np.where(inside, masked, 0.0)
+    count = inside.sum(axis=-1, keepdims=True)
+    centred = np.where(inside, values - values.sum(axis=-1, keepdims=True) / count, 0.0)
+    deviation = np.sqrt((centred**2).sum(axis=-1, keepdims=True) / count)
+    flat = deviation <= 1e-12 * np.abs(values).max(axis=-1, keepdims=True)  # equal scores leave rounding only
+    z = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
+    return np.where(inside[:, 0], z.mean(axis=1), -np.inf)

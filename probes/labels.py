@@ -1,0 +1,128 @@
+"""What judges learn from: labels of each kind of item, checked, and the threshold that turns scores into labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..models.errors import InnerjudgeError
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+
+def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
+    """Labels of traces as booleans; 0 and 1 are accepted.
+
+    Args:
+        labels: Length ``n``.
+        both: Demand at least one right and one wrong.
+
+    Raises:
+        InnerjudgeError: If a label is neither true nor false, or (``both``) all are of one class.
+
+    Example:
+        >>> correctness(np.array([1, 0]))
+        array([ True, False])
+    """
+    if labels.dtype != bool and not (labels.dtype.kind in "iuf" and np.isin(labels, (0, 1)).all()):
+        raise InnerjudgeError(f"given labels {_some(labels)}, expected true or false: drop items without a label")
+    right = labels.astype(bool)
+    if both and (right.all() or not right.any()):
+        raise InnerjudgeError(
+            f"given {int(right.sum())} correct and {int((~right).sum())} incorrect items to fit on, "
+            "expected at least one of each: add items or raise --limit"
+        )
+    return right
+
+
+def ratings(labels: npt.NDArray[Any]) -> Floats:
+    """Mean human scores as float64.
+
+    Raises:
+        InnerjudgeError: If a score is not a finite number, or all are the same.
+
+    Example:
+        >>> ratings(np.array([1, 4.5]))
+        array([1. , 4.5])
+    """
+    if labels.dtype.kind not in "biuf" or not np.isfinite(labels.astype(np.float64)).all():
+        raise InnerjudgeError(
+            f"given human scores {_some(labels)}, expected finite numbers: drop items without a score"
+        )
+    values = labels.astype(np.float64)
+    if values.size == 0 or values.min() == values.max():
+        raise InnerjudgeError(
+            f"given {values.size} human scores {_some(values)} to fit on, expected at least two different ones: "
+            "add items or raise --limit"
+        )
+    return values
+
+
+def answers(labels: npt.NDArray[Any], n_options: Ints, ids: tuple[str, ...]) -> Ints:
+    """Right answers of choices, 0-based.
+
+    Raises:
+        InnerjudgeError: If an answer is not the index of an option, or all are the same letter (a head that always
+            picks that letter would look perfect).
+
+    Example:
+        >>> answers(np.array([0, 3]), np.array([4, 4]), ("a", "b"))
+        array([0, 3])
+    """
+    if labels.dtype.kind not in "iu":
+        raise InnerjudgeError(f"given answers {_some(labels)}, expected 0-based integers: drop items without an answer")
+    values = labels.astype(np.intp)
+    for item, value, n in zip(ids, values, n_options, strict=True):
+        if not 0 <= value < n:
+            raise InnerjudgeError(f"given the answer {value} for {item}, expected 0 to {n - 1}: check its options")
+    if np.unique(values).size < 2:
+        raise InnerjudgeError(
+            f"given {values.size} questions whose answers are all {_some(values[:1])}, expected at least two different "
+            "answers: shuffle the options or add questions"
+        )
+    return values
+
+
+def balanced_weights(groups: tuple[str, ...], right: Bools) -> Floats:
+    """Weights ``[n]`` that give right and wrong the same total, 1, within each question.
+
+    A question with ``r`` right and ``w`` wrong items gives ``1/r`` to each right and ``1/w`` to each wrong one; items
+    of questions with one class only weigh 0.
+
+    Example:
+        >>> balanced_weights(("p", "p", "p", "q"), np.array([True, True, False, True]))
+        array([0.5, 0.5, 1. , 0. ])
+    """
+    counts = Counter(zip(groups, right.tolist(), strict=True))
+    weights = [1.0 / counts[g, r] if counts[g, not r] else 0.0 for g, r in zip(groups, right.tolist(), strict=True)]
+    return np.array(weights, dtype=np.float64)
+
+
+def best_threshold(scores: Floats, right: Bools) -> float:
+    """Threshold ``t`` whose rule ``score > t`` has the highest balanced accuracy on these items.
+
+    Midpoints between neighbouring scores are tried; the lowest of equally good ones is taken.
+
+    Example:
+        >>> best_threshold(np.array([0.0, 1.0, 2.0]), np.array([False, True, True]))
+        0.5
+    """
+    order = np.argsort(scores, kind="stable")
+    s, r = scores[order], right[order]
+    # Calling everything from place k on correct: true positives from k on, true negatives before k.
+    tpr = (r.sum() - np.concatenate([[0], np.cumsum(r)])) / r.sum()
+    tnr = np.concatenate([[0], np.cumsum(~r)]) / (~r).sum()
+    middle = s[:-1] + (s[1:] - s[:-1]) / 2
+    cuts = np.concatenate([[np.nextafter(s[0], -np.inf)], np.where(middle < s[1:], middle, s[:-1]), [s[-1]]])
+    real = np.concatenate([[True], s[1:] > s[:-1], [True]])
+    return float(cuts[real][np.argmax((tpr + tnr)[real])])
+
+
+def _some(values: npt.NDArray[Any]) -> str:
+    shown = ", ".join(str(v) for v in values[:3].tolist())
+    return f"[{shown}{', ...' if values.size > 3 else ''}]"

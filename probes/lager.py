@@ -1,0 +1,153 @@
+"""LAGER: the verdict logits of every block, averaged and read as an expected score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
+from .judge import Judge, Scores
+from .labels import Floats
+from .scale import Answer, checked_values, default_answers
+
+Entries = Literal["all", "drop_last", "last"]
+Aggregate = Literal["logits", "probabilities", "probabilities_twice"]
+
+
+class LAGER(Judge):
+    r"""Expected score under the layer-averaged verdict logits, without tuning (arXiv 2508.03550, section 3).
+
+    With :math:`z_i[s]` the logit of score label ``s`` after entry ``i`` and uniform weights :math:`w_i`:
+    :math:`P = \mathrm{softmax}_s(\sum_i w_i z_i[s])`, and the score is :math:`\sum_s v_s P(s)`, within the
+    range of ``values``. It ranks and is not calibrated: averaging early layers flattens ``P`` (core-methods 2.3).
+
+    Args:
+        values: What the verdict labels are worth, in their order: ``(1, ..., 5)`` for ratings, ``(0, 1)`` for no/yes,
+            ``(1, 0)`` for A/B in pairs (higher: A).
+        answers: The label that a verdict carries for each value; by default the values themselves, and ``False, True``
+            for ``(0, 1)``.
+        entries: ``"all"``: raw ``h[0..L-1]`` and the final-normed last block, the ``L + 1`` entries of Hugging Face's
+            tuple behind the published cells; ``"drop_last"``: without the last, as in the authors' later code;
+            ``"last"``: the model's own logits only.
+        norm: Put every entry through the final norm (logit lens). The published method does not; weights tuned
+            on one setting mean nothing on the other.
+        aggregate: ``"logits"``: average, then softmax (published); ``"probabilities"``: softmax, then average;
+            ``"probabilities_twice"``: the same with a second softmax over the average, as in the authors' ablation.
+        readout: ``"expectation"``, or ``"argmax"``: the value of the likeliest label, the first one of a tie.
+
+    Edge values: constant logits give the mean of ``values``. All arithmetic is float64: expectations in bfloat16 leave
+    the scale (core-methods 2.3).
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> logits = np.zeros((1, 2, 2, 2), np.float32)  # 1 item, (raw, normed), h[0] and h[1] of 1 block, 2 labels
+        >>> logits[0, 0, 0, 1], logits[0, 1, 1, 1] = 2 * np.log(3), 0  # raw h[0]; normed h[1]
+        >>> f = Features(ids=("a",), groups=("a",), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"logits/score": logits, "labels": np.array([2], np.float32)})
+        >>> LAGER(values=(0, 1)).decision_function(f).round(4)  # mean logit log 3: P = (1/4, 3/4)
+        array([0.75])
+        >>> LAGER(values=(0, 1)).predict(f)
+        [True]
+    """
+
+    needs = ("logits/score", "labels")
+
+    def __init__(
+        self,
+        *,
+        values: Sequence[float] = (1, 2, 3, 4, 5),
+        answers: Sequence[Answer] | None = None,
+        entries: Entries = "all",
+        norm: bool = False,
+        aggregate: Aggregate = "logits",
+        readout: Literal["expectation", "argmax"] = "expectation",
+    ) -> None:
+        if (
+            entries not in ("all", "drop_last", "last")
+            or aggregate not in ("logits", "probabilities", "probabilities_twice")
+            or readout not in ("expectation", "argmax")
+        ):
+            raise InnerjudgeError(
+                f"given entries={entries!r}, aggregate={aggregate!r}, readout={readout!r}, expected one of those that "
+                "the documentation of LAGER lists"
+            )
+        self.values, self.answers = checked_values(values, answers)
+        self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
+
+    def probabilities(self, features: Features) -> Floats:
+        """Distribution over the verdict labels, ``[n, M]``, of items that can be scored."""
+        self._check(features)
+        z = self._entries(features)
+        w = self._weights(z.shape[1])
+        if self.aggregate == "logits":
+            return np.asarray(softmax(np.einsum("e,nem->nm", w, z), axis=-1))
+        mean = np.einsum("e,nem->nm", w, softmax(z, axis=-1))
+        return np.asarray(softmax(mean, axis=-1)) if self.aggregate == "probabilities_twice" else mean
+
+    def _scores(self, features: Features) -> Scores:
+        p = self.probabilities(features)
+        values = np.array(self.values, dtype=np.float64)
+        if self.readout == "argmax":
+            return np.asarray(values[p.argmax(axis=-1)])
+        return np.clip(p @ values, values.min(), values.max())
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        """The answer whose value is nearest to the score; the first one of a tie."""
+        nearest = np.abs(scores[:, None] - np.array(self.values)).argmin(axis=-1)
+        answers = self.answers or default_answers(self.values)
+        return [answers[k] for k in nearest]
+
+    def _weights(self, n_entries: int) -> Floats:
+        return np.full(n_entries, 1.0 / n_entries)
+
+    def _entries(self, features: Features) -> npt.NDArray[np.float64]:
+        """Logits ``[n, entries, M]``."""
+        m = len(self.values)
+        for item, n in zip(features.ids, features["labels"], strict=True):
+            if n != m:
+                raise InnerjudgeError(
+                    f"{type(self).__name__}: given {item} with {int(n)} verdict labels, expected {m}, one for each of "
+                    f"values={self.values}: pass values=... for this scale"
+                )
+        logits = features["logits/score"][..., :m].astype(np.float64)
+        if self.entries == "last":
+            return logits[:, 1, -1:]
+        lower = logits[:, int(self.norm), :-1]
+        return lower if self.entries == "drop_last" else np.concatenate([lower, logits[:, 1, -1:]], axis=1)
+
+
+class EScore(LAGER):
+    """Expected score under the model's own logits (G-Eval style), the baseline in LAGER's table 1.
+
+    Args:
+        values: See :class:`LAGER`.
+        answers: See :class:`LAGER`.
+
+    Example:
+        >>> EScore().entries, EScore().readout
+        ('last', 'expectation')
+    """
+
+    def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
+        super().__init__(values=values, answers=answers, entries="last")
+
+
+class VScore(LAGER):
+    """Value of the model's likeliest verdict label: what greedy text would say, without generating it.
+
+    Args:
+        values: See :class:`LAGER`.
+        answers: See :class:`LAGER`.
+
+    Example:
+        >>> VScore().entries, VScore().readout
+        ('last', 'argmax')
+    """
+
+    def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
+        super().__init__(values=values, answers=answers, entries="last", readout="argmax")

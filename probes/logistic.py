@@ -1,0 +1,60 @@
+"""Logistic regression on hidden states: the obvious opponent of CLUE, at the same tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy.typing as npt
+
+from .labels import Floats, correctness
+from .linear import Combine, Linear
+from .regression import LOGISTIC_CANDIDATES, checked_candidates, fit_logistic
+
+
+class LogisticProbe(Linear):
+    """Logistic regression (scikit-learn) on standardised states; the score is the log-odds of correct.
+
+    ``C`` is the candidate of the lowest cross-validated log-loss, the smallest of a tie, with folds that never split a
+    question (``GroupKFold``, 5 folds or as many as there are questions). With fewer than two questions, or where no
+    fold has both classes on its training side, the smallest candidate is taken.
+
+    Args:
+        positions: CLUE's two tokens by default.
+        combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
+        row: See :class:`DifferenceOfMeans`.
+        candidates: Values of ``C``, the inverse strength of the penalty.
+
+    Attributes:
+        coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
+        intercept_: Log-odds at the origin.
+        C_: The chosen candidate.
+        n_excluded_: Training items left out because they could not be read.
+
+    Example:
+        >>> import numpy as np
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> end = np.repeat(np.linspace(-1, 1, 8, dtype=np.float32)[:, None, None], 3, axis=1)
+        >>> f = Features(ids=tuple("abcdefgh"), groups=tuple("pqrspqrs"),
+        ...              provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"hidden/reasoning_end": end})
+        >>> probe = LogisticProbe(positions=["reasoning_end"]).fit(f, [0, 0, 0, 0, 1, 1, 1, 1])
+        >>> probe.predict(f)
+        [False, False, False, False, True, True, True, True]
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
+
+    def __init__(
+        self,
+        *,
+        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
+        combine: Combine = "concat",
+        row: int = -1,
+        candidates: Sequence[float] = LOGISTIC_CANDIDATES,
+    ) -> None:
+        super().__init__(positions=positions, combine=combine, row=row)
+        self.candidates = checked_candidates(candidates)
+
+    def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
+        self.coef_, self.intercept_, self.C_ = fit_logistic(x, correctness(labels), groups, self.candidates)

@@ -1,0 +1,61 @@
+"""Ridge regression of human scores on hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from .judge import Scores
+from .labels import Floats, ratings
+from .linear import Combine, Linear
+from .regression import RIDGE_CANDIDATES, checked_candidates, fit_ridge
+
+
+class RidgeProbe(Linear):
+    """Ridge regression (scikit-learn) of the mean human score on standardised states; the label is the score.
+
+    The penalty is chosen like :class:`LogisticProbe`'s, by squared error; the largest of a tie or without folds.
+
+    Args:
+        positions: The token before the score by default.
+        combine: See :class:`LogisticProbe`.
+        row: See :class:`DifferenceOfMeans`.
+        candidates: Values of the penalty ``alpha``.
+
+    Attributes:
+        coef_: ``[F]`` float64, on the states as they are.
+        intercept_: Score at the origin.
+        alpha_: The chosen candidate.
+        n_excluded_: Training items left out because they could not be read.
+
+    Example:
+        >>> import numpy as np
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> state = np.repeat(np.arange(1, 6, dtype=np.float32)[:, None, None], 3, axis=1)
+        >>> f = Features(ids=tuple("abcde"), groups=tuple("abcde"), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"hidden/score": state})
+        >>> RidgeProbe(candidates=[1e-6]).fit(f, [1, 2, 3, 4, 5]).decision_function(f).round(3)
+        array([1., 2., 3., 4., 5.])
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "alpha_")
+
+    def __init__(
+        self,
+        *,
+        positions: Sequence[str] = ("score",),
+        combine: Combine = "concat",
+        row: int = -1,
+        candidates: Sequence[float] = RIDGE_CANDIDATES,
+    ) -> None:
+        super().__init__(positions=positions, combine=combine, row=row)
+        self.candidates = checked_candidates(candidates)
+
+    def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
+        self.coef_, self.intercept_, self.alpha_ = fit_ridge(x, ratings(labels), groups, self.candidates)
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [float(s) for s in scores]

@@ -1,0 +1,39 @@
+"""What verdict labels are worth, and which answers they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..models.errors import InnerjudgeError
+
+Answer = bool | int | float | str
+
+
+def checked_values(
+    values: Sequence[float], answers: Sequence[Answer] | None
+) -> tuple[tuple[float, ...], tuple[Answer, ...] | None]:
+    """Values and answers of a scale as tuples; at least two distinct values, as many answers.
+
+    Example:
+        >>> checked_values([1, 0], ["a", "b"])
+        ((1, 0), ('a', 'b'))
+    """
+    plain = tuple(v.item() if isinstance(v, np.generic) else v for v in values)
+    names = None if answers is None else tuple(answers)
+    if len(set(plain)) < 2 or not np.isfinite(plain).all() or (names is not None and len(names) != len(plain)):
+        raise InnerjudgeError(
+            f"given values={plain} and answers={names}, expected at least two different numbers and one answer each"
+        )
+    return plain, names
+
+
+def default_answers(values: tuple[float, ...]) -> tuple[Answer, ...]:
+    """Labels that verdicts carry where none were given: the values, and booleans for ``(0, 1)``.
+
+    Example:
+        >>> default_answers((0, 1)), default_answers((1, 2))
+        ((False, True), (1, 2))
+    """
+    return (False, True) if values == (0, 1) else values

@@ -1,0 +1,146 @@
+"""The text judge: what the model says, parsed from its new tokens only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
+from .judge import Judge, Scores
+from .scale import Answer, checked_values, default_answers
+from .verdict_text import find_verdict
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class TextJudge(Judge):
+    """Reads a generated verdict: a score, yes or no, an option letter, or A or B.
+
+    In ``"direct"`` generations the cue was put into the prompt and the text starts with the verdict. In ``"reasoned"``
+    ones the verdict follows the last cue after the reasoning. The grammar is strict, see
+    :func:`~innerjudge.probes.verdict_text.find_verdict`: a text without exactly one clear verdict is unscored, with its
+    first 40 characters as the reason, and never guessed.
+
+    Args:
+        generation: ``"direct"`` or ``"reasoned"``: the key in ``Features.texts``.
+        cue: Text before the verdict, such as ``"Score:"``; read in reasoned generations.
+        labels: The verdict strings in order.
+        values: What each is worth as a score. ``None`` for choices: scores are then one-hot ``[n, K]`` with ``K`` the
+            number of ``labels`` (or of the features' option lines, where they name it), ``-inf`` beyond an item's
+            options, and the verdict's label is the 0-based index.
+        answers: The verdict's label for each value; by default the values, and ``False, True`` for ``(0, 1)``.
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              texts={"direct": (" 4", " I cannot say")})
+        >>> for verdict in TextJudge().verdicts(f):
+        ...     print(verdict.score, verdict.unscored)
+        4.0 None
+        None no verdict in the text ' I cannot say'
+    """
+
+    def __init__(
+        self,
+        *,
+        generation: Literal["direct", "reasoned"] = "direct",
+        cue: str = "Score:",
+        labels: Sequence[str] = ("1", "2", "3", "4", "5"),
+        values: Sequence[float] | None = (1, 2, 3, 4, 5),
+        answers: Sequence[Answer] | None = None,
+    ) -> None:
+        if generation not in ("direct", "reasoned") or (generation == "reasoned" and not cue.strip()):
+            raise InnerjudgeError(
+                f"given generation={generation!r}, cue={cue!r}, expected 'direct', or 'reasoned' with a cue"
+            )
+        folded = {label.strip().casefold() for label in labels}
+        if len(folded) < 2 or len(folded) != len(labels) or "" in folded:
+            raise InnerjudgeError(
+                f"given labels={tuple(labels)}, expected at least two, all different whatever their case"
+            )
+        self.generation, self.cue, self.labels = generation, cue, tuple(labels)
+        self.values: tuple[float, ...] | None = None
+        self.answers: tuple[Answer, ...] | None = None
+        if values is not None:
+            self.values, self.answers = checked_values(values, answers)
+            if len(self.values) != len(self.labels):
+                raise InnerjudgeError(
+                    f"given {len(self.labels)} labels and {len(self.values)} values, expected one each"
+                )
+        self.needs = (generation,)
+
+    @classmethod
+    def rating(cls, *, generation: Literal["direct", "reasoned"] = "direct", scale: tuple[int, int] = (1, 5)) -> Self:
+        """Judge of the scores that ``rating_prompt`` asks for.
+
+        Example:
+            >>> TextJudge.rating(scale=(1, 3)).labels
+            ('1', '2', '3')
+        """
+        values = tuple(range(scale[0], scale[1] + 1))
+        return cls(generation=generation, cue="Score:", labels=[str(v) for v in values], values=values)
+
+    @classmethod
+    def verdict(cls, *, generation: Literal["direct", "reasoned"] = "direct") -> Self:
+        """Judge of the yes or no that ``verdict_prompt`` asks for: score 1 or 0, label true or false.
+
+        Example:
+            >>> TextJudge.verdict().cue
+            'Verdict:'
+        """
+        return cls(generation=generation, cue="Verdict:", labels=("no", "yes"), values=(0, 1))
+
+    @classmethod
+    def choice(cls, *, generation: Literal["direct", "reasoned"] = "direct", n_options: int = 26) -> Self:
+        """Judge of the letters that ``choice_prompt`` asks for.
+
+        Example:
+            >>> TextJudge.choice(n_options=3).labels
+            ('A', 'B', 'C')
+        """
+        return cls(generation=generation, cue="Answer:", labels=tuple(_LETTERS[:n_options]), values=None)
+
+    @classmethod
+    def pair(cls, *, generation: Literal["direct", "reasoned"] = "direct") -> Self:
+        """Judge of the A or B that ``pair_prompt`` asks for: score 1 for A, 0 for B, label ``"a"`` or ``"b"``.
+
+        Example:
+            >>> TextJudge.pair().answers
+            ('a', 'b')
+        """
+        return cls(generation=generation, cue="Better:", labels=("A", "B"), values=(1, 0), answers=("a", "b"))
+
+    def _parsed(self, features: Features) -> list[int | str]:
+        """Index of each text's label, or why there is none."""
+        counts = self._counts(features)
+        cue = self.cue if self.generation == "reasoned" else None
+        return [
+            find_verdict(text, self.labels[: counts[k]], cue=cue)
+            for k, text in enumerate(features.texts[self.generation])
+        ]
+
+    def _counts(self, features: Features) -> list[int]:
+        if self.values is None and "labels" in features.arrays:
+            return [int(n) or len(self.labels) for n in features.arrays["labels"]]
+        return [len(self.labels)] * len(features)
+
+    def _unreadable(self, features: Features) -> dict[str, str]:
+        return {i: p for i, p in zip(features.ids, self._parsed(features), strict=True) if isinstance(p, str)}
+
+    def _scores(self, features: Features) -> Scores:
+        found = np.array(self._parsed(features), dtype=np.intp)
+        if self.values is not None:
+            return np.array(self.values, dtype=np.float64)[found]
+        counts = np.array(self._counts(features), dtype=np.intp)
+        width = int(counts.max(initial=0))
+        one_hot = (np.arange(width) == found[:, None]).astype(np.float64)
+        return np.where(np.arange(width) < counts[:, None], one_hot, -np.inf)
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        if self.values is None:
+            return [int(k) for k in scores.argmax(axis=-1)]
+        answers = dict(zip(self.values, self.answers or default_answers(self.values), strict=True))
+        return [answers[s] for s in scores]

@@ -1,0 +1,148 @@
+"""LAGER with layer weights learned from human scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
+from .judge import LearningJudge
+from .labels import Floats, ratings
+from .lager import LAGER, Aggregate, Entries
+from .scale import Answer
+
+
+class TunedLAGER(LAGER, LearningJudge):
+    r"""LAGER whose layer weights ``w = softmax(theta)`` are fitted to human scores (arXiv 2508.03550, section 3.3).
+
+    Recipe of the authors (core-methods 2.4): ``theta`` starts at zero, Adam, batches of 4, one epoch. Their plateau
+    schedule is stepped once an epoch and never acts in one or two epochs; it is left out. Losses, with ``y`` the mean
+    human score:
+
+    * ``"code"``: :math:`\alpha\,CE(z, y) + (1-\alpha)\,(E[s]-y)^2`, as in the released code;
+    * ``"paper"``: the same with :math:`|E[s]-y|`.
+
+    The code learns alpha as ``sigmoid(a)`` from ``a = 0.5`` but reads it once an epoch, so that it stays
+    0.622 in a run of one epoch; here it is the constant ``alpha`` (the paper gives no value). The cross-entropy's
+    target is the label nearest to ``y`` (the first of a tie).
+
+    Args:
+        values: See :class:`LAGER`. With ``(0, 1)`` the labels may be booleans.
+        answers: See :class:`LAGER`.
+        loss: ``"code"`` or ``"paper"``.
+        alpha: Weight of the cross-entropy, within ``[0, 1]``.
+        entries: See :class:`LAGER`.
+        norm: See :class:`LAGER`.
+        aggregate: See :class:`LAGER`; the cross-entropy reads the logarithm of the aggregated distribution.
+        readout: See :class:`LAGER`; tuning always uses the expectation.
+        epochs: Passes over the training items.
+        batch_size: Items a step.
+        learning_rate: Of Adam.
+        seed: Of the order of items.
+
+    Attributes:
+        weights_: ``[entries]`` float64, sums to 1.
+        losses_: Mean loss of each epoch.
+        n_excluded_: Training items left out because they could not be read.
+
+    Example:
+        >>> from innerjudge.extraction import Features, Provenance
+        >>> logits = np.zeros((8, 2, 3, 2), np.float32)
+        >>> y = np.arange(8) % 2
+        >>> logits[:, 0, 1, 1] = 6 * y - 3  # only h[1] of blocks 1..2 knows
+        >>> f = Features(ids=tuple("abcdefgh"), groups=tuple("abcdefgh"),
+        ...              provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"logits/score": logits, "labels": np.full(8, 2, np.float32)})
+        >>> judge = TunedLAGER(values=(0, 1), epochs=20).fit(f, y)
+        >>> int(judge.weights_.argmax()), round(float(judge.weights_.sum()), 12)
+        (1, 1.0)
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = ("weights_", "losses_", "n_excluded_")
+
+    def __init__(
+        self,
+        *,
+        values: Sequence[float] = (1, 2, 3, 4, 5),
+        answers: Sequence[Answer] | None = None,
+        loss: Literal["code", "paper"] = "code",
+        alpha: float = 0.6224593312018546,  # sigmoid(0.5)
+        entries: Entries = "all",
+        norm: bool = False,
+        aggregate: Aggregate = "logits",
+        readout: Literal["expectation", "argmax"] = "expectation",
+        epochs: int = 1,
+        batch_size: int = 4,
+        learning_rate: float = 0.01,
+        seed: int = 42,
+    ) -> None:
+        super().__init__(
+            values=values, answers=answers, entries=entries, norm=norm, aggregate=aggregate, readout=readout
+        )
+        if loss not in ("code", "paper") or not 0 <= alpha <= 1 or min(epochs, batch_size) < 1:
+            raise InnerjudgeError(
+                f"given loss={loss!r}, alpha={alpha}, epochs={epochs}, batch_size={batch_size}, expected 'code' or "
+                "'paper', 0 to 1, and at least 1 each"
+            )
+        self.loss, self.alpha, self.epochs = loss, float(alpha), epochs
+        self.batch_size, self.learning_rate, self.seed = batch_size, learning_rate, seed
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Tune the weights on mean human scores ``[n]`` (booleans for no/yes).
+
+        Raises:
+            InnerjudgeError: If the scores are all the same, not finite, or outside of ``values``.
+        """
+        part, raw, excluded = self._training(features, labels)
+        y = ratings(raw)
+        if y.min() < min(self.values) or y.max() > max(self.values):
+            raise InnerjudgeError(
+                f"given human scores from {y.min():g} to {y.max():g}, expected them within values={self.values}: "
+                "pass values=... for this scale"
+            )
+        self.weights_, self.losses_ = self._tune(self._entries(part), y)
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _weights(self, n_entries: int) -> Floats:
+        if n_entries != len(self.weights_):
+            raise InnerjudgeError(
+                f"given {n_entries} entries, expected the {len(self.weights_)} of the fit: extract again"
+            )
+        return self.weights_
+
+    def _tune(self, entries: Floats, y: Floats) -> tuple[Floats, tuple[float, ...]]:
+        z, target = torch.from_numpy(entries), torch.from_numpy(y)
+        values = torch.tensor(self.values, dtype=torch.float64)
+        nearest = (target[:, None] - values).abs().argmin(dim=-1)
+        theta = torch.zeros(z.shape[1], dtype=torch.float64, requires_grad=True)
+        optimizer = torch.optim.Adam([theta], lr=self.learning_rate)
+        generator = torch.Generator().manual_seed(self.seed)
+        losses = []
+        for _ in range(self.epochs):
+            total = 0.0
+            order = torch.randperm(len(z), generator=generator)
+            for rows in torch.split(order, self.batch_size):
+                log_p = self._log_probabilities(theta.softmax(dim=0), z[rows])
+                error = log_p.exp() @ values - target[rows]
+                gap = error.square() if self.loss == "code" else error.abs()
+                ce = torch.nn.functional.nll_loss(log_p, nearest[rows])
+                loss = self.alpha * ce + (1 - self.alpha) * gap.mean()
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                total += float(loss.detach()) * len(rows)
+            losses.append(total / len(z))
+        weights = theta.detach().softmax(dim=0).numpy()
+        return np.asarray(weights, dtype=np.float64), tuple(losses)
+
+    def _log_probabilities(self, w: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        if self.aggregate == "logits":
+            return torch.einsum("e,nem->nm", w, z).log_softmax(dim=-1)
+        mean = torch.einsum("e,nem->nm", w, z.softmax(dim=-1))
+        return mean.log_softmax(dim=-1) if self.aggregate == "probabilities_twice" else mean.clamp_min(1e-300).log()

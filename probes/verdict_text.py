@@ -1,0 +1,98 @@
+"""Finding one clear verdict in a generated text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+#: Characters of a text that a reason shows.
+SHOWN = 40
+
+_LEFT, _RIGHT, _DASHES = "\N{LEFT SINGLE QUOTATION MARK}", "\N{RIGHT SINGLE QUOTATION MARK}", "\N{EN DASH}\N{EM DASH}"
+_OPEN, _CLOSE = "<think>", "</think>"
+_MARKS = rf"""[\s*_`"'“{_LEFT}(\[]*"""  # markdown, quotes and brackets before a verdict
+_BLANK = r"[^\S\n]"
+_WORDS = frozenset({"a", "i", "no"})  # labels that also begin ordinary sentences
+
+
+def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) -> int | str:
+    r"""Index of the one label that the text gives as its verdict, or the reason why it gives none.
+
+    With a ``cue`` the verdict must follow the cue's last occurrence after any ``</think>`` (upper and lower case and
+    markdown around the cue do not matter); a ``<think>`` that never closes is a truncated text. Without a cue it must
+    open the text.
+
+    Blanks, markdown, quotes and one bracket may stand before it: ``**4**``, ``(B)``. What follows must end it:
+    ``"10"``, ``"4.5"``, ``"5%"``, ``"Apple"``, ``"A-level"`` are other words. ``4/5`` and ``4 out of 5`` are read where
+    5 is the highest label; ``4/10`` is not. Two labels, as in ``A or B``, ``4-5``, ``yes/no``, are no verdict. Words
+    count in any case (``YES``); letters are upper case, lower case only if nothing else stands on the line. ``A``,
+    ``I`` and ``no`` also begin sentences (``A pear``, ``no idea``) and need punctuation or the line's end after them.
+
+    Args:
+        text: New tokens only.
+        labels: Verdict strings, at least one; the highest label of a numeric scale is the last.
+        cue: Announces the verdict in a reasoned text.
+
+    Example:
+        >>> find_verdict(" **4**\n", ["1", "2", "3", "4", "5"])
+        3
+        >>> find_verdict("<think>Score: 1?</think>All is well.\nScore: 5/5.", ["1", "2", "3", "4", "5"], cue="Score:")
+        4
+        >>> find_verdict(" Apple", ["A", "B"])
+        "no verdict in the text ' Apple'"
+    """
+    place = "in the text"
+    if cue is not None:
+        tail = text.rpartition(_CLOSE)[2]
+        if _OPEN in tail:
+            return f"no end of the reasoning in the text {shown(text)}"
+        cues = list(_cue(cue).finditer(tail))
+        if not cues:
+            return f"no verdict in the text {shown(text)}: it has no {cue!r}"
+        text, place = tail[cues[-1].end() :], f"after the last {cue!r}"
+    match = _verdict(tuple(labels)).match(text)
+    if match is None:
+        return f"no verdict {place} {shown(text)}"
+    found = match["label"]
+    index = next(k for k, label in enumerate(labels) if re.fullmatch(re.escape(label.strip()), found, re.IGNORECASE))
+    line = text[match.end() :].split("\n", 1)[0]
+    letter = len(found) == 1 and found.isalpha()
+    if letter and found != labels[index].strip() and re.search(r"\w", line):
+        return f"no verdict {place} {shown(text)}"
+    if found.casefold() in _WORDS and re.match(rf"{_BLANK}+[*_`]*\w", line):
+        return f"no verdict {place} {shown(text)}"
+    return index
+
+
+def shown(text: str) -> str:
+    """The first 40 characters of a text, quoted.
+
+    Example:
+        >>> shown("x" * 41)
+        "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'"
+    """
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
+
+
+@lru_cache(maxsize=64)
+def _cue(cue: str) -> re.Pattern[str]:
+    words, colon = (cue.strip()[:-1], ":") if cue.strip().endswith(":") else (cue.strip(), "")
+    return re.compile(rf"(?<![^\W_]){re.escape(words.strip())}[*_`]*\s*{colon}", re.IGNORECASE)
+
+
+@lru_cache(maxsize=256)
+def _verdict(labels: tuple[str, ...]) -> re.Pattern[str]:
+    stripped = sorted((label.strip() for label in labels), key=len, reverse=True)
+    one = "|".join(re.escape(label) for label in stripped)
+    # A second label: letters in their own case only, since "B, a pear" holds no second letter.
+    other = "|".join(f"(?-i:{re.escape(s)})" if len(s) == 1 else re.escape(s) for s in stripped)
+    top = re.escape(labels[-1].strip())
+    shut = rf"""[*_`"'”{_RIGHT})\]]*"""
+    alone = r"(?![^\W_])(?![.,:]\d)(?!\s*%)(?![*_`]+[^\W_])"  # the label ends here, and is no part of a number
+    of = rf"{shut}(?:{_BLANK}*/{_BLANK}*|{_BLANK}+(?:out{_BLANK}+)?of\b{_BLANK}*)"
+    of_top = rf"{of}{top}{alone}" if labels[-1].strip().isdigit() else r"(?!)"
+    more = rf"""{shut}{_BLANK}*(?:[-{_DASHES}~/&+,|]|\b(?:or|and|to)\b)+{_BLANK}*{_MARKS}(?:{other})(?![^\W_])"""
+    joined = rf"[-{_DASHES}&+'{_RIGHT}~]\w"  # A-level, I'm
+    end = rf"(?:{of_top}(?!{more})|(?!{more})(?!{joined})(?!{of}))"
+    return re.compile(rf"{_MARKS}(?P<label>{one}){alone}{end}", re.IGNORECASE)
