@@ -68,7 +68,8 @@ def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArra
     if rule.name == "weighted":
         voting = ~np.isnan(scores) & (codes >= 0)
         none = ~voting.any(axis=1, keepdims=True)  # nobody to weigh: plain majority
-        weights = softmax_weights(np.where(none, 0.0, np.where(voting, scores, -np.inf)), rule.temperature)
+        lowest = scores[voting].min(initial=0.0)  # stands for the others, above no voter of the row; masked below
+        weights = softmax_weights(np.where(voting, scores, lowest), rule.temperature)
         return _vote(np.where(voting | none, codes, -1), np.where(none, 1.0, np.where(voting, weights, 0.0)))
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "top@1" else rule.k]
     if ranked.shape[1] == 1:

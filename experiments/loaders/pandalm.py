@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...models.items import Item, Pair
+from ..records import Record
 from .files import read_list
 
 _NAMES = ("tie", "a", "b")
@@ -17,6 +18,8 @@ def pandalm(path: Path) -> list[Item]:
     The prompt is the instruction, then the input where there is one. ``preference`` is what at least two of the three
     annotators said, else ``"tie"``. ``extra`` keeps ``annotators`` (three preferences) and ``cmp_key`` (the two
     systems).
+
+    The published file holds some replies as a JSON ``true`` instead of text: they are read as ``"True"``.
 
     Raises:
         InnerjudgeError: Names file, record and field.
@@ -32,13 +35,18 @@ def pandalm(path: Path) -> list[Item]:
             Pair(
                 pair_id=f"pandalm-{number}",
                 prompt="\n\n".join(part for part in parts if part.strip()),
-                response_a=record.text("response1"),
-                response_b=record.text("response2"),
+                response_a=_reply(record, "response1"),
+                response_b=_reply(record, "response2"),
                 preference=majority_preference(annotators),
                 extra={"annotators": annotators, "cmp_key": record.optional_text("cmp_key")},
             )
         )
     return items
+
+
+def _reply(record: Record, name: str) -> str:
+    value = record.values.get(name)
+    return str(value) if isinstance(value, bool) else record.text(name)
 
 
 def majority_preference(annotators: Sequence[str]) -> str:

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from innerjudge.experiments.bootstrap import both_scored, cluster_bootstrap, draw_counts, paired_difference
+from innerjudge.experiments.metrics import accuracy, auroc, kendall, spearman, within_question_auroc
+from innerjudge.experiments.reranking import Rule, selection_accuracy
+from innerjudge.experiments.splits import rows_by_group
+from innerjudge.models.errors import InnerjudgeError
+from sklearn.metrics import roc_auc_score
+
+
+def traces(questions: int = 30, candidates: int = 4, seed: int = 0):  # type: ignore[no-untyped-def]
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(questions), candidates)
+    labels = rng.random(len(groups)) < np.repeat(rng.random(questions), candidates)
+    return labels, labels + rng.normal(size=len(groups)), groups.tolist()
+
+
+def test_two_questions_by_hand() -> None:
+    # resamples of {0, 1}: (0,0) 1/4 -> 0, (0,1) 1/2 -> 0.5, (1,1) 1/4 -> 1: the 2.5 % and 97.5 % points are 0 and 1
+    found = cluster_bootstrap(accuracy([1, 1], [0, 1]), ["p", "q"], seed=0)
+    assert (found.value, found.low, found.high, found.n, found.skipped) == (0.5, 0.0, 1.0, 2, 0)
+    middle = cluster_bootstrap(accuracy([1, 1], [0, 1]), ["p", "q"], seed=0, confidence=0.4)
+    assert (middle.low, middle.high) == (0.5, 0.5)  # the 30 % and 70 % points
+
+
+def test_counts() -> None:
+    counts = draw_counts(5, n_resamples=2000, seed=1)
+    assert (counts.sum(axis=1) == 5).all()
+    assert counts.mean(axis=0) == pytest.approx([1.0] * 5, abs=0.1)
+    # a group is missing from a resample with chance (4/5)^5 = 0.328
+    assert (counts == 0).mean() == pytest.approx(0.8**5, abs=0.02)
+
+
+def test_fast_and_plain_statistics_agree_on_the_same_resamples() -> None:
+    labels, scores, groups = traces()
+
+    def pooled(rows: np.ndarray, draws: np.ndarray) -> float | None:
+        return float(roc_auc_score(labels[rows], scores[rows])) if len(set(labels[rows])) == 2 else None
+
+    def within(rows: np.ndarray, draws: np.ndarray) -> float | None:
+        return within_question_auroc(labels[rows], scores[rows], draws.tolist()).value
+
+    for fast, plain in ((auroc(labels, scores), pooled), (within_question_auroc(labels, scores, groups), within)):
+        a = cluster_bootstrap(fast, groups, n_resamples=100, seed=4)
+        b = cluster_bootstrap(plain, groups, n_resamples=100, seed=4)
+        assert (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high))
+
+
+def test_a_question_drawn_twice_counts_as_two() -> None:
+    # p's AUROC is 1, q's is 0. Drawn (p, p, q), the mean over clusters is 2/3; merged by name it would be 1/2.
+    labels, scores, groups = [1, 0, 1, 0], [2.0, 1.0, 1.0, 2.0], ["p", "p", "q", "q"]
+    twice_p = np.array([[2.0, 2.0, 1.0, 1.0]])
+    assert within_question_auroc(labels, scores, groups).over(twice_p)[0] == pytest.approx(2 / 3)
+    rows, draws = np.array([0, 1, 0, 1, 2, 3]), [0, 0, 1, 1, 2, 2]
+    taken = [labels[i] for i in rows], [scores[i] for i in rows]
+    assert within_question_auroc(*taken, draws).value == pytest.approx(2 / 3)
+    assert within_question_auroc(*taken, [groups[i] for i in rows]).value == 0.5  # the mistake
+    # and the callable gets a number of its own for each draw
+    seen = []
+    cluster_bootstrap(lambda r, d: seen.append((r, d)), ["p", "p", "q", "q"], n_resamples=20, seed=0)
+    for r, d in seen[1:]:
+        assert d.tolist() == [0, 0, 1, 1]
+        assert sorted(set(r.tolist())) in ([0, 1], [2, 3], [0, 1, 2, 3])
+
+
+def test_selection_draws_whole_questions() -> None:
+    labels, scores, groups = traces(questions=3)
+    answers = [str(i) for i in range(len(groups))]
+    made = selection_accuracy(answers, scores, labels.tolist(), groups, rule=Rule("top@1"))
+    each = [
+        selection_accuracy([answers[i] for i in r], scores[r], labels[r].tolist(), [0] * 4, rule=Rule("top@1")).value
+        for r in rows_by_group(groups)
+    ]
+    weights = np.repeat([[2.0, 0.0, 1.0]], 4, axis=1)
+    assert made.over(weights)[0] == pytest.approx((2 * each[0] + each[2]) / 3)
+
+
+def test_undefined_resamples_are_skipped_and_counted() -> None:
+    # two questions, one all right and one all wrong: half of the resamples have one class only
+    found = cluster_bootstrap(auroc([True, False], [1.0, 0.0]), ["p", "q"], n_resamples=1000, seed=0)
+    assert (found.value, found.low, found.high, found.reason) == (1.0, 1.0, 1.0, None)
+    assert 430 < found.skipped < 570
+    plain = cluster_bootstrap(
+        lambda r, d: None if len(set(r.tolist())) == 1 else 1.0, ["p", "q"], n_resamples=1000, seed=0
+    )
+    assert plain.skipped == found.skipped
+
+
+def test_no_interval_without_a_value_or_a_second_question() -> None:
+    one_class = cluster_bootstrap(auroc([True, True], [1.0, 0.0]), ["p", "q"], seed=0)
+    assert (one_class.value, one_class.low, one_class.reason) == (None, None, "all 2 labels are true")
+    single = cluster_bootstrap(auroc([True, False], [1.0, 0.0]), ["p", "p"], seed=0)
+    assert (single.value, single.low, single.high) == (1.0, None, None)
+    assert single.reason == "no interval from fewer than 2 questions"
+    empty = cluster_bootstrap(lambda r, d: 1.0, [], seed=0)
+    assert (empty.value, empty.reason) == (None, "no rows")
+    never = cluster_bootstrap(lambda r, d: None, ["p", "q"], n_resamples=10, seed=0)
+    assert (never.value, never.low, never.skipped, never.reason) == (None, None, 10, "undefined on these rows")
+
+
+def test_bad_calls() -> None:
+    made = accuracy([1, 1], [0, 1])
+    with pytest.raises(InnerjudgeError, match="given a metric of 2 rows and 3 groups"):
+        cluster_bootstrap(made, ["p", "q", "r"], seed=0)
+    with pytest.raises(InnerjudgeError, match="confidence 95"):
+        cluster_bootstrap(made, ["p", "q"], seed=0, confidence=95)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from("pqrst")), min_size=1, max_size=25), st.integers(0, 99),
+    st.floats(0.5, 0.99),
+)  # fmt: skip
+def test_bounds(rows: list[tuple[bool, str]], seed: int, confidence: float) -> None:
+    rights, groups = [r for r, _ in rows], [g for _, g in rows]
+    made = accuracy([True] * len(rows), rights)
+    found = cluster_bootstrap(made, groups, n_resamples=200, seed=seed, confidence=confidence)
+    if len(set(groups)) < 2:
+        assert found.low is found.high is None
+        return
+    means = [np.mean([rights[i] for i in r]) for r in rows_by_group(groups)]
+    assert found.low is not None
+    assert found.high is not None
+    assert min(means) - 1e-9 <= found.low <= found.high <= max(means) + 1e-9
+    wider = cluster_bootstrap(made, groups, n_resamples=200, seed=seed, confidence=0.995)
+    assert wider.low <= found.low  # type: ignore[operator]
+    assert wider.high >= found.high  # type: ignore[operator]
+    assert cluster_bootstrap(made, groups, n_resamples=200, seed=seed, confidence=confidence) == found
+
+
+def test_interval_covers_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    groups, hits = np.repeat(np.arange(60), 3).tolist(), 0
+    for trial in range(200):
+        rights = rng.random(180) < np.repeat(rng.random(60), 3)  # the truth is 0.5; questions differ
+        found = cluster_bootstrap(accuracy([True] * 180, rights.tolist()), groups, n_resamples=300, seed=trial)
+        hits += found.low <= 0.5 <= found.high
+    assert 0.89 <= hits / 200 <= 0.99
+
+
+def test_clusters_widen_the_interval() -> None:
+    labels, _, groups = traces(questions=40, candidates=8)
+    right = [bool(b) for b in labels]
+    by_question = cluster_bootstrap(accuracy([True] * 320, right), groups, seed=0)
+    by_row = cluster_bootstrap(accuracy([True] * 320, right), list(range(320)), seed=0)
+    assert by_question.high - by_question.low > 1.5 * (by_row.high - by_row.low)
+
+
+def test_paired_difference_by_hand() -> None:
+    # a is right where b is, and on one question more: the difference is that question's share of the resample
+    a, b = accuracy([1] * 4, [1, 1, 1, 0]), accuracy([1] * 4, [1, 1, 0, 0])
+    found = paired_difference(a, b, list("pqrs"), seed=0)
+    assert found.value == 0.25
+    assert found.low == 0.0
+    assert 0.5 <= found.high <= 0.75
+    assert (found.n, found.skipped) == (4, 0)
+
+
+def test_paired_difference_is_narrower_than_the_two_alone_and_antisymmetric() -> None:
+    labels, scores, groups = traces(questions=60)
+    rng = np.random.default_rng(1)
+    a, b = auroc(labels, scores), auroc(labels, scores + rng.normal(scale=0.2, size=len(scores)))
+    both, back = paired_difference(a, b, groups, seed=0), paired_difference(b, a, groups, seed=0)
+    alone = cluster_bootstrap(a, groups, seed=0)
+    assert both.high - both.low < (alone.high - alone.low) / 2
+    assert (both.value, both.low, both.high) == pytest.approx((-back.value, -back.high, -back.low))
+    same = paired_difference(a, a, groups, seed=0)
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+
+
+def test_paired_difference_skips_where_either_is_undefined() -> None:
+    a, b = auroc([True, False], [1.0, 0.0]), accuracy([1, 1], [1, 0])
+    found = paired_difference(a, b, ["p", "q"], seed=0)
+    assert found.skipped == cluster_bootstrap(a, ["p", "q"], seed=0).skipped > 0
+    gone = paired_difference(b, auroc([True, True], [1.0, 0.0]), ["p", "q"], seed=0)
+    assert (gone.value, gone.low, gone.reason) == (None, None, "all 2 labels are true")
+
+
+def test_both_scored() -> None:
+    assert both_scored([1, None, 3, None], [1, 2, None, None]).tolist() == [True, False, False, False]
+
+
+@pytest.mark.slow
+def test_a_full_report_takes_seconds() -> None:
+    from time import perf_counter
+
+    labels, scores, groups = traces(questions=100)
+    answers = [str(i % 3) for i in range(len(groups))]
+    start = perf_counter()
+    text = None
+    for judge in range(15):
+        mine = scores + np.random.default_rng(judge).normal(size=len(scores))
+        made = [
+            auroc(labels, mine),
+            within_question_auroc(labels, mine, groups),
+            spearman(scores, mine),
+            kendall(scores, mine),
+        ]
+        made += [selection_accuracy(answers, mine, labels.tolist(), groups, rule=Rule(n)) for n in ("top@1", "top-maj")]
+        text = text or made
+        for one, other in zip(made, text, strict=True):
+            cluster_bootstrap(one, groups, seed=0)
+            paired_difference(one, other, groups, seed=0)
+    assert perf_counter() - start < 60

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import exp, inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from innerjudge.experiments.selection import (
+    best_of_n,
+    majority,
+    oracle,
+    random_expectation,
+    ranking,
+    top_maj_at_k,
+    vote,
+    weighted_vote,
+)
+from innerjudge.models.errors import InnerjudgeError
+
+Candidates = list[tuple[str | None, float | None]]
+answer = st.sampled_from(["7", "8", "9", None])
+score = st.none() | st.just(nan) | st.integers(-3, 3).map(float)
+candidates: st.SearchStrategy[Candidates] = st.lists(st.tuples(answer, score), min_size=1, max_size=8)
+
+
+def columns(drawn: Candidates) -> tuple[list[str | None], list[float | None]]:
+    return [a for a, _ in drawn], [s for _, s in drawn]
+
+
+def test_majority() -> None:
+    assert majority(["7", "8", "8"]) == 1
+    assert majority(["9", "8", "8", "9"]) == 0  # 2 : 2, 9 came first
+    assert majority([None, None, None, "8"]) == 3  # unparsable answers never win
+    assert majority([None, None]) == 0  # unless all are
+
+
+def test_best_of_n() -> None:
+    assert best_of_n([0.2, 0.9, 0.9]) == 1  # tie: first
+    assert best_of_n([None, nan, -5.0, -inf]) == 2  # unscored last
+    assert best_of_n([None, None]) == 0
+    assert ranking([None, 1.0, nan, 2.0, 1.0]) == [3, 1, 4, 0, 2]
+
+
+def test_top_maj() -> None:
+    answers, scores = ["7", "8", "8", "7", "7"], [0.9, 0.8, 0.7, 0.2, 0.1]
+    assert top_maj_at_k(answers, scores, k=1) == 0
+    assert top_maj_at_k(answers, scores, k=2) == 0  # 1 : 1, 7 ranks higher
+    assert top_maj_at_k(answers, scores, k=3) == 1  # 8 has 2 of 3
+    assert top_maj_at_k(answers, scores, k=5) == 0  # 7 has 3 of 5
+    assert top_maj_at_k(answers, scores, k=99) == 0
+    assert top_maj_at_k([None, None, "8"], [3, 2, 1], k=2) == 0  # both voters unparsable
+    assert top_maj_at_k([None, "8"], [3, 2], k=2) == 1
+
+
+def test_weighted_vote_by_hand() -> None:
+    answers, scores = ["7", "8", "8"], [1.0, 0.0, 0.0]
+    # T = 1: 7 has e = 2.718, 8 has 1 + 1 = 2; T = 2: sqrt(e) = 1.649 against 2
+    assert weighted_vote(answers, scores, temperature=1.0) == 0
+    assert weighted_vote(answers, scores, temperature=2.0) == 1
+    assert exp(1 / 1.4426) < 2.0001 < exp(1 / 1.4425) + 1e-4  # the switch is at T = 1 / ln 2 = 1.4427
+    assert weighted_vote(answers, scores, temperature=1.44) == 0
+    assert weighted_vote(answers, scores, temperature=1.45) == 1
+
+
+def test_weighted_vote_of_unscored_and_unparsable() -> None:
+    assert weighted_vote(["7", "7", "8"], [None, None, -9.0]) == 2  # unscored have no weight
+    assert weighted_vote([None, "8"], [9.0, None]) == 1  # none to weigh: majority
+    assert weighted_vote([None, None], [1.0, 2.0]) == 0
+    assert weighted_vote([None, "8"], [9.0, -9.0], temperature=0.0) == 1
+    assert weighted_vote(["7", "8"], [-1e4, -2e4], temperature=1e-3) == 0  # no underflow of all weights
+
+
+@given(candidates)
+def test_limits_of_the_temperature(drawn: Candidates) -> None:
+    answers, scores = columns(drawn)
+    votes = [i for i, (a, s) in enumerate(drawn) if a is not None and s is not None and s == s]
+    if votes:
+        best = max(s for i in votes if (s := scores[i]) is not None)
+        cold = weighted_vote(answers, scores, temperature=0.0)
+        assert scores[cold] is not None
+        top = Counter(answers[i] for i in votes if scores[i] == best)
+        assert top[answers[cold]] == max(top.values())
+        assert answers[weighted_vote(answers, scores, temperature=1e-4)] == answers[cold]
+        assert weighted_vote(answers, scores, temperature=inf) == votes[majority([answers[i] for i in votes])]
+    else:
+        assert weighted_vote(answers, scores, temperature=0.0) == majority(answers)
+
+
+@given(candidates, st.integers(1, 9))
+def test_relations_of_the_rules(drawn: Candidates, k: int) -> None:
+    answers, scores = columns(drawn)
+    assert top_maj_at_k(answers, scores, k=1) == best_of_n(scores)
+    everyone = Counter(a for a in answers if a is not None)
+    if everyone:
+        assert everyone[answers[majority(answers)] or ""] == max(everyone.values())
+        assert everyone[answers[top_maj_at_k(answers, scores, k=len(drawn))] or ""] == max(everyone.values())
+    ranked = ranking(scores)
+    assert sorted(ranked) == list(range(len(drawn)))
+    assert top_maj_at_k(answers, scores, k=k) in ranked[:k]
+
+
+@given(candidates, st.integers(1, 9), st.floats(0.1, 5), st.floats(-3, 3))
+def test_only_the_order_of_scores_matters_and_shifts_do_not(
+    drawn: Candidates, k: int, scale: float, shift: float
+) -> None:
+    answers, scores = columns(drawn)
+    moved = [None if s is None else s * scale + shift for s in scores]
+    assert best_of_n(moved) == best_of_n(scores)
+    assert top_maj_at_k(answers, moved, k=k) == top_maj_at_k(answers, scores, k=k)
+
+
+@given(candidates)
+def test_a_candidate_without_answer_never_wins_a_vote(drawn: Candidates) -> None:
+    answers, scores = columns(drawn)
+    if any(a is not None for a in answers):
+        for picked in (majority(answers), weighted_vote(answers, scores), top_maj_at_k(answers, scores, k=len(drawn))):
+            assert answers[picked] is not None
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=9), st.data())
+def test_oracle_and_random_are_ceiling_and_floor(correct: list[bool], data: st.DataObject) -> None:
+    picked = data.draw(st.integers(0, len(correct) - 1))
+    assert correct[picked] <= oracle(correct)
+    assert random_expectation(correct) <= oracle(correct)
+    assert random_expectation(correct) == sum(correct) / len(correct)
+
+
+@pytest.mark.parametrize("empty", [[], ()])
+def test_a_question_without_candidates(empty: Sequence[str]) -> None:
+    with pytest.raises(InnerjudgeError, match="without candidates"):
+        vote(empty, [])
+    with pytest.raises(InnerjudgeError, match="without candidates"):
+        best_of_n([])
+
+
+def test_bad_parameters() -> None:
+    with pytest.raises(InnerjudgeError, match="k=0"):
+        top_maj_at_k(["7"], [1.0], k=0)
+    for temperature in (-1.0, nan):
+        with pytest.raises(InnerjudgeError, match="temperature"):
+            weighted_vote(["7"], [1.0], temperature=temperature)
