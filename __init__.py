@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .experiments.views import Passes, read
     from .extraction.features import Features
-    from .models import Choice, InnerjudgeError, LanguageModel, Pair, Rating, Trace, load, wrap
+    from .models import Choice, InnerjudgeError, Pair, Rating, Trace
+    from .models.loading import LanguageModel, load, wrap
     from .probes import CLUE, LAGER, AttentionScore, QKScore, TextJudge
     from .probes.storage import load as load_judge
     from .probes.storage import save as save_judge
@@ -29,18 +30,18 @@ _PUBLIC = {
     "Features": ("extraction", "Features"),
     "InnerjudgeError": ("models", "InnerjudgeError"),
     "LAGER": ("probes", "LAGER"),
-    "LanguageModel": ("models", "LanguageModel"),
+    "LanguageModel": ("models.loading", "LanguageModel"),
     "Pair": ("models", "Pair"),
     "Passes": ("experiments.views", "Passes"),
     "QKScore": ("probes", "QKScore"),
     "Rating": ("models", "Rating"),
     "TextJudge": ("probes", "TextJudge"),
     "Trace": ("models", "Trace"),
-    "load": ("models", "load"),
+    "load": ("models.loading", "load"),
     "load_judge": ("probes.storage", "load"),
     "read": ("experiments.views", "read"),
     "save_judge": ("probes.storage", "save"),
-    "wrap": ("models", "wrap"),
+    "wrap": ("models.loading", "wrap"),
 }
 
 __all__ = [

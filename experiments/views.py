@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TypeVar, cast
 
-import numpy as np
-
 from ..extraction.features import Features
 from ..extraction.generation import generate
 from ..extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
@@ -23,6 +21,11 @@ from ..models.loading import LanguageModel
 from ..models.positions import Encoded, encode_prompt, encode_trace
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from .progress import Steps, silent
+
+#: Everything but generated text.
+HIDDEN_NEEDS = frozenset(
+    f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
+) | {"labels", "logits/score", "qk/before", "qk/after", "attention", "logprob"}
 
 _T = TypeVar("_T", Trace, Rating, Choice, Pair)
 
@@ -36,8 +39,8 @@ class Passes:
 
     Args:
         batch_size: Items a batch.
-        needs: Names of readouts and generations that are wanted; passes that give none of them are left out. ``None`` wants
-            all.
+        needs: Names of readouts and generations that are wanted; passes that give none of them are left out.
+            ``None`` wants all.
         reasoning_tokens: Most new tokens of an answer after reasoning; 0 leaves reasoned text judging out.
         scale: Lowest and highest score of ratings.
         markers: Opening and closing reasoning marker.
@@ -133,40 +136,6 @@ def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, s
         return pair_prompt(p.prompt, first, second, reasoned=reasoned)
 
     return reduce(Features.join, _asked(lm, pairs, ask, (), passes))
-
-
-def permuted(choices: Sequence[Choice], *, seed: int) -> tuple[list[Choice], list[tuple[int, ...]]]:
-    """Each question with its option texts in another order, and the orders.
-
-    Order ``p`` puts option ``p[j]`` at place ``j``. It is never the identity where the options are at least two (QK-score
-    paper, permutation accuracy; one permutation an item).
-
-    Example:
-        >>> c = Choice(question_id="c", question="?", options=("x", "y"), answer=0)
-        >>> (one,), (order,) = permuted([c], seed=0)
-        >>> one.options, one.answer, order
-        (('y', 'x'), 1, (1, 0))
-    """
-    rng = np.random.default_rng(seed)
-    moved, orders = [], []
-    for c in choices:
-        order = rng.permutation(len(c.options))
-        while len(order) > 1 and (order == np.arange(len(order))).all():
-            order = rng.permutation(len(c.options))
-        answer = None if c.answer is None else int(np.flatnonzero(order == c.answer)[0])
-        options = tuple(c.options[j] for j in order)
-        moved.append(Choice(question_id=c.id, question=c.question, options=options, answer=answer, extra=c.extra))
-        orders.append(tuple(int(j) for j in order))
-    return moved, orders
-
-
-def responses(pairs: Sequence[Pair]) -> list[Rating]:
-    """Both responses of every pair as items of their own, ``<pair_id>/a`` and ``<pair_id>/b``, for point-wise judges."""
-    return [
-        Rating(item_id=f"{p.id}/{side}", prompt=p.prompt, response=text, extra={"question_id": p.id})
-        for p in pairs
-        for side, text in (("a", p.response_a), ("b", p.response_b))
-    ]
 
 
 def _as_trace(lm: LanguageModel, item: Rating, passes: Passes) -> Encoded:

@@ -2,6 +2,5 @@
 
 from .errors import InnerjudgeError
 from .items import Choice, Item, Pair, Rating, Trace
-from .loading import LanguageModel, load, wrap
 
-__all__ = ["Choice", "InnerjudgeError", "Item", "LanguageModel", "Pair", "Rating", "Trace", "load", "wrap"]
+__all__ = ["Choice", "InnerjudgeError", "Item", "Pair", "Rating", "Trace"]

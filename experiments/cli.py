@@ -1,0 +1,120 @@
+"""The command line: ``innerjudge compare``, ``extract``, ``fit``, ``score``, ``rank`` and ``models``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..models.errors import InnerjudgeError
+from . import cli_options as o
+from .cli_model import load_quietly, make_passes
+from .cli_steps import register_steps
+
+app = typer.Typer(
+    name="innerjudge",
+    help="Judge language-model output from the model's inside, and compare with what it says in text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+errors = Console(stderr=True)
+register_steps(app)
+
+
+@app.command()
+def compare(
+    data: o.Data,
+    out: o.OutFolder,
+    model: o.Model = "reference",
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    batch_size: o.BatchSize = 16,
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+    candidates: o.Candidates = 8,
+    fit_share: Annotated[float, typer.Option(help="Share of the questions that judges are fitted on.")] = 0.5,
+    between: o.Between_ = o.Between.reasoning,
+    scale: o.Scale = "1-5",
+    reasoning_tokens: o.ReasoningTokens = 128,
+    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples behind each interval.")] = 1000,
+) -> None:
+    """Run every judge that fits the data, and write verdicts, results and a report.
+
+    `--data` may be given several times; the report then has a section for each.
+
+        innerjudge compare --data builtin:choose --out runs/choose
+
+        innerjudge compare --model Qwen/Qwen3-0.6B --data mmlu:val --limit 300 --out runs/mmlu
+    """
+    from ..extraction.provenance import versions
+    from ..models.description import describe
+    from .compare import compare as run_comparison
+    from .datasets import load_data
+    from .judging import Settings
+    from .progress import shown
+    from .results import Run
+    from .table import print_tables
+    from .writing import check_folder, write_run
+
+    check_folder(out)
+    sets = [load_data(spec, limit=limit, seed=seed) for spec in data]
+    lm = load_quietly(model, device, dtype, revision)
+    with shown(errors) as steps:
+        passes = make_passes(batch_size, scale, reasoning_tokens, steps)
+        settings = Settings(
+            seed=seed,
+            fit_share=fit_share,
+            candidates=candidates,
+            between=o.positions(between),
+            passes=passes,
+            n_resamples=resamples,
+        )
+        found = tuple(run_comparison(lm, one, settings) for one in sets)
+    run = Run(
+        command=shlex.join(["innerjudge", *sys.argv[1:]]),
+        seed=seed,
+        versions=dict(versions()),
+        model=describe(lm),
+        comparisons=found,
+    )
+    write_run(run, out)
+    print_tables(run, Console(), report=out / "report.html")
+
+
+@app.command()
+def models(
+    model: o.Model = "reference",
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+) -> None:
+    """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers."""
+    from ..models.description import describe
+
+    table = Table(show_header=False, box=None)
+    for name, value in describe(load_quietly(model, device, dtype, revision)).items():
+        table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
+    Console().print(table)
+
+
+def main() -> None:
+    """Entry point: an :class:`InnerjudgeError` is one line on standard error and exit code 2."""
+    try:
+        app()
+    except InnerjudgeError as error:
+        typer.echo(f"innerjudge: {' '.join(str(error).split())}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("innerjudge: stopped; the same command goes on where it can", err=True)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

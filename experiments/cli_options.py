@@ -1,0 +1,75 @@
+"""Options that several commands share, with the help that they show."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..models.errors import InnerjudgeError
+
+
+class Between(StrEnum):
+    """Where CLUE and the probes read."""
+
+    reasoning = "reasoning"
+    response = "response"
+
+
+_DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus), or builtin:solve|rate|choose."  # noqa: E501
+
+Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=False)]
+OneData = Annotated[str, typer.Option("--data", help=_DATA, show_default=False)]
+SomeData = Annotated[str | None, typer.Option("--data", help=_DATA, show_default=False)]
+Model = Annotated[str, typer.Option("--model", help="Hub name, local folder, or 'reference' (the built-in model).")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.", file_okay=False, show_default=False)]
+OutFile = Annotated[Path, typer.Option("--out", help="JSONL file to write.", dir_okay=False, show_default=False)]
+Limit = Annotated[int | None, typer.Option("--limit", help="At most so many items, whole questions kept together.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of every draw: items, sampling, split, bootstrap.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items a forward pass.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")]
+Dtype = Annotated[str, typer.Option("--dtype", help="auto (as stored), float32, bfloat16 or float16.")]
+Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
+Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sampled a question (builtin:solve).")]
+Between_ = Annotated[
+    Between,
+    typer.Option(
+        "--between",
+        help="Where CLUE and the probes read: at the reasoning markers, or at prompt end and response end.",
+    ),
+]
+Scale = Annotated[str, typer.Option("--scale", help="Lowest and highest score of ratings.")]
+ReasoningTokens = Annotated[
+    int,
+    typer.Option("--reasoning-tokens", min=0, help="Most new tokens of a verdict after reasoning; 0 leaves it out."),
+]
+FeaturesFolder = Annotated[Path, typer.Option("--features", help="Folder that `extract` wrote.", show_default=False)]
+SomeFeatures = Annotated[
+    Path | None, typer.Option("--features", help="Folder that `extract` wrote.", show_default=False)
+]
+JudgeFolder = Annotated[Path, typer.Option("--judge", help="Folder that `fit` wrote.", show_default=False)]
+
+
+def positions(between: Between) -> tuple[str, str]:
+    """Positions that a choice of :class:`Between` names.
+
+    Example:
+        >>> positions(Between.response)
+        ('prompt_end', 'response_end')
+    """
+    return ("reasoning_start", "reasoning_end") if between is Between.reasoning else ("prompt_end", "response_end")
+
+
+def bounds(scale: str) -> tuple[int, int]:
+    """Lowest and highest score of a scale such as ``"1-5"``.
+
+    Example:
+        >>> bounds("0-3")
+        (0, 3)
+    """
+    low, dash, high = scale.partition("-")
+    if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
+        raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
+    return int(low), int(high)

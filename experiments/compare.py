@@ -1,0 +1,120 @@
+"""The main job: every judge that fits the data, on the same items, with the text judge beside it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import cast
+
+from ..models.items import Item, Trace
+from ..models.loading import LanguageModel
+from .candidates import candidate_curves
+from .datasets import Dataset
+from .evaluate import NO_JUDGE, Outcome, figures
+from .judging import Judging, Settings
+from .panel import panel, without_reasoning
+from .results import Comparison
+from .sampling import sample_traces
+from .splits import split_by_group
+from .verdict_rows import verdict_row
+
+#: Metrics of the short table, most important first.
+HEADLINE = {
+    "trace": ("within_question_auroc", "auroc", "top@1"),
+    "rating": ("spearman", "spearman_noiseless", "pearson"),
+    "choice": ("accuracy", "permutation_accuracy", "accuracy_unscored_wrong"),
+    "pair": ("accuracy_both_orders", "accuracy"),
+}
+
+
+def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
+    """Judge the items of one data set with every judge that fits their kind.
+
+    Questions are split in two; what is learned or chosen (centroids, weights, heads, signs) comes from the first part
+    and every figure from the second. Items without labels get verdicts and no figures.
+
+    Raises:
+        InnerjudgeError: If there are fewer than two questions, or the labels to fit on are all of one class.
+    """
+    items: Sequence[Item] = data.items
+    if not items:
+        items = sample_traces(
+            lm,
+            data.problems,
+            n_candidates=settings.candidates,
+            seed=settings.seed,
+            batch_size=8 * settings.passes.batch_size,
+            steps=settings.passes.steps,
+        )
+    groups = [item.group for item in items]
+    fit, test = split_by_group(groups, train_fraction=settings.fit_share, seed=settings.seed)
+    seats = panel(data.kind, between=settings.between, scale=settings.passes.scale)
+    if not settings.passes.reasoning_tokens:
+        seats = without_reasoning(seats)
+    run = Judging(lm, items, fit, test, settings, seats)
+    outcomes, curves, maps = {
+        "trace": run.traces,
+        "rating": run.ratings,
+        "choice": run.choices,
+        "pair": run.pairs,
+    }[data.kind]()
+    shown = [items[k] for k in test]
+    rows = figures(
+        outcomes, data=data.name, kind=data.kind, items=shown, seed=settings.seed, n_resamples=settings.n_resamples
+    )
+    judges = {name: seat.family for name, seat in seats.items()}
+    by_candidates = (
+        candidate_curves(outcomes, cast(Sequence[Trace], shown), seed=settings.seed) if data.kind == "trace" else ()
+    )
+    return Comparison(
+        data=data.name,
+        kind=data.kind,
+        n_items=len(items),
+        n_fit=len(fit),
+        n_test=len(test),
+        judges=judges | ({NO_JUDGE: "baseline"} if data.kind == "trace" else {}),
+        headline=tuple(name for name in HEADLINE[data.kind] if any(row.metric == name for row in rows)),
+        rows=tuple(rows),
+        verdicts=tuple(
+            verdict_row(item, verdict, data=data.name, judge=outcome.judge)
+            for outcome in outcomes
+            for item, verdict in zip(shown, outcome.verdicts, strict=True)
+        ),
+        by_block=curves,
+        by_block_metric=_BY_BLOCK[data.kind],
+        head_maps=maps,
+        by_candidates=by_candidates,
+        notes=(_about(items, data), *run.notes, *_unscored(outcomes)),
+    )
+
+
+_BY_BLOCK = {
+    "trace": "within-question AUROC",
+    "rating": "Spearman with the mean human score",
+    "choice": "accuracy",
+    "pair": "",
+}
+
+
+def _about(items: Sequence[Item], data: Dataset) -> str:
+    known = [item.correct for item in items if isinstance(item, Trace) and item.correct is not None]
+    share = f", {sum(known)} of {len(known)} right" if known else ""
+    sampled = " sampled from the model at temperature 1" if data.problems else ""
+    return f"{len(items)} items{sampled}{share}."
+
+
+def _unscored(outcomes: Sequence[Outcome]) -> list[str]:
+    """Why items went unscored, by judge, the most frequent reasons first; numbers and quoted text folded."""
+    notes = []
+    for outcome in outcomes:
+        reasons = Counter(_folded(v.unscored) for v in outcome.verdicts if v.unscored)
+        if reasons:
+            most = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
+            total = sum(reasons.values())
+            notes.append(f"{outcome.judge}: {total} of {len(outcome.verdicts)} items unscored ({most}).")
+    return notes
+
+
+def _folded(reason: str) -> str:
+    return re.sub(r"\d+", "N", re.sub(r" '.*'$", "", reason))

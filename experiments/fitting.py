@@ -1,0 +1,64 @@
+"""Fit one judge of the panel on the questions set aside for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..probes import AttentionScore, Judge, LearningJudge, QKScore, TokenLogProb, Verdict
+
+
+def fit_seat(
+    name: str,
+    judge: Judge,
+    features: Features,
+    labels: Sequence[Any],
+    rows: npt.NDArray[np.intp],
+    *,
+    permuted: tuple[Features, Sequence[Any]] | None = None,
+) -> str | None:
+    """Fit ``judge`` on the labelled ones of ``rows``; nothing happens where it does not learn, or none can be read.
+
+    Args:
+        name: Name of the judge, for the note.
+        judge: The judge.
+        features: Features of all items.
+        labels: What is known of all items, ``None`` where nothing is.
+        rows: Items to fit on.
+        permuted: For choices: features of the questions with their options permuted, and the answers there.
+
+    Returns:
+        What was chosen, as a sentence for the report; ``None`` where nothing was.
+
+    Raises:
+        InnerjudgeError: If the labels are all of one class.
+    """
+    if not isinstance(judge, LearningJudge | TokenLogProb):
+        return None
+    kept = [int(k) for k in rows if labels[k] is not None]
+    if isinstance(judge, TokenLogProb) and not all(isinstance(labels[k], bool) for k in kept):
+        return None  # It scores without a fit; only the label of a trace needs a threshold.
+    part = features.take(kept)
+    if not len(part) or not part.present(*judge.needs).any():
+        return f"{name}: not fitted, since none of {len(rows)} items to fit on has a label and what the judge reads."
+    known = np.array([labels[k] for k in kept])
+    if isinstance(judge, QKScore | AttentionScore) and permuted is not None and judge.select == "permutation":
+        moved = np.array([permuted[1][k] for k in kept])
+        judge.fit(part, known, permuted=permuted[0].take(kept), permuted_labels=moved)
+    else:
+        judge.fit(part, known)
+    if isinstance(judge, QKScore | AttentionScore):
+        where = ", ".join(f"block {block} head {head}" for block, head in judge.heads_)
+        best = max(float(judge.quality_[block - 1, head]) for block, head in judge.heads_)
+        return f"{name}: chose {where} (by {judge.select} {best:.3g} on the {len(part)} fit questions)."
+    return None
+
+
+def no_verdicts(judge: Judge, features: Features) -> list[Verdict]:
+    """Verdicts of a judge that could not be fitted: unscored, with the item's own reason where there is one."""
+    reasons = features.reasons(*judge.needs)
+    return [Verdict(i, unscored=reasons.get(i, "the judge could not be fitted on these data")) for i in features.ids]

@@ -1,0 +1,187 @@
+"""One data set on its way from items to what every judge says of the test items."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..models.items import Choice, Item, Pair, Rating, Trace
+from ..models.loading import LanguageModel
+from ..probes import LAGER, Judge, Verdict
+from .by_block import choice_curves, rating_curves, trace_curves
+from .evaluate import Outcome
+from .fitting import fit_seat, no_verdicts
+from .labels import label_of
+from .panel import Seat
+from .results import Curve, HeadMap
+from .variants import permuted, responses
+from .views import Passes, pair_features, rating_features, read
+
+Index = npt.NDArray[np.intp]
+_SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a comparison is made.
+
+    Args:
+        seed: Of sampling, splitting and the bootstrap.
+        fit_share: Share of the questions that judges are fitted and heads chosen on; the rest is reported on.
+        candidates: Answers sampled for each question of ``builtin:solve``.
+        between: Positions that CLUE and the probes read.
+        passes: How the model is run.
+        n_resamples: Of the bootstrap.
+    """
+
+    seed: int = 0
+    fit_share: float = 0.5
+    candidates: int = 8
+    between: tuple[str, str] = ("reasoning_start", "reasoning_end")
+    passes: Passes = field(default_factory=Passes)
+    n_resamples: int = 1000
+
+
+#: Outcomes, curves over blocks, maps of heads.
+Found = tuple[list[Outcome], tuple[Curve, ...], tuple[HeadMap, ...]]
+
+
+class Judging:
+    """Reads the items once, fits each judge on ``fit`` and asks it about ``test``.
+
+    ``notes`` collects what was chosen, as sentences for the report.
+    """
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        items: Sequence[Item],
+        fit: Index,
+        test: Index,
+        settings: Settings,
+        seats: Mapping[str, Seat],
+    ) -> None:
+        self.lm, self.items, self.fit, self.test = lm, items, fit, test
+        self.settings, self.seats = settings, seats
+        self.labels = [label_of(item) for item in items]
+        self.notes: list[str] = []
+
+    def traces(self) -> Found:
+        """Traces: every judge reads the same features."""
+        features = read(self.lm, self.items, self.settings.passes)
+        outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
+        start, end = self.settings.between
+        traces = cast(Sequence[Trace], self.items)
+        curves = trace_curves(features, traces, self.fit, self.test, start=start, end=end, seed=self.settings.seed)
+        return outcomes, curves, ()
+
+    def ratings(self) -> Found:
+        """Ratings, likewise."""
+        features = read(self.lm, self.items, self.settings.passes)
+        outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
+        lager = cast(LAGER, self.seats["lager"].judge)
+        ratings = cast(Sequence[Rating], self.items)
+        return outcomes, rating_curves(features, ratings, self.test, judge=lager, seed=self.settings.seed), ()
+
+    def choices(self) -> Found:
+        """Choices, as given and with options permuted."""
+        choices = cast(Sequence[Choice], self.items)
+        moved, orders = permuted(choices, seed=self.settings.seed)
+        features = read(self.lm, choices, self.settings.passes)
+        turned = read(self.lm, moved, self.settings.passes)
+        outcomes = []
+        for name, seat in self.seats.items():
+            outcome = self._outcome(name, seat, features, permuted=(turned, [item.answer for item in moved]))
+            if outcome.again is not None:
+                back = [_moved_back(v, orders[k]) for v, k in zip(outcome.again, self.test, strict=True)]
+                outcome = replace(outcome, again=back)
+            outcomes.append(outcome)
+        curves, maps = choice_curves(features, choices, self.fit, self.test, seed=self.settings.seed)
+        chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
+        maps = tuple(replace(m, chosen=_heads(self.seats[chosen[m.label]].judge)) for m in maps)
+        return outcomes, curves, maps
+
+    def pairs(self) -> Found:
+        """Pairs in both orders, and each response on its own for point-wise judges."""
+        pairs = cast(Sequence[Pair], self.items)
+        forward = pair_features(self.lm, pairs, self.settings.passes, swapped=False)
+        backward = pair_features(self.lm, pairs, self.settings.passes, swapped=True)
+        alone = rating_features(self.lm, responses(pairs), replace(self.settings.passes, needs=self._pointwise_needs()))
+        sides = [None if p.preference in (None, "tie") else p.preference == side for p in pairs for side in "ab"]
+        outcomes = []
+
+        def both(rows: Index) -> Index:
+            return np.stack((2 * rows, 2 * rows + 1), axis=1).reshape(-1)
+
+        for name, seat in self.seats.items():
+            if seat.pointwise:
+                note = fit_seat(name, seat.judge, alone, sides, both(self.fit))
+                self.notes += [note] if note else []
+                found = _by_difference(name, seat.judge, alone.take(both(self.test)), [pairs[k].id for k in self.test])
+                outcomes.append(found)
+                continue
+            outcome = self._outcome(name, seat, forward)
+            again = [
+                v if v.label is None else replace(v, label=_SWAPPED[str(v.label)])
+                for v in seat.judge.verdicts(backward.take(self.test))
+            ]
+            outcomes.append(replace(outcome, again=again))
+        return outcomes, (), ()
+
+    def _pointwise_needs(self) -> frozenset[str]:
+        return frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
+
+    def _outcome(
+        self, name: str, seat: Seat, features: Features, *, permuted: tuple[Features, Sequence[Any]] | None = None
+    ) -> Outcome:
+        """Fit where there is something to learn, then judge the test items."""
+        note = fit_seat(name, seat.judge, features, self.labels, self.fit, permuted=permuted)
+        if note:
+            self.notes.append(note)
+        part = features.take(self.test)
+        if seat.judge.learns and seat.judge.provenance_ is None:
+            return Outcome(judge=name, verdicts=no_verdicts(seat.judge, part))
+        started = time.perf_counter()
+        verdicts = seat.judge.verdicts(part)
+        spent = time.perf_counter() - started + _pass_seconds(part, seat.judge)
+        again = seat.judge.verdicts(permuted[0].take(self.test)) if permuted else None
+        return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
+
+
+def _pass_seconds(features: Features, judge: Judge) -> float:
+    """Wall time of the passes that a judge needs; readouts of one pass carry the same time and count once."""
+    return sum({features.seconds[name] for name in judge.needs if name in features.seconds})
+
+
+def _moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
+    """The label of a permuted question as an index into its options as given; abstaining keeps its place."""
+    label = verdict.label
+    return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
+
+
+def _by_difference(name: str, judge: Judge, features: Features, pair_ids: Sequence[str]) -> Outcome:
+    """Preference for the response with the higher score; equal scores are a tie."""
+    if judge.learns and judge.provenance_ is None:
+        return Outcome(judge=name, verdicts=[Verdict(i, unscored="the judge could not be fitted") for i in pair_ids])
+    started = time.perf_counter()
+    single = judge.verdicts(features)
+    spent = time.perf_counter() - started + _pass_seconds(features, judge)
+    verdicts = []
+    for pair_id, a, b in zip(pair_ids, single[::2], single[1::2], strict=True):
+        if a.unscored or b.unscored:
+            side = f"response a: {a.unscored}" if a.unscored else f"response b: {b.unscored}"
+            verdicts.append(Verdict(pair_id, unscored=side))
+            continue
+        gap = cast(float, a.score) - cast(float, b.score)
+        verdicts.append(Verdict(pair_id, score=gap, label="a" if gap > 0 else "b" if gap < 0 else "tie"))
+    return Outcome(judge=name, verdicts=verdicts, seconds_per_item=spent / max(len(pair_ids), 1))
+
+
+def _heads(judge: Judge) -> tuple[tuple[int, int], ...]:
+    return tuple(getattr(judge, "heads_", ()))

@@ -1,0 +1,58 @@
+"""What was detected of a model, as plain data for a table or a file header."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .chat import THINK
+from .loading import LanguageModel
+
+
+def describe(lm: LanguageModel) -> dict[str, Any]:
+    """Blocks, heads, norm, sizes, tokenizer facts and identity of a loaded model.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> describe(load("reference"))["reasoning markers"]
+        '<think> and </think>, one token each'
+    """
+    anatomy = lm.anatomy
+    return {
+        "name": lm.name,
+        "revision": lm.revision,
+        "architecture": type(lm.model).__name__,
+        "parameters": sum(p.numel() for p in lm.model.parameters()),
+        "blocks": anatomy.n_blocks,
+        "width": anatomy.width,
+        "query heads": anatomy.n_heads,
+        "key heads": anatomy.n_kv_heads,
+        "head size": anatomy.head_dim,
+        "final norm": type(anatomy.final_norm).__name__,
+        "logit post-processing": _postprocessing(lm),
+        "context": anatomy.context,
+        "vocabulary": len(lm.tokenizer),
+        "chat template": "yes" if lm.tokenizer.chat_template else "none (plain text)",
+        "reasoning markers": _markers(lm),
+        "attention kernel": lm.attention,
+        "dtype": lm.dtype,
+        "device": str(lm.device),
+        "fingerprint": lm.fingerprint,
+    }
+
+
+def _postprocessing(lm: LanguageModel) -> str:
+    anatomy = lm.anatomy
+    parts = []
+    if anatomy.logit_scale != 1.0:
+        parts.append(f"scale {anatomy.logit_scale:g}")
+    if anatomy.softcap is not None:
+        parts.append(f"soft-cap {anatomy.softcap:g}")
+    if getattr(anatomy.unembedding, "bias", None) is not None:
+        parts.append("bias")
+    return ", ".join(parts) or "none"
+
+
+def _markers(lm: LanguageModel) -> str:
+    sizes = [len(lm.tokenizer(marker, add_special_tokens=False)["input_ids"]) for marker in THINK]
+    both = " and ".join(THINK)
+    return f"{both}, one token each" if sizes == [1, 1] else f"{both} as plain text ({sizes[0]} and {sizes[1]} tokens)"
