@@ -1,0 +1,159 @@
+"""Query-key products before and after the rotary embedding, against products computed by hand from the modules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from innerjudge.extraction import AttentionWeights, Features, QueryKey, extract
+from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.loading import LanguageModel, wrap
+from torch import Tensor, nn
+
+from .conftest import CONFIGS
+
+Tiny = Callable[..., LanguageModel]
+ABSOLUTE = ("gpt2", "gpt_neo", "opt")
+#: Blocks whose family rotates nothing in them.
+UNROTATED = {"cohere2": [1], **{name: list(range(4)) for name in ABSOLUTE}}
+
+
+@pytest.fixture(params=CONFIGS)
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def read(lm: LanguageModel, items: Any, *readouts: Any) -> Features:
+    return extract(lm, items, readouts or [QueryKey("before"), QueryKey("after")], batch_size=3)
+
+
+@torch.no_grad()
+def projected(lm: LanguageModel, block: nn.Module, ids: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Queries ``[H, T, hd]`` and keys ``[Hkv, T, hd]`` of one block, after any q/k norm, sliced by hand."""
+    a, kept = lm.anatomy, {}
+
+    def keep(name: str) -> Any:
+        return lambda _m, _a, output: kept.__setitem__(name, output[0])
+
+    names = {name.rpartition(".")[2]: m for name, m in block.named_modules()}
+    wanted = [
+        n for n in ("q_proj", "k_proj", "q_norm", "k_norm", "c_attn", "query_key_value", "qkv_proj") if n in names
+    ]
+    hooks = [names[name].register_forward_hook(keep(name)) for name in wanted]
+    lm.model(input_ids=torch.tensor([ids]), use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    n_q, n_kv, d, length = a.n_heads, a.n_kv_heads, a.head_dim, len(ids)
+    if "c_attn" in kept:  # GPT-2: all queries, all keys, all values
+        q, k, _ = kept["c_attn"].split(n_q * d, dim=-1)
+    elif "query_key_value" in kept:  # GPT-NeoX: query, key, value of head 0, then of head 1, ...
+        q, k, _ = kept["query_key_value"].view(length, n_q, 3 * d).split(d, dim=-1)
+    elif "qkv_proj" in kept:  # Phi-3: all queries, all keys, all values, in groups
+        q, k, _ = kept["qkv_proj"].split([n_q * d, n_kv * d, n_kv * d], dim=-1)
+    else:
+        q, k = (kept.get(f"{x}_norm", kept[f"{x}_proj"]) for x in "qk")
+
+    def heads(states: Tensor, n: int) -> Tensor:
+        # q/k norms hand over either [T, heads, hd] or, after a transpose in the model, [heads, T, hd].
+        return (
+            states if states.shape == (n, length, d) != (length, n, d) else states.reshape(length, n, d).transpose(0, 1)
+        )
+
+    return heads(q, n_q), heads(k, n_kv)
+
+
+def naive(lm: LanguageModel, q: Tensor, k: Tensor, item: Any) -> Tensor:
+    """Head by head: query head ``h`` with key head ``h // (H / Hkv)``, ``[H, K]``."""
+    at, keys = item.positions["score"][0], item.positions["option_end"]
+    share = lm.anatomy.n_heads // lm.anatomy.n_kv_heads
+    return torch.tensor([[float(q[h, at] @ k[h // share, key]) for key in keys] for h in range(lm.anatomy.n_heads)])
+
+
+def test_before_is_the_product_of_projections(family: str, tiny: Tiny, random_items: Any) -> None:
+    lm, items = tiny(family), random_items((12, 7, 9))
+    found = read(lm, items)["qk/before"]
+    assert found.shape == (3, lm.anatomy.n_blocks, lm.anatomy.n_heads, 3)
+    for row, item in zip(found, items, strict=True):
+        for number, block in enumerate(lm.anatomy.blocks):
+            expected = naive(lm, *projected(lm, block, item.ids), item)
+            assert np.allclose(row[number], expected, atol=1e-4, rtol=1e-4), f"block {number}"
+
+
+def test_after_is_before_turned_by_the_models_own_function(family: str, tiny: Tiny, random_items: Any) -> None:
+    lm, item = tiny(family), random_items((12,))[0]
+    features = read(lm, [item])
+    embeddings: dict[int, Any] = {}
+    hooks = [
+        m.register_forward_pre_hook(
+            lambda _m, _a, kwargs, n=n: embeddings.__setitem__(n, kwargs.get("position_embeddings")), with_kwargs=True
+        )
+        for n, block in enumerate(lm.anatomy.blocks)
+        for m in block.modules()
+        if "attention" in type(m).__name__.lower()
+    ]
+    lm.model(input_ids=torch.tensor([item.ids]), use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    modelling = sys.modules[type(lm.anatomy.blocks[0]).__module__]
+    for number, block in enumerate(lm.anatomy.blocks):
+        q, k = projected(lm, block, item.ids)
+        if number not in UNROTATED.get(family, []):
+            cos, sin = embeddings[number]
+            q, k = (x[0] for x in modelling.apply_rotary_pos_emb(q[None], k[None], cos, sin))
+        assert np.allclose(features["qk/after"][0, number], naive(lm, q, k, item).detach(), atol=1e-4, rtol=1e-4)
+    turned = np.abs(features["qk/after"] - features["qk/before"]).max(axis=(0, 2, 3)) > 1e-3
+    assert list(np.flatnonzero(~turned)) == UNROTATED.get(family, [])[: lm.anatomy.n_blocks]
+
+
+def test_yarn_stretches_and_before_does_not(tiny: Tiny, random_items: Any) -> None:
+    """YaRN multiplies cosine and sine by a factor above 1: a plain turn back would leave its square in."""
+    lm = tiny("yarn")
+    factor = float(lm.model.model.rotary_emb.attention_scaling)
+    assert factor == pytest.approx(0.1 * np.log(4.0) + 1.0)  # the YaRN paper's scale for a factor of 4
+    base = random_items((12,))[0]
+    item = type(base)(id="x", group="x", ids=base.ids, positions={"score": (5,), "option_end": (5,)})
+    features = read(lm, [item])
+    # A query and a key at one place are turned alike: only the stretch is between their products.
+    assert np.allclose(features["qk/after"], features["qk/before"] * factor**2, rtol=1e-4, atol=1e-5)
+
+
+def test_scaled_products_through_softmax_are_the_attention(tiny: Tiny, random_items: Any) -> None:
+    lm, base = tiny("llama"), random_items((8,))[0]
+    item = type(base)(id="x", group="x", ids=base.ids, positions={"score": (7,), "option_end": tuple(range(8))})
+    features = read(lm, [item], QueryKey("after"), AttentionWeights())
+    scaled = torch.from_numpy(features["qk/after"]) / lm.anatomy.head_dim**0.5
+    assert np.allclose(scaled.softmax(-1), features["attention"], atol=1e-5)
+
+
+def test_multi_head_equals_grouped_with_duplicated_keys(tiny: Tiny, random_items: Any) -> None:
+    grouped, items = tiny("llama"), random_items((12, 9))
+    config = type(grouped.model.config)(**{**grouped.model.config.to_dict(), "num_key_value_heads": 4})
+    model = type(grouped.model)(config)
+    state = grouped.model.state_dict()
+    for name, weight in state.items():
+        if "k_proj" in name or "v_proj" in name:
+            state[name] = weight.view(2, 8, 32).repeat_interleave(2, dim=0).reshape(32, 32)
+    model.load_state_dict(state)
+    full = read(wrap(model, grouped.tokenizer), items)
+    for name, array in read(grouped, items).arrays.items():
+        assert np.allclose(array, full[name], atol=1e-4), name
+
+
+def test_products_between_any_two_roles(tiny: Tiny, random_items: Any) -> None:
+    """Keys need not be options: nothing beyond an item's own keys is zeroed, and nothing of it."""
+    lm, base = tiny("llama"), random_items((12,))[0]
+    item = type(base)(
+        id="x", group="x", ids=base.ids, positions={"a": (9,), "b": (3, 4), "score": (9,), "option_end": (3, 4)}
+    )
+    plain = read(lm, [item], QueryKey("before", query="a", keys="b"))["qk/before"]
+    assert np.array_equal(plain, read(lm, [item], QueryKey("before"))["qk/before"])
+    assert np.abs(plain).min() > 0
+
+
+def test_two_pairs_of_roles_in_one_pass_are_refused(tiny: Tiny, random_items: Any) -> None:
+    with pytest.raises(InnerjudgeError, match="one pair of positions"):
+        read(tiny("llama"), random_items((12,)), QueryKey("before"), AttentionWeights(query="prompt_end"))
