@@ -43,8 +43,10 @@ def fit_seat(
     if isinstance(judge, TokenLogProb) and not all(isinstance(labels[k], bool) for k in kept):
         return None  # It scores without a fit; only the label of a trace needs a threshold.
     part = features.take(kept)
-    if not len(part) or not part.present(*judge.needs).any():
-        return f"{name}: not fitted, since none of {len(rows)} items to fit on has a label and what the judge reads."
+    if not len(part):
+        return f"{name}: not fitted, since none of the {len(rows)} items to fit on has a label."
+    if not part.present(*judge.needs).any():
+        return f"{name}: not fitted, since no item to fit on can be read ({_first_reason(judge, part)})."
     known = np.array([labels[k] for k in kept])
     if isinstance(judge, QKScore | AttentionScore) and permuted is not None and judge.select == "permutation":
         moved = np.array([permuted[1][k] for k in kept])
@@ -62,3 +64,7 @@ def no_verdicts(judge: Judge, features: Features) -> list[Verdict]:
     """Verdicts of a judge that could not be fitted: unscored, with the item's own reason where there is one."""
     reasons = features.reasons(*judge.needs)
     return [Verdict(i, unscored=reasons.get(i, "the judge could not be fitted on these data")) for i in features.ids]
+
+
+def _first_reason(judge: Judge, features: Features) -> str:
+    return next(iter(features.reasons(*judge.needs).values()))

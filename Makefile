@@ -1,0 +1,42 @@
+# innerjudge: `make demo` shows it, `make test` tests it. README.md has the same steps for machines without make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The constraints hold the exact set that the tests passed with, torch first among them.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint types clean
+
+demo: $(VENV)/.installed
+	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The repository root is the package, so the checker needs a folder in which it is called `innerjudge`.
+types: $(VENV)/.installed-test
+	rm -rf build/types && mkdir -p build/types && ln -s ../.. build/types/innerjudge
+	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p innerjudge
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: constraints.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing innerjudge and what it needs into $(VENV) (a few minutes, once) ..."
+	$(PIP) torch
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) --editable ".[test,dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build demo
