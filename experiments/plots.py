@@ -1,0 +1,169 @@
+"""Plots of a comparison: one function a plot, each returning a figure (or ``None`` where there is nothing to draw)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .curves import BANDS, draw_curves
+from .palette import FAMILY_COLOURS, STYLE, short
+from .results import Comparison, Curve
+from .spelling import number, title
+from .spread import draw_spread, has_verdicts
+from .table import family_rank
+
+_SCORES_NOTE = "Each judge has a scale of its own; the outermost bars hold the tails. Unscored items are left out."
+_MAP_NOTE = (
+    "A ring marks a chosen head. The best cell of a map flatters its head, since it is chosen and reported on the same "
+    "items; the table has the honest figure."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot that is ready to draw: a file name without suffix, a heading, and words for who cannot see it."""
+
+    name: str
+    heading: str
+    alt: str
+    draw: Callable[[], Figure | None]
+    note: str = ""
+
+
+def plots(comparison: Comparison, prefix: str) -> list[Plot]:
+    """The plots that a comparison has data for, in the order of the report.
+
+    Args:
+        comparison: What was found.
+        prefix: Start of every file name.
+    """
+    found: list[Plot] = []
+
+    def add(name: str, heading: str, alt: str, draw: Callable[[Comparison], Figure | None], note: str = "") -> None:
+        found.append(Plot(f"{prefix}-{name}", heading, alt, lambda: draw(comparison), note))
+
+    if any(has_verdicts(comparison, judge) for judge in comparison.judges):
+        shape = "Boxes over the human score" if comparison.kind == "rating" else "Histograms by label"
+        add("scores", "Scores by label", f"{shape}, a panel for each judge.", score_distributions, _SCORES_NOTE)
+    if comparison.by_block:
+        metric = title(comparison.by_block_metric) or "figure"
+        heading = f"{metric[0].upper()}{metric[1:]} by block"
+        add("blocks", heading, _peaks(comparison.by_block, "block"), accuracy_by_block, _note(comparison.by_block))
+    if comparison.head_maps:
+        chosen = (
+            f"{found.label}: chosen " + (", ".join(f"block {b} head {h}" for b, h in found.chosen) or "none") + "."
+            for found in comparison.head_maps
+        )
+        add("heads", "Every head", " ".join(chosen), head_maps, _MAP_NOTE)
+    if comparison.by_candidates:
+        words = _peaks(comparison.by_candidates, "candidates")
+        add(
+            "candidates",
+            "Accuracy against the number of candidates",
+            words,
+            accuracy_by_candidates,
+            _note(comparison.by_candidates),
+        )
+    return found
+
+
+def png(figure: Figure, *, dpi: int = 150) -> bytes:
+    """A figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def score_distributions(comparison: Comparison) -> Figure | None:
+    """How each judge's scores differ between right and wrong, or over the human mean: a small panel a judge."""
+    judges = sorted(comparison.judges, key=lambda name: family_rank(comparison.judges[name]))
+    judges = [judge for judge in judges if has_verdicts(comparison, judge)]
+    if not judges:
+        return None
+    with mpl.rc_context(STYLE):
+        columns = min(4, len(judges))
+        rows = -(-len(judges) // columns)
+        figure = Figure(figsize=(max(5.0, 2.5 * columns), 1.95 * rows + 0.55), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for panel in panels[len(judges) :]:
+            panel.set_visible(False)
+        entries: dict[str, Any] = {}
+        for panel, judge in zip(panels, judges, strict=False):
+            colour = FAMILY_COLOURS.get(comparison.judges[judge], "#333333")
+            entries |= draw_spread(panel, comparison, judge, colour)
+            panel.set_title(short(judge, 26), fontsize=9, color=colour, loc="left", fontweight="bold")
+            panel.tick_params(labelsize=7.5, length=2)
+        if entries:
+            figure.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=len(entries))
+        return figure
+
+
+def accuracy_by_block(comparison: Comparison) -> Figure | None:
+    """A curve over blocks for each judge that has one; block 0 is the embedding row."""
+    x, y = "block (0 = embedding row)", title(comparison.by_block_metric)
+    return draw_curves(comparison, comparison.by_block, x=x, y=y, family="hidden")
+
+
+def accuracy_by_candidates(comparison: Comparison) -> Figure | None:
+    """Accuracy of the picked candidate against how many candidates there were to pick from."""
+    return draw_curves(comparison, comparison.by_candidates, x="candidates a question", y="accuracy", family="baseline")
+
+
+def head_maps(comparison: Comparison) -> Figure | None:
+    """A map a judge: blocks down (from 1), heads to the right (from 0), a ring around each chosen ``(block, head)``."""
+    if not comparison.head_maps:
+        return None
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
+        columns = min(2, len(comparison.head_maps))
+        rows = -(-len(comparison.head_maps) // columns)
+        figure = Figure(figsize=(4.6 * columns + 0.4, 3.5 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for panel in panels[len(comparison.head_maps) :]:
+            panel.set_visible(False)
+        for panel, found in zip(panels, comparison.head_maps, strict=False):
+            values = np.ma.masked_invalid(np.array(found.values, dtype=np.float64))
+            blocks, heads = values.shape
+            image = panel.imshow(
+                values,
+                cmap="cividis",
+                aspect="auto",
+                interpolation="nearest",
+                extent=(-0.5, heads - 0.5, blocks + 0.5, 0.5),
+            )
+            size = float(np.clip(900 / max(blocks, heads), 14, 110))
+            for width, colour in ((3.2, "black"), (1.6, "white")):
+                at = [head for _, head in found.chosen], [block for block, _ in found.chosen]
+                panel.scatter(*at, s=size, facecolors="none", edgecolors=colour, linewidths=width)
+            panel.set_title(short(found.label, 44), fontsize=10, loc="left", fontweight="bold")
+            panel.set(xlabel="head (from 0)", ylabel="block (from 1)")
+            panel.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+            panel.yaxis.set_major_locator(MaxNLocator(9, integer=True))
+            bar = figure.colorbar(image, ax=panel, pad=0.02)
+            bar.set_label(short(title(found.metric), 40))
+            bar.outline.set_visible(False)
+        return figure
+
+
+def _note(curves: Sequence[Curve]) -> str:
+    there = any(curve.low is not None for curve in curves)
+    return "The bars at the right are the intervals at the last point." if there and len(curves) > BANDS else ""
+
+
+def _peaks(curves: Sequence[Curve], unit: str) -> str:
+    words = []
+    for curve in curves:
+        known = [(y, x) for x, y in zip(curve.x, curve.y, strict=True) if y is not None]
+        if known:
+            y, x = max(known)
+            words.append(f"{curve.label}: at most {number(y)}, at {unit} {x}.")
+    return " ".join(words)
