@@ -6,7 +6,7 @@ Every judge of a kind reads the same features, so all of them see the same items
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TypeVar, cast
 
@@ -20,6 +20,7 @@ from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded, encode_prompt, encode_trace
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from ..probes.judge import Judge
 from .progress import Steps, silent
 
 #: Everything but generated text.
@@ -59,26 +60,32 @@ class Passes:
         return self.needs is None or bool(self.needs.intersection(names))
 
 
-def read(lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None) -> Features:
+def read(
+    lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None, *, judges: Sequence[Judge] = ()
+) -> Features:
     """Features of items of one kind, for its judges.
 
     Args:
         lm: The model.
         items: Items of one kind. Pairs are read with response a first; see :func:`pair_features`.
         passes: How the model is run.
+        judges: Keep only what these judges need; without any, what ``passes`` says.
 
     Raises:
         InnerjudgeError: If the items are none, of several kinds, or not items.
 
     Example:
         >>> from innerjudge.models.loading import load
+        >>> from innerjudge.probes import AttentionScore
         >>> choice = Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear"))
         >>> lm = load("reference")
-        >>> read(lm, [choice], Passes(needs=frozenset({"attention"})))["attention"].shape == (
-        ...     1, lm.anatomy.n_blocks, lm.anatomy.n_heads, 4)
+        >>> features = read(lm, [choice], judges=[AttentionScore()])
+        >>> features["attention"].shape == (1, lm.anatomy.n_blocks, lm.anatomy.n_heads, 4)
         True
     """
     passes = passes or Passes()
+    if judges:
+        passes = replace(passes, needs=frozenset(need for judge in judges for need in judge.needs))
     kinds = {type(item) for item in items}
     if kinds == {Trace}:
         return trace_features(lm, cast(Sequence[Trace], items), passes)
