@@ -54,9 +54,9 @@ class TokenLogProb(Judge):
         Raises:
             InnerjudgeError: If no trace can be read or all are of one class.
         """
-        part, values, self.n_excluded_ = self._training(features, labels)
+        part, values, excluded = self._training(features, labels)
         self.threshold_ = best_threshold(self._scores(part), correctness(values))
-        self.provenance_ = features.provenance
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
 
     def _unreadable(self, features: Features) -> dict[str, str]:

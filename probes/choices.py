@@ -44,7 +44,7 @@ def mask_options(scores: npt.NDArray[Any], n_options: Ints) -> Scores:
         >>> mask_options(np.array([[1.0, 2.0, 3.0]]), np.array([2]))
         array([[  1.,   2., -inf]])
     """
-    inside = option_mask(n_options, scores.shape[-1]).reshape(len(scores), *[1] * (scores.ndim - 2), -1)
+    inside = option_mask(n_options, scores.shape[-1]).reshape(len(scores), *[1] * (scores.ndim - 2), scores.shape[-1])
     return np.where(inside, scores, -np.inf)
 
 

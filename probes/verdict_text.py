@@ -11,7 +11,7 @@ SHOWN = 40
 
 _LEFT, _RIGHT, _DASHES = "\N{LEFT SINGLE QUOTATION MARK}", "\N{RIGHT SINGLE QUOTATION MARK}", "\N{EN DASH}\N{EM DASH}"
 _OPEN, _CLOSE = "<think>", "</think>"
-_MARKS = rf"""[\s*_`"'“{_LEFT}(\[]*"""  # markdown, quotes and brackets before a verdict
+_MARKS = rf"""[\s*_`"'“{_LEFT}(\[]*+"""  # markdown, quotes and brackets before a verdict
 _BLANK = r"[^\S\n]"
 _WORDS = frozenset({"a", "i", "no"})  # labels that also begin ordinary sentences
 
@@ -88,11 +88,14 @@ def _verdict(labels: tuple[str, ...]) -> re.Pattern[str]:
     # A second label: letters in their own case only, since "B, a pear" holds no second letter.
     other = "|".join(f"(?-i:{re.escape(s)})" if len(s) == 1 else re.escape(s) for s in stripped)
     top = re.escape(labels[-1].strip())
-    shut = rf"""[*_`"'”{_RIGHT})\]]*"""
+    shut = rf"""[*_`"'”{_RIGHT})\]]*+"""
     alone = r"(?![^\W_])(?![.,:]\d)(?!\s*%)(?![*_`]+[^\W_])"  # the label ends here, and is no part of a number
     of = rf"{shut}(?:{_BLANK}*/{_BLANK}*|{_BLANK}+(?:out{_BLANK}+)?of\b{_BLANK}*)"
     of_top = rf"{of}{top}{alone}" if labels[-1].strip().isdigit() else r"(?!)"
-    more = rf"""{shut}{_BLANK}*(?:[-{_DASHES}~/&+,|]|\b(?:or|and|to)\b)+{_BLANK}*{_MARKS}(?:{other})(?![^\W_])"""
+    word = "" if labels[-1].strip().isdigit() else rf"(?!{_BLANK}+\w)"  # "yes, no mistakes" says yes
+    join = rf"(?:[-{_DASHES}~/&+|]|\b(?:or|and|to)\b)+"
+    second = rf"{_BLANK}*+{_MARKS}(?:{other})(?![^\W_])"
+    more = rf"{shut}{_BLANK}*+(?:,?{_BLANK}*+{join}{second}|,{second}{word})"
     joined = rf"[-{_DASHES}&+'{_RIGHT}~]\w"  # A-level, I'm
     end = rf"(?:{of_top}(?!{more})|(?!{more})(?!{joined})(?!{of}))"
     return re.compile(rf"{_MARKS}(?P<label>{one}){alone}{end}", re.IGNORECASE)

@@ -1,0 +1,49 @@
+"""Features made by hand: random numbers in the shapes of a tiny model, with every readout that a judge can ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from innerjudge.extraction import Features, Provenance
+
+L, D, H, K = 3, 4, 2, 5
+POSITIONS = ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
+
+
+def provenance(fingerprint: str = "f") -> Provenance:
+    return Provenance("tiny", None, fingerprint, "float32", "sdpa", "none")
+
+
+def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: object) -> Features:
+    """Every readout of ``n`` items of 5 labels (or options), three to a question; named arrays replace them.
+
+    A keyword's double underscore stands for the slash of a name; ``direct`` and ``reasoned`` replace texts.
+    """
+    rng = np.random.default_rng(seed)
+    made = {f"hidden/{p}": rng.normal(size=(n, L + 2, D)) for p in POSITIONS}
+    made |= {"logits/score": rng.normal(size=(n, 2, L + 1, K)), "labels": np.full(n, K)}
+    made |= {"qk/before": rng.normal(size=(n, L, H, K)), "qk/after": rng.normal(size=(n, L, H, K))}
+    made |= {"attention": rng.dirichlet(np.ones(K), size=(n, L, H))}
+    tokens = rng.integers(1, 30, size=n)
+    made |= {"logprob": np.stack([-rng.random(n) * tokens, tokens], axis=1)}
+    texts = {
+        "direct": tuple(f" {k % 5 + 1}" for k in range(n)),
+        "reasoned": tuple(f"<think>hm</think>Score: {k % 5 + 1}." for k in range(n)),
+    }
+    for key, value in arrays.items():
+        if key in texts:
+            texts[key] = tuple(value)  # type: ignore[arg-type]
+        else:
+            made[key.replace("__", "/")] = np.asarray(value)
+    return Features(
+        ids=tuple(f"i{k}" for k in range(n)),
+        groups=tuple(f"q{k // 3}" for k in range(n)),
+        provenance=provenance(fingerprint),
+        arrays={name: value.astype(np.float32) for name, value in made.items()},
+        texts=texts,
+    )
+
+
+@pytest.fixture(scope="session")
+def make():
+    return features

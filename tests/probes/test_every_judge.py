@@ -1,0 +1,318 @@
+"""What holds for every judge: provenance, unscored items, edge inputs, storage."""
+
+import json
+
+import numpy as np
+import pytest
+from innerjudge.models import InnerjudgeError
+from innerjudge.probes import (
+    CLUE,
+    JUDGES,
+    LAGER,
+    AttentionScore,
+    DifferenceOfMeans,
+    EScore,
+    Length,
+    LetterLogits,
+    LogisticProbe,
+    QKScore,
+    QuestionOnly,
+    RidgeProbe,
+    TextJudge,
+    TokenLogProb,
+    TunedLAGER,
+    VScore,
+    load,
+    save,
+)
+
+CORRECT = np.arange(24) % 2 == 0
+RATINGS = np.arange(24) % 9 / 2 + 1
+ANSWERS = np.arange(24) % 3
+
+# Every judge with its labels; options away from their defaults where a class appears twice.
+CASES = {
+    "clue": (CLUE(), CORRECT),
+    "clue-options": (
+        CLUE(score="margin", last="raw", embedding=True, scale=True, balance=True, start="prompt_end"),
+        CORRECT,
+    ),
+    "lager": (LAGER(), None),
+    "lager-options": (LAGER(entries="drop_last", norm=True, aggregate="probabilities", readout="argmax"), None),
+    "e": (EScore(), None),
+    "v": (VScore(answers=["very bad", "bad", "so-so", "good", "very good"]), None),
+    "tuned": (TunedLAGER(), RATINGS),
+    "tuned-options": (TunedLAGER(loss="paper", alpha=0.3, aggregate="probabilities_twice", epochs=2), RATINGS),
+    "letters": (LetterLogits(), None),
+    "letters-options": (LetterLogits(abstain=False), None),
+    "qk": (QKScore(), ANSWERS),
+    "qk-options": (QKScore(rotary="after", n_heads=3, prefer="earliest", abstain=False), ANSWERS),
+    "attention": (AttentionScore(), ANSWERS),
+    "attention-options": (AttentionScore(select="unlabelled", n_heads=2), ANSWERS),
+    "text": (TextJudge.rating(), None),
+    "text-reasoned": (TextJudge.rating(generation="reasoned"), None),
+    "means": (DifferenceOfMeans(), CORRECT),
+    "means-options": (DifferenceOfMeans(combine="concat", row=1), CORRECT),
+    "logistic": (LogisticProbe(), CORRECT),
+    "ridge": (RidgeProbe(), RATINGS),
+    "logprob": (TokenLogProb(), None),
+    "logprob-fitted": (TokenLogProb(total=True), CORRECT),
+    "length": (Length(), CORRECT),
+    "length-rating": (Length(target="rating"), RATINGS),
+    "question": (QuestionOnly(), CORRECT),
+    "question-rating": (QuestionOnly(target="rating", candidates=[3.0, 30.0]), RATINGS),
+}
+LEARNING = [name for name, (_, labels) in CASES.items() if labels is not None]
+
+
+def fresh(name):
+    judge, labels = CASES[name]
+    return type(judge)(**judge.get_params()), labels
+
+
+def fitted(name, features):
+    judge, labels = fresh(name)
+    return judge if labels is None else judge.fit(features, labels[: len(features)])
+
+
+def test_every_saved_class_is_tested():
+    assert {type(judge).__name__ for judge, _ in CASES.values()} == JUDGES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_saved_and_loaded_scores_are_equal(name, make, tmp_path):
+    judge, features = fitted(name, make()), make(seed=1)
+    save(judge, tmp_path / "judge")
+    again = load(tmp_path / "judge")
+    assert type(again) is type(judge)
+    assert again.get_params() == judge.get_params()
+    assert again.provenance_ == judge.provenance_
+    np.testing.assert_array_equal(again.decision_function(features), judge.decision_function(features))
+    assert again.verdicts(features) == judge.verdicts(features)
+    for attribute in judge.fitted:
+        expected, found = getattr(judge, attribute, None), getattr(again, attribute, None)
+        assert type(found) is type(expected), attribute
+        np.testing.assert_array_equal(found, expected)
+    assert sorted(p.name for p in (tmp_path / "judge").iterdir()) == ["judge.json", "judge.safetensors"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scores_are_those_of_each_item_alone(name, make):
+    judge, features = fitted(name, make()), make(seed=1)
+    whole = judge.decision_function(features)
+    assert not np.isnan(whole).any()
+    assert len(whole) == len(features)
+    for k in (0, 7, 23):
+        np.testing.assert_allclose(judge.decision_function(features.take([k]))[0], whole[k], rtol=1e-12, atol=1e-12)
+    assert judge.predict(features) == [v.label for v in judge.verdicts(features)]
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_features_of_another_model_are_refused(name, make):
+    judge = fitted(name, make())
+    for call in (judge.verdicts, judge.decision_function, judge.predict):
+        with pytest.raises(InnerjudgeError, match="fingerprint 'other' instead of 'f'"):
+            call(make(fingerprint="other"))
+
+
+@pytest.mark.parametrize("name", [name for name in LEARNING if CASES[name][0].learns])
+def test_unfitted_judges_say_so(name, make):
+    with pytest.raises(InnerjudgeError, match="call fit first"):
+        fresh(name)[0].verdicts(make())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_items_without_a_readout_are_unscored_and_left_out_of_the_fit(name, make):
+    features = make()
+    judge = fresh(name)[0]
+    features.missing = {judge.needs[0]: {"i4": "no </think>"}}
+    judge = fitted(name, features)
+    assert getattr(judge, "n_excluded_", 1) == 1
+    verdicts = judge.verdicts(features)
+    assert [v.id for v in verdicts] == list(features.ids)
+    assert [v.id for v in verdicts if v.unscored] == ["i4"]
+    assert (verdicts[4].score, verdicts[4].label, verdicts[4].unscored) == (None, None, "no </think>")
+    rest = features.take([k for k in range(24) if k != 4])
+    assert [v for v in verdicts if v.id != "i4"] == judge.verdicts(rest)
+    with pytest.raises(InnerjudgeError, match=r"1 of 24 items that cannot be scored \(first: i4: no </think>\)"):
+        judge.decision_function(features)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (judge, _) in CASES.items() if judge.needs[0] not in ("direct", "reasoned")]
+)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_become_a_reason(name, bad, make):
+    features = make()
+    features.arrays[fresh(name)[0].needs[0]][2].flat[0] = bad
+    judge = fitted(name, features)
+    verdicts = judge.verdicts(features)
+    assert [v.id for v in verdicts if v.unscored] == ["i2"]
+    assert "infinite values or NaN" in verdicts[2].unscored
+    scores = np.concatenate([np.ravel(v.score) for v in verdicts if v.unscored is None])
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_items(name, make):
+    judge, none = fitted(name, make()), make().take([])
+    assert judge.verdicts(none) == []
+    assert judge.predict(none) == []
+    assert len(judge.decision_function(none)) == 0
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_nothing_to_learn_from(name, make):
+    judge, labels = fresh(name)
+    with pytest.raises(InnerjudgeError):
+        judge.fit(make().take([]), labels[:0])
+    with pytest.raises(InnerjudgeError, match=r"labels of shape \(3,\) for 24 items"):
+        judge.fit(make(), labels[:3])
+    features = make()
+    features.missing = {judge.needs[0]: dict.fromkeys(features.ids, "too long")}
+    with pytest.raises(InnerjudgeError):
+        judge.fit(features, labels)
+    with pytest.raises(InnerjudgeError, match="at least"):
+        judge.fit(make(), np.repeat(labels[:1], 24))
+    assert judge.provenance_ is None
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_labels_that_are_not_numbers(name, make):
+    judge = fresh(name)[0]
+    for wrong in (np.full(24, np.nan), np.array(["yes", "no"] * 12), np.array([None, 1] * 12)):
+        with pytest.raises(InnerjudgeError, match="expected"):
+            judge.fit(make(), wrong)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_constant_features_have_finite_scores(name, make):
+    features = make()
+    for key, array in features.arrays.items():
+        array[:] = 5 if key == "labels" else 0.2
+    if "logprob" in features.arrays:
+        features.arrays["logprob"][:] = (-3, 2)
+    scores = fitted(name, features).decision_function(features)
+    assert not np.isnan(scores).any()
+    if fresh(name)[0].needs[0] not in ("direct", "reasoned"):
+        assert (scores == scores[0]).all()
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_a_failed_fit_leaves_the_judge_as_it_was(name, make):
+    judge, labels = fitted(name, make()), CASES[name][1]
+    before = judge.decision_function(make(seed=2))
+    with pytest.raises(InnerjudgeError):
+        judge.fit(make(seed=5), np.repeat(labels[:1], 24))
+    np.testing.assert_array_equal(judge.decision_function(make(seed=2)), before)
+
+
+def test_a_readout_that_was_not_extracted_is_named(make):
+    features = make()
+    del features.arrays["hidden/reasoning_end"]
+    with pytest.raises(InnerjudgeError, match="expected 'hidden/reasoning_end'"):
+        CLUE().fit(features, CORRECT)
+
+
+def test_repr_shows_what_was_changed():
+    assert repr(CLUE(scale=True)) == "CLUE(scale=True)"
+    assert repr(EScore()) == "EScore()"
+
+
+def test_unknown_options_are_refused():
+    for make_judge in (
+        lambda: CLUE(score="both"),
+        lambda: LAGER(entries="first"),
+        lambda: LAGER(values=[1]),
+        lambda: LAGER(values=[1, 2], answers=["bad"]),
+        lambda: TunedLAGER(loss="huber"),
+        lambda: TunedLAGER(alpha=1.5),
+        lambda: QKScore(rotary="both"),
+        lambda: QKScore(select="luck"),
+        lambda: QKScore(n_heads=0),
+        lambda: AttentionScore(select="unlabelled", prefer="earliest"),
+        lambda: TextJudge(generation="sung"),
+        lambda: TextJudge(labels=["a", "A"], values=[0, 1]),
+        lambda: TextJudge(labels=["1", "2"]),
+        lambda: DifferenceOfMeans(positions=["a", "b", "c"]),
+        lambda: LogisticProbe(candidates=[0.0]),
+        lambda: Length(target="luck"),
+    ):
+        with pytest.raises(InnerjudgeError, match="expected"):
+            make_judge()
+
+
+# Storage.
+
+
+def test_nothing_but_known_judges_is_saved(tmp_path):
+    class Mine(LAGER):
+        pass
+
+    with pytest.raises(InnerjudgeError, match="given a Mine to save"):
+        save(Mine(), tmp_path / "judge")
+    assert not (tmp_path / "judge").exists()
+
+
+@pytest.fixture
+def folder(make, tmp_path):
+    save(CLUE().fit(make(), CORRECT), tmp_path)
+    return tmp_path
+
+
+def edit(folder, **changes):
+    header = json.loads((folder / "judge.json").read_text())
+    (folder / "judge.json").write_text(json.dumps(header | changes))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"judge": "Popen"},
+        {"judge": ["CLUE"]},
+        {"format": 99},
+        {"params": {"colour": "red"}},
+        {"params": {"score": "both"}},
+        {"params": None},
+        {"fitted": {"_labels": 3}},
+        {"fitted": None},
+        {"arrays": {}},
+        {"provenance": {"model": "m"}},
+        {"provenance": 3},
+    ],
+)
+def test_a_header_that_was_tampered_with_is_refused(folder, change):
+    edit(folder, **change)
+    with pytest.raises(InnerjudgeError):
+        load(folder)
+
+
+def test_garbled_folders_are_refused(folder):
+    with pytest.raises(InnerjudgeError, match=r"expected a folder with judge\.json"):
+        load(folder / "nowhere")
+    blob = (folder / "judge.safetensors").read_bytes()
+    for wrong in (blob[:-3], b"", blob[:40] + b"\xff" + blob[41:]):
+        (folder / "judge.safetensors").write_bytes(wrong)
+        with pytest.raises(InnerjudgeError, match="it cannot be read"):
+            load(folder)
+    (folder / "judge.safetensors").unlink()
+    with pytest.raises(InnerjudgeError, match="it cannot be read"):
+        load(folder)
+    for wrong in (b"{", b"[]", b"3", b"\xff\xfe", b"{}"):
+        (folder / "judge.json").write_bytes(wrong)
+        with pytest.raises(InnerjudgeError):
+            load(folder)
+
+
+def test_a_saved_judge_is_plain_data(folder):
+    header = json.loads((folder / "judge.json").read_text())
+    assert header["judge"] == "CLUE"
+    assert header["provenance"]["fingerprint"] == "f"
+    assert header["params"]["scale"] is False
+    assert header["innerjudge"]
+    assert b"pickle" not in (folder / "judge.safetensors").read_bytes()
+
+
+def test_saving_replaces_what_was_there(folder, make):
+    save(LetterLogits(), folder)
+    assert isinstance(load(folder), LetterLogits)
