@@ -73,7 +73,7 @@ def markdown_escape(text: object) -> str:
     """
     line = " ".join(str(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = re.sub(r"(?<!\w)_|_(?!\w)|[\\`*\[\]|~$]", r"\\\g<0>", line)
+    line = re.sub(r"(?<!\w)_|_(?!\w)|[\\`*|~$]|\](?=[(\[:])", r"\\\g<0>", line)
     return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", re.sub(r"^[#+-]", r"\\\g<0>", line))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 
 from .results import ResultRow
 
 MINUS_TEXT = "_minus_text"
+_NAMES = {"auroc": "AUROC", "spearman": "Spearman", "pearson": "Pearson", "kendall": "Kendall"}
 NOTHING = "\N{EN DASH}"
 
 
@@ -81,8 +83,8 @@ def title(metric: str) -> str:
     """A metric in words.
 
     Example:
-        >>> title("within_question_auroc"), title("accuracy_minus_text"), title("top@1")
-        ('within-question AUROC', 'accuracy minus text', 'top@1')
+        >>> title("within_question_auroc"), title("accuracy_minus_text"), title("spearman")
+        ('within-question AUROC', 'accuracy minus text', 'Spearman')
     """
     words = metric.replace("within_question", "within-question").split("_")
-    return " ".join("AUROC" if word == "auroc" else word for word in words if word)
+    return re.sub(r"\b(auroc|spearman|pearson|kendall)\b", lambda name: _NAMES[name[0]], " ".join(filter(None, words)))

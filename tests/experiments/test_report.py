@@ -147,11 +147,14 @@ def test_markdown_tables_have_as_many_cells_in_every_row(fake_run: Run) -> None:
         assert len(counts) == 1, block[:300]
     for row in fake_run.comparisons[0].rows:
         if row.value is not None:
-            assert markdown_escape(interval(row)) in text
+            assert interval(row) in text
     assert "\n\n\n" not in text
 
 
-@pytest.mark.parametrize(("given", "shown"), [("a_b", "a_b"), ("_a_", "\\_a\\_"), ("1. x", "1\\. x"), ("a\nb", "a b")])
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("a_b", "a_b"), ("_a_", "\\_a\\_"), ("1. x", "1\\. x"), ("a\nb", "a b"), ("[x]: y", "[x\\]: y")],
+)
 def test_markdown_escape(given: str, shown: str) -> None:
     assert markdown_escape(given) == shown
 
