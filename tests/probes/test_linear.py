@@ -29,6 +29,7 @@ def test_difference_of_means_is_nearest_centroid(make):
     x, held = (states(f, "reasoning_end") - states(f, "reasoning_start") for f in (features, new))
     oracle = NearestCentroid().fit(x, CORRECT)
     assert probe.predict(new) == oracle.predict(held).tolist()
+    np.testing.assert_allclose(probe.coef_, oracle.centroids_[1] - oracle.centroids_[0], rtol=1e-9)
     wrong, right = (((held - c) ** 2).sum(axis=1) for c in oracle.centroids_)
     np.testing.assert_allclose(probe.decision_function(new), (wrong - right) / 2, rtol=1e-9)
     first = new.take([0])
@@ -75,7 +76,7 @@ def test_the_penalty_is_chosen_without_splitting_questions(make):
         errors.append(((cross_val_predict(model, x, RATINGS, **cv) - RATINGS) ** 2).mean())
     probe = LogisticProbe(candidates=candidates).fit(features, CORRECT)
     best = candidates[np.argmin(losses)]
-    assert probe.C_ == best
+    assert best == probe.C_
     two = RidgeProbe(positions=("reasoning_start", "reasoning_end"), candidates=candidates).fit(features, RATINGS)
     assert two.alpha_ == candidates[np.argmin(errors)]
 
