@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
@@ -11,7 +9,7 @@ from ..models.items import Item, Trace
 from ..models.loading import LanguageModel
 from .candidates import candidate_curves
 from .datasets import Dataset
-from .evaluate import NO_JUDGE, Outcome, figures
+from .evaluate import NO_JUDGE, figures
 from .judging import Judging, Settings
 from .panel import panel, without_reasoning
 from .results import Comparison
@@ -85,7 +83,7 @@ def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
         by_block_metric=_BY_BLOCK[data.kind],
         head_maps=maps,
         by_candidates=by_candidates,
-        notes=(_about(items, data), *run.notes, *_unscored(outcomes)),
+        notes=(_about(items, data), *run.notes),
     )
 
 
@@ -102,19 +100,3 @@ def _about(items: Sequence[Item], data: Dataset) -> str:
     share = f", {sum(known)} of {len(known)} right" if known else ""
     sampled = " sampled from the model at temperature 1" if data.problems else ""
     return f"{len(items)} items{sampled}{share}."
-
-
-def _unscored(outcomes: Sequence[Outcome]) -> list[str]:
-    """Why items went unscored, by judge, the most frequent reasons first; numbers and quoted text folded."""
-    notes = []
-    for outcome in outcomes:
-        reasons = Counter(_folded(v.unscored) for v in outcome.verdicts if v.unscored)
-        if reasons:
-            most = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
-            total = sum(reasons.values())
-            notes.append(f"{outcome.judge}: {total} of {len(outcome.verdicts)} items unscored ({most}).")
-    return notes
-
-
-def _folded(reason: str) -> str:
-    return re.sub(r"\d+", "N", re.sub(r" '.*'$", "", reason))

@@ -43,7 +43,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadMap:
-    """A figure for every head: ``values[l][h]`` for block ``l + 1``, and the heads that a judge chose."""
+    """A figure for every head, ``values[l][h]`` for block ``l + 1``; ``chosen`` holds (block from 1, head from 0)."""
 
     label: str
     metric: str

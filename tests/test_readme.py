@@ -1,0 +1,80 @@
+"""What the README says to paste works, and its table is written by the script."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import innerjudge
+import pytest
+from innerjudge.experiments.readme import BEGIN, END, demo_section, update
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_python_blocks_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert capsys.readouterr().out.count("\n") == 2
+    assert (tmp_path / "runs" / "my-judge" / "judge.json").is_file()
+
+
+def test_every_command_and_file_that_it_names_exists() -> None:
+    from innerjudge.experiments.cli import app
+
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert set(re.findall(r"^innerjudge (\w+)", README, flags=re.MULTILINE)) <= commands
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_kinds_table_names_the_fields() -> None:
+    for kind in (innerjudge.Trace, innerjudge.Rating, innerjudge.Choice, innerjudge.Pair):
+        for name in kind.__dataclass_fields__:
+            assert name == "extra" or f"`{name}`" in README
+
+
+def test_demo_table_holds_the_figures_of_the_results(tmp_path: Path) -> None:
+    row = {
+        "data": "d",
+        "judge": "clue",
+        "metric": "auroc",
+        "value": 0.625,
+        "low": 0.5,
+        "high": 0.75,
+        "n": 9,
+        "unscored": 2,
+    }
+    none = row | {"judge": "text", "value": None, "low": None, "high": None}
+    results = {"command": "innerjudge compare", "seed": 3, "versions": {"torch": "2.13.0"}, "rows": [row, none]}
+    (tmp_path / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}\nold 0.999\n{END}\nafter\n", encoding="utf-8")
+    update(tmp_path / "results.json", readme)
+    text = readme.read_text(encoding="utf-8")
+    assert "| clue | 0.62 [0.50, 0.75] | 2 |" in text
+    assert "| text | - | 2 |" in text
+    assert "0.999" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    update(tmp_path / "results.json", readme)
+    assert readme.read_text(encoding="utf-8") == text
+    readme.write_text("no marks", encoding="utf-8")
+    with pytest.raises(innerjudge.InnerjudgeError, match="without"):
+        update(tmp_path / "results.json", readme)
+
+
+def test_committed_table_has_the_form_of_the_script() -> None:
+    section = README.partition(BEGIN)[2].partition(END)[0].strip()
+    assert "Written by a script from `innerjudge compare" in section
+    judges = re.findall(r"^\| ([\w-]+)", section, flags=re.MULTILINE)
+    assert {"clue", "lager", "qk-score", "text", "token-log-probability", "length", "question-only"} <= set(judges)
+    assert demo_section({"command": "c", "seed": 0, "versions": {}, "rows": []}).startswith("Written by a script")
