@@ -44,9 +44,9 @@ def read_weights(source: str, name: str, revision: str | None, dtype: str, optio
     """The model, complete: a checkpoint that lacks tensors is refused, as they would be random."""
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
-    options = {"revision": revision, "dtype": dtype, "output_loading_info": True, **options}
+    required = {"revision": revision, "dtype": dtype, "output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **required, **options)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise InnerjudgeError(
             f"given {name!r}, expected a folder or hub model with weights (model.safetensors) that transformers "
@@ -58,6 +58,12 @@ def read_weights(source: str, name: str, revision: str | None, dtype: str, optio
         raise InnerjudgeError(
             f"given {name!r}, whose weights lack {len(missing)} tensors (first: {missing[0]}), expected a complete "
             "checkpoint: such parts would be random; use a checkpoint saved from the causal LM"
+        )
+    odd = sorted(str(entry[0]) for entry in info["mismatched_keys"])
+    if odd:
+        raise InnerjudgeError(
+            f"given {name!r}, whose config asks for other shapes than {len(odd)} tensors have (first: {odd[0]}), "
+            "expected config.json and weights of one model: copy both from one place"
         )
     return model  # type: ignore[no-any-return]
 

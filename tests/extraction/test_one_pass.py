@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,20 @@ def test_attention_rows_are_those_of_the_eager_kernel(family: str, tiny: Tiny, r
                 assert close(row[block, :, : len(keys)], weights[0, :, len(item.ids) - 1, keys])
             assert not row[..., len(keys) :].any()
             assert row.std() > 1e-3  # attention that is not uniform: the comparison can fail
+
+
+@pytest.mark.parametrize("lengths", [(12,), (12, 9, 7)], ids=["without a mask", "with a mask"])
+def test_a_query_does_not_see_what_comes_after_it(tiny: Tiny, random_items: Any, lengths: tuple[int, ...]) -> None:
+    lm, eager = tiny("llama"), tiny("llama", attn_implementation="eager")
+    items = [
+        replace(item, positions={"query": (4,), "keys": tuple(range(len(item.ids)))}) for item in random_items(lengths)
+    ]
+    readout = AttentionWeights(query="query", keys="keys")
+    row = extract(lm, items, [readout], batch_size=3)["attention"][0]
+    for block, weights in enumerate(outputs(eager, items[0], output_attentions=True).attentions):
+        assert close(row[block], weights[0, :, 4])
+    assert not row[:, :, 5:].any()
+    assert np.allclose(row.sum(-1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", SDPA, indirect=True)
