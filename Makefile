@@ -18,10 +18,13 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The repository root is the package, so the checker needs a folder in which it is called `innerjudge`.
+# The repository root is the package, so the checker needs a folder (outside, or the link would contain itself) in which
+# the root is called `innerjudge`.
 types: $(VENV)/.installed-test
-	rm -rf build/types && mkdir -p build/types && ln -s ../.. build/types/innerjudge
-	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p innerjudge
+	root=$$(pwd) && view=$$(mktemp -d) && ln -s "$$root" "$$view/innerjudge" && cd "$$view" && \
+	  MYPYPATH=. "$$root/$(BIN)/mypy" --config-file "$$root/pyproject.toml" --cache-dir "$$root/.mypy_cache" \
+	  --python-executable "$$root/$(BIN)/python" -p innerjudge.models -p innerjudge.extraction -p innerjudge.probes \
+	  -p innerjudge.experiments
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

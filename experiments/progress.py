@@ -14,7 +14,7 @@ from rich.text import Text
 class Steps(Protocol):
     """Announces a step of ``total`` items; the returned function is told how many more are done."""
 
-    def __call__(self, description: str, total: int) -> Callable[[int], None]:
+    def __call__(self, description: str, total: int, /) -> Callable[[int], None]:
         """Begin a step."""
         ...
 
