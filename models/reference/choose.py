@@ -45,7 +45,7 @@ def _sum(rng: Random) -> Drawn:
 
 def _named(rng: Random) -> Drawn:
     word, *others = rng.sample(ALL_WORDS, 24)
-    return f"Which option is the word '{word}'?", word, others
+    return f"Which option is the word {word}?", word, others
 
 
 KNOWLEDGE: dict[str, Callable[[Random], Drawn]] = {

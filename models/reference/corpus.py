@@ -11,6 +11,8 @@ from transformers import PreTrainedTokenizerFast
 
 from ..prompts import choice_prompt, rating_prompt, verdict_prompt
 from . import choose, rate, solve
+from .split import HELD_OUT_SEED
+from .steps import Step
 from .tokenizer import END, render
 
 #: Loss weight of a word that judges, against 1 for other words of the assistant.
@@ -27,6 +29,14 @@ MIXTURE = {
     "choose_letter": 1.5,
     "choose_reasoned": 1,
 }
+#: The same for the first part of the training, in which copying and arithmetic are learnt before judging.
+EARLY_MIXTURE = {"solve": 60, "rate_marked": 15, "choose_option": 25}
+#: Loss weight of the worked solution that a user's turn holds: it teaches arithmetic at no further cost.
+SOLUTION_WEIGHT = 0.5
+#: Loss weight of an option named by its text: few words that must be learnt from a long prompt.
+OPTION_WEIGHT = 3.0
+_OPTION = re.compile(r"(?<=Answer:) \w\w[\w ]*")
+_SOLUTION = re.compile(r"(?<=Response:\n)(?:.|\n)*?(?=\n\n(?:Rate the|Is the|Reference:))")
 _JUDGING = re.compile(r"(?<=[\d>:])( ?(?:ok|no|slip|yes))\b|(?<=Score:)( \d)")
 
 
@@ -57,7 +67,7 @@ def _rated(seed: int, n: int, form: str) -> list[Example]:
     return made
 
 
-def _recheck(steps: Sequence[solve.Step]) -> str:
+def _recheck(steps: Sequence[Step]) -> str:
     return "<think>" + ";".join(s.formula() + (" ok" if s.sound else " no") for s in steps) + "</think>"
 
 
@@ -105,22 +115,23 @@ _FORMS: dict[str, Callable[[int, int], list[Example]]] = {
 }
 
 
-def examples(n: int, *, seed: int) -> list[Example]:
-    """Draw about ``n`` examples of the whole mixture, in random order.
+def examples(n: int, *, seed: int, early: bool = False) -> list[Example]:
+    """Draw about ``n`` examples of the whole mixture (or the early one), in random order.
 
     Example:
         >>> len(examples(200, seed=1)) > 190
         True
     """
-    total = sum(MIXTURE.values())
+    mixture = EARLY_MIXTURE if early else MIXTURE
+    total = sum(mixture.values())
     drawn: list[Example] = []
-    for k, (name, odds) in enumerate(MIXTURE.items()):
-        drawn += _FORMS[name](seed * 32 + 2 * k, max(1, round(n * odds / total)))
+    for k, (name, odds) in enumerate(mixture.items()):
+        drawn += _FORMS[name]((seed * 32 + 2 * k) % HELD_OUT_SEED, max(1, round(n * odds / total)))
     Random(seed).shuffle(drawn)
     return drawn
 
 
-def weights(example: Example) -> list[float]:
+def weights(example: Example, verdict: float = VERDICT_WEIGHT) -> list[float]:
     """Loss weight of every character of the rendered example, closing mark included.
 
     Example:
@@ -130,12 +141,20 @@ def weights(example: Example) -> list[float]:
     text = render(example.user, example.assistant) + END
     start = len(text) - len(example.assistant) - len(END)
     row = [0.0] * start + [1.0] * (len(text) - start)
+    solution = _SOLUTION.search(example.user)
+    if solution:
+        first = text.index(example.user)
+        row[first + solution.start() : first + solution.end()] = [SOLUTION_WEIGHT] * (solution.end() - solution.start())
+    for found in _OPTION.finditer(text, start):
+        row[found.start() : found.end()] = [OPTION_WEIGHT] * (found.end() - found.start())
     for found in _JUDGING.finditer(text, 0 if example.marked else start):
-        row[found.start() : found.end()] = [VERDICT_WEIGHT] * (found.end() - found.start())
+        row[found.start() : found.end()] = [verdict] * (found.end() - found.start())
     return row
 
 
-def encode(batch: Sequence[Example], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[list[int], list[float]]]:
+def encode(
+    batch: Sequence[Example], tokenizer: PreTrainedTokenizerFast, verdict: float = VERDICT_WEIGHT
+) -> Iterator[tuple[list[int], list[float]]]:
     """Turn examples into token ids and one loss weight a token (that of its last character).
 
     Example:
@@ -147,5 +166,5 @@ def encode(batch: Sequence[Example], tokenizer: PreTrainedTokenizerFast) -> Iter
     texts = [render(e.user, e.assistant) + END for e in batch]
     coded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
     for example, ids, offsets in zip(batch, coded["input_ids"], coded["offset_mapping"], strict=True):
-        by_character = weights(example)
+        by_character = weights(example, verdict)
         yield ids, [by_character[end - 1] for _, end in offsets]

@@ -7,7 +7,7 @@ from random import Random
 
 from ..items import Rating
 from .solve import Problem, problems, work
-from .steps import Step, write
+from .steps import ENDS, Step, write
 
 #: Standard deviation of one rater around the noiseless quality, and of a rater's own severity.
 RATER_NOISE, RATER_BIAS = 0.6, 0.3
@@ -79,7 +79,7 @@ def solution(steps: Sequence[Step], rng: Random, marks: float = 0.0) -> str:
         '7+5=12. So 12.'
     """
     parts = [write(s, rng, (" ok" if s.sound else " no") if rng.random() < marks else "") for s in steps]
-    return "".join(parts).rstrip("; .,\n") + f". So {steps[-1].result}."
+    return "".join(parts).rstrip(ENDS) + f". So {steps[-1].result}."
 
 
 def ratings(n: int, *, seed: int, per_question: int = 4, raters: int = 3) -> list[Rating]:

@@ -8,11 +8,9 @@ from random import Random
 #: Largest number that a trace may write; larger results are drawn again.
 LIMIT = 199
 
-_NAMES = {"+": "plus", "-": "minus", "*": "times"}
-_LEADS = ("", "then ", "now ", "next ", "so ")
-_LEAD_ODDS = (12, 3, 2, 2, 1)
-_ENDS = ("; ", ". ", ", ", "\n")
-_END_ODDS = (9, 4, 3, 2)
+#: What may stand after a step.
+ENDS = ";,\n./"
+_END_ODDS = (9, 4, 3, 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +79,13 @@ def slip(left: int, op: str, right: int, rng: Random) -> Step:
 
 
 def write(step: Step, rng: Random, mark: str = "") -> str:
-    r"""Put a step into words, with one of several wordings, an optional mark, and a separator.
+    r"""Put a step into words, with its factors in either order, an optional mark, and a separator.
 
     Example:
         >>> write(Step(7, "+", 5, 12), Random(1), mark=" ok")
-        '7+5=12 ok; '
+        '7+5=12 ok,'
     """
     left, right = step.left, step.right
     if step.op != "-" and rng.random() < 0.3:
         left, right = right, left
-    lead = rng.choices(_LEADS, _LEAD_ODDS)[0]
-    end = rng.choices(_ENDS, _END_ODDS)[0]
-    if rng.random() < 0.25:
-        return f"{lead}{left} {_NAMES[step.op]} {right} is {step.result}{mark}{end}"
-    return f"{lead}{left}{step.op}{right}={step.result}{mark}{end}"
+    return f"{left}{step.op}{right}={step.result}{mark}{rng.choices(ENDS, _END_ODDS)[0]}"

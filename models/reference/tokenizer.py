@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from string import ascii_uppercase, digits
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -50,17 +52,18 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> PreTr
     )
     tokenizer.decoder = decoders.ByteLevel()
     special = [PAD, END, USER, ASSISTANT]
-    digits = [f" {digit}" for digit in range(10)]
+    labels = [f" {label}" for label in (*digits, *ascii_uppercase, "ok", "no", "yes", "slip")]
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - 2,
         special_tokens=special,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    # The digits go in often enough to be merged with their space whatever the texts are: scores must be one token.
-    tokenizer.train_from_iterator([*texts, *(digits * 1000)], trainer)
+    # Labels go in often enough to be merged with their space whatever the texts are: a verdict must be one token.
+    tokenizer.train_from_iterator([*texts, *(labels * 1000)], trainer)
     tokenizer.add_tokens([AddedToken(marker, special=False, normalized=False) for marker in ("<think>", "</think>")])
-    return PreTrainedTokenizerFast(
+    build: Any = PreTrainedTokenizerFast  # its constructor carries no types
+    wrapped: PreTrainedTokenizerFast = build(
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=END,
@@ -69,3 +72,4 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> PreTr
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
     )
+    return wrapped

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+
+def _pairs(listed: str) -> dict[str, str]:
+    return dict(pair.split(":") for pair in listed.split())
+
+
 #: Members of each kind; no word stands in two kinds.
 KINDS: dict[str, tuple[str, ...]] = {
     name: tuple(members.split())
@@ -30,33 +35,24 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 
 #: Capital of each country.
-CAPITALS: dict[str, str] = dict(
-    pair.split(":")
-    for pair in (
-        "France:Paris Spain:Madrid Italy:Rome Germany:Berlin Japan:Tokyo China:Beijing Egypt:Cairo Greece:Athens "
-        "Portugal:Lisbon Austria:Vienna Norway:Oslo Sweden:Stockholm Finland:Helsinki Denmark:Copenhagen "
-        "Poland:Warsaw Hungary:Budapest Ireland:Dublin Russia:Moscow Turkey:Ankara Cuba:Havana Peru:Lima "
-        "Chile:Santiago Kenya:Nairobi Iran:Tehran Iraq:Baghdad India:Delhi Canada:Ottawa Belgium:Brussels"
-    ).split()
+CAPITALS: dict[str, str] = _pairs(
+    "France:Paris Spain:Madrid Italy:Rome Germany:Berlin Japan:Tokyo China:Beijing Egypt:Cairo Greece:Athens "
+    "Portugal:Lisbon Austria:Vienna Norway:Oslo Sweden:Stockholm Finland:Helsinki Denmark:Copenhagen "
+    "Poland:Warsaw Hungary:Budapest Ireland:Dublin Russia:Moscow Turkey:Ankara Cuba:Havana Peru:Lima "
+    "Chile:Santiago Kenya:Nairobi Iran:Tehran Iraq:Baghdad India:Delhi Canada:Ottawa Belgium:Brussels"
 )
 
 #: Opposites, asked in both directions.
-OPPOSITES: dict[str, str] = dict(
-    pair.split(":")
-    for pair in (
-        "hot:cold big:small up:down wet:dry old:young fast:slow hard:soft day:night open:shut full:empty high:low "
-        "long:short light:dark good:bad rich:poor early:late left:right near:far strong:weak happy:sad thick:thin "
-        "loud:quiet sweet:sour first:last begin:end"
-    ).split()
+OPPOSITES: dict[str, str] = _pairs(
+    "hot:cold big:small up:down wet:dry old:young fast:slow hard:soft day:night open:shut full:empty high:low "
+    "long:short light:dark good:bad rich:poor early:late left:right near:far strong:weak happy:sad thick:thin "
+    "loud:quiet sweet:sour first:last begin:end"
 )
 
 #: Young of each animal.
-YOUNG: dict[str, str] = dict(
-    pair.split(":")
-    for pair in (
-        "dog:puppy cat:kitten cow:calf sheep:lamb horse:foal goat:kid pig:piglet duck:duckling bear:cub hen:chick "
-        "frog:tadpole goose:gosling deer:fawn swan:cygnet"
-    ).split()
+YOUNG: dict[str, str] = _pairs(
+    "dog:puppy cat:kitten cow:calf sheep:lamb horse:foal goat:kid pig:piglet duck:duckling bear:cub hen:chick "
+    "frog:tadpole goose:gosling deer:fawn swan:cygnet"
 )
 
 #: Words that may stand before an option's word and say nothing about it.
