@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -30,14 +30,26 @@ MIXTURE = {
     "choose_reasoned": 1,
 }
 #: The same for the first part of the training, in which copying and arithmetic are learnt before judging.
+JUDGING_MIXTURE = {
+    "solve": 24,
+    "rate_direct": 8,
+    "rate_marked": 30,
+    "rate_reasoned": 10,
+    "verdict_direct": 8,
+    "verdict_reasoned": 4,
+    "choose_option": 5,
+    "choose_letter": 4,
+    "choose_line": 6,
+    "choose_reasoned": 1,
+}
 EARLY_MIXTURE = {"solve": 60, "rate_marked": 15, "choose_option": 25}
 #: Loss weight of the worked solution that a user's turn holds: it teaches arithmetic at no further cost.
 SOLUTION_WEIGHT = 0.5
 #: Loss weight of an option named by its text: few words that must be learnt from a long prompt.
 OPTION_WEIGHT = 3.0
-_OPTION = re.compile(r"(?<=Answer:) \w\w[\w ]*")
+_OPTION = re.compile(r"(?<=Answer:) (?:\w\w[\w ]*|[A-H]\. )")
 _SOLUTION = re.compile(r"(?<=Response:\n)(?:.|\n)*?(?=\n\n(?:Rate the|Is the|Reference:))")
-_JUDGING = re.compile(r"(?<=[\d>:])( ?(?:ok|no|slip|yes))\b|(?<=Score:)( \d)")
+_JUDGING = re.compile(r"(?<=[\d>:])( ?(?:ok|no|slip|yes)\b)|(?<=</think>)(\d)|(?<=Score:)( \d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ def _rated(seed: int, n: int, form: str) -> list[Example]:
     made = []
     for problem in solve.problems(n, seed=seed):
         steps, truth = rate.worked(problem, rng)
-        text = rate.solution(steps, rng, 0.5 if form == "marked" else 0.0)
+        text = rate.solution(steps, rng, 0.7 if form == "marked" else 0.0)
         reference = problem.answer if rng.random() < 0.1 else None
         prompt = rating_prompt(problem.prompt, text, reference=reference, reasoned=form == "reasoned")
         score = int(rate.panel(truth, rng, 1)[0])
@@ -95,10 +107,11 @@ def _chosen(seed: int, n: int, form: str) -> list[Example]:
     for item in choose.mixed(n, seed=seed):
         assert item.answer is not None
         text, letter = item.options[item.answer], "ABCDEFGH"[item.answer]
-        reply = "letter" if form == "letter" or (form == "reasoned" and rng.random() < 0.5) else "option"
+        reply = rng.choice(("letter", "option")) if form == "reasoned" else form
         prompt = choice_prompt(item.question, item.options, reasoned=form == "reasoned", reply=reply)
         think = f"<think>{text}</think>" if form == "reasoned" else ""
-        made.append(Example(prompt.user, f"{think}Answer: {letter if reply == 'letter' else text}"))
+        said = {"letter": letter, "option": text, "line": f"{letter}. {text}"}[reply]
+        made.append(Example(prompt.user, f"{think}Answer: {said}"))
     return made
 
 
@@ -111,18 +124,18 @@ _FORMS: dict[str, Callable[[int, int], list[Example]]] = {
     "verdict_reasoned": lambda seed, n: _verdicts(seed, n, True),
     "choose_option": lambda seed, n: _chosen(seed, n, "option"),
     "choose_letter": lambda seed, n: _chosen(seed, n, "letter"),
+    "choose_line": lambda seed, n: _chosen(seed, n, "line"),
     "choose_reasoned": lambda seed, n: _chosen(seed, n, "reasoned"),
 }
 
 
-def examples(n: int, *, seed: int, early: bool = False) -> list[Example]:
-    """Draw about ``n`` examples of the whole mixture (or the early one), in random order.
+def examples(n: int, *, seed: int, mixture: Mapping[str, float] = MIXTURE) -> list[Example]:
+    """Draw about ``n`` examples of a mixture, in random order.
 
     Example:
         >>> len(examples(200, seed=1)) > 190
         True
     """
-    mixture = EARLY_MIXTURE if early else MIXTURE
     total = sum(mixture.values())
     drawn: list[Example] = []
     for k, (name, odds) in enumerate(mixture.items()):

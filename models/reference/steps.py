@@ -83,7 +83,7 @@ def write(step: Step, rng: Random, mark: str = "") -> str:
 
     Example:
         >>> write(Step(7, "+", 5, 12), Random(1), mark=" ok")
-        '7+5=12 ok,'
+        '5+7=12 ok.'
     """
     left, right = step.left, step.right
     if step.op != "-" and rng.random() < 0.3:

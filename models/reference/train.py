@@ -6,16 +6,24 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    set_seed,
+)
 
-from .corpus import EARLY_MIXTURE, MIXTURE, VERDICT_WEIGHT, encode, examples
+from .corpus import EARLY_MIXTURE, JUDGING_MIXTURE, MIXTURE, VERDICT_WEIGHT, encode, examples
 from .split import HELD_OUT_SEED
 from .tokenizer import CONTEXT, render, train_tokenizer
 
@@ -54,7 +62,12 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerFast, seed: int, tokens: int, early: int = 0, chunk: int = 8000
+    tokenizer: PreTrainedTokenizerFast,
+    seed: int,
+    tokens: int,
+    early: int = 0,
+    late: Mapping[str, float] = MIXTURE,
+    chunk: int = 8000,
 ) -> Iterator[Batch]:
     """Yield batches of about ``tokens`` tokens without end, cut by length so that little is padding.
 
@@ -68,7 +81,7 @@ def batches(
     rng = Random(seed)
     pad = int(tokenizer.pad_token_id)
     for number in range(HELD_OUT_SEED):
-        drawn = examples(chunk, seed=seed * 1000 + number, early=number < early)
+        drawn = examples(chunk, seed=seed * 1000 + number, mixture=EARLY_MIXTURE if number < early else late)
         weight = 1.0 if number < early else VERDICT_WEIGHT
         coded = sorted(encode(drawn, tokenizer, weight), key=lambda pair: len(pair[0]))
         cut: list[Batch] = []
@@ -100,7 +113,14 @@ def loss_of(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
 
 
 def train(
-    out: Path, *, seed: int = 0, steps: int = 4000, tokens: int = 4096, peak: float = 2e-3, bf16: bool = False
+    out: Path,
+    *,
+    seed: int = 0,
+    steps: int = 4000,
+    tokens: int = 4096,
+    peak: float = 2e-3,
+    bf16: bool = False,
+    judging: Path | None = None,
 ) -> None:
     """Train tokenizer and model and write them with ``training.json`` into ``out``.
 
@@ -110,6 +130,7 @@ def train(
         steps: Number of updates.
         tokens: Tokens in a batch.
         peak: Highest learning rate.
+        judging: Folder of a trained model to go on from, with the judging mixture alone.
         bf16: Compute in bfloat16 where the CPU is fast at it.
 
     Example:
@@ -121,9 +142,13 @@ def train(
         True
     """
     set_seed(seed)
-    sample = examples(4000, seed=seed)
-    tokenizer = train_tokenizer([render(e.user, e.assistant) for e in sample])
-    model = build_model(tokenizer)
+    late = JUDGING_MIXTURE if judging else MIXTURE
+    if judging:
+        tokenizer: Any = AutoTokenizer.from_pretrained(judging)
+        model: Any = AutoModelForCausalLM.from_pretrained(judging, dtype=torch.float32)
+    else:
+        tokenizer = train_tokenizer([render(e.user, e.assistant) for e in examples(4000, seed=seed)])
+        model = build_model(tokenizer)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
@@ -134,11 +159,11 @@ def train(
     )
     curve: list[dict[str, float]] = []
     begun, seen, total, every = time.time(), 0, 0.0, max(1, steps // 70)
-    early = round(steps * tokens * EARLY_SHARE / TOKENS_PER_CHUNK)
+    early = 0 if judging else round(steps * tokens * EARLY_SHARE / TOKENS_PER_CHUNK)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(out)
     model.train()
-    for step, batch in zip(range(1, steps + 1), batches(tokenizer, seed, tokens, early), strict=False):
+    for step, batch in zip(range(1, steps + 1), batches(tokenizer, seed, tokens, early, late), strict=False):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             loss = loss_of(model, batch)
         optimizer.zero_grad(set_to_none=True)
@@ -157,8 +182,9 @@ def train(
             print(f"step {step}/{steps} loss {mean:.3f} {seen / (time.time() - begun):.0f} tokens/s", flush=True)  # noqa: T201
     record = {
         "seed": seed, "steps": steps, "tokens_per_step": tokens, "peak": peak, "bf16": bf16, "seen": seen,
-        "seconds": round(time.time() - begun, 1), "parameters": model.num_parameters(), "mixture": MIXTURE,
-        "early_mixture": EARLY_MIXTURE,
+        "seconds": round(time.time() - begun, 1), "parameters": model.num_parameters(), "mixture": late,
+        "early_mixture": {} if judging else EARLY_MIXTURE,
+        "previous": json.loads((judging / "training.json").read_text()) if judging else None,
         "threads": torch.get_num_threads(), "curve": curve,
     }  # fmt: skip
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
@@ -172,11 +198,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--tokens", type=int, default=4096)
     parser.add_argument("--peak", type=float, default=2e-3)
+    parser.add_argument("--judging", type=Path, help="go on from this folder with the judging mixture")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="faster on CPUs with bfloat16 instructions")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    train(given.out, seed=given.seed, steps=given.steps, tokens=given.tokens, peak=given.peak, bf16=given.bf16)
+    train(
+        given.out,
+        seed=given.seed,
+        steps=given.steps,
+        tokens=given.tokens,
+        peak=given.peak,
+        bf16=given.bf16,
+        judging=given.judging,
+    )
 
 
 if __name__ == "__main__":

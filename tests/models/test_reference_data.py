@@ -1,0 +1,143 @@
+import re
+from random import Random
+
+import pytest
+from innerjudge.models.reference import choose, corpus, rate, solve
+from innerjudge.models.reference.split import HELD_OUT_SEED, is_held_out
+from innerjudge.models.reference.steps import write
+from innerjudge.models.reference.words import CAPITALS, KINDS, OPPOSITES, YOUNG
+
+HELD = HELD_OUT_SEED
+
+
+@pytest.mark.parametrize("make", [solve.problems, solve.traces, rate.ratings, choose.choices, choose.synthetic])
+@pytest.mark.parametrize("seed", [3, HELD + 3])
+def test_generators_are_deterministic(make, seed):
+    assert make(40, seed=seed) == make(40, seed=seed)
+    assert make(40, seed=seed) != make(40, seed=seed + 1)
+    ids = [getattr(x, "id", getattr(x, "question_id", None)) for x in make(40, seed=seed)]
+    assert len(ids) == 40
+    assert len(set(ids)) == 40
+
+
+def test_held_out_problems_never_appear_in_training():
+    trained = {p.prompt for seed in range(30) for p in solve.problems(300, seed=seed)}
+    held = {p.prompt for p in solve.problems(1000, seed=HELD)}
+    assert not trained & held
+    assert all(is_held_out(p) for p in held)
+    assert not any(is_held_out(p) for p in trained)
+    trained_choices = {c.question + "|" + "|".join(c.options) for s in range(10) for c in choose.mixed(300, seed=s)}
+    assert not trained_choices & {c.question + "|" + "|".join(c.options) for c in choose.choices(1000, seed=HELD)}
+
+
+def test_training_examples_hold_no_held_out_problem():
+    users = " \n".join(e.user for e in corpus.examples(1500, seed=4))
+    assert not any(p.prompt + "\n" in users for p in solve.problems(800, seed=HELD + 1))
+
+
+def independent_answer(prompt: str) -> int:
+    numbers = [int(x) for x in re.findall(r"\d+", prompt)]
+    if prompt.startswith("Buy"):
+        return sum(a * b for a, b in zip(numbers[::2], numbers[1::2], strict=True))
+    if not re.match(r"Start|Begin|Take the number", prompt):
+        return sum(numbers)
+    first, *rest = [s for s in re.split(r"[.?] ?", prompt) if re.search(r"\d", s)]
+    value = int(re.findall(r"\d+", first)[0])
+    for sentence in rest:
+        number = int(re.findall(r"\d+", sentence)[0])
+        if re.search("Times|Multiply", sentence):
+            value *= number
+        elif re.search("[Tt]ake|Minus", sentence):
+            value -= number
+        else:
+            value += number
+    return value
+
+
+def test_answers_are_right_by_an_independent_reading():
+    for problem in solve.problems(1500, seed=HELD + 2):
+        assert str(independent_answer(problem.prompt)) == problem.answer, problem.prompt
+
+
+def test_traces_say_what_they_are():
+    made = solve.traces(1500, seed=7)
+    assert 0.55 < sum(bool(t.correct) for t in made) / len(made) < 0.85
+    for t in made:
+        assert solve.final_answer(t.response) == t.answer
+        assert t.correct == (str(independent_answer(t.prompt)) == t.answer)
+        if all(t.extra["sound"]):
+            assert t.correct
+            assert all(eval(f.replace("=", "==")) for f in t.extra["formulas"])
+        verdict = re.search("</think>(ok|slip) ", t.response)
+        assert not verdict or (verdict.group(1) == "ok") == t.correct
+
+
+def test_one_problem_has_many_right_traces():
+    """Right traces must not be told from wrong ones by being the one likely text."""
+    for problem in solve.problems(50, seed=HELD):
+        rng, texts = Random(0), set()
+        for _ in range(40):
+            steps = solve.work(problem, rng, frozenset())
+            texts.add("".join(write(step, rng) for step in steps))
+        assert len(texts) > 15
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [("<think>a</think>12", "12"), ("<think>a</think>ok 12<|end|>", "12"), ("<think>a</think> slip 7 ", "7")]
+    + [(t, None) for t in ("12", "<think>1", "<think>1</think>", "<think>1</think>ok", "<think>1</think>1 2")],
+)
+def test_final_answer(text, answer):
+    assert solve.final_answer(text) == answer
+
+
+def test_quality_counts_the_mistakes_that_the_text_shows():
+    items = rate.ratings(800, seed=HELD + 3)
+    assert all(len(r.scores) == 3 and set(r.scores) <= {1.0, 2.0, 3.0, 4.0, 5.0} for r in items)
+    assert all("ok" not in r.response and "<think>" not in r.response for r in items)
+    flawless = [r for r in items if r.extra["quality"] == 5]
+    assert 0.42 < len(flawless) / len(items) < 0.58
+    for r in flawless:
+        assert r.response.endswith(f"So {independent_answer(r.prompt)}.")
+        assert all(eval(f.replace("=", "==")) for f in re.findall(r"\d+[-+*]\d+=\d+", r.response))
+    by_quality = {q: [r.mean_score for r in items if r.extra["quality"] == q] for q in range(1, 6)}
+    means = [sum(v) / len(v) for _, v in sorted(by_quality.items())]
+    assert means == sorted(means)
+    assert max(len([x for x in items if x.group == r.group]) for r in items[:20]) == 4
+
+
+def test_choices_have_one_right_option():
+    kinds = {word: kind for kind, words in KINDS.items() for word in words}
+    assert len(kinds) == sum(map(len, KINDS.values()))
+    opposite = OPPOSITES | {b: a for a, b in OPPOSITES.items()}
+    for c in choose.choices(800, seed=HELD + 4) + choose.mixed(400, seed=2):
+        assert len(set(c.options)) == len(c.options)
+        words = [o.split()[-1] for o in c.options]
+        word, task = words[c.answer], c.extra["task"]
+        asked = re.sub(r"[?']", "", c.question).split()
+        if task == "kind":
+            kind = c.question.removeprefix("Which is a kind of ").rstrip("?")
+            assert [w for w in words if kinds[w] == kind] == [word]
+        elif task == "capital":
+            assert CAPITALS[asked[-1]] == word
+        elif task == "opposite":
+            assert opposite[asked[-1]] == word
+        elif task == "young":
+            assert YOUNG[asked[4]] == word
+        elif task == "sum":
+            a, b = (int(x) for x in re.findall(r"\d+", c.question))
+            assert int(word) == (a * b if "times" in c.question else a + b)
+        else:
+            assert asked[-1] == word
+    answers = [c.answer for c in choose.choices(800, seed=HELD + 4)]
+    assert all(150 < answers.count(i) < 250 for i in range(4))
+
+
+def test_synthetic_goes_up_to_22_options():
+    assert {len(c.options) for c in choose.synthetic(5, seed=HELD, n_options=22)} == {22}
+
+
+def test_panel_is_noisy_around_the_truth():
+    scores = [s for k in range(500) for s in rate.panel(3, Random(k))]
+    assert abs(sum(scores) / len(scores) - 3) < 0.1
+    assert len(set(scores)) > 3
