@@ -14,6 +14,7 @@ from ..probes.head_selection import head_accuracies
 from .accuracy import accuracy
 from .bootstrap import cluster_bootstrap
 from .correlation import spearman
+from .labels import label_of
 from .metrics import within_question_auroc
 from .results import Curve, HeadMap
 from .statistic import Statistic
@@ -67,7 +68,7 @@ def rating_curves(
 def choice_curves(
     features: Features, items: Sequence[Choice], fit: Index, test: Index, *, seed: int
 ) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
-    """Accuracy of each block's best head (chosen on the fit split) and of its letter logits; and the maps of all heads."""
+    """Accuracy of each block's best head (chosen on the fit split) and of its letter logits; the maps of all heads."""
     curves, maps = [], []
     for name, label in (("qk/before", "QK-score"), ("attention", "Attention-score")):
         chosen_on, right, _ = _labelled(features, items, fit, name)
@@ -94,7 +95,7 @@ def choice_curves(
         for block in blocks:
             lens = part.take(range(len(part)))
             lens.arrays["logits/score"] = part["logits/score"][:, :, : block + 1]
-            points.append((accuracy(truth, letters.predict(lens)), groups))
+            points.append((accuracy(truth, [verdict.label for verdict in letters.verdicts(lens)]), groups))
         curves.append(_curve("letter logits of one block (through the final norm)", blocks, points, seed))
     return tuple(curves), tuple(maps)
 
@@ -103,8 +104,6 @@ def _labelled(
     features: Features, items: Sequence[Item], rows: Index, name: str
 ) -> tuple[Features, list[float], list[str]]:
     """Rows that have the readout and a label, the labels and the questions."""
-    from .labels import label_of
-
     present = features.present(name)
     kept = [int(k) for k in rows if present[k] and label_of(items[k]) is not None]
     return features.take(kept), [label_of(items[k]) for k in kept], [items[k].group for k in kept]

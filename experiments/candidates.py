@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from ..models.items import Trace
-from .evaluate import Outcome
+from .answers import normalise
+from .outcome import Outcome
 from .reranking import Rule, accuracy_against_n
 from .results import Curve
 
@@ -14,9 +15,10 @@ from .results import Curve
 def candidate_curves(outcomes: Sequence[Outcome], items: Sequence[Trace], *, seed: int) -> tuple[Curve, ...]:
     """Expected accuracy over random subsets of 1..N candidates: each judge's best, majority, a random one, the oracle.
 
-    Empty where no question has two candidates of known correctness, or where a judge scored nothing.
+    Empty where some question has fewer than two candidates of known correctness. A judge that scored nothing is left
+    out.
     """
-    answers, correct = [item.answer for item in items], [item.correct for item in items]
+    answers, correct = [normalise(item.answer) for item in items], [item.correct for item in items]
     groups = [item.group for item in items]
     known = [group for group, right in zip(groups, correct, strict=True) if right is not None]
     if not known or min(known.count(group) for group in set(known)) < 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,7 +18,6 @@ from .cli_steps import register_steps
 app = typer.Typer(
     name="innerjudge",
     help="Judge language-model output from the model's inside, and compare with what it says in text.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -64,6 +63,8 @@ def compare(
     from .writing import check_folder, write_run
 
     check_folder(out)
+    o.bounds(scale)
+    o.share(fit_share)
     sets = [load_data(spec, limit=limit, seed=seed) for spec in data]
     lm = load_quietly(model, device, dtype, revision)
     with shown(errors) as steps:
@@ -105,15 +106,28 @@ def models(
 
 
 def main() -> None:
-    """Entry point: an :class:`InnerjudgeError` is one line on standard error and exit code 2."""
+    """Entry point: whatever was given wrong is one line on standard error and exit code 2."""
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], prog_name="innerjudge", standalone_mode=False)
     except InnerjudgeError as error:
-        typer.echo(f"innerjudge: {' '.join(str(error).split())}", err=True)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("innerjudge: stopped; the same command goes on where it can", err=True)
-        raise SystemExit(130) from None
+        _fail(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except Exception as error:
+        # Complaints about options; typer brings a click of its own, so their class has no public name.
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        about = context.command_path if context is not None else "innerjudge"
+        _fail(f"{error.format_message()} See `{about} --help`.", 2)
+    if code == 130:
+        _fail("stopped; extract and score go on where they stopped when the same command is given again", 130)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"innerjudge: {' '.join(message.split())}", err=True)
+    raise SystemExit(code) from None
 
 
 if __name__ == "__main__":

@@ -73,3 +73,15 @@ def bounds(scale: str) -> tuple[int, int]:
     if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
         raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
     return int(low), int(high)
+
+
+def share(value: float) -> float:
+    """A share of the questions, strictly between 0 and 1.
+
+    Example:
+        >>> share(0.5)
+        0.5
+    """
+    if not 0 < value < 1:
+        raise InnerjudgeError(f"given --fit-share {value:g}, expected more than 0 and less than 1, such as 0.5")
+    return value

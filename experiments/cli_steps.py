@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +12,10 @@ from rich.console import Console
 from ..models.errors import InnerjudgeError
 from . import cli_options as o
 from .cli_model import load_quietly, make_passes
+
+if TYPE_CHECKING:
+    from ..models.items import Item
+    from ..probes import Judge
 
 
 def register_steps(app: typer.Typer) -> None:
@@ -39,10 +44,12 @@ def extract(
     A run that was killed goes on where it stopped when the same command is given again.
     """
     from .datasets import load_data
-    from .jobs import extract_job, items_of
+    from .jobs import check_new, extract_job, items_of
     from .progress import shown
     from .views import HIDDEN_NEEDS
 
+    check_new(out, ours="job.json")
+    o.bounds(scale)
     found = load_data(data, limit=limit, seed=seed)
     lm = load_quietly(model, device, dtype, revision)
     needs = None if text else HIDDEN_NEEDS
@@ -73,9 +80,6 @@ def fit(
     """
     from .jobs import fit_job
 
-    if (out / "judge.json").is_file():
-        typer.echo(f"{out} is complete already.")
-        return
     typer.echo(fit_job(features, judge, out, between=o.positions(between), scale=o.bounds(scale)))
 
 
@@ -92,16 +96,15 @@ def score(
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
     candidates: o.Candidates = 8,
+    reasoning_tokens: o.ReasoningTokens = 128,
 ) -> None:
     """Score items with a saved judge: one verdict a line.
 
     Give `--features` of an extraction, or `--data` (and `--model`) to run the model now; only the passes that the judge
     needs are run, and a killed run goes on where it stopped.
     """
-    _items, said = _verdicts(
-        judge, out, features, data, (model, device, dtype, revision), limit, seed, batch_size, candidates
-    )
-    typer.echo(said)
+    source = _Source(features, data, model, device, dtype, revision, limit, seed, batch_size, candidates)
+    typer.echo(_verdicts(judge, out, source, reasoning_tokens)[1])
 
 
 def rank(
@@ -117,62 +120,72 @@ def rank(
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
     candidates: o.Candidates = 8,
+    reasoning_tokens: o.ReasoningTokens = 128,
 ) -> None:
     """Rank the candidates of each question with a saved judge, best first: one question a line.
 
-    The verdicts themselves are kept beside it as `OUT.verdicts.jsonl`.
+    The items come from `--features` or from `--data`, as in `score`. The verdicts are kept beside the ranking as
+    `OUT.verdicts.jsonl`.
     """
-    import json
+    from .scoring import write_ranking
 
-    from .jobs import ranking_rows
-    from .jsonl import write_jsonl
-
-    if out.is_file():
-        typer.echo(f"{out} is complete already.")
-        return
+    source = _Source(features, data, model, device, dtype, revision, limit, seed, batch_size, candidates)
     verdicts = out.with_name(out.name + ".verdicts.jsonl")
-    items, _said = _verdicts(
-        judge, verdicts, features, data, (model, device, dtype, revision), limit, seed, batch_size, candidates
-    )
-    rows = [json.loads(line) for line in verdicts.read_text(encoding="utf-8").splitlines()]
-    write_jsonl(out, ranking_rows(items, rows))
-    typer.echo(f"The ranking is in {out}.")
+    items, _ = _verdicts(judge, verdicts, source, reasoning_tokens, to_rank=True)
+    typer.echo(write_ranking(items, verdicts, out))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the items to score come from, as typed."""
+
+    features: Path | None
+    data: str | None
+    model: str
+    device: str
+    dtype: str
+    revision: str | None
+    limit: int | None
+    seed: int
+    batch_size: int
+    candidates: int
 
 
 def _verdicts(
-    judge_folder: Path,
-    out: Path,
-    features: Path | None,
-    data: str | None,
-    model: tuple[str, str, str, str | None],
-    limit: int | None,
-    seed: int,
-    batch_size: int,
-    candidates: int,
-) -> tuple[list[Any], str]:
+    judge_folder: Path, out: Path, source: _Source, reasoning_tokens: int, *, to_rank: bool = False
+) -> tuple[list[Item], str]:
+    """The items, and what was done."""
     from ..probes import storage
     from .datasets import load_data
-    from .jobs import items_of, score_job, scores_of_features
-    from .jsonl import read_items, write_jsonl
+    from .jobs import items_of
+    from .jsonl import read_items
+    from .kinds import kind_of
     from .progress import shown
+    from .scoring import require_model, require_rankable, score_features, score_items
 
-    if (features is None) == (data is None):
-        raise InnerjudgeError("given both or neither of --features and --data, expected one: name the items to score")
+    if (source.features is None) == (source.data is None):
+        raise InnerjudgeError(
+            f"given {'both' if source.data else 'neither'} of --features and --data, expected one: name the items"
+        )
     judge = storage.load(judge_folder)
-    if features is not None:
-        rows = list(scores_of_features(judge, features))
-        write_jsonl(out, rows)
-        return read_items(features / "items.jsonl"), f"{len(rows)} verdicts are in {out}."
-    assert data is not None
-    found = load_data(data, limit=limit, seed=seed)
-    lm = load_quietly(*model)
+    if source.features is not None:
+        items = read_items(source.features / "items.jsonl")
+        if to_rank:
+            require_rankable(kind_of(items[0]))
+        return items, score_features(judge, source.features, out)
+    assert source.data is not None
+    found = load_data(source.data, limit=source.limit, seed=source.seed)
+    if to_rank:
+        require_rankable(found.kind)
+    lm = load_quietly(source.model, source.device, source.dtype, source.revision)
+    require_model(judge, lm)
     with shown(Console(stderr=True)) as steps:
-        passes = make_passes(batch_size, _scale_of(judge), 128, steps)
-        items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
-        return items, score_job(lm, judge, items, out, data=found.name, passes=passes)
+        passes = make_passes(source.batch_size, _scale_of(judge), reasoning_tokens, steps)
+        items = items_of(lm, found, candidates=source.candidates, seed=source.seed, passes=passes)
+        return items, score_items(lm, judge, items, out, data=found.name, passes=passes)
 
 
-def _scale_of(judge: Any) -> str:
+def _scale_of(judge: Judge) -> str:
     """Scale of a rating judge, from its values; the default where it has none."""
     values = getattr(judge, "values", None)
     return f"{int(min(values))}-{int(max(values))}" if values and max(values) > 1 else "1-5"

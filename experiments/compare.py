@@ -11,12 +11,15 @@ from .candidates import candidate_curves
 from .datasets import Dataset
 from .evaluate import NO_JUDGE, figures
 from .judging import Judging, Settings
+from .labels import require_classes
 from .panel import panel, without_reasoning
 from .results import Comparison
 from .sampling import sample_traces
 from .splits import split_by_group
 from .verdict_rows import verdict_row
 
+#: Below so many questions the report warns that intervals are too narrow.
+FEW_QUESTIONS = 20
 #: Metrics of the short table, most important first.
 HEADLINE = {
     "trace": ("within_question_auroc", "auroc", "top@1"),
@@ -47,6 +50,7 @@ def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
         )
     groups = [item.group for item in items]
     fit, test = split_by_group(groups, train_fraction=settings.fit_share, seed=settings.seed)
+    require_classes(items, fit)  # before the long passes
     seats = panel(data.kind, between=settings.between, scale=settings.passes.scale)
     if not settings.passes.reasoning_tokens:
         seats = without_reasoning(seats)
@@ -83,7 +87,7 @@ def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
         by_block_metric=_BY_BLOCK[data.kind],
         head_maps=maps,
         by_candidates=by_candidates,
-        notes=(_about(items, data), *run.notes),
+        notes=(_about(items, data), *_few(shown), *run.notes),
     )
 
 
@@ -93,6 +97,17 @@ _BY_BLOCK = {
     "choice": "accuracy",
     "pair": "",
 }
+
+
+def _few(items: Sequence[Item]) -> list[str]:
+    """A warning where the bootstrap has few questions to draw from."""
+    questions = len({item.group for item in items})
+    if questions >= FEW_QUESTIONS:
+        return []
+    return [
+        f"Only {questions} questions are on the reported side. Intervals that rest on so few are too narrow: "
+        "raise --limit before believing any difference."
+    ]
 
 
 def _about(items: Sequence[Item], data: Dataset) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
 from ..probes import AttentionScore, Judge, LearningJudge, QKScore, TokenLogProb, Verdict
 
 
@@ -32,15 +33,17 @@ def fit_seat(
         permuted: For choices: features of the questions with their options permuted, and the answers there.
 
     Returns:
-        What was chosen, as a sentence for the report; ``None`` where nothing was.
+        What was chosen, or why the judge is not fitted, as a sentence for the report; ``None`` where there is neither.
 
     Raises:
         InnerjudgeError: If the labels are all of one class.
     """
     if not isinstance(judge, LearningJudge | TokenLogProb):
         return None
-    kept = [int(k) for k in rows if labels[k] is not None]
-    if isinstance(judge, TokenLogProb) and not all(isinstance(labels[k], bool) for k in kept):
+    heads = isinstance(judge, QKScore | AttentionScore)
+    unlabelled = isinstance(judge, QKScore | AttentionScore) and judge.select == "unlabelled"
+    kept = [int(k) for k in rows if unlabelled or labels[k] is not None]
+    if isinstance(judge, TokenLogProb) and not (kept and all(isinstance(labels[k], bool) for k in kept)):
         return None  # It scores without a fit; only the label of a trace needs a threshold.
     part = features.take(kept)
     if not len(part):
@@ -48,16 +51,32 @@ def fit_seat(
     if not part.present(*judge.needs).any():
         return f"{name}: not fitted, since no item to fit on can be read ({_first_reason(judge, part)})."
     known = np.array([labels[k] for k in kept])
-    if isinstance(judge, QKScore | AttentionScore) and permuted is not None and judge.select == "permutation":
-        moved = np.array([permuted[1][k] for k in kept])
-        judge.fit(part, known, permuted=permuted[0].take(kept), permuted_labels=moved)
-    else:
-        judge.fit(part, known)
-    if isinstance(judge, QKScore | AttentionScore):
-        where = ", ".join(f"block {block} head {head}" for block, head in judge.heads_)
-        best = max(float(judge.quality_[block - 1, head]) for block, head in judge.heads_)
-        return f"{name}: chose {where} (by {judge.select} {best:.3g} on the {len(part)} fit questions)."
-    return None
+    try:
+        if isinstance(judge, QKScore | AttentionScore) and unlabelled:
+            judge.fit(part)
+        elif isinstance(judge, QKScore | AttentionScore) and permuted is not None and judge.select == "permutation":
+            moved = np.array([permuted[1][k] for k in kept])
+            judge.fit(part, known, permuted=permuted[0].take(kept), permuted_labels=moved)
+        else:
+            judge.fit(part, known)
+    except InnerjudgeError as error:
+        if not unlabelled and len(set(known.tolist())) < 2:
+            raise
+        # Two classes, and yet this judge cannot learn from them: too few can be read, or no question has both.
+        return f"{name}: not fitted ({error})."
+    return _chosen(name, judge, len(part)) if heads else None
+
+
+def _chosen(name: str, judge: Judge, n: int) -> str:
+    assert isinstance(judge, QKScore | AttentionScore)
+    where = ", ".join(f"block {block} head {head}" for block, head in judge.heads_)
+    best = max(float(judge.quality_[block - 1, head]) for block, head in judge.heads_)
+    how = {
+        "accuracy": f"accuracy {best:.3g}",
+        "permutation": f"permutation accuracy {best:.3g}",
+        "unlabelled": "how much its attention moves between options, without labels,",
+    }[judge.select]
+    return f"{name}: chose {where} (by {how} on the {n} fit questions)."
 
 
 def no_verdicts(judge: Judge, features: Features) -> list[Verdict]:

@@ -15,9 +15,9 @@ from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
 from ..probes import LAGER, Judge, Verdict
 from .by_block import choice_curves, rating_curves, trace_curves
-from .evaluate import Outcome
 from .fitting import fit_seat, no_verdicts
-from .labels import label_of
+from .labels import label_to_fit
+from .outcome import Outcome
 from .panel import Seat
 from .results import Curve, HeadMap
 from .variants import permuted, responses
@@ -69,7 +69,7 @@ class Judging:
     ) -> None:
         self.lm, self.items, self.fit, self.test = lm, items, fit, test
         self.settings, self.seats = settings, seats
-        self.labels = [label_of(item) for item in items]
+        self.labels = [label_to_fit(item, settings.passes.scale) for item in items]
         self.notes: list[str] = []
 
     def traces(self) -> Found:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..models.errors import InnerjudgeError
 from ..models.items import Choice, Item, Pair, Rating, Trace
 
 
@@ -29,7 +30,32 @@ def label_of(item: Item) -> Any:
             return item.preference
 
 
-def labelled(items: Sequence[Item], rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[Any]]:
-    """Those of ``rows`` whose item has a label, and the labels."""
-    known = np.array([k for k in rows if label_of(items[k]) is not None], dtype=np.intp)
-    return known, np.array([label_of(items[k]) for k in known])
+def label_to_fit(item: Item, scale: tuple[int, int]) -> Any:
+    """The label as judges learn it: a rating on another scale, ``extra["scale"]``, is put on the one that is asked for.
+
+    Example:
+        >>> fact = Rating(item_id="r", prompt="?", response="!", scores=(1,), extra={"scale": [0, 1]})
+        >>> label_to_fit(fact, (1, 5))
+        5.0
+    """
+    label, used = label_of(item), item.extra.get("scale")
+    if not isinstance(item, Rating) or label is None or not isinstance(used, list) or len(used) != 2:
+        return label
+    low, high = scale
+    return low + (label - used[0]) / (used[1] - used[0]) * (high - low)
+
+
+def require_classes(items: Sequence[Item], rows: npt.NDArray[np.intp]) -> None:
+    """Refuse items to fit on whose labels are all the same; no labels at all, and pairs (two sides each), pass.
+
+    Raises:
+        InnerjudgeError: Says what the one label is.
+    """
+    found = {label_of(items[k]) for k in rows if not isinstance(items[k], Pair)} - {None}
+    if len(found) == 1:
+        (only,) = found
+        what = {True: "correct", False: "incorrect"}[only] if isinstance(only, bool) else f"labelled {only:g}"
+        raise InnerjudgeError(
+            f"given items to fit on that are all {what}, expected at least two different labels: "
+            "add items, or raise --limit"
+        )

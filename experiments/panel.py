@@ -65,7 +65,7 @@ def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dic
         case "choice":
             return _choice()
         case "pair":
-            return _pair(values)
+            return _pair(scale, values)
     raise InnerjudgeError(f"given the kind {kind!r}, expected trace, rating, choice or pair")
 
 
@@ -129,7 +129,7 @@ def _choice() -> dict[str, Seat]:
     }
 
 
-def _pair(values: tuple[int, ...]) -> dict[str, Seat]:
+def _pair(scale: tuple[int, int], values: tuple[int, ...]) -> dict[str, Seat]:
     return {
         "lager": Seat("hidden", LAGER(values=values), pointwise=True),
         "lager-normed": Seat("hidden", LAGER(values=values, norm=True), pointwise=True),
@@ -139,7 +139,7 @@ def _pair(values: tuple[int, ...]) -> dict[str, Seat]:
         "verdict-logits": Seat("logits", EScore(values=(1, 0), answers=("a", "b"))),
         TEXT: Seat("text", TextJudge.pair()),
         f"{TEXT}-reasoned": Seat("text", TextJudge.pair(generation="reasoned")),
-        f"{TEXT}-pointwise": Seat("text", TextJudge.rating(), pointwise=True),
+        f"{TEXT}-pointwise": Seat("text", TextJudge.rating(scale=scale), pointwise=True),
         "token-log-probability": Seat("baseline", TokenLogProb(), pointwise=True),
         "length": Seat("baseline", Length(), pointwise=True),
     }

@@ -47,10 +47,15 @@ def shown(console: Console) -> Iterator[Steps]:
         _Speed(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    progress = Progress(*columns, console=console)
 
-        def begin(description: str, total: int) -> Callable[[int], None]:
-            task = progress.add_task(description, total=total)
-            return lambda done: progress.advance(task, done)
+    def begin(description: str, total: int) -> Callable[[int], None]:
+        progress.start()  # with the first step only: a message before it stands alone
+        task = progress.add_task(description, total=total)
+        return lambda done: progress.advance(task, done)
 
+    try:
         yield begin
+    finally:
+        if progress.live.is_started:
+            progress.stop()

@@ -45,10 +45,11 @@ def reading(comparison: Comparison) -> list[str]:
     return said
 
 
-def chance_level(comparison: Comparison, metric: str) -> float | None:
+def chance_level(comparison: Comparison, metric: str, judge: str | None = None) -> float | None:
     """What a judge that knows nothing would get, where that is known from the metric's definition.
 
-    For choices it is the mean of 1 / (number of options), counted from the scores of the verdicts.
+    For choices it is the mean of 1 / (number of options), counted from the scores of the verdicts of ``judge``: judges
+    differ in whether "None of the above" and "I don't know" take part. Without a judge, it is known where all agree.
     """
     if metric.endswith(MINUS_TEXT):
         return None
@@ -57,8 +58,9 @@ def chance_level(comparison: Comparison, metric: str) -> float | None:
     if metric.startswith(_CORRELATIONS):
         return 0.0
     if metric == "accuracy" and comparison.kind == "choice":
-        sizes = [len(v["score"]) for v in comparison.verdicts if isinstance(v.get("score"), list) and v["score"]]
-        return sum(1 / size for size in sizes) / len(sizes) if sizes else None
+        names = {str(v["judge"]) for v in comparison.verdicts} if judge is None else {judge}
+        known = {round(level, 6) for level in (_chance_of(comparison, name) for name in names) if level is not None}
+        return known.pop() if len(known) == 1 else None
     return None
 
 
@@ -109,14 +111,23 @@ def _against_baselines(found: Sequence[Line], metric: str) -> list[str]:
 
 
 def _chance(comparison: Comparison, found: Sequence[Line], metric: str) -> list[str]:
-    level = chance_level(comparison, metric)
-    if level is None:
-        return []
-    held = [line.judge for line in found if _holds(line.cells[0], level)]
+    levels = {line.judge: chance_level(comparison, metric, line.judge) for line in found}
+    held = []
+    for line in found:
+        level = levels[line.judge]
+        if level is not None and _holds(line.cells[0], level):
+            held.append(line.judge)
     if not held:
         return []
+    known = sorted({number(level) for level in levels.values() if level is not None})
     who = "every judge" if len(held) == len(found) else f"{len(held)} of {len(found)} judges ({_list(held)})"
-    return [f"Chance ({number(level)}) lies within the interval of {who}."]
+    return [f"Chance ({' or '.join(known)}) lies within the interval of {who}."]
+
+
+def _chance_of(comparison: Comparison, judge: str) -> float | None:
+    scores = (v.get("score") for v in comparison.verdicts if v.get("judge") == judge)
+    sizes = [len(score) for score in scores if isinstance(score, list) and score]
+    return sum(1 / size for size in sizes) / len(sizes) if sizes else None
 
 
 def _difficulty(comparison: Comparison) -> list[str]:

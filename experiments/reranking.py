@@ -8,10 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.errors import InnerjudgeError
-from .selection import Answers, Scores, best_of_n, majority, oracle, random_expectation, top_maj_at_k, weighted_vote
+from .selection import (
+    Answers,
+    Scores,
+    as_scores,
+    best_of_n,
+    majority,
+    oracle,
+    random_expectation,
+    top_maj_at_k,
+    weighted_vote,
+)
 from .splits import rows_by_group
 from .statistic import Floats, Labels, Statistic, ratio, require_same_length
 from .subsets import credits
+
+#: Random orders of a question's candidates over which ties of a vote are averaged.
+ORDERS = 20
+_READ_SCORES = ("top@1", "top-maj", "weighted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +79,12 @@ def selection_accuracy(
     *,
     rule: Rule,
 ) -> Statistic:
-    """Share of questions whose picked candidate is right; ``n`` counts questions.
+    """Expected share of questions whose picked candidate is right; ``n`` counts questions.
 
-    Candidates with unknown ``correct`` are left out before the rule runs; a question without any other is not counted.
-    Unscored candidates stay (they can be picked last), so that every judge is asked about the same questions.
+    Ties go to a random candidate, never to the one that happens to stand first in the file: a question's credit is the
+    mean over :data:`ORDERS` seeded orders of its candidates (exact for ``"top@1"``, ``"mean"`` and ``"oracle"``).
+    Candidates with unknown ``correct`` are left out before the rule runs. Unscored candidates stay and are picked last.
+    A question without a known candidate, or, for rules that read scores, without a scored one, is not counted.
 
     Example:
         >>> answers, scores, correct = ["7", "8", "5"], [0.9, 0.1, 0.5], [True, False, True]
@@ -79,12 +95,24 @@ def selection_accuracy(
     won, counted = np.zeros(len(groups)), np.zeros(len(groups))
     for rows in rows_by_group(groups):
         known = [i for i in rows.tolist() if correct[i] is not None]
-        if known:
+        read = as_scores([scores[i] for i in known])
+        if known and not (rule.name in _READ_SCORES and np.isnan(read).all()):
             counted[rows[0]] = 1.0
-            won[rows[0]] = rule.credit(
-                [answers[i] for i in known], [scores[i] for i in known], [bool(correct[i]) for i in known]
-            )
-    return ratio(won, counted, reason="no candidate is known to be right or wrong")
+            won[rows[0]] = _expected(rule, [answers[i] for i in known], read, [bool(correct[i]) for i in known])
+    any_known = any(c is not None for c in correct)
+    reason = "no candidate is scored" if any_known else "no candidate is known to be right or wrong"
+    return ratio(won, counted, reason=reason)
+
+
+def _expected(rule: Rule, answers: Answers, scores: Floats, correct: Sequence[bool]) -> float:
+    """Credit for one question, expected over random orders of its candidates."""
+    if rule.name == "top@1":
+        return float(np.asarray(correct)[scores == np.nanmax(scores)].mean())
+    if rule.name in ("mean", "oracle"):
+        return rule.credit(answers, scores, correct)
+    orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(answers)), (ORDERS, 1)), axis=1).tolist()
+    each = [rule.credit([answers[i] for i in o], scores[o], [correct[i] for i in o]) for o in orders]
+    return float(np.mean(each))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ def sample_traces(
     """Answer every problem ``n_candidates`` times and label each answer by the known one.
 
     The sampled token ids are kept in ``extra["response_ids"]`` and replayed by the pass. A trace that did not end
-    within ``max_new_tokens`` or that has no answer after its reasoning is wrong, and has ``answer=None``.
+    within ``max_new_tokens`` or that has no answer after its reasoning is wrong, and has ``answer=None``. A prompt that
+    leaves no room for an answer gives empty traces that are neither right nor wrong.
 
     Returns:
         ``len(problems) * n_candidates`` traces, candidates of one problem together.
@@ -51,7 +52,7 @@ def sample_traces(
     traces = []
     for trace, one in zip(bare, written, strict=True):
         if isinstance(one, str):
-            traces.append(replace(trace, correct=False, extra={"not_sampled": one}))
+            traces.append(replace(trace, extra={"not_sampled": one}))
             continue
         answer = final_answer(one.text) if one.finished else None
         traces.append(

@@ -103,12 +103,12 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
     readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
-    parts = []
+    # Asked first, since it is here that labels of several tokens are refused: before the long passes.
+    parts = _asked(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
     if passes.wants(*(r.name for r in readouts)):
         encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint) for t in traces]
         parts.append(_extract(lm, encoded, readouts, passes, "reading traces"))
-    parts += _asked(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
-    return reduce(Features.join, parts)
+    return _joined(parts, passes)
 
 
 def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes) -> Features:
@@ -120,19 +120,18 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
         )
 
     readouts: list[Readout] = [HiddenStates("prompt_end"), ResponseLogProb()]
-    parts = []
+    parts = _asked(lm, ratings, ask, (HiddenStates("score"),), passes)
     if passes.wants(*(r.name for r in readouts)):
         encoded = [_as_trace(lm, r, passes) for r in ratings]
         parts.append(_extract(lm, encoded, readouts, passes, "reading responses"))
-    parts += _asked(lm, ratings, ask, (HiddenStates("score"),), passes)
-    return reduce(Features.join, parts)
+    return _joined(parts, passes)
 
 
 def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes) -> Features:
     """Letter logits, query-key products, attention rows and texts of the choice prompt."""
     readouts = (QueryKey("before"), QueryKey("after"), AttentionWeights())
     parts = _asked(lm, choices, lambda c, r: choice_prompt(c.question, c.options, reasoned=r), readouts, passes)
-    return reduce(Features.join, parts)
+    return _joined(parts, passes)
 
 
 def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, swapped: bool) -> Features:
@@ -142,7 +141,16 @@ def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, s
         first, second = (p.response_b, p.response_a) if swapped else (p.response_a, p.response_b)
         return pair_prompt(p.prompt, first, second, reasoned=reasoned)
 
-    return reduce(Features.join, _asked(lm, pairs, ask, (), passes))
+    return _joined(_asked(lm, pairs, ask, (), passes), passes)
+
+
+def _joined(parts: Sequence[Features], passes: Passes) -> Features:
+    if not parts:
+        raise InnerjudgeError(
+            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, of which these items have none, "
+            "expected items of the kind that it was made for"
+        )
+    return reduce(Features.join, parts)
 
 
 def _as_trace(lm: LanguageModel, item: Rating, passes: Passes) -> Encoded:
@@ -180,10 +188,16 @@ def _asked(
 def _extract(
     lm: LanguageModel, encoded: Sequence[Encoded], readouts: Sequence[Readout], passes: Passes, what: str
 ) -> Features:
+    wanted = [r for r in readouts if passes.wants(*_gives(r))]
     advance = passes.steps(what, len(encoded))
-    return extract(lm, encoded, readouts, batch_size=passes.batch_size, on_batch=advance)
+    return extract(lm, encoded, wanted, batch_size=passes.batch_size, on_batch=advance)
 
 
 def _generate(lm: LanguageModel, encoded: Sequence[Encoded], name: str, tokens: int, passes: Passes) -> Features:
     advance = passes.steps(f"writing verdicts ({name})", len(encoded))
     return generate(lm, encoded, name=name, max_new_tokens=tokens, batch_size=passes.batch_size, on_batch=advance)
+
+
+def _gives(readout: Readout) -> tuple[str, ...]:
+    """Names of the arrays that a readout brings; the number of labels comes with the logits."""
+    return (readout.name, "labels") if isinstance(readout, LabelLogits) else (readout.name,)

@@ -225,6 +225,10 @@ def test_chance_is_known_only_where_it_is() -> None:
     )
     choice = replace(compared({}, {}), kind="choice", verdicts=verdicts)
     assert chance_level(choice, "accuracy") == pytest.approx(0.375)
+    other = replace(choice, verdicts=(*verdicts, {"score": [0.1] * 5, "judge": "no-abstain"}))
+    assert chance_level(other, "accuracy", "no-abstain") == pytest.approx(0.2)
+    assert chance_level(other, "accuracy", "qk") == pytest.approx(0.375)
+    assert chance_level(other, "accuracy") is None
     assert chance_level(choice, "spearman") == 0.0
     assert chance_level(choice, "top@1") is None
     assert chance_level(choice, "auroc_minus_text") is None
