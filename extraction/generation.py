@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from transformers import GenerationConfig
 
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
@@ -47,7 +49,8 @@ def complete(
         lm: The model.
         items: Encoded prompts; ids need not be unique: a prompt may be sampled many times.
         max_new_tokens: Most tokens to write.
-        temperature: 0 is greedy; else plain sampling at that temperature, without top-k or top-p.
+        temperature: 0 is greedy; else plain sampling at that temperature. What the model's own generation config says
+            of top-k, top-p or repetition penalties does not count.
         seed: Of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
         batch_size: Prompts a batch. Greedy text does not depend on it beyond float error.
         on_batch: Called with the number of items after each batch.
@@ -135,14 +138,20 @@ def _generate(lm: LanguageModel, items: Sequence[Encoded], max_new_tokens: int, 
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     ends = _end_ids(lm)
     sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}
-    output = lm.model.generate(
-        input_ids=batch.ids,
-        attention_mask=batch.mask,
-        max_new_tokens=max_new_tokens,
-        pad_token_id=lm.pad_id,
-        eos_token_id=sorted(ends) or None,
-        **(sampling or {"do_sample": False}),
-    )
+    # What the model's own config sets (a repetition penalty, say) would fill in for whatever is not named here.
+    own, lm.model.generation_config = lm.model.generation_config, GenerationConfig()
+    try:
+        run: Any = lm.model.generate  # its decorators hide the signature
+        output = run(
+            input_ids=batch.ids,
+            attention_mask=batch.mask,
+            max_new_tokens=max_new_tokens,
+            pad_token_id=lm.pad_id,
+            eos_token_id=sorted(ends) or None,
+            **(sampling or {"do_sample": False}),
+        )
+    finally:
+        lm.model.generation_config = own
     completions = []
     for row in output[:, batch.ids.shape[1] :].tolist():
         end = next((k for k, token in enumerate(row) if token in ends), None)

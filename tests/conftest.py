@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from innerjudge.models.loading import LanguageModel, load
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +20,40 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder} with real data: set INNERJUDGE_SHARED to one")
     return folder
+
+
+@pytest.fixture(scope="session")
+def reference() -> LanguageModel:
+    """The built-in model."""
+    return load("reference")
+
+
+@pytest.fixture(scope="session")
+def tinystories(shared: Path) -> LanguageModel:
+    """A real small chat model of another architecture: absolute positions, no reasoning markers."""
+    return load(str(shared / "models" / "tinystories-chat-3M"))
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Run `innerjudge ARGS` in this process, entry point and all."""
+    from innerjudge.experiments.cli import main
+
+    def run(*args: object) -> Said:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["innerjudge", *map(str, args)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return Said(int(end.value.code or 0), said.out, said.err)
+
+    return run
