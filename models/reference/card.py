@@ -57,7 +57,8 @@ def _stage(number: int, stage: Mapping[str, Any]) -> str:
     curve = stage["curve"]
     picked = [*curve[:: max(1, len(curve) // 12)], curve[-1]]
     rows = [(c["step"], f"{c['loss']:.3f}", f"{c['seconds']:.0f}") for c in picked]
-    flags = (f" --judging STAGE{number - 1}" if stage.get("previous") else "") + (" --bf16" if stage["bf16"] else "")
+    flags = f" --judging STAGE{number - 1}" if stage.get("previous") else ""
+    flags += (" --last" if stage.get("last") else "") + (" --bf16" if stage["bf16"] else "")
     command = (
         f"python -m innerjudge.models.reference.train --out STAGE{number} --seed {stage['seed']}"
         f" --steps {stage['steps']} --tokens {stage['tokens_per_step']} --peak {stage['peak']}"
@@ -73,7 +74,7 @@ def _stage(number: int, stage: Mapping[str, Any]) -> str:
 
 def card(training: Mapping[str, Any], figures: Mapping[str, Any], config: Mapping[str, Any], trials: Any) -> str:
     """Write the card's text; every number in it comes from the arguments or from the generators' constants."""
-    from .corpus import OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
+    from .mixtures import OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
     from .solve import VERDICT_SHARE
     from .split import HELD_OUT_SEED
     from .train import EARLY_SHARE

@@ -11,42 +11,11 @@ from transformers import PreTrainedTokenizerFast
 
 from ..prompts import choice_prompt, rating_prompt, verdict_prompt
 from . import choose, rate, solve
+from .mixtures import MIXTURE, OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
 from .split import HELD_OUT_SEED
 from .steps import Step
 from .tokenizer import END, render
 
-#: Loss weight of a word that judges, against 1 for other words of the assistant.
-VERDICT_WEIGHT = 5.0
-#: How often each form of each job is drawn; see the functions of the same name.
-MIXTURE = {
-    "solve": 40,
-    "rate_direct": 12,
-    "rate_marked": 10,
-    "rate_reasoned": 6,
-    "verdict_direct": 8,
-    "verdict_reasoned": 4,
-    "choose_option": 20,
-    "choose_letter": 1.5,
-    "choose_reasoned": 1,
-}
-#: The same for the first part of the training, in which copying and arithmetic are learnt before judging.
-JUDGING_MIXTURE = {
-    "solve": 24,
-    "rate_direct": 8,
-    "rate_marked": 30,
-    "rate_reasoned": 10,
-    "verdict_direct": 8,
-    "verdict_reasoned": 4,
-    "choose_option": 5,
-    "choose_letter": 4,
-    "choose_line": 6,
-    "choose_reasoned": 1,
-}
-EARLY_MIXTURE = {"solve": 60, "rate_marked": 15, "choose_option": 25}
-#: Loss weight of the worked solution that a user's turn holds: it teaches arithmetic at no further cost.
-SOLUTION_WEIGHT = 0.5
-#: Loss weight of an option named by its text: few words that must be learnt from a long prompt.
-OPTION_WEIGHT = 3.0
 _OPTION = re.compile(r"(?<=Answer:) (?:\w\w[\w ]*|[A-H]\. )")
 _SOLUTION = re.compile(r"(?<=Response:\n)(?:.|\n)*?(?=\n\n(?:Rate the|Is the|Reference:))")
 _JUDGING = re.compile(r"(?<=[\d>:])( ?(?:ok|no|slip|yes)\b)|(?<=</think>)(\d)|(?<=Score:)( \d)")

@@ -6,110 +6,25 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
-from torch.nn import functional
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    GenerationConfig,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
     set_seed,
 )
 
-from .corpus import EARLY_MIXTURE, JUDGING_MIXTURE, MIXTURE, VERDICT_WEIGHT, encode, examples
-from .split import HELD_OUT_SEED
-from .tokenizer import CONTEXT, render, train_tokenizer
+from .architecture import build_model
+from .batches import batches, loss_of
+from .corpus import examples
+from .mixtures import EARLY_MIXTURE, JUDGING_MIXTURE, LAST_MIXTURE, MIXTURE
+from .tokenizer import render, train_tokenizer
 
 #: Share of the tokens that come from the early mixture, and the rough size of a chunk in tokens.
 EARLY_SHARE, TOKENS_PER_CHUNK = 0.25, 500_000
-#: One batch: token ids, targets and loss weights.
-Batch = tuple[torch.Tensor, torch.Tensor]
-
-
-def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Make the untrained model: 6 blocks, RMSNorm, rotary positions, 4 query heads on 2 key heads.
-
-    Example:
-        >>> t = train_tokenizer(["Start with 7."], 300)
-        >>> build_model(t).config.num_hidden_layers
-        6
-    """
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=384,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
-        rms_norm_eps=1e-6,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    model = LlamaForCausalLM(config)
-    loose: Any = GenerationConfig  # its constructor carries no types
-    model.generation_config = loose(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
-    return model
-
-
-def batches(
-    tokenizer: PreTrainedTokenizerFast,
-    seed: int,
-    tokens: int,
-    early: int = 0,
-    late: Mapping[str, float] = MIXTURE,
-    chunk: int = 8000,
-) -> Iterator[Batch]:
-    """Yield batches of about ``tokens`` tokens without end, cut by length so that little is padding.
-
-    The first ``early`` chunks are of the early mixture, where verdicts weigh no more than other words.
-
-    Example:
-        >>> ids, weights = next(batches(train_tokenizer(["Score: 4"], 300), 0, 2000, chunk=200))
-        >>> ids.shape == weights.shape
-        True
-    """
-    rng = Random(seed)
-    pad = int(tokenizer.pad_token_id)
-    for number in range(HELD_OUT_SEED):
-        drawn = examples(chunk, seed=seed * 1000 + number, mixture=EARLY_MIXTURE if number < early else late)
-        weight = 1.0 if number < early else VERDICT_WEIGHT
-        coded = sorted(encode(drawn, tokenizer, weight), key=lambda pair: len(pair[0]))
-        cut: list[Batch] = []
-        while coded:
-            width = len(coded[-1][0])
-            rows = [coded.pop() for _ in range(min(len(coded), max(1, tokens // width)))]
-            ids = torch.full((len(rows), width), pad)
-            weights = torch.zeros(len(rows), width)
-            for i, (row, row_weights) in enumerate(rows):
-                ids[i, : len(row)] = torch.tensor(row)
-                weights[i, : len(row)] = torch.tensor(row_weights)
-            cut.append((ids, weights))
-        rng.shuffle(cut)
-        yield from cut
-
-
-def loss_of(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
-    """Weighted mean negative log-probability; only the weighted positions reach the vocabulary.
-
-    No attention mask is needed: padding stands at the end, where a causal model does not look.
-    """
-    ids, weights = batch
-    states = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
-    kept = weights[:, 1:] > 0
-    logits = model.lm_head(states[kept]).float()
-    each = functional.cross_entropy(logits, ids[:, 1:][kept], reduction="none")
-    row = weights[:, 1:][kept]
-    return (each * row).sum() / row.sum()
 
 
 def train(
@@ -121,6 +36,7 @@ def train(
     peak: float = 2e-3,
     bf16: bool = False,
     judging: Path | None = None,
+    mixture: Mapping[str, float] | None = None,
 ) -> None:
     """Train tokenizer and model and write them with ``training.json`` into ``out``.
 
@@ -131,18 +47,19 @@ def train(
         tokens: Tokens in a batch.
         peak: Highest learning rate.
         judging: Folder of a trained model to go on from, with the judging mixture alone.
+        mixture: Mixture to train on, in place of the stage's own.
         bf16: Compute in bfloat16 where the CPU is fast at it.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     train(Path(folder), steps=1, tokens=512)
+        ...     train(Path(folder), steps=1, tokens=512)  # doctest: +ELLIPSIS
         ...     (Path(folder) / "model.safetensors").exists()
         step 1/1 ...
         True
     """
     set_seed(seed)
-    late = JUDGING_MIXTURE if judging else MIXTURE
+    late = mixture or (JUDGING_MIXTURE if judging else MIXTURE)
     if judging:
         tokenizer: Any = AutoTokenizer.from_pretrained(judging)
         model: Any = AutoModelForCausalLM.from_pretrained(judging, dtype=torch.float32)
@@ -181,7 +98,8 @@ def train(
                 model.save_pretrained(out)
             print(f"step {step}/{steps} loss {mean:.3f} {seen / (time.time() - begun):.0f} tokens/s", flush=True)  # noqa: T201
     record = {
-        "seed": seed, "steps": steps, "tokens_per_step": tokens, "peak": peak, "bf16": bf16, "seen": seen,
+        "seed": seed, "steps": steps, "tokens_per_step": tokens, "peak": peak, "bf16": bf16, "last": bool(mixture),
+        "seen": seen,
         "seconds": round(time.time() - begun, 1), "parameters": model.num_parameters(), "mixture": late,
         "early_mixture": {} if judging else EARLY_MIXTURE,
         "previous": json.loads((judging / "training.json").read_text()) if judging else None,
@@ -199,6 +117,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=4096)
     parser.add_argument("--peak", type=float, default=2e-3)
     parser.add_argument("--judging", type=Path, help="go on from this folder with the judging mixture")
+    parser.add_argument("--last", action="store_true", help="with the mixture of the last stage")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="faster on CPUs with bfloat16 instructions")
     given = parser.parse_args()
@@ -211,6 +130,7 @@ def main() -> None:
         peak=given.peak,
         bf16=given.bf16,
         judging=given.judging,
+        mixture=LAST_MIXTURE if given.last else None,
     )
 
 
