@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from itertools import pairwise
 from typing import Annotated, NoReturn
 
 import typer
@@ -119,10 +120,17 @@ def main() -> None:
             raise
         context = getattr(error, "ctx", None)
         about = context.command_path if context is not None else "innerjudge"
-        _fail(f"{error.format_message()} See `{about} --help`.", 2)
+        _fail(f"{error.format_message().rstrip('.')}{_given(error)}. See `{about} --help`.", 2)
     if code == 130:
         _fail("stopped; extract and score go on where they stopped when the same command is given again", 130)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _given(error: Exception) -> str:
+    """What was typed for the option that an error is about."""
+    names = getattr(getattr(error, "param", None), "opts", ())
+    typed = next((value for name, value in pairwise(sys.argv) if name in names), None)
+    return f" (given {typed!r})" if typed is not None else ""
 
 
 def _fail(message: str, code: int) -> NoReturn:
