@@ -13,10 +13,12 @@ pipeline_tag: text-generation
 
 A causal language model of {parameters:,} parameters ({blocks} blocks, width {width}, {heads} query heads on
 {kv} key heads, RMSNorm, rotary positions, tied embeddings, context {context}), trained from scratch on
-synthetic text. It is small enough to ship with the package and to run on a laptop, and it really has the three
-things that innerjudge's judges look for: traces of its own that are right or wrong and states that know it,
-scores spread over several tokens and blocks, and options that it knows but cannot name by letter. It is an
-instrument for demonstrations and tests, and useless for anything else.
+synthetic text.
+It is small enough to ship with the package and to run on a laptop. It was built to have the three things that
+innerjudge's judges look for: traces of its own that are right or wrong and states that know it, scores spread
+over several tokens and blocks, and options that it knows but cannot name by letter. How far it has them is what
+the figures below say, and where a figure stands at chance it has not. It is an instrument for demonstrations
+and tests, and useless for anything else.
 
 ## Data
 

@@ -76,11 +76,11 @@ def test_accuracies_on_a_few_held_out_items(reference):
     asked = [render(choice_prompt(c.question, c.options, reply="option").user) for c in items]
     said = replies(model, tokenizer, asked, longest=20)
     assert sum(t == f"Answer: {c.options[c.answer]}" for t, c in zip(said, items, strict=True)) / 64 > 0.6
-    rated = rate.ratings(64, seed=HELD)
-    prompts = [rating_prompt(r.prompt, r.response) for r in rated]
-    scores = [t.removeprefix("Score: ") for t in replies(model, tokenizer, [render(p.user) for p in prompts])]
-    assert set(scores) <= set("12345")
-    assert spearmanr([int(s) for s in scores], [r.extra["quality"] for r in rated]).statistic > 0.2
+    rated = rate.ratings(96, seed=HELD)
+    prompts = [render(rating_prompt(r.prompt, r.response, reasoned=True).user) for r in rated]
+    scores = [int(text.rpartition("</think>Score: ")[2] or 0) for text in replies(model, tokenizer, prompts)]
+    assert set(scores) <= set(range(6))
+    assert spearmanr(scores, [r.extra["quality"] for r in rated]).statistic > 0.2
 
 
 def test_card_is_up_to_date():
