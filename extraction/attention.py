@@ -21,7 +21,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from ..models.errors import InnerjudgeError
+from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from .rotary import Call, before_rotation, install, rotary_functions, select, watch
 
@@ -55,16 +55,18 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
         modelling = sys.modules[type(self._anatomy.blocks[0]).__module__]
         if hasattr(modelling, "ALL_ATTENTION_FUNCTIONS"):
             if "attention" in self._kinds and self._kernel not in ("sdpa", "eager"):
-                raise InnerjudgeError(
+                raise UnreadableError(
                     f"given the attention kernel {self._kernel!r}, expected sdpa or eager for attention rows: load the "
-                    "model with attn_implementation='sdpa'"
+                    "model with attn_implementation='sdpa'",
+                    {"attention"},
                 )
             _install(self._kernel, modelling)
             watch(self._rotated if "qk/before" in self._kinds else None)
         elif "qk/after" in self._kinds and rotary_functions(modelling):
-            raise InnerjudgeError(
+            raise UnreadableError(
                 f"given {type(self._anatomy.blocks[0]).__name__}, which rotates queries and keys where they cannot be "
-                "read, expected attention through transformers' registry: use rotary='before' or Attention-score"
+                "read, expected attention through transformers' registry: use rotary='before' or Attention-score",
+                {"qk/after"},
             )
         else:
             self._hook_projections()
@@ -82,9 +84,10 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
     def results(self) -> dict[str, Tensor]:
         """Kind -> ``[B, L, H, K]``, fp32; zeros in blocks without attention heads."""
         if not self._seen:
-            raise InnerjudgeError(
+            raise UnreadableError(
                 f"given {type(self._anatomy.blocks[0]).__name__}, none of whose blocks handed over queries and keys, "
-                "expected attention through transformers' registry: judge this model with CLUE or LAGER"
+                "expected attention through transformers' registry: judge this model with CLUE or LAGER",
+                self._kinds,
             )
         return self._arrays
 
@@ -140,9 +143,10 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
             kept = self._projected.pop(module)
             weights = output[1] if isinstance(output, tuple) and len(output) > 1 else None
             if "attention" in self._kinds and (weights is None or weights.ndim != 4):
-                raise InnerjudgeError(
+                raise UnreadableError(
                     f"given {type(module).__name__}, which returns no attention weights, expected some: load the model "
-                    "with attn_implementation='eager'"
+                    "with attn_implementation='eager'",
+                    {"attention"},
                 )
             self.take(module, kept["q_proj"], kept["k_proj"], None, None, weights)
 

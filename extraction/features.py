@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ..models.errors import InnerjudgeError
@@ -65,9 +66,8 @@ class Features:
     def __getitem__(self, name: str) -> Array:
         """The array of a readout, shape ``[n, ...]``."""
         if name not in self.arrays:
-            raise InnerjudgeError(
-                f"given features with {sorted(self.arrays)}, expected {name!r}: extract with that readout"
-            )
+            given = sorted(self.arrays)
+            raise InnerjudgeError(f"given features with {given}, expected {name!r}: extract with that readout")
         return self.arrays[name]
 
     def present(self, *names: str) -> Mask:
@@ -152,14 +152,8 @@ class Features:
         path.mkdir(parents=True, exist_ok=True)
         (path / "features.json").unlink(missing_ok=True)
         save_file({k: np.ascontiguousarray(v) for k, v in self.arrays.items()}, path / "features.safetensors")
-        header = {
-            "ids": self.ids,
-            "groups": self.groups,
-            "texts": self.texts,
-            "missing": self.missing,
-            "seconds": self.seconds,
-            "provenance": self.provenance.to_json(),
-        }
+        plain = {name: getattr(self, name) for name in ("ids", "groups", "texts", "missing", "seconds")}
+        header = plain | {"provenance": self.provenance.to_json()}
         temporary = path / "features.json.tmp"
         temporary.write_text(json.dumps(header, ensure_ascii=False), encoding="utf-8")
         temporary.replace(path / "features.json")
@@ -169,24 +163,28 @@ class Features:
         """Inverse of :meth:`save`.
 
         Raises:
-            InnerjudgeError: If the folder holds no complete set of features.
+            InnerjudgeError: If the folder holds no complete set of features, or one that cannot be read.
         """
         path = Path(folder)
-        absent = [name for name in ("features.json", "features.safetensors") if not (path / name).is_file()]
+        absent = " and ".join(n for n in ("features.json", "features.safetensors") if not (path / n).is_file())
         if absent:
-            raise InnerjudgeError(
-                f"given {str(path)!r} without {' and '.join(absent)}, expected features: run `innerjudge extract`"
+            raise InnerjudgeError(f"given {str(path)!r} without {absent}, expected features: run `innerjudge extract`")
+        try:
+            header = json.loads((path / "features.json").read_text(encoding="utf-8"))
+            return cls(
+                ids=tuple(header["ids"]),
+                groups=tuple(header["groups"]),
+                provenance=Provenance.from_json(header["provenance"]),
+                arrays=load_file(path / "features.safetensors"),
+                texts={k: tuple(v) for k, v in header["texts"].items()},
+                missing={k: dict(v) for k, v in header["missing"].items()},
+                seconds=dict(header["seconds"]),
             )
-        header = json.loads((path / "features.json").read_text(encoding="utf-8"))
-        return cls(
-            ids=tuple(header["ids"]),
-            groups=tuple(header["groups"]),
-            provenance=Provenance.from_json(header["provenance"]),
-            arrays=load_file(path / "features.safetensors"),
-            texts={k: tuple(v) for k, v in header["texts"].items()},
-            missing=header["missing"],
-            seconds=header["seconds"],
-        )
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise InnerjudgeError(
+                f"given {str(path)!r}, expected features that can be read ({why}): run `innerjudge extract` again"
+            ) from error
 
 
 def require_unique(ids: Sequence[str]) -> None:

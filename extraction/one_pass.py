@@ -109,7 +109,8 @@ def _response_log_probs(lm: LanguageModel, normed: Tensor, items: Sequence[Encod
         total = 0.0
         for k in range(0, end - start, _LOGPROB_ROWS):
             part, target = states[k : k + _LOGPROB_ROWS], targets[k : k + _LOGPROB_ROWS, None]
-            total += float(lm.anatomy.logits(part).log_softmax(-1).gather(1, target).sum())
+            log_probs = lm.anatomy.logits(part).log_softmax(-1)
+            total += float(log_probs.gather(1, target.to(log_probs.device)).sum())
         result[row] = torch.tensor([total, float(end - start)])
     return result
 

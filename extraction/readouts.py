@@ -36,7 +36,8 @@ class LabelLogits:
     """Logits of the verdict labels after every block: array ``[n, 2, L + 1, M]``.
 
     Axis 1 is (raw, normed): ``unembed(h[l])`` and ``unembed(final_norm(h[l]))`` for ``l = 0..L``, both with the model's
-    own logit post-processing (bias, scale, soft-cap). ``[:, 1, L]`` are the model's logits.
+    own logit post-processing (bias, scale, soft-cap). ``[:, 1, L]`` are the model's logits, computed again in fp32 from
+    its state and weights (in half precision the last digits differ from those that the model returns).
 
     Example:
         >>> LabelLogits("score").name

@@ -35,8 +35,9 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
 
     @property
     def states(self) -> Tensor:
-        """``h[0..L]`` at the positions: ``[B, L + 1, P, D]``, in the dtype of the model."""
-        return torch.stack(self._rows, dim=1)
+        """``h[0..L]`` at the positions: ``[B, L + 1, P, D]``, in the dtype of the model, where its final norm is."""
+        last = self._anatomy.on_norm(self._rows[-1])
+        return torch.stack([row.to(last.device) for row in self._rows], dim=1)
 
     def __enter__(self) -> ResidualTap:
         blocks = self._anatomy.blocks

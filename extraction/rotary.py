@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models.errors import InnerjudgeError
+from ..models.errors import UnreadableError
 
 _watched = threading.local()
 
@@ -55,7 +55,7 @@ def before_rotation(rotated: Tensor, at: Tensor, calls: list[Call], family: str)
         ``[B, heads, N, head_dim]``.
 
     Raises:
-        InnerjudgeError: If ``rotated`` is not what the rotary function gave (multi-head latent attention, a norm after
+        UnreadableError: If ``rotated`` is not what the rotary function gave (multi-head latent attention, a norm after
             the rotation).
     """
     rows = select(rotated, at)
@@ -68,9 +68,10 @@ def before_rotation(rotated: Tensor, at: Tensor, calls: list[Call], family: str)
                 continue
             if torch.equal(select(turned, at), rows[..., :size]):
                 return torch.cat((select(given, at), rows[..., size:]), dim=-1)
-    raise InnerjudgeError(
+    raise UnreadableError(
         f"given {family}, whose queries and keys are changed after the rotary embedding, expected them as it gave "
-        "them: use rotary='after' or Attention-score"
+        "them: use rotary='after' or Attention-score",
+        {"qk/before"},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from .arrays import Array, put
@@ -40,10 +40,11 @@ def extract(
     Returns:
         Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
         ``labels``, their number in each item. An item longer than the model's context is missing in all of them: it is
-        never cut.
+        never cut. A readout that this family of models does not give is missing in all items, unless it is the only
+        one.
 
     Raises:
-        InnerjudgeError: If there are no items or no readouts.
+        InnerjudgeError: If there are no items or no readouts, or none of the readouts can be read in this model.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -63,12 +64,13 @@ def extract(
     if on_batch is not None and len(readable) < len(items):
         on_batch(len(items) - len(readable))
     arrays: dict[str, Array] = {}
+    given = list(readouts)
     if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
         arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
     for rows in by_length([items[k] for k in readable], batch_size):
         chosen = [readable[k] for k in rows]
         batch = [items[k] for k in chosen]
-        for name, values in run_batch(lm, batch, readouts, missing, padding_side).items():
+        for name, values in _readable(lm, batch, given, missing, padding_side, items).items():
             put(arrays, name, values, chosen, len(items))
         if on_batch is not None:
             on_batch(len(batch))
@@ -98,6 +100,27 @@ def too_long(lm: LanguageModel, length: int) -> str | None:
     if context is None or length <= context:
         return None
     return f"{length} tokens, longer than the model's context of {context}; not cut"
+
+
+def _readable(
+    lm: LanguageModel,
+    batch: Sequence[Encoded],
+    readouts: list[Readout],
+    missing: dict[str, dict[str, str]],
+    side: PaddingSide,
+    items: Sequence[Encoded],
+) -> dict[str, Array]:
+    """One batch; readouts that the model turns out not to give leave ``readouts`` and are ``missing`` in all items."""
+    while True:
+        try:
+            return run_batch(lm, batch, readouts, missing, side)
+        except UnreadableError as error:
+            kept = [r for r in readouts if r.name not in error.readouts]
+            if not kept or len(kept) == len(readouts):
+                raise
+            for name in error.readouts & missing.keys():
+                missing[name] = dict.fromkeys((item.id for item in items), str(error)) | missing[name]
+            readouts[:] = kept
 
 
 def _roles(readout: Readout) -> tuple[str, ...]:

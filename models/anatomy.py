@@ -52,6 +52,11 @@ class Anatomy:
         """``L``."""
         return len(self.blocks)
 
+    def on_norm(self, states: Tensor) -> Tensor:
+        """States on the device of the final norm; a model may be spread over several."""
+        weight = next(self.final_norm.parameters(), None)
+        return states if weight is None or weight.is_meta else states.to(weight.device)
+
     def postprocess(self, logits: Tensor) -> Tensor:
         """Apply the model's own scale and soft-cap to unembedded states."""
         logits = logits * self.logit_scale
@@ -63,12 +68,13 @@ class Anatomy:
 
     def label_logits(self, states: Tensor, ids: Tensor) -> Tensor:
         """Logits of a few tokens an item, in fp32: states ``[B, ..., width]``, ids ``[B, M]`` -> ``[B, ..., M]``."""
-        rows = self.unembedding.weight[ids].float()
-        logits = torch.einsum("b...d,bmd->b...m", states.float(), rows)
+        weight = self.unembedding.weight
+        states, ids = states.to(weight.device), ids.to(weight.device)
+        logits = torch.einsum("b...d,bmd->b...m", states.float(), weight[ids].float())
         bias = self.unembedding.bias
         if bias is not None:
             shape = (ids.shape[0], *[1] * (logits.ndim - 2), ids.shape[1])
-            logits = logits + bias[ids].float().view(shape)
+            logits = logits + bias.to(ids.device)[ids].float().view(shape)
         return self.postprocess(logits)
 
 
@@ -159,7 +165,7 @@ def _check(model: PreTrainedModel, anatomy: Anatomy, family: str) -> None:
         logits = model(input_ids=ids, use_cache=False).logits.float()
     finally:
         hook.remove()
-    lens = anatomy.logits(anatomy.final_norm(kept[0]))
+    lens = anatomy.logits(anatomy.final_norm(anatomy.on_norm(kept[0]))).to(logits.device)
     scale = float(logits.abs().max().clamp(min=1.0))
     tolerance = 1e-3 if model.dtype == torch.float32 else 5e-2
     if lens.shape != logits.shape or float((lens - logits).abs().max()) > tolerance * scale:

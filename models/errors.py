@@ -1,6 +1,8 @@
-"""The one exception base of innerjudge."""
+"""The one exception base of innerjudge, and the part of it that a run survives."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class InnerjudgeError(Exception):
@@ -16,3 +18,20 @@ class InnerjudgeError(Exception):
         ...     print(error)
         given 0 items, expected at least 1: check --limit
     """
+
+
+class UnreadableError(InnerjudgeError):
+    """One item, or one readout of this model, cannot be read; the others can, and a run goes on without it.
+
+    Args:
+        message: The reason, kept for whatever is left unscored.
+        readouts: Names of the readouts that this model does not give; none where an item is the matter.
+
+    Example:
+        >>> UnreadableError("given Bloom, expected readable heads", {"qk/before"}).readouts
+        frozenset({'qk/before'})
+    """
+
+    def __init__(self, message: str, readouts: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.readouts = frozenset(readouts)

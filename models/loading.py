@@ -61,7 +61,13 @@ class LanguageModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of sizes, tokenizer and a sample of every weight: the same model in two folders agrees."""
+        """First 16 digits of a SHA-256: the same model in two folders agrees.
+
+        Hashed are the class of the model, the numbers of query and key heads, the head size, soft-cap, logit scale and
+        rotary parameters; the size of the vocabulary and every 97th entry of it; and of every tensor its name, its
+        shape and up to 64 evenly spaced values, rounded to bfloat16. Nothing else is: not the dtype, the merges and
+        chat template of the tokenizer, the rest of the config, nor the other weights.
+        """
         digest = hashlib.sha256()
         a, config = self.anatomy, self.model.config.get_text_config()
         sizes = (

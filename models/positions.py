@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from transformers import PreTrainedTokenizerFast
 
 from .chat import THINK, render
 from .errors import InnerjudgeError
 from .items import Trace
+from .markers import Span, last_overlap, marker_positions
 from .prompts import Prompt
-
-Span = tuple[int, int]
+from .replay import decoded, replayed_spans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +48,21 @@ def encode_trace(
     Stored token ids (``extra["response_ids"]``, sampled by the model with fingerprint ``extra["sampled_by"]``) are
     replayed when that is the model ``sampled_by``; tokenising decoded text again is not the identity.
 
+    The prompt lets the model reason, as it does when the answer is sampled (ids that are replayed, and the empty
+    response to sample from). Only for a response given as text without any marker reasoning is off, so that a template
+    that opens a block does not make an ordinary answer its reasoning.
+
     Returns:
         Positions ``prompt_end`` and ``response_end``, and the markers' last tokens as ``reasoning_start`` and
         ``reasoning_end``. The opening marker is the first of the response, else one that the template left open at the
-        end of the prompt; the closing one is the first after it.
+        end of the prompt; the closing one is the first after it. A response that closes a block which neither opened
+        (written for a template that opens one) reasons from its beginning: ``reasoning_start`` is ``prompt_end``.
     """
-    rendered = render(tokenizer, trace.prompt, thinking=True, markers=markers)
     stored: list[int] = list(trace.extra.get("response_ids") or ())
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
-    response = _decoded(tokenizer, stored) if replayed else trace.response
+    response = decoded(tokenizer, stored) if replayed else trace.response
+    thinking = replayed or not response or any(marker in response for marker in markers)
+    rendered = render(tokenizer, trace.prompt, thinking=thinking, markers=markers)
     prompt = rendered.text
     if prompt.rstrip().endswith(markers[0]) and response.lstrip().startswith(markers[0]):
         prompt = prompt.rstrip()[: -len(markers[0])]
@@ -65,12 +70,12 @@ def encode_trace(
         text = prompt + response
         ids, spans = _tokens(tokenizer, prompt)
         prompt_end = len(ids) - 1
-        ids, spans = (*ids, *stored), spans + _replayed_spans(tokenizer, stored, len(prompt))
+        ids, spans = (*ids, *stored), spans + replayed_spans(tokenizer, stored, len(prompt))
     else:
         text = prompt + rendered.glue + response if response else prompt
         ids, spans = _tokens(tokenizer, text)
         prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
-    positions, missing = _marker_positions(spans, text, len(prompt), rendered.user_end, markers)
+    positions, missing = marker_positions(spans, text, len(prompt), rendered.user_end, markers, prompt_end)
     positions["prompt_end"] = (prompt_end,)
     if prompt_end + 1 < len(ids):
         positions["response_end"] = (len(ids) - 1,)
@@ -110,7 +115,7 @@ def encode_prompt(
             []
             if rendered.user_start < 0
             else [
-                _last_overlap(spans, (rendered.user_start + a, rendered.user_start + b)) for a, b in prompt.option_spans
+                last_overlap(spans, (rendered.user_start + a, rendered.user_start + b)) for a, b in prompt.option_spans
             ]
         )
         if not ends:
@@ -122,48 +127,20 @@ def encode_prompt(
     return Encoded(id=item_id, group=group, ids=ids, positions=positions, label_ids=label_ids, missing=missing)
 
 
-def _marker_positions(
-    spans: Sequence[Span], text: str, response_start: int, user_end: int, markers: tuple[str, str]
-) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    opening, closing = markers
-    start = text.find(opening, response_start)
-    if start < 0:
-        prefilled = text.rfind(opening, user_end, response_start)
-        left_open = prefilled >= 0 and text.find(closing, prefilled, response_start) < 0
-        start = prefilled if left_open else -1
-    close = text.find(closing, start + len(opening)) if start >= 0 else -1
-    positions: dict[str, tuple[int, ...]] = {}
-    missing: dict[str, str] = {}
-    for role, at, marker in (("reasoning_start", start, opening), ("reasoning_end", close, closing)):
-        token = _last_overlap(spans, (at, at + len(marker))) if at >= 0 else None
-        if token is None:
-            late = role == "reasoning_end" and start < 0 and closing in text[response_start:]
-            missing[role] = f"no {opening} before {marker}" if late else f"no {marker} in the response"
-        else:
-            positions[role] = (token,)
-    return positions, missing
+def unreadable(item_id: str, group: str, reason: str) -> Encoded:
+    """An item that cannot be put to the model, for the reason to be told beside it.
+
+    Example:
+        >>> unreadable("q7", "q7", "given 30 options").missing
+        {'*': 'given 30 options'}
+    """
+    return Encoded(id=item_id, group=group, ids=(), positions={}, missing={"*": reason})
 
 
 def _tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, ...], list[Span]]:
     # A rendered chat already holds its special tokens; adding them again would double the beginning token.
     coded = tokenizer(text, add_special_tokens=not tokenizer.chat_template, return_offsets_mapping=True)
     return tuple(coded["input_ids"]), [(int(a), int(b)) for a, b in coded["offset_mapping"]]
-
-
-def _replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: int) -> list[Span]:
-    """Spans of stored ids, read off their decoded prefixes."""
-    cuts = [start + len(_decoded(tokenizer, ids[:k])) for k in range(len(ids) + 1)]
-    return list(pairwise(cuts))
-
-
-def _decoded(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
-    return str(tokenizer.decode(ids))
-
-
-def _last_overlap(spans: Sequence[Span], wanted: Span) -> int | None:
-    """Index of the last token that shares a character with ``wanted``."""
-    start, end = wanted
-    return max((i for i, (a, b) in enumerate(spans) if a < end and b > start), default=None)
 
 
 def _with_labels(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, UnreadableError
 
 #: Appended to every multiple-choice question and never correct (QK-score paper, section 3).
 ABSTAIN_OPTIONS = ("None of the above", "I don't know")
@@ -95,6 +95,9 @@ def choice_prompt(
         reasoned: Ask for reasoning before the answer.
         reply: ``"letter"``, or ``"option"`` to ask for the option's text (used to train the built-in model).
 
+    Raises:
+        UnreadableError: If there are fewer than two options, or more than letters.
+
     Example:
         >>> p = choice_prompt("Which is a fruit?", ["iron", "pear"], abstain=False)
         >>> [p.user[a:b] for a, b in p.option_spans]
@@ -102,7 +105,8 @@ def choice_prompt(
     """
     texts = [*options, *(ABSTAIN_OPTIONS if abstain else ())]
     if not len(options) >= 2 or len(texts) > len(ascii_uppercase):
-        raise InnerjudgeError(f"given {len(options)} options, expected 2 to 24: drop or merge options")
+        most = len(ascii_uppercase) - len(texts) + len(options)
+        raise UnreadableError(f"given {len(options)} options, expected 2 to {most}: drop or merge options")
     user = f"Question: {question}\nOptions:\n"
     spans = []
     for letter, text in zip(ascii_uppercase, texts, strict=False):

@@ -37,7 +37,7 @@ class CLUE(LearningJudge):
             class; a layer without spread is divided by 1.
         balance: Give right and wrong equal weight within each question: a question with ``r`` right and ``w`` wrong
             traces adds each right one with weight ``1/r`` and each wrong one with ``1/w``; questions with one class
-            only are left out. Against the confound of problem difficulty (core-methods 1.8); an extension.
+            only are left out. An extension: plain centroids also tell easy problems (mostly right traces) from hard.
 
     Attributes:
         classes_: ``(False, True)``.

@@ -55,7 +55,7 @@ def attention_variability(attention: npt.NDArray[Any], n_options: Ints) -> Float
     r"""Label-free rank of heads, ``[L, H]``: mass on the options times how much its place varies between questions.
 
     :math:`U = mean_x \sum_i a_i(x) \cdot mean_i Var_x[a_i(x)]`, our reconstruction of the two properties that the
-    QK-score paper names (section "selecting heads without labels"; core-methods 3.3), whose formula was not recovered.
+    QK-score paper (arXiv 2410.02343) names for selecting heads without labels; we did not recover its formula.
     The variance of place ``i`` is over the questions that have it, and only places of two or more questions count.
 
     Args:

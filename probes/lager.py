@@ -24,7 +24,7 @@ class LAGER(Judge):
 
     With :math:`z_i[s]` the logit of score label ``s`` after entry ``i`` and uniform weights :math:`w_i`:
     :math:`P = \mathrm{softmax}_s(\sum_i w_i z_i[s])`, and the score is :math:`\sum_s v_s P(s)`, within the
-    range of ``values``. It ranks and is not calibrated: averaging early layers flattens ``P`` (core-methods 2.3).
+    range of ``values``. It ranks and is not calibrated: averaging early layers flattens ``P``.
 
     Args:
         values: What the verdict labels are worth, in their order: ``(1, ..., 5)`` for ratings, ``(0, 1)`` for no/yes,
@@ -40,8 +40,8 @@ class LAGER(Judge):
             ``"probabilities_twice"``: the same with a second softmax over the average, as in the authors' ablation.
         readout: ``"expectation"``, or ``"argmax"``: the value of the likeliest label, the first one of a tie.
 
-    Edge values: constant logits give the mean of ``values``. All arithmetic is float64: expectations in bfloat16 leave
-    the scale (core-methods 2.3).
+    Edge values: constant logits give the mean of ``values``. All arithmetic is float64: softmax in bfloat16
+    does not sum to 1, and expectations leave the scale.
 
     Example:
         >>> from innerjudge.extraction import Features, Provenance

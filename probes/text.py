@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -12,8 +13,6 @@ from ..models.errors import InnerjudgeError
 from .judge import Judge, Scores
 from .scale import Answer, checked_values, default_answers
 from .verdict_text import find_verdict
-
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class TextJudge(Judge):
@@ -29,8 +28,8 @@ class TextJudge(Judge):
         cue: Text before the verdict, such as ``"Score:"``; read in reasoned generations.
         labels: The verdict strings in order.
         values: What each is worth as a score. ``None`` for choices: scores are then one-hot ``[n, K]`` with ``K`` the
-            number of ``labels`` (or of the features' option lines, where they name it), ``-inf`` beyond an item's
-            options, and the verdict's label is the 0-based index.
+            largest number of options, ``-inf`` beyond an item's own, and the verdict's label is the 0-based index. The
+            features' ``"labels"`` must then say how many options each item has: no further letter is a verdict.
         answers: The verdict's label for each value; by default the values, and ``False, True`` for ``(0, 1)``.
 
     Example:
@@ -70,7 +69,7 @@ class TextJudge(Judge):
                 raise InnerjudgeError(
                     f"given {len(self.labels)} labels and {len(self.values)} values, expected one each"
                 )
-        self.needs = (generation,)
+        self.needs = (generation,) if values is not None else (generation, "labels")
 
     @classmethod
     def rating(cls, *, generation: Literal["direct", "reasoned"] = "direct", scale: tuple[int, int] = (1, 5)) -> Self:
@@ -101,7 +100,7 @@ class TextJudge(Judge):
             >>> TextJudge.choice(n_options=3).labels
             ('A', 'B', 'C')
         """
-        return cls(generation=generation, cue="Answer:", labels=tuple(_LETTERS[:n_options]), values=None)
+        return cls(generation=generation, cue="Answer:", labels=tuple(ascii_uppercase[:n_options]), values=None)
 
     @classmethod
     def pair(cls, *, generation: Literal["direct", "reasoned"] = "direct") -> Self:
@@ -118,13 +117,13 @@ class TextJudge(Judge):
         counts = self._counts(features)
         cue = self.cue if self.generation == "reasoned" else None
         return [
-            find_verdict(text, self.labels[: counts[k]], cue=cue)
+            find_verdict(text, self.labels[: counts[k]], cue=cue) if counts[k] else "no options to choose from"
             for k, text in enumerate(features.texts[self.generation])
         ]
 
     def _counts(self, features: Features) -> list[int]:
-        if self.values is None and "labels" in features.arrays:
-            return [int(n) or len(self.labels) for n in features.arrays["labels"]]
+        if self.values is None:
+            return [int(n) for n in features["labels"]]
         return [len(self.labels)] * len(features)
 
     def _unreadable(self, features: Features) -> dict[str, str]:

@@ -20,7 +20,7 @@ from .scale import Answer
 class TunedLAGER(LAGER, LearningJudge):
     r"""LAGER whose layer weights ``w = softmax(theta)`` are fitted to human scores (arXiv 2508.03550, section 3.3).
 
-    Recipe of the authors (core-methods 2.4): ``theta`` starts at zero, Adam, batches of 4, one epoch. Their plateau
+    Recipe of the paper and the authors' code: ``theta`` starts at zero, Adam, batches of 4, one epoch. Their plateau
     schedule is stepped once an epoch and never acts in one or two epochs; it is left out. Losses, with ``y`` the mean
     human score:
 

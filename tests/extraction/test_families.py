@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import HiddenStates, QueryKey, extract
-from innerjudge.models.errors import InnerjudgeError
+from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, extract
+from innerjudge.models.errors import InnerjudgeError, UnreadableError
 from innerjudge.models.loading import wrap
 from transformers import (
     BloomConfig,
@@ -60,3 +60,24 @@ def test_a_family_without_readable_heads_is_told_so(words: Any, random_items: An
     with pytest.raises(InnerjudgeError, match="handed over queries and keys"):
         extract(lm, random_items((12,)), [QueryKey("after")])
     assert len(extract(lm, random_items((12,)), [HiddenStates("score")])) == 1
+
+
+def test_what_a_family_does_not_give_is_missing_beside_other_readouts(words: Any, random_items: Any) -> None:
+    torch.manual_seed(0)
+    items = random_items((12, 9))
+    bloom = wrap(BloomForCausalLM(BloomConfig(vocab_size=61, hidden_size=32, n_layer=2, n_head=4)), words)
+    gptj = wrap(
+        GPTJForCausalLM(GPTJConfig(vocab_size=61, n_embd=32, n_layer=2, n_head=4, n_positions=64, rotary_dim=4)), words
+    )
+    asked = [LabelLogits(), QueryKey("before"), QueryKey("after")]
+    for lm, lost in ((bloom, {"qk/before", "qk/after"}), (gptj, {"qk/after"})):
+        features = extract(lm, items, asked, batch_size=1)
+        assert features.missing.keys() == lost
+        assert all(set(features.missing[name]) == set(features.ids) for name in lost)
+        assert not any(features[name].any() for name in lost)
+        alone = extract(lm, items, asked[:1], batch_size=1)
+        assert np.array_equal(features["logits/score"], alone["logits/score"])
+        assert features.present("logits/score").all()
+        with pytest.raises(UnreadableError):
+            extract(lm, items, [QueryKey("after"), AttentionWeights()] if lm is bloom else [QueryKey("after")])
+    assert np.abs(extract(gptj, items, asked)["qk/before"]).max() > 0

@@ -59,6 +59,23 @@ def test_an_incomplete_folder_is_refused(tmp_path: Path, lost: str) -> None:
         Features.load(tmp_path)
 
 
+@pytest.mark.parametrize("broken", ["json", "tensors", "provenance", "key", "list"])
+def test_broken_files_are_told_in_words(tmp_path: Path, broken: str) -> None:
+    features().save(tmp_path)
+    header = json.loads((tmp_path / "features.json").read_text())
+    if broken == "tensors":
+        (tmp_path / "features.safetensors").write_bytes(b"no tensors")
+    elif broken == "provenance":
+        header["provenance"]["colour"] = "red"
+    elif broken == "key":
+        del header["texts"]
+    text = {"json": "{", "list": "[]"}.get(broken, json.dumps(header))
+    (tmp_path / "features.json").write_text(text)
+    with pytest.raises(InnerjudgeError, match="expected features that can be read") as caught:
+        Features.load(tmp_path)
+    assert "run `innerjudge extract` again" in str(caught.value)
+
+
 def test_a_save_that_is_cut_off_leaves_no_complete_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     features(seed=1).save(tmp_path)
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
+import torch
+from innerjudge.extraction import (
+    AttentionWeights,
+    Features,
+    HiddenStates,
+    LabelLogits,
+    QueryKey,
+    ResponseLogProb,
+    extract,
+)
+from innerjudge.extraction.generation import generate
+from innerjudge.extraction.residual import ResidualTap
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
-from innerjudge.models.positions import Encoded
+from innerjudge.models.positions import Encoded, unreadable
 
 ALL = [HiddenStates("reasoning_end"), LabelLogits("score"), QueryKey(), AttentionWeights(), ResponseLogProb()]
 NAMES = [readout.name for readout in ALL]
@@ -136,3 +148,23 @@ def test_nothing_asked_for_is_refused(lm: LanguageModel, random_items: Any) -> N
 def test_one_position_means_one_token(lm: LanguageModel, random_items: Any, readout: Any) -> None:
     with pytest.raises(InnerjudgeError, match="a position of one token"):
         extract(lm, random_items((12, 9)), [readout])
+
+
+def test_items_that_cannot_be_put_to_the_model(lm: LanguageModel, tmp_path: Path) -> None:
+    items = [unreadable(name, "g", "given 30 options") for name in "ab"]
+    features = extract(lm, items, ALL)
+    assert features.missing == {name: dict.fromkeys("ab", "given 30 options") for name in NAMES}
+    features.save(tmp_path)
+    assert Features.load(tmp_path).missing == features.missing
+    written = generate(lm, items, name="direct", max_new_tokens=2)
+    assert written.missing == {"direct": dict.fromkeys("ab", "given 30 options")}
+
+
+def test_states_are_brought_to_the_final_norm(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model over several devices; the meta device stands for another one."""
+    other = replace(lm.anatomy, unembedding=torch.nn.Linear(32, 61, device="meta"))
+    assert other.label_logits(torch.zeros(1, 2, 32), torch.zeros(1, 3, dtype=torch.long)).device.type == "meta"
+    tap = ResidualTap(lm.anatomy, torch.zeros(1, 1, dtype=torch.long), keep_normed=False)
+    tap._rows = [torch.zeros(1, 1, 32), torch.zeros(1, 1, 32)]
+    monkeypatch.setattr(type(lm.anatomy), "on_norm", lambda _a, states: states.to("meta"))
+    assert tap.states.device.type == "meta"

@@ -133,8 +133,13 @@ def test_the_beginning_token_comes_once(name: str, tokenizer: Any, kind: str) ->
             assert begin not in ids
     if tokenizer.chat_template:
         turn = [{"role": "user", "content": "Hi?"}]
-        official = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=True)["input_ids"]
-        assert list(trace.ids[: trace.positions["prompt_end"][0] + 1]) == list(official)
+        empty = encode_trace(tokenizer, Trace(question_id="q", candidate_id="0", prompt="Hi?", response=""))
+        for coded, thinking in ((empty, True), (trace, False)):
+            official = tokenizer.apply_chat_template(turn, add_generation_prompt=True, enable_thinking=thinking)
+            shared = list(official["input_ids"])
+            if name.startswith("deepseek") and not thinking:  # its template has no switch: the block is closed
+                shared[-1:] = tokenizer("\n\n</think>\n\n", add_special_tokens=False)["input_ids"]
+            assert list(coded.ids[: coded.positions["prompt_end"][0] + 1]) == shared
 
 
 @pytest.mark.parametrize("labels", [tuple(str(s) for s in range(1, 11)), ("good", "antidisestablishment")])

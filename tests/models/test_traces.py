@@ -100,10 +100,7 @@ def test_markers_in_the_question_are_not_the_reasoning(name: str, tokenizers: di
     assert encoded.positions["reasoning_end"][0] > encoded.positions["reasoning_start"][0]
     assert encoded.positions["reasoning_start"][0] > encoded.positions["prompt_end"][0]
     without = encode_trace(tokenizer, trace("It is a marker.", question))
-    if name == "deepseek-r1-distill-qwen":  # its template opens a block, which is never closed
-        assert without.missing == {"reasoning_end": "no </think> in the response"}
-    else:
-        assert set(without.missing) == {"reasoning_start", "reasoning_end"}
+    assert set(without.missing) == {"reasoning_start", "reasoning_end"}
 
 
 def test_the_first_closing_marker_after_the_opening_counts(name: str, tokenizers: dict[str, Any]) -> None:
@@ -120,10 +117,6 @@ def test_the_first_closing_marker_after_the_opening_counts(name: str, tokenizers
         ("It is 2.", {"reasoning_start": "no <think> in the response", "reasoning_end": "no </think> in the response"}),
         ("<think>It is", {"reasoning_end": "no </think> in the response"}),
         (
-            "is</think>2",
-            {"reasoning_start": "no <think> in the response", "reasoning_end": "no <think> before </think>"},
-        ),
-        (
             "",
             {
                 "reasoning_start": "no <think> in the response",
@@ -138,6 +131,28 @@ def test_what_a_trace_lacks_has_a_reason(response: str, missing: dict[str, str],
         encoded = encode_trace(tokenizers[name], trace(response))
         assert encoded.missing == missing, name
         assert encoded.positions.keys().isdisjoint(missing)
+
+
+def test_reasoning_that_is_only_closed_starts_at_the_prompt(name: str, tokenizers: dict[str, Any]) -> None:
+    """R1 style: written for a template that opened the block, read through one that did not."""
+    encoded = encode_trace(tokenizers[name], trace("One and one.</think>2"))
+    assert encoded.missing == {}
+    assert "One and one.</think>" in upto(tokenizers[name], encoded, "reasoning_end")
+    if name != "deepseek-r1-distill-qwen":
+        assert encoded.positions["reasoning_start"] == encoded.positions["prompt_end"]
+
+
+@pytest.mark.parametrize("name", ["deepseek-r1-distill-qwen", "qwen3"])
+def test_an_answer_without_markers_is_not_reasoning(name: str, tokenizers: dict[str, Any]) -> None:
+    tokenizer = tokenizers[name]
+    plain = encode_trace(tokenizer, trace("It is 2."))
+    assert set(plain.missing) == {"reasoning_start", "reasoning_end"}
+    assert upto(tokenizer, plain, "prompt_end").rstrip().endswith("</think>")
+    bare = encode_trace(tokenizer, trace(""))  # what answers are sampled from
+    assert "</think>" not in tokenizer.decode(list(bare.ids))
+    stored = tokenizer("It is", add_special_tokens=False)["input_ids"]
+    cut = encode_trace(tokenizer, trace("It is", response_ids=stored, sampled_by="me"), sampled_by="me")
+    assert cut.ids == (*bare.ids, *stored)  # replayed after the very prompt that it was sampled from
 
 
 @settings(max_examples=25, deadline=None)

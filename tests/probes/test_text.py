@@ -323,7 +323,16 @@ def test_choices_are_one_hot():
     assert (verdicts[0].label, verdicts[1].label) == (1, 2)
     assert verdicts[2].unscored == "no verdict in the text 'C'"  # it has two options
     assert judge.decision_function(features.take([0, 1]))[1, 3] == -np.inf
-    assert TextJudge.choice(n_options=3).decision_function(texts(["B"])).tolist() == [[0.0, 1.0, 0.0]]
+    three = TextJudge.choice(n_options=3)
+    assert three.decision_function(texts(["B"], labels=[3])).tolist() == [[0.0, 1.0, 0.0]]
+
+
+def test_choices_need_the_number_of_options():
+    assert TextJudge.choice().needs == ("direct", "labels")
+    with pytest.raises(InnerjudgeError, match="expected 'labels'"):
+        TextJudge.choice().verdicts(texts([" Z"]))
+    verdicts = TextJudge.choice().verdicts(texts([" Z", "A"], labels=[4, 0]))
+    assert [v.unscored for v in verdicts] == ["no verdict in the text ' Z'", "no options to choose from"]
 
 
 def test_the_named_judges_ask_as_the_prompts_do():
