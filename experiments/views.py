@@ -15,10 +15,10 @@ from ..extraction.generation import generate
 from ..extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from ..extraction.run import extract
 from ..models.chat import THINK
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
-from ..models.positions import Encoded, encode_prompt, encode_trace
+from ..models.positions import Encoded, encode_prompt, encode_trace, unreadable
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ..probes.judge import Judge
 from .progress import Steps, silent
@@ -155,21 +155,19 @@ def _joined(parts: Sequence[Features], passes: Passes) -> Features:
 
 def _as_trace(lm: LanguageModel, item: Rating, passes: Passes) -> Encoded:
     trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-    coded = encode_trace(lm.tokenizer, trace, markers=passes.markers)
-    return Encoded(id=item.id, group=item.group, ids=coded.ids, positions=coded.positions, missing=coded.missing)
+    return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers), id=item.id, group=item.group)
 
 
 def _asked(
-    lm: LanguageModel,
-    items: Sequence[_T],
-    ask: Callable[[_T, bool], Prompt],
-    more: Sequence[Readout],
-    passes: Passes,
+    lm: LanguageModel, items: Sequence[_T], ask: Callable[[_T, bool], Prompt], more: Sequence[Readout], passes: Passes
 ) -> list[Features]:
     """Label logits (and ``more``) where the verdict would stand, and the texts written there and after reasoning."""
 
     def encode(item: _T, reasoned: bool) -> Encoded:
-        prompt = ask(item, reasoned)
+        try:
+            prompt = ask(item, reasoned)
+        except UnreadableError as error:
+            return unreadable(item.id, item.group, str(error))
         return encode_prompt(lm.tokenizer, item.id, item.group, prompt, reasoned=reasoned, markers=passes.markers)
 
     readouts: list[Readout] = [LabelLogits(), *more]
