@@ -187,8 +187,7 @@ def _extract(
     lm: LanguageModel, encoded: Sequence[Encoded], readouts: Sequence[Readout], passes: Passes, what: str
 ) -> Features:
     wanted = [r for r in readouts if passes.wants(*_gives(r))]
-    advance = passes.steps(what, len(encoded))
-    return extract(lm, encoded, wanted, batch_size=passes.batch_size, on_batch=advance)
+    return extract(lm, encoded, wanted, batch_size=passes.batch_size, on_batch=passes.steps(what, len(encoded)))
 
 
 def _generate(lm: LanguageModel, encoded: Sequence[Encoded], name: str, tokens: int, passes: Passes) -> Features:

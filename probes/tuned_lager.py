@@ -134,7 +134,7 @@ class TunedLAGER(LAGER, LearningJudge):
                 ce = torch.nn.functional.nll_loss(log_p, nearest[rows])
                 loss = self.alpha * ce + (1 - self.alpha) * gap.mean()
                 optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
                 total += float(loss.detach()) * len(rows)
             losses.append(total / len(z))
