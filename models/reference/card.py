@@ -75,7 +75,7 @@ def _stage(number: int, stage: Mapping[str, Any]) -> str:
 def card(training: Mapping[str, Any], figures: Mapping[str, Any], config: Mapping[str, Any], trials: Any) -> str:
     """Write the card's text; every number in it comes from the arguments or from the generators' constants."""
     from .mixtures import OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
-    from .solve import VERDICT_SHARE
+    from .solve import FREE_ORDER, VERDICT_SHARE
     from .split import HELD_OUT_SEED
     from .train import EARLY_SHARE
 
@@ -83,7 +83,7 @@ def card(training: Mapping[str, Any], figures: Mapping[str, Any], config: Mappin
         parameters=training["parameters"], blocks=config["num_hidden_layers"], width=config["hidden_size"],
         heads=config["num_attention_heads"], kv=config["num_key_value_heads"],
         context=config["max_position_embeddings"],
-        verdicts=VERDICT_SHARE, weight=VERDICT_WEIGHT, early=EARLY_SHARE,
+        verdicts=VERDICT_SHARE, free=FREE_ORDER, weight=VERDICT_WEIGHT, early=EARLY_SHARE,
         option=OPTION_WEIGHT, solution=SOLUTION_WEIGHT, held_out=HELD_OUT_SEED,
     )  # fmt: skip
     stages = [training]
@@ -94,7 +94,7 @@ def card(training: Mapping[str, Any], figures: Mapping[str, Any], config: Mappin
         "## Training\n",
         *(_stage(number, stage) for number, stage in enumerate(stages, 1)),
         "## Figures on held-out items\n\n`python -m innerjudge.models.reference.measure --model DIR --seed "
-        f"{figures['seed']}` ({figures['seconds']:.0f} seconds). "
+        f"{figures['seed']} --scale {figures['scale']:g}` ({figures['seconds']:.0f} seconds). "
         "AUROC: right against wrong; within: mean over questions.\n",
         _figures("solve: the model's own traces, temperature 1, 8 a problem", figures["solve"]),
         _figures("rate: against the noiseless quality, unmarked responses", figures["rate"]),

@@ -48,21 +48,30 @@ def _named(rng: Random) -> Drawn:
     return f"Which option is the word {word}?", word, others
 
 
+def _phrase(rng: Random) -> Drawn:
+    """Options that share words, so that only a whole line, read to its end, tells which it is."""
+    one, two, three, four = rng.sample(ALL_WORDS, 4)
+    wrong = [one, two, f"{two} {one}", f"{one} {three}", f"{three} {two}"]
+    wrong += [f"{one} {two} {three}", f"{four} {one} {two}"]
+    return f"Which option is exactly {one} {two}?", f"{one} {two}", rng.sample(wrong, len(wrong))
+
+
 KNOWLEDGE: dict[str, Callable[[Random], Drawn]] = {
     "kind": _kind,
     "capital": _capital,
     "opposite": _opposite,
     "young": _young,
     "sum": _sum,
+    "phrase": _phrase,
 }
-_ODDS = {"kind": 8, "capital": 4, "opposite": 4, "young": 2, "sum": 2}
+_ODDS = {"kind": 8, "capital": 4, "opposite": 4, "young": 2, "sum": 2, "phrase": 6}
 
 
 def _build(task: str, seed: int, name: str, rng: Random, n_options: int) -> Choice | None:
     question, right, wrong = (_named if task == "synthetic" else KNOWLEDGE[task])(rng)
     texts = [right, *wrong[: n_options - 1]]
     style = rng.random()
-    if task not in ("sum", "synthetic") and style < 0.5:
+    if task not in ("sum", "synthetic", "phrase") and style < 0.5:
         shared = rng.choice(DECOR)
         texts = [f"{shared if style < 0.25 else rng.choice(DECOR)} {text}" for text in texts]
     first = texts[0]

@@ -41,13 +41,14 @@ def measure(folder: Path, *, seed: int = 0, scale: float = 1.0) -> dict[str, obj
 
     Example:
         >>> sorted(measure(WEIGHTS, scale=0.03))
-        ['choose', 'rate', 'seconds', 'seed', 'solve', 'verdict']
+        ['choose', 'rate', 'scale', 'seconds', 'seed', 'solve', 'verdict']
     """
     begun = time.time()
     model, tokenizer = load(folder)
     first = HELD_OUT_SEED + 100 * seed
     figures: dict[str, object] = {
         "seed": seed,
+        "scale": scale,
         "solve": measure_solve(model, tokenizer, first, scale),
         "rate": measure_rate(model, tokenizer, first + 20, scale),
         "verdict": measure_verdict(model, tokenizer, first + 40, scale),

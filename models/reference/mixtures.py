@@ -29,8 +29,19 @@ JUDGING_MIXTURE = {
     "choose_line": 6,
     "choose_reasoned": 1,
 }
-#: The last stage adds letters.
-LAST_MIXTURE = JUDGING_MIXTURE | {"choose_letter": 8, "choose_line": 14}
+#: The last stage asks for verdicts and letters most.
+LAST_MIXTURE = {
+    "solve": 30,
+    "rate_direct": 14,
+    "rate_marked": 20,
+    "rate_reasoned": 5,
+    "verdict_direct": 8,
+    "verdict_reasoned": 3,
+    "choose_option": 7,
+    "choose_letter": 7,
+    "choose_line": 5,
+    "choose_reasoned": 1,
+}
 #: The beginning of the first stage, in which copying and arithmetic are learnt before judging.
 EARLY_MIXTURE = {"solve": 60, "rate_marked": 15, "choose_option": 25}
 #: Loss weight of the worked solution that a user's turn holds: it teaches arithmetic at no further cost.

@@ -32,14 +32,14 @@ class Problem:
 
 
 def _chain(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]] | None:
-    value = start = rng.randint(2, 30)
+    value = start = rng.randint(2, 15)
     parts = [rng.choice(_OPENERS).format(start)]
     groups: list[list[tuple[str, int]]] = []
-    for _ in range(rng.randint(2, 4)):
-        op = rng.choice("++--*")
-        right = rng.randint(2, 9) if op == "*" or rng.random() < 0.6 else rng.randint(10, 29)
+    for _ in range(rng.randint(2, 5)):
+        op = rng.choice("+++---*")
+        right = rng.randint(2, 3 if op == "*" else 9)
         value = apply(value, op, right)
-        if not 0 <= value <= 99:
+        if not 0 <= value <= 40:
             return None
         kind = _TIMES if op == "*" else _ADD if op == "+" else _TAKE
         parts.append(rng.choice(kind).format(right))
@@ -51,7 +51,7 @@ def _chain(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]] | None:
 
 
 def _sum(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]]:
-    numbers = [rng.randint(2, 29) for _ in range(rng.randint(3, 4))]
+    numbers = [rng.randint(2, 9) for _ in range(rng.randint(3, 5))]
     listed = ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
     prompt = rng.choice((f"What is {' + '.join(map(str, numbers))}?", f"Add {listed}.", f"Find the sum of {listed}."))
     return prompt, 0, [[("+", n) for n in numbers]]
@@ -59,7 +59,7 @@ def _sum(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]]:
 
 def _purchase(rng: Random) -> tuple[str, tuple[tuple[int, int], ...]]:
     goods = rng.sample(_GOODS, rng.randint(2, 3))
-    products = tuple((rng.randint(2, 9), rng.randint(2, 9)) for _ in goods)
+    products = tuple((rng.randint(2, 4), rng.randint(2, 5)) for _ in goods)
     listed = [f"{n} {good} at {price}" for good, (n, price) in zip(goods, products, strict=True)]
     return f"Buy {', '.join(listed[:-1])} and {listed[-1]}. What is the total?", products
 
@@ -82,11 +82,11 @@ def problems(n: int, *, seed: int) -> list[Problem]:
 
 def _draw(rng: Random, name: str) -> Problem | None:
     shape = rng.random()
-    if shape < 0.25:
+    if shape < 0.1:
         prompt, products = _purchase(rng)
         total = sum(a * b for a, b in products)
         return Problem(name, prompt, str(total), 0, (), products) if total <= LIMIT else None
-    drawn = _sum(rng) if shape < 0.5 else _chain(rng)
+    drawn = _sum(rng) if shape < 0.35 else _chain(rng)
     if drawn is None:
         return None
     prompt, start, groups = drawn

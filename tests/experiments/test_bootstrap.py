@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from innerjudge.experiments.bootstrap import both_scored, cluster_bootstrap, draw_counts, paired_difference
-from innerjudge.experiments.metrics import accuracy, auroc, kendall, spearman, within_question_auroc
+from innerjudge.experiments.metrics import accuracy, auroc, within_question_auroc
 from innerjudge.experiments.reranking import Rule, selection_accuracy
 from innerjudge.experiments.splits import rows_by_group
 from innerjudge.models.errors import InnerjudgeError
@@ -182,27 +182,3 @@ def test_paired_difference_skips_where_either_is_undefined() -> None:
 
 def test_both_scored() -> None:
     assert both_scored([1, None, 3, None], [1, 2, None, None]).tolist() == [True, False, False, False]
-
-
-@pytest.mark.slow
-def test_a_full_report_takes_seconds() -> None:
-    from time import perf_counter
-
-    labels, scores, groups = traces(questions=100)
-    answers = [str(i % 3) for i in range(len(groups))]
-    start = perf_counter()
-    text = None
-    for judge in range(15):
-        mine = scores + np.random.default_rng(judge).normal(size=len(scores))
-        made = [
-            auroc(labels, mine),
-            within_question_auroc(labels, mine, groups),
-            spearman(scores, mine),
-            kendall(scores, mine),
-        ]
-        made += [selection_accuracy(answers, mine, labels.tolist(), groups, rule=Rule(n)) for n in ("top@1", "top-maj")]
-        text = text or made
-        for one, other in zip(made, text, strict=True):
-            cluster_bootstrap(one, groups, seed=0)
-            paired_difference(one, other, groups, seed=0)
-    assert perf_counter() - start < 60

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,9 +144,7 @@ def test_a_damaged_folder(folder: Path, damage: Callable[[Path], None], parts: l
 def test_an_unknown_name_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    started = time.perf_counter()
     message = refusal("no-such-owner/no-such-model")
-    assert time.perf_counter() - started < 5
     assert "'no-such-owner/no-such-model'" in message
     assert "check the spelling and the network" in message
 

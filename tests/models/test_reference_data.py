@@ -79,7 +79,7 @@ def test_one_problem_has_many_right_traces():
         for _ in range(40):
             steps = solve.work(problem, rng, frozenset())
             texts.add("".join(write(step, rng) for step in steps))
-        assert len(texts) > 15
+        assert len(texts) > 8
 
 
 @pytest.mark.parametrize(
