@@ -172,7 +172,7 @@ def test_a_scale_that_the_tokenizer_splits(cli, tmp_path: Path, shared: Path) ->
         assert len(encode_prompt(tokenizer, "r", "r", rating_prompt("?", "!", scale=(1, 5))).label_ids) == 5
         with pytest.raises(InnerjudgeError, match=r"'10' is .*'1', '0'.*a scale of 1 to 5"):
             encode_prompt(tokenizer, "r", "r", rating_prompt("?", "!", scale=(1, 10)))
-    data = lines(tmp_path / "r.jsonl", RATING, RATING | {"item_id": "r2", "scores": [1]})
+    data = lines(tmp_path / "r.jsonl", *(RATING | {"item_id": f"r{k}", "scores": [k]} for k in range(1, 5)))
     for command in ("compare", "extract"):
         refused(cli(command, "--data", data, "--scale", "9995-9999", "--out", tmp_path / "out"), "one token")
         assert not (tmp_path / "out").exists()
