@@ -9,8 +9,12 @@ import pytest
 from innerjudge.experiments import views
 from innerjudge.experiments.panel import panel
 from innerjudge.experiments.views import Passes, pair_features, read
+from innerjudge.extraction import extract
+from innerjudge.extraction.readouts import LabelLogits
 from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
 from innerjudge.models.loading import LanguageModel
+from innerjudge.models.positions import encode_prompt
+from innerjudge.models.prompts import pair_prompt
 
 BETWEEN = ("reasoning_start", "reasoning_end")
 ITEMS: dict[str, list[Item]] = {
@@ -72,6 +76,10 @@ def test_a_swapped_pair_is_the_pair_of_swapped_responses(reference: LanguageMode
     by_hand = pair_features(reference, turned, passes, swapped=False)
     np.testing.assert_array_equal(swapped["logits/score"], by_hand["logits/score"])
     plain = pair_features(reference, pairs, passes, swapped=False)
+    asked = [pair_prompt(p.prompt, p.response_a, p.response_b) for p in pairs]
+    encoded = [encode_prompt(reference.tokenizer, p.id, p.id, q) for p, q in zip(pairs, asked, strict=True)]
+    as_given = extract(reference, encoded, [LabelLogits()])
+    np.testing.assert_allclose(plain["logits/score"], as_given["logits/score"], atol=1e-4)
     assert np.abs(plain["logits/score"] - swapped["logits/score"]).max() > 1e-3
 
 
