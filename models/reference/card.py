@@ -58,7 +58,7 @@ def _stage(number: int, stage: Mapping[str, Any]) -> str:
     picked = [*curve[:: max(1, len(curve) // 12)], curve[-1]]
     rows = [(c["step"], f"{c['loss']:.3f}", f"{c['seconds']:.0f}") for c in picked]
     flags = f" --judging STAGE{number - 1}" if stage.get("previous") else ""
-    flags += (" --last" if stage.get("last") else "") + (" --bf16" if stage["bf16"] else "")
+    flags += (f" --mixture {stage['stage']}" if stage.get("stage") else "") + (" --bf16" if stage["bf16"] else "")
     command = (
         f"python -m innerjudge.models.reference.train --out STAGE{number} --seed {stage['seed']}"
         f" --steps {stage['steps']} --tokens {stage['tokens_per_step']} --peak {stage['peak']}"

@@ -42,9 +42,23 @@ LAST_MIXTURE = {
     "choose_line": 5,
     "choose_reasoned": 1,
 }
+#: The stage of letters keeps a third of the rest, so that it is not forgotten.
+LETTER_MIXTURE = {
+    "solve": 10,
+    "rate_direct": 7,
+    "rate_marked": 4,
+    "rate_reasoned": 2,
+    "verdict_direct": 6,
+    "verdict_reasoned": 1,
+    "choose_option": 12,
+    "choose_letter": 38,
+    "choose_line": 20,
+}
 #: The beginning of the first stage, in which copying and arithmetic are learnt before judging.
 EARLY_MIXTURE = {"solve": 60, "rate_marked": 15, "choose_option": 25}
 #: Loss weight of the worked solution that a user's turn holds: it teaches arithmetic at no further cost.
 SOLUTION_WEIGHT = 0.5
 #: Loss weight of an option named by its text: few words that must be learnt from a long prompt.
 OPTION_WEIGHT = 3.0
+#: Mixtures that a later stage can be asked for by name.
+STAGES = {"judging": JUDGING_MIXTURE, "last": LAST_MIXTURE, "letters": LETTER_MIXTURE}

@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    set_seed,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 from .architecture import build_model
 from .batches import batches, loss_of
 from .corpus import examples
-from .mixtures import EARLY_MIXTURE, JUDGING_MIXTURE, LAST_MIXTURE, MIXTURE
+from .mixtures import EARLY_MIXTURE, JUDGING_MIXTURE, MIXTURE, STAGES
 from .tokenizer import render, train_tokenizer
 
 #: Share of the tokens that come from the early mixture, and the rough size of a chunk in tokens.
@@ -98,7 +94,8 @@ def train(
                 model.save_pretrained(out)
             print(f"step {step}/{steps} loss {mean:.3f} {seen / (time.time() - begun):.0f} tokens/s", flush=True)  # noqa: T201
     record = {
-        "seed": seed, "steps": steps, "tokens_per_step": tokens, "peak": peak, "bf16": bf16, "last": bool(mixture),
+        "seed": seed, "steps": steps, "tokens_per_step": tokens, "peak": peak, "bf16": bf16,
+        "stage": next((name for name, m in STAGES.items() if m == mixture), None),
         "seen": seen,
         "seconds": round(time.time() - begun, 1), "parameters": model.num_parameters(), "mixture": late,
         "early_mixture": {} if judging else EARLY_MIXTURE,
@@ -117,7 +114,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=4096)
     parser.add_argument("--peak", type=float, default=2e-3)
     parser.add_argument("--judging", type=Path, help="go on from this folder with the judging mixture")
-    parser.add_argument("--last", action="store_true", help="with the mixture of the last stage")
+    parser.add_argument("--mixture", choices=sorted(STAGES), help="with this mixture")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="faster on CPUs with bfloat16 instructions")
     given = parser.parse_args()
@@ -130,7 +127,7 @@ def main() -> None:
         peak=given.peak,
         bf16=given.bf16,
         judging=given.judging,
-        mixture=LAST_MIXTURE if given.last else None,
+        mixture=STAGES[given.mixture] if given.mixture else None,
     )
 
 
