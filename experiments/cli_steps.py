@@ -15,7 +15,6 @@ from .cli_model import load_quietly, make_passes
 
 if TYPE_CHECKING:
     from ..models.items import Item
-    from ..probes import Judge
 
 
 def register_steps(app: typer.Typer) -> None:
@@ -71,16 +70,18 @@ def fit(
     features: o.FeaturesFolder,
     judge: Annotated[str, typer.Option(help="Name of the judge as in reports, such as clue or qk-score.")],
     out: o.OutFolder,
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
     between: o.Between_ = o.Between.reasoning,
-    scale: o.Scale = "1-5",
 ) -> None:
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
 
-    All labelled items are used: extract the items to fit on and those to report on separately.
+    All labelled items are used (or `--limit` of them): extract the items to fit on and those to report on separately.
+    The model is not run, so there is nothing to set of batches, devices or dtypes; the scale is that of the extraction.
     """
-    from .jobs import fit_job
+    from .fit_job import fit_job
 
-    typer.echo(fit_job(features, judge, out, between=o.positions(between), scale=o.bounds(scale)))
+    typer.echo(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
 
 
 def score(
@@ -155,7 +156,7 @@ def _verdicts(
     judge_folder: Path, out: Path, source: _Source, reasoning_tokens: int, *, to_rank: bool = False
 ) -> tuple[list[Item], str]:
     """The items, and what was done."""
-    from ..probes import storage
+    from . import saved
     from .datasets import load_data
     from .jobs import items_of
     from .jsonl import read_items
@@ -167,12 +168,12 @@ def _verdicts(
         raise InnerjudgeError(
             f"given {'both' if source.data else 'neither'} of --features and --data, expected one: name the items"
         )
-    judge = storage.load(judge_folder)
+    judge, made = saved.load(judge_folder)
     if source.features is not None:
         items = read_items(source.features / "items.jsonl")
         if to_rank:
             require_rankable(kind_of(items[0]))
-        return items, score_features(judge, source.features, out)
+        return items, score_features(judge, source.features, out, name=made.name)
     assert source.data is not None
     found = load_data(source.data, limit=source.limit, seed=source.seed)
     if to_rank:
@@ -180,12 +181,6 @@ def _verdicts(
     lm = load_quietly(source.model, source.device, source.dtype, source.revision)
     require_model(judge, lm)
     with shown(Console(stderr=True)) as steps:
-        passes = make_passes(source.batch_size, _scale_of(judge), reasoning_tokens, steps)
+        passes = make_passes(source.batch_size, "{}-{}".format(*made.scale), reasoning_tokens, steps)
         items = items_of(lm, found, candidates=source.candidates, seed=source.seed, passes=passes)
-        return items, score_items(lm, judge, items, out, data=found.name, passes=passes)
-
-
-def _scale_of(judge: Judge) -> str:
-    """Scale of a rating judge, from its values; the default where it has none."""
-    values = getattr(judge, "values", None)
-    return f"{int(min(values))}-{int(max(values))}" if values and max(values) > 1 else "1-5"
+        return items, score_items(lm, judge, items, out, data=found.name, name=made.name, passes=passes)

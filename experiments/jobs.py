@@ -8,20 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from ..extraction.features import Features
 from ..extraction.provenance import provenance
 from ..models.errors import InnerjudgeError
 from ..models.items import Choice, Item, Pair
 from ..models.loading import LanguageModel
-from ..probes import Judge, LearningJudge, storage
 from .datasets import Dataset
-from .fitting import fit_seat
 from .jsonl import read_items, write_jsonl
 from .kinds import item_to_row, kind_of
-from .labels import label_of
-from .panel import panel
 from .sampling import sample_traces
 from .variants import permuted, responses
 from .views import Passes, read
@@ -147,42 +141,3 @@ def _clear_parts(out: Path) -> None:
     for folder in (out, out / "permuted"):
         if (folder / "features.json").is_file():
             shutil.rmtree(folder / "parts", ignore_errors=True)
-
-
-def fit_job(features_folder: Path, name: str, out: Path, *, between: tuple[str, str], scale: tuple[int, int]) -> str:
-    """Fit the judge called ``name`` on all labelled items of a features folder, and save it as the folder ``out``."""
-    features = Features.load(features_folder)
-    items = read_items(features_folder / "items.jsonl")
-    seats = panel(kind_of(items[0]), between=between, scale=scale)
-    if name not in seats:
-        raise InnerjudgeError(
-            f"given the judge {name!r}, expected one for {kind_of(items[0])} items: {', '.join(seats)}"
-        )
-    judge = seats[name].judge
-    check_new(out, ours="judge.json")
-    if (out / "judge.json").is_file():
-        return _already_fitted(judge, name, features, out)
-    turned = None
-    if (features_folder / "permuted" / "features.json").is_file():
-        seed = int(json.loads((features_folder / "job.json").read_text(encoding="utf-8"))["seed"])
-        moved, _ = permuted(cast(Sequence[Choice], items), seed=seed)
-        turned = (Features.load(features_folder / "permuted"), [item.answer for item in moved])
-    labels = [label_of(item) for item in items]
-    note = fit_seat(name, judge, features, labels, np.arange(len(items)), permuted=turned)
-    if isinstance(judge, LearningJudge) and judge.provenance_ is None:
-        raise InnerjudgeError(f"{note} Expected labelled items that the judge can read: see features.json, 'missing'")
-    if not isinstance(judge, LearningJudge):
-        judge.provenance_ = features.provenance
-        note = note or f"{name}: learns nothing from labels; set to these settings."
-    storage.save(judge, out)
-    known = sum(label is not None for label in labels)
-    return f"{note or f'{name}: fitted on {known} items.'} It is saved as {out}."
-
-
-def _already_fitted(judge: Judge, name: str, features: Features, out: Path) -> str:
-    saved = storage.load(out)
-    if repr(saved) != repr(judge):
-        raise InnerjudgeError(f"given --out {out}, which holds {saved!r}, expected a new folder for {name}: {judge!r}")
-    if saved.provenance_ is not None:
-        saved.provenance_.require(features.provenance, str(out))
-    return f"{out} is complete already."

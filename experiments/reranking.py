@@ -121,11 +121,11 @@ class Curve:
 
     Args:
         accuracy: ``[n_max]``; entry ``N - 1`` is for ``N`` candidates.
-        questions: How many questions every point averages.
+        each: The same of every question, ``[questions, n_max]``, for the bootstrap.
     """
 
     accuracy: Floats
-    questions: int
+    each: Floats
 
 
 def accuracy_against_n(
@@ -185,4 +185,4 @@ def accuracy_against_n(
         )
         for q in kept
     ]
-    return Curve(np.mean(curves, axis=0), len(kept))
+    return Curve(np.mean(curves, axis=0), np.array(curves))

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..extraction.features import Features
 from ..extraction.provenance import provenance
 from ..models.errors import InnerjudgeError
@@ -19,6 +17,7 @@ from ..models.loading import LanguageModel
 from ..probes import Judge, Verdict
 from .jsonl import read_items, write_jsonl
 from .kinds import item_to_row, kind_of
+from .saved import identity
 from .splits import rows_by_group
 from .verdict_rows import verdict_row
 from .views import Passes, read
@@ -27,15 +26,15 @@ from .views import Passes, read
 PART = 128
 
 
-def score_features(judge: Judge, folder: Path, out: Path) -> str:
-    """Verdict rows of a features folder into the JSONL file ``out``."""
+def score_features(judge: Judge, folder: Path, out: Path, *, name: str) -> str:
+    """Verdict rows of a features folder into the JSONL file ``out``; ``name`` is the judge's in those rows."""
     features, items = Features.load(folder), read_items(folder / "items.jsonl")
     if judge.provenance_ is not None:  # before what is there already is looked at
         judge.provenance_.require(features.provenance, type(judge).__name__)
-    if _is_complete(out, items, judge, folder.name):
+    if _is_complete(out, items, judge, folder.name, name):
         return f"{out} is complete already."
     verdicts = zip(items, judge.verdicts(features), strict=True)
-    write_jsonl(out, [verdict_row(i, v, data=folder.name, judge=type(judge).__name__) for i, v in verdicts])
+    write_jsonl(out, [_row(i, v, folder.name, judge, name) for i, v in verdicts])
     return f"{len(items)} verdicts are in {out}."
 
 
@@ -49,13 +48,15 @@ def require_model(judge: Judge, lm: LanguageModel) -> None:
         judge.provenance_.require(provenance(lm), type(judge).__name__)
 
 
-def score_items(lm: LanguageModel, judge: Judge, items: Sequence[Item], out: Path, *, data: str, passes: Passes) -> str:
+def score_items(
+    lm: LanguageModel, judge: Judge, items: Sequence[Item], out: Path, *, data: str, name: str, passes: Passes
+) -> str:
     """Verdict rows of items into the JSONL file ``out``; a killed run goes on after the whole chunks of ``out.part``.
 
     The first line of ``out.part`` says whose rows these are; those of another judge, model or data are refused.
     """
     require_model(judge, lm)
-    if _is_complete(out, items, judge, data):
+    if _is_complete(out, items, judge, data, name):
         return f"{out} is complete already."
     passes = replace(passes, needs=frozenset(judge.needs))
     part, header = out.with_name(out.name + ".part"), json.dumps({"job": _identity(lm, judge, items)})
@@ -63,7 +64,7 @@ def score_items(lm: LanguageModel, judge: Judge, items: Sequence[Item], out: Pat
     for start in range(len(rows), len(items), PART):
         chunk = items[start : start + PART]
         verdicts = zip(chunk, judge.verdicts(read(lm, chunk, passes)), strict=True)
-        new = [verdict_row(item, v, data=data, judge=type(judge).__name__) for item, v in verdicts]
+        new = [_row(item, v, data, judge, name) for item, v in verdicts]
         part.parent.mkdir(parents=True, exist_ok=True)
         if not part.is_file():
             part.write_text(f"{header}\n", encoding="utf-8")
@@ -108,12 +109,16 @@ def _ranked(item: Item, row: dict[str, Any], place: int) -> dict[str, Any]:
     return found | ({"answer": answer} if answer is not None else {})
 
 
-def _is_complete(out: Path, items: Sequence[Item], judge: Judge, data: str) -> bool:
+def _row(item: Item, verdict: Verdict, data: str, judge: Judge, name: str) -> dict[str, Any]:
+    return verdict_row(item, verdict, data=data, judge=name) | {"judge_id": identity(judge)}
+
+
+def _is_complete(out: Path, items: Sequence[Item], judge: Judge, data: str, name: str) -> bool:
     """Whether ``out`` holds these verdicts; a file of anything else is refused."""
     if not out.exists():
         return False
     rows = _read_rows(out)
-    known = [verdict_row(item, Verdict(item.id), data=data, judge=type(judge).__name__) for item in items]
+    known = [_row(item, Verdict(item.id), data, judge, name) for item in items]
     said = ("score", "label", "unscored")
     mine = [{k: v for k, v in row.items() if k not in said} for row in known]
     if mine != [{k: v for k, v in row.items() if k not in said} for row in rows]:
@@ -151,10 +156,7 @@ def _rows_so_far(part: Path, header: str) -> list[dict[str, Any]]:
 
 def _identity(lm: LanguageModel, judge: Judge, items: Sequence[Item]) -> str:
     """Hash of all that verdicts depend on."""
-    digest = hashlib.sha256(f"{judge!r} {provenance(lm).to_json()}".encode())
-    for name in judge.fitted:
-        value = getattr(judge, name, None)
-        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
+    digest = hashlib.sha256(f"{identity(judge)} {provenance(lm).to_json()}".encode())
     for item in items:
         digest.update(json.dumps([kind_of(item), item_to_row(item)], sort_keys=True).encode())
     return digest.hexdigest()[:16]

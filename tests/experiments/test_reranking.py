@@ -121,7 +121,7 @@ def test_curve_ends_at_the_selection_accuracy(name: str) -> None:
         correct = [a == "a" and i < 24 for i, a in enumerate(answers)]
     curve = accuracy_against_n(answers, scores, correct, groups, rule=rule, n_resamples=20, seed=0)
     assert len(curve.accuracy) == 8
-    assert curve.questions == 5
+    assert len(curve.each) == 5
     assert curve.accuracy[-1] == pytest.approx(selection_accuracy(answers, scores, correct, groups, rule=rule).value)
 
 
@@ -129,9 +129,9 @@ def test_curve_keeps_the_questions_with_enough_candidates() -> None:
     groups, answers, scores = ["p", "q", "q"], ["7", "7", "8"], [1.0, 2.0, 3.0]
     correct = [False, True, True]
     few = accuracy_against_n(answers, scores, correct, groups, rule=Rule("top@1"), seed=0)
-    assert (few.accuracy.tolist(), few.questions) == ([0.5], 2)
+    assert (few.accuracy.tolist(), len(few.each)) == ([0.5], 2)
     more = accuracy_against_n(answers, scores, correct, groups, rule=Rule("top@1"), n_max=2, seed=0)
-    assert (more.accuracy.tolist(), more.questions) == ([1.0, 1.0], 1)
+    assert (more.accuracy.tolist(), len(more.each)) == ([1.0, 1.0], 1)
     with pytest.raises(InnerjudgeError, match="given at most 2 candidates a question, expected a question with 3"):
         accuracy_against_n(answers, scores, correct, groups, rule=Rule("top@1"), n_max=3, seed=0)
     with pytest.raises(InnerjudgeError, match="given at most 0 candidates"):
