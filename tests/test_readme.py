@@ -31,8 +31,8 @@ def test_every_command_and_file_that_it_names_exists() -> None:
     from innerjudge.experiments.cli import app
 
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    blocks = "".join(re.findall(r"^```\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE))
-    typed = set(re.findall(r"innerjudge (\w+)", blocks))
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    typed = {name for language, block in fences if not language for name in re.findall(r"innerjudge +(\w+) ", block)}
     assert {"compare", "extract", "fit", "score", "rank", "models"} <= typed <= commands
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
