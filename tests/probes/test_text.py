@@ -278,7 +278,9 @@ def test_long_degenerate_texts_are_read(filler):
         for cue in (None, "Score:"):
             # A pattern that backtracks would not return at all.
             assert isinstance(find_verdict(labels[1] + filler * 20_000, labels, cue=cue), int | str)
-            assert isinstance(find_verdict(filler * 20_000, labels, cue=cue), str)
+            # Only fours, one after another, are a verdict of their own, and only on the scale.
+            fours = filler == "4 " and labels == SCALE and cue is None
+            assert isinstance(find_verdict(filler * 20_000, labels, cue=cue), int if fours else str)
 
 
 # The judge.
