@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -47,16 +48,27 @@ def figures(
         common = both_scored(outcome.scored, text.scored) if text is not None else everything
         for name, metric in metrics.items():
             here = cluster_bootstrap(metric(outcome, everything), groups, seed=seed, n_resamples=n_resamples)
+            if not name.endswith("unscored_wrong"):
+                here = _resting_on(here, groups, outcome.scored)
             rows.append(_row(data, outcome, name, here, unscored[name in BOTH_FORMS]))
             if text is not None and outcome is not text:
                 # Where unscored items count as wrong, leaving them out would change the question.
                 mask = everything if name.endswith("unscored_wrong") else common
                 a, b = metric(outcome, mask), metric(text, mask)
                 gap = paired_difference(a, b, groups, seed=seed, n_resamples=n_resamples)
+                gap = _resting_on(gap, groups, [True if keep else None for keep in mask])
                 rows.append(_row(data, outcome, f"{name}_minus_text", gap, int(len(items) - common.sum())))
     if kind == "trace":
         rows += _without_judge(cast(Sequence[Trace], items), data, seed, n_resamples)
     return rows
+
+
+def _resting_on(found: Interval, groups: Sequence[str], scored: Sequence[object | None]) -> Interval:
+    """The figure without an interval where one question alone has scored items: resampling it moves nothing."""
+    questions = {group for group, score in zip(groups, scored, strict=True) if score is not None}
+    if len(questions) >= 2 or found.low is None:
+        return found
+    return replace(found, low=None, high=None, reason="no interval from one question with scored items")
 
 
 def _row(data: str, outcome: Outcome, metric: str, found: Interval, unscored: int) -> ResultRow:

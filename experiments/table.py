@@ -77,8 +77,8 @@ def minus_metric(comparison: Comparison) -> str:
     return next(found, (comparison.headline[0] if comparison.headline else "") + MINUS_TEXT)
 
 
-#: Columns that the name of a judge may be folded to.
-_NAME = 14
+#: Columns from which on two metrics have room beside the names of the judges.
+_ROOMY = 100
 
 
 def print_tables(run: Run, console: Console, *, report: Path | None = None) -> None:
@@ -101,7 +101,7 @@ def print_tables(run: Run, console: Console, *, report: Path | None = None) -> N
 
 
 def _table(comparison: Comparison, width: int) -> Table:
-    shown = comparison.headline[: _metrics_with_room(comparison, width)]
+    shown = comparison.headline[: 2 if width >= _ROOMY else 1]
     minus = minus_metric(comparison)
     words = [title(metric) for metric in shown]
     if shown:
@@ -127,14 +127,6 @@ def _table(comparison: Comparison, width: int) -> Table:
         row = (Text(cell, style=style) for cell, style in zip(cells[line.judge], styles, strict=False))
         table.add_row(Text(name), *row)
     return table
-
-
-def _metrics_with_room(comparison: Comparison, width: int) -> int:
-    """Two headline metrics, or one where the names of the judges would be broken to bits."""
-    found = list(lines(comparison))
-    longest = min(_NAME, max((len(line.judge) for line in found), default=0) + 2)
-    columns = list(zip(*(_cells(line, 2) for line in found), strict=True))
-    return 2 if longest + sum(max(map(len, column)) + 1 for column in columns) <= width else 1
 
 
 def _cells(line: Line, shown: int) -> list[str]:

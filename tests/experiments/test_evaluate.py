@@ -133,3 +133,17 @@ def test_pairs_in_both_orders() -> None:
     assert found["length", "accuracy_both_orders"].value == 0.5
     # On pairs 0 and 2: length 1 of 2, text 2 of 2.
     assert found["length", "accuracy_both_orders_minus_text"].value == -0.5
+
+
+def test_one_scored_question_has_no_interval() -> None:
+    items = [
+        Rating(item_id=f"{q}{k}", prompt="?", response="!", scores=(k,), extra={"question_id": q})
+        for q in "pq"
+        for k in range(3)
+    ]
+    verdicts = [
+        Verdict(i.id, score=float(k)) if i.group == "p" else Verdict(i.id, unscored="why") for k, i in enumerate(items)
+    ]
+    (row, *_) = figures([Outcome(judge="j", verdicts=verdicts)], data="d", kind="rating", items=items, seed=0)
+    assert (row.metric, row.value, row.low, row.high, row.unscored) == ("spearman", pytest.approx(1.0), None, None, 3)
+    assert row.reason == "no interval from one question with scored items"
