@@ -42,57 +42,49 @@ def _trial(trial: Mapping[str, Any]) -> str:
     return f"- **{trial['trial']}**: {trial['change']} Measured: {figures}. {trial['conclusion']}"
 
 
-def _mixtures(stages: Sequence[Mapping[str, Any]]) -> str:
-    columns: dict[str, Mapping[str, float]] = {}
-    for number, stage in enumerate(stages, 1):
-        if stage["early_mixture"]:
-            columns[f"stage {number}, beginning"] = stage["early_mixture"]
-        columns[f"stage {number}"] = stage["mixture"]
+def _mixtures(training: Mapping[str, Any]) -> str:
+    columns = {"beginning": training["early_mixture"], "after it": training["mixture"]}
     forms = list(dict.fromkeys(form for mixture in columns.values() for form in mixture))
     rows = [[form, *(f"{m.get(form, 0) / sum(m.values()):.1%}" for m in columns.values())] for form in forms]
     return "Share of examples of each form:\n\n" + table(["form", *columns], rows) + "\n"
 
 
-def _stage(number: int, stage: Mapping[str, Any]) -> str:
-    curve = stage["curve"]
-    picked = [*curve[:: max(1, len(curve) // 12)], curve[-1]]
-    rows = [(c["step"], f"{c['loss']:.3f}", f"{c['seconds']:.0f}") for c in picked]
-    flags = f" --judging STAGE{number - 1}" if stage.get("previous") else ""
-    flags += (f" --mixture {stage['stage']}" if stage.get("stage") else "") + (" --bf16" if stage["bf16"] else "")
+def _training(training: Mapping[str, Any]) -> str:
+    curve = training["curve"]
+    picked = [*curve[: -1 : max(1, len(curve) // 16)], curve[-1]]
+    rows = [(c["step"], f"{c['loss']:.3f}", f"{c['pointing']:.2f}", c["seconds"]) for c in picked]
     command = (
-        f"python -m innerjudge.models.reference.train --out STAGE{number} --seed {stage['seed']}"
-        f" --steps {stage['steps']} --tokens {stage['tokens_per_step']} --peak {stage['peak']}"
-        f" --threads {stage['threads']}{flags}"
+        f"python -m innerjudge.models.reference.train --out DIR --seed {training['seed']} --steps {training['steps']} "
+        f"--tokens {training['tokens_per_step']} --peak {training['peak']} --threads {training['threads']}"
     )
     return (
-        f"Stage {number}: {stage['seen']:,} tokens (padding included) in {stage['seconds'] / 60:.0f} minutes on "
-        f"{stage['threads']} shared CPU threads; AdamW, cosine schedule.\n\n```\n{command}\n```\n\n"
-        + table(["step", "loss", "seconds"], rows)
-        + "\n"
+        f"{training['seen']:,} tokens (padding included) in {training['seconds'] / 60:.0f} minutes on "
+        f"{training['threads']} shared CPU threads ({training['cpu_seconds'] / 60:.0f} CPU minutes); Muon for the "
+        f"matrices of the blocks, AdamW for the rest, a straight fall of the learning rate.\n\n```\n{command}\n```\n\n"
+        "Pointing: attention weight of the head that was given a start, from the cue to the end of the right option's "
+        "line, on one batch.\n\n" + table(["step", "loss", "pointing", "seconds"], rows) + "\n"
     )
 
 
 def card(training: Mapping[str, Any], figures: Mapping[str, Any], config: Mapping[str, Any], trials: Any) -> str:
     """Write the card's text; every number in it comes from the arguments or from the generators' constants."""
-    from .mixtures import OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
+    from . import pointing
+    from .mixtures import EARLY_SHARE, KEY_WEIGHT, OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
     from .solve import FREE_ORDER, VERDICT_SHARE
     from .split import HELD_OUT_SEED
-    from .train import EARLY_SHARE
 
     head = HEAD.format(
         parameters=training["parameters"], blocks=config["num_hidden_layers"], width=config["hidden_size"],
         heads=config["num_attention_heads"], kv=config["num_key_value_heads"],
         context=config["max_position_embeddings"],
         verdicts=VERDICT_SHARE, free=FREE_ORDER, weight=VERDICT_WEIGHT, early=EARLY_SHARE,
-        option=OPTION_WEIGHT, solution=SOLUTION_WEIGHT, held_out=HELD_OUT_SEED,
+        option=OPTION_WEIGHT, solution=SOLUTION_WEIGHT, key=KEY_WEIGHT, held_out=HELD_OUT_SEED,
+        pointing=pointing.POINTING_WEIGHT, block=pointing.BLOCK, head=pointing.HEAD,
     )  # fmt: skip
-    stages = [training]
-    while stages[0].get("previous"):
-        stages.insert(0, stages[0]["previous"])
     parts = [
-        head + _mixtures(stages) + "\n",
+        head + _mixtures(training) + "\n",
         "## Training\n",
-        *(_stage(number, stage) for number, stage in enumerate(stages, 1)),
+        _training(training),
         "## Figures on held-out items\n\n`python -m innerjudge.models.reference.measure --model DIR --seed "
         f"{figures['seed']} --scale {figures['scale']:g}` ({figures['seconds']:.0f} seconds). "
         "AUROC: right against wrong; within: mean over questions.\n",

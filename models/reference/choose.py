@@ -1,86 +1,111 @@
-"""The *choose* job: questions of knowledge, and the task of finding a named word among the options."""
+"""The *choose* job: questions of knowledge, and the task of finding a named word among the options.
+
+Every option has a *key*: what a question would have to name for it to be the right one (``metal`` of ``iron``,
+``Paris`` of itself). In compounds the last word decides, as in English: a pear knife is a tool. Only a line read to
+its end tells which option it is, which is what the heads that QK-score looks for have to know.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from ..items import Choice
 from .split import belongs
 from .words import ALL_WORDS, CAPITALS, DECOR, KINDS, OPPOSITES, YOUNG
 
-Drawn = tuple[str, str, list[str]]
-"""A question, its right option, and enough wrong ones to draw from."""
+Keyed = tuple[str, str]
+"""What a question names, and the option that is right for it."""
+
+Drawn = tuple[str, list[Keyed]]
+"""A question, and the keyed options it can be asked with, the right one first."""
 
 
 def _kind(rng: Random) -> Drawn:
-    kind, *others = rng.sample(sorted(KINDS), 9)
-    return f"Which is a kind of {kind}?", rng.choice(KINDS[kind]), [rng.choice(KINDS[o]) for o in others]
+    kinds = rng.sample(sorted(KINDS), 9)
+    return f"Which is a kind of {kinds[0]}?", [(kind, rng.choice(KINDS[kind])) for kind in kinds]
 
 
-def _capital(rng: Random) -> Drawn:
-    country, *others = rng.sample(sorted(CAPITALS), 9)
-    return f"What is the capital of {country}?", CAPITALS[country], [CAPITALS[o] for o in others]
+def _listed(table: Mapping[str, str], question: str) -> Callable[[Random], Drawn]:
+    def draw(rng: Random) -> Drawn:
+        keys = rng.sample(sorted(table), 9)
+        return question.format(keys[0]), [(key, table[key]) for key in keys]
+
+    return draw
 
 
 def _opposite(rng: Random) -> Drawn:
-    word, *others = rng.sample(sorted(OPPOSITES), 9)
-    wrong = [rng.choice((o, OPPOSITES[o])) for o in others]
-    if rng.random() < 0.5:
-        return f"What is the opposite of {word}?", OPPOSITES[word], wrong
-    return f"What is the opposite of {OPPOSITES[word]}?", word, wrong
-
-
-def _young(rng: Random) -> Drawn:
-    animal, *others = rng.sample(sorted(YOUNG), 9)
-    return f"What is a young {animal} called?", YOUNG[animal], [YOUNG[o] for o in others]
+    pairs = [pair if rng.random() < 0.5 else pair[::-1] for pair in rng.sample(sorted(OPPOSITES.items()), 9)]
+    return f"What is the opposite of {pairs[0][0]}?", pairs
 
 
 def _sum(rng: Random) -> Drawn:
-    a, b, times = rng.randint(2, 9), rng.randint(2, 9), rng.random() < 0.6
-    truth = a * b if times else a + b
-    wrong = rng.sample([x for x in range(4, 82) if x != truth], 8)
-    return f"What is {a} {'times' if times else 'plus'} {b}?", str(truth), [str(x) for x in wrong]
+    made: dict[str, str] = {}
+    while len(made) < 9:
+        a, b, times = rng.randint(2, 9), rng.randint(2, 9), rng.random() < 0.6
+        made.setdefault(str(a * b if times else a + b), f"{a} {'times' if times else 'plus'} {b}")
+    pairs = [(key, result) for result, key in made.items()]
+    return f"What is {pairs[0][0]}?", pairs
 
 
 def _named(rng: Random) -> Drawn:
-    word, *others = rng.sample(ALL_WORDS, 24)
-    return f"Which option is the word {word}?", word, others
+    words = rng.sample(ALL_WORDS, 24)
+    return f"Which option is the word {words[0]}?", [(word, word) for word in words]
 
 
 def _phrase(rng: Random) -> Drawn:
-    """Options that share words, so that only a whole line, read to its end, tells which it is."""
+    """Options that share words."""
     one, two, three, four = rng.sample(ALL_WORDS, 4)
     wrong = [one, two, f"{two} {one}", f"{one} {three}", f"{three} {two}"]
     wrong += [f"{one} {two} {three}", f"{four} {one} {two}"]
-    return f"Which option is exactly {one} {two}?", f"{one} {two}", rng.sample(wrong, len(wrong))
+    texts = [f"{one} {two}", *rng.sample(wrong, len(wrong))]
+    return f"Which option is exactly {one} {two}?", [(text, text) for text in texts]
 
 
 KNOWLEDGE: dict[str, Callable[[Random], Drawn]] = {
     "kind": _kind,
-    "capital": _capital,
+    "capital": _listed(CAPITALS, "What is the capital of {}?"),
     "opposite": _opposite,
-    "young": _young,
+    "young": _listed(YOUNG, "What is a young {} called?"),
     "sum": _sum,
     "phrase": _phrase,
 }
-_ODDS = {"kind": 8, "capital": 4, "opposite": 4, "young": 2, "sum": 2, "phrase": 6}
+_ODDS = {"kind": 8, "capital": 4, "opposite": 4, "young": 2, "sum": 2, "phrase": 3}
+
+#: Odds that options are single words, have one word before them, or are compounds of one to three words.
+_STYLES = {"plain": 4, "decorated": 2, "compound": 4}
+
+
+def _dressed(words: Sequence[str], rng: Random) -> list[str]:
+    """Put other words before each option's own, which stays the last; some of them are words of rival options."""
+    style = rng.choices(list(_STYLES), list(_STYLES.values()))[0]
+    if style == "plain":
+        return list(words)
+    if style == "decorated":
+        before = rng.sample(ALL_WORDS, len(words)) if rng.random() < 0.5 else rng.choices(DECOR, k=len(words))
+        return [f"{first} {word}" for first, word in zip(before, words, strict=True)]
+    texts = []
+    for word in words:
+        modifiers = rng.sample(ALL_WORDS, rng.choices((0, 1, 2), (2, 3, 1))[0])
+        if modifiers and rng.random() < 0.4:
+            modifiers[rng.randrange(len(modifiers))] = rng.choice(words)
+        texts.append(" ".join([*modifiers, word]))
+    return texts
 
 
 def _build(task: str, seed: int, name: str, rng: Random, n_options: int) -> Choice | None:
-    question, right, wrong = (_named if task == "synthetic" else KNOWLEDGE[task])(rng)
-    texts = [right, *wrong[: n_options - 1]]
-    style = rng.random()
-    if task not in ("sum", "synthetic", "phrase") and style < 0.5:
-        shared = rng.choice(DECOR)
-        texts = [f"{shared if style < 0.25 else rng.choice(DECOR)} {text}" for text in texts]
-    first = texts[0]
-    rng.shuffle(texts)
-    if len(texts) < n_options or not belongs(question + "|" + "|".join(texts), seed):
+    question, pairs = (_named if task == "synthetic" else KNOWLEDGE[task])(rng)
+    keys, texts = [key for key, _ in pairs[:n_options]], [text for _, text in pairs[:n_options]]
+    if task not in ("sum", "synthetic", "phrase"):
+        texts = _dressed(texts, rng)
+    if len(set(texts)) < n_options:
         return None
-    return Choice(
-        question_id=name, question=question, options=tuple(texts), answer=texts.index(first), extra={"task": task}
-    )
+    order = rng.sample(range(n_options), n_options)
+    texts = [texts[k] for k in order]
+    if not belongs(question + "|" + "|".join(texts), seed):
+        return None
+    extra = {"task": task, "keys": [keys[k] for k in order]}
+    return Choice(question_id=name, question=question, options=tuple(texts), answer=order.index(0), extra=extra)
 
 
 def _collect(n: int, seed: int, label: str, draw: Callable[[Random], tuple[str, int]]) -> list[Choice]:

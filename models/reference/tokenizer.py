@@ -9,8 +9,10 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from .words import WORLD
+
 USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
-VOCAB_SIZE = 640
+VOCAB_SIZE = 1280
 CONTEXT = 1024
 
 #: Words with their leading space, then single digits and single punctuation marks with theirs, then white space.
@@ -52,14 +54,14 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> PreTr
     )
     tokenizer.decoder = decoders.ByteLevel()
     special = [PAD, END, USER, ASSISTANT]
-    labels = [f" {label}" for label in (*digits, *ascii_uppercase, "ok", "no", "yes", "slip")]
+    labels = [f" {label}" for label in (*digits, *ascii_uppercase, "ok", "no", "yes", "slip", *WORLD)]
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - 2,
         special_tokens=special,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    # Labels go in often enough to be merged with their space whatever the texts are: a verdict must be one token.
+    # Labels and the words of the world go in often enough to be merged with their space whatever the texts are.
     tokenizer.train_from_iterator([*texts, *(labels * 1000)], trainer)
     tokenizer.add_tokens([AddedToken(marker, special=False, normalized=False) for marker in ("<think>", "</think>")])
     build: Any = PreTrainedTokenizerFast  # its constructor carries no types

@@ -4,47 +4,67 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 
 from .architecture import build_model
-from .batches import batches, loss_of
+from .batches import Batch, batches, loss_of
 from .corpus import examples
-from .mixtures import EARLY_MIXTURE, JUDGING_MIXTURE, MIXTURE, STAGES
+from .mixtures import EARLY_MIXTURE, EARLY_SHARE, MIXTURE
+from .pointing import POINTING_WEIGHT, Pointer
 from .tokenizer import render, train_tokenizer
 
-#: Share of the tokens that come from the early mixture, and the rough size of a chunk in tokens.
-EARLY_SHARE, TOKENS_PER_CHUNK = 0.25, 500_000
+
+def optimizers(model: LlamaForCausalLM, peak: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for embeddings and norms.
+
+    Example:
+        >>> from innerjudge.models.reference.measure import load
+        >>> [type(o).__name__ for o in optimizers(load()[0], 1e-3)]
+        ['Muon', 'AdamW']
+    """
+    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    inside = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in inside]
+    return [
+        torch.optim.Muon(matrices, lr=peak, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=peak, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
 
 
-def train(
-    out: Path,
-    *,
-    seed: int = 0,
-    steps: int = 4000,
-    tokens: int = 4096,
-    peak: float = 2e-3,
-    bf16: bool = False,
-    judging: Path | None = None,
-    mixture: Mapping[str, float] | None = None,
-) -> None:
+def rate_at(step: int, steps: int, warm: int = 100) -> float:
+    """Share of the peak learning rate: a warm-up, then a straight fall to 1 %.
+
+    Example:
+        >>> [round(rate_at(step, 1000), 2) for step in (50, 100, 550, 1000)]
+        [0.5, 1.0, 0.5, 0.01]
+    """
+    warm = min(warm, max(1, steps // 10))
+    return step / warm if step < warm else 0.01 + 0.99 * (steps - step) / max(1, steps - warm)
+
+
+def _stream(tokenizer: PreTrainedTokenizerFast, seed: int, tokens: int, early: int) -> Iterator[Batch]:
+    """Batches of the early mixture, where verdicts weigh no more than other words, then those of the whole one."""
+    first = batches(tokenizer, 2 * seed, tokens, EARLY_MIXTURE, verdict=1.0)
+    for _, batch in zip(range(early), first, strict=False):
+        yield batch
+    yield from batches(tokenizer, 2 * seed + 1, tokens, MIXTURE)
+
+
+def train(out: Path, *, seed: int = 0, steps: int = 6600, tokens: int = 4096, peak: float = 3e-3) -> None:
     """Train tokenizer and model and write them with ``training.json`` into ``out``.
 
     Args:
         out: Folder to write.
         seed: Seed of weights and data.
-        steps: Number of updates.
-        tokens: Tokens in a batch.
+        steps: Number of updates; the first :data:`.mixtures.EARLY_SHARE` of them are of the early mixture.
+        tokens: Tokens in a batch, padding included.
         peak: Highest learning rate.
-        judging: Folder of a trained model to go on from, with the judging mixture alone.
-        mixture: Mixture to train on, in place of the stage's own.
-        bf16: Compute in bfloat16 where the CPU is fast at it.
 
     Example:
         >>> import tempfile
@@ -55,52 +75,43 @@ def train(
         True
     """
     set_seed(seed)
-    late = mixture or (JUDGING_MIXTURE if judging else MIXTURE)
-    if judging:
-        tokenizer: Any = AutoTokenizer.from_pretrained(judging)
-        model: Any = AutoModelForCausalLM.from_pretrained(judging, dtype=torch.float32)
-    else:
-        tokenizer = train_tokenizer([render(e.user, e.assistant) for e in examples(4000, seed=seed)])
-        model = build_model(tokenizer)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98))
-    warm = max(1, min(300, steps // 10))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda k: min((k + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(1.0, k / steps))) + 0.005)
-    )
+    tokenizer = train_tokenizer([render(e.user, e.assistant) for e in examples(4000, seed=seed)])
+    model = build_model(tokenizer)
+    pointer = Pointer(model)
+    stepping = optimizers(model, peak)
+    early = round(steps * EARLY_SHARE)
     curve: list[dict[str, float]] = []
-    begun, seen, total, every = time.time(), 0, 0.0, max(1, steps // 70)
-    early = 0 if judging else round(steps * tokens * EARLY_SHARE / TOKENS_PER_CHUNK)
+    begun, used, seen, total, every = time.time(), time.process_time(), 0, 0.0, max(1, steps // 70)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(out)
     model.train()
-    for step, batch in zip(range(1, steps + 1), batches(tokenizer, seed, tokens, early, late), strict=False):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            loss = loss_of(model, batch)
-        optimizer.zero_grad(set_to_none=True)
-        loose: Any = loss
-        loose.backward()
+    for step, batch in zip(range(1, steps + 1), _stream(tokenizer, seed, tokens, early), strict=False):
+        for optimizer in stepping:
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = peak * rate_at(step, steps)
+        loss = loss_of(model, batch)
+        whole: Any = loss + POINTING_WEIGHT * pointer.loss(batch.pointers) if step <= early else loss
+        whole.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        total, seen = total + loss.item(), seen + batch[0].numel()
+        for optimizer in stepping:
+            optimizer.step()
+        total, seen = total + loss.item(), seen + batch.ids.numel()
         if step % every == 0 or step == steps:
+            with torch.no_grad():
+                looking = pointer.loss(batch.pointers).neg().exp().item()
             mean = total / (step - (curve[-1]["step"] if curve else 0))
             total = 0.0
-            curve.append({"step": step, "loss": round(mean, 4), "seconds": round(time.time() - begun, 1)})
+            spent = time.time() - begun
+            curve.append({"step": step, "loss": round(mean, 4), "pointing": round(looking, 4), "seconds": round(spent)})
             if len(curve) % 5 == 0 or step == steps:
                 model.save_pretrained(out)
-            print(f"step {step}/{steps} loss {mean:.3f} {seen / (time.time() - begun):.0f} tokens/s", flush=True)  # noqa: T201
+            print(f"step {step}/{steps} loss {mean:.3f} pointing {looking:.2f} {seen / spent:.0f} tokens/s", flush=True)  # noqa: T201
     record = {
-        "seed": seed, "steps": steps, "tokens_per_step": tokens, "peak": peak, "bf16": bf16,
-        "stage": next((name for name, m in STAGES.items() if m == mixture), None),
-        "seen": seen,
-        "seconds": round(time.time() - begun, 1), "parameters": model.num_parameters(), "mixture": late,
-        "early_mixture": {} if judging else EARLY_MIXTURE,
-        "previous": json.loads((judging / "training.json").read_text()) if judging else None,
-        "threads": torch.get_num_threads(), "curve": curve,
+        "seed": seed, "steps": steps, "tokens_per_step": tokens, "peak": peak, "seen": seen,
+        "seconds": round(time.time() - begun), "cpu_seconds": round(time.process_time() - used),
+        "threads": torch.get_num_threads(), "parameters": model.num_parameters(),
+        "early_mixture": EARLY_MIXTURE, "mixture": MIXTURE, "curve": curve,
     }  # fmt: skip
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
 
@@ -110,25 +121,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=6600)
     parser.add_argument("--tokens", type=int, default=4096)
-    parser.add_argument("--peak", type=float, default=2e-3)
-    parser.add_argument("--judging", type=Path, help="go on from this folder with the judging mixture")
-    parser.add_argument("--mixture", choices=sorted(STAGES), help="with this mixture")
+    parser.add_argument("--peak", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--bf16", action="store_true", help="faster on CPUs with bfloat16 instructions")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    train(
-        given.out,
-        seed=given.seed,
-        steps=given.steps,
-        tokens=given.tokens,
-        peak=given.peak,
-        bf16=given.bf16,
-        judging=given.judging,
-        mixture=STAGES[given.mixture] if given.mixture else None,
-    )
+    train(given.out, seed=given.seed, steps=given.steps, tokens=given.tokens, peak=given.peak)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@ from random import Random
 
 import pytest
 from innerjudge.models.reference import choose, corpus, rate, solve
+from innerjudge.models.reference.measure import load
+from innerjudge.models.reference.mixtures import KEY_WEIGHT, LETTER_WEIGHT
 from innerjudge.models.reference.split import HELD_OUT_SEED, is_held_out
 from innerjudge.models.reference.steps import write
 from innerjudge.models.reference.words import CAPITALS, KINDS, OPPOSITES, YOUNG
@@ -131,6 +133,58 @@ def test_choices_have_one_right_option():
             assert asked[-1] == word
     answers = [c.answer for c in choose.choices(800, seed=HELD + 4)]
     assert all(150 < answers.count(i) < 250 for i in range(4))
+
+
+def test_keys_tell_what_each_option_would_answer():
+    seen = set()
+    for c in choose.mixed(600, seed=5):
+        for key, option in zip(c.extra["keys"], c.options, strict=True):
+            word, task = option.split()[-1], c.extra["task"]
+            if task == "kind":
+                assert word in KINDS[key]
+            elif task in ("capital", "young"):
+                assert (CAPITALS if task == "capital" else YOUNG)[key] == word
+            elif task == "opposite":
+                assert OPPOSITES.get(key) == word or OPPOSITES.get(word) == key
+            elif task == "sum":
+                assert eval(key.replace("times", "*").replace("plus", "+")) == int(option)
+            else:
+                assert key == option
+            seen.add(task)
+        assert c.extra["keys"].count(c.extra["keys"][c.answer]) == 1
+    assert seen == {*choose.KNOWLEDGE, "synthetic"}
+
+
+def test_only_the_whole_line_tells_the_option():
+    """Words of rival options stand before the last word, which decides."""
+    misled = 0
+    for c in choose.choices(300, seed=HELD + 6, synthetic_share=0.0):
+        if c.extra["task"] != "phrase":
+            right = c.options[c.answer].split()[-1]
+            misled += any(right in o.split()[:-1] for o in c.options)
+    assert misled > 15
+
+
+@pytest.mark.parametrize("form", ["choose_option", "choose_marked", "choose_letter"])
+def test_pointers_stand_at_the_cue_and_the_end_of_the_right_line(form):
+    tokenizer = load()[1]
+    drawn = corpus.examples(40, seed=6, mixture={form: 1})
+    for example, coded in zip(drawn, corpus.encode(drawn, tokenizer), strict=True):
+        pieces = [tokenizer.decode([token]) for token in coded.ids]
+        assert pieces[coded.cue - 1 : coded.cue + 1] == ["Answer", ":"]
+        assert pieces[coded.option_end] == "\n"
+        line = "".join(pieces[: coded.option_end]).rpartition("\n")[2]
+        said = example.assistant.removeprefix("Answer: ")
+        assert said in (line.partition(". ")[2], line.partition(". ")[0])
+
+
+def test_keys_weigh_in_the_loss_of_marked_examples_alone():
+    tokenizer = load()[1]
+    for form, weighed in (("choose_marked", True), ("choose_option", False)):
+        coded = list(corpus.encode(corpus.examples(60, seed=7, mixture={form: 1}), tokenizer))
+        before = [w for one in coded for w in one.weights[: one.cue - 1]]
+        assert (KEY_WEIGHT in before) == weighed
+        assert set(before) <= ({0.0, KEY_WEIGHT, LETTER_WEIGHT} if weighed else {0.0})
 
 
 def test_synthetic_goes_up_to_22_options():

@@ -7,6 +7,7 @@ from innerjudge.models.reference import WEIGHTS, choose, rate, solve
 from innerjudge.models.reference.card import card
 from innerjudge.models.reference.measure import load
 from innerjudge.models.reference.passes import label_ids
+from innerjudge.models.reference.pointing import BLOCK, HEAD, Pointer
 from innerjudge.models.reference.sampling import replies, sampled_traces
 from innerjudge.models.reference.split import HELD_OUT_SEED
 from innerjudge.models.reference.tokenizer import render
@@ -89,6 +90,19 @@ def test_card_is_up_to_date():
     )
     trials = json.loads((WEIGHTS.parent / "trials.json").read_text())
     assert (WEIGHTS / "README.md").read_text() == card(training, figures, config, trials)
+
+
+def test_pointing_is_the_attention_weight_of_one_head():
+    """The reward is ``-log`` of what transformers' eager attention returns for that head."""
+    model = AutoModelForCausalLM.from_pretrained(WEIGHTS, attn_implementation="eager")
+    pointer = Pointer(model)
+    ids = torch.randint(5, 500, (4, 30), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        weights = model(input_ids=ids, output_attentions=True).attentions[BLOCK - 1][:, HEAD]
+        pointers = torch.tensor([[29, 7], [-1, -1], [20, 20], [11, 0]])
+        expected = -torch.stack([weights[0, 29, 7], weights[2, 20, 20], weights[3, 11, 0]]).log().mean()
+        torch.testing.assert_close(pointer.loss(pointers), expected, rtol=1e-5, atol=1e-6)
+        assert pointer.loss(torch.full((4, 2), -1)) == 0
 
 
 def test_training_writes_a_folder_that_loads(tmp_path, capsys):
