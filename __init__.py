@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .experiments.views import Passes, read
+    from .experiments.passes import Passes
+    from .experiments.views import read
     from .extraction.features import Features
     from .models import Choice, InnerjudgeError, Pair, Rating, Trace
     from .models.loading import LanguageModel, load, wrap
@@ -32,7 +33,7 @@ _PUBLIC = {
     "LAGER": ("probes", "LAGER"),
     "LanguageModel": ("models.loading", "LanguageModel"),
     "Pair": ("models", "Pair"),
-    "Passes": ("experiments.views", "Passes"),
+    "Passes": ("experiments.passes", "Passes"),
     "QKScore": ("probes", "QKScore"),
     "Rating": ("models", "Rating"),
     "TextJudge": ("probes", "TextJudge"),

@@ -10,7 +10,7 @@ from .progress import Steps
 
 if TYPE_CHECKING:
     from ..models.loading import LanguageModel
-    from .views import Passes
+    from .passes import Passes
 
 
 def load_quietly(name: str, device: str, dtype: str, revision: str | None) -> LanguageModel:
@@ -30,7 +30,7 @@ def make_passes(
     batch_size: int, scale: str, reasoning_tokens: int, steps: Steps, needs: frozenset[str] | None = None
 ) -> Passes:
     """Passes from what was typed."""
-    from .views import Passes
+    from .passes import Passes
 
     return Passes(
         batch_size=batch_size, scale=bounds(scale), reasoning_tokens=reasoning_tokens, steps=steps, needs=needs

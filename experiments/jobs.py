@@ -16,9 +16,10 @@ from ..models.loading import LanguageModel
 from .datasets import Dataset
 from .jsonl import read_items, write_jsonl
 from .kinds import item_to_row, kind_of
+from .passes import Passes
 from .sampling import sample_traces
 from .variants import permuted, responses
-from .views import Passes, read
+from .views import read
 
 #: Items a part: what a killed extraction loses at most.
 PART = 128

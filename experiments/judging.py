@@ -19,9 +19,10 @@ from .fitting import fit_seat, no_verdicts
 from .labels import label_to_fit
 from .outcome import Outcome
 from .panel import Seat
+from .passes import Passes
 from .results import Curve, HeadMap
 from .variants import permuted, responses
-from .views import Passes, pair_features, rating_features, read
+from .views import pair_features, rating_features, read
 
 Index = npt.NDArray[np.intp]
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}

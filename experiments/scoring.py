@@ -17,10 +17,11 @@ from ..models.loading import LanguageModel
 from ..probes import Judge, Verdict
 from .jsonl import read_items, write_jsonl
 from .kinds import item_to_row, kind_of
+from .passes import Passes
 from .saved import identity
 from .splits import rows_by_group
 from .verdict_rows import verdict_row
-from .views import Passes, read
+from .views import read
 
 #: Items scored at a time: what a killed run loses at most.
 PART = 128

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from innerjudge.experiments import views
 from innerjudge.experiments.panel import panel
-from innerjudge.experiments.views import Passes, pair_features, read
+from innerjudge.experiments.passes import Passes
+from innerjudge.experiments.views import pair_features, read
 from innerjudge.extraction import extract
 from innerjudge.extraction.readouts import LabelLogits
 from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
