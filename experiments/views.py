@@ -24,6 +24,7 @@ from .passes import DIRECT_TOKENS, Passes
 
 _T = TypeVar("_T", Trace, Rating, Choice, Pair)
 
+
 def read(
     lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None, *, judges: Sequence[Judge] = ()
 ) -> Features:
@@ -123,7 +124,7 @@ def _check_types(lm: object, items: object, judges: object) -> None:
             f"given a {type(lm).__name__} to read with, expected what load(name) or wrap(model, tokenizer) returns"
         )
     if isinstance(items, Trace | Rating | Choice | Pair) or not isinstance(items, Sequence):
-        raise InnerjudgeError(f"given a {type(items).__name__}, expected a list of items: write [item] for a single one")
+        raise InnerjudgeError(f"given a {type(items).__name__}, expected a list of items: write [item] for one")
     if not isinstance(judges, Sequence) or not all(isinstance(judge, Judge) for judge in judges):
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
 

@@ -55,9 +55,9 @@ def read_weights(source: str, name: str, revision: str | None, dtype: str, optio
     """The model, complete: a checkpoint that lacks tensors is refused, as they would be random."""
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
-    required = hub_options(source) | {"revision": revision, "dtype": dtype, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    required = {"revision": revision, "dtype": dtype, "output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **required, **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **required, **(hub_options(source) | options))
     except Exception as error:  # as above: weights that do not fit their config fail in many ways
         raise InnerjudgeError(
             f"given {name!r}, expected a folder or hub model with weights (model.safetensors) that transformers "

@@ -35,8 +35,8 @@ class ChoiceJudge(Judge):
         """Options that take part, ``[n]``: always the first ones."""
         if not self.abstain and features.provenance.prompt == WITHOUT_ABSTAIN:
             raise InnerjudgeError(
-                f"{type(self).__name__}(abstain=False): given features of prompts without the abstain lines, so that two "
-                "real options would be left out, expected those with them: use abstain=True here"
+                f"{type(self).__name__}(abstain=False): given features of prompts without the abstain lines, so that "
+                "two real options would be left out, expected those with them: use abstain=True here"
             )
         return features["labels"].astype(np.intp) - (0 if self.abstain else _LAST)
 

@@ -118,8 +118,8 @@ class QKScore(HeadScore):
     r"""Query-key product of the best head (arXiv 2410.02343, section 3): :math:`\langle q_N, k_{t_i}\rangle`.
 
     ``q_N`` is the query at the last prompt token, ``k_{t_i}`` the key at the end of option line ``i``; no scaling, no
-    softmax. Scores compare the options of one question only: neither questions nor heads share a scale. A question whose
-    options all have one score, up to rounding, is unscored.
+    softmax. Scores compare the options of one question only: neither questions nor heads share a scale. A question
+    whose options all have one score, up to rounding, is unscored.
 
     Args:
         rotary: ``"before"`` the rotary embedding, as published, or ``"after"`` it.
