@@ -113,8 +113,9 @@ class Judging:
         pairs = cast(Sequence[Pair], self.items)
         forward = pair_features(self.lm, pairs, self.settings.passes, swapped=False)
         backward = pair_features(self.lm, pairs, self.settings.passes, swapped=True)
-        alone = rating_features(self.lm, responses(pairs), replace(self.settings.passes, needs=self._pointwise_needs()))
-        sides = [None if p.preference in (None, "tie") else p.preference == side for p in pairs for side in "ab"]
+        single = responses(pairs)
+        alone = rating_features(self.lm, single, replace(self.settings.passes, needs=self._pointwise_needs()))
+        sides = [one.extra.get("preferred") for one in single]
         outcomes = []
 
         def both(rows: Index) -> Index:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..extraction.provenance import WITHOUT_ABSTAIN
 from ..models.chat import THINK
+from ..models.errors import InnerjudgeError
 from .progress import Steps, silent
 
 #: Everything but generated text.
@@ -44,6 +45,12 @@ class Passes:
     def wants(self, *names: str) -> bool:
         """Whether any of ``names`` is wanted."""
         return self.needs is None or bool(self.needs.intersection(names))
+
+    def __post_init__(self) -> None:
+        if self.needs is not None and "reasoned" in self.needs and not self.reasoning_tokens:
+            raise InnerjudgeError(
+                "given reasoning_tokens=0 with a judge of text written after reasoning, expected at least 1: raise it"
+            )
 
     @property
     def writing_batch(self) -> int:

@@ -118,7 +118,6 @@ def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, s
 
 
 def _check_types(lm: object, items: object, judges: object) -> None:
-    """What is easily typed otherwise in a notebook."""
     if not isinstance(lm, LanguageModel):
         raise InnerjudgeError(
             f"given a {type(lm).__name__} to read with, expected what load(name) or wrap(model, tokenizer) returns"
@@ -197,5 +196,5 @@ def _generate(lm: LanguageModel, encoded: Sequence[Encoded], name: str, tokens: 
 
 
 def _gives(readout: Readout) -> tuple[str, ...]:
-    """Names of the arrays that a readout brings; the number of labels comes with the logits."""
+    """Names of the arrays that a readout brings."""
     return (readout.name, "labels") if isinstance(readout, LabelLogits) else (readout.name,)

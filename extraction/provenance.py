@@ -53,6 +53,10 @@ class Provenance:
     prompt: str = ""
     versions: tuple[tuple[str, str], ...] = ()
 
+    def binding(self) -> dict[str, str]:
+        """What must agree between features that one judge reads, by name."""
+        return {name: getattr(self, name) for name in _BINDING}
+
     def differences(self, other: Provenance) -> tuple[str, ...]:
         """Names of the binding fields in which two provenances differ."""
         return tuple(name for name in _BINDING if getattr(self, name) != getattr(other, name))
