@@ -44,6 +44,7 @@ def compare(
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 128,
     abstain: o.Abstain = True,
+    top_maj: o.TopMaj = None,
     resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples behind each interval.")] = 1000,
 ) -> None:
     """Run every judge that fits the data, and write verdicts, results and a report.
@@ -59,6 +60,7 @@ def compare(
     from .compare import compare as run_comparison
     from .datasets import load_data
     from .judging import Settings
+    from .kind_metrics import TOP_MAJ
     from .progress import shown
     from .results import Run
     from .table import print_tables
@@ -78,6 +80,7 @@ def compare(
             between=o.positions(between),
             passes=passes,
             n_resamples=resamples,
+            top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
         )
         found = tuple(run_comparison(lm, one, settings) for one in sets)
     run = Run(

@@ -22,8 +22,8 @@ class Between(StrEnum):
 JUDGE_NAMES = (
     "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
     "lager, verdict-logits, text, text-reasoned, token-log-probability, length, question-only; for ratings lager, "
-    "lager-normed, lager-tuned, lager-tuned-paper, lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, text, "
-    "text-reasoned, token-log-probability, length, question-only; for choices qk-score, qk-score-by-permutation, "
+    "lager-normed, lager-tuned, lager-tuned-paper, lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, "
+    "text, text-reasoned, token-log-probability, length, question-only; for choices qk-score, qk-score-by-permutation, "
     "qk-score-unlabelled, qk-score-vote, qk-score-rotated, qk-score-no-abstain, attention-score, "
     "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned; for responses of "
     "pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length."
@@ -66,6 +66,12 @@ Scale = Annotated[str, typer.Option("--scale", help="Lowest and highest score of
 Abstain = Annotated[
     bool,
     typer.Option(help="Ask choices with None of the above and I don't know as their last two options, as published."),
+]
+TopMaj = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--top-maj", min=1, help="The k of top-maj@k, a vote of the k best; repeatable; 4, 8 and 16 if not given."
+    ),
 ]
 ReasoningTokens = Annotated[
     int,

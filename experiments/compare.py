@@ -65,7 +65,13 @@ def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
     }[data.kind]()
     shown = [items[k] for k in test]
     rows = figures(
-        outcomes, data=data.name, kind=data.kind, items=shown, seed=settings.seed, n_resamples=settings.n_resamples
+        outcomes,
+        data=data.name,
+        kind=data.kind,
+        items=shown,
+        seed=settings.seed,
+        n_resamples=settings.n_resamples,
+        top_maj=settings.top_maj,
     )
     judges = {name: seat.family for name, seat in seats.items()}
     by_candidates = (

@@ -16,6 +16,7 @@ from ..models.loading import LanguageModel
 from ..probes import LAGER, Judge, Verdict
 from .by_block import choice_curves, rating_curves, trace_curves
 from .fitting import fit_seat, no_verdicts
+from .kind_metrics import TOP_MAJ
 from .labels import label_to_fit
 from .outcome import Outcome
 from .panel import Seat
@@ -39,6 +40,7 @@ class Settings:
         between: Positions that CLUE and the probes read.
         passes: How the model is run.
         n_resamples: Of the bootstrap.
+        top_maj: The ``k`` of top-maj@k.
     """
 
     seed: int = 0
@@ -47,6 +49,7 @@ class Settings:
     between: tuple[str, str] = ("reasoning_start", "reasoning_end")
     passes: Passes = field(default_factory=Passes)
     n_resamples: int = 1000
+    top_maj: tuple[int, ...] = TOP_MAJ
 
 
 #: Outcomes, curves over blocks, maps of heads.

@@ -40,8 +40,8 @@ def writing(out: str | Path) -> Iterator[None]:
         ...         raise OSError(28, "No space left on device")
         ... except InnerjudgeError as error:
         ...     print(error)
-        given the output 'runs/x', which could not be written (No space left on device), expected a place with room and \
-the right to write: name another
+        given the output 'runs/x', which could not be written (No space left on device), expected a place with room \
+and the right to write: name another
     """
     try:
         yield
