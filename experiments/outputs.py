@@ -22,8 +22,8 @@ def require_room(out: str | Path) -> None:
     Example:
         >>> require_room("runs/not/there/yet")
     """
-    place = Path(out).absolute()
-    while not place.is_dir() and place != place.parent:
+    place = Path(out).absolute().parent if not Path(out).is_dir() else Path(out)
+    while not place.exists() and place != place.parent:
         place = place.parent
     with writing(out):
         # Only an attempt tells: a superuser may write everywhere by the mode bits, also where no file can be.

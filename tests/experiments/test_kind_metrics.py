@@ -63,6 +63,17 @@ def test_answers_vote_in_one_spelling() -> None:
     assert found.value == 1.0
 
 
+def test_top_maj_of_as_many_as_there_are() -> None:
+    def names(n: int, **options: Any) -> list[str]:
+        some = [Trace(question_id="q", candidate_id=str(k), prompt="?", response="!", correct=True) for k in range(n)]
+        return [name for name in metrics_of("trace", some, **options) if name.startswith("top-maj")]
+
+    assert names(3) == []
+    assert names(4) == names(7) == ["top-maj@4"]
+    assert names(16) == ["top-maj@4", "top-maj@8", "top-maj@16"]
+    assert names(5, top_maj=(2, 5, 6)) == ["top-maj@2", "top-maj@5"]
+
+
 def ratings() -> list[Rating]:
     # Criterion x lies at 1..3, y at 8..10; within each, the human order is 0 < 1 < 2.
     levels = (("x", 1), ("y", 8))
