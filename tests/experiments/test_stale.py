@@ -1,4 +1,4 @@
-"""What is there already is kept by its content and never by its name alone; what differs is said, nothing is written."""
+"""What is there already is kept by its content, never by its name alone; what differs is said, nothing is written."""
 
 from __future__ import annotations
 

@@ -131,12 +131,9 @@ def test_sums_while_the_model_runs_give_the_centroids_of_one_fit(reference: Lang
         found = fit_stream(CLUE(), reference, traces, labels, chunk=chunk)
         np.testing.assert_allclose(found.centroids_, whole.centroids_, atol=1e-4)
         assert found.n_seen_.tolist() == [1, 2]
-    for wrong in (
-        lambda: fit_stream(LAGER(), reference, traces, labels),
-        lambda: fit_stream(CLUE(), reference, traces, []),
-    ):  # type: ignore[arg-type]
+    for judge, known in ((LAGER(), labels), (CLUE(), [])):
         with pytest.raises(InnerjudgeError, match="expected"):
-            wrong()
+            fit_stream(judge, reference, traces, known)  # type: ignore[arg-type]
 
 
 def test_a_swapped_pair_is_the_pair_of_swapped_responses(reference: LanguageModel) -> None:
