@@ -38,8 +38,8 @@ class Source:
     reasoning_tokens: int
 
 
-def judged(work: Callable[[Path, Path, Source], str], about: str) -> Callable[..., None]:
-    """The command that does ``work`` (judge, output, source) and says what was done; ``about`` is its help."""
+def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> Callable[..., None]:
+    """The command ``name`` that does ``work`` (judge, output, source) and says what was done; ``about`` is its help."""
 
     def command(
         ctx: typer.Context,
@@ -73,7 +73,7 @@ def judged(work: Callable[[Path, Path, Source], str], about: str) -> Callable[..
         )
         typer.echo(work(judge, out, source))
 
-    command.__doc__ = about
+    command.__name__, command.__doc__ = name, about
     return command
 
 

@@ -14,8 +14,8 @@ from .cli_model import load_quietly, make_passes
 
 def register_steps(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    for name, command in (("extract", extract), ("fit", fit), ("score", score), ("rank", rank)):
-        app.command(name)(command)
+    for command in (extract, fit, score, rank):
+        app.command()(command)
 
 
 def extract(
@@ -111,5 +111,5 @@ _RANK = """Rank the candidates of each question with a saved judge, best first: 
 
         innerjudge rank --judge runs/judge --model Qwen/Qwen3-0.6B --data new.jsonl --out runs/ranking.jsonl
     """
-score = judged(score_work, _SCORE)
-rank = judged(rank_work, _RANK)
+score = judged(score_work, "score", _SCORE)
+rank = judged(rank_work, "rank", _RANK)

@@ -16,7 +16,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def traces(off: int) -> list[dict[str, Any]]:
+def traces(off: int, n: int = 8) -> list[dict[str, Any]]:
     return [
         {
             "question_id": f"q{k // 4}",
@@ -25,7 +25,7 @@ def traces(off: int) -> list[dict[str, Any]]:
             "response": f"<think>{k}+{off}={k}</think>{k}",
             "correct": k % 2 == 0,
         }
-        for k in range(8)
+        for k in range(n)
     ]
 
 
@@ -97,7 +97,7 @@ def test_edited_data_are_seen(cli, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("quick")
 def test_features_are_limited_by_question_and_take_no_model(cli, tmp_path: Path) -> None:
     features, judge = tmp_path / "f", tmp_path / "j"
-    assert cli("extract", "--data", write(tmp_path / "t.jsonl", traces(1)), "--out", features).code == 0
+    assert cli("extract", "--data", write(tmp_path / "t.jsonl", traces(1, 12)), "--out", features).code == 0
     assert cli("fit", "--features", features, "--judge", "clue", "--device", "cpu", "--out", judge).code == 0
     for command in ("score", "rank"):
         out = tmp_path / f"{command}.jsonl"
@@ -106,10 +106,10 @@ def test_features_are_limited_by_question_and_take_no_model(cli, tmp_path: Path)
             refused(cli(*args, *option), option[0], "no model is run")
         refused(cli(*args, "--limit", 0), "--limit 0")
         assert not out.exists()
-        assert cli(*args, "--limit", 4).code == 0
+        assert cli(*args, "--limit", 8).code == 0
         rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
-        assert len(rows) == {"score": 4, "rank": 1}[command]
-        assert len({row["question_id"] for row in rows}) == 1
+        assert len(rows) == {"score": 8, "rank": 2}[command]
+        assert len({row["question_id"] for row in rows}) == 2
         refused(cli(*args), "number of items" if command == "score" else "holds")
     (tmp_path / "thesis.tex").write_text("mine")
     refused(cli("rank", "--judge", judge, "--features", features, "--out", tmp_path / "thesis.tex"), "no ranking")
