@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,13 @@ def score_features(
     """
     if judge.provenance_ is not None:  # before what is there already is looked at
         judge.provenance_.require(features.provenance, type(judge).__name__)
-    source = hash_features(features)
+    job = _Job(data, name, identity(judge), hash_features(features))
     some, known = features.take(list(rows)), [items[k] for k in rows]
-    made = [_row(item, Verdict(item.id), data, judge, name, source) for item in known]
-    if _is_complete(out, made):
+    if _is_complete(out, [job.row(item, Verdict(item.id)) for item in known]):
         return f"{out} is complete already."
     verdicts = zip(known, judge.verdicts(some), strict=True)
     with writing(out):
-        write_jsonl(out, [_row(i, v, data, judge, name, source) for i, v in verdicts])
+        write_jsonl(out, [job.row(item, verdict) for item, verdict in verdicts])
     return f"{len(known)} verdicts are in {out}."
 
 
@@ -86,8 +85,8 @@ def score_items(
     """
     require_model(judge, lm)
     passes = asked_alike(judge, passes)
-    source = _source(lm, judge, passes)
-    known = [_row(item, Verdict(item.id), data, judge, name, source) for item in items]
+    job = _Job(data, name, identity(judge), _source(lm, judge, passes))
+    known = [job.row(item, Verdict(item.id)) for item in items]
     if _is_complete(out, known):
         return f"{out} is complete already."
     part = out.with_name(out.name + ".part")
@@ -97,7 +96,7 @@ def score_items(
         for start in range(len(rows), len(items), PART):
             chunk = items[start : start + PART]
             verdicts = zip(chunk, judge.verdicts(read(lm, chunk, passes)), strict=True)
-            new = [_row(item, v, data, judge, name, source) for item, v in verdicts]
+            new = [job.row(item, verdict) for item, verdict in verdicts]
             part.parent.mkdir(parents=True, exist_ok=True)
             if not part.is_file():
                 part.write_text(f"{header}\n", encoding="utf-8")
@@ -130,9 +129,18 @@ def _source(lm: LanguageModel, judge: Judge, passes: Passes) -> str:
     return hash_of([json.dumps(how, sort_keys=True)])
 
 
-def _row(item: Item, verdict: Verdict, data: str, judge: Judge, name: str, source: str) -> dict[str, Any]:
-    made_of = {"judge_id": identity(judge), "input_id": hash_of([hash_item(item), source])[:12]}
-    return verdict_row(item, verdict, data=data, judge=name) | made_of
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the verdicts of one file have in common: names, and hashes of the judge and of how the items were read."""
+
+    data: str
+    name: str
+    judge_id: str
+    source: str
+
+    def row(self, item: Item, verdict: Verdict) -> dict[str, Any]:
+        made_of = {"judge_id": self.judge_id, "input_id": hash_of([hash_item(item), self.source])[:12]}
+        return verdict_row(item, verdict, data=self.data, judge=self.name) | made_of
 
 
 def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
