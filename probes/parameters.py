@@ -40,7 +40,8 @@ class Parameters:
             raise InnerjudgeError(
                 f"given {', '.join(unknown)} to {type(self).__name__}, expected parameters of it: {', '.join(known)}"
             )
-        self.__dict__.update(type(self)(**(known | params)).__dict__)
+        made: Any = type(self)
+        self.__dict__.update(made(**(known | params)).__dict__)
         return self
 
     def __repr__(self) -> str:
