@@ -18,7 +18,7 @@ class Between(StrEnum):
     response = "response"
 
 
-#: The panel's names; a test holds them to it.
+#: Names on the panel, written out since the panel imports torch; a test holds them to it.
 JUDGE_NAMES = (
     "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
     "lager, verdict-logits, text, text-reasoned, token-log-probability, length, question-only; for ratings lager, "
@@ -26,7 +26,8 @@ JUDGE_NAMES = (
     "text, text-reasoned, token-log-probability, length, question-only; for choices qk-score, qk-score-by-permutation, "
     "qk-score-unlabelled, qk-score-vote, qk-score-rotated, qk-score-no-abstain, attention-score, "
     "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned; for responses of "
-    "pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length."
+    "pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length. "
+    "Any other name is answered with those of the items' kind."
 )
 _DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus), or builtin:solve|rate|choose."  # noqa: E501
 
