@@ -125,7 +125,7 @@ def drop_tokenizer(folder: Path) -> None:
     [
         (drop_weights, ["model.safetensors", "weights"]),
         (drop_everything, ["without config.json", "Hugging Face model folder"]),
-        (break_config, ["expected a local folder"]),
+        (break_config, ["whose config.json cannot be read", "causal LM"]),
         (unknown_type, ["nonesuch"]),
         (cut_weights, ["with weights (model.safetensors)"]),
         (drop_a_tensor, ["lack 1 tensors", "model.layers.1.self_attn.q_proj.weight", "complete"]),
