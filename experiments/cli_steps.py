@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -56,7 +56,13 @@ def extract(
     needs = None if text else HIDDEN_NEEDS
     with shown(Console(stderr=True)) as steps:
         passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
-        job = {"data": data, "kind": found.kind, "items": hash_data(found), "limit": limit, "seed": seed}
+        job: dict[str, Any] = {
+            "data": data,
+            "kind": found.kind,
+            "items": hash_data(found),
+            "limit": limit,
+            "seed": seed,
+        }
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         said = extract_job(
