@@ -14,11 +14,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .experiments.views import Passes, read
+    from .experiments.passes import Passes
+    from .experiments.streaming import fit_stream
+    from .experiments.views import read
     from .extraction.features import Features
     from .models import Choice, InnerjudgeError, Pair, Rating, Trace
     from .models.loading import LanguageModel, load, wrap
-    from .probes import CLUE, LAGER, AttentionScore, QKScore, TextJudge
+    from .probes import (
+        CLUE,
+        LAGER,
+        AttentionScore,
+        DifferenceOfMeans,
+        EScore,
+        Judge,
+        Length,
+        LetterLogits,
+        LogisticProbe,
+        QKScore,
+        QuestionOnly,
+        RidgeProbe,
+        TextJudge,
+        TokenLogProb,
+        TunedLAGER,
+        VScore,
+    )
     from .probes.storage import load as load_judge
     from .probes.storage import save as save_judge
 
@@ -27,16 +46,28 @@ _PUBLIC = {
     "AttentionScore": ("probes", "AttentionScore"),
     "CLUE": ("probes", "CLUE"),
     "Choice": ("models", "Choice"),
+    "DifferenceOfMeans": ("probes", "DifferenceOfMeans"),
+    "EScore": ("probes", "EScore"),
     "Features": ("extraction", "Features"),
     "InnerjudgeError": ("models", "InnerjudgeError"),
+    "Judge": ("probes", "Judge"),
     "LAGER": ("probes", "LAGER"),
     "LanguageModel": ("models.loading", "LanguageModel"),
+    "Length": ("probes", "Length"),
+    "LetterLogits": ("probes", "LetterLogits"),
+    "LogisticProbe": ("probes", "LogisticProbe"),
     "Pair": ("models", "Pair"),
-    "Passes": ("experiments.views", "Passes"),
+    "Passes": ("experiments.passes", "Passes"),
     "QKScore": ("probes", "QKScore"),
+    "QuestionOnly": ("probes", "QuestionOnly"),
     "Rating": ("models", "Rating"),
+    "RidgeProbe": ("probes", "RidgeProbe"),
     "TextJudge": ("probes", "TextJudge"),
+    "TokenLogProb": ("probes", "TokenLogProb"),
     "Trace": ("models", "Trace"),
+    "TunedLAGER": ("probes", "TunedLAGER"),
+    "VScore": ("probes", "VScore"),
+    "fit_stream": ("experiments.streaming", "fit_stream"),
     "load": ("models.loading", "load"),
     "load_judge": ("probes.storage", "load"),
     "read": ("experiments.views", "read"),
@@ -49,15 +80,27 @@ __all__ = [
     "LAGER",
     "AttentionScore",
     "Choice",
+    "DifferenceOfMeans",
+    "EScore",
     "Features",
     "InnerjudgeError",
+    "Judge",
     "LanguageModel",
+    "Length",
+    "LetterLogits",
+    "LogisticProbe",
     "Pair",
     "Passes",
     "QKScore",
+    "QuestionOnly",
     "Rating",
+    "RidgeProbe",
     "TextJudge",
+    "TokenLogProb",
     "Trace",
+    "TunedLAGER",
+    "VScore",
+    "fit_stream",
     "load",
     "load_judge",
     "read",

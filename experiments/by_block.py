@@ -10,14 +10,14 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.items import Choice, Item, Rating, Trace
 from ..probes import LAGER, LetterLogits
-from ..probes.head_selection import head_accuracies
+from ..probes.head_selection import head_accuracies, head_credits
 from .accuracy import accuracy
 from .bootstrap import cluster_bootstrap
 from .correlation import spearman
 from .labels import label_of
 from .metrics import within_question_auroc
 from .results import Curve, HeadMap
-from .statistic import Statistic
+from .statistic import Statistic, ratio
 
 Index = npt.NDArray[np.intp]
 _RESAMPLES = 300
@@ -77,12 +77,9 @@ def choice_curves(
             continue
         options = shown_on["labels"].astype(np.intp)
         best = head_accuracies(chosen_on[name], chosen_on["labels"].astype(np.intp), np.array(right)).argmax(1)
-        points = []
-        for block, head in enumerate(best):
-            scores = np.where(
-                np.arange(shown_on[name].shape[-1]) < options[:, None], shown_on[name][:, block, head], -np.inf
-            )
-            points.append((accuracy(truth, scores.argmax(1).tolist()), groups))
+        credit = head_credits(shown_on[name], options, np.array(truth))  # a head that sees no difference guesses
+        each = np.ones(len(truth))
+        points = [(ratio(credit[:, block, head], each), groups) for block, head in enumerate(best)]
         curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points, seed))
         test_map = head_accuracies(shown_on[name], options, np.array(truth))
         values = tuple(tuple(float(v) for v in row) for row in test_map)

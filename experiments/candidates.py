@@ -11,8 +11,9 @@ from ..models.items import Trace
 from .answers import normalise
 from .bootstrap import draw_counts
 from .outcome import Outcome
-from .reranking import Rule, accuracy_against_n
+from .reranking import accuracy_against_n
 from .results import Curve
+from .rules import Rule
 from .statistic import Floats
 
 _RESAMPLES = 500

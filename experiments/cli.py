@@ -43,6 +43,8 @@ def compare(
     between: o.Between_ = o.Between.reasoning,
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 128,
+    abstain: o.Abstain = True,
+    top_maj: o.TopMaj = None,
     resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples behind each interval.")] = 1000,
 ) -> None:
     """Run every judge that fits the data, and write verdicts, results and a report.
@@ -58,6 +60,7 @@ def compare(
     from .compare import compare as run_comparison
     from .datasets import load_data
     from .judging import Settings
+    from .kind_metrics import TOP_MAJ
     from .progress import shown
     from .results import Run
     from .table import print_tables
@@ -69,7 +72,7 @@ def compare(
     sets = [load_data(spec, limit=limit, seed=seed) for spec in data]
     lm = load_quietly(model, device, dtype, revision)
     with shown(errors) as steps:
-        passes = make_passes(batch_size, scale, reasoning_tokens, steps)
+        passes = make_passes(batch_size, scale, reasoning_tokens, steps, abstain=abstain)
         settings = Settings(
             seed=seed,
             fit_share=fit_share,
@@ -77,6 +80,7 @@ def compare(
             between=o.positions(between),
             passes=passes,
             n_resamples=resamples,
+            top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
         )
         found = tuple(run_comparison(lm, one, settings) for one in sets)
     run = Run(
@@ -96,8 +100,15 @@ def models(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    limit: o.NoLimit = None,
+    seed: o.NoSeed = 0,
+    batch_size: o.NoBatch = 16,
 ) -> None:
-    """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers."""
+    """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers.
+
+    innerjudge models --model Qwen/Qwen3-0.6B
+    """
+    del limit, seed, batch_size
     from ..models.description import describe
 
     table = Table(show_header=False, box=None)
@@ -112,6 +123,13 @@ def main() -> None:
         code = app(sys.argv[1:] or ["--help"], prog_name="innerjudge", standalone_mode=False)
     except InnerjudgeError as error:
         _fail(str(error), 2)
+    except OSError as error:
+        named = f"{str(error.filename)!r}" if error.filename is not None else "a file or folder"
+        _fail(
+            f"given {named}, which cannot be read or written ({error.strerror or error}), expected one that can: check "
+            "its place and its rights",
+            2,
+        )
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:

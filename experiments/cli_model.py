@@ -10,28 +10,41 @@ from .progress import Steps
 
 if TYPE_CHECKING:
     from ..models.loading import LanguageModel
-    from .views import Passes
+    from .passes import Passes
 
 
 def load_quietly(name: str, device: str, dtype: str, revision: str | None) -> LanguageModel:
     """:func:`innerjudge.load` without the notes and bars of transformers, which would fight with ours."""
     # Before transformers is imported: it reads the variable once, and its bars would fight with ours.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
     from ..models.loading import load
 
     logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
     logging.disable_progress_bar()
     return load(name, device=device, dtype=dtype, revision=revision)
 
 
 def make_passes(
-    batch_size: int, scale: str, reasoning_tokens: int, steps: Steps, needs: frozenset[str] | None = None
+    batch_size: int,
+    scale: str,
+    reasoning_tokens: int,
+    steps: Steps,
+    needs: frozenset[str] | None = None,
+    *,
+    abstain: bool = True,
 ) -> Passes:
     """Passes from what was typed."""
-    from .views import Passes
+    from .passes import Passes
 
     return Passes(
-        batch_size=batch_size, scale=bounds(scale), reasoning_tokens=reasoning_tokens, steps=steps, needs=needs
+        batch_size=batch_size,
+        scale=bounds(scale),
+        reasoning_tokens=reasoning_tokens,
+        steps=steps,
+        needs=needs,
+        abstain=abstain,
     )

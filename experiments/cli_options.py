@@ -18,6 +18,17 @@ class Between(StrEnum):
     response = "response"
 
 
+#: Names on the panel, written out since the panel imports torch; a test holds them to it.
+JUDGE_NAMES = (
+    "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
+    "lager, verdict-logits, text, text-reasoned, token-log-probability, length, question-only; for ratings lager, "
+    "lager-normed, lager-tuned, lager-tuned-paper, lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, "
+    "text, text-reasoned, token-log-probability, length, question-only; for choices qk-score, qk-score-by-permutation, "
+    "qk-score-unlabelled, qk-score-vote, qk-score-rotated, qk-score-no-abstain, attention-score, "
+    "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned; for responses of "
+    "pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length. "
+    "Any other name is answered with those of the items' kind."
+)
 _DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus), or builtin:solve|rate|choose."  # noqa: E501
 
 Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=False)]
@@ -26,11 +37,23 @@ SomeData = Annotated[str | None, typer.Option("--data", help=_DATA, show_default
 Model = Annotated[str, typer.Option("--model", help="Hub name, local folder, or 'reference' (the built-in model).")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.", file_okay=False, show_default=False)]
 OutFile = Annotated[Path, typer.Option("--out", help="JSONL file to write.", dir_okay=False, show_default=False)]
-Limit = Annotated[int | None, typer.Option("--limit", help="At most so many items, whole questions kept together.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", help="At most so many items, whole questions kept together (builtin:solve: so many problems)."
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Of every draw: items, sampling, split, bootstrap.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items a forward pass.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")]
 Dtype = Annotated[str, typer.Option("--dtype", help="auto (as stored), float32, bfloat16 or float16.")]
+_IDLE = "Accepted by every command; has no effect in this one, which"
+NoBatchSize = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} runs no model.")]
+NoDevice = Annotated[str, typer.Option("--device", help=f"{_IDLE} runs no model.")]
+NoDtype = Annotated[str, typer.Option("--dtype", help=f"{_IDLE} runs no model.")]
+NoBatch = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} reads no items.")]
+NoLimit = Annotated[int | None, typer.Option("--limit", help=f"{_IDLE} reads no items.")]
+NoSeed = Annotated[int, typer.Option("--seed", help=f"{_IDLE} draws nothing.")]
 Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
 Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sampled a question (builtin:solve).")]
 Between_ = Annotated[
@@ -41,6 +64,16 @@ Between_ = Annotated[
     ),
 ]
 Scale = Annotated[str, typer.Option("--scale", help="Lowest and highest score of ratings.")]
+Abstain = Annotated[
+    bool,
+    typer.Option(help="Ask choices with None of the above and I don't know as their last two options, as published."),
+]
+TopMaj = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--top-maj", min=1, help="The k of top-maj@k, a vote of the k best; repeatable; 4, 8 and 16 if not given."
+    ),
+]
 ReasoningTokens = Annotated[
     int,
     typer.Option("--reasoning-tokens", min=0, help="Most new tokens of a verdict after reasoning; 0 leaves it out."),

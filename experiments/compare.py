@@ -12,7 +12,7 @@ from .datasets import Dataset
 from .evaluate import NO_JUDGE, figures
 from .judging import Judging, Settings
 from .labels import require_classes
-from .panel import panel, without_reasoning
+from .panel import panel, without_abstain, without_reasoning
 from .results import Comparison
 from .sampling import sample_traces
 from .splits import split_by_group
@@ -54,6 +54,8 @@ def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
     seats = panel(data.kind, between=settings.between, scale=settings.passes.scale)
     if not settings.passes.reasoning_tokens:
         seats = without_reasoning(seats)
+    if not settings.passes.abstain:
+        seats = without_abstain(seats)
     run = Judging(lm, items, fit, test, settings, seats)
     outcomes, curves, maps = {
         "trace": run.traces,
@@ -63,7 +65,13 @@ def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
     }[data.kind]()
     shown = [items[k] for k in test]
     rows = figures(
-        outcomes, data=data.name, kind=data.kind, items=shown, seed=settings.seed, n_resamples=settings.n_resamples
+        outcomes,
+        data=data.name,
+        kind=data.kind,
+        items=shown,
+        seed=settings.seed,
+        n_resamples=settings.n_resamples,
+        top_maj=settings.top_maj,
     )
     judges = {name: seat.family for name, seat in seats.items()}
     by_candidates = (

@@ -63,7 +63,10 @@ def _styled(comparison: Comparison, curves: Sequence[Curve], fallback: str) -> I
         turn = seen[family]
         seen[family] += 1
         dash, mark = _LINES[turn % len(_LINES)]
-        base, towards, share = FAMILY_COLOURS.get(family, "#333333"), *_SHADES[turn % len(_SHADES)]
+        base, towards, share = (
+            FAMILY_COLOURS.get(family, "#333333"),
+            *_SHADES[(turn + turn // len(_LINES)) % len(_SHADES)],
+        )
         mixed = [a * (1 - share) + b * share for a, b in zip(to_rgb(base), to_rgb(towards), strict=True)]
         colour = to_hex((mixed[0], mixed[1], mixed[2]))
         yield curve, {"color": colour, "linestyle": dash, "marker": mark, "markersize": 4, "linewidth": 1.6}

@@ -59,10 +59,7 @@ def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
         >>> data.kind, len(data.items), len(data.problems)
         ('trace', 0, 3)
     """
-    if limit is not None and limit < 1:
-        raise InnerjudgeError(f"given --limit {limit}, expected at least 1: leave it out for all items")
-    if seed < 0:
-        raise InnerjudgeError(f"given --seed {seed}, expected 0 or more")
+    _check_draw(limit, seed)
     prefix, colon, rest = spec.partition(":")
     if colon and prefix == "builtin":
         return _builtin(rest, limit, seed)
@@ -108,6 +105,27 @@ def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
         kept = first[:share]
         kept += second[: limit - len(kept)]
     return [items[k] for k in sorted(kept)]
+
+
+def drawn_rows(items: Sequence[Item], limit: int | None, *, seed: int) -> list[int]:
+    """Rows of the items that :func:`take_groups` draws; all of them without a limit.
+
+    Example:
+        >>> from ..models.items import Trace
+        >>> pair = [Trace(question_id="q", candidate_id=c, prompt="", response="") for c in "ab"]
+        >>> drawn_rows(pair, None, seed=0), len(drawn_rows(pair, 1, seed=0))
+        ([0, 1], 1)
+    """
+    _check_draw(limit, seed)
+    chosen = {item.id for item in (items if limit is None else take_groups(items, limit, seed=seed))}
+    return [k for k, item in enumerate(items) if item.id in chosen]
+
+
+def _check_draw(limit: int | None, seed: int) -> None:
+    if limit is not None and limit < 1:
+        raise InnerjudgeError(f"given --limit {limit}, expected at least 1: leave it out for all items")
+    if seed < 0:
+        raise InnerjudgeError(f"given --seed {seed}, expected 0 or more")
 
 
 def _builtin(task: str, limit: int | None, seed: int) -> Dataset:

@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from ..models.items import Item, Trace
 from .answers import normalise
 from .bootstrap import Interval, both_scored, cluster_bootstrap, paired_difference
-from .kind_metrics import BOTH_FORMS, metrics_of
+from .kind_metrics import BOTH_FORMS, TOP_MAJ, concerned, metrics_of
 from .outcome import Outcome
-from .reranking import Rule, selection_accuracy
+from .reranking import selection_accuracy
 from .results import ResultRow
+from .rules import Rule
 
 #: The judge that differences are taken to.
 TEXT = "text"
@@ -23,7 +25,14 @@ NO_JUDGE = "no judge"
 
 
 def figures(
-    outcomes: Sequence[Outcome], *, data: str, kind: str, items: Sequence[Item], seed: int, n_resamples: int = 1000
+    outcomes: Sequence[Outcome],
+    *,
+    data: str,
+    kind: str,
+    items: Sequence[Item],
+    seed: int,
+    n_resamples: int = 1000,
+    top_maj: Sequence[int] = TOP_MAJ,
 ) -> list[ResultRow]:
     """Every metric of every judge on the test items, and its paired difference to the text judge.
 
@@ -34,33 +43,47 @@ def figures(
         items: The test items.
         seed: Of the bootstrap.
         n_resamples: Of the bootstrap.
+        top_maj: The ``k`` of top-maj@k.
     """
     groups = [item.group for item in items]
-    metrics = metrics_of(kind, items)
+    metrics, about = metrics_of(kind, items, top_maj=top_maj), concerned(kind, items)
     text = next((o for o in outcomes if o.judge == TEXT), None)
     everything = np.ones(len(items), dtype=bool)
     rows = []
     for outcome in outcomes:
         unscored = {
-            True: sum(s is None for s in outcome.scored),
-            False: sum(bool(v.unscored) for v in outcome.verdicts),
+            True: np.array([s is None for s in outcome.scored], dtype=bool),
+            False: np.array([bool(v.unscored) for v in outcome.verdicts], dtype=bool),
         }
         common = both_scored(outcome.scored, text.scored) if text is not None else everything
         for name, metric in metrics.items():
             here = cluster_bootstrap(metric(outcome, everything), groups, seed=seed, n_resamples=n_resamples)
             if not name.endswith("unscored_wrong"):
                 here = _resting_on(here, groups, outcome.scored)
-            rows.append(_row(data, outcome, name, here, unscored[name in BOTH_FORMS]))
+            mine = about.get(name, everything)
+            rows.append(_row(data, outcome, name, here, int((unscored[name in BOTH_FORMS] & mine).sum())))
             if text is not None and outcome is not text:
                 # Where unscored items count as wrong, leaving them out would change the question.
                 mask = everything if name.endswith("unscored_wrong") else common
                 a, b = metric(outcome, mask), metric(text, mask)
                 gap = paired_difference(a, b, groups, seed=seed, n_resamples=n_resamples)
                 gap = _resting_on(gap, groups, [True if keep else None for keep in mask])
-                rows.append(_row(data, outcome, f"{name}_minus_text", gap, int(len(items) - common.sum())))
+                if gap.value is None:
+                    gap = replace(gap, reason=_without_pairs(outcome, text, mine) or gap.reason)
+                rows.append(_row(data, outcome, f"{name}_minus_text", gap, int((mine & ~common).sum())))
     if kind == "trace":
         rows += _without_judge(cast(Sequence[Trace], items), data, seed, n_resamples)
     return rows
+
+
+def _without_pairs(outcome: Outcome, text: Outcome, mine: npt.NDArray[np.bool_]) -> str | None:
+    """Why there is nothing to take a difference on: whose scores are missing; ``None`` where both have some."""
+    scored = [np.array([s is not None for s in o.scored], dtype=bool) & mine for o in (text, outcome)]
+    if not scored[0].any():
+        return "the text judge scored none of these items"
+    if not scored[1].any():
+        return "this judge scored none of these items"
+    return None if (scored[0] & scored[1]).any() else "no item is scored by both this judge and the text judge"
 
 
 def _resting_on(found: Interval, groups: Sequence[str], scored: Sequence[object | None]) -> Interval:

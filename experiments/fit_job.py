@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -12,16 +11,16 @@ import numpy as np
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from ..models.items import Choice
-from ..probes import Judge, LearningJudge, storage
+from ..probes import Judge, LearningJudge
 from . import saved
-from .cli_options import bounds
-from .datasets import take_groups
+from .content import hash_features, hash_items, hash_of
+from .datasets import drawn_rows
 from .fitting import fit_seat
-from .jobs import check_new
+from .jobs import read_job
 from .jsonl import read_items
-from .kinds import kind_of
 from .labels import label_to_fit
-from .panel import panel
+from .outputs import check_new, writing
+from .panel import Seat, panel
 from .saved import Made
 from .variants import permuted
 
@@ -31,6 +30,8 @@ def fit_job(
 ) -> str:
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
+    Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
+
     Args:
         features_folder: What ``extract`` wrote.
         name: Name on the panel of the items' kind.
@@ -38,43 +39,58 @@ def fit_job(
         between: Positions that CLUE and the probes read.
         limit: At most so many items, whole questions drawn at random; ``None`` for all.
         seed: Of that draw.
+
+    Raises:
+        InnerjudgeError: If the judge is not one for these items, cannot learn from them, or ``out`` holds another fit.
     """
-    features = Features.load(features_folder)
+    features, job = Features.load(features_folder), read_job(features_folder)
     items = read_items(features_folder / "items.jsonl")
-    job = json.loads((features_folder / "job.json").read_text(encoding="utf-8"))
-    low, high = bounds(job["scale"])
-    scale = (low, high)
-    seats = panel(kind_of(items[0]), between=between, scale=scale)
-    if name not in seats:
-        raise InnerjudgeError(
-            f"given the judge {name!r}, expected one for {kind_of(items[0])} items: {', '.join(seats)}"
-        )
-    judge = seats[name].judge
-    check_new(out, ours="judge.json")
-    if (out / "judge.json").is_file():
-        return _already_fitted(judge, name, features, out)
-    turned = None
+    kind, scale = job["kind"], job["scale"]
+    judge = _seat(name, kind, between, scale).judge
+    turned, parts = None, [hash_features(features), hash_items(items)]
     if (features_folder / "permuted" / "features.json").is_file():
-        moved, _ = permuted(cast(Sequence[Choice], items), seed=int(job["seed"]))
+        moved, _ = permuted(cast(Sequence[Choice], items), seed=job["seed"])
         turned = (Features.load(features_folder / "permuted"), [item.answer for item in moved])
-    labels = [label_to_fit(item, scale) for item in items]
-    chosen = {item.id for item in (items if limit is None else take_groups(items, limit, seed=seed))}
-    rows = np.array([k for k, item in enumerate(items) if item.id in chosen], dtype=np.intp)
+        parts.append(hash_features(turned[0]))
+    made = Made(name, kind, scale, features=hash_of(parts), limit=limit, seed=seed if limit is not None else 0)
+    check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
+    if (out / saved.WHOLE).is_file():
+        _require_same(judge, made, out)
+        return f"{out} is complete already."
+    labels = [item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale) for item in items]
+    rows = np.array(drawn_rows(items, limit, seed=seed), dtype=np.intp)
     note = fit_seat(name, judge, features, labels, rows, permuted=turned)
     if isinstance(judge, LearningJudge) and judge.provenance_ is None:
         raise InnerjudgeError(f"{note} Expected labelled items that the judge can read: see features.json, 'missing'")
-    if not isinstance(judge, LearningJudge):
-        judge.provenance_ = features.provenance
-        note = note or f"{name}: learns nothing from labels; set to these settings."
-    saved.save(judge, Made(name, kind_of(items[0]), scale), out)
+    learned = judge.provenance_ is not None
+    judge.provenance_ = features.provenance
+    with writing(out):
+        saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
-    return f"{note or f'{name}: fitted on {known} items.'} It is saved as {out}."
+    said = f"fitted on {known} items." if learned else "learns nothing from these labels; set to these settings."
+    return f"{note or f'{name}: {said}'} It is saved as {out}."
 
 
-def _already_fitted(judge: Judge, name: str, features: Features, out: Path) -> str:
-    held = storage.load(out)
-    if repr(held) != repr(judge):
-        raise InnerjudgeError(f"given --out {out}, which holds {held!r}, expected a new folder for {name}: {judge!r}")
-    if held.provenance_ is not None:
-        held.provenance_.require(features.provenance, str(out))
-    return f"{out} is complete already."
+def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]) -> Seat:
+    seats = panel(kind, between=between, scale=scale)
+    there = {n: seat for n, seat in seats.items() if kind != "pair" or seat.pointwise}
+    if name in seats and name not in there:
+        raise InnerjudgeError(
+            f"given the judge {name!r}, which sees both responses of a pair at once, expected one for single "
+            f"responses, as `extract` reads them: {', '.join(there)}; the others judge pairs in `innerjudge compare`"
+        )
+    if name not in there:
+        raise InnerjudgeError(f"given the judge {name!r}, expected one for {kind} items: {', '.join(there)}")
+    return there[name]
+
+
+def _require_same(judge: Judge, made: Made, out: Path) -> None:
+    held, theirs = saved.load(out)
+    differing = [] if repr(held) == repr(judge) else ["judge"]
+    differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]
+    differing += ["features or labels"] if made.features != theirs.features else []
+    if differing:
+        raise InnerjudgeError(
+            f"given --out {out}, which holds {held!r} of another fit (other {', '.join(differing)}), expected a new "
+            f"folder for {made.name}, {judge!r}: choose another --out or delete it"
+        )

@@ -1,4 +1,4 @@
-"""Extraction and fitting from file to file, each resumable by the name of its output."""
+"""Extraction from file to file, resumable by the name of its output as long as it is the same job."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from ..models.loading import LanguageModel
 from .datasets import Dataset
 from .jsonl import read_items, write_jsonl
 from .kinds import item_to_row, kind_of
+from .outputs import check_new, writing
+from .passes import Passes
 from .sampling import sample_traces
 from .variants import permuted, responses
-from .views import Passes, read
+from .views import read
 
 #: Items a part: what a killed extraction loses at most.
 PART = 128
+HEADER = "job.json"
 _HEADER_BEGUN = "job.json.tmp"
+#: Words for what may differ between two jobs, where its name in the header says too little.
+_SAID = {"items": "items: the data were edited"}
 
 
 def items_of(lm: LanguageModel, data: Dataset, *, candidates: int, seed: int, passes: Passes) -> list[Item]:
@@ -43,6 +48,11 @@ def items_of(lm: LanguageModel, data: Dataset, *, candidates: int, seed: int, pa
     return list(data.items)
 
 
+def check_extraction(out: Path) -> None:
+    """Refuse a folder that holds anything but an extraction, before the model is loaded."""
+    check_new(out, ours=HEADER, begun={_HEADER_BEGUN})
+
+
 def extract_job(
     lm: LanguageModel, get_items: Callable[[], list[Item]], out: Path, *, job: dict[str, Any], passes: Passes
 ) -> str:
@@ -52,63 +62,75 @@ def extract_job(
         lm: The model.
         get_items: Loads or samples the items; not called where ``out`` holds them already.
         out: The folder: ``items.jsonl``, ``features.json``, ``features.safetensors`` (and ``permuted/`` for choices).
-        job: What identifies the run; a folder begun by another job is refused.
+        job: What identifies the run, the content of its data included; a folder begun by another job is refused.
         passes: How the model is run.
 
     Returns:
         What was done, in one sentence.
+
+    Raises:
+        InnerjudgeError: If the folder is another job's or cannot be written, or the items cannot be read.
     """
     job = json.loads(json.dumps(job | {"provenance": provenance(lm).to_json()}))
     existed = out.is_dir()
-    begun_here = _claim(out, job)
-    try:
-        if not (out / "items.jsonl").is_file():
-            write_jsonl(out / "items.jsonl", (item_to_row(item) for item in get_items()))
-        items = read_items(out / "items.jsonl")
-        if (out / "features.json").is_file():
-            _clear_parts(out)
-            return f"{out} is complete already: {len(items)} items."
-        if kind_of(items[0]) == "choice":
-            moved, _ = permuted(cast(Sequence[Choice], items), seed=int(job["seed"]))
-            _in_parts(lm, moved, out / "permuted", passes)
-        _in_parts(lm, items, out, passes)
-    except InnerjudgeError:
-        if begun_here:  # bad input fails the same way again: leave nothing behind
-            _empty(out)
-            if not existed:
-                out.rmdir()
-        raise
+    with writing(out):
+        begun_here = _claim(out, job)
+        try:
+            if not (out / "items.jsonl").is_file():
+                write_jsonl(out / "items.jsonl", (item_to_row(item) for item in get_items()))
+            items = read_items(out / "items.jsonl")
+            if (out / "features.json").is_file():
+                _clear_parts(out)
+                return f"{out} is complete already: {len(items)} items."
+            if kind_of(items[0]) == "choice":
+                moved, _ = permuted(cast(Sequence[Choice], items), seed=int(job["seed"]))
+                _in_parts(lm, moved, out / "permuted", passes)
+            _in_parts(lm, items, out, passes)
+        except InnerjudgeError:
+            if begun_here:  # bad input fails the same way again: leave nothing behind
+                _empty(out)
+                if not existed:
+                    out.rmdir()
+            raise
     return f"{len(items)} items are in {out}."
 
 
-def check_new(out: Path, *, ours: str) -> None:
-    """Refuse a folder that holds files but not ``ours``, the file that tells a folder of one command.
+def read_job(folder: Path) -> dict[str, Any]:
+    """The header of an extraction: ``kind``, ``scale`` and ``seed`` of its items, and what else identifies it.
 
     Raises:
-        InnerjudgeError: Names the folder.
+        InnerjudgeError: If the folder has no header, or a damaged one.
     """
-    others = out.is_dir() and {path.name for path in out.iterdir()} - {_HEADER_BEGUN}
-    if (out.exists() and not out.is_dir()) or (others and ours not in others):
+    path = folder / HEADER
+    if not path.is_file():
+        raise InnerjudgeError(f"given {str(folder)!r} without {HEADER}, expected features: run `innerjudge extract`")
+    try:
+        job = json.loads(path.read_text(encoding="utf-8"))
+        low, high = job["scale"]
+        return dict(job) | {"kind": str(job["kind"]), "scale": (int(low), int(high)), "seed": int(job["seed"])}
+    except (ValueError, TypeError, KeyError):
         raise InnerjudgeError(
-            f"given --out {out}, which holds other files, expected a new folder: choose another --out"
-        )
+            f"given {path}, which is damaged, expected what `innerjudge extract` wrote: delete it, extract again"
+        ) from None
 
 
 def _claim(out: Path, job: dict[str, Any]) -> bool:
     """Begin (true) or continue (false) the folder of one job."""
-    header = out / "job.json"
-    check_new(out, ours=header.name)
+    header = out / HEADER
+    check_extraction(out)
     if header.is_file():
-        begun = json.loads(header.read_text(encoding="utf-8"))
+        begun = json.loads(json.dumps(read_job(out)))
         differing = sorted(k for k in job.keys() | begun.keys() if job.get(k) != begun.get(k))
+        if {"data", "limit", "seed"}.intersection(differing):  # other items are no wonder then
+            differing = [k for k in differing if k not in ("items", "kind")]
         if "provenance" in differing:
             theirs, mine = begun.get("provenance", {}), job["provenance"]
             differing += sorted(f"provenance: {k}" for k in mine if theirs.get(k) != mine[k])
             differing.remove("provenance")
         if differing:
             raise InnerjudgeError(
-                f"given --out {out}, begun by another job (other {', '.join(differing)}), expected the same "
-                "job or a new folder: choose another --out or delete it"
+                f"given --out {out}, begun by another job (other {', '.join(_SAID.get(k, k) for k in differing)}), "
+                "expected the same job or a new folder: choose another --out or delete it"
             )
         return False
     out.mkdir(parents=True, exist_ok=True)

@@ -16,12 +16,14 @@ from ..models.loading import LanguageModel
 from ..probes import LAGER, Judge, Verdict
 from .by_block import choice_curves, rating_curves, trace_curves
 from .fitting import fit_seat, no_verdicts
+from .kind_metrics import TOP_MAJ
 from .labels import label_to_fit
 from .outcome import Outcome
 from .panel import Seat
+from .passes import Passes
 from .results import Curve, HeadMap
 from .variants import permuted, responses
-from .views import Passes, pair_features, rating_features, read
+from .views import pair_features, rating_features, read
 
 Index = npt.NDArray[np.intp]
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
@@ -38,6 +40,7 @@ class Settings:
         between: Positions that CLUE and the probes read.
         passes: How the model is run.
         n_resamples: Of the bootstrap.
+        top_maj: The ``k`` of top-maj@k.
     """
 
     seed: int = 0
@@ -46,6 +49,7 @@ class Settings:
     between: tuple[str, str] = ("reasoning_start", "reasoning_end")
     passes: Passes = field(default_factory=Passes)
     n_resamples: int = 1000
+    top_maj: tuple[int, ...] = TOP_MAJ
 
 
 #: Outcomes, curves over blocks, maps of heads.
@@ -112,8 +116,9 @@ class Judging:
         pairs = cast(Sequence[Pair], self.items)
         forward = pair_features(self.lm, pairs, self.settings.passes, swapped=False)
         backward = pair_features(self.lm, pairs, self.settings.passes, swapped=True)
-        alone = rating_features(self.lm, responses(pairs), replace(self.settings.passes, needs=self._pointwise_needs()))
-        sides = [None if p.preference in (None, "tie") else p.preference == side for p in pairs for side in "ab"]
+        single = responses(pairs)
+        alone = rating_features(self.lm, single, replace(self.settings.passes, needs=self._pointwise_needs()))
+        sides = [one.extra.get("preferred") for one in single]
         outcomes = []
 
         def both(rows: Index) -> Index:

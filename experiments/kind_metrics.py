@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -15,22 +16,28 @@ from .answers import normalise
 from .correlation import kendall, pearson, spearman
 from .metrics import auroc, within_question_auroc, wqd
 from .outcome import Outcome
-from .reranking import Rule, selection_accuracy
+from .reranking import selection_accuracy
+from .rules import Rule
 from .statistic import Statistic, divide
 
 #: Metrics that need both forms of an item; the others rest on the item as given.
 BOTH_FORMS = ("permutation_accuracy", "accuracy_both_orders")
 #: With more criteria than this, such as a rubric an item, there are no figures by criterion.
 MOST_CRITERIA = 10
+#: How many of the best candidates vote in top-maj@k, as in the CLUE paper.
+TOP_MAJ = (4, 8, 16)
 
 Mask = npt.NDArray[np.bool_]
 Metric = Callable[[Outcome, Mask], Statistic]
 
 
-def metrics_of(kind: str, items: Sequence[Item]) -> dict[str, Metric]:
-    """Name of a metric -> its value for an outcome, rows outside of the mask counting as unscored."""
+def metrics_of(kind: str, items: Sequence[Item], *, top_maj: Sequence[int] = TOP_MAJ) -> dict[str, Metric]:
+    """Name of a metric -> its value for an outcome, rows outside of the mask counting as unscored.
+
+    ``top_maj`` are the ``k`` of top-maj@k; one that is more than any question has candidates is left out.
+    """
     if kind == "trace":
-        return _trace_metrics(cast(Sequence[Trace], items))
+        return _trace_metrics(cast(Sequence[Trace], items), top_maj)
     if kind == "rating":
         return _rating_metrics(cast(Sequence[Rating], items))
     return (
@@ -44,10 +51,12 @@ def _masked(values: Sequence[Any], mask: Mask) -> list[Any]:
     return [v if keep else None for v, keep in zip(values, mask, strict=True)]
 
 
-def _trace_metrics(items: Sequence[Trace]) -> dict[str, Metric]:
+def _trace_metrics(items: Sequence[Trace], top_maj: Sequence[int]) -> dict[str, Metric]:
     truth = [item.correct for item in items]
     groups = [item.group for item in items]
     answers = [normalise(item.answer) for item in items]
+
+    most = max(Counter(groups).values(), default=0)
 
     def scores(outcome: Outcome, mask: Mask) -> list[float | None]:
         return _masked([v.score for v in outcome.verdicts], mask)
@@ -61,34 +70,50 @@ def _trace_metrics(items: Sequence[Trace]) -> dict[str, Metric]:
         "within_question_pairs": lambda o, m: wqd(truth, scores(o, m), groups),
         "balanced_accuracy": lambda o, m: balanced_accuracy(truth, _masked([v.label for v in o.verdicts], m)),
         "top@1": picked(Rule("top@1")),
-        "top-maj@4": picked(Rule("top-maj", k=4)),
-    }
+    } | {str(rule): picked(rule) for rule in (Rule("top-maj", k=k) for k in top_maj if k <= most)}
 
 
 def _rating_metrics(items: Sequence[Rating]) -> dict[str, Metric]:
     human = [item.mean_score for item in items]
     quality = [item.extra.get("quality") for item in items]
 
-    def correlation(function: Callable[..., Statistic], truth: Sequence[Any], keep: Sequence[bool]) -> Metric:
-        wanted = np.array(keep, dtype=bool)
-        return lambda o, m: function(truth, _masked([v.score for v in o.verdicts], m & wanted))
+    def correlation(function: Callable[..., Statistic], truth: Sequence[Any], keep: Mask) -> Metric:
+        return lambda o, m: function(truth, _masked([v.score for v in o.verdicts], m & keep))
 
-    all_rows = [True] * len(items)
+    all_rows = np.ones(len(items), dtype=bool)
     functions = {"spearman": spearman, "pearson": pearson, "kendall": kendall}
     found = {name: correlation(function, human, all_rows) for name, function in functions.items()}
     if items and all(isinstance(q, int | float) for q in quality):
         found["spearman_noiseless"] = correlation(spearman, quality, all_rows)
-    criteria = dict.fromkeys(item.criterion for item in items)
-    if 1 < len(criteria) <= MOST_CRITERIA:
+    members = _criteria(items)
+    if members:
         # Criteria have levels of their own: pooled, a judge would gain by knowing which one it is asked about.
-        members = {c: [item.criterion == c for item in items] for c in criteria}
         for name, function in functions.items():
             found[f"{name}_pooled"] = found[name]
             found[name] = _mean_of([correlation(function, human, keep) for keep in members.values()])
-        for criterion, keep in members.items():
-            label = str(criterion).split(":")[0].strip()[:40]
-            found[f"spearman[{label}]"] = correlation(spearman, human, keep)
+        for label, keep in members.items():
+            found[label] = correlation(spearman, human, keep)
     return found
+
+
+def concerned(kind: str, items: Sequence[Item]) -> dict[str, Mask]:
+    """Which items a metric is about, for those that are not about all of them: the figures of one criterion.
+
+    Example:
+        >>> two = [Rating(item_id=c, prompt="", response="", criterion=c) for c in ("clear", "short")]
+        >>> concerned("rating", two)["spearman[short]"]
+        array([False,  True])
+    """
+    return _criteria(cast(Sequence[Rating], items)) if kind == "rating" else {}
+
+
+def _criteria(items: Sequence[Rating]) -> dict[str, Mask]:
+    """Metric of each criterion -> the items of it; empty with one criterion, or with too many."""
+    criteria = dict.fromkeys(item.criterion for item in items)
+    if not 1 < len(criteria) <= MOST_CRITERIA:
+        return {}
+    names = {c: f"spearman[{str(c).split(':')[0].strip()[:40]}]" for c in criteria}
+    return {name: np.array([item.criterion == c for item in items], dtype=bool) for c, name in names.items()}
 
 
 def _mean_of(metrics: Sequence[Metric]) -> Metric:

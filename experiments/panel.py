@@ -74,6 +74,11 @@ def without_reasoning(seats: Mapping[str, Seat]) -> dict[str, Seat]:
     return {name: seat for name, seat in seats.items() if "reasoned" not in seat.judge.needs}
 
 
+def without_abstain(seats: Mapping[str, Seat]) -> dict[str, Seat]:
+    """The panel without the judges that leave the abstain lines out: for prompts that have none."""
+    return {name: seat for name, seat in seats.items() if getattr(seat.judge, "abstain", True)}
+
+
 def _trace(between: tuple[str, str]) -> dict[str, Seat]:
     start, end = between
     return {

@@ -32,8 +32,10 @@ class _Speed(ProgressColumn):
     """Items per second."""
 
     def render(self, task: Task) -> Text:
-        """Speed so far; a dash before the first item."""
+        """Speed so far; a dash before the first item. A step of one batch has the speed of the whole."""
         speed = task.finished_speed or task.speed
+        if not speed and task.completed and task.elapsed:
+            speed = task.completed / task.elapsed
         return Text(f"{speed:.1f} items/s" if speed else "- items/s", style="progress.data.speed")
 
 

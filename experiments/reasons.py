@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from .results import Comparison
 
+#: A text in quotes, as ``repr`` writes it; an apostrophe within a word opens none.
+_QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)""")
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -15,7 +18,7 @@ class Reason:
 
     Args:
         example: The reason of the first such item.
-        similar: How many other wordings there are that differ in their numbers only.
+        similar: How many other wordings there are that differ in their numbers and quoted texts only.
         items: How many items each judge left unscored for it.
         judges: The judges that did.
     """
@@ -27,12 +30,15 @@ class Reason:
 
 
 def unscored_reasons(comparison: Comparison) -> list[Reason]:
-    """Why items were left unscored, counted from the verdicts; reasons that differ in numbers only count as one."""
+    """Why items were left unscored, counted from the verdicts.
+
+    Reasons that differ only in numbers, or in what they quote of an item, count as one.
+    """
     counts: dict[str, Counter[str]] = {judge: Counter() for judge in comparison.judges}
     wordings: dict[str, dict[str, None]] = {}
     for verdict in comparison.verdicts:
         if verdict.get("unscored") and verdict.get("judge") in counts:
-            shape = re.sub(r"\d+", "0", str(verdict["unscored"]))
+            shape = re.sub(r"\d+", "0", _QUOTED.sub("'...'", str(verdict["unscored"])))
             counts[verdict["judge"]][shape] += 1
             wordings.setdefault(shape, {})[str(verdict["unscored"])] = None
     alike: dict[tuple[str, int], list[str]] = {}

@@ -13,6 +13,10 @@ from ..models.errors import InnerjudgeError
 from ..probes import Judge, storage
 
 _MADE = "made.json"
+#: The file that tells a whole judge; it is written last.
+WHOLE = "judge.json"
+#: What a run that was killed before it may have left.
+BEGUN = frozenset({_MADE, f"{_MADE}.tmp", "judge.safetensors", f"{WHOLE}.tmp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +27,26 @@ class Made:
         name: Name on the panel, such as ``"clue-margin"``.
         kind: Kind of the items that it was fitted on.
         scale: Lowest and highest score that ratings were asked for.
+        features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
+        limit: At most so many items were used.
+        seed: Of their draw.
     """
 
     name: str
     kind: str
     scale: tuple[int, int]
+    features: str = ""
+    limit: int | None = None
+    seed: int = 0
 
 
 def save(judge: Judge, made: Made, folder: Path) -> None:
-    """Write the judge and beside it ``made.json``."""
+    """Write ``made.json`` and then the judge, whose header stands for the whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{_MADE}.tmp"
+    temporary.write_text(json.dumps(asdict(made)), encoding="utf-8")
+    temporary.replace(folder / _MADE)
     storage.save(judge, folder)
-    (folder / _MADE).write_text(json.dumps(asdict(made)), encoding="utf-8")
 
 
 def load(folder: Path) -> tuple[Judge, Made]:
@@ -49,11 +62,34 @@ def load(folder: Path) -> tuple[Judge, Made]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         low, high = data["scale"]
-        return judge, Made(str(data["name"]), str(data["kind"]), (int(low), int(high)))
+        more = {name: data[name] for name in ("features", "limit", "seed") if name in data}
+        return judge, Made(str(data["name"]), str(data["kind"]), (int(low), int(high)), **more)
     except (ValueError, TypeError, KeyError):
         raise InnerjudgeError(
             f"given {path}, which is damaged, expected what `innerjudge fit` wrote: fit again"
         ) from None
+
+
+def require_kind(made: Made, kind: str, scale: tuple[int, int], source: str) -> None:
+    """Refuse items of another kind, or on another scale, than a judge was fitted on.
+
+    Responses of pairs and rated responses are read alike, and count as one kind.
+
+    Raises:
+        InnerjudgeError: Names both.
+    """
+    alike = {"pair": "rating"}
+    if made.kind and alike.get(made.kind, made.kind) != alike.get(kind, kind):
+        raise InnerjudgeError(
+            f"given {source} with {kind} items for the judge {made.name}, which was fitted on {made.kind} items, "
+            f"expected {made.kind} items: name others, or fit a judge on {kind} items"
+        )
+    if made.kind and kind in ("rating", "pair") and scale != made.scale:
+        theirs, mine = ("{}-{}".format(*s) for s in (scale, made.scale))
+        raise InnerjudgeError(
+            f"given {source} on the scale {theirs} for the judge {made.name}, which was fitted on {mine}, expected "
+            f"features on {mine}: extract with --scale {mine}"
+        )
 
 
 def identity(judge: Judge) -> str:

@@ -1,41 +1,61 @@
-"""Verdicts and rankings of a saved judge, from file to file; a killed run goes on where it stopped."""
+"""Verdicts of a saved judge, from file to file; a killed run goes on where it stopped."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..extraction.features import Features
-from ..extraction.provenance import provenance
+from ..extraction.provenance import WITHOUT_ABSTAIN, provenance
 from ..models.errors import InnerjudgeError
 from ..models.items import Item
 from ..models.loading import LanguageModel
 from ..probes import Judge, Verdict
-from .jsonl import read_items, write_jsonl
-from .kinds import item_to_row, kind_of
+from .content import hash_features, hash_item, hash_of
+from .jsonl import write_jsonl
+from .outputs import writing
+from .passes import Passes
 from .saved import identity
-from .splits import rows_by_group
 from .verdict_rows import verdict_row
-from .views import Passes, read
+from .views import read
 
 #: Items scored at a time: what a killed run loses at most.
 PART = 128
+#: Words for the fields of a row that tell two jobs apart.
+_SAID = {
+    "judge_id": "judge, or the same fitted otherwise",
+    "input_id": "texts, features, model or settings",
+    "truth": "labels",
+}
 
 
-def score_features(judge: Judge, folder: Path, out: Path, *, name: str) -> str:
-    """Verdict rows of a features folder into the JSONL file ``out``; ``name`` is the judge's in those rows."""
-    features, items = Features.load(folder), read_items(folder / "items.jsonl")
+def score_features(
+    judge: Judge, features: Features, items: Sequence[Item], out: Path, *, data: str, name: str, rows: Sequence[int]
+) -> str:
+    """Verdict rows of extracted features into the JSONL file ``out``.
+
+    Args:
+        judge: The judge.
+        features: Features of all items.
+        items: All items.
+        out: The file. One of the same job is left as it is; another is refused.
+        data: Name of the data in the rows.
+        name: Name of the judge in the rows.
+        rows: The items to score.
+    """
     if judge.provenance_ is not None:  # before what is there already is looked at
         judge.provenance_.require(features.provenance, type(judge).__name__)
-    if _is_complete(out, items, judge, folder.name, name):
+    job = _Job(data, name, identity(judge), hash_features(features))
+    some, known = features.take(list(rows)), [items[k] for k in rows]
+    if _is_complete(out, [job.row(item, Verdict(item.id)) for item in known]):
         return f"{out} is complete already."
-    verdicts = zip(items, judge.verdicts(features), strict=True)
-    write_jsonl(out, [_row(i, v, folder.name, judge, name) for i, v in verdicts])
-    return f"{len(items)} verdicts are in {out}."
+    verdicts = zip(known, judge.verdicts(some), strict=True)
+    with writing(out):
+        write_jsonl(out, [job.row(item, verdict) for item, verdict in verdicts])
+    return f"{len(known)} verdicts are in {out}."
 
 
 def require_model(judge: Judge, lm: LanguageModel) -> None:
@@ -45,7 +65,14 @@ def require_model(judge: Judge, lm: LanguageModel) -> None:
         InnerjudgeError: Names both models.
     """
     if judge.provenance_ is not None:
-        judge.provenance_.require(provenance(lm), type(judge).__name__)
+        here = replace(provenance(lm), prompt=judge.provenance_.prompt)  # which is asked for, see `asked_alike`
+        judge.provenance_.require(here, type(judge).__name__)
+
+
+def asked_alike(judge: Judge, passes: Passes) -> Passes:
+    """Passes that read what a judge needs, and ask choices as those were asked that it was fitted on."""
+    without = judge.provenance_ is not None and judge.provenance_.prompt == WITHOUT_ABSTAIN
+    return replace(passes, needs=frozenset(judge.needs), abstain=not without)
 
 
 def score_items(
@@ -53,88 +80,88 @@ def score_items(
 ) -> str:
     """Verdict rows of items into the JSONL file ``out``; a killed run goes on after the whole chunks of ``out.part``.
 
-    The first line of ``out.part`` says whose rows these are; those of another judge, model or data are refused.
+    The first line of ``out.part`` says whose rows these are; those of another judge, model, data or settings are
+    refused.
     """
     require_model(judge, lm)
-    if _is_complete(out, items, judge, data, name):
+    passes = asked_alike(judge, passes)
+    job = _Job(data, name, identity(judge), _source(lm, judge, passes))
+    known = [job.row(item, Verdict(item.id)) for item in items]
+    if _is_complete(out, known):
         return f"{out} is complete already."
-    passes = replace(passes, needs=frozenset(judge.needs))
-    part, header = out.with_name(out.name + ".part"), json.dumps({"job": _identity(lm, judge, items)})
-    rows = _rows_so_far(part, header)
-    for start in range(len(rows), len(items), PART):
-        chunk = items[start : start + PART]
-        verdicts = zip(chunk, judge.verdicts(read(lm, chunk, passes)), strict=True)
-        new = [_row(item, v, data, judge, name) for item, v in verdicts]
-        part.parent.mkdir(parents=True, exist_ok=True)
-        if not part.is_file():
-            part.write_text(f"{header}\n", encoding="utf-8")
-        with part.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in new)
-        rows += new
-    write_jsonl(out, rows)
-    part.unlink(missing_ok=True)
+    part = out.with_name(out.name + ".part")
+    header = json.dumps({"job": hash_of(json.dumps(row, sort_keys=True) for row in known)})
+    with writing(out):
+        rows = _rows_so_far(part, header)
+        for start in range(len(rows), len(items), PART):
+            chunk = items[start : start + PART]
+            verdicts = zip(chunk, judge.verdicts(read(lm, chunk, passes)), strict=True)
+            new = [job.row(item, verdict) for item, verdict in verdicts]
+            part.parent.mkdir(parents=True, exist_ok=True)
+            if not part.is_file():
+                part.write_text(f"{header}\n", encoding="utf-8")
+            with part.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in new)
+            rows += new
+        write_jsonl(out, rows)
+        part.unlink(missing_ok=True)
     return f"{len(items)} verdicts are in {out}."
 
 
-def write_ranking(items: Sequence[Item], verdicts: Path, out: Path) -> str:
-    """The ranking that a verdict file gives, one question a line, into the JSONL file ``out``."""
-    write_jsonl(out, ranking_rows(items, _read_rows(verdicts)))
-    return f"The ranking is in {out}, the verdicts in {verdicts}."
+def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
+    """Rows of a file that one of the commands wrote.
 
-
-def require_rankable(kind: str) -> None:
-    """Refuse items that are no candidates of a question."""
-    if kind == "choice":
-        raise InnerjudgeError(
-            "given choices, each of them one question, expected candidates to rank (traces, ratings or pairs): "
-            "use `innerjudge score`"
-        )
-
-
-def ranking_rows(items: Sequence[Item], rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One row a question, in the order of the items: candidates best first, and those unscored with the reason."""
-    for members in rows_by_group([item.group for item in items]):
-        pairs = [(items[k], rows[k]) for k in members]
-        scored = sorted((p for p in pairs if p[1]["unscored"] is None), key=lambda p: -float(p[1]["score"]))
-        yield {
-            "question_id": pairs[0][0].group,
-            "ranking": [_ranked(item, row, place) for place, (item, row) in enumerate(scored, 1)],
-            "unscored": [{"id": item.id, "reason": row["unscored"]} for item, row in pairs if row["unscored"]],
-        }
-
-
-def _ranked(item: Item, row: dict[str, Any], place: int) -> dict[str, Any]:
-    found = {"rank": place, "id": item.id, "score": row["score"]}
-    answer = getattr(item, "answer", None)
-    return found | ({"answer": answer} if answer is not None else {})
-
-
-def _row(item: Item, verdict: Verdict, data: str, judge: Judge, name: str) -> dict[str, Any]:
-    return verdict_row(item, verdict, data=data, judge=name) | {"judge_id": identity(judge)}
-
-
-def _is_complete(out: Path, items: Sequence[Item], judge: Judge, data: str, name: str) -> bool:
-    """Whether ``out`` holds these verdicts; a file of anything else is refused."""
-    if not out.exists():
-        return False
-    rows = _read_rows(out)
-    known = [_row(item, Verdict(item.id), data, judge, name) for item in items]
-    said = ("score", "label", "unscored")
-    mine = [{k: v for k, v in row.items() if k not in said} for row in known]
-    if mine != [{k: v for k, v in row.items() if k not in said} for row in rows]:
-        raise InnerjudgeError(
-            f"given --out {out}, which holds something else, expected a new file: choose another --out"
-        )
-    return True
-
-
-def _read_rows(path: Path) -> list[dict[str, Any]]:
+    Raises:
+        InnerjudgeError: If it holds no such rows.
+    """
     try:
         return [dict(json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except (ValueError, TypeError, OSError):
         raise InnerjudgeError(
-            f"given --out {path}, which holds no verdicts, expected a new file: choose another --out"
+            f"given --out {path}, which holds no {what}, expected a new file: choose another --out"
         ) from None
+
+
+def _source(lm: LanguageModel, judge: Judge, passes: Passes) -> str:
+    """Hash of what an item's verdict depends on beside the item and the judge."""
+    reasoned = passes.reasoning_tokens if "reasoned" in judge.needs else None
+    how = [provenance(lm).binding(), passes.scale, passes.prompt, passes.markers, reasoned]
+    return hash_of([json.dumps(how, sort_keys=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the verdicts of one file have in common: names, and hashes of the judge and of how the items were read."""
+
+    data: str
+    name: str
+    judge_id: str
+    source: str
+
+    def row(self, item: Item, verdict: Verdict) -> dict[str, Any]:
+        made_of = {"judge_id": self.judge_id, "input_id": hash_of([hash_item(item), self.source])[:12]}
+        return verdict_row(item, verdict, data=self.data, judge=self.name) | made_of
+
+
+def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
+    """Whether ``out`` holds verdicts on these rows; a file of anything else is refused, with what differs."""
+    if not out.exists():
+        return False
+    said = ("score", "label", "unscored")
+    mine, theirs = (_without(rows, said) for rows in (known, read_rows(out)))
+    if mine == theirs:
+        return True
+    pairs = list(zip(mine, theirs, strict=False))
+    differing = dict.fromkeys(k for a, b in pairs for k in a.keys() | b.keys() if a.get(k) != b.get(k))
+    words = sorted({_SAID.get(k, k) for k in differing}) + (["number of items"] if len(mine) != len(theirs) else [])
+    raise InnerjudgeError(
+        f"given --out {out}, which holds something else (other {'; other '.join(words)}), expected a new file or "
+        "verdicts of the same job: choose another --out or delete it"
+    )
+
+
+def _without(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in row.items() if k not in names} for row in rows]
 
 
 def _rows_so_far(part: Path, header: str) -> list[dict[str, Any]]:
@@ -144,19 +171,11 @@ def _rows_so_far(part: Path, header: str) -> list[dict[str, Any]]:
     first, *lines = part.read_text(encoding="utf-8").split("\n")[:-1] or [""]
     if first and first != header:
         raise InnerjudgeError(
-            f"given --out {part.with_suffix('')}, begun by another job ({part.name}: other judge, model or data), "
-            f"expected the same job: choose another --out or delete {part.name}"
+            f"given --out {part.with_suffix('')}, begun by another job ({part.name}: other judge, model, data or "
+            f"settings), expected the same job: choose another --out or delete {part.name}"
         )
     keep = lines[: len(lines) // PART * PART]
     temporary = part.with_name(part.name + ".tmp")
     temporary.write_text("".join(f"{line}\n" for line in (header, *keep)), encoding="utf-8")
     temporary.replace(part)
     return [json.loads(line) for line in keep]
-
-
-def _identity(lm: LanguageModel, judge: Judge, items: Sequence[Item]) -> str:
-    """Hash of all that verdicts depend on."""
-    digest = hashlib.sha256(f"{identity(judge)} {provenance(lm).to_json()}".encode())
-    for item in items:
-        digest.update(json.dumps([kind_of(item), item_to_row(item)], sort_keys=True).encode())
-    return digest.hexdigest()[:16]

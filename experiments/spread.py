@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from .results import Comparison
 
@@ -51,8 +52,13 @@ def draw_spread(panel: Axes, comparison: Comparison, judge: str, colour: str) ->
             entries[words] = Patch(
                 facecolor=(fill, 0.35), edgecolor=fill, linewidth=1.4, linestyle="--" if side is False else "-"
             )
-    if len(known := np.unique(values)) <= 4:
+    known = np.unique(values)
+    if len(known) <= 4 and (len(known) == 1 or np.diff(known).min() >= np.ptp(known) / 5):
         panel.set_xticks(known, [f"{value:.3g}" for value in known])
+    else:  # a small panel has room for few labels, and none for many digits
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+        panel.ticklabel_format(axis="x", style="sci", scilimits=(-2, 4), useMathText=True)
+        panel.xaxis.get_offset_text().set_fontsize(7)
     panel.set_ylabel("share", fontsize=7.5)
     panel.set_ylim(bottom=0)
     return entries

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 from scipy.special import comb
 
+from .rules import Rule
 from .selection import Answers, Scores, as_scores, softmax_weights
 from .statistic import Floats
-
-if TYPE_CHECKING:
-    from .reranking import Rule
 
 Orders = npt.NDArray[np.intp]
 

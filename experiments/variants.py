@@ -35,9 +35,22 @@ def permuted(choices: Sequence[Choice], *, seed: int) -> tuple[list[Choice], lis
 
 
 def responses(pairs: Sequence[Pair]) -> list[Rating]:
-    """Both responses of every pair as an item each, ``<pair_id>/a`` and ``<pair_id>/b``, for point-wise judges."""
+    """Both responses of every pair as an item each, ``<pair_id>/a`` and ``<pair_id>/b``, for point-wise judges.
+
+    ``extra["preferred"]`` says whether it is the response that people preferred, where they preferred one.
+
+    Example:
+        >>> pair = Pair(pair_id="p", prompt="Say hi.", response_a="hi", response_b="no", preference="a")
+        >>> [(one.id, one.extra["preferred"]) for one in responses([pair])]
+        [('p/a', True), ('p/b', False)]
+    """
     return [
-        Rating(item_id=f"{p.id}/{side}", prompt=p.prompt, response=text, extra={"question_id": p.id})
+        Rating(
+            item_id=f"{p.id}/{side}",
+            prompt=p.prompt,
+            response=text,
+            extra={"question_id": p.id} | ({"preferred": p.preference == side} if p.preference in ("a", "b") else {}),
+        )
         for p in pairs
         for side, text in (("a", p.response_a), ("b", p.response_b))
     ]

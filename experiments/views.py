@@ -6,58 +6,23 @@ Every judge of a kind reads the same features, so all of them see the same items
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from ..extraction.features import Features
 from ..extraction.generation import generate
 from ..extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from ..extraction.run import extract
-from ..models.chat import THINK
 from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded, encode_prompt, encode_trace, unreadable
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ..probes.judge import Judge
-from .progress import Steps, silent
-
-#: Everything but generated text.
-HIDDEN_NEEDS = frozenset(
-    f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
-) | {"labels", "logits/score", "qk/before", "qk/after", "attention", "logprob"}
+from .passes import DIRECT_TOKENS, Passes
 
 _T = TypeVar("_T", Trace, Rating, Choice, Pair)
-
-#: New tokens for a verdict that follows its cue, and for one after reasoning.
-DIRECT_TOKENS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passes:
-    """How the model is run.
-
-    Args:
-        batch_size: Items a batch.
-        needs: Names of readouts and generations that are wanted; passes that give none of them are left out.
-            ``None`` wants all.
-        reasoning_tokens: Most new tokens of an answer after reasoning; 0 leaves reasoned text judging out.
-        scale: Lowest and highest score of ratings.
-        markers: Opening and closing reasoning marker.
-        steps: Where progress is shown.
-    """
-
-    batch_size: int = 16
-    needs: frozenset[str] | None = None
-    reasoning_tokens: int = 128
-    scale: tuple[int, int] = (1, 5)
-    markers: tuple[str, str] = THINK
-    steps: Steps = silent
-
-    def wants(self, *names: str) -> bool:
-        """Whether any of ``names`` is wanted."""
-        return self.needs is None or bool(self.needs.intersection(names))
 
 
 def read(
@@ -69,10 +34,11 @@ def read(
         lm: The model.
         items: Items of one kind. Pairs are read with response a first; see :func:`pair_features`.
         passes: How the model is run.
-        judges: Keep only what these judges need; without any, what ``passes`` says.
+        judges: Keep only what these judges need, for their fit and after it; without any, what ``passes`` says.
 
     Raises:
-        InnerjudgeError: If the items are none, of several kinds, or not items.
+        InnerjudgeError: If the items are none, of several kinds, or not items; if the model or the judges are not given
+            as above.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -84,8 +50,10 @@ def read(
         True
     """
     passes = passes or Passes()
+    _check_types(lm, items, judges)
     if judges:
-        passes = replace(passes, needs=frozenset(need for judge in judges for need in judge.needs))
+        wanted = frozenset(need for judge in judges for need in (*judge.needs, *judge.fit_needs))
+        passes = replace(passes, needs=wanted)
     kinds = {type(item) for item in items}
     if kinds == {Trace}:
         return trace_features(lm, cast(Sequence[Trace], items), passes)
@@ -103,7 +71,6 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
     readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
-    # Asked first, since it is here that labels of several tokens are refused: before the long passes.
     parts = _asked(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
     if passes.wants(*(r.name for r in readouts)):
         encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint) for t in traces]
@@ -120,7 +87,8 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
         )
 
     readouts: list[Readout] = [HiddenStates("prompt_end"), ResponseLogProb()]
-    parts = _asked(lm, ratings, ask, (HiddenStates("score"),), passes)
+    # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
+    parts = _asked(lm, ratings, ask, (HiddenStates("score"),), passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
         encoded = [_as_trace(lm, r, passes) for r in ratings]
         parts.append(_extract(lm, encoded, readouts, passes, "reading responses"))
@@ -129,9 +97,14 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
 
 def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes) -> Features:
     """Letter logits, query-key products, attention rows and texts of the choice prompt."""
+
+    def ask(c: Choice, reasoned: bool) -> Prompt:
+        return choice_prompt(c.question, c.options, abstain=passes.abstain, reasoned=reasoned)
+
     readouts = (QueryKey("before"), QueryKey("after"), AttentionWeights())
-    parts = _asked(lm, choices, lambda c, r: choice_prompt(c.question, c.options, reasoned=r), readouts, passes)
-    return _joined(parts, passes)
+    found = _joined(_asked(lm, choices, ask, readouts, passes), passes)
+    found.provenance = replace(found.provenance, prompt=passes.prompt)
+    return found
 
 
 def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, swapped: bool) -> Features:
@@ -142,6 +115,17 @@ def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, s
         return pair_prompt(p.prompt, first, second, reasoned=reasoned)
 
     return _joined(_asked(lm, pairs, ask, (), passes), passes)
+
+
+def _check_types(lm: object, items: object, judges: object) -> None:
+    if not isinstance(lm, LanguageModel):
+        raise InnerjudgeError(
+            f"given a {type(lm).__name__} to read with, expected what load(name) or wrap(model, tokenizer) returns"
+        )
+    if isinstance(items, Trace | Rating | Choice | Pair) or not isinstance(items, Sequence):
+        raise InnerjudgeError(f"given a {type(items).__name__}, expected a list of items: write [item] for one")
+    if not isinstance(judges, Sequence) or not all(isinstance(judge, Judge) for judge in judges):
+        raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
 
 
 def _joined(parts: Sequence[Features], passes: Passes) -> Features:
@@ -159,16 +143,32 @@ def _as_trace(lm: LanguageModel, item: Rating, passes: Passes) -> Encoded:
 
 
 def _asked(
-    lm: LanguageModel, items: Sequence[_T], ask: Callable[[_T, bool], Prompt], more: Sequence[Readout], passes: Passes
+    lm: LanguageModel,
+    items: Sequence[_T],
+    ask: Callable[[_T, bool], Prompt],
+    more: Sequence[Readout],
+    passes: Passes,
+    *,
+    refuse_labels: bool = False,
 ) -> list[Features]:
-    """Label logits (and ``more``) where the verdict would stand, and the texts written there and after reasoning."""
+    """Label logits (and ``more``) where the verdict would stand, and the texts written there and after reasoning.
+
+    Labels that this tokenizer splits leave the logits missing, with the reason; all else of the item is still read.
+    """
 
     def encode(item: _T, reasoned: bool) -> Encoded:
         try:
             prompt = ask(item, reasoned)
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
-        return encode_prompt(lm.tokenizer, item.id, item.group, prompt, reasoned=reasoned, markers=passes.markers)
+        how: Any = {"reasoned": reasoned, "markers": passes.markers}
+        try:
+            return encode_prompt(lm.tokenizer, item.id, item.group, prompt, **how)
+        except UnreadableError as error:
+            if refuse_labels:
+                raise
+            bare = encode_prompt(lm.tokenizer, item.id, item.group, replace(prompt, labels=()), **how)
+            return replace(bare, missing={**bare.missing, "labels": str(error)})
 
     readouts: list[Readout] = [LabelLogits(), *more]
     parts = []
@@ -192,9 +192,9 @@ def _extract(
 
 def _generate(lm: LanguageModel, encoded: Sequence[Encoded], name: str, tokens: int, passes: Passes) -> Features:
     advance = passes.steps(f"writing verdicts ({name})", len(encoded))
-    return generate(lm, encoded, name=name, max_new_tokens=tokens, batch_size=passes.batch_size, on_batch=advance)
+    return generate(lm, encoded, name=name, max_new_tokens=tokens, batch_size=passes.writing_batch, on_batch=advance)
 
 
 def _gives(readout: Readout) -> tuple[str, ...]:
-    """Names of the arrays that a readout brings; the number of labels comes with the logits."""
+    """Names of the arrays that a readout brings."""
     return (readout.name, "labels") if isinstance(readout, LabelLogits) else (readout.name,)

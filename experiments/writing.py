@@ -10,6 +10,7 @@ from typing import Any
 
 from ..models.errors import InnerjudgeError
 from .jsonl import write_jsonl
+from .outputs import require_room, writing
 from .report import html, images_of, markdown
 from .results import Run
 
@@ -18,12 +19,13 @@ RESULTS = "results.json"
 
 
 def check_folder(folder: str | Path) -> None:
-    """Refuse a folder that a run must not be written to; call it before the long work.
+    """Refuse a folder that a run must not or cannot be written to; call it before the long work.
 
     Raises:
-        InnerjudgeError: If ``folder`` is a file, or holds files but no ``results.json``.
+        InnerjudgeError: If ``folder`` is a file, holds files but no ``results.json``, or takes no new files.
     """
     path = Path(folder)
+    require_room(path)
     if path.exists() and not path.is_dir():
         raise InnerjudgeError(f"given the output {str(folder)!r}, which is a file, expected a folder: name another")
     if path.is_dir() and any(path.iterdir()) and not (path / RESULTS).is_file():
@@ -57,7 +59,7 @@ def write_run(run: Run, folder: str | Path) -> None:
     """
     check_folder(folder)
     target = Path(folder).resolve()
-    try:
+    with writing(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(target)
         try:
@@ -65,11 +67,6 @@ def write_run(run: Run, folder: str | Path) -> None:
             _move(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise InnerjudgeError(
-            f"given the output {str(folder)!r}, which could not be written ({error.strerror}), expected a folder with "
-            "room and the right to write: name another"
-        ) from error
 
 
 def _temporary(target: Path) -> Path:

@@ -13,8 +13,11 @@ from ..models.loading import LanguageModel
 #: Row convention of every per-layer array; bump when it changes, so that old artefacts are refused.
 LAYER_CONVENTION = "h[0..L] raw, then final_norm(h[L])"
 
+#: :attr:`Provenance.prompt` of choices that are asked without "None of the above" and "I don't know".
+WITHOUT_ABSTAIN = "choices without the abstain lines"
+
 #: What must agree between the features that a judge was fitted on and those that it scores.
-_BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers")
+_BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Provenance:
         attention: Attention kernel of the pass.
         chat_template: Hash of the chat template; ``"none"`` without one.
         layers: Row convention of per-layer arrays.
+        prompt: How items were asked where that is not as published, such as :data:`WITHOUT_ABSTAIN`; else empty.
         versions: Library versions. For reading only.
 
     Example:
@@ -46,7 +50,12 @@ class Provenance:
     attention: str
     chat_template: str
     layers: str = LAYER_CONVENTION
+    prompt: str = ""
     versions: tuple[tuple[str, str], ...] = ()
+
+    def binding(self) -> dict[str, str]:
+        """What must agree between features that one judge reads, by name."""
+        return {name: getattr(self, name) for name in _BINDING}
 
     def differences(self, other: Provenance) -> tuple[str, ...]:
         """Names of the binding fields in which two provenances differ."""

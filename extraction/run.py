@@ -145,7 +145,7 @@ def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> d
         elif len(item.positions[_roles(readout)[0]]) > 1:
             raise InnerjudgeError(f"given {readout}, expected a position of one token, not several as in option_end")
         elif isinstance(readout, LabelLogits) and not item.label_ids:
-            reasons[item.id] = "no labels to read the logits of"
+            reasons[item.id] = item.missing.get("labels", "no labels to read the logits of")
     return reasons
 
 

@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 import transformers
-from safetensors import SafetensorError
+from huggingface_hub import constants
+from huggingface_hub.utils import get_session
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -15,17 +16,27 @@ from .errors import InnerjudgeError
 #: Name that stands for the small model that comes with the package.
 REFERENCE = "reference"
 
+#: Seconds in which the hub must answer before a checkpoint is looked for on this machine only.
+HUB_PATIENCE = 5.0
+
 
 def require_causal(source: str, name: str, revision: str | None) -> None:
     """Raise unless ``source`` has a config that names a causal LM; nothing but the config is read."""
     if os.path.isdir(source) and not os.path.isfile(os.path.join(source, "config.json")):
         raise InnerjudgeError(f"given the folder {name!r} without config.json, expected a Hugging Face model folder")
+    place = hub_options(source)
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision)
-    except (OSError, ValueError) as error:
+        config = AutoConfig.from_pretrained(source, revision=revision, **place)
+    except Exception as error:  # a config is anybody's file, and transformers has no one class for what is wrong in it
+        if os.path.isdir(source):
+            raise InnerjudgeError(
+                f"given the folder {name!r}, whose config.json cannot be read ({one_line(error)}), expected that of a "
+                "causal LM: copy it again from where the model came from"
+            ) from None
+        away = f"; the hub at {constants.ENDPOINT} cannot be reached, and no copy is on this machine" if place else ""
         raise InnerjudgeError(
             f"given the model {name!r}, expected a local folder, a hub name that can be reached, or {REFERENCE!r}: "
-            f"check the spelling and the network ({one_line(error)})"
+            f"check the spelling and the network ({one_line(error)}{away})"
         ) from None
     causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
     architectures = config.architectures or [
@@ -46,8 +57,8 @@ def read_weights(source: str, name: str, revision: str | None, dtype: str, optio
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
     required = {"revision": revision, "dtype": dtype, "output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **required, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, **required, **(hub_options(source) | options))
+    except Exception as error:  # as above: weights that do not fit their config fail in many ways
         raise InnerjudgeError(
             f"given {name!r}, expected a folder or hub model with weights (model.safetensors) that transformers "
             f"{transformers.__version__} can load: {one_line(error)}"
@@ -69,10 +80,10 @@ def read_weights(source: str, name: str, revision: str | None, dtype: str, optio
 
 
 def read_tokenizer(source: str, name: str, revision: str | None) -> PreTrainedTokenizerFast:
-    """The fast tokenizer."""
+    """The fast tokenizer, with a vocabulary: without its files transformers makes an empty one."""
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision, **hub_options(source))
+    except Exception as error:  # as above
         raise InnerjudgeError(
             f"given {name!r} without a loadable tokenizer, expected tokenizer.json: {one_line(error)}"
         ) from None
@@ -81,7 +92,30 @@ def read_tokenizer(source: str, name: str, revision: str | None) -> PreTrainedTo
             f"given {name!r} with a slow tokenizer, expected a fast one (tokenizer.json): token positions are found by "
             "character offsets; load it with use_fast=True and save_pretrained(folder)"
         )
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens) - {" ", "▁"}:
+        raise InnerjudgeError(
+            f"given {name!r}, whose tokenizer has no tokens but special ones, expected tokenizer.json (or the "
+            "vocabulary files that it is made from): copy it from where the model came from"
+        )
     return tokenizer  # type: ignore[no-any-return]
+
+
+def hub_options(source: str) -> dict[str, Any]:
+    """What ``from_pretrained`` is told of the hub: to look on this machine only, where the hub does not answer.
+
+    Left to themselves the libraries try again for minutes. A folder has nothing to do with the hub.
+
+    Example:
+        >>> hub_options(".")
+        {}
+    """
+    if os.path.isdir(source) or constants.is_offline_mode():
+        return {}
+    try:
+        get_session().head(constants.ENDPOINT, timeout=HUB_PATIENCE)
+    except Exception:  # of whichever HTTP client the hub's library has; its answer, good or bad, raises nothing
+        return {"local_files_only": True}
+    return {}
 
 
 def one_line(error: BaseException) -> str:

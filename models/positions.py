@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from transformers import PreTrainedTokenizerFast
 
 from .chat import THINK, render
-from .errors import InnerjudgeError
+from .errors import UnreadableError
 from .items import Trace
 from .markers import Span, last_overlap, marker_positions
 from .prompts import Prompt
@@ -100,7 +100,7 @@ def encode_prompt(
         overlaps each option line, newline included). Reasoned: position ``prompt_end``.
 
     Raises:
-        InnerjudgeError: If a verdict label is not one token in this context; the message says which.
+        UnreadableError: If a verdict label is not one token in this context; the message says which.
     """
     rendered = render(tokenizer, prompt.user, thinking=reasoned, markers=markers)
     if reasoned:
@@ -167,7 +167,8 @@ def _with_labels(
             if len(set(found)) == len(labels):
                 return ids, spans, tuple(found)
             most, split = len(found), "two of them are the same token"
-    raise InnerjudgeError(
+    do = "use labels of one token, such as a scale of 1 to 5" if labels[0].isdigit() else "use another model for these"
+    raise UnreadableError(
         f"given the labels {', '.join(labels)}, expected each to be one token after {cue!r} in this tokenizer, but "
-        f"{split}: use labels of one token, such as a scale of 1 to 5"
+        f"{split}: {do}"
     )

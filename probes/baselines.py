@@ -36,9 +36,9 @@ class TokenLogProb(Judge):
         >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
         ...              arrays={"logprob": np.array([[-6, 3], [-4, 4]], np.float32)})
         >>> TokenLogProb().decision_function(f), TokenLogProb().predict(f)
-        (array([-2., -1.]), [None, None])
+        (array([-2., -1.]), array([None, None], dtype=object))
         >>> TokenLogProb().fit(f, [False, True]).predict(f)
-        [False, True]
+        array([False,  True])
     """
 
     needs = ("logprob",)
@@ -89,7 +89,7 @@ class Length(LearningJudge):
         ...              arrays={"logprob": np.array([[-6, 3], [-4, 9]], np.float32)})
         >>> length = Length().fit(f, [True, False])
         >>> length.sign_, length.decision_function(f), length.predict(f)
-        (-1, array([-3., -9.]), [True, False])
+        (-1, array([-3., -9.]), array([ True, False]))
     """
 
     needs = ("logprob",)
@@ -157,13 +157,17 @@ class QuestionOnly(Linear):
     def __init__(self, *, target: Target = "correct", row: int = -1, candidates: Sequence[float] | None = None) -> None:
         super().__init__(positions=("prompt_end",), combine="concat", row=row)
         self.target = checked_target(target)
-        self.candidates = None if candidates is None else checked_candidates(candidates)
+        if candidates is not None:
+            checked_candidates(candidates)
+        self.candidates = candidates
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
+        default = LOGISTIC_CANDIDATES if self.target == "correct" else RIDGE_CANDIDATES
+        candidates = default if self.candidates is None else checked_candidates(self.candidates)
         if self.target == "correct":
-            found = fit_logistic(x, correctness(labels), groups, self.candidates or LOGISTIC_CANDIDATES)
+            found = fit_logistic(x, correctness(labels), groups, candidates)
         else:
-            found = fit_ridge(x, ratings(labels), groups, self.candidates or RIDGE_CANDIDATES)
+            found = fit_ridge(x, ratings(labels), groups, candidates)
         self.coef_, self.intercept_, self.penalty_ = found
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:

@@ -8,24 +8,36 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
+from ..extraction.provenance import WITHOUT_ABSTAIN
+from ..models.errors import InnerjudgeError
 from ..models.prompts import ABSTAIN_OPTIONS
 from .judge import Judge, Scores
 from .labels import Ints
 
 _LAST = len(ABSTAIN_OPTIONS)
 
+#: Share of the largest score of a question within which scores are rounding error: float32 has 6e-8, and a product of
+#: queries and keys sums some hundred of them that may cancel. Scores this close count as equal.
+ROUNDING = 1e-5
+
 
 class ChoiceJudge(Judge):
     """Scores ``[n, K]``: one a lettered option, ``-inf`` where an item has no such option or it takes no part.
 
     The label is the 0-based index of the highest score; the first option of a tie. With ``abstain=False`` the last two
-    option lines ("None of the above", "I don't know") take no part; pass ``True`` where the prompts have no such lines.
+    option lines ("None of the above", "I don't know") take no part; features of prompts without such lines are refused
+    then.
     """
 
     abstain: bool
 
     def _n_options(self, features: Features) -> Ints:
         """Options that take part, ``[n]``: always the first ones."""
+        if not self.abstain and features.provenance.prompt == WITHOUT_ABSTAIN:
+            raise InnerjudgeError(
+                f"{type(self).__name__}(abstain=False): given features of prompts without the abstain lines, so that "
+                "two real options would be left out, expected those with them: use abstain=True here"
+            )
         return features["labels"].astype(np.intp) - (0 if self.abstain else _LAST)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
@@ -48,6 +60,29 @@ def mask_options(scores: npt.NDArray[Any], n_options: Ints) -> Scores:
     return np.where(inside, scores, -np.inf)
 
 
+def best_options(masked: Scores) -> npt.NDArray[np.bool_]:
+    """Which options share the highest score, up to rounding: ``[..., K]``, of scores that are ``-inf`` beyond them.
+
+    Example:
+        >>> best_options(np.array([[1.0, 2.0, 2.0], [0.0, 0.0, -np.inf]]))
+        array([[False,  True,  True],
+               [ True,  True, False]])
+    """
+    inside = np.isfinite(masked)
+    largest = np.abs(np.where(inside, masked, 0.0)).max(axis=-1, keepdims=True)
+    return np.asarray(inside & (masked >= masked.max(axis=-1, keepdims=True) - ROUNDING * largest))
+
+
+def all_tied(masked: Scores) -> npt.NDArray[np.bool_]:
+    """Whether an item's options all share the highest score: ``[...]`` of scores ``[..., K]``.
+
+    Example:
+        >>> all_tied(np.array([[1.0, 1.0, -np.inf], [1.0, 1.0, 2.0]]))
+        array([ True, False])
+    """
+    return np.asarray((best_options(masked) == np.isfinite(masked)).all(axis=-1))
+
+
 def option_mask(n_options: Ints, k: int) -> npt.NDArray[np.bool_]:
     """Which of ``k`` places are options, ``[n, k]``.
 
@@ -56,3 +91,20 @@ def option_mask(n_options: Ints, k: int) -> npt.NDArray[np.bool_]:
         array([[ True, False]])
     """
     return np.asarray(np.arange(k) < np.asarray(n_options)[:, None])
+
+
+def voted(masked: Scores) -> Scores:
+    """Mean over heads of scores z-scored within the question: ``[n, heads, K]`` to ``[n, K]``, ``-inf`` kept.
+
+    Example:
+        >>> voted(np.array([[[0.0, 4.0], [7.0, 7.0]]]))  # the second head sees no difference and adds 0
+        array([[-0.5,  0.5]])
+    """
+    inside = np.isfinite(masked)
+    values = np.where(inside, masked, 0.0)
+    count = inside.sum(axis=-1, keepdims=True)
+    centred = np.where(inside, values - values.sum(axis=-1, keepdims=True) / count, 0.0)
+    deviation = np.sqrt((centred**2).sum(axis=-1, keepdims=True) / count)
+    flat = all_tied(masked)[..., None]  # what rounding leaves of equal scores must not be blown up
+    z = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
+    return np.where(inside[:, 0], z.mean(axis=1), -np.inf)

@@ -55,7 +55,7 @@ class CLUE(LearningJudge):
         ...              arrays={"hidden/reasoning_start": start, "hidden/reasoning_end": end})
         >>> clue = CLUE().fit(f, [True, True, False, False])
         >>> clue.predict(f)
-        [True, True, False, False]
+        array([ True,  True, False, False])
         >>> clue.decision_function(f).round(2) + 0.0  # centroids at (2, 2) and (-2, -2)
         array([-1.41, -1.41, -4.24, -7.07])
     """

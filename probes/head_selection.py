@@ -8,47 +8,53 @@ import numpy as np
 import numpy.typing as npt
 
 from ..models.errors import InnerjudgeError
-from .choices import mask_options, option_mask
-from .labels import Bools, Floats, Ints
+from .choices import best_options, mask_options, option_mask
+from .labels import Floats, Ints
 
 _SLICE = 512  # questions a masked copy is made of at a time
 
 Prefer = Literal["best", "earliest"]
 
 
-def head_hits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt.ArrayLike) -> Bools:
-    """Whether each head's highest option is the right one, ``[n, L, H]``.
+def head_credits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    """How often each head's highest option is the right one if ties are broken at random, ``[n, L, H]``.
+
+    1 or 0, and ``1/m`` where the right option shares the highest score with ``m - 1`` others, up to rounding
+    (:data:`~innerjudge.probes.choices.ROUNDING`). A head that sees no difference between the options thus has the
+    accuracy of a guess, and not the share of the questions whose answer is A: before the rotary embedding, block 1
+    gives every option line the same product, since all end in the same token.
 
     Args:
         scores: ``[n, L, H, K]``.
-        n_options: ``[n]``; places beyond are ignored. The first option of a tie is the head's answer, so a head that
-            sees none of the options (all zero) answers A.
+        n_options: ``[n]``; places beyond are ignored.
         labels: ``[n]``, 0-based right answers.
 
     Example:
-        >>> head_hits(np.array([[[[1.0, 2.0, 9.0]]]]), [2], [1])
-        array([[[ True]]])
+        >>> head_credits(np.array([[[[1.0, 2.0, 9.0], [3.0, 3.0, 9.0]]]]), [2], [1])
+        array([[[1. , 0.5]]])
     """
     counts, right = np.asarray(n_options), np.asarray(labels)
-    hits = np.empty(scores.shape[:3], dtype=bool)
+    found = np.empty(scores.shape[:3])
     for at in range(0, len(scores), _SLICE):
         here = slice(at, at + _SLICE)
-        hits[here] = mask_options(scores[here], counts[here]).argmax(axis=-1) == right[here, None, None]
-    return hits
+        best = best_options(mask_options(scores[here], counts[here]))
+        hit = np.take_along_axis(best, right[here, None, None, None], axis=-1)[..., 0]
+        found[here] = hit / best.sum(axis=-1)
+    return found
 
 
 def head_accuracies(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
-    """Accuracy of every head, ``[L, H]``; arguments as in :func:`head_hits`.
+    """Accuracy of every head, ``[L, H]``; arguments and ties as in :func:`head_credits`.
 
     Example:
         >>> s = np.zeros((2, 1, 2, 2))
-        >>> s[:, 0, 1, 1] = 1  # head 0 ties and answers A; head 1 answers B
+        >>> s[:, 0, 1, 1] = 1  # head 0 ties and guesses; head 1 answers B
         >>> head_accuracies(s, [2, 2], [1, 1])
-        array([[0., 1.]])
+        array([[0.5, 1. ]])
     """
     if not len(scores):
         raise InnerjudgeError("given no questions to measure heads on, expected at least one")
-    return np.asarray(head_hits(scores, n_options, labels).mean(axis=0))
+    return np.asarray(head_credits(scores, n_options, labels).mean(axis=0))
 
 
 def attention_variability(attention: npt.NDArray[Any], n_options: Ints) -> Floats:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .choices import ChoiceJudge, mask_options
-from .head_selection import Prefer, attention_variability, choose_heads, head_accuracies, head_hits
+from .choices import ChoiceJudge, all_tied, mask_options, voted
+from .head_selection import Prefer, attention_variability, choose_heads, head_accuracies, head_credits
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
 
@@ -36,6 +36,7 @@ class HeadScore(ChoiceJudge, LearningJudge):
                 "given prefer='earliest' with select='unlabelled', expected accuracies: use prefer='best'"
             )
         self.select, self.n_heads, self.prefer, self.abstain = select, n_heads, prefer, abstain
+        self.fit_needs = ("attention",) if select == "unlabelled" else ()
 
     def fit(
         self,
@@ -58,7 +59,7 @@ class HeadScore(ChoiceJudge, LearningJudge):
             InnerjudgeError: If labels are missing, out of range or all the same letter, or the permuted questions are
                 not the same ones.
         """
-        reasons = self._reasons(features, *(["attention"] if self.select == "unlabelled" else []))
+        reasons = self._reasons(features, *self.fit_needs)
         if self.select == "permutation":
             if permuted is None or permuted_labels is None or permuted.ids != features.ids:
                 given = "none" if permuted is None or permuted_labels is None else "those of other ids"
@@ -84,8 +85,8 @@ class HeadScore(ChoiceJudge, LearningJudge):
         elif permuted is not None and permuted_labels is not None and self.select == "permutation":
             other, turned, _ = self._training(permuted, permuted_labels, reasons=reasons)
             turned = answers(turned, self._n_options(other), other.ids)
-            both = head_hits(scores, n_options, right)
-            both &= head_hits(other[self.needs[0]], self._n_options(other), turned)
+            both = head_credits(scores, n_options, right)
+            both *= head_credits(other[self.needs[0]], self._n_options(other), turned)
             quality = np.asarray(both.mean(axis=0))
         else:
             assert accuracy is not None
@@ -95,19 +96,30 @@ class HeadScore(ChoiceJudge, LearningJudge):
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
 
+    def unscored(self, features: Features) -> dict[str, str]:
+        """Item id -> reason, also for questions whose options all have one score: the first would win by its place."""
+        reasons = super().unscored(features)
+        rest = [k for k, item in enumerate(features.ids) if item not in reasons]
+        if not rest:
+            return reasons
+        flat = all_tied(self._scores(features.take(rest)))
+        blind = f"the {'heads do' if self.n_heads > 1 else 'head does'} not tell the options apart"
+        return reasons | {features.ids[k]: blind for k, tied in zip(rest, flat, strict=True) if tied}
+
     def _scores(self, features: Features) -> Scores:
         block, head = np.array(self.heads_).T
         n_options = self._n_options(features)
         scores = features[self.needs[0]][:, block - 1, head].astype(np.float64)
         masked = mask_options(scores, n_options)
-        return masked[:, 0] if len(self.heads_) == 1 else _vote(masked)
+        return masked[:, 0] if len(self.heads_) == 1 else voted(masked)
 
 
 class QKScore(HeadScore):
     r"""Query-key product of the best head (arXiv 2410.02343, section 3): :math:`\langle q_N, k_{t_i}\rangle`.
 
     ``q_N`` is the query at the last prompt token, ``k_{t_i}`` the key at the end of option line ``i``; no scaling, no
-    softmax. Scores compare the options of one question only: neither questions nor heads share a scale.
+    softmax. Scores compare the options of one question only: neither questions nor heads share a scale. A question
+    whose options all have one score, up to rounding, is unscored.
 
     Args:
         rotary: ``"before"`` the rotary embedding, as published, or ``"after"`` it.
@@ -134,7 +146,7 @@ class QKScore(HeadScore):
         ...              arrays={"qk/before": qk, "labels": np.full(4, 3, np.float32)})
         >>> judge = QKScore().fit(f, right)
         >>> judge.heads_, judge.predict(f)
-        (((2, 2),), [0, 1, 2, 1])
+        (((2, 2),), array([0, 1, 2, 1]))
     """
 
     def __init__(
@@ -180,15 +192,3 @@ class AttentionScore(HeadScore):
         self, *, select: Select = "accuracy", n_heads: int = 1, prefer: Prefer = "best", abstain: bool = True
     ) -> None:
         super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
-
-
-def _vote(masked: Scores) -> Scores:
-    """Mean over heads of scores z-scored within the question: ``[n, heads, K]`` to ``[n, K]``, ``-inf`` kept."""
-    inside = np.isfinite(masked)
-    values = np.where(inside, masked, 0.0)
-    count = inside.sum(axis=-1, keepdims=True)
-    centred = np.where(inside, values - values.sum(axis=-1, keepdims=True) / count, 0.0)
-    deviation = np.sqrt((centred**2).sum(axis=-1, keepdims=True) / count)
-    flat = deviation <= 1e-12 * np.abs(values).max(axis=-1, keepdims=True)  # equal scores leave rounding only
-    z = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
-    return np.where(inside[:, 0], z.mean(axis=1), -np.inf)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.errors import InnerjudgeError
+from .parameters import Parameters
 
 Scores = npt.NDArray[np.float64]
 
@@ -32,16 +32,19 @@ class Verdict:
     unscored: str | None = None
 
 
-class Judge(ABC):
+class Judge(Parameters, ABC):
     """Reads features, returns scores. **higher is better, always**.
 
-    The constructor stores its parameters (all keyword-only, all plain JSON) under their own names; ``fit`` (where there
+    The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given under their own
+    names; ``fit`` (where there
     is something to learn, see :class:`LearningJudge`) sets attributes that end in ``_``; :meth:`decision_function`,
     :meth:`predict` and :meth:`verdicts` read features of the same provenance only.
     """
 
     #: Names of the readouts or generations that the judge reads.
     needs: tuple[str, ...]
+    #: Those that ``fit`` reads beside them.
+    fit_needs: tuple[str, ...] = ()
     #: Whether ``fit`` must be called first.
     learns: ClassVar[bool] = False
     #: Attributes that ``fit`` sets and :mod:`.storage` keeps: arrays, or plain values (tuples for lists).
@@ -102,9 +105,16 @@ class Judge(ABC):
             )
         return self._scores(features)
 
-    def predict(self, features: Features) -> list[Any]:
-        """Labels, one an item; raises like :meth:`decision_function`."""
-        return self._labels(self.decision_function(features), features)
+    def predict(self, features: Features) -> npt.NDArray[Any]:
+        """Labels ``[n]``, as in scikit-learn; raises like :meth:`decision_function`.
+
+        Booleans, numbers or strings, as :meth:`verdicts` has them; of type object where they are of several types, or
+        where the judge has scores only (``None``).
+        """
+        labels = self._labels(self.decision_function(features), features)
+        types = {type(label) for label in labels}
+        plain = len(types) == 1 and type(None) not in types
+        return np.array(labels, dtype=None if plain or types == {int, float} else object)
 
     def verdicts(self, features: Features) -> list[Verdict]:
         """One verdict an item, in the order of ``features.ids``; never NaN, never a silent 0."""
@@ -134,24 +144,6 @@ class Judge(ABC):
             )
         keep = np.array([i not in reasons for i in features.ids], dtype=bool)
         return _without(features, reasons), values[keep], len(reasons)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters of the constructor, by name, as in scikit-learn (``deep`` is ignored: judges do not nest).
-
-        Example:
-            >>> from innerjudge.probes import LAGER
-            >>> LAGER(norm=True).get_params()["norm"]
-            True
-        """
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def __repr__(self) -> str:
-        changed = [
-            f"{name}={getattr(self, name)!r}"
-            for name, p in inspect.signature(type(self)).parameters.items()
-            if getattr(self, name) != p.default
-        ]
-        return f"{type(self).__name__}({', '.join(changed)})"
 
 
 class LearningJudge(Judge):

@@ -15,7 +15,7 @@ from .judge import Judge, Scores
 from .labels import Floats
 from .scale import Answer, checked_values, default_answers
 
-Entries = Literal["all", "drop_last", "last"]
+Entries = Literal["all", "drop_last", "last"] | int
 Aggregate = Literal["logits", "probabilities", "probabilities_twice"]
 
 
@@ -33,7 +33,8 @@ class LAGER(Judge):
             for ``(0, 1)``.
         entries: ``"all"``: raw ``h[0..L-1]`` and the final-normed last block, the ``L + 1`` entries of Hugging Face's
             tuple behind the published cells; ``"drop_last"``: without the last, as in the authors' later code;
-            ``"last"``: the model's own logits only.
+            ``"last"``: the model's own logits only. A number ``k`` takes the last ``k`` of all entries (EAGLE, arXiv
+            2509.01564, by the same group): 1 is ``"last"``, ``L + 1`` is ``"all"``.
         norm: Put every entry through the final norm (logit lens). The published method does not; weights tuned
             on one setting mean nothing on the other.
         aggregate: ``"logits"``: average, then softmax (published); ``"probabilities"``: softmax, then average;
@@ -52,7 +53,7 @@ class LAGER(Judge):
         >>> LAGER(values=(0, 1)).decision_function(f).round(4)  # mean logit log 3: P = (1/4, 3/4)
         array([0.75])
         >>> LAGER(values=(0, 1)).predict(f)
-        [True]
+        array([ True])
     """
 
     needs = ("logits/score", "labels")
@@ -68,7 +69,7 @@ class LAGER(Judge):
         readout: Literal["expectation", "argmax"] = "expectation",
     ) -> None:
         if (
-            entries not in ("all", "drop_last", "last")
+            not (_is_count(entries) or entries in ("all", "drop_last", "last"))
             or aggregate not in ("logits", "probabilities", "probabilities_twice")
             or readout not in ("expectation", "argmax")
         ):
@@ -76,7 +77,8 @@ class LAGER(Judge):
                 f"given entries={entries!r}, aggregate={aggregate!r}, readout={readout!r}, expected one of those that "
                 "the documentation of LAGER lists"
             )
-        self.values, self.answers = checked_values(values, answers)
+        checked_values(values, answers)
+        self.values, self.answers = values, answers
         self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
 
     def probabilities(self, features: Features) -> Floats:
@@ -91,16 +93,22 @@ class LAGER(Judge):
 
     def _scores(self, features: Features) -> Scores:
         p = self.probabilities(features)
-        values = np.array(self.values, dtype=np.float64)
+        values = np.array(self._scale[0], dtype=np.float64)
         if self.readout == "argmax":
             return np.asarray(values[p.argmax(axis=-1)])
         return np.clip(p @ values, values.min(), values.max())
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         """The answer whose value is nearest to the score; the first one of a tie."""
-        nearest = np.abs(scores[:, None] - np.array(self.values)).argmin(axis=-1)
-        answers = self.answers or default_answers(self.values)
+        values, answers = self._scale
+        nearest = np.abs(scores[:, None] - np.array(values)).argmin(axis=-1)
         return [answers[k] for k in nearest]
+
+    @property
+    def _scale(self) -> tuple[tuple[float, ...], tuple[Answer, ...]]:
+        """Values and the answers that they stand for."""
+        values, answers = checked_values(self.values, self.answers)
+        return values, answers or default_answers(values)
 
     def _weights(self, n_entries: int) -> Floats:
         return np.full(n_entries, 1.0 / n_entries)
@@ -112,13 +120,24 @@ class LAGER(Judge):
             if n != m:
                 raise InnerjudgeError(
                     f"{type(self).__name__}: given {item} with {int(n)} verdict labels, expected {m}, one for each of "
-                    f"values={self.values}: pass values=... for this scale"
+                    f"values={tuple(self.values)}: for another scale pass values=..., or --scale to the commands"
                 )
         logits = features["logits/score"][..., :m].astype(np.float64)
         if self.entries == "last":
             return logits[:, 1, -1:]
         lower = logits[:, int(self.norm), :-1]
-        return lower if self.entries == "drop_last" else np.concatenate([lower, logits[:, 1, -1:]], axis=1)
+        if self.entries == "drop_last":
+            return lower
+        every = np.concatenate([lower, logits[:, 1, -1:]], axis=1)
+        if not isinstance(self.entries, int):
+            return every
+        if self.entries > every.shape[1]:
+            raise InnerjudgeError(f"given entries={self.entries}, expected 1 to {every.shape[1]}, those of this model")
+        return every[:, -self.entries :]
+
+
+def _is_count(entries: Entries) -> bool:
+    return isinstance(entries, int) and not isinstance(entries, bool) and entries >= 1
 
 
 class EScore(LAGER):

@@ -22,7 +22,7 @@ class LetterLogits(ChoiceJudge):
         >>> f = Features(ids=("a",), groups=("a",), provenance=Provenance("m", None, "f", "", "", ""),
         ...              arrays={"logits/score": logits, "labels": np.array([4], np.float32)})
         >>> LetterLogits().predict(f), LetterLogits(abstain=False).predict(f)
-        ([3], [1])
+        (array([3]), array([1]))
         >>> LetterLogits(abstain=False).decision_function(f)
         array([[  1.,   2., -inf, -inf]])
     """

@@ -25,13 +25,13 @@ class Linear(LearningJudge):
     intercept_: float
 
     def __init__(self, *, positions: Sequence[str], combine: Combine, row: int) -> None:
-        self.positions, self.combine, self.row = tuple(positions), combine, row
-        if combine not in ("delta", "concat") or not self.positions or (combine == "delta" and len(self.positions) > 2):
+        self.positions, self.combine, self.row = positions, combine, row
+        if combine not in ("delta", "concat") or not len(positions) or (combine == "delta" and len(positions) > 2):
             raise InnerjudgeError(
-                f"given positions={self.positions}, combine={combine!r}, expected 'delta' of one or two positions or "
+                f"given positions={tuple(positions)}, combine={combine!r}, expected 'delta' of one or two positions or "
                 "'concat' of any number"
             )
-        self.needs = tuple(f"hidden/{p}" for p in self.positions)
+        self.needs = tuple(f"hidden/{p}" for p in positions)
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the coefficients from labelled items.
@@ -94,7 +94,7 @@ class DifferenceOfMeans(Linear):
         ...              arrays={"hidden/reasoning_start": start, "hidden/reasoning_end": end})
         >>> probe = DifferenceOfMeans().fit(f, [True, True, False, False])
         >>> probe.decision_function(f), probe.predict(f)
-        (array([ 12.,   4.,  -4., -12.]), [True, True, False, False])
+        (array([ 12.,   4.,  -4., -12.]), array([ True,  True, False, False]))
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class LogisticProbe(Linear):
         ...              arrays={"hidden/reasoning_end": end})
         >>> probe = LogisticProbe(positions=["reasoning_end"]).fit(f, [0, 0, 0, 0, 1, 1, 1, 1])
         >>> probe.predict(f)
-        [False, False, False, False, True, True, True, True]
+        array([False, False, False, False,  True,  True,  True,  True])
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
@@ -54,7 +54,9 @@ class LogisticProbe(Linear):
         candidates: Sequence[float] = LOGISTIC_CANDIDATES,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
-        self.candidates = checked_candidates(candidates)
+        checked_candidates(candidates)
+        self.candidates = candidates
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        self.coef_, self.intercept_, self.C_ = fit_logistic(x, correctness(labels), groups, self.candidates)
+        candidates = checked_candidates(self.candidates)
+        self.coef_, self.intercept_, self.C_ = fit_logistic(x, correctness(labels), groups, candidates)

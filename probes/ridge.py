@@ -52,10 +52,12 @@ class RidgeProbe(Linear):
         candidates: Sequence[float] = RIDGE_CANDIDATES,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
-        self.candidates = checked_candidates(candidates)
+        checked_candidates(candidates)
+        self.candidates = candidates
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        self.coef_, self.intercept_, self.alpha_ = fit_ridge(x, ratings(labels), groups, self.candidates)
+        candidates = checked_candidates(self.candidates)
+        self.coef_, self.intercept_, self.alpha_ = fit_ridge(x, ratings(labels), groups, candidates)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [float(s) for s in scores]

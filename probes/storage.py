@@ -77,13 +77,15 @@ def save(judge: Judge, folder: str | Path) -> None:
     if JUDGES.get(name) is not type(judge):
         raise InnerjudgeError(f"given a {name} to save, expected one of {', '.join(JUDGES)}")
     state = {a: getattr(judge, a) for a in judge.fitted if hasattr(judge, a)}
+    params = judge.get_params()
     arrays = {a: np.ascontiguousarray(v) for a, v in state.items() if isinstance(v, np.ndarray)}
     blob = dump_arrays(arrays)
     header = {
         "format": FORMAT,
         "innerjudge": version("innerjudge"),
         "judge": name,
-        "params": judge.get_params(),
+        "params": {name: _plain(value) for name, value in params.items()},
+        "tuples": [name for name, value in params.items() if isinstance(value, tuple)],
         "fitted": {a: v for a, v in state.items() if a not in arrays},
         "arrays": {"names": sorted(arrays), "sha256": hashlib.sha256(blob).hexdigest()},
         "provenance": None if judge.provenance_ is None else judge.provenance_.to_json(),
@@ -126,7 +128,8 @@ def load(folder: str | Path) -> Judge:
 
 
 def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> Judge:
-    judge = JUDGES[header["judge"]](**header["params"])
+    params = {k: tuple(v) if k in header["tuples"] else v for k, v in header["params"].items()}
+    judge = JUDGES[header["judge"]](**params)
     state = {a: _tuples(v) for a, v in header["fitted"].items()} | arrays
     if sorted(arrays) != header["arrays"]["names"] or not state.keys() <= set(judge.fitted):
         raise ValueError(f"unexpected fitted attributes {sorted(state)}")
@@ -135,6 +138,13 @@ def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -
     if header["provenance"] is not None:
         judge.provenance_ = Provenance.from_json(header["provenance"])
     return judge
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON has it: numbers and arrays of numpy as those of Python."""
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _tuples(value: Any) -> Any:

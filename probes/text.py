@@ -60,15 +60,10 @@ class TextJudge(Judge):
             raise InnerjudgeError(
                 f"given labels={tuple(labels)}, expected at least two, all different whatever their case"
             )
-        self.generation, self.cue, self.labels = generation, cue, tuple(labels)
-        self.values: tuple[float, ...] | None = None
-        self.answers: tuple[Answer, ...] | None = None
-        if values is not None:
-            self.values, self.answers = checked_values(values, answers)
-            if len(self.values) != len(self.labels):
-                raise InnerjudgeError(
-                    f"given {len(self.labels)} labels and {len(self.values)} values, expected one each"
-                )
+        self.generation, self.cue, self.labels = generation, cue, labels
+        self.values, self.answers = values, answers
+        if values is not None and len(checked_values(values, answers)[0]) != len(labels):
+            raise InnerjudgeError(f"given {len(labels)} labels and {len(values)} values, expected one each")
         self.needs = (generation,) if values is not None else (generation, "labels")
 
     @classmethod
@@ -80,7 +75,7 @@ class TextJudge(Judge):
             ('1', '2', '3')
         """
         values = tuple(range(scale[0], scale[1] + 1))
-        return cls(generation=generation, cue="Score:", labels=[str(v) for v in values], values=values)
+        return cls(generation=generation, cue="Score:", labels=tuple(str(v) for v in values), values=values)
 
     @classmethod
     def verdict(cls, *, generation: Literal["direct", "reasoned"] = "direct") -> Self:
@@ -141,5 +136,6 @@ class TextJudge(Judge):
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         if self.values is None:
             return [int(k) for k in scores.argmax(axis=-1)]
-        answers = dict(zip(self.values, self.answers or default_answers(self.values), strict=True))
+        values, given = checked_values(self.values, self.answers)
+        answers = dict(zip(values, given or default_answers(values), strict=True))
         return [answers[s] for s in scores]

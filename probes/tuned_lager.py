@@ -89,7 +89,7 @@ class TunedLAGER(LAGER, LearningJudge):
                 f"given loss={loss!r}, alpha={alpha}, epochs={epochs}, batch_size={batch_size}, expected 'code' or "
                 "'paper', 0 to 1, and at least 1 each"
             )
-        self.loss, self.alpha, self.epochs = loss, float(alpha), epochs
+        self.loss, self.alpha, self.epochs = loss, alpha, epochs
         self.batch_size, self.learning_rate, self.seed = batch_size, learning_rate, seed
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
@@ -102,8 +102,8 @@ class TunedLAGER(LAGER, LearningJudge):
         y = ratings(raw)
         if y.min() < min(self.values) or y.max() > max(self.values):
             raise InnerjudgeError(
-                f"given human scores from {y.min():g} to {y.max():g}, expected them within values={self.values}: "
-                "pass values=... for this scale"
+                f"given human scores from {y.min():g} to {y.max():g}, expected them within values="
+                f"{tuple(self.values)}: for another scale pass values=..., or --scale to the commands"
             )
         self.weights_, self.losses_ = self._tune(self._entries(part), y)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
@@ -118,7 +118,7 @@ class TunedLAGER(LAGER, LearningJudge):
 
     def _tune(self, entries: Floats, y: Floats) -> tuple[Floats, tuple[float, ...]]:
         z, target = torch.from_numpy(entries), torch.from_numpy(y)
-        values = torch.tensor(self.values, dtype=torch.float64)
+        values = torch.tensor(self._scale[0], dtype=torch.float64)
         nearest = (target[:, None] - values).abs().argmin(dim=-1)
         theta = torch.zeros(z.shape[1], dtype=torch.float64, requires_grad=True)
         optimizer = torch.optim.Adam([theta], lr=self.learning_rate)

@@ -46,5 +46,9 @@ def test_public_names_exist() -> None:
 
 
 def test_no_pickles_are_tracked() -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("no git here, or no checkout: nothing is tracked")
+    tracked = listed.stdout.split()
+    assert "pyproject.toml" in tracked
     assert not [name for name in tracked if Path(name).suffix in {".pkl", ".pickle", ".pt", ".pth", ".joblib"}]

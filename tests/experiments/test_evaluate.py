@@ -36,6 +36,35 @@ TRACES: list[Item] = [
 ]
 
 
+def test_one_criterion_counts_its_own_unscored_items() -> None:
+    items: list[Item] = [
+        Rating(item_id=f"{c}{k}", prompt="", response="", criterion=c, scores=(k + 1,), extra={"question_id": str(k)})
+        for c in ("clear", "short")
+        for k in range(4)
+    ]
+    found = rows(
+        "rating", items, said("lager", [1, 2, 3, None, 1, 2, 3, 4]), said("text", [1, 2, 3, 4, None, None, 3, 4])
+    )
+    assert found["lager", "spearman"].unscored == 1
+    assert [found["lager", f"spearman[{c}]"].unscored for c in ("clear", "short")] == [1, 0]
+    assert [found["text", f"spearman[{c}]"].unscored for c in ("clear", "short")] == [0, 2]
+    gaps = [found["lager", f"spearman[{c}]_minus_text"] for c in ("clear", "short")]
+    assert [(gap.n, gap.unscored) for gap in gaps] == [(3, 1), (2, 2)]
+
+
+def test_a_difference_to_a_text_judge_that_scored_nothing_says_so() -> None:
+    scored, nothing = [0.9, 0.1, 0.5, 0.8, 0.3, 0.2], [None] * 6
+    found = rows("trace", TRACES, said("clue", scored), said("lost", nothing), said("text", nothing))
+    for metric in ("auroc", "within_question_auroc", "top@1"):
+        for judge in ("clue", "lost"):
+            assert found[judge, f"{metric}_minus_text"].reason == "the text judge scored none of these items"
+    found = rows(
+        "trace", TRACES, said("clue", [0.9, *nothing[1:]]), said("lost", nothing), said("text", [None, *scored[1:]])
+    )
+    assert found["lost", "auroc_minus_text"].reason == "this judge scored none of these items"
+    assert found["clue", "auroc_minus_text"].reason.startswith("no item is scored by both")
+
+
 def test_traces() -> None:
     found = rows(
         "trace",

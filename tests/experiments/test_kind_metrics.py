@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from innerjudge.experiments.kind_metrics import metrics_of
 from innerjudge.experiments.outcome import Outcome
-from innerjudge.experiments.reranking import Rule, selection_accuracy
+from innerjudge.experiments.reranking import selection_accuracy
+from innerjudge.experiments.rules import Rule
 from innerjudge.models.items import Rating, Trace
 from innerjudge.probes import Verdict
 
@@ -60,6 +63,17 @@ def test_answers_vote_in_one_spelling() -> None:
     ]
     found = metrics_of("trace", traces)["top-maj@4"](said(0.4, 0.3, 0.2, 0.1), np.ones(4, dtype=bool))
     assert found.value == 1.0
+
+
+def test_top_maj_of_as_many_as_there_are() -> None:
+    def names(n: int, **options: Any) -> list[str]:
+        some = [Trace(question_id="q", candidate_id=str(k), prompt="?", response="!", correct=True) for k in range(n)]
+        return [name for name in metrics_of("trace", some, **options) if name.startswith("top-maj")]
+
+    assert names(3) == []
+    assert names(4) == names(7) == ["top-maj@4"]
+    assert names(16) == ["top-maj@4", "top-maj@8", "top-maj@16"]
+    assert names(5, top_maj=(2, 5, 6)) == ["top-maj@2", "top-maj@5"]
 
 
 def ratings() -> list[Rating]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from innerjudge.experiments.panel import panel, without_reasoning
+from innerjudge.experiments.cli_options import JUDGE_NAMES
+from innerjudge.experiments.panel import panel, without_abstain, without_reasoning
 from innerjudge.models.errors import InnerjudgeError
 
 BETWEEN = ("prompt_end", "response_end")
@@ -19,6 +22,22 @@ def test_every_kind_has_hidden_states_text_and_another_opponent(kind: str) -> No
     assert all(again[name].judge is not seat.judge for name, seat in seats.items()), "a judge fitted once serves twice"
     direct = without_reasoning(seats)
     assert set(seats) - set(direct) == {"text-reasoned"}
+
+
+def test_the_help_of_fit_names_judges_of_the_panel() -> None:
+    parts = re.findall(r"for ([a-z ]+?) ((?:[a-z0-9-]+, )+[a-z0-9-]+)[;.]", JUDGE_NAMES)
+    said = {kind: names.split(", ") for kind, names in parts}
+    for kind, words in {"trace": "traces", "rating": "ratings", "choice": "choices"}.items():
+        assert len(said[words]) >= 12
+        assert set(said[words]) <= panel(kind, between=BETWEEN, scale=(1, 5)).keys(), kind
+    pairs = panel("pair", between=BETWEEN, scale=(1, 5))
+    assert set(said["responses of pairs"]) <= {name for name, seat in pairs.items() if seat.pointwise}
+
+
+def test_without_abstain_lines_no_judge_leaves_them_out() -> None:
+    seats = panel("choice", between=BETWEEN, scale=(1, 5))
+    assert set(seats) - set(without_abstain(seats)) == {"qk-score-no-abstain", "letter-logits-no-abstain"}
+    assert set(without_abstain(panel("trace", between=BETWEEN, scale=(1, 5)))) >= {"clue", "text"}
 
 
 def test_positions_and_scale_reach_the_judges() -> None:

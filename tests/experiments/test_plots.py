@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from innerjudge.experiments import plots
+from innerjudge.experiments.curves import draw_curves
 from innerjudge.experiments.palette import FAMILY_COLOURS, short
 from innerjudge.experiments.results import Comparison, Curve, HeadMap, Run
 from innerjudge.experiments.spread import size
@@ -114,3 +116,32 @@ def test_size_of_a_score() -> None:
     assert size([0.2]) is None
     assert size(float("nan")) is None
     assert size(True) == 1.0
+
+
+def test_no_two_lines_of_a_family_look_alike() -> None:
+    judges = dict.fromkeys((f"j{k:02d}" for k in range(18)), "hidden")
+    comparison = Comparison(
+        data="d", kind="trace", n_items=1, n_fit=1, n_test=1, judges=judges, headline=(), rows=(), verdicts=()
+    )
+    curves = [Curve(label=name, x=(1, 2), y=(0.1, 0.2)) for name in judges]
+    figure = drawn(draw_curves(comparison, curves, x="x", y="y", family="hidden"))
+    lines = figure.axes[0].get_lines()
+    looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}
+    assert len(lines) == len(looks) == 18
+
+
+@pytest.mark.parametrize("scores", [[1e-4, 1.1e-4, 3e-3], [0.1 + k / 997 for k in range(40)]])
+def test_numbers_under_a_small_panel_stand_apart(scores: list[float]) -> None:
+    rows = tuple(
+        {"judge": "attention-score", "score": [s, 0.0], "label": 0, "truth": k % 2} for k, s in enumerate(scores)
+    )
+    comparison = Comparison(
+        data="d", kind="choice", n_items=9, n_fit=1, n_test=8, judges={"attention-score": "hidden"}, headline=(),
+        rows=(), verdicts=rows,
+    )  # fmt: skip
+    figure = drawn(plots.score_distributions(comparison))
+    labels = [t for t in figure.axes[0].get_xticklabels() if t.get_text()]
+    boxes = [b for b in (t.get_window_extent() for t in labels) if b.width]
+    inside = sorted((b.x0, b.x1) for b in boxes)
+    assert len(inside) >= 2
+    assert all(left[1] < right[0] for left, right in pairwise(inside))

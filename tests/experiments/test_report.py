@@ -247,6 +247,18 @@ def test_reasons_that_differ_in_numbers_are_one() -> None:
     ]
 
 
+def test_reasons_that_differ_in_what_they_quote_are_one() -> None:
+    said = (
+        "no verdict in the text ' Once upon a time'",
+        'no verdict in the text " it\'s blue"',
+        "no verdict in the text ' the girl\\'s ball'",
+        "9 tokens, longer than the model's context of 8; the model's own",
+    )
+    verdicts = tuple({"judge": "text", "unscored": reason} for reason in said)
+    comparison = replace(compared({}, {}), judges={"text": "text"}, verdicts=verdicts)
+    assert [(r.example, r.similar, r.items) for r in unscored_reasons(comparison)] == [(said[0], 2, 3), (said[3], 0, 1)]
+
+
 def test_how_it_was_made_and_how_to_read(fake_run: Run, page: tuple[str, Page]) -> None:
     for text in (page[0], markdown(fake_run)):
         assert fake_run.command in text

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments.reranking import RULES, Rule, accuracy_against_n, selection_accuracy
+from innerjudge.experiments.reranking import accuracy_against_n, selection_accuracy
+from innerjudge.experiments.rules import RULES, Rule
 from innerjudge.experiments.subsets import credits
 from innerjudge.models.errors import InnerjudgeError
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from innerjudge.experiments.views import Passes, read
+from innerjudge.experiments.passes import Passes
+from innerjudge.experiments.views import read
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Rating
 from innerjudge.models.loading import LanguageModel

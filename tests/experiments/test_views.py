@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from innerjudge.experiments import views
 from innerjudge.experiments.panel import panel
-from innerjudge.experiments.views import Passes, pair_features, read
+from innerjudge.experiments.passes import Passes
+from innerjudge.experiments.streaming import fit_stream
+from innerjudge.experiments.views import pair_features, read
 from innerjudge.extraction import extract
+from innerjudge.extraction.provenance import WITHOUT_ABSTAIN
 from innerjudge.extraction.readouts import LabelLogits
+from innerjudge.models.errors import InnerjudgeError, UnreadableError
 from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_prompt
 from innerjudge.models.prompts import pair_prompt
+from innerjudge.probes import CLUE, LAGER, QKScore
 
 BETWEEN = ("reasoning_start", "reasoning_end")
 ITEMS: dict[str, list[Item]] = {
@@ -66,6 +72,68 @@ def test_a_judge_scores_alike_on_what_it_asked_for(
         for a, b in zip(one, two, strict=True):
             if a.score is not None and b.score is not None:
                 np.testing.assert_allclose(a.score, b.score, atol=1e-4)
+
+
+def test_labels_that_the_tokenizer_splits_leave_the_rest(reference: LanguageModel, monkeypatch: Any) -> None:
+    why = "given the labels no, yes, expected each to be one token"
+
+    def encode(tokenizer: Any, item_id: str, group: str, prompt: Any, **how: Any) -> Any:
+        if prompt.labels == ("no", "yes") and not how["reasoned"]:
+            raise UnreadableError(why)
+        return encode_prompt(tokenizer, item_id, group, prompt, **how)
+
+    monkeypatch.setattr(views, "encode_prompt", encode)
+    found = read(reference, ITEMS["trace"], Passes(reasoning_tokens=4))
+    for name, seat in panel("trace", between=BETWEEN, scale=(1, 5)).items():
+        there = found.present(*seat.judge.needs)
+        assert not there.any() if "logits/score" in seat.judge.needs else there.all(), name
+    assert {v.unscored for v in LAGER(values=(0, 1)).verdicts(found)} == {why}
+
+
+def test_a_scale_that_the_tokenizer_splits_is_refused(reference: LanguageModel, monkeypatch: Any) -> None:
+    monkeypatch.setattr(views, "encode_prompt", lambda *_a, **_k: (_ for _ in ()).throw(UnreadableError("split")))
+    with pytest.raises(InnerjudgeError, match="split"):
+        read(reference, ITEMS["rating"])
+
+
+def test_what_a_fit_needs_is_read_too(reference: LanguageModel) -> None:
+    judge = QKScore(select="unlabelled")
+    features = read(reference, ITEMS["choice"], judges=[judge])
+    assert judge.fit(features).heads_
+
+
+def test_slips_in_a_notebook_are_told(reference: LanguageModel) -> None:
+    items: Any = ITEMS["trace"]
+    for call, words in (
+        (lambda: read(reference, items[0]), "given a Trace, expected a list of items"),
+        (lambda: read(reference, items, judges=CLUE()), r"judges=CLUE\(\), expected a list"),
+        (lambda: read(reference.model, items), "given a LlamaForCausalLM to read with, expected what load"),
+        (lambda: read(reference, ["hello"]), "expected items of one kind"),
+        (lambda: Passes(needs=frozenset({"reasoned"}), reasoning_tokens=0), "reasoning_tokens=0"),
+    ):
+        with pytest.raises(InnerjudgeError, match=words):
+            call()
+
+
+def test_choices_without_abstain_lines(reference: LanguageModel) -> None:
+    found = read(reference, ITEMS["choice"], Passes(abstain=False, reasoning_tokens=0))
+    assert found["labels"].tolist() == [2.0, 3.0]
+    assert found.provenance.prompt == WITHOUT_ABSTAIN
+    with pytest.raises(InnerjudgeError, match="prompt"):
+        found.join(read(reference, ITEMS["choice"], Passes(reasoning_tokens=0)))
+
+
+def test_sums_while_the_model_runs_give_the_centroids_of_one_fit(reference: LanguageModel) -> None:
+    traces: Any = ITEMS["trace"]
+    labels = [True, False, True]
+    whole = CLUE().fit(read(reference, traces, judges=[CLUE()]), labels)
+    for chunk in (1, 2, 99):
+        found = fit_stream(CLUE(), reference, traces, labels, chunk=chunk)
+        np.testing.assert_allclose(found.centroids_, whole.centroids_, atol=1e-4)
+        assert found.n_seen_.tolist() == [1, 2]
+    for judge, known in ((LAGER(), labels), (CLUE(), [])):
+        with pytest.raises(InnerjudgeError, match="expected"):
+            fit_stream(judge, reference, traces, known)  # type: ignore[arg-type]
 
 
 def test_a_swapped_pair_is_the_pair_of_swapped_responses(reference: LanguageModel) -> None:

@@ -125,7 +125,7 @@ def drop_tokenizer(folder: Path) -> None:
     [
         (drop_weights, ["model.safetensors", "weights"]),
         (drop_everything, ["without config.json", "Hugging Face model folder"]),
-        (break_config, ["expected a local folder"]),
+        (break_config, ["whose config.json cannot be read", "causal LM"]),
         (unknown_type, ["nonesuch"]),
         (cut_weights, ["with weights (model.safetensors)"]),
         (drop_a_tensor, ["lack 1 tensors", "model.layers.1.self_attn.q_proj.weight", "complete"]),
@@ -139,6 +139,40 @@ def test_a_damaged_folder(folder: Path, damage: Callable[[Path], None], parts: l
     message = refusal(folder)
     for part in (repr(str(folder)), *parts):
         assert part in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"num_attention_heads": 3}, {"hidden_size": "wide"}, {"num_attention_heads": 0}, {"layer_types": ["none"]}],
+    ids=str,
+)
+def test_a_config_that_contradicts_itself(folder: Path, change: dict[str, Any]) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    message = refusal(folder)
+    assert "config.json cannot be read" in message
+    assert "network" not in message
+
+
+def test_a_folder_without_a_vocabulary(folder: Path) -> None:
+    """Without its files transformers makes a tokenizer of special tokens only."""
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").unlink()
+    assert "tokenizer" in refusal(folder)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer"}))
+    assert "no tokens but special ones, expected tokenizer.json" in refusal(folder)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not again and again with growing pauses, as the libraries do when they are left to themselves."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    message = refusal("nobody/no-such-model")
+    assert "the hub at http://127.0.0.1:9 cannot be reached" in message
+    assert "check the spelling and the network" in message
+    assert pauses == []
 
 
 def test_an_unknown_name_without_network(monkeypatch: pytest.MonkeyPatch) -> None:

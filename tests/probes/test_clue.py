@@ -41,7 +41,7 @@ def test_the_distance_is_the_layer_mean_of_unsquared_norms():
     new = traces([[[0, 0], [3, 4]]])
     np.testing.assert_allclose(clue.distances(new), [[5.0, 2.5]])
     np.testing.assert_allclose(clue.decision_function(new), [-2.5])
-    assert clue.predict(new) == [True]
+    assert clue.predict(new).tolist() == [True]
     np.testing.assert_allclose(CLUE(score="margin").fit(fit, [True, False]).decision_function(new), [2.5])
     np.testing.assert_allclose(clue.separation_, [5.0, 10.0])
     assert (clue.distances(fit)[[0, 1], [1, 0]] == 0).all()  # a centroid is at 0 from itself
@@ -50,8 +50,8 @@ def test_the_distance_is_the_layer_mean_of_unsquared_norms():
 def test_a_tie_is_incorrect():
     clue = CLUE().fit(traces([[[1.0]], [[-1.0]]]), [True, False])
     middle = traces([[[0.0]]])
-    assert clue.predict(middle) == [False]
-    assert CLUE(score="margin").fit(traces([[[1.0]], [[-1.0]]]), [True, False]).predict(middle) == [False]
+    assert clue.predict(middle).tolist() == [False]
+    assert CLUE(score="margin").fit(traces([[[1.0]], [[-1.0]]]), [True, False]).predict(middle).tolist() == [False]
 
 
 def test_rows_of_the_last_layer_and_the_embedding(make):
@@ -83,7 +83,7 @@ def test_one_layer_agrees_with_nearest_centroid_of_scikit_learn():
     features = traces(x)
     clue, oracle = CLUE().fit(features, y), NearestCentroid().fit(x[:, 0].astype(float), y)
     np.testing.assert_allclose(clue.centroids_[:, 0], oracle.centroids_, rtol=1e-12)
-    assert clue.predict(features) == oracle.predict(x[:, 0].astype(float)).tolist()
+    assert clue.predict(features).tolist() == oracle.predict(x[:, 0].astype(float)).tolist()
 
 
 @settings(max_examples=25, deadline=None)

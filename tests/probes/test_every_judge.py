@@ -25,6 +25,7 @@ from innerjudge.probes import (
     load,
     save,
 )
+from sklearn.base import clone
 
 CORRECT = np.arange(24) % 2 == 0
 RATINGS = np.arange(24) % 9 / 2 + 1
@@ -104,7 +105,7 @@ def test_scores_are_those_of_each_item_alone(name, make):
     assert len(whole) == len(features)
     for k in (0, 7, 23):
         np.testing.assert_allclose(judge.decision_function(features.take([k]))[0], whole[k], rtol=1e-12, atol=1e-12)
-    assert judge.predict(features) == [v.label for v in judge.verdicts(features)]
+    assert judge.predict(features).tolist() == [v.label for v in judge.verdicts(features)]
 
 
 @pytest.mark.parametrize("name", LEARNING)
@@ -157,7 +158,7 @@ def test_nan_and_infinity_become_a_reason(name, bad, make):
 def test_no_items(name, make):
     judge, none = fitted(name, make()), make().take([])
     assert judge.verdicts(none) == []
-    assert judge.predict(none) == []
+    assert judge.predict(none).tolist() == []
     assert len(judge.decision_function(none)) == 0
 
 
@@ -192,7 +193,11 @@ def test_constant_features_have_finite_scores(name, make):
         array[:] = 5 if key == "labels" else 0.2
     if "logprob" in features.arrays:
         features.arrays["logprob"][:] = (-3, 2)
-    scores = fitted(name, features).decision_function(features)
+    judge = fitted(name, features)
+    if isinstance(judge, QKScore | AttentionScore):  # a head that gives all options one score says nothing
+        assert all("not tell the options apart" in v.unscored for v in judge.verdicts(features))
+        return
+    scores = judge.decision_function(features)
     assert not np.isnan(scores).any()
     if fresh(name)[0].needs[0] not in ("direct", "reasoned"):
         assert (scores == scores[0]).all()
@@ -240,6 +245,76 @@ def test_unknown_options_are_refused():
     ):
         with pytest.raises(InnerjudgeError, match="expected"):
             make_judge()
+
+
+# The face of scikit-learn.
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scikit_learn_clones_every_judge(name, make):
+    judge, labels = CASES[name]
+    again = clone(judge)
+    assert type(again) is type(judge)
+    assert again is not judge
+    assert again.get_params() == judge.get_params()
+    features = make()
+    want = fitted(name, features).decision_function(features)
+    got = again if labels is None else again.fit(features, labels)
+    np.testing.assert_array_equal(got.decision_function(features), want)
+    assert getattr(clone(got), "provenance_", None) is None
+
+
+@pytest.mark.parametrize("judge", JUDGES.values(), ids=JUDGES)
+def test_every_class_clones_with_its_defaults(judge):
+    assert repr(clone(judge())) == repr(judge())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_parameters_are_stored_as_given_and_can_be_set(name):
+    judge = fresh(name)[0]
+    params = judge.get_params()
+    other = type(judge)()
+    assert other.set_params(**params) is other
+    assert all(other.get_params()[k] is v for k, v in params.items())
+    assert other.needs == judge.needs
+    before = repr(other)
+    for wrong in (
+        {"colour": "red"},
+        dict.fromkeys(("score", "select", "entries", "target"), "no such value"),
+    ):
+        with pytest.raises(InnerjudgeError, match=r"expected|given"):
+            other.set_params(**wrong)
+        assert repr(other) == before
+
+
+def test_lists_and_arrays_are_taken(make, tmp_path):
+    for judge in (LAGER(values=np.arange(1, 6)), EScore(values=[1, 2, 3, 4, 5]), TextJudge(labels=list("12345"))):
+        save(judge, tmp_path / "judge")
+        again = load(tmp_path / "judge")
+        np.testing.assert_array_equal(again.decision_function(make()), clone(judge).decision_function(make()))
+        assert "(values=" in repr(judge) or "(labels=" in repr(judge)
+
+
+def test_parameters_that_are_set_keep_what_was_learned(make):
+    judge = CLUE().fit(make(), CORRECT)
+    margin = judge.set_params(score="margin").decision_function(make(seed=1))
+    np.testing.assert_array_equal(margin, CLUE(score="margin").fit(make(), CORRECT).decision_function(make(seed=1)))
+
+
+@pytest.mark.parametrize(
+    ("judge", "kind"),
+    [(LAGER(values=(0, 1)), "b"), (LAGER(), "i"), (RidgeProbe(), "f"), (TokenLogProb(), "O"), (QKScore(), "i"),
+     (EScore(values=(1, 0), answers=("a", "b")), "U"), (EScore(values=(1, 2), answers=("a", 2)), "O"),
+     (EScore(values=(1, 2.5)), "f")],
+)  # fmt: skip
+def test_predict_gives_an_array(judge, kind, make):
+    features = make() if len(getattr(judge, "values", range(5))) == 5 else make(labels=np.full(24, 2))
+    if judge.learns:
+        judge.fit(features, RATINGS if isinstance(judge, RidgeProbe) else ANSWERS)
+    found = judge.predict(features)
+    assert isinstance(found, np.ndarray)
+    assert (found.dtype.kind, found.shape) == (kind, (24,))
+    assert found.tolist() == [v.label for v in judge.verdicts(features)]
 
 
 # Storage.

@@ -1,9 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from innerjudge.extraction.provenance import WITHOUT_ABSTAIN
 from innerjudge.models import InnerjudgeError
-from innerjudge.probes import AttentionScore, QKScore, attention_variability, choose_heads, head_accuracies
+from innerjudge.probes import (
+    AttentionScore,
+    LetterLogits,
+    QKScore,
+    attention_variability,
+    choose_heads,
+    head_accuracies,
+)
 
 ANSWERS = np.arange(24) % 3
 
@@ -15,7 +25,8 @@ def naive_accuracies(scores, n_options, labels):
         for head in range(heads):
             for k in range(n):
                 options = scores[k, block, head, : n_options[k]].tolist()
-                found[block, head] += options.index(max(options)) == labels[k]
+                if options[labels[k]] == max(options):  # a tie is broken at random
+                    found[block, head] += 1 / options.count(max(options))
     return found / n
 
 
@@ -53,7 +64,7 @@ def test_the_head_that_knows_is_found(judge, key, make):
     features = knowing(make, [(1, 1)], key=key)
     judge.fit(features, ANSWERS)
     assert judge.heads_ == ((2, 1),)  # block 1-based, head 0-based
-    assert judge.predict(features) == ANSWERS.tolist()
+    assert judge.predict(features).tolist() == ANSWERS.tolist()
     np.testing.assert_array_equal(judge.decision_function(features), features[key.replace("__", "/")][:, 1, 1])
     assert judge.head_accuracy_.shape == (3, 2)
     assert judge.head_accuracy_[1, 1] == 1.0
@@ -150,8 +161,58 @@ def test_a_vote_is_the_mean_of_z_scores(make):
         rows = [features["qk/before"][k, block - 1, head, :n].astype(float) for block, head in judge.heads_]
         np.testing.assert_allclose(found[k, :n], np.mean([(r - r.mean()) / r.std() for r in rows], axis=0))
         assert (found[k, n:] == -np.inf).all()
+    half = make(qk__before=features["qk/before"].copy())
+    block, head = judge.heads_[1]
+    half.arrays["qk/before"][:, block - 1, head] = 0.1  # one head that sees no difference adds 0
+    other = judge.heads_[0]
+    row = half["qk/before"][0, other[0] - 1, other[1]].astype(float)
+    np.testing.assert_allclose(judge.decision_function(half)[0], (row - row.mean()) / row.std() / 2)
     flat = make(qk__before=np.full((24, 3, 2, 5), 0.1))
-    assert (judge.decision_function(flat) == 0).all()
+    assert {v.unscored for v in judge.verdicts(flat)} == {"the heads do not tell the options apart"}
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7])
+def test_a_head_that_sees_no_difference_guesses(make, noise):
+    # Block 1 before rotary: one product for all options (up to rounding), while the answer is A in two thirds.
+    rng = np.random.default_rng(2)
+    answers = np.where(np.arange(24) % 3 == 0, rng.integers(1, 5, 24), 0)
+    scores = rng.normal(size=(24, 3, 2, 5))
+    scores[:, 0] = 3.7 * (1 + noise * rng.normal(size=(24, 2, 5)))
+    knows = rng.permutation(24)[:12]  # head (2, 1) knows half of the answers and is wrong in the rest
+    scores[np.arange(24), 1, 1, (answers + 1) % 5] = 9
+    scores[knows, 1, 1, answers[knows]] = 99
+    features = make(qk__before=scores)
+    for judge in (QKScore(), QKScore(select="permutation")):
+        more = {"permuted": features, "permuted_labels": answers} if judge.select == "permutation" else {}
+        judge.fit(features, answers, **more)
+        assert judge.heads_ == ((2, 1),)
+        np.testing.assert_allclose(judge.head_accuracy_[0], 1 / 5)
+        chance = 1 / 5 if judge.select == "accuracy" else 1 / 25  # of both orders
+        np.testing.assert_allclose(judge.quality_[0], chance)
+    judge.heads_ = ((1, 0),)
+    assert {v.unscored for v in judge.verdicts(features)} == {"the head does not tell the options apart"}
+    with pytest.raises(InnerjudgeError, match="does not tell the options apart"):
+        judge.predict(features)
+
+
+def test_prompts_without_abstain_lines(make):
+    plain = make()
+    plain.provenance = replace(plain.provenance, prompt=WITHOUT_ABSTAIN)
+    for judge in (QKScore(), AttentionScore(), LetterLogits()):
+        fitted = judge.fit(plain, ANSWERS) if judge.learns else judge
+        assert len(fitted.verdicts(plain)[0].score) == 5
+        if judge.learns:
+            with pytest.raises(InnerjudgeError, match=r"prompt ''.* instead of 'choices without the abstain lines'"):
+                fitted.verdicts(make())
+    for judge in (QKScore(abstain=False), LetterLogits(abstain=False)):
+        with pytest.raises(InnerjudgeError, match="two real options would be left out"):
+            judge.fit(plain, ANSWERS) if judge.learns else judge.verdicts(plain)
+
+
+def test_what_a_fit_reads_is_said():
+    assert QKScore(select="unlabelled").fit_needs == ("attention",)
+    assert QKScore().fit_needs == ()
+    assert QKScore().set_params(select="unlabelled").fit_needs == ("attention",)
 
 
 def test_abstain_lines_take_no_part(make):
@@ -160,9 +221,9 @@ def test_abstain_lines_take_no_part(make):
     scores[np.arange(24), 2, 0, ANSWERS] = 1
     features = make(qk__before=scores)
     with_them, without = QKScore().fit(features, ANSWERS), QKScore(abstain=False).fit(features, ANSWERS)
-    assert with_them.predict(features) == [3] * 24
+    assert with_them.predict(features).tolist() == [3] * 24
     assert without.heads_ == ((3, 0),)
-    assert without.predict(features) == ANSWERS.tolist()
+    assert without.predict(features).tolist() == ANSWERS.tolist()
     assert len(without.verdicts(features)[0].score) == 3
 
 

@@ -28,7 +28,7 @@ def test_difference_of_means_is_nearest_centroid(make):
     probe = DifferenceOfMeans().fit(features, CORRECT)
     x, held = (states(f, "reasoning_end") - states(f, "reasoning_start") for f in (features, new))
     oracle = NearestCentroid().fit(x, CORRECT)
-    assert probe.predict(new) == oracle.predict(held).tolist()
+    assert probe.predict(new).tolist() == oracle.predict(held).tolist()
     np.testing.assert_allclose(probe.coef_, oracle.centroids_[1] - oracle.centroids_[0], rtol=1e-9)
     wrong, right = (((held - c) ** 2).sum(axis=1) for c in oracle.centroids_)
     np.testing.assert_allclose(probe.decision_function(new), (wrong - right) / 2, rtol=1e-9)
@@ -40,9 +40,8 @@ def test_difference_of_means_agrees_with_clue_of_one_layer(make):
     features = make()
     for name in ("hidden/reasoning_start", "hidden/reasoning_end"):
         features.arrays[name] = features.arrays[name][:, [0, 1, 2]]  # one block: rows h[0], h[1], normed
-    assert DifferenceOfMeans().fit(features, CORRECT).predict(features) == CLUE().fit(features, CORRECT).predict(
-        features
-    )
+    linear, clue = DifferenceOfMeans().fit(features, CORRECT), CLUE().fit(features, CORRECT)
+    assert linear.predict(features).tolist() == clue.predict(features).tolist()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_ridge_equals_scikit_learn(make):
     probe = RidgeProbe(candidates=[2.0]).fit(features, RATINGS)
     oracle = make_pipeline(StandardScaler(), Ridge(alpha=2.0)).fit(states(features, "score"), RATINGS)
     np.testing.assert_allclose(probe.decision_function(new), oracle.predict(states(new, "score")), rtol=1e-9)
-    assert probe.predict(new) == probe.decision_function(new).tolist()
+    assert probe.predict(new).tolist() == probe.decision_function(new).tolist()
 
 
 def test_a_row_that_is_not_there(make):
@@ -107,7 +106,7 @@ def test_question_only_sees_the_prompt_only(make):
     x = states(features, "prompt_end")
     oracle = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(x, CORRECT)
     np.testing.assert_allclose(probe.decision_function(features), oracle.decision_function(x), rtol=1e-6, atol=1e-9)
-    assert probe.predict(features) == oracle.predict(x).tolist()
+    assert probe.predict(features).tolist() == oracle.predict(x).tolist()
     rating = QuestionOnly(target="rating", candidates=[2.0]).fit(features, RATINGS)
     oracle = make_pipeline(StandardScaler(), Ridge(alpha=2.0)).fit(x, RATINGS)
     np.testing.assert_allclose(rating.decision_function(features), oracle.predict(x), rtol=1e-9)
@@ -135,7 +134,7 @@ def test_length_learns_the_better_sign(make, seed, n):
     assert balanced_accuracy_score(right, length.predict(features)) >= 0.5
     rating = Length(target="rating").fit(features, np.r_[1.0, 5.0, rng.uniform(1, 5, n - 2)])
     assert rating.sign_ in (-1, 1)
-    assert rating.predict(features) == [None] * n
+    assert rating.predict(features).tolist() == [None] * n
 
 
 def test_length_on_ratings_follows_the_rank_correlation(make):

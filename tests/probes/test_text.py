@@ -307,10 +307,10 @@ def test_ratings():
 
 def test_verdicts_and_pairs():
     judge = TextJudge.verdict()
-    assert judge.predict(texts(["yes", "No."])) == [True, False]
+    assert judge.predict(texts(["yes", "No."])).tolist() == [True, False]
     assert judge.decision_function(texts(["yes", "No."])).tolist() == [1.0, 0.0]
     pair = TextJudge.pair()
-    assert pair.predict(texts(["A", "B."])) == ["a", "b"]
+    assert pair.predict(texts(["A", "B."])).tolist() == ["a", "b"]
     assert pair.decision_function(texts(["A", "B."])).tolist() == [1.0, 0.0]
 
 

@@ -1,0 +1,137 @@
+"""The commands that ask a saved judge: ``score`` and ``rank``, of one set of options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from ..models.errors import InnerjudgeError
+from . import cli_options as o
+from .cli_model import load_quietly, make_passes
+
+if TYPE_CHECKING:
+    from ..models.items import Item
+
+#: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
+_OF_A_MODEL = ("model", "device", "dtype", "revision", "batch_size", "candidates", "reasoning_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the items to judge come from, as typed."""
+
+    features: Path | None
+    data: str | None
+    model: str
+    device: str
+    dtype: str
+    revision: str | None
+    limit: int | None
+    seed: int
+    batch_size: int
+    candidates: int
+    reasoning_tokens: int
+
+
+def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> Callable[..., None]:
+    """The command ``name`` that does ``work`` (judge, output, source) and says what was done; ``about`` is its help."""
+
+    def command(
+        ctx: typer.Context,
+        judge: o.JudgeFolder,
+        out: o.OutFile,
+        features: o.SomeFeatures = None,
+        data: o.SomeData = None,
+        model: o.Model = "reference",
+        limit: o.Limit = None,
+        seed: o.Seed = 0,
+        batch_size: o.BatchSize = 16,
+        device: o.Device = "auto",
+        dtype: o.Dtype = "auto",
+        revision: o.Revision = None,
+        candidates: o.Candidates = 8,
+        reasoning_tokens: o.ReasoningTokens = 128,
+    ) -> None:
+        if (features is None) == (data is None):
+            raise InnerjudgeError(
+                f"given {'both' if data else 'neither'} of --features and --data, expected one: name the items"
+            )
+        idle = [name for name in _OF_A_MODEL if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+        if features is not None and idle:
+            typed = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+            raise InnerjudgeError(
+                f"given {typed} with --features, where no model is run, expected --limit and --seed at most: leave it "
+                "out, or name the items by --data"
+            )
+        source = Source(
+            features, data, model, device, dtype, revision, limit, seed, batch_size, candidates, reasoning_tokens
+        )
+        typer.echo(work(judge, out, source))
+
+    command.__name__, command.__doc__ = name, about
+    return command
+
+
+def score_work(judge: Path, out: Path, source: Source) -> str:
+    """``score``: verdicts into ``out``."""
+    return _verdicts(judge, out, source)[1]
+
+
+def rank_work(judge: Path, out: Path, source: Source) -> str:
+    """``rank``: verdicts beside ``out``, and the ranking that they give."""
+    from .outputs import require_room
+    from .rankings import require_ranking, write_ranking
+
+    require_room(out)
+    require_ranking(out)
+    verdicts = out.with_name(out.name + ".verdicts.jsonl")
+    items, _ = _verdicts(judge, verdicts, source, to_rank=True)
+    return write_ranking(items, verdicts, out)
+
+
+def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = False) -> tuple[list[Item], str]:
+    """The items, and what was done."""
+    from . import saved
+    from .datasets import drawn_rows, load_data
+    from .jobs import items_of, read_job
+    from .jsonl import read_items
+    from .outputs import require_room
+    from .progress import shown
+    from .rankings import require_rankable
+    from .scoring import asked_alike, require_model, score_features, score_items
+
+    require_room(out)
+    judge, made = saved.load(judge_folder)
+    if source.features is not None:
+        from ..extraction.features import Features
+
+        features, job = Features.load(source.features), read_job(source.features)
+        items = read_items(source.features / "items.jsonl")
+        if to_rank:
+            require_rankable(job["kind"])
+        saved.require_kind(made, job["kind"], job["scale"], f"--features {source.features}")
+        rows = drawn_rows(items, source.limit, seed=source.seed)
+        said = score_features(judge, features, items, out, data=source.features.name, name=made.name, rows=rows)
+        return [items[k] for k in rows], said
+    assert source.data is not None
+    found = load_data(source.data, limit=source.limit, seed=source.seed)
+    if to_rank:
+        require_rankable(found.kind)
+    saved.require_kind(made, found.kind, made.scale, f"--data {source.data}")
+    scale = "{}-{}".format(*made.scale)
+    if "reasoned" in judge.needs and not source.reasoning_tokens:
+        raise InnerjudgeError(
+            f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
+            "expected at least 1: leave the option out"
+        )
+    lm = load_quietly(source.model, source.device, source.dtype, source.revision)
+    require_model(judge, lm)
+    with shown(Console(stderr=True)) as steps:
+        passes = asked_alike(judge, make_passes(source.batch_size, scale, source.reasoning_tokens, steps))
+        items = items_of(lm, found, candidates=source.candidates, seed=source.seed, passes=passes)
+        return items, score_items(lm, judge, items, out, data=found.name, name=made.name, passes=passes)

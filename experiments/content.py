@@ -1,0 +1,65 @@
+"""Content as a short hash: whether the same name still stands for the same items and features."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..extraction.features import Features
+from ..models.items import Item
+from .kinds import item_to_row, kind_of
+
+if TYPE_CHECKING:
+    from .datasets import Dataset
+
+
+def hash_of(parts: Iterable[str | bytes]) -> str:
+    """First 16 digits of a SHA-256 over parts, each set apart from the next.
+
+    Example:
+        >>> hash_of(["ab", "c"]) == hash_of(["a", "bc"])
+        False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(f"{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+def hash_item(item: Item) -> str:
+    """Hash of an item's kind and fields, those that are kept unread among them."""
+    return hash_of([kind_of(item), json.dumps(item_to_row(item), sort_keys=True)])
+
+
+def hash_items(items: Sequence[Item]) -> str:
+    """Hash of items in their order.
+
+    Example:
+        >>> from ..models.items import Rating
+        >>> one = Rating(item_id="r", prompt="Say hi.", response="hi")
+        >>> hash_items([one]) == hash_items([Rating(item_id="r", prompt="Say hi.", response="ho")])
+        False
+    """
+    return hash_of(hash_item(item) for item in items)
+
+
+def hash_data(data: Dataset) -> str:
+    """Hash of a data set: its items, or the problems that items are sampled for."""
+    return hash_of([hash_items(data.items), *map(repr, data.problems)])
+
+
+def hash_features(features: Features) -> str:
+    """Hash of ids, arrays, texts and reasons; not of the time that the passes took."""
+    plain = [features.ids, features.groups, features.texts, features.missing, features.provenance.binding()]
+    arrays = [
+        part
+        for name, array in sorted(features.arrays.items())
+        for part in (name, repr((array.shape, array.dtype.str)), np.ascontiguousarray(array).tobytes())
+    ]
+    return hash_of([json.dumps(plain, sort_keys=True), *arrays])
