@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -48,6 +48,15 @@ class Settings:
     n_resamples: int = 1000
 
 
+#: Called with the name of a set of features, its items and what reads any part of them: where they may be kept.
+Keep = Callable[[str, Sequence[Any], Callable[[Sequence[Any]], Features]], Features]
+
+
+def unkept(_name: str, items: Sequence[Any], read_part: Callable[[Sequence[Any]], Features]) -> Features:
+    """Features that are read now and kept nowhere."""
+    return read_part(items)
+
+
 #: Outcomes, curves over blocks, maps of heads.
 Found = tuple[list[Outcome], tuple[Curve, ...], tuple[HeadMap, ...]]
 
@@ -55,7 +64,8 @@ Found = tuple[list[Outcome], tuple[Curve, ...], tuple[HeadMap, ...]]
 class Judging:
     """Reads the items once, fits each judge on ``fit`` and asks it about ``test``.
 
-    ``notes`` collects what was chosen, as sentences for the report.
+    ``notes`` collects what was chosen, as sentences for the report; ``features`` what was read of all items, by name.
+    ``keep`` may put features on disk, and take them from there.
     """
 
     def __init__(
@@ -66,15 +76,17 @@ class Judging:
         test: Index,
         settings: Settings,
         seats: Mapping[str, Seat],
+        keep: Keep = unkept,
     ) -> None:
         self.lm, self.items, self.fit, self.test = lm, items, fit, test
-        self.settings, self.seats = settings, seats
+        self.settings, self.seats, self.keep = settings, seats, keep
+        self.features: dict[str, Features] = {}
         self.labels = [label_to_fit(item, settings.passes.scale) for item in items]
         self.notes: list[str] = []
 
     def traces(self) -> Found:
         """Traces: every judge reads the same features."""
-        features = read(self.lm, self.items, self.settings.passes)
+        features = self._read("items", self.items)
         outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
         start, end = self.settings.between
         traces = cast(Sequence[Trace], self.items)
@@ -83,7 +95,7 @@ class Judging:
 
     def ratings(self) -> Found:
         """Ratings, likewise."""
-        features = read(self.lm, self.items, self.settings.passes)
+        features = self._read("items", self.items)
         outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
         lager = cast(LAGER, self.seats["lager"].judge)
         ratings = cast(Sequence[Rating], self.items)
@@ -93,8 +105,8 @@ class Judging:
         """Choices, as given and with options permuted."""
         choices = cast(Sequence[Choice], self.items)
         moved, orders = permuted(choices, seed=self.settings.seed)
-        features = read(self.lm, choices, self.settings.passes)
-        turned = read(self.lm, moved, self.settings.passes)
+        features = self._read("items", choices)
+        turned = self._read("permuted", moved)
         outcomes = []
         for name, seat in self.seats.items():
             outcome = self._outcome(name, seat, features, permuted=(turned, [item.answer for item in moved]))
@@ -110,9 +122,11 @@ class Judging:
     def pairs(self) -> Found:
         """Pairs in both orders, and each response on its own for point-wise judges."""
         pairs = cast(Sequence[Pair], self.items)
-        forward = pair_features(self.lm, pairs, self.settings.passes, swapped=False)
-        backward = pair_features(self.lm, pairs, self.settings.passes, swapped=True)
-        alone = rating_features(self.lm, responses(pairs), replace(self.settings.passes, needs=self._pointwise_needs()))
+        passes = self.settings.passes
+        forward = self._kept("items", pairs, lambda part: pair_features(self.lm, part, passes, swapped=False))
+        backward = self._kept("swapped", pairs, lambda part: pair_features(self.lm, part, passes, swapped=True))
+        own = replace(passes, needs=self._pointwise_needs())
+        alone = self._kept("alone", responses(pairs), lambda part: rating_features(self.lm, part, own))
         sides = [None if p.preference in (None, "tie") else p.preference == side for p in pairs for side in "ab"]
         outcomes = []
 
@@ -133,6 +147,13 @@ class Judging:
             ]
             outcomes.append(replace(outcome, again=again))
         return outcomes, (), ()
+
+    def _read(self, name: str, items: Sequence[Item]) -> Features:
+        return self._kept(name, items, lambda part: read(self.lm, part, self.settings.passes))
+
+    def _kept(self, name: str, items: Sequence[Any], read_part: Callable[[Sequence[Any]], Features]) -> Features:
+        self.features[name] = self.keep(name, items, read_part)
+        return self.features[name]
 
     def _pointwise_needs(self) -> frozenset[str]:
         return frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
