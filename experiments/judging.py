@@ -38,6 +38,7 @@ class Settings:
         between: Positions that CLUE and the probes read.
         passes: How the model is run.
         n_resamples: Of the bootstrap.
+        curves: Whether curves over blocks and maps of heads are made.
     """
 
     seed: int = 0
@@ -46,6 +47,7 @@ class Settings:
     between: tuple[str, str] = ("reasoning_start", "reasoning_end")
     passes: Passes = field(default_factory=Passes)
     n_resamples: int = 1000
+    curves: bool = True
 
 
 #: Called with the name of a set of features, its items and what reads any part of them: where they may be kept.
@@ -88,6 +90,8 @@ class Judging:
         """Traces: every judge reads the same features."""
         features = self._read("items", self.items)
         outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
+        if not self.settings.curves:
+            return outcomes, (), ()
         start, end = self.settings.between
         traces = cast(Sequence[Trace], self.items)
         curves = trace_curves(features, traces, self.fit, self.test, start=start, end=end, seed=self.settings.seed)
@@ -97,6 +101,8 @@ class Judging:
         """Ratings, likewise."""
         features = self._read("items", self.items)
         outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
+        if not self.settings.curves:
+            return outcomes, (), ()
         lager = cast(LAGER, self.seats["lager"].judge)
         ratings = cast(Sequence[Rating], self.items)
         return outcomes, rating_curves(features, ratings, self.test, judge=lager, seed=self.settings.seed), ()
@@ -114,6 +120,8 @@ class Judging:
                 back = [_moved_back(v, orders[k]) for v, k in zip(outcome.again, self.test, strict=True)]
                 outcome = replace(outcome, again=back)
             outcomes.append(outcome)
+        if not self.settings.curves:
+            return outcomes, (), ()
         curves, maps = choice_curves(features, choices, self.fit, self.test, seed=self.settings.seed)
         chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
         maps = tuple(replace(m, chosen=_heads(self.seats[chosen[m.label]].judge)) for m in maps)

@@ -1,4 +1,4 @@
-"""Distractors put before a judge, point-wise and pair-wise: how often a change that adds nothing changes the verdict."""
+"""Distractors before a judge, point-wise and pair-wise: how often a change that adds nothing changes the verdict."""
 
 from __future__ import annotations
 

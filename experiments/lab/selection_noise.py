@@ -97,3 +97,31 @@ def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: i
         n_candidates=len(every),
         n_splits=len(gaps),
     )
+
+
+def auroc_by_question(
+    labels: Sequence[bool | None], scores: Floats, groups: Sequence[Hashable]
+) -> tuple[Floats, list[Hashable]]:
+    """Within-question AUROC of many candidates (layers, heads) at once, a row a question that has both classes.
+
+    Args:
+        labels: Whether each row is right.
+        scores: Score of each row under each candidate, ``[n, C]``.
+        groups: Question of each row.
+
+    Returns:
+        ``[Q, C]``, and the questions.
+
+    Example:
+        >>> auroc_by_question([True, False], np.array([[1.0, 0.0], [0.0, 0.0]]), ["q", "q"])
+        (array([[1. , 0.5]]), ['q'])
+    """
+    found, names = [], []
+    for rows in rows_by_group(groups):
+        right = [k for k in rows if labels[k] is True]
+        wrong = [k for k in rows if labels[k] is False]
+        if right and wrong:
+            gap = scores[right][:, None] - scores[wrong][None]
+            found.append(((gap > 0) + 0.5 * (gap == 0)).mean(axis=(0, 1)))
+            names.append(groups[rows[0]])
+    return (np.stack(found) if found else np.zeros((0, scores.shape[1]))), names
