@@ -59,21 +59,17 @@ def curves(
     x: str,
     y: str,
     behind: Grid,
-    diagonal: bool = False,
-    points: bool = False,
 ) -> Plot | None:
-    """One line a judge; ``diagonal`` is where a calibrated judge would lie."""
+    """One line a judge."""
     shown = {k: v for k, v in lines.items() if len(v[0])}
     if not shown:
         return None
 
     def draw() -> Drawing:
         drawing, panel = _canvas(4.2)
-        if diagonal:
-            panel.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=":")
         for k, (label, (xs, ys)) in enumerate(shown.items()):
             style = ("-", "--", "-.", ":")[k // len(_CYCLE) % 4]
-            mark = "o" if points or len(xs) == 1 else None
+            mark = "o" if len(xs) == 1 else None
             panel.plot(xs, ys, style, color=_CYCLE[k % len(_CYCLE)], marker=mark, markersize=4, label=short(label, 30))
         panel.set(xlabel=x, ylabel=y)
         drawing.legend(loc="outside right upper", fontsize=8.5)
@@ -81,6 +77,34 @@ def curves(
 
     alt = f"{y} over {x} for {', '.join(shown)}."
     return Plot(name=slug(data, name), heading=heading, alt=alt, draw=_styled(draw), behind=behind)
+
+
+def diagonals(
+    lens: Lens, name: str, heading: str, points: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, behind: Grid
+) -> Plot | None:
+    """A small panel a judge: what was said against what was so; on the diagonal the two are the same."""
+    if not points:
+        return None
+
+    def draw() -> Drawing:
+        columns = min(4, len(points))
+        rows = -(-len(points) // columns)
+        drawing = Drawing(figsize=(2.2 * columns + 0.4, 2.15 * rows), layout="constrained")
+        panels = drawing.subplots(rows, columns, squeeze=False).ravel()
+        for panel in panels[len(points) :]:
+            panel.set_visible(False)
+        for panel, (judge, (xs, ys)) in zip(panels, points.items(), strict=False):
+            colour = COLOURS.get(lens.families.get(judge, ""), "#333333")
+            panel.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=":")
+            panel.plot(xs, ys, "o-", color=colour, markersize=4, linewidth=1.4)
+            panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+            panel.set_title(short(judge, 24), fontsize=9, loc="left", color=colour)
+        drawing.supxlabel("probability said", fontsize=9)
+        drawing.supylabel("share right", fontsize=9)
+        return drawing
+
+    alt = f"Share right against probability said, a panel for each of {', '.join(points)}."
+    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=_styled(draw), behind=behind)
 
 
 def bars(

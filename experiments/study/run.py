@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,14 +108,16 @@ class StudyRun:
             sections += [bias(lens), panels(lens)]
             if self.study.audits.label_errors is not None:
                 sections.append(labels(lens, threshold=self.study.audits.label_errors))
+        before = len(self.rows)
         sections += self._audits(one, lens, Auditing(one, kept))
+        asked_rows = self.rows[before:]
         if self.study.audits.selection:
             with self._timed("figures"):
                 sections.append(selection(one, lens))
         found = tuple(s for s in sections if s is not None)
         counts = {"items": len(one.items), "to fit on": len(one.sides.fit), "to calibrate on": len(one.sides.calibrate)}
         counts |= {"reported": len(lens.labels), "reported questions": lens.n_groups}
-        unscored = [(j, why, n) for j in lens.table.judges for why, n in lens.table.unscored(j).items()]
+        lost = Counter((row.judge, str(row.unscored)) for row in (*lens.table, *asked_rows) if row.unscored)
         return lens, DataReport(
             name=one.name,
             kind=one.kind,
@@ -122,7 +125,7 @@ class StudyRun:
             summary=_summary(lens, found),
             sections=found,
             notes=tuple(notes),
-            unscored=tuple(sorted(unscored, key=lambda u: -u[2])),
+            unscored=tuple((judge, why, n) for (judge, why), n in lost.most_common()),
         )
 
     def _lens(self, one: Judged, rows: Sequence[Row]) -> Lens:

@@ -159,7 +159,7 @@ def _layers(judged: Judged) -> list[_Found]:
     reported = float(there[:, noise.pick].mean()) if len(there) else None
     blocks = margin.shape[1] - 2
     name = "final-normed state" if noise.pick == blocks + 1 else f"block {noise.pick}"
-    return [("nearest centroid of one block", noise, name, reported)]
+    return [("Nearest centroid of one block", noise, name, reported)]
 
 
 def _heads(judged: Judged) -> list[_Found]:

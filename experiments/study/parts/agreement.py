@@ -11,6 +11,7 @@ from ...lab.icc import icc3k
 from ...lab.krippendorff_alpha import krippendorff_alpha
 from ...lab.raters import MOST_RATERS, addition, replacement
 from ...lab.systems import system_ranking
+from ...spelling import number
 from ..figures import Cell, Grid, Section, grid
 from ..lens import Lens, as_floats
 
@@ -42,8 +43,8 @@ def _said(grids: list[Grid]) -> list[str]:
     if gaps:
         widest = max(gaps, key=lambda j: gaps[j])
         said.append(
-            f"Plain agreement flatters most for {widest}: {raw[widest].value:.2f}, and {pi[widest].value:.2f} when "
-            "chance is taken off (Scott's pi)."
+            f"Plain agreement flatters most for {widest}: {number(raw[widest].value)}, and {number(pi[widest].value)} "
+            "when chance is taken off (Scott's pi)."
         )
     better = [f for f in figures if f.metric == "alpha with a person replaced, change" and f.low is not None]
     if better:

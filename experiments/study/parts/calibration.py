@@ -9,7 +9,7 @@ from ...lab.abstention import accuracy_coverage, area_under_coverage, kept_accur
 from ...lab.calibration import brier, expected_calibration_error, reliability_diagram, score_bias, score_error
 from ...lab.recalibration import METHODS, Isotonic, Method
 from ...lab.table import Table
-from ..draw import curves
+from ..draw import curves, diagonals
 from ..figures import Cell, Grid, Plot, Section, grid
 from ..lens import Lens, as_floats
 
@@ -46,12 +46,19 @@ def calibration(lens: Lens) -> Section:
         coverage[judge] = (line.coverage.tolist(), line.accuracy.tolist())
         kept.append(_abstaining(lens, judge, right, sure, threshold))
     columns = ["judge", "ECE as given", *(f"ECE, {n}" for n in METHODS), "Brier, platt"]
+    said = "Reliability diagram (Platt scaling fitted on other questions)"
     plots = [
-        curves(lens.data, "reliability", "Reliability diagram (Platt scaling fitted on other questions)", diagram,
-               x="probability said", y="share right", behind=_bins(diagram), diagonal=True, points=True),
-        curves(lens.data, "coverage", "Accuracy against coverage", coverage, x="share of verdicts kept, surest first",
-               y="accuracy", behind=_kept_grid(lens, kept)),
-    ]  # fmt: skip
+        diagonals(lens, "reliability", said, diagram, behind=_bins(diagram)),
+        curves(
+            lens.data,
+            "coverage",
+            "Accuracy against coverage",
+            coverage,
+            x="share of verdicts kept, surest first",
+            y="accuracy",
+            behind=_deciles(coverage),
+        ),
+    ]
     return Section(
         key=KEY,
         title="Calibration and abstention",
@@ -143,6 +150,16 @@ def _bins(diagram: dict[str, Any]) -> Grid:
         for said, right in zip(xs, ys, strict=True)
     ]
     return grid("Bins of about equally many items", ["judge", "probability said", "share right"], rows)
+
+
+def _deciles(coverage: dict[str, Any]) -> Grid:
+    """Accuracy where so large a share of the verdicts is kept; the first step that keeps at least that."""
+    shares = (0.1, 0.25, 0.5, 0.75, 1.0)
+    rows = []
+    for judge, (xs, ys) in coverage.items():
+        at = [next((round(y, 3) for x, y in zip(xs, ys, strict=True) if x >= share - 1e-9), None) for share in shares]
+        rows.append([judge, *at])
+    return grid("Accuracy of the surest verdicts", ["judge", *(f"{share:.0%} kept" for share in shares)], rows)
 
 
 def _is_probability(scores: list[float | None]) -> bool:

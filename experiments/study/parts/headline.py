@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...accuracy import accuracy, balanced_accuracy, pair_accuracy, permutation_accuracy
+from ...bootstrap import Interval
 from ...correlation import kendall, pearson, spearman
+from ...lab.multiple import Difference, holm
 from ...lab.permutation import better_than_chance
 from ...lab.position import accuracy_random
 from ...lab.precision_recall import auprc, within_question_auprc
@@ -107,12 +109,24 @@ def _chance_tests(lens: Lens) -> tuple[Any, ...]:
             lens.labels, lens.table.scores(judge), lens.groups, n_permutations=1000, seed=lens.seed
         )
         made.append((judge, test))
-    for judge, test in made:
-        figure = Figure(data=lens.data, part=KEY, judge=judge, metric="permutation test within questions",
-                        value=test.value, n=test.n, reason=test.reason, p=test.p,
-                        p_corrected=None if test.p is None else min(1.0, test.p * len(made)),
-                        good="none")  # fmt: skip
-        rows.append([judge, figure, figure.p, figure.p_corrected, test.n])
+    tests = [
+        Difference(interval=Interval(value=test.value, low=None, high=None, n=test.n), p=test.p) for _, test in made
+    ]
+    for (judge, test), corrected in zip(made, holm(tests), strict=True):
+        figure = Figure(
+            data=lens.data,
+            part=KEY,
+            judge=judge,
+            metric="permutation test within questions",
+            value=test.value,
+            n=test.n,
+            reason=test.reason,
+            p=test.p,
+            p_corrected=corrected.p_corrected,
+            good="none",
+        )
+        p = [None if v is None else round(v, 4) for v in (figure.p, figure.p_corrected)]
+        rows.append([judge, figure, *p, test.n])
     columns = ["judge", "AUROC within questions", "p", "p, corrected", "questions with both"]
     return (grid("Better than chance within questions (labels shuffled inside each question)", columns, rows),)
 

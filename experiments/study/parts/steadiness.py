@@ -21,6 +21,7 @@ from ...lab.sage import sage_statistics
 from ...lab.table import Row, Table
 from ..figures import Cell, Grid, Section, grid
 from ..lens import Lens, standing
+from .headline import spelt
 
 KEY = "steadiness"
 
@@ -45,7 +46,7 @@ def steadiness(
     found, tested = standing([f for g in grids for f in g.figures])
     said = []
     if tested:
-        names = ", ".join(f"{f.judge}, {f.metric} {f.value:+.2f}" for f in found)
+        names = ", ".join(f"{f.judge}, {f.metric} {spelt(f, sign=True)}" for f in found)
         said.append(
             f"Of {tested} biases tested against 0, {len(found)} stand after correction"
             + (f": {names}." if found else ".")
