@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from ...models.items import Pair
 from ...models.loading import LanguageModel
 from ...models.wordings import WORDINGS
-from ..asking.ask import By, Manner, ask
+from ..asking.ask import Asked, By, Manner, ask
 from ..asking.candidate import Candidate, candidates_of
 from ..asking.checklist import checks, pass_rates, written_checklists
-from ..asking.distractors import distractor_trials, rows_of
+from ..asking.distractors import distracted_losers, distractor_trials, rows_of
 from ..asking.dummies import dummies
-from ..asking.pairwise import both_orders, comparisons, named_as_in_the_item, pairwise
+from ..asking.pairwise import both_orders, comparisons, named_as_in_the_item, pairwise, preference
 from ..asking.pointwise import pointwise
 from ..asking.ranking import ranked
 from ..asking.references import could_answer, own_answers, references
+from ..asking.rewrites import DISTRACTORS
 from ..datasets import take_groups
 from ..lab.table import Row
 from .judged import Judged
@@ -98,9 +100,17 @@ class Auditing:
         made = self._asked(pointwise(self.candidates), "samples, text", "text", **more)
         return self._step("samples, text", more, made)
 
+    def _comparisons(self, candidates: Sequence[Candidate]) -> list[Asked]:
+        """All pairs of a question's candidates in both orders; of pairs, with what people preferred."""
+        known = {item.group: item.preference for item in self.judged.items if isinstance(item, Pair)}
+        return [
+            replace(q, columns=dict(q.columns) | {"label": known.get(str(q.columns["question"]), q.columns["label"])})
+            for q in pairwise(comparisons(candidates, most=MOST_COMPARED))
+        ]
+
     def pairs(self) -> list[Row]:
         """All pairs of a question's candidates in both orders, by logits and by text."""
-        questions = pairwise(comparisons(self.candidates, most=MOST_COMPARED))
+        questions = self._comparisons(self.candidates)
         found: list[Row] = []
         for by in ("logits", "text") if questions else ():
             name = f"pair-wise, {by}"
@@ -112,7 +122,7 @@ class Auditing:
         """The pairs again in sampled text, both orders: for bias without noise."""
         audits = self.judged.study.audits
         more = {"samples": audits.samples, "temperature": audits.temperature}
-        questions = pairwise(comparisons(self.candidates, most=MOST_COMPARED))
+        questions = self._comparisons(self.candidates)
         if not questions:
             return []
         made = self._asked(questions, "pair-wise, sampled", "text", **more)
@@ -175,6 +185,37 @@ class Auditing:
 
         return self._step("distractors", len(chosen), made)
 
+    def flips(self) -> list[Row]:
+        """Two responses of a question, as they are and with each distractor on the one that lost: who wins now.
+
+        The template of a row is ``"plain"`` or the distractor; judged point-wise and pair-wise.
+        """
+        pairs = comparisons(self.candidates, most=2)
+        if not pairs:
+            return []
+
+        def made() -> list[Row]:
+            found: list[Row] = []
+            for mode in ("point-wise", "pair-wise"):
+                base = self._winners(pairs, mode)
+                found += _flip_rows(pairs, base, mode, "plain")
+                for name, rewrite in DISTRACTORS.items():
+                    changed = distracted_losers(pairs, base, rewrite)
+                    found += _flip_rows(pairs, self._winners(changed, mode), mode, name)
+            return found
+
+        return self._step("flips", len(pairs), made)
+
+    def _winners(self, pairs: Sequence[tuple[Candidate, Candidate]], mode: str) -> list[str | None]:
+        """Which response of each pair is preferred; ``None`` where one is unscored."""
+        if mode == "pair-wise":
+            rows = ask(self.lm, pairwise(pairs), judge=mode, manner=self.manner())
+            both = both_orders(named_as_in_the_item(rows), judge=mode)
+            return [None if row.verdict is None else str(row.verdict) for row in both]
+        alone = pointwise([one for pair in pairs for one in pair])
+        scores = [row.score for row in ask(self.lm, alone, judge=mode, manner=self.manner())]
+        return [preference(x, y) for x, y in zip(scores[::2], scores[1::2], strict=True)]
+
     def dummies(self) -> list[Row]:
         """Answers that say nothing, and the reference, by logits and by text."""
         made = [replace(c, tags=dict(c.tags) | {"dummy": name}) for name, c in dummies(self.candidates)]
@@ -223,6 +264,23 @@ def wins(rows: Sequence[Row], candidates: Sequence[Candidate], *, judge: str) ->
         score = sum(mine) / len(mine) if mine else None
         found.append(Row(**c.columns, judge=judge, score=score, unscored=None if mine else "in no comparison"))
     return found
+
+
+def _flip_rows(
+    pairs: Sequence[tuple[Candidate, Candidate]], verdicts: Sequence[str | None], mode: str, template: str
+) -> list[Row]:
+    return [
+        Row(
+            data=x.data,
+            question=x.question,
+            candidate=f"{x.candidate}|{y.candidate}",
+            judge=f"flips, {mode}",
+            template=template,
+            verdict=verdict,
+            unscored=None if verdict is not None else "one of the two is unscored",
+        )
+        for (x, y), verdict in zip(pairs, verdicts, strict=True)
+    ]
 
 
 def _is_good(one: Candidate) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,14 +148,34 @@ class Judged:
     def rows(self) -> tuple[list[Row], list[str]]:
         """Rows of every judge on the items that it was not fitted on, people's and imported ones, and notes."""
         found = self.kept.rows(f"judged-{self.name}", self.depends, self._judged)
-        notes = self.kept.records(f"notes-{self.name}", self.depends, lambda: [{"note": n} for n in self.judging.notes])
+        notes = [str(one["note"]) for one in self._notes()]
         side = {item: row.tags["split"] for row in found for item in [row.item]}
         if self.kind == "rating":
             found = [*found, *self._known(self._people(), side)]
         for path in self.study.rows:
-            found = [*found, *self._known(read_table(path, data=self.name), side)]
+            imported = [row for row in read_table(path, data=self.name) if row.data == self.name]
+            notes += self._unmatched(imported, Path(path).name)
+            found = [*found, *self._known(imported, side)]
         Table(found)  # refuses rows that clash
-        return found, [str(n["note"]) for n in notes if n["note"]]
+        return found, notes
+
+    def _notes(self) -> list[dict[str, Any]]:
+        """What the judges chose. Written before the rows, so that it is there where they are."""
+        return self.kept.records(f"notes-{self.name}", self.depends, lambda: [{"note": n} for n in self.judging.notes])
+
+    def _unmatched(self, imported: Sequence[Row], name: str) -> list[str]:
+        """A note on imported rows of no item here; with one data set, none at all that match is an error."""
+        known = {(self.name, item.group, str(item_columns(item)["candidate"])) for item in self.items}
+        odd = [row for row in imported if row.item not in known]
+        if not odd:
+            return []
+        first = ", ".join(f"question {row.question!r} candidate {row.candidate!r}" for row in odd[:3])
+        if len(odd) == len(imported) and len(self.study.data) == 1:
+            raise InnerjudgeError(
+                f"{name}: given {len(odd)} rows of which none is of an item of {self.name} (first: {first}), expected "
+                "its questions and candidates: write them as in verdicts.jsonl of a study"
+            )
+        return [f"{name}: {len(odd)} of {len(imported)} rows are of no item here and were left out (first: {first})."]
 
     def _judged(self) -> list[Row]:
         run = self.judging
@@ -167,6 +188,7 @@ class Judged:
             for place, k in enumerate(run.test.tolist()):
                 base = self.columns(self.items[k], "test" if k in test else "calibrate")
                 found += _rows(base, outcome, place, self.kind)
+        self._notes()
         return found
 
     def _people(self) -> Iterator[Row]:

@@ -170,14 +170,15 @@ class StudyRun:
             }
             referenced = audit.references() if wanted.references and one.kind != "pair" else []
             trials = audit.distractors() if wanted.distractors else []
+            flips = audit.flips() if wanted.distractors else []
             dummy = audit.dummies() if wanted.dummies and one.kind != "pair" else []
-        self.rows += [row for some in (ways, *made.values(), referenced, trials, dummy) for row in some]
+        self.rows += [row for some in (ways, *made.values(), referenced, trials, flips, dummy) for row in some]
         with self._timed("figures"):
             return [
                 asked(lens, ways),
                 with_references(lens, referenced),
                 steadiness(lens, **made),
-                distracted(lens, trials, dummy),
+                distracted(lens, trials, flips, dummy),
             ]
 
     def _wins(self, audit: Auditing, pairs: Sequence[Row], by: str) -> list[Row]:

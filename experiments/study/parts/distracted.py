@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...asking.distractors import Trial, preferred_rate, tie_rate
+from ...asking.distractors import Trial, flip_rate, preferred_rate, tie_rate
 from ...lab.table import Row, Table
 from ...statistic import finite, ratio
 from ..draw import bars
@@ -15,8 +15,8 @@ from ..lens import Lens
 KEY = "distractors"
 
 
-def distracted(lens: Lens, trials: Sequence[Row], dummies: Sequence[Row]) -> Section | None:
-    """How often a rewritten response is preferred, by distractor and severity; scores of dummy answers."""
+def distracted(lens: Lens, trials: Sequence[Row], flips: Sequence[Row], dummies: Sequence[Row]) -> Section | None:
+    """How often a rewritten response is preferred, by distractor and severity; flips; scores of dummy answers."""
     grids: list[Grid] = []
     plots: list[Plot] = []
     said: list[str] = []
@@ -29,6 +29,8 @@ def distracted(lens: Lens, trials: Sequence[Row], dummies: Sequence[Row]) -> Sec
             "Severity 0 leaves quality as it is, so a steady judge ties; from severity 1 on the rewritten response has "
             "planted faults, and every preference for it is a mistake."
         )
+    if flips:
+        grids.append(_flips(lens, flips))
     if dummies:
         grids.append(_dummies(lens, dummies))
     grids = [g for g in grids if g.rows]
@@ -73,6 +75,23 @@ def _trial(row: Row) -> Trial:
         rewritten=None if plain is None else 0.0,
         question=(row.data, row.question),
     )
+
+
+def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
+    """Share of pairs whose loser wins once it carries the distractor, point-wise beside pair-wise."""
+    table = Table(rows)
+    names = [t for t in dict.fromkeys(row.template for row in rows) if t != "plain"]
+    found: list[list[Cell]] = []
+    for judge in table.judges:
+        before = [None if v is None else str(v) for v in table.verdicts(judge, template="plain")]
+        cells: list[Cell] = [judge.removeprefix("flips, ")]
+        for name in names:
+            after = [None if v is None else str(v) for v in table.verdicts(judge, template=name)]
+            rate = flip_rate(before, after)
+            cells.append(lens.figure(KEY, judge, f"flip rate [{name}]", rate, groups=table.groups, good="lower"))
+        found.append(cells)
+    caption = "Flips: the response that lost wins once it carries the distractor (two responses of a question)"
+    return grid(caption, ["judging", *names], found)
 
 
 def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:
