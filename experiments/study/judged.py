@@ -31,6 +31,8 @@ from ..views import Passes
 from .kept import Kept
 from .spec import DataSpec, Study
 
+#: Baselines that no judge is seen without.
+ALWAYS = ("length", "question-only")
 #: Fewest questions that a data set must have on each side.
 FEWEST = 2
 
@@ -105,7 +107,7 @@ class Judged:
 
     @cached_property
     def seats(self) -> dict[str, Seat]:
-        """The judges of the study that fit the kind of item.
+        """The judges of the study that fit the kind of item, and beside them always length and question alone.
 
         Raises:
             InnerjudgeError: If a judge of the study is on no panel, or none is on this one.
@@ -113,8 +115,9 @@ class Judged:
         between = positions(Between(self.study.between))
         every = panel(self.kind, between=between, scale=self.study.scale)
         every = every if self.study.reasoning_tokens else without_reasoning(every)
-        chosen = {name: seat for name, seat in every.items() if not self.study.judges or name in self.study.judges}
-        if not chosen:
+        wanted = {*self.study.judges, *ALWAYS} if self.study.judges else set(every)
+        chosen = {name: seat for name, seat in every.items() if name in wanted}
+        if self.study.judges and not set(self.study.judges) & set(every):
             raise InnerjudgeError(
                 f"given judges {', '.join(self.study.judges)}, of which none judges {self.kind}s, expected some of "
                 f"{', '.join(every)}"

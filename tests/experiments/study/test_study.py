@@ -34,7 +34,7 @@ from innerjudge.experiments.study.spec import parse, read_study
 from innerjudge.experiments.views import Passes
 from innerjudge.extraction import Features, Provenance
 
-SKILL = {"good": 2.0, "fair": 0.8, "text": 0.8, "noise": 0.0, "length": 0.0}
+SKILL = {"good": 5.0, "fair": 0.8, "text": 0.8, "noise": 0.0, "length": 0.0}
 FAMILIES = {"good": "hidden", "fair": "hidden", "text": "text", "noise": "logits", "length": "baseline"}
 
 
@@ -131,7 +131,7 @@ def report(seen: Lens, found: list[Section]) -> StudyReport:
 
 @pytest.mark.parametrize("kind", ["trace", "rating", "choice", "pair"])
 def test_every_section_of_every_kind(kind: str, tmp_path: Path) -> None:
-    seen = lens(kind)
+    seen = lens(kind, questions=40 if kind in ("trace", "rating") else 100)
     found = sections(seen)
     keys = [s.key for s in found]
     assert keys[:3] == ["accuracy", "agreement", "calibration"]
@@ -392,9 +392,34 @@ def test_a_study_runs_and_goes_on(cli, tmp_path: Path, monkeypatch: pytest.Monke
     again = json.loads((out / "results.json").read_text("utf-8"))
     assert again["figures"] == first["figures"]
     assert (out / "verdicts.jsonl").read_bytes() == verdicts
+    assert {"length", "question-only"} <= {f["judge"] for f in first["figures"]}
+
+    # people's rows on the same items, and rows of nobody's
+    lines = [json.loads(line) for line in verdicts.decode().splitlines()]
+    mine = [
+        {"question": r["question"], "candidate": r["candidate"], "judge": "ann", "score": r["score"]}
+        for r in lines
+        if r["judge"] == "e-score" and r["template"] == "default"
+    ]
+    (tmp_path / "ann.jsonl").write_text("\n".join(map(json.dumps, mine)), encoding="utf-8")
+    more = tmp_path / "more.yaml"
+    more.write_text("\n".join([*lines_of(path), "rows: [ann.jsonl]"]), encoding="utf-8")
+    assert cli("study", more, "--out", out).code == 0
+    figures = json.loads((out / "results.json").read_text("utf-8"))["figures"]
+    main = [f for f in figures if f["metric"] == "Spearman" and f["part"] == "accuracy" and not f["against"]]
+    held = {f["judge"]: f["value"] for f in main}
+    assert held["ann"] == held["e-score"]
+    (tmp_path / "ann.jsonl").write_text(json.dumps(mine[0] | {"question": "elsewhere"}), encoding="utf-8")
+    refused = cli("study", more, "--out", out)
+    assert refused.code == 2
+    assert "ann.jsonl: given 1 rows of which none is of an item" in refused.err
     found = cli("diff", out, out)
     assert found.code == 0
     assert "0 of" in found.out
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize(
