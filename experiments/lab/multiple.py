@@ -59,17 +59,23 @@ def difference(
 def p_value(interval: Interval, *, null: float = 0.0, n_groups: int) -> float | None:
     """Two-sided p-value of ``value = null`` from the standard error of an interval; ``None`` where it has none.
 
+    Never below ``2 ** (1 - n_groups)``, the least that a sign test of so many questions can give: three questions that
+    all say the same have no spread at all, and still prove nothing.
+
     Example:
         >>> found = Interval(value=0.6, low=0.5, high=0.7, n=50, error=0.05)
         >>> round(p_value(found, null=0.5, n_groups=50), 3)  # t = 0.1 / (0.05 sqrt(50 / 49)) = 1.98, 49 degrees
         0.053
+        >>> p_value(Interval(value=1.0, low=1.0, high=1.0, n=3, error=0.0), n_groups=3)
+        0.25
     """
     if interval.value is None or interval.error is None or n_groups < 2:
         return None
     distance, error = abs(interval.value - null), interval.error * np.sqrt(n_groups / (n_groups - 1))
+    least = 2.0 ** (1 - n_groups)
     if error <= 1e-12:
-        return 1.0 if distance <= 1e-12 else 0.0
-    return float(2 * stats.t.sf(distance / error, n_groups - 1))
+        return 1.0 if distance <= 1e-12 else least
+    return max(float(2 * stats.t.sf(distance / error, n_groups - 1)), least)
 
 
 def holm(differences: Sequence[Difference]) -> list[Difference]:

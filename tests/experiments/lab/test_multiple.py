@@ -34,6 +34,13 @@ def test_p_value_is_that_of_the_t_test() -> None:
     assert p_value(same, n_groups=9) == 1.0
 
 
+def test_few_questions_that_all_say_the_same_prove_nothing() -> None:
+    certain = Interval(value=1.0, low=1.0, high=1.0, n=3, error=0.0)
+    assert p_value(certain, n_groups=3) == 0.25  # a sign test of three: 2 * (1/2)^3
+    assert p_value(certain, n_groups=12) == 2.0**-11
+    assert p_value(certain, n_groups=1) is None
+
+
 def test_verdicts_of_a_difference() -> None:
     rng = np.random.default_rng(2)
     labels = rng.random(400) < 0.5
