@@ -129,8 +129,11 @@ def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
     table: list[list[Cell]] = [[way, *(held.get(name) for name in parts)] for way, held in shown.items()]
     plot = bars(lens.data, "references", "With a reference, and without", shown, y=pooled)
     n = {name: sum(mask) for name, mask in parts.items()}
+    known = n["could answer"] + n["could not"]
     said = (
-        f"The model's own answer is the reference on {n['could answer']} of {n['could answer'] + n['could not']} items."
+        f"The model's own answer is the reference on {n['could answer']} of {known} items."
+        if known
+        else "The items have no reference answers: only the model's own could be shown."
     )
     return Section(
         key="references",
