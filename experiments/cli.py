@@ -1,4 +1,4 @@
-"""The command line: ``innerjudge compare``, ``extract``, ``fit``, ``score``, ``rank`` and ``models``."""
+"""The command line: ``innerjudge compare``, ``study``, ``diff``, ``models``, and the steps of :mod:`.cli_steps`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..models.errors import InnerjudgeError
 from . import cli_options as o
 from .cli_model import load_quietly, make_passes
 from .cli_steps import register_steps
+from .cli_study import register_study
 
 app = typer.Typer(
     name="innerjudge",
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 errors = Console(stderr=True)
 register_steps(app)
+register_study(app)
 
 
 @app.command()
@@ -140,7 +142,7 @@ def main() -> None:
         about = context.command_path if context is not None else "innerjudge"
         _fail(f"{error.format_message().rstrip('.')}{_given(error)}. See `{about} --help`.", 2)
     if code == 130:
-        _fail("stopped; extract and score go on where they stopped when the same command is given again", 130)
+        _fail("stopped; extract, score and study go on where they stopped when the same command is given again", 130)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 

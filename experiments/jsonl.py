@@ -16,7 +16,7 @@ from ..models.items import Item
 from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
 from .records import Record
 
-__all__ = ["check_unique", "item_to_row", "read_items", "write_jsonl"]
+__all__ = ["check_unique", "item_to_row", "read_items", "read_records", "write_jsonl"]
 
 
 def read_items(path: str | Path) -> list[Item]:
@@ -32,24 +32,33 @@ def read_items(path: str | Path) -> list[Item]:
         InnerjudgeError: Names file, line and field: broken JSON, a missing field, a wrong type, an empty file, a
             duplicate id, mixed kinds, an answer index out of range, an unknown preference, a line that fits two kinds.
     """
+    items: list[Item] = []
+    places: list[str] = []
+    kind = None
+    for record in read_records(path):
+        kind = kind_of_record(record, kind, places[0] if places else "")
+        items.append(record_to_item(record, kind))
+        places.append(record.where)
+    check_unique(items, places)
+    return items
+
+
+def read_records(path: str | Path) -> list[Record]:
+    """The objects of a JSONL file, at least one, whatever their fields.
+
+    Raises:
+        InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is no object.
+    """
     file = Path(path)
     if not file.is_file():
         raise InnerjudgeError(
             f"given {str(path)!r}, expected a JSONL file: check the path, or name a loader as LOADER:PATH"
         )
-    items: list[Item] = []
-    places: list[str] = []
-    kind = None
-    for number, raw in enumerate(file.read_bytes().split(b"\n"), start=1):
-        if raw.strip():
-            record = _parse(raw, f"{file.name} line {number}")
-            kind = kind_of_record(record, kind, places[0] if places else "")
-            items.append(record_to_item(record, kind))
-            places.append(record.where)
-    if not items:
+    lines = enumerate(file.read_bytes().split(b"\n"), start=1)
+    records = [_parse(raw, f"{file.name} line {number}") for number, raw in lines if raw.strip()]
+    if not records:
         raise InnerjudgeError(f"{file.name}: given an empty file, expected one item a line: write at least one")
-    check_unique(items, places)
-    return items
+    return records
 
 
 def check_unique(items: Sequence[Item], places: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -41,6 +41,7 @@ class Settings:
         passes: How the model is run.
         n_resamples: Of the bootstrap.
         top_maj: The ``k`` of top-maj@k.
+        curves: Whether curves over blocks and maps of heads are made.
     """
 
     seed: int = 0
@@ -50,6 +51,16 @@ class Settings:
     passes: Passes = field(default_factory=Passes)
     n_resamples: int = 1000
     top_maj: tuple[int, ...] = TOP_MAJ
+    curves: bool = True
+
+
+#: Called with the name of a set of features, its items and what reads any part of them: where they may be kept.
+Keep = Callable[[str, Sequence[Any], Callable[[Sequence[Any]], Features]], Features]
+
+
+def unkept(_name: str, items: Sequence[Any], read_part: Callable[[Sequence[Any]], Features]) -> Features:
+    """Features that are read now and kept nowhere."""
+    return read_part(items)
 
 
 #: Outcomes, curves over blocks, maps of heads.
@@ -59,7 +70,8 @@ Found = tuple[list[Outcome], tuple[Curve, ...], tuple[HeadMap, ...]]
 class Judging:
     """Reads the items once, fits each judge on ``fit`` and asks it about ``test``.
 
-    ``notes`` collects what was chosen, as sentences for the report.
+    ``notes`` collects what was chosen, as sentences for the report; ``features`` what was read of all items, by name.
+    ``keep`` may put features on disk, and take them from there.
     """
 
     def __init__(
@@ -70,16 +82,20 @@ class Judging:
         test: Index,
         settings: Settings,
         seats: Mapping[str, Seat],
+        keep: Keep = unkept,
     ) -> None:
         self.lm, self.items, self.fit, self.test = lm, items, fit, test
-        self.settings, self.seats = settings, seats
+        self.settings, self.seats, self.keep = settings, seats, keep
+        self.features: dict[str, Features] = {}
         self.labels = [label_to_fit(item, settings.passes.scale) for item in items]
         self.notes: list[str] = []
 
     def traces(self) -> Found:
         """Traces: every judge reads the same features."""
-        features = read(self.lm, self.items, self.settings.passes)
+        features = self._read("items", self.items)
         outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
+        if not self.settings.curves:
+            return outcomes, (), ()
         start, end = self.settings.between
         traces = cast(Sequence[Trace], self.items)
         curves = trace_curves(features, traces, self.fit, self.test, start=start, end=end, seed=self.settings.seed)
@@ -87,8 +103,10 @@ class Judging:
 
     def ratings(self) -> Found:
         """Ratings, likewise."""
-        features = read(self.lm, self.items, self.settings.passes)
+        features = self._read("items", self.items)
         outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
+        if not self.settings.curves:
+            return outcomes, (), ()
         lager = cast(LAGER, self.seats["lager"].judge)
         ratings = cast(Sequence[Rating], self.items)
         return outcomes, rating_curves(features, ratings, self.test, judge=lager, seed=self.settings.seed), ()
@@ -97,8 +115,8 @@ class Judging:
         """Choices, as given and with options permuted."""
         choices = cast(Sequence[Choice], self.items)
         moved, orders = permuted(choices, seed=self.settings.seed)
-        features = read(self.lm, choices, self.settings.passes)
-        turned = read(self.lm, moved, self.settings.passes)
+        features = self._read("items", choices)
+        turned = self._read("permuted", moved)
         outcomes = []
         for name, seat in self.seats.items():
             outcome = self._outcome(name, seat, features, permuted=(turned, [item.answer for item in moved]))
@@ -106,6 +124,8 @@ class Judging:
                 back = [_moved_back(v, orders[k]) for v, k in zip(outcome.again, self.test, strict=True)]
                 outcome = replace(outcome, again=back)
             outcomes.append(outcome)
+        if not self.settings.curves:
+            return outcomes, (), ()
         curves, maps = choice_curves(features, choices, self.fit, self.test, seed=self.settings.seed)
         chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
         maps = tuple(replace(m, chosen=_heads(self.seats[chosen[m.label]].judge)) for m in maps)
@@ -114,10 +134,12 @@ class Judging:
     def pairs(self) -> Found:
         """Pairs in both orders, and each response on its own for point-wise judges."""
         pairs = cast(Sequence[Pair], self.items)
-        forward = pair_features(self.lm, pairs, self.settings.passes, swapped=False)
-        backward = pair_features(self.lm, pairs, self.settings.passes, swapped=True)
+        passes = self.settings.passes
+        forward = self._kept("items", pairs, lambda part: pair_features(self.lm, part, passes, swapped=False))
+        backward = self._kept("swapped", pairs, lambda part: pair_features(self.lm, part, passes, swapped=True))
+        own = replace(passes, needs=self._pointwise_needs())
         single = responses(pairs)
-        alone = rating_features(self.lm, single, replace(self.settings.passes, needs=self._pointwise_needs()))
+        alone = self._kept("alone", single, lambda part: rating_features(self.lm, part, own))
         sides = [one.extra.get("preferred") for one in single]
         outcomes = []
 
@@ -138,6 +160,13 @@ class Judging:
             ]
             outcomes.append(replace(outcome, again=again))
         return outcomes, (), ()
+
+    def _read(self, name: str, items: Sequence[Item]) -> Features:
+        return self._kept(name, items, lambda part: read(self.lm, part, self.settings.passes))
+
+    def _kept(self, name: str, items: Sequence[Any], read_part: Callable[[Sequence[Any]], Features]) -> Features:
+        self.features[name] = self.keep(name, items, read_part)
+        return self.features[name]
 
     def _pointwise_needs(self) -> frozenset[str]:
         return frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)

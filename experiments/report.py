@@ -35,9 +35,9 @@ def markdown(run: Run) -> str:
         >>> markdown(run).splitlines()[0]
         '# Judges compared'
     """
-    environment = _environment(escape=False)
-    environment.filters["md"] = markdown_escape
-    text = environment.get_template("report.md").render(_context(run))
+    made = environment(escape=False)
+    made.filters["md"] = markdown_escape
+    text = made.get_template("report.md").render(_context(run))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -55,7 +55,7 @@ def html(run: Run, images: Mapping[str, bytes] | None = None) -> str:
     """
     drawn = images_of(run) if images is None else images
     data = {name: "data:image/png;base64," + base64.b64encode(image).decode() for name, image in drawn.items()}
-    return _environment(escape=True).get_template("report.html").render(_context(run), images=data)
+    return environment(escape=True).get_template("report.html").render(_context(run), images=data)
 
 
 def images_of(run: Run) -> dict[str, bytes]:
@@ -77,23 +77,24 @@ def markdown_escape(text: object) -> str:
     return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", re.sub(r"^[#+-]", r"\\\g<0>", line))
 
 
-def _environment(*, escape: bool) -> Environment:
-    environment = Environment(
+def environment(*, escape: bool) -> Environment:
+    """Templates with the filters and names that every report uses."""
+    made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=escape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": spelling.figure, "interval": spelling.interval, "title": spelling.title}
-    environment.filters |= {"duration": spelling.duration, "value": _value, "plain": _plain}
-    environment.globals |= {
+    made.filters |= {"figure": spelling.figure, "interval": spelling.interval, "title": spelling.title}
+    made.filters |= {"duration": spelling.duration, "value": _value, "plain": plain}
+    made.globals |= {
         "NOTHING": spelling.NOTHING,
         "FAMILIES": table.FAMILIES,
         "COLOURS": FAMILY_COLOURS,
         "whisker": whisker,
     }
-    return environment
+    return made
 
 
 def _context(run: Run) -> dict[str, Any]:
@@ -140,10 +141,10 @@ def _value(row: ResultRow) -> str:
     return spelling.figure(row).split(" [")[0]
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """A value of the model's description in words: lists with commas, small tables as ``key value``."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key} {plain(inner)}" for key, inner in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_plain(inner) for inner in value)
+        return ", ".join(plain(inner) for inner in value)
     return spelling.NOTHING if value is None else str(value)

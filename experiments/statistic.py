@@ -123,3 +123,37 @@ def finite(values: Labels | Values) -> Floats:
     array = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
     array[~np.isfinite(array)] = np.nan
     return array
+
+
+def combine(parts: Sequence[Statistic], function: Callable[..., Any]) -> Statistic:
+    """A function of several metrics of the same rows, such as their difference or mean.
+
+    Args:
+        parts: The metrics.
+        function: Called with their values (floats or arrays ``[R]``), by place; elementwise.
+
+    Returns:
+        Undefined, with the first reason, where a part is. ``n`` is the smallest.
+
+    Example:
+        >>> half, whole = ratio(np.array([1.0, 0.0]), np.ones(2)), ratio(np.ones(2), np.ones(2))
+        >>> combine([whole, half], lambda a, b: a - b).value
+        0.5
+    """
+    if len({part.size for part in parts}) != 1:
+        raise InnerjudgeError(f"given metrics of {[part.size for part in parts]} rows, expected one number of rows")
+    n, size = min(part.n for part in parts), parts[0].size
+    lacking = next((part.reason or "undefined" for part in parts if part.value is None), None)
+    if lacking is not None:
+        return undefined(lacking, n=n, size=size)
+
+    def over(weights: Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.asarray(function(*(part.over(weights) for part in parts)), dtype=np.float64)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(function(*(np.float64(part.value or 0.0) for part in parts)))
+    if not np.isfinite(value):
+        return undefined("undefined at these values", n=n, size=size)
+    return Statistic(value=value, n=n, size=size, over=over)

@@ -1,0 +1,219 @@
+"""The one table that every study reads: a row says what one judge said of one candidate, in one order, once.
+
+======================== ==================================================================================
+column                   meaning
+======================== ==================================================================================
+``data``                 data set
+``question``             unit of splits and of the bootstrap
+``candidate``            what is judged; ``"X|Y"`` where X and Y of one question are compared
+``judge``                hidden-state judge, text judge, reward model or person
+``order``                ``"given"``, or ``"swapped"`` where Y was shown before X
+``repeat``               number of the repeat, from 0
+``template``             wording of the question
+``score``                a number, higher is better; of a comparison: higher favours X
+``verdict``              what was decided: true or false, a grade, an option, or ``"a"`` (X), ``"b"`` (Y), ``"tie"``
+``label``                what is known of the item, in the words of ``verdict``; the same in every row of an item
+``length``               characters of the response; of a comparison those of X less those of Y
+``unscored``             why there is neither score nor verdict
+``tags``                 any further columns: the split, the writer of the response, its language or topic
+======================== ==================================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...models.errors import InnerjudgeError
+
+Verdict = bool | int | float | str
+#: What rows are found by: all that tells two rows of a table apart.
+Key = tuple[str, str, str, str, str, int, str]
+#: Data set, question and candidate.
+ItemKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one judge said of one candidate, in one order, once. The module's docstring says what the columns mean.
+
+    Raises:
+        InnerjudgeError: If the score is not finite, a row is both scored and unscored, or is neither.
+
+    Example:
+        >>> Row(question="q1", candidate="0", judge="text", score=1.0, verdict=True, label=False).right
+        False
+    """
+
+    question: str
+    candidate: str
+    judge: str
+    data: str = ""
+    order: str = "given"
+    repeat: int = 0
+    template: str = "default"
+    score: float | None = None
+    verdict: Verdict | None = None
+    label: Verdict | None = None
+    length: float | None = None
+    unscored: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        said = self.score is not None or self.verdict is not None
+        numbers = [v for v in (self.score, self.verdict, self.label, self.length) if isinstance(v, int | float)]
+        if not all(map(math.isfinite, numbers)):
+            raise InnerjudgeError(
+                f"{self.where}: given a number that is not finite, expected one, or a reason: say why"
+            )
+        if said == bool(self.unscored):
+            given = "a verdict and a reason for none" if said else "neither score nor verdict, and no reason"
+            raise InnerjudgeError(
+                f"{self.where}: given {given}, expected one of the two: fill in unscored, or empty it"
+            )
+
+    @property
+    def key(self) -> Key:
+        """All that tells the row from others."""
+        return (self.data, self.question, self.candidate, self.judge, self.order, self.repeat, self.template)
+
+    @property
+    def item(self) -> ItemKey:
+        """What is judged."""
+        return (self.data, self.question, self.candidate)
+
+    @property
+    def where(self) -> str:
+        """The row in words, for messages."""
+        return " ".join(map(repr, filter(None, (self.data, self.question, self.candidate, self.judge))))
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the verdict is the label; ``None`` where one of them is missing."""
+        return None if self.verdict is None or self.label is None else self.verdict == self.label
+
+
+class Table(Sequence[Row]):
+    """Rows with unique keys, in a fixed order.
+
+    Raises:
+        InnerjudgeError: If two rows have one key, or two rows of one item have different labels.
+
+    Example:
+        >>> table = Table([
+        ...     Row(question="q", candidate="0", judge="text", score=4.0, label=5),
+        ...     Row(question="q", candidate="1", judge="text", unscored="no verdict in the text"),
+        ...     Row(question="q", candidate="0", judge="lager", score=3.2, label=5),
+        ... ])
+        >>> table.judges, table.scores("text"), table.scores("lager"), table.labels
+        (('text', 'lager'), [4.0, None], [3.2, None], [5, None])
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = tuple(rows)
+        self._at: dict[Key, Row] = {}
+        self._items: dict[ItemKey, Row] = {}
+        for row in self.rows:
+            if row.key in self._at:
+                raise InnerjudgeError(
+                    f"{row.where}: given two rows with order {row.order!r}, repeat {row.repeat} and template "
+                    f"{row.template!r}, expected one: number the repeats"
+                )
+            self._at[row.key] = row
+            known = self._items.setdefault(row.item, row)
+            if known.label is None:
+                self._items[row.item] = row
+            elif row.label is not None and row.label != known.label:
+                raise InnerjudgeError(
+                    f"{row.where}: given the label {row.label!r} and, by {known.judge!r}, {known.label!r}, expected "
+                    "one label an item: give people's own opinions as judges of their own"
+                )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return Table(self.rows[index]) if isinstance(index, slice) else self.rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __add__(self, other: Iterable[Row]) -> Table:
+        """This table and more rows."""
+        return Table((*self.rows, *other))
+
+    def where(self, **columns: Any) -> Table:
+        """Rows whose columns (or tags) have these values; a set, list or tuple stands for any of its members.
+
+        Example:
+            >>> row = {"question": "q", "candidate": "0", "score": 1.0, "tags": {"split": "test"}}
+            >>> table = Table([Row(judge="a", **row), Row(judge="b", **row)])
+            >>> len(table.where(judge={"a", "c"})), len(table.where(split="fit"))
+            (1, 0)
+        """
+        wanted = {k: v if isinstance(v, set | frozenset | list | tuple) else (v,) for k, v in columns.items()}
+        return Table(row for row in self.rows if all(_value(row, k) in v for k, v in wanted.items()))
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Names in order of appearance."""
+        return tuple(dict.fromkeys(row.judge for row in self.rows))
+
+    @property
+    def items(self) -> tuple[ItemKey, ...]:
+        """The items in order of appearance: the axis of every column below."""
+        return tuple(self._items)
+
+    @property
+    def groups(self) -> list[tuple[str, str]]:
+        """Question of every item."""
+        return [(data, question) for data, question, _ in self._items]
+
+    @property
+    def labels(self) -> list[Verdict | None]:
+        """Label of every item."""
+        return [row.label for row in self._items.values()]
+
+    @property
+    def lengths(self) -> list[float | None]:
+        """Length of every item."""
+        found: dict[ItemKey, float | None] = dict.fromkeys(self._items)
+        for row in self.rows:
+            if row.length is not None:
+                found[row.item] = row.length
+        return list(found.values())
+
+    def tag(self, name: str) -> list[str | None]:
+        """A tag of every item; ``None`` where it has none."""
+        found: dict[ItemKey, str | None] = dict.fromkeys(self._items)
+        for row in self.rows:
+            found[row.item] = row.tags.get(name, found[row.item])
+        return list(found.values())
+
+    def column(
+        self, judge: str, *, order: str = "given", repeat: int = 0, template: str = "default"
+    ) -> list[Row | None]:
+        """The rows of one judge, one an item; ``None`` where it was not asked."""
+        return [self._at.get((*item, judge, order, repeat, template)) for item in self._items]
+
+    def scores(self, judge: str, **form: Any) -> list[float | None]:
+        """Scores of one judge, one an item; ``None`` where unscored or not asked. ``form`` as in :meth:`column`."""
+        return [None if row is None else row.score for row in self.column(judge, **form)]
+
+    def verdicts(self, judge: str, **form: Any) -> list[Verdict | None]:
+        """Verdicts of one judge, likewise."""
+        return [None if row is None else row.verdict for row in self.column(judge, **form)]
+
+    def unscored(self, judge: str) -> dict[str, int]:
+        """Why rows of a judge are unscored, and how many for each reason."""
+        found: dict[str, int] = {}
+        for row in self.rows:
+            if row.judge == judge and row.unscored:
+                found[row.unscored] = found.get(row.unscored, 0) + 1
+        return found
+
+
+def _value(row: Row, name: str) -> Any:
+    return getattr(row, name) if name in Row.__dataclass_fields__ else row.tags.get(name)

@@ -1,0 +1,103 @@
+"""Two studies side by side: what changed in the file, which figures moved further than their intervals allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scipy import stats
+
+_KEY = ("data", "part", "judge", "metric", "against")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """One figure in both studies.
+
+    Args:
+        key: Data set, part, judge, metric, and what it is compared with.
+        first: In the first study.
+        second: In the second.
+        change: Second less first; ``None`` where one of them is undefined.
+        low: Lower end of the interval of the change, were the studies independent; ``None`` without both intervals.
+        high: Upper end.
+        apart: Whether that interval, corrected for the number of figures compared, excludes 0.
+    """
+
+    key: tuple[str, ...]
+    first: float | None
+    second: float | None
+    change: float | None
+    low: float | None = None
+    high: float | None = None
+    apart: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDiff:
+    """What differs between two studies."""
+
+    spec: tuple[tuple[str, Any, Any], ...]
+    versions: tuple[tuple[str, Any, Any], ...]
+    moved: tuple[Moved, ...]
+    only_first: tuple[tuple[str, ...], ...]
+    only_second: tuple[tuple[str, ...], ...]
+
+
+def compare_studies(first: Mapping[str, Any], second: Mapping[str, Any]) -> StudyDiff:
+    """Compare the results of two studies, figure by figure.
+
+    The interval of a change treats the studies as independent. On the same items and seeds they are not, and the true
+    interval is narrower: a change called apart is apart either way, one that is not may still be.
+
+    Args:
+        first: ``results.json`` of one.
+        second: Of the other.
+
+    Example:
+        >>> figure = {"data": "d", "part": "p", "judge": "j", "metric": "m", "value": 0.5, "low": 0.4, "high": 0.6}
+        >>> one = {"spec": {"seed": 0}, "versions": {}, "figures": [figure]}
+        >>> two = {"spec": {"seed": 1}, "versions": {}, "figures": [figure | {"value": 0.9, "low": 0.85, "high": 0.95}]}
+        >>> found = compare_studies(one, two)
+        >>> found.spec, round(found.moved[0].change, 2), found.moved[0].apart
+        ((('seed', 0, 1),), 0.4, True)
+    """
+    held = [{_key(one): one for one in found["figures"]} for found in (first, second)]
+    shared = [key for key in held[0] if key in held[1]]
+    return StudyDiff(
+        spec=tuple(_differing(first.get("spec", {}), second.get("spec", {}))),
+        versions=tuple(_differing(first.get("versions", {}), second.get("versions", {}))),
+        moved=tuple(_moved(key, held[0][key], held[1][key], len(shared)) for key in shared),
+        only_first=tuple(key for key in held[0] if key not in held[1]),
+        only_second=tuple(key for key in held[1] if key not in held[0]),
+    )
+
+
+def _key(figure: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(figure.get(name) or "") for name in _KEY)
+
+
+def _moved(key: tuple[str, ...], a: Mapping[str, Any], b: Mapping[str, Any], n: int) -> Moved:
+    before, after = a.get("value"), b.get("value")
+    if before is None or after is None:
+        return Moved(key=key, first=before, second=after, change=None)
+    change = float(after) - float(before)
+    if None in (a.get("low"), a.get("high"), b.get("low"), b.get("high")):
+        return Moved(key=key, first=before, second=after, change=change)
+    z = float(stats.norm.ppf(0.975))
+    error = math.hypot(*(float(one["high"] - one["low"]) / (2 * z) for one in (a, b)))
+    wide = float(stats.norm.ppf(1 - 0.025 / max(n, 1))) * error  # Bonferroni over all figures
+    low, high = change - z * error, change + z * error
+    return Moved(key=key, first=before, second=after, change=change, low=low, high=high, apart=abs(change) > wide > 0)
+
+
+def _differing(first: Any, second: Any, place: str = "") -> list[tuple[str, Any, Any]]:
+    """Leaves that differ, with their place."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        found = []
+        for name in dict.fromkeys([*first, *second]):
+            found += _differing(first.get(name), second.get(name), f"{place}.{name}" if place else str(name))
+        return found
+    return [] if first == second else [(place, first, second)]

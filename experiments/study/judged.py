@@ -1,0 +1,240 @@
+"""One data set of a study on its way to the table: items, split in three, judged by the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...extraction.features import Features
+from ...models.errors import InnerjudgeError
+from ...models.items import Item, Rating
+from ...models.loading import LanguageModel
+from ...probes import Verdict
+from ..cli_options import Between, positions
+from ..datasets import Dataset
+from ..judging import Judging, Settings
+from ..kinds import item_to_row, kind_of_record, record_to_item
+from ..lab.table import Row, Table
+from ..lab.table_files import item_columns, read_table, score_of
+from ..labels import label_to_fit, require_classes
+from ..outcome import Outcome
+from ..panel import Seat, panel, without_reasoning
+from ..records import Record
+from ..sampling import sample_traces
+from ..splits import Index, split_by_group
+from ..views import Passes
+from .kept import Kept
+from .spec import DataSpec, Study
+
+#: Baselines that no judge is seen without.
+ALWAYS = ("length", "question-only")
+#: Fewest questions that a data set must have on each side.
+FEWEST = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Rows of the items to fit on, to calibrate on and to report on: no question is on two sides."""
+
+    fit: Index
+    calibrate: Index
+    test: Index
+
+
+class Judged:
+    """Items of one data set, their sides, and what every judge says of those that it was not fitted on."""
+
+    def __init__(
+        self, lm: LanguageModel, study: Study, spec: DataSpec, data: Dataset, passes: Passes, kept: Kept
+    ) -> None:
+        self.lm, self.study, self.spec, self.kind = lm, study, spec, data.kind
+        self.name, self.passes, self.kept, self._data = data.name, passes, kept, data
+
+    @property
+    def depends(self) -> dict[str, Any]:
+        """What its rows depend on, beside the model and the items."""
+        chosen = {"judges", "splits", "seeds", "between", "scale", "reasoning_tokens"}
+        return self.study.model_dump(mode="json", include=chosen) | {"items": self._items_depend}
+
+    @property
+    def _items_depend(self) -> dict[str, Any]:
+        seeds = self.study.seeds
+        return self.spec.model_dump(mode="json") | {"seeds": [seeds.data, seeds.sampling]}
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The items, sampled from the model where the data are problems."""
+        if not self._data.problems:
+            return list(self._data.items)
+        records = self.kept.records(f"items-{self.name}", self._items_depend, self._sampled)
+        places = (Record(one, f"item {k}") for k, one in enumerate(records, start=1))
+        return [record_to_item(r, kind_of_record(r)) for r in places]
+
+    def _sampled(self) -> list[dict[str, Any]]:
+        traces = sample_traces(
+            self.lm,
+            self._data.problems,
+            n_candidates=self.spec.candidates,
+            seed=self.study.seeds.sampling,
+            batch_size=8 * self.passes.batch_size,
+            steps=self.passes.steps,
+        )
+        return [item_to_row(trace) for trace in traces]
+
+    @cached_property
+    def sides(self) -> Sides:
+        """Split by question: the shares of the study, at least two questions to report on.
+
+        Raises:
+            InnerjudgeError: With fewer than four questions.
+        """
+        groups = [item.group for item in self.items]
+        if len(set(groups)) < 2 + FEWEST:
+            raise InnerjudgeError(
+                f"{self.name}: given {len(set(groups))} questions, expected at least {2 + FEWEST} to fit, calibrate "
+                "and report on: raise limit"
+            )
+        share, seed = self.study.splits, self.study.seeds.split
+        fit, rest = split_by_group(groups, train_fraction=share.fit, seed=seed)
+        left = [groups[k] for k in rest]
+        one, two = split_by_group(left, train_fraction=share.calibrate / (1 - share.fit), seed=seed + 1)
+        return Sides(fit=fit, calibrate=rest[one], test=rest[two])
+
+    @cached_property
+    def seats(self) -> dict[str, Seat]:
+        """The judges of the study that fit the kind of item, and beside them always length and question alone.
+
+        Raises:
+            InnerjudgeError: If a judge of the study is on no panel, or none is on this one.
+        """
+        between = positions(Between(self.study.between))
+        every = panel(self.kind, between=between, scale=self.study.scale)
+        every = every if self.study.reasoning_tokens else without_reasoning(every)
+        wanted = {*self.study.judges, *ALWAYS} if self.study.judges else set(every)
+        chosen = {name: seat for name, seat in every.items() if name in wanted}
+        if self.study.judges and not set(self.study.judges) & set(every):
+            raise InnerjudgeError(
+                f"given judges {', '.join(self.study.judges)}, of which none judges {self.kind}s, expected some of "
+                f"{', '.join(every)}"
+            )
+        return chosen
+
+    @cached_property
+    def judging(self) -> Judging:
+        """The comparison's own machinery on these sides; its features are kept."""
+        require_classes(self.items, self.sides.fit)
+        needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
+        needs |= self._also()
+        passes = replace(self.passes, needs=needs)
+        settings = Settings(seed=self.study.seeds.split, between=positions(Between(self.study.between)), passes=passes)
+        depends = [self.depends["reasoning_tokens"], list(self.study.scale), sorted(needs), self.name]
+
+        def keep(name: str, items: Sequence[Any], read_part: Any) -> Features:
+            return self.kept.features(f"{self.name}-{name}", depends, items, read_part)
+
+        rest = np.sort(np.concatenate([self.sides.calibrate, self.sides.test]))
+        return Judging(self.lm, self.items, self.sides.fit, rest, settings, self.seats, keep)
+
+    def _also(self) -> frozenset[str]:
+        """What the look at selection noise reads, whatever judges there are."""
+        if not self.study.audits.selection:
+            return frozenset()
+        if self.kind == "trace":
+            return frozenset(f"hidden/{p}" for p in positions(Between(self.study.between)))
+        return frozenset({"qk/before", "labels"}) if self.kind == "choice" else frozenset()
+
+    def rows(self) -> tuple[list[Row], list[str]]:
+        """Rows of every judge on the items that it was not fitted on, people's and imported ones, and notes."""
+        found = self.kept.rows(f"judged-{self.name}", self.depends, self._judged)
+        notes = [str(one["note"]) for one in self._notes()]
+        side = {item: row.tags["split"] for row in found for item in [row.item]}
+        if self.kind == "rating":
+            found = [*found, *self._known(self._people(), side)]
+        for path in self.study.rows:
+            imported = [row for row in read_table(path, data=self.name) if row.data == self.name]
+            notes += self._unmatched(imported, Path(path).name)
+            found = [*found, *self._known(imported, side)]
+        Table(found)  # refuses rows that clash
+        return found, notes
+
+    def _notes(self) -> list[dict[str, Any]]:
+        """What the judges chose. Written before the rows, so that it is there where they are."""
+        return self.kept.records(f"notes-{self.name}", self.depends, lambda: [{"note": n} for n in self.judging.notes])
+
+    def _unmatched(self, imported: Sequence[Row], name: str) -> list[str]:
+        """A note on imported rows of no item here; with one data set, none at all that match is an error."""
+        known = {(self.name, item.group, str(item_columns(item)["candidate"])) for item in self.items}
+        odd = [row for row in imported if row.item not in known]
+        if not odd:
+            return []
+        first = ", ".join(f"question {row.question!r} candidate {row.candidate!r}" for row in odd[:3])
+        if len(odd) == len(imported) and len(self.study.data) == 1:
+            raise InnerjudgeError(
+                f"{name}: given {len(odd)} rows of which none is of an item of {self.name} (first: {first}), expected "
+                "its questions and candidates: write them as in verdicts.jsonl of a study"
+            )
+        return [f"{name}: {len(odd)} of {len(imported)} rows are of no item here and were left out (first: {first})."]
+
+    def _judged(self) -> list[Row]:
+        run = self.judging
+        outcomes = {"trace": run.traces, "rating": run.ratings, "choice": run.choices, "pair": run.pairs}[self.kind]()[
+            0
+        ]
+        test = set(self.sides.test.tolist())
+        found = []
+        for outcome in outcomes:
+            for place, k in enumerate(run.test.tolist()):
+                base = self.columns(self.items[k], "test" if k in test else "calibrate")
+                found += _rows(base, outcome, place, self.kind)
+        self._notes()
+        return found
+
+    def _people(self) -> Iterator[Row]:
+        """People's grades, on the scale that is asked for."""
+        for item in self.items:
+            if not isinstance(item, Rating):
+                continue
+            grades = item.scores or ()
+            for number, grade in enumerate(grades if len(grades) > 1 else (), start=1):
+                value = float(label_to_fit(replace(item, scores=(grade,)), self.study.scale))
+                base = self.columns(item, "test")
+                yield Row(**base, judge=f"human-{number}", score=value, verdict=value)
+
+    def columns(self, item: Item, split: str) -> dict[str, Any]:
+        """Columns of an item's rows, with the tags that the study reads."""
+        columns = item_columns(item, self.name)
+        wanted = {*self.study.groups, self.study.system, "criterion"}
+        tags = {k: v for k, v in columns["tags"].items() if k in wanted} | {"split": split}
+        for name in wanted - tags.keys() - {None, "criterion"}:
+            value = getattr(item, "candidate_id", None) if name == "candidate_id" else item.extra.get(str(name))
+            tags |= {str(name): str(value)} if value is not None else {}
+        return columns | {"tags": tags, "label": label_to_fit(item, self.study.scale)}
+
+    def _known(self, rows: Iterable[Row], side: Mapping[Any, str]) -> list[Row]:
+        """Rows of items that are reported or calibrated on, with their side."""
+        kept = [row for row in rows if row.item in side]
+        return [replace(row, tags=dict(row.tags) | {"split": side[row.item]}) for row in kept]
+
+
+def _rows(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> list[Row]:
+    """The row of one item, and that of its other form: the pair swapped, the options permuted."""
+    found = [_row(base, outcome.judge, outcome.verdicts[place])]
+    if kind == "pair":
+        again = outcome.again[place] if outcome.again is not None else outcome.verdicts[place]
+        # Pair-wise scores are those of what was shown first; a judge of single responses has one score in both orders.
+        turned = outcome.again is not None and isinstance(again.score, float | int)
+        score = 1 - float(again.score) if turned and isinstance(again.score, float | int) else again.score
+        found.append(replace(_row(base, outcome.judge, replace(again, score=score)), order="swapped"))
+    elif kind == "choice" and outcome.again is not None:
+        found.append(replace(_row(base, outcome.judge, outcome.again[place]), order="permuted"))
+    return found
+
+
+def _row(base: dict[str, Any], judge: str, verdict: Verdict) -> Row:
+    why = verdict.unscored
+    return Row(**base, judge=judge, score=score_of(verdict.score), verdict=verdict.label, unscored=why)

@@ -1,0 +1,73 @@
+"""Steps of a study, kept on disk: a killed study goes on where it stopped, a changed one does only the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...extraction.features import Features
+from ..jsonl import write_jsonl
+from ..kinds import item_to_row, kind_of
+from ..lab.table import Row
+from ..lab.table_files import read_table, row_json
+
+#: Items a part of features: what a killed pass loses at most.
+PART = 128
+
+
+class Kept:
+    """Results of steps under a folder, each under its name and a hash of all that it depends on.
+
+    Args:
+        folder: Where they lie.
+        depends: What every step depends on: the model's provenance.
+    """
+
+    def __init__(self, folder: Path, depends: Any) -> None:
+        self.folder, self.depends = folder, depends
+
+    def rows(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
+        """Rows of a step: read where they are, else made and written, whole or not at all."""
+        path = self._path("steps", name, depends, ".jsonl")
+        if not path.is_file():
+            write_jsonl(path, map(row_json, made) if (made := list(make())) else [{"empty": True}])
+            return made
+        if path.read_text(encoding="utf-8").startswith('{"empty"'):
+            return []
+        return list(read_table(path))
+
+    def records(self, name: str, depends: Any, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Likewise for any plain records."""
+        path = self._path("steps", name, depends, ".jsonl")
+        if not path.is_file():
+            write_jsonl(path, make())
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines if line]
+
+    def features(
+        self, name: str, depends: Any, items: Sequence[Any], read_part: Callable[[Sequence[Any]], Features]
+    ) -> Features:
+        """Features of items, read in parts that are kept one by one."""
+        known = hashlib.sha256(json.dumps([[kind_of(i), item_to_row(i)] for i in items], sort_keys=True).encode())
+        folder = self._path("features", name, [depends, known.hexdigest()], "")
+        parts = []
+        for start in range(0, len(items), PART):
+            part = folder / f"{start:08d}"
+            if not (part / "features.json").is_file():
+                read_part(items[start : start + PART]).save(part)
+            parts.append(Features.load(part))
+        return Features.concat(parts)
+
+    def forget_features(self) -> None:
+        """Delete the features, which are large; the rows made from them stay."""
+        shutil.rmtree(self.folder / "features", ignore_errors=True)
+
+    def _path(self, kind: str, name: str, depends: Any, suffix: str) -> Path:
+        digest = hashlib.sha256(json.dumps([self.depends, depends], sort_keys=True, default=str).encode()).hexdigest()
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[-48:]
+        return self.folder / kind / f"{slug}-{digest[:12]}{suffix}"

@@ -1,0 +1,188 @@
+"""What needs more than one look at the features: transfer from one data set to another, and the luck of a pick."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from ....probes import Verdict
+from ....probes.head_selection import head_hits
+from ...cli_options import Between, positions
+from ...fitting import fit_seat, no_verdicts
+from ...lab.selection_noise import SelectionNoise, auroc_by_question, selection_noise
+from ...lab.table import Row, Table
+from ...lab.table_files import score_of
+from ..draw import matrix
+from ..figures import Cell, Figure, Plot, Section, grid
+from ..judged import Judged
+from ..lens import Lens
+from .headline import metrics
+
+KEY = "transfer"
+
+
+def transfer_rows(judged: Sequence[Judged]) -> list[Row]:
+    """Rows of every learning judge, fitted on each data set and tested on every other of its kind, itself among them.
+
+    The template of a row is the data set that the judge was fitted on.
+    """
+    found: list[Row] = []
+    for source in judged:
+        for target in judged:
+            if source.kind == target.kind and source.kind in ("trace", "rating"):
+                depends = [source.depends, target.depends]
+                name = f"transfer-{source.name}-to-{target.name}"
+                found += source.kept.rows(name, depends, lambda s=source, t=target: _transferred(s, t))  # type: ignore[misc]
+    return found
+
+
+def _transferred(source: Judged, target: Judged) -> list[Row]:
+    for one in (source, target):
+        if "items" not in one.judging.features:
+            one.judging.traces() if one.kind == "trace" else one.judging.ratings()
+    learnt, tested = source.judging.features["items"], target.judging.features["items"]
+    part = tested.take(target.sides.test)
+    found = []
+    for name, seat in source.seats.items():
+        if not seat.judge.learns or name not in target.seats:
+            continue
+        judge = copy.deepcopy(seat.judge)
+        judge.provenance_ = None
+        fit_seat(name, judge, learnt, source.judging.labels, source.sides.fit)
+        fitted = judge.provenance_ is not None
+        verdicts: list[Verdict] = judge.verdicts(part) if fitted else no_verdicts(judge, part)
+        for k, verdict in zip(target.sides.test.tolist(), verdicts, strict=True):
+            base = target.columns(target.items[k], "test") | {"judge": name, "template": source.name}
+            base |= {"score": score_of(verdict.score), "verdict": verdict.label, "unscored": verdict.unscored}
+            found.append(Row(**base))
+    return found
+
+
+def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
+    """The matrix of every learning judge's headline figure: fitted on the row's data, tested on the column's."""
+    table: list[list[Cell]] = []
+    plots: list[Plot] = []
+    by_data = {lens.data: lens for lens in lenses}
+    for judge in dict.fromkeys(row.judge for row in rows):
+        mine = [row for row in rows if row.judge == judge]
+        sources = list(dict.fromkeys(row.template for row in mine))
+        targets = list(dict.fromkeys(row.data for row in mine))
+        if len(sources) < 2:
+            continue
+        values: list[list[float | None]] = []
+        name = ""
+        for source in sources:
+            cells: list[Figure | None] = []
+            for target in targets:
+                here = [
+                    replace(row, template="default") for row in mine if row.template == source and row.data == target
+                ]
+                lens = by_data[target]
+                small = replace(lens, table=Table(here))
+                name, metric = next(iter(metrics(small).items()))
+                made = metric(judge, [True] * len(small.labels))
+                cells.append(small.figure(KEY, judge, f"{name}, fitted on {source}", made) if here else None)
+            table.append([judge, source, *cells])
+            values.append([None if c is None else c.value for c in cells])
+        behind = grid(f"{judge}: {name}", ["fitted on", *targets], [row[1:] for row in table if row[0] == judge])
+        plots.append(matrix(f"transfer-{judge}", f"{judge}: {name}", sources, targets, values, behind=behind,
+                            x="tested on", y="fitted on"))  # fmt: skip
+    if not table:
+        return None
+    targets = list(dict.fromkeys(row.data for row in rows))
+    return Section(
+        key=KEY,
+        title="Transfer between data sets",
+        question="Does what a judge learnt on one data set hold on another?",
+        found=("The diagonal is the judge at home; a judge that learnt the data and not the task falls off it.",),
+        grids=(grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *targets], table),),
+        plots=tuple(plots),
+    )
+
+
+def selection(judged: Judged, lens: Lens) -> Section | None:
+    """The optimism of the best of all layers (traces) or heads (choices), beside the pick and its reported figure."""
+    found = _layers(judged) if judged.kind == "trace" else _heads(judged) if judged.kind == "choice" else []
+    if not found:
+        return None
+    table: list[list[Cell]] = []
+    said = []
+    for what, noise, name, reported in found:
+        table.append([what, noise.n_candidates, name, round(noise.seen, 3),
+                      f"{noise.optimism:+.3f} [{noise.low:+.3f}, {noise.high:+.3f}]", round(noise.honest, 3),
+                      f"{noise.stability:.0%}", None if reported is None else round(reported, 3)])  # fmt: skip
+        said.append(
+            f"{what}: the best of {noise.n_candidates} ({name}) shows {noise.seen:.2f} where it was picked; picks lose "
+            f"{noise.optimism:+.2f} on questions that they were not picked on."
+        )
+    columns = ["what", "candidates", "pick", "figure where picked", "optimism [range over halves]", "honest figure",
+               "same pick on a half", "pick on reported questions"]  # fmt: skip
+    return Section(
+        key="selection",
+        title="The luck of a pick",
+        question="How much of the best head's or layer's figure is luck?",
+        found=tuple(said),
+        grids=(grid("Nested selection on the questions that picks are made on (200 random halves)", columns, table),),
+    )
+
+
+_Found = tuple[str, SelectionNoise, str, float | None]
+
+
+def _layers(judged: Judged) -> list[_Found]:
+    start, end = positions(Between(judged.study.between))
+    features = _features(judged)
+    first, last = f"hidden/{start}", f"hidden/{end}"
+    present = features.present(first, last)
+    labels = [getattr(item, "correct", None) for item in judged.items]
+
+    def usable(rows: Any) -> list[int]:
+        return [int(k) for k in rows if present[k] and labels[k] is not None]
+
+    fit, chosen, test = (usable(rows) for rows in (judged.sides.fit, judged.sides.calibrate, judged.sides.test))
+    right = np.array([bool(labels[k]) for k in fit])
+    if not fit or right.all() or not right.any():
+        return []
+    delta = (features[last] - features[first]).astype(np.float64)
+    good, bad = delta[fit][right].mean(0), delta[fit][~right].mean(0)  # [rows, D]
+    margin = np.linalg.norm(delta - bad, axis=-1) - np.linalg.norm(delta - good, axis=-1)  # [n, rows]
+    groups = [item.group for item in judged.items]
+    held, names = auroc_by_question([labels[k] for k in chosen], margin[chosen], [groups[k] for k in chosen])
+    if len(names) < 4:
+        return []
+    noise = selection_noise(lambda rows: held[rows].mean(axis=0), names, seed=judged.study.seeds.bootstrap)
+    there, _ = auroc_by_question([labels[k] for k in test], margin[test], [groups[k] for k in test])
+    reported = float(there[:, noise.pick].mean()) if len(there) else None
+    blocks = margin.shape[1] - 2
+    name = "final-normed state" if noise.pick == blocks + 1 else f"block {noise.pick}"
+    return [("Nearest centroid of one block", noise, name, reported)]
+
+
+def _heads(judged: Judged) -> list[_Found]:
+    features = _features(judged)
+    present = features.present("qk/before")
+    answers = [getattr(item, "answer", None) for item in judged.items]
+    fit, test = (
+        [int(k) for k in rows if present[k] and answers[k] is not None]
+        for rows in (judged.sides.fit, judged.sides.test)
+    )
+    if len(fit) < 4:
+        return []
+    known = np.array([-1 if a is None else a for a in answers])
+    hits = head_hits(features["qk/before"], features["labels"].astype(np.intp), known)
+    flat = hits.reshape(len(hits), -1).astype(np.float64)
+    on_fit, seed = flat[fit], judged.study.seeds.bootstrap
+    noise = selection_noise(lambda rows: on_fit[rows].mean(axis=0), list(range(len(fit))), seed=seed)
+    block, head = divmod(noise.pick, hits.shape[2])
+    reported = float(flat[test][:, noise.pick].mean()) if test else None
+    return [("QK-score, best head", noise, f"block {block + 1} head {head}", reported)]
+
+
+def _features(judged: Judged) -> Any:
+    if "items" not in judged.judging.features:
+        cast(Any, {"trace": judged.judging.traces, "choice": judged.judging.choices}[judged.kind])()
+    return judged.judging.features["items"]

@@ -1,0 +1,145 @@
+"""Ways of asking compared on the same items: the fair opponent is the best of them, not the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...lab.rankings import levenshtein_distance
+from ...lab.table import Row, Table
+from ...statistic import finite, ratio
+from ..draw import bars, forest
+from ..figures import Cell, Figure, Grid, Section, grid
+from ..lens import Lens
+from .headline import metrics, spelt
+
+KEY = "asked"
+
+
+def asked(lens: Lens, rows: Sequence[Row]) -> Section | None:
+    """Point-wise, pair-wise, batch ranking, checklist: the headline figure of each, on the items that were asked about.
+
+    Judges of the panel stand beside them on the same items.
+    """
+    if not rows:
+        return None
+    ways = tuple(dict.fromkeys(row.judge for row in rows))
+    asked_about = {row.item for row in rows}
+    panel = [row for row in lens.table if row.item in asked_about and row.judge in lens.judges]
+    small = replace(lens, table=Table([*rows, *panel]), families=dict(lens.families) | dict.fromkeys(ways, "asked"))
+    found = dict(list(metrics(small).items())[:2])
+    main = next(iter(found))
+    everything = [True] * len(small.labels)
+    shown = (*ways, *lens.judges)
+    scored = {judge: small.scored(judge) for judge in shown}
+    gaps = small.differences(KEY, main, found[main], shown, scored)
+    figures, table = [], []
+    for judge in shown:
+        made = [
+            small.figure(KEY, judge, f"{name} (audited items)", of(judge, everything)) for name, of in found.items()
+        ]
+        figures.append(made[0])
+        lost = len(scored[judge]) - sum(scored[judge])
+        table.append([judge, *made, gaps.get(judge), lost])
+    grids = [
+        grid(
+            f"The same {len(everything)} items, asked about in every way",
+            ["judge", *found, f"less {lens.against}", "unscored"],
+            table,
+        )
+    ]
+    grids += _rankings(small, ways)
+    plot = forest(small, "asked", main, figures, heading=f"{main} by way of asking")
+    known = [f for f in figures if f.judge in ways and f.value is not None]
+    said = []
+    if known:
+        best = max(known, key=lambda f: f.value or 0.0)
+        said.append(f"Of the ways of asking, {best.judge} has the highest {main}: {spelt(best)}.")
+    ahead = [g.judge for g in gaps.values() if g.verdict == "better" and g.judge in ways]
+    said.append(
+        f"Better than {lens.against} after correction for {len(gaps)} judges: {', '.join(ahead)}."
+        if ahead
+        else f"No way of asking is better than {lens.against} after correction for {len(gaps)} judges."
+    ) if gaps else None
+    return Section(
+        key=KEY,
+        title="Ways of asking",
+        question="Is text judging at its best here, or would another way of asking do better?",
+        found=tuple(said),
+        grids=tuple(grids),
+        plots=(plot,) if plot else (),
+    )
+
+
+def _rankings(lens: Lens, ways: Sequence[str]) -> list[Grid]:
+    """Normalised edit distance of every way's order of a question's candidates to the order of their labels."""
+    members: dict[tuple[str, str], list[int]] = {}
+    for k, group in enumerate(lens.groups):
+        members.setdefault(group, []).append(k)
+    rows: list[list[Cell]] = []
+    for judge in ways:
+        scores, labels = lens.table.scores(judge), lens.labels
+        distance, counted = [0.0] * len(labels), [0.0] * len(labels)
+        for held in members.values():
+            known = [k for k in held if scores[k] is not None and labels[k] is not None]
+            if len(known) > 1 and len({labels[k] for k in known}) == len(known):
+                by_label = sorted(known, key=lambda k: -labels[k])
+                by_score = sorted(known, key=lambda k: -(scores[k] or 0.0))
+                distance[held[0]], counted[held[0]] = levenshtein_distance(by_label, by_score), 1.0
+        made = ratio(finite(distance), finite(counted), reason="no question has candidates of different labels")
+        if made.value is not None:
+            rows.append([judge, lens.figure(KEY, judge, "edit distance of rankings", made, good="lower"), made.n])
+    return (
+        [
+            grid(
+                "Order of a question's candidates against the labels: edits, lower is better",
+                ["judge", "distance", "questions"],
+                rows,
+            )
+        ]
+        if rows
+        else []
+    )
+
+
+def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
+    """The headline figure under each reference condition, split by whether the model could answer itself."""
+    if not rows:
+        return None
+    ways = tuple(dict.fromkeys(row.judge for row in rows))
+    small = replace(lens, table=Table(rows), families=dict.fromkeys(ways, "asked"))
+    pooled = {"trace": "AUROC", "rating": "Spearman"}.get(lens.kind)
+    found = metrics(small)
+    if pooled is None or pooled not in found:
+        return None
+    able = small.table.tag("could_answer")
+    parts = {
+        "all items": [True] * len(able),
+        "could answer": [a == "yes" for a in able],
+        "could not": [a == "no" for a in able],
+    }
+    shown: dict[str, dict[str, Figure]] = {
+        way: {
+            name: small.figure(KEY, way, f"{pooled} [{name}]", found[pooled](way, mask))
+            for name, mask in parts.items()
+            if any(mask)
+        }
+        for way in ways
+    }
+    table: list[list[Cell]] = [[way, *(held.get(name) for name in parts)] for way, held in shown.items()]
+    plot = bars(lens.data, "references", "With a reference, and without", shown, y=pooled)
+    n = {name: sum(mask) for name, mask in parts.items()}
+    known = n["could answer"] + n["could not"]
+    said = (
+        f"The model's own answer is the reference on {n['could answer']} of {known} items."
+        if known
+        else "The items have no reference answers: only the model's own could be shown."
+    )
+    return Section(
+        key="references",
+        title="With a reference",
+        question="Does a reference help, a wrong one mislead, and does it matter that the judge could answer itself?",
+        found=(said,),
+        grids=(grid(f"{pooled} by reference condition (point-wise, logits)", ["condition", *parts], table),),
+        plots=(plot,) if plot else (),
+    )

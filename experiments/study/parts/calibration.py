@@ -1,0 +1,208 @@
+"""Whether scores can be taken at their word: calibration fitted on its own questions, and abstention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....models.errors import InnerjudgeError
+from ...lab.abstention import accuracy_coverage, area_under_coverage, kept_accuracy, kept_share, threshold_for
+from ...lab.calibration import brier, expected_calibration_error, reliability_diagram, score_bias, score_error
+from ...lab.recalibration import METHODS, Isotonic, Method
+from ...lab.table import Table
+from ..draw import curves, diagonals
+from ..figures import Cell, Grid, Plot, Section, grid
+from ..lens import Lens, as_floats
+
+KEY = "calibration"
+
+
+def calibration(lens: Lens) -> Section:
+    """Probabilities of being right (or expected grades), before and after calibration; accuracy against coverage."""
+    if lens.kind == "rating":
+        return _ratings(lens)
+    rows: list[list[Cell]] = []
+    kept: list[list[Cell]] = []
+    diagram: dict[str, Any] = {}
+    coverage: dict[str, Any] = {}
+    for judge in lens.judges:
+        truth, scores = outcomes(lens.table, judge, lens.kind)
+        learnt, seen = outcomes(lens.calibration, judge, lens.kind)
+        fitted = {name: _fitted(name, seen, learnt, scores) for name in METHODS}
+        p = fitted["platt"]
+        if p is None:
+            continue
+        raw = scores if _is_probability(scores) else None
+        cells: list[Cell] = [judge]
+        for name, values in (("as given", raw), *fitted.items()):
+            error = None if values is None else expected_calibration_error(truth, values)
+            cells.append(None if error is None else lens.figure(KEY, judge, f"ECE ({name})", error, good="lower"))
+        cells.append(lens.figure(KEY, judge, "Brier (platt)", brier(truth, p), good="lower"))
+        rows.append(cells)
+        bins = reliability_diagram(truth, p, bins=8, by="mass")
+        diagram[judge] = ([b.said for b in bins], [b.right for b in bins])
+        right, sure = _certain(lens.table, judge, lens.kind, p)
+        threshold = _threshold(lens, judge, _fitted("platt", seen, learnt, seen))
+        line = accuracy_coverage(right, sure)
+        coverage[judge] = (line.coverage.tolist(), line.accuracy.tolist())
+        kept.append(_abstaining(lens, judge, right, sure, threshold))
+    columns = ["judge", "ECE as given", *(f"ECE, {n}" for n in METHODS), "Brier, platt"]
+    said = "Reliability diagram (Platt scaling fitted on other questions)"
+    plots = [
+        diagonals(lens, "reliability", said, diagram, behind=_bins(diagram)),
+        curves(
+            lens.data,
+            "coverage",
+            "Accuracy against coverage",
+            coverage,
+            x="share of verdicts kept, surest first",
+            y="accuracy",
+            behind=_deciles(coverage),
+        ),
+    ]
+    return Section(
+        key=KEY,
+        title="Calibration and abstention",
+        question="Do probabilities mean what they say, and does a judge know when it does not know?",
+        found=tuple(_said(lens, kept)),
+        grids=(
+            grid("Calibration error on the reported questions; lower is better", columns, rows),
+            _kept_grid(lens, kept),
+        ),
+        plots=tuple(plot for plot in plots if plot is not None),
+    )
+
+
+def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], list[float | None]]:
+    """What a judge's score is a score of: whether the answer is right (traces), or its own verdict (choices, pairs)."""
+    rows = table.column(judge)
+    if kind == "trace":
+        return [None if v is None else bool(v) for v in table.labels], table.scores(judge)
+    right = [None if row is None or row.label == "tie" else row.right for row in rows]
+    scores = [None if row is None or row.score is None else row.score for row in rows]
+    if kind == "pair":  # certainty: how far from undecided
+        known = [s for s in scores if s is not None]
+        middle = 0.5 if known and min(known) >= 0 and max(known) <= 1 else 0.0
+        return right, [None if s is None else abs(s - middle) for s in scores]
+    return right, scores
+
+
+def _fitted(name: Method, scores: Any, labels: Any, new: Any) -> list[float | None] | None:
+    try:
+        return METHODS[name]().fit(scores, labels).predict(new)
+    except InnerjudgeError:
+        return None
+
+
+def _certain(
+    table: Table, judge: str, kind: str, p: list[float | None]
+) -> tuple[list[bool | None], list[float | None]]:
+    """Whether the calibrated verdict is right, and how sure it is."""
+    truth, _ = outcomes(table, judge, kind)
+    if kind != "trace":
+        return truth, p
+    right = [None if t is None or v is None else (v > 0.5) == t for t, v in zip(truth, p, strict=True)]
+    return right, [None if v is None else max(v, 1 - v) for v in p]
+
+
+def _threshold(lens: Lens, judge: str, p: list[float | None] | None) -> float | None:
+    """The certainty that reaches the target accuracy on the calibration questions."""
+    if p is None:
+        return None
+    right, sure = _certain(lens.calibration, judge, lens.kind, p)
+    return threshold_for(right, sure, accuracy=lens.target_accuracy)
+
+
+def _abstaining(
+    lens: Lens, judge: str, right: list[bool | None], sure: list[float | None], at: float | None
+) -> list[Cell]:
+    area = lens.figure(KEY, judge, "area under accuracy-coverage", area_under_coverage(right, sure))
+    if at is None:
+        return [judge, area, None, None, None]
+    kept = lens.figure(KEY, judge, "accuracy above the threshold", kept_accuracy(right, sure, threshold=at))
+    share = lens.describe(KEY, judge, "coverage above the threshold", kept_share(right, sure, threshold=at))
+    return [judge, area, round(at, 3), kept, share]
+
+
+def _kept_grid(lens: Lens, rows: list[list[Cell]]) -> Grid:
+    target = f"{lens.target_accuracy:.0%}"
+    columns = ["judge", "area under accuracy-coverage", "certainty needed", "accuracy there", "coverage there"]
+    caption = f"Abstention: the certainty that gave {target} on the calibration questions, and what it gives here"
+    return grid(caption, columns, rows)
+
+
+def _said(lens: Lens, kept: list[list[Cell]]) -> list[str]:
+    reach = [str(row[0]) for row in kept if row[2] is not None]
+    none = [str(row[0]) for row in kept if row[2] is None]
+    said = []
+    if reach:
+        said.append(
+            f"Reach {lens.target_accuracy:.0%} on the calibration questions if they may abstain: {', '.join(reach)}."
+        )
+    if none:
+        said.append(f"Reach it at no certainty: {', '.join(none)}.")
+    return said
+
+
+def _bins(diagram: dict[str, Any]) -> Grid:
+    rows = [
+        [judge, round(said, 3), round(right, 3)]
+        for judge, (xs, ys) in diagram.items()
+        for said, right in zip(xs, ys, strict=True)
+    ]
+    return grid("Bins of about equally many items", ["judge", "probability said", "share right"], rows)
+
+
+def _deciles(coverage: dict[str, Any]) -> Grid:
+    """Accuracy where so large a share of the verdicts is kept; the first step that keeps at least that."""
+    shares = (0.1, 0.25, 0.5, 0.75, 1.0)
+    rows = []
+    for judge, (xs, ys) in coverage.items():
+        at = [next((round(y, 3) for x, y in zip(xs, ys, strict=True) if x >= share - 1e-9), None) for share in shares]
+        rows.append([judge, *at])
+    return grid("Accuracy of the surest verdicts", ["judge", *(f"{share:.0%} kept" for share in shares)], rows)
+
+
+def _is_probability(scores: list[float | None]) -> bool:
+    known = [s for s in scores if s is not None]
+    return bool(known) and min(known) >= 0 and max(known) <= 1
+
+
+def _ratings(lens: Lens) -> Section:
+    """Expected grades against human means, as given and put on the human scale by isotonic regression."""
+    human, learnt = as_floats(lens.labels), as_floats(lens.calibration.labels)
+    rows: list[list[Cell]] = []
+    plots: dict[str, Any] = {}
+    for judge in lens.judges:
+        scores, seen = lens.table.scores(judge), lens.calibration.scores(judge)
+        try:
+            fitted = Isotonic().fit(seen, learnt).predict(scores)
+        except InnerjudgeError:
+            continue
+        known = [s for s in scores if s is not None]
+        low, high = lens.scale
+        cells: list[Cell] = [judge, None, None]
+        if known and low <= min(known) and max(known) <= high:
+            cells[1] = lens.figure(
+                KEY, judge, "mean of grade less human", score_bias(human, scores), good="zero", null=0.0
+            )
+            cells[2] = lens.figure(KEY, judge, "mean distance", score_error(human, scores), good="lower")
+        after = lens.figure(KEY, judge, "mean distance (isotonic)", score_error(human, fitted), good="lower")
+        rows.append([*cells, after])
+        steps = sorted({(round(s, 2), round(f, 3)) for s, f in zip(scores, fitted, strict=True) if s is not None and f})
+        plots[judge] = ([s for s, _ in steps], [f for _, f in steps])
+    inside = {j: v for j, v in plots.items() if v[0] and lens.scale[0] <= v[0][0] and v[0][-1] <= lens.scale[1]}
+    ends = [
+        [judge, f"{x[0]:.2f} \N{RIGHTWARDS ARROW} {y[0]:.2f}", f"{x[-1]:.2f} \N{RIGHTWARDS ARROW} {y[-1]:.2f}"]
+        for judge, (x, y) in inside.items()
+    ]
+    table = grid("Grade, and the human mean seen there", ["judge", "lowest", "highest"], ends)
+    plot: Plot | None = curves(lens.data, "expected", "What a grade stands for", inside, x="judge's grade",
+                               y="human mean (isotonic, other questions)", behind=table)  # fmt: skip
+    columns = ["judge", "mean of grade less human", "mean distance", "mean distance after calibration"]
+    return Section(
+        key=KEY,
+        title="Calibration of grades",
+        question="Are a judge's grades the grades that people give, or only in the same order?",
+        grids=(grid("Grades against human means; distances: lower is better", columns, rows),),
+        plots=(plot,) if plot else (),
+    )

@@ -1,0 +1,119 @@
+"""What a judge makes of distractors, and of answers that say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...asking.distractors import Trial, flip_rate, preferred_rate, tie_rate
+from ...lab.table import Row, Table
+from ...statistic import finite, ratio
+from ..draw import bars
+from ..figures import Cell, Figure, Grid, Plot, Section, grid
+from ..lens import Lens
+
+KEY = "distractors"
+
+
+def distracted(lens: Lens, trials: Sequence[Row], flips: Sequence[Row], dummies: Sequence[Row]) -> Section | None:
+    """How often a rewritten response is preferred, by distractor and severity; flips; scores of dummy answers."""
+    grids: list[Grid] = []
+    plots: list[Plot] = []
+    said: list[str] = []
+    if trials:
+        made, shown = _trials(lens, trials)
+        grids.append(made)
+        plot = bars(lens.data, "distractors", "Preference for the rewritten response", shown, y="share preferring it")
+        plots += [plot] if plot else []
+        said.append(
+            "Severity 0 leaves quality as it is, so a steady judge ties; from severity 1 on the rewritten response has "
+            "planted faults, and every preference for it is a mistake."
+        )
+    if flips:
+        grids.append(_flips(lens, flips))
+    if dummies:
+        grids.append(_dummies(lens, dummies))
+    grids = [g for g in grids if g.rows]
+    if not grids:
+        return None
+    return Section(
+        key=KEY,
+        title="Distractors and dummy answers",
+        question="Can a judge be talked round by assurance, length or flattery, or won by an answer that says nothing?",
+        found=tuple(said),
+        grids=tuple(grids),
+        plots=tuple(plots),
+    )
+
+
+def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, Figure]]]:
+    shown: dict[str, dict[str, Figure]] = {}
+    found: list[list[Cell]] = []
+    for judge in dict.fromkeys(row.judge for row in rows):
+        mine = [row for row in rows if row.judge == judge]
+        for form in sorted({row.template for row in mine}):
+            here = [row for row in mine if row.template == form]
+            groups = [(row.data, row.question) for row in here]
+            trials = [_trial(row) for row in here]
+            metric = f"rewritten preferred [{form}]"
+            won = lens.figure(KEY, judge, metric, preferred_rate(trials), groups=groups, good="lower")
+            tied = lens.figure(KEY, judge, f"tie [{form}]", tie_rate(trials), groups=groups, good="none")
+            name, severity = form.rsplit("-", 1)
+            found.append([judge.removeprefix("distractors, "), name, int(severity), won, tied, won.n])
+            shown.setdefault(judge.removeprefix("distractors, "), {})[form.replace("-", " ")] = won
+    columns = ["judging", "distractor", "planted faults", "rewritten preferred", "tie", "trials"]
+    return grid("Good responses against rewritten ones", columns, found), shown
+
+
+def _trial(row: Row) -> Trial:
+    name, severity = row.template.rsplit("-", 1)
+    plain = row.score
+    return Trial(
+        distractor=name,
+        severity=int(severity),
+        plain=plain,
+        rewritten=None if plain is None else 0.0,
+        question=(row.data, row.question),
+    )
+
+
+def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
+    """Share of pairs whose loser wins once it carries the distractor, point-wise beside pair-wise."""
+    table = Table(rows)
+    names = [t for t in dict.fromkeys(row.template for row in rows) if t != "plain"]
+    found: list[list[Cell]] = []
+    for judge in table.judges:
+        before = [None if v is None else str(v) for v in table.verdicts(judge, template="plain")]
+        cells: list[Cell] = [judge.removeprefix("flips, ")]
+        for name in names:
+            after = [None if v is None else str(v) for v in table.verdicts(judge, template=name)]
+            rate = flip_rate(before, after)
+            cells.append(lens.figure(KEY, judge, f"flip rate [{name}]", rate, groups=table.groups, good="lower"))
+        found.append(cells)
+    caption = "Flips: the response that lost wins once it carries the distractor (two responses of a question)"
+    return grid(caption, ["judging", *names], found)
+
+
+def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:
+    """Mean score of each dummy answer, and the share that is called right (or given the upper half of the scale)."""
+    small = replace(lens, table=Table(rows))
+    names = small.table.tag("dummy")
+    middle = 0.5 if lens.kind == "trace" else sum(lens.scale) / 2
+    found: list[list[Cell]] = []
+    for judge in small.table.judges:
+        scores = finite(small.table.scores(judge))
+        for dummy in dict.fromkeys(n for n in names if n is not None):
+            here = finite([n == dummy for n in names]) * (scores == scores)
+            mean = ratio(here * finite([0.0 if s != s else s for s in scores]), here, reason="no score")
+            high = ratio(here * (scores > middle), here, reason="no score")
+            gold = dummy == "gold"
+            figures = [
+                small.figure(KEY, judge, f"mean score [{dummy}]", mean, good="none"),
+                small.figure(KEY, judge, f"called good [{dummy}]", high, good="higher" if gold else "lower"),
+            ]
+            found.append([judge.removeprefix("dummies, "), dummy, *figures, mean.n])
+    return grid(
+        "Dummy answers: all but the gold answer should be called bad",
+        ["by", "answer", "mean score", "called good", "n"],
+        found,
+    )

@@ -1,0 +1,174 @@
+"""Whether a judge says the same again: sampled anew, asked in other words, in another order, in other arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...asking.perturbation import score_shift, verdict_change
+from ...lab.consistency import (
+    consensus_share,
+    flip_probability,
+    flip_rate,
+    majority_consistency,
+    score_spread,
+    self_consistency,
+)
+from ...lab.length import length_bias, length_bias_denoised
+from ...lab.position import first_wins, position_bias, position_bias_denoised
+from ...lab.sage import sage_statistics
+from ...lab.table import Row, Table
+from ..figures import Cell, Grid, Section, grid
+from ..lens import Lens, standing
+from .headline import spelt
+
+KEY = "steadiness"
+
+
+def steadiness(
+    lens: Lens, *, wordings: Sequence[Row], samples: Sequence[Row], pairs: Sequence[Row], sampled: Sequence[Row],
+    perturbed: Sequence[Row],
+) -> Section | None:  # fmt: skip
+    """Consistency over samples and wordings, Sage's two measures, position and length bias, perturbations."""
+    grids: list[Grid] = []
+    if samples:
+        grids.append(_samples(lens, samples))
+    if wordings:
+        grids.append(_wordings(lens, wordings))
+    if pairs:
+        grids += [_sage(lens, pairs), _orders(lens, pairs, sampled)]
+    if perturbed:
+        grids.append(_perturbed(lens, perturbed))
+    grids = [g for g in grids if g.rows]
+    if not grids:
+        return None
+    found, tested = standing([f for g in grids for f in g.figures])
+    said = []
+    if tested:
+        names = ", ".join(f"{f.judge}, {f.metric} {spelt(f, sign=True)}" for f in found)
+        said.append(
+            f"Of {tested} biases tested against 0, {len(found)} stand after correction"
+            + (f": {names}." if found else ".")
+        )
+    return Section(
+        key=KEY,
+        title="Steadiness, without labels",
+        question="Does the judge say the same when asked again, in other words, in the other order, in another batch?",
+        found=(
+            *said,
+            "A judge of single responses has no contradictions between orders by construction, which says nothing of "
+            "its quality; and steadiness in general bounds how good a judge can be, not how good it is.",
+        ),
+        grids=tuple(grids),
+    )
+
+
+def _seen(lens: Lens, rows: Sequence[Row]) -> Lens:
+    table = Table(rows)
+    return replace(lens, table=table, families=dict.fromkeys(table.judges, "asked"))
+
+
+def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
+    small = _seen(lens, rows)
+    found: list[list[Cell]] = []
+    for judge in small.table.judges:
+        repeats = sorted({row.repeat for row in rows if row.judge == judge})
+        said: list[list[Any]] = [small.table.verdicts(judge, repeat=r) for r in repeats]
+        scores = [small.table.scores(judge, repeat=r) for r in repeats]
+        two_valued = len({v for column in said for v in column if v is not None}) <= 2
+        cells: list[Cell] = [judge, len(repeats)]
+        made = {
+            "two samples agree": self_consistency(said),
+            "one verdict has a majority": majority_consistency(said),
+            "flip probability": flip_probability(said) if two_valued else None,
+            "spread of scores": score_spread(scores),
+        }
+        cells += [None if s is None else _cell(small, judge, name, s) for name, s in made.items()]
+        found.append(cells)
+    columns = ["judge", "samples", "two samples agree", "a majority agrees", "flip probability", "spread of scores"]
+    return grid("Sampled text, the same question again", columns, found)
+
+
+def _wordings(lens: Lens, rows: Sequence[Row]) -> Grid:
+    small = _seen(lens, rows)
+    wordings = list(dict.fromkeys(row.template for row in rows))
+    found: list[list[Cell]] = []
+    for judge in small.table.judges:
+        said: list[list[Any]] = [small.table.verdicts(judge, template=w) for w in wordings]
+        scores = [small.table.scores(judge, template=w) for w in wordings]
+        made = {
+            "two wordings agree": self_consistency(said),
+            "wordings with a consensus": consensus_share(said),
+            "flips from the consensus": flip_rate(said),
+            "spread of scores over wordings": score_spread(scores),
+        }
+        found.append([judge, *(_cell(small, judge, name, s) for name, s in made.items())])
+    columns = ["judge", "two wordings agree", "items with a consensus", "flips from it", "spread of scores"]
+    return grid(f"Other wordings ({', '.join(wordings)})", columns, found)
+
+
+def _cell(lens: Lens, judge: str, name: str, statistic: Any) -> Cell:
+    worse = name.startswith(("flip", "spread"))
+    return lens.figure(KEY, judge, name, statistic, good="lower" if worse else "higher")
+
+
+def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
+    small = _seen(lens, rows)
+    found: list[list[Cell]] = []
+    for judge in small.table.judges:
+        ipi, tov, left_out = sage_statistics(small.table, judge)
+        figures = [small.figure(KEY, judge, n, s, good="lower") for n, s in (("IPI", ipi), ("TOV", tov))]
+        found.append([judge, *figures, ipi.n, left_out])
+    caption = (
+        "Contradictions (Sage): pairs that turn with the order (IPI), verdicts to change for one order of all (TOV)"
+    )
+    return grid(caption, ["judge", "IPI", "TOV", "questions", "left out"], found)
+
+
+def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
+    small = _seen(lens, [*rows, *sampled])
+    labels: Any = small.labels
+    found: list[list[Cell]] = []
+    for judge in small.table.judges:
+        repeats = sorted({row.repeat for row in small.table if row.judge == judge})
+        given, swapped = (
+            [list(small.table.verdicts(judge, order=o, repeat=r)) for r in repeats] for o in ("given", "swapped")
+        )
+        first, second = _words(given), _words(swapped)
+        made = {
+            "first shown wins, above one half": first_wins(first[0], second[0]),
+            "position bias": position_bias(labels, first[0], second[0]),
+            "length bias": length_bias(labels, first[0], small.table.lengths),
+        }
+        if len(repeats) > 1:
+            made["position bias, de-noised"] = position_bias_denoised(labels, first, second)
+            made["length bias, de-noised"] = length_bias_denoised(labels, first, small.table.lengths)
+        names = (
+            "first shown wins, above one half", "position bias", "position bias, de-noised", "length bias",
+            "length bias, de-noised",
+        )  # fmt: skip
+        found.append([judge, *(small.zero(KEY, judge, n, made[n]) if n in made else None for n in names)])
+    columns = ["judge", "first shown wins, less 1/2", "position bias", "de-noised", "length bias", "de-noised "]
+    return grid("Position and length in comparisons of a question's candidates", columns, found)
+
+
+def _words(columns: Sequence[Sequence[Any]]) -> list[list[str | None]]:
+    return [[None if v is None else str(v) for v in column] for column in columns]
+
+
+def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
+    small = _seen(lens, rows)
+    base, *others = small.table.judges
+    found: list[list[Cell]] = []
+    for judge in others:
+        shift = score_shift(small.table.scores(base), small.table.scores(judge))
+        change = verdict_change(small.table.verdicts(base), small.table.verdicts(judge))
+        found.append([
+            judge.removeprefix("perturbation: "),
+            small.figure(KEY, judge, "mean change of score", shift, good="lower"),
+            small.figure(KEY, judge, "verdicts changed", change, good="lower"),
+        ])  # fmt: skip
+    return grid(
+        "Things that mean nothing (point-wise, logits)", ["changed", "mean change of score", "verdicts changed"], found
+    )

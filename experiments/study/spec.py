@@ -1,0 +1,197 @@
+"""What a study is, as a file: a YAML that is checked field by field before anything is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ...models.errors import InnerjudgeError
+from ...models.wordings import WORDINGS
+from ..asking.references import CONDITIONS
+
+Share = float
+
+
+class _Part(BaseModel):
+    """A part of a study: unknown names are refused, since a name misspelt would be an audit silently left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(_Part):
+    """The model that is judged with, as for ``innerjudge compare``."""
+
+    name: str = "reference"
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int = Field(default=16, ge=1)
+
+
+class DataSpec(_Part):
+    """A data set: ``source`` as for ``--data`` (paths from the study file), and how much of it."""
+
+    source: str
+    limit: int | None = Field(default=None, ge=1)
+    candidates: int = Field(default=8, ge=1)
+
+
+class Splits(_Part):
+    """Shares of the questions that judges are fitted on and calibrated on; the rest is reported on."""
+
+    fit: float = Field(default=0.4, gt=0, lt=1)
+    calibrate: float = Field(default=0.2, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _some_left(self) -> Splits:
+        if self.fit + self.calibrate >= 1:
+            raise ValueError("fit and calibrate leave nothing to report on: their sum must be below 1")
+        return self
+
+
+class Seeds(_Part):
+    """Seeds of the draws: which items, which questions on which side, sampled text, resampling."""
+
+    data: int = Field(default=0, ge=0)
+    split: int = Field(default=0, ge=0)
+    sampling: int = Field(default=0, ge=0)
+    bootstrap: int = Field(default=0, ge=0)
+
+
+class Audits(_Part):
+    """What is looked at beside the comparison of judges. An audit left out or ``false`` is not made.
+
+    ``items`` is the most responses that an audit with passes of its own asks about; ``samples`` the sampled answers to
+    each question, for self-consistency; ``checklist`` is ``true`` where the model writes it, or the questions;
+    ``label_errors`` the confidence at which a label is suspected.
+    """
+
+    items: int = Field(default=60, ge=2)
+    wordings: tuple[Literal["default", "examiner", "terse"], ...] = ()
+    samples: int = Field(default=0, ge=0)
+    temperature: float = Field(default=1.0, gt=0)
+    pairs: bool = False
+    ranking: bool = False
+    checklist: bool | tuple[str, ...] = Field(default=False)
+    references: tuple[Literal["none", "self", "given", "wrong"], ...] = ()
+    distractors: bool = False
+    dummies: bool = False
+    perturbation: bool = False
+    transfer: bool = False
+    selection: bool = False
+    label_errors: float | None = Field(default=None, ge=0.5, le=1)
+
+    @classmethod
+    def every(cls) -> Audits:
+        """All of them."""
+        switches = ("pairs", "ranking", "checklist", "distractors", "dummies", "perturbation", "transfer", "selection")
+        return cls(
+            wordings=WORDINGS,  # type: ignore[arg-type]
+            samples=4,
+            references=CONDITIONS,  # type: ignore[arg-type]
+            label_errors=0.8,
+            **dict.fromkeys(switches, True),
+        )
+
+
+class Study(_Part):
+    r"""A study.
+
+    ``judges`` are names as in the reports of ``innerjudge compare``; without any, all that fit the data; the baselines
+    ``length`` and ``question-only`` always stand beside them. ``rows`` are
+    JSONL files of the one table: people, reward models, judges of elsewhere. ``against`` is the judge that the others
+    are compared with. ``groups`` are fields of the items (text) whose values are compared with one another, ``system``
+    is the field that says who wrote a response, and ``own`` the values of it that are the judge's family.
+
+    Example:
+        >>> study = parse("data: [{source: builtin:rate, limit: 40}]\njudges: [lager, text]")
+        >>> study.model.name, study.splits.fit, study.data[0].limit
+        ('reference', 0.4, 40)
+    """
+
+    name: str = "study"
+    model: ModelSpec = ModelSpec()
+    data: tuple[DataSpec, ...] = Field(min_length=1)
+    judges: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    against: str = "text"
+    splits: Splits = Splits()
+    seeds: Seeds = Seeds()
+    audits: Audits = Audits()
+    groups: tuple[str, ...] = ()
+    system: str | None = None
+    own: tuple[str, ...] = ()
+    between: Literal["reasoning", "response"] = "reasoning"
+    scale: tuple[int, int] = (1, 5)
+    reasoning_tokens: int = Field(default=128, ge=0)
+    target_accuracy: float = Field(default=0.9, gt=0, le=1)
+    resamples: int = Field(default=1000, ge=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_audits(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("audits") == "all":
+            return given | {"audits": Audits.every()}
+        return given
+
+
+def read_study(path: str | Path) -> Study:
+    """Read and check a study file; paths of data and rows are taken from its folder.
+
+    Raises:
+        InnerjudgeError: Names the file, the field, what was given and what was expected.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InnerjudgeError(f"given {str(path)!r}, expected a study file (YAML): check the path")
+    try:
+        study = parse(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise InnerjudgeError(f"{file.name}: given bytes that are not UTF-8, expected a study file (YAML)") from None
+    except InnerjudgeError as error:
+        raise InnerjudgeError(f"{file.name}: {error}") from None
+    data = tuple(d.model_copy(update={"source": _from_folder(d.source, file.parent)}) for d in study.data)
+    rows = tuple(_from_folder(r, file.parent) for r in study.rows)
+    return study.model_copy(update={"data": data, "rows": rows})
+
+
+def parse(text: str) -> Study:
+    """A study from YAML text.
+
+    Raises:
+        InnerjudgeError: Names the field, what was given and what was expected.
+
+    Example:
+        >>> try:
+        ...     parse("data: [{source: builtin:rate, limit: 0}]")
+        ... except InnerjudgeError as error:
+        ...     print(error)
+        given 0 for data.0.limit, expected: input should be greater than or equal to 1
+    """
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InnerjudgeError(f"given broken YAML ({' '.join(str(error).split())}), expected a study") from None
+    if not isinstance(given, dict):
+        raise InnerjudgeError("given no fields, expected a study: begin with `data: [{source: builtin:rate}]`")
+    try:
+        return Study.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the study"
+        said = first["msg"].removeprefix("Value error, ")
+        shown = "nothing" if first["type"] == "missing" else repr(first["input"])
+        raise InnerjudgeError(f"given {shown:.80} for {place}, expected: {said[0].lower()}{said[1:]}") from None
+
+
+def _from_folder(source: str, folder: Path) -> str:
+    """A path of the study file as a path from here; names of built-in data stay."""
+    prefix, colon, rest = source.partition(":")
+    if colon and prefix == "builtin":
+        return source
+    if colon and not Path(source).exists() and not (folder / source).exists():
+        return source if Path(rest).is_absolute() or not (folder / rest).exists() else f"{prefix}:{folder / rest}"
+    return source if Path(source).is_absolute() or not (folder / source).exists() else str(folder / source)
