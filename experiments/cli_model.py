@@ -23,7 +23,7 @@ def load_quietly(name: str, device: str, dtype: str, revision: str | None) -> La
     from ..models.loading import load
 
     logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()
     return load(name, device=device, dtype=dtype, revision=revision)
 

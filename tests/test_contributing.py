@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("models", "extraction", "probes", "experiments")
 _BLOCK = re.compile(
-    r'<!-- (file|line): ([^\s,]+)(?:, before ("[^\n]*"))? -->\n( *)```python\n(.*?)\n *```',
+    r'<!-- (file|line): ([^\s,]+)(?:, before ("[^\n]*"))? -->\n( *)```(?:python|text)\n(.*?)\n *```',
     re.DOTALL,
 )
 

@@ -17,8 +17,8 @@ from ...models.prompts import Prompt
 from ...probes import EScore, Judge, TextJudge, Verdict
 from ...probes.scale import Answer
 from ..lab.table import Row
+from ..passes import DIRECT_TOKENS
 from ..progress import Steps, silent
-from ..views import DIRECT_TOKENS
 
 By = Literal["logits", "text", "reasoned"]
 

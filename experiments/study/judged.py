@@ -24,10 +24,10 @@ from ..lab.table_files import item_columns, read_table, score_of
 from ..labels import label_to_fit, require_classes
 from ..outcome import Outcome
 from ..panel import Seat, panel, without_reasoning
+from ..passes import Passes
 from ..records import Record
 from ..sampling import sample_traces
 from ..splits import Index, split_by_group
-from ..views import Passes
 from .kept import Kept
 from .spec import DataSpec, Study
 

@@ -16,8 +16,8 @@ from ...models.loading import LanguageModel, load
 from ..datasets import load_data
 from ..lab.table import Row, Table
 from ..panel import panel
+from ..passes import Passes
 from ..progress import Steps, silent
-from ..views import Passes
 from .auditing import Auditing, wins
 from .figures import DataReport, Section, StudyReport
 from .judged import Judged

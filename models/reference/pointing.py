@@ -32,7 +32,7 @@ class Pointer:
 
     def __init__(self, model: LlamaForCausalLM) -> None:
         self.attention = model.model.layers[BLOCK - 1].self_attn
-        self.group = model.config.num_attention_heads // model.config.num_key_value_heads
+        self.group: int = self.attention.num_key_value_groups
         self._states = torch.empty(0)
         self._rotary: tuple[torch.Tensor, torch.Tensor] = (self._states, self._states)
         self.attention.register_forward_pre_hook(self._keep, with_kwargs=True)
@@ -66,4 +66,5 @@ class Pointer:
         products = torch.einsum("bd,btd->bt", asked, keys[:, 0]) * self.attention.scaling
         later = torch.arange(products.shape[1]) > cue[:, None]
         each = products.masked_fill(later, -torch.inf).log_softmax(-1).gather(1, end[:, None])
-        return -each.mean()
+        mean: torch.Tensor = -each.mean()
+        return mean

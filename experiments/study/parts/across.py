@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from ....probes import Verdict
-from ....probes.head_selection import head_hits
+from ....probes.head_selection import head_credits
 from ...cli_options import Between, positions
 from ...fitting import fit_seat, no_verdicts
 from ...lab.selection_noise import SelectionNoise, auroc_by_question, selection_noise
@@ -173,11 +173,11 @@ def _heads(judged: Judged) -> list[_Found]:
     if len(fit) < 4:
         return []
     known = np.array([-1 if a is None else a for a in answers])
-    hits = head_hits(features["qk/before"], features["labels"].astype(np.intp), known)
-    flat = hits.reshape(len(hits), -1).astype(np.float64)
+    credited = head_credits(features["qk/before"], features["labels"].astype(np.intp), known)
+    flat = credited.reshape(len(credited), -1)
     on_fit, seed = flat[fit], judged.study.seeds.bootstrap
     noise = selection_noise(lambda rows: on_fit[rows].mean(axis=0), list(range(len(fit))), seed=seed)
-    block, head = divmod(noise.pick, hits.shape[2])
+    block, head = divmod(noise.pick, credited.shape[2])
     reported = float(flat[test][:, noise.pick].mean()) if test else None
     return [("QK-score, best head", noise, f"block {block + 1} head {head}", reported)]
 
