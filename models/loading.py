@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from .anatomy import Anatomy, find_anatomy
 from .checkpoint import REFERENCE, one_line, read_tokenizer, read_weights, require_causal
 from .errors import InnerjudgeError
+from .inputs import find_sides
+from .observation import input_device, probe_ids
+from .unwrapping import eagerly, unwrap
 
 _REFERENCE_FOLDER = Path(__file__).parent / "reference" / "weights"
 
@@ -38,8 +42,19 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go: the device of the input embedding."""
-        return next(self.model.get_input_embeddings().parameters()).device
+        """Where inputs go: the device on which the input embedding runs."""
+        return input_device(self.model)
+
+    @cached_property
+    def padding_sides(self) -> frozenset[str]:
+        """Sides on which padding changes nothing, ``"left"`` and ``"right"`` for most models; found on first use."""
+        a = self.anatomy
+        with self.uncompiled():
+            return find_sides(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
+
+    def uncompiled(self) -> AbstractContextManager[None]:
+        """While open, compiled modules of the model run as they are written, so that they can be read."""
+        return eagerly(self.model)
 
     @property
     def dtype(self) -> str:
@@ -102,6 +117,7 @@ def load(
     revision: str | None = None,
     blocks: str | None = None,
     final_norm: str | None = None,
+    unembedding: str | None = None,
     **options: Any,
 ) -> LanguageModel:
     """Load a model to be read.
@@ -113,6 +129,7 @@ def load(
         revision: Branch, tag or commit on the hub.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
+        unembedding: Module path of the map to the vocabulary, likewise.
         **options: Passed to ``from_pretrained``, such as ``device_map="auto"`` or ``attn_implementation="eager"``.
 
     Raises:
@@ -136,10 +153,40 @@ def load(
             ) from None
     model.eval()
     tokenizer = read_tokenizer(source, name, revision)
-    return LanguageModel(name, revision, model, tokenizer, find_anatomy(model, blocks=blocks, final_norm=final_norm))
+    names = {"blocks": blocks, "final_norm": final_norm, "unembedding": unembedding}
+    return LanguageModel(name, revision, model, tokenizer, find_anatomy(model, **names))
 
 
-def wrap(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, name: str = "model") -> LanguageModel:
-    """Read a model that is already in memory; it is put into evaluation mode."""
+def wrap(
+    model: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    name: str = "model",
+    blocks: str | None = None,
+    final_norm: str | None = None,
+    unembedding: str | None = None,
+) -> LanguageModel:
+    """Read a model that is already in memory; it is put into evaluation mode.
+
+    Args:
+        model: A transformers causal LM, also compiled, with PEFT adapters, quantised or spread over devices; or a
+            TransformerLens ``TransformerBridge``.
+        tokenizer: Its fast tokenizer.
+        name: Name in provenances.
+        blocks: Module path of the block list, for a model that is not recognised.
+        final_norm: Module path of the final norm, likewise.
+        unembedding: Module path of the map to the vocabulary, likewise.
+
+    Raises:
+        InnerjudgeError: If there is no transformers model inside, or its anatomy is unknown.
+
+    Example:
+        >>> lm = load("reference")
+        >>> wrap(torch.nn.DataParallel(lm.model), lm.tokenizer).model is lm.model
+        True
+    """
     model.eval()
-    return LanguageModel(name, None, model, tokenizer, find_anatomy(model))
+    inner = unwrap(model)
+    with eagerly(inner):
+        anatomy = find_anatomy(inner, blocks=blocks, final_norm=final_norm, unembedding=unembedding)
+    return LanguageModel(name, None, inner, tokenizer, anatomy)
