@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import NAME_THEM, Layout, Stream, find_stream
-from .ending import IN_CODE, Chain, after_blocks, final_layout, follow
+from .data_flow import Chain, follow
+from .ending import IN_CODE, after_blocks, final_layout
 from .errors import InnerjudgeError
 from .head import find_transform
 from .heads import Heads, find_heads
@@ -150,7 +151,7 @@ def find_anatomy(
             f"given {family} with {type(head).__name__} as output embedding, expected one: {NAME_THEM}"
         )
     seen = observe(model)
-    stream, states = find_stream(model, seen, named[blocks] if blocks else None)
+    stream, states = find_stream(model, seen, head, named[blocks] if blocks else None)
     inside, outside = after_blocks(seen, stream, head)
     chain = follow(states[-1], inside)
     code = next((IN_CODE[n](m) for m in model.modules() if (n := type(m).__name__) in IN_CODE), None)

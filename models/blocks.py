@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .data_flow import follow, multiple
 from .errors import InnerjudgeError
 from .observation import ITEMS, TOKENS, ModuleCall, Observation, own_hidden_states
 
@@ -77,12 +78,15 @@ class Stream:
         return size
 
 
-def find_stream(model: nn.Module, seen: Observation, named: nn.Module | None) -> tuple[Stream, list[Tensor]]:
+def find_stream(
+    model: nn.Module, seen: Observation, unembedding: nn.Module, named: nn.Module | None
+) -> tuple[Stream, list[Tensor]]:
     """Blocks and stream of a watched pass, and its states ``h[0..L]`` there.
 
     Args:
         model: The model.
         seen: The watched pass.
+        unembedding: The module that makes the logits.
         named: The list of blocks if the user named it.
 
     Raises:
@@ -102,10 +106,12 @@ def find_stream(model: nn.Module, seen: Observation, named: nn.Module | None) ->
         )
     whole = any(_likeness(calls, ()) == 2 for calls in ran.values())
     own = () if whole else own_hidden_states(model, seen)
-    best = max(outer, key=lambda children: (_likeness(ran[children], own), len(ran[children]), ran[children][-1].end))
+    best = max(outer, key=lambda children: _rank(ran[children], own, seen, unembedding))
     kinds = {type(call.module) for call in ran[best]}
     # Stacks of the same blocks that take turns are one stream (hierarchical reasoning models).
     together = [c for c in outer if {type(call.module) for call in ran[c]} <= kinds]
+    if _likeness(ran[best], own) == 2 or sum(len(ran[c]) for c in together) != len(own) - 1:
+        together = [best]
     calls = sorted((call for c in together for call in ran[c]), key=lambda call: call.start)
     return _stream(calls, [c for c in outer if c not in together], seen, own)
 
@@ -118,6 +124,17 @@ def _calls(children: Iterable[Any], seen: Observation) -> list[ModuleCall]:
     if len(shapes) != 1 or len(shape := shapes.pop()) < 3 or ITEMS not in shape:
         return []
     return calls
+
+
+def _rank(
+    calls: Sequence[ModuleCall], own: Sequence[Tensor], seen: Observation, unembedding: nn.Module
+) -> tuple[bool, bool, bool, int, int]:
+    """Of several stacks of blocks: the one that the logits come from, if it runs in one piece; else the likeliest."""
+    likeness = _likeness(calls, own)
+    reads = [call.given for call in seen.of(unembedding) if call.given is not None]
+    end = follow(_tensor(calls[-1].returned), (c for c in seen.calls if c.start > calls[-1].end)).end
+    reaches = bool(reads) and multiple(reads[-1], end) is not None
+    return likeness == 2 and reaches, likeness == 1, reaches, len(calls), calls[-1].end
 
 
 def _likeness(calls: Sequence[ModuleCall], own: Sequence[Tensor]) -> int:
@@ -135,10 +152,10 @@ def _stream(
     leaves, end = calls[-1].module, returned[-1]
     by_input = False
     if _likeness(calls, own) != 2:
-        outputs_are_own = len(own) == len(calls) + 1 and all(
-            _same(a, b) for a, b in zip(returned[:-1], own[1:], strict=False)
-        )
-        by_input = not outputs_are_own
+        # Which of the two the model calls its hidden states, it says itself; its tuple may begin after the first block.
+        as_inputs = [[_same(a, b) for a, b in zip(given[1:], own[k:], strict=False)] for k in (0, 1)]
+        as_outputs = [_same(a, b) for a, b in zip(returned[:-1], own[1:], strict=False)]
+        by_input = len(own) == len(calls) + 1 and not all(as_outputs) and any(map(all, as_inputs))
         # A block may be several modules in lists of one length (XLM): it ends with the last of them.
         ends = [c for o in others if len(o) == len(calls) for c in seen.of(o[-1]) if c.start > calls[-1].end]
         if by_input and ends:

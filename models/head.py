@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .ending import Times, follow, multiple
+from .data_flow import Times, follow, multiple
 from .observation import ModuleCall, Observation
 
 

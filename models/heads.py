@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .attention_calls import AttentionCall
 from .blocks import Stream
-from .ending import multiple
+from .data_flow import multiple
 from .observation import ITEMS, TOKENS, ModuleCall, Observation
 from .rotary import Rotation, before_rotation
 
@@ -32,6 +32,7 @@ class Heads:
         query_factor: What the model multiplied its queries with in place of scaling the products; divided out.
         token_keys: Whether there is one key a token; compressed or hashed keys are none.
         unreadable: Why queries and keys of this block have no product to be read; empty if they have.
+        output: The module that reads the heads' outputs, one head after another in its input; ``None`` if unknown.
     """
 
     n_heads: int
@@ -45,6 +46,7 @@ class Heads:
     query_factor: float = 1.0
     token_keys: bool = True
     unreadable: str = ""
+    output: nn.Module | None = None
 
 
 def find_heads(seen: Observation, stream: Stream) -> tuple[tuple[Heads, ...], ...]:
@@ -53,12 +55,18 @@ def find_heads(seen: Observation, stream: Stream) -> tuple[tuple[Heads, ...], ..
     found = []
     rotates = bool(seen.rotations) or not _promises_rotary(seen)
     for block in sorted((c for c in seen.calls if c.module in blocks), key=lambda call: call.start):
-        calls = [call for at, call in seen.attention if block.start <= at <= block.end]
-        registered = [call for call in calls if call.kernel != "products"]
+        heard = [(at, call) for at, call in seen.attention if block.start <= at <= block.end]
+        heard = [(at, call) for at, call in heard if call.kernel != "products"] or heard
         rotations = [r for at, r in seen.rotations if block.start <= at <= block.end]
-        calls = [c for k, c in enumerate(registered or calls) if not repeats(c, (registered or calls)[:k])]
+        calls = [(at, c) for k, (at, c) in enumerate(heard) if not repeats(c, [other for _, other in heard[:k]])]
         inner = [c for c in seen.calls if block.start < c.start < block.end]
-        found.append(tuple(_heads(c, rotations, inner, stream, rotates) for c in calls if of_text(c, ITEMS)))
+        found.append(
+            tuple(
+                replace(_heads(c, rotations, inner, stream, rotates), output=_output(at, c, inner))
+                for at, c in calls
+                if of_text(c, ITEMS)
+            )
+        )
     return tuple(found)
 
 
@@ -125,6 +133,15 @@ def _heads(
         token_keys=of_tokens,
         unreadable=reason,
     )
+
+
+def _output(at: int, call: AttentionCall, inner: Sequence[ModuleCall]) -> nn.Module | None:
+    """The first module after an attention that is given all its heads side by side."""
+    for inside in inner:
+        given = inside.given
+        if inside.start > at and given is not None and given.ndim == 3:
+            return inside.module if given.shape[-1] % call.query.shape[1] == 0 else None
+    return None
 
 
 def _query_factor(call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall]) -> float:

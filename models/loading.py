@@ -17,6 +17,7 @@ from .checkpoint import REFERENCE, one_line, read_tokenizer, read_weights, requi
 from .errors import InnerjudgeError
 from .inputs import find_sides
 from .observation import input_device, probe_ids
+from .offloading import stored
 from .unwrapping import eagerly, unwrap
 
 _REFERENCE_FOLDER = Path(__file__).parent / "reference" / "weights"
@@ -63,8 +64,8 @@ class LanguageModel:
 
     @property
     def attention(self) -> str:
-        """Attention kernel, such as ``"sdpa"``."""
-        return str(self.model.config._attn_implementation)
+        """Attention kernel of the language model, such as ``"sdpa"``; a vision tower may have another."""
+        return str(self.model.config.get_text_config(decoder=True)._attn_implementation)
 
     @property
     def pad_id(self) -> int:
@@ -96,7 +97,8 @@ class LanguageModel:
         digest.update(f"{type(self.model).__name__} {sizes} {len(self.tokenizer)}".encode())
         digest.update(" ".join(self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)])).encode())
         for name, weight in self.model.state_dict().items():
-            sample = weight.detach().flatten()[:: max(1, weight.numel() // 64)][:64]
+            here = stored(self.model, name) if weight.is_meta else weight.detach()
+            sample = here.flatten()[:: max(1, weight.numel() // 64)][:64]
             # One dtype for all, so that the dtype is judged by its own field.
             digest.update(name.encode() + str(tuple(weight.shape)).encode())
             digest.update(sample.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())

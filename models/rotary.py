@@ -50,7 +50,10 @@ def rotary_functions(owner: Any) -> list[str]:
 def watched_rotations(modules: Iterable[nn.Module], tell: Callable[[Rotation], None]) -> Iterator[None]:
     """While open, in this thread, ``tell`` hears of every call of the rotary functions that ``modules`` can name."""
     classes = {c for m in modules for c in type(m).__mro__ if not c.__module__.startswith("torch.")} - {object}
-    owners: set[Any] = classes | {sys.modules[c.__module__] for c in classes if c.__module__ in sys.modules}
+    names = {c.__module__ for c in classes}
+    if any(name.startswith("transformer_lens.") for name in names):
+        names.add("transformers.models.llama.modeling_llama")  # whose function its bridges call, whatever the family
+    owners: set[Any] = classes | {sys.modules[name] for name in names if name in sys.modules}
     places = [(owner, name) for owner in owners for name in rotary_functions(owner)]
     with _lock:
         for place in places:
@@ -95,9 +98,10 @@ def before_rotation(rows: Tensor, at: Tensor, rotations: Sequence[Rotation]) -> 
         ``[B, heads, N, head_dim]``. Dimensions beyond the rotary ones are passed through.
     """
     for given, turned in rotations:
-        for pair in (_rows(given, turned, rows, at), _rows(given.transpose(1, 2), turned.transpose(1, 2), rows, at)):
-            if pair is not None and (found := _explained(rows, *pair)) is not None:
-                return found
+        for layout in ((given, turned), (given.transpose(1, 2), turned.transpose(1, 2))):
+            for pair in _rows(*layout, rows, at):
+                if (found := _explained(rows, *pair)) is not None:
+                    return found
     return None
 
 
@@ -116,18 +120,20 @@ def select(states: Tensor, at: Tensor) -> Tensor:
     return states[rows, :, at].transpose(1, 2)
 
 
-def _rows(given: Tensor, turned: Tensor, rows: Tensor, at: Tensor) -> tuple[Tensor, Tensor] | None:
+def _rows(given: Tensor, turned: Tensor, rows: Tensor, at: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows of a rotation in the layout of ``rows``, if its sizes can be theirs."""
     if given.ndim != 4 or given.shape != turned.shape or given.shape[-1] > rows.shape[-1]:
-        return None
+        return
     if given.shape[0] not in (1, rows.shape[0]) or rows.shape[1] % given.shape[1]:
-        return None
+        return
     if given.shape[2] <= int(at.max()):
-        return None
-    pair = [select(states.expand(rows.shape[0], -1, -1, -1), at) for states in (given, turned)]
-    # Key heads may have been repeated for the query heads by the model itself, as a whole (JetMoE).
+        return
+    plain, own = (select(states.expand(rows.shape[0], -1, -1, -1), at) for states in (given, turned))
+    # Key heads may have been repeated for the query heads already: each in turn, or all of them again (JetMoE).
     times = rows.shape[1] // given.shape[1]
-    return pair[0].repeat(1, times, 1, 1), pair[1].repeat(1, times, 1, 1)
+    yield plain.repeat_interleave(times, 1), own.repeat_interleave(times, 1)
+    if times > 1 and given.shape[1] > 1:
+        yield plain.repeat(1, times, 1, 1), own.repeat(1, times, 1, 1)
 
 
 def _explained(rows: Tensor, given: Tensor, turned: Tensor) -> Tensor | None:

@@ -13,8 +13,10 @@ from ...extraction import AttentionWeights, Features, HiddenStates, LabelLogits,
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoded
-from .exceptions import AFTER_BLOCKS
+from .exceptions import AFTER_BLOCKS, BIASED, OTHER_STACK_FIRST
+from .head_oracle import explain_weights, products, stretched
 from .oracle import Truth, truth
+from .rotation_oracle import turned_back
 from .shrink import small_config
 from .small_model import random_items, readable, small_model
 
@@ -69,12 +71,13 @@ def check_type(model_type: str, **changes: Any) -> Coverage:
         _note(coverage, "lens", _lens(lm, features, items, truths))
         _attention(coverage, lm, items, truths, size, side)
     _note(coverage, "early stop", _early(lm, items))
+    _products(coverage, lm, items[0], truths[0])
     return coverage
 
 
 def _eager(config: Any, plain: Any, **_changes: Any) -> Any:
     """The same weights with the eager kernel."""
-    if plain.config._attn_implementation == "eager":
+    if plain.config.get_text_config(decoder=True)._attn_implementation == "eager":
         return plain
     other = small_model(config, attn_implementation="eager")
     other.load_state_dict(plain.state_dict())
@@ -83,16 +86,17 @@ def _eager(config: Any, plain: Any, **_changes: Any) -> Any:
 
 def _hidden(lm: LanguageModel, features: Features, items: list[Encoded], truths: list[Truth]) -> str:
     n = lm.anatomy.n_blocks
-    after = lm.model.config.model_type in AFTER_BLOCKS
+    after = lm.model.config.model_type in AFTER_BLOCKS | OTHER_STACK_FIRST
     for k, (item, own) in enumerate(zip(items, truths, strict=True)):
-        if len(own.hidden) != n + 1:
+        states = own.hidden[-n:] if lm.model.config.model_type in OTHER_STACK_FIRST else own.hidden
+        if len(states) != n + (states is own.hidden):
             return f"WRONG: the model has {len(own.hidden)} hidden states, {n} blocks were found"
         for position in ("middle", "score"):
             at, ours = item.positions[position][0], features[f"hidden/{position}"][k]
-            for number, theirs in enumerate(own.hidden[:-1]):
+            for number, theirs in enumerate(states[:-1]):
                 if (odd := _odd(ours[number + after], theirs[at])) is not None:
                     return f"WRONG: h[{number + after}] differs by {odd:.1g}"
-            last = own.hidden[-1][at]
+            last = states[-1][at]
             # Nearly always final-normed; raw where the model says so (Gemma 3n).
             fits = [_odd(row, last) for row in (ours[n + 1][: len(last)], ours[n])]
             if None not in fits:
@@ -128,26 +132,55 @@ def _attention(
             _note(coverage, aspect, "pass" if np.abs(found[aspect][name]).max() > 1e-3 else "WRONG: zeros")
 
 
-def _rows(lm: LanguageModel, features: Features, items: list[Encoded], truths: list[Truth]) -> str:
+def _products(coverage: Coverage, lm: LanguageModel, item: Encoded, own: Truth) -> None:
+    """Queries and keys held to the model's own weights, to its own rotation backwards, and to what positions change."""
+    if not coverage.passes("qk after"):
+        return
+    kinds = {f"qk/{rotary}" for rotary in ("before", "after") if coverage.passes(f"qk {rotary}")}
+    found = products(lm, item, kinds)
+    if coverage.passes("attention") and lm.model.config.model_type not in BIASED:
+        theirs = _by_block(lm, own)
+        for block, heads in enumerate(lm.anatomy.heads):
+            for weights in theirs.get(block, ())[: len(heads) == 1]:
+                off = explain_weights(
+                    weights[:, -1, : len(item.ids)].numpy(), found["qk/after"][block, : weights.shape[0]], heads[0]
+                )
+                if off is not None and off > 1e-2:
+                    _note(
+                        coverage, "qk after", f"WRONG: weights of block {block + 1} are off the products by {off:.1g}"
+                    )
+    if "qk/before" in kinds:
+        _note(coverage, "qk before", turned_back(lm, item, found))
+        _note(coverage, "qk before", stretched(lm, item))
+
+
+def _by_block(lm: LanguageModel, own: Truth) -> dict[int, list[torch.Tensor]]:
+    """The model's own attentions by block."""
     blocks = [b for b, heads in enumerate(lm.anatomy.heads) for _ in heads]
-    for k, (item, own) in enumerate(zip(items, truths, strict=True)):
-        length = len(item.ids)
-        theirs = own.attentions
-        if len(theirs) == lm.anatomy.n_blocks != len(blocks):  # of every kind of block
-            theirs = tuple(weights for weights, heads in zip(theirs, lm.anatomy.heads, strict=True) if heads)
-        if len(theirs) != len(blocks):
-            return f"no oracle: the model returns {len(theirs)} attentions for {len(blocks)}"
-        done: dict[int, int] = {}
+    theirs = own.attentions
+    if len(theirs) == lm.anatomy.n_blocks != len(blocks):  # of every kind of block
+        theirs = tuple(weights for weights, heads in zip(theirs, lm.anatomy.heads, strict=True) if heads)
+    found: dict[int, list[torch.Tensor]] = {}
+    if len(theirs) == len(blocks):
         for block, weights in zip(blocks, theirs, strict=True):
-            first = done.get(block, 0)
-            ours = features["attention"][k, block, first : first + weights.shape[0], :length]
-            done[block] = first + weights.shape[0]
-            if weights.shape[-1] < length:
-                return f"no oracle: attentions of {weights.shape[-1]} keys for {length} tokens"
-            if (odd := _odd(ours, weights[:, -1, :length])) is not None:
-                return f"WRONG: attention of block {block + 1} differs by {odd:.1g}"
-            if ours.std() < 2e-4:
-                return f"WRONG: attention of block {block + 1} is uniform: nothing was compared"
+            found.setdefault(block, []).append(weights)
+    return found
+
+
+def _rows(lm: LanguageModel, features: Features, items: list[Encoded], truths: list[Truth]) -> str:
+    for k, (item, own) in enumerate(zip(items, truths, strict=True)):
+        length, theirs = len(item.ids), _by_block(lm, own)
+        if not theirs:
+            return f"no oracle: the model returns {len(own.attentions)} attentions"
+        for block, attentions in theirs.items():
+            first = 0
+            for weights in attentions:
+                ours = features["attention"][k, block, first : first + weights.shape[0], :length]
+                first += weights.shape[0]
+                if (odd := _odd(ours, weights[:, -1, :length])) is not None:
+                    return f"WRONG: attention of block {block + 1} differs by {odd:.1g}"
+                if ours.std() < 2e-4 and ours.max() > 1e-3:
+                    return f"WRONG: attention of block {block + 1} is uniform: nothing was compared"
     return "pass"
 
 

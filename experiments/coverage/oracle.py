@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...models.attention_calls import AttentionCall, listening
 from ...models.loading import LanguageModel
 
 
@@ -39,7 +40,33 @@ def truth(model: Any, ids: Sequence[int], lm: LanguageModel) -> Truth:
     hidden = tuple(_lined(state, layout, len(ids)) for state in output.hidden_states or ())
     found = getattr(output, "attentions", None) or ()
     attentions = tuple(a[0] for a in found if isinstance(a, Tensor) and a.ndim == 4)
+    if len(attentions) not in (sum(map(len, lm.anatomy.heads)), lm.anatomy.n_blocks):
+        attentions = _heard(model, lm, tokens)
     return Truth(hidden, output.logits[0], attentions)
+
+
+def _heard(model: Any, lm: LanguageModel, tokens: Tensor) -> tuple[Tensor, ...]:
+    """What the eager kernel returned inside each block, of a model that keeps it to itself or returns others too."""
+    paths = {module: path for path, module in lm.model.named_modules()}
+    found: list[list[Tensor]] = [[] for _ in lm.anatomy.blocks]
+    block = -1
+
+    def enter(_module: Any, _args: Any) -> None:
+        nonlocal block
+        block += 1
+
+    def keep(call: AttentionCall) -> None:
+        if block >= 0 and call.weights is not None and len(found[block]) < len(lm.anatomy.heads[block]):
+            found[block].append(call.weights[0])
+
+    handles = [
+        model.get_submodule(paths[one]).register_forward_pre_hook(enter) for one in dict.fromkeys(lm.anatomy.blocks)
+    ]
+    with listening(keep):
+        model(input_ids=tokens, use_cache=False)
+    for handle in handles:
+        handle.remove()
+    return tuple(weights for inside in found for weights in inside)
 
 
 def _lined(state: Tensor, layout: Any, length: int) -> Tensor:

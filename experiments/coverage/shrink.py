@@ -52,6 +52,10 @@ _SIZES: tuple[tuple[int, str], ...] = (
         "swa_v_head_dim linear_key_head_dim linear_value_head_dim kv_lora_rank index_head_dim d_head",
     ),
     (
+        6,
+        "index_topk",
+    ),
+    (
         8,
         "qk_rope_head_dim state_size ssm_state_size mamba_d_state sliding_window attention_window_size local_attention "
         "window_size sliding_window_size mamba_chunk_size chunk_size attention_chunk_size",
