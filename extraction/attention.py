@@ -1,32 +1,26 @@
-"""One tap on the attention of every block: query-key products and attention rows, while the kernel keeps computing.
-
-transformers routes most causal LMs through a registry of attention functions that receive each block's query and key
-after norm and rotary. The tap wraps the registered function; without an active tap in the thread it passes everything
-through. A family outside the registry is read by hooks on ``q_proj`` / ``k_proj`` and by the attention weights that it
-returns itself.
-"""
+"""One tap on the attention of every block: query-key products and attention rows, while the kernel keeps computing."""
 
 from __future__ import annotations
 
-import functools
-import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from ..models.attention_calls import AttentionCall, listening
+from ..models.attention_products import AttentionProducts
 from ..models.errors import UnreadableError
+from ..models.heads import Heads, of_text, repeats, token_keys
 from ..models.loading import LanguageModel
-from .rotary import Call, before_rotation, install, rotary_functions, select, watch
+from ..models.rotary import Rotation, before_rotation, refusal, select, watched_rotations
+from .attention_row import attention_row
 
-_active = threading.local()
-_install_lock = threading.Lock()
+#: Kernels whose attention rows can be computed again for one query.
+_ROW_KERNELS = ("sdpa", "eager")
 
 
 class AttentionTap(AbstractContextManager["AttentionTap"]):
@@ -37,161 +31,134 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
         query: Token index of the query, ``[B]``.
         keys: Token indices of the keys, ``[B, K]``.
         kinds: Any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
+        last: The last block that is read, ``1..L``.
     """
 
-    def __init__(self, lm: LanguageModel, query: Tensor, keys: Tensor, *, kinds: frozenset[str]) -> None:
-        self._anatomy = lm.anatomy
+    def __init__(self, lm: LanguageModel, query: Tensor, keys: Tensor, *, kinds: frozenset[str], last: int) -> None:
+        self._heads = lm.anatomy.heads[:last]
+        self._blocks = lm.anatomy.blocks
+        self._family = type(lm.model).__name__
         self._query, self._keys, self._kinds = query, keys, kinds
-        self._block_of = {m: i for i, block in enumerate(lm.anatomy.blocks) for m in block.modules()}
-        self._rotated: list[Call] = []
-        self._projected: dict[nn.Module, dict[str, Tensor]] = {}
-        self._handles: list[Any] = []
-        self._seen: set[int] = set()
-        shape = (query.shape[0], lm.anatomy.n_blocks, lm.anatomy.n_heads, keys.shape[1])
-        self._arrays = {kind: torch.zeros(shape, device=query.device) for kind in kinds}
+        self._prefix = lm.anatomy.stream.layout.prefix
         self._kernel = lm.attention
+        self._block = -1
+        self._calls: list[AttentionCall] = []
+        self._rotations: list[Rotation] = []
+        self._known_keys: list[tuple[Tensor, Tensor]] = []
+        shape = (query.shape[0], last, lm.anatomy.n_heads, keys.shape[1])
+        self._arrays = {kind: torch.zeros(shape, device=query.device) for kind in kinds}
+        self._thread = threading.get_ident()
+        self._open = ExitStack()
 
     def __enter__(self) -> AttentionTap:
-        modelling = sys.modules[type(self._anatomy.blocks[0]).__module__]
-        if hasattr(modelling, "ALL_ATTENTION_FUNCTIONS"):
-            if "attention" in self._kinds and self._kernel not in ("sdpa", "eager"):
-                raise UnreadableError(
-                    f"given the attention kernel {self._kernel!r}, expected sdpa or eager for attention rows: load the "
-                    "model with attn_implementation='sdpa'",
-                    {"attention"},
-                )
-            _install(self._kernel, modelling)
-            watch(self._rotated if "qk/before" in self._kinds else None)
-        elif "qk/after" in self._kinds and rotary_functions(modelling):
-            raise UnreadableError(
-                f"given {type(self._anatomy.blocks[0]).__name__}, which rotates queries and keys where they cannot be "
-                "read, expected attention through transformers' registry: use rotary='before' or Attention-score",
-                {"qk/after"},
-            )
-        else:
-            self._hook_projections()
-        _active.tap = self
+        self._refuse()
+        handles = [b.register_forward_pre_hook(self._next_block) for b in dict.fromkeys(self._blocks)]
+        for handle in handles:
+            self._open.callback(handle.remove)
+        self._open.enter_context(listening(self._take))
+        if "qk/before" in self._kinds and any(one.rotary for block in self._heads for one in block):
+            modules = {m for block in self._blocks for m in block.modules()}
+            self._open.enter_context(watched_rotations(modules, self._rotations.append))
+        if any(not one.registered for block in self._heads for one in block):
+            self._open.enter_context(AttentionProducts(self._query.shape[0], lambda: self._block >= 0, self._take))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _active.tap = None
-        watch(None)
-        for handle in self._handles:
-            handle.remove()
+        self._open.close()
 
     def results(self) -> dict[str, Tensor]:
-        """Kind -> ``[B, L, H, K]``, fp32; zeros in blocks without attention heads."""
-        if not self._seen:
-            raise UnreadableError(
-                f"given {type(self._anatomy.blocks[0]).__name__}, none of whose blocks handed over queries and keys, "
-                "expected attention through transformers' registry: judge this model with CLUE or LAGER",
-                self._kinds,
-            )
+        """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
         return self._arrays
 
-    def take(
-        self,
-        module: nn.Module,
-        query: Tensor,
-        key: Tensor,
-        mask: Tensor | None,
-        scale: float | None,
-        weights: Tensor | None,
-    ) -> None:
-        """Called by the wrapped kernel: query ``[B, H, T, hd]`` and key ``[B, Hkv, T, hd]`` after rotary."""
-        rotated = self._rotated.copy()
-        self._rotated.clear()
-        block = self._block_of.get(module)
-        if block is None:
+    def _refuse(self) -> None:
+        """Raise for what no block of this model gives."""
+        every = [one for block in self._heads for one in block]
+        if not every:
+            raise UnreadableError(
+                f"given {self._family}, none of whose blocks has softmax attention, expected heads: judge this model "
+                "with CLUE or LAGER",
+                self._kinds,
+            )
+        products = self._kinds - {"attention"}
+        if products and all(one.unreadable for one in every):
+            raise UnreadableError(
+                f"given {self._family}, which {every[0].unreadable}, expected the product of a query and a key: use "
+                "Attention-score",
+                products,
+            )
+        if "attention" in self._kinds and not any(one.token_keys for one in every):
+            raise UnreadableError(
+                f"given {self._family}, which {every[0].unreadable}, expected keys of tokens: judge this model with "
+                "CLUE or LAGER",
+                {"attention"},
+            )
+        registered = any(one.registered for one in every)
+        if "attention" in self._kinds and registered and self._kernel not in _ROW_KERNELS:
+            raise UnreadableError(
+                f"given the attention kernel {self._kernel!r}, expected sdpa or eager for attention rows: load the "
+                "model with attn_implementation='sdpa'",
+                {"attention"},
+            )
+
+    def _next_block(self, _module: nn.Module, _args: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self._block += 1
+            self._calls.clear()
+            self._rotations.clear()
+
+    def _take(self, call: AttentionCall) -> None:
+        """Called for every attention, with query ``[B, H, T, hd]`` and key ``[B, Hkv, T, hd]`` after rotary."""
+        heads = self._heads[self._block] if 0 <= self._block < len(self._heads) else ()
+        number = len(self._calls)
+        if number >= len(heads) or not of_text(call, self._query.shape[0]):
             return
-        self._seen.add(block)
-        q_at, k_at = self._query.to(query.device), self._keys.to(query.device)
-        # OPT scales its queries itself and tells the kernel 1: undone here.
-        own: Any = getattr(module, "scaling", None)
-        done = own if scale == 1.0 and isinstance(own, float) else 1.0
-        if "qk/after" in self._kinds:
-            q, k = select(query, q_at[:, None]), select(key, k_at)
-            self._arrays["qk/after"][:, block] = _products(q[:, :, 0].float() / done, k.float())
-        if "qk/before" in self._kinds:
-            family = type(module).__name__
-            q = before_rotation(query, q_at[:, None], rotated, family)
-            k = before_rotation(key, k_at, rotated, family)
-            self._arrays["qk/before"][:, block] = _products(q[:, :, 0].float() / done, k.float())
-        if "attention" in self._kinds:
-            row = _row(query, key, mask, scale, q_at) if weights is None else select(weights, q_at[:, None])[:, :, 0]
-            picked = row.float().gather(2, k_at[:, None].expand(-1, row.shape[1], -1))
-            self._arrays["attention"][:, block] = picked.to(self._query.device)
+        if heads[number].registered == (call.kernel == "products"):
+            return
+        if repeats(call, self._calls):
+            return
+        self._calls.append(call)
+        first = sum(one.n_heads for one in heads[:number])
+        place = slice(first, first + heads[number].n_heads)
+        for kind in self._kinds:
+            found = self._read(kind, call, heads[number])
+            if found is not None:
+                self._arrays[kind][:, self._block, place] = found.to(self._query.device)
 
-    def _hook_projections(self) -> None:
-        for module in self._block_of:
-            children = dict(module.named_children())
-            if {"q_proj", "k_proj"} <= children.keys():
-                for name in ("q_proj", "k_proj"):
-                    hook = functools.partial(self._projection, module, name)
-                    self._handles.append(children[name].register_forward_hook(hook))
-                self._handles.append(module.register_forward_hook(self._after_attention))
+    def _read(self, kind: str, call: AttentionCall, heads: Heads) -> Tensor | None:
+        device = call.query.device
+        q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
+        if not heads.token_keys:
+            return None
+        if not token_keys(call, call.query.shape[2], q_at):
+            raise UnreadableError(
+                f"given {self._family}, the keys of whose block {self._block + 1} are no tokens (compressed or "
+                "hashed), expected one a token: judge this model with CLUE or LAGER",
+                self._kinds,
+            )
+        if kind == "attention":
+            row = attention_row(call, q_at, self._family)
+            return row.float().gather(2, k_at[:, None].expand(-1, row.shape[1], -1))
+        if heads.unreadable or call.key is None:
+            return None
+        query, key = select(call.query, q_at[:, None]), select(call.key, k_at)
+        if kind == "qk/before" and heads.rotary:
+            query, key = self._unrotated(query, key, q_at[:, None], k_at)
+        return products(query[:, :, 0].float() / heads.query_factor, key.float())
 
-    def _projection(self, owner: nn.Module, name: str, _m: nn.Module, _args: tuple[Any, ...], output: Tensor) -> None:
-        if getattr(_active, "tap", None) is self:
-            split = rearrange(output, "b t (h d) -> b h t d", d=self._anatomy.head_dim)
-            self._projected.setdefault(owner, {})[name] = split
-
-    def _after_attention(self, module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
-        if getattr(_active, "tap", None) is self:
-            kept = self._projected.pop(module)
-            weights = output[1] if isinstance(output, tuple) and len(output) > 1 else None
-            if "attention" in self._kinds and (weights is None or weights.ndim != 4):
-                raise UnreadableError(
-                    f"given {type(module).__name__}, which returns no attention weights, expected some: load the model "
-                    "with attn_implementation='eager'",
-                    {"attention"},
-                )
-            self.take(module, kept["q_proj"], kept["k_proj"], None, None, weights)
+    def _unrotated(self, query: Tensor, key: Tensor, q_at: Tensor, k_at: Tensor) -> tuple[Tensor, Tensor]:
+        before = before_rotation(query, q_at, self._rotations)
+        plain = before_rotation(key, k_at, self._rotations)
+        if plain is None:  # keys of an earlier block, where later blocks share them
+            plain = next((p for turned, p in self._known_keys if torch.equal(turned, key)), None)
+        if before is None or plain is None:
+            raise refusal(self._family)
+        self._known_keys.append((key, plain))
+        return before, plain
 
 
-def _products(query: Tensor, keys: Tensor) -> Tensor:
+def products(query: Tensor, keys: Tensor) -> Tensor:
     """``[B, H, hd]`` with ``[B, Hkv, K, hd]`` -> ``[B, H, K]``; query head ``h`` reads key head ``h // (H / Hkv)``."""
     grouped = rearrange(query, "b (g r) d -> b g r d", g=keys.shape[1])
     return rearrange(torch.einsum("bgrd,bgkd->bgrk", grouped, keys), "b g r k -> b (g r) k")
-
-
-def _row(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None, at: Tensor) -> Tensor:
-    """Attention of the query at ``at`` over all keys, ``[B, H, T]``: one row, never ``[T, T]``."""
-    rows = torch.arange(query.shape[0], device=query.device)
-    logits = _products(query[rows, :, at].float(), key.float()) * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if mask is None:
-        visible = torch.arange(key.shape[2], device=key.device)[None] <= at[:, None]
-        logits = logits.masked_fill(~visible[:, None], float("-inf"))
-    else:
-        line = mask.expand(query.shape[0], -1, -1, -1)[rows, :, at][..., : key.shape[2]]
-        logits = logits.masked_fill(~line, float("-inf")) if line.dtype == torch.bool else logits + line.float()
-    return logits.softmax(-1)
-
-
-def _install(kernel: str, modelling: Any) -> None:
-    """Wrap the attention function of ``kernel`` once; eager functions live in the modelling file itself."""
-    with _install_lock:
-        install(modelling)
-        if kernel == "eager":
-            function = modelling.eager_attention_forward
-            if not hasattr(function, "_innerjudge"):
-                modelling.eager_attention_forward = _wrapped(function)
-        elif not hasattr(ALL_ATTENTION_FUNCTIONS[kernel], "_innerjudge"):
-            ALL_ATTENTION_FUNCTIONS.register(kernel, _wrapped(ALL_ATTENTION_FUNCTIONS[kernel]))
-
-
-def _wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def attend(
-        module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Any, *args: Any, **kwargs: Any
-    ) -> Any:
-        output = function(module, query, key, value, mask, *args, **kwargs)
-        tap: AttentionTap | None = getattr(_active, "tap", None)
-        if tap is not None:
-            tap.take(module, query, key, mask, kwargs.get("scaling"), output[1])
-        return output
-
-    attend._innerjudge = True  # type: ignore[attr-defined]
-    return attend

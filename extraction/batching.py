@@ -21,14 +21,11 @@ class Batch:
     Args:
         ids: Token ids, ``[B, T]``.
         mask: 1 where a token is real, ``[B, T]``.
-        position_ids: Number of real tokens before each token, ``[B, T]``; models with absolute positions do not derive
-            them from the mask.
         offsets: Padding before the first real token, ``[B]``.
     """
 
     ids: Tensor
     mask: Tensor
-    position_ids: Tensor
     offsets: Tensor
 
 
@@ -43,8 +40,7 @@ def collate(items: Sequence[Encoded], *, pad_id: int, side: PaddingSide, device:
         offsets[row] = offset
         ids[row, offset : offset + len(item.ids)] = torch.tensor(item.ids)
         mask[row, offset : offset + len(item.ids)] = 1
-    position_ids = (mask.cumsum(1) - 1).clamp(min=0)
-    return Batch(ids.to(device), mask.to(device), position_ids.to(device), offsets.to(device))
+    return Batch(ids.to(device), mask.to(device), offsets.to(device))
 
 
 def by_length(items: Sequence[Encoded], batch_size: int) -> Iterator[list[int]]:

@@ -66,6 +66,9 @@ def complete(
     open_rows = [k for k, reason in enumerate(found) if not reason]
     if on_batch is not None and len(open_rows) < len(items):
         on_batch(len(items) - len(open_rows))
+    ragged = len({len(items[k].ids) for k in open_rows}) > 1
+    if ragged and batch_size > 1 and "left" not in lm.padding_sides:
+        batch_size = 1  # generation pads on the left, and this model would read the text behind it differently
     with torch.random.fork_rng(devices=[lm.device] if lm.device.type == "cuda" else []):
         torch.manual_seed(seed)
         for rows in by_length([items[k] for k in open_rows], batch_size):

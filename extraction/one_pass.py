@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..models.errors import InnerjudgeError
+from ..models.inputs import positions
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
+from ..models.stopping import StopAfter
 from .attention import AttentionTap
 from .batching import Batch, PaddingSide, collate
 from .features import Array
@@ -29,43 +32,60 @@ def run_batch(
     readouts: Sequence[Readout],
     missing: Mapping[str, Mapping[str, str]],
     side: PaddingSide,
+    last: int,
 ) -> dict[str, Array]:
-    """Name of a readout -> values of the batch; rows in ``missing`` and padding beyond an item's labels are zero."""
+    """Name of a readout -> values of the batch; rows in ``missing`` and padding beyond an item's labels are zero.
+
+    Blocks after ``last``, the final norm over all tokens and the head are not run.
+    """
     batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device)
     single = list(dict.fromkeys(r.position for r in readouts if isinstance(r, HiddenStates | LabelLogits)))
     paired = [r for r in readouts if isinstance(r, QueryKey | AttentionWeights)]
     log_probs = any(isinstance(r, ResponseLogProb) for r in readouts)
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
-    residual = ResidualTap(lm.anatomy, at, keep_normed=log_probs)
-    tap = _attention_tap(lm, items, batch, paired) if paired else None
+    residual = ResidualTap(lm.anatomy, at, last=last, keep_last=log_probs)
+    tap = _attention_tap(lm, items, batch, paired, last) if paired else None
     found: dict[str, Tensor] = {}
-    with residual:
-        if tap is None:
-            _forward(lm, batch)
-        else:
-            with tap:
-                _forward(lm, batch)
-            found |= tap.results()
+    with residual, tap or nullcontext(), lm.uncompiled(), StopAfter(lm.anatomy.stream, last):
+        _forward(lm, batch)
+    if tap is not None:
+        found |= tap.results()
     if single:
         states = residual.states
         for readout in readouts:
             if isinstance(readout, HiddenStates):
                 rows = states[:, :, single.index(readout.position)]
-                found[readout.name] = torch.cat((rows, lm.anatomy.final_norm(rows[:, -1:])), dim=1)
+                found[readout.name] = _with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
             elif isinstance(readout, LabelLogits):
                 rows = states[:, :, single.index(readout.position)]
                 ids = _padded([item.label_ids for item in items], rows.device)
-                both = torch.stack((rows, lm.anatomy.final_norm(rows)), dim=1)
-                found[readout.name] = lm.anatomy.label_logits(both, ids)
+                found[readout.name] = _lens(lm, rows, ids)
     if log_probs:
-        assert residual.normed is not None
-        found["logprob"] = _response_log_probs(lm, residual.normed, items, batch)
+        assert residual.end is not None
+        found["logprob"] = _response_log_probs(lm, residual.end, items, batch)
     _silence(found, items, missing, readouts)
     return {name: value.float().cpu().numpy() for name, value in found.items()}
 
 
+def _with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
+    """``h[0..L]`` and the final-normed state; zeros behind it where the stream is wider (parallel streams)."""
+    normed = lm.anatomy.normed(rows[:, -1:])
+    return torch.cat((rows, pad(normed, (0, rows.shape[-1] - normed.shape[-1]))), dim=1)
+
+
+def _lens(lm: LanguageModel, rows: Tensor, ids: Tensor) -> Tensor:
+    """Logits of ``ids`` at ``h[0..]``: raw and final-normed, ``[B, 2, blocks + 1, M]``."""
+    normed = lm.anatomy.normed(rows)
+    raw = rows if rows.shape == normed.shape else normed  # parallel streams have no state of that width before the norm
+    return lm.anatomy.label_logits(torch.stack((raw, normed), dim=1), ids)
+
+
 def _attention_tap(
-    lm: LanguageModel, items: Sequence[Encoded], batch: Batch, readouts: Sequence[QueryKey | AttentionWeights]
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    batch: Batch,
+    readouts: Sequence[QueryKey | AttentionWeights],
+    last: int,
 ) -> AttentionTap:
     roles = {(r.query, r.keys) for r in readouts}
     if len(roles) > 1:
@@ -74,15 +94,15 @@ def _attention_tap(
         )
     query, keys = roles.pop()
     kinds = frozenset(r.name for r in readouts)
-    return AttentionTap(lm, _index(items, query, batch)[:, 0], _index(items, keys, batch), kinds=kinds)
+    query_at, keys_at = _index(items, query, batch)[:, 0], _index(items, keys, batch)
+    return AttentionTap(lm, query_at, keys_at, kinds=kinds, last=last)
 
 
 def _forward(lm: LanguageModel, batch: Batch) -> None:
-    base = lm.model.base_model
     kwargs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-    if "position_ids" in inspect.signature(base.forward).parameters:
-        kwargs["position_ids"] = batch.position_ids
-    base(**kwargs)
+    if lm.anatomy.position_offset is not None:
+        kwargs["position_ids"] = positions(batch.mask, lm.anatomy.position_offset)
+    lm.model(**kwargs)
 
 
 def _index(items: Sequence[Encoded], role: str, batch: Batch) -> Tensor:
@@ -96,22 +116,22 @@ def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
 
 
-def _response_log_probs(lm: LanguageModel, normed: Tensor, items: Sequence[Encoded], batch: Batch) -> Tensor:
+def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoded], batch: Batch) -> Tensor:
     """``[B, 2]``: summed log-probability of the response tokens, and how many they are."""
-    result = torch.zeros(len(items), 2, device=normed.device)
+    result = torch.zeros(len(items), 2, device=last.device)
     for row, item in enumerate(items):
         if "response_end" not in item.positions:
             continue
-        start, end = item.positions["prompt_end"][0], item.positions["response_end"][0]
+        start, stop = item.positions["prompt_end"][0], item.positions["response_end"][0]
         offset = int(batch.offsets[row])
-        targets = batch.ids[row, offset + start + 1 : offset + end + 1]
-        states = normed[row, offset + start : offset + end]
+        targets = batch.ids[row, offset + start + 1 : offset + stop + 1]
+        states = last[row, offset + start : offset + stop]
         total = 0.0
-        for k in range(0, end - start, _LOGPROB_ROWS):
+        for k in range(0, stop - start, _LOGPROB_ROWS):
             part, target = states[k : k + _LOGPROB_ROWS], targets[k : k + _LOGPROB_ROWS, None]
-            log_probs = lm.anatomy.logits(part).log_softmax(-1)
+            log_probs = lm.anatomy.logits(lm.anatomy.normed(part)).log_softmax(-1)
             total += float(log_probs.gather(1, target.to(log_probs.device)).sum())
-        result[row] = torch.tensor([total, float(end - start)])
+        result[row] = torch.tensor([total, float(stop - start)])
     return result
 
 

@@ -85,8 +85,8 @@ class Provenance:
         return cls(**{**data, "versions": tuple(sorted(data.get("versions", {}).items()))})
 
 
-def provenance(lm: LanguageModel) -> Provenance:
-    """Identity of a loaded model, as features and judges carry it."""
+def provenance(lm: LanguageModel, *, last_block: int | None = None) -> Provenance:
+    """Identity of a loaded model, as features and judges carry it; ``last_block`` where a pass stopped early."""
     return Provenance(
         model=lm.name,
         revision=lm.revision,
@@ -94,6 +94,7 @@ def provenance(lm: LanguageModel) -> Provenance:
         dtype=lm.dtype,
         attention=lm.attention,
         chat_template=lm.chat_template_hash,
+        layers=LAYER_CONVENTION if last_block is None else f"h[0..{last_block}] raw",
         versions=versions(),
     )
 

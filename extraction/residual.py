@@ -11,41 +11,43 @@ import torch
 from torch import Tensor, nn
 
 from ..models.anatomy import Anatomy
+from ..models.observation import floating
 
 
 class ResidualTap(AbstractContextManager["ResidualTap"]):
-    """Keeps ``h[0..L]`` at ``P`` positions an item, and the final-normed states of all tokens if asked.
+    """Keeps ``h[0..last]`` at ``P`` positions an item, and the last block's output at all tokens if asked.
 
     Hooks belong to the thread that made them, so that two passes may share one model.
 
     Args:
         anatomy: Parts of the model.
         positions: Token indices, ``[B, P]``; ``P`` may be 0.
-        keep_normed: Also keep the output of the final norm, ``[B, T, D]``.
+        last: The last block that is read, ``1..L``.
+        keep_last: Also keep the output of block ``L``, ``[B, T, W]``.
     """
 
-    def __init__(self, anatomy: Anatomy, positions: Tensor, *, keep_normed: bool) -> None:
-        self._anatomy = anatomy
+    def __init__(self, anatomy: Anatomy, positions: Tensor, *, last: int, keep_last: bool) -> None:
+        self._anatomy, self._stream = anatomy, anatomy.stream
         self._positions = positions
-        self._keep_normed = keep_normed
-        self._rows: list[Tensor] = []
+        self._last, self._keep_last = last, keep_last
+        self._rows: dict[int, Tensor] = {}
+        self._started = self._ended = 0
         self._thread = threading.get_ident()
         self._handles: list[Any] = []
-        self.normed: Tensor | None = None
+        self.end: Tensor | None = None
 
     @property
     def states(self) -> Tensor:
-        """``h[0..L]`` at the positions: ``[B, L + 1, P, D]``, in the dtype of the model, where its final norm is."""
-        last = self._anatomy.on_norm(self._rows[-1])
-        return torch.stack([row.to(last.device) for row in self._rows], dim=1)
+        """``h[0..last]`` at the positions: ``[B, last + 1, P, W]``, in the dtype of the model, near its final norm."""
+        last = self._anatomy.on_norm(self._rows[self._last])
+        return torch.stack([self._rows[k].to(last.device) for k in range(self._last + 1)], dim=1)
 
     def __enter__(self) -> ResidualTap:
-        blocks = self._anatomy.blocks
-        if self._positions.shape[1]:
-            self._handles.append(blocks[0].register_forward_pre_hook(self._before_first, with_kwargs=True))
-            self._handles += [block.register_forward_hook(self._after_block) for block in blocks]
-        if self._keep_normed:
-            self._handles.append(self._anatomy.final_norm.register_forward_hook(self._after_norm))
+        for block in dict.fromkeys(self._stream.blocks):
+            self._handles.append(block.register_forward_pre_hook(self._before_block, with_kwargs=True))
+            self._handles.append(block.register_forward_hook(self._after_block))
+        if self._stream.leaves not in self._stream.blocks:
+            self._handles.append(self._stream.leaves.register_forward_hook(self._after_leaving))
         return self
 
     def __exit__(
@@ -54,17 +56,32 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         for handle in self._handles:
             handle.remove()
 
-    def _before_first(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._keep(args[0] if args else kwargs["hidden_states"])
-
-    def _after_block(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
-        self._keep(output[0] if isinstance(output, tuple) else output)
-
-    def _after_norm(self, _module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> None:
+    def _before_block(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if threading.get_ident() == self._thread:
-            self.normed = output
+            if self._started == 0 or self._stream.by_input:
+                given = floating(kwargs.get("hidden_states")) if not args else None
+                self._keep(self._started, floating((*args, kwargs)) if given is None else given)
+            self._started += 1
 
-    def _keep(self, states: Tensor) -> None:
+    def _after_block(self, module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
         if threading.get_ident() == self._thread:
-            rows = torch.arange(states.shape[0], device=states.device)[:, None]
-            self._rows.append(states[rows, self._positions.to(states.device)])
+            self._ended += 1
+            at_end = self._ended == len(self._stream.blocks)
+            if not self._stream.by_input or (at_end and module is self._stream.leaves):
+                self._keep(self._ended, floating(output))
+            if at_end and module is self._stream.leaves:
+                self._keep_end(output)
+
+    def _after_leaving(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self._keep(len(self._stream.blocks), floating(output))
+            self._keep_end(output)
+
+    def _keep_end(self, output: Any) -> None:
+        states = floating(output)
+        if self._keep_last and states is not None:
+            self.end = self._stream.layout.all_rows(states)
+
+    def _keep(self, number: int, states: Tensor | None) -> None:
+        if self._positions.shape[1] and states is not None and number <= self._last:
+            self._rows[number] = self._stream.layout.rows(states, self._positions)

@@ -25,6 +25,7 @@ def extract(
     *,
     batch_size: int = 8,
     padding_side: PaddingSide = "right",
+    last_block: int | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
     """Run the model over ``items`` and keep the readouts.
@@ -34,7 +35,12 @@ def extract(
         items: Encoded items; ids must be unique.
         readouts: What to keep; all of them come from the same pass.
         batch_size: Items a batch. Changes nothing beyond float error (in half precision: the last digits).
-        padding_side: Side of the padding. Changes nothing beyond float error.
+        padding_side: Side of the padding. Changes nothing beyond float error: a model that would read a padded text
+            differently (positions that it counts itself, a recurrence without a mask) is padded on its other side, or
+            not at all.
+        last_block: Stop after this block, ``1..L``: blocks behind it are not run, and arrays hold rows
+            ``h[0..last_block]`` and heads of blocks ``1..last_block`` only, without the final-normed row. ``None`` for
+            all.
         on_batch: Called with the number of items after each batch.
 
     Returns:
@@ -44,7 +50,8 @@ def extract(
         one.
 
     Raises:
-        InnerjudgeError: If there are no items or no readouts, or none of the readouts can be read in this model.
+        InnerjudgeError: If there are no items or no readouts, none of the readouts can be read in this model, or
+            ``last_block`` is not one of its blocks or comes before what a readout needs.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -58,6 +65,7 @@ def extract(
     if not items or not readouts:
         raise InnerjudgeError(f"given {len(items)} items and {len(readouts)} readouts, expected at least one of each")
     require_unique([item.id for item in items])
+    last = _last(lm, readouts, last_block)
     started = time.perf_counter()
     missing = {r.name: _missing(r, items, lm) for r in readouts}
     readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
@@ -67,19 +75,20 @@ def extract(
     given = list(readouts)
     if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
         arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
+    side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
     for rows in by_length([items[k] for k in readable], batch_size):
         chosen = [readable[k] for k in rows]
         batch = [items[k] for k in chosen]
-        for name, values in _readable(lm, batch, given, missing, padding_side, items).items():
+        for name, values in _readable(lm, batch, given, missing, side, items, last).items():
             put(arrays, name, values, chosen, len(items))
         if on_batch is not None:
             on_batch(len(batch))
-    _fill_empty(arrays, readouts, items, lm)
+    _fill_empty(arrays, readouts, items, lm, last)
     seconds = time.perf_counter() - started
     return Features(
         ids=tuple(item.id for item in items),
         groups=tuple(item.group for item in items),
-        provenance=provenance(lm),
+        provenance=provenance(lm, last_block=None if last == lm.anatomy.n_blocks else last),
         arrays=arrays,
         missing={name: reasons for name, reasons in missing.items() if reasons},
         seconds={r.name: seconds for r in readouts},
@@ -109,11 +118,12 @@ def _readable(
     missing: dict[str, dict[str, str]],
     side: PaddingSide,
     items: Sequence[Encoded],
+    last: int,
 ) -> dict[str, Array]:
     """One batch; readouts that the model turns out not to give leave ``readouts`` and are ``missing`` in all items."""
     while True:
         try:
-            return run_batch(lm, batch, readouts, missing, side)
+            return run_batch(lm, batch, readouts, missing, side, last)
         except UnreadableError as error:
             kept = [r for r in readouts if r.name not in error.readouts]
             if not kept or len(kept) == len(readouts):
@@ -121,6 +131,32 @@ def _readable(
             for name in error.readouts & missing.keys():
                 missing[name] = dict.fromkeys((item.id for item in items), str(error)) | missing[name]
             readouts[:] = kept
+
+
+def _padding(
+    lm: LanguageModel, items: Sequence[Encoded], side: PaddingSide, batch_size: int
+) -> tuple[PaddingSide, int]:
+    """The side to pad on and the size of a batch with which the model reads padded texts as it reads them alone."""
+    if batch_size == 1 or len({len(item.ids) for item in items}) <= 1 or side in lm.padding_sides:
+        return side, batch_size
+    other: PaddingSide = "right" if side == "left" else "left"
+    return (other, batch_size) if other in lm.padding_sides else (side, 1)
+
+
+def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None) -> int:
+    blocks = lm.anatomy.n_blocks
+    if last_block is None:
+        return blocks
+    if not 1 <= last_block <= blocks:
+        raise InnerjudgeError(
+            f"given last_block={last_block}, expected one of the model's {blocks} blocks, 1..{blocks}"
+        )
+    if last_block < blocks and any(isinstance(r, ResponseLogProb) for r in readouts):
+        raise InnerjudgeError(
+            f"given last_block={last_block} and log-probabilities, which need all {blocks} blocks: read them in "
+            "a pass of their own"
+        )
+    return last_block
 
 
 def _roles(readout: Readout) -> tuple[str, ...]:
@@ -150,7 +186,7 @@ def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> d
 
 
 def _fill_empty(
-    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel
+    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel, last: int
 ) -> None:
     """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""
     a, n = lm.anatomy, len(items)
@@ -158,11 +194,11 @@ def _fill_empty(
         shape: tuple[int, ...]
         match readout:
             case HiddenStates():
-                shape = (n, a.n_blocks + 2, a.width)
+                shape = (n, last + (2 if last == a.n_blocks else 1), a.width)
             case LabelLogits():
-                shape = (n, 2, a.n_blocks + 1, max(len(item.label_ids) for item in items))
+                shape = (n, 2, last + 1, max(len(item.label_ids) for item in items))
             case ResponseLogProb():
                 shape = (n, 2)
             case QueryKey(_, _, keys) | AttentionWeights(_, keys):
-                shape = (n, a.n_blocks, a.n_heads, max(len(item.positions.get(keys, ())) for item in items))
+                shape = (n, last, a.n_heads, max(len(item.positions.get(keys, ())) for item in items))
         arrays.setdefault(readout.name, np.zeros(shape, dtype=np.float32))

@@ -1,22 +1,29 @@
-"""The parts of a causal LM that a reader needs, found from its own modules and config.
+"""The parts of a causal LM that a reader needs, found from what its modules do in one short watched pass.
 
-There is no table of families: blocks are the list as long as ``num_hidden_layers``, the final norm is the sibling whose
-output is the last hidden state, the unembedding is ``get_output_embeddings()``. What was found is checked by one short
-pass: the last block's lens must reproduce the model's logits.
+There is no table of families. Blocks are the list of modules that the stream runs through; the final norm is what the
+last block's output goes through inside the base model; the unembedding is ``get_output_embeddings()``, and what a model
+does to its logits is read off known ones. What was found is held against what the model itself returned: its hidden
+states, and its logits through the lens of the last block.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
+from .blocks import NAME_THEM, Layout, Stream, find_stream
+from .data_flow import Chain, follow
+from .ending import IN_CODE, after_blocks, final_layout
 from .errors import InnerjudgeError
-
-_OVERRIDE = "name them: load(..., blocks='model.layers', final_norm='model.norm')"
+from .head import find_transform
+from .heads import Heads, find_heads
+from .inputs import find_position_offset
+from .observation import Observation, observe
+from .unembedding import Postprocessing, find_postprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,109 +31,156 @@ class Anatomy:
     """Named parts and sizes of one model.
 
     Args:
-        blocks: The decoder blocks, in order; ``L = len(blocks)``.
-        final_norm: Applied to the output of the last block before the unembedding.
-        unembedding: Linear map from the residual stream to the vocabulary.
-        n_heads: Query heads of a block.
-        n_kv_heads: Key/value heads of a block; query head ``h`` reads key head ``h // (n_heads // n_kv_heads)``.
-        head_dim: Size of a head; not always ``width / n_heads``.
-        width: Size of the residual stream.
+        stream: Where the residual stream is read; its ``blocks`` in order.
+        final_norm: Applied to the output of the last block; the identity in models that norm inside their blocks.
+        final: How the final-normed states lie.
+        transform: What the head applies to the final-normed states before the unembedding; nearly always the identity.
+        unembedding: Map from the final-normed states to the vocabulary.
+        post: What becomes of the logits.
+        heads: Attentions of each block; none in a block without (state space, delta net, recurrence).
+        width: Size of the residual stream; of all streams, where a model has several in parallel.
         context: Longest input in tokens; ``None`` where the config gives none.
-        softcap: ``c`` of the final ``c * tanh(z / c)``; ``None`` without.
-        logit_scale: Factor on the logits (Cohere multiplies, Granite divides).
+        position_offset: What position ids count from; ``None`` for a model that is given none.
     """
 
-    blocks: nn.ModuleList
+    stream: Stream
     final_norm: nn.Module
-    unembedding: nn.Linear
-    n_heads: int
-    n_kv_heads: int
-    head_dim: int
+    final: Layout
+    transform: nn.Module
+    unembedding: nn.Module
+    post: Postprocessing
+    heads: tuple[tuple[Heads, ...], ...]
     width: int
     context: int | None
-    softcap: float | None
-    logit_scale: float
+    position_offset: int | None
+
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The decoder blocks in the order in which they run."""
+        return self.stream.blocks
 
     @property
     def n_blocks(self) -> int:
         """``L``."""
-        return len(self.blocks)
+        return len(self.stream.blocks)
+
+    @property
+    def n_heads(self) -> int:
+        """Query heads of the block that has most."""
+        return max((sum(one.n_heads for one in block) for block in self.heads), default=0)
+
+    @property
+    def n_kv_heads(self) -> int:
+        """Key heads of the first attention."""
+        return next((one.n_kv_heads for block in self.heads for one in block), 0)
+
+    @property
+    def head_dim(self) -> int:
+        """Size of a head of the first attention; not always ``width / n_heads``."""
+        return next((one.head_dim for block in self.heads for one in block), 0)
+
+    @property
+    def softcap(self) -> float | None:
+        """``c`` of the final ``c * tanh(z / c)``; ``None`` without."""
+        return self.post.softcap
+
+    @property
+    def logit_scale(self) -> float:
+        """Factor on the logits (Cohere multiplies, Granite divides)."""
+        return self.post.scale
 
     def on_norm(self, states: Tensor) -> Tensor:
         """States on the device of the final norm; a model may be spread over several."""
-        weight = next(self.final_norm.parameters(), None)
+        weight = next(iter((*self.final_norm.parameters(), *self.unembedding.parameters())), None)
         return states if weight is None or weight.is_meta else states.to(weight.device)
 
-    def postprocess(self, logits: Tensor) -> Tensor:
-        """Apply the model's own scale and soft-cap to unembedded states."""
-        logits = logits * self.logit_scale
-        return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
+    def normed(self, states: Tensor) -> Tensor:
+        """The final norm of stream rows: ``[..., width] -> [..., D]``."""
+        rows = states.flatten(0, -2)
+        shaped = self.stream.layout.shaped(self.on_norm(rows), self.stream.shape)
+        end = self.final_norm(shaped)
+        return end.movedim((self.final.items, self.final.tokens), (0, 1)).reshape(*states.shape[:-1], -1)  # type: ignore[no-any-return]
 
     def logits(self, states: Tensor) -> Tensor:
-        """Logits over the whole vocabulary, fp32: ``[..., width] -> [..., vocabulary]``."""
-        return self.postprocess(self.unembedding(states.to(self.unembedding.weight.dtype)).float())
+        """Logits over the whole vocabulary of final-normed states, fp32: ``[..., D] -> [..., vocabulary]``."""
+        states = self.transform(states.to(self._dtype))
+        return self.post(self.unembedding(states)[..., : self.post.size].float())
 
     def label_logits(self, states: Tensor, ids: Tensor) -> Tensor:
-        """Logits of a few tokens an item, in fp32: states ``[B, ..., width]``, ids ``[B, M]`` -> ``[B, ..., M]``."""
-        weight = self.unembedding.weight
-        states, ids = states.to(weight.device), ids.to(weight.device)
+        """Logits of a few tokens an item, in fp32: states ``[B, ..., D]``, ids ``[B, M]`` -> ``[B, ..., M]``."""
+        weight = self._plain_weight
+        wide = ids.view(ids.shape[0], *[1] * (states.ndim - 2), ids.shape[1]).to(states.device)
+        if weight is None:  # quantised, adapted or offloaded: only the module knows its rows
+            every = self.logits(states)
+            return every.gather(-1, wide.to(every.device).expand(*states.shape[:-1], -1))
+        states = self.transform(states.to(self._dtype)).to(weight.device)
+        ids, wide = ids.to(weight.device), wide.to(weight.device)
         logits = torch.einsum("b...d,bmd->b...m", states.float(), weight[ids].float())
-        bias = self.unembedding.bias
+        bias = getattr(self.unembedding, "bias", None)
         if bias is not None:
-            shape = (ids.shape[0], *[1] * (logits.ndim - 2), ids.shape[1])
-            logits = logits + bias.to(ids.device)[ids].float().view(shape)
-        return self.postprocess(logits)
+            logits = logits + bias[wide].float()
+        return self.post(logits, wide)
+
+    @property
+    def _plain_weight(self) -> Tensor | None:
+        """The rows of the unembedding, if it is a plain linear map of floats."""
+        weight = getattr(self.unembedding, "weight", None)
+        plain = type(self.unembedding) is nn.Linear and type(weight) in (nn.Parameter, Tensor)
+        offloaded = hasattr(self.unembedding, "_hf_hook")  # by accelerate: the weight comes when the module runs
+        return weight if plain and weight is not None and weight.is_floating_point() and not offloaded else None
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        weight = next((p for p in self.unembedding.parameters() if p.is_floating_point()), None)
+        return torch.float32 if weight is None else weight.dtype
 
 
-def find_anatomy(model: PreTrainedModel, *, blocks: str | None = None, final_norm: str | None = None) -> Anatomy:
-    """Find the parts of ``model``; ``blocks`` and ``final_norm`` name them for a model that is not recognised.
+def find_anatomy(
+    model: Any, *, blocks: str | None = None, final_norm: str | None = None, unembedding: str | None = None
+) -> Anatomy:
+    """Find the parts of ``model``; ``blocks``, ``final_norm`` and ``unembedding`` name them if they are not recognised.
 
     Raises:
-        InnerjudgeError: If a part is not found, or the parts do not reproduce the model's logits.
+        InnerjudgeError: If a part is not found, or the parts do not reproduce the model's hidden states and logits.
     """
-    config: Any = model.config.get_text_config()
-    n_blocks = _first(config, "num_hidden_layers", "n_layer", "num_layers")
     family = type(model).__name__
-    block_list = _named(model, blocks) if blocks else _find_blocks(model, n_blocks, family)
-    norm = _named(model, final_norm) if final_norm else _find_final_norm(model, block_list, family)
-    unembedding = model.get_output_embeddings()
-    if not isinstance(block_list, nn.ModuleList) or not isinstance(unembedding, nn.Module):
-        raise InnerjudgeError(f"given {family}, expected a list of blocks and an output embedding: {_OVERRIDE}")
-    n_heads = _first(config, "num_attention_heads", "n_head", "num_heads")
-    width = _first(config, "hidden_size", "n_embd", "d_model")
+    named = {path: _named(model, path) for path in (blocks, final_norm, unembedding) if path}
+    head = named[unembedding] if unembedding else model.get_output_embeddings()
+    if not isinstance(head, nn.Module) or isinstance(head, nn.ModuleList):
+        raise InnerjudgeError(
+            f"given {family} with {type(head).__name__} as output embedding, expected one: {NAME_THEM}"
+        )
+    seen = observe(model)
+    stream, states = find_stream(model, seen, head, named[blocks] if blocks else None)
+    inside, outside = after_blocks(seen, stream, head)
+    chain = follow(states[-1], inside)
+    code = next((IN_CODE[n](m) for m in model.modules() if (n := type(m).__name__) in IN_CODE), None)
+    if final_norm or code is not None:
+        module = named[final_norm] if final_norm else code
+        assert module is not None
+        with torch.no_grad():
+            chain = Chain((module,), module(states[-1]))
+    final = final_layout(chain.end, stream.layout, states[-1])
+    end = chain.end.movedim((final.items, final.tokens), (0, 1))
     anatomy = Anatomy(
-        blocks=block_list,
-        final_norm=norm,
-        unembedding=unembedding,  # type: ignore[arg-type]
-        n_heads=n_heads,
-        n_kv_heads=getattr(config, "num_key_value_heads", None) or n_heads,
-        head_dim=getattr(config, "head_dim", None) or width // n_heads,
-        width=width,
-        context=_context(config),
-        softcap=getattr(config, "final_logit_softcapping", None),
-        logit_scale=_logit_scale(config),
+        stream=stream,
+        final_norm=chain.module,
+        final=final,
+        transform=find_transform(end, outside, seen, head),
+        unembedding=head,
+        post=find_postprocessing(model, head, seen.ids),
+        heads=find_heads(seen, stream),
+        width=stream.width,
+        context=_context(model.config.get_text_config(decoder=True)),
+        position_offset=find_position_offset(model, stream, seen, states[-1]),
     )
-    _check(model, anatomy, family)
+    _check(anatomy, states, seen, family)
     return anatomy
-
-
-def _first(config: Any, *names: str) -> int:
-    for name in names:
-        value = getattr(config, name, None)
-        if isinstance(value, int):
-            return value
-    raise InnerjudgeError(f"given a config without {' / '.join(names)}, expected one of them: use a causal LM's config")
 
 
 def _context(config: Any) -> int | None:
     value = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    return int(value) if value else None
-
-
-def _logit_scale(config: Any) -> float:
-    scale = getattr(config, "logit_scale", None)
-    divisor = getattr(config, "logits_scaling", None)
-    return float(scale) if scale else 1.0 / float(divisor) if divisor else 1.0
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _named(model: nn.Module, path: str) -> Any:
@@ -136,40 +190,18 @@ def _named(model: nn.Module, path: str) -> Any:
         raise InnerjudgeError(f"given the module path {path!r}, expected one of the model's modules: {error}") from None
 
 
-def _find_blocks(model: nn.Module, n_blocks: int, family: str) -> nn.ModuleList:
-    lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == n_blocks]
-    if not lists:
-        raise InnerjudgeError(f"given {family}, expected a list of {n_blocks} blocks in it: {_OVERRIDE}")
-    return max(lists, key=lambda m: sum(p.numel() for p in m.parameters()))
-
-
-def _find_final_norm(model: nn.Module, blocks: nn.ModuleList, family: str) -> nn.Module:
-    """The last norm among the siblings of the block list."""
-    parent = next((m for m in model.modules() if any(child is blocks for child in m.children())), None)
-    siblings = list(parent.named_children()) if parent is not None else []
-    norms = [m for name, m in siblings if "norm" in f"{name} {type(m).__name__}".lower() or name in ("ln_f", "norm_f")]
-    if not norms:
-        raise InnerjudgeError(f"given {family}, expected a norm beside its blocks: {_OVERRIDE}")
-    return norms[-1]
-
-
 @torch.no_grad()
-def _check(model: PreTrainedModel, anatomy: Anatomy, family: str) -> None:
-    """One pass of four tokens: the last block through norm and unembedding must give the logits."""
-    kept: list[Tensor] = []
-    hook = anatomy.blocks[-1].register_forward_hook(
-        lambda _module, _args, output: kept.append(output[0] if isinstance(output, tuple) else output)
-    )
+def _check(anatomy: Anatomy, states: Sequence[Tensor], seen: Observation, family: str) -> None:
+    """The parts must give what the model itself returned for the watched pass."""
+    logits = seen.logits.float()
     try:
-        ids = torch.arange(4, device=next(model.get_input_embeddings().parameters()).device)[None]
-        logits = model(input_ids=ids, use_cache=False).logits.float()
-    finally:
-        hook.remove()
-    lens = anatomy.logits(anatomy.final_norm(anatomy.on_norm(kept[0]))).to(logits.device)
-    scale = float(logits.abs().max().clamp(min=1.0))
-    tolerance = 1e-3 if model.dtype == torch.float32 else 5e-2
-    if lens.shape != logits.shape or float((lens - logits).abs().max()) > tolerance * scale:
+        lens = anatomy.logits(anatomy.normed(anatomy.stream.layout.all_rows(states[-1]))).to(logits.device)
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        lens = logits[..., :0]
+    scale = float(logits[logits.isfinite()].abs().max().clamp(min=1.0))
+    tolerance = 1e-3 if logits.dtype == torch.float32 and states[-1].dtype == torch.float32 else 5e-2
+    if lens.shape != logits.shape or not bool(((lens - logits).abs() <= tolerance * scale).all()):
         raise InnerjudgeError(
-            f"given {family}, expected unembed(final_norm(last block)) to equal its logits, which it does not: "
-            f"{_OVERRIDE}, or report the family"
+            f"given {family}, expected unembed(final_norm(last block)) to equal its logits, which it does not (what "
+            f"follows its last block may read more than the block's output): {NAME_THEM}, or report the family"
         )

@@ -27,6 +27,7 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
         "query heads": anatomy.n_heads,
         "key heads": anatomy.n_kv_heads,
         "head size": anatomy.head_dim,
+        "attention": _attention(lm),
         "final norm": type(anatomy.final_norm).__name__,
         "logit post-processing": _postprocessing(lm),
         "context": anatomy.context,
@@ -38,6 +39,26 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
         "device": str(lm.device),
         "fingerprint": lm.fingerprint,
     }
+
+
+def _attention(lm: LanguageModel) -> str:
+    """Which blocks have heads, and what is particular about them."""
+    blocks = lm.anatomy.heads
+    every = [one for block in blocks for one in block]
+    if not every:
+        return "none (no query-key products, no attention rows)"
+    parts = [f"{sum(bool(block) for block in blocks)} of {len(blocks)} blocks"]
+    windows = sorted({one.window for one in every if one.window is not None})
+    for what, count in (
+        ("rotary", sum(one.rotary for one in every)),
+        (f"window {', '.join(map(str, windows))}", sum(one.window is not None for one in every)),
+        ("soft-cap", sum(one.softcap is not None for one in every)),
+        ("sinks", sum(one.sinks for one in every)),
+        ("no query-key product", sum(bool(one.unreadable) for one in every)),
+    ):
+        if count:
+            parts.append(what if count == len(every) else f"{what} in {count}")
+    return ", ".join(parts)
 
 
 def _postprocessing(lm: LanguageModel) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from .anatomy import Anatomy, find_anatomy
 from .checkpoint import REFERENCE, one_line, read_tokenizer, read_weights, require_causal
 from .errors import InnerjudgeError
+from .inputs import find_sides
+from .observation import input_device, probe_ids
+from .offloading import stored
+from .unwrapping import eagerly, unwrap
 
 _REFERENCE_FOLDER = Path(__file__).parent / "reference" / "weights"
 
@@ -38,8 +43,19 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go: the device of the input embedding."""
-        return next(self.model.get_input_embeddings().parameters()).device
+        """Where inputs go: the device on which the input embedding runs."""
+        return input_device(self.model)
+
+    @cached_property
+    def padding_sides(self) -> frozenset[str]:
+        """Sides on which padding changes nothing, ``"left"`` and ``"right"`` for most models; found on first use."""
+        a = self.anatomy
+        with self.uncompiled():
+            return find_sides(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
+
+    def uncompiled(self) -> AbstractContextManager[None]:
+        """While open, compiled modules of the model run as they are written, so that they can be read."""
+        return eagerly(self.model)
 
     @property
     def dtype(self) -> str:
@@ -48,8 +64,8 @@ class LanguageModel:
 
     @property
     def attention(self) -> str:
-        """Attention kernel, such as ``"sdpa"``."""
-        return str(self.model.config._attn_implementation)
+        """Attention kernel of the language model, such as ``"sdpa"``; a vision tower may have another."""
+        return str(self.model.config.get_text_config(decoder=True)._attn_implementation)
 
     @property
     def pad_id(self) -> int:
@@ -81,7 +97,8 @@ class LanguageModel:
         digest.update(f"{type(self.model).__name__} {sizes} {len(self.tokenizer)}".encode())
         digest.update(" ".join(self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)])).encode())
         for name, weight in self.model.state_dict().items():
-            sample = weight.detach().flatten()[:: max(1, weight.numel() // 64)][:64]
+            here = stored(self.model, name) if weight.is_meta else weight.detach()
+            sample = here.flatten()[:: max(1, weight.numel() // 64)][:64]
             # One dtype for all, so that the dtype is judged by its own field.
             digest.update(name.encode() + str(tuple(weight.shape)).encode())
             digest.update(sample.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
@@ -102,6 +119,7 @@ def load(
     revision: str | None = None,
     blocks: str | None = None,
     final_norm: str | None = None,
+    unembedding: str | None = None,
     **options: Any,
 ) -> LanguageModel:
     """Load a model to be read.
@@ -113,6 +131,7 @@ def load(
         revision: Branch, tag or commit on the hub.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
+        unembedding: Module path of the map to the vocabulary, likewise.
         **options: Passed to ``from_pretrained``, such as ``device_map="auto"`` or ``attn_implementation="eager"``.
 
     Raises:
@@ -136,10 +155,40 @@ def load(
             ) from None
     model.eval()
     tokenizer = read_tokenizer(source, name, revision)
-    return LanguageModel(name, revision, model, tokenizer, find_anatomy(model, blocks=blocks, final_norm=final_norm))
+    names = {"blocks": blocks, "final_norm": final_norm, "unembedding": unembedding}
+    return LanguageModel(name, revision, model, tokenizer, find_anatomy(model, **names))
 
 
-def wrap(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, name: str = "model") -> LanguageModel:
-    """Read a model that is already in memory; it is put into evaluation mode."""
+def wrap(
+    model: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    name: str = "model",
+    blocks: str | None = None,
+    final_norm: str | None = None,
+    unembedding: str | None = None,
+) -> LanguageModel:
+    """Read a model that is already in memory; it is put into evaluation mode.
+
+    Args:
+        model: A transformers causal LM, also compiled, with PEFT adapters, quantised or spread over devices; or a
+            TransformerLens ``TransformerBridge``.
+        tokenizer: Its fast tokenizer.
+        name: Name in provenances.
+        blocks: Module path of the block list, for a model that is not recognised.
+        final_norm: Module path of the final norm, likewise.
+        unembedding: Module path of the map to the vocabulary, likewise.
+
+    Raises:
+        InnerjudgeError: If there is no transformers model inside, or its anatomy is unknown.
+
+    Example:
+        >>> lm = load("reference")
+        >>> wrap(torch.nn.DataParallel(lm.model), lm.tokenizer).model is lm.model
+        True
+    """
     model.eval()
-    return LanguageModel(name, None, model, tokenizer, find_anatomy(model))
+    inner = unwrap(model)
+    with eagerly(inner):
+        anatomy = find_anatomy(inner, blocks=blocks, final_norm=final_norm, unembedding=unembedding)
+    return LanguageModel(name, None, inner, tokenizer, anatomy)

@@ -22,6 +22,7 @@ from innerjudge.extraction import (
     stream,
 )
 from innerjudge.extraction.batching import by_length, collate
+from innerjudge.models.inputs import positions
 from innerjudge.models.loading import LanguageModel
 
 READOUTS = [
@@ -123,8 +124,9 @@ def test_collate_by_hand(random_items: Any, side: Any) -> None:
     assert batch.mask.tolist() == [[0, 0, *[1] * 6] if side == "left" else [*[1] * 6, 0, 0], [1] * 8]
     assert batch.offsets.tolist() == [2 if side == "left" else 0, 0]
     real = batch.mask.bool()
-    assert batch.position_ids[0][real[0]].tolist() == [0, 1, 2, 3, 4, 5]
-    assert batch.position_ids[1].tolist() == list(range(8))
+    placed = positions(batch.mask, 0)
+    assert placed[0][real[0]].tolist() == [0, 1, 2, 3, 4, 5]
+    assert placed[1].tolist() == list(range(8))
 
 
 @given(lengths=st.lists(st.integers(6, 40), min_size=1, max_size=20), size=st.integers(1, 6))

@@ -88,7 +88,7 @@ def llama() -> Any:
 def test_parts_and_sizes(config: Any, blocks: str, norm: str, sizes: tuple[Any, ...]) -> None:
     model = made(config)
     a = find_anatomy(model)
-    assert a.blocks is model.get_submodule(blocks)
+    assert a.blocks == tuple(model.get_submodule(blocks))
     assert a.final_norm is model.get_submodule(norm)
     assert a.unembedding is model.get_output_embeddings()
     assert a.n_blocks == 3
@@ -110,7 +110,7 @@ def test_logits_of_labels_are_columns_of_all_logits(config: Any) -> None:
 
 def test_names_of_the_user_win(llama: Any) -> None:
     a = find_anatomy(llama, blocks="model.layers", final_norm="model.norm")
-    assert a.blocks is llama.model.layers
+    assert a.blocks == tuple(llama.model.layers)
 
 
 @pytest.mark.parametrize(
@@ -128,18 +128,29 @@ def test_wrong_names_are_told(llama: Any, names: dict[str, str], message: str) -
     assert "\n" not in str(caught.value)
 
 
-def test_parts_that_do_not_give_the_logits_are_refused() -> None:
-    """A scale between the parts that no config names."""
+def test_a_scale_that_no_config_names_is_found() -> None:
     model = made(EXPECTED[0][0])
-    plain = model.forward
-    model.forward = lambda *args, **kwargs: _scaled(plain(*args, **kwargs))
-    with pytest.raises(InnerjudgeError, match=r"LlamaForCausalLM, expected unembed\(final_norm\(last block\)\)"):
+    _then(model, lambda logits: logits * 1.1)
+    assert find_anatomy(model).logit_scale == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize("change", [lambda logits: logits**3, lambda logits: logits.flip(-1)])
+def test_parts_that_do_not_give_the_logits_are_refused(change: Any) -> None:
+    model = made(EXPECTED[0][0])
+    _then(model, change)
+    with pytest.raises(InnerjudgeError, match=r"LlamaForCausalLM, expected .* to equal its logits"):
         find_anatomy(model)
 
 
-def _scaled(output: Any) -> Any:
-    output.logits = output.logits * 1.1
-    return output
+def _then(model: Any, change: Any) -> None:
+    plain = model.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        output = plain(*args, **kwargs)
+        output.logits = change(output.logits)
+        return output
+
+    model.forward = forward
 
 
 class Plain(nn.Module):
@@ -153,22 +164,38 @@ class Plain(nn.Module):
         return self.inner(states)  # type: ignore[no-any-return]
 
 
-def test_an_unrecognised_norm_is_asked_for_and_then_used() -> None:
+def test_a_norm_by_neither_name_nor_class_is_found_by_its_data() -> None:
     model = made(EXPECTED[2][0])
     model.transformer.rename = Plain(model.transformer.ln_f)
     del model.transformer.ln_f
     model.transformer.__dict__["ln_f"] = model.transformer.rename  # what forward calls, hidden from the module tree
-    with pytest.raises(InnerjudgeError, match="expected a norm beside its blocks: name them"):
-        find_anatomy(model)
-    found = find_anatomy(model, final_norm="transformer.rename")
-    assert found.final_norm is model.transformer.rename
+    assert find_anatomy(model).final_norm is model.transformer.rename
 
 
-def test_a_wrong_number_of_blocks_is_refused(llama: Any) -> None:
-    model = copy.deepcopy(llama)
-    model.config.num_hidden_layers = 7
-    with pytest.raises(InnerjudgeError, match="a list of 7 blocks"):
+def test_blocks_in_no_list_are_asked_for_and_then_used() -> None:
+    """A model that keeps its blocks in a list of its own: the message shows how to name them."""
+    model = made(EXPECTED[2][0])
+    blocks = model.transformer.h
+    model.transformer.h = Row(blocks)
+    with pytest.raises(InnerjudgeError, match=r"expected a list of blocks .* name them: load\(\.\.\., blocks='model"):
         find_anatomy(model)
+    model.transformer.named = torch.nn.Sequential(*blocks)
+    assert find_anatomy(model, blocks="transformer.named").blocks == tuple(blocks)
+
+
+class Row(nn.Module):
+    """Blocks under names, handed out one by one."""
+
+    def __init__(self, blocks: nn.ModuleList) -> None:
+        super().__init__()
+        for number, block in enumerate(blocks):
+            self.add_module(f"block{number}", block)
+
+    def __iter__(self) -> Any:
+        return iter(self.children())
+
+    def __getitem__(self, place: slice) -> Any:
+        return list(self.children())[place]
 
 
 def test_the_check_leaves_nothing_behind(llama: Any) -> None:

@@ -1,0 +1,140 @@
+"""Hearing what every attention of a model receives, while its own kernel keeps computing.
+
+transformers sends most causal LMs through a registry of attention functions; each receives a block's query and key
+after norm and rotary. While somebody listens, the registry hands out functions that tell of their call. A family
+outside the registry is heard one level lower: the product that enters a softmax has the query and key as its factors.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from transformers.modeling_utils import AttentionInterface
+
+_lock = threading.Lock()
+_listeners = threading.local()
+_open = 0
+_own: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionCall:
+    """What one attention received.
+
+    Args:
+        module: The attention module; ``None`` where only its products were seen.
+        query: ``[B, H, T, head_dim]``, after norm and rotary.
+        key: ``[B, Hkv, S, head_dim]``; ``None`` if the products do not tell it (learned biases, relative positions).
+        mask: Additive or boolean, ``[B, 1 or H, T, S]``; ``None`` without (then causal, or as the module says).
+        scaling: Factor on the products; ``None`` for ``1/sqrt(head_dim)``.
+        weights: After the softmax, ``[B, H, T, S]``; ``None`` where the kernel returned none.
+        kernel: Name of the kernel; empty where only products were seen.
+        eager: The family's own function that returns weights; ``None`` if it is not known.
+        extra: What else the kernel was given (soft-cap, sinks, window, biases).
+    """
+
+    module: nn.Module | None
+    query: Tensor
+    key: Tensor | None
+    mask: Tensor | None
+    scaling: float | None
+    weights: Tensor | None
+    kernel: str = ""
+    eager: Callable[..., Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+Listener = Callable[[AttentionCall], None]
+
+
+@contextmanager
+def listening(tell: Listener) -> Iterator[None]:
+    """While open, in this thread, ``tell`` hears of every call of a registered attention function."""
+    _install()
+    earlier = getattr(_listeners, "tell", None)
+    _listeners.tell = tell
+    try:
+        yield
+    finally:
+        _listeners.tell = earlier
+        _uninstall()
+
+
+def _install() -> None:
+    """Put the telling look-ups in place; only while somebody listens, so that compiled code never meets them."""
+    global _open
+    with _lock:
+        _open += 1
+        if _open > 1:
+            return
+        for name in ("get_interface", "__getitem__"):
+            _own[name] = getattr(AttentionInterface, name)
+
+        def get_interface(self: Any, kernel: str, default: Callable[..., Any]) -> Callable[..., Any]:
+            function = _own["get_interface"](self, kernel, default)
+            return _telling(_plain(function), kernel, default)
+
+        def getitem(self: Any, kernel: str) -> Callable[..., Any]:
+            return _telling(_own["__getitem__"](self, kernel), kernel, None)
+
+        setattr(AttentionInterface, "get_interface", get_interface)  # noqa: B010 the checker knows the signature
+        setattr(AttentionInterface, "__getitem__", getitem)  # noqa: B010
+
+
+def _uninstall() -> None:
+    global _open
+    with _lock:
+        _open -= 1
+        if not _open:
+            for name, function in _own.items():
+                setattr(AttentionInterface, name, function)
+
+
+class _Telling:
+    """An attention function that tells the thread's listener of its calls."""
+
+    def __init__(self, function: Callable[..., Any], kernel: str, eager: Callable[..., Any] | None) -> None:
+        self.function, self.kernel, self.eager = function, kernel, eager
+
+    def __call__(
+        self,
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        output = self.function(module, query, key, value, attention_mask, *args, **kwargs)
+        tell: Listener | None = getattr(_listeners, "tell", None)
+        if tell is not None:
+            extra = {name: v for name, v in kwargs.items() if name not in ("scaling", "dropout")}
+            scaling = kwargs.get("scaling")
+            tell(
+                AttentionCall(
+                    module,
+                    query,
+                    key,
+                    attention_mask,
+                    scaling,
+                    output[1],
+                    self.kernel,
+                    self.eager,
+                    {**extra, "value": value},
+                )
+            )
+        return output
+
+
+def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any] | None) -> Callable[..., Any]:
+    return _Telling(function, str(kernel), eager) if getattr(_listeners, "tell", None) is not None else function
+
+
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function.function if isinstance(function, _Telling) else function

@@ -1,0 +1,181 @@
+"""The decoder blocks of a model and the residual stream through them, told by the data of one watched pass."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .data_flow import follow, multiple
+from .errors import InnerjudgeError
+from .observation import ITEMS, TOKENS, ModuleCall, Observation, own_hidden_states
+
+#: What to do about a part that was not found.
+NAME_THEM = (
+    "name them: load(..., blocks='model.layers', final_norm='model.norm', unembedding='lm_head'), with the paths that "
+    "print(model) shows"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the tensors of a residual stream lie.
+
+    Args:
+        items: Axis of the items.
+        tokens: Axis of the tokens.
+        prefix: Tokens that the model puts before those of the text.
+    """
+
+    items: int
+    tokens: int
+    prefix: int = 0
+
+    def rows(self, states: Tensor, at: Tensor) -> Tensor:
+        """States of tokens ``at`` (``[B, P]``): ``[B, P, W]``; parallel streams one after another in ``W``."""
+        lined = states.movedim((self.items, self.tokens), (0, 1)).flatten(2)
+        return lined[torch.arange(lined.shape[0], device=lined.device)[:, None], at.to(lined.device) + self.prefix]
+
+    def all_rows(self, states: Tensor) -> Tensor:
+        """States of all tokens of the text, ``[B, T, W]``."""
+        return states.movedim((self.items, self.tokens), (0, 1)).flatten(2)[:, self.prefix :]
+
+    def shaped(self, rows: Tensor, like: Sequence[int]) -> Tensor:
+        """``[N, W]`` in the layout of the model: one item of ``N`` tokens; ``like`` is the shape of its tensors."""
+        rest = [size for axis, size in enumerate(like) if axis not in (self.items, self.tokens)]
+        return rows.reshape(1, rows.shape[0], *rest).movedim((0, 1), (self.items, self.tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Where the residual stream ``h[0..L]`` is read.
+
+    Args:
+        blocks: The blocks in the order in which they run; one that runs several times stands there as often.
+        leaves: The module whose output is ``h[L]``; nearly always the last block.
+        by_input: Whether ``h[l]`` is what block ``l + 1`` was given, and not what block ``l`` gave: the two differ
+            where a model changes the stream between its blocks.
+        layout: How the tensors lie.
+        shape: Shape of the stream in the watched pass.
+    """
+
+    blocks: tuple[nn.Module, ...]
+    leaves: nn.Module
+    by_input: bool
+    layout: Layout
+    shape: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Size of the stream at one token."""
+        size = 1
+        for axis, length in enumerate(self.shape):
+            size *= 1 if axis in (self.layout.items, self.layout.tokens) else length
+        return size
+
+
+def find_stream(
+    model: nn.Module, seen: Observation, unembedding: nn.Module, named: nn.Module | None
+) -> tuple[Stream, list[Tensor]]:
+    """Blocks and stream of a watched pass, and its states ``h[0..L]`` there.
+
+    Args:
+        model: The model.
+        seen: The watched pass.
+        unembedding: The module that makes the logits.
+        named: The list of blocks if the user named it.
+
+    Raises:
+        InnerjudgeError: If no list of modules ran as blocks do.
+    """
+    family = type(model).__name__
+    if named is not None and not isinstance(named, nn.ModuleList | nn.Sequential):
+        raise InnerjudgeError(
+            f"given {family} and a {type(named).__name__}, expected a list of blocks (nn.ModuleList): {NAME_THEM}"
+        )
+    lists = [named] if named is not None else [m for m in model.modules() if isinstance(m, nn.ModuleList)]
+    ran = {children: calls for children in lists if (calls := _calls(children, seen))}
+    outer = [c for c in ran if not any(o is not c and any(m is c for m in o.modules()) for o in ran)]
+    if not outer:
+        raise InnerjudgeError(
+            f"given {family}, expected a list of blocks that each take and give the stream: {NAME_THEM}"
+        )
+    whole = any(_likeness(calls, ()) == 2 for calls in ran.values())
+    own = () if whole else own_hidden_states(model, seen)
+    best = max(outer, key=lambda children: _rank(ran[children], own, seen, unembedding))
+    kinds = {type(call.module) for call in ran[best]}
+    # Stacks of the same blocks that take turns are one stream (hierarchical reasoning models).
+    together = [c for c in outer if {type(call.module) for call in ran[c]} <= kinds]
+    if _likeness(ran[best], own) == 2 or sum(len(ran[c]) for c in together) != len(own) - 1:
+        together = [best]
+    calls = sorted((call for c in together for call in ran[c]), key=lambda call: call.start)
+    return _stream(calls, [c for c in outer if c not in together], seen, own)
+
+
+def _calls(children: Iterable[Any], seen: Observation) -> list[ModuleCall]:
+    """Calls of the members of a list, if each took and gave a stream of one shape."""
+    members = set(children)
+    calls = [call for call in seen.calls if call.module in members]
+    shapes = {() if t is None else tuple(t.shape) for call in calls for t in (call.given, call.returned)}
+    if len(shapes) != 1 or len(shape := shapes.pop()) < 3 or ITEMS not in shape:
+        return []
+    return calls
+
+
+def _rank(
+    calls: Sequence[ModuleCall], own: Sequence[Tensor], seen: Observation, unembedding: nn.Module
+) -> tuple[bool, bool, bool, int, int]:
+    """Of several stacks of blocks: the one that the logits come from, if it runs in one piece; else the likeliest."""
+    likeness = _likeness(calls, own)
+    reads = [call.given for call in seen.of(unembedding) if call.given is not None]
+    end = follow(_tensor(calls[-1].returned), (c for c in seen.calls if c.start > calls[-1].end)).end
+    reaches = bool(reads) and multiple(reads[-1], end) is not None
+    return likeness == 2 and reaches, likeness == 1, reaches, len(calls), calls[-1].end
+
+
+def _likeness(calls: Sequence[ModuleCall], own: Sequence[Tensor]) -> int:
+    """2: each block gets what the one before it gave. 1: what they get is what the model calls its hidden states."""
+    if all(_same(a.returned, b.given) for a, b in itertools.pairwise(calls)):
+        return 2
+    return int(len(own) == len(calls) + 1 and all(_same(a.given, b) for a, b in zip(calls, own, strict=False)))
+
+
+def _stream(
+    calls: list[ModuleCall], others: list[Any], seen: Observation, own: Sequence[Tensor]
+) -> tuple[Stream, list[Tensor]]:
+    given, returned = [_tensor(call.given) for call in calls], [_tensor(call.returned) for call in calls]
+    layout = _layout(tuple(given[0].shape))
+    leaves, end = calls[-1].module, returned[-1]
+    by_input = False
+    if _likeness(calls, own) != 2:
+        # Which of the two the model calls its hidden states, it says itself; its tuple may begin after the first block.
+        as_inputs = [[_same(a, b) for a, b in zip(given[1:], own[k:], strict=False)] for k in (0, 1)]
+        as_outputs = [_same(a, b) for a, b in zip(returned[:-1], own[1:], strict=False)]
+        by_input = len(own) == len(calls) + 1 and not all(as_outputs) and any(map(all, as_inputs))
+        # A block may be several modules in lists of one length (XLM): it ends with the last of them.
+        ends = [c for o in others if len(o) == len(calls) for c in seen.of(o[-1]) if c.start > calls[-1].end]
+        if by_input and ends:
+            last = max(ends, key=lambda call: call.end)
+            leaves, end = last.module, _tensor(last.returned)
+    states = [given[0], *(given[1:] if by_input else returned[:-1]), end]
+    return Stream(tuple(c.module for c in calls), leaves, by_input, layout, tuple(given[0].shape)), states
+
+
+def _layout(shape: tuple[int, ...]) -> Layout:
+    items = shape.index(ITEMS)
+    if TOKENS in shape:
+        return Layout(items, shape.index(TOKENS))
+    return Layout(items, items + 1, shape[items + 1] - TOKENS)
+
+
+def _same(a: Tensor | None, b: Tensor | None) -> bool:
+    return a is not None and b is not None and a.shape == b.shape and torch.equal(a, b.to(a.device))
+
+
+def _tensor(states: Tensor | None) -> Tensor:
+    assert states is not None
+    return states

@@ -1,0 +1,180 @@
+"""The attention heads of every block: how many, how large, grouped how, rotated or not, told by the watched pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .attention_calls import AttentionCall
+from .blocks import Stream
+from .data_flow import multiple
+from .observation import ITEMS, TOKENS, ModuleCall, Observation
+from .rotary import Rotation, before_rotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heads:
+    """Softmax attention of one block.
+
+    Args:
+        n_heads: Query heads.
+        n_kv_heads: Key heads; query head ``h`` reads key head ``h // (n_heads // n_kv_heads)``.
+        head_dim: Size of a query and of a key; latent attention: of both parts together.
+        registered: Whether it goes through transformers' attention registry; else its products are heard.
+        rotary: Whether queries and keys are rotated in this block.
+        window: Tokens that a query sees, itself included; ``None`` for all.
+        softcap: Soft-cap on the attention logits; ``None`` without.
+        sinks: Whether the softmax has a learned sink beside the keys, so that weights sum to less than 1.
+        query_factor: What the model multiplied its queries with in place of scaling the products; divided out.
+        token_keys: Whether there is one key a token; compressed or hashed keys are none.
+        unreadable: Why queries and keys of this block have no product to be read; empty if they have.
+        output: The module that reads the heads' outputs, one head after another in its input; ``None`` if unknown.
+    """
+
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    registered: bool
+    rotary: bool
+    window: int | None = None
+    softcap: float | None = None
+    sinks: bool = False
+    query_factor: float = 1.0
+    token_keys: bool = True
+    unreadable: str = ""
+    output: nn.Module | None = None
+
+
+def find_heads(seen: Observation, stream: Stream) -> tuple[tuple[Heads, ...], ...]:
+    """Attentions of each block in the order in which they ran; none in a block without softmax attention."""
+    blocks = set(stream.blocks)
+    found = []
+    rotates = bool(seen.rotations) or not _promises_rotary(seen)
+    for block in sorted((c for c in seen.calls if c.module in blocks), key=lambda call: call.start):
+        heard = [(at, call) for at, call in seen.attention if block.start <= at <= block.end]
+        heard = [(at, call) for at, call in heard if call.kernel != "products"] or heard
+        rotations = [r for at, r in seen.rotations if block.start <= at <= block.end]
+        calls = [(at, c) for k, (at, c) in enumerate(heard) if not repeats(c, [other for _, other in heard[:k]])]
+        inner = [c for c in seen.calls if block.start < c.start < block.end]
+        found.append(
+            tuple(
+                replace(_heads(c, rotations, inner, stream, rotates), output=_output(at, c, inner))
+                for at, c in calls
+                if of_text(c, ITEMS)
+            )
+        )
+    return tuple(found)
+
+
+def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None) -> bool:
+    """Whether the first ``tokens`` keys are those of the tokens; compressed or hashed keys are none.
+
+    More keys than tokens are told apart by the mask: a token sees its own key, and none of a later token.
+
+    Args:
+        call: The attention.
+        tokens: How many tokens there are.
+        at: The token of each item that is asked about, ``[B]``; ``None`` for all.
+    """
+    if call.query.shape[-2] != tokens or (call.key is not None and call.key.shape[-2] < tokens):
+        return False
+    if call.key is None or call.key.shape[-2] == tokens:
+        return True
+    if not isinstance(call.mask, Tensor) or call.mask.ndim != 4:
+        return False
+    square = call.mask[..., :tokens, :tokens].expand(call.query.shape[0], -1, -1, -1)[:, 0]
+    visible = square if square.dtype == torch.bool else square > torch.finfo(square.dtype).min / 2
+    order = torch.arange(tokens, device=visible.device)
+    own, later = (order[:, None] == order).expand_as(visible), (order[:, None] < order).expand_as(visible)
+    if at is not None:
+        rows = torch.arange(visible.shape[0], device=visible.device)
+        visible, own, later = (part[rows, at.to(visible.device)] for part in (visible, own, later))
+    return bool(visible[own].all()) and not bool(visible[later].any())
+
+
+def repeats(call: AttentionCall, earlier: Sequence[AttentionCall]) -> bool:
+    """Whether an attention is an earlier one once more, for another part of the values (DiffLlama)."""
+    return any(call.query is c.query and call.key is c.key for c in earlier)
+
+
+def of_text(call: AttentionCall, items: int) -> bool:
+    """Whether an attention has the items of the pass; one over experts, codes or images has not."""
+    return call.query.ndim == 4 and call.query.shape[0] == items
+
+
+def _heads(
+    call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall], stream: Stream, rotates: bool
+) -> Heads:
+    query, key, extra = call.query, call.key, call.extra
+    window = extra.get("sliding_window")
+    tokens = TOKENS + stream.layout.prefix
+    of_tokens = token_keys(call, tokens)
+    reason = ""
+    if key is None:
+        reason = "adds learned terms to the product of query and key (relative positions)"
+    elif not of_tokens:
+        reason = f"attends to {key.shape[-2]} keys for {TOKENS} tokens: its keys are no tokens (compressed or hashed)"
+    elif not rotates:
+        reason = "rotates queries and keys where it cannot be seen"
+    return Heads(
+        n_heads=query.shape[1],
+        n_kv_heads=query.shape[1] if key is None else key.shape[1],
+        head_dim=query.shape[-1],
+        registered=call.kernel != "products",
+        rotary=bool(rotations),
+        window=window if isinstance(window, int) and window > 0 else None,
+        softcap=_number(extra.get("softcap")),
+        sinks=isinstance(extra.get("s_aux"), Tensor),
+        query_factor=1.0 if reason else _query_factor(call, rotations, inner),
+        token_keys=of_tokens,
+        unreadable=reason,
+    )
+
+
+def _output(at: int, call: AttentionCall, inner: Sequence[ModuleCall]) -> nn.Module | None:
+    """The first module after an attention that is given all its heads side by side."""
+    for inside in inner:
+        given = inside.given
+        if inside.start > at and given is not None and given.ndim == 3:
+            return inside.module if given.shape[-1] % call.query.shape[1] == 0 else None
+    return None
+
+
+def _query_factor(call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall]) -> float:
+    """The attention's scale if it was applied to the queries: their projection times it is what the attention got."""
+    if call.kernel != "products" and call.scaling != 1.0:
+        return 1.0
+    query = call.query
+    at = torch.arange(query.shape[2], device=query.device).expand(query.shape[0], -1)
+    rows = before_rotation(query, at, rotations) if rotations else query
+    if rows is None:
+        return 1.0
+    flat = rows.transpose(1, 2).flatten(2)
+    for inside in inner:
+        states = inside.returned
+        if states is None or states.ndim != 3 or states.shape[-1] < flat.shape[-1]:
+            continue
+        states = states if states.shape[:2] == flat.shape[:2] else states.transpose(0, 1)
+        if states.shape[:2] == flat.shape[:2] and (factor := multiple(flat, states[..., : flat.shape[-1]])):
+            return factor if factor < 1.0 and _is_scale(factor, call) else 1.0
+    return 1.0
+
+
+def _is_scale(factor: float, call: AttentionCall) -> bool:
+    """Whether a factor is ``1/sqrt(head_dim)`` or the scale that the attention module names."""
+    named = [getattr(call.module, name, None) for name in ("scaling", "scale", "softmax_scale")]
+    scales = [call.query.shape[-1] ** -0.5, *(float(n) for n in named if isinstance(n, float))]
+    return any(abs(factor - scale) <= 1e-2 * scale for scale in scales)
+
+
+def _promises_rotary(seen: Observation) -> bool:
+    """Whether a module of the model that ran makes cosines and sines."""
+    return any("rotary" in type(call.module).__name__.lower() for call in seen.calls)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and value else None

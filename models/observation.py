@@ -1,0 +1,185 @@
+"""One short pass of a model, watched: which modules ran, in which order, on what, and what they gave.
+
+Parts of a model are told by what they do in it, not by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .attention_calls import AttentionCall, listening
+from .attention_products import AttentionProducts
+from .errors import InnerjudgeError
+from .rotary import Rotation, watched_rotations
+
+#: Items and tokens of the watched pass: two primes, so that the axes of every tensor can be told by their sizes.
+ITEMS, TOKENS = 3, 7
+
+
+@dataclass(slots=True)
+class ModuleCall:
+    """One call of one module.
+
+    Args:
+        name: Path of the module in the model.
+        module: The module.
+        given: First floating tensor that it was given.
+        returned: First floating tensor that it gave.
+        start: Place in the order of all starts and ends.
+        end: The same, of its end.
+    """
+
+    name: str
+    module: nn.Module
+    given: Tensor | None
+    returned: Tensor | None
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Observation:
+    """What was seen in one pass.
+
+    Args:
+        ids: Token ids, ``[ITEMS, TOKENS]``.
+        calls: Calls of modules, in the order of their starts.
+        attention: Calls of attention functions, each with its place in the order of starts and ends.
+        rotations: Calls of rotary functions, likewise.
+        output: What the model returned.
+    """
+
+    ids: Tensor
+    calls: list[ModuleCall] = field(default_factory=list)
+    attention: list[tuple[int, AttentionCall]] = field(default_factory=list)
+    rotations: list[tuple[int, Rotation]] = field(default_factory=list)
+    output: Any = None
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits of the pass, ``[ITEMS, TOKENS, vocabulary]``."""
+        return self.output.logits  # type: ignore[no-any-return]
+
+    def of(self, module: nn.Module) -> list[ModuleCall]:
+        """Calls of one module, in order."""
+        return [call for call in self.calls if call.module is module]
+
+
+@torch.no_grad()
+def observe(model: Any) -> Observation:
+    """Run a short pass and keep what every module was given and gave.
+
+    Raises:
+        InnerjudgeError: If the model does not run on token ids alone, or gives no logits.
+    """
+    seen = Observation(probe_ids(model))
+    family = type(model).__name__
+    given = {"input_ids": seen.ids, "attention_mask": torch.ones_like(seen.ids), "use_cache": False}
+    with _watched(model, seen):
+        try:
+            seen.output = model(**given)
+        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError) as error:
+            raise InnerjudgeError(
+                f"given {family}, expected a model that runs on token ids alone, which failed with "
+                f"{type(error).__name__} ({' '.join(str(error).split())[:160]}): read its language model by itself"
+            ) from error
+    logits = getattr(seen.output, "logits", None)
+    if not isinstance(logits, Tensor) or logits.shape[:2] != seen.ids.shape:
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else None
+        raise InnerjudgeError(
+            f"given {family}, whose logits for ids of shape {tuple(seen.ids.shape)} have shape {shape}, expected one "
+            "row a token: choose a model that generates text left to right"
+        )
+    return seen
+
+
+@torch.no_grad()
+def own_hidden_states(model: Any, seen: Observation) -> tuple[Tensor, ...]:
+    """What the model itself returns as its hidden states in the watched pass; none if it has no such thing."""
+    try:
+        output = model(
+            input_ids=seen.ids, attention_mask=torch.ones_like(seen.ids), use_cache=False, output_hidden_states=True
+        )
+    except (TypeError, ValueError, RuntimeError):
+        return ()
+    return tuple(getattr(output, "hidden_states", None) or ())
+
+
+def probe_ids(model: Any) -> Tensor:
+    """Ids of ordinary tokens, ``[ITEMS, TOKENS]``: none that the config calls special."""
+    special: set[int] = set()
+    for config in (model.config, model.config.get_text_config(decoder=True)):
+        for name, value in config.to_dict().items():
+            if "token" in name and name.endswith(("_id", "_ids", "_index")):
+                special |= {v for v in (value if isinstance(value, list) else [value]) if isinstance(v, int)}
+    embedding = model.get_input_embeddings()
+    size = int(getattr(embedding, "num_embeddings", 0) or model.config.get_text_config(decoder=True).vocab_size)
+    step = max(1, size // (2 * ITEMS * TOKENS))
+    ordinary = [token for token in range(size // 4, size, step) if token not in special]
+    ordinary = (ordinary or [0]) * (ITEMS * TOKENS)
+    return torch.tensor(ordinary[: ITEMS * TOKENS], device=input_device(model)).view(ITEMS, TOKENS)
+
+
+def input_device(model: Any) -> torch.device:
+    """Where token ids go: the device on which the input embedding runs."""
+    embedding = model.get_input_embeddings()
+    hook = getattr(embedding, "_hf_hook", None)  # of accelerate, where weights are offloaded
+    device = getattr(hook, "execution_device", None)
+    if device is not None:
+        return torch.device(device)
+    return next((p.device for p in embedding.parameters() if not p.is_meta), torch.device("cpu"))
+
+
+def floating(values: Any) -> Tensor | None:
+    """First floating tensor of what a module was given or gave; outputs may be tuples, lists or mappings."""
+    if isinstance(values, Tensor):
+        return values if values.is_floating_point() else None
+    inner = values.values() if isinstance(values, dict) else values if isinstance(values, tuple | list) else ()
+    return next((found for found in map(floating, inner) if found is not None), None)
+
+
+@contextmanager
+def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
+    clock = 0
+    running: list[ModuleCall] = []
+    names = {module: name for name, module in model.named_modules()}
+
+    def heard(call: AttentionCall) -> None:
+        seen.attention.append((clock, call))
+
+    def rotated(rotation: Rotation) -> None:
+        seen.rotations.append((clock, rotation))
+
+    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        nonlocal clock
+        clock += 1
+        given = floating(kwargs.get("hidden_states")) if not args else None
+        call = ModuleCall(
+            names[module], module, given if given is not None else floating((*args, kwargs)), None, clock, 0
+        )
+        running.append(call)
+        seen.calls.append(call)
+
+    def after(module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+        nonlocal clock
+        clock += 1
+        call = running.pop()
+        call.returned, call.end = floating(output), clock
+
+    handles = []
+    for module in names:
+        handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        handles.append(module.register_forward_hook(after))
+    products = AttentionProducts(ITEMS, lambda: bool(running), heard)
+    try:
+        with listening(heard), watched_rotations(names, rotated), products:
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,172 @@
+"""Queries and keys as they were before the rotary embedding: what went into the model's own function.
+
+Undoing a rotation would need to know in which blocks, dimensions and order a family rotates. Instead the functions of
+the modelling file that rotate are watched, and their output must be the query or key that the attention then received:
+as it is, as a part of the head's dimensions (partial rotary, latent attention), or times a factor a token (a norm
+without weights after the rotation, a temperature). All three commute with a rotation; a norm with weights does not.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .errors import UnreadableError
+
+#: Input and output of one call of a rotary function, in the layout of the model.
+Rotation = tuple[Tensor, Tensor]
+
+_TIGHT = 1e-5
+
+_lock = threading.Lock()
+_listeners = threading.local()
+#: (Owner, name) of a wrapped function -> how many watch it, and the function itself.
+_wrapped: dict[tuple[Any, str], list[Any]] = {}
+
+
+def rotary_functions(owner: Any) -> list[str]:
+    """Names of the functions of a modelling file, or of a class, that rotate, such as ``apply_rotary_pos_emb``.
+
+    Example:
+        >>> from transformers.models.llama import modeling_llama
+        >>> rotary_functions(modeling_llama)
+        ['apply_rotary_pos_emb']
+    """
+    return [
+        name
+        for name, value in vars(owner).items()
+        if "apply" in name and ("rot" in name or "rope" in name) and callable(getattr(value, "__func__", value))
+    ]
+
+
+@contextmanager
+def watched_rotations(modules: Iterable[nn.Module], tell: Callable[[Rotation], None]) -> Iterator[None]:
+    """While open, in this thread, ``tell`` hears of every call of the rotary functions that ``modules`` can name."""
+    classes = {c for m in modules for c in type(m).__mro__ if not c.__module__.startswith("torch.")} - {object}
+    names = {c.__module__ for c in classes}
+    if any(name.startswith("transformer_lens.") for name in names):
+        names.add("transformers.models.llama.modeling_llama")  # whose function its bridges call, whatever the family
+    owners: set[Any] = classes | {sys.modules[name] for name in names if name in sys.modules}
+    places = [(owner, name) for owner in owners for name in rotary_functions(owner)]
+    with _lock:
+        for place in places:
+            _install(*place)
+    earlier = getattr(_listeners, "tell", None)
+    _listeners.tell = tell
+    try:
+        yield
+    finally:
+        _listeners.tell = earlier
+        with _lock:
+            for place in places:
+                _uninstall(*place)
+
+
+def _install(owner: Any, name: str) -> None:
+    """Wrap a function while at least one thread watches; afterwards the modelling file is as it was."""
+    entry = _wrapped.setdefault((owner, name), [0, vars(owner)[name]])
+    entry[0] += 1
+    if entry[0] == 1:
+        original = entry[1]
+        telling = _telling(getattr(original, "__func__", original))
+        setattr(owner, name, staticmethod(telling) if isinstance(original, staticmethod) else telling)
+
+
+def _uninstall(owner: Any, name: str) -> None:
+    entry = _wrapped[owner, name]
+    entry[0] -= 1
+    if not entry[0]:
+        setattr(owner, name, _wrapped.pop((owner, name))[1])
+
+
+def before_rotation(rows: Tensor, at: Tensor, rotations: Sequence[Rotation]) -> Tensor | None:
+    """Rows of queries or keys as they were before the rotary embedding; ``None`` if no rotation explains them.
+
+    Args:
+        rows: Queries or keys as the attention received them, ``[B, heads, N, head_dim]``.
+        at: Their token indices, ``[B, N]``.
+        rotations: What the rotary functions took and gave in this block.
+
+    Returns:
+        ``[B, heads, N, head_dim]``. Dimensions beyond the rotary ones are passed through.
+    """
+    for given, turned in rotations:
+        for layout in ((given, turned), (given.transpose(1, 2), turned.transpose(1, 2))):
+            for pair in _rows(*layout, rows, at):
+                if (found := _explained(rows, *pair)) is not None:
+                    return found
+    return None
+
+
+def refusal(family: str) -> UnreadableError:
+    """The error for queries and keys that no rotation explains."""
+    return UnreadableError(
+        f"given {family}, whose queries and keys are changed after the rotary embedding by more than a factor (a norm "
+        "with weights), expected them as it gave them: use rotary='after' or Attention-score",
+        {"qk/before"},
+    )
+
+
+def select(states: Tensor, at: Tensor) -> Tensor:
+    """Rows ``at`` (``[B, N]``) of ``[B, heads, T, d]``: ``[B, heads, N, d]``."""
+    rows = torch.arange(states.shape[0], device=states.device)[:, None]
+    return states[rows, :, at].transpose(1, 2)
+
+
+def _rows(given: Tensor, turned: Tensor, rows: Tensor, at: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows of a rotation in the layout of ``rows``, if its sizes can be theirs."""
+    if given.ndim != 4 or given.shape != turned.shape or given.shape[-1] > rows.shape[-1]:
+        return
+    if given.shape[0] not in (1, rows.shape[0]) or rows.shape[1] % given.shape[1]:
+        return
+    if given.shape[2] <= int(at.max()):
+        return
+    plain, own = (select(states.expand(rows.shape[0], -1, -1, -1), at) for states in (given, turned))
+    # Key heads may have been repeated for the query heads already: each in turn, or all of them again (JetMoE).
+    times = rows.shape[1] // given.shape[1]
+    yield plain.repeat_interleave(times, 1), own.repeat_interleave(times, 1)
+    if times > 1 and given.shape[1] > 1:
+        yield plain.repeat(1, times, 1, 1), own.repeat(1, times, 1, 1)
+
+
+def _explained(rows: Tensor, given: Tensor, turned: Tensor) -> Tensor | None:
+    size = turned.shape[-1]
+    # The rotary dimensions come first or last; anywhere else would be a family of its own.
+    for start in dict.fromkeys((0, rows.shape[-1] - size)):
+        part = rows[..., start : start + size]
+        if torch.equal(part, turned):
+            factor = torch.ones_like(part[..., :1])
+        else:
+            # fp32: the factor of a half-precision row is only as good as the row.
+            wide, own = part.float(), turned.float()
+            factor = (wide * own).sum(-1, keepdim=True) / own.square().sum(-1, keepdim=True).clamp(min=1e-30)
+            tolerance = _TIGHT if rows.dtype in (torch.float32, torch.float64) else 2 * torch.finfo(rows.dtype).eps
+            if (wide - factor * own).norm() > tolerance * wide.norm():
+                continue
+        unturned = (given.float() * factor).to(rows.dtype)
+        return torch.cat((rows[..., :start], unturned, rows[..., start + size :]), dim=-1)
+    return None
+
+
+def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def rotate(*args: Any, **kwargs: Any) -> Any:
+        output = function(*args, **kwargs)
+        tell: Callable[[Rotation], None] | None = getattr(_listeners, "tell", None)
+        if tell is not None:
+            outputs = output if isinstance(output, tuple) else (output,)
+            given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor) and value.ndim == 4]
+            for turned in outputs:  # cosine and sine, if among what was given, have other shapes
+                match = next((k for k, value in enumerate(given) if value.shape == turned.shape), None)
+                if match is not None:
+                    tell((given.pop(match), turned))
+        return output
+
+    return rotate

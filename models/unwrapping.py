@@ -1,0 +1,62 @@
+"""The transformers model inside whatever it was wrapped in: compiled, adapted (PEFT), or a TransformerBridge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from .errors import InnerjudgeError
+
+
+def unwrap(model: Any) -> PreTrainedModel:
+    """The transformers model that is read when ``model`` is.
+
+    Taken apart, in any nesting: ``torch.compile(model)`` (its eager modules are run), PEFT models whose adapters are
+    inside the modules (LoRA and its kin), ``DataParallel``, and a TransformerLens ``TransformerBridge`` (the model that
+    it drives, its components in place).
+
+    Raises:
+        InnerjudgeError: If there is no transformers model inside, or one that reads virtual tokens (prompt and prefix
+            tuning): their states are not at the positions of the text.
+
+    Example:
+        >>> from transformers import GPT2Config, GPT2LMHeadModel
+        >>> model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=16))
+        >>> unwrap(torch.nn.DataParallel(model)) is model
+        True
+    """
+    given = type(model).__name__
+    while not isinstance(model, PreTrainedModel):
+        virtual = [name for name, one in getattr(model, "peft_config", {}).items() if one.is_prompt_learning]
+        if virtual:
+            raise InnerjudgeError(
+                f"given {given} whose adapter {virtual[0]!r} puts virtual tokens before the text, expected adapters "
+                "inside the modules (LoRA and its kin): read the model without it, or merge another kind of adapter"
+            )
+        inner = next((getattr(model, name) for name in ("_orig_mod", "original_model") if hasattr(model, name)), None)
+        if inner is None and hasattr(model, "get_base_model"):
+            inner = model.get_base_model()
+        if inner is None and isinstance(model, nn.DataParallel):
+            inner = model.module
+        if inner is None:
+            raise InnerjudgeError(
+                f"given {given}, expected a transformers model, or one compiled, adapted by PEFT or bridged by "
+                "TransformerLens: load it with AutoModelForCausalLM.from_pretrained, or with innerjudge.load"
+            )
+        model = inner
+    return model
+
+
+@contextmanager
+def eagerly(model: nn.Module) -> Iterator[None]:
+    """While open, modules of ``model`` that were compiled run as they are written: compiled code calls no new hooks."""
+    if any(m._compiled_call_impl is not None for m in model.modules()):
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    else:
+        yield

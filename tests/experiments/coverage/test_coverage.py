@@ -1,0 +1,148 @@
+"""Every registered causal LM against its oracles, and the committed table against what they say today."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from innerjudge.experiments.coverage.checks import ASPECTS, Coverage, check_type
+from innerjudge.experiments.coverage.lens_oracle import check_transformer_lens
+from innerjudge.experiments.coverage.shrink import registered_types, small_config
+from innerjudge.experiments.coverage.small_model import random_items, readable, small_model
+from innerjudge.experiments.coverage.table import COLUMNS, FOLDER, LENS, differences, markdown, read, totals
+from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, extract
+
+TABLE, VERSIONS = read()
+#: Types whose TransformerLens column is looked at again here; the script looks at all.
+LENS_TYPES = (
+    "bloom",
+    "falcon",
+    "gemma2",
+    "gpt2",
+    "gpt_neox",
+    "gptj",
+    "llama",
+    "olmo2",
+    "opt",
+    "phi3",
+    "qwen2",
+    "qwen3",
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("model_type", registered_types())
+def test_type_is_as_committed(model_type: str) -> None:
+    found = check_type(model_type).found
+    assert not differences({model_type: TABLE.get(model_type, {})}, {model_type: found}, ASPECTS)
+    assert not [said for said in found.values() if said.startswith("WRONG")]
+
+
+@pytest.mark.parametrize("model_type", LENS_TYPES)
+def test_transformer_lens_is_as_committed(model_type: str) -> None:
+    pytest.importorskip("transformer_lens")
+    assert check_transformer_lens(model_type) == TABLE[model_type][LENS]
+
+
+def test_every_type_has_a_result_or_a_reason() -> None:
+    assert sorted(TABLE) == registered_types()
+    assert all(cells[column] for cells in TABLE.values() for column in COLUMNS)
+
+
+def test_the_bars_are_held() -> None:
+    count = totals(TABLE)
+    assert min(count["hidden"], count["lens"], count["early stop"]) >= 150
+    assert min(count["attention"], count["qk before"], count["qk after"]) >= 130
+
+
+def test_markdown_is_what_the_script_writes() -> None:
+    assert (FOLDER / "coverage.md").read_text(encoding="utf-8") == markdown(TABLE, VERSIONS)
+
+
+#: Other shapes than the rule's: head sizes, groups, windows, rotary, soft-caps, ties.
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("llama", {"num_key_value_heads": 1, "head_dim": 24, "tie_word_embeddings": True}),
+    ("llama", {"num_key_value_heads": 4, "attention_bias": True}),
+    (
+        "llama",
+        {
+            "rope_parameters": {
+                "rope_type": "llama3",
+                "rope_theta": 1e4,
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 16,
+            }
+        },
+    ),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": 3, "max_window_layers": 2}),
+    ("mistral", {"sliding_window": 3}),
+    ("gemma2", {"attn_logit_softcapping": None, "final_logit_softcapping": None, "tie_word_embeddings": False}),
+    ("gemma3_text", {"final_logit_softcapping": 2.0, "sliding_window": 2}),
+    ("phi", {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.25}}),
+    ("gpt_neox", {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 1.0}}),
+    ("gpt_neox", {"use_parallel_residual": False, "tie_word_embeddings": True}),
+    ("falcon", {"alibi": True, "new_decoder_architecture": False, "multi_query": False}),
+    ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    ("bloom", {"apply_residual_connection_post_layernorm": True}),
+    ("opt", {"do_layer_norm_before": False}),
+    ("opt", {"word_embed_proj_dim": 16}),
+    ("gpt_bigcode", {"multi_query": False}),
+    ("gpt2", {"scale_attn_by_inverse_layer_idx": True, "tie_word_embeddings": False}),
+    ("cohere", {"use_qk_norm": True, "logit_scale": 3.0}),
+    ("stablelm", {"qk_layernorm": True, "use_parallel_residual": True}),
+    ("minicpm3", {"dim_model_base": 16, "scale_depth": 2.0}),
+    ("granite", {"logits_scaling": 0.5}),
+    ("rwkv", {"num_hidden_layers": 7}),
+    ("gpt_oss", {"sliding_window": 2, "num_attention_heads": 8}),
+    ("mpt", {"attn_config": {"alibi": False, "qk_ln": True}}),
+    ("bert", {"is_decoder": False}),
+]
+
+
+@pytest.mark.parametrize(("model_type", "changes"), VARIANTS, ids=lambda v: v if isinstance(v, str) else "-".join(v))
+def test_other_shapes_of_a_type(model_type: str, changes: dict[str, Any]) -> None:
+    coverage = check_type(model_type, **changes)
+    assert coverage.found == dict.fromkeys(ASPECTS, "pass") or model_type in ("rwkv",)
+    assert not [said for said in coverage.found.values() if said.startswith("WRONG")]
+    assert coverage.passes("hidden")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("model_type", ["cohere", "gemma2", "gpt2", "llama", "minicpm3", "qwen3", "recurrent_gemma"])
+def test_half_precision(model_type: str, dtype: torch.dtype) -> None:
+    """Found as in single precision, and read to the digits that the type has."""
+    exact = readable(small_model(small_config(model_type)))
+    half = readable(small_model(small_config(model_type)).to(dtype))
+    assert (half.anatomy.logit_scale, half.anatomy.softcap) == (exact.anatomy.logit_scale, exact.anatomy.softcap)
+    items = random_items(exact, (11, 8))
+    readouts = [HiddenStates("score"), LabelLogits("score"), QueryKey("after"), QueryKey("before"), AttentionWeights()]
+    a, b = (extract(lm, items, readouts) for lm in (exact, half))
+    for name in a.arrays:
+        assert abs(a[name] - b[name]).max() < 0.15 * abs(a[name]).max(), name
+
+
+def test_a_wrong_reading_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oracles can fail: a norm that is left out, a scale, a head order, a rotation."""
+    from innerjudge.extraction import attention
+
+    def result() -> Coverage:
+        return check_type("qwen3")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("innerjudge.models.anatomy.Anatomy.normed", lambda _a, states: states * 1.001)
+        found = {k: v for k, v in result().found.items() if v != "pass"}
+        assert any("WRONG" in said or "to equal its logits" in said for said in found.values())
+    with monkeypatch.context() as patch:
+        plain = attention.products
+        patch.setattr(attention, "products", lambda q, k: plain(q.flip(1), k))
+        assert not result().passes("qk after")
+    with monkeypatch.context() as patch:
+        patch.setattr(attention.AttentionTap, "_unrotated", lambda _t, query, key, *_at: (query, key))
+        assert not result().passes("qk before")
