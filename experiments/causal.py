@@ -12,7 +12,8 @@ from ..models.errors import InnerjudgeError
 from ..models.items import Choice
 from ..models.loading import LanguageModel
 from ..probes.letters import LetterLogits
-from .views import Passes, choice_features
+from .passes import Passes
+from .views import choice_features
 
 
 @dataclass(frozen=True, slots=True)
