@@ -23,8 +23,8 @@ def check_transformer_lens(model_type: str) -> str:
     """``"pass"`` if all that both libraries read agrees; else what differs, or why TransformerLens does not load it.
 
     Compared are ``hook_resid_pre`` and ``hook_resid_post`` of every block, and, where the bridge has them,
-    ``attn.hook_pattern`` and the products of ``attn.hook_q`` with ``attn.hook_k`` and of ``attn.hook_rot_q`` with
-    ``attn.hook_rot_k``.
+    ``attn.hook_pattern`` and the products of ``attn.hook_q`` with ``attn.hook_k`` (behind a q/k norm if there is one)
+    and of ``attn.hook_rot_q`` with ``attn.hook_rot_k``.
     """
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -75,6 +75,8 @@ def _compare(lm: LanguageModel, item: Any, cache: Any) -> str:
             continue
         for block, heads in enumerate(lm.anatomy.heads):
             keys = [f"blocks.{block}.attn.{name}" for name in names]
+            if readout == QueryKey("before") and f"{keys[0]}_normed" in cache:
+                keys = [f"{key}_normed" for key in keys]  # hook_q itself is before a q/k norm
             if len(heads) != 1 or not all(key in cache for key in keys):
                 continue
             held = [cache[key][0] for key in keys]
