@@ -57,7 +57,7 @@ def draw_spread(panel: Axes, comparison: Comparison, judge: str, colour: str) ->
         panel.set_xticks(known, [f"{value:.3g}" for value in known])
     else:  # a small panel has room for few labels, and none for many digits
         panel.xaxis.set_major_locator(MaxNLocator(4))
-        panel.ticklabel_format(axis="x", style="sci", scilimits=(-2, 4), useMathText=True)
+        panel.ticklabel_format(axis="x", style="sci", scilimits=(-2, 4), useMathText=False)
         panel.xaxis.get_offset_text().set_fontsize(7)
     panel.set_ylabel("share", fontsize=7.5)
     panel.set_ylim(bottom=0)

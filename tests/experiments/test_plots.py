@@ -141,6 +141,8 @@ def test_numbers_under_a_small_panel_stand_apart(scores: list[float]) -> None:
     )  # fmt: skip
     figure = drawn(plots.score_distributions(comparison))
     labels = [t for t in figure.axes[0].get_xticklabels() if t.get_text()]
+    # The report's style shows a dollar sign as it is, so numbers must not be written as formulas.
+    assert not [t.get_text() for t in (*labels, figure.axes[0].xaxis.get_offset_text()) if "$" in t.get_text()]
     boxes = [b for b in (t.get_window_extent() for t in labels) if b.width]
     inside = sorted((b.x0, b.x1) for b in boxes)
     assert len(inside) >= 2

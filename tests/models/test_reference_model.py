@@ -70,7 +70,6 @@ def test_generation_stops_by_itself(reference):
 
 def test_accuracies_on_a_few_held_out_items(reference):
     model, tokenizer = reference
-    torch.set_num_threads(2)
     traces = sampled_traces(model, tokenizer, solve.problems(64, seed=HELD), k=1, seed=0)
     assert 0.3 < sum(bool(t.correct) for t in traces) / 64 < 0.9
     items = choose.choices(64, seed=HELD)
