@@ -118,7 +118,7 @@ def _heads(
         reason = "adds learned terms to the product of query and key (relative positions)"
     elif not of_tokens:
         reason = f"attends to {key.shape[-2]} keys for {TOKENS} tokens: its keys are no tokens (compressed or hashed)"
-    elif not rotates:
+    elif not rotates and not _as_projected(query, inner):
         reason = "rotates queries and keys where it cannot be seen"
     return Heads(
         n_heads=query.shape[1],
@@ -142,6 +142,20 @@ def _output(at: int, call: AttentionCall, inner: Sequence[ModuleCall]) -> nn.Mod
         if inside.start > at and given is not None and given.ndim == 3:
             return inside.module if given.shape[-1] % call.query.shape[1] == 0 else None
     return None
+
+
+def _as_projected(query: Tensor, inner: Sequence[ModuleCall]) -> bool:
+    """Whether every query is, as it is, part of what one module gave: then nothing rotated it (Falcon with ALiBi)."""
+    for inside in inner:
+        states = inside.returned
+        if states is None or states.ndim != 3 or states.shape[-1] % query.shape[-1]:
+            continue
+        parts = states.unflatten(-1, (-1, query.shape[-1])).transpose(1, 2)
+        if parts.shape[0] == query.shape[0] and parts.shape[2:] == query.shape[2:]:
+            same = (query[:, :, None] == parts[:, None]).all(-1).all(-1)
+            if bool(same.any(-1).all()):
+                return True
+    return False
 
 
 def _query_factor(call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall]) -> float:
