@@ -138,7 +138,8 @@ def _products(coverage: Coverage, lm: LanguageModel, item: Encoded, own: Truth) 
         return
     kinds = {f"qk/{rotary}" for rotary in ("before", "after") if coverage.passes(f"qk {rotary}")}
     found = products(lm, item, kinds)
-    if coverage.passes("attention") and lm.model.config.model_type not in BIASED:
+    biased = lm.model.config.model_type in BIASED or getattr(lm.model.config, "alibi", False)
+    if coverage.passes("attention") and not biased:
         theirs = _by_block(lm, own)
         for block, heads in enumerate(lm.anatomy.heads):
             for weights in theirs.get(block, ())[: len(heads) == 1]:
