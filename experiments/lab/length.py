@@ -11,8 +11,7 @@ from scipy.stats import rankdata
 from ..accuracy import accuracy
 from ..correlation import spearman
 from ..statistic import Statistic, Values, combine, finite, require_same_length
-from .consistency import denoised, flip_probability
-from .position import Preferences
+from .position import Preferences, denoised_gap, right_where_known
 
 
 def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values) -> Statistic:
@@ -31,7 +30,9 @@ def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values
         1.0
     """
     longer, shorter = _sides(preferences, verdicts, lengths)
-    return combine([accuracy(_ones(longer), longer), accuracy(_ones(shorter), shorter)], lambda a, b: a - b)
+    return combine(
+        [accuracy(right_where_known(longer), longer), accuracy(right_where_known(shorter), shorter)], lambda a, b: a - b
+    )
 
 
 def length_bias_denoised(
@@ -50,12 +51,7 @@ def length_bias_denoised(
         1.0
     """
     runs = [_sides(preferences, column, lengths) for column in repeats]
-    sides = []
-    for side in (0, 1):
-        columns = [run[side] for run in runs]
-        seen = combine([accuracy(_ones(c), c) for c in columns], lambda *v: sum(v) / len(v))
-        sides.append(denoised(seen, flip_probability(columns, published=published)))
-    return combine(sides, lambda a, b: a - b)
+    return denoised_gap(runs, published=published)
 
 
 def length_correlation(scores: Values, lengths: Values) -> Statistic:
@@ -107,7 +103,3 @@ def _sides(preferences: Preferences, verdicts: Preferences, lengths: Values) -> 
         [r if up else None for r, up in zip(right, longer, strict=True)],
         [None if up else r for r, up in zip(right, longer, strict=True)],
     )
-
-
-def _ones(values: Sequence[bool | None]) -> list[bool | None]:
-    return [None if v is None else True for v in values]

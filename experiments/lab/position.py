@@ -27,7 +27,9 @@ def position_bias(preferences: Preferences, given: Preferences, swapped: Prefere
         1.0
     """
     first, second = better_first(preferences, given, swapped)
-    return combine([accuracy(_ones(first), first), accuracy(_ones(second), second)], lambda a, b: a - b)
+    return combine(
+        [accuracy(right_where_known(first), first), accuracy(right_where_known(second), second)], lambda a, b: a - b
+    )
 
 
 def position_bias_denoised(
@@ -54,10 +56,24 @@ def position_bias_denoised(
         1.0
     """
     orders = [better_first(preferences, g, s) for g, s in zip(given, swapped, strict=True)]
+    return denoised_gap(orders, published=published)
+
+
+def denoised_gap(runs: Sequence[Sequence[Sequence[bool | None]]], *, published: bool) -> Statistic:
+    """Accuracy on the first side less that on the second, each freed of the judge's own flips.
+
+    Args:
+        runs: One a repeat: whether the verdicts of each of two sides are right, ``None`` where a row is of the other.
+        published: As in :func:`.consistency.flip_probability`.
+
+    Example:
+        >>> denoised_gap([([True, None], [None, False])] * 2, published=False).value
+        1.0
+    """
     sides = []
     for side in (0, 1):
-        repeats = [order[side] for order in orders]
-        seen = combine([accuracy(_ones(r), r) for r in repeats], lambda *v: sum(v) / len(v))
+        repeats = [run[side] for run in runs]
+        seen = combine([accuracy(right_where_known(r), r) for r in repeats], lambda *v: sum(v) / len(v))
         sides.append(denoised(seen, flip_probability(repeats, published=published)))
     return combine(sides, lambda a, b: a - b)
 
@@ -100,7 +116,7 @@ def accuracy_random(preferences: Preferences, given: Preferences, swapped: Prefe
         0.75
     """
     both = [both_orders(preferences, given, swapped, k) for k in (0, 1)]
-    return combine([accuracy(_ones(b), b) for b in both], lambda a, b: (a + b) / 2)
+    return combine([accuracy(right_where_known(b), b) for b in both], lambda a, b: (a + b) / 2)
 
 
 def both_orders(preferences: Preferences, given: Preferences, swapped: Preferences, side: int) -> list[bool | None]:
@@ -127,5 +143,6 @@ def better_first(
     return first, [a if t else b for a, b, t in zip(one, two, turned, strict=True)]
 
 
-def _ones(values: Sequence[bool | None]) -> list[bool | None]:
+def right_where_known(values: Sequence[bool | None]) -> list[bool | None]:
+    """The truth that verdicts on being right are held to: true wherever there is one."""
     return [None if v is None else True for v in values]
