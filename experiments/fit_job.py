@@ -11,7 +11,7 @@ import numpy as np
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from ..models.items import Choice
-from ..probes import Judge, LearningJudge
+from ..probes import BaseJudge, LearningJudge
 from . import saved
 from .content import hash_features, hash_items, hash_of
 from .datasets import drawn_rows
@@ -84,7 +84,7 @@ def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]
     return there[name]
 
 
-def _require_same(judge: Judge, made: Made, out: Path) -> None:
+def _require_same(judge: BaseJudge, made: Made, out: Path) -> None:
     held, theirs = saved.load(out)
     differing = [] if repr(held) == repr(judge) else ["judge"]
     differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]

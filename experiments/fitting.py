@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from ..probes import AttentionScore, Judge, LearningJudge, QKScore, TokenLogProb, Verdict
+from ..probes import AttentionScore, BaseJudge, LearningJudge, QKScore, TokenLogProb, Verdict
 
 
 def fit_seat(
     name: str,
-    judge: Judge,
+    judge: BaseJudge,
     features: Features,
     labels: Sequence[Any],
     rows: npt.NDArray[np.intp],
@@ -67,7 +67,7 @@ def fit_seat(
     return _chosen(name, judge, len(part)) if heads else None
 
 
-def _chosen(name: str, judge: Judge, n: int) -> str:
+def _chosen(name: str, judge: BaseJudge, n: int) -> str:
     assert isinstance(judge, QKScore | AttentionScore)
     where = ", ".join(f"block {block} head {head}" for block, head in judge.heads_)
     best = max(float(judge.quality_[block - 1, head]) for block, head in judge.heads_)
@@ -79,11 +79,11 @@ def _chosen(name: str, judge: Judge, n: int) -> str:
     return f"{name}: chose {where} (by {how} on the {n} fit questions)."
 
 
-def no_verdicts(judge: Judge, features: Features) -> list[Verdict]:
+def no_verdicts(judge: BaseJudge, features: Features) -> list[Verdict]:
     """Verdicts of a judge that could not be fitted: unscored, with the item's own reason where there is one."""
     reasons = features.reasons(*judge.needs)
     return [Verdict(i, unscored=reasons.get(i, "the judge could not be fitted on these data")) for i in features.ids]
 
 
-def _first_reason(judge: Judge, features: Features) -> str:
+def _first_reason(judge: BaseJudge, features: Features) -> str:
     return next(iter(features.reasons(*judge.needs).values()))

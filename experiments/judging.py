@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
-from ..probes import LAGER, Judge, Verdict
+from ..probes import LAGER, BaseJudge, Verdict
 from .by_block import choice_curves, rating_curves, trace_curves
 from .fitting import fit_seat, no_verdicts
 from .kind_metrics import TOP_MAJ
@@ -188,7 +188,7 @@ class Judging:
         return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
 
 
-def _pass_seconds(features: Features, judge: Judge) -> float:
+def _pass_seconds(features: Features, judge: BaseJudge) -> float:
     """Wall time of the passes that a judge needs; readouts of one pass carry the same time and count once."""
     return sum({features.seconds[name] for name in judge.needs if name in features.seconds})
 
@@ -199,7 +199,7 @@ def _moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
     return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
 
 
-def _by_difference(name: str, judge: Judge, features: Features, pair_ids: Sequence[str]) -> Outcome:
+def _by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Sequence[str]) -> Outcome:
     """Preference for the response with the higher score; equal scores are a tie."""
     if judge.learns and judge.provenance_ is None:
         return Outcome(judge=name, verdicts=[Verdict(i, unscored="the judge could not be fitted") for i in pair_ids])
@@ -217,5 +217,5 @@ def _by_difference(name: str, judge: Judge, features: Features, pair_ids: Sequen
     return Outcome(judge=name, verdicts=verdicts, seconds_per_item=spent / max(len(pair_ids), 1))
 
 
-def _heads(judge: Judge) -> tuple[tuple[int, int], ...]:
+def _heads(judge: BaseJudge) -> tuple[tuple[int, int], ...]:
     return tuple(getattr(judge, "heads_", ()))

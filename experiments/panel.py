@@ -10,9 +10,9 @@ from ..probes import (
     CLUE,
     LAGER,
     AttentionScore,
+    BaseJudge,
     DifferenceOfMeans,
     EScore,
-    Judge,
     Length,
     LetterLogits,
     LogisticProbe,
@@ -39,7 +39,7 @@ class Seat:
     """
 
     family: str
-    judge: Judge
+    judge: BaseJudge
     pointwise: bool = False
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..models.errors import InnerjudgeError
-from ..probes import Judge, storage
+from ..probes import BaseJudge, storage
 
 _MADE = "made.json"
 #: The file that tells a whole judge; it is written last.
@@ -40,7 +40,7 @@ class Made:
     seed: int = 0
 
 
-def save(judge: Judge, made: Made, folder: Path) -> None:
+def save(judge: BaseJudge, made: Made, folder: Path) -> None:
     """Write ``made.json`` and then the judge, whose header stands for the whole."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{_MADE}.tmp"
@@ -49,7 +49,7 @@ def save(judge: Judge, made: Made, folder: Path) -> None:
     storage.save(judge, folder)
 
 
-def load(folder: Path) -> tuple[Judge, Made]:
+def load(folder: Path) -> tuple[BaseJudge, Made]:
     """Inverse of :func:`save`; without ``made.json`` (saved from Python) it goes by its class, scale 1 to 5.
 
     Raises:
@@ -92,7 +92,7 @@ def require_kind(made: Made, kind: str, scale: tuple[int, int], source: str) -> 
         )
 
 
-def identity(judge: Judge) -> str:
+def identity(judge: BaseJudge) -> str:
     """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it."""
     digest = hashlib.sha256(repr(judge).encode())
     if judge.provenance_ is not None:

@@ -13,7 +13,7 @@ from ..extraction.provenance import WITHOUT_ABSTAIN, provenance
 from ..models.errors import InnerjudgeError
 from ..models.items import Item
 from ..models.loading import LanguageModel
-from ..probes import Judge, Verdict
+from ..probes import BaseJudge, Verdict
 from .content import hash_features, hash_item, hash_of
 from .jsonl import write_jsonl
 from .outputs import writing
@@ -33,7 +33,7 @@ _SAID = {
 
 
 def score_features(
-    judge: Judge, features: Features, items: Sequence[Item], out: Path, *, data: str, name: str, rows: Sequence[int]
+    judge: BaseJudge, features: Features, items: Sequence[Item], out: Path, *, data: str, name: str, rows: Sequence[int]
 ) -> str:
     """Verdict rows of extracted features into the JSONL file ``out``.
 
@@ -58,7 +58,7 @@ def score_features(
     return f"{len(known)} verdicts are in {out}."
 
 
-def require_model(judge: Judge, lm: LanguageModel) -> None:
+def require_model(judge: BaseJudge, lm: LanguageModel) -> None:
     """Refuse a model that the judge was not made for, before anything is run.
 
     Raises:
@@ -69,14 +69,14 @@ def require_model(judge: Judge, lm: LanguageModel) -> None:
         judge.provenance_.require(here, type(judge).__name__)
 
 
-def asked_alike(judge: Judge, passes: Passes) -> Passes:
+def asked_alike(judge: BaseJudge, passes: Passes) -> Passes:
     """Passes that read what a judge needs, and ask choices as those were asked that it was fitted on."""
     without = judge.provenance_ is not None and judge.provenance_.prompt == WITHOUT_ABSTAIN
     return replace(passes, needs=frozenset(judge.needs), abstain=not without)
 
 
 def score_items(
-    lm: LanguageModel, judge: Judge, items: Sequence[Item], out: Path, *, data: str, name: str, passes: Passes
+    lm: LanguageModel, judge: BaseJudge, items: Sequence[Item], out: Path, *, data: str, name: str, passes: Passes
 ) -> str:
     """Verdict rows of items into the JSONL file ``out``; a killed run goes on after the whole chunks of ``out.part``.
 
@@ -122,7 +122,7 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
         ) from None
 
 
-def _source(lm: LanguageModel, judge: Judge, passes: Passes) -> str:
+def _source(lm: LanguageModel, judge: BaseJudge, passes: Passes) -> str:
     """Hash of what an item's verdict depends on beside the item and the judge."""
     reasoned = passes.reasoning_tokens if "reasoned" in judge.needs else None
     how = [provenance(lm).binding(), passes.scale, passes.prompt, passes.markers, reasoned]

@@ -19,14 +19,14 @@ from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded, encode_prompt, encode_trace, unreadable
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
-from ..probes.judge import Judge
+from ..probes.judge import BaseJudge
 from .passes import DIRECT_TOKENS, Passes
 
 _T = TypeVar("_T", Trace, Rating, Choice, Pair)
 
 
 def read(
-    lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None, *, judges: Sequence[Judge] = ()
+    lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None, *, judges: Sequence[BaseJudge] = ()
 ) -> Features:
     """Features of items of one kind, for its judges.
 
@@ -124,7 +124,7 @@ def _check_types(lm: object, items: object, judges: object) -> None:
         )
     if isinstance(items, Trace | Rating | Choice | Pair) or not isinstance(items, Sequence):
         raise InnerjudgeError(f"given a {type(items).__name__}, expected a list of items: write [item] for one")
-    if not isinstance(judges, Sequence) or not all(isinstance(judge, Judge) for judge in judges):
+    if not isinstance(judges, Sequence) or not all(isinstance(judge, BaseJudge) for judge in judges):
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
 
 

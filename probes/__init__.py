@@ -4,7 +4,7 @@ from .baselines import Length, QuestionOnly, TokenLogProb
 from .clue import CLUE
 from .head_selection import attention_variability, choose_heads, head_accuracies
 from .heads import AttentionScore, QKScore
-from .judge import Judge, LearningJudge, Scores, Verdict
+from .judge import BaseJudge, LearningJudge, Scores, Verdict
 from .lager import LAGER, EScore, VScore
 from .letters import LetterLogits
 from .linear import DifferenceOfMeans
@@ -20,9 +20,9 @@ __all__ = [
     "JUDGES",
     "LAGER",
     "AttentionScore",
+    "BaseJudge",
     "DifferenceOfMeans",
     "EScore",
-    "Judge",
     "LearningJudge",
     "Length",
     "LetterLogits",

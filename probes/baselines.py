@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .judge import Judge, LearningJudge, Scores
+from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
 from .linear import Linear
 from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
@@ -19,7 +19,7 @@ from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidate
 Target = Literal["correct", "rating"]
 
 
-class TokenLogProb(Judge):
+class TokenLogProb(BaseJudge):
     """Mean log-probability of the response's tokens (GPTScore, and the control of CLUE-type claims). Needs no fit.
 
     Without a threshold there is no label: ``fit`` on labelled traces is optional and only sets one.

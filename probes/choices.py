@@ -11,7 +11,7 @@ from ..extraction.features import Features
 from ..extraction.provenance import WITHOUT_ABSTAIN
 from ..models.errors import InnerjudgeError
 from ..models.prompts import ABSTAIN_OPTIONS
-from .judge import Judge, Scores
+from .judge import BaseJudge, Scores
 from .labels import Ints
 
 _LAST = len(ABSTAIN_OPTIONS)
@@ -21,7 +21,7 @@ _LAST = len(ABSTAIN_OPTIONS)
 ROUNDING = 1e-5
 
 
-class ChoiceJudge(Judge):
+class ChoiceJudge(BaseJudge):
     """Scores ``[n, K]``: one a lettered option, ``-inf`` where an item has no such option or it takes no part.
 
     The label is the 0-based index of the highest score; the first option of a tie. With ``abstain=False`` the last two

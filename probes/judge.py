@@ -32,7 +32,7 @@ class Verdict:
     unscored: str | None = None
 
 
-class Judge(Parameters, ABC):
+class BaseJudge(Parameters, ABC):
     """Reads features, returns scores. **higher is better, always**.
 
     The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given under their own
@@ -146,7 +146,7 @@ class Judge(Parameters, ABC):
         return _without(features, reasons), values[keep], len(reasons)
 
 
-class LearningJudge(Judge):
+class LearningJudge(BaseJudge):
     """A judge that must see labelled features first."""
 
     learns: ClassVar[bool] = True

@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .judge import Judge, Scores
+from .judge import BaseJudge, Scores
 from .labels import Floats
 from .scale import Answer, checked_values, default_answers
 
@@ -19,7 +19,7 @@ Entries = Literal["all", "drop_last", "last"] | int
 Aggregate = Literal["logits", "probabilities", "probabilities_twice"]
 
 
-class LAGER(Judge):
+class LAGER(BaseJudge):
     r"""Expected score under the layer-averaged verdict logits, without tuning (arXiv 2508.03550, section 3).
 
     With :math:`z_i[s]` the logit of score label ``s`` after entry ``i`` and uniform weights :math:`w_i`:

@@ -18,7 +18,7 @@ from ..models.errors import InnerjudgeError
 from .baselines import Length, QuestionOnly, TokenLogProb
 from .clue import CLUE
 from .heads import AttentionScore, QKScore
-from .judge import Judge
+from .judge import BaseJudge
 from .lager import LAGER, EScore, VScore
 from .letters import LetterLogits
 from .linear import DifferenceOfMeans
@@ -31,7 +31,7 @@ from .tuned_lager import TunedLAGER
 FORMAT = 1
 
 #: The judges that can be saved and loaded, by class name; nothing else is ever constructed.
-JUDGES: dict[str, type[Judge]] = {
+JUDGES: dict[str, type[BaseJudge]] = {
     judge.__name__: judge
     for judge in (
         CLUE,
@@ -55,7 +55,7 @@ JUDGES: dict[str, type[Judge]] = {
 _HEADER, _ARRAYS = "judge.json", "judge.safetensors"
 
 
-def save(judge: Judge, folder: str | Path) -> None:
+def save(judge: BaseJudge, folder: str | Path) -> None:
     """Write ``judge.safetensors`` and then ``judge.json``; a folder with the JSON is complete.
 
     Args:
@@ -100,7 +100,7 @@ def save(judge: Judge, folder: str | Path) -> None:
     temporary.replace(path / _HEADER)
 
 
-def load(folder: str | Path) -> Judge:
+def load(folder: str | Path) -> BaseJudge:
     """Inverse of :func:`save`: the same parameters, provenance and scores.
 
     Raises:
@@ -127,7 +127,7 @@ def load(folder: str | Path) -> Judge:
         ) from error
 
 
-def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> Judge:
+def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> BaseJudge:
     params = {k: tuple(v) if k in header["tuples"] else v for k, v in header["params"].items()}
     judge = JUDGES[header["judge"]](**params)
     state = {a: _tuples(v) for a, v in header["fitted"].items()} | arrays

@@ -10,12 +10,12 @@ import numpy as np
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .judge import Judge, Scores
+from .judge import BaseJudge, Scores
 from .scale import Answer, checked_values, default_answers
 from .verdict_text import find_verdict
 
 
-class TextJudge(Judge):
+class TextJudge(BaseJudge):
     """Reads a generated verdict: a score, yes or no, an option letter, or A or B.
 
     In ``"direct"`` generations the cue was put into the prompt and the text starts with the verdict. In ``"reasoned"``

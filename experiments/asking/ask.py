@@ -14,7 +14,7 @@ from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoded, encode_prompt, unreadable
 from ...models.prompts import Prompt
-from ...probes import EScore, Judge, TextJudge, Verdict
+from ...probes import BaseJudge, EScore, TextJudge, Verdict
 from ...probes.scale import Answer
 from ..lab.table import Row
 from ..passes import DIRECT_TOKENS
@@ -120,7 +120,7 @@ def _verdicts(
     advance = manner.steps(f"asking ({name})", len(encoded))
     if manner.by == "logits":
         features = extract(lm, encoded, [LabelLogits()], batch_size=manner.batch_size, on_batch=advance)
-        judge: Judge = EScore(values=values, answers=answers)
+        judge: BaseJudge = EScore(values=values, answers=answers)
         return judge.verdicts(features)
     kind: Literal["direct", "reasoned"] = "reasoned" if reasoned else "direct"
     features = generate(
