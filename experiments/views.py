@@ -34,7 +34,9 @@ def read(
         lm: The model.
         items: Items of one kind. Pairs are read with response a first; see :func:`pair_features`.
         passes: How the model is run.
-        judges: Keep only what these judges need, for their fit and after it; without any, what ``passes`` says.
+        judges: Keep only what these judges need: what they are fitted on and score, or what they score once they are
+            fitted. The pass stops after the last block that fitted judges read; to fit one anew, give a new one
+            (``sklearn.base.clone``). Without any judge, what ``passes`` says.
 
     Raises:
         InnerjudgeError: If the items are none, of several kinds, or not items; if the model or the judges are not given
@@ -52,8 +54,7 @@ def read(
     passes = passes or Passes()
     _check_types(lm, items, judges)
     if judges:
-        wanted = frozenset(need for judge in judges for need in (*judge.needs, *judge.fit_needs))
-        passes = replace(passes, needs=wanted)
+        passes = needed(judges, passes)
     kinds = {type(item) for item in items}
     if kinds == {Trace}:
         return trace_features(lm, cast(Sequence[Trace], items), passes)
@@ -65,6 +66,22 @@ def read(
         return pair_features(lm, cast(Sequence[Pair], items), passes, swapped=False)
     names = sorted(kind.__name__ for kind in kinds) or "nothing"
     raise InnerjudgeError(f"given {names}, expected items of one kind: Trace, Rating, Choice or Pair")
+
+
+def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
+    """Passes that keep what ``judges`` need, and stop after the last block that they read.
+
+    Example:
+        >>> from innerjudge.probes import AttentionScore
+        >>> passes = needed([AttentionScore()], Passes())
+        >>> sorted(passes.needs), passes.last_block
+        (['attention', 'labels'], None)
+    """
+    wanted = {need for judge in judges for need in judge.needs}
+    wanted |= {need for judge in judges if judge.provenance_ is None for need in judge.fit_needs}
+    lasts = [judge.last_block for judge in judges]
+    last = None if None in lasts else max(block for block in lasts if block is not None)
+    return replace(passes, needs=frozenset(wanted), last_block=last)
 
 
 def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> Features:
@@ -186,15 +203,19 @@ def _asked(
 def _extract(
     lm: LanguageModel, encoded: Sequence[Encoded], readouts: Sequence[Readout], passes: Passes, what: str
 ) -> Features:
-    wanted = [r for r in readouts if passes.wants(*_gives(r))]
-    return extract(lm, encoded, wanted, batch_size=passes.batch_size, on_batch=passes.steps(what, len(encoded)))
+    wanted = [r for r in readouts if passes.wants(r.name)]
+    if passes.wants("labels") and all(isinstance(r, HiddenStates | ResponseLogProb) for r in wanted):
+        wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
+    return extract(
+        lm,
+        encoded,
+        wanted,
+        batch_size=passes.batch_size,
+        last_block=passes.last_block,
+        on_batch=passes.steps(what, len(encoded)),
+    )
 
 
 def _generate(lm: LanguageModel, encoded: Sequence[Encoded], name: str, tokens: int, passes: Passes) -> Features:
     advance = passes.steps(f"writing verdicts ({name})", len(encoded))
     return generate(lm, encoded, name=name, max_new_tokens=tokens, batch_size=passes.writing_batch, on_batch=advance)
-
-
-def _gives(readout: Readout) -> tuple[str, ...]:
-    """Names of the arrays that a readout brings."""
-    return (readout.name, "labels") if isinstance(readout, LabelLogits) else (readout.name,)
