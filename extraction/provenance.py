@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
@@ -106,6 +107,7 @@ def provenance(lm: LanguageModel, *, last_block: int | None = None) -> Provenanc
     )
 
 
+@cache
 def versions() -> tuple[tuple[str, str], ...]:
     """Versions of Python and of the libraries that make the numbers."""
     names = ("innerjudge", "numpy", "scikit-learn", "torch", "transformers")
