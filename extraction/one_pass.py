@@ -55,7 +55,7 @@ def run_batch(
         for readout in readouts:
             if isinstance(readout, HiddenStates):
                 rows = states[:, :, single.index(readout.position)]
-                found[readout.name] = _with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
+                found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
             elif isinstance(readout, LabelLogits):
                 rows = states[:, :, single.index(readout.position)]
                 ids = _padded([item.label_ids for item in items], rows.device)
@@ -67,7 +67,7 @@ def run_batch(
     return {name: value.float().cpu().numpy() for name, value in found.items()}
 
 
-def _with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
+def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     """``h[0..L]`` and the final-normed state; zeros behind it where the stream is wider (parallel streams)."""
     normed = lm.anatomy.normed(rows[:, -1:])
     return torch.cat((rows, pad(normed, (0, rows.shape[-1] - normed.shape[-1]))), dim=1)

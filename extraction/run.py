@@ -67,7 +67,7 @@ def extract(
     require_unique([item.id for item in items])
     last = _last(lm, readouts, last_block)
     started = time.perf_counter()
-    missing = {r.name: _missing(r, items, lm) for r in readouts}
+    missing = {r.name: lacking(r, items, lm) for r in readouts}
     readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
     if on_batch is not None and len(readable) < len(items):
         on_batch(len(items) - len(readable))
@@ -169,7 +169,8 @@ def _roles(readout: Readout) -> tuple[str, ...]:
             return ("prompt_end", "response_end")
 
 
-def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+    """Item id -> why the item has no place to take the readout from."""
     reasons: dict[str, str] = {}
     for item in items:
         long = too_long(lm, len(item.ids))
