@@ -40,8 +40,8 @@ class Written:
     """Answers and what was read of them.
 
     Args:
-        traces: The questions with their answers. ``extra`` has ``response_ids``, ``sampled_by``, ``finished`` and, where
-            an answer was stopped, ``rejected`` with the reason; or ``not_sampled``, why there is no answer.
+        traces: The questions with their answers. ``extra`` has ``response_ids``, ``sampled_by``, ``finished`` and,
+            where an answer was stopped, ``rejected`` with the reason; or ``not_sampled``, why there is none.
         features: What :func:`~innerjudge.extraction.extract` reads of these traces.
         replayed: How many of them needed a pass of their own for it.
     """
