@@ -34,7 +34,7 @@ _PROBED = 3
 #: What models raise that keep no cache, or one of another kind.
 _OTHER = (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError)
 #: Model -> whether its texts read the same when they go on from a shared cache, and when read step by step.
-_shares: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_hands_on: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 _steps: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
@@ -71,7 +71,7 @@ def decode(
     if (
         len(distinct(items)[0]) < len(items)
         and batch.ids.shape[1] > 1
-        and (shares_prompts(lm) if share is None else share)
+        and (hands_on_prompts(lm) if share is None else share)
     ):
         more["past_key_values"] = _read_once(lm, items, tap)
     elif tap is not None:
@@ -112,13 +112,13 @@ def distinct(items: Sequence[Encoded]) -> tuple[list[int], list[int]]:
     return first, [places[item.ids] for item in items]
 
 
-def shares_prompts(lm: LanguageModel) -> bool:
+def hands_on_prompts(lm: LanguageModel) -> bool:
     """Whether texts that go on from a shared cache are as those that do not; tried once a model."""
-    if lm.model not in _shares:
-        _shares[lm.model] = _reads_alike(lm, share=True)
-        if not _shares[lm.model]:
+    if lm.model not in _hands_on:
+        _hands_on[lm.model] = _reads_alike(lm, share=True)
+        if not _hands_on[lm.model]:
             log.info("%s: the cache of a prompt cannot be shared, each text reads its own", type(lm.model).__name__)
-    return _shares[lm.model]
+    return _hands_on[lm.model]
 
 
 def carries_states(lm: LanguageModel) -> bool:

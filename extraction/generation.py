@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
+from transformers import StoppingCriteria
 
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
@@ -16,6 +19,9 @@ from .batching import by_length
 from .decoding import decode
 from .features import Features
 from .provenance import provenance
+
+#: Given the number of an item and its text so far -> whether nothing more of it is wanted.
+Settled = Callable[[int, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ def complete(
     temperature: float = 0.0,
     seed: int = 0,
     batch_size: int = 8,
+    settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> list[Completion | str]:
     """Let the model go on after each item.
@@ -56,6 +63,7 @@ def complete(
             of top-k, top-p or repetition penalties does not count.
         seed: Of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
         batch_size: Prompts a batch. Greedy text does not depend on it beyond float error.
+        settled: A text ends where this says that nothing more of it is wanted.
         on_batch: Called with the number of items after each batch.
 
     Returns:
@@ -64,11 +72,8 @@ def complete(
     found: dict[int, Completion] = {}
 
     def write(rows: list[int]) -> None:
-        chosen = [items[k] for k in rows]
-        ends = end_ids(lm)
-        for k, ids in zip(rows, decode(lm, chosen, max_new_tokens, temperature=temperature, ends=ends), strict=True):
-            end = next((n for n, token in enumerate(ids) if token in ends), None)
-            found[k] = completion(lm, ids if end is None else ids[:end], finished=end is not None)
+        texts = write_batch(lm, items, rows, max_new_tokens, temperature=temperature, settled=settled)
+        found.update(zip(rows, texts, strict=True))
 
     reasons = in_batches(
         lm,
@@ -81,6 +86,75 @@ def complete(
         on_batch=on_batch,
     )
     return [reasons[k] if k in reasons else found[k] for k in range(len(items))]
+
+
+def write_batch(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    rows: Sequence[int],
+    limit: int,
+    *,
+    temperature: float = 0.0,
+    settled: Settled | None = None,
+    after_prompts: Callable[[], None] | None = None,
+) -> list[Completion]:
+    """What the model writes after the items at ``rows``, one batch.
+
+    Args:
+        lm: The model.
+        items: All prompts.
+        rows: Those of the batch.
+        limit: Most tokens of a text.
+        temperature: 0 is greedy.
+        settled: As in :func:`complete`.
+        after_prompts: Called when the whole prompts have been read, by one pass; they are not read in parts then.
+    """
+    ends = end_ids(lm)
+    stop = _Stop(lm, rows, ends, settled, after_prompts)
+    chosen = [items[k] for k in rows]
+    share = None if after_prompts is None else False
+    asked = [] if settled is None and after_prompts is None else [stop]
+    written = decode(lm, chosen, limit, temperature=temperature, ends=ends, criteria=asked, share=share)
+    texts = []
+    for place, ids in enumerate(written):
+        end = next((n for n, token in enumerate(ids) if token in ends), None)
+        cut = stop.lengths.get(place, len(ids) if end is None else end)
+        texts.append(completion(lm, ids[:cut], finished=end is not None and cut == end))
+    return texts
+
+
+class _Stop(StoppingCriteria):  # type: ignore[misc]
+    """Ends each text of a batch where it is settled, and says when the prompts have been read."""
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        rows: Sequence[int],
+        ends: frozenset[int],
+        settled: Settled | None,
+        after_prompts: Callable[[], None] | None,
+    ) -> None:
+        self._lm, self._rows, self._ends = lm, rows, ends
+        self._settled, self._after_prompts = settled, after_prompts
+        self._open = list(range(len(rows)))
+        self._written = 0
+        #: Place in the batch -> tokens of its settled text.
+        self.lengths: dict[int, int] = {}
+
+    def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
+        if self._after_prompts is not None and not self._written:
+            self._after_prompts()
+        self._written += 1
+        done = torch.zeros(len(self._rows), dtype=torch.bool, device=input_ids.device)
+        if self._settled is not None:
+            new: list[list[int]] = input_ids[:, -self._written :].tolist()
+            self._open = [k for k in self._open if new[k][-1] not in self._ends]
+            for k in self._open:
+                if self._settled(self._rows[k], decoded(self._lm.tokenizer, new[k])):
+                    self.lengths[k] = self._written
+            self._open = [k for k in self._open if k not in self.lengths]
+            done[list(self.lengths)] = True
+        return done
 
 
 def in_batches(
@@ -128,6 +202,7 @@ def generate(
     temperature: float = 0.0,
     seed: int = 0,
     batch_size: int = 8,
+    settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
     """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read.
@@ -149,6 +224,7 @@ def generate(
         temperature=temperature,
         seed=seed,
         batch_size=batch_size,
+        settled=settled,
         on_batch=on_batch,
     )
     reasons = {item.id: why for item, why in zip(items, found, strict=True) if isinstance(why, str)}

@@ -92,7 +92,7 @@ def extract(
             put(arrays, name, value, chosen, len(items))
         if on_batch is not None:
             on_batch(len(chosen))
-    _fill_empty(arrays, readouts, items, lm, last)
+    fill_empty(arrays, readouts, items, lm, last)
     seconds = time.perf_counter() - started
     return Features(
         ids=tuple(item.id for item in items),
@@ -173,7 +173,7 @@ def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> di
     return reasons
 
 
-def _fill_empty(
+def fill_empty(
     arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel, last: int
 ) -> None:
     """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""
