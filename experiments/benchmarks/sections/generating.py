@@ -29,7 +29,7 @@ _LENGTH, _LENGTH_ALIKE, _LENGTH_QUICK = 64, 192, 24
 def _questions(n: int, *, alike: bool) -> list[Trace]:
     """``n`` questions; ``alike``: one, to be answered ``n`` times."""
     words = _LENGTH_QUICK if n < _ANSWERS else _LENGTH_ALIKE if alike else _LENGTH
-    texts = [f"Start with {7 if alike else 10 + k}." + " Add 5." * ((words - 6) // 4) for k in range(n)]
+    texts = [f"Start with {7 if alike else 10 + k}." + " Add 5." * ((words - 7) // 3) for k in range(n)]
     return [Trace(question_id=str(k), candidate_id="0", prompt=text, response="") for k, text in enumerate(texts)]
 
 
@@ -126,9 +126,9 @@ RERANKING = Section(
     key="reranking",
     title="Answers to one question, written and ranked",
     about=(
-        f"{_ANSWERS} answers of {_NEW} tokens to one question of about {_LENGTH_ALIKE}; what a fitted judge of hidden states and "
-        "the token-log-probability read. The reference writes the answers with transformers and passes them through "
-        "the model again."
+        f"{_ANSWERS} answers of {_NEW} tokens to one question of about {_LENGTH_ALIKE}; what a fitted judge of hidden "
+        "states and the token-log-probability read. The reference writes the answers, each after its own reading of the "
+        "question, and passes them through the model again."
     ),
     make_items=lambda lm, quick: _encoded(lm, quick, alike=True),
     make_variants=lambda _work: (
