@@ -29,6 +29,7 @@ from .watch import Watch
 #: Roles of a trace whose states a generation carries.
 CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
 
+_OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "not_sampled")
 _UNNOTICED = "its token was not noticed while the text was written"
 
 #: Given the features of texts that have just come to a marker -> for each, why it is stopped, or ``None`` to go on.
@@ -245,12 +246,13 @@ class _Reading:
 
 def answered(lm: LanguageModel, question: Trace, said: Completion | str) -> Trace:
     """The question with what the model said, token ids and all, or with why it said nothing."""
+    kept = {name: value for name, value in question.extra.items() if name not in _OF_ANSWERS}
     if isinstance(said, str):
-        return replace(question, response="", answer=None, correct=None, extra={"not_sampled": said})
+        return replace(question, response="", answer=None, correct=None, extra=kept | {"not_sampled": said})
     extra = {"response_ids": list(said.ids), "sampled_by": lm.fingerprint, "finished": said.finished}
     if said.rejected is not None:
         extra["rejected"] = said.rejected
-    return replace(question, response=said.text, answer=None, correct=None, extra=extra)
+    return replace(question, response=said.text, answer=None, correct=None, extra=kept | extra)
 
 
 def _check(lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[object], reject: Reject | None) -> None:

@@ -28,8 +28,9 @@ class MarkerWatch:
         >>> tokenizer = load("reference").tokenizer
         >>> ids = tokenizer("<think>7+5=12</think>12", add_special_tokens=False)["input_ids"]
         >>> watch = MarkerWatch(tokenizer, ("<think>", "</think>"))
-        >>> [k for k in range(len(ids)) if watch.ends_marker(ids[: k + 1])] == [0, ids.index(ids[-4])]
-        True
+        >>> ends = [k for k in range(len(ids)) if watch.ends_marker(ids[: k + 1])]
+        >>> [tokenizer.decode(ids[: k + 1]) for k in ends]
+        ['<think>', '<think>7+5=12</think>']
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> None:

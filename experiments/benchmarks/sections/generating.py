@@ -127,8 +127,8 @@ RERANKING = Section(
     title="Answers to one question, written and ranked",
     about=(
         f"{_ANSWERS} answers of {_NEW} tokens to one question of about {_LENGTH_ALIKE}; what a fitted judge of hidden "
-        "states and the token-log-probability read. The reference writes the answers, each after its own reading of the "
-        "question, and passes them through the model again."
+        "states and the token-log-probability read. The reference writes the answers, each after its own reading of "
+        "the question, and passes them through the model again."
     ),
     make_items=lambda lm, quick: _encoded(lm, quick, alike=True),
     make_variants=lambda _work: (
