@@ -189,6 +189,6 @@ def _require_same(out: Path, job: str, n: int) -> None:
     rows = read_rows(out, "samples")
     if len(rows) != n or any(row.get("sample_id") != job for row in rows):
         raise InnerjudgeError(
-            f"given --out {out}, which holds something else (other questions, model, judge or settings), expected a new "
-            "file or the samples of the same job: choose another --out or delete it"
+            f"given --out {out}, which holds something else (other questions, model, judge or settings), expected a "
+            "new file or the samples of the same job: choose another --out or delete it"
         )
