@@ -103,7 +103,7 @@ def write_and_read(
         >>> found.traces[0].response.startswith("<think>"), found.features["hidden/reasoning_end"].shape[0]
         (True, 2)
     """
-    _check(lm, questions, readouts, reject)
+    _check(lm, questions, readouts, markers, reject)
     started = time.perf_counter()
     prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
     reading = _Reading(lm, questions, readouts, markers)
@@ -255,11 +255,19 @@ def answered(lm: LanguageModel, question: Trace, said: Completion | str) -> Trac
     return replace(question, response=said.text, answer=None, correct=None, extra=kept | extra)
 
 
-def _check(lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[object], reject: Reject | None) -> None:
+def _check(
+    lm: LanguageModel,
+    questions: Sequence[Trace],
+    readouts: Sequence[object],
+    markers: tuple[str, str],
+    reject: Reject | None,
+) -> None:
     if not questions or not readouts:
         raise InnerjudgeError(
             f"given {len(questions)} questions and {len(readouts)} readouts, expected at least one of each"
         )
+    if not all(markers):
+        raise InnerjudgeError(f"given markers={markers!r}, expected two marks that are not empty")
     require_unique([question.id for question in questions])
     for readout in readouts:
         known = isinstance(readout, HiddenStates) and readout.position in CARRIED

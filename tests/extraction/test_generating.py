@@ -136,12 +136,17 @@ def test_a_marker_of_several_tokens(tinystories: LanguageModel) -> None:
     lm, questions = tinystories, asked(["Tell me a story of a cat.", "Hello!"], 2)
     how: dict[str, Any] = {"max_new_tokens": 48, "temperature": 1.0, "seed": 4, "batch_size": 4}
     plain = write_and_read(lm, questions, READOUTS, **how)
-    ids = plain.traces[1].extra["response_ids"]
-    marker = lm.tokenizer.decode(ids)[len(lm.tokenizer.decode(ids[:9])) : len(lm.tokenizer.decode(ids[:14]))]
-    closing = lm.tokenizer.decode(ids)[len(lm.tokenizer.decode(ids[:20])) : len(lm.tokenizer.decode(ids[:24])) - 1]
+    ids = max((trace.extra["response_ids"] for trace in plain.traces), key=len)
+    row = [trace.extra["response_ids"] for trace in plain.traces].index(ids)
+    ends = [len(lm.tokenizer.decode(ids[:n])) for n in range(len(ids) + 1)]
+    quarter = len(ids) // 4
+    assert quarter >= 4
+    text = lm.tokenizer.decode(ids)
+    marker, closing = text[ends[quarter] : ends[quarter + 3]], text[ends[2 * quarter] : ends[2 * quarter + 3] - 1]
+    assert all(len(lm.tokenizer(one)["input_ids"]) > 1 for one in (marker, closing))
     found = write_and_read(lm, questions, READOUTS, markers=(marker, closing), **how)
     assert [t.extra["response_ids"] for t in found.traces] == [t.extra["response_ids"] for t in plain.traces]
-    assert found.features.present("hidden/reasoning_end")[1]
+    assert found.features.present("hidden/reasoning_end")[row]
     assert found.replayed == 0
     check(lm, found, (marker, closing))
 
@@ -264,6 +269,8 @@ def test_what_cannot_be_is_refused(reference: LanguageModel) -> None:
         write_and_read(reference, [], READOUTS, max_new_tokens=4)
     with pytest.raises(InnerjudgeError, match="twice"):
         write_and_read(reference, questions * 2, READOUTS, max_new_tokens=4)
+    with pytest.raises(InnerjudgeError, match="expected two marks that are not empty"):
+        write_and_read(reference, questions, READOUTS, max_new_tokens=4, markers=("<think>", ""))
     with pytest.raises(InnerjudgeError, match="max_new_tokens=0"):
         write_and_read(reference, questions, READOUTS, max_new_tokens=0)
     lm = spaced(small_model(small_config("zamba2")))
