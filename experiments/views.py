@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from ..extraction.features import Features
 from ..extraction.generation import generate
+from ..extraction.read_and_write import read_and_write
 from ..extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from ..extraction.run import extract
 from ..models.errors import InnerjudgeError, UnreadableError
@@ -20,6 +21,7 @@ from ..models.loading import LanguageModel
 from ..models.positions import Encoded, encode_prompt, encode_trace, unreadable
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ..probes.judge import BaseJudge
+from ..probes.verdict_text import settled
 from .passes import DIRECT_TOKENS, Passes
 
 _T = TypeVar("_T", Trace, Rating, Choice, Pair)
@@ -91,7 +93,7 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     parts = _asked(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
     if passes.wants(*(r.name for r in readouts)):
         encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint) for t in traces]
-        parts.append(_extract(lm, encoded, readouts, passes, "reading traces"))
+        parts.append(_extract(lm, encoded, _wanted(readouts, passes), passes, "reading traces"))
     return _joined(parts, passes)
 
 
@@ -108,7 +110,7 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
     parts = _asked(lm, ratings, ask, (HiddenStates("score"),), passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
         encoded = [_as_trace(lm, r, passes) for r in ratings]
-        parts.append(_extract(lm, encoded, readouts, passes, "reading responses"))
+        parts.append(_extract(lm, encoded, _wanted(readouts, passes), passes, "reading responses"))
     return _joined(parts, passes)
 
 
@@ -172,12 +174,14 @@ def _asked(
 
     Labels that this tokenizer splits leave the logits missing, with the reason; all else of the item is still read.
     """
+    labels: dict[str, tuple[str, ...]] = {}
 
     def encode(item: _T, reasoned: bool) -> Encoded:
         try:
             prompt = ask(item, reasoned)
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
+        labels[item.id] = prompt.labels
         how: Any = {"reasoned": reasoned, "markers": passes.markers}
         try:
             return encode_prompt(lm.tokenizer, item.id, item.group, prompt, **how)
@@ -187,35 +191,53 @@ def _asked(
             bare = encode_prompt(lm.tokenizer, item.id, item.group, replace(prompt, labels=()), **how)
             return replace(bare, missing={**bare.missing, "labels": str(error)})
 
-    readouts: list[Readout] = [LabelLogits(), *more]
+    wanted = _wanted((LabelLogits(), *more), passes)
     parts = []
     direct = [encode(item, False) for item in items]
-    if passes.wants("labels", *(r.name for r in readouts)):
-        parts.append(_extract(lm, direct, readouts, passes, "asking for verdicts"))
     if passes.wants("direct"):
-        parts.append(_generate(lm, direct, "direct", DIRECT_TOKENS, passes))
+        parts.append(_asked_in_text(lm, direct, [labels.get(item.id, ()) for item in items], wanted, passes))
+    elif wanted:
+        parts.append(_extract(lm, direct, wanted, passes, "asking for verdicts"))
     if passes.wants("reasoned") and passes.reasoning_tokens:
+        advance = passes.steps("writing verdicts (reasoned)", len(items))
+        how: Any = {"batch_size": passes.writing_batch, "on_batch": advance}
         reasoned = [encode(item, True) for item in items]
-        parts.append(_generate(lm, reasoned, "reasoned", passes.reasoning_tokens, passes))
+        parts.append(generate(lm, reasoned, name="reasoned", max_new_tokens=passes.reasoning_tokens, **how))
     return parts
+
+
+def _asked_in_text(
+    lm: LanguageModel,
+    encoded: Sequence[Encoded],
+    labels: Sequence[Sequence[str]],
+    readouts: Sequence[Readout],
+    passes: Passes,
+) -> Features:
+    """The text of each verdict, no longer than it takes to be clear, and the readouts of the same pass."""
+
+    def clear(k: int, text: str) -> bool:
+        return bool(labels[k]) and settled(text, labels[k])
+
+    how: Any = {"name": "direct", "max_new_tokens": DIRECT_TOKENS, "batch_size": passes.writing_batch}
+    how |= {"settled": clear, "on_batch": passes.steps("asking for verdicts", len(encoded))}
+    return read_and_write(lm, encoded, readouts, **how) if readouts else generate(lm, encoded, **how)
 
 
 def _extract(
     lm: LanguageModel, encoded: Sequence[Encoded], readouts: Sequence[Readout], passes: Passes, what: str
 ) -> Features:
-    wanted = [r for r in readouts if passes.wants(r.name)]
-    if passes.wants("labels") and all(isinstance(r, HiddenStates | ResponseLogProb) for r in wanted):
-        wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
     return extract(
         lm,
         encoded,
-        wanted,
+        readouts,
         batch_size=passes.batch_size,
         last_block=passes.last_block,
         on_batch=passes.steps(what, len(encoded)),
     )
 
 
-def _generate(lm: LanguageModel, encoded: Sequence[Encoded], name: str, tokens: int, passes: Passes) -> Features:
-    advance = passes.steps(f"writing verdicts ({name})", len(encoded))
-    return generate(lm, encoded, name=name, max_new_tokens=tokens, batch_size=passes.writing_batch, on_batch=advance)
+def _wanted(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
+    wanted = [r for r in readouts if passes.wants(r.name)]
+    if passes.wants("labels") and all(isinstance(r, HiddenStates | ResponseLogProb) for r in wanted):
+        wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
+    return wanted

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -35,10 +35,12 @@ def run_batch(
     side: PaddingSide,
     last: int,
     prompt: Prompt | None = None,
+    write: Callable[[Callable[[], None]], None] | None = None,
 ) -> dict[str, Array]:
     """Name of a readout -> values of the batch; rows in ``missing`` and padding beyond an item's labels are zero.
 
     Blocks after ``last``, the final norm over all tokens and the head are not run, nor is a ``prompt`` run again.
+    With ``write`` they are: it runs the batch and goes on from it, and calls what it is given after the first pass.
     """
     skip = 0 if prompt is None else prompt.length
     batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device, skip=skip)
@@ -49,8 +51,15 @@ def run_batch(
     residual = ResidualTap(lm.anatomy, at.clamp(min=0), last=last, keep_last=log_probs)
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
     found: dict[str, Tensor] = {}
-    with residual, tap or nullcontext(), lm.uncompiled(), StopAfter(lm.anatomy.stream, last):
-        forward(lm, batch, prompt)
+    with ExitStack() as taps:
+        taps.enter_context(residual)
+        taps.enter_context(tap or nullcontext())
+        taps.enter_context(lm.uncompiled())
+        if write is None:
+            taps.enter_context(StopAfter(lm.anatomy.stream, last))
+            forward(lm, batch, prompt)
+        else:
+            write(taps.close)
     if tap is not None:
         found |= tap.results()
     if single:
@@ -62,7 +71,7 @@ def run_batch(
         for readout in readouts:
             if isinstance(readout, HiddenStates):
                 rows = states[:, :, single.index(readout.position)]
-                found[readout.name] = _with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
+                found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
             elif isinstance(readout, LabelLogits):
                 rows = states[:, :, single.index(readout.position)]
                 ids = _padded([item.label_ids for item in items], rows.device)
@@ -74,7 +83,7 @@ def run_batch(
     return {name: value.float().cpu().numpy() for name, value in found.items()}
 
 
-def _with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
+def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     """``h[0..L]`` and the final-normed state; zeros behind it where the stream is wider (parallel streams)."""
     normed = lm.anatomy.normed(rows[:, -1:])
     return torch.cat((rows, pad(normed, (0, rows.shape[-1] - normed.shape[-1]))), dim=1)

@@ -76,7 +76,7 @@ def extract(
     require_unique([item.id for item in items])
     last = _last(lm, readouts, last_block)
     started = time.perf_counter()
-    missing = {r.name: _missing(r, items, lm) for r in readouts}
+    missing = {r.name: lacking(r, items, lm) for r in readouts}
     readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
     if on_batch is not None and len(readable) < len(items):
         on_batch(len(items) - len(readable))
@@ -92,7 +92,7 @@ def extract(
             put(arrays, name, value, chosen, len(items))
         if on_batch is not None:
             on_batch(len(chosen))
-    _fill_empty(arrays, readouts, items, lm, last)
+    fill_empty(arrays, readouts, items, lm, last)
     seconds = time.perf_counter() - started
     return Features(
         ids=tuple(item.id for item in items),
@@ -156,7 +156,8 @@ def _roles(readout: Readout) -> tuple[str, ...]:
             return ("prompt_end", "response_end")
 
 
-def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+    """Item id -> why the item has no place to take the readout from."""
     reasons: dict[str, str] = {}
     for item in items:
         long = too_long(lm, len(item.ids))
@@ -172,7 +173,7 @@ def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> d
     return reasons
 
 
-def _fill_empty(
+def fill_empty(
     arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel, last: int
 ) -> None:
     """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""

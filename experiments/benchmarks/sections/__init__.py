@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from ..section import Section
+from .asking import ASKING
 from .candidates import CANDIDATES
 from .early_stop import EARLY_STOP
+from .generating import GENERATING, RERANKING
 from .items import ITEMS
 from .lengths import LENGTHS
 from .passes import PASSES
 from .precision import PRECISION
 from .tokens import TOKENS
 
-SECTIONS: tuple[Section, ...] = (PASSES, EARLY_STOP, CANDIDATES, LENGTHS, TOKENS, ITEMS, PRECISION)
+SECTIONS: tuple[Section, ...] = (
+    PASSES,
+    EARLY_STOP,
+    CANDIDATES,
+    LENGTHS,
+    TOKENS,
+    ITEMS,
+    PRECISION,
+    GENERATING,
+    RERANKING,
+    ASKING,
+)
