@@ -68,7 +68,7 @@ def cluster_bootstrap(
     """Percentile interval of a figure, resampling questions with replacement.
 
     Args:
-        statistic: A metric of :mod:`.metrics` or :mod:`.reranking` (fast: all resamples at once), or any callable
+        statistic: A metric of :mod:`.metrics` or :mod:`.selection.reranking` (fast: all resamples at once), or any callable
             ``(rows, draws) -> float | None`` (slow: once a resample).
         groups: Question of each row, length ``n``.
         n_resamples: How many resamples.
