@@ -64,11 +64,12 @@ def read_columns(
 
     Args:
         path: Rows with ``question_id`` and, where they are there, ``candidate_id`` (else their number within the
-            question), ``answer``, ``correct`` (or ``truth``, as in verdict files), ``tokens``, ``seconds``, and a score.
+            question), ``answer``, ``correct`` (or ``truth``, as in verdict files), ``tokens``, ``seconds``, and
+            a score.
         score: The field that holds the score; ``null`` is unscored.
         judge: Take the rows of this judge only, by their field ``judge``.
-        data: The candidates' own file, for what the rows lack: answers, correctness, tokens (else counted from
-            ``response_ids``). Matched by question and candidate.
+        data: The candidates' own file, for what the rows lack: answers, correctness, ``tokens`` (else the number of
+            ``response_ids``) and ``seconds``. Matched by question and candidate.
 
     Raises:
         InnerjudgeError: Names file, line and field: a score that is no number, a candidate that stands twice, rows of

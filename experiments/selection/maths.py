@@ -12,8 +12,8 @@ from ..lab.extra import require
 
 #: Longer answers are no final answers; they keep their own spelling.
 _MOST = 400
-#: Seconds for one answer or one comparison; what takes longer counts as different. They are kept by a signal, which only
-#: the main thread has.
+#: Seconds for one answer or one comparison; what takes longer counts as different. A signal keeps them, which only the
+#: main thread has.
 _PATIENCE = 1
 _NUMBER = re.compile(r"[-+]?[$]?[\d.,/ ]*\d[\d.,/ ]*%?")
 _SIGNS = re.compile(r"[\\^{}()\[\]+*=|<>]")
