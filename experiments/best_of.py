@@ -13,7 +13,7 @@ from ..models.items import Trace
 from ..models.loading import LanguageModel
 from ..probes.judge import BaseJudge, Verdict
 from .passes import Passes
-from .scoring import asked_alike, require_model
+from .plugin.asked import asked_alike, require_model
 from .splits import rows_by_group
 from .views import read
 

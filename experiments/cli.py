@@ -16,6 +16,7 @@ from . import cli_options as o
 from .cli_bench import register_bench
 from .cli_model import load_quietly, make_passes
 from .cli_sample import register_sample
+from .cli_select import register_select
 from .cli_steps import register_steps
 from .cli_study import register_study
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 errors = Console(stderr=True)
 register_steps(app)
 register_sample(app)
+register_select(app)
 register_study(app)
 register_bench(app)
 

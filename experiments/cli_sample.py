@@ -52,9 +52,9 @@ def sample(
     """
     from . import saved
     from .outputs import require_room
+    from .plugin.asked import require_model
     from .progress import shown
     from .sample_job import Sampling, load_questions, sample_job
-    from .scoring import require_model
 
     require_room(out)
     fitted, made = saved.load(judge)
