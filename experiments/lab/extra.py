@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from ...models.errors import InnerjudgeError
+from ..extra import require as require_of
 
 
 def require(module: str) -> Any:
@@ -18,10 +17,4 @@ def require(module: str) -> Any:
         >>> require("krippendorff").__name__
         'krippendorff'
     """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise InnerjudgeError(
-            f"given an installation without {module} ({error}), expected the extra for studies: "
-            'pip install "innerjudge[lab]"'
-        ) from None
+    return require_of(module, "lab")
