@@ -106,9 +106,9 @@ class Batcher:
                 "room for all of them: try again later",
                 max(1, math.ceil(len(self._waiting) * self._seconds_a_pair)),
             )
-        job = _Job(pairs, asyncio.get_running_loop().create_future())
         if not pairs:
             return []
+        job = _Job(pairs, asyncio.get_running_loop().create_future())
         self._waiting.extend((job, place) for place in range(len(pairs)))
         self._some.set()
         try:

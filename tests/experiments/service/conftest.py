@@ -23,12 +23,14 @@ class Lengths:
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
+        self.entered = 0
         self.batches: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
         self.lm = SimpleNamespace(tokenizer=self._tokens)
 
     def verdicts(self, pairs: Any, batch_size: int = 32) -> list[Verdict]:
+        self.entered += 1
         assert self.gate.wait(20)
         time.sleep(self.seconds)
         self.batches.append(len(pairs))
