@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .experiments.passes import Passes
+    from .experiments.plugin.judge import Judge
     from .experiments.streaming import fit_stream
     from .experiments.views import read
     from .extraction.features import Features
@@ -51,6 +52,7 @@ _PUBLIC = {
     "Features": ("extraction", "Features"),
     "InnerjudgeError": ("models", "InnerjudgeError"),
     "BaseJudge": ("probes", "BaseJudge"),
+    "Judge": ("experiments.plugin.judge", "Judge"),
     "LAGER": ("probes", "LAGER"),
     "LanguageModel": ("models.loading", "LanguageModel"),
     "Length": ("probes", "Length"),
@@ -85,6 +87,7 @@ __all__ = [
     "EScore",
     "Features",
     "InnerjudgeError",
+    "Judge",
     "LanguageModel",
     "Length",
     "LetterLogits",
