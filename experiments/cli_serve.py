@@ -56,10 +56,11 @@ def serve(
     from .extra import require
 
     require("uvicorn", "serve")
-    from .cli_model import load_quietly
+    from .cli_model import load_quietly, quieten
+    from .plugin.judge import Judge
     from .service.app import create_app
     from .service.limits import Limits
-    from .service.run import run
+    from .service.run import listening, serve_until_stopped
 
     limits = Limits(
         batch_size=batch_size,
@@ -69,14 +70,17 @@ def serve(
         body=body,
         seconds=seconds,
     )
-    from .plugin.judge import Judge
-
+    quieten()
     lm = load_quietly(model, device, dtype, None) if model is not None else None
     judges = {
         name: Judge.load(where, lm=lm, device=device, dtype=dtype, revision=revision)
         for name, where in _named(judge).items()
     }
-    run(create_app(judges, limits=limits, key=key), host=host, port=port, seconds=seconds)
+    app = create_app(judges, limits=limits, key=key)
+    with listening(host, port) as where:
+        shown = where.getsockname()
+        typer.echo(f"Serving {', '.join(judges)} on http://{shown[0]}:{shown[1]} (how to ask: /docs).")
+        serve_until_stopped(app, where, seconds=seconds)
 
 
 def _named(given: list[str]) -> dict[str, str]:

@@ -11,31 +11,21 @@ from fastapi import FastAPI
 from ...models.errors import InnerjudgeError
 
 
-def run(app: FastAPI, *, host: str, port: int, seconds: float) -> None:
-    """Serve until SIGTERM or SIGINT; what was accepted is then answered, for as long as one request may take.
+def listening(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, before uvicorn has it: a port in use is told as every other wrong option is.
 
     Args:
-        app: What :func:`.app.create_app` made.
-        host: Address to listen on.
-        port: Port to listen on; 0 takes a free one, which the log names.
-        seconds: Longest time of a request.
+        host: Name or address.
+        port: The port; 0 takes a free one.
 
     Raises:
         InnerjudgeError: If the address cannot be listened on.
+
+    Example:
+        >>> with listening("127.0.0.1", 0) as where:
+        ...     where.getsockname()[0]
+        '127.0.0.1'
     """
-    config = uvicorn.Config(
-        app, host=host, port=port, log_level="info", access_log=False, server_header=False,
-        timeout_graceful_shutdown=math.ceil(seconds) + 1,
-    )  # fmt: skip
-    bound = _bound(host, port)
-    try:
-        uvicorn.Server(config).run(sockets=[bound])
-    finally:
-        bound.close()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """The socket, bound here, so that a port in use is told as every other wrong option is."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
@@ -47,3 +37,21 @@ def _bound(host: str, port: int) -> socket.socket:
             "another --port, or end what listens there"
         ) from None
     return found
+
+
+def serve_until_stopped(app: FastAPI, where: socket.socket, *, seconds: float) -> None:
+    """Serve until SIGTERM or SIGINT; what was accepted by then is answered first.
+
+    Args:
+        app: What :func:`.app.create_app` made.
+        where: What :func:`listening` returned.
+        seconds: Longest time of a request, and so of the end.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(seconds) + 1,
+    )
+    uvicorn.Server(config).run(sockets=[where])

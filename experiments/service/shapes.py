@@ -37,7 +37,7 @@ class Document(BaseModel):
 class RerankRequest(BaseModel):
     """Candidates of one prompt."""
 
-    model_config = _example(model="judge", query=_PROMPT, documents=[_BAD, _GOOD], top_n=2, return_documents=True)
+    model_config = _example(query=_PROMPT, documents=[_BAD, _GOOD], top_n=2, return_documents=True)
 
     model: Text | None = Field(None, description=_MODEL)
     query: Text = Field(description="The prompt.")
@@ -87,7 +87,7 @@ class RerankResponse(BaseModel):
 class ScoreRequest(BaseModel):
     """Pairs: one text with each of many, or two lists of one length."""
 
-    model_config = _example(model="judge", text_1=_PROMPT, text_2=[_GOOD, _BAD])
+    model_config = _example(text_1=_PROMPT, text_2=[_GOOD, _BAD])
 
     model: Text | None = Field(None, description=_MODEL)
     text_1: Text | list[Text] = Field(description="The prompt, or one prompt for each response.")
