@@ -132,7 +132,9 @@ def test_unscored_responses_are_told(folder: Path, caplog: pytest.LogCaptureFixt
 def test_one_pass_serves_the_pipelines_of_a_task(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     verdicts = Judge.verdicts
-    monkeypatch.setattr(Judge, "verdicts", lambda self, pairs, **o: asked.append(len(pairs)) or verdicts(self, pairs, **o))
+    monkeypatch.setattr(
+        Judge, "verdicts", lambda self, pairs, **o: asked.append(len(pairs)) or verdicts(self, pairs, **o)
+    )
     for kind in (BestOfN, WeightedVote, BestOfN):
         kind(judge=str(folder), prompt="{{question}}").apply([[RIGHT, WRONG + " "]], [{"question": PROMPT}])
     assert asked == [2]
