@@ -1,7 +1,7 @@
 """A judge as a scorer of Inspect, and Inspect's samples as traces (extra ``inspect``).
 
-Logs that are there already are scored without running anything again: :mod:`~innerjudge.experiments.loaders.inspect_log`
-reads them, ``innerjudge score --inspect FILE`` writes what ``precomputed_scores`` reads.
+Logs that are there already are scored without generating again: :mod:`~innerjudge.experiments.loaders.inspect_log` reads
+them, ``innerjudge score --inspect FILE`` writes what ``precomputed_scores`` reads.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
         >>> from innerjudge import Judge, TokenLogProb, load
         >>> folder = tempfile.TemporaryDirectory()
         >>> Judge(TokenLogProb(), load("reference")).save(folder.name)
-        >>> state = TaskState("mockllm/model", "s1", 1, "2+2?", [], output=ModelOutput.from_content("mockllm/model", ""))
+        >>> said = ModelOutput.from_content("mockllm/model", "")
+        >>> state = TaskState("mockllm/model", "s1", 1, "2+2?", [], output=said)
         >>> asyncio.run(innerjudge(folder.name)(state, Target("4"))).explanation
         'the response is empty'
     """

@@ -53,7 +53,7 @@ def write_records(verdicts: Path, out: Path) -> str:
     records = inspect_records(rows)
     if out.exists() and read_rows(out, "records for Inspect") != records:
         raise InnerjudgeError(
-            f"given --inspect {out}, which holds something else, expected a new file or the same records: choose another"
+            f"given --inspect {out}, which holds something else, expected a new file or the same records: name another"
         )
     with writing(out):
         write_jsonl(out, records)
