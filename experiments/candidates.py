@@ -11,9 +11,9 @@ from ..models.items import Trace
 from .answers import normalise
 from .bootstrap import draw_counts
 from .outcome import Outcome
-from .reranking import accuracy_against_n
 from .results import Curve
-from .rules import Rule
+from .selection.reranking import accuracy_against_n
+from .selection.rules import Rule
 from .statistic import Floats
 
 _RESAMPLES = 500

@@ -134,7 +134,7 @@ def bounds(scale: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def share(value: float) -> float:
+def share(value: float, option: str = "--fit-share") -> float:
     """A share of the questions, strictly between 0 and 1.
 
     Example:
@@ -142,5 +142,5 @@ def share(value: float) -> float:
         0.5
     """
     if not 0 < value < 1:
-        raise InnerjudgeError(f"given --fit-share {value:g}, expected more than 0 and less than 1, such as 0.5")
+        raise InnerjudgeError(f"given {option} {value:g}, expected more than 0 and less than 1, such as 0.5")
     return value

@@ -1,7 +1,7 @@
 """A judge as a scorer of Inspect, and Inspect's samples as traces (extra ``inspect``).
 
-Logs that are there already are scored without generating again: :mod:`~innerjudge.experiments.loaders.inspect_log` reads
-them, ``innerjudge score --inspect FILE`` writes what ``precomputed_scores`` reads.
+Logs that are there already are scored without generating again: the loader ``inspect-log`` reads them, and
+``innerjudge score --inspect FILE`` writes what ``precomputed_scores`` reads.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def _epoch(name: str, row: Mapping[str, Any]) -> int:
     given = str(row.get("candidate_id", ""))
     if not (given.isascii() and given.isdigit() and int(given) > 0):
         raise InnerjudgeError(
-            f"given the candidate {given!r} of {name!r}, expected the number of an epoch, from 1: Inspect knows several "
-            "answers to one sample by it (the loader inspect-log numbers them so)"
+            f"given the candidate {given!r} of {name!r}, expected the number of an epoch, from 1: Inspect knows "
+            "several answers to one sample by it (the loader inspect-log numbers them so)"
         )
     return int(given)

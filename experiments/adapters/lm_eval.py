@@ -20,7 +20,6 @@ After ``import innerjudge.experiments.adapters.lm_eval`` the filters also have n
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +29,8 @@ from ...models.chat import THINK
 from ..answers import normalise
 from ..extra import require
 from ..jsonl import write_jsonl
-from ..selection import Answers, best_of_n, weighted_vote
+from ..selection.pick import pick
+from ..selection.rules import Rule
 
 require("lm_eval", "lm-eval")
 
@@ -57,10 +57,13 @@ class JudgeFilter(Filter):  # type: ignore[misc]
         regex_pattern: Finds a response's answer, for rules that vote; the first group if there is one. Without it, the
             answer is all that follows the reasoning.
         group_select: Which match is the answer; -1 is the last.
-        scores: JSONL file for the score and answer of every response, and which one was picked.
+        scores: JSONL file for the score and answer of every response, and why one was picked.
         batch_size: Pairs a forward pass.
         device: Where the judge's model runs.
     """
+
+    #: See :mod:`~innerjudge.experiments.selection.pick`, which has every edge case.
+    rule: Rule
 
     def __init__(
         self,
@@ -79,10 +82,6 @@ class JudgeFilter(Filter):  # type: ignore[misc]
         if regex_pattern is not None:
             self.regex = RegexFilter(regex_pattern, group_select=group_select, fallback=_NO_ANSWER)
 
-    @abstractmethod
-    def pick(self, answers: Answers, scores: Sequence[float | None]) -> int:
-        """Place of the response that the rule picks."""
-
     def apply(self, resps: Iterable[Sequence[str]], docs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         """One response a document, in a list of one, in the order of ``docs``."""
         groups = [list(one) for one in resps]
@@ -93,11 +92,11 @@ class JudgeFilter(Filter):  # type: ignore[misc]
         picked, rows = [], []
         for number, group in enumerate(groups):
             said, answers = [next(verdicts) for _ in group], self._answers(group)
-            place = self.pick(answers, [None if isinstance(one.score, list) else one.score for one in said])
-            picked.append([group[place]])
+            found = pick(self.rule, answers, [None if isinstance(one.score, list) else one.score for one in said])
+            picked.append([group[found.index]])
             rows += [
-                {"doc": number, "repeat": k, "answer": answers[k], "picked": k == place}
-                | {"score": one.score, "unscored": one.unscored}
+                {"doc": number, "repeat": k, "answer": answers[k], "score": one.score, "unscored": one.unscored}
+                | {"picked": found.why if k == found.index else None}
                 for k, one in enumerate(said)
             ]
         self._tell(rows)
@@ -121,9 +120,7 @@ class JudgeFilter(Filter):  # type: ignore[misc]
 class BestOfN(JudgeFilter):
     """The response with the best score; the first one where none is scored."""
 
-    def pick(self, answers: Answers, scores: Sequence[float | None]) -> int:
-        """See :func:`~innerjudge.experiments.selection.best_of_n`."""
-        return best_of_n(scores)
+    rule = Rule("top@1")
 
 
 @register_filter("innerjudge_weighted_vote")
@@ -132,11 +129,16 @@ class WeightedVote(JudgeFilter):
 
     def __init__(self, *, temperature: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
-        self.temperature = float(temperature)
+        self.rule = Rule("weighted", temperature=float(temperature))
 
-    def pick(self, answers: Answers, scores: Sequence[float | None]) -> int:
-        """See :func:`~innerjudge.experiments.selection.weighted_vote`."""
-        return weighted_vote(answers, scores, temperature=self.temperature)
+
+@register_filter("innerjudge_best_of_majority")
+class BestOfMajority(JudgeFilter):
+    """The best response of the best answer among those that ``alpha`` and ``min_count`` of the repeats gave."""
+
+    def __init__(self, *, alpha: float = 0.0, min_count: int = 1, reward: str = "max", **options: Any) -> None:
+        super().__init__(**options)
+        self.rule = Rule("best-of-majority", alpha=float(alpha), min_count=int(min_count), reward=reward)
 
 
 @lru_cache(maxsize=4)

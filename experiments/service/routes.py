@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ..selection import ranking
+from ..selection.votes import ranking
 from .batcher import Batcher, Judged
 from .limits import Limits
 from .meters import Meters

@@ -24,7 +24,7 @@ TOO_LONG = "12 " * 2000
 
 
 def run(tmp_path: Path, *, scorer: Any, epochs: int = 1) -> EvalLog:
-    """Three samples; the mock model gives the right trace, in parts as real ones do, the wrong one, and far too much."""
+    """Three samples; the mock model gives the right trace, in parts as real ones do, the wrong one, and a huge one."""
     parts = [ContentReasoning(reasoning="7+5=12;12*3=36"), ContentText(text="36")]
     said = [ModelOutput.from_content("mockllm/model", one) for one in [parts, WRONG, TOO_LONG] * epochs]
     for one in said:
@@ -36,8 +36,8 @@ def run(tmp_path: Path, *, scorer: Any, epochs: int = 1) -> EvalLog:
         Sample(id=7, input=PROMPT, target="36"),
     ]
     [log] = eval(
-        Task(dataset=samples, scorer=scorer, epochs=epochs), model=model, log_dir=str(tmp_path / "logs"), display="none",
-        max_connections=1, max_samples=1, log_format="eval",
+        Task(dataset=samples, scorer=scorer, epochs=epochs), model=model, log_dir=str(tmp_path / "logs"),
+        display="none", max_connections=1, max_samples=1, log_format="eval",
     )  # fmt: skip
     assert log.status == "success", log.error
     return log

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 import yaml
 from innerjudge import Judge
-from innerjudge.experiments.adapters.lm_eval import BestOfN, WeightedVote
+from innerjudge.experiments.adapters.lm_eval import BestOfMajority, BestOfN, WeightedVote
 from innerjudge.experiments.answers import normalise
-from innerjudge.experiments.selection import best_of_n, majority, weighted_vote
+from innerjudge.experiments.selection.best_of_majority import best_of_majority
+from innerjudge.experiments.selection.votes import best_of_n, majority, weighted_vote
 from innerjudge.models import reference as built_in
 from innerjudge.models.reference.solve import final_answer
 
 from .conftest import PROMPT, RIGHT, WRONG
 
-FILTERS = {"best-of-n": "BestOfN", "weighted-vote": "WeightedVote"}
+FILTERS = {"best-of-n": "BestOfN", "weighted-vote": "WeightedVote", "best-of-majority": "BestOfMajority"}
 WEIGHTS = Path(built_in.__file__).parent / "weights"
 PATTERN = r"</think>\s*(?:ok|slip)?\s*(\d+)\s*$"
 REPEATS = 4
@@ -30,8 +31,15 @@ def task_of(folder: Path, judge: Path, out: Path) -> str:
     """A task YAML whose pipelines rule first and look for the answer after it."""
     ours = {"judge": str(judge), "prompt": "{{question}}", "regex_pattern": PATTERN}
     after = [{"function": "regex", "regex_pattern": PATTERN}, {"function": "take_first"}]
+    more: dict[str, dict[str, Any]] = {"BestOfMajority": {"min_count": 2}, "WeightedVote": {"temperature": 1}}
     pipelines = [
-        {"name": name, "filter": [ours | {"function": f"FN {kind}", "scores": str(out / f"{name}.jsonl")}, *after]}
+        {
+            "name": name,
+            "filter": [
+                ours | {"function": f"FN {kind}", "scores": str(out / f"{name}.jsonl")} | more.get(kind, {}),
+                *after,
+            ],
+        }
         for name, kind in FILTERS.items()
     ]
     plain = [{"function": "regex", "regex_pattern": PATTERN}, {"function": "majority_vote"}, {"function": "take_first"}]
@@ -79,12 +87,9 @@ def test_a_task_from_its_yaml(judge: Judge, folder: Path, solve_problems, tmp_pa
     rules: dict[str, Any] = {
         "best-of-n": lambda _answers, scores: best_of_n(scores),
         "weighted-vote": weighted_vote,
+        "best-of-majority": lambda answers, scores: best_of_majority(answers, scores, min_count=2).picks[0],
         "majority": lambda answers, _scores: majority(answers),
     }
-    if "best-of-majority" in FILTERS:
-        from innerjudge.experiments.selection import best_of_majority
-
-        rules["best-of-majority"] = lambda answers, scores: best_of_majority(answers, scores).candidates[0]
     for name, rule in rules.items():
         figures = found["results"]["solve"]
         right = []
@@ -99,7 +104,8 @@ def test_a_task_from_its_yaml(judge: Judge, folder: Path, solve_problems, tmp_pa
         assert figures[f"exact_match,{name}"] == pytest.approx(sum(right) / len(rows))
     kept = [json.loads(line) for line in (tmp_path / "best-of-n.jsonl").read_text("utf-8").splitlines()]
     assert [(row["doc"], row["repeat"]) for row in kept] == [(d, k) for d in range(len(rows)) for k in range(REPEATS)]
-    assert sum(row["picked"] for row in kept) == len(rows)
+    assert sum(row["picked"] is not None for row in kept) == len(rows)
+    assert all(row["picked"].startswith("best score, ") for row in kept if row["picked"] is not None)
 
 
 def test_whole_responses_in_input_order(folder: Path) -> None:
@@ -112,6 +118,11 @@ def test_whole_responses_in_input_order(folder: Path) -> None:
     sharp = WeightedVote(judge=str(folder), prompt="{{question}}", temperature=0)
     assert flat.apply(many, docs[:1]) == [[WRONG]]
     assert sharp.apply(many, docs[:1]) == [[RIGHT]]
+    # The right answer was given once only: it does not pass a gate of two, and passes one of a third.
+    frequent = BestOfMajority(judge=str(folder), prompt="{{question}}", min_count=2)
+    third = BestOfMajority(judge=str(folder), prompt="{{question}}", alpha=1 / 3)
+    assert frequent.apply(many, docs[:1]) == [[WRONG]]
+    assert third.apply(many, docs[:1]) == [[RIGHT]]
 
 
 def test_answers(folder: Path) -> None:
@@ -145,3 +156,4 @@ def test_names() -> None:
 
     assert get_filter("innerjudge_best_of_n") is BestOfN
     assert get_filter("innerjudge_weighted_vote") is WeightedVote
+    assert get_filter("innerjudge_best_of_majority") is BestOfMajority

@@ -93,8 +93,8 @@ def test_a_step_of_grpo(judge: Judge, solve_problems, tmp_path: Path, chat: bool
         reward_funcs=watched,
         args=GRPOConfig(
             output_dir=str(tmp_path), per_device_train_batch_size=8, num_generations=4, max_completion_length=32,
-            max_steps=1, learning_rate=1e-3, logging_steps=1, report_to=[], use_cpu=True, save_strategy="no", bf16=False,
-            disable_tqdm=True, seed=4, shuffle_dataset=False,
+            max_steps=1, learning_rate=1e-3, logging_steps=1, report_to=[], use_cpu=True, save_strategy="no",
+            bf16=False, disable_tqdm=True, seed=4, shuffle_dataset=False,
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=AutoTokenizer.from_pretrained(WEIGHTS),

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.errors import InnerjudgeError
-from .rules import Rule
-from .selection import Answers, Scores, as_scores
-from .splits import rows_by_group
-from .statistic import Floats, Labels, Statistic, ratio, require_same_length
+from ...models.errors import InnerjudgeError
+from ..splits import rows_by_group
+from ..statistic import Floats, Labels, Statistic, ratio, require_same_length
+from .rules import READ_SCORES, Rule
 from .subsets import credits
+from .votes import Answers, Scores, as_scores
 
 #: Random orders of a question's candidates over which ties of a vote are averaged.
 ORDERS = 20
-_READ_SCORES = ("top@1", "top-maj", "weighted")
 
 
 def selection_accuracy(
@@ -44,7 +43,7 @@ def selection_accuracy(
     for rows in rows_by_group(groups):
         known = [i for i in rows.tolist() if correct[i] is not None]
         read = as_scores([scores[i] for i in known])
-        if known and not (rule.name in _READ_SCORES and np.isnan(read).all()):
+        if known and not (rule.name in READ_SCORES and np.isnan(read).all()):
             counted[rows[0]] = 1.0
             won[rows[0]] = _expected(rule, [answers[i] for i in known], read, [bool(correct[i]) for i in known])
     any_known = any(c is not None for c in correct)
