@@ -17,6 +17,7 @@ from .cli_bench import register_bench
 from .cli_model import load_quietly, make_passes
 from .cli_sample import register_sample
 from .cli_select import register_select
+from .cli_serve import register_serve
 from .cli_steps import register_steps
 from .cli_study import register_study
 
@@ -33,6 +34,7 @@ register_sample(app)
 register_select(app)
 register_study(app)
 register_bench(app)
+register_serve(app)
 
 
 @app.command()

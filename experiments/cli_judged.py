@@ -39,8 +39,11 @@ class Source:
     reasoning_tokens: int | None
 
 
-def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> Callable[..., None]:
-    """The command ``name`` that does ``work`` (judge, output, source) and says what was done; ``about`` is its help."""
+def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, about: str) -> Callable[..., None]:
+    """The command ``name``; ``about`` is its help.
+
+    ``work`` (judge, output, source) says what was done, and where the verdicts are.
+    """
 
     def command(
         ctx: typer.Context,
@@ -57,6 +60,7 @@ def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> 
         revision: o.Revision = None,
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
+        inspect: o.InspectFile = None,
     ) -> None:
         if (features is None) == (data is None):
             raise InnerjudgeError(
@@ -72,18 +76,23 @@ def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> 
         source = Source(
             features, data, model, device, dtype, revision, limit, seed, batch_size, candidates, reasoning_tokens
         )
-        typer.echo(work(judge, out, source))
+        said, verdicts = work(judge, out, source)
+        typer.echo(said)
+        if inspect is not None:
+            from .adapters.inspect_records import write_records
+
+            typer.echo(write_records(verdicts, inspect))
 
     command.__name__, command.__doc__ = name, about
     return command
 
 
-def score_work(judge: Path, out: Path, source: Source) -> str:
+def score_work(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
     """``score``: verdicts into ``out``."""
-    return _verdicts(judge, out, source)[1]
+    return _verdicts(judge, out, source)[1], out
 
 
-def rank_work(judge: Path, out: Path, source: Source) -> str:
+def rank_work(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
     """``rank``: verdicts beside ``out``, and the ranking that they give."""
     from .outputs import require_room
     from .rankings import require_ranking, write_ranking
@@ -92,7 +101,7 @@ def rank_work(judge: Path, out: Path, source: Source) -> str:
     require_ranking(out)
     verdicts = out.with_name(out.name + ".verdicts.jsonl")
     items, _ = _verdicts(judge, verdicts, source, to_rank=True)
-    return write_ranking(items, verdicts, out)
+    return write_ranking(items, verdicts, out), verdicts
 
 
 def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = False) -> tuple[list[Item], str]:

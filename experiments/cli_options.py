@@ -29,7 +29,7 @@ JUDGE_NAMES = (
     "pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length. "
     "Any other name is answered with those of the items' kind."
 )
-_DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus), or builtin:solve|rate|choose."  # noqa: E501
+_DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log), or builtin:solve|rate|choose."  # noqa: E501
 
 Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=False)]
 OneData = Annotated[str, typer.Option("--data", help=_DATA, show_default=False)]
@@ -90,6 +90,15 @@ TokensOfJudge = Annotated[
         "--reasoning-tokens",
         min=0,
         help="Most new tokens of a verdict after reasoning; left out, as many as the judge was made with.",
+    ),
+]
+InspectFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--inspect",
+        help="Also write the scores for Inspect's precomputed_scores, to this JSONL file.",
+        dir_okay=False,
+        show_default=False,
     ),
 ]
 FeaturesFolder = Annotated[Path, typer.Option("--features", help="Folder that `extract` wrote.", show_default=False)]

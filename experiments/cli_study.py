@@ -34,10 +34,10 @@ def study(
     The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. The README
     lists the fields of the file. Needs the extra: `pip install "innerjudge[lab]"`.
     """
-    from .lab.extra import require
+    from .extra import require
 
     for module in ("pydantic", "yaml", "krippendorff"):
-        require(module)
+        require(module, "lab")
     from .cli_model import load_quietly
     from .progress import shown
     from .study.folder import claim, write
@@ -66,10 +66,10 @@ def diff(
 
     A figure has moved where its change is beyond the two intervals, corrected for the number of figures.
     """
-    from .lab.extra import require
+    from .extra import require
 
     for module in ("pydantic", "yaml"):
-        require(module)
+        require(module, "lab")
     from .study.diff import compare_studies
     from .study.folder import read_results
 

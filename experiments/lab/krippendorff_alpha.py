@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from ...models.errors import InnerjudgeError
+from ..extra import require
 from ..statistic import Floats, Statistic, Values, divide, finite, require_same_length, undefined
-from .extra import require
 
 Level = Literal["nominal", "ordinal", "interval"]
 
@@ -45,7 +45,7 @@ def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") 
         reason = "no item has two grades" if not len(known) else "all grades are the same"
         return undefined(reason, n=len(kept), size=size)
     resampled = _interval(part) if level == "interval" else _by_grade(part, level)
-    value = float(require("krippendorff").alpha(reliability_data=part, level_of_measurement=level))
+    value = float(require("krippendorff", "lab").alpha(reliability_data=part, level_of_measurement=level))
     return Statistic(value=value, n=len(kept), size=size, over=lambda w: resampled(w[:, kept]))
 
 

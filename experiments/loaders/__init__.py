@@ -9,6 +9,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ..jsonl import check_unique
 from .gsm8k import gsm8k_solutions
+from .inspect_log import inspect_log
 from .llmbar import llmbar
 from .mmlu import mmlu
 from .pandalm import pandalm
@@ -25,6 +26,7 @@ LOADERS: dict[str, Callable[[Path], list[Item]]] = {
     "summeval": summeval,
     "topical-chat": topical_chat,
     "prometheus": prometheus,
+    "inspect-log": inspect_log,
 }
 
 

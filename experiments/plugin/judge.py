@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from rich.console import Console
@@ -18,6 +18,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
 from .. import saved
+from ..adapters.sentence_transformers import CardData
 from ..passes import Passes
 from ..progress import shown
 from ..saved import Made
@@ -27,6 +28,9 @@ from .hub import find_folder, push_folder
 from .pairs import as_list, is_single, items_of_pairs
 from .ranked import Ranked, ranked
 from .shared_models import shared_model, turn
+
+if TYPE_CHECKING:
+    from ..adapters.trl import Reward
 
 
 class Judge:
@@ -56,6 +60,9 @@ class Judge:
         >>> [found["corpus_id"] for found in judge.rank("Start with 7. Add 5.", ["12", None, "9"])][-1]
         1
     """
+
+    #: Where sentence-transformers' evaluators write, as they do with a CrossEncoder.
+    model_card_data = CardData()
 
     def __init__(
         self,
@@ -345,6 +352,13 @@ class Judge:
             flat = iter(self.verdicts(pairs, batch_size, show_progress_bar))
             said = [[next(flat) for _ in many] for many in given]
         return [ranked(of, many, top_k, return_documents) for of, many in zip(said, given, strict=True)]
+
+    def as_reward(self, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
+        """A reward function for TRL's trainers: :func:`~innerjudge.experiments.adapters.trl.as_reward`."""
+        from ..adapters.trl import as_reward
+
+        self._refuse_options("as_reward")
+        return as_reward(self, name=name, batch_size=batch_size)
 
     def _refuse_options(self, method: str) -> None:
         if self.kind == "choice":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..answers import normalise
-from ..lab.extra import require
+from ..extra import require
 
 #: Longer answers are no final answers; they keep their own spelling.
 _MOST = 400

@@ -1,0 +1,15 @@
+"""A judge inside other tools: one thin module for each, named like the library that it needs.
+
+========================= ================================================= ===========================
+tool                      what to use                                       extra
+========================= ================================================= ===========================
+lm-evaluation-harness     :mod:`.lm_eval`: filters of a task's YAML         ``lm-eval``
+TRL                       :func:`.trl.as_reward`, ``judge.as_reward()``     ``trl``
+Inspect                   :mod:`.inspect_ai`: a scorer; records for logs    ``inspect``
+sentence-transformers     the judge itself, as its CrossEncoder             ``sentence-transformers``
+LangChain                 :class:`.langchain.JudgeCrossEncoder`             ``langchain``
+rerankers                 :class:`.rerankers.JudgeRanker`                   ``rerankers``
+========================= ================================================= ===========================
+
+What a judge cannot score stays unscored in each tool's own way, and is never a 0.
+"""

@@ -1,0 +1,73 @@
+"""Verdicts as the records that Inspect's ``precomputed_scores`` reads; nothing here needs Inspect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...models.errors import InnerjudgeError
+from ..jsonl import write_jsonl
+from ..outputs import writing
+from ..scoring import read_rows
+
+#: Field of a verdict row that names the sample, first found first.
+_IDS = ("question_id", "item_id", "pair_id")
+
+
+def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One record ``{"id", "epoch", "value", "metadata"}`` for each verdict that has a score.
+
+    ``question_id`` or ``item_id`` is the sample's id. Several candidates of a question are its epochs, and their
+    ``candidate_id`` the epoch's number, from 1; of a question with one candidate, any ``candidate_id`` will do. An
+    unscored verdict has no record, which Inspect takes for unscored.
+
+    Raises:
+        InnerjudgeError: If candidates of one question are not numbered from 1, or the judge is one of choices.
+
+    Example:
+        >>> said = {"candidate_id": "2", "judge": "clue", "score": 0.5, "label": True, "unscored": None}
+        >>> inspect_records([{"question_id": "q", **said}, {"question_id": "q", **said, "candidate_id": "1", "score": None}])
+        [{'id': 'q', 'value': 0.5, 'epoch': 2, 'metadata': {'judge': 'clue', 'label': True}}]
+    """  # noqa: E501
+    names = [str(row[next(name for name in _IDS if name in row)]) for row in rows]
+    several = len(names) != len(set(names))
+    records = []
+    for name, row in zip(names, rows, strict=True):
+        if isinstance(row["score"], list):
+            raise InnerjudgeError(f"given a judge of choices ({name}), expected one score a sample for Inspect")
+        epoch = {"epoch": _epoch(name, row)} if several else {}
+        if row["score"] is not None:
+            about = {"judge": row["judge"], "label": row["label"]}
+            records.append({"id": name, "value": row["score"], **epoch, "metadata": about})
+    return records
+
+
+def write_records(verdicts: Path, out: Path) -> str:
+    """The records of a verdict file into ``out``, and what to type next.
+
+    Raises:
+        InnerjudgeError: As in :func:`inspect_records`; if ``out`` holds anything else.
+    """
+    rows = read_rows(verdicts)
+    records = inspect_records(rows)
+    if out.exists() and read_rows(out, "records for Inspect") != records:
+        raise InnerjudgeError(
+            f"given --inspect {out}, which holds something else, expected a new file or the same records: name another"
+        )
+    with writing(out):
+        write_jsonl(out, records)
+    missing = f" ({len(rows) - len(records)} unscored ones have none)" if len(records) < len(rows) else ""
+    return (
+        f"{len(records)} records{missing} are in {out}: inspect score LOG --scorer precomputed_scores -S scores={out}"
+    )
+
+
+def _epoch(name: str, row: Mapping[str, Any]) -> int:
+    given = str(row.get("candidate_id", ""))
+    if not (given.isascii() and given.isdigit() and int(given) > 0):
+        raise InnerjudgeError(
+            f"given the candidate {given!r} of {name!r}, expected the number of an epoch, from 1: Inspect knows "
+            "several answers to one sample by it (the loader inspect-log numbers them so)"
+        )
+    return int(given)

@@ -1,0 +1,35 @@
+"""A judge in LangChain's cross-encoder slot (extra ``langchain``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..extra import require
+
+require("langchain_core", "langchain")
+
+from langchain_core.cross_encoders import BaseCrossEncoder  # noqa: E402
+
+if TYPE_CHECKING:
+    from ..plugin.judge import Judge
+
+
+class JudgeCrossEncoder(BaseCrossEncoder):
+    """The model of a ``CrossEncoderReranker``, ``CrossEncoderReranker(model=JudgeCrossEncoder(judge), top_n=3)``.
+
+    LangChain sorts by the scores, and has no word for a document without one: a document that cannot be scored is an
+    ``InnerjudgeError``, with the reason.
+
+    Example:
+        >>> from innerjudge import Judge, TokenLogProb, load
+        >>> len(JudgeCrossEncoder(Judge(TokenLogProb(), load("reference"))).score([("2+2?", "4"), ("2+2?", "5")]))
+        2
+    """
+
+    def __init__(self, judge: Judge, batch_size: int = 32) -> None:
+        self.judge, self.batch_size = judge, batch_size
+
+    def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:
+        """Scores of pairs ``(query, document)``, higher is better."""
+        found: list[float] = self.judge.predict(text_pairs, batch_size=self.batch_size).tolist()
+        return found

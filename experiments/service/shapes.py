@@ -1,0 +1,157 @@
+"""Requests and answers, field by field as Jina, Cohere and vLLM name them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_PROMPT = "Start with 7. Add 5."
+_GOOD, _BAD = "<think>7+5=12</think>12", "<think>7+5=13</think>13"
+_MODEL = "Name of a judge that is served; may be left out where there is one."
+_UNSCORED = "Why there is no score; only where there is none."
+
+
+def _example(**fields: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
+def _whole(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair, which is no text") from None
+    return text
+
+
+#: A text that UTF-8 can say: JSON's escapes can spell others, which no tokenizer reads and no answer could repeat.
+Text = Annotated[str, AfterValidator(_whole)]
+
+
+class Document(BaseModel):
+    """A document as an object."""
+
+    text: Text
+
+
+class RerankRequest(BaseModel):
+    """Candidates of one prompt."""
+
+    model_config = _example(query=_PROMPT, documents=[_BAD, _GOOD], top_n=2, return_documents=True)
+
+    model: Text | None = Field(None, description=_MODEL)
+    query: Text = Field(description="The prompt.")
+    documents: list[Text | Document] = Field(min_length=1, description="The candidates: strings, or objects with text.")
+    top_n: int | None = Field(None, ge=0, description="At most so many results; 0 or nothing for all.")
+    return_documents: bool = Field(True, description="Whether each result has its document.")
+
+    @property
+    def texts(self) -> list[str]:
+        """The candidates as strings."""
+        return [one if isinstance(one, str) else one.text for one in self.documents]
+
+
+class Usage(BaseModel):
+    """Tokens of the prompts and candidates that were scored, before any template."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class RerankResult(BaseModel):
+    """One candidate."""
+
+    index: int = Field(description="Its place among the documents of the request.")
+    relevance_score: float | None = Field(description="Higher is better, on the judge's own scale; null if unscored.")
+    document: Document | None = None
+    unscored: str | None = Field(None, description=_UNSCORED)
+
+
+class RerankResponse(BaseModel):
+    """Results, best first; unscored ones last."""
+
+    model_config = _example(
+        id="rerank-0f3a", model="judge", usage={"prompt_tokens": 60, "total_tokens": 60},
+        results=[
+            {"index": 1, "relevance_score": 0.42, "document": {"text": _GOOD}},
+            {"index": 0, "relevance_score": -0.17, "document": {"text": _BAD}},
+        ],
+    )  # fmt: skip
+
+    id: str
+    model: str
+    usage: Usage
+    results: list[RerankResult]
+
+
+class ScoreRequest(BaseModel):
+    """Pairs: one text with each of many, or two lists of one length."""
+
+    model_config = _example(text_1=_PROMPT, text_2=[_GOOD, _BAD])
+
+    model: Text | None = Field(None, description=_MODEL)
+    text_1: Text | list[Text] = Field(description="The prompt, or one prompt for each response.")
+    text_2: Text | list[Text] = Field(description="The response or responses.")
+
+
+class ScoreData(BaseModel):
+    """One pair."""
+
+    index: int
+    object: str
+    score: float | None = Field(description="Higher is better, on the judge's own scale; null if unscored.")
+    unscored: str | None = Field(None, description=_UNSCORED)
+
+
+class ScoreResponse(BaseModel):
+    """Scores in the order of the pairs."""
+
+    model_config = _example(
+        id="score-0f3a", object="list", created=1760000000, model="judge",
+        data=[{"index": 0, "object": "score", "score": 0.42}, {"index": 1, "object": "score", "score": -0.17}],
+        usage={"prompt_tokens": 60, "total_tokens": 60},
+    )  # fmt: skip
+
+    id: str
+    object: str
+    created: int
+    model: str
+    data: list[ScoreData]
+    usage: Usage
+
+
+class Served(BaseModel):
+    """A judge that is served."""
+
+    id: str
+    object: str
+    owned_by: str
+
+
+class ServedList(BaseModel):
+    """All of them."""
+
+    object: str
+    data: list[Served]
+
+
+class Health(BaseModel):
+    """Whether judges answer."""
+
+    status: str
+    judges: list[str]
+
+
+class Error(BaseModel):
+    """What was wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: int
+
+
+class ErrorResponse(BaseModel):
+    """Every answer other than 200."""
+
+    error: Error

@@ -1,0 +1,119 @@
+"""A judge in Inspect: as a scorer in a real eval, and as scores for a log that is there already."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from innerjudge import InnerjudgeError, Judge
+from innerjudge.experiments.adapters.inspect_ai import completion_of, innerjudge
+from innerjudge.experiments.adapters.inspect_records import inspect_records
+from innerjudge.experiments.loaders.inspect_log import inspect_log
+from inspect_ai import Task, eval, score
+from inspect_ai.dataset import Sample
+from inspect_ai.log import EvalLog, read_eval_log
+from inspect_ai.model import ChatMessageUser, ContentReasoning, ContentText, ModelOutput, ModelUsage, get_model
+from inspect_ai.scorer import match, precomputed_scores
+
+from .conftest import PROMPT, RIGHT, WRONG
+
+TOO_LONG = "12 " * 2000
+
+
+def run(tmp_path: Path, *, scorer: Any, epochs: int = 1) -> EvalLog:
+    """Three samples; the mock model gives the right trace, in parts as real ones do, the wrong one, and a huge one."""
+    parts = [ContentReasoning(reasoning="7+5=12;12*3=36"), ContentText(text="36")]
+    said = [ModelOutput.from_content("mockllm/model", one) for one in [parts, WRONG, TOO_LONG] * epochs]
+    for one in said:
+        one.usage = ModelUsage()  # else it is counted by a tokenizer that is fetched from the network
+    model = get_model("mockllm/model", custom_outputs=said, memoize=False)
+    samples = [
+        Sample(id="a", input=PROMPT, target="36"),
+        Sample(id="b", input=[ChatMessageUser(content=PROMPT)], target="36"),
+        Sample(id=7, input=PROMPT, target="36"),
+    ]
+    [log] = eval(
+        Task(dataset=samples, scorer=scorer, epochs=epochs), model=model, log_dir=str(tmp_path / "logs"),
+        display="none", max_connections=1, max_samples=1, log_format="eval",
+    )  # fmt: skip
+    assert log.status == "success", log.error
+    return log
+
+
+def test_a_scorer_in_an_eval(judge: Judge, folder: Path, tmp_path: Path) -> None:
+    log = run(tmp_path, scorer=innerjudge(str(folder)))
+    assert log.samples is not None
+    found = {sample.id: next(iter((sample.scores or {}).values())) for sample in log.samples}
+    right, wrong = judge.predict([(PROMPT, RIGHT), (PROMPT, WRONG)]).tolist()
+    assert found["a"].value == pytest.approx(right, abs=1e-6)
+    assert found["a"].answer == RIGHT  # reasoning and answer together again
+    assert found["b"].value == pytest.approx(wrong, abs=1e-6)
+    assert math.isnan(float(found[7].value))
+    assert found[7].reason == "scoring_failed"
+    assert "longer than the model's context" in (found[7].explanation or "")
+    assert log.results is not None
+    [scored] = log.results.scores
+    assert scored.name == "innerjudge"
+    assert scored.metrics["mean"].value == pytest.approx((right + wrong) / 2, abs=1e-6)
+    assert scored.unscored_samples == 1
+
+
+def test_a_log_is_scored_again(cli, judge: Judge, folder: Path, tmp_path: Path) -> None:
+    log = run(tmp_path, scorer=match(), epochs=2)
+    traces = inspect_log(Path(log.location))
+    said = {"a": (RIGHT, True), "b": (WRONG, False), "7": (TOO_LONG, False)}
+    assert {(t.question_id, t.candidate_id): (t.response, t.correct) for t in traces} == {
+        (name, epoch): what for name, what in said.items() for epoch in "12"
+    }
+    assert {t.prompt for t in traces} == {PROMPT}
+
+    out, records = tmp_path / "verdicts.jsonl", tmp_path / "scores.jsonl"
+    ask = ("score", "--judge", folder, "--data", f"inspect-log:{log.location}", "--out", out, "--inspect", records)
+    said = cli(*ask)
+    assert said.code == 0, said.err
+    assert "4 records (2 unscored ones have none) are in" in said.out
+    kept = records.read_bytes()
+    assert cli(*ask).code == 0
+    assert records.read_bytes() == kept
+    again = score(read_eval_log(log.location), precomputed_scores(str(records)), action="overwrite", display="none")
+    right, wrong = judge.verdicts([(PROMPT, RIGHT), (PROMPT, WRONG)])
+    assert again.samples is not None
+    values = {(s.id, s.epoch): (s.scores or {}).get("precomputed_scores") for s in again.samples}
+    for epoch in (1, 2):
+        assert values["a", epoch].value == pytest.approx(right.score, abs=1e-6)
+        assert values["b", epoch].value == pytest.approx(wrong.score, abs=1e-6)
+        assert values["a", epoch].metadata == {"judge": "solver", "label": right.label}
+    assert all(values.get((7, epoch)) is None for epoch in (1, 2))
+
+    records.write_text('{"id": "other"}\n', "utf-8")
+    said = cli(*ask)
+    assert said.code == 2
+    assert "holds something else" in said.err
+
+
+def test_records_of_other_items() -> None:
+    row = {"judge": "lager", "score": 4.0, "label": 4, "unscored": None}
+    assert inspect_records([{"item_id": "r1", **row}, {"item_id": "r2", **row, "score": None}]) == [
+        {"id": "r1", "value": 4.0, "metadata": {"judge": "lager", "label": 4}}
+    ]
+    alone = {"question_id": "q", "candidate_id": "some-model", **row}
+    assert "epoch" not in inspect_records([alone])[0]
+    for name in ("some-model", "0", "-1", "1.5", "\u0663"):
+        with pytest.raises(InnerjudgeError, match="number of an epoch"):
+            inspect_records([alone, alone | {"candidate_id": name}])
+    with pytest.raises(InnerjudgeError, match="judge of choices"):
+        inspect_records([{"question_id": "q", **row, "score": [0.1, 0.9]}])
+    assert inspect_records([]) == []
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    hidden = [ContentReasoning(reasoning="?", redacted=True), ContentText(text="36")]
+    assert completion_of(ModelOutput.from_content("m", hidden)) is None
+    assert completion_of(ModelOutput()) is None
+    for name, text in (("a.eval", "no zip"), ("b.json", "{"), ("c.json", json.dumps({"version": 2})), ("d.txt", "")):
+        (tmp_path / name).write_text(text, "utf-8")
+        with pytest.raises(InnerjudgeError, match="expected a log of Inspect"):
+            inspect_log(tmp_path / name)
