@@ -69,8 +69,24 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
         self._open.close()
 
     def results(self) -> dict[str, Tensor]:
-        """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
+        """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block.
+
+        Raises:
+            UnreadableError: If heads of a block were not heard.
+        """
+        self._complete()
         return self._arrays
+
+    def _complete(self) -> None:
+        """Raise if a block that has run computed the attention of some of its heads in another way than when watched."""
+        heads = self._heads[self._block] if 0 <= self._block < len(self._heads) else ()
+        if len(self._calls) < len(heads):
+            raise UnreadableError(
+                f"given {self._family}, whose block {self._block + 1} computed its attention unseen (in chunks, or with "
+                "another kernel than when it was loaded), expected queries and keys of all tokens: wrap the model again "
+                "after a change of its kernel, or judge it with CLUE or LAGER",
+                self._kinds,
+            )
 
     def _refuse(self) -> None:
         """Raise for what no block of this model gives."""
@@ -104,6 +120,7 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
 
     def _next_block(self, _module: nn.Module, _args: Any) -> None:
         if threading.get_ident() == self._thread:
+            self._complete()
             self._block += 1
             self._calls.clear()
             self._rotations.clear()
@@ -144,12 +161,12 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
             return None
         query, key = select(call.query, q_at[:, None]), select(call.key, k_at)
         if kind == "qk/before" and heads.rotary:
-            query, key = self._unrotated(query, key, q_at[:, None], k_at)
-        return products(query[:, :, 0].float() / heads.query_factor, key.float())
+            query, key = self._unrotated(heads, query, key, q_at[:, None], k_at)
+        return products(query[:, :, 0].float() / heads.factor, key.float())
 
-    def _unrotated(self, query: Tensor, key: Tensor, q_at: Tensor, k_at: Tensor) -> tuple[Tensor, Tensor]:
-        before = before_rotation(query, q_at, self._rotations)
-        plain = before_rotation(key, k_at, self._rotations)
+    def _unrotated(self, heads: Heads, query: Tensor, key: Tensor, q_at: Tensor, k_at: Tensor) -> tuple[Tensor, Tensor]:
+        before = before_rotation(query, q_at, self._rotations, heads.query_norm)
+        plain = before_rotation(key, k_at, self._rotations, heads.key_norm)
         if plain is None:  # keys of an earlier block, where later blocks share them
             plain = next((p for turned, p in self._known_keys if torch.equal(turned, key)), None)
         if before is None or plain is None:

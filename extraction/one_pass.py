@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..models.errors import InnerjudgeError
-from ..models.inputs import positions
+from ..models.inputs import position_inputs
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
@@ -69,13 +69,13 @@ def run_batch(
 
 def _with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     """``h[0..L]`` and the final-normed state; zeros behind it where the stream is wider (parallel streams)."""
-    normed = lm.anatomy.normed(rows[:, -1:])
+    normed = lm.anatomy.normed(lm.anatomy.leaving(rows)[:, -1:])
     return torch.cat((rows, pad(normed, (0, rows.shape[-1] - normed.shape[-1]))), dim=1)
 
 
 def _lens(lm: LanguageModel, rows: Tensor, ids: Tensor) -> Tensor:
     """Logits of ``ids`` at ``h[0..]``: raw and final-normed, ``[B, 2, blocks + 1, M]``."""
-    normed = lm.anatomy.normed(rows)
+    normed = lm.anatomy.normed(lm.anatomy.leaving(rows))
     raw = rows if rows.shape == normed.shape else normed  # parallel streams have no state of that width before the norm
     return lm.anatomy.label_logits(torch.stack((raw, normed), dim=1), ids)
 
@@ -100,9 +100,7 @@ def _attention_tap(
 
 def _forward(lm: LanguageModel, batch: Batch) -> None:
     kwargs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-    if lm.anatomy.position_offset is not None:
-        kwargs["position_ids"] = positions(batch.mask, lm.anatomy.position_offset)
-    lm.model(**kwargs)
+    lm.model(**kwargs, **position_inputs(batch.mask, lm.anatomy.position_offset))
 
 
 def _index(items: Sequence[Encoded], role: str, batch: Batch) -> Tensor:
