@@ -78,13 +78,13 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
         return self._arrays
 
     def _complete(self) -> None:
-        """Raise if a block that has run computed the attention of some of its heads in another way than when watched."""
+        """Raise if a block has run and some of its heads were not heard, as they were when it was watched."""
         heads = self._heads[self._block] if 0 <= self._block < len(self._heads) else ()
         if len(self._calls) < len(heads):
             raise UnreadableError(
-                f"given {self._family}, whose block {self._block + 1} computed its attention unseen (in chunks, or with "
-                "another kernel than when it was loaded), expected queries and keys of all tokens: wrap the model again "
-                "after a change of its kernel, or judge it with CLUE or LAGER",
+                f"given {self._family}, whose block {self._block + 1} computed attention unseen (in chunks, or with "
+                "another kernel than when it was loaded), expected queries and keys of all tokens: wrap the model "
+                "again after a change of its kernel, or judge it with CLUE or LAGER",
                 self._kinds,
             )
 

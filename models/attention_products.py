@@ -94,8 +94,8 @@ class AttentionProducts(TorchFunctionMode):
         query, key, _ = same[-1]
         query, key, weights = (self._unfolded(t) for t in (query, key, weights))
         if query.ndim == key.ndim == weights.ndim == 4:
-            # Beside the product with the keys there may be one with positions, which are more than the keys (XLNet); two
-            # of the size of the weights cannot be told apart.
+            # Beside the product with the keys there may be one with positions, which are more than keys (XLNet); two of
+            # the size of the weights cannot be told apart.
             only = key if len(same) == 1 else None
             self._tell(AttentionCall(None, query, only, None, None, weights, kernel="products"))
 

@@ -41,7 +41,7 @@ class Layout:
         return lined[torch.arange(lined.shape[0], device=lined.device)[:, None], at.to(lined.device) + self.prefix]
 
     def all_rows(self, states: Tensor, tokens: int | None = None) -> Tensor:
-        """States of the ``tokens`` tokens of the text, ``[B, T, W]``; of whatever stands behind them too if left out."""
+        """States of the ``tokens`` tokens of the text, ``[B, T, W]``; if left out, of those behind them as well."""
         end = None if tokens is None else self.prefix + tokens
         return states.movedim((self.items, self.tokens), (0, 1)).flatten(2)[:, self.prefix : end]
 

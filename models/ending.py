@@ -27,7 +27,7 @@ def after_blocks(
 
 
 class AttentionResiduals(nn.Module):
-    """What the final norm reads where blocks attend to the states of earlier blocks instead of adding to them (Inkling 2).
+    """What the final norm reads where blocks attend to states of earlier ones instead of adding to them (Inkling 2).
 
     Args:
         model: Its text model.

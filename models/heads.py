@@ -151,9 +151,9 @@ def _norm_behind(states: Tensor, rotations: Sequence[Rotation], inner: Sequence[
         return None
     for inside in inner:
         given = inside.returned
-        if given is not None and any(_equal(states, one) for one in (given, given.transpose(1, -2))):
-            if before_rotation(states, at, rotations, inside.module) is not None:
-                return inside.module
+        gave = given is not None and any(_equal(states, one) for one in (given, given.transpose(1, -2)))
+        if gave and before_rotation(states, at, rotations, inside.module) is not None:
+            return inside.module
     return None
 
 
@@ -171,7 +171,7 @@ def _output(at: int, call: AttentionCall, inner: Sequence[ModuleCall]) -> nn.Mod
 
 
 def _factor(call: AttentionCall, states: Tensor, rotations: Sequence[Rotation], inner: Sequence[ModuleCall]) -> float:
-    """The attention's scale if it was applied to queries or keys: their projection times it is what the attention got."""
+    """The attention's scale if queries or keys were multiplied with it: what it got over what was projected."""
     if call.kernel != "products" and call.scaling != 1.0:
         return 1.0
     at = torch.arange(states.shape[2], device=states.device).expand(states.shape[0], -1)
@@ -202,7 +202,7 @@ def _promises_rotary(seen: Observation) -> bool:
 
 
 def _knows_no_positions(model: Any, seen: Observation) -> bool:
-    """Whether one token over and over gives the same query and key everywhere: then nothing is rotated in this model."""
+    """Whether one token over and over gives the same query and key everywhere: then nothing is rotated here."""
     again = observe(model, seen.ids[:, :1].expand_as(seen.ids))
     every = [states for _, call in again.attention for states in (call.query, call.key) if states is not None]
     return all(alike(states, states[..., :1, :].expand_as(states)) for states in every)

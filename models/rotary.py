@@ -113,8 +113,8 @@ def before_rotation(
 def refusal(family: str) -> UnreadableError:
     """The error for queries and keys that no rotation explains."""
     return UnreadableError(
-        f"given {family}, whose queries and keys are changed after the rotary embedding by more than a factor or a norm, "
-        "expected them as it gave them: use rotary='after' or Attention-score",
+        f"given {family}, whose queries and keys are changed after the rotary embedding by more than a factor or a "
+        "norm, expected them as it gave them: use rotary='after' or Attention-score",
         {"qk/before"},
     )
 

@@ -63,7 +63,7 @@ def check_type(model_type: str, *, kernel: str | None = None, **changes: Any) ->
     coverage = Coverage(model_type)
     try:
         config = small_config(model_type, **changes)
-        plain = small_model(config, **({} if kernel is None else {"attn_implementation": kernel}))
+        plain = small_model(config, attn_implementation=kernel)
     except Exception as error:  # a type that the library cannot build has a reason, whatever it raises
         return _everywhere(coverage, f"transformers cannot build it: {_line(error)}")
     try:

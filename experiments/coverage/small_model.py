@@ -58,7 +58,7 @@ def readable(model: Any) -> LanguageModel:
 
 
 def random_items(lm: LanguageModel, lengths: Sequence[int], *, seed: int = 0) -> list[Encoded]:
-    """Items of random tokens: a position in the middle, one at the end, a response, every token an option, three labels."""
+    """Items of random tokens: positions in the middle and at the end, a response, all tokens options, three labels."""
     random = torch.Generator().manual_seed(seed)
     embedding: Any = lm.model.get_input_embeddings()
     size = min(int(embedding.weight.shape[0]), lm.anatomy.post.size)  # one may have more entries than the other
