@@ -101,19 +101,19 @@ class AttentionTap(BlockAttention):
             return
         query, key = select(call.query, q_at[:, None]), select(call.key, k_at + self._lent)
         if "qk/after" in self._kinds:
-            keep("qk/after", products(query[:, :, 0].float() / heads.query_factor, key.float()))
+            keep("qk/after", products(query[:, :, 0].float() / heads.factor, key.float()))
         if "qk/before" in self._kinds:
             if heads.rotary:
-                query, key = self._unrotated(query, call.key, q_at[:, None], k_at, number)
-            keep("qk/before", products(query[:, :, 0].float() / heads.query_factor, key.float()))
+                query, key = self._unrotated(heads, query, call.key, q_at[:, None], k_at, number)
+            keep("qk/before", products(query[:, :, 0].float() / heads.factor, key.float()))
 
     def _unrotated(
-        self, query: Tensor, every_key: Tensor, q_at: Tensor, k_at: Tensor, number: int
+        self, heads: Heads, query: Tensor, every_key: Tensor, q_at: Tensor, k_at: Tensor, number: int
     ) -> tuple[Tensor, Tensor]:
         """Query and keys before rotation; those of a lent prompt were kept when the prompt was read."""
         here = k_at.clamp(min=0)
-        before = before_rotation(query, q_at, self._rotations)
-        plain = self._unrotated_keys(select(every_key, here + self._lent), here)
+        before = before_rotation(query, q_at, self._rotations, heads.query_norm)
+        plain = self._unrotated_keys(heads, select(every_key, here + self._lent), here)
         if before is None or plain is None:
             raise refusal(self._family)
         if self._prompt is not None:

@@ -59,8 +59,12 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
-        self._calls.clear()
-        self._rotations.clear()
+        try:
+            if kind is None:
+                self._complete()
+        finally:
+            self._calls.clear()
+            self._rotations.clear()
 
     @abstractmethod
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
@@ -68,9 +72,21 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
 
     def _next_block(self, _module: nn.Module, _args: Any) -> None:
         if threading.get_ident() == self._thread:
+            self._complete()
             self._block += 1
             self._calls.clear()
             self._rotations.clear()
+
+    def _complete(self) -> None:
+        """Raise if a block has run and some of its heads were not heard, as they were when it was watched."""
+        heads = self._heads[self._block] if 0 <= self._block < len(self._heads) else ()
+        if len(self._calls) < len(heads):
+            raise UnreadableError(
+                f"given {self._family}, whose block {self._block + 1} computed attention unseen (in chunks, or with "
+                "another kernel than when it was loaded), expected queries and keys of all tokens: wrap the model "
+                "again after a change of its kernel, or judge it with CLUE or LAGER",
+                self._kinds,
+            )
 
     def _take(self, call: AttentionCall) -> None:
         """Called for every attention, with query ``[B, H, T, hd]`` and key ``[B, Hkv, S, hd]`` after rotary."""
@@ -100,12 +116,12 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
                 self._kinds,
             )
 
-    def _unrotated_keys(self, key: Tensor, at: Tensor) -> Tensor | None:
+    def _unrotated_keys(self, heads: Heads, key: Tensor, at: Tensor) -> Tensor | None:
         """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
 
         Where later blocks share the keys of an earlier one, they are those of the earlier one.
         """
-        plain = before_rotation(key, at, self._rotations)
+        plain = before_rotation(key, at, self._rotations, heads.key_norm)
         if plain is None:
             plain = next((p for turned, p in self._known_keys if torch.equal(turned, key)), None)
         if plain is not None:

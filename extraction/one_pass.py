@@ -85,13 +85,13 @@ def run_batch(
 
 def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     """``h[0..L]`` and the final-normed state; zeros behind it where the stream is wider (parallel streams)."""
-    normed = lm.anatomy.normed(rows[:, -1:])
+    normed = lm.anatomy.normed(lm.anatomy.leaving(rows)[:, -1:])
     return torch.cat((rows, pad(normed, (0, rows.shape[-1] - normed.shape[-1]))), dim=1)
 
 
 def _lens(lm: LanguageModel, rows: Tensor, ids: Tensor) -> Tensor:
     """Logits of ``ids`` at ``h[0..]``: raw and final-normed, ``[B, 2, blocks + 1, M]``."""
-    normed = lm.anatomy.normed(rows)
+    normed = lm.anatomy.normed(lm.anatomy.leaving(rows))
     raw = rows if rows.shape == normed.shape else normed  # parallel streams have no state of that width before the norm
     return lm.anatomy.label_logits(torch.stack((raw, normed), dim=1), ids)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..models.caching import PromptCache
-from ..models.inputs import positions
+from ..models.inputs import position_inputs, positions
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
@@ -67,9 +67,10 @@ def forward(lm: LanguageModel, batch: Batch, prompt: PromptCache | Prompt | None
         kwargs["past_key_values"] = prompt.cache.lent()
     elif prompt is not None:
         kwargs["past_key_values"] = prompt
-    if lm.anatomy.position_offset is not None:
-        own = positions(mask, lm.anatomy.position_offset)
-        kwargs["position_ids"] = own[:, mask.shape[1] - batch.ids.shape[1] :]
+    if not isinstance(prompt, Prompt):
+        kwargs |= position_inputs(mask, lm.anatomy.position_offset)
+    elif lm.anatomy.position_offset is not None:
+        kwargs["position_ids"] = positions(mask, lm.anatomy.position_offset)[:, prompt.length :]
     lm.model(attention_mask=mask, **kwargs)
 
 

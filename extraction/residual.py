@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.anatomy import Anatomy
-from ..models.observation import floating
+from ..models.module_values import states_given, states_taken
 
 
 class ResidualTap(AbstractContextManager["ResidualTap"]):
@@ -23,7 +23,7 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         anatomy: Parts of the model.
         positions: Token indices, ``[B, P]``; ``P`` may be 0.
         last: The last block that is read, ``1..L``.
-        keep_last: Also keep the output of block ``L``, ``[B, T, W]``.
+        keep_last: Also keep what the final norm reads, ``[B, T, W]``: the output of block ``L``.
     """
 
     def __init__(self, anatomy: Anatomy, positions: Tensor, *, last: int, keep_last: bool) -> None:
@@ -34,6 +34,8 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         self._started = self._ended = 0
         self._thread = threading.get_ident()
         self._handles: list[Any] = []
+        residuals = anatomy.residuals
+        self._whole: dict[int, Tensor | None] = dict.fromkeys(residuals.numbers if residuals and keep_last else ())
         self.end: Tensor | None = None
 
     @property
@@ -56,11 +58,10 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         for handle in self._handles:
             handle.remove()
 
-    def _before_block(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _before_block(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if threading.get_ident() == self._thread:
             if self._started == 0 or self._stream.by_input:
-                given = floating(kwargs.get("hidden_states")) if not args else None
-                self._keep(self._started, floating((*args, kwargs)) if given is None else given)
+                self._keep(self._started, states_taken(module, args, kwargs))
             self._started += 1
 
     def _after_block(self, module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
@@ -68,20 +69,25 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
             self._ended += 1
             at_end = self._ended == len(self._stream.blocks)
             if not self._stream.by_input or (at_end and module is self._stream.leaves):
-                self._keep(self._ended, floating(output))
+                self._keep(self._ended, states_given(module, output))
             if at_end and module is self._stream.leaves:
-                self._keep_end(output)
+                self._keep_end(module, output)
 
-    def _after_leaving(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+    def _after_leaving(self, module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
         if threading.get_ident() == self._thread:
-            self._keep(len(self._stream.blocks), floating(output))
-            self._keep_end(output)
+            self._keep(len(self._stream.blocks), states_given(module, output))
+            self._keep_end(module, output)
 
-    def _keep_end(self, output: Any) -> None:
-        states = floating(output)
+    def _keep_end(self, module: nn.Module, output: Any) -> None:
+        states = states_given(module, output)
         if self._keep_last and states is not None:
             self.end = self._stream.layout.all_rows(states)
+            if self._anatomy.residuals is not None:
+                earlier = [rows.to(states.device) for rows in self._whole.values() if rows is not None]
+                self.end = self._anatomy.residuals(earlier, self.end)
 
     def _keep(self, number: int, states: Tensor | None) -> None:
         if self._positions.shape[1] and states is not None and number <= self._last:
             self._rows[number] = self._stream.layout.rows(states, self._positions)
+        if number in self._whole and states is not None:
+            self._whole[number] = self._stream.layout.all_rows(states)

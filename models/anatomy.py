@@ -8,7 +8,6 @@ states, and its logits through the lens of the last block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +16,12 @@ from torch import Tensor, nn
 
 from .blocks import NAME_THEM, Layout, Stream, find_stream
 from .data_flow import Chain, follow
-from .ending import IN_CODE, after_blocks, final_layout
+from .ending import IN_CODE, AttentionResiduals, after_blocks, final_layout, find_residuals
 from .errors import InnerjudgeError
 from .head import find_transform
 from .heads import Heads, find_heads
 from .inputs import find_position_offset
-from .observation import Observation, observe
+from .observation import TOKENS, Observation, observe
 from .unembedding import Postprocessing, find_postprocessing
 
 
@@ -34,6 +33,7 @@ class Anatomy:
         stream: Where the residual stream is read; its ``blocks`` in order.
         final_norm: Applied to the output of the last block; the identity in models that norm inside their blocks.
         final: How the final-normed states lie.
+        residuals: What the final norm reads beside the output of the last block; nearly always nothing.
         transform: What the head applies to the final-normed states before the unembedding; nearly always the identity.
         unembedding: Map from the final-normed states to the vocabulary.
         post: What becomes of the logits.
@@ -46,6 +46,7 @@ class Anatomy:
     stream: Stream
     final_norm: nn.Module
     final: Layout
+    residuals: AttentionResiduals | None
     transform: nn.Module
     unembedding: nn.Module
     post: Postprocessing
@@ -94,8 +95,22 @@ class Anatomy:
         weight = next(iter((*self.final_norm.parameters(), *self.unembedding.parameters())), None)
         return states if weight is None or weight.is_meta else states.to(weight.device)
 
+    def leaving(self, states: Tensor) -> Tensor:
+        """What the final norm reads if the model ends after each block: rows ``h[0..l]``, ``[B, l + 1, ..., width]``.
+
+        The rows themselves, except in models whose blocks attend to the states of earlier ones.
+        """
+        if self.residuals is None:
+            return states
+        states = self.on_norm(states)
+        rows = [
+            self.residuals([states[:, k] for k in self.residuals.numbers if k < number], states[:, number])
+            for number in range(states.shape[1])
+        ]
+        return torch.stack(rows, dim=1)
+
     def normed(self, states: Tensor) -> Tensor:
-        """The final norm of stream rows: ``[..., width] -> [..., D]``."""
+        """The final norm of stream rows, as they leave: ``[..., width] -> [..., D]``."""
         rows = states.flatten(0, -2)
         shaped = self.stream.layout.shaped(self.on_norm(rows), self.stream.shape)
         end = self.final_norm(shaped)
@@ -135,6 +150,7 @@ class Anatomy:
         return torch.float32 if weight is None else weight.dtype
 
 
+@torch.no_grad()
 def find_anatomy(
     model: Any, *, blocks: str | None = None, final_norm: str | None = None, unembedding: str | None = None
 ) -> Anatomy:
@@ -153,28 +169,29 @@ def find_anatomy(
     seen = observe(model)
     stream, states = find_stream(model, seen, head, named[blocks] if blocks else None)
     inside, outside = after_blocks(seen, stream, head)
-    chain = follow(states[-1], inside)
+    residuals = find_residuals(model)
+    end = states[-1] if residuals is None else residuals([states[k] for k in residuals.numbers], states[-1])
+    chain = follow(end, inside)
     code = next((IN_CODE[n](m) for m in model.modules() if (n := type(m).__name__) in IN_CODE), None)
     if final_norm or code is not None:
         module = named[final_norm] if final_norm else code
         assert module is not None
-        with torch.no_grad():
-            chain = Chain((module,), module(states[-1]))
+        chain = Chain((module,), module(end))
     final = final_layout(chain.end, stream.layout, states[-1])
-    end = chain.end.movedim((final.items, final.tokens), (0, 1))
     anatomy = Anatomy(
         stream=stream,
         final_norm=chain.module,
         final=final,
-        transform=find_transform(end, outside, seen, head),
+        residuals=residuals,
+        transform=find_transform(final.all_rows(chain.end, TOKENS), outside, seen, head),
         unembedding=head,
         post=find_postprocessing(model, head, seen.ids),
-        heads=find_heads(seen, stream),
+        heads=find_heads(model, seen, stream),
         width=stream.width,
         context=_context(model.config.get_text_config(decoder=True)),
         position_offset=find_position_offset(model, stream, seen, states[-1]),
     )
-    _check(anatomy, states, seen, family)
+    _check(anatomy, end, seen, family)
     return anatomy
 
 
@@ -190,16 +207,15 @@ def _named(model: nn.Module, path: str) -> Any:
         raise InnerjudgeError(f"given the module path {path!r}, expected one of the model's modules: {error}") from None
 
 
-@torch.no_grad()
-def _check(anatomy: Anatomy, states: Sequence[Tensor], seen: Observation, family: str) -> None:
+def _check(anatomy: Anatomy, end: Tensor, seen: Observation, family: str) -> None:
     """The parts must give what the model itself returned for the watched pass."""
     logits = seen.logits.float()
     try:
-        lens = anatomy.logits(anatomy.normed(anatomy.stream.layout.all_rows(states[-1]))).to(logits.device)
+        lens = anatomy.logits(anatomy.normed(anatomy.stream.layout.all_rows(end, TOKENS))).to(logits.device)
     except (RuntimeError, ValueError, TypeError, IndexError):
         lens = logits[..., :0]
     scale = float(logits[logits.isfinite()].abs().max().clamp(min=1.0))
-    tolerance = 1e-3 if logits.dtype == torch.float32 and states[-1].dtype == torch.float32 else 5e-2
+    tolerance = 1e-3 if logits.dtype == torch.float32 and end.dtype == torch.float32 else 5e-2
     if lens.shape != logits.shape or not bool(((lens - logits).abs() <= tolerance * scale).all()):
         raise InnerjudgeError(
             f"given {family}, expected unembed(final_norm(last block)) to equal its logits, which it does not (what "

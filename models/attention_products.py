@@ -15,6 +15,8 @@ from .attention_calls import AttentionCall
 _MATMUL = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
 _BADDBMM = {torch.baddbmm, Tensor.baddbmm}
 _SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax}
+#: Softmax in two steps: the exponential of the logits less this.
+_LOGSUMEXP = {torch.logsumexp, Tensor.logsumexp, torch.special.logsumexp}
 #: Products that have not met a softmax yet; more in one block would be something else than attention.
 _KEPT = 8
 
@@ -50,6 +52,8 @@ class AttentionProducts(TorchFunctionMode):
             self._keep_einsum(args, output)
         elif func in _SOFTMAX:
             self._match(output)
+        elif func in _LOGSUMEXP and args[0].ndim == output.ndim:
+            self._match((args[0] - output).exp())
         elif func is functional.scaled_dot_product_attention:
             names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
             given = {**dict(zip(names, args, strict=False)), **kwargs}
@@ -81,8 +85,8 @@ class AttentionProducts(TorchFunctionMode):
 
     def _match(self, weights: Tensor) -> None:
         """A softmax: its last product of the same size is what it was taken of."""
-        rows = [p for p in self._products if p[2].shape[:-1] == weights.shape[:-1] or p[2].numel() == weights.numel()]
-        same = [p for p in rows if p[2].numel() == weights.numel() and p[2].shape[-2:] == weights.shape[-2:]]
+        size, last = weights.numel(), weights.shape[-2:]
+        same = [p for p in self._products if p[2].numel() == size and p[2].shape[-2:] == last]
         self._products.clear()
         self._weights = weights
         if not same or weights.ndim not in (3, 4) or weights.shape[-2] * weights.shape[-1] == 0:
@@ -90,8 +94,9 @@ class AttentionProducts(TorchFunctionMode):
         query, key, _ = same[-1]
         query, key, weights = (self._unfolded(t) for t in (query, key, weights))
         if query.ndim == key.ndim == weights.ndim == 4:
-            # Two products in one softmax (content and position): neither is the query times the key.
-            only = key if len(rows) == 1 else None
+            # Beside the product with the keys there may be one with positions, which are more than keys (XLNet); two of
+            # the size of the weights cannot be told apart.
+            only = key if len(same) == 1 else None
             self._tell(AttentionCall(None, query, only, None, None, weights, kernel="products"))
 
     def _unfolded(self, states: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class Layout:
     Args:
         items: Axis of the items.
         tokens: Axis of the tokens.
-        prefix: Tokens that the model puts before those of the text.
+        prefix: Tokens that the model puts before those of the text; any that it puts behind them are passed over.
     """
 
     items: int
@@ -40,9 +40,10 @@ class Layout:
         lined = states.movedim((self.items, self.tokens), (0, 1)).flatten(2)
         return lined[torch.arange(lined.shape[0], device=lined.device)[:, None], at.to(lined.device) + self.prefix]
 
-    def all_rows(self, states: Tensor) -> Tensor:
-        """States of all tokens of the text, ``[B, T, W]``."""
-        return states.movedim((self.items, self.tokens), (0, 1)).flatten(2)[:, self.prefix :]
+    def all_rows(self, states: Tensor, tokens: int | None = None) -> Tensor:
+        """States of the ``tokens`` tokens of the text, ``[B, T, W]``; if left out, of those behind them as well."""
+        end = None if tokens is None else self.prefix + tokens
+        return states.movedim((self.items, self.tokens), (0, 1)).flatten(2)[:, self.prefix : end]
 
     def shaped(self, rows: Tensor, like: Sequence[int]) -> Tensor:
         """``[N, W]`` in the layout of the model: one item of ``N`` tokens; ``like`` is the shape of its tensors."""
@@ -79,7 +80,7 @@ class Stream:
 
 
 def find_stream(
-    model: nn.Module, seen: Observation, unembedding: nn.Module, named: nn.Module | None
+    model: Any, seen: Observation, unembedding: nn.Module, named: nn.Module | None
 ) -> tuple[Stream, list[Tensor]]:
     """Blocks and stream of a watched pass, and its states ``h[0..L]`` there.
 
@@ -113,7 +114,7 @@ def find_stream(
     if _likeness(ran[best], own) == 2 or sum(len(ran[c]) for c in together) != len(own) - 1:
         together = [best]
     calls = sorted((call for c in together for call in ran[c]), key=lambda call: call.start)
-    return _stream(calls, [c for c in outer if c not in together], seen, own)
+    return _stream(calls, [c for c in outer if c not in together], seen, own, _text_first(model, seen))
 
 
 def _calls(children: Iterable[Any], seen: Observation) -> list[ModuleCall]:
@@ -145,10 +146,10 @@ def _likeness(calls: Sequence[ModuleCall], own: Sequence[Tensor]) -> int:
 
 
 def _stream(
-    calls: list[ModuleCall], others: list[Any], seen: Observation, own: Sequence[Tensor]
+    calls: list[ModuleCall], others: list[Any], seen: Observation, own: Sequence[Tensor], text_first: bool
 ) -> tuple[Stream, list[Tensor]]:
     given, returned = [_tensor(call.given) for call in calls], [_tensor(call.returned) for call in calls]
-    layout = _layout(tuple(given[0].shape))
+    layout = _layout(tuple(given[0].shape), text_first)
     leaves, end = calls[-1].module, returned[-1]
     by_input = False
     if _likeness(calls, own) != 2:
@@ -165,11 +166,20 @@ def _stream(
     return Stream(tuple(c.module for c in calls), leaves, by_input, layout, tuple(given[0].shape)), states
 
 
-def _layout(shape: tuple[int, ...]) -> Layout:
+def _layout(shape: tuple[int, ...], text_first: bool) -> Layout:
     items = shape.index(ITEMS)
     if TOKENS in shape:
         return Layout(items, shape.index(TOKENS))
-    return Layout(items, items + 1, shape[items + 1] - TOKENS)
+    return Layout(items, items + 1, 0 if text_first else shape[items + 1] - TOKENS)
+
+
+def _text_first(model: Any, seen: Observation) -> bool:
+    """Whether tokens that the model adds stand behind those of the text: its embedding was given them so (Reformer)."""
+    embedding = model.get_input_embeddings()
+    rows = next((call.returned for call in seen.of(embedding)), None)
+    return (
+        rows is not None and rows.ndim == 3 and rows.shape[1] > TOKENS and _same(rows[:, :TOKENS], embedding(seen.ids))
+    )
 
 
 def _same(a: Tensor | None, b: Tensor | None) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,29 @@ def after_blocks(
     between = [c for c in seen.calls if c.start > last.end and c.end < until]
     top = [c for c in between if not any(d.start < c.start and d.end > c.end for d in between)]
     return [c for c in top if c.end < base_end], [c for c in top if c.start > base_end]
+
+
+class AttentionResiduals(nn.Module):
+    """What the final norm reads where blocks attend to states of earlier ones instead of adding to them (Inkling 2).
+
+    Args:
+        model: Its text model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.mix: nn.Module = model.final_input
+        self.numbers = tuple(k for k, block in enumerate(model.layers) if block.is_block_boundary)
+
+    def forward(self, earlier: Sequence[Tensor], last: Tensor) -> Tensor:
+        """``h[l]`` of the numbers before that of ``last``, each ``[..., D]``, and ``last``: ``[..., D]``."""
+        held = torch.stack(tuple(earlier), dim=-2) if earlier else last.new_zeros(*last.shape[:-1], 0, last.shape[-1])
+        return self.mix(held, last)[0]  # type: ignore[no-any-return]
+
+
+def find_residuals(model: nn.Module) -> AttentionResiduals | None:
+    """The attention over earlier states that comes before the final norm; ``None`` in nearly all models."""
+    return next((AttentionResiduals(m) for m in model.modules() if type(m).__name__ == "Inkling2TextModel"), None)
 
 
 class AlternatingUpdates(nn.Module):
@@ -48,8 +72,28 @@ class AlternatingUpdates(nn.Module):
         return self.norm(torch.stack(streams).mean(0))  # type: ignore[no-any-return]
 
 
-#: Class of a base model -> what it does after its last block, where that is code and not a module.
-IN_CODE: dict[str, Callable[[nn.Module], nn.Module]] = {"Gemma3nTextModel": AlternatingUpdates}
+class ReversibleNorm(nn.Module):
+    """The norm over both streams of reversible residuals, which Reformer puts side by side in the other order.
+
+    Args:
+        encoder: Its stack of blocks.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.norm: nn.Module = encoder.layer_norm  # type: ignore[assignment]
+
+    def forward(self, states: Tensor) -> Tensor:
+        """``[..., 2 * D]``, hidden states first, to ``[..., 2 * D]``."""
+        hidden, attention = states.chunk(2, dim=-1)
+        return self.norm(torch.cat((attention, hidden), dim=-1))  # type: ignore[no-any-return]
+
+
+#: Class of a module -> what it does after its last block, where that is code and not a module.
+IN_CODE: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "Gemma3nTextModel": AlternatingUpdates,
+    "ReformerEncoder": ReversibleNorm,
+}
 
 
 def final_layout(end: Tensor, layout: Layout, stream: Tensor) -> Layout:

@@ -51,19 +51,18 @@ def find_transform(end: Tensor, outside: Sequence[ModuleCall], seen: Observation
     """From final-normed states to what the unembedding reads.
 
     Args:
-        end: Final-normed states of the watched pass, ``[ITEMS, tokens, D]``.
+        end: Final-normed states of the text in the watched pass, ``[ITEMS, TOKENS, D]``.
         outside: Calls between the base model and the unembedding.
         seen: The watched pass.
         unembedding: The module that makes the logits.
     """
-    state = end[:, -seen.ids.shape[1] :]  # without tokens that the model put before the text
     reads = seen.of(unembedding)
     if not reads or reads[-1].given is None:
         return nn.Identity()
-    chain = follow(state, outside)
+    chain = follow(end, outside)
     factor = multiple(reads[-1].given, chain.end)
     if factor is not None:
         return chain.module if factor == 1.0 else nn.Sequential(*chain.modules, Times(factor))
     heads = [c for c in seen.calls if c.start < reads[-1].start < c.end and c.given is not None]
-    head = next((c for c in heads if multiple(c.given, state) == 1.0), None)  # type: ignore[arg-type]
+    head = next((c for c in heads if multiple(c.given, end) == 1.0), None)  # type: ignore[arg-type]
     return chain.module if head is None else BeforeUnembedding(head.module, unembedding)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from .attention_calls import AttentionCall
 from .blocks import Stream
 from .data_flow import multiple
-from .observation import ITEMS, TOKENS, ModuleCall, Observation
+from .inputs import alike
+from .observation import ITEMS, TOKENS, ModuleCall, Observation, observe
 from .rotary import Rotation, before_rotation
 
 
@@ -29,9 +30,11 @@ class Heads:
         window: Tokens that a query sees, itself included; ``None`` for all.
         softcap: Soft-cap on the attention logits; ``None`` without.
         sinks: Whether the softmax has a learned sink beside the keys, so that weights sum to less than 1.
-        query_factor: What the model multiplied its queries with in place of scaling the products; divided out.
+        factor: What the model multiplied its queries and keys with in place of scaling the products; divided out.
         token_keys: Whether there is one key a token; compressed or hashed keys are none.
         unreadable: Why queries and keys of this block have no product to be read; empty if they have.
+        query_norm: The norm with weights between the rotary embedding and the attention; nearly always ``None``.
+        key_norm: The same for keys.
         output: The module that reads the heads' outputs, one head after another in its input; ``None`` if unknown.
     """
 
@@ -43,17 +46,19 @@ class Heads:
     window: int | None = None
     softcap: float | None = None
     sinks: bool = False
-    query_factor: float = 1.0
+    factor: float = 1.0
     token_keys: bool = True
     unreadable: str = ""
+    query_norm: nn.Module | None = None
+    key_norm: nn.Module | None = None
     output: nn.Module | None = None
 
 
-def find_heads(seen: Observation, stream: Stream) -> tuple[tuple[Heads, ...], ...]:
+def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Heads, ...], ...]:
     """Attentions of each block in the order in which they ran; none in a block without softmax attention."""
     blocks = set(stream.blocks)
     found = []
-    rotates = bool(seen.rotations) or not _promises_rotary(seen)
+    known = bool(seen.rotations) or not _promises_rotary(seen) or _knows_no_positions(model, seen)
     for block in sorted((c for c in seen.calls if c.module in blocks), key=lambda call: call.start):
         heard = [(at, call) for at, call in seen.attention if block.start <= at <= block.end]
         heard = [(at, call) for at, call in heard if call.kernel != "products"] or heard
@@ -62,7 +67,7 @@ def find_heads(seen: Observation, stream: Stream) -> tuple[tuple[Heads, ...], ..
         inner = [c for c in seen.calls if block.start < c.start < block.end]
         found.append(
             tuple(
-                replace(_heads(c, rotations, inner, stream, rotates), output=_output(at, c, inner))
+                replace(_heads(c, rotations, inner, stream, known), output=_output(at, c, inner))
                 for at, c in calls
                 if of_text(c, ITEMS)
             )
@@ -108,7 +113,7 @@ def of_text(call: AttentionCall, items: int) -> bool:
 
 
 def _heads(
-    call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall], stream: Stream, rotates: bool
+    call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall], stream: Stream, known: bool
 ) -> Heads:
     query, key, extra = call.query, call.key, call.extra
     window = extra.get("sliding_window")
@@ -119,7 +124,7 @@ def _heads(
         reason = "adds learned terms to the product of query and key (relative positions)"
     elif not of_tokens:
         reason = f"attends to {key.shape[-2]} keys for {TOKENS} tokens: its keys are no tokens (compressed or hashed)"
-    elif not rotates and not _as_projected(query, inner):
+    elif not known:
         reason = "rotates queries and keys where it cannot be seen"
     return Heads(
         n_heads=query.shape[1],
@@ -130,10 +135,31 @@ def _heads(
         window=window if isinstance(window, int) and window > 0 else None,
         softcap=_number(extra.get("softcap")),
         sinks=isinstance(extra.get("s_aux"), Tensor),
-        query_factor=1.0 if reason else _query_factor(call, rotations, inner),
+        factor=1.0
+        if reason or key is None
+        else _factor(call, query, rotations, inner) * _factor(call, key, rotations, inner),
         token_keys=of_tokens,
         unreadable=reason,
+        query_norm=_norm_behind(query, rotations, inner),
+        key_norm=None if key is None else _norm_behind(key, rotations, inner),
     )
+
+
+def _norm_behind(states: Tensor, rotations: Sequence[Rotation], inner: Sequence[ModuleCall]) -> nn.Module | None:
+    """The module that gave queries or keys as the attention received them, if only with it a rotation explains them."""
+    at = torch.arange(states.shape[2], device=states.device).expand(states.shape[0], -1)
+    if not rotations or before_rotation(states, at, rotations) is not None:
+        return None
+    for inside in inner:
+        given = inside.returned
+        gave = given is not None and any(_equal(states, one) for one in (given, given.transpose(1, -2)))
+        if gave and before_rotation(states, at, rotations, inside.module) is not None:
+            return inside.module
+    return None
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a, b)
 
 
 def _output(at: int, call: AttentionCall, inner: Sequence[ModuleCall]) -> nn.Module | None:
@@ -145,36 +171,21 @@ def _output(at: int, call: AttentionCall, inner: Sequence[ModuleCall]) -> nn.Mod
     return None
 
 
-def _as_projected(query: Tensor, inner: Sequence[ModuleCall]) -> bool:
-    """Whether every query is, as it is, part of what one module gave: then nothing rotated it (Falcon with ALiBi)."""
-    for inside in inner:
-        states = inside.returned
-        if states is None or states.ndim != 3 or states.shape[-1] % query.shape[-1]:
-            continue
-        parts = states.unflatten(-1, (-1, query.shape[-1])).transpose(1, 2)
-        if parts.shape[0] == query.shape[0] and parts.shape[2:] == query.shape[2:]:
-            same = (query[:, :, None] == parts[:, None]).all(-1).all(-1)
-            if bool(same.any(-1).all()):
-                return True
-    return False
-
-
-def _query_factor(call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall]) -> float:
-    """The attention's scale if it was applied to the queries: their projection times it is what the attention got."""
+def _factor(call: AttentionCall, states: Tensor, rotations: Sequence[Rotation], inner: Sequence[ModuleCall]) -> float:
+    """The attention's scale if queries or keys were multiplied with it: what it got over what was projected."""
     if call.kernel != "products" and call.scaling != 1.0:
         return 1.0
-    query = call.query
-    at = torch.arange(query.shape[2], device=query.device).expand(query.shape[0], -1)
-    rows = before_rotation(query, at, rotations) if rotations else query
+    at = torch.arange(states.shape[2], device=states.device).expand(states.shape[0], -1)
+    rows = before_rotation(states, at, rotations) if rotations else states
     if rows is None:
         return 1.0
     flat = rows.transpose(1, 2).flatten(2)
     for inside in inner:
-        states = inside.returned
-        if states is None or states.ndim != 3 or states.shape[-1] < flat.shape[-1]:
+        given = inside.returned
+        if given is None or given.ndim != 3 or given.shape[-1] < flat.shape[-1]:
             continue
-        states = states if states.shape[:2] == flat.shape[:2] else states.transpose(0, 1)
-        if states.shape[:2] == flat.shape[:2] and (factor := multiple(flat, states[..., : flat.shape[-1]])):
+        given = given if given.shape[:2] == flat.shape[:2] else given.transpose(0, 1)
+        if given.shape[:2] == flat.shape[:2] and (factor := multiple(flat, given[..., : flat.shape[-1]])):
             return factor if factor < 1.0 and _is_scale(factor, call) else 1.0
     return 1.0
 
@@ -189,6 +200,13 @@ def _is_scale(factor: float, call: AttentionCall) -> bool:
 def _promises_rotary(seen: Observation) -> bool:
     """Whether a module of the model that ran makes cosines and sines."""
     return any("rotary" in type(call.module).__name__.lower() for call in seen.calls)
+
+
+def _knows_no_positions(model: Any, seen: Observation) -> bool:
+    """Whether one token over and over gives the same query and key everywhere: then nothing is rotated here."""
+    again = observe(model, seen.ids[:, :1].expand_as(seen.ids))
+    every = [states for _, call in again.attention for states in (call.query, call.key) if states is not None]
+    return all(alike(states, states[..., :1, :].expand_as(states)) for states in every)
 
 
 def _number(value: Any) -> float | None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import Stream
-from .observation import TOKENS, Observation, floating
+from .module_values import states_given
+from .observation import TOKENS, Observation
 from .stopping import StopAfter
 
 #: Difference of states, relative to their size, that float error explains.
@@ -35,7 +36,7 @@ def find_position_offset(model: Any, stream: Stream, seen: Observation, end: Ten
     for offset in dict.fromkeys((0, padding + 1 if isinstance(padding, int) else 0)):
         positions = (torch.arange(TOKENS, device=seen.ids.device) + offset).expand_as(seen.ids)
         found = last_states(model, stream, seen.ids, torch.ones_like(seen.ids), position_ids=positions)
-        if found is not None and alike(found, stream.layout.all_rows(end)):
+        if found is not None and alike(found, stream.layout.all_rows(end, TOKENS)):
             return offset
     return None
 
@@ -47,13 +48,13 @@ def find_sides(model: Any, stream: Stream, ids: Tensor, offset: int | None, pad_
     is seen by a model that looks both ways and only masks the left (CPM-Ant).
     """
     mask = torch.ones_like(ids)
-    plain = last_states(model, stream, ids, mask, **_positions(mask, offset))
+    plain = last_states(model, stream, ids, mask, **position_inputs(mask, offset))
     padding = torch.full_like(ids[:, :2], pad_id)
     found = set()
     for side in ("right", "left"):
         parts = [(ids, mask), (padding, torch.zeros_like(padding))]
         joined = [torch.cat(two, dim=1) for two in zip(*(parts if side == "right" else reversed(parts)), strict=True)]
-        states = last_states(model, stream, *joined, **_positions(joined[1], offset))
+        states = last_states(model, stream, *joined, **position_inputs(joined[1], offset))
         real = slice(0, ids.shape[1]) if side == "right" else slice(2, None)
         if plain is not None and states is not None and alike(states[:, real], plain):
             found.add(side)
@@ -65,8 +66,8 @@ def last_states(model: Any, stream: Stream, ids: Tensor, mask: Tensor, **more: A
     """Output of the last block, ``[B, T, W]``; ``None`` if the model does not run on this."""
     kept: list[Tensor] = []
 
-    def keep(_module: nn.Module, _args: Any, output: Any) -> None:
-        states = floating(output)
+    def keep(module: nn.Module, _args: Any, output: Any) -> None:
+        states = states_given(module, output)
         assert states is not None
         kept.append(states)
 
@@ -78,7 +79,7 @@ def last_states(model: Any, stream: Stream, ids: Tensor, mask: Tensor, **more: A
         return None
     finally:
         handle.remove()
-    return stream.layout.all_rows(kept[-1])
+    return stream.layout.all_rows(kept[-1], ids.shape[1])
 
 
 def positions(mask: Tensor, offset: int) -> Tensor:
@@ -97,5 +98,13 @@ def alike(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and float((a.float() - b.float()).abs().max()) <= _SAME.get(a.dtype, 3e-2) * size
 
 
-def _positions(mask: Tensor, offset: int | None) -> dict[str, Tensor]:
-    return {} if offset is None else {"position_ids": positions(mask, offset)}
+def position_inputs(mask: Tensor, offset: int | None) -> dict[str, Tensor]:
+    """``position_ids`` where a model must be told them; left to its own count where that is the same.
+
+    Example:
+        >>> position_inputs(torch.tensor([[1, 1, 0]]), 0), list(position_inputs(torch.tensor([[0, 1, 1]]), 0))
+        ({}, ['position_ids'])
+    """
+    if offset is None or (offset == 0 and bool(mask[:, 0].all())):  # the first token is real: counted from 0
+        return {}
+    return {"position_ids": positions(mask, offset)}

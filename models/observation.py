@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .attention_calls import AttentionCall, listening
 from .attention_products import AttentionProducts
 from .errors import InnerjudgeError
+from .module_values import states_given, states_taken
 from .rotary import Rotation, watched_rotations
 
 #: Items and tokens of the watched pass: two primes, so that the axes of every tensor can be told by their sizes.
@@ -72,13 +73,17 @@ class Observation:
 
 
 @torch.no_grad()
-def observe(model: Any) -> Observation:
+def observe(model: Any, ids: Tensor | None = None) -> Observation:
     """Run a short pass and keep what every module was given and gave.
+
+    Args:
+        model: The model.
+        ids: Token ids, ``[ITEMS, TOKENS]``; ordinary ones if left out.
 
     Raises:
         InnerjudgeError: If the model does not run on token ids alone, or gives no logits.
     """
-    seen = Observation(probe_ids(model))
+    seen = Observation(probe_ids(model) if ids is None else ids)
     family = type(model).__name__
     given = {"input_ids": seen.ids, "attention_mask": torch.ones_like(seen.ids), "use_cache": False}
     with _watched(model, seen):
@@ -136,14 +141,6 @@ def input_device(model: Any) -> torch.device:
     return next((p.device for p in embedding.parameters() if not p.is_meta), torch.device("cpu"))
 
 
-def floating(values: Any) -> Tensor | None:
-    """First floating tensor of what a module was given or gave; outputs may be tuples, lists or mappings."""
-    if isinstance(values, Tensor):
-        return values if values.is_floating_point() else None
-    inner = values.values() if isinstance(values, dict) else values if isinstance(values, tuple | list) else ()
-    return next((found for found in map(floating, inner) if found is not None), None)
-
-
 @contextmanager
 def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
     clock = 0
@@ -159,10 +156,7 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal clock
         clock += 1
-        given = floating(kwargs.get("hidden_states")) if not args else None
-        call = ModuleCall(
-            names[module], module, given if given is not None else floating((*args, kwargs)), None, clock, 0
-        )
+        call = ModuleCall(names[module], module, states_taken(module, args, kwargs), None, clock, 0)
         running.append(call)
         seen.calls.append(call)
 
@@ -170,7 +164,7 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
         nonlocal clock
         clock += 1
         call = running.pop()
-        call.returned, call.end = floating(output), clock
+        call.returned, call.end = states_given(module, output), clock
 
     handles = []
     for module in names:

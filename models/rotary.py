@@ -3,7 +3,8 @@
 Undoing a rotation would need to know in which blocks, dimensions and order a family rotates. Instead the functions of
 the modelling file that rotate are watched, and their output must be the query or key that the attention then received:
 as it is, as a part of the head's dimensions (partial rotary, latent attention), or times a factor a token (a norm
-without weights after the rotation, a temperature). All three commute with a rotation; a norm with weights does not.
+without weights after the rotation, a temperature). All three commute with a rotation. A norm with weights does not:
+queries and keys before the rotary embedding are then what that norm gives if nothing is turned.
 """
 
 from __future__ import annotations
@@ -86,13 +87,16 @@ def _uninstall(owner: Any, name: str) -> None:
         setattr(owner, name, _wrapped.pop((owner, name))[1])
 
 
-def before_rotation(rows: Tensor, at: Tensor, rotations: Sequence[Rotation]) -> Tensor | None:
+def before_rotation(
+    rows: Tensor, at: Tensor, rotations: Sequence[Rotation], norm: nn.Module | None = None
+) -> Tensor | None:
     """Rows of queries or keys as they were before the rotary embedding; ``None`` if no rotation explains them.
 
     Args:
         rows: Queries or keys as the attention received them, ``[B, heads, N, head_dim]``.
         at: Their token indices, ``[B, N]``.
         rotations: What the rotary functions took and gave in this block.
+        norm: The norm that what was turned goes through before the attention, if there is one.
 
     Returns:
         ``[B, heads, N, head_dim]``. Dimensions beyond the rotary ones are passed through.
@@ -100,7 +104,8 @@ def before_rotation(rows: Tensor, at: Tensor, rotations: Sequence[Rotation]) -> 
     for given, turned in rotations:
         for layout in ((given, turned), (given.transpose(1, 2), turned.transpose(1, 2))):
             for pair in _rows(*layout, rows, at):
-                if (found := _explained(rows, *pair)) is not None:
+                plain, turned_rows = pair if norm is None else (norm(states) for states in pair)
+                if (found := _explained(rows, plain, turned_rows)) is not None:
                     return found
     return None
 
@@ -108,8 +113,8 @@ def before_rotation(rows: Tensor, at: Tensor, rotations: Sequence[Rotation]) -> 
 def refusal(family: str) -> UnreadableError:
     """The error for queries and keys that no rotation explains."""
     return UnreadableError(
-        f"given {family}, whose queries and keys are changed after the rotary embedding by more than a factor (a norm "
-        "with weights), expected them as it gave them: use rotary='after' or Attention-score",
+        f"given {family}, whose queries and keys are changed after the rotary embedding by more than a factor or a "
+        "norm, expected them as it gave them: use rotary='after' or Attention-score",
         {"qk/before"},
     )
 

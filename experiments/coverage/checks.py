@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...extraction import AttentionWeights, Features, HiddenStates, LabelLogits, QueryKey, extract
+from ...extraction import AttentionWeights, Features, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoded
-from .exceptions import AFTER_BLOCKS, BIASED, OTHER_STACK_FIRST
+from .exceptions import AFTER_BLOCKS, BIASED, FIRST_OF_TWO, OTHER_STACK_FIRST
 from .head_oracle import explain_weights, products, stretched
 from .oracle import Truth, truth
 from .rotation_oracle import turned_back
@@ -24,6 +24,7 @@ from .small_model import random_items, readable, small_model
 ASPECTS = ("hidden", "lens", "attention", "qk before", "qk after", "early stop")
 _LENGTHS = (13, 9, 11)
 _READOUTS = (HiddenStates("middle"), HiddenStates("score"), LabelLogits("score"))
+_WHOLE = (*_READOUTS, ResponseLogProb())
 #: Largest difference, relative to the size of what is compared.
 TOLERANCE = 2e-4
 
@@ -45,8 +46,15 @@ class Coverage:
         return self.found.get(aspect) == "pass"
 
 
-def check_type(model_type: str, **changes: Any) -> Coverage:
-    """Hold a small model of ``model_type`` to its oracles; ``changes`` go into its config.
+def check_type(model_type: str, *, kernel: str | None = None, **changes: Any) -> Coverage:
+    """Hold a small model of ``model_type`` to its oracles.
+
+    It is read with the kernel that transformers chooses, and its attention with the eager one as well.
+
+    Args:
+        model_type: The type.
+        kernel: Attention kernel to read it with instead.
+        **changes: Go into its config.
 
     Example:
         >>> check_type("llama").passes("qk before")
@@ -55,27 +63,29 @@ def check_type(model_type: str, **changes: Any) -> Coverage:
     coverage = Coverage(model_type)
     try:
         config = small_config(model_type, **changes)
-        plain = small_model(config)
+        plain = small_model(config, attn_implementation=kernel)
     except Exception as error:  # a type that the library cannot build has a reason, whatever it raises
         return _everywhere(coverage, f"transformers cannot build it: {_line(error)}")
     try:
         lm = readable(plain)
     except InnerjudgeError as error:
         return _everywhere(coverage, str(error))
-    eager = _eager(config, plain, **changes)
+    eager = _eager(config, plain)
     items = random_items(lm, _LENGTHS)
     truths = [truth(eager, item.ids, lm) for item in items]
     for side, size in (("right", 1), ("right", 3), ("left", 3)):
-        features = extract(lm, items, _READOUTS, batch_size=size, padding_side=side)  # type: ignore[arg-type]
+        features = extract(lm, items, _WHOLE, batch_size=size, padding_side=side)  # type: ignore[arg-type]
         _note(coverage, "hidden", _hidden(lm, features, items, truths))
         _note(coverage, "lens", _lens(lm, features, items, truths))
         _attention(coverage, lm, items, truths, size, side)
     _note(coverage, "early stop", _early(lm, items))
     _products(coverage, lm, items[0], truths[0])
+    if eager is not plain:
+        _attention(coverage, readable(eager), items, truths, 3, "left")
     return coverage
 
 
-def _eager(config: Any, plain: Any, **_changes: Any) -> Any:
+def _eager(config: Any, plain: Any) -> Any:
     """The same weights with the eager kernel."""
     if plain.config.get_text_config(decoder=True)._attn_implementation == "eager":
         return plain
@@ -87,6 +97,7 @@ def _eager(config: Any, plain: Any, **_changes: Any) -> Any:
 def _hidden(lm: LanguageModel, features: Features, items: list[Encoded], truths: list[Truth]) -> str:
     n = lm.anatomy.n_blocks
     after = lm.model.config.model_type in AFTER_BLOCKS | OTHER_STACK_FIRST
+    two = lm.model.config.model_type in FIRST_OF_TWO
     for k, (item, own) in enumerate(zip(items, truths, strict=True)):
         states = own.hidden[-n:] if lm.model.config.model_type in OTHER_STACK_FIRST else own.hidden
         if len(states) != n + (states is own.hidden):
@@ -94,11 +105,12 @@ def _hidden(lm: LanguageModel, features: Features, items: list[Encoded], truths:
         for position in ("middle", "score"):
             at, ours = item.positions[position][0], features[f"hidden/{position}"][k]
             for number, theirs in enumerate(states[:-1]):
-                if (odd := _odd(ours[number + after], theirs[at])) is not None:
+                row = ours[number + after][: len(theirs[at])] if two else ours[number + after]
+                if (odd := _odd(row, theirs[at])) is not None:
                     return f"WRONG: h[{number + after}] differs by {odd:.1g}"
             last = states[-1][at]
             # Nearly always final-normed; raw where the model says so (Gemma 3n).
-            fits = [_odd(row, last) for row in (ours[n + 1][: len(last)], ours[n])]
+            fits = [_odd(row, last) for row in (ours[n + 1][: len(last)], ours[n][: len(last)] if two else ours[n])]
             if None not in fits:
                 return f"WRONG: the final state differs by {fits[0]:.1g}"
     return "pass"
@@ -109,6 +121,10 @@ def _lens(lm: LanguageModel, features: Features, items: list[Encoded], truths: l
         theirs = own.logits[item.positions["score"][0], list(item.label_ids)]
         if (odd := _odd(features["logits/score"][k, 1, lm.anatomy.n_blocks], theirs)) is not None:
             return f"WRONG: logits differ by {odd:.1g}"
+        start, stop = item.positions["prompt_end"][0], item.positions["response_end"][0]
+        chosen = own.logits[start:stop].log_softmax(-1).gather(1, torch.tensor(item.ids[start + 1 : stop + 1])[:, None])
+        if (odd := _odd(features["logprob"][k, :1], chosen.sum()[None])) is not None:
+            return f"WRONG: log-probabilities differ by {odd:.1g}"
     return "pass"
 
 
@@ -190,7 +206,7 @@ def _early(lm: LanguageModel, items: list[Encoded]) -> str:
     whole = extract(lm, items, _READOUTS, batch_size=3)
     early = extract(lm, items, _READOUTS, batch_size=3, last_block=last)
     for name in ("hidden/middle", "hidden/score"):
-        if not np.array_equal(early[name], whole[name][:, : last + 1]):
+        if not np.array_equal(early[name][:, : last + 1], whole[name][:, : last + 1]):
             return "WRONG: states differ"
     # One product of other sizes: the last digits of its sums may differ.
     if not np.allclose(early["logits/score"], whole["logits/score"][:, :, : last + 1], rtol=1e-4, atol=1e-4):

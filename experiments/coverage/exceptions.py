@@ -55,6 +55,7 @@ EXCEPTIONS: dict[str, dict[str, Any]] = {
     "granitemoehybrid": {**_MAMBA, "layer_types": ["mamba", "attention"] * 2},
     "helium": {"head_dim": 8},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1},
+    "kimi_linear": {"linear_num_heads": 4, "linear_head_dim": 16},
     "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv", "full_attention"]},
     "qwen4_exp_text": {
         "indexer_n_heads": 2,
@@ -68,8 +69,9 @@ EXCEPTIONS: dict[str, dict[str, Any]] = {
         "is_decoder": True,
         "axial_pos_shape": [8, 16],
         "axial_pos_embds_dim": [8, 24],
-        "lsh_attn_chunk_length": 8,
-        "local_attn_chunk_length": 8,
+        # Its keys are tokens only in texts of one chunk.
+        "lsh_attn_chunk_length": 16,
+        "local_attn_chunk_length": 16,
         "attn_layers": ["local", "lsh", "local", "lsh"],
         "num_buckets": 4,
         "hash_seed": 0,
@@ -88,5 +90,8 @@ AFTER_BLOCKS = frozenset({"falcon_mamba", "mamba", "mamba2", "rwkv"})
 #: Types whose tuple of hidden states holds another stack before that of the logits: its last entries are compared.
 OTHER_STACK_FIRST = frozenset({"blt"})
 
+#: Types of two streams, of which their tuple of hidden states holds the first.
+FIRST_OF_TWO = frozenset({"reformer"})
+
 #: Types whose softmax has terms beside the products (position biases, ALiBi): their weights are no line in them.
-BIASED = frozenset({"bloom", "cpmant", "doge", "inkling2_text", "inkling_text", "mpt"})
+BIASED = frozenset({"bloom", "cpmant", "doge", "inkling2_text", "inkling_text", "mpt", "xlnet"})

@@ -15,12 +15,12 @@ from ...models.loading import LanguageModel
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Output of the model with its eager kernel for one text of ``T`` tokens.
+    """Output of the model for one text of ``T`` tokens.
 
     Args:
         hidden: The entries of ``hidden_states``, each ``[T, W]``.
         logits: ``[T, vocabulary]``.
-        attentions: The entries of ``attentions``, each ``[H, T, T]``; none if the model returns none.
+        attentions: The entries of ``attentions`` with the eager kernel, each ``[H, T, T]``; none if it returns none.
     """
 
     hidden: tuple[Tensor, ...]
@@ -29,19 +29,19 @@ class Truth:
 
 
 @torch.no_grad()
-def truth(model: Any, ids: Sequence[int], lm: LanguageModel) -> Truth:
-    """Run ``model`` (of eager attention) on one text; ``lm`` tells how its stream lies."""
+def truth(eager: Any, ids: Sequence[int], lm: LanguageModel) -> Truth:
+    """Run ``lm`` on one text, and ``eager``, the same model with the eager kernel, for its attentions."""
     layout = lm.anatomy.stream.layout
     tokens = torch.tensor([ids])
-    try:
-        output = model(input_ids=tokens, use_cache=False, output_hidden_states=True, output_attentions=True)
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
-        output = model(input_ids=tokens, use_cache=False, output_hidden_states=True)
+    output: Any = lm.model(input_ids=tokens, use_cache=False, output_hidden_states=True)
     hidden = tuple(_lined(state, layout, len(ids)) for state in output.hidden_states or ())
-    found = getattr(output, "attentions", None) or ()
+    try:
+        found = getattr(eager(input_ids=tokens, use_cache=False, output_attentions=True), "attentions", None) or ()
+    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
+        found = ()
     attentions = tuple(a[0] for a in found if isinstance(a, Tensor) and a.ndim == 4)
     if len(attentions) not in (sum(map(len, lm.anatomy.heads)), lm.anatomy.n_blocks):
-        attentions = _heard(model, lm, tokens)
+        attentions = _heard(eager, lm, tokens)
     return Truth(hidden, output.logits[0], attentions)
 
 
@@ -71,7 +71,6 @@ def _heard(model: Any, lm: LanguageModel, tokens: Tensor) -> tuple[Tensor, ...]:
 
 def _lined(state: Tensor, layout: Any, length: int) -> Tensor:
     """``[T, W]`` of one entry, whether or not the model already brought it into the usual order."""
-    if state.ndim == 3 and state.shape[0] == 1:
-        return state[0, -length:]
-    lined: Tensor = state.movedim((layout.items, layout.tokens), (0, 1)).flatten(2)[0]
-    return lined[-length:]
+    plain = state.ndim == 3 and state.shape[0] == 1
+    lined: Tensor = state[0] if plain else state.movedim((layout.items, layout.tokens), (0, 1)).flatten(2)[0]
+    return lined[-length:] if layout.prefix else lined[:length]

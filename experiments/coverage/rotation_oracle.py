@@ -44,7 +44,7 @@ def turned_back(lm: LanguageModel, item: Encoded, found: dict[str, npt.NDArray[n
         pairs = [pair for at, pair in turns if at == block]
         if len(pairs) != 2 or len(heads) != 1:
             continue
-        ours = {name: values[block, : heads[0].n_heads] * heads[0].query_factor for name, values in found.items()}
+        ours = {name: values[block, : heads[0].n_heads] * heads[0].factor for name, values in found.items()}
         misfits = []
         for (plain_q, turned_q), (plain_k, turned_k) in (pairs, pairs[::-1]):  # families turn either of the two first
             after = _product(turned_q, turned_k, heads[0].n_heads, len(item.ids))
@@ -90,7 +90,9 @@ def _backwards(
         size = given["cos"].float().square() + given["sin"].float().square()
         if float((size - size.mean()).abs().max()) < 1e-3:
             back = function(**{**given, **dict(zip(inputs, turned, strict=True)), "sin": -given["sin"]})
-            plain = [states / size.mean() for states in (back if isinstance(back, tuple) else (back,))]
+            back = back if isinstance(back, tuple) else (back,)
+            # Dimensions that do not turn are not stretched either.
+            plain = [torch.where(t == p, p, b / size.mean()) for p, t, b in zip(plain, turned, back, strict=True)]
     return list(zip(plain, turned, strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,8 @@ def small_model(config: PreTrainedConfig, *, seed: int = 0, **options: Any) -> A
         True
     """
     torch.manual_seed(seed)
-    model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32, **options)
+    # A copy: a kernel that is asked for is written into the config, of other models as well that share it.
+    model: Any = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=torch.float32, **options)
     roughen(model, seed)
     return model.eval()
 
@@ -56,16 +58,22 @@ def readable(model: Any) -> LanguageModel:
 
 
 def random_items(lm: LanguageModel, lengths: Sequence[int], *, seed: int = 0) -> list[Encoded]:
-    """Items of random tokens: a position in the middle, one at the end, every token an option, three labels."""
+    """Items of random tokens: positions in the middle and at the end, a response, all tokens options, three labels."""
     random = torch.Generator().manual_seed(seed)
     embedding: Any = lm.model.get_input_embeddings()
-    size = int(embedding.weight.shape[0])
+    size = min(int(embedding.weight.shape[0]), lm.anatomy.post.size)  # one may have more entries than the other
     return [
         Encoded(
             id=f"item-{k}",
             group=f"item-{k}",
             ids=tuple(torch.randint(size // 4, size - 8, (length,), generator=random).tolist()),
-            positions={"middle": (length // 2,), "score": (length - 1,), "option_end": tuple(range(length))},
+            positions={
+                "prompt_end": (1,),
+                "middle": (length // 2,),
+                "score": (length - 1,),
+                "response_end": (length - 1,),
+                "option_end": tuple(range(length)),
+            },
             label_ids=(5, 9, 12),
         )
         for k, length in enumerate(lengths)
