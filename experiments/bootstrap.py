@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +45,11 @@ class Interval:
     error: float | None = None
 
 
+@lru_cache(maxsize=2)  # every figure of a study is resampled alike
 def draw_counts(n_groups: int, *, n_resamples: int, seed: int) -> Floats:
     """How often each group is drawn in each resample, ``[n_resamples, n_groups]``; every row sums to ``n_groups``.
+
+    The array is kept for the next call and cannot be written to.
 
     Example:
         >>> draw_counts(3, n_resamples=2, seed=0).sum(axis=1)
@@ -53,7 +57,9 @@ def draw_counts(n_groups: int, *, n_resamples: int, seed: int) -> Floats:
     """
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
-    return counts.astype(np.float64)
+    drawn = counts.astype(np.float64)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def cluster_bootstrap(
