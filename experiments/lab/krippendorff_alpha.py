@@ -68,8 +68,10 @@ def _nominal(part: Floats) -> Callable[[Floats], Floats]:
 
 
 def _ordinal(part: Floats) -> Callable[[Floats], Floats]:
-    """Grades given between two, with half of those at either end, are the distance of their mid-ranks: interval alpha
-    of the mid-ranks, which every resample has anew."""
+    """Interval alpha of the mid-ranks, which every resample has anew.
+
+    The distance of two mid-ranks is the number of grades given between them, with half of those at either end.
+    """
     item, rater = np.nonzero(~np.isnan(part.T))
     ties = Ties.of(part[rater, item])
     starts = np.flatnonzero(np.append(True, np.diff(item) != 0))

@@ -21,7 +21,9 @@ def test_ridge_by_folds_equals_scikit_learn(shape):
     code = np.unique(groups, return_inverse=True)[1]
     errors = [
         sum(
-            ((make_pipeline(StandardScaler(), Ridge(alpha=a)).fit(x[fit], y[fit]).predict(x[test]) - y[test]) ** 2).sum()
+            (
+                (make_pipeline(StandardScaler(), Ridge(alpha=a)).fit(x[fit], y[fit]).predict(x[test]) - y[test]) ** 2
+            ).sum()
             for fit, test in GroupKFold(5).split(x, groups=code)
         )
         for a in alphas
