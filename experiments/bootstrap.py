@@ -128,6 +128,17 @@ def paired_difference(
     return _interval(value, values, min(n_a, n_b), reason_a or reason_b, confidence, expanded)
 
 
+def expanded_tail(n_groups: int, *, confidence: float = 0.95) -> float:
+    """Share of the resamples beyond either end of an expanded interval; see :func:`cluster_bootstrap`.
+
+    Example:
+        >>> round(expanded_tail(10), 4), round(expanded_tail(10_000), 4)
+        (0.0086, 0.025)
+    """
+    tail = (1 - confidence) / 2
+    return float(stats.norm.cdf(np.sqrt(n_groups / (n_groups - 1)) * stats.t.ppf(tail, n_groups - 1)))
+
+
 def both_scored(first: Sequence[object | None], second: Sequence[object | None]) -> npt.NDArray[np.bool_]:
     """Rows that two judges both scored, ``[n]``.
 
@@ -188,9 +199,7 @@ def _interval(
     if value is None or not len(defined):
         why = reason or ("undefined on every resample" if len(values) else "no interval from fewer than 2 questions")
         return Interval(value=value, low=None, high=None, n=n, skipped=skipped, reason=why)
-    tail = (1 - confidence) / 2
-    if n_groups is not None:
-        tail = float(stats.norm.cdf(np.sqrt(n_groups / (n_groups - 1)) * stats.t.ppf(tail, n_groups - 1)))
+    tail = (1 - confidence) / 2 if n_groups is None else expanded_tail(n_groups, confidence=confidence)
     low, high = np.quantile(defined, [tail, 1 - tail])
     error = float(defined.std(ddof=1)) if len(defined) > 1 else None
     return Interval(value=value, low=float(low), high=float(high), n=n, skipped=skipped, error=error)

@@ -111,7 +111,7 @@ def _labelled(
 
 
 def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]]], seed: int) -> Curve:
-    intervals = [cluster_bootstrap(s, groups, seed=seed, n_resamples=_RESAMPLES) for s, groups in points]
+    intervals = [cluster_bootstrap(s, groups, seed=seed, n_resamples=_RESAMPLES, expand=True) for s, groups in points]
     return Curve(
         label=label,
         x=tuple(x),

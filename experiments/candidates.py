@@ -9,7 +9,7 @@ import numpy as np
 
 from ..models.items import Trace
 from .answers import normalise
-from .bootstrap import draw_counts
+from .bootstrap import draw_counts, expanded_tail
 from .outcome import Outcome
 from .reranking import accuracy_against_n
 from .results import Curve
@@ -55,7 +55,8 @@ def candidate_curves(outcomes: Sequence[Outcome], items: Sequence[Trace], *, see
 
 
 def _interval(each: Floats, seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """95 % percentile interval of every point, questions resampled: ``[questions, n_max]`` -> two of ``n_max``."""
+    """95 % interval of every point, questions resampled: ``[questions, n_max]`` -> two of ``n_max``."""
+    tail = expanded_tail(len(each)) if len(each) > 1 else 0.025
     counts = draw_counts(len(each), n_resamples=_RESAMPLES, seed=seed)
-    low, high = np.quantile(counts @ each / len(each), (0.025, 0.975), axis=0)
+    low, high = np.quantile(counts @ each / len(each), (tail, 1 - tail), axis=0)
     return tuple(float(v) for v in low), tuple(float(v) for v in high)
