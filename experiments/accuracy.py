@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import balanced_accuracy_score
 
 from ..models.errors import InnerjudgeError
-from .statistic import Floats, Labels, Statistic, divide, finite, ratio, require_same_length, undefined
+from .statistic import Floats, Labels, Statistic, Values, divide, finite, ratio, require_same_length, undefined
 
 
 def one_class(positive: npt.NDArray[np.bool_]) -> str:
@@ -17,6 +17,33 @@ def one_class(positive: npt.NDArray[np.bool_]) -> str:
     if not len(positive):
         return "no scored row with a label"
     return f"all {len(positive)} labels are {'true' if positive[0] else 'false'}"
+
+
+def of_two_classes(
+    labels: Labels,
+    scores: Values,
+    make: Callable[[npt.NDArray[np.bool_], Floats], tuple[float, Callable[[Floats], Floats]]],
+) -> Statistic:
+    """A metric of the scored rows that have a label; undefined with one class only.
+
+    Args:
+        labels: Whether each row is right.
+        scores: Its score.
+        make: Called with the class and the score of the rows that count: the value, and what the weights of these rows
+            give.
+
+    Example:
+        >>> of_two_classes([True, None, False], [0.5, 0.1, 0.5], lambda right, _: (right.mean(), lambda w: w @ right)).n
+        2
+    """
+    require_same_length(labels=labels, scores=scores)
+    truth, score = finite(labels), finite(scores)
+    kept = np.flatnonzero(~np.isnan(truth) & ~np.isnan(score))
+    positive = truth[kept] == 1
+    if not positive.any() or positive.all():
+        return undefined(one_class(positive), n=len(kept), size=len(truth))
+    value, over = make(positive, score[kept])
+    return Statistic(value=float(value), n=len(kept), size=len(truth), over=lambda weights: over(weights[:, kept]))
 
 
 def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +45,11 @@ class Interval:
     error: float | None = None
 
 
+@lru_cache(maxsize=2)  # every figure of a study is resampled alike
 def draw_counts(n_groups: int, *, n_resamples: int, seed: int) -> Floats:
     """How often each group is drawn in each resample, ``[n_resamples, n_groups]``; every row sums to ``n_groups``.
+
+    The array is kept for the next call and cannot be written to.
 
     Example:
         >>> draw_counts(3, n_resamples=2, seed=0).sum(axis=1)
@@ -53,7 +57,9 @@ def draw_counts(n_groups: int, *, n_resamples: int, seed: int) -> Floats:
     """
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
-    return counts.astype(np.float64)
+    drawn = counts.astype(np.float64)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def cluster_bootstrap(
@@ -122,6 +128,17 @@ def paired_difference(
     return _interval(value, values, min(n_a, n_b), reason_a or reason_b, confidence, expanded)
 
 
+def expanded_tail(n_groups: int, *, confidence: float = 0.95) -> float:
+    """Share of the resamples beyond either end of an expanded interval; see :func:`cluster_bootstrap`.
+
+    Example:
+        >>> round(expanded_tail(10), 4), round(expanded_tail(10_000), 4)
+        (0.0086, 0.025)
+    """
+    tail = (1 - confidence) / 2
+    return float(stats.norm.cdf(np.sqrt(n_groups / (n_groups - 1)) * stats.t.ppf(tail, n_groups - 1)))
+
+
 def both_scored(first: Sequence[object | None], second: Sequence[object | None]) -> npt.NDArray[np.bool_]:
     """Rows that two judges both scored, ``[n]``.
 
@@ -182,9 +199,7 @@ def _interval(
     if value is None or not len(defined):
         why = reason or ("undefined on every resample" if len(values) else "no interval from fewer than 2 questions")
         return Interval(value=value, low=None, high=None, n=n, skipped=skipped, reason=why)
-    tail = (1 - confidence) / 2
-    if n_groups is not None:
-        tail = float(stats.norm.cdf(np.sqrt(n_groups / (n_groups - 1)) * stats.t.ppf(tail, n_groups - 1)))
+    tail = (1 - confidence) / 2 if n_groups is None else expanded_tail(n_groups, confidence=confidence)
     low, high = np.quantile(defined, [tail, 1 - tail])
     error = float(defined.std(ddof=1)) if len(defined) > 1 else None
     return Interval(value=value, low=float(low), high=float(high), n=n, skipped=skipped, error=error)

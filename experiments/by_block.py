@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.items import Choice, Item, Rating, Trace
-from ..probes import LAGER, LetterLogits
+from ..probes import LetterLogits
 from ..probes.head_selection import head_accuracies, head_credits
 from .accuracy import accuracy
 from .bootstrap import cluster_bootstrap
@@ -28,6 +28,8 @@ def trace_curves(
 ) -> tuple[Curve, ...]:
     """Within-question AUROC of a nearest centroid on one block alone (CLUE's margin restricted to that block)."""
     first, last = f"hidden/{start}", f"hidden/{end}"
+    if not {first, last} <= features.arrays.keys():
+        return ()
     present = features.present(first, last)
     fit = np.array([k for k in fit if present[k] and items[k].correct is not None], dtype=np.intp)
     test = np.array([k for k in test if present[k] and items[k].correct is not None], dtype=np.intp)
@@ -48,13 +50,13 @@ def trace_curves(
 
 
 def rating_curves(
-    features: Features, items: Sequence[Rating], test: Index, *, judge: LAGER, seed: int
+    features: Features, items: Sequence[Rating], test: Index, *, scale: tuple[int, int], seed: int
 ) -> tuple[Curve, ...]:
     """Spearman of the expected score under one block's verdict logits, raw and through the final norm."""
     part, human, groups = _labelled(features, items, test, "logits/score")
     if not len(part):
         return ()
-    values = np.asarray(judge.values, dtype=np.float64)
+    values = np.arange(scale[0], scale[1] + 1, dtype=np.float64)
     logits = part["logits/score"].astype(np.float64)
     weights = np.exp(logits - logits.max(-1, keepdims=True))
     scores = (weights * values).sum(-1) / weights.sum(-1)
@@ -100,14 +102,16 @@ def choice_curves(
 def _labelled(
     features: Features, items: Sequence[Item], rows: Index, name: str
 ) -> tuple[Features, list[float], list[str]]:
-    """Rows that have the readout and a label, the labels and the questions."""
+    """Rows that have the readout and a label, the labels and the questions; none where no judge needed the readout."""
+    if name not in features.arrays:
+        return features.take([]), [], []
     present = features.present(name)
     kept = [int(k) for k in rows if present[k] and label_of(items[k]) is not None]
     return features.take(kept), [label_of(items[k]) for k in kept], [items[k].group for k in kept]
 
 
 def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]]], seed: int) -> Curve:
-    intervals = [cluster_bootstrap(s, groups, seed=seed, n_resamples=_RESAMPLES) for s, groups in points]
+    intervals = [cluster_bootstrap(s, groups, seed=seed, n_resamples=_RESAMPLES, expand=True) for s, groups in points]
     return Curve(
         label=label,
         x=tuple(x),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
-from ..probes import LAGER, BaseJudge, Verdict
+from ..probes import BaseJudge, Verdict
 from .by_block import choice_curves, rating_curves, trace_curves
 from .fitting import fit_seat, no_verdicts
 from .kind_metrics import TOP_MAJ
@@ -107,9 +107,8 @@ class Judging:
         outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
         if not self.settings.curves:
             return outcomes, (), ()
-        lager = cast(LAGER, self.seats["lager"].judge)
-        ratings = cast(Sequence[Rating], self.items)
-        return outcomes, rating_curves(features, ratings, self.test, judge=lager, seed=self.settings.seed), ()
+        ratings, scale = cast(Sequence[Rating], self.items), self.settings.passes.scale
+        return outcomes, rating_curves(features, ratings, self.test, scale=scale, seed=self.settings.seed), ()
 
     def choices(self) -> Found:
         """Choices, as given and with options permuted."""
@@ -128,7 +127,8 @@ class Judging:
             return outcomes, (), ()
         curves, maps = choice_curves(features, choices, self.fit, self.test, seed=self.settings.seed)
         chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
-        maps = tuple(replace(m, chosen=_heads(self.seats[chosen[m.label]].judge)) for m in maps)
+        heads = {name: _heads(seat.judge) for name, seat in self.seats.items()}
+        maps = tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
         return outcomes, curves, maps
 
     def pairs(self) -> Found:

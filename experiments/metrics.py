@@ -7,17 +7,18 @@ unless the metric says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from .accuracy import accuracy, balanced_accuracy, one_class, pair_accuracy, permutation_accuracy
+from .accuracy import accuracy, balanced_accuracy, of_two_classes, pair_accuracy, permutation_accuracy
 from .correlation import kendall, pearson, spearman
 from .selection.reranking import selection_accuracy
 from .selection.rules import Rule
 from .splits import rows_by_group
-from .statistic import Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length, undefined
+from .statistic import Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length
 
 __all__ = [
     "Rule",
@@ -43,21 +44,18 @@ def auroc(labels: Labels, scores: Values) -> Statistic:
         >>> auroc([True, False, False], [0.9, 0.1, 0.9]).value
         0.75
     """
-    require_same_length(labels=labels, scores=scores)
-    truth, score = finite(labels), finite(scores)
-    kept = np.flatnonzero(~np.isnan(truth) & ~np.isnan(score))
-    positive = truth[kept] == 1
-    if not positive.any() or positive.all():
-        return undefined(one_class(positive), n=len(kept), size=len(truth))
-    ties = Ties.of(score[kept])
+    return of_two_classes(labels, scores, _auroc)
 
-    def over(weights: Floats) -> Floats:
-        rows = weights[:, kept]
+
+def _auroc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+    ties = Ties.of(score)
+
+    def over(rows: Floats) -> Floats:
         right, wrong = ties.sums(rows * positive), ties.sums(rows * ~positive)
         won = (right * (np.cumsum(wrong, axis=1) - wrong / 2)).sum(axis=1)
         return divide(won, right.sum(axis=1) * wrong.sum(axis=1))
 
-    return Statistic(value=float(roc_auc_score(positive, score[kept])), n=len(kept), size=len(truth), over=over)
+    return float(roc_auc_score(positive, score)), over
 
 
 def within_question_auroc(labels: Labels, scores: Values, groups: Sequence[Hashable]) -> Statistic:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression, Ridge
+from scipy.linalg import solve
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
@@ -58,10 +59,11 @@ def fit_ridge(
     """
     losses = np.zeros(len(candidates))
     for train, test in folds(groups):
-        for k, alpha in enumerate(candidates):
-            losses[k] += ((_ridge(alpha).fit(x[train], y[train]).predict(x[test]) - y[test]) ** 2).sum()
+        for k, (coef, intercept) in enumerate(_ridges(x[train], y[train], candidates)):
+            losses[k] += ((x[test] @ coef + intercept - y[test]) ** 2).sum()
     best = max(a for a, loss in zip(candidates, losses, strict=True) if loss == losses.min())
-    return *_unscaled(_ridge(best).fit(x, y)), best
+    ((coef, intercept),) = _ridges(x, y, (best,))
+    return coef, intercept, best
 
 
 def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
@@ -94,8 +96,18 @@ def _logistic(c: float) -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
 
 
-def _ridge(alpha: float) -> Any:
-    return make_pipeline(StandardScaler(), Ridge(alpha=alpha))
+def _ridges(x: Floats, y: Floats, alphas: tuple[float, ...]) -> list[tuple[Floats, float]]:
+    """Coefficients on ``x`` as it is and intercept under each penalty; the products of ``x`` are taken once for all."""
+    scaler = StandardScaler().fit(x)
+    z, level = scaler.transform(x), float(y.mean())
+    wide = z.shape[1] > z.shape[0]  # then the dual: one unknown a row
+    gram, side = (z @ z.T, y - level) if wide else (z.T @ z, z.T @ (y - level))
+    found = []
+    for alpha in alphas:
+        solved = solve(gram + alpha * np.eye(len(gram)), side, assume_a="pos")
+        coef = (z.T @ solved if wide else solved) / scaler.scale_
+        found.append((coef, float(level - coef @ scaler.mean_)))
+    return found
 
 
 def _unscaled(pipeline: Any) -> tuple[npt.NDArray[np.float64], float]:

@@ -51,7 +51,7 @@ def parsed_checklist(text: str) -> tuple[str, ...]:
 
 
 def checks(candidates: Sequence[Candidate], checklists: Mapping[str, Sequence[str]]) -> list[Asked]:
-    """One question a candidate and check; the rows' template is ``check-1``, ``check-2`` ...
+    """One question a candidate and check; rows have the template ``check-1`` ... and the words as the tag ``check``.
 
     Args:
         candidates: What is asked about.
@@ -67,7 +67,8 @@ def checks(candidates: Sequence[Candidate], checklists: Mapping[str, Sequence[st
             prompt=check_prompt(c.prompt, c.response, question),
             values=(0, 1),
             answers=(False, True),
-            columns=c.columns | {"template": f"check-{number}", "label": None},
+            columns=c.columns
+            | {"template": f"check-{number}", "label": None, "tags": dict(c.tags) | {"check": question}},
         )
         for c in candidates
         for number, question in enumerate(checklists.get(c.prompt, ()), start=1)

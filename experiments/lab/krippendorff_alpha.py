@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..extra import require
-from ..statistic import Floats, Statistic, Values, divide, finite, require_same_length, undefined
+from ..statistic import Floats, Statistic, Ties, Values, divide, finite, require_same_length, undefined
 
 Level = Literal["nominal", "ordinal", "interval"]
 
@@ -26,7 +25,8 @@ def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") 
         ``n`` counts the items with at least two grades. Undefined where there are none, or all grades are the same.
 
     Source:
-        Krippendorff 2004, with the expected disagreement over all pairable grades.
+        Krippendorff 2004, with the expected disagreement over all pairable grades. The library ``krippendorff``, which
+        the tests hold this against, makes a table of all grades by all grades: minutes on scores without ties.
 
     Example:
         >>> round(krippendorff_alpha([[1, 2, 3, None], [1, 2, 2, 4]], level="nominal").value, 4)  # 1 - (2/6)/(22/30)
@@ -44,9 +44,48 @@ def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") 
     if not len(known) or (known == known[0]).all():
         reason = "no item has two grades" if not len(known) else "all grades are the same"
         return undefined(reason, n=len(kept), size=size)
-    resampled = _interval(part) if level == "interval" else _by_grade(part, level)
-    value = float(require("krippendorff", "lab").alpha(reliability_data=part, level_of_measurement=level))
-    return Statistic(value=value, n=len(kept), size=size, over=lambda w: resampled(w[:, kept]))
+    over = {"nominal": _nominal, "ordinal": _ordinal, "interval": _interval}[level](part)
+    value = float(over(np.ones((1, len(kept))))[0])
+    return Statistic(value=value, n=len(kept), size=size, over=lambda w: over(w[:, kept]))
+
+
+def _nominal(part: Floats) -> Callable[[Floats], Floats]:
+    """Pairs of different grades are all pairs less those of one grade, within items and over all."""
+    grades, grade = np.unique(part, return_inverse=True)  # NaN, which is one value here, comes last
+    known = len(grades) - int(np.isnan(grades[-1]))
+    counts = np.zeros((part.shape[1], len(grades)))
+    np.add.at(counts, (np.arange(part.shape[1]), grade.reshape(part.shape)), 1.0)
+    counts = counts[:, :known]
+    m = counts.sum(axis=1)
+    within = (m**2 - (counts**2).sum(axis=1)) / (m - 1)
+
+    def over(weights: Floats) -> Floats:
+        held = weights @ counts
+        n = held.sum(axis=1)
+        return 1 - divide((weights @ within) * (n - 1), n**2 - (held**2).sum(axis=1))
+
+    return over
+
+
+def _ordinal(part: Floats) -> Callable[[Floats], Floats]:
+    """Interval alpha of the mid-ranks, which every resample has anew.
+
+    The distance of two mid-ranks is the number of grades given between them, with half of those at either end.
+    """
+    item, rater = np.nonzero(~np.isnan(part.T))
+    ties = Ties.of(part[rater, item])
+    starts = np.flatnonzero(np.append(True, np.diff(item) != 0))
+    count = np.diff(np.append(starts, len(item)))
+
+    def over(weights: Floats) -> Floats:
+        repeated = weights[:, item]
+        ranks = ties.ranks(repeated)
+        total, squares = np.add.reduceat(ranks, starts, axis=1), np.add.reduceat(ranks**2, starts, axis=1)
+        within = 2 * (count * squares - total**2) / (count - 1)
+        return _alpha(repeated.sum(axis=1), (weights * total).sum(axis=1), (weights * squares).sum(axis=1),
+                      (weights * within).sum(axis=1))  # fmt: skip
+
+    return over
 
 
 def _interval(part: Floats) -> Callable[[Floats], Floats]:
@@ -55,34 +94,11 @@ def _interval(part: Floats) -> Callable[[Floats], Floats]:
     centred = np.where(there, part - part[there].mean(), 0.0)
     count, total, squares = there.sum(axis=0), centred.sum(axis=0), (centred**2).sum(axis=0)
     within = 2 * (count * squares - total**2) / (count - 1)
-
-    def over(weights: Floats) -> Floats:
-        n, s, q = weights @ count, weights @ total, weights @ squares
-        spread = 2 * (n * q - s**2)
-        spread = np.where(spread > 1e-9 * np.maximum(n * q, 1e-300), spread, 0.0)
-        return 1 - divide((weights @ within) * (n - 1), spread)
-
-    return over
+    return lambda w: _alpha(w @ count, w @ total, w @ squares, w @ within)
 
 
-def _by_grade(part: Floats, level: Level) -> Callable[[Floats], Floats]:
-    grades = np.unique(part[~np.isnan(part)])
-    counts = np.stack([(part == g).sum(axis=0) for g in grades], axis=1).astype(np.float64)  # [n, C]
-    m, c = counts.sum(axis=1), len(grades)
-    pairs = counts[:, :, None] * counts[:, None, :]
-    pairs[:, np.arange(c), np.arange(c)] -= counts
-    cells = (pairs / (m - 1)[:, None, None]).reshape(len(m), c * c)
-
-    def over(weights: Floats) -> Floats:
-        held = weights @ counts  # [R, C]
-        n = held.sum(axis=1)
-        if level == "nominal":
-            distance = np.broadcast_to(1.0 - np.eye(c), (len(weights), c, c))
-        else:  # grades given from the one to the other, half of those at either end
-            middle = np.cumsum(held, axis=1) - held / 2
-            distance = (middle[:, :, None] - middle[:, None, :]) ** 2
-        observed = np.einsum("rab,rab->r", (weights @ cells).reshape(-1, c, c), distance)
-        expected = np.einsum("ra,rb,rab->r", held, held, distance)
-        return 1 - divide(observed * (n - 1), expected)
-
-    return over
+def _alpha(n: Floats, total: Floats, squares: Floats, within: Floats) -> Floats:
+    """From the number of grades, their sum, sum of squares and the squared differences within items, each ``[R]``."""
+    spread = 2 * (n * squares - total**2)
+    spread = np.where(spread > 1e-9 * np.maximum(n * squares, 1e-300), spread, 0.0)
+    return 1 - divide(within * (n - 1), spread)

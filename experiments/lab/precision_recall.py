@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
-from ..accuracy import one_class
+from ..accuracy import of_two_classes
 from ..splits import rows_by_group
-from ..statistic import Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length, undefined
+from ..statistic import Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length
 
 
 def auprc(labels: Labels, scores: Values) -> Statistic:
@@ -21,23 +22,19 @@ def auprc(labels: Labels, scores: Values) -> Statistic:
         >>> round(auprc([True, False, True], [0.9, 0.8, 0.1]).value, 4)  # 1/2 * 1 + 1/2 * 2/3
         0.8333
     """
-    require_same_length(labels=labels, scores=scores)
-    truth, score = finite(labels), finite(scores)
-    kept = np.flatnonzero(~np.isnan(truth) & ~np.isnan(score))
-    positive = truth[kept] == 1
-    if not positive.any() or positive.all():
-        return undefined(one_class(positive), n=len(kept), size=len(truth))
-    ties = Ties.of(-score[kept])
+    return of_two_classes(labels, scores, _auprc)
 
-    def over(weights: Floats) -> Floats:
-        rows = weights[:, kept]
+
+def _auprc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+    ties = Ties.of(-score)
+
+    def over(rows: Floats) -> Floats:
         right, every = ties.sums(rows * positive), ties.sums(rows)
         seen = np.cumsum(every, axis=1)
         precision = np.cumsum(right, axis=1) / np.maximum(seen, 1e-300)
         return divide((precision * right).sum(axis=1), right.sum(axis=1))
 
-    value = float(average_precision_score(positive, score[kept]))
-    return Statistic(value=value, n=len(kept), size=len(truth), over=over)
+    return float(average_precision_score(positive, score)), over
 
 
 def within_question_auprc(labels: Labels, scores: Values, groups: Sequence[Hashable]) -> Statistic:

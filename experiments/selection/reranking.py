@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..bootstrap import draw_counts
+from ..bootstrap import draw_counts, expanded_tail
 from ..splits import rows_by_group
 from ..statistic import Floats, Labels, Statistic, ratio, require_same_length
 from .rules import READ_SCORES, Rule
@@ -137,7 +137,9 @@ def accuracy_against_n(
 
 
 def interval(each: Floats, *, n_resamples: int, seed: int) -> tuple[Floats, Floats]:
-    """95 % percentile interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
+    """95 % interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
+
+    Expanded for few questions, as in :func:`~innerjudge.experiments.bootstrap.cluster_bootstrap`.
 
     Example:
         >>> low, high = interval(np.array([[0.0, 1.0], [1.0, 1.0]]), n_resamples=200, seed=0)
@@ -145,5 +147,6 @@ def interval(each: Floats, *, n_resamples: int, seed: int) -> tuple[Floats, Floa
         ([0.0, 1.0], [1.0, 1.0])
     """
     counts = draw_counts(len(each), n_resamples=n_resamples, seed=seed)
-    low, high = np.quantile(counts @ each / len(each), (0.025, 0.975), axis=0)
+    tail = expanded_tail(len(each)) if len(each) > 1 else 0.025
+    low, high = np.quantile(counts @ each / len(each), (tail, 1 - tail), axis=0)
     return low, high

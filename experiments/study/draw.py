@@ -59,8 +59,9 @@ def curves(
     x: str,
     y: str,
     behind: Grid,
+    bands: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]] | None = None,
 ) -> Plot | None:
-    """One line a judge."""
+    """One line a judge; ``bands`` are intervals around lines: places, lower and upper ends."""
     shown = {k: v for k, v in lines.items() if len(v[0])}
     if not shown:
         return None
@@ -70,7 +71,10 @@ def curves(
         for k, (label, (xs, ys)) in enumerate(shown.items()):
             style = ("-", "--", "-.", ":")[k // len(_CYCLE) % 4]
             mark = "o" if len(xs) == 1 else None
-            panel.plot(xs, ys, style, color=_CYCLE[k % len(_CYCLE)], marker=mark, markersize=4, label=short(label, 30))
+            colour = _CYCLE[k % len(_CYCLE)]
+            panel.plot(xs, ys, style, color=colour, marker=mark, markersize=4, label=short(label, 30))
+            if bands and label in bands:
+                panel.fill_between(*bands[label], color=colour, alpha=0.14, linewidth=0)
         panel.set(xlabel=x, ylabel=y)
         drawing.legend(loc="outside right upper", fontsize=8.5)
         return drawing

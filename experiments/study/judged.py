@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from ..outcome import Outcome
 from ..panel import Seat, panel, without_reasoning
 from ..passes import Passes
 from ..records import Record
+from ..results import Curve
 from ..sampling import sample_traces
 from ..splits import Index, split_by_group
 from .kept import Kept
@@ -182,9 +183,8 @@ class Judged:
 
     def _judged(self) -> list[Row]:
         run = self.judging
-        outcomes = {"trace": run.traces, "rating": run.ratings, "choice": run.choices, "pair": run.pairs}[self.kind]()[
-            0
-        ]
+        judge = {"trace": run.traces, "rating": run.ratings, "choice": run.choices, "pair": run.pairs}[self.kind]
+        outcomes, curves, _ = judge()
         test = set(self.sides.test.tolist())
         found = []
         for outcome in outcomes:
@@ -192,7 +192,15 @@ class Judged:
                 base = self.columns(self.items[k], "test" if k in test else "calibrate")
                 found += _rows(base, outcome, place, self.kind)
         self._notes()
+        self._curves([asdict(curve) for curve in curves])
         return found
+
+    def curves(self) -> list[Curve]:
+        """Curves over blocks, kept as the rows are."""
+        return [Curve(**cast(Any, {k: _as_tuple(v) for k, v in one.items()})) for one in self._curves([])]
+
+    def _curves(self, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return self.kept.records(f"curves-{self.name}", self.depends, lambda: made)
 
     def _people(self) -> Iterator[Row]:
         """People's grades, on the scale that is asked for."""
@@ -238,3 +246,7 @@ def _rows(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> list
 def _row(base: dict[str, Any], judge: str, verdict: Verdict) -> Row:
     why = verdict.unscored
     return Row(**base, judge=judge, score=score_of(verdict.score), verdict=verdict.label, unscored=why)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

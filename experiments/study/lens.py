@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +34,8 @@ class Lens:
         seed: Of the bootstrap.
         n_resamples: Of the bootstrap.
         system: Tag that says who wrote a response.
-        own: Its values that are the judge's family.
+        own: Its values that are the family of the study's model.
+        kin: Judge -> values of that tag that are its own family; those of the study's model have ``own``.
         group_tags: Tags whose values are compared.
         target_accuracy: Accuracy that abstention aims at.
     """
@@ -50,8 +51,14 @@ class Lens:
     n_resamples: int
     system: str | None = None
     own: tuple[str, ...] = ()
+    kin: Mapping[str, frozenset[str]] = field(default_factory=dict)
     group_tags: tuple[str, ...] = ()
     target_accuracy: float = 0.9
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The orders in which items of this kind are judged."""
+        return ("given", *{"pair": ("swapped",), "choice": ("permuted",)}.get(self.kind, ()))
 
     @cached_property
     def groups(self) -> list[tuple[str, str]]:

@@ -8,43 +8,47 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ...extraction.provenance import versions
-from ...models.loading import load
+from ...models.loading import LanguageModel, load
 from .folder import claim, write
 from .run import StudyRun
 from .spec import read_study
 
 
-class _Clock:
-    """Processor seconds inside a model: its passes, and its generations as a whole."""
+class Clock:
+    """Processor seconds inside a model: passes, generations, and its norm and unembedding where they run by themselves.
 
-    def __init__(self, model: Any) -> None:
-        self.spent, self._began, self._generating = 0.0, 0.0, False
-        model.base_model.register_forward_pre_hook(self._begin)
-        model.base_model.register_forward_hook(self._end)
-        generate = model.generate
+    A pass that stops early ends by an exception, which no forward hook sees: the functions themselves are wrapped.
+    """
 
+    def __init__(self, lm: LanguageModel) -> None:
+        self.spent, self._depth = 0.0, 0
+        parts = {id(part): part for part in (lm.model, lm.anatomy.final_norm, lm.anatomy.unembedding)}
+        for part in parts.values():
+            self._watch(part, "forward")
+        self._watch(lm.model, "generate")
+
+    def _watch(self, owner: Any, name: str) -> None:
+        run: Callable[..., Any] = getattr(owner, name)
+
+        @wraps(run)  # transformers looks at the signature of forward
         def timed(*args: Any, **more: Any) -> Any:
-            began, self._generating = time.process_time(), True
+            began, self._depth = time.process_time(), self._depth + 1
             try:
-                return generate(*args, **more)
+                return run(*args, **more)
             finally:
-                self._generating = False
-                self.spent += time.process_time() - began
+                self._depth -= 1
+                if not self._depth:  # a pass inside a generation is the generation's
+                    self.spent += time.process_time() - began
 
-        model.generate = timed
-
-    def _begin(self, *_: Any) -> None:
-        self._began = time.process_time()
-
-    def _end(self, *_: Any) -> None:
-        if not self._generating:
-            self.spent += time.process_time() - self._began
+        setattr(owner, name, timed)
 
 
 def measure(study: Path, out: Path) -> None:
@@ -53,7 +57,7 @@ def measure(study: Path, out: Path) -> None:
     claim(out, spec)
     started = time.process_time()
     lm = load(spec.model.name, device=spec.model.device, dtype=spec.model.dtype, revision=spec.model.revision)
-    clock = _Clock(lm.model)
+    clock = Clock(lm)
     command = f"python -m innerjudge.experiments.study.overhead {study.name} {out.name}"
     run = StudyRun(study=spec, lm=lm, folder=out / "kept", command=command)
     report = run.report()
@@ -61,9 +65,11 @@ def measure(study: Path, out: Path) -> None:
     total = time.process_time() - started
     found = {
         "command": command,
+        "model": spec.model.name,
         "seeds": spec.seeds.model_dump(),
+        "resamples": spec.resamples,
         "versions": dict(versions()),
-        "judges": len(spec.judges),
+        "judges": list(spec.judges),
         "items": {part.name: part.counts["items"] for part in report.parts},
         "processor_seconds": {"whole": round(total, 2), "model": round(clock.spent, 2)},
         "wall_seconds": {name: round(seconds, 2) for name, seconds in report.seconds.items()},

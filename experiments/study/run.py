@@ -18,22 +18,21 @@ from ..lab.table import Row, Table
 from ..panel import panel
 from ..passes import Passes
 from ..progress import Steps, silent
-from .auditing import Auditing, wins
+from .auditing import Auditing
+from .audits.every import audited
 from .figures import DataReport, Section, StudyReport
 from .judged import Judged
 from .kept import Kept
 from .lens import Lens
 from .parts.across import selection, transfer, transfer_rows
 from .parts.agreement import agreement
-from .parts.asked import asked, with_references
 from .parts.bias import bias
+from .parts.blocks import by_block
 from .parts.calibration import calibration
 from .parts.confounds import confounds
-from .parts.distracted import distracted
 from .parts.headline import headline
 from .parts.labels import labels
 from .parts.panels import panels
-from .parts.steadiness import steadiness
 from .spec import Study
 
 
@@ -108,16 +107,18 @@ class StudyRun:
             sections += [bias(lens), panels(lens)]
             if self.study.audits.label_errors is not None:
                 sections.append(labels(lens, threshold=self.study.audits.label_errors))
-        before = len(self.rows)
-        sections += self._audits(one, lens, Auditing(one, kept))
-        asked_rows = self.rows[before:]
-        if self.study.audits.selection:
-            with self._timed("figures"):
-                sections.append(selection(one, lens))
+        with self._timed("audits"):
+            asked = audited(Auditing(one, kept), self._in_bfloat16)
+        self.rows += asked.rows
+        with self._timed("figures"):
+            sections += asked.sections(lens)
+            sections.append(by_block(one))
+            if self.study.audits.selection:
+                sections.append(selection(one))
         found = tuple(s for s in sections if s is not None)
         counts = {"items": len(one.items), "to fit on": len(one.sides.fit), "to calibrate on": len(one.sides.calibrate)}
         counts |= {"reported": len(lens.labels), "reported questions": lens.n_groups}
-        lost = Counter((row.judge, str(row.unscored)) for row in (*lens.table, *asked_rows) if row.unscored)
+        lost = Counter((row.judge, str(row.unscored)) for row in (*lens.table, *asked.rows) if row.unscored)
         return lens, DataReport(
             name=one.name,
             kind=one.kind,
@@ -145,45 +146,18 @@ class StudyRun:
             n_resamples=self.study.resamples,
             system=self.study.system,
             own=self.study.own,
+            kin=self._kin(one, rows),
             group_tags=self.study.groups,
             target_accuracy=self.study.target_accuracy,
         )
 
-    def _audits(self, one: Judged, lens: Lens, audit: Auditing) -> list[Section | None]:
-        wanted = self.study.audits
-        if one.kind == "choice" or not audit.candidates:
-            return []
-        with self._timed("audits"):
-            ways: list[Row] = []
-            pairs = audit.pairs() if wanted.pairs else []
-            if one.kind != "pair":
-                ways = audit.ways() if wanted.pairs or wanted.ranking or wanted.checklist else []
-                ways += [w for by in ("logits", "text") for w in self._wins(audit, pairs, by)]
-                ways += audit.ranking() if wanted.ranking else []
-                ways += audit.checklist() if wanted.checklist else []
-            made = {
-                "wordings": audit.wordings() if len(wanted.wordings) > 1 else [],
-                "samples": audit.samples() if wanted.samples > 1 else [],
-                "pairs": pairs,
-                "sampled": audit.sampled_pairs() if wanted.samples > 1 and wanted.pairs else [],
-                "perturbed": audit.perturbed(self._in_bfloat16) if wanted.perturbation else [],
-            }
-            referenced = audit.references() if wanted.references and one.kind != "pair" else []
-            trials = audit.distractors() if wanted.distractors else []
-            flips = audit.flips() if wanted.distractors else []
-            dummy = audit.dummies() if wanted.dummies and one.kind != "pair" else []
-        self.rows += [row for some in (ways, *made.values(), referenced, trials, flips, dummy) for row in some]
-        with self._timed("figures"):
-            return [
-                asked(lens, ways),
-                with_references(lens, referenced),
-                steadiness(lens, **made),
-                distracted(lens, trials, flips, dummy),
-            ]
-
-    def _wins(self, audit: Auditing, pairs: Sequence[Row], by: str) -> list[Row]:
-        mine = [row for row in pairs if row.judge == f"pair-wise, {by}"]
-        return wins(mine, audit.candidates, judge=f"pair-wise wins, {by}") if mine else []
+    def _kin(self, one: Judged, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
+        """Writers of each judge's own family: ``own`` for the study's model, the tag ``family`` of imported rows."""
+        kin = dict.fromkeys(one.seats, frozenset(self.study.own))
+        for row in rows:
+            if row.judge not in one.seats and "family" in row.tags:
+                kin[row.judge] = kin.get(row.judge, frozenset()) | {row.tags["family"]}
+        return kin
 
     def _in_bfloat16(self) -> LanguageModel:
         spec = self.study.model

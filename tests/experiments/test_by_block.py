@@ -6,7 +6,6 @@ import numpy as np
 from innerjudge.experiments.by_block import choice_curves, rating_curves, trace_curves
 from innerjudge.extraction import Features, Provenance
 from innerjudge.models.items import Choice, Rating, Trace
-from innerjudge.probes import LAGER
 
 N, L, D = 40, 3, 4
 RNG = np.random.default_rng(0)
@@ -43,7 +42,7 @@ def test_ratings_by_block() -> None:
     ratings = [Rating(item_id=f"i{k}", prompt="", response="", scores=(k % 5 + 1,)) for k in range(N)]
     logits = np.zeros((N, 2, L + 1, 5))
     logits[np.arange(N), 1, 2, np.arange(N) % 5] = 9.0  # through the norm, block 2 says the score
-    raw, normed = rating_curves(features(logits__score=logits), ratings, TEST, judge=LAGER(), seed=0)
+    raw, normed = rating_curves(features(logits__score=logits), ratings, TEST, scale=(1, 5), seed=0)
     assert (raw.label, normed.label) == ("raw states", "through the final norm")
     assert normed.y[2] is not None
     assert normed.y[2] > 0.99
@@ -74,3 +73,15 @@ def test_heads_are_chosen_on_the_fit_part_and_reported_on_test() -> None:
     assert letters.y[2] < 1.0
     assert maps[0].values[0] == (0.0, 1.0)
     assert maps[0].values[1][1] == 1.0
+
+
+def test_what_no_judge_needed_has_no_curve() -> None:
+    read = features(logprob=np.zeros((N, 2)))
+    traces = [
+        Trace(question_id=f"q{k // 2}", candidate_id=str(k % 2), prompt="", response="", correct=True) for k in TEST
+    ]
+    choices = [Choice(question_id=f"i{k}", question="?", options=("x", "y"), answer=0) for k in range(N)]
+    ratings = [Rating(item_id=f"i{k}", prompt="", response="", scores=(1,)) for k in range(N)]
+    assert trace_curves(read, traces, FIT, TEST, start="a", end="b", seed=0) == ()
+    assert rating_curves(read, ratings, TEST, scale=(1, 5), seed=0) == ()
+    assert choice_curves(read, choices, FIT, TEST, seed=0) == ((), ())

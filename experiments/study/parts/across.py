@@ -104,7 +104,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
     )
 
 
-def selection(judged: Judged, lens: Lens) -> Section | None:
+def selection(judged: Judged) -> Section | None:
     """The optimism of the best of all layers (traces) or heads (choices), beside the pick and its reported figure."""
     found = _layers(judged) if judged.kind == "trace" else _heads(judged) if judged.kind == "choice" else []
     if not found:

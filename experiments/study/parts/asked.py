@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...asking.checklist import requirement_share
 from ...lab.rankings import levenshtein_distance
 from ...lab.table import Row, Table
 from ...statistic import finite, ratio
@@ -16,10 +17,10 @@ from .headline import metrics, spelt
 KEY = "asked"
 
 
-def asked(lens: Lens, rows: Sequence[Row]) -> Section | None:
+def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Section | None:
     """Point-wise, pair-wise, batch ranking, checklist: the headline figure of each, on the items that were asked about.
 
-    Judges of the panel stand beside them on the same items.
+    Judges of the panel stand beside them on the same items. ``checks`` are the rows behind the checklists.
     """
     if not rows:
         return None
@@ -48,7 +49,7 @@ def asked(lens: Lens, rows: Sequence[Row]) -> Section | None:
             table,
         )
     ]
-    grids += _rankings(small, ways)
+    grids += [*_rankings(small, ways), *_requirements(small, checks)]
     plot = forest(small, "asked", main, figures, heading=f"{main} by way of asking")
     known = [f for f in figures if f.judge in ways and f.value is not None]
     said = []
@@ -100,6 +101,18 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> list[Grid]:
         if rows
         else []
     )
+
+
+def _requirements(lens: Lens, rows: Sequence[Row]) -> list[Grid]:
+    """DRFR: share of all requirements met, beside the checks that it rests on."""
+    found: list[list[Cell]] = []
+    for judge in dict.fromkeys(row.judge for row in rows):
+        mine = [row for row in rows if row.judge == judge]
+        made = requirement_share(mine, lens.table.items)
+        lost = sum(row.score is None for row in mine)
+        found.append([judge, lens.describe(KEY, judge, "requirements met (DRFR)", made), made.n, lost])
+    caption = "Requirements of the checklists that are met, all responses pooled (DRFR)"
+    return [grid(caption, ["judge", "requirements met", "checks", "without a verdict"], found)] if found else []
 
 
 def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:

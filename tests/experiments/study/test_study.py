@@ -15,6 +15,7 @@ from innerjudge.experiments.asking.candidate import Candidate
 from innerjudge.experiments.lab.table import Row, Table
 from innerjudge.experiments.study import auditing
 from innerjudge.experiments.study import judged as judged_module
+from innerjudge.experiments.study.audits.rewritten import flips
 from innerjudge.experiments.study.diff import compare_studies
 from innerjudge.experiments.study.figures import DataReport, Section, StudyReport
 from innerjudge.experiments.study.folder import claim, read_results, write
@@ -457,7 +458,7 @@ def test_a_judge_that_likes_length_is_flipped_by_it(monkeypatch: pytest.MonkeyPa
     judged = SimpleNamespace(name="d", kind="rating", study=study, lm=None, depends={}, passes=Passes())
     audit = auditing.Auditing(judged, SimpleNamespace(rows=lambda _name, _depends, make: list(make())))
     audit.__dict__["candidates"] = made
-    rows = audit.flips()
+    rows = flips(audit)
     assert {row.template for row in rows} == {"plain", "assertive", "prolix", "sycophantic"}
     found = distracted(lens("rating", questions=8), [], rows, [])
     assert found is not None

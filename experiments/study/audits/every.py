@@ -1,0 +1,88 @@
+"""All audits that a study asks for, on one data set: their rows, and the sections that they fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ....models.loading import LanguageModel
+from ...asking.checklist import pass_rates
+from ...lab.table import Row
+from ..auditing import Auditing
+from ..figures import Section
+from ..lens import Lens
+from ..parts.asked import asked, with_references
+from ..parts.distracted import distracted
+from ..parts.steadiness import steadiness
+from .referenced import referenced
+from .repeats import pairs, perturbed, sampled_pairs, samples
+from .rewritten import distractors, dummy_answers, flips
+from .ways import alone, checked, ranking, wins, wordings
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Rows that the audits of one data set brought, by what they are about."""
+
+    ways: list[Row] = field(default_factory=list)
+    checks: list[Row] = field(default_factory=list)
+    steady: dict[str, list[Row]] = field(default_factory=dict)
+    referenced: list[Row] = field(default_factory=list)
+    trials: list[Row] = field(default_factory=list)
+    flips: list[Row] = field(default_factory=list)
+    dummies: list[Row] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All of them."""
+        some = (self.ways, self.checks, *self.steady.values(), self.referenced, self.trials, self.flips, self.dummies)
+        return [row for rows in some for row in rows]
+
+    def sections(self, lens: Lens) -> list[Section]:
+        """What the report says of them."""
+        made = (
+            asked(lens, self.ways, self.checks),
+            with_references(lens, self.referenced),
+            steadiness(lens, **self.steady) if self.steady else None,
+            distracted(lens, self.trials, self.flips, self.dummies),
+        )
+        return [section for section in made if section is not None]
+
+
+def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> Audited:
+    """Ask everything that the study wants to know; choices have no responses, and nothing is asked.
+
+    Args:
+        audit: The data set.
+        other: Loads the model in another arithmetic, for the look at perturbations.
+    """
+    if not audit.candidates:
+        return Audited()
+    wanted, single = audit.wanted, audit.judged.kind != "pair"
+    compared = pairs(audit) if wanted.pairs else []
+    checks = checked(audit) if wanted.checklist and single else []
+    ways: list[Row] = []
+    if single and (wanted.pairs or wanted.ranking or wanted.checklist):
+        ways += alone(audit)
+        for by in ("logits", "text"):
+            mine = [row for row in compared if row.judge == f"pair-wise, {by}"]
+            ways += wins(mine, audit.candidates, judge=f"pair-wise wins, {by}") if mine else []
+        ways += ranking(audit) if wanted.ranking else []
+        for judge in ("checklist, logits", "checklist, text") if wanted.checklist else ():
+            mine = [row for row in checks if row.judge == judge]
+            ways += pass_rates(audit.candidates, mine, judge=judge)
+    return Audited(
+        ways=ways,
+        checks=checks,
+        steady={
+            "wordings": wordings(audit) if len(wanted.wordings) > 1 else [],
+            "samples": samples(audit) if wanted.samples > 1 else [],
+            "pairs": compared,
+            "sampled": sampled_pairs(audit) if wanted.samples > 1 and wanted.pairs else [],
+            "perturbed": perturbed(audit, other) if wanted.perturbation else [],
+        },
+        referenced=referenced(audit) if wanted.references and single else [],
+        trials=distractors(audit) if wanted.distractors else [],
+        flips=flips(audit) if wanted.distractors else [],
+        dummies=dummy_answers(audit) if wanted.dummies and single else [],
+    )

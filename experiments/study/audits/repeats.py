@@ -1,0 +1,71 @@
+"""The same question again: sampled, in comparisons of both orders, in other batches and another arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ....models.items import Pair
+from ....models.loading import LanguageModel
+from ...asking.ask import Asked, ask
+from ...asking.pairwise import comparisons, named_as_in_the_item, pairwise
+from ...asking.pointwise import pointwise
+from ...lab.table import Row
+from ..auditing import Auditing
+
+#: Most candidates of a question that are compared with one another.
+MOST_COMPARED = 5
+
+
+def samples(audit: Auditing) -> list[Row]:
+    """Point-wise text, sampled so often as the study says."""
+    more, name = _sampling(audit), "samples, text"
+    return audit.step(name, more, lambda: audit.asked(pointwise(audit.candidates), name, "text", **more))
+
+
+def pairs(audit: Auditing) -> list[Row]:
+    """All pairs of a question's candidates in both orders, by logits and by text."""
+    questions = _comparisons(audit)
+    found: list[Row] = []
+    for by in ("logits", "text") if questions else ():
+        name = f"pair-wise, {by}"
+
+        def made(name: str = name, by: Any = by) -> list[Row]:
+            return named_as_in_the_item(audit.asked(questions, name, by))
+
+        found += audit.step(name, MOST_COMPARED, made)
+    return found
+
+
+def sampled_pairs(audit: Auditing) -> list[Row]:
+    """The pairs again in sampled text, both orders: for bias without noise."""
+    more, name, questions = _sampling(audit), "pair-wise, sampled", _comparisons(audit)
+    if not questions:
+        return []
+    return audit.step(name, more, lambda: named_as_in_the_item(audit.asked(questions, name, "text", **more)))
+
+
+def perturbed(audit: Auditing, other: Callable[[], LanguageModel]) -> list[Row]:
+    """Point-wise by logits: as ever, one item a batch, and by the model in half precision."""
+    questions = pointwise(audit.candidates)
+
+    def made() -> list[Row]:
+        found = audit.asked(questions, "perturbation: as is", "logits")
+        found += audit.asked(questions, "perturbation: batch of 1", "logits", batch_size=1)
+        return found + ask(other(), questions, judge="perturbation: bfloat16", manner=audit.manner())
+
+    return audit.step("perturbation", "bfloat16", made)
+
+
+def _sampling(audit: Auditing) -> dict[str, Any]:
+    return {"samples": audit.wanted.samples, "temperature": audit.wanted.temperature}
+
+
+def _comparisons(audit: Auditing) -> list[Asked]:
+    """All pairs of a question's candidates in both orders; of pairs, with what people preferred."""
+    known = {item.group: item.preference for item in audit.judged.items if isinstance(item, Pair)}
+    return [
+        replace(q, columns=dict(q.columns) | {"label": known.get(str(q.columns["question"]), q.columns["label"])})
+        for q in pairwise(comparisons(audit.candidates, most=MOST_COMPARED))
+    ]
