@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from . import cli_options as o
 from .cli_judged import judged, rank_work, score_work
@@ -20,7 +19,7 @@ def register_steps(app: typer.Typer) -> None:
 
 def extract(
     data: o.OneData,
-    out: o.OutFolder,
+    out: o.OutPlace,
     model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
@@ -33,8 +32,11 @@ def extract(
     reasoning_tokens: o.ReasoningTokens = 0,
     abstain: o.Abstain = True,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
+    store_dtype: o.StoreDtype = "float32",
+    shard_items: o.ShardItems = 128,
+    log: o.Log = o.LogStyle.auto,
 ) -> None:
-    """Run the model once over a data set and keep the features that judges read.
+    """Run the model once over a data set and keep the features that judges read, in a store on disk.
 
     A run that was killed goes on where it stopped when the same command is given again; if the data were edited in
     between, it is refused. Responses of pairs become items of their own, as judges of single responses read them.
@@ -45,16 +47,19 @@ def extract(
     """
     from .content import hash_data
     from .datasets import load_data
-    from .jobs import check_extraction, extract_job, items_of
+    from .jobs import check_extraction, items_of
     from .passes import HIDDEN_NEEDS
-    from .progress import shown
+    from .runs.extract import extract_job
+    from .runs.log import logged
+    from .runs.ranks import joined, own_device
 
-    check_extraction(out)
-    o.bounds(scale)
-    found = load_data(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision)
-    needs = None if text else HIDDEN_NEEDS
-    with shown(Console(stderr=True)) as steps:
+    with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
+        check_extraction(out)
+        o.bounds(scale)
+        o.stored(store_dtype)
+        found = load_data(data, limit=limit, seed=seed)
+        lm = load_quietly(model, own_device(device), dtype, revision)
+        needs = None if text else HIDDEN_NEEDS
         passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
         job: dict[str, Any] = {
             "data": data,
@@ -65,14 +70,17 @@ def extract(
         }
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
+        job |= {"store_dtype": store_dtype, "shard_items": shard_items}
         said = extract_job(
             lm,
             lambda: items_of(lm, found, candidates=candidates, seed=seed, passes=passes),
             out,
             job=job,
             passes=passes,
+            ranks=ranks,
         )
-    typer.echo(said)
+    if ranks.first:
+        typer.echo(said)
 
 
 def fit(

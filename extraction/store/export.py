@@ -50,8 +50,7 @@ def _parquet(store: StoreReading, path: Path) -> None:
             for name, shape in shapes.items():
                 size = int(np.prod(shape[1:]))
                 whole = np.zeros((len(part), *shape[1:]), np.float32)
-                held = part[name]
-                whole[..., : held.shape[-1]] = held if held.ndim > 1 else held
+                whole[..., : part[name].shape[-1]] = part[name]
                 lists = pa.FixedSizeListArray.from_arrays(
                     pa.array(whole.reshape(-1)), size, mask=pa.array(~part.present(name))
                 )

@@ -60,7 +60,9 @@ class StoreHeader:
 
     def dump(self) -> bytes:
         """The header as it is written."""
-        return json.dumps({"format": FORMAT, **asdict(self), "provenance": self.provenance.to_json()}, indent=1).encode()
+        return json.dumps(
+            {"format": FORMAT, **asdict(self), "provenance": self.provenance.to_json()}, indent=1
+        ).encode()
 
     @classmethod
     def parse(cls, raw: bytes, where: str) -> Self:

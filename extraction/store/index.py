@@ -10,6 +10,8 @@ import io
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,10 @@ _NAME = re.compile(r"(\d{6,12})-([0-9a-f]{16})\.parquet")
 INDEX_LIMIT = 1 << 28
 _KEY = b"innerjudge"
 _COLUMNS = {"place": pa.int64(), "id": pa.string(), "group": pa.string(), "missing": pa.map_(pa.string(), pa.string())}
+#: What readers raise on damaged files, beside Arrow's own.
+_SAID_OF_DAMAGE = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, MemoryError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +156,21 @@ def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
         rows, size = int(file.metadata.num_rows), int(about["bytes"])
         shapes = {str(key): tuple(int(k) for k in shape) for key, shape in about["shapes"].items()}
         for key, shape in shapes.items():
-            if not shape or shape[0] != rows or min(shape) < 1 or math.prod(shape) > size:
+            axes = shape[:-1] or shape  # no item may have an option to read at, and the last axis be empty
+            if not shape or shape[0] != rows or min(axes) < 1 or shape[-1] < 0 or math.prod(shape) > size:
                 raise ValueError(f"{key} of shape {shape} in {rows} rows and {size} bytes")
         seconds = {str(key): float(value) for key, value in about["seconds"].items()}
         rounding = {str(key): Rounding(*map(float, value)) for key, value in about["rounding"].items()}
         return Entry(number, name, rows, size, str(about["sha256"]), shapes, seconds, rounding)
 
 
-class _refusing:
-    """Turns whatever a damaged index makes its reader say into one line that names it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
-        expected = (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
-        if isinstance(error, (*expected, pa.ArrowException)):
-            raise InnerjudgeError(
-                f"given {_FOLDER}/{self.name}, which is damaged ({type(error).__name__}: {error}), expected what "
-                "`innerjudge extract` wrote: run it again, it makes up for the shard"
-            ) from error
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Turn whatever a damaged index makes its reader say into one line that names it."""
+    try:
+        yield
+    except (*_SAID_OF_DAMAGE, pa.ArrowException) as error:
+        raise InnerjudgeError(
+            f"given {_FOLDER}/{name}, which is damaged ({type(error).__name__}: {error}), expected what "
+            "`innerjudge extract` wrote: run it again, it makes up for the shard"
+        ) from error

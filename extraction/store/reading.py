@@ -160,6 +160,11 @@ class StoreReading:
         for number in range(self.header.shards):
             yield from self._rows(number).column("id").to_pylist()
 
+    def missing_reasons(self) -> Iterator[dict[str, str]]:
+        """For each item in order: name of a readout or text that it lacks -> why."""
+        for number in range(self.header.shards):
+            yield from map(dict, self._rows(number).column("missing").to_pylist())
+
     def find(self, ids: Sequence[str]) -> npt.NDArray[np.intp]:
         """Places of items, by their ids.
 

@@ -36,7 +36,9 @@ def shard_name(number: int) -> str:
     return f"shards/{number:06d}.safetensors"
 
 
-def write_shard(place: Place, number: int, features: Features, dtype: str) -> tuple[dict[str, Any], dict[str, Rounding]]:
+def write_shard(
+    place: Place, number: int, features: Features, dtype: str
+) -> tuple[dict[str, Any], dict[str, Rounding]]:
     """Write the arrays of ``features``; its size and SHA-256, and what rounding did to each readout."""
     tensors, rounding = {}, {}
     for name, array in features.arrays.items():

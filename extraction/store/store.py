@@ -58,6 +58,18 @@ class FeatureStore(StoreReading):
         return cls(at, held)
 
     @classmethod
+    def begun(cls, where: str | Path) -> Self:
+        """A store that may lack shards, before anything of it is looked at.
+
+        Raises:
+            InnerjudgeError: If it is no store.
+        """
+        at = place(where)
+        if at.size(HEADER) is None:
+            raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
+        return cls(at, StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}"))
+
+    @classmethod
     def open(cls, where: str | Path, *, check: Check = "sizes") -> Self:
         """Open a whole store to read it.
 
@@ -68,10 +80,8 @@ class FeatureStore(StoreReading):
         Raises:
             InnerjudgeError: If it is no store, shards are still missing, or damaged: each of them is named.
         """
-        at = place(where)
-        if at.size(HEADER) is None:
-            raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
-        store = cls(at, StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}"))
+        store = cls.begun(where)
+        at = store.place
         found = store.look(checksums=check == "checksums")
         if found:
             said = "; ".join(f"{name}: {why}" for name, why in list(found.values())[:5])

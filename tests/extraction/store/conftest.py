@@ -59,5 +59,3 @@ def features() -> Features:
 @pytest.fixture
 def store(tmp_path: Path, features: Features) -> FeatureStore:
     return stored(tmp_path / "store", features)
-
-
