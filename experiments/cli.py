@@ -15,6 +15,7 @@ from ..models.errors import InnerjudgeError
 from . import cli_options as o
 from .cli_model import load_quietly, make_passes
 from .cli_steps import register_steps
+from .cli_store import register_store
 from .cli_study import register_study
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 errors = Console(stderr=True)
 register_steps(app)
+register_store(app)
 register_study(app)
 
 

@@ -57,6 +57,9 @@ StoreDtype = Annotated[
 ShardItems = Annotated[
     int, typer.Option("--shard-items", min=1, help="Items a shard: what a killed run loses at most.")
 ]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes on this machine; each of several has a GPU of its own.")
+]
 Log = Annotated[
     LogStyle, typer.Option("--log", help="How the run is told: auto is rich on a terminal, plain elsewhere.")
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +36,7 @@ def extract(
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
     store_dtype: o.StoreDtype = "float32",
     shard_items: o.ShardItems = 128,
+    workers: o.Workers = 1,
     log: o.Log = o.LogStyle.auto,
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk.
@@ -51,10 +54,13 @@ def extract(
     from .passes import HIDDEN_NEEDS
     from .runs.extract import extract_job
     from .runs.log import logged
-    from .runs.ranks import joined, own_device
+    from .runs.ranks import joined, launch, own_device
 
+    if workers > 1 and "RANK" not in os.environ:
+        raise typer.Exit(launch(workers, sys.argv[1:]))
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
-        check_extraction(out)
+        if ranks.first:
+            check_extraction(out)
         o.bounds(scale)
         o.stored(store_dtype)
         found = load_data(data, limit=limit, seed=seed)
