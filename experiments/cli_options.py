@@ -60,6 +60,11 @@ ShardItems = Annotated[
 Workers = Annotated[
     int, typer.Option("--workers", min=1, help="Processes on this machine; each of several has a GPU of its own.")
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="[ADDRESS]", help="Run on a Ray cluster; without an address on one of this machine."),
+]
+Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="With --ray: GPUs a worker, also a fraction.")]
 Log = Annotated[
     LogStyle, typer.Option("--log", help="How the run is told: auto is rich on a terminal, plain elsewhere.")
 ]

@@ -37,6 +37,8 @@ def extract(
     store_dtype: o.StoreDtype = "float32",
     shard_items: o.ShardItems = 128,
     workers: o.Workers = 1,
+    ray: o.Ray = None,
+    gpus_per_worker: o.Gpus = 0.0,
     log: o.Log = o.LogStyle.auto,
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk.
@@ -47,16 +49,18 @@ def extract(
         innerjudge extract --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
 
         innerjudge extract --data builtin:rate --limit 100 --text --reasoning-tokens 128 --out runs/rate
+
+        innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
     from .content import hash_data
     from .datasets import load_data
-    from .jobs import check_extraction, items_of
+    from .jobs import check_extraction, items_of, pointwise
     from .passes import HIDDEN_NEEDS
     from .runs.extract import extract_job
     from .runs.log import logged
     from .runs.ranks import joined, launch, own_device
 
-    if workers > 1 and "RANK" not in os.environ:
+    if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
         if ranks.first:
@@ -64,7 +68,6 @@ def extract(
         o.bounds(scale)
         o.stored(store_dtype)
         found = load_data(data, limit=limit, seed=seed)
-        lm = load_quietly(model, own_device(device), dtype, revision)
         needs = None if text else HIDDEN_NEEDS
         passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
         job: dict[str, Any] = {
@@ -77,6 +80,14 @@ def extract(
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
+        if ray is not None:
+            from .runs.cluster import Cluster, Model, extract_on_ray
+
+            where = Cluster(ray, workers, gpus_per_worker)
+            on = Model(model, device, dtype, revision)
+            typer.echo(extract_on_ray(on, pointwise(found), out, job=job, passes=passes, cluster=where))
+            return
+        lm = load_quietly(model, own_device(device), dtype, revision)
         said = extract_job(
             lm,
             lambda: items_of(lm, found, candidates=candidates, seed=seed, passes=passes),

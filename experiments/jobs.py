@@ -47,9 +47,14 @@ def items_of(lm: LanguageModel, data: Dataset, *, candidates: int, seed: int, pa
                 steps=passes.steps,
             )
         )
-    if data.kind == "pair":
-        return list(responses(cast(Sequence[Pair], data.items)))
-    return list(data.items)
+    return list(pointwise(data).items)
+
+
+def pointwise(data: Dataset) -> Dataset:
+    """The data set with both responses of every pair as items of their own."""
+    if data.kind != "pair":
+        return data
+    return replace(data, items=tuple(responses(cast(Sequence[Pair], data.items))))
 
 
 @dataclass(frozen=True, slots=True)

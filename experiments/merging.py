@@ -32,7 +32,7 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
         odd = sorted(k for k in first.keys() | job.keys() if first.get(k) != job.get(k) and k not in _OF_THE_DATA)
         if odd:
             raise InnerjudgeError(
-                f"given {part} with other {', '.join(odd)} than {parts[0]}, expected the same: extract one of them again"
+                f"given {part} with other {', '.join(odd)} than {parts[0]}, expected the same: extract it again"
             )
     if first["kind"] == "choice":
         raise InnerjudgeError(
