@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, NoReturn
 
@@ -19,6 +20,7 @@ from .cli_sample import register_sample
 from .cli_select import register_select
 from .cli_serve import register_serve
 from .cli_steps import register_steps
+from .cli_store import register_store
 from .cli_study import register_study
 
 app = typer.Typer(
@@ -32,6 +34,7 @@ errors = Console(stderr=True)
 register_steps(app)
 register_sample(app)
 register_select(app)
+register_store(app)
 register_study(app)
 register_bench(app)
 register_serve(app)
@@ -130,7 +133,7 @@ def models(
 def main() -> None:
     """Entry point: whatever was given wrong is one line on standard error and exit code 2."""
     try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="innerjudge", standalone_mode=False)
+        code = app(_arguments(sys.argv[1:]) or ["--help"], prog_name="innerjudge", standalone_mode=False)
     except InnerjudgeError as error:
         _fail(str(error), 2)
     except OSError as error:
@@ -152,6 +155,13 @@ def main() -> None:
     if code == 130:
         _fail("stopped; extract, score and study go on where they stopped when the same command is given again", 130)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _arguments(typed: Sequence[str]) -> list[str]:
+    """What was typed, with ``--ray`` without an address written out: typer knows no option of an optional value."""
+    following = [*typed[1:], "--"]
+    bare = [one == "--ray" and then.startswith("-") for one, then in zip(typed, following, strict=True)]
+    return [f"{one}=local" if alone else one for one, alone in zip(typed, bare, strict=True)]
 
 
 def _given(error: Exception) -> str:

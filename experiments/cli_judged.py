@@ -26,7 +26,7 @@ _OF_A_MODEL = ("model", "device", "dtype", "revision", "batch_size", "candidates
 class Source:
     """Where the items to judge come from, as typed."""
 
-    features: Path | None
+    features: str | None
     data: str | None
     model: str | None
     device: str
@@ -108,7 +108,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
     """The items, and what was done."""
     from . import saved
     from .datasets import drawn_rows, load_data
-    from .jobs import items_of, read_job
+    from .jobs import ITEMS, items_of, read_job
     from .jsonl import read_items
     from .outputs import require_room
     from .plugin.hub import find_folder
@@ -120,15 +120,17 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
     folder = find_folder(judge_folder, None)
     judge, made = saved.load(folder)
     if source.features is not None:
-        from ..extraction.features import Features
+        from ..extraction.store import FeatureStore
+        from ..extraction.store.place import place
 
-        features, job = Features.load(source.features), read_job(source.features)
-        items = read_items(source.features / "items.jsonl")
+        job = read_job(source.features)
+        store = FeatureStore.open(source.features, check="checksums")
+        items = read_items(place(source.features).local(ITEMS))
         if to_rank:
             require_rankable(job["kind"])
         saved.require_kind(made, job["kind"], job["scale"], f"--features {source.features}")
         rows = drawn_rows(items, source.limit, seed=source.seed)
-        said = score_features(judge, features, items, out, data=source.features.name, name=made.name, rows=rows)
+        said = score_features(judge, store, items, out, data=Path(source.features).name, name=made.name, rows=rows)
         return [items[k] for k in rows], said
     assert source.data is not None
     found = load_data(source.data, limit=source.limit, seed=source.seed)

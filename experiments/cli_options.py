@@ -18,6 +18,15 @@ class Between(StrEnum):
     response = "response"
 
 
+class LogStyle(StrEnum):
+    """How a run tells what it does."""
+
+    auto = "auto"
+    rich = "rich"
+    plain = "plain"
+    json = "json"
+
+
 #: Names on the panel, written out since the panel imports torch; a test holds them to it.
 JUDGE_NAMES = (
     "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
@@ -42,6 +51,29 @@ ModelOfJudge = Annotated[
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.", file_okay=False, show_default=False)]
+OutPlace = Annotated[
+    str, typer.Option("--out", help="Folder to write, or a URI: s3://..., gs://... .", show_default=False)
+]
+StoreDtype = Annotated[
+    str,
+    typer.Option(
+        "--store-dtype", help="Type of the stored hidden states: float32, bfloat16, float16 or int8 (with scales)."
+    ),
+]
+ShardItems = Annotated[
+    int, typer.Option("--shard-items", min=1, help="Items a shard: what a killed run loses at most.")
+]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes on this machine; each of several has a GPU of its own.")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="[ADDRESS]", help="Run on a Ray cluster; without an address on one of this machine."),
+]
+Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="With --ray: GPUs a worker, also a fraction.")]
+Log = Annotated[
+    LogStyle, typer.Option("--log", help="How the run is told: auto is rich on a terminal, plain elsewhere.")
+]
 OutFile = Annotated[Path, typer.Option("--out", help="JSONL file to write.", dir_okay=False, show_default=False)]
 Limit = Annotated[
     int | None,
@@ -101,10 +133,9 @@ InspectFile = Annotated[
         show_default=False,
     ),
 ]
-FeaturesFolder = Annotated[Path, typer.Option("--features", help="Folder that `extract` wrote.", show_default=False)]
-SomeFeatures = Annotated[
-    Path | None, typer.Option("--features", help="Folder that `extract` wrote.", show_default=False)
-]
+_FEATURES = "Folder (or URI) that `extract` wrote."
+FeaturesFolder = Annotated[str, typer.Option("--features", help=_FEATURES, show_default=False)]
+SomeFeatures = Annotated[str | None, typer.Option("--features", help=_FEATURES, show_default=False)]
 JudgeFolder = Annotated[
     Path,
     typer.Option("--judge", help="Folder that `fit` or Judge.save wrote, or its name on the hub.", show_default=False),
@@ -132,6 +163,20 @@ def bounds(scale: str) -> tuple[int, int]:
     if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
         raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
     return int(low), int(high)
+
+
+def stored(dtype: str) -> str:
+    """A type that hidden states can be stored in.
+
+    Example:
+        >>> stored("int8")
+        'int8'
+    """
+    from ..extraction.store.precision import DTYPES
+
+    if dtype not in DTYPES:
+        raise InnerjudgeError(f"given --store-dtype {dtype!r}, expected one of {', '.join(DTYPES)}")
+    return dtype
 
 
 def share(value: float, option: str = "--fit-share") -> float:

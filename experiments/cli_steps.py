@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from . import cli_options as o
 from .cli_judged import judged, rank_work, score_work
@@ -20,7 +21,7 @@ def register_steps(app: typer.Typer) -> None:
 
 def extract(
     data: o.OneData,
-    out: o.OutFolder,
+    out: o.OutPlace,
     model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
@@ -33,8 +34,14 @@ def extract(
     reasoning_tokens: o.ReasoningTokens = 0,
     abstain: o.Abstain = True,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
+    store_dtype: o.StoreDtype = "float32",
+    shard_items: o.ShardItems = 128,
+    workers: o.Workers = 1,
+    ray: o.Ray = None,
+    gpus_per_worker: o.Gpus = 0.0,
+    log: o.Log = o.LogStyle.auto,
 ) -> None:
-    """Run the model once over a data set and keep the features that judges read.
+    """Run the model once over a data set and keep the features that judges read, in a store on disk.
 
     A run that was killed goes on where it stopped when the same command is given again; if the data were edited in
     between, it is refused. Responses of pairs become items of their own, as judges of single responses read them.
@@ -42,19 +49,26 @@ def extract(
         innerjudge extract --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
 
         innerjudge extract --data builtin:rate --limit 100 --text --reasoning-tokens 128 --out runs/rate
+
+        innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
     from .content import hash_data
     from .datasets import load_data
-    from .jobs import check_extraction, extract_job, items_of
+    from .jobs import check_extraction, items_of, pointwise
     from .passes import HIDDEN_NEEDS
-    from .progress import shown
+    from .runs.extract import extract_job
+    from .runs.log import logged
+    from .runs.ranks import joined, launch, own_device
 
-    check_extraction(out)
-    o.bounds(scale)
-    found = load_data(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision)
-    needs = None if text else HIDDEN_NEEDS
-    with shown(Console(stderr=True)) as steps:
+    if workers > 1 and ray is None and "RANK" not in os.environ:
+        raise typer.Exit(launch(workers, sys.argv[1:]))
+    with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
+        if ranks.first:
+            check_extraction(out)
+        o.bounds(scale)
+        o.stored(store_dtype)
+        found = load_data(data, limit=limit, seed=seed)
+        needs = None if text else HIDDEN_NEEDS
         passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
         job: dict[str, Any] = {
             "data": data,
@@ -65,14 +79,25 @@ def extract(
         }
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
+        job |= {"store_dtype": store_dtype, "shard_items": shard_items}
+        if ray is not None:
+            from .runs.cluster import Cluster, Model, extract_on_ray
+
+            where = Cluster(ray, workers, gpus_per_worker)
+            on = Model(model, device, dtype, revision)
+            typer.echo(extract_on_ray(on, pointwise(found), out, job=job, passes=passes, cluster=where))
+            return
+        lm = load_quietly(model, own_device(device), dtype, revision)
         said = extract_job(
             lm,
             lambda: items_of(lm, found, candidates=candidates, seed=seed, passes=passes),
             out,
             job=job,
             passes=passes,
+            ranks=ranks,
         )
-    typer.echo(said)
+    if ranks.first:
+        typer.echo(said)
 
 
 def fit(

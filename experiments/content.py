@@ -1,4 +1,4 @@
-"""Content as a short hash: whether the same name still stands for the same items and features."""
+"""Content as a short hash: whether the same name still stands for the same items."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..extraction.features import Features
 from ..models.items import Item
 from .kinds import item_to_row, kind_of
 
@@ -52,14 +49,3 @@ def hash_items(items: Sequence[Item]) -> str:
 def hash_data(data: Dataset) -> str:
     """Hash of a data set: its items, or the problems that items are sampled for."""
     return hash_of([hash_items(data.items), *map(repr, data.problems)])
-
-
-def hash_features(features: Features) -> str:
-    """Hash of ids, arrays, texts and reasons; not of the time that the passes took."""
-    plain = [features.ids, features.groups, features.texts, features.missing, features.provenance.binding()]
-    arrays = [
-        part
-        for name, array in sorted(features.arrays.items())
-        for part in (name, repr((array.shape, array.dtype.str)), np.ascontiguousarray(array).tobytes())
-    ]
-    return hash_of([json.dumps(plain, sort_keys=True), *arrays])

@@ -8,15 +8,17 @@ from typing import cast
 
 import numpy as np
 
-from ..extraction.features import Features
+from ..extraction.store import FeatureStore
+from ..extraction.store.header import HEADER
+from ..extraction.store.place import place
 from ..models.errors import InnerjudgeError
 from ..models.items import Choice
 from ..probes import BaseJudge, LearningJudge
 from . import saved
-from .content import hash_features, hash_items, hash_of
+from .content import hash_items, hash_of
 from .datasets import drawn_rows
 from .fitting import fit_seat
-from .jobs import read_job
+from .jobs import ITEMS, inside, read_job
 from .jsonl import read_items
 from .labels import label_to_fit
 from .outputs import check_new, writing
@@ -26,14 +28,14 @@ from .variants import permuted
 
 
 def fit_job(
-    features_folder: Path, name: str, out: Path, *, between: tuple[str, str], limit: int | None = None, seed: int = 0
+    features_folder: str, name: str, out: Path, *, between: tuple[str, str], limit: int | None = None, seed: int = 0
 ) -> str:
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
     Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
 
     Args:
-        features_folder: What ``extract`` wrote.
+        features_folder: What ``extract`` wrote; only the readouts of the judge are read.
         name: Name on the panel of the items' kind.
         out: Folder of the judge.
         between: Positions that CLUE and the probes read.
@@ -43,15 +45,17 @@ def fit_job(
     Raises:
         InnerjudgeError: If the judge is not one for these items, cannot learn from them, or ``out`` holds another fit.
     """
-    features, job = Features.load(features_folder), read_job(features_folder)
-    items = read_items(features_folder / "items.jsonl")
+    job, at = read_job(features_folder), place(features_folder)
+    items = read_items(at.local(ITEMS))
     kind, scale = job["kind"], job["scale"]
     judge = _seat(name, kind, between, scale).judge
-    turned, parts = None, [hash_features(features), hash_items(items)]
-    if (features_folder / "permuted" / "features.json").is_file():
+    store = FeatureStore.open(features_folder, check="checksums")
+    turned, parts = None, [store.content_hash, hash_items(items)]
+    if at.size(f"permuted/{HEADER}") is not None:
         moved, _ = permuted(cast(Sequence[Choice], items), seed=job["seed"])
-        turned = (Features.load(features_folder / "permuted"), [item.answer for item in moved])
-        parts.append(hash_features(turned[0]))
+        again = FeatureStore.open(inside(at, "permuted"), check="checksums")
+        turned = (again.features(judge.reads), [item.answer for item in moved])
+        parts.append(again.content_hash)
     made = Made(
         name,
         kind,
@@ -65,11 +69,14 @@ def fit_job(
     if (out / saved.WHOLE).is_file():
         _require_same(judge, made, out)
         return f"{out} is complete already."
+    features = store.features(judge.reads)
     labels = [item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale) for item in items]
     rows = np.array(drawn_rows(items, limit, seed=seed), dtype=np.intp)
     note = fit_seat(name, judge, features, labels, rows, permuted=turned)
     if isinstance(judge, LearningJudge) and judge.provenance_ is None:
-        raise InnerjudgeError(f"{note} Expected labelled items that the judge can read: see features.json, 'missing'")
+        raise InnerjudgeError(
+            f"{note} Expected labelled items that the judge can read: `innerjudge store info` says why"
+        )
     learned = judge.provenance_ is not None
     judge.provenance_ = features.provenance
     with writing(out):

@@ -1,31 +1,35 @@
-"""Extraction from file to file, resumable by the name of its output as long as it is the same job."""
+"""An extraction as a folder: whose it is, its items, and the stores that are to be filled."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from ..extraction.features import Features
-from ..extraction.provenance import provenance
+from ..extraction.provenance import WITHOUT_ABSTAIN, Provenance
+from ..extraction.store import FeatureStore
+from ..extraction.store.header import StoreHeader
+from ..extraction.store.lock import LOCK
+from ..extraction.store.place import ASIDE, LocalPlace, Place, place
 from ..models.errors import InnerjudgeError
 from ..models.items import Choice, Item, Pair
 from ..models.loading import LanguageModel
 from .datasets import Dataset
-from .jsonl import read_items, write_jsonl
-from .kinds import item_to_row, kind_of
-from .outputs import check_new, writing
+from .jsonl import jsonl_lines
+from .kinds import item_to_row
+from .outputs import check_new
 from .passes import Passes
+from .runs.item_lines import ItemLines
 from .sampling import sample_traces
 from .variants import permuted, responses
-from .views import read
 
-#: Items a part: what a killed extraction loses at most.
-PART = 128
-HEADER = "job.json"
-_HEADER_BEGUN = "job.json.tmp"
+HEADER, ITEMS = "job.json", "items.jsonl"
+#: Words for what may differ between two jobs, where its name in the header says too little.
+_SAID = {"items": "items: the data were edited"}
+#: Bytes that a header has at most.
+_HEADER_LIMIT = 1 << 20
 #: Words for what may differ between two jobs, where its name in the header says too little.
 _SAID = {"items": "items: the data were edited"}
 
@@ -43,123 +47,115 @@ def items_of(lm: LanguageModel, data: Dataset, *, candidates: int, seed: int, pa
                 steps=passes.steps,
             )
         )
-    if data.kind == "pair":
-        return list(responses(cast(Sequence[Pair], data.items)))
-    return list(data.items)
+    return list(pointwise(data).items)
 
 
-def check_extraction(out: Path) -> None:
-    """Refuse a folder that holds anything but an extraction, before the model is loaded."""
-    check_new(out, ours=HEADER, begun={_HEADER_BEGUN})
+def pointwise(data: Dataset) -> Dataset:
+    """The data set with both responses of every pair as items of their own."""
+    if data.kind != "pair":
+        return data
+    return replace(data, items=tuple(responses(cast(Sequence[Pair], data.items))))
 
 
-def extract_job(
-    lm: LanguageModel, get_items: Callable[[], list[Item]], out: Path, *, job: dict[str, Any], passes: Passes
-) -> str:
-    """Features of a data set into the folder ``out``; a killed run goes on where it stopped.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A folder that is claimed for one extraction.
 
     Args:
-        lm: The model.
-        get_items: Loads or samples the items; not called where ``out`` holds them already.
-        out: The folder: ``items.jsonl``, ``features.json``, ``features.safetensors`` (and ``permuted/`` for choices).
-        job: What identifies the run, the content of its data included; a folder begun by another job is refused.
-        passes: How the model is run.
+        place: The folder.
+        items: Its items, read when they are asked for.
+        header: What identifies the run.
+    """
 
-    Returns:
-        What was done, in one sentence.
+    place: Place
+    items: Sequence[Item]
+    header: dict[str, Any]
+
+    @property
+    def stores(self) -> dict[str, Sequence[Item]]:
+        """Folder of a store, inside that of the job -> the items that it holds; choices have a permuted one, first."""
+        if self.header["kind"] != "choice":
+            return {"": self.items}
+        moved, _ = permuted(cast(Sequence[Choice], self.items), seed=int(self.header["seed"]))
+        return {"permuted": moved, "": self.items}
+
+    def store(self, inner: str) -> FeatureStore:
+        """The store in that folder, begun or gone on with. Hold the lock of the job meanwhile."""
+        return FeatureStore.create(inside(self.place, inner), self.store_header())
+
+    def store_header(self) -> StoreHeader:
+        """Header of each of the stores. Choices without the abstain lines are told by their provenance."""
+        known = Provenance.from_json(self.header["provenance"])
+        if self.header["kind"] == "choice" and not self.header["abstain"]:
+            known = replace(known, prompt=WITHOUT_ABSTAIN)
+        return StoreHeader(known, len(self.items), self.header["store_dtype"], self.header["shard_items"])
+
+
+def inside(at: Place, inner: str) -> str:
+    """The folder ``inner`` of a folder, as a path or URI."""
+    return f"{at}/{inner}" if inner else str(at)
+
+
+def check_extraction(out: str) -> None:
+    """Refuse a folder that holds anything but an extraction, before the model is loaded."""
+    at = place(out)
+    if isinstance(at, LocalPlace):
+        half = {path.name for path in at.folder.glob(f"{ASIDE}*")}
+        check_new(at.folder, ours=HEADER, begun={LOCK, *half})
+
+
+def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[Item]]) -> Job:
+    """Begin the folder of a job, or go on with it. Hold its lock meanwhile.
+
+    Args:
+        at: The folder.
+        header: What identifies the run, the content of its data and its ``provenance`` included.
+        get_items: Loads or samples the items; not called where the folder holds them already.
 
     Raises:
-        InnerjudgeError: If the folder is another job's or cannot be written, or the items cannot be read.
+        InnerjudgeError: If another job began the folder.
     """
-    job = json.loads(json.dumps(job | {"provenance": provenance(lm).to_json()}))
-    existed = out.is_dir()
-    with writing(out):
-        begun_here = _claim(out, job)
-        try:
-            if not (out / "items.jsonl").is_file():
-                write_jsonl(out / "items.jsonl", (item_to_row(item) for item in get_items()))
-            items = read_items(out / "items.jsonl")
-            if (out / "features.json").is_file():
-                _clear_parts(out)
-                return f"{out} is complete already: {len(items)} items."
-            if kind_of(items[0]) == "choice":
-                moved, _ = permuted(cast(Sequence[Choice], items), seed=int(job["seed"]))
-                _in_parts(lm, moved, out / "permuted", passes)
-            _in_parts(lm, items, out, passes)
-        except InnerjudgeError:
-            if begun_here:  # bad input fails the same way again: leave nothing behind
-                _empty(out)
-                if not existed:
-                    out.rmdir()
-            raise
-    return f"{len(items)} items are in {out}."
+    header = json.loads(json.dumps(header))
+    if at.size(HEADER) is not None:
+        _require_same(at, header)
+    else:
+        at.write(HEADER, [json.dumps(header, indent=1).encode()])
+    if at.size(ITEMS) is None:
+        at.write(ITEMS, jsonl_lines((item_to_row(item) for item in get_items()), ITEMS))
+    return Job(at, ItemLines(at.local(ITEMS)), header)
 
 
-def read_job(folder: Path) -> dict[str, Any]:
+def read_job(folder: str | Path) -> dict[str, Any]:
     """The header of an extraction: ``kind``, ``scale`` and ``seed`` of its items, and what else identifies it.
 
     Raises:
         InnerjudgeError: If the folder has no header, or a damaged one.
     """
-    path = folder / HEADER
-    if not path.is_file():
-        raise InnerjudgeError(f"given {str(folder)!r} without {HEADER}, expected features: run `innerjudge extract`")
+    at = place(folder)
+    path = f"{at}/{HEADER}"
+    if at.size(HEADER) is None:
+        raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
     try:
-        job = json.loads(path.read_text(encoding="utf-8"))
+        job = json.loads(at.read(HEADER, _HEADER_LIMIT))
         low, high = job["scale"]
         return dict(job) | {"kind": str(job["kind"]), "scale": (int(low), int(high)), "seed": int(job["seed"])}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise InnerjudgeError(
             f"given {path}, which is damaged, expected what `innerjudge extract` wrote: delete it, extract again"
         ) from None
 
 
-def _claim(out: Path, job: dict[str, Any]) -> bool:
-    """Begin (true) or continue (false) the folder of one job."""
-    header = out / HEADER
-    check_extraction(out)
-    if header.is_file():
-        begun = json.loads(json.dumps(read_job(out)))
-        differing = sorted(k for k in job.keys() | begun.keys() if job.get(k) != begun.get(k))
-        if {"data", "limit", "seed"}.intersection(differing):  # other items are no wonder then
-            differing = [k for k in differing if k not in ("items", "kind")]
-        if "provenance" in differing:
-            theirs, mine = begun.get("provenance", {}), job["provenance"]
-            differing += sorted(f"provenance: {k}" for k in mine if theirs.get(k) != mine[k])
-            differing.remove("provenance")
-        if differing:
-            raise InnerjudgeError(
-                f"given --out {out}, begun by another job (other {', '.join(_SAID.get(k, k) for k in differing)}), "
-                "expected the same job or a new folder: choose another --out or delete it"
-            )
-        return False
-    out.mkdir(parents=True, exist_ok=True)
-    unfinished = out / _HEADER_BEGUN
-    unfinished.write_text(json.dumps(job, indent=1), encoding="utf-8")
-    unfinished.replace(header)
-    return True
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _in_parts(lm: LanguageModel, items: Sequence[Item], out: Path, passes: Passes) -> None:
-    if (out / "features.json").is_file():
-        return
-    parts = []
-    for start in range(0, len(items), PART):
-        folder = out / "parts" / f"{start:08d}"
-        if not (folder / "features.json").is_file():
-            read(lm, items[start : start + PART], passes).save(folder)
-        parts.append(folder)
-    Features.concat([Features.load(folder) for folder in parts]).save(out)
-    _clear_parts(out)
-
-
-def _clear_parts(out: Path) -> None:
-    """Parts whose sum is there are of no more use."""
-    for folder in (out, out / "permuted"):
-        if (folder / "features.json").is_file():
-            shutil.rmtree(folder / "parts", ignore_errors=True)
+def _require_same(at: Place, header: dict[str, Any]) -> None:
+    begun = json.loads(json.dumps(read_job(str(at))))
+    differing = sorted(k for k in header.keys() | begun.keys() if header.get(k) != begun.get(k))
+    if {"data", "limit", "seed"}.intersection(differing):  # other items are no wonder then
+        differing = [k for k in differing if k not in ("items", "kind")]
+    if "provenance" in differing:
+        theirs, mine = begun.get("provenance", {}), header["provenance"]
+        differing += sorted(f"provenance: {k}" for k in mine if theirs.get(k) != mine[k])
+        differing.remove("provenance")
+    if differing:
+        raise InnerjudgeError(
+            f"given --out {at}, begun by another job (other {', '.join(_SAID.get(k, k) for k in differing)}), "
+            "expected the same job or a new folder: choose another --out or delete it"
+        )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..models.items import Item
 from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
 from .records import Record
 
-__all__ = ["check_unique", "item_to_row", "read_items", "read_records", "write_jsonl"]
+__all__ = ["check_unique", "item_to_row", "jsonl_lines", "parse_item", "read_items", "read_records", "write_jsonl"]
 
 
 def read_items(path: str | Path) -> list[Item]:
@@ -61,6 +61,16 @@ def read_records(path: str | Path) -> list[Record]:
     return records
 
 
+def parse_item(raw: bytes, where: str) -> Item:
+    """The item of one line of a file.
+
+    Raises:
+        InnerjudgeError: Names ``where``, and the field that is wrong.
+    """
+    record = _parse(raw, where)
+    return record_to_item(record, kind_of_record(record))
+
+
 def check_unique(items: Sequence[Item], places: Sequence[str]) -> None:
     """Refuse two items of one id, naming both places."""
     seen: dict[str, str] = {}
@@ -85,11 +95,20 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     temporary = file.with_name(f"{file.name}.tmp")
     try:
         with temporary.open("wb") as out:
-            for number, row in enumerate(rows, start=1):
-                out.write(_line(row, f"{file.name} row {number}"))
+            out.writelines(jsonl_lines(rows, file.name))
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def jsonl_lines(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[bytes]:
+    """The lines of a JSONL file called ``name``.
+
+    Raises:
+        InnerjudgeError: If a row holds NaN, infinity or something that JSON cannot say.
+    """
+    for number, row in enumerate(rows, start=1):
+        yield _line(row, f"{name} row {number}")
 
 
 def _line(row: Mapping[str, Any], where: str) -> bytes:

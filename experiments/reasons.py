@@ -38,7 +38,7 @@ def unscored_reasons(comparison: Comparison) -> list[Reason]:
     wordings: dict[str, dict[str, None]] = {}
     for verdict in comparison.verdicts:
         if verdict.get("unscored") and verdict.get("judge") in counts:
-            shape = re.sub(r"\d+", "0", _QUOTED.sub("'...'", str(verdict["unscored"])))
+            shape = shape_of(str(verdict["unscored"]))
             counts[verdict["judge"]][shape] += 1
             wordings.setdefault(shape, {})[str(verdict["unscored"])] = None
     alike: dict[tuple[str, int], list[str]] = {}
@@ -50,3 +50,13 @@ def unscored_reasons(comparison: Comparison) -> list[Reason]:
         for (shape, items), judges in alike.items()
     ]
     return sorted(rows, key=lambda row: -row.items * len(row.judges))
+
+
+def shape_of(reason: str) -> str:
+    """What reasons have in common that differ in their numbers and quoted texts only.
+
+    Example:
+        >>> shape_of("512 tokens in 'a'") == shape_of("7 tokens in 'b'")
+        True
+    """
+    return re.sub(r"\d+", "0", _QUOTED.sub("'...'", reason))

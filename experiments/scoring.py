@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..extraction.features import Features
 from ..extraction.provenance import provenance
+from ..extraction.store import FeatureStore
 from ..models.errors import InnerjudgeError
 from ..models.items import Item
 from ..probes import BaseJudge, Verdict
-from .content import hash_features, hash_item, hash_of
+from .content import hash_item, hash_of
 from .jsonl import write_jsonl
 from .outputs import writing
 from .part_file import PartFile
@@ -32,27 +32,35 @@ _SAID = {
 
 
 def score_features(
-    judge: BaseJudge, features: Features, items: Sequence[Item], out: Path, *, data: str, name: str, rows: Sequence[int]
+    judge: BaseJudge,
+    store: FeatureStore,
+    items: Sequence[Item],
+    out: Path,
+    *,
+    data: str,
+    name: str,
+    rows: Sequence[int],
 ) -> str:
-    """Verdict rows of extracted features into the JSONL file ``out``.
+    """Verdict rows of extracted features into the JSONL file ``out``, read :data:`PART` items at a time.
 
     Args:
         judge: The judge.
-        features: Features of all items.
+        store: Features of all items.
         items: All items.
         out: The file. One of the same job is left as it is; another is refused.
         data: Name of the data in the rows.
         name: Name of the judge in the rows.
         rows: The items to score.
     """
-    judge.require(features.provenance)  # before what is there already is looked at
-    job = _Job(data, name, identity(judge), hash_features(features))
-    some, known = features.take(list(rows)), [items[k] for k in rows]
+    judge.require(store.provenance)  # before what is there already is looked at
+    job = _Job(data, name, identity(judge), store.content_hash)
+    known = [items[k] for k in rows]
     if _is_complete(out, [job.row(item, Verdict(item.id)) for item in known]):
         return f"{out} is complete already."
-    verdicts = zip(known, judge.verdicts(some), strict=True)
+    parts = [rows[at : at + PART] for at in range(0, len(rows), PART)]
+    verdicts = (one for part in parts for one in judge.verdicts(store.features(judge.reads, part)))
     with writing(out):
-        write_jsonl(out, [job.row(item, verdict) for item, verdict in verdicts])
+        write_jsonl(out, (job.row(item, verdict) for item, verdict in zip(known, verdicts, strict=True)))
     return f"{len(known)} verdicts are in {out}."
 
 

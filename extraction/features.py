@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from ..models.errors import InnerjudgeError
 from .arrays import Array, Mask, stack
@@ -145,46 +141,6 @@ class Features:
             missing={k: {i: r for p in parts for i, r in p.missing.get(k, {}).items()} for k in names},
             seconds={k: sum(p.seconds.get(k, 0.0) for p in parts) for k in first.seconds},
         )
-
-    def save(self, folder: str | Path) -> None:
-        """Write ``features.safetensors`` and then ``features.json``: a folder with the JSON is complete."""
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "features.json").unlink(missing_ok=True)
-        save_file({k: np.ascontiguousarray(v) for k, v in self.arrays.items()}, path / "features.safetensors")
-        plain = {name: getattr(self, name) for name in ("ids", "groups", "texts", "missing", "seconds")}
-        header = plain | {"provenance": self.provenance.to_json()}
-        temporary = path / "features.json.tmp"
-        temporary.write_text(json.dumps(header, ensure_ascii=False), encoding="utf-8")
-        temporary.replace(path / "features.json")
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Inverse of :meth:`save`.
-
-        Raises:
-            InnerjudgeError: If the folder holds no complete set of features, or one that cannot be read.
-        """
-        path = Path(folder)
-        absent = " and ".join(n for n in ("features.json", "features.safetensors") if not (path / n).is_file())
-        if absent:
-            raise InnerjudgeError(f"given {str(path)!r} without {absent}, expected features: run `innerjudge extract`")
-        try:
-            header = json.loads((path / "features.json").read_text(encoding="utf-8"))
-            return cls(
-                ids=tuple(header["ids"]),
-                groups=tuple(header["groups"]),
-                provenance=Provenance.from_json(header["provenance"]),
-                arrays=load_file(path / "features.safetensors"),
-                texts={k: tuple(v) for k, v in header["texts"].items()},
-                missing={k: dict(v) for k, v in header["missing"].items()},
-                seconds=dict(header["seconds"]),
-            )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-            why = f"{type(error).__name__}: {error}"
-            raise InnerjudgeError(
-                f"given {str(path)!r}, expected features that can be read ({why}): run `innerjudge extract` again"
-            ) from error
 
 
 def require_unique(ids: Sequence[str]) -> None:

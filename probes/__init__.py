@@ -9,6 +9,7 @@ from .lager import LAGER, EScore, VScore
 from .letters import LetterLogits
 from .linear import DifferenceOfMeans
 from .logistic import LogisticProbe
+from .minibatch import MiniBatchLogistic
 from .ridge import RidgeProbe
 from .storage import JUDGES, load, save
 from .text import TextJudge
@@ -27,6 +28,7 @@ __all__ = [
     "Length",
     "LetterLogits",
     "LogisticProbe",
+    "MiniBatchLogistic",
     "QKScore",
     "QuestionOnly",
     "RidgeProbe",

@@ -82,6 +82,11 @@ class BaseJudge(Parameters, ABC):
             expected = replace(expected, last_block=given.last_block)
         expected.require(given, type(self).__name__)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of all arrays and generations that the judge may look at, in its fit and after it."""
+        return tuple(dict.fromkeys((*self.needs, *self.fit_needs, "labels")))
+
     @abstractmethod
     def _scores(self, features: Features) -> Scores:
         """Scores of features that all have what the judge needs: ``[n]``, or ``[n, K]`` for choices."""

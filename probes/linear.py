@@ -128,6 +128,7 @@ class DifferenceOfMeans(Linear):
         row_: The row that is read; -1 for the final-normed state.
         coef_: ``[F]`` float64, mean of correct minus mean of incorrect.
         intercept_: Puts zero half-way; items that equal each other all score 0 and are called incorrect.
+        n_seen_: ``[2]``, incorrect and correct items that entered the means.
         n_excluded_: Training items left out because they could not be read.
 
     Example:
@@ -141,6 +142,8 @@ class DifferenceOfMeans(Linear):
         (array([ 12.,   4.,  -4., -12.]), array([ True,  True, False, False]))
     """
 
+    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "n_seen_", "sum_")
+
     def __init__(
         self,
         *,
@@ -150,8 +153,43 @@ class DifferenceOfMeans(Linear):
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
 
+    def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.
+
+        A chunk may be of one class; judging then waits until both were seen.
+
+        Raises:
+            InnerjudgeError: If the features are of another provenance than those before.
+        """
+        if self.provenance_ is not None:
+            self.provenance_.require(features.provenance, type(self).__name__)
+        part, values, excluded = self._training(features, labels, some=False)
+        right = correctness(values, both=False)
+        self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
+        self.provenance_ = features.provenance
+        if len(part):
+            self._add(self._vectors(part), right)
+        return self
+
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        right: Bools = correctness(labels)
-        success, fail = x[right].mean(axis=0), x[~right].mean(axis=0)
-        self.coef_ = success - fail
-        self.intercept_ = float(-self.coef_ @ (success + fail) / 2)
+        right = correctness(labels)
+        for name in ("n_seen_", "sum_"):
+            self.__dict__.pop(name, None)
+        self._add(x, right)
+
+    def _add(self, x: Floats, right: Bools) -> None:
+        sums = np.stack([x[~right].sum(axis=0), x[right].sum(axis=0)])
+        self.n_seen_ = self.__dict__.get("n_seen_", 0) + np.bincount(right, minlength=2)
+        self.sum_ = self.__dict__.get("sum_", 0.0) + sums
+        if self.n_seen_.all():
+            fail, success = self.sum_ / self.n_seen_[:, None]
+            self.coef_ = success - fail
+            self.intercept_ = float(-self.coef_ @ (success + fail) / 2)
+
+    def _check(self, features: Features) -> None:
+        super()._check(features)
+        if not hasattr(self, "coef_"):
+            raise InnerjudgeError(
+                f"DifferenceOfMeans: given {self.__dict__.get('n_seen_', (0, 0))} incorrect and correct items, expected "
+                "at least one of each: add items"
+            )

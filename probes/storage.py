@@ -23,6 +23,7 @@ from .lager import LAGER, EScore, VScore
 from .letters import LetterLogits
 from .linear import DifferenceOfMeans
 from .logistic import LogisticProbe
+from .minibatch import MiniBatchLogistic
 from .ridge import RidgeProbe
 from .text import TextJudge
 from .tuned_lager import TunedLAGER
@@ -45,6 +46,7 @@ JUDGES: dict[str, type[BaseJudge]] = {
         TextJudge,
         DifferenceOfMeans,
         LogisticProbe,
+        MiniBatchLogistic,
         RidgeProbe,
         TokenLogProb,
         Length,

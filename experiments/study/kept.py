@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...extraction.features import Features
+from ...extraction.store import FeatureStore
+from ...extraction.store.header import HEADER, StoreHeader
 from ..jsonl import write_jsonl
 from ..kinds import item_to_row, kind_of
 from ..lab.table import Row
@@ -52,16 +54,19 @@ class Kept:
     def features(
         self, name: str, depends: Any, items: Sequence[Any], read_part: Callable[[Sequence[Any]], Features]
     ) -> Features:
-        """Features of items, read in parts that are kept one by one."""
+        """Features of items, read in parts that are kept one by one in a store."""
         known = hashlib.sha256(json.dumps([[kind_of(i), item_to_row(i)] for i in items], sort_keys=True).encode())
         folder = self._path("features", name, [depends, known.hexdigest()], "")
-        parts = []
-        for start in range(0, len(items), PART):
-            part = folder / f"{start:08d}"
-            if not (part / "features.json").is_file():
-                read_part(items[start : start + PART]).save(part)
-            parts.append(Features.load(part))
-        return Features.concat(parts)
+        if (folder / HEADER).is_file():
+            store = FeatureStore.begun(folder)
+        else:  # only what was read says of which provenance it is
+            first = read_part(items[:PART])
+            store = FeatureStore.create(folder, StoreHeader(first.provenance, len(items), shard_items=PART))
+            store.write(0, first)
+        for number in store.missing():
+            start, stop = store.header.span(number)
+            store.write(number, read_part(items[start:stop]))
+        return store.features()
 
     def forget_features(self) -> None:
         """Delete the features, which are large; the rows made from them stay."""

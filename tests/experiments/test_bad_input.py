@@ -137,7 +137,7 @@ def test_a_folder_of_other_files_is_left_alone(cli, tmp_path: Path) -> None:
     refused(cli("fit", "--features", features, "--judge", "qk-score", "--out", tmp_path / "judge"), "LetterLogits")
     refused(cli("score", "--judge", tmp_path / "judge", "--out", tmp_path / "v"), "neither")
     refused(cli("score", "--judge", features, "--features", features, "--out", tmp_path / "v"), "judge.json")
-    refused(cli("fit", "--features", out, "--judge", "clue", "--out", tmp_path / "j"), "features.json")
+    refused(cli("fit", "--features", out, "--judge", "clue", "--out", tmp_path / "j"), "job.json")
     assert [path.name for path in out.iterdir()] == ["thesis.tex"]
     assert (out / "thesis.tex").read_text() == "mine"
     assert not any((tmp_path / name).exists() for name in ("r", "v", "j", "r.verdicts.jsonl", "v.part"))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments import jobs, scoring, views
 from innerjudge.experiments.plugin import judge as asking_judge
+from innerjudge.experiments import scoring, views
+from innerjudge.experiments.runs import extract as run
 from innerjudge.extraction import Features
+from innerjudge.extraction.store import FeatureStore
 
 TRACES = [
     {
@@ -46,6 +44,15 @@ def same(one: Features, two: Features) -> None:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
 
 
+def stored(folder: Path) -> Features:
+    return FeatureStore.open(folder, check="checksums").features()
+
+
+def stamps_in(folder: Path) -> dict[Path, int]:
+    """When each file was changed, but for the lock, which is taken by every run."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+
+
 def rows_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
@@ -58,12 +65,11 @@ def names(folder: Path) -> set[str]:
 def test_a_killed_extraction_goes_on(
     cli, traces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str
 ) -> None:
-    monkeypatch.setattr(jobs, "PART", 4)
     spec = traces if data == "traces" else data
-    args = ("extract", "--data", spec, "--limit", 12, "--batch-size", 2, "--out")
+    args = ("extract", "--data", spec, "--limit", 12, "--batch-size", 2, "--shard-items", 4, "--out")
     assert cli(*args, tmp_path / "whole").code == 0
     done = 0
-    read = jobs.read
+    read = run.read
 
     def killed(lm: Any, items: Any, passes: Any) -> Features:
         nonlocal done
@@ -72,66 +78,34 @@ def test_a_killed_extraction_goes_on(
             raise KeyboardInterrupt
         return read(lm, items, passes)
 
-    monkeypatch.setattr(jobs, "read", killed)
+    monkeypatch.setattr(run, "read", killed)
     stopped = cli(*args, tmp_path / "cut")
     assert stopped.code == 130
     assert stopped.err.splitlines()[-1].startswith("innerjudge: stopped")
-    assert "features.json" not in names(tmp_path / "cut")
-    kept = sorted((tmp_path / "cut").glob("**/parts/*/features.json"))
-    assert len(kept) == 2
+    assert len(list((tmp_path / "cut").glob("**/index/*"))) == 2
+    judge = "length" if data == "traces" else "letter-logits"
+    short = cli("fit", "--features", tmp_path / "cut", "--judge", judge, "--out", tmp_path / "j")
+    assert short.code == 2
+    assert "store.json" in short.err or "missing or damaged" in short.err
     assert cli(*args, tmp_path / "cut").code == 0
     parts = {"traces": 3, "builtin:choose": 6}[data]
     assert done == parts + 1, "a part that was there was read again"
     for inner in ("", "permuted") if data != "traces" else ("",):
-        same(Features.load(tmp_path / "cut" / inner), Features.load(tmp_path / "whole" / inner))
-    assert names(tmp_path / "cut") == names(tmp_path / "whole") >= {"job.json", "items.jsonl", "features.json"}
-    assert not list((tmp_path / "cut").glob("**/parts"))
+        same(stored(tmp_path / "cut" / inner), stored(tmp_path / "whole" / inner))
+    assert names(tmp_path / "cut") == names(tmp_path / "whole") >= {"job.json", "items.jsonl", "store.json"}
 
     def never(*_: Any) -> Features:
         raise AssertionError("a complete folder was read again")
 
-    monkeypatch.setattr(jobs, "read", never)
-    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*")}
+    monkeypatch.setattr(run, "read", never)
+    stamps = stamps_in(tmp_path / "cut")
     again = cli(*args, tmp_path / "cut")
     assert (again.code, again.out.strip()) == (0, f"{tmp_path / 'cut'} is complete already: 12 items.")
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*")} == stamps
-    other = cli(*(*args[:3], "--seed", 9, "--limit", 8, "--out"), tmp_path / "cut")
+    assert stamps_in(tmp_path / "cut") == stamps
+    other = cli(*(*args[:3], "--seed", 9, "--limit", 8, "--shard-items", 4, "--out"), tmp_path / "cut")
     assert other.code == 2
     assert "begun by another job (other limit, seed)" in other.err
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").rglob("*")} == stamps
-
-
-SLOW = """
-import sys, time
-from innerjudge.experiments import jobs
-from innerjudge.experiments.cli import main
-jobs.PART = 4
-read, done = jobs.read, 0
-def slow(*args):
-    global done
-    done += 1
-    if done == 3:
-        print("now", flush=True)
-        time.sleep(600)
-    return read(*args)
-jobs.read = slow
-main()
-"""
-
-
-def test_a_true_kill(cli, traces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    args = ["extract", "--data", str(traces), "--batch-size", "2", "--out"]
-    command = [sys.executable, "-c", SLOW, *args, str(tmp_path / "cut")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "now\n"
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    assert len(list((tmp_path / "cut" / "parts").iterdir())) == 2
-    monkeypatch.setattr(jobs, "PART", 4)
-    for name in ("cut", "whole"):
-        assert cli(*args, tmp_path / name).code == 0
-    same(Features.load(tmp_path / "cut"), Features.load(tmp_path / "whole"))
+    assert stamps_in(tmp_path / "cut") == stamps
 
 
 def test_score_from_features_and_from_data_agree(cli, traces: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from innerjudge.experiments import jobs
-from innerjudge.extraction import Features
+from innerjudge.extraction.store import FeatureStore
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -147,8 +147,8 @@ def test_choices_with_and_without_abstain_lines_never_mix(cli, tmp_path: Path) -
         assert cli("extract", "--data", data, flag, "--out", tmp_path / name).code == 0
         fit = ("fit", "--features", tmp_path / name, "--judge", "qk-score-rotated", "--out", tmp_path / f"j-{name}")
         assert cli(*fit).code == 0
-    assert Features.load(tmp_path / "with")["labels"].tolist() == [5.0] * 6
-    assert Features.load(tmp_path / "without")["labels"].tolist() == [3.0] * 6
+    assert FeatureStore.open(tmp_path / "with").features()["labels"].tolist() == [5.0] * 6
+    assert FeatureStore.open(tmp_path / "without").features()["labels"].tolist() == [3.0] * 6
     refused(cli("extract", "--data", data, "--no-abstain", "--out", tmp_path / "with"), "other abstain")
     score = ("score", "--judge", tmp_path / "j-without", "--out", tmp_path / "v.jsonl")
     refused(cli(*score, "--features", tmp_path / "with"), "prompt")

@@ -12,7 +12,6 @@ import pytest
 import torch
 from innerjudge.extraction import (
     AttentionWeights,
-    Features,
     HiddenStates,
     LabelLogits,
     QueryKey,
@@ -21,6 +20,8 @@ from innerjudge.extraction import (
 )
 from innerjudge.extraction.generation import generate
 from innerjudge.extraction.residual import ResidualTap
+from innerjudge.extraction.store import FeatureStore
+from innerjudge.extraction.store.header import StoreHeader
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoded, unreadable
@@ -154,8 +155,12 @@ def test_items_that_cannot_be_put_to_the_model(lm: LanguageModel, tmp_path: Path
     items = [unreadable(name, "g", "given 30 options") for name in "ab"]
     features = extract(lm, items, ALL)
     assert features.missing == {name: dict.fromkeys("ab", "given 30 options") for name in NAMES}
-    features.save(tmp_path)
-    assert Features.load(tmp_path).missing == features.missing
+    store = FeatureStore.create(tmp_path, StoreHeader(features.provenance, items=2))
+    store.write(0, features)
+    assert store.features().missing == features.missing
+    assert {name: array.shape for name, array in store.features().arrays.items()} == {
+        name: array.shape for name, array in features.arrays.items()
+    }
     written = generate(lm, items, name="direct", max_new_tokens=2)
     assert written.missing == {"direct": dict.fromkeys("ab", "given 30 options")}
 

@@ -1,0 +1,9 @@
+"""Floor 2, on disk: a feature store that holds more than memory, is written shard by shard and loses nothing."""
+
+from .export import export
+from .merge import merge
+from .precision import DTYPES, Rounding
+from .rows import StoreRows
+from .store import FeatureStore
+
+__all__ = ["DTYPES", "FeatureStore", "Rounding", "StoreRows", "export", "merge"]

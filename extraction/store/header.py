@@ -1,0 +1,87 @@
+"""The one JSON header of a store: what its shards have in common."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from ...models.errors import InnerjudgeError
+from ..provenance import Provenance
+from .precision import DTYPES
+
+#: Version of the layout.
+FORMAT = 1
+HEADER = "store.json"
+#: Bytes that a header has at most: it holds a provenance and a few numbers.
+HEADER_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHeader:
+    """What a store is of.
+
+    Args:
+        provenance: Of every item.
+        items: How many items the whole store has.
+        dtype: Type of the stored hidden states, one of :data:`DTYPES`.
+        shard_items: Items a shard; the last has what is left.
+
+    Example:
+        >>> header = StoreHeader(Provenance("m", None, "f", "float32", "sdpa", "none"), items=300)
+        >>> header.shards, header.span(2)
+        (3, (256, 300))
+        >>> StoreHeader.parse(header.dump(), "x") == header
+        True
+    """
+
+    provenance: Provenance
+    items: int
+    dtype: str = "float32"
+    shard_items: int = 128
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise InnerjudgeError(f"given the type {self.dtype!r} to store, expected one of {', '.join(DTYPES)}")
+        if not (0 < self.items < 1 << 48 and 0 < self.shard_items < 1 << 32):
+            raise InnerjudgeError(
+                f"given {self.items} items in shards of {self.shard_items}, expected at least 1 of each, and a number "
+                "that a store can hold"
+            )
+
+    @property
+    def shards(self) -> int:
+        """Number of shards of the whole store."""
+        return -(-self.items // self.shard_items)
+
+    def span(self, number: int) -> tuple[int, int]:
+        """First item of a shard, and the one behind its last."""
+        return number * self.shard_items, min((number + 1) * self.shard_items, self.items)
+
+    def dump(self) -> bytes:
+        """The header as it is written."""
+        return json.dumps(
+            {"format": FORMAT, **asdict(self), "provenance": self.provenance.to_json()}, indent=1
+        ).encode()
+
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> Self:
+        """Inverse of :meth:`dump`.
+
+        Raises:
+            InnerjudgeError: Names ``where``, and what is wrong with the header.
+        """
+        try:
+            data: dict[str, Any] = json.loads(raw)
+            found = data.pop("format")
+            if found != FORMAT:
+                raise ValueError(f"format {found!r} instead of {FORMAT}")
+            known = Provenance.from_json(data.pop("provenance"))
+            if any(type(data[name]) is not int for name in ("items", "shard_items")):
+                raise ValueError("items that are no whole numbers")
+            return cls(known, **data)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InnerjudgeError) as error:
+            raise InnerjudgeError(
+                f"given the header {where}, which cannot be read ({type(error).__name__}: {error}), expected what "
+                "`innerjudge extract` wrote: extract again"
+            ) from error

@@ -1,0 +1,176 @@
+"""The index of a store: one Parquet file a shard, whose name carries its own checksum and whose metadata the shard's.
+
+A shard counts as there when its index is there: the index is written last, and says what the shard must be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...models.errors import InnerjudgeError
+from ..features import Features
+from .place import Place
+from .precision import Rounding
+
+_FOLDER = "index"
+_NAME = re.compile(r"(\d{6,12})-([0-9a-f]{16})\.parquet")
+#: Bytes of an index file, as it is and unpacked: ids, reasons and texts of one shard.
+INDEX_LIMIT = 1 << 28
+_KEY = b"innerjudge"
+_COLUMNS = {"place": pa.int64(), "id": pa.string(), "group": pa.string(), "missing": pa.map_(pa.string(), pa.string())}
+#: What readers raise on damaged files, beside Arrow's own.
+_SAID_OF_DAMAGE = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, MemoryError),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the index says of one shard.
+
+    Args:
+        number: Of the shard.
+        name: Of the index file.
+        rows: Items in the shard.
+        size: Bytes of the shard.
+        sha256: Of the shard.
+        shapes: Name of a readout -> its shape, ``[rows, ...]``.
+        seconds: Name -> wall seconds of the pass that made it.
+        rounding: Name of a readout -> what its type loses.
+    """
+
+    number: int
+    name: str
+    rows: int
+    size: int
+    sha256: str
+    shapes: dict[str, tuple[int, ...]]
+    seconds: dict[str, float]
+    rounding: dict[str, Rounding]
+
+
+def write_index(
+    place: Place, number: int, start: int, features: Features, shard: dict[str, Any], rounding: dict[str, Rounding]
+) -> Entry:
+    """Write the index of a shard of ``features``, the items from ``start`` on; ``shard`` has its size and SHA-256."""
+    about = shard | {
+        "shapes": {name: array.shape for name, array in features.arrays.items()},
+        "seconds": features.seconds,
+        "rounding": {name: [r.error, r.total, r.worst] for name, r in rounding.items() if r.total},
+    }
+    reasons: dict[str, dict[str, str]] = {}
+    for name, by_item in features.missing.items():
+        for item, reason in by_item.items():
+            reasons.setdefault(item, {})[name] = reason
+    columns: dict[str, Any] = {
+        "place": range(start, start + len(features)),
+        "id": features.ids,
+        "group": features.groups,
+        "missing": [list(reasons.get(i, {}).items()) for i in features.ids],
+    }
+    try:
+        arrays = [pa.array(columns[name], type=kind) for name, kind in _COLUMNS.items()]
+        arrays += [pa.array(texts, type=pa.string()) for texts in features.texts.values()]
+    except UnicodeEncodeError as error:
+        raise InnerjudgeError(
+            f"given an id, a group or a text with half of a surrogate pair ({error.object!r}), expected whole "
+            "characters: rename the item"
+        ) from None
+    names = [*_COLUMNS, *(f"text/{name}" for name in features.texts)]
+    table = pa.table(arrays, names=names).replace_schema_metadata({_KEY: json.dumps(about)})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    raw = buffer.getvalue()
+    name = f"{number:06d}-{hashlib.sha256(raw).hexdigest()[:16]}.parquet"
+    for other in index_names(place).get(number, []):
+        if other != name:
+            place.remove(f"{_FOLDER}/{other}")
+    place.write(f"{_FOLDER}/{name}", [raw])
+    return _entry(number, name, pq.ParquetFile(io.BytesIO(raw)))
+
+
+def index_names(place: Place) -> dict[int, list[str]]:
+    """Number of a shard -> names of its index files, of which a killed run may have left two."""
+    found: dict[int, list[str]] = {}
+    for name in place.names(_FOLDER):
+        if match := _NAME.fullmatch(name):
+            found.setdefault(int(match[1]), []).append(name)
+    return found
+
+
+def remove_index(place: Place, number: int) -> None:
+    """Forget a shard."""
+    for name in index_names(place).get(number, []):
+        place.remove(f"{_FOLDER}/{name}")
+
+
+def read_entry(place: Place, number: int, name: str) -> Entry:
+    """What an index file says of its shard.
+
+    Raises:
+        InnerjudgeError: If it is damaged; the message names it.
+    """
+    return _entry(number, name, _opened(place, name))
+
+
+def read_rows(place: Place, entry: Entry) -> pa.Table:
+    """Ids, groups, reasons and texts of a shard."""
+    with _refusing(entry.name):
+        return _opened(place, entry.name).read()
+
+
+def _opened(place: Place, name: str) -> pq.ParquetFile:
+    match = _NAME.fullmatch(name)
+    with _refusing(name):
+        raw = place.read(f"{_FOLDER}/{name}", INDEX_LIMIT)
+        if match is None or hashlib.sha256(raw).hexdigest()[:16] != match[2]:
+            raise ValueError("its checksum is not the one in its name")
+        file = pq.ParquetFile(
+            io.BytesIO(raw), thrift_string_size_limit=INDEX_LIMIT, thrift_container_size_limit=1 << 20
+        )
+        parts = (file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups))
+        if sum(parts) > INDEX_LIMIT:
+            raise ValueError("it would unpack to more than an index can hold")
+        held = {field.name: field.type for field in file.schema_arrow}
+        if any(held.get(column) != kind for column, kind in _COLUMNS.items()):
+            raise ValueError(f"expected the columns {', '.join(_COLUMNS)}")
+        if any(held[column] != pa.string() for column in held.keys() - _COLUMNS.keys()):
+            raise ValueError("further columns that are no texts")
+        return file
+
+
+def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
+    with _refusing(name):
+        about = json.loads((file.schema_arrow.metadata or {})[_KEY])
+        rows, size = int(file.metadata.num_rows), int(about["bytes"])
+        shapes = {str(key): tuple(int(k) for k in shape) for key, shape in about["shapes"].items()}
+        for key, shape in shapes.items():
+            axes = shape[:-1] or shape  # no item may have an option to read at, and the last axis be empty
+            if not shape or shape[0] != rows or min(axes) < 1 or shape[-1] < 0 or math.prod(shape) > size:
+                raise ValueError(f"{key} of shape {shape} in {rows} rows and {size} bytes")
+        seconds = {str(key): float(value) for key, value in about["seconds"].items()}
+        rounding = {str(key): Rounding(*map(float, value)) for key, value in about["rounding"].items()}
+        return Entry(number, name, rows, size, str(about["sha256"]), shapes, seconds, rounding)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Turn whatever a damaged index makes its reader say into one line that names it."""
+    try:
+        yield
+    except (*_SAID_OF_DAMAGE, pa.ArrowException) as error:
+        raise InnerjudgeError(
+            f"given {_FOLDER}/{name}, which is damaged ({type(error).__name__}: {error}), expected what "
+            "`innerjudge extract` wrote: run it again, it makes up for the shard"
+        ) from error

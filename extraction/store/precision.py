@@ -1,0 +1,102 @@
+"""The types in which hidden states are stored, and what each of them loses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...models.errors import InnerjudgeError
+from ..arrays import Array
+
+#: What ``--store-dtype`` may be, and the type of the stored numbers.
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
+
+#: Name of the scales that stand beside an ``int8`` tensor.
+SCALE = ":scale"
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """What rounding did to one readout: sums over all its numbers, so that shards add up.
+
+    Args:
+        error: Sum of squared errors.
+        total: Sum of squares of the exact numbers.
+        worst: Largest relative error of one row of the states: norm of the error by norm of the row.
+
+    Example:
+        >>> (Rounding(1.0, 100.0, 0.2) + Rounding(3.0, 300.0, 0.1)).relative
+        0.1
+    """
+
+    error: float = 0.0
+    total: float = 0.0
+    worst: float = 0.0
+
+    @property
+    def relative(self) -> float:
+        """Root mean square of the error by that of the numbers; 0 for no numbers."""
+        return float(np.sqrt(self.error / self.total)) if self.total else 0.0
+
+    def __add__(self, other: Rounding) -> Rounding:
+        return Rounding(self.error + other.error, self.total + other.total, max(self.worst, other.worst))
+
+
+def stored_type(name: str, dtype: str) -> str:
+    """Type that the readout ``name`` is stored in: hidden states as asked for, all else, which is small, in fp32.
+
+    Example:
+        >>> stored_type("hidden/score", "int8"), stored_type("logits/score", "int8")
+        ('int8', 'float32')
+    """
+    return dtype if name.startswith("hidden/") else "float32"
+
+
+def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Rounding]:
+    """Tensors of one readout, and what the rounding did.
+
+    ``int8`` numbers have one scale a row of the last axis, ``max |x| / 127``, beside them under ``name + ":scale"``.
+
+    Raises:
+        InnerjudgeError: If ``float16`` cannot hold a number (over 65504) that the array holds.
+
+    Example:
+        >>> tensors, rounding = encode("hidden/score", np.array([[[1.0, -127.0]]], np.float32), "int8")
+        >>> tensors["hidden/score"].tolist(), rounding.error
+        ([[[1, -127]]], 0.0)
+    """
+    exact = torch.from_numpy(np.ascontiguousarray(array))
+    kind = stored_type(name, dtype)
+    if kind == "float32":
+        return {name: exact}, Rounding()
+    if kind == "int8":
+        scale = exact.abs().amax(dim=-1, keepdim=True) / 127
+        steps = torch.where(scale > 0, exact / scale, 0.0).round()
+        tensors = {name: steps.nan_to_num(0.0, 0.0, 0.0).to(torch.int8), name + SCALE: scale}
+    else:
+        tensors = {name: exact.to(DTYPES[kind])}
+        if not bool((tensors[name].isfinite() == exact.isfinite()).all()):
+            raise InnerjudgeError(
+                f"given states of {name} up to {float(exact.abs().nan_to_num(0).max()):.3g} to store as {kind}, "
+                "expected at most 65504: store them as bfloat16"
+            )
+    return tensors, _rounding(exact, decode(name, tensors))
+
+
+def decode(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+    """The numbers of a readout in fp32; a view of what is stored where that is fp32 already."""
+    values = tensors[name].float()
+    return values * tensors[name + SCALE] if name + SCALE in tensors else values
+
+
+def _rounding(exact: Tensor, stored: Tensor) -> Rounding:
+    finite = exact.isfinite().all(dim=-1)
+    rows, off = exact[finite], stored[finite] - exact[finite]
+    error, total = off.square().sum(-1, dtype=torch.float64), rows.square().sum(-1, dtype=torch.float64)
+    relative = torch.where(total > 0, error / total.clamp_min(1e-300), 0.0).sqrt()
+    worst = float(relative.max()) if len(relative) else 0.0
+    return Rounding(float(error.sum()), float(total.sum()), worst)

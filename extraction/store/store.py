@@ -1,0 +1,139 @@
+"""The feature store: a folder of shards under one header, larger than memory, read by item, layer and position."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from ...models.errors import InnerjudgeError
+from ..features import Features
+from .header import HEADER, HEADER_LIMIT, StoreHeader
+from .index import index_names, read_entry, remove_index, write_index
+from .place import place
+from .reading import StoreReading
+from .shard import damage, shard_name, write_shard
+
+Check = Literal["sizes", "checksums"]
+
+
+class FeatureStore(StoreReading):
+    """Features on disk.
+
+    Make one with :meth:`create`, which also goes on with one that was begun, or :meth:`open` a whole one.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from innerjudge.extraction import Provenance
+        >>> origin = Provenance("m", None, "f", "float32", "sdpa", "none")
+        >>> some = Features(ids=("a", "b"), groups=("q", "q"), provenance=origin,
+        ...                 arrays={"hidden/score": np.arange(12, dtype=np.float32).reshape(2, 3, 2)})
+        >>> folder = tempfile.mkdtemp()
+        >>> store = FeatureStore.create(folder, StoreHeader(origin, items=2, shard_items=1))
+        >>> for number in store.missing():
+        ...     store.write(number, some.take([number]))
+        >>> FeatureStore.open(folder).layer("hidden/score", 1)
+        array([[2., 3.],
+               [8., 9.]], dtype=float32)
+    """
+
+    @classmethod
+    def create(cls, where: str | Path, header: StoreHeader) -> Self:
+        """Begin a store, or go on with one of the same header. Hold its lock (:func:`.lock.locked`) meanwhile.
+
+        Shards that are not what they were written as are forgotten, so that they are :meth:`missing`.
+
+        Raises:
+            InnerjudgeError: If the folder holds a store of another header.
+        """
+        at = place(where)
+        if at.size(HEADER) is None:
+            at.write(HEADER, [header.dump()])
+        held = StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}")
+        held.provenance.require(header.provenance, f"the store {at}")
+        odd = [k for k in ("items", "dtype", "shard_items") if getattr(held, k) != getattr(header, k)]
+        if odd:
+            pairs = ", ".join(f"{k} {getattr(held, k)!r} instead of {getattr(header, k)!r}" for k in odd)
+            raise InnerjudgeError(f"given the store {at} with {pairs}, expected the same: choose another folder")
+        return cls(at, held)
+
+    @classmethod
+    def begun(cls, where: str | Path) -> Self:
+        """A store that may lack shards, before anything of it is looked at.
+
+        Raises:
+            InnerjudgeError: If it is no store.
+        """
+        at = place(where)
+        if at.size(HEADER) is None:
+            raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
+        return cls(at, StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}"))
+
+    @classmethod
+    def open(cls, where: str | Path, *, check: Check = "sizes") -> Self:
+        """Open a whole store to read it.
+
+        Args:
+            where: Folder or URI.
+            check: ``"sizes"`` looks at the size of every shard, ``"checksums"`` reads each of them once.
+
+        Raises:
+            InnerjudgeError: If it is no store, shards are still missing, or damaged: each of them is named.
+        """
+        store = cls.begun(where)
+        at = store.place
+        found = store.look(checksums=check == "checksums")
+        if found:
+            said = "; ".join(f"{name}: {why}" for name, why in list(found.values())[:5])
+            more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+            raise InnerjudgeError(
+                f"given the store {at} with {len(found)} of {store.header.shards} shards missing or damaged ({said}"
+                f"{more}), expected all of them whole: run the same `innerjudge extract` again, it does what is missing"
+            )
+        return store
+
+    def look(self, *, checksums: bool) -> dict[int, tuple[str, str]]:
+        """Number of a shard that is missing or damaged -> its file, and why. The others are the store's entries."""
+        names, found = index_names(self.place), {}
+        self.entries = {}
+        for number in range(self.header.shards):
+            try:
+                entries = [read_entry(self.place, number, name) for name in names.get(number, [])]
+            except InnerjudgeError as error:
+                found[number] = (f"index of shard {number}", str(error))
+                continue
+            start, stop = self.header.span(number)
+            if len(entries) != 1 or entries[0].rows != stop - start:
+                found[number] = (shard_name(number), "it is not there" if not entries else "its index is not its own")
+            elif why := damage(self.place, entries[0], checksum=checksums):
+                found[number] = (shard_name(number), why)
+            else:
+                self.entries[number] = entries[0]
+        return found
+
+    def missing(self, *, checksums: bool = True) -> list[int]:
+        """Numbers of the shards that are still to be written; damaged ones are forgotten and among them."""
+        found = self.look(checksums=checksums)
+        for number in found:
+            remove_index(self.place, number)
+        return sorted(found)
+
+    def write(self, number: int, features: Features) -> None:
+        """Write a shard, whole or not at all.
+
+        Args:
+            number: Which.
+            features: Its items, those of :meth:`StoreHeader.span`.
+
+        Raises:
+            InnerjudgeError: If they are not as many, or of another provenance.
+        """
+        self.header.provenance.require(features.provenance, f"shard {number}")
+        start, stop = self.header.span(number)
+        if len(features) != stop - start:
+            raise InnerjudgeError(
+                f"given {len(features)} items for shard {number}, expected {stop - start}: {start} to {stop - 1}"
+            )
+        shard, rounding = write_shard(self.place, number, features, self.header.dtype)
+        self._open.pop(number, None)
+        self.entries[number] = write_index(self.place, number, start, features, shard, rounding)
