@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -18,14 +17,16 @@ _BOX = (
 )
 
 
-def attention_over_text(prompt: Prompt, weights: npt.ArrayLike, *, answer: int | None = None, title: str = "") -> str:
+def attention_over_text(
+    prompt: Prompt, weights: npt.ArrayLike, *, answer: int | None = None, full: float = 1.0, title: str = ""
+) -> str:
     """The prompt as HTML, each option line shaded by the weight from the answer's place to the end of that line.
 
     Args:
         prompt: What :func:`~innerjudge.models.prompts.choice_prompt` made of the question.
-        weights: ``[K]``, one a lettered option: attention weights of one head, or shares of any score that is 0 or
-            more. The shade is the weight's share of the largest one; the number is the weight itself.
+        weights: ``[K]``, one a lettered option: attention weights of one head, or :func:`shares` of other scores.
         answer: 0-based right option, which is marked; ``None`` for no mark.
+        full: The weight of the full shade; more is no darker. Below 1 for heads that spread their attention thin.
         title: A line above.
 
     Raises:
@@ -37,16 +38,16 @@ def attention_over_text(prompt: Prompt, weights: npt.ArrayLike, *, answer: int |
         >>> html.count("<mark"), "0.40 \u2713" in html
         (2, True)
     """
-    shares = np.asarray(weights, dtype=np.float64)
-    if shares.shape != (len(prompt.option_spans),) or not len(shares) or not (shares >= 0).all():
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != (len(prompt.option_spans),) or not len(given) or not (given >= 0).all() or not full > 0:
         raise InnerjudgeError(
-            f"given weights of shape {shares.shape} for {len(prompt.option_spans)} option lines, expected one finite "
-            "number of 0 or more for each: take the row of one head, up to the item's number of options"
+            f"given weights of shape {given.shape} and {full=} for {len(prompt.option_spans)} option lines, expected "
+            "one finite number of 0 or more for each, and full above 0: take the row of one head, up to the item's options"
         )
     parts, at = [], 0
     for k, (start, end) in enumerate(prompt.option_spans):
         parts.append(escape(prompt.user[at:start]))
-        parts.append(_line(prompt.user[start:end].rstrip("\n"), float(shares[k]), float(shares.max()), k == answer))
+        parts.append(_line(prompt.user[start:end].rstrip("\n"), float(given[k]), full, k == answer))
         at = end
     parts.append(escape(prompt.user[at:]))
     body = "".join(parts) + f"\n{escape(prompt.cue)} "
@@ -54,8 +55,8 @@ def attention_over_text(prompt: Prompt, weights: npt.ArrayLike, *, answer: int |
     return f'<div style="{_BOX}">{head}{body}<b title="the token that attends">\u25c2</b></div>'
 
 
-def _line(text: str, weight: float, most: float, right: bool) -> str:
-    share = weight / most if most else 0.0
+def _line(text: str, weight: float, full: float, right: bool) -> str:
+    share = min(weight / full, 1.0)
     ink = "#fff" if share > 0.6 else "#000"
     shade = f"rgba({_HUE[0]},{_HUE[1]},{_HUE[2]},{share:.2f})"
     mark = " \u2713" if right else ""
@@ -65,7 +66,7 @@ def _line(text: str, weight: float, most: float, right: bool) -> str:
     )
 
 
-def shares(scores: Sequence[float]) -> list[float]:
+def shares(scores: npt.ArrayLike) -> list[float]:
     """Scores as shares of 1 (softmax), for heads whose scores may be negative, such as query-key products.
 
     Example:

@@ -130,14 +130,17 @@ def test_reliability_stands_where_it_should(ax: Axes) -> None:
 
 def test_attention_is_written_over_the_text_and_text_is_escaped() -> None:
     prompt = choice_prompt("Is <b> a tag?", ["yes & no", "<script>"], abstain=False)
-    html = drawing.attention_over_text(prompt, [0.25, 0.5], answer=0, title="block 3, head 1")
+    html = drawing.attention_over_text(prompt, [0.25, 0.5], answer=0, full=0.5, title="block 3, head 1")
     assert "Is &lt;b&gt; a tag?" in html
     assert "A. yes &amp; no</mark> <small>0.25 ✓" in html
-    assert "rgba(0,114,178,0.50)" in html, "half of the largest weight"
+    assert "rgba(0,114,178,0.50)" in html, "half of the full shade"
+    assert "rgba(0,114,178,1.00)" in drawing.attention_over_text(prompt, [0.1, 0.9], full=0.5), "no darker than full"
     assert "<script>" not in html
     assert html.count("<mark") == 2
     for bad in ([0.1], [0.1, -0.2], [0.1, float("nan")]):
         with pytest.raises(InnerjudgeError, match="one finite number"):
             drawing.attention_over_text(prompt, bad)
+    with pytest.raises(InnerjudgeError, match="full above 0"):
+        drawing.attention_over_text(prompt, [0.1, 0.2], full=0)
     assert "0.00" in drawing.attention_over_text(prompt, [0, 0])
     assert shares([-1.0, -1.0]) == [0.5, 0.5]
