@@ -1,4 +1,4 @@
-"""The command line: ``innerjudge compare``, ``study``, ``diff``, ``models``, and the steps of :mod:`.cli_steps`."""
+"""The command line: ``innerjudge compare``, ``models``, and the commands of the modules beside this one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from . import cli_options as o
 from .cli_model import load_quietly, make_passes
 from .cli_steps import register_steps
 from .cli_study import register_study
+from .cli_sweep import register_sweep
 
 app = typer.Typer(
     name="innerjudge",
@@ -27,6 +28,7 @@ app = typer.Typer(
 errors = Console(stderr=True)
 register_steps(app)
 register_study(app)
+register_sweep(app)
 
 
 @app.command()
