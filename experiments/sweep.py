@@ -209,7 +209,8 @@ def _heads(part: Features, y: Any, fit: Index, test: Index) -> Iterator[_Cell]:
 
 def _positions(part: Features) -> Iterator[tuple[str, Floats]]:
     """States ``[R, n, D]`` of each position, and the differences that CLUE reads."""
-    states = {n.removeprefix("hidden/"): a.swapaxes(0, 1) for n, a in part.arrays.items() if n.startswith("hidden/")}
+    hidden = {n.removeprefix("hidden/"): a for n, a in part.arrays.items() if n.startswith("hidden/")}
+    states = {name: array.swapaxes(0, 1).astype(np.float64) for name, array in hidden.items()}
     yield from states.items()
     for end, start in _DELTAS:
         if end in states and start in states:
@@ -217,7 +218,6 @@ def _positions(part: Features) -> Iterator[tuple[str, Floats]]:
 
 
 def _normalised(x: Floats, how: str, fit: Index) -> Floats:
-    x = x.astype(np.float64)
     if how == "as it is":
         return x
     size = np.linalg.norm(x, axis=-1, keepdims=True) if how == "unit length" else x[:, fit].std(axis=1, keepdims=True)
@@ -229,7 +229,7 @@ def _rows(block: _Cell) -> pd.DataFrame:
     at = np.arange(n)
     found = pd.DataFrame({k: [v] * n for k, v in block.names.items() if k != "heads"})
     found.insert(2, "row", at if heads is None else at // heads + 1)
-    found.insert(3, "head", pd.array([pd.NA] * n if heads is None else at % heads, dtype="Int64"))
+    found.insert(3, "head", pd.Series([pd.NA] * n if heads is None else at % heads, dtype="Int64"))
     found["penalty"] = block.penalty
     return found
 
