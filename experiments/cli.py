@@ -22,6 +22,7 @@ from .cli_serve import register_serve
 from .cli_steps import register_steps
 from .cli_store import register_store
 from .cli_study import register_study
+from .cli_sweep import register_sweep
 
 app = typer.Typer(
     name="innerjudge",
@@ -38,6 +39,7 @@ register_store(app)
 register_study(app)
 register_bench(app)
 register_serve(app)
+register_sweep(app)
 
 
 @app.command()

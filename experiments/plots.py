@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from .curves import BANDS, draw_curves
-from .palette import FAMILY_COLOURS, STYLE, short
+from .curves import draw_curves
+from .drawing.heads import head_map
+from .drawing.lines import BANDS, accuracy_against_n, curves
+from .drawing.palette import FAMILY_COLOURS, STYLE, short
 from .results import Comparison, Curve
 from .spelling import number, title
 from .spread import draw_spread, has_verdicts
@@ -103,6 +104,8 @@ def score_distributions(comparison: Comparison) -> Figure | None:
             entries |= draw_spread(panel, comparison, judge, colour)
             panel.set_title(short(judge, 26), fontsize=9, color=colour, loc="left", fontweight="bold")
             panel.tick_params(labelsize=7.5, length=2)
+            panel.xaxis.label.set_size(7.5)
+            panel.yaxis.label.set_size(7.5)
         if entries:
             figure.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=len(entries))
         return figure
@@ -111,19 +114,19 @@ def score_distributions(comparison: Comparison) -> Figure | None:
 def accuracy_by_block(comparison: Comparison) -> Figure | None:
     """A curve over blocks for each judge that has one; block 0 is the embedding row."""
     x, y = "block (0 = embedding row)", title(comparison.by_block_metric)
-    return draw_curves(comparison, comparison.by_block, x=x, y=y, family="hidden")
+    return draw_curves(comparison, comparison.by_block, family="hidden", draw=partial(curves, x=x, y=y))
 
 
 def accuracy_by_candidates(comparison: Comparison) -> Figure | None:
     """Accuracy of the picked candidate against how many candidates there were to pick from."""
-    return draw_curves(comparison, comparison.by_candidates, x="candidates a question", y="accuracy", family="baseline")
+    return draw_curves(comparison, comparison.by_candidates, family="baseline", draw=accuracy_against_n)
 
 
 def head_maps(comparison: Comparison) -> Figure | None:
     """A map a judge: blocks down (from 1), heads to the right (from 0), a ring around each chosen ``(block, head)``."""
     if not comparison.head_maps:
         return None
-    with mpl.rc_context({**STYLE, "axes.grid": False}):
+    with mpl.rc_context(STYLE):
         columns = min(2, len(comparison.head_maps))
         rows = -(-len(comparison.head_maps) // columns)
         figure = Figure(figsize=(4.6 * columns + 0.4, 3.5 * rows), layout="constrained")
@@ -131,26 +134,8 @@ def head_maps(comparison: Comparison) -> Figure | None:
         for panel in panels[len(comparison.head_maps) :]:
             panel.set_visible(False)
         for panel, found in zip(panels, comparison.head_maps, strict=False):
-            values = np.ma.masked_invalid(np.array(found.values, dtype=np.float64))
-            blocks, heads = values.shape
-            image = panel.imshow(
-                values,
-                cmap="cividis",
-                aspect="auto",
-                interpolation="nearest",
-                extent=(-0.5, heads - 0.5, blocks + 0.5, 0.5),
-            )
-            size = float(np.clip(900 / max(blocks, heads), 14, 110))
-            for width, colour in ((3.2, "black"), (1.6, "white")):
-                at = [head for _, head in found.chosen], [block for block, _ in found.chosen]
-                panel.scatter(*at, s=size, facecolors="none", edgecolors=colour, linewidths=width)
+            head_map(panel, found.values, label=title(found.metric), chosen=found.chosen)
             panel.set_title(short(found.label, 44), fontsize=10, loc="left", fontweight="bold")
-            panel.set(xlabel="head (from 0)", ylabel="block (from 1)")
-            panel.xaxis.set_major_locator(MaxNLocator(9, integer=True))
-            panel.yaxis.set_major_locator(MaxNLocator(9, integer=True))
-            bar = figure.colorbar(image, ax=panel, pad=0.02)
-            bar.set_label(short(title(found.metric), 40))
-            bar.outline.set_visible(False)
         return figure
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from . import spelling, table
-from .palette import FAMILY_COLOURS
+from .drawing.palette import FAMILY_COLOURS
 from .plots import Plot, plots, png
 from .reading import HOW_TO_READ, chance_level, reading
 from .reasons import unscored_reasons

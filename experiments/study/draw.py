@@ -11,7 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from ..palette import FAMILY_COLOURS, STYLE, short
+from ..drawing.calibration import reliability
+from ..drawing.lines import Line
+from ..drawing.lines import curves as line_plot
+from ..drawing.palette import CYCLE, FAMILY_COLOURS, STYLE, short
 from .figures import Figure, Grid, Plot, grid
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 
 #: Colours of families, with those of judges that came from elsewhere.
 COLOURS = FAMILY_COLOURS | {"imported": "#CC79A7", "people": "#000000", "panel": "#56B4E9", "asked": "#009E73"}
-_CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#6E6E6E", "#E69F00", "#000000")
 
 
 def forest(
@@ -54,29 +56,21 @@ def curves(
     data: str,
     name: str,
     heading: str,
-    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    lines: Mapping[str, Line],
     *,
     x: str,
     y: str,
     behind: Grid,
-    bands: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]] | None = None,
 ) -> Plot | None:
-    """One line a judge; ``bands`` are intervals around lines: places, lower and upper ends."""
+    """One line a judge, with its interval where it has one."""
     shown = {k: v for k, v in lines.items() if len(v[0])}
     if not shown:
         return None
 
     def draw() -> Drawing:
         drawing, panel = _canvas(4.2)
-        for k, (label, (xs, ys)) in enumerate(shown.items()):
-            style = ("-", "--", "-.", ":")[k // len(_CYCLE) % 4]
-            mark = "o" if len(xs) == 1 else None
-            colour = _CYCLE[k % len(_CYCLE)]
-            panel.plot(xs, ys, style, color=colour, marker=mark, markersize=4, label=short(label, 30))
-            if bands and label in bands:
-                panel.fill_between(*bands[label], color=colour, alpha=0.14, linewidth=0)
-        panel.set(xlabel=x, ylabel=y)
-        drawing.legend(loc="outside right upper", fontsize=8.5)
+        handles = line_plot(panel, shown, x=x, y=y, legend=False)
+        drawing.legend(handles=handles, loc="outside right upper", fontsize=8.5)
         return drawing
 
     alt = f"{y} over {x} for {', '.join(shown)}."
@@ -99,9 +93,8 @@ def diagonals(
             panel.set_visible(False)
         for panel, (judge, (xs, ys)) in zip(panels, points.items(), strict=False):
             colour = COLOURS.get(lens.families.get(judge, ""), "#333333")
-            panel.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=":")
-            panel.plot(xs, ys, "o-", color=colour, markersize=4, linewidth=1.4)
-            panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+            reliability(panel, xs, ys, colour=colour)
+            panel.set(xlabel="", ylabel="")
             panel.set_title(short(judge, 24), fontsize=9, loc="left", color=colour)
         drawing.supxlabel("probability said", fontsize=9)
         drawing.supylabel("share right", fontsize=9)
@@ -125,7 +118,7 @@ def bars(
             panel.axhline(mark, color="#999999", linewidth=1)
         width = 0.8 / max(len(groups), 1)
         for k, (judge, held) in enumerate(groups.items()):
-            colour = _CYCLE[k % len(_CYCLE)]
+            colour = CYCLE[k % len(CYCLE)]
             for at, condition in enumerate(conditions):
                 figure = held.get(condition)
                 if figure is None or figure.value is None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-from innerjudge.experiments import plots
+from innerjudge.experiments import drawing, plots
 from innerjudge.experiments.curves import draw_curves
-from innerjudge.experiments.palette import FAMILY_COLOURS, short
+from innerjudge.experiments.drawing.palette import FAMILY_COLOURS, short
 from innerjudge.experiments.results import Comparison, Curve, HeadMap, Run
 from innerjudge.experiments.spread import size
 from matplotlib.figure import Figure
@@ -124,7 +125,7 @@ def test_no_two_lines_of_a_family_look_alike() -> None:
         data="d", kind="trace", n_items=1, n_fit=1, n_test=1, judges=judges, headline=(), rows=(), verdicts=()
     )
     curves = [Curve(label=name, x=(1, 2), y=(0.1, 0.2)) for name in judges]
-    figure = drawn(draw_curves(comparison, curves, x="x", y="y", family="hidden"))
+    figure = drawn(draw_curves(comparison, curves, family="hidden", draw=partial(drawing.curves, x="x", y="y")))
     lines = figure.axes[0].get_lines()
     looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}
     assert len(lines) == len(looks) == 18

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...drawing.lines import Line
 from ...results import Curve
 from ..draw import curves
 from ..figures import Cell, Figure, Section, grid
@@ -32,8 +33,7 @@ def by_block(judged: Judged) -> Section | None:
         judged.name,
         "blocks",
         f"{measure} by block",
-        {label: _points(held) for label, held in made.items()},
-        bands={label: _band(held) for label, held in made.items()},
+        {label: _line(held) for label, held in made.items()},
         x="block",
         y=measure,
         behind=behind,
@@ -68,11 +68,7 @@ def _figures(judged: Judged, curve: Curve, measure: str) -> dict[int, Figure]:
     }
 
 
-def _points(held: Mapping[int, Figure]) -> tuple[list[float], list[float]]:
-    known = [(float(b), f.value) for b, f in held.items() if f.value is not None]
-    return [b for b, _ in known], [v for _, v in known]
-
-
-def _band(held: Mapping[int, Figure]) -> tuple[list[float], list[float], list[float]]:
-    known = [(float(b), f.low, f.high) for b, f in held.items() if f.low is not None and f.high is not None]
-    return [b for b, _, _ in known], [low for _, low, _ in known], [high for _, _, high in known]
+def _line(held: Mapping[int, Figure]) -> Line:
+    known = [(block, figure) for block, figure in held.items() if figure.value is not None]
+    at, values = [float(block) for block, _ in known], [figure.value for _, figure in known]
+    return at, values, [figure.low for _, figure in known], [figure.high for _, figure in known]

@@ -1,0 +1,112 @@
+"""Lines with intervals: over blocks, over numbers of candidates, over anything."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from ...models.errors import InnerjudgeError
+from .palette import CYCLE, LINES, short
+
+#: Up to this many curves have their interval drawn as a band.
+BANDS = 5
+#: ``(x, y)`` or ``(x, y, low, high)``, of one length each; ``None`` or NaN is a gap.
+Line = Sequence[Any]
+
+
+def curves(
+    ax: Axes,
+    lines: Mapping[str, Line],
+    *,
+    x: str,
+    y: str,
+    looks: Mapping[str, Mapping[str, Any]] | None = None,
+    legend: bool = True,
+) -> list[Any]:
+    """One line a name, with its interval as a band; as a bar at the right where there are more than :data:`BANDS`.
+
+    Args:
+        ax: Where to draw.
+        lines: Name -> ``(x, y)`` or ``(x, y, low, high)``.
+        x: What the horizontal axis is.
+        y: What the vertical axis is.
+        looks: Name -> settings of its line for matplotlib; without, a colour, dash and mark each.
+        legend: Write the names into the axes.
+
+    Returns:
+        The lines, for a legend of one's own.
+
+    Raises:
+        InnerjudgeError: If there is no line, or one whose columns differ in length.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = Figure().subplots()
+        >>> (line,) = curves(ax, {"CLUE": ([0, 1], [0.5, 0.7], [0.4, 0.6], [0.6, 0.8])}, x="block", y="AUROC")
+        >>> line.get_label(), ax.get_xlabel()
+        ('CLUE', 'block')
+    """
+    if not lines:
+        raise InnerjudgeError("given no line to draw, expected at least one: name -> (x, y) or (x, y, low, high)")
+    columns = {name: _columns(name, line) for name, line in lines.items()}
+    handles: list[Any] = []
+    for k, (name, (at, values, low, high)) in enumerate(columns.items()):
+        look = _look(k) | dict((looks or {}).get(name, {}))
+        handles += ax.plot(at, values, markevery=max(1, len(at) // 12), label=_wrapped(name), **look)
+        if low is None or high is None:
+            continue
+        if len(columns) <= BANDS:
+            ax.fill_between(at, low, high, color=look["color"], alpha=0.14, linewidth=0)
+        else:
+            place = at[-1] + (at[-1] - at[0]) * (0.03 + 0.16 * len(handles) / len(columns))
+            ax.plot([place, place], [low[-1], high[-1]], color=look["color"], linewidth=1.6, solid_capstyle="butt")
+            ax.plot([place], values[-1:], color=look["color"], marker=look["marker"], markersize=4)
+    ax.set(xlabel=x, ylabel=short(y, 50))
+    places = sorted({float(place) for at, *_ in columns.values() for place in at})
+    if all(place.is_integer() for place in places):  # blocks and candidates are counted
+        ax.set_xticks([t for t in MaxNLocator(12, integer=True).tick_values(places[0], places[-1]) if t in places])
+    if legend:
+        ax.legend(handles=handles)
+    return handles
+
+
+def accuracy_against_n(
+    ax: Axes, lines: Mapping[str, Line], *, looks: Mapping[str, Mapping[str, Any]] | None = None, legend: bool = True
+) -> list[Any]:
+    """:func:`curves` of accuracy over the number of candidates of a question.
+
+    A line named ``"oracle"`` or ``"random candidate"`` is thin: no rule can pass the one, each should pass the other.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> lines = {"best score": ([1, 2], [0.5, 0.7]), "oracle": ([1, 2], [0.5, 0.75])}
+        >>> [line.get_linewidth() for line in accuracy_against_n(Figure().subplots(), lines)]
+        [1.6, 0.9]
+    """
+    bounds = {name: {"linewidth": 0.9, "color": "#000000"} for name in ("oracle", "random candidate")}
+    merged = {name: {**(looks or {}).get(name, {}), **bounds.get(name, {})} for name in lines}
+    return curves(ax, lines, x="candidates a question", y="accuracy", looks=merged, legend=legend)
+
+
+def _columns(name: str, line: Line) -> Any:
+    if len(line) not in (2, 4) or len({len(c) for c in line if c is not None}) != 1 or not len(line[0]):
+        raise InnerjudgeError(
+            f"given the line {name!r} of {len(line)} columns of different lengths or none, expected (x, y) or "
+            "(x, y, low, high) of one length"
+        )
+    found = [None if c is None else np.array([np.nan if v is None else v for v in c], dtype=np.float64) for c in line]
+    return (*found, None, None)[:4]
+
+
+def _look(k: int) -> dict[str, Any]:
+    dash, mark = LINES[k % len(LINES)]
+    return {"color": CYCLE[k % len(CYCLE)], "linestyle": dash, "marker": mark, "markersize": 4, "linewidth": 1.6}
+
+
+def _wrapped(name: str) -> str:
+    return " " + "\n ".join(textwrap.wrap(short(name, 60), 30)) if len(name) > 30 else short(name, 30)
