@@ -1,0 +1,127 @@
+"""A data set into a store, by one process or by several; a run that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+from ...extraction.features import Features
+from ...extraction.provenance import provenance
+from ...extraction.store import FeatureStore
+from ...extraction.store.lock import locked
+from ...extraction.store.place import LocalPlace, Place, place
+from ...models.errors import InnerjudgeError
+from ...models.items import Item
+from ...models.loading import LanguageModel
+from ..jobs import HEADER, ITEMS, Job, claim, inside
+from ..outputs import writing
+from ..passes import Passes
+from ..views import read
+from .filling import fill
+from .interrupt import Interrupt
+from .item_lines import ItemLines
+from .log import log, whole
+from .meter import Meter
+from .ranks import Ranks
+from .summary import Speed, summary
+
+
+def extract_job(
+    lm: LanguageModel,
+    get_items: Callable[[], Iterable[Item]],
+    out: str,
+    *,
+    job: dict[str, Any],
+    passes: Passes,
+    ranks: Ranks | None = None,
+) -> str:
+    """Features of a data set into the folder ``out``; a killed run goes on where it stopped.
+
+    Args:
+        lm: The model.
+        get_items: Loads or samples the items; not called where ``out`` holds them already.
+        out: The folder, or a URI: ``job.json``, ``items.jsonl`` and a store (and a second one in ``permuted/`` for
+            choices).
+        job: What identifies the run, the content of its data included, with the ``store_dtype`` and ``shard_items`` of
+            the store; a folder begun by another job is refused.
+        passes: How the model is run.
+        ranks: The processes that do it together.
+
+    Returns:
+        What was done, in one sentence.
+
+    Raises:
+        InnerjudgeError: If the folder is another job's, is written by another run, or cannot be written, or the items
+            cannot be read.
+        KeyboardInterrupt: If the run was asked to stop; the shard at hand is written by then.
+    """
+    ranks = ranks or Ranks()
+    at = place(out)
+    job = job | {"provenance": provenance(lm).to_json()}
+    new = at.size(HEADER) is None
+    existed = isinstance(at, LocalPlace) and at.folder.is_dir()
+    with writing(out), Interrupt() as interrupt, locked(at) if ranks.first else nullcontext():
+        try:
+            return _filled(lm, get_items, at, job, passes, ranks, interrupt)
+        except InnerjudgeError:
+            if new and ranks.first and isinstance(at, LocalPlace):
+                _forget(at, keep_folder=existed)  # bad input fails the same way again: leave nothing behind
+            raise
+
+
+def _filled(
+    lm: LanguageModel,
+    get_items: Callable[[], Iterable[Item]],
+    at: Place,
+    header: dict[str, Any],
+    passes: Passes,
+    ranks: Ranks,
+    interrupt: Interrupt,
+) -> str:
+    def prepare() -> dict[str, list[int]]:
+        job = claim(at, header, get_items)
+        return {inner: job.store(inner).missing() for inner in job.stores}
+
+    lacking: dict[str, list[int]] = ranks.told(prepare)
+    job = Job(at, ItemLines(at.local(ITEMS)), json.loads(json.dumps(header)))
+    stores = {inner: FeatureStore(place(inside(at, inner)), job.store_header()) for inner in lacking}
+    spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
+    mine = sum(stop - start for start, stop in spans)
+    if not any(lacking.values()):
+        return f"{at} is complete already: {len(job.items)} items."
+    total = sum(store.header.shards for store in stores.values())
+    left = sum(map(len, lacking.values()))
+    if left < total:
+        log.info("going on", extra={"out": str(at), "shards_done": total - left, "shards": total})
+    passes = replace(passes, steps=whole(passes.steps, mine))
+    started = time.perf_counter()
+    with Meter(lm) as meter:
+        for inner, items in job.stores.items():
+
+            def read_part(start: int, stop: int, items: Any = items) -> Features:
+                return read(lm, items[start:stop], passes)
+
+            fill(stores[inner], ranks.mine(lacking[inner]), read_part, interrupt=interrupt)
+    items_done, tokens = ranks.sums(mine, meter.tokens)
+    seconds = time.perf_counter() - started
+    if ranks.first:
+        floor = 0.0 if header["text"] else meter.floor() * tokens / ranks.world
+        speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds, floor=floor)
+        for line in summary(FeatureStore.open(str(at)), speed):
+            log.info(line)
+    return f"{len(job.items)} items are in {at}."
+
+
+def _forget(at: LocalPlace, *, keep_folder: bool) -> None:
+    """Remove a folder that this run began, unless a shard is in it."""
+    if list(at.folder.glob("**/shards/*")):
+        return
+    for path in at.folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not keep_folder:
+        at.folder.rmdir()

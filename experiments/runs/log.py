@@ -1,0 +1,122 @@
+"""What a run says while it runs: coloured on a terminal, plain lines with the time elsewhere, JSON on request."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from ..cli_options import LogStyle
+from ..progress import Steps, shown
+
+log = logging.getLogger("innerjudge")
+
+#: Seconds between two lines of progress in a log.
+EVERY = 30.0
+
+#: What every record of the logging module carries; all else was given by us.
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class _Json(logging.Formatter):
+    """One JSON object a line: time, level, event, and the numbers that belong to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        said = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
+        return json.dumps(said | _given(record), ensure_ascii=False, default=str)
+
+
+class _Plain(logging.Formatter):
+    """Time, level where it is not the usual one, sentence, and the numbers that belong to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        more = " ".join(f"{name}={value}" for name, value in _given(record).items())
+        return f"{when} {level}{record.getMessage()}" + (f" ({more})" if more else "")
+
+
+@contextmanager
+def logged(style: LogStyle, *, quiet: bool = False) -> Iterator[Steps]:
+    """Say on standard error what a run does, and yield what shows its steps.
+
+    Args:
+        style: ``auto`` is ``rich`` on a terminal, ``plain`` elsewhere.
+        quiet: Only warnings: for all but the first of several processes.
+    """
+    console = Console(stderr=True)
+    if style is LogStyle.auto:
+        style = LogStyle.rich if console.is_terminal else LogStyle.plain
+    handler: logging.Handler
+    if style is LogStyle.rich:
+        handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Json() if style is LogStyle.json else _Plain())
+    level, propagate = log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
+    log.propagate = False
+    try:
+        if style is LogStyle.rich and not quiet:
+            with shown(console) as steps:
+                yield steps
+        else:
+            yield in_lines
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate
+
+
+def in_lines(description: str, total: int) -> Callable[[int], None]:
+    """Steps as lines of the log: at their begin, every :data:`EVERY` seconds, and at their end."""
+    begun = said = time.monotonic()
+    done = 0
+    log.info(description, extra={"of": total})
+
+    def advance(more: int) -> None:
+        nonlocal done, said
+        done += more
+        now = time.monotonic()
+        if now - said >= EVERY or done >= total:
+            said = now
+            speed = done / max(now - begun, 1e-9)
+            left = {"seconds_left": round((total - done) / speed)} if 0 < done < total else {}
+            log.info(description, extra={"done": done, "of": total, "items_per_second": round(speed, 1), **left})
+
+    return advance
+
+
+def whole(steps: Steps, total: int) -> Steps:
+    """Steps of all parts of a run together: each description begins once, with the ``total`` of the run.
+
+    Example:
+        >>> said = []
+        >>> steps = whole(lambda what, total: said.append((what, total)) or (lambda done: said.append(done)), 5)
+        >>> steps("reading", 3)(3), steps("reading", 2)(2), said
+        (None, None, [('reading', 5), 3, 2])
+    """
+    begun: dict[str, Callable[[int], None]] = {}
+
+    def begin(description: str, _part: int) -> Callable[[int], None]:
+        if description not in begun:
+            begun[description] = steps(description, total)
+        return begun[description]
+
+    return begin
+
+
+def _given(record: logging.LogRecord) -> dict[str, Any]:
+    given = vars(record).items()  # Ray adds a name of its own, with a leading line
+    return {name: value for name, value in given if name not in _OWN and not name.startswith("_")}
