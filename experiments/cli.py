@@ -15,6 +15,7 @@ from rich.table import Table
 from ..models.errors import InnerjudgeError
 from . import cli_options as o
 from .cli_model import load_quietly, make_passes
+from .cli_plan import register_plan
 from .cli_steps import register_steps
 from .cli_store import register_store
 from .cli_study import register_study
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 errors = Console(stderr=True)
 register_steps(app)
+register_plan(app)
 register_store(app)
 register_study(app)
 

@@ -17,6 +17,7 @@ from ..models.errors import UnreadableError
 from ..models.heads import Heads, of_text, repeats, token_keys
 from ..models.loading import LanguageModel
 from ..models.rotary import Rotation, before_rotation, refusal, select, watched_rotations
+from ..models.sharding import all_heads
 from .attention_row import attention_row
 
 #: Kernels whose attention rows can be computed again for one query.
@@ -45,7 +46,8 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
         self._calls: list[AttentionCall] = []
         self._rotations: list[Rotation] = []
         self._known_keys: list[tuple[Tensor, Tensor]] = []
-        shape = (query.shape[0], last, lm.anatomy.n_heads, keys.shape[1])
+        self._spread = lm.anatomy.spread
+        shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
         self._arrays = {kind: torch.zeros(shape, device=query.device) for kind in kinds}
         self._thread = threading.get_ident()
         self._open = ExitStack()
@@ -70,7 +72,8 @@ class AttentionTap(AbstractContextManager["AttentionTap"]):
 
     def results(self) -> dict[str, Tensor]:
         """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
-        return self._arrays
+        # In one order in all processes, which send one another the heads that they hold.
+        return {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
 
     def _refuse(self) -> None:
         """Raise for what no block of this model gives."""
