@@ -19,6 +19,7 @@ from .cli_model import load_quietly, make_passes
 from .cli_sample import register_sample
 from .cli_select import register_select
 from .cli_serve import register_serve
+from .cli_plan import register_plan
 from .cli_steps import register_steps
 from .cli_store import register_store
 from .cli_study import register_study
@@ -35,6 +36,7 @@ errors = Console(stderr=True)
 register_steps(app)
 register_sample(app)
 register_select(app)
+register_plan(app)
 register_store(app)
 register_study(app)
 register_bench(app)

@@ -11,6 +11,7 @@ from ..models.errors import UnreadableError
 from ..models.heads import Heads
 from ..models.loading import LanguageModel
 from ..models.rotary import before_rotation, refusal, select
+from ..models.sharding import all_heads
 from .attention_row import attention_row
 from .block_attention import BlockAttention
 from .prompt_keys import PromptKeys
@@ -46,13 +47,15 @@ class AttentionTap(BlockAttention):
         super().__init__(lm, query.shape[0], kinds=kinds, last=last, lent=lent)
         self._kernel = lm.attention
         self._query, self._keys, self._prompt = query, keys, prompt
-        shape = (query.shape[0], last, lm.anatomy.n_heads, keys.shape[1])
+        self._spread = lm.anatomy.spread
+        shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
         self._arrays = {kind: torch.zeros(shape, device=query.device) for kind in kinds}
         self._refuse()
 
     def results(self) -> dict[str, Tensor]:
         """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
-        return self._arrays
+        # In one order in all processes, which send one another the heads that they hold.
+        return {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
 
     def _refuse(self) -> None:
         """Raise for what no block of this model gives."""

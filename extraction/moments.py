@@ -46,7 +46,9 @@ class LayerMoments:
         """
         states = features[self.name][features.present(self.name)].astype(np.float64)
         if states.ndim != 3:
-            raise InnerjudgeError(f"given {self.name} of shape {states.shape}, expected hidden states [n, layers, width]")
+            raise InnerjudgeError(
+                f"given {self.name} of shape {states.shape}, expected hidden states [n, layers, width]"
+            )
         more = len(states)
         if more:
             mean = states.mean(axis=0)

@@ -22,6 +22,7 @@ from .head import find_transform
 from .heads import Heads, find_heads
 from .inputs import find_position_offset
 from .observation import TOKENS, Observation, observe
+from .sharding import find_spread
 from .unembedding import Postprocessing, find_postprocessing
 
 
@@ -41,6 +42,8 @@ class Anatomy:
         width: Size of the residual stream; of all streams, where a model has several in parallel.
         context: Longest input in tokens; ``None`` where the config gives none.
         position_offset: What position ids count from; ``None`` for a model that is given none.
+        spread: Over how many processes tensor parallelism spreads the heads of each attention; ``heads`` are this
+            process's own, all numbers of heads below those of all processes.
     """
 
     stream: Stream
@@ -54,6 +57,7 @@ class Anatomy:
     width: int
     context: int | None
     position_offset: int | None
+    spread: int = 1
 
     @property
     def blocks(self) -> tuple[nn.Module, ...]:
@@ -68,12 +72,12 @@ class Anatomy:
     @property
     def n_heads(self) -> int:
         """Query heads of the block that has most."""
-        return max((sum(one.n_heads for one in block) for block in self.heads), default=0)
+        return self.spread * max((sum(one.n_heads for one in block) for block in self.heads), default=0)
 
     @property
     def n_kv_heads(self) -> int:
         """Key heads of the first attention."""
-        return next((one.n_kv_heads for block in self.heads for one in block), 0)
+        return self.spread * next((one.n_kv_heads for block in self.heads for one in block), 0)
 
     @property
     def head_dim(self) -> int:
@@ -178,6 +182,7 @@ def find_anatomy(
         assert module is not None
         chain = Chain((module,), module(end))
     final = final_layout(chain.end, stream.layout, states[-1])
+    heads = find_heads(model, seen, stream)
     anatomy = Anatomy(
         stream=stream,
         final_norm=chain.module,
@@ -186,10 +191,11 @@ def find_anatomy(
         transform=find_transform(final.all_rows(chain.end, TOKENS), outside, seen, head),
         unembedding=head,
         post=find_postprocessing(model, head, seen.ids),
-        heads=find_heads(model, seen, stream),
+        heads=heads,
         width=stream.width,
         context=_context(model.config.get_text_config(decoder=True)),
         position_offset=find_position_offset(model, stream, seen, states[-1]),
+        spread=find_spread(model, heads),
     )
     _check(anatomy, end, seen, family)
     return anatomy

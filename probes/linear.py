@@ -190,6 +190,6 @@ class DifferenceOfMeans(Linear):
         super()._check(features)
         if not hasattr(self, "coef_"):
             raise InnerjudgeError(
-                f"DifferenceOfMeans: given {self.__dict__.get('n_seen_', (0, 0))} incorrect and correct items, expected "
-                "at least one of each: add items"
+                f"DifferenceOfMeans: given {tuple(self.__dict__.get('n_seen_', (0, 0)))} incorrect and correct items, "
+                "expected at least one of each: add items"
             )

@@ -111,4 +111,3 @@ class MiniBatchLogistic(Linear):
         self._descent.partial_fit(self._scaler.transform(x), right, classes=[False, True])
         self.coef_ = self._descent.coef_[0] / self._scaler.scale_
         self.intercept_ = float(self._descent.intercept_[0] - self.coef_ @ self._scaler.mean_)
-

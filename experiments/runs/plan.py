@@ -145,4 +145,3 @@ def _reasons(features: Features) -> list[dict[str, str]]:
 def _peak() -> int:
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
-

@@ -1,0 +1,77 @@
+"""``innerjudge plan``: what an extraction will cost, before it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import cli_options as o
+from .cli_model import load_quietly, make_passes
+
+
+def register_plan(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(plan)
+
+
+def plan(
+    data: o.OneData,
+    out: Annotated[
+        str, typer.Option("--out", help="Where the store would be written: is there room?", show_default="here")
+    ] = ".",
+    model: o.Model = "reference",
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    batch_size: o.BatchSize = 16,
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+    candidates: o.Candidates = 8,
+    scale: o.Scale = "1-5",
+    abstain: o.Abstain = True,
+    store_dtype: o.StoreDtype = "float32",
+) -> None:
+    """Say what `extract` will cost: tokens, seconds, bytes by type and readout, memory, and what will be unscored.
+
+    A random sample of 64 items is read to measure; all else is put up from it. Ends with 2 where the disk has no room.
+
+        innerjudge plan --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
+    """
+    from ..extraction.store import DTYPES
+    from .datasets import load_data
+    from .jobs import items_of
+    from .passes import HIDDEN_NEEDS
+    from .progress import silent
+    from .runs.plan import free_bytes, make_plan, require_space, told
+    from .runs.summary import one_line
+
+    o.bounds(scale)
+    o.stored(store_dtype)
+    found = load_data(data, limit=limit, seed=seed)
+    lm = load_quietly(model, device, dtype, revision)
+    passes = make_passes(batch_size, scale, 0, silent, HIDDEN_NEEDS, abstain=abstain)
+    items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
+    planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)
+    console = Console()
+    free = free_bytes(out)
+    for name, value in {
+        "items": f"{planned.items:,} (measured on {planned.sample})",
+        "tokens": f"{planned.tokens:,}",
+        "seconds": f"{planned.seconds:,.0f} ({planned.items / planned.seconds:.1f} items/s)",
+        "peak memory": told(planned.memory)
+        + (f", on the GPU {told(planned.gpu_memory)}" if planned.gpu_memory else ""),
+        "free on disk": "unknown" if free is None else told(free),
+    }.items():
+        console.print(f"{name}: {value}", highlight=False)
+    table = Table("bytes of", *DTYPES)
+    for name in planned.shapes:
+        table.add_row(name, *(told(planned.size(name, one)) for one in DTYPES))
+    table.add_row("all", *(told(planned.total(one)) for one in DTYPES))
+    console.print(table)
+    for names, count, reason in planned.unscored:
+        share = count / planned.sample
+        console.print(f"about {share:.0%} without {names}: {one_line(reason)}", markup=False, highlight=False)
+    require_space(planned, out, store_dtype)

@@ -1,0 +1,129 @@
+"""A run killed at any moment loses nothing; Ctrl-C ends at a shard; two runs do not write into one store."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from innerjudge.extraction.store import FeatureStore
+
+KILLED = Path(__file__).with_name("killed.py")
+
+
+def test_fifty_random_kills(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, str(KILLED), str(tmp_path), "50", "7"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert found["killed"] >= 50
+    assert found["finished"] >= 1
+    assert found["shards_at_kills"] >= 4, "the kills came at different stages"
+
+
+#: An extraction that says when its third part begins, and then waits for what happens to it.
+SLOW = """
+import sys, time
+from innerjudge.experiments.cli import main
+from innerjudge.experiments.runs import extract as run
+read, done = run.read, 0
+def slow(*args):
+    global done
+    done += 1
+    if done == 3:
+        print("now", flush=True)
+        time.sleep({wait})
+    return read(*args)
+run.read = slow
+main()
+"""
+
+
+def begin(out: Path, data: Path, wait: float, **options: Any) -> subprocess.Popen[str]:
+    args = ["extract", "--data", str(data), "--shard-items", "4", "--out", str(out)]
+    command = [sys.executable, "-c", SLOW.format(wait=wait), *args]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "r.jsonl"
+    rows = [{"item_id": f"r{k}", "prompt": "Say hi.", "response": "hi " * k} for k in range(20)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_ctrl_c_finishes_the_shard_and_a_second_run_is_refused(cli, tmp_path: Path, data: Path) -> None:
+    out = tmp_path / "out"
+    with begin(out, data, 2) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "now\n"
+        refused = cli("extract", "--data", data, "--shard-items", 4, "--out", out)
+        assert refused.code == 2
+        assert "into which another run writes just now" in refused.err
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130, said
+    assert "finishing the shard at hand" in said
+    assert "go on where they stopped when the same command is given again" in said
+    assert len(list(out.glob("index/*"))) == 3, "the third shard was finished"
+    assert cli("extract", "--data", data, "--shard-items", 4, "--out", out).code == 0
+    assert len(FeatureStore.open(out, check="checksums")) == 20
+
+
+def test_the_lock_of_a_killed_run_holds_nobody_up(cli, tmp_path: Path, data: Path) -> None:
+    out = tmp_path / "out"
+    with begin(out, data, 600) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "now\n"
+        process.kill()
+    assert cli("extract", "--data", data, "--shard-items", 4, "--out", out).code == 0
+
+
+def test_a_disk_that_takes_no_more(cli, tmp_path: Path, data: Path) -> None:
+    out = tmp_path / "out"
+    assert cli("extract", "--data", data, "--shard-items", 4, "--out", out).code == 0
+    whole = FeatureStore.open(out).content_hash
+    for path in out.glob("*/00000[34]*"):
+        path.unlink()
+    sizes = max(path.stat().st_size for path in out.glob("shards/*"))
+
+    def limited() -> None:  # files beyond half a shard cannot be written, as on a disk without room
+        resource.setrlimit(resource.RLIMIT_FSIZE, (sizes // 2, sizes // 2))
+
+    with begin(out, data, 0, preexec_fn=limited) as process:
+        _, said = process.communicate()
+    assert process.returncode == 2, said
+    assert "could not be written (File too large)" in said
+    assert not list(out.glob("**/.aside-*"))
+    assert len(list(out.glob("index/*"))) == 3
+    assert cli("extract", "--data", data, "--shard-items", 4, "--out", out).code == 0
+    assert FeatureStore.open(out, check="checksums").content_hash == whole
+
+
+def test_a_damaged_shard_is_made_up_for(cli, tmp_path: Path, data: Path) -> None:
+    out = tmp_path / "out"
+    args = ("extract", "--data", data, "--shard-items", 4, "--out", out)
+    assert cli(*args).code == 0
+    whole = FeatureStore.open(out).content_hash
+    shard = out / "shards" / "000002.safetensors"
+    raw = bytearray(shard.read_bytes())
+    raw[-1] ^= 1
+    shard.write_bytes(raw)
+    fitted = cli("score", "--judge", out, "--features", out, "--out", tmp_path / "v.jsonl")
+    assert fitted.code == 2
+    again = cli(*args)
+    assert again.code == 0
+    assert "going on (" in again.err
+    assert "shards_done=4 shards=5" in again.err
+    assert FeatureStore.open(out, check="checksums").content_hash == whole
