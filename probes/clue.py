@@ -149,6 +149,16 @@ class CLUE(LearningJudge):
             found[at : at + _SLICE] = np.mean(apart, axis=-1).T
         return found
 
+    def rows_read(self, total: int) -> frozenset[int]:
+        """Every block once, the last one as ``last`` says; ``h[0]`` with ``embedding``."""
+        stopped = None if self.provenance_ is None else self.provenance_.last_block
+        return frozenset(self._rows(total, True) if stopped is None else self._rows(stopped + 1, False))
+
+    def _rows(self, total: int, whole: bool) -> list[int]:
+        """Rows of ``total`` that are read; a pass that stopped early (not ``whole``) has no final-normed one."""
+        top = total - (2 if whole else 1)
+        return [*([0] if self.embedding else []), *range(1, top), top + 1 if whole and self.last == "normed" else top]
+
     def _scores(self, features: Features) -> Scores:
         fail, success = self.distances(features).T
         return np.asarray(-success if self.score == "success" else fail - success)
@@ -173,9 +183,7 @@ class CLUE(LearningJudge):
     def _deltas(self, features: Features, at: int) -> Floats:
         """Deltas ``[<= 256, L, D]`` in float64 of the items from ``at`` on."""
         start, end = (features[name] for name in self.needs)
-        whole = features.provenance.last_block is None
-        top = start.shape[1] - (2 if whole else 1)
-        rows = [*([0] if self.embedding else []), *range(1, top), top + 1 if whole and self.last == "normed" else top]
+        rows = self._rows(start.shape[1], features.provenance.last_block is None)
         return end[at : at + _SLICE, rows].astype(np.float64) - start[at : at + _SLICE, rows]
 
     def _sums(self, part: Features, right: Bools, weights: Floats) -> tuple[Floats, Floats]:
