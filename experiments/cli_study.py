@@ -36,7 +36,7 @@ def study(
     """
     from .lab.extra import require
 
-    for module in ("pydantic", "yaml", "krippendorff"):
+    for module in ("pydantic", "yaml"):
         require(module)
     from .cli_model import load_quietly
     from .progress import shown

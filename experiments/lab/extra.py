@@ -15,8 +15,8 @@ def require(module: str) -> Any:
         InnerjudgeError: If it is not installed.
 
     Example:
-        >>> require("krippendorff").__name__
-        'krippendorff'
+        >>> require("pydantic").__name__
+        'pydantic'
     """
     try:
         return import_module(module)
