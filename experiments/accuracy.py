@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.metrics import balanced_accuracy_score
 
 from ..models.errors import InnerjudgeError
-from .statistic import Floats, Labels, Statistic, Values, divide, finite, ratio, require_same_length, undefined
+from .statistic import Floats, Labels, Statistic, Values, divide, finite, ratio, require_same_length, undefined, where
 
 
 def one_class(positive: npt.NDArray[np.bool_]) -> str:
@@ -43,7 +43,13 @@ def of_two_classes(
     if not positive.any() or positive.all():
         return undefined(one_class(positive), n=len(kept), size=len(truth))
     value, over = make(positive, score[kept])
-    return Statistic(value=float(value), n=len(kept), size=len(truth), over=lambda weights: over(weights[:, kept]))
+    return Statistic(
+        value=float(value),
+        n=len(kept),
+        size=len(truth),
+        counts=where(kept, len(truth)),
+        over=lambda weights: over(weights[:, kept]),
+    )
 
 
 def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
@@ -67,7 +73,7 @@ def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
         return (first + second) / 2
 
     value = float(balanced_accuracy_score(positive, said[kept] == 1))
-    return Statistic(value=value, n=int(kept.sum()), size=len(truth), over=over)
+    return Statistic(value=value, n=int(kept.sum()), size=len(truth), counts=kept, over=over)
 
 
 def accuracy(

@@ -34,6 +34,7 @@ class Interval:
         skipped: Resamples on which the figure was undefined; they do not count in the interval.
         reason: Why something is ``None``.
         error: Standard error: the standard deviation over resamples; ``None`` where there is no interval.
+        groups: Questions with a row that counts.
     """
 
     value: float | None
@@ -43,6 +44,7 @@ class Interval:
     skipped: int = 0
     reason: str | None = None
     error: float | None = None
+    groups: int = 0
 
 
 @lru_cache(maxsize=2)  # every figure of a study is resampled alike
@@ -81,8 +83,8 @@ def cluster_bootstrap(
         seed: Of the resamples; the same seed and number of questions give the same resamples.
         confidence: Coverage aimed at.
         expand: Take percentiles a little further out, as far as Student's t and ``sqrt(G / (G - 1))`` are from the
-            normal distribution with ``G`` questions: percentile intervals of few questions are too narrow (Hesterberg
-            2015, expanded percentile interval).
+            normal distribution with ``G`` questions that count: percentile intervals of few questions are too narrow
+            (Hesterberg 2015, expanded percentile interval).
 
     Returns:
         The figure and its interval. With fewer than 2 questions, or no resample on which the figure is defined, there
@@ -96,7 +98,7 @@ def cluster_bootstrap(
     """
     value, n, reason = _point(statistic, groups)
     values = _resampled(statistic, groups, n_resamples=n_resamples, seed=seed)
-    return _interval(value, values, n, reason, confidence, len(set(groups)) if expand else None)
+    return _interval(value, values, n, reason, confidence, groups_that_count(groups, statistic), expand)
 
 
 def paired_difference(
@@ -124,8 +126,22 @@ def paired_difference(
     value = None if value_a is None or value_b is None else value_a - value_b
     values = _resampled(stat_a, groups, n_resamples=n_resamples, seed=seed)
     values = values - _resampled(stat_b, groups, n_resamples=n_resamples, seed=seed)
-    expanded = len(set(groups)) if expand else None
-    return _interval(value, values, min(n_a, n_b), reason_a or reason_b, confidence, expanded)
+    counting = groups_that_count(groups, stat_a, stat_b)
+    return _interval(value, values, min(n_a, n_b), reason_a or reason_b, confidence, counting, expand)
+
+
+def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | PlainStatistic) -> int:
+    """How many questions have a row that counts in any of the statistics.
+
+    Example:
+        >>> from .metrics import accuracy
+        >>> groups_that_count(["p", "p", "q"], accuracy([0, 1, None], [0, 1, 1]))
+        1
+    """
+    masks = [s.counts for s in statistics if isinstance(s, Statistic) and s.counts is not None]
+    if len(masks) < len(statistics):
+        return len(set(groups))
+    return len({groups[k] for k in np.flatnonzero(np.any(masks, axis=0))})
 
 
 def expanded_tail(n_groups: int, *, confidence: float = 0.95) -> float:
@@ -190,7 +206,13 @@ def _once(statistic: PlainStatistic, members: list[Index], counts: Index) -> flo
 
 
 def _interval(
-    value: float | None, values: Floats, n: int, reason: str | None, confidence: float, n_groups: int | None
+    value: float | None,
+    values: Floats,
+    n: int,
+    reason: str | None,
+    confidence: float,
+    groups: int,
+    expand: bool,
 ) -> Interval:
     if not 0 < confidence < 1:
         raise InnerjudgeError(f"given the confidence {confidence}, expected one between 0 and 1: pass for example 0.95")
@@ -198,8 +220,11 @@ def _interval(
     skipped = len(values) - len(defined)
     if value is None or not len(defined):
         why = reason or ("undefined on every resample" if len(values) else "no interval from fewer than 2 questions")
-        return Interval(value=value, low=None, high=None, n=n, skipped=skipped, reason=why)
-    tail = (1 - confidence) / 2 if n_groups is None else expanded_tail(n_groups, confidence=confidence)
+        return Interval(value=value, low=None, high=None, n=n, skipped=skipped, reason=why, groups=groups)
+    if groups < 2:  # resampling it with others that do not count moves nothing
+        why = "no interval from one question with scored items"
+        return Interval(value=value, low=None, high=None, n=n, skipped=skipped, reason=why, groups=groups)
+    tail = expanded_tail(groups, confidence=confidence) if expand else (1 - confidence) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
     error = float(defined.std(ddof=1)) if len(defined) > 1 else None
-    return Interval(value=value, low=float(low), high=float(high), n=n, skipped=skipped, error=error)
+    return Interval(value=value, low=float(low), high=float(high), n=n, skipped=skipped, error=error, groups=groups)

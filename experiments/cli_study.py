@@ -36,7 +36,7 @@ def study(
     """
     from .extra import require
 
-    for module in ("pydantic", "yaml", "krippendorff"):
+    for module in ("pydantic", "yaml"):
         require(module, "lab")
     from .cli_model import load_quietly
     from .progress import shown

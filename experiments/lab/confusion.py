@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Labels, Statistic, divide, finite, ratio, require_same_length, undefined
+from ..statistic import Floats, Labels, Statistic, divide, finite, ratio, require_same_length, undefined, where
 
 Grades = Sequence[Hashable | None]
 Weighting = Literal["plain", "linear", "quadratic"]
@@ -52,14 +52,18 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
     return _from_counts(first, second, _codes(first, second), pi, None)
 
 
-def cohen_kappa(first: Grades, second: Grades, *, weights: Weighting = "plain") -> Statistic:
+def cohen_kappa(
+    first: Grades, second: Grades, *, weights: Weighting = "plain", scale: Sequence[Hashable] | None = None
+) -> Statistic:
     """Cohen's kappa of two raters, each with a distribution of grades of its own.
 
     Args:
         first: Grades of one rater, ``None`` where it gave none.
         second: Grades of the other.
         weights: ``"plain"``: any difference counts the same; ``"linear"`` or ``"quadratic"``: by the distance between
-            the *places* of two grades among all grades given, in rising order (numbers only).
+            the *places* of two grades among all grades of the scale, in rising order (numbers only).
+        scale: All grades that could be given; default: those that were. A grade in the middle that nobody gave counts
+            as a step only where it is named here.
 
     Returns:
         Undefined where both raters give one and the same grade throughout.
@@ -70,7 +74,7 @@ def cohen_kappa(first: Grades, second: Grades, *, weights: Weighting = "plain") 
     """
     if weights not in ("plain", "linear", "quadratic"):
         raise InnerjudgeError(f'given weights={weights!r}, expected "plain", "linear" or "quadratic"')
-    grades = _codes(first, second)
+    grades = _codes(first, second, scale or ())
     if weights != "plain" and not all(isinstance(g, int | float) for g in grades):
         raise InnerjudgeError(f"given grades {list(grades)[:4]} with {weights} weights, expected numbers: use plain")
     place = np.arange(len(grades))
@@ -83,7 +87,9 @@ def cohen_kappa(first: Grades, second: Grades, *, weights: Weighting = "plain") 
         return 1 - divide(np.einsum("rab,ab->r", counts, cost) * n, expected)
 
     kind = None if weights == "plain" else weights
-    return _from_counts(first, second, grades, kappa, lambda a, b: float(cohen_kappa_score(a, b, weights=kind)))
+    places = list(range(len(grades)))
+    exact = lambda a, b: float(cohen_kappa_score(a, b, weights=kind, labels=places))  # noqa: E731
+    return _from_counts(first, second, grades, kappa, exact)
 
 
 def p_criterion(labels: Labels, verdicts: Labels) -> Statistic:
@@ -131,13 +137,14 @@ def _leniency(labels: Labels, verdicts: Labels, of: Callable[[Floats, Floats], F
     if np.isnan(value):
         one = "the labels are of one class" if not all(m.any() for m in masks) else "the judge is always right"
         return undefined(f"{name}: {one}", n=n, size=len(truth))
-    return Statistic(value=value, n=n, size=len(truth), over=over)
+    return Statistic(value=value, n=n, size=len(truth), counts=known, over=over)
 
 
-def _codes(first: Grades, second: Grades) -> dict[Hashable, int]:
-    """A number for each grade, in rising order where they can be ordered."""
+def _codes(first: Grades, second: Grades, scale: Sequence[Hashable] = ()) -> dict[Hashable, int]:
+    """A number for each grade, of the scale or given, in rising order where they can be ordered."""
     require_same_length(first=first, second=second)
-    grades = list(dict.fromkeys(g for pair in zip(first, second, strict=True) if None not in pair for g in pair))
+    given = (g for pair in zip(first, second, strict=True) if None not in pair for g in pair)
+    grades = list(dict.fromkeys([*scale, *given]))
     numbers = all(isinstance(g, int | float) for g in grades)
     return {g: k for k, g in enumerate(sorted(grades, key=lambda g: g if numbers else str(g)))}  # type: ignore[arg-type,return-value]
 
@@ -165,7 +172,8 @@ def _from_counts(
     mine = float(over(np.ones((1, size)))[0])
     if np.isnan(mine):
         return undefined("all grades are the same", n=len(kept), size=size)
-    return Statistic(value=exact(a, b) if exact else mine, n=len(kept), size=size, over=over)
+    counts = where(np.array(kept), size)
+    return Statistic(value=exact(a, b) if exact else mine, n=len(kept), size=size, counts=counts, over=over)
 
 
 def _rest(share: Floats) -> Floats:

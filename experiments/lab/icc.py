@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from ..bootstrap import Interval
-from ..statistic import Floats, Statistic, Values, divide, finite, require_same_length, undefined
+from ..statistic import Floats, Statistic, Values, divide, finite, require_same_length, undefined, where
 
 
 def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
@@ -42,7 +42,7 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
     value = float(over(np.ones((1, size)))[0])
     if not np.isfinite(value):
         return undefined("the items, or the grades of a rater, do not differ", n=n, size=size)
-    return Statistic(value=value, n=n, size=size, over=over)
+    return Statistic(value=value, n=n, size=size, counts=where(np.array(kept), size), over=over)
 
 
 def icc3k_f_interval(ratings: Sequence[Values], *, z_score: bool = False, confidence: float = 0.95) -> Interval:

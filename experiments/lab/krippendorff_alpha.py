@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Statistic, Ties, Values, divide, finite, require_same_length, undefined
+from ..statistic import Floats, Statistic, Ties, Values, divide, finite, require_same_length, undefined, where
 
 Level = Literal["nominal", "ordinal", "interval"]
 
@@ -46,7 +46,8 @@ def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") 
         return undefined(reason, n=len(kept), size=size)
     over = {"nominal": _nominal, "ordinal": _ordinal, "interval": _interval}[level](part)
     value = float(over(np.ones((1, len(kept))))[0])
-    return Statistic(value=value, n=len(kept), size=size, over=lambda w: over(w[:, kept]))
+    counts = where(kept, size)
+    return Statistic(value=value, n=len(kept), size=size, counts=counts, over=lambda w: over(w[:, kept]))
 
 
 def _nominal(part: Floats) -> Callable[[Floats], Floats]:

@@ -53,7 +53,7 @@ def difference(
         (0.375, True)
     """
     interval = paired_difference(first, second, groups, n_resamples=n_resamples, seed=seed, expand=True)
-    return Difference(interval=interval, p=p_value(interval, n_groups=len(set(groups))))
+    return Difference(interval=interval, p=p_value(interval, n_groups=interval.groups))
 
 
 def p_value(interval: Interval, *, null: float = 0.0, n_groups: int) -> float | None:

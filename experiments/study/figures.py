@@ -204,11 +204,17 @@ def of_difference(
 
 
 def grid(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Grid:
-    """A table from lists; rows that hold nothing but their name and dashes are left out.
+    """A table from lists; rows that hold nothing but their name, and columns that hold nothing, are left out.
 
     Example:
-        >>> grid("c", ["judge", "n"], [["clue", 3], ["text", None]]).rows
-        (('clue', 3),)
+        >>> found = grid("c", ["judge", "n", "p"], [["clue", 3, None], ["text", None, None]])
+        >>> found.columns, found.rows
+        (('judge', 'n'), (('clue', 3),))
     """
-    kept = (tuple(row) for row in rows if any(cell is not None for cell in row[1:]))
-    return Grid(caption=caption, columns=tuple(columns), rows=tuple(kept))
+    kept = [row for row in rows if any(cell is not None for cell in row[1:])]
+    used = [k for k in range(len(columns)) if k == 0 or any(row[k] is not None for row in kept)]
+    return Grid(
+        caption=caption,
+        columns=tuple(columns[k] for k in used),
+        rows=tuple(tuple(row[k] for k in used) for row in kept),
+    )

@@ -159,7 +159,7 @@ class Judged:
         for path in self.study.rows:
             imported = [row for row in read_table(path, data=self.name) if row.data == self.name]
             notes += self._unmatched(imported, Path(path).name)
-            found = [*found, *self._known(imported, side)]
+            found = [*found, *self._known(map(with_score, imported), side)]
         Table(found)  # refuses rows that clash
         return found, notes
 
@@ -246,6 +246,22 @@ def _rows(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> list
 def _row(base: dict[str, Any], judge: str, verdict: Verdict) -> Row:
     why = verdict.unscored
     return Row(**base, judge=judge, score=score_of(verdict.score), verdict=verdict.label, unscored=why)
+
+
+def with_score(row: Row) -> Row:
+    """An imported row with the score that its verdict is: right 1 and wrong 0, a grade itself, a preference 1 for a.
+
+    Example:
+        >>> with_score(Row(question="q", candidate="a|b", judge="ann", verdict="tie")).score
+        0.5
+        >>> with_score(Row(question="q", candidate="0", judge="ann", verdict=True)).score
+        1.0
+    """
+    if row.score is not None or row.verdict is None:
+        return row
+    if isinstance(row.verdict, str):
+        return replace(row, score={"a": 1.0, "tie": 0.5, "b": 0.0}.get(row.verdict))
+    return replace(row, score=None if row.candidate == "options" else float(row.verdict))
 
 
 def _as_tuple(value: Any) -> Any:

@@ -92,7 +92,7 @@ class Lens:
         return [None if row is None else row.right for row in self.table.column(judge, **form)]
 
     def interval(self, statistic: Statistic, groups: Sequence[Any] | None = None) -> Interval:
-        """A figure with its interval, questions resampled; none where one question alone has rows that count."""
+        """A figure with its interval, questions resampled."""
         groups = self.groups if groups is None else groups
         return cluster_bootstrap(statistic, groups, n_resamples=self.n_resamples, seed=self.seed, expand=True)
 
@@ -109,7 +109,7 @@ class Lens:
     ) -> Figure:
         """A figure for a table; with ``null``, a two-sided test of it."""
         found = self.interval(statistic, groups)
-        tested = None if null is None else p_value(found, null=null, n_groups=len(set(groups or self.groups)))
+        tested = None if null is None else p_value(found, null=null, n_groups=found.groups)
         return of_interval(found, data=self.data, part=part, judge=judge, metric=metric, good=good, p=tested)
 
     def zero(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:

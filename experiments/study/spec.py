@@ -84,6 +84,12 @@ class Audits(_Part):
     selection: bool = False
     label_errors: float | None = Field(default=None, ge=0.5, le=1)
 
+    @property
+    def ask(self) -> bool:
+        """Whether any of them asks the model about responses."""
+        switches = (self.pairs, self.ranking, self.distractors, self.dummies, self.perturbation)
+        return any(switches) or bool(self.checklist or self.references) or max(self.samples, len(self.wordings)) > 1
+
     @classmethod
     def every(cls) -> Audits:
         """All of them."""

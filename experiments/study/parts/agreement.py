@@ -68,9 +68,10 @@ def _with_labels(lens: Lens) -> Grid:
             scores = lens.table.scores(judge)
             said = [None if s is None else float(np.clip(np.floor(s + 0.5), low, high)) for s in scores]
             on_scale = _on_scale(scores, lens.scale)
+            steps = [float(grade) for grade in range(low, high + 1)]
             made = {
-                "Cohen's kappa, quadratic": cohen_kappa(grades, said, weights="quadratic"),
-                "Cohen's kappa, linear": cohen_kappa(grades, said, weights="linear"),
+                "Cohen's kappa, quadratic": cohen_kappa(grades, said, weights="quadratic", scale=steps),
+                "Cohen's kappa, linear": cohen_kappa(grades, said, weights="linear", scale=steps),
                 "Krippendorff's alpha, interval": krippendorff_alpha([human, scores], level="interval"),
                 "ICC(3,k), z-scored": icc3k([human, scores], z_score=True),
             }

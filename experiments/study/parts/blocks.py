@@ -28,7 +28,9 @@ def by_block(judged: Judged) -> Section | None:
     made = {curve.label: _figures(judged, curve, measure) for curve in found}
     blocks = sorted({block for held in made.values() for block in held})
     rows: list[list[Cell]] = [[f"block {b}", *(held.get(b) for held in made.values())] for b in blocks]
-    behind = grid(f"{measure} by block (0 is the embedding), on all questions but those fitted on", ["block", *made], rows)
+    behind = grid(
+        f"{measure} by block (0 is the embedding), on all questions but those fitted on", ["block", *made], rows
+    )
     plot = curves(
         judged.name,
         "blocks",

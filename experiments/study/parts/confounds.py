@@ -57,6 +57,9 @@ def _said(shown: dict[str, dict[str, Figure]]) -> list[str]:
             difficulty.append(judge)
         if within.low is not None and within.low > 0.5 and _holds(matched, 0.5):
             length.append(judge)
+    known = [f for figures in shown.values() for f in (figures["pooled"], figures["within questions"])]
+    if not any(f.low is not None and f.low > 0.5 for f in known):
+        return ["No judge is shown to be above chance, pooled or within questions: there is nothing to take out."]
     said = []
     if difficulty:
         said.append(

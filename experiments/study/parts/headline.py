@@ -21,7 +21,8 @@ from ..lens import Lens, Metric, as_floats
 KEY = "accuracy"
 #: Value of a judge that knows nothing, where the metric has one.
 CHANCE = {"AUROC": 0.5, "AUROC within questions": 0.5, "pairs won within questions": 0.5, "balanced accuracy": 0.5,
-          "Spearman": 0.0, "Pearson": 0.0, "Kendall": 0.0, "accuracy, one order at random": 0.5}  # fmt: skip
+          "Spearman": 0.0, "Pearson": 0.0, "Kendall": 0.0, "accuracy, one order at random": 0.5,
+          "accuracy as shown": 0.5}  # fmt: skip
 
 
 def metrics(lens: Lens) -> dict[str, Metric]:
@@ -75,7 +76,7 @@ def _said(lens: Lens, main: str, figures: dict[str, Figure], gaps: dict[str, Fig
     best = max(known, key=lambda f: f.value or 0.0)
     said = [f"Highest {main}: {best.judge} with {spelt(best)}. The highest of several figures flatters its judge."]
     if not gaps:
-        return [*said, f"There is no judge named {lens.against} to compare with: no claim of better is made."]
+        return [*said, _nothing_to_compare_with(lens)]
     for verdict, words in (("better", "Better than"), ("worse", "Worse than")):
         names = [f"{g.judge} by {spelt(g, sign=True)}" for g in gaps.values() if g.verdict == verdict]
         if names:
@@ -86,6 +87,12 @@ def _said(lens: Lens, main: str, figures: dict[str, Figure], gaps: dict[str, Fig
     if level:
         said.append(f"Not told apart from {lens.against}, which does not mean equal: {', '.join(level)}.")
     return said
+
+
+def _nothing_to_compare_with(lens: Lens) -> str:
+    why = lens.table.unscored(lens.against)
+    there = f"{lens.against} has no verdict on any reported item ({max(why, key=lambda w: why[w])})" if why else ""
+    return f"{there or f'There is no judge named {lens.against} to compare with'}: no claim of better is made."
 
 
 def spelt(figure: Figure, *, sign: bool = False) -> str:
@@ -136,11 +143,8 @@ def _lost(scored: Sequence[bool]) -> int:
 
 
 def _scored(lens: Lens, judge: str, main: str) -> list[bool]:
-    other = {"pair": "swapped", "choice": "permuted"}.get(lens.kind)
-    here = lens.scored(judge)
-    if other is None or main == "accuracy":
-        return here
-    return [a and b for a, b in zip(here, lens.scored(judge, order=other), strict=True)]
+    forms = lens.forms[:1] if main == "accuracy" else lens.forms
+    return [all(each) for each in zip(*(lens.scored(judge, order=form) for form in forms), strict=True)]
 
 
 def _trace(lens: Lens) -> dict[str, Metric]:
@@ -197,4 +201,10 @@ def _pair(lens: Lens) -> dict[str, Metric]:
     return {
         "accuracy in both orders": lambda j, m: pair_accuracy(labels, *orders(j, m)),
         "accuracy, one order at random": lambda j, m: accuracy_random(labels, *orders(j, m)),
+        "accuracy as shown": lambda j, m: _as_shown(labels, orders(j, m)[0]),
     }
+
+
+def _as_shown(labels: Sequence[Any], given: Sequence[Any]) -> Statistic:
+    """In the order of the data alone: for imported judges that saw no other."""
+    return pair_accuracy(labels, given, given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import krippendorff
 import numpy as np
 import pandas as pd
 import pingouin
@@ -74,17 +75,33 @@ def test_weighted_kappa_by_hand() -> None:
     assert cohen_kappa([1, 1, 3, 2], [1, 2, 3, 3], weights="quadratic").value == pytest.approx(1 - 0.5 / (26 / 16))
 
 
+def test_a_grade_that_nobody_gave_is_a_step_of_the_scale() -> None:
+    first, second = [1, 1, 2, 4, 4], [1, 2, 2, 4, 1]
+    for weights in ("linear", "quadratic"):
+        made = cohen_kappa(first, second, weights=weights, scale=(1, 2, 3, 4))
+        assert made.value == pytest.approx(cohen_kappa_score(first, second, weights=weights, labels=[1, 2, 3, 4]))
+        assert made.value != pytest.approx(cohen_kappa(first, second, weights=weights).value)
+        resampled_by_hand(made, lambda a, b, w=weights: cohen_kappa(a, b, weights=w, scale=(1, 2, 3, 4)),
+                          (first, second))  # fmt: skip
+
+
 def test_kappa_refuses_words_with_weights() -> None:
     with pytest.raises(InnerjudgeError, match="use plain"):
         cohen_kappa(["good", "bad"], ["good", "good"], weights="linear")
 
 
 @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
-def test_krippendorff_alpha_against_its_library_and_on_resamples(level: str) -> None:
-    holes = [None if k % 7 == 3 else v for k, v in enumerate(THIRD)]
-    made = krippendorff_alpha([FIRST, SECOND, holes], level=level)
-    assert made.over(np.ones((1, 60)))[0] == pytest.approx(made.value)
-    resampled_by_hand(made, lambda *c: krippendorff_alpha(c, level=level), (FIRST, SECOND, holes))
+@pytest.mark.parametrize("continuous", [False, True])
+def test_krippendorff_alpha_against_its_library_and_on_resamples(level: str, continuous: bool) -> None:
+    jitter = RNG.normal(size=(3, 60)) if continuous else np.zeros((3, 60))
+    columns = [(np.array(c) + j).tolist() for c, j in zip((FIRST, SECOND, THIRD), jitter, strict=True)]
+    columns[2] = [None if k % 7 == 3 else v for k, v in enumerate(columns[2])]
+    columns[1][5] = columns[2][5] = None  # one grade alone does not count
+    made = krippendorff_alpha(columns, level=level)
+    data = np.array([[np.nan if v is None else v for v in c] for c in columns])
+    assert made.value == pytest.approx(krippendorff.alpha(reliability_data=data, level_of_measurement=level))
+    assert made.n == 59
+    resampled_by_hand(made, lambda *c: krippendorff_alpha(c, level=level), columns)
 
 
 def test_krippendorff_alpha_by_hand() -> None:

@@ -134,4 +134,4 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(extra, "import_module", refuse)
     with pytest.raises(InnerjudgeError, match=r'pip install "innerjudge\[lab\]"'):
-        extra.require("krippendorff")
+        extra.require("pydantic")

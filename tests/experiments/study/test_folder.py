@@ -1,0 +1,58 @@
+"""The folder of a study, and the comparison of two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from innerjudge import InnerjudgeError
+from innerjudge.experiments.study.diff import compare_studies
+from innerjudge.experiments.study.folder import claim, read_results
+from innerjudge.experiments.study.spec import parse
+
+
+def test_two_studies_compared() -> None:
+    base = {"data": "d", "part": "p", "judge": "j", "metric": "m"}
+    one = {
+        "spec": {"seeds": {"data": 0}},
+        "versions": {"torch": "1"},
+        "figures": [
+            base | {"value": 0.5, "low": 0.4, "high": 0.6},
+            base | {"judge": "k", "value": None},
+            base | {"judge": "l", "value": 0.5, "low": 0.1, "high": 0.9},
+            base | {"judge": "gone", "value": 1},
+        ],
+    }
+    two = {
+        "spec": {"seeds": {"data": 1}},
+        "versions": {"torch": "2"},
+        "figures": [
+            base | {"value": 0.9, "low": 0.85, "high": 0.95},
+            base | {"judge": "k", "value": 0.5},
+            base | {"judge": "l", "value": 0.6, "low": 0.2, "high": 0.95},
+        ],
+    }
+    found = compare_studies(one, two)
+    assert found.spec == (("seeds.data", 0, 1),)
+    assert found.versions == (("torch", "1", "2"),)
+    j, k, wide = found.moved
+    # half widths 0.1 and 0.05: sqrt(0.1^2 + 0.05^2) = 0.1118 about a change of 0.4
+    assert (j.low, j.high) == (pytest.approx(0.4 - 0.1118, abs=1e-3), pytest.approx(0.4 + 0.1118, abs=1e-3))
+    assert (j.apart, k.change, wide.apart) == (True, None, False)
+    assert found.only_first == (("d", "p", "gone", "m", ""),)
+
+
+def test_folders_of_others_are_refused(tmp_path: Path) -> None:
+    study = parse("data: [{source: builtin:rate}]")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").touch()
+    with pytest.raises(InnerjudgeError, match="holds other files"):
+        claim(tmp_path / "full", study)
+    claim(tmp_path / "new", study)
+    claim(tmp_path / "new", study)
+    for broken in ("{}", '{"figures": [{}]}', "not json"):
+        (tmp_path / "new" / "results.json").write_text(broken)
+        with pytest.raises(InnerjudgeError, match="holds no results of a study"):
+            read_results(tmp_path / "new")
+    with pytest.raises(InnerjudgeError, match="expected the folder of a finished study"):
+        read_results(tmp_path / "full")

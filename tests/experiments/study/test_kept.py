@@ -1,0 +1,56 @@
+"""Steps that are kept, and go on where they stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from innerjudge.experiments.lab.table import Row
+from innerjudge.experiments.study.kept import Kept
+from innerjudge.extraction import Features, Provenance
+
+
+def test_steps_are_kept_until_what_they_depend_on_changes(tmp_path: Path) -> None:
+    made = []
+
+    def rows() -> list[Row]:
+        made.append(1)
+        return [Row(question="q", candidate="0", judge="j", score=1.0, tags={"split": "test"})]
+
+    kept = Kept(tmp_path, {"model": "m"})
+    first = kept.rows("step", {"seed": 0}, rows)
+    assert kept.rows("step", {"seed": 0}, rows) == first
+    assert len(made) == 1
+    kept.rows("step", {"seed": 1}, rows)
+    Kept(tmp_path, {"model": "n"}).rows("step", {"seed": 0}, rows)
+    assert len(made) == 3
+    assert kept.rows("none", {}, list) == kept.rows("none", {}, list) == []
+
+
+def test_features_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from innerjudge import Trace
+    from innerjudge.experiments.study import kept as module
+
+    monkeypatch.setattr(module, "PART", 2)
+    items = [Trace(question_id=f"q{k}", candidate_id="0", prompt="", response="") for k in range(5)]
+    read: list[int] = []
+
+    def part(some) -> Features:
+        if len(read) == 1 and not (tmp_path / "go").exists():
+            raise KeyboardInterrupt
+        read.append(len(some))
+        ids = tuple(i.id for i in some)
+        return Features(
+            ids=ids,
+            groups=ids,
+            provenance=Provenance("m", None, "f", "float32", "sdpa", "none"),
+            arrays={"x": np.ones((len(some), 1), np.float32)},
+        )
+
+    kept = Kept(tmp_path, {})
+    with pytest.raises(KeyboardInterrupt):
+        kept.features("items", {}, items, part)
+    (tmp_path / "go").touch()
+    assert kept.features("items", {}, items, part).ids == tuple(i.id for i in items)
+    assert read == [2, 2, 1], "a part was read twice"
