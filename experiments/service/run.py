@@ -12,7 +12,9 @@ from ...models.errors import InnerjudgeError
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket bound to the address, before uvicorn has it: a port in use is told as every other wrong option is.
+    """A socket that listens, before uvicorn has it: a port in use is told as every other wrong option is.
+
+    Who connects before the service answers waits.
 
     Args:
         host: Name or address.
@@ -31,6 +33,7 @@ def listening(host: str, port: int) -> socket.socket:
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
+        found.listen()
     except OSError as error:
         raise InnerjudgeError(
             f"given --host {host} --port {port}, expected an address to listen on ({error.strerror or error}): choose "
