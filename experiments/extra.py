@@ -21,8 +21,8 @@ def require(module: str, extra: str) -> Any:
         InnerjudgeError: If it is not installed, or a library of the extra is older than needed.
 
     Example:
-        >>> require("krippendorff", "lab").__name__
-        'krippendorff'
+        >>> require("yaml", "lab").__name__
+        'yaml'
     """
     wanted = _libraries(extra)
     expected = f'expected {" and ".join(map(_spelt, wanted)) or module}: pip install "innerjudge[{extra}]"'

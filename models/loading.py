@@ -17,7 +17,7 @@ from .checkpoint import one_line, read_tokenizer, read_weights, require_causal, 
 from .errors import InnerjudgeError
 from .inputs import find_sides
 from .observation import input_device, probe_ids
-from .offloading import stored
+from .offloading import named_state, stored
 from .sharding import gathered
 from .unwrapping import eagerly, unwrap
 
@@ -102,7 +102,7 @@ class LanguageModel:
         )
         digest.update(f"{type(self.model).__name__} {sizes} {len(self.tokenizer)}".encode())
         digest.update(" ".join(self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)])).encode())
-        for name, weight in self.model.state_dict().items():
+        for name, weight in named_state(self.model):
             here = stored(self.model, name) if weight.is_meta else gathered(weight.detach())
             sample = here.flatten()[:: max(1, weight.numel() // 64)][:64]
             # One dtype for all, so that the dtype is judged by its own field.
