@@ -16,10 +16,10 @@ from ..models.errors import InnerjudgeError
 from . import cli_options as o
 from .cli_bench import register_bench
 from .cli_model import load_quietly, make_passes
+from .cli_plan import register_plan
 from .cli_sample import register_sample
 from .cli_select import register_select
 from .cli_serve import register_serve
-from .cli_plan import register_plan
 from .cli_steps import register_steps
 from .cli_store import register_store
 from .cli_study import register_study

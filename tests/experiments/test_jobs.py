@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments.plugin import judge as asking_judge
 from innerjudge.experiments import scoring, views
+from innerjudge.experiments.plugin import judge as asking_judge
 from innerjudge.experiments.runs import extract as run
 from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
 from innerjudge.extraction import sweep as sweeps
-from innerjudge.extraction.batching import by_length
+from innerjudge.extraction.batching import by_cost
 from innerjudge.extraction.room import Room, is_memory
 from innerjudge.models.loading import LanguageModel
 
@@ -20,15 +23,37 @@ LENGTHS = (40, 9, 17, 38, 6, 12, 36, 11, 23, 35)
 CPU = torch.device("cpu")
 
 
-def test_batches_hold_at_most_so_many_tokens(random_items: Any) -> None:
-    items = random_items(LENGTHS)
-    room = Room(CPU, 80)
-    batches = list(by_length(items, 64, room.items))
-    # Longest first: 40 38 | 36 35 | 23 17 12 | 11 9 6
-    assert [[LENGTHS[k] for k in batch] for batch in batches] == [[40, 38], [36, 35], [23, 17, 12], [11, 9, 6]]
-    assert all(len(batch) * max(LENGTHS[k] for k in batch) <= 80 for batch in batches)
-    assert [len(batch) for batch in by_length(items, 2, room.items)] == [2, 2, 2, 2, 2]
+def cost(batches: list[list[int]], lengths: Sequence[int], fixed: int) -> int:
+    return sum(fixed + len(batch) * max(lengths[k] for k in batch) for batch in batches)
+
+
+def test_batches_hold_at_most_so_many_tokens() -> None:
+    batches = by_cost(LENGTHS, Room(CPU, 80).items, 1000)  # so dear a pass makes as few as there can be
+    # Longest first: two of 40 or 38 fit, and of 36 or 35; three of 23 would, but four batches it takes in any case, and
+    # 2 * 23 + 4 * 12 is less than 3 * 23 + 3 * 11.
+    assert [[LENGTHS[k] for k in batch] for batch in batches] == [[40, 38], [36, 35], [23, 17], [12, 11, 9, 6]]
     assert Room(CPU, 80).items(1000) == 1
+    # 23 with 17 and 12 costs 69 + 5; alone, and 17 with 12: 23 + 34 + 10.
+    batches = by_cost((23, 17, 12), lambda _length: 8, 5)
+    assert [[(23, 17, 12)[k] for k in batch] for batch in batches] == [[23], [17], [12]]
+    batches = by_cost((23, 17, 12), lambda _length: 8, 6)
+    assert cost(batches, (23, 17, 12), 6) == 23 + 6 + 2 * 17 + 6 - 0 == cost([[0], [1, 2]], (23, 17, 12), 6)
+    assert by_cost((), lambda _length: 8, 6) == []
+
+
+@given(st.lists(st.integers(1, 40), max_size=7), st.integers(0, 30), st.integers(1, 5))
+def test_no_cut_of_the_sorted_texts_is_cheaper(lengths: list[int], fixed: int, most: int) -> None:
+    found = by_cost(lengths, lambda _length: most, fixed)
+    assert sorted(k for batch in found for k in batch) == list(range(len(lengths)))
+    assert all(len(batch) <= most for batch in found)
+    order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
+    cuts = [
+        [order[a:b] for a, b in pairwise((0, *inner, len(order)))]
+        for n in range(len(order))
+        for inner in combinations(range(1, len(order)), n)
+    ]
+    allowed = [cut for cut in cuts if all(len(batch) <= most for batch in cut)]
+    assert cost(found, lengths, fixed) == min((cost(cut, lengths, fixed) for cut in allowed), default=0)
 
 
 def test_results_come_in_the_given_order(tiny: Tiny, random_items: Any) -> None:
@@ -73,10 +98,9 @@ def test_a_full_memory_halves_the_batch(
     memory = Memory(monkeypatch, 80, error)
     done: list[int] = []
     found = extract(lm, items, READOUTS, batch_size=8, max_tokens=10_000, on_batch=done.append)
-    # 8 of up to 40 tokens and then 4 do not fit, 2 do. Texts of 32 to 63 tokens are one bucket: 36 and 35 start at 2.
-    # 23 tokens are another: 4 do not fit (92), so 2; then what is left.
-    assert memory.tried[:4] == [(8, 40), (4, 40), (2, 40), (2, 36)]
-    assert (8, 23) not in memory.tried[4:]
+    # The four of 35 to 40 tokens are cheapest together; they do not fit, two do. All of them are of one bucket (32 to
+    # 63 tokens), so the other two are tried as two.
+    assert memory.tried[:3] == [(4, 40), (2, 40), (2, 36)]
     assert sum(done) == len(items)
     assert not found.missing
     for name in expected.arrays:
