@@ -145,11 +145,12 @@ def _read_once(lm: LanguageModel, items: Sequence[Encoded], tap: StepTap | None)
         raise ValueError("this cache does not count the tokens that it holds")
     if tap is not None:
         tap.hand_on(rows)
-    cache.reorder_cache(torch.tensor(rows, device=lm.device))
+    place: Any = torch.tensor(rows, device=lm.device)
+    cache.reorder_cache(place)
     return cache
 
 
-class _Newest(StoppingCriteria):  # type: ignore[misc]
+class _Newest(StoppingCriteria):
     """Collects the state of the newest token after the last block, step by step."""
 
     def __init__(self, tap: StepTap) -> None:
