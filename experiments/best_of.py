@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..extraction.answers import Reject
 from ..extraction.features import Features
-from ..extraction.generating import CARRIED, Reject, write_and_read
+from ..extraction.generating import CARRIED, write_and_read
 from ..extraction.readouts import HiddenStates, ResponseLogProb
 from ..models.errors import InnerjudgeError
 from ..models.items import Trace
@@ -19,7 +20,8 @@ from .views import read
 
 #: Names of the arrays that a sampling carries.
 _READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
-    one.name: one for one in (*(HiddenStates(role) for role in CARRIED), ResponseLogProb())
+    **{one.name: one for one in (HiddenStates(role) for role in CARRIED)},
+    ResponseLogProb().name: ResponseLogProb(),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..extraction.generating import answered
+from ..extraction.answers import answered
 from ..extraction.generation import complete
 from ..models.items import Trace
 from ..models.loading import LanguageModel

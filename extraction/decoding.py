@@ -25,6 +25,7 @@ from ..models.observation import probe_ids
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
 from .batching import collate
+from .prefix_cache import prefix_cache
 from .step_tap import StepTap
 
 log = logging.getLogger(__name__)
@@ -62,20 +63,20 @@ def decode(
         criteria: Asked after every step, beside the end tokens.
         processors: Called with the raw logits of every step, before the temperature.
         tap: Keeps the states of each step.
-        share: Whether equal prompts are read once; ``None`` where that changes nothing but float error.
+        share: Whether equal prompts are read once; ``None`` where that changes nothing but float error, and then also
+            what prompts begin with alike.
     """
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
     if temperature:
         more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-    if (
-        len(distinct(items)[0]) < len(items)
-        and batch.ids.shape[1] > 1
-        and (hands_on_prompts(lm) if share is None else share)
-    ):
+    equal = len(distinct(items)[0]) < len(items) and batch.ids.shape[1] > 1
+    if equal and (hands_on_prompts(lm) if share is None else share):
         more["past_key_values"] = _read_once(lm, items, tap)
     elif tap is not None:
         tap.expect(tap.columns(range(len(items)), batch.offsets, batch.ids.shape[1]))
+    elif share is None and len(items) > 1 and (begun := prefix_cache(lm, items, limit)) is not None:
+        more["past_key_values"] = begun
     # What the model's own config sets (a repetition penalty, say) would fill in for whatever is not named here.
     own, lm.model.generation_config = lm.model.generation_config, GenerationConfig()
     try:
@@ -145,11 +146,12 @@ def _read_once(lm: LanguageModel, items: Sequence[Encoded], tap: StepTap | None)
         raise ValueError("this cache does not count the tokens that it holds")
     if tap is not None:
         tap.hand_on(rows)
-    cache.reorder_cache(torch.tensor(rows, device=lm.device))
+    place: Any = torch.tensor(rows, device=lm.device)
+    cache.reorder_cache(place)
     return cache
 
 
-class _Newest(StoppingCriteria):  # type: ignore[misc]
+class _Newest(StoppingCriteria):
     """Collects the state of the newest token after the last block, step by step."""
 
     def __init__(self, tap: StepTap) -> None:

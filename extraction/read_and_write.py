@@ -12,8 +12,9 @@ from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from .arrays import Array, put
+from .completion import Completion, Settled, write_batch
 from .features import Features, require_unique
-from .generation import Completion, Settled, generate, in_batches, write_batch
+from .generation import generate, in_batches
 from .one_pass import n_labels, run_batch
 from .provenance import provenance
 from .readouts import HiddenStates, Readout, ResponseLogProb

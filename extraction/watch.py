@@ -21,7 +21,7 @@ from .step_tap import StepTap
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | None]]
 
 
-class Watch(StoppingCriteria):  # type: ignore[misc]
+class Watch(StoppingCriteria):
     """Follows every text of a batch, and keeps the states of the few tokens that a readout may name.
 
     A step reads one token a text and writes the next: the states of the newest token come with the step after it. That
@@ -158,7 +158,7 @@ class Watch(StoppingCriteria):  # type: ignore[misc]
                 self._close(row)
 
 
-class _Logits(LogitsProcessor):  # type: ignore[misc]
+class _Logits(LogitsProcessor):
     """Holds the raw logits of the latest step."""
 
     def __init__(self) -> None:

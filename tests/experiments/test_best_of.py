@@ -68,12 +68,12 @@ def test_scores_are_those_of_a_second_pass(reference: LanguageModel, fitted: dic
 def test_no_pass_follows_the_sampling(
     reference: LanguageModel, fitted: dict[str, BaseJudge], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from innerjudge.extraction import generating
+    from innerjudge.extraction import answers
 
     def never(*_: Any, **__: Any) -> Features:
         raise AssertionError("a pass after the sampling")
 
-    monkeypatch.setattr(generating, "extract", never)
+    monkeypatch.setattr(answers, "extract", never)
     assert sample_and_judge(reference, QUESTIONS, fitted["clue"], **HOW).replayed == 0
 
 

@@ -12,8 +12,9 @@ import torch
 from innerjudge.experiments.coverage.shrink import small_config
 from innerjudge.experiments.coverage.small_model import small_model
 from innerjudge.extraction import Features, HiddenStates, QueryKey, ResponseLogProb, extract
+from innerjudge.extraction.answers import Written
 from innerjudge.extraction.decoding import carries_states, distinct, hands_on_prompts
-from innerjudge.extraction.generating import CARRIED, Written, write_and_read
+from innerjudge.extraction.generating import CARRIED, write_and_read
 from innerjudge.extraction.generation import complete
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
