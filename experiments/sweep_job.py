@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..extraction.features import Features
 from ..extraction.provenance import versions
+from ..extraction.store import FeatureStore
+from ..extraction.store.place import place
 from .datasets import drawn_rows
 from .drawing import STYLE, curves, head_map
-from .jobs import read_job
+from .jobs import ITEMS, read_job
 from .jsonl import read_items
 from .labels import label_to_fit
 from .outputs import check_new, require_room, writing
@@ -26,7 +27,7 @@ _FILES = {"sweep.csv", "sweep.json", "sweep.png"}
 
 
 def sweep_job(
-    features_folder: Path,
+    features_folder: str | Path,
     out: Path,
     *,
     limit: int | None = None,
@@ -38,7 +39,7 @@ def sweep_job(
     """Sweep an extraction and write ``sweep.csv``, ``sweep.png`` and then ``sweep.json``.
 
     Args:
-        features_folder: What ``innerjudge extract`` wrote.
+        features_folder: What ``innerjudge extract`` wrote, folder or URI.
         out: Folder to write; files of an earlier sweep there are replaced.
         limit: At most so many items, whole questions drawn at random.
         fit_share: See :func:`.sweep.sweep`.
@@ -51,14 +52,14 @@ def sweep_job(
     """
     check_new(out, ours="sweep.json", begun=_FILES)
     require_room(out)
-    features, job = Features.load(features_folder), read_job(features_folder)
-    items = read_items(features_folder / "items.jsonl")
+    job, store = read_job(features_folder), FeatureStore.open(features_folder, check="checksums")
+    items = read_items(place(features_folder).local(ITEMS))
     rows = drawn_rows(items, limit, seed=seed)
     labels = [
         items[k].extra.get("preferred") if job["kind"] == "pair" else label_to_fit(items[k], job["scale"]) for k in rows
     ]
     kind = "trace" if job["kind"] == "pair" else job["kind"]
-    found = sweep(features.take(rows), labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed)
+    found = sweep(store.features(rows=rows), labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out / "sweep.csv", index=False)

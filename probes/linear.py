@@ -57,20 +57,30 @@ class Linear(LearningJudge):
             InnerjudgeError: If no item can be read or the labels are all of one class.
         """
         part, values, excluded = self._training(features, labels)
-        rows = part[self.needs[0]].shape[1]
         if isinstance(self.row, str):
-            row = self._chosen(part, values, rows, self.row)
-        elif -rows <= self.row < rows:
-            row = self.row % rows
+            self.row_ = self._named(features, self._chosen(part, values, self.row))
         else:
-            raise InnerjudgeError(
-                f"given row={self.row} of {rows} rows h[0..{rows - 2}] and normed, expected {-rows} to {rows - 1}"
-            )
-        whole = features.provenance.last_block is None
-        self.row_ = FINAL_NORMED if whole and row == rows - 1 else row
+            self.row_ = self._told(features)
         self._learn(self._vectors(part, self.row_), values, part.groups)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
+
+    def _told(self, features: Features) -> int:
+        """:attr:`row_` as ``row`` says it."""
+        if isinstance(self.row, str):
+            raise InnerjudgeError(
+                f"given row={self.row!r} with items bit by bit, expected a number: only `fit` chooses a row"
+            )
+        rows = features[self.needs[0]].shape[1]
+        if not -rows <= self.row < rows:
+            raise InnerjudgeError(
+                f"given row={self.row} of {rows} rows h[0..{rows - 2}] and normed, expected {-rows} to {rows - 1}"
+            )
+        return self._named(features, self.row % rows)
+
+    def _named(self, features: Features, row: int) -> int:
+        whole = features.provenance.last_block is None
+        return FINAL_NORMED if whole and row == features[self.needs[0]].shape[1] - 1 else row
 
     @abstractmethod
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
@@ -80,8 +90,9 @@ class Linear(LearningJudge):
         """Loss of each item, by which a row is chosen: 1 where the label would be wrong."""
         return np.asarray((scores > 0) != correctness(labels, both=False), dtype=np.float64)
 
-    def _chosen(self, part: Features, labels: npt.NDArray[Any], rows: int, prefer: ChooseRow) -> int:
+    def _chosen(self, part: Features, labels: npt.NDArray[Any], prefer: ChooseRow) -> int:
         """The row to read, told on questions that the probe was not fitted on."""
+        rows = part[self.needs[0]].shape[1]
         losses: list[Floats] = []
         tested: list[str] = []
         for train, test in folds(part.groups):
@@ -171,8 +182,9 @@ class DifferenceOfMeans(Linear):
         right = correctness(values, both=False)
         self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
         self.provenance_ = features.provenance
+        self.row_ = self._told(features)
         if len(part):
-            self._add(self._vectors(part), right)
+            self._add(self._vectors(part, self.row_), right)
         return self
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:

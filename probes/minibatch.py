@@ -84,8 +84,9 @@ class MiniBatchLogistic(Linear):
         self.n_excluded_ = getattr(self, "n_excluded_", 0) + excluded
         self._begin()
         self.provenance_ = features.provenance
+        self.row_ = self._told(features)
         if len(part):
-            self._step(self._vectors(part), right)
+            self._step(self._vectors(part, self.row_), right)
         return self
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
