@@ -49,11 +49,11 @@ def prefix_cache(lm: LanguageModel, items: Sequence[Encoded], new: int) -> Dynam
             for family, length in zip(found, lengths, strict=True)
             if length
         ]
+        return _gathered(parts, pads, columns)
     except CANNOT_SHARE as error:
         if is_memory(error):
             raise
         return None
-    return _gathered(parts, pads, columns)
 
 
 def _read(lm: LanguageModel, tokens: Sequence[int]) -> PromptCache:
@@ -68,16 +68,14 @@ def _read(lm: LanguageModel, tokens: Sequence[int]) -> PromptCache:
 def _gathered(parts: Sequence[tuple[Sequence[int], PromptCache]], pads: Sequence[int], columns: int) -> DynamicCache:
     """One cache for the batch; what stands in padded columns is masked."""
     cache = DynamicCache()
-    layers = []
-    for number, first in enumerate(parts[0][1].layers):
+    layers: list[Any] = []
+    given: list[tuple[Sequence[int], list[Any]]] = [(rows, list(part.layers)) for rows, part in parts]
+    for number, first in enumerate(given[0][1]):
         layer = DynamicLayer()
         if first.is_initialized:
-            assert first.keys is not None
-            assert first.values is not None
             layer.lazy_initialization(first.keys, first.values)
-            given = [(rows, part.layers[number]) for rows, part in parts]
-            layer.keys = _columns([(rows, one.keys) for rows, one in given], pads, columns)
-            layer.values = _columns([(rows, one.values) for rows, one in given], pads, columns)
+            layer.keys = _columns([(rows, own[number].keys) for rows, own in given], pads, columns)
+            layer.values = _columns([(rows, own[number].values) for rows, own in given], pads, columns)
         layers.append(layer)
     cache.layers = layers
     return cache
