@@ -14,8 +14,9 @@ from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge
 from .. import saved
+from ..outputs import writing
 from ..passes import Passes
-from ..saved import NORM, Made
+from ..saved import Made
 from .asked import asked_alike, kind_of_judge, require_kind_of_judge, require_model, scale_of
 from .face import CrossEncoderFace
 from .hub import find_folder, push_folder
@@ -159,10 +160,9 @@ class Judge(CrossEncoderFace):
             markers=passes.markers,
             reasoning_tokens=passes.reasoning_tokens,
         )
-        saved.save(judge, made, Path(folder))
         norm = find_final_norm(self.lm) if any(need.startswith("hidden/") for need in judge.needs) else None
-        if norm is not None:
-            norm.save(Path(folder) / NORM)
+        with writing(folder):
+            saved.save(judge, made, Path(folder), norm)
 
     save_pretrained = save
 

@@ -155,3 +155,14 @@ def test_the_card_says_what_the_judge_is(clue: Judge, tmp_path: Path) -> None:
     }
     for said in ("CLUE(score='margin')", clue.lm.fingerprint, "float32", "`<think>` `</think>`", "Judge.load("):
         assert said in body
+
+
+def test_a_judge_saved_over_another_leaves_nothing_of_it(clue: Judge, rater: Judge, tmp_path: Path) -> None:
+    clue.save(tmp_path)
+    assert (tmp_path / "final_norm.safetensors").is_file()
+    rater.save(tmp_path)
+    assert not (tmp_path / "final_norm.safetensors").exists()
+    assert Judge.load(tmp_path).name == "LAGER"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InnerjudgeError, match="could not be written"):
+        clue.save(tmp_path / "file")
