@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .experiments.passes import Passes
+    from .experiments.plugin.engine import EngineJudge
     from .experiments.plugin.judge import Judge
     from .experiments.streaming import fit_stream
     from .experiments.views import read
@@ -48,6 +49,7 @@ _PUBLIC = {
     "CLUE": ("probes", "CLUE"),
     "Choice": ("models", "Choice"),
     "DifferenceOfMeans": ("probes", "DifferenceOfMeans"),
+    "EngineJudge": ("experiments.plugin.engine", "EngineJudge"),
     "EScore": ("probes", "EScore"),
     "Features": ("extraction", "Features"),
     "InnerjudgeError": ("models", "InnerjudgeError"),
@@ -85,6 +87,7 @@ __all__ = [
     "Choice",
     "DifferenceOfMeans",
     "EScore",
+    "EngineJudge",
     "Features",
     "InnerjudgeError",
     "Judge",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -86,7 +88,7 @@ Reward_ = Annotated[Reward, typer.Option("--reward", help="best-of-majority: an 
 
 def register_select(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    for command in (select,):
+    for command in (select, curves):
         app.command()(command)
 
 
@@ -115,8 +117,8 @@ def select(
 ) -> None:
     """Pick one candidate of each question by its answer and any score: one question a line, with why.
 
-    Unscored candidates rank last and weigh nothing; unparsable answers win no vote; ties go to what comes first. Where a
-    rule has no answer, the row says what was done instead.
+    Unscored candidates rank last and weigh nothing; unparsable answers win no vote; ties go to what comes first.
+    Where a rule has no answer, the row says what was done instead.
 
         innerjudge select --scores runs/verdicts.jsonl --rule weighted --temperature auto --out picks.jsonl
 
@@ -152,6 +154,53 @@ def select(
         seed=seed,
     )
     typer.echo(select_job(columns, how, out, vectors))
+
+
+def curves(
+    scores: Annotated[
+        list[Path],
+        typer.Option("--scores", help="JSONL as in `select`, of any number of judges; repeatable.", dir_okay=False),
+    ],
+    out: o.OutFolder,
+    score: Annotated[str, typer.Option(help="The field that holds the score.")] = "score",
+    judge: Annotated[list[str] | None, typer.Option(help="Show these judges only; repeatable.")] = None,
+    data: Data = None,
+    answers: Answers_ = Answers.plain,
+    features: Features = None,
+    clusters: Clusters = 2,
+    k: Annotated[int, typer.Option(min=1, help="top-maj: how many vote.")] = 4,
+    min_count: Annotated[int, typer.Option(min=1, help="best-of-majority: least candidates with an answer.")] = 2,
+    held_out: Annotated[float, typer.Option(help="Share of the questions on which temperatures are chosen.")] = 0.1,
+    n_max: Annotated[int | None, typer.Option(min=1, help="Most candidates; else the fewest a question has.")] = None,
+    orders: Annotated[int, typer.Option(min=1, help="Random orders of each question's candidates.")] = 100,
+    seed: o.Seed = 0,
+) -> None:
+    """Accuracy of every rule and judge against the number of candidates, and against what they cost.
+
+    Writes `curves.md` (the table, with within-question discrimination), `curves.png`, `tokens.png` and
+    `seconds.png` where costs are known, and all figures as `curves.jsonl`.
+
+        innerjudge curves --scores runs/compare/verdicts.jsonl --out runs/curves
+
+        innerjudge curves --scores ours.jsonl --scores rewards.jsonl --data traces.jsonl --out runs/curves
+    """
+    from .selection.curve_job import CurveSettings, curve_job
+
+    how = CurveSettings(
+        judges=tuple(judge or ()),
+        score=score,
+        data=data,
+        spelling=answers.value,
+        features=features,
+        clusters=clusters,
+        k=k,
+        min_count=min_count,
+        held_out=o.share(held_out, "--held-out"),
+        n_max=n_max,
+        n_resamples=orders,
+        seed=seed,
+    )
+    typer.echo(curve_job(scores, out, how, command=shlex.join(["innerjudge", *sys.argv[1:]])))
 
 
 def _temperature(typed: str) -> float:

@@ -19,8 +19,10 @@ _MADE = "made.json"
 WHOLE = "judge.json"
 #: What a run that was killed before it may have left.
 BEGUN = frozenset({_MADE, f"{_MADE}.tmp", CARD, "judge.safetensors", f"{WHOLE}.tmp"})
+#: The model's final norm, where the judge was saved together with its model.
+NORM = "final_norm.safetensors"
 #: Every file of a whole judge.
-FILES = (_MADE, CARD, "judge.safetensors", WHOLE)
+FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ from rich.console import Console
 
 from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
+from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
 from .. import saved
 from ..adapters.sentence_transformers import CardData
 from ..passes import Passes
 from ..progress import shown
-from ..saved import Made
+from ..saved import NORM, Made
 from ..views import read
 from .asked import asked_alike, kind_of_judge, require_kind_of_judge, require_model, scale_of
 from .hub import find_folder, push_folder
@@ -153,6 +154,9 @@ class Judge:
     def save(self, folder: str | Path) -> None:
         """Write the judge, how it is asked and a model card into one folder; the model itself is named, not copied.
 
+        A judge of hidden states also gets the model's final norm, so that an :class:`~.engine.EngineJudge` can do
+        without the model.
+
         Raises:
             InnerjudgeError: If the folder cannot be written.
         """
@@ -168,6 +172,9 @@ class Judge:
             reasoning_tokens=passes.reasoning_tokens,
         )
         saved.save(judge, made, Path(folder))
+        norm = find_final_norm(self.lm) if any(need.startswith("hidden/") for need in judge.needs) else None
+        if norm is not None:
+            norm.save(Path(folder) / NORM)
 
     save_pretrained = save
 

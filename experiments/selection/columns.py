@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,10 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.questions)
+
+    def take(self, rows: Sequence[int]) -> Columns:
+        """The candidates at ``rows``, in that order."""
+        return Columns(**{f.name: tuple(getattr(self, f.name)[k] for k in rows) for f in fields(self)})
 
     def with_answers(self, spelling: Spelling) -> Columns:
         """Answers in one spelling a question: ``"plain"`` (numbers, letters, words), ``"maths"`` or ``"exact"``."""

@@ -76,7 +76,7 @@ def pick(
         case "top-maj":
             index = top_maj_at_k(answers, scores, k=rule.k)
             best = np.argsort(-read, kind="stable")[: rule.k].tolist()
-            found = _voted(index, answers, best, f"votes of the best {len(best)}")
+            found = _voted(index, answers, best, f"votes, those of the best {len(best)}")
             silent = np.isnan(read).all()
             return Pick(index, found.why, "no candidate is scored: the first ones voted" if silent else found.fallback)
         case "weighted":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...models.errors import InnerjudgeError
+from ..bootstrap import draw_counts
 from ..splits import rows_by_group
 from ..statistic import Floats, Labels, Statistic, ratio, require_same_length
 from .rules import READ_SCORES, Rule
@@ -133,3 +134,16 @@ def accuracy_against_n(
         for q in kept
     ]
     return Curve(np.mean(curves, axis=0), np.array(curves))
+
+
+def interval(each: Floats, *, n_resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """95 % percentile interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
+
+    Example:
+        >>> low, high = interval(np.array([[0.0, 1.0], [1.0, 1.0]]), n_resamples=200, seed=0)
+        >>> low.tolist(), high.tolist()
+        ([0.0, 1.0], [1.0, 1.0])
+    """
+    counts = draw_counts(len(each), n_resamples=n_resamples, seed=seed)
+    low, high = np.quantile(counts @ each / len(each), (0.025, 0.975), axis=0)
+    return low, high

@@ -39,6 +39,12 @@ class Selection:
     held_out: float = 0.0
     seed: int = 0
 
+    def label(self, rule: Rule) -> str:
+        """Name of the rule in the rows."""
+        if self.clusters is not None:
+            return f"vec-cisc (at most {self.clusters} an answer)"
+        return {"top@1": "best-of-n", "mean": "random"}.get(rule.name, str(rule))
+
 
 def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> tuple[list[dict[str, Any]], Rule]:
     """One row a question, in order, and the rule with the temperature that was chosen.
@@ -52,7 +58,7 @@ def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> 
     held = held_out(columns, how.held_out, seed=how.seed) if how.held_out else frozenset()
     rule = how.rule
     if held:
-        rule = replace(rule, temperature=_temperature(columns, held))
+        rule = replace(rule, temperature=temperature_of(columns, held))
     rng = np.random.default_rng(how.seed)
     return [_row(columns, rows, rule, how, vectors, held, rng) for rows in groups], rule
 
@@ -68,6 +74,12 @@ def held_out(columns: Columns, share: float, *, seed: int) -> frozenset[str]:
         )
     drawn = np.random.default_rng(seed).permutation(len(known))[: max(1, round(share * len(known)))]
     return frozenset(known[k] for k in drawn)
+
+
+def temperature_of(columns: Columns, held: frozenset[str]) -> float:
+    """Temperature of the weighted vote that does best on these questions: :func:`~.temperature.choose_temperature`."""
+    part = columns.take([k for k, question in enumerate(columns.questions) if question in held])
+    return choose_temperature(part.answers, part.scores, part.correct, part.questions)
 
 
 def select_job(columns: Columns, how: Selection, out: Path, vectors: Vectors | None = None) -> str:
@@ -90,16 +102,6 @@ def select_job(columns: Columns, how: Selection, out: Path, vectors: Vectors | N
         saved, total = sum(row["saved"] for row in rows), len(columns)
         said.append(f"Calls of the judge saved: {saved} of {total} ({100 * saved / total:.1f} %).")
     return " ".join(said)
-
-
-def _temperature(columns: Columns, held: frozenset[str]) -> float:
-    rows = [k for k, question in enumerate(columns.questions) if question in held]
-    return choose_temperature(
-        [columns.answers[k] for k in rows],
-        [columns.scores[k] for k in rows],
-        [columns.correct[k] for k in rows],
-        [columns.questions[k] for k in rows],
-    )
 
 
 def _row(
@@ -125,7 +127,7 @@ def _row(
         "answer": columns.answers[taken],
         "score": columns.scores[taken],
         "correct": columns.correct[taken],
-        "rule": str(rule),
+        "rule": how.label(rule),
         "why": found.why,
         "fallback": found.fallback,
         "candidates": len(rows),
