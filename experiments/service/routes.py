@@ -144,7 +144,7 @@ def _reason(one: Judged) -> dict[str, Any]:
 
 
 def _result(place: int, one: Judged, text: str | None) -> RerankResult:
-    document = {} if text is None else {"document": Document(text=text)}
+    document: dict[str, Any] = {} if text is None else {"document": Document(text=text)}
     return RerankResult(index=place, relevance_score=_score(one), **document, **_reason(one))
 
 
