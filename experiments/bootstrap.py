@@ -141,7 +141,7 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | Plain
         1
     """
     masks = [mask for s in statistics if isinstance(s, Statistic) for mask in s.counts]
-    return min((len({groups[k] for k in np.flatnonzero(mask)}) for mask in masks), default=len(set(groups)))
+    return min((len({groups[int(k)] for k in np.flatnonzero(mask)}) for mask in masks), default=len(set(groups)))
 
 
 def expanded_tail(n_groups: int, *, confidence: float = 0.95) -> float:

@@ -101,3 +101,23 @@ def test_fitted_on_one_data_set_and_tested_on_another(kind: str, cli: Any, tmp_p
                == ("accuracy", judge, name, None)}  # fmt: skip
     for one in data:
         assert cells[one, f"{name}, fitted on {one}"] == pytest.approx(at_home[one])
+
+
+def test_people_on_another_scale_than_is_asked_for(cli: Any, tmp_path: Path) -> None:
+    rows = [
+        {"item_id": f"r{k}", "prompt": f"Say {k}.", "response": "red " * (k % 3 + 1), "scores": [k % 2],
+         "scale": [0, 1], "question_id": f"q{k // 2}"}
+        for k in range(32)
+    ]  # fmt: skip
+    write_jsonl(tmp_path / "r.jsonl", rows)
+    found = run(
+        cli,
+        tmp_path,
+        "data: [{source: r.jsonl}]\njudges: [e-score, text]\naudits: {items: 4, pairs: true, checklist: ['Is it red?']}",
+    )
+    met = [f for f in found["figures"] if f["metric"] == "requirements met (DRFR)"]
+    assert {f["judge"] for f in met} == {"checklist, logits", "checklist, text"}
+    rows = [json.loads(line) for line in (tmp_path / "s" / "verdicts.jsonl").read_text("utf-8").splitlines()]
+    assert {row["label"] for row in rows if row["candidate"].startswith("r") and "|" not in row["candidate"]
+            and not row["template"].startswith("check-")} == {1.0, 5.0}  # fmt: skip
+    assert {row["check"] for row in rows if row["template"] == "check-1"} == {"Is it red?"}
