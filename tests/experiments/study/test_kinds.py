@@ -113,7 +113,8 @@ def test_people_on_another_scale_than_is_asked_for(cli: Any, tmp_path: Path) -> 
     found = run(
         cli,
         tmp_path,
-        "data: [{source: r.jsonl}]\njudges: [e-score, text]\naudits: {items: 4, pairs: true, checklist: ['Is it red?']}",
+        "data: [{source: r.jsonl}]\njudges: [e-score, text]\n"
+        "audits: {items: 4, pairs: true, checklist: ['Is it red?']}",
     )
     met = [f for f in found["figures"] if f["metric"] == "requirements met (DRFR)"]
     assert {f["judge"] for f in met} == {"checklist, logits", "checklist, text"}
