@@ -47,7 +47,7 @@ def of_two_classes(
         value=float(value),
         n=len(kept),
         size=len(truth),
-        counts=where(kept, len(truth)),
+        counts=tuple(where(kept[side], len(truth)) for side in (positive, ~positive)),
         over=lambda weights: over(weights[:, kept]),
     )
 
@@ -73,7 +73,9 @@ def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
         return (first + second) / 2
 
     value = float(balanced_accuracy_score(positive, said[kept] == 1))
-    return Statistic(value=value, n=int(kept.sum()), size=len(truth), counts=kept, over=over)
+    return Statistic(
+        value=value, n=int(kept.sum()), size=len(truth), counts=tuple(mask > 0 for mask in masks), over=over
+    )
 
 
 def accuracy(

@@ -34,7 +34,7 @@ class Interval:
         skipped: Resamples on which the figure was undefined; they do not count in the interval.
         reason: Why something is ``None``.
         error: Standard error: the standard deviation over resamples; ``None`` where there is no interval.
-        groups: Questions with a row that counts.
+        groups: Questions that it rests on; see :func:`groups_that_count`.
     """
 
     value: float | None
@@ -131,17 +131,17 @@ def paired_difference(
 
 
 def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | PlainStatistic) -> int:
-    """How many questions have a row that counts in any of the statistics.
+    """How many questions there are of the scarcest rows that the statistics need.
+
+    A gap between a group of one question and all others rests on one question, however many the others are.
 
     Example:
         >>> from .metrics import accuracy
         >>> groups_that_count(["p", "p", "q"], accuracy([0, 1, None], [0, 1, 1]))
         1
     """
-    masks = [s.counts for s in statistics if isinstance(s, Statistic) and s.counts is not None]
-    if len(masks) < len(statistics):
-        return len(set(groups))
-    return len({groups[k] for k in np.flatnonzero(np.any(masks, axis=0))})
+    masks = [mask for s in statistics if isinstance(s, Statistic) for mask in s.counts]
+    return min((len({groups[int(k)] for k in np.flatnonzero(mask)}) for mask in masks), default=len(set(groups)))
 
 
 def expanded_tail(n_groups: int, *, confidence: float = 0.95) -> float:

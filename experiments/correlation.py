@@ -67,7 +67,7 @@ def _correlation(human: Values, scores: Values, exact: Exact, weighted: Weighted
     if not np.isfinite(value):
         return undefined("the scores differ by less than floating point can tell", n=n, size=size)
     return Statistic(
-        value=value, n=n, size=size, counts=where(kept, size), over=lambda weights: resampled(weights[:, kept])
+        value=value, n=n, size=size, counts=(where(kept, size),), over=lambda weights: resampled(weights[:, kept])
     )
 
 

@@ -70,7 +70,8 @@ Found = tuple[list[Outcome], tuple[Curve, ...], tuple[HeadMap, ...]]
 class Judging:
     """Reads the items once, fits each judge on ``fit`` and asks it about ``test``.
 
-    ``notes`` collects what was chosen, as sentences for the report; ``features`` what was read of all items, by name.
+    ``notes`` collects what was chosen, as sentences for the report; ``features`` what was read of all items, by name;
+    ``permuted`` holds, of choices, the features with options permuted and the answers there.
     ``keep`` may put features on disk, and take them from there.
     """
 
@@ -89,6 +90,7 @@ class Judging:
         self.features: dict[str, Features] = {}
         self.labels = [label_to_fit(item, settings.passes.scale) for item in items]
         self.notes: list[str] = []
+        self.permuted: tuple[Features, list[int | None]] | None = None
 
     def traces(self) -> Found:
         """Traces: every judge reads the same features."""
@@ -115,10 +117,10 @@ class Judging:
         choices = cast(Sequence[Choice], self.items)
         moved, orders = permuted(choices, seed=self.settings.seed)
         features = self._read("items", choices)
-        turned = self._read("permuted", moved)
+        self.permuted = self._read("permuted", moved), [item.answer for item in moved]
         outcomes = []
         for name, seat in self.seats.items():
-            outcome = self._outcome(name, seat, features, permuted=(turned, [item.answer for item in moved]))
+            outcome = self._outcome(name, seat, features, permuted=self.permuted)
             if outcome.again is not None:
                 back = [_moved_back(v, orders[k]) for v, k in zip(outcome.again, self.test, strict=True)]
                 outcome = replace(outcome, again=back)

@@ -25,8 +25,8 @@ class Statistic:
         n: What it rests on: rows (or questions, or pairs, as the metric says) that count.
         size: Rows given, unscored ones included.
         reason: Why ``value`` is ``None``, else ``None``.
-        counts: Which rows count, ``[size]``; ``None``: all may. Intervals are as wide as the questions of these rows
-            are few.
+        counts: Masks ``[size]`` of the rows that count, one for each part that needs rows of its own (either class,
+            either group); none: all rows may count. Intervals are as wide as the questions of the scarcest are few.
         over: Weights ``[R, size]`` (how often a resample drew each row) -> the ``R`` values, NaN where undefined. Rows
             of one question must have equal weights in metrics that look within questions.
 
@@ -40,7 +40,7 @@ class Statistic:
     n: int
     size: int
     reason: str | None = None
-    counts: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    counts: tuple[npt.NDArray[np.bool_], ...] = field(default=(), repr=False)
     over: Callable[[Floats], Floats] = field(repr=False)
 
 
@@ -64,7 +64,7 @@ def ratio(numerator: Floats, denominator: Floats, *, n: int | None = None, reaso
         value=float(numerator.sum()) / total,
         n=count,
         size=len(denominator),
-        counts=denominator != 0,
+        counts=(denominator != 0,),
         over=lambda w: divide(w @ numerator, w @ denominator),
     )
 
@@ -160,8 +160,7 @@ def combine(parts: Sequence[Statistic], function: Callable[..., Any]) -> Statist
         value = float(function(*(np.float64(part.value or 0.0) for part in parts)))
     if not np.isfinite(value):
         return undefined("undefined at these values", n=n, size=size)
-    masks = [part.counts for part in parts if part.counts is not None]
-    counts = np.any(masks, axis=0) if len(masks) == len(parts) else None
+    counts = tuple(mask for part in parts for mask in part.counts)
     return Statistic(value=value, n=n, size=size, counts=counts, over=over)
 
 

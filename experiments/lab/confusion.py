@@ -137,7 +137,7 @@ def _leniency(labels: Labels, verdicts: Labels, of: Callable[[Floats, Floats], F
     if np.isnan(value):
         one = "the labels are of one class" if not all(m.any() for m in masks) else "the judge is always right"
         return undefined(f"{name}: {one}", n=n, size=len(truth))
-    return Statistic(value=value, n=n, size=len(truth), counts=known, over=over)
+    return Statistic(value=value, n=n, size=len(truth), counts=tuple(mask > 0 for mask in masks), over=over)
 
 
 def _codes(first: Grades, second: Grades, scale: Sequence[Hashable] = ()) -> dict[Hashable, int]:
@@ -172,7 +172,7 @@ def _from_counts(
     mine = float(over(np.ones((1, size)))[0])
     if np.isnan(mine):
         return undefined("all grades are the same", n=len(kept), size=size)
-    counts = where(np.array(kept), size)
+    counts = (where(np.array(kept), size),)
     return Statistic(value=exact(a, b) if exact else mine, n=len(kept), size=size, counts=counts, over=over)
 
 

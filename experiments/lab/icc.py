@@ -42,7 +42,7 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
     value = float(over(np.ones((1, size)))[0])
     if not np.isfinite(value):
         return undefined("the items, or the grades of a rater, do not differ", n=n, size=size)
-    return Statistic(value=value, n=n, size=size, counts=where(np.array(kept), size), over=over)
+    return Statistic(value=value, n=n, size=size, counts=(where(np.array(kept), size),), over=over)
 
 
 def icc3k_f_interval(ratings: Sequence[Values], *, z_score: bool = False, confidence: float = 0.95) -> Interval:

@@ -46,7 +46,7 @@ def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") 
         return undefined(reason, n=len(kept), size=size)
     over = {"nominal": _nominal, "ordinal": _ordinal, "interval": _interval}[level](part)
     value = float(over(np.ones((1, len(kept))))[0])
-    counts = where(kept, size)
+    counts = (where(kept, size),)
     return Statistic(value=value, n=len(kept), size=size, counts=counts, over=lambda w: over(w[:, kept]))
 
 

@@ -12,6 +12,7 @@ from ..asking.ask import Asked, By, Manner, ask
 from ..asking.candidate import Candidate, candidates_of
 from ..datasets import take_groups
 from ..lab.table import Row
+from ..labels import label_to_fit
 from .judged import Judged
 from .kept import Kept
 from .spec import Audits
@@ -39,6 +40,8 @@ class Auditing:
         limit = self.wanted.items // (2 if self.judged.kind == "pair" else 1)
         drawn = take_groups(items, max(limit, 2), seed=study.seeds.data)
         made = candidates_of(drawn, data=self.judged.name, scale=study.scale)
+        if self.judged.kind != "pair":  # grades on the scale that is asked for, as in the rows of the judges
+            made = [replace(c, label=label_to_fit(i, study.scale)) for c, i in zip(made, drawn, strict=True)]
         return [replace(c, tags=self._tags(c)) for c in made]
 
     @property

@@ -106,6 +106,23 @@ class Judged:
         one, two = split_by_group(left, train_fraction=share.calibrate / (1 - share.fit), seed=seed + 1)
         return Sides(fit=fit, calibrate=rest[one], test=rest[two])
 
+    def check(self) -> None:
+        """Refuse what can be refused before any pass of the model.
+
+        Raises:
+            InnerjudgeError: If there are too few questions, one class to fit on, no judge, or rows that are no rows.
+        """
+        assert self.seats
+        if not self._data.problems:  # others are sampled from the model first
+            require_classes(self.items, self.sides.fit)
+        for path, imported in self._imported.items():
+            self._unmatched(imported, Path(path).name)
+
+    @cached_property
+    def _imported(self) -> dict[str, list[Row]]:
+        """Rows of other judges on these data, by file."""
+        return {path: [r for r in read_table(path, data=self.name) if r.data == self.name] for path in self.study.rows}
+
     @cached_property
     def seats(self) -> dict[str, Seat]:
         """The judges of the study that fit the kind of item, and beside them always length and question alone.
@@ -156,8 +173,7 @@ class Judged:
         side = {item: row.tags["split"] for row in found for item in [row.item]}
         if self.kind == "rating":
             found = [*found, *self._known(self._people(), side)]
-        for path in self.study.rows:
-            imported = [row for row in read_table(path, data=self.name) if row.data == self.name]
+        for path, imported in self._imported.items():
             notes += self._unmatched(imported, Path(path).name)
             found = [*found, *self._known(map(with_score, imported), side)]
         Table(found)  # refuses rows that clash

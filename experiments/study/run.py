@@ -75,6 +75,8 @@ class StudyRun:
             every.append(Judged(self.lm, self.study, spec, data, passes, kept))
         _require_distinct([one.name for one in every])
         _require_known(self.study, {one.kind for one in every})
+        for one in every:
+            one.check()
         lenses, parts = [], []
         for one in every:
             lens, part = self._part(one, kept)

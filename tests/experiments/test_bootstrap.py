@@ -81,14 +81,18 @@ def test_selection_draws_whole_questions() -> None:
 
 
 def test_undefined_resamples_are_skipped_and_counted() -> None:
-    # two questions, one all right and one all wrong: half of the resamples have one class only
-    found = cluster_bootstrap(auroc([True, False], [1.0, 0.0]), ["p", "q"], n_resamples=1000, seed=0)
+    # two questions all right and two all wrong: 2 of 16 resamples have one class only
+    found = cluster_bootstrap(auroc([True, True, False, False], [1.0, 0.9, 0.0, 0.1]), "pqrs", n_resamples=1000, seed=0)
     assert (found.value, found.low, found.high, found.reason) == (1.0, 1.0, 1.0, None)
-    assert 430 < found.skipped < 570
+    assert 80 < found.skipped < 170
+    # one question of a class: nothing is known of how another would have come out
+    alone = cluster_bootstrap(auroc([True, False], [1.0, 0.0]), ["p", "q"], n_resamples=1000, seed=0)
+    assert (alone.value, alone.low) == (1.0, None)
+    assert 430 < alone.skipped < 570
     plain = cluster_bootstrap(
         lambda r, d: None if len(set(r.tolist())) == 1 else 1.0, ["p", "q"], n_resamples=1000, seed=0
     )
-    assert plain.skipped == found.skipped
+    assert plain.skipped == alone.skipped
 
 
 def test_no_interval_without_a_value_or_a_second_question() -> None:

@@ -28,12 +28,13 @@ KEY = "transfer"
 def transfer_rows(judged: Sequence[Judged]) -> list[Row]:
     """Rows of every learning judge, fitted on each data set and tested on every other of its kind, itself among them.
 
-    The template of a row is the data set that the judge was fitted on.
+    Not of pairs, whose learning judges read single responses. The template of a row is the data set that the judge was
+    fitted on.
     """
     found: list[Row] = []
     for source in judged:
         for target in judged:
-            if source.kind == target.kind and source.kind in ("trace", "rating"):
+            if source.kind == target.kind and source.kind != "pair":
                 depends = [source.depends, target.depends]
                 name = f"transfer-{source.name}-to-{target.name}"
                 found += source.kept.rows(name, depends, lambda s=source, t=target: _transferred(s, t))  # type: ignore[misc]
@@ -41,10 +42,7 @@ def transfer_rows(judged: Sequence[Judged]) -> list[Row]:
 
 
 def _transferred(source: Judged, target: Judged) -> list[Row]:
-    for one in (source, target):
-        if "items" not in one.judging.features:
-            one.judging.traces() if one.kind == "trace" else one.judging.ratings()
-    learnt, tested = source.judging.features["items"], target.judging.features["items"]
+    learnt, tested = _features(source), _features(target)
     part = tested.take(target.sides.test)
     found = []
     for name, seat in source.seats.items():
@@ -52,7 +50,7 @@ def _transferred(source: Judged, target: Judged) -> list[Row]:
             continue
         judge = copy.deepcopy(seat.judge)
         judge.provenance_ = None
-        fit_seat(name, judge, learnt, source.judging.labels, source.sides.fit)
+        fit_seat(name, judge, learnt, source.judging.labels, source.sides.fit, permuted=source.judging.permuted)
         fitted = judge.provenance_ is not None
         verdicts: list[Verdict] = judge.verdicts(part) if fitted else no_verdicts(judge, part)
         for k, verdict in zip(target.sides.test.tolist(), verdicts, strict=True):
@@ -183,6 +181,7 @@ def _heads(judged: Judged) -> list[_Found]:
 
 
 def _features(judged: Judged) -> Any:
-    if "items" not in judged.judging.features:
-        cast(Any, {"trace": judged.judging.traces, "choice": judged.judging.choices}[judged.kind])()
-    return judged.judging.features["items"]
+    run = judged.judging
+    if "items" not in run.features:
+        cast(Any, {"trace": run.traces, "choice": run.choices, "rating": run.ratings}[judged.kind])()
+    return run.features["items"]

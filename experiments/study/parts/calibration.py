@@ -31,7 +31,10 @@ def calibration(lens: Lens) -> Section:
         p = fitted["platt"]
         if p is None:
             continue
-        raw = scores if _is_probability(scores) else None
+        # Margins between options and distances from a tie are no probabilities, even where they lie between 0 and 1.
+        raw = scores if lens.kind == "trace" and _is_probability(scores) else None
+        if lens.kind != "trace":
+            fitted["temperature"] = None
         cells: list[Cell] = [judge]
         for name, values in (("as given", raw), *fitted.items()):
             error = None if values is None else expected_calibration_error(truth, values)

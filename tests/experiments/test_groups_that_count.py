@@ -1,0 +1,44 @@
+"""Intervals and tests are as unsure as the questions that a figure rests on are few, not as all questions are."""
+
+from __future__ import annotations
+
+import numpy as np
+from innerjudge.experiments.bootstrap import cluster_bootstrap, groups_that_count
+from innerjudge.experiments.lab.confusion import p_criterion
+from innerjudge.experiments.lab.multiple import p_value
+from innerjudge.experiments.lab.scale_use import over_scoring
+from innerjudge.experiments.metrics import auroc, balanced_accuracy, within_question_auroc
+
+
+def test_a_gap_between_groups_rests_on_the_smaller_one() -> None:
+    rng = np.random.default_rng(0)
+    labels, scores = np.zeros(40), rng.random(40)
+    groups = list(range(40))
+    one = over_scoring(labels, scores, [k == 0 for k in range(40)])
+    found = cluster_bootstrap(one, groups, seed=0, expand=True)
+    assert (found.groups, found.low, found.reason) == (1, None, "no interval from one question with scored items")
+    assert p_value(found, n_groups=found.groups) is None
+    three = cluster_bootstrap(over_scoring(labels, scores, [k < 3 for k in range(40)]), groups, seed=0, expand=True)
+    assert three.groups == 3
+
+
+def test_groups_of_few_questions_are_not_called_over_scored() -> None:
+    """Null data: 20 groups of 2 questions each; without the count of the smaller side most studies claim some gap."""
+    rng = np.random.default_rng(1)
+    claims = 0
+    for _ in range(40):
+        scores = rng.normal(size=40)
+        tests = [over_scoring(np.zeros(40), scores, [k // 2 == g for k in range(40)]) for g in range(20)]
+        found = [cluster_bootstrap(t, list(range(40)), n_resamples=200, seed=0, expand=True) for t in tests]
+        p = [p_value(f, n_groups=f.groups) for f in found]
+        claims += min(v for v in p if v is not None) * 20 < 0.05
+    assert claims == 0
+
+
+def test_either_class_counts_by_itself() -> None:
+    labels, scores = [1, 0, 0, 0, 0, 0], [0.9, 0.1, 0.3, 0.2, 0.4, 0.5]
+    groups = list("pqrstu")
+    assert groups_that_count(groups, auroc(labels, scores)) == 1
+    assert groups_that_count(groups, balanced_accuracy(labels, [s > 0.5 for s in scores])) == 1
+    assert groups_that_count(groups, p_criterion(labels, [s > 0.35 for s in scores])) == 1
+    assert groups_that_count(["p"] * 2 + ["q"] * 4, within_question_auroc(labels, scores, ["p"] * 2 + ["q"] * 4)) == 1
