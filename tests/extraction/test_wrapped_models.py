@@ -22,11 +22,21 @@ from innerjudge.extraction import (
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel, load, wrap
 from torch import Tensor, nn
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+from transformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    CLIPVisionConfig,
+    GPT2Config,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
 
 from .conftest import GROUPED
 
 Tiny = Callable[..., LanguageModel]
+GPT2 = {"vocab_size": 61, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}
 READOUTS = [
     HiddenStates("score"),
     LabelLogits("score"),
@@ -126,6 +136,65 @@ def test_quantised(family: str, keep_name: bool, tiny: Tiny, items: Any) -> None
             target = full.get_submodule(name)
             target.weight = nn.Parameter(quantised.full().clone())
     same(read(wrap(small, plain.tokenizer), items), read(wrap(full, plain.tokenizer), items))
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("head", [False, True], ids=["plain head", "quantised head"])
+def test_bitsandbytes(bits: int, head: bool, words: Any, random_items: Any, tmp_path: Path) -> None:
+    """The library itself, on the CPU: read as the model computes, and left as it was."""
+    pytest.importorskip("bitsandbytes")
+    torch.manual_seed(0)
+    sizes = {**GROUPED, "hidden_size": 64, "intermediate_size": 128, "head_dim": 16, "vocab_size": 64}
+    LlamaForCausalLM(LlamaConfig(**sizes)).save_pretrained(tmp_path)
+    words.save_pretrained(tmp_path)
+    config = BitsAndBytesConfig(
+        load_in_4bit=bits == 4,
+        load_in_8bit=bits == 8,
+        llm_int8_skip_modules=[] if head else None,
+        llm_int8_threshold=0.0,  # no columns that are picked by what else is in the batch
+        bnb_4bit_compute_dtype=torch.float32,
+    )
+    lm = load(str(tmp_path), dtype="float32", device_map="cpu", quantization_config=config)
+    assert (type(lm.anatomy.unembedding).__name__ == "Linear") != head
+    items = random_items((12, 9))
+    ids = torch.tensor([items[0].ids])
+    with torch.no_grad():
+        before = lm.model(input_ids=ids).logits
+        features = read(lm, items)
+        assert lm.fingerprint
+        own = lm.model(input_ids=ids, output_hidden_states=True)
+    assert torch.equal(own.logits, before)
+    for number, state in enumerate(own.hidden_states[:-1]):
+        assert np.allclose(features["hidden/score"][0, number], state[0, 11], atol=1e-3)
+    assert np.allclose(features["logits/score"][0, 1, -1], own.logits[0, 11, list(items[0].label_ids)], atol=2e-2)
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma3", "opt"])
+def test_every_weight_elsewhere(family: str, place: str, tiny: Tiny, items: Any, tmp_path: Path) -> None:
+    """accelerate's offloading: all weights are on the meta device until their module runs."""
+    accelerate = pytest.importorskip("accelerate")
+    plain, cpu = tiny(family), torch.device("cpu")
+    model = copy.deepcopy(plain.model)
+    if place == "memory":
+        spread = accelerate.cpu_offload(model, execution_device=cpu)
+    else:
+        spread = accelerate.disk_offload(model, str(tmp_path), execution_device=cpu)
+    assert all(weight.is_meta for weight in spread.parameters())
+    lm = wrap(spread, plain.tokenizer)
+    same(read(lm, items), read(plain, items))
+    assert lm.fingerprint == plain.fingerprint
+
+
+def test_a_kernel_that_was_changed_after_wrapping(words: Any, items: Any) -> None:
+    """GPT-2 leaves the registry with one of its kernels: its heads are refused, not zero, until it is wrapped again."""
+    torch.manual_seed(0)
+    lm = wrap(AutoModelForCausalLM.from_config(GPT2Config(**GPT2, reorder_and_upcast_attn=True)), words)
+    expected = read(lm, items)
+    lm.model.set_attn_implementation("eager")
+    with pytest.raises(InnerjudgeError, match="block 1 computed attention unseen"):
+        extract(lm, items, [QueryKey("after")])
+    same(read(wrap(lm.model, words), items), expected)
 
 
 def test_spread_over_memory_and_disk(tiny: Tiny, items: Any, tmp_path: Path) -> None:
