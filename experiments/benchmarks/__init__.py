@@ -1,0 +1,1 @@
+"""Measurements, whose numbers are written into documents by the scripts that measure."""
