@@ -22,7 +22,7 @@ def gathered(tensor: Tensor) -> Tensor:
         [1.0, 1.0]
     """
     whole = getattr(tensor, "full_tensor", None)
-    return tensor if whole is None else whole()  # type: ignore[no-any-return]
+    return tensor if whole is None else whole()
 
 
 def find_spread(model: nn.Module, heads: Sequence[Sequence[Heads]]) -> int:

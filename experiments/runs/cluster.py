@@ -158,9 +158,9 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
             f"given --ray without Ray ({error}), expected it to be installed: pip install 'innerjudge[ray]'"
         ) from None
     local = cluster.address == "local"
-    size = {"num_cpus": cluster.workers + 1, "include_dashboard": False} if local else {}
+    size: dict[str, Any] = {"num_cpus": cluster.workers + 1, "include_dashboard": False} if local else {}
     try:
-        ray.init(address=cluster.address, logging_level="warning", log_to_driver=False, **size)
+        ray.init(address=cluster.address, logging_level=logging.WARNING, log_to_driver=False, **size)
     except (ConnectionError, ValueError) as error:
         raise InnerjudgeError(
             f"given --ray {cluster.address}, which does not answer ({error}), expected the address of a Ray cluster: "

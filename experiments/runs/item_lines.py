@@ -14,7 +14,7 @@ from ..jsonl import parse_item
 
 
 class ItemLines(Sequence[Item]):
-    """The items of a file that :func:`..jsonl.write_jsonl` wrote, one a line, all of one kind.
+    r"""The items of a file that :func:`..jsonl.write_jsonl` wrote, one a line, all of one kind.
 
     Raises:
         InnerjudgeError: If the file is empty; when an item is asked for, names the line that is broken.
@@ -22,7 +22,7 @@ class ItemLines(Sequence[Item]):
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "items.jsonl")
-        >>> _ = path.write_text('{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\\n')
+        >>> _ = path.write_text('{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\n')
         >>> items = ItemLines(path)
         >>> len(items), items[0].id
         (1, 'r1')

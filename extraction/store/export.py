@@ -68,7 +68,8 @@ def _parquet(store: StoreReading, path: Path) -> None:
 
 
 def _npz(store: StoreReading, path: Path) -> None:
-    ids, groups = [], []
+    ids: list[str] = []
+    groups: list[str] = []
     present: dict[str, list[np.bool_]] = {name: [] for name in store.shapes}
     for part in store.parts([]):
         ids += part.ids

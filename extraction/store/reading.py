@@ -22,8 +22,8 @@ from .place import Place
 from .precision import Rounding
 from .shard import OpenShard, shard_name
 
-#: Shards that are mapped, and indexes that are held, at once.
-_OPEN = 4
+#: Shards that are mapped at once: address space, not memory.
+_OPEN = 128
 
 #: Where the items of one shard go in the answer, and where they stand in the shard.
 _Span = tuple[int, Any, Any]
@@ -101,13 +101,14 @@ class StoreReading:
             raise InnerjudgeError(f"given layer {layer} of {name}, of shape {shape}, expected one of its second axis")
         wanted = self._wanted(rows)
         count = len(self) if wanted is None else len(wanted)
-        out = np.zeros((count, *(shape[2:] if layer is not None else shape[1:])), np.float32)
+        ragged = any(entry.shapes[name][-1] != shape[-1] for entry in self.entries.values()) and len(shape) > 1
+        out = (np.zeros if ragged else np.empty)((count, *shape[2 if layer is not None else 1 :]), np.float32)
         for number, into, inside in self._by_shard(wanted):
             values = self._shard(number).read(name, inside, layer)
-            if out.ndim == 1:
-                out[into] = values
-            else:
+            if ragged:
                 out[into, ..., : values.shape[-1]] = values
+            else:
+                out[into] = values
         return out
 
     def features(self, names: Sequence[str] | None = None, rows: npt.ArrayLike | None = None) -> Features:
@@ -209,7 +210,7 @@ class StoreReading:
         of = wanted // self.header.shard_items
         for number in np.unique(of):
             into = np.flatnonzero(of == number)
-            inside = wanted[into] - self.header.span(int(number))[0]
+            inside: Any = wanted[into] - self.header.span(int(number))[0]
             first = int(inside[0])
             if np.array_equal(inside, np.arange(first, first + len(inside))):  # one piece, which need not be gathered
                 inside = slice(first, first + len(inside))

@@ -53,7 +53,7 @@ class StoreRows(Sequence[Array]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, index: Any) -> Array:
+    def __getitem__(self, index: Any) -> Array:  # type: ignore[override]
         """One row for a number, ``[k, ...]`` for a slice, a mask or a list of numbers."""
         try:
             chosen = self.places[index]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from ...models.errors import InnerjudgeError
 from ..arrays import Array
@@ -40,7 +41,8 @@ def write_shard(
     place: Place, number: int, features: Features, dtype: str
 ) -> tuple[dict[str, Any], dict[str, Rounding]]:
     """Write the arrays of ``features``; its size and SHA-256, and what rounding did to each readout."""
-    tensors, rounding = {}, {}
+    tensors: dict[str, Tensor] = {}
+    rounding: dict[str, Rounding] = {}
     for name, array in features.arrays.items():
         more, rounding[name] = encode(name, _layers_first(array), dtype)
         tensors |= more
@@ -79,7 +81,7 @@ class OpenShard:
                 first = file.read(8)
             if len(first) < 8 or struct.unpack("<Q", first)[0] > _HEADER_LIMIT:
                 raise ValueError("its header is cut off or too long")
-            self._file = safe_open(path, framework="pt")
+            self._file: Any = safe_open(path, framework="pt")
             self._names = set(self._file.keys())
             for name, shape in entry.shapes.items():
                 held = tuple(self._file.get_slice(name).get_shape())
