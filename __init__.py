@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .experiments.passes import Passes
+    from .experiments.plugin.engine import EngineJudge
+    from .experiments.plugin.judge import Judge
     from .experiments.streaming import fit_stream
     from .experiments.views import read
     from .extraction.features import Features
@@ -47,10 +49,12 @@ _PUBLIC = {
     "CLUE": ("probes", "CLUE"),
     "Choice": ("models", "Choice"),
     "DifferenceOfMeans": ("probes", "DifferenceOfMeans"),
+    "EngineJudge": ("experiments.plugin.engine", "EngineJudge"),
     "EScore": ("probes", "EScore"),
     "Features": ("extraction", "Features"),
     "InnerjudgeError": ("models", "InnerjudgeError"),
     "BaseJudge": ("probes", "BaseJudge"),
+    "Judge": ("experiments.plugin.judge", "Judge"),
     "LAGER": ("probes", "LAGER"),
     "LanguageModel": ("models.loading", "LanguageModel"),
     "Length": ("probes", "Length"),
@@ -83,8 +87,10 @@ __all__ = [
     "Choice",
     "DifferenceOfMeans",
     "EScore",
+    "EngineJudge",
     "Features",
     "InnerjudgeError",
+    "Judge",
     "LanguageModel",
     "Length",
     "LetterLogits",

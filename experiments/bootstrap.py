@@ -68,8 +68,8 @@ def cluster_bootstrap(
     """Percentile interval of a figure, resampling questions with replacement.
 
     Args:
-        statistic: A metric of :mod:`.metrics` or :mod:`.reranking` (fast: all resamples at once), or any callable
-            ``(rows, draws) -> float | None`` (slow: once a resample).
+        statistic: A metric of :mod:`.metrics` or :mod:`.selection.reranking` (fast: all resamples at once), or any
+            callable ``(rows, draws) -> float | None`` (slow: once a resample).
         groups: Question of each row, length ``n``.
         n_resamples: How many resamples.
         seed: Of the resamples; the same seed and number of questions give the same resamples.

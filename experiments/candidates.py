@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import numpy as np
-
 from ..models.items import Trace
 from .answers import normalise
-from .bootstrap import draw_counts
 from .outcome import Outcome
-from .reranking import accuracy_against_n
 from .results import Curve
-from .rules import Rule
-from .statistic import Floats
+from .selection.reranking import accuracy_against_n, interval
+from .selection.rules import Rule
 
 _RESAMPLES = 500
 
@@ -41,21 +37,14 @@ def candidate_curves(outcomes: Sequence[Outcome], items: Sequence[Trace], *, see
     curves = []
     for label, rule, scores in lines:
         found = accuracy_against_n(answers, scores, correct, groups, rule=rule, seed=seed)
-        low, high = _interval(found.each, seed)
+        low, high = interval(found.each, n_resamples=_RESAMPLES, seed=seed)
         curves.append(
             Curve(
                 label=label,
                 x=tuple(range(1, len(found.accuracy) + 1)),
                 y=tuple(float(a) for a in found.accuracy),
-                low=low,
-                high=high,
+                low=tuple(low.tolist()),
+                high=tuple(high.tolist()),
             )
         )
     return tuple(curves)
-
-
-def _interval(each: Floats, seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """95 % percentile interval of every point, questions resampled: ``[questions, n_max]`` -> two of ``n_max``."""
-    counts = draw_counts(len(each), n_resamples=_RESAMPLES, seed=seed)
-    low, high = np.quantile(counts @ each / len(each), (0.025, 0.975), axis=0)
-    return tuple(float(v) for v in low), tuple(float(v) for v in high)

@@ -14,6 +14,7 @@ from rich.table import Table
 from ..models.errors import InnerjudgeError
 from . import cli_options as o
 from .cli_model import load_quietly, make_passes
+from .cli_select import register_select
 from .cli_steps import register_steps
 from .cli_study import register_study
 from .cli_sweep import register_sweep
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 errors = Console(stderr=True)
 register_steps(app)
+register_select(app)
 register_study(app)
 register_sweep(app)
 

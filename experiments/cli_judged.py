@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from rich.console import Console
 
 from ..models.errors import InnerjudgeError
 from . import cli_options as o
-from .cli_model import load_quietly, make_passes
+from .cli_model import load_quietly, quieten
 
 if TYPE_CHECKING:
     from ..models.items import Item
+    from .plugin.judge import Judge
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
 _OF_A_MODEL = ("model", "device", "dtype", "revision", "batch_size", "candidates", "reasoning_tokens")
@@ -27,7 +28,7 @@ class Source:
 
     features: Path | None
     data: str | None
-    model: str
+    model: str | None
     device: str
     dtype: str
     revision: str | None
@@ -35,7 +36,7 @@ class Source:
     seed: int
     batch_size: int
     candidates: int
-    reasoning_tokens: int
+    reasoning_tokens: int | None
 
 
 def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> Callable[..., None]:
@@ -47,7 +48,7 @@ def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> 
         out: o.OutFile,
         features: o.SomeFeatures = None,
         data: o.SomeData = None,
-        model: o.Model = "reference",
+        model: o.ModelOfJudge = None,
         limit: o.Limit = None,
         seed: o.Seed = 0,
         batch_size: o.BatchSize = 16,
@@ -55,7 +56,7 @@ def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> 
         dtype: o.Dtype = "auto",
         revision: o.Revision = None,
         candidates: o.Candidates = 8,
-        reasoning_tokens: o.ReasoningTokens = 128,
+        reasoning_tokens: o.TokensOfJudge = None,
     ) -> None:
         if (features is None) == (data is None):
             raise InnerjudgeError(
@@ -101,12 +102,14 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
     from .jobs import items_of, read_job
     from .jsonl import read_items
     from .outputs import require_room
+    from .plugin.hub import find_folder
     from .progress import shown
     from .rankings import require_rankable
-    from .scoring import asked_alike, require_model, score_features, score_items
+    from .scoring import score_features, score_items
 
     require_room(out)
-    judge, made = saved.load(judge_folder)
+    folder = find_folder(judge_folder, None)
+    judge, made = saved.load(folder)
     if source.features is not None:
         from ..extraction.features import Features
 
@@ -123,15 +126,29 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
     if to_rank:
         require_rankable(found.kind)
     saved.require_kind(made, found.kind, made.scale, f"--data {source.data}")
-    scale = "{}-{}".format(*made.scale)
-    if "reasoned" in judge.needs and not source.reasoning_tokens:
+    if "reasoned" in judge.needs and source.reasoning_tokens == 0:
         raise InnerjudgeError(
             f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
             "expected at least 1: leave the option out"
         )
-    lm = load_quietly(source.model, source.device, source.dtype, source.revision)
-    require_model(judge, lm)
+    whole = _with_model(folder, source)
     with shown(Console(stderr=True)) as steps:
-        passes = asked_alike(judge, make_passes(source.batch_size, scale, source.reasoning_tokens, steps))
-        items = items_of(lm, found, candidates=source.candidates, seed=source.seed, passes=passes)
-        return items, score_items(lm, judge, items, out, data=found.name, name=made.name, passes=passes)
+        whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
+        if source.reasoning_tokens is not None:
+            whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
+        items = items_of(whole.lm, found, candidates=source.candidates, seed=source.seed, passes=whole.passes)
+        return items, score_items(whole, items, out, data=found.name)
+
+
+def _with_model(folder: Path, source: Source) -> Judge:
+    """The judge with the model that was typed, else with its own."""
+    quieten()
+    from .plugin.judge import Judge
+
+    if source.model is not None:
+        return Judge.load(folder, lm=load_quietly(source.model, source.device, source.dtype, source.revision))
+    if source.revision is not None:
+        raise InnerjudgeError(
+            f"given --revision {source.revision} without --model, expected both: the judge's own model has its revision"
+        )
+    return Judge.load(folder, device=source.device, dtype=source.dtype)

@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 
 
 def load_quietly(name: str, device: str, dtype: str, revision: str | None) -> LanguageModel:
-    """:func:`innerjudge.load` without the notes and bars of transformers, which would fight with ours."""
+    """:func:`innerjudge.load` without the notes and bars of transformers."""
+    quieten()
+    from ..models.loading import load
+
+    return load(name, device=device, dtype=dtype, revision=revision)
+
+
+def quieten() -> None:
+    """Silence the notes and bars of transformers and of the hub, which would fight with ours."""
     # Before transformers is imported: it reads the variable once, and its bars would fight with ours.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    from ..models.loading import load
-
     logging.set_verbosity_error()
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()
-    return load(name, device=device, dtype=dtype, revision=revision)
 
 
 def make_passes(

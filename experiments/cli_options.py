@@ -35,6 +35,12 @@ Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=Fals
 OneData = Annotated[str, typer.Option("--data", help=_DATA, show_default=False)]
 SomeData = Annotated[str | None, typer.Option("--data", help=_DATA, show_default=False)]
 Model = Annotated[str, typer.Option("--model", help="Hub name, local folder, or 'reference' (the built-in model).")]
+ModelOfJudge = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Hub name, local folder, or 'reference'; left out, the model that the judge was fitted on."
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.", file_okay=False, show_default=False)]
 OutFile = Annotated[Path, typer.Option("--out", help="JSONL file to write.", dir_okay=False, show_default=False)]
 Limit = Annotated[
@@ -78,11 +84,22 @@ ReasoningTokens = Annotated[
     int,
     typer.Option("--reasoning-tokens", min=0, help="Most new tokens of a verdict after reasoning; 0 leaves it out."),
 ]
+TokensOfJudge = Annotated[
+    int | None,
+    typer.Option(
+        "--reasoning-tokens",
+        min=0,
+        help="Most new tokens of a verdict after reasoning; left out, as many as the judge was made with.",
+    ),
+]
 FeaturesFolder = Annotated[Path, typer.Option("--features", help="Folder that `extract` wrote.", show_default=False)]
 SomeFeatures = Annotated[
     Path | None, typer.Option("--features", help="Folder that `extract` wrote.", show_default=False)
 ]
-JudgeFolder = Annotated[Path, typer.Option("--judge", help="Folder that `fit` wrote.", show_default=False)]
+JudgeFolder = Annotated[
+    Path,
+    typer.Option("--judge", help="Folder that `fit` or Judge.save wrote, or its name on the hub.", show_default=False),
+]
 
 
 def positions(between: Between) -> tuple[str, str]:
@@ -108,7 +125,7 @@ def bounds(scale: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def share(value: float) -> float:
+def share(value: float, option: str = "--fit-share") -> float:
     """A share of the questions, strictly between 0 and 1.
 
     Example:
@@ -116,5 +133,5 @@ def share(value: float) -> float:
         0.5
     """
     if not 0 < value < 1:
-        raise InnerjudgeError(f"given --fit-share {value:g}, expected more than 0 and less than 1, such as 0.5")
+        raise InnerjudgeError(f"given {option} {value:g}, expected more than 0 and less than 1, such as 0.5")
     return value

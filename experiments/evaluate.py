@@ -14,9 +14,9 @@ from .answers import normalise
 from .bootstrap import Interval, both_scored, cluster_bootstrap, paired_difference
 from .kind_metrics import BOTH_FORMS, TOP_MAJ, concerned, metrics_of
 from .outcome import Outcome
-from .reranking import selection_accuracy
 from .results import ResultRow
-from .rules import Rule
+from .selection.reranking import selection_accuracy
+from .selection.rules import Rule
 
 #: The judge that differences are taken to.
 TEXT = "text"

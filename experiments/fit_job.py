@@ -52,7 +52,15 @@ def fit_job(
         moved, _ = permuted(cast(Sequence[Choice], items), seed=job["seed"])
         turned = (Features.load(features_folder / "permuted"), [item.answer for item in moved])
         parts.append(hash_features(turned[0]))
-    made = Made(name, kind, scale, features=hash_of(parts), limit=limit, seed=seed if limit is not None else 0)
+    made = Made(
+        name,
+        kind,
+        scale,
+        abstain=bool(job.get("abstain", True)),
+        features=hash_of(parts),
+        limit=limit,
+        seed=seed if limit is not None else 0,
+    )
     check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
     if (out / saved.WHOLE).is_file():
         _require_same(judge, made, out)

@@ -16,8 +16,8 @@ from .answers import normalise
 from .correlation import kendall, pearson, spearman
 from .metrics import auroc, within_question_auroc, wqd
 from .outcome import Outcome
-from .reranking import selection_accuracy
-from .rules import Rule
+from .selection.reranking import selection_accuracy
+from .selection.rules import Rule
 from .statistic import Statistic, divide
 
 #: Metrics that need both forms of an item; the others rest on the item as given.

@@ -14,8 +14,8 @@ from sklearn.metrics import roc_auc_score
 
 from .accuracy import accuracy, balanced_accuracy, one_class, pair_accuracy, permutation_accuracy
 from .correlation import kendall, pearson, spearman
-from .reranking import selection_accuracy
-from .rules import Rule
+from .selection.reranking import selection_accuracy
+from .selection.rules import Rule
 from .splits import rows_by_group
 from .statistic import Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length, undefined
 

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from ..models.chat import THINK
 from ..models.errors import InnerjudgeError
 from ..probes import BaseJudge, storage
+from .judge_card import CARD, model_card
 
 _MADE = "made.json"
 #: The file that tells a whole judge; it is written last.
 WHOLE = "judge.json"
 #: What a run that was killed before it may have left.
-BEGUN = frozenset({_MADE, f"{_MADE}.tmp", "judge.safetensors", f"{WHOLE}.tmp"})
+BEGUN = frozenset({_MADE, f"{_MADE}.tmp", CARD, "judge.safetensors", f"{WHOLE}.tmp"})
+#: The model's final norm, where the judge was saved together with its model.
+NORM = "final_norm.safetensors"
+#: Every file of a whole judge.
+FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How a saved judge was made.
+    """How a saved judge was made, and is asked.
 
     Args:
         name: Name on the panel, such as ``"clue-margin"``.
-        kind: Kind of the items that it was fitted on.
+        kind: Kind of the items that it was fitted on; empty where a judge was saved alone, by ``save_judge``.
         scale: Lowest and highest score that ratings were asked for.
+        abstain: Whether choices were asked with "None of the above" and "I don't know".
+        markers: Opening and closing reasoning marker.
+        reasoning_tokens: Most new tokens of a verdict after reasoning.
+        criterion: What plain pairs are rated for; ``None`` for their quality in general.
         features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
         limit: At most so many items were used.
         seed: Of their draw.
@@ -34,18 +44,23 @@ class Made:
 
     name: str
     kind: str
-    scale: tuple[int, int]
+    scale: tuple[int, int] = (1, 5)
+    abstain: bool = True
+    markers: tuple[str, str] = THINK
+    reasoning_tokens: int = 128
+    criterion: str | None = None
     features: str = ""
     limit: int | None = None
     seed: int = 0
 
 
 def save(judge: BaseJudge, made: Made, folder: Path) -> None:
-    """Write ``made.json`` and then the judge, whose header stands for the whole."""
+    """Write ``made.json``, the model card and then the judge, whose header stands for the whole."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{_MADE}.tmp"
     temporary.write_text(json.dumps(asdict(made)), encoding="utf-8")
     temporary.replace(folder / _MADE)
+    (folder / CARD).write_text(model_card(judge, made), encoding="utf-8")
     storage.save(judge, folder)
 
 
@@ -58,12 +73,16 @@ def load(folder: Path) -> tuple[BaseJudge, Made]:
     judge = storage.load(folder)
     path = folder / _MADE
     if not path.is_file():
-        return judge, Made(type(judge).__name__, "", (1, 5))
+        return judge, Made(type(judge).__name__, "")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         low, high = data["scale"]
-        more = {name: data[name] for name in ("features", "limit", "seed") if name in data}
-        return judge, Made(str(data["name"]), str(data["kind"]), (int(low), int(high)), **more)
+        given = {field.name: data[field.name] for field in fields(Made) if field.name in data}
+        given |= {"name": str(data["name"]), "kind": str(data["kind"]), "scale": (int(low), int(high))}
+        if "markers" in data:
+            opening, closing = data["markers"]
+            given["markers"] = (str(opening), str(closing))
+        return judge, Made(**given)
     except (ValueError, TypeError, KeyError):
         raise InnerjudgeError(
             f"given {path}, which is damaged, expected what `innerjudge fit` wrote: fit again"

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..extraction.features import Features
-from ..extraction.provenance import WITHOUT_ABSTAIN, provenance
+from ..extraction.provenance import provenance
 from ..models.errors import InnerjudgeError
 from ..models.items import Item
-from ..models.loading import LanguageModel
 from ..probes import BaseJudge, Verdict
 from .content import hash_features, hash_item, hash_of
 from .jsonl import write_jsonl
 from .outputs import writing
-from .passes import Passes
+from .plugin.judge import Judge
 from .saved import identity
 from .verdict_rows import verdict_row
-from .views import read
 
 #: Items scored at a time: what a killed run loses at most.
 PART = 128
@@ -58,34 +56,13 @@ def score_features(
     return f"{len(known)} verdicts are in {out}."
 
 
-def require_model(judge: BaseJudge, lm: LanguageModel) -> None:
-    """Refuse a model that the judge was not made for, before anything is run.
-
-    Raises:
-        InnerjudgeError: Names both models.
-    """
-    if judge.provenance_ is not None:
-        here = replace(provenance(lm), prompt=judge.provenance_.prompt)  # which is asked for, see `asked_alike`
-        judge.provenance_.require(here, type(judge).__name__)
-
-
-def asked_alike(judge: BaseJudge, passes: Passes) -> Passes:
-    """Passes that read what a judge needs, and ask choices as those were asked that it was fitted on."""
-    without = judge.provenance_ is not None and judge.provenance_.prompt == WITHOUT_ABSTAIN
-    return replace(passes, needs=frozenset(judge.needs), abstain=not without)
-
-
-def score_items(
-    lm: LanguageModel, judge: BaseJudge, items: Sequence[Item], out: Path, *, data: str, name: str, passes: Passes
-) -> str:
+def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) -> str:
     """Verdict rows of items into the JSONL file ``out``; a killed run goes on after the whole chunks of ``out.part``.
 
     The first line of ``out.part`` says whose rows these are; those of another judge, model, data or settings are
     refused.
     """
-    require_model(judge, lm)
-    passes = asked_alike(judge, passes)
-    job = _Job(data, name, identity(judge), _source(lm, judge, passes))
+    job = _Job(data, judge.name, identity(judge.judge), _source(judge))
     known = [job.row(item, Verdict(item.id)) for item in items]
     if _is_complete(out, known):
         return f"{out} is complete already."
@@ -95,7 +72,7 @@ def score_items(
         rows = _rows_so_far(part, header)
         for start in range(len(rows), len(items), PART):
             chunk = items[start : start + PART]
-            verdicts = zip(chunk, judge.verdicts(read(lm, chunk, passes)), strict=True)
+            verdicts = zip(chunk, judge.verdicts(chunk, judge.passes.batch_size), strict=True)
             new = [job.row(item, verdict) for item, verdict in verdicts]
             part.parent.mkdir(parents=True, exist_ok=True)
             if not part.is_file():
@@ -122,10 +99,11 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
         ) from None
 
 
-def _source(lm: LanguageModel, judge: BaseJudge, passes: Passes) -> str:
+def _source(judge: Judge) -> str:
     """Hash of what an item's verdict depends on beside the item and the judge."""
-    reasoned = passes.reasoning_tokens if "reasoned" in judge.needs else None
-    how = [provenance(lm).binding(), passes.scale, passes.prompt, passes.markers, reasoned]
+    passes = judge.passes
+    reasoned = passes.reasoning_tokens if "reasoned" in judge.judge.needs else None
+    how = [provenance(judge.lm).binding(), passes.scale, passes.prompt, passes.markers, reasoned]
     return hash_of([json.dumps(how, sort_keys=True)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import transformers
@@ -14,9 +15,20 @@ from .errors import InnerjudgeError
 
 #: Name that stands for the small model that comes with the package.
 REFERENCE = "reference"
+_REFERENCE_FOLDER = Path(__file__).parent / "reference" / "weights"
 
 #: Seconds in which the hub must answer before a checkpoint is looked for on this machine only.
 HUB_PATIENCE = 5.0
+
+
+def source_of(name: str) -> str:
+    """Where transformers finds a model: the built-in one in its folder, others under their own name.
+
+    Example:
+        >>> source_of("you/model")
+        'you/model'
+    """
+    return str(_REFERENCE_FOLDER) if name == REFERENCE else name
 
 
 def require_causal(source: str, name: str, revision: str | None) -> None:

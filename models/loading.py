@@ -6,21 +6,18 @@ import hashlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
-from .checkpoint import REFERENCE, one_line, read_tokenizer, read_weights, require_causal
+from .checkpoint import one_line, read_tokenizer, read_weights, require_causal, source_of
 from .errors import InnerjudgeError
 from .inputs import find_sides
 from .observation import input_device, probe_ids
 from .offloading import stored
 from .unwrapping import eagerly, unwrap
-
-_REFERENCE_FOLDER = Path(__file__).parent / "reference" / "weights"
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ def load(
         >>> lm.anatomy.n_blocks >= 6
         True
     """
-    source = str(_REFERENCE_FOLDER) if name == REFERENCE else name
+    source = source_of(name)
     require_causal(source, name, revision)
     model = read_weights(source, name, revision, dtype, options)
     if "device_map" not in options:

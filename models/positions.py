@@ -58,6 +58,9 @@ def encode_trace(
         end of the prompt; the closing one is the first after it. A response that closes a block which neither opened
         (written for a template that opens one) reasons from its beginning: ``reasoning_start`` is ``prompt_end``.
     """
+    broken = not_unicode(trace.prompt, trace.response)
+    if broken:
+        return unreadable(trace.id, trace.group, broken)
     stored: list[int] = list(trace.extra.get("response_ids") or ())
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
     response = decoded(tokenizer, stored) if replayed else trace.response
@@ -100,8 +103,12 @@ def encode_prompt(
         overlaps each option line, newline included). Reasoned: position ``prompt_end``.
 
     Raises:
-        UnreadableError: If a verdict label is not one token in this context; the message says which.
+        UnreadableError: If a verdict label is not one token in this context; the message says which. Text that is no
+            Unicode is no error: the item then lacks every position.
     """
+    broken = not_unicode(prompt.user)
+    if broken:
+        return unreadable(item_id, group, broken)
     rendered = render(tokenizer, prompt.user, thinking=reasoned, markers=markers)
     if reasoned:
         ids, _ = _tokens(tokenizer, rendered.text)
@@ -135,6 +142,21 @@ def unreadable(item_id: str, group: str, reason: str) -> Encoded:
         {'*': 'given 30 options'}
     """
     return Encoded(id=item_id, group=group, ids=(), positions={}, missing={"*": reason})
+
+
+def not_unicode(*texts: str) -> str | None:
+    r"""Why no tokenizer can read one of the texts: half of a surrogate pair, as broken JSON or UTF-8 leaves it.
+
+    Example:
+        >>> not_unicode("well", "bro\ud800ken")
+        "half of a surrogate pair ('\\ud800') is no Unicode text"
+    """
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            return f"half of a surrogate pair ({text[error.start]!a}) is no Unicode text"
+    return None
 
 
 def _tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, ...], list[Span]]:

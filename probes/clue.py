@@ -149,6 +149,11 @@ class CLUE(LearningJudge):
             found[at : at + _SLICE] = np.mean(apart, axis=-1).T
         return found
 
+    def rows_read(self, total: int) -> frozenset[int]:
+        """Every block once, the last one as ``last`` says; ``h[0]`` with ``embedding``."""
+        top = total - 2
+        return frozenset(range(0 if self.embedding else 1, top)) | {top + 1 if self.last == "normed" else top}
+
     def _scores(self, features: Features) -> Scores:
         fail, success = self.distances(features).T
         return np.asarray(-success if self.score == "success" else fail - success)
@@ -173,8 +178,7 @@ class CLUE(LearningJudge):
     def _deltas(self, features: Features, at: int) -> Floats:
         """Deltas ``[<= 256, L, D]`` in float64 of the items from ``at`` on."""
         start, end = (features[name] for name in self.needs)
-        top = start.shape[1] - 2
-        rows = [*([0] if self.embedding else []), *range(1, top), top + 1 if self.last == "normed" else top]
+        rows = sorted(self.rows_read(start.shape[1]))
         return end[at : at + _SLICE, rows].astype(np.float64) - start[at : at + _SLICE, rows]
 
     def _sums(self, part: Features, right: Bools, weights: Floats) -> tuple[Floats, Floats]:

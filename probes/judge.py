@@ -59,6 +59,10 @@ class BaseJudge(Parameters, ABC):
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         """One label an item from its scores; ``None`` where the judge has scores only."""
 
+    def rows_read(self, total: int) -> frozenset[int]:
+        """Rows of hidden states ``[n, total, D]`` that the judge looks at; all of them where it does not say."""
+        return frozenset(range(total))
+
     def _unreadable(self, features: Features) -> dict[str, str]:
         """Item id -> reason, for items whose features are there but say nothing (a text without a verdict)."""
         return {}

@@ -64,6 +64,10 @@ class Linear(LearningJudge):
             return np.concatenate(states, axis=-1)
         return states[-1] - states[0]
 
+    def rows_read(self, total: int) -> frozenset[int]:
+        """The one row."""
+        return frozenset({self.row % total})
+
     def _scores(self, features: Features) -> Scores:
         return np.asarray(self._vectors(features) @ self.coef_ + self.intercept_)
 

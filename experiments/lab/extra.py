@@ -1,4 +1,4 @@
-"""Libraries of the extra ``[lab]``, which the core does without."""
+"""Libraries of the extras, which the core does without."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Any
 from ...models.errors import InnerjudgeError
 
 
-def require(module: str) -> Any:
+def require(module: str, extra: str = "lab") -> Any:
     """The module, or an error that says how to install it.
+
+    Args:
+        module: Its name.
+        extra: The extra that it comes with.
 
     Raises:
         InnerjudgeError: If it is not installed.
@@ -22,6 +26,6 @@ def require(module: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise InnerjudgeError(
-            f"given an installation without {module} ({error}), expected the extra for studies: "
-            'pip install "innerjudge[lab]"'
+            f"given an installation without {module} ({error}), expected the extra {extra!r}: "
+            f'pip install "innerjudge[{extra}]"'
         ) from None

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from innerjudge.experiments.bootstrap import both_scored, cluster_bootstrap, draw_counts, paired_difference
 from innerjudge.experiments.metrics import accuracy, auroc, within_question_auroc
-from innerjudge.experiments.reranking import selection_accuracy
-from innerjudge.experiments.rules import Rule
+from innerjudge.experiments.selection.reranking import selection_accuracy
+from innerjudge.experiments.selection.rules import Rule
 from innerjudge.experiments.splits import rows_by_group
 from innerjudge.models.errors import InnerjudgeError
 from sklearn.metrics import roc_auc_score

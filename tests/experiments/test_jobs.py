@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge.experiments import jobs, scoring, views
+from innerjudge.experiments.plugin import judge as asking_judge
 from innerjudge.extraction import Features
 
 TRACES = [
@@ -167,7 +168,7 @@ def test_a_cut_score_goes_on(cli, traces: Path, tmp_path: Path, monkeypatch: pyt
     args = ("score", "--judge", tmp_path / "lager", "--data", traces, "--out")
     assert cli(*args, tmp_path / "whole").code == 0
     chunks: list[int] = []
-    read = scoring.read
+    read = views.read
 
     def counted(lm: Any, items: Any, passes: views.Passes) -> Features:
         chunks.append(len(items))
@@ -175,7 +176,7 @@ def test_a_cut_score_goes_on(cli, traces: Path, tmp_path: Path, monkeypatch: pyt
             raise KeyboardInterrupt
         return read(lm, items, passes)
 
-    monkeypatch.setattr(scoring, "read", counted)
+    monkeypatch.setattr(asking_judge, "read", counted)
     assert cli(*args, tmp_path / "cut").code == 130
     assert not (tmp_path / "cut").exists()
     part = tmp_path / "cut.part"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from innerjudge.experiments.kind_metrics import metrics_of
 from innerjudge.experiments.outcome import Outcome
-from innerjudge.experiments.reranking import selection_accuracy
-from innerjudge.experiments.rules import Rule
+from innerjudge.experiments.selection.reranking import selection_accuracy
+from innerjudge.experiments.selection.rules import Rule
 from innerjudge.models.items import Rating, Trace
 from innerjudge.probes import Verdict
 

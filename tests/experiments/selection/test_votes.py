@@ -7,7 +7,7 @@ from math import exp, inf, nan
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from innerjudge.experiments.selection import (
+from innerjudge.experiments.selection.votes import (
     best_of_n,
     majority,
     oracle,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments.reranking import accuracy_against_n, selection_accuracy
-from innerjudge.experiments.rules import RULES, Rule
-from innerjudge.experiments.subsets import credits
+from innerjudge.experiments.selection.reranking import accuracy_against_n, selection_accuracy
+from innerjudge.experiments.selection.rules import RULES, Rule
+from innerjudge.experiments.selection.subsets import credits
 from innerjudge.models.errors import InnerjudgeError
 
 ANSWERS = ["7", "8", "8", "5", "5", "6"]
@@ -67,8 +67,9 @@ drawn = st.lists(
     max_size=6,
 )
 rules = st.builds(
-    Rule, st.sampled_from(["top@1", "majority", "top-maj", "weighted"]), k=st.integers(1, 4),
-    temperature=st.sampled_from([0.0, 0.3, 1.0, inf]),
+    Rule, st.sampled_from(["top@1", "majority", "top-maj", "weighted", "best-of-majority"]), k=st.integers(1, 4),
+    temperature=st.sampled_from([0.0, 0.3, 1.0, inf]), alpha=st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 1.0]),
+    min_count=st.integers(1, 3), reward=st.sampled_from(["max", "mean", "sum"]),
 )  # fmt: skip
 
 

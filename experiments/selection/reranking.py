@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.errors import InnerjudgeError
-from .rules import Rule
-from .selection import Answers, Scores, as_scores
-from .splits import rows_by_group
-from .statistic import Floats, Labels, Statistic, ratio, require_same_length
+from ...models.errors import InnerjudgeError
+from ..bootstrap import draw_counts
+from ..splits import rows_by_group
+from ..statistic import Floats, Labels, Statistic, ratio, require_same_length
+from .rules import READ_SCORES, Rule
 from .subsets import credits
+from .votes import Answers, Scores, as_scores
 
 #: Random orders of a question's candidates over which ties of a vote are averaged.
 ORDERS = 20
-_READ_SCORES = ("top@1", "top-maj", "weighted")
 
 
 def selection_accuracy(
@@ -44,7 +44,7 @@ def selection_accuracy(
     for rows in rows_by_group(groups):
         known = [i for i in rows.tolist() if correct[i] is not None]
         read = as_scores([scores[i] for i in known])
-        if known and not (rule.name in _READ_SCORES and np.isnan(read).all()):
+        if known and not (rule.name in READ_SCORES and np.isnan(read).all()):
             counted[rows[0]] = 1.0
             won[rows[0]] = _expected(rule, [answers[i] for i in known], read, [bool(correct[i]) for i in known])
     any_known = any(c is not None for c in correct)
@@ -134,3 +134,16 @@ def accuracy_against_n(
         for q in kept
     ]
     return Curve(np.mean(curves, axis=0), np.array(curves))
+
+
+def interval(each: Floats, *, n_resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """95 % percentile interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
+
+    Example:
+        >>> low, high = interval(np.array([[0.0, 1.0], [1.0, 1.0]]), n_resamples=200, seed=0)
+        >>> low.tolist(), high.tolist()
+        ([0.0, 1.0], [1.0, 1.0])
+    """
+    counts = draw_counts(len(each), n_resamples=n_resamples, seed=seed)
+    low, high = np.quantile(counts @ each / len(each), (0.025, 0.975), axis=0)
+    return low, high

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import comb
 
+from ..statistic import Floats
 from .rules import Rule
-from .selection import Answers, Scores, as_scores, softmax_weights
-from .statistic import Floats
+from .votes import Answers, Scores, as_scores, softmax_weights
 
 Orders = npt.NDArray[np.intp]
 
@@ -67,6 +67,8 @@ def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArra
         lowest = scores[voting].min(initial=0.0)  # stands for the others, above no voter of the row; masked below
         weights = softmax_weights(np.where(voting, scores, lowest), rule.temperature)
         return _vote(np.where(voting | none, codes, -1), np.where(none, 1.0, np.where(voting, weights, 0.0)))
+    if rule.name == "best-of-majority":
+        return _gated(codes, scores, rule)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "top@1" else rule.k]
     if ranked.shape[1] == 1:
         return ranked[:, 0]
@@ -83,3 +85,34 @@ def _vote(codes: npt.NDArray[np.intp], weights: Floats) -> npt.NDArray[np.intp]:
     sums[:, 0] = -1.0
     mine = np.take_along_axis(sums, codes + 1, axis=1)  # each column's own total
     return np.asarray(np.argmax(mine, axis=1), dtype=np.intp)
+
+
+def _gated(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArray[np.intp]:
+    """Best-of-Majority, see :func:`~.best_of_majority.best_of_majority`, with its best candidate in each row."""
+    count, n = codes.shape
+    kinds = int(codes.max()) + 2  # one more, for -1
+    flat = np.arange(count)[:, None] * kinds + codes + 1
+    known = ~np.isnan(scores)
+
+    def by_answer(weights: Floats | None = None) -> Floats:
+        found = np.bincount(flat.ravel(), None if weights is None else weights.ravel(), minlength=count * kinds)
+        return found.reshape(count, kinds).astype(np.float64)
+
+    given, scored = by_answer(), by_answer(known.astype(np.float64))
+    given[:, 0] = 0
+    passed = (given > 0) & (given / n >= rule.alpha) & (given >= rule.min_count)
+    passed |= ~passed.any(axis=1, keepdims=True) & (given > 0)
+    if rule.reward == "max":
+        reward = np.full(count * kinds, -np.inf)
+        np.maximum.at(reward, flat.ravel(), np.where(known, scores, -np.inf).ravel())
+        reward = reward.reshape(count, kinds)
+    else:
+        reward = by_answer(np.where(known, scores, 0.0))
+        reward = reward / np.maximum(scored, 1) if rule.reward == "mean" else reward
+    reward = np.where(passed & (scored > 0), reward, -np.inf)
+    silent = np.isinf(reward).all(axis=1, keepdims=True)  # no answer that passed is scored: the most frequent one
+    worth = np.where(silent, np.where(passed, given, -np.inf), reward)
+    winner = np.take_along_axis(codes, np.take_along_axis(worth, codes + 1, axis=1).argmax(axis=1)[:, None], axis=1)
+    # Its best candidate; where all answers are unparsable, the best of all of them.
+    unscored_last = np.where(known, scores, -np.finfo(np.float64).max)
+    return np.asarray(np.where(codes == winner, unscored_last, -np.inf).argmax(axis=1), dtype=np.intp)

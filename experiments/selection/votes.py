@@ -7,7 +7,9 @@ conventions:
 * **Unparsable** answers (``None``) never win a vote unless all voters are unparsable.
 * **Ties** go to the candidate, or to the answer whose first candidate comes, first.
 
-Answers are compared as they are: bring them to one spelling with :func:`.answers.normalise` first.
+Answers are compared as they are: bring them to one spelling first, with
+:func:`~innerjudge.experiments.answers.normalise`
+or, where they are mathematics, :func:`~.maths.equal_answers`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError
 
 Answers = Sequence[str | None]
 Scores = Sequence[float | None] | npt.NDArray[np.float64]

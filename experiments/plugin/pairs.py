@@ -1,0 +1,134 @@
+"""From what a caller has (a prompt and a response, a question and its options) to items, or to why it is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...models.errors import InnerjudgeError
+from ...models.items import Choice, Item, Pair, Rating, Trace
+
+#: Kind of a judge -> what it reads. Responses of pairs are read one by one, as rated responses.
+ITEMS: dict[str, type[Item]] = {"trace": Trace, "rating": Rating, "pair": Rating, "choice": Choice}
+
+#: Characters for each token of the context beyond which a text is not even put into tokens (ordinary text has 4 or so).
+MOST_CHARACTERS = 64
+
+
+def is_single(pairs: object) -> bool:
+    """Whether this is one pair or item, and not a list of them.
+
+    Example:
+        >>> is_single(("2+2?", "4")), is_single([("2+2?", "4")]), is_single([])
+        (True, False, False)
+    """
+    if isinstance(pairs, Trace | Rating | Choice | Pair):
+        return True
+    if not isinstance(pairs, list | tuple | np.ndarray) or len(pairs) != 2:
+        return False
+    return isinstance(pairs[0], str) and not isinstance(pairs[1], tuple)  # the latter is a pair behind a stray string
+
+
+def as_list(given: object, what: str) -> list[Any]:
+    """A list of ``what``; a string, which is a sequence too, is refused.
+
+    Raises:
+        InnerjudgeError: If it is no iterable.
+    """
+    if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
+        raise InnerjudgeError(f"given a {type(given).__name__}, expected a list of {what}: write [it] for one")
+    return list(given)
+
+
+def items_of_pairs(
+    pairs: Sequence[Any], kind: str, *, context: int | None, criterion: str | None = None
+) -> tuple[list[Item], list[int], dict[int, str]]:
+    """Items of those entries that can be judged.
+
+    Args:
+        pairs: Items, or pairs ``(prompt, response)``; for ``kind="choice"`` pairs ``(question, options)``.
+        kind: Kind of the judge.
+        context: Most tokens that the model reads; ``None`` where it has no bound.
+        criterion: What ratings are asked for.
+
+    Returns:
+        The items, their places in ``pairs``, and place -> reason for the others.
+
+    Raises:
+        InnerjudgeError: If an entry is an item of another kind.
+
+    Example:
+        >>> items, places, reasons = items_of_pairs([("2+2?", "4"), ("2+2?", None)], "trace", context=None)
+        >>> items[0].response, places, reasons
+        ('4', [0], {1: 'the response is a NoneType, not a string'})
+    """
+    items: list[Item] = []
+    places: list[int] = []
+    reasons: dict[int, str] = {}
+    made = _MAKERS[ITEMS[kind]]
+    for place, pair in enumerate(pairs):
+        if isinstance(pair, Trace | Rating | Choice | Pair):
+            if not isinstance(pair, ITEMS[kind]):
+                raise InnerjudgeError(
+                    f"given a {type(pair).__name__} for a judge of {kind} items, expected "
+                    f"{ITEMS[kind].__name__} items: name others, or load a judge of such items"
+                )
+            item: Item | str = pair
+        else:
+            item = _made(pair, str(place), made, criterion)
+        reason = item if isinstance(item, str) else _too_long(item, context)
+        if reason is not None:
+            reasons[place] = reason
+        elif not isinstance(item, str):
+            items.append(item)
+            places.append(place)
+    return items, places, reasons
+
+
+_Maker = Callable[[str, str, Any, "str | None"], "Item | str"]
+
+
+def _made(pair: Any, place: str, made: _Maker, criterion: str | None) -> Item | str:
+    if not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
+        return f"given a {type(pair).__name__}, expected a pair of two strings"
+    first, second = pair
+    if not isinstance(first, str):
+        return f"the prompt is a {type(first).__name__}, not a string"
+    return made(place, first, second, criterion)
+
+
+def _trace(place: str, prompt: str, response: Any, _criterion: str | None) -> Item | str:
+    if not isinstance(response, str):
+        return f"the response is a {type(response).__name__}, not a string"
+    return Trace(question_id=place, candidate_id="", prompt=prompt, response=response)
+
+
+def _rating(place: str, prompt: str, response: Any, criterion: str | None) -> Item | str:
+    if not isinstance(response, str):
+        return f"the response is a {type(response).__name__}, not a string"
+    return Rating(item_id=place, prompt=prompt, response=response, criterion=criterion)
+
+
+def _choice(place: str, question: str, options: Any, _criterion: str | None) -> Item | str:
+    if isinstance(options, str) or not isinstance(options, Sequence | np.ndarray):
+        return f"the options are a {type(options).__name__}, not a list of strings"
+    odd = next((k for k, option in enumerate(options) if not isinstance(option, str)), None)
+    if odd is not None:
+        return f"option {odd} is a {type(options[odd]).__name__}, not a string"
+    return Choice(question_id=place, question=question, options=tuple(options))
+
+
+_MAKERS: dict[type[Item], _Maker] = {Trace: _trace, Rating: _rating, Choice: _choice}
+
+
+def _too_long(item: Item, context: int | None) -> str | None:
+    if isinstance(item, Choice):
+        length = len(item.question) + sum(map(len, item.options))
+    else:
+        assert isinstance(item, Trace | Rating)
+        length = len(item.prompt) + len(item.response)
+    if context is None or length <= MOST_CHARACTERS * context:
+        return None
+    return f"{length} characters, far more than the model's context of {context} tokens holds; not cut"

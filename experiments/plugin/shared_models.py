@@ -1,0 +1,63 @@
+"""One loaded model for all judges of it in one process, and whose turn it is to run it."""
+
+from __future__ import annotations
+
+import threading
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from torch import nn
+
+from ...extraction.provenance import Provenance
+from ...models.errors import InnerjudgeError
+from ...models.loading import LanguageModel, load
+
+#: What :func:`~innerjudge.load` takes as the type of weights; other types (quantised weights) come as they are stored.
+_DTYPES = ("float32", "bfloat16", "float16")
+
+_loaded: WeakValueDictionary[tuple[str | None, ...], LanguageModel] = WeakValueDictionary()
+_loading = threading.Lock()
+_turns: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
+_making_turns = threading.Lock()
+
+
+def shared_model(made_with: Provenance, *, device: str = "auto", dtype: str = "auto") -> LanguageModel:
+    """The model behind a provenance, loaded once: it stays in memory as long as something holds it.
+
+    Args:
+        made_with: Names the model and its revision, dtype and attention kernel.
+        device: As in :func:`~innerjudge.load`.
+        dtype: ``"auto"`` is that of the provenance.
+
+    Raises:
+        InnerjudgeError: If the model cannot be loaded from where it was then.
+    """
+    wanted = dtype if dtype != "auto" or made_with.dtype not in _DTYPES else made_with.dtype
+    key = (made_with.model, made_with.revision, made_with.attention, device, wanted)
+    with _loading:  # a second thread that wants it waits for the first, and does not load it again
+        found = _loaded.get(key)
+        if found is None:
+            try:
+                found = load(
+                    made_with.model,
+                    device=device,
+                    dtype=wanted,
+                    revision=made_with.revision,
+                    attn_implementation=made_with.attention,
+                )
+            except InnerjudgeError as error:
+                raise InnerjudgeError(
+                    f"given a judge of the model {made_with.model!r}, which cannot be loaded ({error}): where it has "
+                    "moved, load it and pass it as lm"
+                ) from error
+            _loaded[key] = found
+        return found
+
+
+def turn(lm: LanguageModel) -> threading.RLock:
+    """The lock of a model: one thread at a time runs it.
+
+    Threads side by side would not be faster (they share the device) but would hold a batch each, and writing text
+    swaps the generation config of the model while it runs.
+    """
+    with _making_turns:
+        return _turns.setdefault(lm.model, threading.RLock())

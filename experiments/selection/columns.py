@@ -1,0 +1,179 @@
+"""Candidates as columns, read from JSONL: any score, its answers, what is known of them, and what they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ...models.errors import InnerjudgeError
+from ..answers import normalise
+from ..jsonl import read_records
+from ..records import Record, describe
+from .maths import equal_answers
+
+Spelling = Literal["plain", "maths", "exact"]
+_SCORE = "score"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Candidates of all questions, one entry each.
+
+    Args:
+        questions: Question of each candidate.
+        candidates: Its id within the question.
+        answers: Its final answer in one spelling; ``None`` where there is none.
+        scores: Its score; ``None`` where it is unscored.
+        correct: Whether it is right; ``None`` where unknown.
+        tokens: Tokens that it took to write; ``None`` where unknown.
+        seconds: Seconds, likewise.
+    """
+
+    questions: tuple[str, ...]
+    candidates: tuple[str, ...]
+    answers: tuple[str | None, ...]
+    scores: tuple[float | None, ...]
+    correct: tuple[bool | None, ...]
+    tokens: tuple[float | None, ...]
+    seconds: tuple[float | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    def take(self, rows: Sequence[int]) -> Columns:
+        """The candidates at ``rows``, in that order."""
+        return Columns(**{f.name: tuple(getattr(self, f.name)[k] for k in rows) for f in fields(self)})
+
+    def with_answers(self, spelling: Spelling) -> Columns:
+        """Answers in one spelling a question: ``"plain"`` (numbers, letters, words), ``"maths"`` or ``"exact"``."""
+        if spelling == "exact":
+            return self
+        if spelling == "plain":
+            return replace(self, answers=tuple(normalise(a) for a in self.answers))
+        spelt: list[str | None] = [None] * len(self)
+        for question in dict.fromkeys(self.questions):  # "5" and "x=5" are one answer to one question
+            rows = [k for k, one in enumerate(self.questions) if one == question]
+            for row, answer in zip(rows, equal_answers([self.answers[row] for row in rows]), strict=True):
+                spelt[row] = answer
+        return replace(self, answers=tuple(spelt))
+
+
+def read_columns(
+    path: str | Path, *, score: str = _SCORE, judge: str | None = None, data: str | Path | None = None
+) -> Columns:
+    """Read candidates from JSONL, one a line.
+
+    Args:
+        path: Rows with ``question_id`` and, where they are there, ``candidate_id`` (else their number within the
+            question), ``answer``, ``correct`` (or ``truth``, as in verdict files), ``tokens``, ``seconds``, and
+            a score.
+        score: The field that holds the score; ``null`` is unscored.
+        judge: Take the rows of this judge only, by their field ``judge``.
+        data: The candidates' own file, for what the rows lack: answers, correctness, ``tokens`` (else the number of
+            ``response_ids``) and ``seconds``. Matched by question and candidate.
+
+    Raises:
+        InnerjudgeError: Names file, line and field: a score that is no number, a candidate that stands twice, rows of
+            several judges, a column that no row has, or rows that ``data`` lacks.
+    """
+    rows = _of_judge(read_records(path), judge, Path(path).name)
+    more = {} if data is None else _by_id(read_records(data))
+    found = _by_id(rows)
+    lacking = [key for key in found if more and key not in more]
+    if lacking:
+        raise InnerjudgeError(
+            f"given {Path(path).name} with candidates that {Path(str(data)).name} lacks (first: question "
+            f"{lacking[0][0]!r}, candidate {lacking[0][1]!r}), expected all of them: name the file that was scored"
+        )
+    if not any(score in row.values for row in rows):
+        raise InnerjudgeError(
+            f"{Path(path).name}: given no field {score!r}, expected a column of scores; there are "
+            f"{', '.join(sorted(rows[0].values))}: name one of them"
+        )
+    both = [_Both(row, more.get(key)) for key, row in found.items()]
+    return Columns(
+        questions=tuple(key[0] for key in found),
+        candidates=tuple(key[1] for key in found),
+        answers=tuple(one.answer() for one in both),
+        scores=tuple(_number(one.row, score) for one in both),
+        correct=tuple(one.correct() for one in both),
+        tokens=tuple(one.tokens() for one in both),
+        seconds=tuple(one.number("seconds") for one in both),
+    )
+
+
+def judges_of(path: str | Path) -> list[str]:
+    """Names of the judges of a verdict file, in order; empty where its rows name none."""
+    return list(dict.fromkeys(str(r.values["judge"]) for r in read_records(path) if r.has("judge")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """A row, and what the candidates' own file has of it."""
+
+    row: Record
+    data: Record | None
+
+    def _source(self, name: str) -> Record | None:
+        return next((r for r in (self.row, self.data) if r is not None and r.has(name)), None)
+
+    def answer(self) -> str | None:
+        source = self._source("answer")
+        if source is None:
+            return None
+        value = source.values["answer"]
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        return (str(value) if plain else source.text("answer")).strip() or None
+
+    def correct(self) -> bool | None:
+        source = self._source("correct")
+        if source is not None:
+            return source.flag("correct")
+        return self.row.flag("truth") if self.row.has("truth") else None
+
+    def number(self, name: str) -> float | None:
+        source = self._source(name)
+        return None if source is None else _number(source, name)
+
+    def tokens(self) -> float | None:
+        source = self._source("response_ids")
+        known = self.number("tokens")
+        return float(len(source.values["response_ids"])) if known is None and source is not None else known
+
+
+def _of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Record]:
+    judges = list(dict.fromkeys(str(row.values["judge"]) for row in rows if row.has("judge")))
+    if judge is None and len(judges) > 1:
+        raise InnerjudgeError(f"{name}: given verdicts of {', '.join(judges)}, expected those of one: name a judge")
+    kept = [row for row in rows if judge is None or row.values.get("judge") == judge]
+    if not kept:
+        raise InnerjudgeError(f"{name}: given the judge {judge!r}, expected one of {', '.join(judges) or 'none'}")
+    return kept
+
+
+def _by_id(rows: Sequence[Record]) -> dict[tuple[str, str], Record]:
+    found: dict[tuple[str, str], Record] = {}
+    counts: dict[str, int] = {}
+    for row in rows:
+        question = row.label("question_id")
+        number = counts[question] = counts.get(question, -1) + 1
+        key = (question, row.label("candidate_id") if row.has("candidate_id") else str(number))
+        if key in found:
+            raise InnerjudgeError(
+                f"{row.where}: given candidate {key[1]!r} of question {question!r}, which stands in "
+                f"{found[key].where}, expected each once: name the judge, or rename one"
+            )
+        found[key] = row
+    return found
+
+
+def _number(row: Record, name: str) -> float | None:
+    value: Any = row.values.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise row.error(name, describe(value), "a number, or null where there is none", "name another column")
+    return float(value)

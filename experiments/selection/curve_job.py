@@ -1,0 +1,191 @@
+"""Curves of scored candidates, from verdict files to a table, plots and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...extraction.provenance import versions
+from ...models.errors import InnerjudgeError
+from ..jsonl import write_jsonl
+from ..outputs import check_new, writing
+from ..spelling import number
+from .columns import Columns, Spelling, judges_of, read_columns
+from .curve_plot import draw
+from .curve_rows import Discrimination, Point, curve_rows, discrimination
+from .rules import Rule
+from .select_job import held_out, temperature_of
+from .states import load_vectors
+
+#: The file that tells a folder of curves.
+ROWS = "curves.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveSettings:
+    """How curves are made.
+
+    Args:
+        judges: Names of judges to show; empty for all.
+        score: The field that holds the score.
+        data: The candidates' own file, for what the rows lack.
+        spelling: When two answers are one.
+        features: Folder of an extraction, for VecCISC.
+        clusters: Its most clusters of one answer.
+        k: How many vote in top-maj.
+        min_count: How many candidates must give an answer in Best-of-Majority.
+        held_out: Share of the questions on which each judge's temperature is chosen; figures are of the others.
+        n_max: Largest number of candidates.
+        n_resamples: Random orders of each question.
+        seed: Of every draw.
+    """
+
+    judges: tuple[str, ...] = ()
+    score: str = "score"
+    data: Path | None = None
+    spelling: Spelling = "plain"
+    features: Path | None = None
+    clusters: int = 2
+    k: int = 4
+    min_count: int = 2
+    held_out: float = 0.1
+    n_max: int | None = None
+    n_resamples: int = 100
+    seed: int = 0
+
+
+def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: str) -> str:
+    """Write ``curves.jsonl``, ``curves.md``, ``curves.png``; where costs are known, ``tokens.png``, ``seconds.png``.
+
+    Raises:
+        InnerjudgeError: If the files cannot be read or disagree on the candidates, nothing is known to be right or
+            wrong, or ``out`` holds other files.
+    """
+    check_new(out, ours=ROWS)
+    judges = _judges(files, how)
+    first = next(iter(judges.values()))
+    vectors = None if how.features is None else load_vectors(how.features, first)
+    held = held_out(first, how.held_out, seed=how.seed)
+    chosen = {name: temperature_of(columns, held) for name, columns in judges.items()}
+    rest = [k for k, question in enumerate(first.questions) if question not in held]
+    shown = {name: columns.take(rest) for name, columns in judges.items()}
+    rules = {
+        name: (
+            Rule("top@1"),
+            Rule("top-maj", k=how.k),
+            Rule("weighted", temperature=chosen[name]),
+            Rule("best-of-majority", min_count=how.min_count),
+        )
+        for name in judges
+    }
+    points = curve_rows(
+        shown,
+        rules,
+        vectors=None if vectors is None else vectors[rest],
+        clusters=how.clusters,
+        n_max=how.n_max,
+        n_resamples=how.n_resamples,
+        seed=how.seed,
+    )
+    found = [discrimination(name, columns, seed=how.seed) for name, columns in shown.items()]
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        text = _markdown(points, found, chosen, len(held), how, command)
+        (out / "curves.md").write_text(text, encoding="utf-8")
+        for against, name in (("n", "curves"), ("tokens", "tokens"), ("seconds", "seconds")):
+            figure = draw(points, against=against)
+            if figure is not None:
+                figure.savefig(out / f"{name}.png", dpi=150)
+        write_jsonl(out / ROWS, [_row(point) for point in points] + [_said(one) for one in found])
+    return text
+
+
+def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
+    judges: dict[str, Columns] = {}
+    for path in files:
+        for name in judges_of(path) or [None]:
+            named = name or path.stem
+            if how.judges and named not in how.judges:
+                continue
+            if named in judges:
+                raise InnerjudgeError(f"given {path.name} with the judge {named!r} again, expected each once")
+            judges[named] = read_columns(path, score=how.score, judge=name, data=how.data).with_answers(how.spelling)
+    if not judges:
+        raise InnerjudgeError(f"given --judge {', '.join(how.judges)}, of whom no file holds verdicts: check the names")
+    first_name, first = next(iter(judges.items()))
+    return {name: _alike(name, columns, first_name, first) for name, columns in judges.items()}
+
+
+def _alike(name: str, columns: Columns, first_name: str, first: Columns) -> Columns:
+    """The rows of one judge in the order of another's."""
+    places = {key: k for k, key in enumerate(zip(columns.questions, columns.candidates, strict=True))}
+    wanted = list(zip(first.questions, first.candidates, strict=True))
+    odd = next(iter(set(places).symmetric_difference(wanted)), None)
+    if odd is not None:
+        raise InnerjudgeError(
+            f"given candidate {odd[1]!r} of question {odd[0]!r} in one of {first_name} and {name} only, expected the "
+            "same candidates of all judges: score the same file with each"
+        )
+    return columns.take([places[key] for key in wanted])
+
+
+def _row(point: Point) -> dict[str, Any]:
+    return asdict(point) | {"judge": point.judge or None}
+
+
+def _said(one: Discrimination) -> dict[str, Any]:
+    named = {"within_question_pairs": one.pooled, "within_question_auroc": one.per_question}
+    figures = {name: {k: v for k, v in asdict(i).items() if k != "skipped"} for name, i in named.items()}
+    return {"judge": one.judge, "unscored": one.unscored} | figures
+
+
+def _markdown(
+    points: Sequence[Point],
+    found: Sequence[Discrimination],
+    chosen: dict[str, float],
+    n_held: int,
+    how: CurveSettings,
+    command: str,
+) -> str:
+    largest = max(point.n for point in points)
+    shown = [n for n in sorted({point.n for point in points}) if n & (n - 1) == 0 or n == largest]
+    heads = ["rule", "judge", *(f"N = {n}" for n in shown), f"minus majority at {largest}", "judge calls", "tokens"]
+    lines = ["# Accuracy against the number of candidates", "", *_line(heads), "| --- " * len(heads) + "|"]
+    for rule, judge in dict.fromkeys((point.rule, point.judge) for point in points):
+        at = {point.n: point for point in points if (point.rule, point.judge) == (rule, judge)}
+        last = at[largest]
+        cells = [f"{number(at[n].accuracy)} [{number(at[n].low)}, {number(at[n].high)}]" for n in shown]
+        gap = f"{last.minus_majority:+.2f} [{last.minus_low:+.2f}, {last.minus_high:+.2f}]"
+        cost = "-" if last.tokens is None else f"{last.tokens:.0f}"
+        lines += _line([rule, judge or "-", *cells, gap if rule != "majority" else "-", f"{last.calls:.1f}", cost])
+    lines += ["", "# Within-question discrimination", ""]
+    lines += _line(["judge", "pairs pooled over questions", "mean over questions", "unscored", "temperature"])
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for one in found:
+        cells = [_figure(one.pooled), _figure(one.per_question), str(one.unscored), f"{chosen[one.judge]:.3g}"]
+        lines += _line([one.judge, *cells])
+    made = ", ".join(f"{name} {found}" for name, found in versions())
+    lines += ["", f"Of {points[0].questions} questions; the temperature of each judge's weighted vote was chosen on "]
+    lines[-1] += (
+        f"{n_held} others. Accuracy is expected over {how.n_resamples} random orders of a question's candidates; "
+    )
+    lines[-1] += (
+        "brackets are 95 % intervals, questions resampled; judge calls and tokens (those of the candidates) are "
+    )
+    lines[-1] += f"a question, at N = {largest}."
+    lines += ["", f"Written by `{command}` (seed {how.seed}; {made})."]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> list[str]:
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"]
+
+
+def _figure(found: Any) -> str:
+    if found.value is None:
+        return f"- ({found.reason})"
+    if found.low is None:
+        return number(found.value)
+    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"

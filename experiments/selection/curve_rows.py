@@ -1,0 +1,208 @@
+"""Accuracy against the number of candidates, and what it costs, for every rule and judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...models.errors import InnerjudgeError
+from ..bootstrap import Interval, cluster_bootstrap
+from ..metrics import within_question_auroc, wqd
+from ..splits import rows_by_group
+from ..statistic import Floats
+from .columns import Columns
+from .representatives import Vectors, representatives
+from .reranking import accuracy_against_n, interval
+from .rules import READ_SCORES, Rule
+from .votes import weighted_vote
+
+#: Random orders of a question's candidates behind VecCISC, which clusters each subset of each order anew.
+ORDERS = 20
+_NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One rule with one judge on ``n`` candidates a question.
+
+    Args:
+        judge: Name of the judge; empty for rules that read no scores.
+        rule: Name of the rule.
+        n: Candidates a question.
+        accuracy: Expected share of questions whose pick is right, over random subsets.
+        low: Lower end of its 95 % interval, questions resampled.
+        high: Upper end.
+        minus_majority: Accuracy minus that of the majority vote.
+        minus_low: Lower end of its paired interval.
+        minus_high: Upper end.
+        calls: Calls of the judge a question.
+        tokens: Tokens of the candidates a question; ``None`` where unknown.
+        seconds: Seconds, likewise.
+        questions: How many questions it is the mean of.
+    """
+
+    judge: str
+    rule: str
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    minus_majority: float
+    minus_low: float
+    minus_high: float
+    calls: float
+    tokens: float | None
+    seconds: float | None
+    questions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discrimination:
+    """Within-question discrimination of one judge.
+
+    Args:
+        judge: Its name.
+        pooled: Share of (right, wrong) pairs of one question that the right one wins, pairs pooled as in CISC.
+        per_question: The mean of that share over questions, each weighing the same.
+        unscored: Candidates without a score.
+    """
+
+    judge: str
+    pooled: Interval
+    per_question: Interval
+    unscored: int
+
+
+def curve_rows(
+    judges: Mapping[str, Columns],
+    rules: Mapping[str, Sequence[Rule]],
+    *,
+    vectors: Vectors | None = None,
+    clusters: int = 2,
+    n_max: int | None = None,
+    n_resamples: int = 100,
+    seed: int = 0,
+) -> list[Point]:
+    """Points of every judge and rule, those without a judge first.
+
+    Args:
+        judges: Name -> the same candidates, in the same order, with that judge's scores.
+        rules: Name of a judge -> its rules, whose temperatures may be the judge's own.
+        vectors: ``[n, D]``: adds VecCISC (agglomerative) to every judge that has a ``"weighted"`` rule.
+        clusters: Its most clusters of one answer.
+        n_max: Largest ``n``; default the fewest candidates that a question has. Questions with fewer are left out.
+        n_resamples: Random orders of each question.
+        seed: Of the orders and of the bootstrap.
+
+    Raises:
+        InnerjudgeError: If no question has ``n_max`` candidates of known correctness.
+    """
+    first = next(iter(judges.values()))
+    groups = [g for g in (_known(rows.tolist(), first) for rows in rows_by_group(first.questions)) if g]
+    largest = n_max if n_max is not None else min((len(g) for g in groups), default=0)
+    kept = [g for g in groups if len(g) >= max(largest, 1)]
+    if not kept or largest < 1:
+        raise InnerjudgeError(
+            f"given at most {max((len(g) for g in groups), default=0)} candidates of known correctness a question, "
+            f"expected a question with {max(largest, 1)}: name a file with 'correct', or lower --n-max"
+        )
+
+    def each(columns: Columns, rule: Rule) -> Floats:
+        return accuracy_against_n(
+            columns.answers, columns.scores, columns.correct, columns.questions,
+            rule=rule, n_max=largest, n_resamples=n_resamples, seed=seed,
+        ).each  # fmt: skip
+
+    sizes = np.arange(1, largest + 1)
+    costs = _mean_of(first.tokens, kept), _mean_of(first.seconds, kept)
+    majority = each(first, Rule("majority"))
+    points: list[Point] = []
+
+    def add(judge: str, rule: str, credit: Floats, at: Sequence[int], calls: Floats) -> None:
+        low, high = interval(credit, n_resamples=1000, seed=seed)
+        gap = credit - majority[:, np.array(at) - 1]
+        gap_low, gap_high = interval(gap, n_resamples=1000, seed=seed)
+        for k, n in enumerate(at):
+            points.append(
+                Point(
+                    judge=judge, rule=rule, n=int(n), accuracy=float(credit[:, k].mean()), low=float(low[k]),
+                    high=float(high[k]), minus_majority=float(gap[:, k].mean()), minus_low=float(gap_low[k]),
+                    minus_high=float(gap_high[k]), calls=float(calls[k]),
+                    tokens=None if costs[0] is None else float(costs[0] * n),
+                    seconds=None if costs[1] is None else float(costs[1] * n), questions=len(credit),
+                )
+            )  # fmt: skip
+
+    for name in ("mean", "majority", "oracle"):
+        add(_NOBODY, label(Rule(name)), each(first, Rule(name)), sizes.tolist(), np.zeros(largest))
+    for judge, columns in judges.items():
+        for rule in rules[judge]:
+            calls = sizes.astype(np.float64) if rule.name in READ_SCORES else np.zeros(largest)
+            add(judge, label(rule), each(columns, rule), sizes.tolist(), calls)
+        weighted = next((rule for rule in rules[judge] if rule.name == "weighted"), None)
+        if vectors is not None and weighted is not None:
+            at = [n for n in sizes.tolist() if n & (n - 1) == 0 or n == largest]
+            credit, calls = _vec_cisc(columns, vectors, kept, at, weighted.temperature, clusters, seed)
+            add(judge, "vec-cisc", credit, at, calls)
+    return points
+
+
+def label(rule: Rule) -> str:
+    """Name of a rule on a curve.
+
+    Example:
+        >>> label(Rule("top@1")), label(Rule("mean")), label(Rule("top-maj", k=2))
+        ('best-of-n', 'random', 'top-maj@2')
+    """
+    return {"top@1": "best-of-n", "mean": "random"}.get(rule.name, str(rule))
+
+
+def discrimination(judge: str, columns: Columns, *, n_resamples: int = 1000, seed: int = 0) -> Discrimination:
+    """Within-question discrimination of a judge, pooled and per question, with intervals."""
+    given = (list(columns.correct), list(columns.scores), columns.questions)
+    found = [
+        cluster_bootstrap(metric(*given), columns.questions, n_resamples=n_resamples, seed=seed)
+        for metric in (wqd, within_question_auroc)
+    ]
+    unscored = sum(score is None for score in columns.scores)
+    return Discrimination(judge=judge, pooled=found[0], per_question=found[1], unscored=unscored)
+
+
+def _known(rows: Sequence[int], columns: Columns) -> list[int]:
+    return [k for k in rows if columns.correct[k] is not None]
+
+
+def _mean_of(values: Sequence[float | None], groups: Sequence[Sequence[int]]) -> float | None:
+    """Mean over questions of their mean; ``None`` where one is unknown: half a sum would look cheap."""
+    known = [[values[k] for k in rows] for rows in groups]
+    if any(value is None for one in known for value in one):
+        return None
+    return float(np.mean([np.mean(np.array(one, dtype=np.float64)) for one in known]))
+
+
+def _vec_cisc(
+    columns: Columns,
+    vectors: Vectors,
+    groups: Sequence[Sequence[int]],
+    at: Sequence[int],
+    temperature: float,
+    clusters: int,
+    seed: int,
+) -> tuple[Floats, Floats]:
+    """Credit ``[questions, points]`` and mean calls of the judge ``[points]``."""
+    rng = np.random.default_rng(seed)
+    credit, calls = np.zeros((len(groups), len(at))), np.zeros(len(at))
+    for row, rows in enumerate(groups):
+        for _ in range(ORDERS):
+            order = rng.permutation(rows)
+            for k, n in enumerate(at):
+                some = order[:n].tolist()
+                answers = [columns.answers[i] for i in some]
+                chosen = set(representatives(answers, vectors[some], clusters=clusters, method="agglomerative"))
+                scores = [columns.scores[i] if j in chosen else None for j, i in enumerate(some)]
+                picked = some[weighted_vote(answers, scores, temperature=temperature)]
+                credit[row, k] += bool(columns.correct[picked]) / ORDERS
+                calls[k] += len(chosen) / ORDERS / len(groups)
+    return credit, calls

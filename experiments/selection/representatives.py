@@ -1,0 +1,140 @@
+"""VecCISC: traces of one answer that think alike are judged once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from ...models.errors import InnerjudgeError
+from .votes import Answers, as_scores, weighted_vote
+
+METHODS = ("kmeans", "agglomerative")
+Vectors = npt.NDArray[np.floating]
+
+
+def representatives(
+    answers: Answers, vectors: Vectors, *, clusters: int, method: str = "kmeans", seed: int = 0
+) -> list[int]:
+    """One candidate of each cluster of each answer: the one whose vector points most nearly to the cluster's mean.
+
+    Candidates are grouped by answer first; each group is put into ``min(clusters, its size)`` clusters (fewer where
+    vectors are equal). Candidates with unparsable answers stand for nothing and are left out.
+
+    Args:
+        answers: Final answers, ``[n]``.
+        vectors: A vector a candidate, ``[n, D]``, such as the hidden state at the response's end.
+        clusters: Most clusters of one answer.
+        method: ``"kmeans"`` or ``"agglomerative"`` (Ward).
+        seed: Of k-means.
+
+    Returns:
+        Their places, in order. Of equal distances the first; a vector of zeros counts as at right angles to all.
+
+    Raises:
+        InnerjudgeError: If there are not as many vectors as answers, one is not finite, or a parameter is unknown.
+
+    Source:
+        VecCISC: group by answer, cluster within it, keep the trace of least cosine distance to the centre.
+
+    Example:
+        >>> states = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [1.0, 0.0]])
+        >>> representatives(["7", "7", "7", "8"], states, clusters=2)
+        [0, 2, 3]
+    """
+    if method not in METHODS or clusters < 1:
+        raise InnerjudgeError(
+            f"given clusters={clusters} and method={method!r}, expected at least 1 and one of {', '.join(METHODS)}"
+        )
+    points = np.asarray(vectors, dtype=np.float64)
+    if points.ndim != 2 or len(points) != len(answers) or not np.isfinite(points).all():
+        raise InnerjudgeError(
+            f"given vectors of shape {points.shape} for {len(answers)} answers, expected ({len(answers)}, width), all "
+            "finite"
+        )
+    kept: list[int] = []
+    for answer in dict.fromkeys(a for a in answers if a is not None):
+        rows = np.array([k for k, one in enumerate(answers) if one == answer], dtype=np.intp)
+        labels = _labels(points[rows], clusters, method, seed)
+        for label in np.unique(labels):
+            members = rows[labels == label]
+            kept.append(int(members[_nearest(points[members])]))
+    return sorted(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Represented:
+    """What VecCISC picked, and what it spent.
+
+    Args:
+        pick: The candidate.
+        scored: The candidates that were scored.
+        saved: How many calls of the judge that saved, of one a candidate.
+    """
+
+    pick: int
+    scored: tuple[int, ...]
+    saved: int
+
+
+def vec_cisc(
+    answers: Answers,
+    vectors: Vectors,
+    score: Callable[[list[int]], Sequence[float | None]],
+    *,
+    clusters: int,
+    method: str = "kmeans",
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> Represented:
+    """Weighted vote (:func:`~.votes.weighted_vote`) of the representatives alone; nobody else is scored.
+
+    The vote counts representatives and not candidates, so that an answer's frequency counts only up to ``clusters``.
+
+    Args:
+        answers: Final answers, ``[n]``, ``n >= 1``.
+        vectors: A vector a candidate, ``[n, D]``.
+        score: Called once, with the places of the representatives; returns a score each, ``None`` where there is none.
+        clusters: Most clusters of one answer.
+        method: ``"kmeans"`` or ``"agglomerative"``.
+        temperature: Of the vote.
+        seed: Of k-means.
+
+    Example:
+        >>> states = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [1.0, 0.0]])
+        >>> vec_cisc(["7", "7", "7", "8"], states, lambda rows: [0.5] * len(rows), clusters=1)
+        Represented(pick=1, scored=(1, 3), saved=2)
+    """
+    rows = representatives(answers, vectors, clusters=clusters, method=method, seed=seed)
+    said = as_scores(score(rows)) if rows else np.zeros(0)
+    if len(said) != len(rows):
+        raise InnerjudgeError(f"given {len(said)} scores for {len(rows)} representatives, expected one each")
+    scores: list[float | None] = [None] * len(answers)
+    for row, one in zip(rows, said.tolist(), strict=True):
+        scores[row] = one
+    return Represented(weighted_vote(answers, scores, temperature=temperature), tuple(rows), len(answers) - len(rows))
+
+
+def _labels(points: Vectors, clusters: int, method: str, seed: int) -> npt.NDArray[np.intp]:
+    distinct = len(np.unique(points, axis=0))
+    if min(clusters, distinct) == 1:
+        return np.zeros(len(points), dtype=np.intp)
+    if clusters >= len(points):
+        return np.arange(len(points))
+    if method == "agglomerative":
+        return np.asarray(AgglomerativeClustering(n_clusters=clusters).fit_predict(points))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # equal vectors: fewer clusters are found, as documented
+        return np.asarray(KMeans(n_clusters=clusters, n_init=10, random_state=seed).fit_predict(points))
+
+
+def _nearest(points: Vectors) -> int:
+    centre = points.mean(axis=0)
+    sizes = np.linalg.norm(points, axis=1) * np.linalg.norm(centre)
+    cosine = np.divide(points @ centre, sizes, out=np.zeros(len(points)), where=sizes > 0)
+    return int(np.argmax(cosine >= cosine.max() - 1e-12))  # equal up to rounding: the first

@@ -1,0 +1,211 @@
+"""Hidden states from elsewhere, such as an inference engine, as features.
+
+An engine gives, for each text, states of all tokens ``[tokens, layers, width]`` and the ids of those tokens. What it
+calls the last layer is either the raw output of the last block (vLLM) or that behind the final norm (Hugging Face's
+``hidden_states[-1]``); features hold both, so one is computed from the other, or refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+
+from ..models.errors import InnerjudgeError
+from ..models.final_norm import FinalNorm
+from ..models.positions import Encoded
+from .arrays import Array
+from .features import Features
+from .provenance import Provenance
+from .readouts import HiddenStates
+
+Last = Literal["raw", "normed", "detect"]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenStates:
+    """States of one text.
+
+    Args:
+        ids: Ids of its tokens, ``[T]``.
+        states: ``[T, layers, D]``.
+    """
+
+    ids: tuple[int, ...]
+    states: npt.NDArray[Any]
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.states)
+        if len(shape) != 3 or shape[0] != len(self.ids):
+            raise InnerjudgeError(
+                f"given states of shape {shape} for {len(self.ids)} token ids, expected (tokens, layers, width)"
+            )
+
+
+def read_vllm(path: str | Path) -> GivenStates:
+    """States that vLLM's ``extract_hidden_states`` wrote: safetensors with ``hidden_states`` and ``token_ids``.
+
+    Its layers are those of ``eagle_aux_hidden_state_layer_ids`` in the order given there: ``0`` is what enters the
+    first block, ``num_hidden_layers`` what leaves the last one, raw.
+
+    Raises:
+        InnerjudgeError: If the file cannot be read or holds something else.
+    """
+    try:
+        with safe_open(path, "pt") as file:  # numpy has no bfloat16
+            ids, states = file.get_tensor("token_ids"), file.get_tensor("hidden_states")
+    except (OSError, SafetensorError) as error:
+        raise InnerjudgeError(
+            f"given {str(path)!r}, expected a safetensors file with hidden_states and token_ids, as vLLM's "
+            f"extract_hidden_states writes it ({error})"
+        ) from None
+    return GivenStates(tuple(ids.flatten().tolist()), states.to(torch.float32).numpy())
+
+
+def features_of_states(
+    items: Sequence[Encoded],
+    given: Sequence[GivenStates],
+    readouts: Sequence[HiddenStates],
+    *,
+    layers: Sequence[int],
+    n_blocks: int,
+    provenance: Provenance,
+    last: Last,
+    final_norm: FinalNorm | None = None,
+    rows: Set[int] | None = None,
+) -> Features:
+    """Features as :func:`~.run.extract` returns them, from states that were computed elsewhere.
+
+    Args:
+        items: Encoded items: their tokens and positions.
+        given: The states of each, from a pass over exactly these tokens.
+        readouts: Positions to keep.
+        layers: Which ``h[l]`` the layers are, ``0..n_blocks``, in the order of axis 1.
+        n_blocks: ``L`` of the model.
+        provenance: Of the features: of the model that the engine ran.
+        last: What the layer ``n_blocks`` holds: ``"raw"``, ``"normed"``, or ``"detect"`` by ``final_norm``. Where the
+            norm is at hand, what is said is checked against it.
+        final_norm: Of the model; makes the final-normed row from a raw one.
+        rows: Rows of ``h[0..L], final-normed`` that will be read; ``None`` for all. The others may be zero.
+
+    Returns:
+        Arrays ``[n, L + 2, D]``. An item whose tokens are not those that the engine read is missing, with the reason.
+
+    Raises:
+        InnerjudgeError: If a row that will be read cannot be had, the norm convention is not as said, or sizes differ.
+
+    Example:
+        >>> from innerjudge.extraction import Provenance
+        >>> item = Encoded(id="a", group="a", ids=(5, 6), positions={"score": (1,)})
+        >>> states = np.array([[[1.0, 1.0], [2.0, 2.0]], [[3.0, 3.0], [4.0, 4.0]]])  # 2 tokens, h[0] and h[1], width 2
+        >>> found = features_of_states([item], [GivenStates((5, 6), states)], [HiddenStates("score")], layers=[0, 1],
+        ...     n_blocks=1, provenance=Provenance("m", None, "f", "", "", ""), last="raw",
+        ...     final_norm=FinalNorm(np.ones(2), np.zeros(2), 0.0, centred=False))
+        >>> found["hidden/score"][0].tolist()
+        [[3.0, 3.0], [4.0, 4.0], [1.0, 1.0]]
+    """
+    width = _checked(items, given, layers, n_blocks)
+    kept = [k for k, item in enumerate(items) if _reason(item, given[k]) is None]
+    tops = [given[k].states[:, layers.index(n_blocks)] for k in kept] if n_blocks in layers else []
+    held = _convention(tops, last, final_norm)
+    available = set(layers) - {n_blocks}
+    if n_blocks in layers:
+        available |= {n_blocks + 1} if held == "normed" else {n_blocks}
+    if held == "raw" and n_blocks in layers and final_norm is not None:
+        available.add(n_blocks + 1)
+    lacking = sorted((set(range(n_blocks + 2)) if rows is None else set(rows)) - available)
+    if lacking:
+        raise InnerjudgeError(_lacking(lacking, layers, n_blocks, held))
+    arrays: dict[str, Array] = {}
+    missing: dict[str, dict[str, str]] = {}
+    for readout in readouts:
+        array = np.zeros((len(items), n_blocks + 2, width), dtype=np.float32)
+        reasons: dict[str, str] = {}
+        for k, item in enumerate(items):
+            reason = _reason(item, given[k], readout.position)
+            if reason is not None:
+                reasons[item.id] = reason
+                continue
+            token = given[k].states[item.positions[readout.position][0]]
+            for place, layer in enumerate(layers):
+                array[k, layer + (layer == n_blocks and held == "normed")] = token[place]
+            if held == "raw" and n_blocks in layers and final_norm is not None:
+                array[k, n_blocks + 1] = final_norm(token[layers.index(n_blocks)])
+        arrays[readout.name] = array
+        if reasons:
+            missing[readout.name] = reasons
+    return Features(
+        ids=tuple(item.id for item in items),
+        groups=tuple(item.group for item in items),
+        provenance=provenance,
+        arrays=arrays,
+        missing=missing,
+    )
+
+
+def _checked(items: Sequence[Encoded], given: Sequence[GivenStates], layers: Sequence[int], n_blocks: int) -> int:
+    """The width of the states."""
+    widths = {one.states.shape[2] for one in given}
+    depths = {one.states.shape[1] for one in given}
+    if len(items) != len(given) or len(widths) != 1 or depths != {len(layers)}:
+        raise InnerjudgeError(
+            f"given {len(given)} states of {sorted(depths)} layers and width {sorted(widths)} for {len(items)} items "
+            f"and layers {list(layers)}, expected one an item, all of {len(layers)} layers and one width"
+        )
+    if len(set(layers)) < len(layers) or not set(layers) <= set(range(n_blocks + 1)):
+        raise InnerjudgeError(
+            f"given layers {list(layers)} of a model of {n_blocks} blocks, expected each once, from 0 (what enters the "
+            f"first block) to {n_blocks}"
+        )
+    return widths.pop()
+
+
+def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | None) -> str:
+    """``"raw"`` or ``"normed"``: as said, and as the states look where the norm is at hand to tell."""
+    if last not in ("raw", "normed", "detect"):
+        raise InnerjudgeError(f"given last={last!r}, expected 'raw', 'normed' or 'detect'")
+    if norm is None or not tops:
+        if last == "detect" and tops:
+            raise InnerjudgeError(
+                "given last='detect' without the model's final norm, expected it, or what the last layer holds: say "
+                "last='raw' (vLLM) or last='normed' (Hugging Face)"
+            )
+        return "raw" if last == "detect" else last
+    looks = "normed" if norm.is_normed(np.concatenate(tops)) else "raw"
+    if last not in ("detect", looks):
+        raise InnerjudgeError(
+            f"given states whose last layer is said to be {last}, but looks {looks} beside the model's final norm, "
+            f"expected last={looks!r}, or states of this model: check what the engine wrote"
+        )
+    return looks
+
+
+def _reason(item: Encoded, given: GivenStates, position: str | None = None) -> str | None:
+    if "*" in item.missing:
+        return item.missing["*"]
+    if item.ids != given.ids:
+        pairs = zip(item.ids, given.ids, strict=False)
+        at = next((k for k, (one, other) in enumerate(pairs) if one != other), min(len(item.ids), len(given.ids)))
+        return f"the engine read other tokens ({len(given.ids)}, not {len(item.ids)}; the first that differs is {at})"
+    if position is not None and position not in item.positions:
+        return item.missing.get(position, f"no position {position!r}")
+    if position is not None and not np.isfinite(given.states[item.positions[position][0]]).all():
+        return "the engine wrote infinite values or NaN"
+    return None
+
+
+def _lacking(rows: Sequence[int], layers: Sequence[int], n_blocks: int, held: str) -> str:
+    names = {n_blocks: "the raw output of the last block", n_blocks + 1: "the final-normed state"}
+    wanted = ", ".join(names.get(row, f"h[{row}]") for row in rows)
+    do = "let the engine write those layers"
+    if n_blocks + 1 in rows and n_blocks in layers and held == "raw":
+        do = "pass the model's final norm"
+    elif n_blocks in rows and held == "normed":
+        do = "no norm can be undone: let the engine write the last layer before its norm"
+    return f"given layers {list(layers)}, the last of them {held}, expected also {wanted}, which the judge reads: {do}"

@@ -1,0 +1,124 @@
+"""A model's final norm as plain numbers, for states that come without the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from .errors import InnerjudgeError
+from .loading import LanguageModel
+
+Floats = npt.NDArray[np.float64]
+#: How far the mean square of a normed state, its weights divided out, may be from 1 (bfloat16 rounds).
+_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinalNorm:
+    """``weight * (x - mean) / sqrt(variance + eps) + bias``, or without the mean (RMS norm).
+
+    Args:
+        weight: ``[D]``.
+        bias: ``[D]``.
+        eps: Added under the root.
+        centred: Whether the mean is taken out first (layer norm).
+
+    Example:
+        >>> norm = FinalNorm(np.ones(2), np.zeros(2), 0.0, centred=False)
+        >>> norm(np.array([[3.0, 3.0]])).tolist()
+        [[1.0, 1.0]]
+    """
+
+    weight: Floats
+    bias: Floats
+    eps: float
+    centred: bool
+
+    def __call__(self, states: npt.NDArray[Any]) -> Floats:
+        """Normed states, ``[..., D]``."""
+        x = np.asarray(states, dtype=np.float64)
+        x = x - x.mean(axis=-1, keepdims=True) if self.centred else x
+        return np.asarray(self.weight * x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + self.eps) + self.bias)
+
+    def is_normed(self, states: npt.NDArray[Any]) -> bool:
+        """Whether all finite states ``[n, D]`` look as this norm leaves them: unit mean square behind its weights.
+
+        Example:
+            >>> norm = FinalNorm(np.array([2.0, 1.0]), np.zeros(2), 1e-6, centred=False)
+            >>> raw = np.array([[30.0, 10.0], [5.0, -9.0]])
+            >>> norm.is_normed(raw), norm.is_normed(norm(raw))
+            (False, True)
+        """
+        finite = np.isfinite(states).all(axis=-1)
+        if not finite.any():
+            return False
+        heavy = np.abs(self.weight) > 1e-3 * np.abs(self.weight).max()  # the others tell nothing
+        x = (np.asarray(states, dtype=np.float64)[finite][:, heavy] - self.bias[heavy]) / self.weight[heavy]
+        return bool(np.abs((x**2).mean(axis=-1) - 1).max() < _TOLERANCE)
+
+    def save(self, path: Path) -> None:
+        """Write it as safetensors."""
+        how = {"eps": repr(self.eps), "centred": repr(self.centred)}
+        save_file({"weight": self.weight, "bias": self.bias}, path, metadata=how)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Inverse of :meth:`save`.
+
+        Raises:
+            InnerjudgeError: If the file is damaged.
+        """
+        try:
+            with safe_open(path, "numpy") as file:
+                how = file.metadata()
+                weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
+                return cls(weight, bias, float(how["eps"]), how["centred"] == "True")
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            raise InnerjudgeError(
+                f"given {path}, which is damaged ({error}), expected what Judge.save wrote: save the judge again"
+            ) from None
+
+
+@torch.inference_mode()
+def find_final_norm(lm: LanguageModel) -> FinalNorm | None:
+    """The final norm of a model as numbers, found by probing it; ``None`` where it is of another form.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> find_final_norm(load("reference")).centred
+        False
+    """
+    a = lm.anatomy
+    rng = np.random.default_rng(0)
+
+    def run(states: Floats) -> Floats:
+        given = torch.from_numpy(states).to(lm.device, lm.model.dtype)
+        return np.asarray(a.normed(given[:, None]).squeeze(1).float().cpu().numpy(), dtype=np.float64)
+
+    width = a.width
+    bias = run(np.zeros((1, width)))[0]
+    if bias.shape != (width,) or not np.isfinite(bias).all():
+        return None
+    probes = rng.normal(size=(8, width)) * np.array([1e3] * 4 + [1.0] * 2 + [1e-2] * 2)[:, None]
+    probes = torch.from_numpy(probes).to(lm.model.dtype).double().numpy()  # as the model will read them
+    answers = run(probes)
+    shift = run(np.repeat(np.array([[1e3]]), width, axis=1))[0]  # a constant is what a mean takes out
+    centred = bool(np.abs(shift - bias).max() < 0.1 * np.abs(answers - bias).max())
+    plain = FinalNorm(np.ones(width), np.zeros(width), 0.0, centred)
+    big, small = slice(0, 4), slice(6, 8)
+    unit = plain(probes[big])
+    weight = np.asarray(((answers[big] - bias) * unit).sum(axis=0) / (unit**2).sum(axis=0))  # least squares
+    x = probes[small] - (probes[small].mean(axis=-1, keepdims=True) if centred else 0.0)
+    share = ((answers[small] - bias) * weight * x).sum(axis=-1) / np.maximum(((weight * x) ** 2).sum(axis=-1), 1e-300)
+    eps = float(np.mean(1 / np.maximum(share, 1e-300) ** 2 - (x**2).mean(axis=-1)))
+    found = FinalNorm(weight, bias, max(eps, 0.0), centred)
+    close = 2e-2 if lm.model.dtype in (torch.float16, torch.bfloat16) else 1e-3
+    apart = np.abs(found(probes) - answers).max(axis=-1)
+    return found if (apart <= close * np.abs(answers).max(axis=-1)).all() else None
