@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .experiments.best_of import sample_and_judge
     from .experiments.passes import Passes
     from .experiments.plugin.engine import EngineJudge
     from .experiments.plugin.judge import Judge
@@ -75,6 +76,7 @@ _PUBLIC = {
     "load": ("models.loading", "load"),
     "load_judge": ("probes.storage", "load"),
     "read": ("experiments.views", "read"),
+    "sample_and_judge": ("experiments.best_of", "sample_and_judge"),
     "save_judge": ("probes.storage", "save"),
     "wrap": ("models.loading", "wrap"),
 }
@@ -110,6 +112,7 @@ __all__ = [
     "load",
     "load_judge",
     "read",
+    "sample_and_judge",
     "save_judge",
     "wrap",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``innerjudge compare``, ``models``, and the commands of the modules beside this one."""
+"""The command line: ``innerjudge compare``, ``models``, and the commands of the ``cli_*`` files beside this one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from rich.table import Table
 
 from ..models.errors import InnerjudgeError
 from . import cli_options as o
+from .cli_bench import register_bench
 from .cli_model import load_quietly, make_passes
+from .cli_sample import register_sample
 from .cli_select import register_select
 from .cli_steps import register_steps
 from .cli_study import register_study
@@ -28,9 +30,11 @@ app = typer.Typer(
 )
 errors = Console(stderr=True)
 register_steps(app)
+register_sample(app)
 register_select(app)
 register_study(app)
 register_sweep(app)
+register_bench(app)
 
 
 @app.command()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..extraction.answers import answered
 from ..extraction.generation import complete
 from ..models.items import Trace
 from ..models.loading import LanguageModel
@@ -48,20 +49,17 @@ def sample_traces(
         batch_size=batch_size,
         on_batch=steps("sampling candidates", len(encoded)),
     )
-    right = {p.question_id: p.answer for p in problems}
-    traces = []
-    for trace, one in zip(bare, written, strict=True):
-        if isinstance(one, str):
-            traces.append(replace(trace, extra={"not_sampled": one}))
-            continue
-        answer = final_answer(one.text) if one.finished else None
-        traces.append(
-            replace(
-                trace,
-                response=one.text,
-                answer=answer,
-                correct=answer == right[trace.question_id],
-                extra={"response_ids": list(one.ids), "sampled_by": lm.fingerprint, "finished": one.finished},
-            )
-        )
-    return traces
+    known = {p.question_id: p for p in problems}
+    return [labelled(answered(lm, trace, one), known) for trace, one in zip(bare, written, strict=True)]
+
+
+def labelled(trace: Trace, problems: Mapping[str, Problem]) -> Trace:
+    """A sampled answer with its final answer, and whether that is right, where its problem is known.
+
+    An answer that did not end by itself has none and is wrong; one that was not sampled is neither.
+    """
+    problem = problems.get(trace.question_id)
+    if problem is None or "not_sampled" in trace.extra:
+        return trace
+    answer = final_answer(trace.response) if trace.extra["finished"] else None
+    return replace(trace, answer=answer, correct=answer == problem.answer)

@@ -16,6 +16,7 @@ from ..probes import BaseJudge, Verdict
 from .content import hash_features, hash_item, hash_of
 from .jsonl import write_jsonl
 from .outputs import writing
+from .part_file import PartFile
 from .plugin.judge import Judge
 from .saved import identity
 from .verdict_rows import verdict_row
@@ -66,22 +67,13 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
     known = [job.row(item, Verdict(item.id)) for item in items]
     if _is_complete(out, known):
         return f"{out} is complete already."
-    part = out.with_name(out.name + ".part")
-    header = json.dumps({"job": hash_of(json.dumps(row, sort_keys=True) for row in known)})
     with writing(out):
-        rows = _rows_so_far(part, header)
-        for start in range(len(rows), len(items), PART):
+        part = PartFile(out, hash_of(json.dumps(row, sort_keys=True) for row in known), PART)
+        for start in range(len(part.rows), len(items), PART):
             chunk = items[start : start + PART]
             verdicts = zip(chunk, judge.verdicts(chunk, judge.passes.batch_size), strict=True)
-            new = [job.row(item, verdict) for item, verdict in verdicts]
-            part.parent.mkdir(parents=True, exist_ok=True)
-            if not part.is_file():
-                part.write_text(f"{header}\n", encoding="utf-8")
-            with part.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in new)
-            rows += new
-        write_jsonl(out, rows)
-        part.unlink(missing_ok=True)
+            part.add([job.row(item, verdict) for item, verdict in verdicts])
+        part.finish()
     return f"{len(items)} verdicts are in {out}."
 
 
@@ -140,20 +132,3 @@ def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
 
 def _without(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k not in names} for row in rows]
-
-
-def _rows_so_far(part: Path, header: str) -> list[dict[str, Any]]:
-    """Rows of an earlier run that are whole chunks; a chunk cut short is dropped from the file."""
-    if not part.is_file():
-        return []
-    first, *lines = part.read_text(encoding="utf-8").split("\n")[:-1] or [""]
-    if first and first != header:
-        raise InnerjudgeError(
-            f"given --out {part.with_suffix('')}, begun by another job ({part.name}: other judge, model, data or "
-            f"settings), expected the same job: choose another --out or delete {part.name}"
-        )
-    keep = lines[: len(lines) // PART * PART]
-    temporary = part.with_name(part.name + ".tmp")
-    temporary.write_text("".join(f"{line}\n" for line in (header, *keep)), encoding="utf-8")
-    temporary.replace(part)
-    return [json.loads(line) for line in keep]

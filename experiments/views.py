@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from ..extraction.features import Features
 from ..extraction.generation import generate
+from ..extraction.read_and_write import read_and_write
 from ..extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from ..extraction.run import extract
 from ..models.errors import InnerjudgeError, UnreadableError
@@ -20,6 +21,7 @@ from ..models.loading import LanguageModel
 from ..models.positions import Encoded, encode_prompt, encode_trace, unreadable
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ..probes.judge import BaseJudge
+from ..probes.verdict_text import settled
 from .passes import DIRECT_TOKENS, Passes
 
 _T = TypeVar("_T", Trace, Rating, Choice, Pair)
@@ -155,12 +157,14 @@ def _asked(
 
     Labels that this tokenizer splits leave the logits missing, with the reason; all else of the item is still read.
     """
+    labels: dict[str, tuple[str, ...]] = {}
 
     def encode(item: _T, reasoned: bool) -> Encoded:
         try:
             prompt = ask(item, reasoned)
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
+        labels[item.id] = prompt.labels
         how: Any = {"reasoned": reasoned, "markers": passes.markers}
         try:
             return encode_prompt(lm.tokenizer, item.id, item.group, prompt, **how)
@@ -170,17 +174,36 @@ def _asked(
             bare = encode_prompt(lm.tokenizer, item.id, item.group, replace(prompt, labels=()), **how)
             return replace(bare, missing={**bare.missing, "labels": str(error)})
 
-    readouts: list[Readout] = [LabelLogits(), *more]
+    wanted = [r for r in (LabelLogits(), *more) if passes.wants(*_gives(r))]
     parts = []
     direct = [encode(item, False) for item in items]
-    if passes.wants("labels", *(r.name for r in readouts)):
-        parts.append(_extract(lm, direct, readouts, passes, "asking for verdicts"))
     if passes.wants("direct"):
-        parts.append(_generate(lm, direct, "direct", DIRECT_TOKENS, passes))
+        parts.append(_asked_in_text(lm, direct, [labels.get(item.id, ()) for item in items], wanted, passes))
+    elif wanted:
+        parts.append(_extract(lm, direct, wanted, passes, "asking for verdicts"))
     if passes.wants("reasoned") and passes.reasoning_tokens:
+        advance = passes.steps("writing verdicts (reasoned)", len(items))
+        how: Any = {"batch_size": passes.writing_batch, "on_batch": advance}
         reasoned = [encode(item, True) for item in items]
-        parts.append(_generate(lm, reasoned, "reasoned", passes.reasoning_tokens, passes))
+        parts.append(generate(lm, reasoned, name="reasoned", max_new_tokens=passes.reasoning_tokens, **how))
     return parts
+
+
+def _asked_in_text(
+    lm: LanguageModel,
+    encoded: Sequence[Encoded],
+    labels: Sequence[Sequence[str]],
+    readouts: Sequence[Readout],
+    passes: Passes,
+) -> Features:
+    """The text of each verdict, no longer than it takes to be clear, and the readouts of the same pass."""
+
+    def clear(k: int, text: str) -> bool:
+        return bool(labels[k]) and settled(text, labels[k])
+
+    how: Any = {"name": "direct", "max_new_tokens": DIRECT_TOKENS, "batch_size": passes.writing_batch}
+    how |= {"settled": clear, "on_batch": passes.steps("asking for verdicts", len(encoded))}
+    return read_and_write(lm, encoded, readouts, **how) if readouts else generate(lm, encoded, **how)
 
 
 def _extract(
@@ -188,11 +211,6 @@ def _extract(
 ) -> Features:
     wanted = [r for r in readouts if passes.wants(*_gives(r))]
     return extract(lm, encoded, wanted, batch_size=passes.batch_size, on_batch=passes.steps(what, len(encoded)))
-
-
-def _generate(lm: LanguageModel, encoded: Sequence[Encoded], name: str, tokens: int, passes: Passes) -> Features:
-    advance = passes.steps(f"writing verdicts ({name})", len(encoded))
-    return generate(lm, encoded, name=name, max_new_tokens=tokens, batch_size=passes.writing_batch, on_batch=advance)
 
 
 def _gives(readout: Readout) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def _mask(call: AttentionCall, at: Tensor) -> Tensor:
     if call.mask is None:
         causal = call.extra.get("is_causal")
         causal = getattr(call.module, "is_causal", True) if causal is None else causal
-        seen = torch.arange(call.key.shape[2], device=at.device)[None] <= at[:, None]
+        lent = call.key.shape[2] - call.query.shape[2]  # keys of a prompt before the tokens of the pass
+        seen = torch.arange(call.key.shape[2], device=at.device)[None] <= at[:, None] + lent
         hidden = torch.zeros_like(seen) if not causal else ~seen
         return torch.zeros(seen.shape, device=at.device).masked_fill(hidden, lowest)[:, None, None]
     line: Tensor = _line(call.mask, call, at)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..models.errors import InnerjudgeError
-from ..models.inputs import positions
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
 from .attention import AttentionTap
 from .batching import Batch, PaddingSide, collate
 from .features import Array
+from .prompt_keys import nearest
+from .prompt_pass import Prompt, forward, single_roles
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from .residual import ResidualTap
 
@@ -33,29 +34,44 @@ def run_batch(
     missing: Mapping[str, Mapping[str, str]],
     side: PaddingSide,
     last: int,
+    prompt: Prompt | None = None,
+    write: Callable[[Callable[[], None]], None] | None = None,
 ) -> dict[str, Array]:
     """Name of a readout -> values of the batch; rows in ``missing`` and padding beyond an item's labels are zero.
 
-    Blocks after ``last``, the final norm over all tokens and the head are not run.
+    Blocks after ``last``, the final norm over all tokens and the head are not run, nor is a ``prompt`` run again.
+    With ``write`` they are: it runs the batch and goes on from it, and calls what it is given after the first pass.
     """
-    batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device)
-    single = list(dict.fromkeys(r.position for r in readouts if isinstance(r, HiddenStates | LabelLogits)))
+    skip = 0 if prompt is None else prompt.length
+    batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device, skip=skip)
+    single = single_roles(readouts)
     paired = [r for r in readouts if isinstance(r, QueryKey | AttentionWeights)]
     log_probs = any(isinstance(r, ResponseLogProb) for r in readouts)
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
-    residual = ResidualTap(lm.anatomy, at, last=last, keep_last=log_probs)
-    tap = _attention_tap(lm, items, batch, paired, last) if paired else None
+    residual = ResidualTap(lm.anatomy, at.clamp(min=0), last=last, keep_last=log_probs)
+    tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
     found: dict[str, Tensor] = {}
-    with residual, tap or nullcontext(), lm.uncompiled(), StopAfter(lm.anatomy.stream, last):
-        _forward(lm, batch)
+    with ExitStack() as taps:
+        taps.enter_context(residual)
+        taps.enter_context(tap or nullcontext())
+        taps.enter_context(lm.uncompiled())
+        if write is None:
+            taps.enter_context(StopAfter(lm.anatomy.stream, last))
+            forward(lm, batch, prompt)
+        else:
+            write(taps.close)
     if tap is not None:
         found |= tap.results()
     if single:
         states = residual.states
+        if prompt is not None and prompt.states is not None:
+            place = nearest(prompt.tokens, at + skip).to(states.device)
+            lent = prompt.states[0][:, place].movedim(1, 0)
+            states = torch.where((at < 0).to(states.device)[:, None, :, None], lent, states)
         for readout in readouts:
             if isinstance(readout, HiddenStates):
                 rows = states[:, :, single.index(readout.position)]
-                found[readout.name] = _with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
+                found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
             elif isinstance(readout, LabelLogits):
                 rows = states[:, :, single.index(readout.position)]
                 ids = _padded([item.label_ids for item in items], rows.device)
@@ -67,7 +83,7 @@ def run_batch(
     return {name: value.float().cpu().numpy() for name, value in found.items()}
 
 
-def _with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
+def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     """``h[0..L]`` and the final-normed state; zeros behind it where the stream is wider (parallel streams)."""
     normed = lm.anatomy.normed(rows[:, -1:])
     return torch.cat((rows, pad(normed, (0, rows.shape[-1] - normed.shape[-1]))), dim=1)
@@ -86,6 +102,7 @@ def _attention_tap(
     batch: Batch,
     readouts: Sequence[QueryKey | AttentionWeights],
     last: int,
+    prompt: Prompt | None,
 ) -> AttentionTap:
     roles = {(r.query, r.keys) for r in readouts}
     if len(roles) > 1:
@@ -95,14 +112,8 @@ def _attention_tap(
     query, keys = roles.pop()
     kinds = frozenset(r.name for r in readouts)
     query_at, keys_at = _index(items, query, batch)[:, 0], _index(items, keys, batch)
-    return AttentionTap(lm, query_at, keys_at, kinds=kinds, last=last)
-
-
-def _forward(lm: LanguageModel, batch: Batch) -> None:
-    kwargs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-    if lm.anatomy.position_offset is not None:
-        kwargs["position_ids"] = positions(batch.mask, lm.anatomy.position_offset)
-    lm.model(**kwargs)
+    lent: dict[str, Any] = {} if prompt is None else {"lent": prompt.length, "prompt": prompt.keys}
+    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, **lent)
 
 
 def _index(items: Sequence[Encoded], role: str, batch: Batch) -> Tensor:

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ..models.errors import InnerjudgeError, UnreadableError
+from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from .arrays import Array, put
-from .batching import PaddingSide, by_length
+from .batching import PaddingSide
 from .features import Features, require_unique
-from .one_pass import n_labels, run_batch
+from .one_pass import n_labels
 from .provenance import provenance
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
+from .room import Room
+from .sweep import Sweep
 
 
 def extract(
@@ -24,8 +26,10 @@ def extract(
     readouts: Sequence[Readout],
     *,
     batch_size: int = 8,
+    max_tokens: int | None = None,
     padding_side: PaddingSide = "right",
     last_block: int | None = None,
+    share_prompts: bool = True,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
     """Run the model over ``items`` and keep the readouts.
@@ -34,20 +38,25 @@ def extract(
         lm: The model.
         items: Encoded items; ids must be unique.
         readouts: What to keep; all of them come from the same pass.
-        batch_size: Items a batch. Changes nothing beyond float error (in half precision: the last digits).
+        batch_size: Items a batch, at most. Changes nothing beyond float error (in half precision: the last digits).
+        max_tokens: Tokens a batch, padding included, at most; ``None`` for what suits the device. A batch that does not
+            fit in memory is halved, and so are later ones of texts as long. It changes nothing else.
         padding_side: Side of the padding. Changes nothing beyond float error: a model that would read a padded text
             differently (positions that it counts itself, a recurrence without a mask) is padded on its other side, or
             not at all.
         last_block: Stop after this block, ``1..L``: blocks behind it are not run, and arrays hold rows
             ``h[0..last_block]`` and heads of blocks ``1..last_block`` only, without the final-normed row. ``None`` for
             all.
+        share_prompts: Compute what several texts begin with once, where that pays: their common tokens run in a pass
+            of their own, whose keys and values are lent to the rest of each. Changes nothing beyond float error. A
+            model with which it would is read text by text, with a warning.
         on_batch: Called with the number of items after each batch.
 
     Returns:
         Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
-        ``labels``, their number in each item. An item longer than the model's context is missing in all of them: it is
-        never cut. A readout that this family of models does not give is missing in all items, unless it is the only
-        one.
+        ``labels``, their number in each item. An item longer than the model's context, or that does not fit in memory
+        alone, is missing in all of them: it is never cut. A readout that this family of models does not give is missing
+        in all items, unless it is the only one.
 
     Raises:
         InnerjudgeError: If there are no items or no readouts, none of the readouts can be read in this model, or
@@ -67,7 +76,7 @@ def extract(
     require_unique([item.id for item in items])
     last = _last(lm, readouts, last_block)
     started = time.perf_counter()
-    missing = {r.name: _missing(r, items, lm) for r in readouts}
+    missing = {r.name: lacking(r, items, lm) for r in readouts}
     readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
     if on_batch is not None and len(readable) < len(items):
         on_batch(len(items) - len(readable))
@@ -76,14 +85,14 @@ def extract(
     if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
         arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
     side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
-    for rows in by_length([items[k] for k in readable], batch_size):
-        chosen = [readable[k] for k in rows]
-        batch = [items[k] for k in chosen]
-        for name, values in _readable(lm, batch, given, missing, side, items, last).items():
-            put(arrays, name, values, chosen, len(items))
+    room = Room(lm.device, max_tokens)
+    sweep = Sweep(lm, items, given, missing, side=side, last=last, batch_size=batch_size, room=room)
+    for chosen, values in sweep.run(readable, share=share_prompts):
+        for name, value in values.items():
+            put(arrays, name, value, chosen, len(items))
         if on_batch is not None:
-            on_batch(len(batch))
-    _fill_empty(arrays, readouts, items, lm, last)
+            on_batch(len(chosen))
+    fill_empty(arrays, readouts, items, lm, last)
     seconds = time.perf_counter() - started
     return Features(
         ids=tuple(item.id for item in items),
@@ -109,28 +118,6 @@ def too_long(lm: LanguageModel, length: int) -> str | None:
     if context is None or length <= context:
         return None
     return f"{length} tokens, longer than the model's context of {context}; not cut"
-
-
-def _readable(
-    lm: LanguageModel,
-    batch: Sequence[Encoded],
-    readouts: list[Readout],
-    missing: dict[str, dict[str, str]],
-    side: PaddingSide,
-    items: Sequence[Encoded],
-    last: int,
-) -> dict[str, Array]:
-    """One batch; readouts that the model turns out not to give leave ``readouts`` and are ``missing`` in all items."""
-    while True:
-        try:
-            return run_batch(lm, batch, readouts, missing, side, last)
-        except UnreadableError as error:
-            kept = [r for r in readouts if r.name not in error.readouts]
-            if not kept or len(kept) == len(readouts):
-                raise
-            for name in error.readouts & missing.keys():
-                missing[name] = dict.fromkeys((item.id for item in items), str(error)) | missing[name]
-            readouts[:] = kept
 
 
 def _padding(
@@ -169,7 +156,8 @@ def _roles(readout: Readout) -> tuple[str, ...]:
             return ("prompt_end", "response_end")
 
 
-def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+    """Item id -> why the item has no place to take the readout from."""
     reasons: dict[str, str] = {}
     for item in items:
         long = too_long(lm, len(item.ids))
@@ -185,7 +173,7 @@ def _missing(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> d
     return reasons
 
 
-def _fill_empty(
+def fill_empty(
     arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel, last: int
 ) -> None:
     """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""

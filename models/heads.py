@@ -70,8 +70,8 @@ def find_heads(seen: Observation, stream: Stream) -> tuple[tuple[Heads, ...], ..
     return tuple(found)
 
 
-def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None) -> bool:
-    """Whether the first ``tokens`` keys are those of the tokens; compressed or hashed keys are none.
+def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None, *, lent: int = 0) -> bool:
+    """Whether the first keys are those of the tokens; compressed or hashed keys are none.
 
     More keys than tokens are told apart by the mask: a token sees its own key, and none of a later token.
 
@@ -79,14 +79,15 @@ def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None) -> bo
         call: The attention.
         tokens: How many tokens there are.
         at: The token of each item that is asked about, ``[B]``; ``None`` for all.
+        lent: Keys of tokens before those of the pass.
     """
-    if call.query.shape[-2] != tokens or (call.key is not None and call.key.shape[-2] < tokens):
+    if call.query.shape[-2] != tokens or (call.key is not None and call.key.shape[-2] < lent + tokens):
         return False
-    if call.key is None or call.key.shape[-2] == tokens:
+    if call.key is None or call.key.shape[-2] == lent + tokens:
         return True
     if not isinstance(call.mask, Tensor) or call.mask.ndim != 4:
         return False
-    square = call.mask[..., :tokens, :tokens].expand(call.query.shape[0], -1, -1, -1)[:, 0]
+    square = call.mask[..., :tokens, lent : lent + tokens].expand(call.query.shape[0], -1, -1, -1)[:, 0]
     visible = square if square.dtype == torch.bool else square > torch.finfo(square.dtype).min / 2
     order = torch.arange(tokens, device=visible.device)
     own, later = (order[:, None] == order).expand_as(visible), (order[:, None] < order).expand_as(visible)

@@ -73,7 +73,7 @@ def last_states(model: Any, stream: Stream, ids: Tensor, mask: Tensor, **more: A
     handle = stream.leaves.register_forward_hook(keep)
     try:
         with StopAfter(stream):
-            model(input_ids=ids, attention_mask=mask, use_cache=False, **more)
+            model(**{"input_ids": ids, "attention_mask": mask, "use_cache": False, **more})
     except (TypeError, ValueError, RuntimeError, IndexError, AssertionError):
         return None
     finally:

@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
+from .caching import shares_prompts
 from .checkpoint import one_line, read_tokenizer, read_weights, require_causal, source_of
 from .errors import InnerjudgeError
 from .inputs import find_sides
@@ -49,6 +50,13 @@ class LanguageModel:
         a = self.anatomy
         with self.uncompiled():
             return find_sides(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
+
+    @cached_property
+    def shares_prompts(self) -> bool:
+        """Whether texts with one prompt may share its keys and values; tried on first use."""
+        a = self.anatomy
+        with self.uncompiled():
+            return shares_prompts(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
 
     def uncompiled(self) -> AbstractContextManager[None]:
         """While open, compiled modules of the model run as they are written, so that they can be read."""

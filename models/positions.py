@@ -67,7 +67,7 @@ def encode_trace(
     thinking = replayed or not response or any(marker in response for marker in markers)
     rendered = render(tokenizer, trace.prompt, thinking=thinking, markers=markers)
     prompt = rendered.text
-    if prompt.rstrip().endswith(markers[0]) and response.lstrip().startswith(markers[0]):
+    if not replayed and prompt.rstrip().endswith(markers[0]) and response.lstrip().startswith(markers[0]):
         prompt = prompt.rstrip()[: -len(markers[0])]
     if replayed:
         text = prompt + response

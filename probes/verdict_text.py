@@ -14,6 +14,9 @@ _OPEN, _CLOSE = "<think>", "</think>"
 _MARKS = rf"""[\s*_`"'“{_LEFT}(\[]*+"""  # markdown, quotes and brackets before a verdict
 _BLANK = r"[^\S\n]"
 _WORDS = frozenset({"a", "i", "no"})  # labels that also begin ordinary sentences
+_SHUT = rf"""[*_`"'”{_RIGHT})\]]*+"""
+_STOPPED = rf"{_SHUT}[.;!?](?=\s)"
+_GOES_ON = rf"{_BLANK}+(?!(?:or|and|to|of|out)\b)[^\W_]+(?=[\s.,;!?])"
 
 
 def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) -> int | str:
@@ -88,14 +91,42 @@ def _verdict(labels: tuple[str, ...]) -> re.Pattern[str]:
     # A second label: letters in their own case only, since "B, a pear" holds no second letter.
     other = "|".join(f"(?-i:{re.escape(s)})" if len(s) == 1 else re.escape(s) for s in stripped)
     top = re.escape(labels[-1].strip())
-    shut = rf"""[*_`"'”{_RIGHT})\]]*+"""
     alone = r"(?![^\W_])(?![.,:]\d)(?!\s*%)(?![*_`]+[^\W_])"  # the label ends here, and is no part of a number
-    of = rf"{shut}(?:{_BLANK}*/{_BLANK}*|{_BLANK}+(?:out{_BLANK}+)?of\b{_BLANK}*)"
+    of = rf"{_SHUT}(?:{_BLANK}*/{_BLANK}*|{_BLANK}+(?:out{_BLANK}+)?of\b{_BLANK}*)"
     of_top = rf"{of}{top}{alone}" if labels[-1].strip().isdigit() else r"(?!)"
     word = "" if labels[-1].strip().isdigit() else rf"(?!{_BLANK}+\w)"  # "yes, no mistakes" says yes
     join = rf"(?:[-{_DASHES}~/&+|]|\b(?:or|and|to)\b)+"
     second = rf"{_BLANK}*+{_MARKS}(?:{other})(?![^\W_])"
-    more = rf"{shut}{_BLANK}*+(?:,?{_BLANK}*+{join}{second}|,{second}{word})"
+    more = rf"{_SHUT}{_BLANK}*+(?:,?{_BLANK}*+{join}{second}|,{second}{word})"
     joined = rf"[-{_DASHES}&+'{_RIGHT}~]\w"  # A-level, I'm
     end = rf"(?:{of_top}(?!{more})|(?!{more})(?!{joined})(?!{of}))"
     return re.compile(rf"{_MARKS}(?P<label>{one}){alone}{end}", re.IGNORECASE)
+
+
+def settled(text: str, labels: Sequence[str]) -> bool:
+    r"""Whether a text that opens with its verdict says the same whatever is written after it: :func:`find_verdict`.
+
+    True only where that is certain: behind the label (and marks that close it) the line has ended and the next has
+    begun, or a full stop or the like and a blank follow; or, after a label in its own case that is no word of ordinary
+    sentences, a word that does not join or count. A text without a verdict is never settled, as all of it is shown in
+    the reason.
+
+    Args:
+        text: Tokens written so far, without a cue.
+        labels: Verdict strings, at least one.
+
+    Example:
+        >>> [settled(text, ["1", "2", "3", "4", "5"]) for text in (" 4", " 4\n", " 4\n\nIt", "4. ", "4 or", "4 is ")]
+        [False, False, True, True, False, True]
+    """
+    index = find_verdict(text, labels)
+    if isinstance(index, str):
+        return False
+    label = labels[index].strip()
+    match = _verdict(tuple(labels)).match(text)
+    assert match is not None
+    rest = text[match.end("label") :]
+    if re.match(rf"{_SHUT}{_BLANK}*\n\s*[^\s%]", rest):
+        return True
+    plain = match["label"] == label or len(label) > 1
+    return plain and bool(re.match(_STOPPED if label.casefold() in _WORDS else rf"{_STOPPED}|{_GOES_ON}", rest))

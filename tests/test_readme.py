@@ -20,10 +20,10 @@ def test_python_blocks_run_in_order(
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
-    assert capsys.readouterr().out.count("\n") == 2
+    assert capsys.readouterr().out.count("\n") == 6
     assert (tmp_path / "runs" / "my-judge" / "judge.json").is_file()
 
 
@@ -33,7 +33,7 @@ def test_every_command_and_file_that_it_names_exists() -> None:
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
     fences = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
     typed = {name for language, block in fences if not language for name in re.findall(r"innerjudge +(\w+) ", block)}
-    assert {"compare", "extract", "fit", "score", "rank", "models"} <= typed <= commands
+    assert {"compare", "extract", "fit", "score", "rank", "models", "sample"} <= typed <= commands
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
 

@@ -16,6 +16,7 @@ from ...models.positions import Encoded, encode_prompt, unreadable
 from ...models.prompts import Prompt
 from ...probes import BaseJudge, EScore, TextJudge, Verdict
 from ...probes.scale import Answer
+from ...probes.verdict_text import settled
 from ..lab.table import Row
 from ..passes import DIRECT_TOKENS
 from ..progress import Steps, silent
@@ -129,6 +130,7 @@ def _verdicts(
         name=kind,
         max_new_tokens=manner.reasoning_tokens if reasoned else DIRECT_TOKENS,
         temperature=manner.temperature,
+        settled=None if reasoned else lambda _, text: settled(text, first.labels),
         seed=manner.seed + 7919 * repeat,  # far enough apart that studies with neighbouring seeds share no draw
         batch_size=manner.batch_size,
         on_batch=advance,

@@ -51,22 +51,22 @@ def test_a_judge_scores_alike_on_what_it_asked_for(
 ) -> None:
     """Only the passes that a judge needs are run, and they give it the same verdicts."""
     calls: list[str] = []
-    for name in ("extract", "generate"):
+    for name in ("extract", "generate", "read_and_write"):
         real = getattr(views, name)
         monkeypatch.setattr(
             views, name, lambda *a, _real=real, _name=name, **k: (calls.append(_name), _real(*a, **k))[1]
         )
     everything = read(reference, ITEMS[kind], Passes(reasoning_tokens=4))
     passes = {"trace": 2, "rating": 2, "choice": 1, "pair": 1}[kind]
-    assert calls == ["extract", "generate", "generate"] + ["extract"] * (passes - 1)
+    assert calls == ["read_and_write", "generate"] + ["extract"] * (passes - 1), "verdicts and logits are one pass"
     for name, seat in panel(kind, between=BETWEEN, scale=(1, 5)).items():
         if seat.pointwise or seat.judge.learns:
             continue
         calls.clear()
         part = read(reference, ITEMS[kind], Passes(reasoning_tokens=4), judges=[seat.judge])
         texts = {"direct", "reasoned"}.intersection(seat.judge.needs)
-        assert calls.count("generate") == len(texts), name
-        assert calls.count("extract") == (set(seat.judge.needs) > texts), name
+        assert len(calls) - calls.count("extract") == len(texts), name
+        assert calls.count("extract") == (set(seat.judge.needs) > texts and "direct" not in texts), name
         one, two = seat.judge.verdicts(everything), seat.judge.verdicts(part)
         assert [v.unscored for v in one] == [v.unscored for v in two]
         for a, b in zip(one, two, strict=True):

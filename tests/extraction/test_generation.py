@@ -9,7 +9,8 @@ import pytest
 import torch
 from innerjudge.experiments.sampling import sample_traces
 from innerjudge.extraction import extract
-from innerjudge.extraction.generation import Completion, complete, generate
+from innerjudge.extraction.completion import Completion
+from innerjudge.extraction.generation import complete, generate
 from innerjudge.extraction.readouts import HiddenStates
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace

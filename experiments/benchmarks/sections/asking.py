@@ -1,0 +1,71 @@
+"""Verdicts asked for in text: the logits of the labels and the text, from two readings of the prompts and from one."""
+
+from __future__ import annotations
+
+from ....extraction.generation import generate
+from ....extraction.read_and_write import read_and_write
+from ....extraction.readouts import LabelLogits
+from ....extraction.run import extract
+from ....models.loading import LanguageModel
+from ....models.positions import Encoded, encode_prompt
+from ....models.prompts import rating_prompt
+from ...passes import DIRECT_TOKENS
+from ..section import Run, Section, Variant
+from ..work import Work
+
+
+def _prompts(lm: LanguageModel, quick: bool) -> tuple[Encoded, ...]:
+    n, words = (3, 8) if quick else (8, 40)
+    asked = [rating_prompt(f"Start with {k}.", " Add 5." * words) for k in range(n)]
+    return tuple(encode_prompt(lm.tokenizer, str(k), str(k), one) for k, one in enumerate(asked))
+
+
+def _text(work: Work) -> Run:
+    return lambda: generate(
+        work.lm, work.items, name="direct", max_new_tokens=DIRECT_TOKENS, batch_size=len(work.items)
+    )
+
+
+def _clear_at_once(work: Work) -> Run:
+    """The random model writes no verdict; that its first two tokens were clear is taken for granted here."""
+    written = [0] * len(work.items)
+
+    def clear(k: int, _text: str) -> bool:
+        written[k] += 1
+        return not written[k] % 2
+
+    return lambda: generate(
+        work.lm, work.items, name="direct", max_new_tokens=DIRECT_TOKENS, batch_size=len(work.items), settled=clear
+    )
+
+
+def _twice(work: Work) -> Run:
+    def once() -> object:
+        read = extract(work.lm, work.items, [LabelLogits()], batch_size=len(work.items))
+        how = {"max_new_tokens": DIRECT_TOKENS, "batch_size": len(work.items)}
+        return read.join(generate(work.lm, work.items, name="direct", **how))  # type: ignore[arg-type]
+
+    return once
+
+
+def _at_once(work: Work) -> Run:
+    return lambda: read_and_write(
+        work.lm, work.items, [LabelLogits()], name="direct", max_new_tokens=DIRECT_TOKENS, batch_size=len(work.items)
+    )
+
+
+ASKING = Section(
+    key="asking",
+    title="Verdicts asked for in text",
+    about=(
+        "8 rating prompts; logits of the scores at every block, and the verdict in text, 8 tokens at most. The "
+        "reference reads the prompts twice."
+    ),
+    make_items=_prompts,
+    make_variants=lambda _work: (
+        Variant(name="logits, then text", prepare=_twice, keeps="logits and text of 8 tokens"),
+        Variant(name="innerjudge: both from one reading", prepare=_at_once, keeps="logits and text of 8 tokens"),
+        Variant(name="text alone, 8 tokens", prepare=_text, keeps="text"),
+        Variant(name="text alone, ended where it is clear", prepare=_clear_at_once, keeps="text of 2 tokens"),
+    ),
+)

@@ -1,0 +1,55 @@
+"""TransformerLens: ``run_with_cache`` of a bridge over the same model, all of it and filtered to what is read."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from typing import Any
+
+import torch
+
+from ..section import Run, Variant
+from ..work import Work
+
+#: Hooks that hold what the core readouts take rows of.
+_READ = ("hook_resid_pre", "hook_resid_post", "attn.hook_q", "attn.hook_k", "attn.hook_pattern")
+
+
+def _prepare(work: Work, size: int = 8, *, filtered: bool) -> Run:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    with tempfile.TemporaryDirectory() as folder:
+        copy.copy(work.lm.model).save_pretrained(folder)
+        work.lm.tokenizer.save_pretrained(folder)
+        bridge: Any = TransformerBridge.boot_transformers(
+            folder, device=str(work.lm.device), tokenizer=work.lm.tokenizer, dtype=work.lm.model.dtype
+        )
+    batches = work.batches(size)
+    options = {"names_filter": lambda name: name.endswith(_READ)} if filtered else {}
+
+    @torch.inference_mode()
+    def run() -> list[Any]:
+        kept = []
+        for k, batch in enumerate(batches):
+            _, cache = bridge.run_with_cache(batch.ids, attention_mask=batch.mask, **options)
+            at = work.positions(k * size, size)
+            rows = torch.arange(at.shape[0], device=at.device)[:, None]
+            blocks = range(work.lm.anatomy.n_blocks)
+            kept.append(torch.stack([cache[f"blocks.{n}.hook_resid_post"][rows, at] for n in blocks], dim=1))
+        return kept
+
+    return run
+
+
+EVERYTHING = Variant(
+    name="TransformerLens: run_with_cache, everything",
+    prepare=lambda work: _prepare(work, filtered=False),
+    keeps="every activation",
+    package="transformer_lens",
+)
+FILTERED = Variant(
+    name="TransformerLens: run_with_cache, filtered",
+    prepare=lambda work: _prepare(work, filtered=True),
+    keeps="states, queries, keys and patterns of every block",
+    package="transformer_lens",
+)

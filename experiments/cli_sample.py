@@ -1,0 +1,72 @@
+"""The command ``innerjudge sample``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ..models.errors import InnerjudgeError
+from . import cli_options as o
+from .cli_model import load_quietly, make_passes
+
+
+def register_sample(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(sample)
+
+
+def sample(
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            help="Questions: builtin:solve, traces (JSONL or LOADER:PATH), or JSONL with question_id and prompt.",
+            show_default=False,
+        ),
+    ],
+    judge: o.JudgeFolder,
+    out: o.OutFile,
+    model: o.Model = "reference",
+    n: Annotated[int, typer.Option("--n", min=1, help="Answers to each question.")] = 8,
+    temperature: Annotated[float, typer.Option(min=0.0, help="Of the sampling; 0 is greedy.")] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 512,
+    reject_below: Annotated[
+        float | None,
+        typer.Option(help="Stop an answer whose score is below this when it closes its reasoning.", show_default=False),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many questions.")] = None,
+    seed: o.Seed = 0,
+    batch_size: o.BatchSize = 16,
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+) -> None:
+    """Sample answers to questions and judge them in one go: one trace with its score a line.
+
+    A judge of hidden states or log-probabilities reads what the sampling computes anyway, so that the scores cost no
+    second pass. A killed run goes on where it stopped.
+
+        innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
+    """
+    from . import saved
+    from .outputs import require_room
+    from .plugin.asked import require_model
+    from .progress import shown
+    from .sample_job import Sampling, load_questions, sample_job
+
+    require_room(out)
+    fitted, made = saved.load(judge)
+    if made.kind not in ("", "trace"):
+        raise InnerjudgeError(
+            f"given the judge {made.name}, which was fitted on {made.kind} items, expected one for traces: sampled "
+            "answers are traces"
+        )
+    questions = load_questions(data, limit=limit, seed=seed)
+    lm = load_quietly(model, device, dtype, revision)
+    require_model(fitted, lm)
+    how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=reject_below, seed=seed)
+    with shown(Console(stderr=True)) as steps:
+        passes = make_passes(batch_size, "1-5", 128, steps)
+        typer.echo(sample_job(lm, questions, fitted, made.name, out, sampling=how, passes=passes))

@@ -1,0 +1,116 @@
+"""Hears every attention of a pass, block by block, while the kernel keeps computing."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..models.attention_calls import AttentionCall, listening
+from ..models.attention_products import AttentionProducts
+from ..models.errors import UnreadableError
+from ..models.heads import Heads, of_text, repeats, token_keys
+from ..models.loading import LanguageModel
+from ..models.rotary import Rotation, before_rotation, watched_rotations
+
+
+class BlockAttention(AbstractContextManager["BlockAttention"]):
+    """Calls :meth:`_read` for every softmax attention of the blocks, in the thread that opened it.
+
+    Args:
+        lm: The model.
+        items: Items of the batch, ``B``.
+        kinds: What is read: any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
+        last: The last block that is read, ``1..L``.
+        lent: Tokens before those of the pass whose keys are lent to it.
+    """
+
+    def __init__(self, lm: LanguageModel, items: int, *, kinds: frozenset[str], last: int, lent: int) -> None:
+        self._heads = lm.anatomy.heads[:last]
+        self._blocks = lm.anatomy.blocks
+        self._family = type(lm.model).__name__
+        self._items, self._kinds, self._lent = items, kinds, lent
+        self._prefix = lm.anatomy.stream.layout.prefix
+        self._block = -1
+        self._calls: list[AttentionCall] = []
+        self._rotations: list[Rotation] = []
+        self._known_keys: list[tuple[Tensor, Tensor]] = []
+        self._thread = threading.get_ident()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        handles = [b.register_forward_pre_hook(self._next_block) for b in dict.fromkeys(self._blocks)]
+        for handle in handles:
+            self._open.callback(handle.remove)
+        self._open.enter_context(listening(self._take))
+        if "qk/before" in self._kinds and any(one.rotary for block in self._heads for one in block):
+            modules = {m for block in self._blocks for m in block.modules()}
+            self._open.enter_context(watched_rotations(modules, self._rotations.append))
+        if any(not one.registered for block in self._heads for one in block):
+            self._open.enter_context(AttentionProducts(self._items, lambda: self._block >= 0, self._take))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+        self._calls.clear()
+        self._rotations.clear()
+
+    @abstractmethod
+    def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
+        """Keep what is wanted of attention ``number`` of the present block, whose keys are those of tokens."""
+
+    def _next_block(self, _module: nn.Module, _args: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self._block += 1
+            self._calls.clear()
+            self._rotations.clear()
+
+    def _take(self, call: AttentionCall) -> None:
+        """Called for every attention, with query ``[B, H, T, hd]`` and key ``[B, Hkv, S, hd]`` after rotary."""
+        heads = self._heads[self._block] if 0 <= self._block < len(self._heads) else ()
+        number = len(self._calls)
+        if number >= len(heads) or not of_text(call, self._items):
+            return
+        if heads[number].registered == (call.kernel == "products"):
+            return
+        if repeats(call, self._calls):
+            return
+        self._calls.append(call)
+        if heads[number].token_keys:
+            self._read(call, heads[number], number)
+        if len(self._calls) == len(heads):
+            # The rest of the block needs the memory: nothing of it is read, so what was heard is let go.
+            self._rotations.clear()
+            self._calls[:] = [_FORGOTTEN] * len(heads)
+
+    def _require_token_keys(self, call: AttentionCall, at: Tensor | None) -> None:
+        tokens = call.query.shape[2]
+        alike = call.key is None or not self._lent or call.key.shape[2] == self._lent + tokens
+        if not alike or not token_keys(call, tokens, at, lent=self._lent):
+            raise UnreadableError(
+                f"given {self._family}, the keys of whose block {self._block + 1} are no tokens (compressed or "
+                "hashed), expected one a token: judge this model with CLUE or LAGER",
+                self._kinds,
+            )
+
+    def _unrotated_keys(self, key: Tensor, at: Tensor) -> Tensor | None:
+        """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
+
+        Where later blocks share the keys of an earlier one, they are those of the earlier one.
+        """
+        plain = before_rotation(key, at, self._rotations)
+        if plain is None:
+            plain = next((p for turned, p in self._known_keys if torch.equal(turned, key)), None)
+        if plain is not None:
+            self._known_keys.append((key, plain))
+        return plain
+
+
+_FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)

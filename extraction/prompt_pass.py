@@ -1,0 +1,84 @@
+"""A prompt that several items begin with, run once; and the forward pass itself, of whole texts or after a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models.caching import PromptCache
+from ..models.inputs import positions
+from ..models.loading import LanguageModel
+from ..models.positions import Encoded
+from ..models.stopping import StopAfter
+from .batching import Batch
+from .prompt_keys import PromptKeys
+from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
+from .residual import ResidualTap
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What was kept of a prompt that several items begin with.
+
+    Args:
+        cache: Its keys and values.
+        length: Its tokens.
+        tokens: Those whose states were kept, in order, ``[P]``.
+        states: ``h[0..last]`` there, ``[1, last + 1, P, W]``; ``None`` where no item reads any.
+        keys: Keys before the rotary embedding; ``None`` where no item reads any.
+    """
+
+    cache: PromptCache
+    length: int
+    tokens: Tensor
+    states: Tensor | None
+    keys: PromptKeys | None
+
+
+@torch.inference_mode()
+def read_prompt(
+    lm: LanguageModel, items: Sequence[Encoded], readouts: Sequence[Readout], length: int, last: int
+) -> Prompt:
+    """Run the first ``length`` tokens, which the items share, and keep what goes on after them or is read in them."""
+    ids = torch.tensor([items[0].ids[:length]], device=lm.device)
+    batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=lm.device))
+    tokens = _within(items, single_roles(readouts), length, lm)
+    keys = _within(items, [r.keys for r in readouts if isinstance(r, QueryKey | AttentionWeights)], length, lm)
+    kinds = frozenset(r.name for r in readouts)
+    residual = ResidualTap(lm.anatomy, tokens[None], last=last, keep_last=False)
+    tap = PromptKeys(lm, keys, kinds=kinds, last=last) if len(keys) else None
+    cache = PromptCache()
+    with residual, tap or nullcontext(), lm.uncompiled(), StopAfter(lm.anatomy.stream, last):
+        forward(lm, batch, cache)
+    return Prompt(cache, length, tokens, residual.states if len(tokens) else None, tap)
+
+
+def forward(lm: LanguageModel, batch: Batch, prompt: PromptCache | Prompt | None = None) -> None:
+    """Run a batch: whole texts, a prompt into its cache, or what follows a prompt that was run."""
+    kwargs: dict[str, Any] = {"input_ids": batch.ids, "use_cache": prompt is not None}
+    mask = batch.mask
+    if isinstance(prompt, Prompt):
+        mask = torch.cat((mask.new_ones(len(mask), prompt.length), mask), dim=1)
+        kwargs["past_key_values"] = prompt.cache.lent()
+    elif prompt is not None:
+        kwargs["past_key_values"] = prompt
+    if lm.anatomy.position_offset is not None:
+        own = positions(mask, lm.anatomy.position_offset)
+        kwargs["position_ids"] = own[:, mask.shape[1] - batch.ids.shape[1] :]
+    lm.model(attention_mask=mask, **kwargs)
+
+
+def single_roles(readouts: Sequence[Readout]) -> list[str]:
+    """Roles whose states are read."""
+    return list(dict.fromkeys(r.position for r in readouts if isinstance(r, HiddenStates | LabelLogits)))
+
+
+def _within(items: Sequence[Encoded], roles: Sequence[str], length: int, lm: LanguageModel) -> Tensor:
+    """Tokens of ``roles`` in the first ``length``, in order; an item without a role has its first token there."""
+    tokens = {token for item in items for role in roles for token in item.positions.get(role, (0,))}
+    return torch.tensor(sorted(token for token in tokens if token < length), dtype=torch.long, device=lm.device)

@@ -1,0 +1,155 @@
+"""One run over many items: which are read together, what they share, and what happens when memory runs out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+
+from ..models.caching import CANNOT_SHARE, fixed_until
+from ..models.errors import InnerjudgeError, UnreadableError
+from ..models.loading import LanguageModel
+from ..models.positions import Encoded
+from .arrays import Array
+from .batching import PaddingSide, by_length
+from .one_pass import run_batch
+from .prefixes import Family, families
+from .prompt_pass import Prompt, read_prompt
+from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb
+from .room import Room, is_memory
+
+#: Indices of items and the values of each readout there.
+Found = tuple[list[int], dict[str, Array]]
+
+
+class Sweep:
+    """Passes over items, each at most once.
+
+    Args:
+        lm: The model.
+        items: All items.
+        readouts: What is kept; those that the model turns out not to give leave the list and are missing in all items.
+        missing: Name of a readout -> item id -> reason; grows by what cannot be read.
+        side: Side of the padding.
+        last: The last block that is run.
+        batch_size: Items a batch, at most.
+        room: Tokens a batch.
+    """
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        items: Sequence[Encoded],
+        readouts: list[Readout],
+        missing: dict[str, dict[str, str]],
+        *,
+        side: PaddingSide,
+        last: int,
+        batch_size: int,
+        room: Room,
+    ) -> None:
+        self._lm, self._items, self._readouts, self._missing = lm, items, readouts, missing
+        self._side, self._last, self._batch_size, self._room = side, last, batch_size, room
+
+    def run(self, rows: Sequence[int], *, share: bool) -> Iterator[Found]:
+        """Values of the items at ``rows``, batch by batch; without values where an item did not fit in memory.
+
+        Args:
+            rows: The items to read.
+            share: Whether what several of them begin with is computed once.
+        """
+        for family in self._families(rows) if share else [Family(tuple(rows), 0)]:
+            if family.shared and share:
+                left = set(family.rows)
+                try:
+                    prompt = read_prompt(
+                        self._lm, [self._items[k] for k in family.rows], self._readouts, family.shared, self._last
+                    )
+                    for found in self._batches(family.rows, prompt):
+                        left.difference_update(found[0])
+                        yield found
+                    continue
+                except (*CANNOT_SHARE, UnreadableError) as error:
+                    reason = None if is_memory(error) else f"{type(error).__name__}: {error}"
+                given = len(self._readouts)
+                yield from self._batches(sorted(left), None)
+                # What fails without sharing as well says nothing about sharing.
+                if reason is not None and len(self._readouts) == given:
+                    share = False
+                    self._say(reason)
+            else:
+                yield from self._batches(family.rows, None)
+
+    def _families(self, rows: Sequence[int]) -> list[Family]:
+        items = [self._items[k] for k in rows]
+        most = [self._most(item) for item in items]
+        found = families([item.ids for item in items], most, least=self._room.worth)
+        if any(family.shared for family in found) and not self._lm.shares_prompts:
+            self._say("a text that goes on after a cached prompt reads differently, or there is no such cache")
+            return [Family(tuple(rows), 0)]
+        return [Family(tuple(rows[k] for k in family.rows), family.shared) for family in found]
+
+    def _most(self, item: Encoded) -> int:
+        """Tokens of an item that may be computed elsewhere: not its last, its query, or what predicts its response."""
+        until = fixed_until(self._lm.model.config.get_text_config(decoder=True))
+        if until is not None and len(item.ids) > until:
+            return 0
+        most = [len(item.ids) - 1]
+        for readout in self._readouts:
+            if item.id in self._missing[readout.name]:
+                continue
+            if isinstance(readout, QueryKey | AttentionWeights):
+                most.append(item.positions[readout.query][0])
+            elif isinstance(readout, ResponseLogProb):
+                most.append(item.positions["prompt_end"][0])
+        return min(most)
+
+    def _say(self, reason: str) -> None:
+        warnings.warn(
+            f"prompts are computed once for each text: {type(self._lm.model).__name__} cannot share them ({reason})",
+            stacklevel=3,
+        )
+
+    def _batches(self, rows: Sequence[int], prompt: Prompt | None) -> Iterator[Found]:
+        skip = 0 if prompt is None else prompt.length
+        order = list(rows)
+        items = [self._items[k] for k in order]
+        for part in by_length(items, self._batch_size, lambda length: self._room.items(length, skip)):
+            chosen = [order[k] for k in part]
+            values = self._values(chosen, prompt)
+            if values is not None:
+                yield chosen, values
+                continue
+            longest = max(len(self._items[k].ids) for k in chosen)
+            self._room.ran_out(len(chosen), longest)
+            if len(chosen) > 1:
+                yield from self._batches(chosen, prompt)
+            elif prompt is not None:
+                yield from self._batches(chosen, None)
+            else:
+                reason = f"{longest} tokens, for which the memory of {self._lm.device} is too small"
+                for reasons in self._missing.values():
+                    reasons.setdefault(self._items[chosen[0]].id, reason)
+                yield chosen, {}
+
+    def _values(self, chosen: Sequence[int], prompt: Prompt | None) -> dict[str, Array] | None:
+        """One batch; ``None`` if it does not fit in memory."""
+        batch = [self._items[k] for k in chosen]
+        while True:
+            try:
+                return run_batch(
+                    self._lm, batch, self._readouts, self._missing, self._side if prompt is None else "right",
+                    self._last, prompt,
+                )  # fmt: skip
+            except UnreadableError as error:
+                if prompt is not None:
+                    raise
+                kept = [r for r in self._readouts if r.name not in error.readouts]
+                if not kept or len(kept) == len(self._readouts):
+                    raise
+                for name in error.readouts & self._missing.keys():
+                    self._missing[name] = dict.fromkeys((i.id for i in self._items), str(error)) | self._missing[name]
+                self._readouts[:] = kept
+            except (RuntimeError, MemoryError) as error:
+                if isinstance(error, InnerjudgeError) or not is_memory(error):
+                    raise
+                return None
