@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The constraints hold the exact set that the tests passed with, torch first among them.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test bench lint types clean
+.PHONY: demo test bench lint types docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
@@ -31,6 +31,11 @@ types: $(VENV)/.installed-test
 	  --python-executable "$$root/$(BIN)/python" -p innerjudge.models -p innerjudge.extraction -p innerjudge.probes \
 	  -p innerjudge.experiments
 
+# Strict: a warning fails. Offline: nothing is fetched, neither while building nor by the pages.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file docs/mkdocs.yml
+	@echo "The site is build/site/index.html"
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -48,6 +53,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) --editable ".[bench]"
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) --editable ".[docs]"
 	@touch $@
 
 clean:

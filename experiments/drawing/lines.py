@@ -28,7 +28,7 @@ def curves(
     looks: Mapping[str, Mapping[str, Any]] | None = None,
     legend: bool = True,
 ) -> list[Any]:
-    """One line a name, with its interval as a band; as a bar at the right where there are more than :data:`BANDS`.
+    """One line a name, with its interval as a band; as a bar at the right where more than :data:`BANDS` have one.
 
     Args:
         ax: Where to draw.
@@ -55,17 +55,18 @@ def curves(
         raise InnerjudgeError("given no line to draw, expected at least one: name -> (x, y) or (x, y, low, high)")
     columns = {name: _columns(name, line) for name, line in lines.items()}
     handles: list[Any] = []
+    banded = sum(low is not None for _, _, low, _ in columns.values()) <= BANDS
     for k, (name, (at, values, low, high)) in enumerate(columns.items()):
-        look = _look(k) | dict((looks or {}).get(name, {}))
-        handles += ax.plot(at, values, markevery=max(1, len(at) // 12), label=_wrapped(name), **look)
+        settings = look(k) | dict((looks or {}).get(name, {}))
+        handles += ax.plot(at, values, markevery=max(1, len(at) // 12), label=_wrapped(name), **settings)
         if low is None or high is None:
             continue
-        if len(columns) <= BANDS:
-            ax.fill_between(at, low, high, color=look["color"], alpha=0.14, linewidth=0)
+        if banded:
+            ax.fill_between(at, low, high, color=settings["color"], alpha=0.14, linewidth=0)
         else:
             place = at[-1] + (at[-1] - at[0]) * (0.03 + 0.16 * len(handles) / len(columns))
-            ax.plot([place, place], [low[-1], high[-1]], color=look["color"], linewidth=1.6, solid_capstyle="butt")
-            ax.plot([place], values[-1:], color=look["color"], marker=look["marker"], markersize=4)
+            ax.plot([place, place], [low[-1], high[-1]], color=settings["color"], linewidth=1.6, solid_capstyle="butt")
+            ax.plot([place], values[-1:], color=settings["color"], marker=settings["marker"], markersize=4)
     ax.set(xlabel=x, ylabel=short(y, 50))
     places = sorted({float(place) for at, *_ in columns.values() for place in at})
     if all(place.is_integer() for place in places):  # blocks and candidates are counted
@@ -103,7 +104,13 @@ def _columns(name: str, line: Line) -> Any:
     return (*found, None, None)[:4]
 
 
-def _look(k: int) -> dict[str, Any]:
+def look(k: int) -> dict[str, Any]:
+    """Colour, dash and mark of the ``k``-th line.
+
+    Example:
+        >>> look(0)["color"], look(1)["linestyle"]
+        ('#0072B2', '--')
+    """
     dash, mark = LINES[k % len(LINES)]
     return {"color": CYCLE[k % len(CYCLE)], "linestyle": dash, "marker": mark, "markersize": 4, "linewidth": 1.6}
 

@@ -7,19 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from ..palette import STYLE, short
+from ..drawing.lines import curves, look
+from ..drawing.palette import STYLE, short
 from .curve_rows import Point
 
-#: Okabe and Ito's colours, told apart by colour-blind readers; then the same again with other dashes.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DASHES = ("-", "--", ":", "-.")
-_WITHOUT = {"majority": ("#000000", "--"), "random": ("#8C8C8C", ":"), "oracle": ("#8C8C8C", "-")}
-#: Up to so many judges have their interval drawn as a band; of more, at the last point only.
-_BANDS = 3
+_WITHOUT: dict[str, dict[str, Any]] = {
+    "majority": {"color": "#000000", "linestyle": "--", "marker": "", "linewidth": 1.2},
+    "random": {"color": "#8C8C8C", "linestyle": ":", "marker": "", "linewidth": 1.2},
+    "oracle": {"color": "#8C8C8C", "linestyle": "-", "marker": "", "linewidth": 1.2},
+}
 _AXES = {"n": "candidates a question", "tokens": "tokens a question", "seconds": "seconds a question"}
 
 
@@ -44,18 +42,17 @@ def draw(points: Sequence[Point], *, against: str) -> Figure | None:
         handles: dict[str, Any] = {}
         for place, rule in enumerate(rules):
             panel = panels[place // across, place % across]
-            for name, (colour, dash) in _WITHOUT.items():
-                some = [point for point in points if point.rule == name and not point.judge]
-                handles[name] = _line(panel, some, against, colour, dash, 1.2)
+            lines = {name: _line([p for p in points if p.rule == name and not p.judge], against) for name in _WITHOUT}
+            lines = {name: line[:2] for name, line in lines.items()}
+            looks = dict(_WITHOUT)
             for k, judge in enumerate(judges):
-                some = [point for point in points if (point.judge, point.rule) == (judge, rule)]
-                colour, dash = _COLOURS[k % len(_COLOURS)], _DASHES[k // len(_COLOURS) % len(_DASHES)]
-                if some:
-                    handles[judge] = _line(panel, some, against, colour, dash, 1.7)
-                    _interval(panel, some, against, colour, k, len(judges))
+                lines[judge] = _line([p for p in points if (p.judge, p.rule) == (judge, rule)], against)
+                looks[judge] = look(k)
+            lines = {name: line for name, line in lines.items() if line[0]}
+            drawn = curves(panel, lines, x="", y="", looks=looks, legend=False)
+            handles |= dict(zip(lines, drawn, strict=True))
+            panel.set(xlabel="", ylabel="")
             panel.set_title(short(rule, 40), fontsize=10, loc="left")
-            if against == "n":
-                panel.xaxis.set_major_locator(MaxNLocator(9, integer=True))
         for panel in panels.flat[len(rules) :]:
             panel.remove()
         for panel in panels[:, 0]:
@@ -70,20 +67,6 @@ def draw(points: Sequence[Point], *, against: str) -> Figure | None:
         return figure
 
 
-def _line(panel: Axes, points: Sequence[Point], against: str, colour: str, dash: str, width: float) -> Any:
+def _line(points: Sequence[Point], against: str) -> tuple[list[Any], ...]:
     x = [getattr(point, against) for point in points]
-    (line,) = panel.plot(x, [point.accuracy for point in points], color=colour, linestyle=dash, linewidth=width)
-    return line
-
-
-def _interval(panel: Axes, points: Sequence[Point], against: str, colour: str, k: int, judges: int) -> None:
-    x = [getattr(point, against) for point in points]
-    low, high = [point.low for point in points], [point.high for point in points]
-    if judges <= _BANDS:
-        panel.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
-        return
-    at = x[-1] + (x[-1] - x[0] or 1.0) * (
-        0.03 + 0.16 * k / judges
-    )  # beside the last point: bands would hide one another
-    panel.plot([at, at], [low[-1], high[-1]], color=colour, linewidth=1.4, solid_capstyle="butt")
-    panel.plot([at], [points[-1].accuracy], color=colour, marker="o", markersize=3)
+    return x, [p.accuracy for p in points], [p.low for p in points], [p.high for p in points]
