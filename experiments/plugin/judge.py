@@ -22,9 +22,6 @@ from .face import CrossEncoderFace
 from .hub import find_folder, push_folder
 from .shared_models import shared_model
 
-if TYPE_CHECKING:
-    from ..adapters.trl import Reward
-
 
 class Judge(CrossEncoderFace):
     """A judge, its model and how it is asked.
@@ -53,9 +50,6 @@ class Judge(CrossEncoderFace):
         >>> [found["corpus_id"] for found in judge.rank("Start with 7. Add 5.", ["12", None, "9"])][-1]
         1
     """
-
-    #: Where sentence-transformers' evaluators write, as they do with a CrossEncoder.
-    model_card_data = CardData()
 
     def __init__(
         self,
