@@ -40,7 +40,7 @@ def bench(
 ) -> None:
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
 
-    Peers (`pip install "innerjudge[bench]"`) are measured where they are installed. Every table is written when it is done.
+    Peers (`pip install "innerjudge[bench]"`) are measured where they are installed. A table is written when it is done.
 
         innerjudge bench
 

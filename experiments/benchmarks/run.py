@@ -218,6 +218,6 @@ def _machine(options: Options) -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "vector instructions": torch.backends.cpu.get_cpu_capability(),
     }
-    if options.device.startswith("cuda"):
+    if options.device.startswith("cuda") and torch.cuda.is_available():
         found["GPU"] = torch.cuda.get_device_name(options.device)
     return found
