@@ -6,13 +6,18 @@ BIN := $(VENV)/bin
 # The constraints hold the exact set that the tests passed with, torch first among them.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types clean
+.PHONY: demo test bench lint types clean
 
 demo: $(VENV)/.installed
 	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2
+
+# Takes about half an hour, best on an idle machine; the README and the document beside the code quote it.
+bench: $(VENV)/.installed-bench
+	$(BIN)/innerjudge bench --out experiments/benchmarks
+	$(BIN)/python -m innerjudge.experiments.benchmarks.quote experiments/benchmarks/benchmark.json README.md
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -39,6 +44,10 @@ $(VENV)/.installed: constraints.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --editable ".[test,dev]"
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PIP) --editable ".[bench]"
 	@touch $@
 
 clean:

@@ -32,6 +32,7 @@ class Passes:
             the QK-score paper.
         markers: Opening and closing reasoning marker.
         steps: Where progress is shown.
+        last_block: The block that passes stop after; ``None`` for whole passes, which alone have log-probabilities.
     """
 
     batch_size: int = 16
@@ -41,6 +42,7 @@ class Passes:
     abstain: bool = True
     markers: tuple[str, str] = THINK
     steps: Steps = silent
+    last_block: int | None = None
 
     def wants(self, *names: str) -> bool:
         """Whether any of ``names`` is wanted."""

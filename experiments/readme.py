@@ -74,15 +74,22 @@ def update(results: Path, readme: Path) -> None:
     """
     if not results.is_file() or not readme.is_file():
         raise InnerjudgeError(f"given {results} and {readme}, expected two files: run `make demo` first")
-    text = readme.read_text(encoding="utf-8")
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
+    replace_between(readme, BEGIN, END, demo_section(json.loads(results.read_text(encoding="utf-8"))))
+
+
+def replace_between(readme: Path, begin: str, end: str, section: str) -> None:
+    """Put ``section`` between two marks of a file.
+
+    Raises:
+        InnerjudgeError: If a mark is missing.
+    """
+    head, found, rest = readme.read_text(encoding="utf-8").partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
         raise InnerjudgeError(
-            f"given {readme} without {BEGIN} and {END}, expected both marks: put them where the table goes"
+            f"given {readme} without {begin} and {end}, expected both marks: put them where the table goes"
         )
-    section = demo_section(json.loads(results.read_text(encoding="utf-8")))
-    readme.write_text(f"{head}{BEGIN}\n{section}\n{END}{tail}", encoding="utf-8")
+    readme.write_text(f"{head}{begin}\n{section}\n{end}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from .part_file import PartFile
 from .passes import Passes
 from .saved import identity
 from .verdict_rows import verdict_row
-from .views import read
+from .views import needed, read
 
 #: Items scored at a time: what a killed run loses at most.
 PART = 128
@@ -47,8 +47,7 @@ def score_features(
         name: Name of the judge in the rows.
         rows: The items to score.
     """
-    if judge.provenance_ is not None:  # before what is there already is looked at
-        judge.provenance_.require(features.provenance, type(judge).__name__)
+    judge.require(features.provenance)  # before what is there already is looked at
     job = _Job(data, name, identity(judge), hash_features(features))
     some, known = features.take(list(rows)), [items[k] for k in rows]
     if _is_complete(out, [job.row(item, Verdict(item.id)) for item in known]):
@@ -66,14 +65,15 @@ def require_model(judge: BaseJudge, lm: LanguageModel) -> None:
         InnerjudgeError: Names both models.
     """
     if judge.provenance_ is not None:
-        here = replace(provenance(lm), prompt=judge.provenance_.prompt)  # which is asked for, see `asked_alike`
-        judge.provenance_.require(here, type(judge).__name__)
+        fitted = judge.provenance_
+        # Prompt and last block are asked for, see `asked_alike`.
+        judge.require(replace(provenance(lm), prompt=fitted.prompt, last_block=fitted.last_block))
 
 
 def asked_alike(judge: BaseJudge, passes: Passes) -> Passes:
-    """Passes that read what a judge needs, and ask choices as those were asked that it was fitted on."""
+    """Passes that read what a judge needs and no further, and ask choices as it was asked those of its fit."""
     without = judge.provenance_ is not None and judge.provenance_.prompt == WITHOUT_ABSTAIN
-    return replace(passes, needs=frozenset(judge.needs), abstain=not without)
+    return replace(needed([judge], passes), abstain=not without)
 
 
 def score_items(

@@ -36,7 +36,9 @@ def read(
         lm: The model.
         items: Items of one kind. Pairs are read with response a first; see :func:`pair_features`.
         passes: How the model is run.
-        judges: Keep only what these judges need, for their fit and after it; without any, what ``passes`` says.
+        judges: Keep only what these judges need: what they are fitted on and score, or what they score once they are
+            fitted. The pass stops after the last block that fitted judges read; to fit one anew, give a new one
+            (``sklearn.base.clone``). Without any judge, what ``passes`` says.
 
     Raises:
         InnerjudgeError: If the items are none, of several kinds, or not items; if the model or the judges are not given
@@ -54,8 +56,7 @@ def read(
     passes = passes or Passes()
     _check_types(lm, items, judges)
     if judges:
-        wanted = frozenset(need for judge in judges for need in (*judge.needs, *judge.fit_needs))
-        passes = replace(passes, needs=wanted)
+        passes = needed(judges, passes)
     kinds = {type(item) for item in items}
     if kinds == {Trace}:
         return trace_features(lm, cast(Sequence[Trace], items), passes)
@@ -69,6 +70,22 @@ def read(
     raise InnerjudgeError(f"given {names}, expected items of one kind: Trace, Rating, Choice or Pair")
 
 
+def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
+    """Passes that keep what ``judges`` need, and stop after the last block that they read.
+
+    Example:
+        >>> from innerjudge.probes import AttentionScore
+        >>> passes = needed([AttentionScore()], Passes())
+        >>> sorted(passes.needs), passes.last_block
+        (['attention', 'labels'], None)
+    """
+    wanted = {need for judge in judges for need in judge.needs}
+    wanted |= {need for judge in judges if judge.provenance_ is None for need in judge.fit_needs}
+    lasts = [judge.last_block for judge in judges]
+    last = None if None in lasts else max(block for block in lasts if block is not None)
+    return replace(passes, needs=frozenset(wanted), last_block=last)
+
+
 def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> Features:
     """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
@@ -76,7 +93,7 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     parts = _asked(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
     if passes.wants(*(r.name for r in readouts)):
         encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint) for t in traces]
-        parts.append(_extract(lm, encoded, readouts, passes, "reading traces"))
+        parts.append(_extract(lm, encoded, _wanted(readouts, passes), passes, "reading traces"))
     return _joined(parts, passes)
 
 
@@ -93,7 +110,7 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
     parts = _asked(lm, ratings, ask, (HiddenStates("score"),), passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
         encoded = [_as_trace(lm, r, passes) for r in ratings]
-        parts.append(_extract(lm, encoded, readouts, passes, "reading responses"))
+        parts.append(_extract(lm, encoded, _wanted(readouts, passes), passes, "reading responses"))
     return _joined(parts, passes)
 
 
@@ -174,7 +191,7 @@ def _asked(
             bare = encode_prompt(lm.tokenizer, item.id, item.group, replace(prompt, labels=()), **how)
             return replace(bare, missing={**bare.missing, "labels": str(error)})
 
-    wanted = [r for r in (LabelLogits(), *more) if passes.wants(*_gives(r))]
+    wanted = _wanted((LabelLogits(), *more), passes)
     parts = []
     direct = [encode(item, False) for item in items]
     if passes.wants("direct"):
@@ -209,10 +226,18 @@ def _asked_in_text(
 def _extract(
     lm: LanguageModel, encoded: Sequence[Encoded], readouts: Sequence[Readout], passes: Passes, what: str
 ) -> Features:
-    wanted = [r for r in readouts if passes.wants(*_gives(r))]
-    return extract(lm, encoded, wanted, batch_size=passes.batch_size, on_batch=passes.steps(what, len(encoded)))
+    return extract(
+        lm,
+        encoded,
+        readouts,
+        batch_size=passes.batch_size,
+        last_block=passes.last_block,
+        on_batch=passes.steps(what, len(encoded)),
+    )
 
 
-def _gives(readout: Readout) -> tuple[str, ...]:
-    """Names of the arrays that a readout brings."""
-    return (readout.name, "labels") if isinstance(readout, LabelLogits) else (readout.name,)
+def _wanted(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
+    wanted = [r for r in readouts if passes.wants(r.name)]
+    if passes.wants("labels") and all(isinstance(r, HiddenStates | ResponseLogProb) for r in wanted):
+        wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
+    return wanted

@@ -58,7 +58,7 @@ class ActivationMapping(Mapping[str, Tensor]):
                 f"given features with {given}, expected hidden states or attention rows: extract with HiddenStates or "
                 "AttentionWeights"
             )
-        self._whole = features.provenance.layers.endswith("final_norm(h[L])")
+        self._whole = features.provenance.last_block is None
         self._names = dict(self._places())
 
     def __getitem__(self, key: str | tuple[str, int]) -> Tensor:

@@ -45,25 +45,41 @@ def collate(items: Sequence[Encoded], *, pad_id: int, side: PaddingSide, device:
     return Batch(ids.to(device), mask.to(device), offsets.to(device))
 
 
-def by_length(
-    items: Sequence[Encoded], batch_size: int, most: Callable[[int], int] | None = None
-) -> Iterator[list[int]]:
+def by_length(items: Sequence[Encoded], batch_size: int) -> Iterator[list[int]]:
     """Indices of items in batches of similar length, longest first so that memory runs out early or never.
-
-    Args:
-        items: The items.
-        batch_size: Items a batch, at most.
-        most: How many items a batch may have whose longest has so many tokens; asked anew for every batch. No bound if
-            left out.
 
     Example:
         >>> a, b, c = (Encoded(id=str(n), group="", ids=(0,) * n, positions={}) for n in (1, 3, 2))
-        >>> list(by_length([a, b, c], 2)), list(by_length([a, b, c], 9, lambda length: 4 // length))
-        ([[1, 2], [0]], [[1], [2, 0]])
+        >>> list(by_length([a, b, c], 2))
+        [[1, 2], [0]]
     """
     order = sorted(range(len(items)), key=lambda i: -len(items[i].ids))
-    start = 0
-    while start < len(order):
-        room = batch_size if most is None else min(batch_size, most(len(items[order[start]].ids)))
-        yield order[start : start + max(room, 1)]
-        start += max(room, 1)
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> list[list[int]]:
+    """Indices of texts in the cheapest batches, longest first: tokens with padding, and a fixed cost of each batch.
+
+    Args:
+        lengths: Tokens of each text.
+        most: How many texts a batch may have whose longest has so many tokens; at least 1.
+        fixed: What a batch costs beside its tokens, in tokens.
+
+    Example:
+        >>> by_cost([9, 2, 10, 1], lambda length: 4, fixed=3)  # 2 * 10 + 3 and 2 * 2 + 3; all four: 4 * 10 + 3
+        [[2, 0], [1, 3]]
+    """
+    order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
+    n = len(order)
+    cheapest, ends = [0] * (n + 1), [n] * n  # of the texts from each place on: their cost, and where its batch ends
+    for start in range(n - 1, -1, -1):
+        longest = lengths[order[start]]
+        room = range(start + 1, min(n, start + max(1, most(longest))) + 1)
+        ends[start] = min(room, key=lambda end: (end - start) * longest + cheapest[end])
+        cheapest[start] = fixed + (ends[start] - start) * longest + cheapest[ends[start]]
+    batches, start = [], 0
+    while start < n:
+        batches.append(order[start : ends[start]])
+        start = ends[start]
+    return batches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 #: Share of a family's tokens that a common beginning must save; below, two passes in place of one do not pay.
@@ -15,7 +15,7 @@ class Family:
     """Texts whose first ``shared`` tokens are the same.
 
     Args:
-        rows: Indices of the texts.
+        rows: Indices of the texts, in order.
         shared: Tokens at the beginning that are computed once; 0 for texts that are read whole.
     """
 
@@ -24,11 +24,12 @@ class Family:
 
 
 def families(texts: Sequence[tuple[int, ...]], most: Sequence[int], *, least: int = 1) -> list[Family]:
-    """Texts grouped so that as many tokens as possible are computed once; texts alone are one family with ``shared=0``.
+    """Texts grouped so that many tokens are computed once; those without a family are one with ``shared=0``, the last.
 
-    Sorted texts that begin alike stand side by side. Neighbours are joined in the order of what they have in common,
-    most first; each join keeps its parts, or makes one family of them, whichever saves more. A family of ``n`` texts
-    saves ``(n - 1) * shared`` tokens, and is one only if that is :data:`WORTH` it, and at least ``least``.
+    Sorted texts that begin alike stand side by side, and form a tree: the longer their common beginning, the deeper. At
+    each branch, from the deepest up, the texts become one family if that saves more than what was found within the
+    branch and a family of the rest of it. A family of ``n`` texts saves ``(n - 1) * shared`` tokens, and is one only if
+    that is :data:`WORTH` it and at least ``least``.
 
     Args:
         texts: Token ids of each text.
@@ -41,49 +42,53 @@ def families(texts: Sequence[tuple[int, ...]], most: Sequence[int], *, least: in
     """
     heads = [text[:limit] for text, limit in zip(texts, most, strict=True)]
     order = sorted(range(len(texts)), key=heads.__getitem__)
-    common = [_common(heads[a], heads[b]) for a, b in pairwise(order)]
-    lengths = [0]
-    for row in order:
-        lengths.append(lengths[-1] + len(texts[row]))
-    # A run of neighbours, by its first and by its last place: (first, last, tokens saved, its parts or a whole family).
-    runs: list[_Run] = [_Run(k, k, 0, 0, ()) for k in range(len(order))]
-    first, last = list(runs), list(runs)
-    for place in sorted(range(len(common)), key=lambda k: -common[k]):
-        if not common[place]:
-            break
-        left, right = last[place], first[place + 1]
-        joined = _Run(left.first, right.last, left.saved + right.saved, 0, (left, right))
-        whole = (joined.last - joined.first) * common[place]
-        tokens = lengths[joined.last + 1] - lengths[joined.first]
-        if whole > joined.saved and whole >= max(WORTH * tokens, least):
-            joined = _Run(left.first, right.last, whole, common[place], ())
-        first[joined.first] = last[joined.last] = joined
-    found, alone = [], []
-    at = 0
-    while at < len(order):
-        open_runs = [first[at]]
-        at = first[at].last + 1
-        while open_runs:
-            run = open_runs.pop()
-            open_runs += run.parts
-            if not run.parts:
-                rows = sorted(order[run.first : run.last + 1])
-                if run.shared:
-                    found.append(Family(tuple(rows), run.shared))
-                else:
-                    alone += rows
-    return [*found, *([Family(tuple(sorted(alone)), 0)] if alone else [])]
+    lengths = [len(text) for text in texts]
+    open_branches = [_Branch(0)]
+    for row, following in pairwise([*order, None]):
+        assert row is not None
+        branch = _Branch(len(heads[row]) + 1, alone=[row])
+        shared = 0 if following is None else _common(heads[row], heads[following])
+        while open_branches[-1].shared > shared:
+            open_branches[-1].take(branch)
+            branch = open_branches.pop().closed(lengths, least)
+        if open_branches[-1].shared < shared:
+            open_branches.append(_Branch(shared))
+        open_branches[-1].take(branch)
+    root = open_branches[0]
+    alone = [Family(tuple(sorted(root.alone)), 0)] if root.alone else []
+    return [*root.families, *alone]
+
+
+@dataclass(slots=True)
+class _Branch:
+    """Texts that share so many tokens: families found among them, and those that have none."""
+
+    shared: int
+    families: list[Family] = field(default_factory=list)
+    alone: list[int] = field(default_factory=list)
+    saved: int = 0
+
+    def take(self, other: _Branch) -> None:
+        self.families += other.families
+        self.alone += other.alone
+        self.saved += other.saved
+
+    def closed(self, lengths: Sequence[int], least: int) -> _Branch:
+        """The branch when all its texts are there: with them as one family, or with one of the rest, if that pays."""
+        rows = [*self.alone, *(row for family in self.families for row in family.rows)]
+        whole, rest = ((len(some) - 1) * self.shared for some in (rows, self.alone))
+        if whole > self.saved + max(rest, 0) and _pays(whole, rows, lengths, least):
+            return _Branch(self.shared, [Family(tuple(sorted(rows)), self.shared)], [], whole)
+        if rest > 0 and _pays(rest, self.alone, lengths, least):
+            family = Family(tuple(sorted(self.alone)), self.shared)
+            return _Branch(self.shared, [*self.families, family], [], self.saved + rest)
+        return self
+
+
+def _pays(saved: int, rows: Sequence[int], lengths: Sequence[int], least: int) -> bool:
+    return saved >= max(WORTH * sum(lengths[row] for row in rows), least)
 
 
 def _common(one: tuple[int, ...], other: tuple[int, ...]) -> int:
     """Tokens at the beginning that are the same."""
     return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    first: int
-    last: int
-    saved: int
-    shared: int
-    parts: tuple[_Run, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ LAYER_CONVENTION = "h[0..L] raw, then final_norm(h[L])"
 WITHOUT_ABSTAIN = "choices without the abstain lines"
 
 #: What must agree between the features that a judge was fitted on and those that it scores.
-_BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers", "prompt")
+_BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers", "prompt", "last_block")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Provenance:
         layers: Row convention of per-layer arrays.
         prompt: How items were asked where that is not as published, such as :data:`WITHOUT_ABSTAIN`; else empty.
         versions: Library versions. For reading only.
+        last_block: Block that the pass stopped after, so that arrays hold raw ``h[0..last_block]`` only; ``None`` for a
+            whole pass.
 
     Example:
         >>> a = Provenance("m", None, "f1", "float32", "sdpa", "none")
@@ -52,8 +55,13 @@ class Provenance:
     layers: str = LAYER_CONVENTION
     prompt: str = ""
     versions: tuple[tuple[str, str], ...] = ()
+    last_block: int | None = None
 
-    def binding(self) -> dict[str, str]:
+    def covers(self, block: int) -> bool:
+        """Whether the pass ran ``block``."""
+        return self.last_block is None or block <= self.last_block
+
+    def binding(self) -> dict[str, str | int | None]:
         """What must agree between features that one judge reads, by name."""
         return {name: getattr(self, name) for name in _BINDING}
 
@@ -94,11 +102,12 @@ def provenance(lm: LanguageModel, *, last_block: int | None = None) -> Provenanc
         dtype=lm.dtype,
         attention=lm.attention,
         chat_template=lm.chat_template_hash,
-        layers=LAYER_CONVENTION if last_block is None else f"h[0..{last_block}] raw",
         versions=versions(),
+        last_block=last_block,
     )
 
 
+@cache
 def versions() -> tuple[tuple[str, str], ...]:
     """Versions of Python and of the libraries that make the numbers."""
     names = ("innerjudge", "numpy", "scikit-learn", "torch", "transformers")

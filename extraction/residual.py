@@ -30,7 +30,7 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         self._anatomy, self._stream = anatomy, anatomy.stream
         self._positions = positions
         self._last, self._keep_last = last, keep_last
-        self._rows: dict[int, Tensor] = {}
+        self._rows: Tensor | None = None
         self._started = self._ended = 0
         self._thread = threading.get_ident()
         self._handles: list[Any] = []
@@ -39,8 +39,8 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
     @property
     def states(self) -> Tensor:
         """``h[0..last]`` at the positions: ``[B, last + 1, P, W]``, in the dtype of the model, near its final norm."""
-        last = self._anatomy.on_norm(self._rows[self._last])
-        return torch.stack([self._rows[k].to(last.device) for k in range(self._last + 1)], dim=1)
+        assert self._rows is not None
+        return self._anatomy.on_norm(self._rows.movedim(0, 1))
 
     def __enter__(self) -> ResidualTap:
         for block in dict.fromkeys(self._stream.blocks):
@@ -84,4 +84,9 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
 
     def _keep(self, number: int, states: Tensor | None) -> None:
         if self._positions.shape[1] and states is not None and number <= self._last:
-            self._rows[number] = self._stream.layout.rows(states, self._positions)
+            rows = self._stream.layout.rows(states, self._positions)
+            if self._rows is None:  # one piece for all blocks: small ones, kept one by one, would split the memory
+                self._rows = rows.new_zeros((self._last + 1, *rows.shape))
+            elif self._rows.dtype != rows.dtype:  # an embedding in another type than the blocks
+                self._rows = self._rows.to(torch.promote_types(self._rows.dtype, rows.dtype))
+            self._rows[number] = rows

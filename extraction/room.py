@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 
 #: Tokens a batch, padding included, where none are asked for: enough to keep the cores busy, and no more in memory.
+#: Starting a pass costs about a hundredth of such a batch.
 _ON_CPU, _ON_GPU = 2048, 16384
 #: How libraries say that memory ran out where they raise no error of their own class.
 _SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
@@ -34,8 +35,8 @@ class Room:
     def __init__(self, device: torch.device, max_tokens: int | None) -> None:
         usual = _ON_CPU if device.type == "cpu" else _ON_GPU
         self._tokens = max_tokens or usual
-        #: Tokens that a pass of its own must save to be worth its fixed cost.
-        self.worth = usual // 32
+        #: What a pass costs beside its tokens, in tokens.
+        self.fixed = usual // 128
         self._most: dict[int, int] = {}
 
     def items(self, length: int, skip: int = 0) -> int:

@@ -10,7 +10,7 @@ from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from .arrays import Array
-from .batching import PaddingSide, by_length
+from .batching import PaddingSide, by_cost
 from .one_pass import run_batch
 from .prefixes import Family, families
 from .prompt_pass import Prompt, read_prompt
@@ -82,7 +82,7 @@ class Sweep:
     def _families(self, rows: Sequence[int]) -> list[Family]:
         items = [self._items[k] for k in rows]
         most = [self._most(item) for item in items]
-        found = families([item.ids for item in items], most, least=self._room.worth)
+        found = families([item.ids for item in items], most, least=2 * self._room.fixed)
         if any(family.shared for family in found) and not self._lm.shares_prompts:
             self._say("a text that goes on after a cached prompt reads differently, or there is no such cache")
             return [Family(tuple(rows), 0)]
@@ -110,26 +110,35 @@ class Sweep:
         )
 
     def _batches(self, rows: Sequence[int], prompt: Prompt | None) -> Iterator[Found]:
+        """Batches of the items at ``rows``, cut anew from what is left whenever one did not fit in memory."""
         skip = 0 if prompt is None else prompt.length
-        order = list(rows)
-        items = [self._items[k] for k in order]
-        for part in by_length(items, self._batch_size, lambda length: self._room.items(length, skip)):
-            chosen = [order[k] for k in part]
-            values = self._values(chosen, prompt)
-            if values is not None:
-                yield chosen, values
-                continue
-            longest = max(len(self._items[k].ids) for k in chosen)
-            self._room.ran_out(len(chosen), longest)
-            if len(chosen) > 1:
-                yield from self._batches(chosen, prompt)
-            elif prompt is not None:
-                yield from self._batches(chosen, None)
-            else:
-                reason = f"{longest} tokens, for which the memory of {self._lm.device} is too small"
-                for reasons in self._missing.values():
-                    reasons.setdefault(self._items[chosen[0]].id, reason)
-                yield chosen, {}
+        length = {row: len(self._items[row].ids) for row in rows}
+        left = list(rows)
+
+        def most(own: int) -> int:
+            return min(self._batch_size, self._room.items(own + skip, skip))
+
+        while left:
+            waiting = left
+            for places in by_cost([length[row] - skip for row in waiting], most, self._room.fixed):
+                chosen = [waiting[place] for place in places]
+                values = self._values(chosen, prompt)
+                if values is None:
+                    longest = length[chosen[0]]
+                    self._room.ran_out(len(chosen), longest)
+                    if len(chosen) > 1:
+                        break
+                    if prompt is not None:
+                        yield from self._batches(chosen, None)
+                    else:
+                        reason = f"{longest} tokens, for which the memory of {self._lm.device} is too small"
+                        for reasons in self._missing.values():
+                            reasons.setdefault(self._items[chosen[0]].id, reason)
+                        yield chosen, {}
+                else:
+                    yield chosen, values
+                done = set(chosen)
+                left = [row for row in left if row not in done]
 
     def _values(self, chosen: Sequence[int], prompt: Prompt | None) -> dict[str, Array] | None:
         """One batch; ``None`` if it does not fit in memory."""

@@ -15,6 +15,7 @@ from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
 from .linear import Linear
 from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
+from .row_selection import ChooseRow
 
 Target = Literal["correct", "rating"]
 
@@ -154,7 +155,13 @@ class QuestionOnly(Linear):
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
 
-    def __init__(self, *, target: Target = "correct", row: int = -1, candidates: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        target: Target = "correct",
+        row: int | ChooseRow = -1,
+        candidates: Sequence[float] | None = None,
+    ) -> None:
         super().__init__(positions=("prompt_end",), combine="concat", row=row)
         self.target = checked_target(target)
         if candidates is not None:
@@ -169,6 +176,11 @@ class QuestionOnly(Linear):
         else:
             found = fit_ridge(x, ratings(labels), groups, candidates)
         self.coef_, self.intercept_, self.penalty_ = found
+
+    def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
+        if self.target == "correct":
+            return super()._errors(scores, labels)
+        return np.asarray((scores - labels.astype(np.float64)) ** 2)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) if self.target == "correct" else float(s) for s in scores]

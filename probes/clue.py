@@ -30,7 +30,7 @@ class CLUE(LearningJudge):
         score: ``"success"``, ``-d_succ`` as published, or ``"margin"``, ``d_fail - d_succ``, which cancels what a
             trace's norm adds to both.
         last: The last layer's row: ``"normed"``, ``final_norm(h[L])``, which is what Hugging Face returns, or
-            ``"raw"``.
+            ``"raw"``. Features of a pass that stopped early have raw rows only, and all of them are read.
         embedding: Also use row ``h[0]``. Where both markers are fixed tokens it cannot change a decision.
         scale: Divide each layer's norm by that layer's spread, so that late layers with large norms do not decide
             alone. The spread is the root mean squared distance of the training deltas to the centroid of their own
@@ -173,8 +173,9 @@ class CLUE(LearningJudge):
     def _deltas(self, features: Features, at: int) -> Floats:
         """Deltas ``[<= 256, L, D]`` in float64 of the items from ``at`` on."""
         start, end = (features[name] for name in self.needs)
-        top = start.shape[1] - 2
-        rows = [*([0] if self.embedding else []), *range(1, top), top + 1 if self.last == "normed" else top]
+        whole = features.provenance.last_block is None
+        top = start.shape[1] - (2 if whole else 1)
+        rows = [*([0] if self.embedding else []), *range(1, top), top + 1 if whole and self.last == "normed" else top]
         return end[at : at + _SLICE, rows].astype(np.float64) - start[at : at + _SLICE, rows]
 
     def _sums(self, part: Features, right: Bools, weights: Floats) -> tuple[Floats, Floats]:

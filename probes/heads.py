@@ -38,6 +38,10 @@ class HeadScore(ChoiceJudge, LearningJudge):
         self.select, self.n_heads, self.prefer, self.abstain = select, n_heads, prefer, abstain
         self.fit_needs = ("attention",) if select == "unlabelled" else ()
 
+    @property
+    def _reads_until(self) -> int | None:
+        return None if self.provenance_ is None else max(block for block, _ in self.heads_)
+
     def fit(
         self,
         features: Features,
@@ -127,7 +131,8 @@ class QKScore(HeadScore):
             options trade places), ``"unlabelled"`` (:func:`~innerjudge.probes.head_selection.attention_variability`).
         n_heads: 1 as published: scores are the raw products. More: a vote, the mean over heads of the scores
             z-scored within the question (a head without variance there adds 0).
-        prefer: ``"best"``, or ``"earliest"`` within one standard error of the best.
+        prefer: ``"best"``, or ``"earliest"`` within one standard error of the best: a judge of an early block needs no
+            pass beyond it.
         abstain: Whether the last two option lines ("None of the above", "I don't know") take part, in the fit and
             after.
 

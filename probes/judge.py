@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -51,6 +51,37 @@ class BaseJudge(Parameters, ABC):
     fitted: ClassVar[tuple[str, ...]] = ()
     provenance_: Provenance | None = None
 
+    @property
+    def last_block(self) -> int | None:
+        """The last block that the judge reads, so that a pass for it may stop there; ``None`` for the whole pass.
+
+        Known once the judge is fitted. :func:`innerjudge.read` asks for it.
+        """
+        if self._reads_until is not None:
+            return self._reads_until
+        return None if self.provenance_ is None else self.provenance_.last_block
+
+    @property
+    def _reads_until(self) -> int | None:
+        """Block behind which nothing is read, however far the pass went; ``None`` if all that there is is read."""
+        return None
+
+    def require(self, given: Provenance) -> None:
+        """Refuse features that the judge was not made for, by their provenance.
+
+        A pass that stopped elsewhere than the one that the judge was fitted on gives the same features as long as both
+        reached the last block that it reads.
+
+        Raises:
+            InnerjudgeError: If they are of another model, or asked otherwise, or the pass stopped too early.
+        """
+        if self.provenance_ is None:
+            return
+        expected, until = self.provenance_, self._reads_until
+        if until is not None and given.covers(until):
+            expected = replace(expected, last_block=given.last_block)
+        expected.require(given, type(self).__name__)
+
     @abstractmethod
     def _scores(self, features: Features) -> Scores:
         """Scores of features that all have what the judge needs: ``[n]``, or ``[n, K]`` for choices."""
@@ -68,8 +99,7 @@ class BaseJudge(Parameters, ABC):
             raise InnerjudgeError(
                 f"given a {type(self).__name__} that is not fitted, expected a fitted one: call fit first"
             )
-        if self.provenance_ is not None:
-            self.provenance_.require(features.provenance, type(self).__name__)
+        self.require(features.provenance)
 
     def _reasons(self, features: Features, *also: str) -> dict[str, str]:
         """Item id -> why it cannot be read (``also``: readouts beyond ``needs``); needs no fitted judge."""

@@ -13,25 +13,38 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .judge import LearningJudge, Scores
 from .labels import Bools, Floats, correctness
+from .regression import folds
+from .row_selection import ChooseRow, choose_row
 
 Combine = Literal["delta", "concat"]
+#: :attr:`Linear.row_` of the final-normed state, which only a whole pass has.
+FINAL_NORMED = -1
 
 
 class Linear(LearningJudge):
     """``score = x @ coef_ + intercept_`` on the states of one row at one or more positions."""
 
-    fitted: ClassVar[tuple[str, ...]] = ("coef_", "intercept_", "n_excluded_")
+    fitted: ClassVar[tuple[str, ...]] = ("coef_", "intercept_", "row_", "n_excluded_")
     coef_: Floats
     intercept_: float
+    row_: int
 
-    def __init__(self, *, positions: Sequence[str], combine: Combine, row: int) -> None:
+    def __init__(self, *, positions: Sequence[str], combine: Combine, row: int | ChooseRow) -> None:
         self.positions, self.combine, self.row = positions, combine, row
         if combine not in ("delta", "concat") or not len(positions) or (combine == "delta" and len(positions) > 2):
             raise InnerjudgeError(
                 f"given positions={tuple(positions)}, combine={combine!r}, expected 'delta' of one or two positions or "
                 "'concat' of any number"
             )
+        if isinstance(row, str) and row not in ("best", "earliest"):
+            raise InnerjudgeError(f"given row={row!r}, expected a number, 'best' or 'earliest'")
         self.needs = tuple(f"hidden/{p}" for p in positions)
+
+    @property
+    def _reads_until(self) -> int | None:
+        if self.provenance_ is None or self.row_ == FINAL_NORMED:
+            return None
+        return max(1, self.row_)
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the coefficients from labelled items.
@@ -44,7 +57,18 @@ class Linear(LearningJudge):
             InnerjudgeError: If no item can be read or the labels are all of one class.
         """
         part, values, excluded = self._training(features, labels)
-        self._learn(self._vectors(part), values, part.groups)
+        rows = part[self.needs[0]].shape[1]
+        if isinstance(self.row, str):
+            row = self._chosen(part, values, rows, self.row)
+        elif -rows <= self.row < rows:
+            row = self.row % rows
+        else:
+            raise InnerjudgeError(
+                f"given row={self.row} of {rows} rows h[0..{rows - 2}] and normed, expected {-rows} to {rows - 1}"
+            )
+        whole = features.provenance.last_block is None
+        self.row_ = FINAL_NORMED if whole and row == rows - 1 else row
+        self._learn(self._vectors(part, self.row_), values, part.groups)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
 
@@ -52,20 +76,36 @@ class Linear(LearningJudge):
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         """Set the coefficients from vectors ``[n, F]``."""
 
-    def _vectors(self, features: Features) -> Floats:
+    def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
+        """Loss of each item, by which a row is chosen: 1 where the label would be wrong."""
+        return np.asarray((scores > 0) != correctness(labels, both=False), dtype=np.float64)
+
+    def _chosen(self, part: Features, labels: npt.NDArray[Any], rows: int, prefer: ChooseRow) -> int:
+        """The row to read, told on questions that the probe was not fitted on."""
+        losses: list[Floats] = []
+        tested: list[str] = []
+        for train, test in folds(part.groups):
+            if len(np.unique(labels[train])) < 2:
+                continue
+            known = tuple(part.groups[k] for k in train)
+            each = []
+            for row in range(rows):
+                x = self._vectors(part, row)
+                self._learn(x[train], labels[train], known)
+                each.append(self._errors(x[test] @ self.coef_ + self.intercept_, labels[test]))
+            losses.append(np.stack(each, axis=1))
+            tested += [part.groups[k] for k in test]
+        return choose_row(np.concatenate(losses) if losses else np.zeros((0, rows)), tuple(tested), prefer)
+
+    def _vectors(self, features: Features, row: int) -> Floats:
         """``[n, D]`` (delta: last position minus first) or ``[n, positions * D]``, float64."""
-        rows = features[self.needs[0]].shape[1]
-        if not -rows <= self.row < rows:
-            raise InnerjudgeError(
-                f"given row={self.row} of {rows} rows h[0..{rows - 2}] and normed, expected {-rows} to {rows - 1}"
-            )
-        states = [features[name][:, self.row].astype(np.float64) for name in self.needs]
+        states = [features[name][:, row].astype(np.float64) for name in self.needs]
         if self.combine == "concat" or len(states) == 1:
             return np.concatenate(states, axis=-1)
         return states[-1] - states[0]
 
     def _scores(self, features: Features) -> Scores:
-        return np.asarray(self._vectors(features) @ self.coef_ + self.intercept_)
+        return np.asarray(self._vectors(features, self.row_) @ self.coef_ + self.intercept_)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) for s in scores]
@@ -79,9 +119,13 @@ class DifferenceOfMeans(Linear):
     Args:
         positions: CLUE's two tokens by default.
         combine: ``"delta"``, last position minus first, or ``"concat"``.
-        row: Row of the states: ``0..L`` raw ``h[l]``, ``L + 1`` or -1 final-normed, -2 the raw last block.
+        row: Row of the states: ``0..L`` raw ``h[l]``, ``L + 1`` or -1 final-normed, -2 the raw last block. Or chosen by
+            the fit: ``"best"``, the row with the fewest errors on questions that it was not fitted on (five folds that
+            never split a question), or ``"earliest"``, the first row within one standard error of it: a judge of an
+            early block needs no pass beyond it. Both fit five times as often as there are rows.
 
     Attributes:
+        row_: The row that is read; -1 for the final-normed state.
         coef_: ``[F]`` float64, mean of correct minus mean of incorrect.
         intercept_: Puts zero half-way; items that equal each other all score 0 and are called incorrect.
         n_excluded_: Training items left out because they could not be read.
@@ -102,7 +146,7 @@ class DifferenceOfMeans(Linear):
         *,
         positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
         combine: Combine = "delta",
-        row: int = -1,
+        row: int | ChooseRow = -1,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
 

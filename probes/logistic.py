@@ -10,6 +10,7 @@ import numpy.typing as npt
 from .labels import Floats, correctness
 from .linear import Combine, Linear
 from .regression import LOGISTIC_CANDIDATES, checked_candidates, fit_logistic
+from .row_selection import ChooseRow
 
 
 class LogisticProbe(Linear):
@@ -50,7 +51,7 @@ class LogisticProbe(Linear):
         *,
         positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
         combine: Combine = "concat",
-        row: int = -1,
+        row: int | ChooseRow = -1,
         candidates: Sequence[float] = LOGISTIC_CANDIDATES,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)

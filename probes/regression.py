@@ -35,7 +35,7 @@ def fit_logistic(
         (True, 1.0)
     """
     losses = np.zeros(len(candidates))
-    for train, test in _folds(groups):
+    for train, test in folds(groups):
         if right[train].all() or not right[train].any():
             continue
         for k, c in enumerate(candidates):
@@ -57,7 +57,7 @@ def fit_ridge(
         (2.0, 1.0)
     """
     losses = np.zeros(len(candidates))
-    for train, test in _folds(groups):
+    for train, test in folds(groups):
         for k, alpha in enumerate(candidates):
             losses[k] += ((_ridge(alpha).fit(x[train], y[train]).predict(x[test]) - y[test]) ** 2).sum()
     best = max(a for a, loss in zip(candidates, losses, strict=True) if loss == losses.min())
@@ -77,7 +77,13 @@ def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
     return plain
 
 
-def _folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:
+def folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:
+    """Items to fit on and items to test on, five times or once a question; none with fewer than two questions.
+
+    Example:
+        >>> [test.tolist() for _, test in folds(("a", "a", "b"))]
+        [[0, 1], [2]]
+    """
     _, code = np.unique(np.array(groups), return_inverse=True)
     n = min(_FOLDS, int(code.max()) + 1)
     if n >= 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
@@ -12,6 +13,7 @@ from .judge import Scores
 from .labels import Floats, ratings
 from .linear import Combine, Linear
 from .regression import RIDGE_CANDIDATES, checked_candidates, fit_ridge
+from .row_selection import ChooseRow
 
 
 class RidgeProbe(Linear):
@@ -48,7 +50,7 @@ class RidgeProbe(Linear):
         *,
         positions: Sequence[str] = ("score",),
         combine: Combine = "concat",
-        row: int = -1,
+        row: int | ChooseRow = -1,
         candidates: Sequence[float] = RIDGE_CANDIDATES,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
@@ -58,6 +60,9 @@ class RidgeProbe(Linear):
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         candidates = checked_candidates(self.candidates)
         self.coef_, self.intercept_, self.alpha_ = fit_ridge(x, ratings(labels), groups, candidates)
+
+    def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
+        return np.asarray((scores - labels.astype(np.float64)) ** 2)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [float(s) for s in scores]

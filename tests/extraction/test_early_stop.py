@@ -31,8 +31,8 @@ def test_first_rows(tiny: Callable[..., LanguageModel], random_items: Any, last:
     assert np.allclose(early["logits/score"], whole["logits/score"][:, :, : last + 1], atol=1e-5)
     for name in ("qk/before", "qk/after", "attention"):
         assert np.allclose(early[name], whole[name][:, :last], atol=1e-5)
-    assert early.provenance.differences(whole.provenance) == ("layers",)
-    with pytest.raises(InnerjudgeError, match="layers"):
+    assert early.provenance.differences(whole.provenance) == ("last_block",)
+    with pytest.raises(InnerjudgeError, match="last_block"):
         whole.provenance.require(early.provenance, "a judge")
 
 

@@ -15,7 +15,7 @@ from innerjudge.models.loading import LanguageModel, load, wrap
 from transformers import AutoModelForCausalLM
 
 Tiny = Callable[..., LanguageModel]
-BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers", "prompt")
+BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers", "prompt", "last_block")
 
 
 @pytest.fixture

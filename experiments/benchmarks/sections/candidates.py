@@ -6,7 +6,7 @@ from ..section import Run, Section, Variant
 from ..variants.ours import extract
 from ..work import CORE, Work, texts
 
-_COUNTS = (2, 4, 8)
+_COUNTS = (4, 8)
 
 
 def _variants(work: Work) -> tuple[Variant, ...]:
@@ -35,5 +35,4 @@ CANDIDATES = Section(
     about="One prompt of 192 tokens, answers of 64; each ratio is to the same answers as rows of their own.",
     make_items=lambda lm, quick: texts(lm, [96] * 8 if quick else [256] * 8, prompt=72 if quick else 192),
     make_variants=_variants,
-    memory=True,
 )

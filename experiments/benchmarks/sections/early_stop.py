@@ -26,7 +26,7 @@ def _variants(work: Work) -> tuple[Variant, ...]:
 EARLY_STOP = Section(
     key="early-stop",
     title="Stopping at the last block that is needed",
-    about="A judge whose last block is l of L: a chosen head, or a probe on a middle block.",
-    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [128] * 8),
+    about="4 texts of 128 tokens; a judge whose last block is l of L: a chosen head, or a probe on a middle block.",
+    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [128] * 4),
     make_variants=_variants,
 )

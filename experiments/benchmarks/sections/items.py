@@ -32,8 +32,8 @@ def _variants(work: Work) -> tuple[Variant, ...]:
 ITEMS = Section(
     key="items",
     title="Number of texts",
-    about="Texts of 64 tokens as a stream, all three readouts; ratios are to the first 8.",
-    make_items=lambda lm, quick: texts(lm, [24 if quick else 64] * 4 * _FIRST),
+    about="Texts of 48 tokens as a stream, all three readouts; ratios are to the first 8.",
+    make_items=lambda lm, quick: texts(lm, [24 if quick else 48] * 4 * _FIRST),
     make_variants=_variants,
     memory=True,
 )

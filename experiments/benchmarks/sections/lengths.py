@@ -14,7 +14,7 @@ from ..work import CORE, Work, texts
 
 
 def _items(lm: LanguageModel, quick: bool) -> tuple[Encoded, ...]:
-    longest, n = (96, 8) if quick else (512, 16)
+    longest, n = (96, 8) if quick else (512, 12)
     lengths = [round(32 + k * (longest - 32) / (n - 1)) for k in range(n)]
     random.Random(0).shuffle(lengths)
     return texts(lm, lengths)
@@ -27,7 +27,7 @@ def _one_by_one(work: Work) -> Run:
 LENGTHS = Section(
     key="lengths",
     title="Texts of many lengths",
-    about="16 texts of 32 to 512 tokens, evenly spread, in random order; results come in the given order.",
+    about="12 texts of 32 to 512 tokens, evenly spread, in random order; results come in the given order.",
     make_items=_items,
     make_variants=lambda _work: (
         Variant(name="innerjudge, one by one, no padding", prepare=_one_by_one, keeps="all three readouts"),
@@ -38,6 +38,5 @@ LENGTHS = Section(
             expected=1.05,
         ),
         Variant(name="bare pass, batches of 8 as they come", prepare=floor, keeps="nothing"),
-        Variant(name="bare pass, one by one", prepare=lambda work: floor(work, 1), keeps="nothing"),
     ),
 )

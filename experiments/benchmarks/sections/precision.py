@@ -40,7 +40,7 @@ PRECISION = Section(
     title="bfloat16 and torch.compile",
     about="The same texts in other types of weights; innerjudge runs the modules of a compiled model as they are "
     "written, since compiled code calls no new hooks.",
-    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [128] * 8),
+    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [128] * 4),
     make_variants=lambda work: (
         FLOOR,
         Variant(name=f"innerjudge, {work.dtype}", prepare=reading(), expected=1.05),

@@ -9,7 +9,7 @@ from ..variants.floor import prepare as floor
 from ..variants.ours import reading
 from ..work import Work, texts
 
-_PER_LENGTH = 4
+_PER_LENGTH = 2
 
 
 def _variants(work: Work) -> tuple[Variant, ...]:
@@ -35,7 +35,9 @@ def _variants(work: Work) -> tuple[Variant, ...]:
 TOKENS = Section(
     key="tokens",
     title="Length",
-    about="4 texts of one length, all three readouts; each ratio is to the bare pass of the same length.",
-    make_items=lambda lm, quick: texts(lm, [t for t in ((24, 48) if quick else (64, 128, 256, 512)) for _ in range(4)]),
+    about="2 texts of one length, all three readouts; each ratio is to the bare pass of the same length.",
+    make_items=lambda lm, quick: texts(
+        lm, [t for t in ((24, 48) if quick else (64, 128, 256, 512)) for _ in range(_PER_LENGTH)]
+    ),
     make_variants=_variants,
 )
