@@ -40,7 +40,7 @@ def bench(
 ) -> None:
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
 
-    Peers (`pip install "innerjudge[bench]"`) are measured where they are installed.
+    Peers (`pip install "innerjudge[bench]"`) are measured where they are installed. A table is written when it is done.
 
         innerjudge bench
 
@@ -68,8 +68,8 @@ def bench(
         seed=seed,
     )
     with shown(Console(stderr=True)) as steps:
-        found = run_benchmark(options, steps, shlex.join(["innerjudge", *sys.argv[1:]]))
-    write(found, out)
+        command = shlex.join(["innerjudge", *sys.argv[1:]])
+        found = run_benchmark(options, steps, command, lambda so_far: write(so_far, out))
     _print(found, Console())
     typer.echo(f"The tables are in {out / DOCUMENT}.")
 

@@ -36,18 +36,19 @@ class _Lent(DynamicLayer):
     """A layer of the prompt for a batch of any size: what the batch adds is handed back and not kept."""
 
     def __init__(self, layer: Any) -> None:
-        super().__init__()
-        if layer.is_initialized:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._prompt: tuple[Tensor, ...] = ()
+        if layer.is_initialized:  # else the prompt's pass did not reach it
             self.lazy_initialization(layer.keys, layer.values)
-            self.keys, self.values = layer.keys, layer.values
+            self.keys, self.values = self._prompt = (layer.keys, layer.values)
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        if not self.is_initialized:  # a layer that the prompt's pass did not reach
+        if not self._prompt:
             return super().update(key_states, value_states, *args, **kwargs)
         n = key_states.shape[0]
         keys, values = (
             torch.cat((own.expand(n, *own.shape[1:]), new), dim=-2)
-            for own, new in ((self.keys, key_states), (self.values, value_states))
+            for own, new in zip(self._prompt, (key_states, value_states), strict=True)
         )
         return keys, values
 

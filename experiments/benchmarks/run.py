@@ -105,8 +105,14 @@ class Benchmark:
     tables: tuple[Table, ...]
 
 
-def run_benchmark(options: Options, steps: Steps, command: str) -> Benchmark:
+def run_benchmark(options: Options, steps: Steps, command: str, keep: Callable[[Benchmark], None]) -> Benchmark:
     """Run the sections.
+
+    Args:
+        options: How.
+        steps: Where progress is shown.
+        command: What was typed.
+        keep: Told of what was found so far after every section: a run that is stopped leaves whole tables.
 
     Raises:
         InnerjudgeError: If a section, shape, dtype or device is unknown.
@@ -117,17 +123,15 @@ def run_benchmark(options: Options, steps: Steps, command: str) -> Benchmark:
         raise InnerjudgeError(f"given --only {', '.join(sorted(unknown))}, expected some of {known}")
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
+    found = Benchmark(command=command, options=options, machine=_machine(options), versions=dict(versions()), tables=())
     try:
-        tables = tuple(
-            run_section(section, options, steps)
-            for section in SECTIONS
-            if not options.only or section.key in options.only
-        )
+        for section in SECTIONS:
+            if not options.only or section.key in options.only:
+                found = replace(found, tables=(*found.tables, run_section(section, options, steps)))
+                keep(found)
     finally:
         torch.set_num_threads(threads)
-    return Benchmark(
-        command=command, options=options, machine=_machine(options), versions=dict(versions()), tables=tables
-    )
+    return found
 
 
 def run_section(section: Section, options: Options, steps: Steps) -> Table:
@@ -214,6 +218,6 @@ def _machine(options: Options) -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "vector instructions": torch.backends.cpu.get_cpu_capability(),
     }
-    if options.device.startswith("cuda"):
+    if options.device.startswith("cuda") and torch.cuda.is_available():
         found["GPU"] = torch.cuda.get_device_name(options.device)
     return found

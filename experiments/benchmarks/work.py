@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,7 +63,8 @@ def texts(lm: LanguageModel, lengths: Sequence[int], *, prompt: int = 0, seed: i
         seed: Of the tokens.
     """
     random = torch.Generator().manual_seed(seed)
-    size = int(lm.model.get_input_embeddings().weight.shape[0])  # type: ignore[union-attr]
+    embedding: Any = lm.model.get_input_embeddings()
+    size = int(embedding.weight.shape[0])
     shared = torch.randint(4, size, (prompt,), generator=random).tolist()
     made = []
     for k, length in enumerate(lengths):

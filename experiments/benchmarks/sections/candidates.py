@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ....extraction.run import extract
 from ..section import Run, Section, Variant
-from ..variants.ours import extract
 from ..work import CORE, Work, texts
 
 _COUNTS = (4, 8)

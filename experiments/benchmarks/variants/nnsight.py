@@ -23,7 +23,8 @@ def _prepare(work: Work, size: int = 8) -> Run:
         for batch, at in zip(batches, places, strict=True):
             rows = torch.arange(at.shape[0], device=at.device)[:, None]
             with traced.trace(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False):
-                found = list().save()  # noqa: C408 nnsight gives lists a method
+                found: Any = []
+                found = found.save()  # nnsight gives every object this method
                 for layer in traced.layers:
                     query = layer.self_attn.q_proj.output[rows, at[:, -1:]]
                     key = layer.self_attn.k_proj.output[rows, at]
