@@ -108,7 +108,7 @@ def sample_and_judge(
         on_batch=passes.steps("sampling and judging", len(bare)),
     )
     if carried:
-        return Candidates(written.traces, judge.verdicts(written.features), written.replayed)
+        return Candidates(written.traces, judge.verdicts(as_fitted(judge, written.features)), written.replayed)
     features = read(lm, written.traces, asked_alike(judge, passes))
     return Candidates(written.traces, judge.verdicts(features), len(bare))
 
@@ -132,7 +132,7 @@ def rejecting(judge: BaseJudge, threshold: float) -> Reject:
         )
 
     def reject(features: Features) -> list[str | None]:
-        said = [verdict.score for verdict in judge.verdicts(features)]
+        said = [verdict.score for verdict in judge.verdicts(as_fitted(judge, features))]
         return [
             f"scored {score:.4g} where the reasoning ends, below {threshold:g}"
             if isinstance(score, float) and score < threshold
@@ -141,6 +141,15 @@ def rejecting(judge: BaseJudge, threshold: float) -> Reject:
         ]
 
     return reject
+
+
+def as_fitted(judge: BaseJudge, features: Features) -> Features:
+    """Features of whole passes as a judge reads them that was fitted on passes which stopped early."""
+    last = None if judge.provenance_ is None else judge.provenance_.last_block
+    if last is None or features.provenance.last_block is not None:
+        return features
+    arrays = {k: v[:, : last + 1] if k.startswith("hidden/") else v for k, v in features.arrays.items()}
+    return replace(features, arrays=arrays, provenance=replace(features.provenance, last_block=last))
 
 
 def candidates_of(questions: Sequence[Trace | str], n: int) -> list[Trace]:

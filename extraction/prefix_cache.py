@@ -35,7 +35,7 @@ def prefix_cache(lm: LanguageModel, items: Sequence[Encoded], new: int) -> Dynam
     until = fixed_until(lm.model.config.get_text_config(decoder=True))
     if until is not None and width + new > until:
         return None
-    least = Room(lm.device, None).worth
+    least = 2 * Room(lm.device, None).fixed
     found = families([item.ids for item in items], [len(item.ids) - 1 for item in items], least=least)
     shared = {row: family.shared for family in found for row in family.rows}
     columns = width - max(len(item.ids) - shared[row] for row, item in enumerate(items))

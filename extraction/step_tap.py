@@ -27,6 +27,7 @@ class StepTap(ResidualTap):
         self._early = early
         self._at: Tensor | None = None
         self._handed: Tensor | None = None
+        self._kept: dict[int, Tensor] = {}
 
     def columns(self, items: Sequence[int], offsets: Tensor, width: int) -> Tensor:
         """Places of the early and of the last token of some items in a left-padded batch: ``[len(items), 2]``."""
@@ -39,7 +40,7 @@ class StepTap(ResidualTap):
         """Make ready for the next pass: keep tokens ``at`` (``[B, P]``), or the newest one where it is ``None``."""
         self._at = at
         self._started = self._ended = 0
-        self._rows = {}
+        self._kept = {}
 
     def hand_on(self, rows: Sequence[int]) -> None:
         """After a pass over distinct prompts: row ``k`` of the batch that goes on from it has prompt ``rows[k]``."""
@@ -48,8 +49,8 @@ class StepTap(ResidualTap):
 
     def of(self, items: Sequence[int]) -> Tensor:
         """States of some items of the latest pass: ``[len(items), L + 1, P, W]``; ``P`` is 1 for the newest token."""
-        near = self._anatomy.on_norm(self._rows[self._last][:1]).device
-        return torch.stack([self._rows[k][list(items)].to(near) for k in range(self._last + 1)], dim=1)
+        near = self._anatomy.on_norm(self._kept[self._last][:1]).device
+        return torch.stack([self._kept[k][list(items)].to(near) for k in range(self._last + 1)], dim=1)
 
     def prompts(self) -> tuple[Tensor, Tensor]:
         """After the pass that read the last tokens of the prompts: early and last ones, each ``[B, L + 1, W]``."""
@@ -63,6 +64,6 @@ class StepTap(ResidualTap):
             return
         layout = self._stream.layout
         if self._at is not None:
-            self._rows[number] = layout.rows(states, self._at)
+            self._kept[number] = layout.rows(states, self._at)
         else:  # a copy: blocks may go on writing into what they gave, and a view would hold the states of every token
-            self._rows[number] = states.movedim((layout.items, layout.tokens), (0, 1))[:, -1:].flatten(2).clone()
+            self._kept[number] = states.movedim((layout.items, layout.tokens), (0, 1))[:, -1:].flatten(2).clone()

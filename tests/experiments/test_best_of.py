@@ -19,10 +19,11 @@ from innerjudge.experiments.sample_job import Sampling, load_questions, sample_j
 from innerjudge.experiments.sampling import sample_traces
 from innerjudge.experiments.saved import Made
 from innerjudge.experiments.views import read
-from innerjudge.extraction import Features
+from innerjudge.extraction import Features, HiddenStates, extract
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
+from innerjudge.models.positions import encode_trace
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.split import HELD_OUT_SEED
 from innerjudge.probes import CLUE, LAGER, BaseJudge, LogisticProbe, QuestionOnly, TextJudge, TokenLogProb
@@ -75,6 +76,18 @@ def test_no_pass_follows_the_sampling(
 
     monkeypatch.setattr(answers, "extract", never)
     assert sample_and_judge(reference, QUESTIONS, fitted["clue"], **HOW).replayed == 0
+
+
+def test_a_judge_of_passes_that_stopped_early(reference: LanguageModel) -> None:
+    traces = sample_traces(reference, problems(8, seed=HELD_OUT_SEED + 50), n_candidates=4, seed=1)
+    encoded = [encode_trace(reference.tokenizer, t, sampled_by=reference.fingerprint) for t in traces]
+    readouts = [HiddenStates("reasoning_start"), HiddenStates("reasoning_end")]
+    early = extract(reference, encoded, readouts, last_block=3)
+    judge = CLUE(score="margin").fit(early, [bool(trace.correct) for trace in traces])
+    found = sample_and_judge(reference, QUESTIONS, judge, reject_below=-1e9, **HOW)
+    whole = [encode_trace(reference.tokenizer, t, sampled_by=reference.fingerprint) for t in found.traces]
+    again = judge.verdicts(extract(reference, whole, readouts, last_block=3))
+    assert [v.score for v in found.verdicts] == pytest.approx([v.score for v in again], abs=1e-4)
 
 
 def test_rejection_by_score(reference: LanguageModel, fitted: dict[str, BaseJudge]) -> None:

@@ -23,7 +23,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     class Eager(Room):
         def __init__(self, device: torch.device, max_tokens: int | None) -> None:
             super().__init__(device, max_tokens)
-            self.worth = 1
+            self.fixed = 0
 
     monkeypatch.setattr(prefix_cache, "Room", Eager)
 

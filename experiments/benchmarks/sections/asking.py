@@ -15,7 +15,7 @@ from ..work import Work
 
 
 def _prompts(lm: LanguageModel, quick: bool) -> tuple[Encoded, ...]:
-    n, words = (3, 8) if quick else (8, 40)
+    n, words = (3, 8) if quick else (4, 40)
     asked = [rating_prompt(f"Start with {k}.", " Add 5." * words) for k in range(n)]
     return tuple(encode_prompt(lm.tokenizer, str(k), str(k), one) for k, one in enumerate(asked))
 
@@ -58,7 +58,7 @@ ASKING = Section(
     key="asking",
     title="Verdicts asked for in text",
     about=(
-        "8 rating prompts; logits of the scores at every block, and the verdict in text, 8 tokens at most. The "
+        "4 rating prompts; logits of the scores at every block, and the verdict in text, 8 tokens at most. The "
         "reference reads the prompts twice."
     ),
     make_items=_prompts,

@@ -19,9 +19,9 @@ from ..section import Run, Section, Variant
 from ..work import Work
 
 _STATES = tuple(HiddenStates(role) for role in CARRIED)
-_ANSWERS = 8
+_ANSWERS = 4
 #: Tokens of an answer, and in a quick run.
-_NEW, _QUICK = 64, 6
+_NEW, _QUICK = 48, 6
 #: Tokens of a question, and of one that all answers are to.
 _LENGTH, _LENGTH_ALIKE, _LENGTH_QUICK = 64, 192, 24
 
@@ -113,13 +113,7 @@ GENERATING = Section(
             prepare=lambda work: _plain(work, output_hidden_states=True),
             keeps="states of every block at every token; none of the last token",
         ),
-        Variant(
-            name="generate, then a pass over the answers",
-            prepare=lambda work: _then_replay(work, share=False),
-            keeps="all of it",
-        ),
     ),
-    memory=True,
 )
 
 RERANKING = Section(
