@@ -106,6 +106,7 @@ def test_folders_of_the_command_line_and_of_save_judge(
     args = ("score", "--judge", tmp_path / "any", "--data", "builtin:rate", "--limit", 5, "--out", tmp_path / "w")
     assert "--model" in cli(*args).err
     assert cli(*args, "--model", "reference").code == 0
+    assert "--revision main without --model, expected both" in cli(*args, "--revision", "main").err
 
 
 def test_saving_leaves_the_judge_as_it_was(reference: LanguageModel, tmp_path: Path) -> None:
