@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from .messages import reply_of, text_of
 
 if TYPE_CHECKING:
-    from ..plugin.judge import Judge
+    from ..plugin.face import CrossEncoderFace
 
 Reward = Callable[..., list[float | None]]
 _log = logging.getLogger(__name__)
 
 
-def as_reward(judge: Judge, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
+def as_reward(judge: CrossEncoderFace, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
     """A reward function ``(prompts, completions, **columns) -> list[float | None]``, as ``GRPOTrainer`` calls it.
 
     Prompts and completions are strings, or lists of messages. Messages of a prompt are joined by blank lines; a
