@@ -57,7 +57,7 @@ class JudgeFilter(Filter):  # type: ignore[misc]
         regex_pattern: Finds a response's answer, for rules that vote; the first group if there is one. Without it, the
             answer is all that follows the reasoning.
         group_select: Which match is the answer; -1 is the last.
-        scores: JSONL file for the score and answer of every response, and why one was picked.
+        scores: JSONL file for the score and answer of every response, and why one was picked; replaced if it is there.
         batch_size: Pairs a forward pass.
         device: Where the judge's model runs.
     """

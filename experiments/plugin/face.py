@@ -36,6 +36,9 @@ class CrossEncoderFace:
         criterion: What ratings are asked for.
     """
 
+    #: Where sentence-transformers' evaluators write, as they do with a CrossEncoder.
+    model_card_data = CardData()
+
     judge: BaseJudge
     lm: LanguageModel
     kind: str

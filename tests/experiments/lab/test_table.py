@@ -124,14 +124,3 @@ def test_items_as_columns() -> None:
     assert score_of(None) is None
     with pytest.raises(InnerjudgeError, match="columns of the table"):
         row_json(row(tags={"judge": "x"}))
-
-
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from innerjudge.experiments.lab import extra
-
-    def refuse(name: str) -> None:
-        raise ImportError(f"No module named {name!r}")
-
-    monkeypatch.setattr(extra, "import_module", refuse)
-    with pytest.raises(InnerjudgeError, match=r'pip install "innerjudge\[lab\]"'):
-        extra.require("pydantic")
