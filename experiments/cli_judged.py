@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..models.items import Item
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
-_OF_A_MODEL = ("model", "device", "dtype", "revision", "batch_size", "candidates", "reasoning_tokens")
+_OF_A_MODEL = ("model", "device", "dtype", "revision", "module", "batch_size", "candidates", "reasoning_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Source:
     device: str
     dtype: str
     revision: str | None
+    modules: dict[str, str]
     limit: int | None
     seed: int
     batch_size: int
@@ -54,6 +55,7 @@ def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> 
         device: o.Device = "auto",
         dtype: o.Dtype = "auto",
         revision: o.Revision = None,
+        module: o.Module = None,
         candidates: o.Candidates = 8,
         reasoning_tokens: o.ReasoningTokens = 128,
     ) -> None:
@@ -69,7 +71,18 @@ def judged(work: Callable[[Path, Path, Source], str], name: str, about: str) -> 
                 "out, or name the items by --data"
             )
         source = Source(
-            features, data, model, device, dtype, revision, limit, seed, batch_size, candidates, reasoning_tokens
+            features,
+            data,
+            model,
+            device,
+            dtype,
+            revision,
+            o.modules(module),
+            limit,
+            seed,
+            batch_size,
+            candidates,
+            reasoning_tokens,
         )
         typer.echo(work(judge, out, source))
 
@@ -129,7 +142,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
             f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
             "expected at least 1: leave the option out"
         )
-    lm = load_quietly(source.model, source.device, source.dtype, source.revision)
+    lm = load_quietly(source.model, source.device, source.dtype, source.revision, source.modules)
     require_model(judge, lm)
     with shown(Console(stderr=True)) as steps:
         passes = asked_alike(judge, make_passes(source.batch_size, scale, source.reasoning_tokens, steps))

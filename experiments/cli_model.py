@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from .cli_options import bounds
 from .progress import Steps
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from .passes import Passes
 
 
-def load_quietly(name: str, device: str, dtype: str, revision: str | None) -> LanguageModel:
+def load_quietly(name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str]) -> LanguageModel:
     """:func:`innerjudge.load` without the notes and bars of transformers, which would fight with ours."""
     # Before transformers is imported: it reads the variable once, and its bars would fight with ours.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -25,7 +26,7 @@ def load_quietly(name: str, device: str, dtype: str, revision: str | None) -> La
     logging.set_verbosity_error()
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()
-    return load(name, device=device, dtype=dtype, revision=revision)
+    return load(name, device=device, dtype=dtype, revision=revision, **modules)
 
 
 def make_passes(

@@ -18,6 +18,9 @@ class Between(StrEnum):
     response = "response"
 
 
+#: Parts of a model that a user may name.
+PARTS = ("blocks", "final_norm", "unembedding")
+
 #: Names on the panel, written out since the panel imports torch; a test holds them to it.
 JUDGE_NAMES = (
     "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
@@ -55,6 +58,14 @@ NoBatch = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} read
 NoLimit = Annotated[int | None, typer.Option("--limit", help=f"{_IDLE} reads no items.")]
 NoSeed = Annotated[int, typer.Option("--seed", help=f"{_IDLE} draws nothing.")]
 Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
+Module = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--module",
+        help="Where a part of a model that is not recognised is: PART=PATH, of blocks, final_norm or unembedding, such as "
+        "blocks=model.layers; repeatable.",
+    ),
+]
 Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sampled a question (builtin:solve).")]
 Between_ = Annotated[
     Between,
@@ -106,6 +117,25 @@ def bounds(scale: str) -> tuple[int, int]:
     if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
         raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
     return int(low), int(high)
+
+
+def modules(named: list[str] | None) -> dict[str, str]:
+    """Parts and paths of ``--module``, as :func:`innerjudge.load` takes them.
+
+    Example:
+        >>> modules(["blocks=model.layers", "final_norm=model.norm"])
+        {'blocks': 'model.layers', 'final_norm': 'model.norm'}
+    """
+    found = {}
+    for one in named or ():
+        part, equals, path = one.partition("=")
+        if part not in PARTS or not equals or not path or part in found:
+            raise InnerjudgeError(
+                f"given --module {one!r}, expected PART=PATH once for each of {', '.join(PARTS)}, such as "
+                "blocks=model.layers: print(model) shows the paths"
+            )
+        found[part] = path
+    return found
 
 
 def share(value: float) -> float:

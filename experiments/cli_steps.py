@@ -28,6 +28,7 @@ def extract(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 0,
@@ -51,8 +52,9 @@ def extract(
 
     check_extraction(out)
     o.bounds(scale)
+    modules = o.modules(module)
     found = load_data(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision)
+    lm = load_quietly(model, device, dtype, revision, modules)
     needs = None if text else HIDDEN_NEEDS
     with shown(Console(stderr=True)) as steps:
         passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
