@@ -62,8 +62,8 @@ Module = Annotated[
     list[str] | None,
     typer.Option(
         "--module",
-        help="Where a part of a model that is not recognised is: PART=PATH, of blocks, final_norm or unembedding, such as "
-        "blocks=model.layers; repeatable.",
+        help="Where a part of a model that is not recognised is, as PART=PATH, such as blocks=model.layers; parts are "
+        "blocks, final_norm and unembedding; repeatable.",
     ),
 ]
 Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sampled a question (builtin:solve).")]
