@@ -187,5 +187,5 @@ def test_a_wrong_reading_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(attention, "products", lambda q, k: plain(q.flip(1), k))
         assert not result().passes("qk after")
     with monkeypatch.context() as patch:
-        patch.setattr(attention.AttentionTap, "_unrotated", lambda _t, query, key, *_at: (query, key))
+        patch.setattr(attention.AttentionTap, "_unrotated", lambda _t, _heads, query, key, *_at: (query, key))
         assert not result().passes("qk before")
