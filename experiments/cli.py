@@ -55,6 +55,7 @@ def compare(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    module: o.Module = None,
     candidates: o.Candidates = 8,
     fit_share: Annotated[float, typer.Option(help="Share of the questions that judges are fitted on.")] = 0.5,
     between: o.Between_ = o.Between.reasoning,
@@ -86,8 +87,9 @@ def compare(
     check_folder(out)
     o.bounds(scale)
     o.share(fit_share)
+    modules = o.modules(module)
     sets = [load_data(spec, limit=limit, seed=seed) for spec in data]
-    lm = load_quietly(model, device, dtype, revision)
+    lm = load_quietly(model, device, dtype, revision, modules)
     with shown(errors) as steps:
         passes = make_passes(batch_size, scale, reasoning_tokens, steps, abstain=abstain)
         settings = Settings(
@@ -117,6 +119,7 @@ def models(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    module: o.Module = None,
     limit: o.NoLimit = None,
     seed: o.NoSeed = 0,
     batch_size: o.NoBatch = 16,
@@ -129,7 +132,7 @@ def models(
     from ..models.description import describe
 
     table = Table(show_header=False, box=None)
-    for name, value in describe(load_quietly(model, device, dtype, revision)).items():
+    for name, value in describe(load_quietly(model, device, dtype, revision, o.modules(module))).items():
         table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
     Console().print(table)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .plugin.judge import Judge
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
-_OF_A_MODEL = ("model", "device", "dtype", "revision", "batch_size", "candidates", "reasoning_tokens")
+_OF_A_MODEL = ("model", "device", "dtype", "revision", "module", "batch_size", "candidates", "reasoning_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Source:
     device: str
     dtype: str
     revision: str | None
+    modules: dict[str, str]
     limit: int | None
     seed: int
     batch_size: int
@@ -58,6 +59,7 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
         device: o.Device = "auto",
         dtype: o.Dtype = "auto",
         revision: o.Revision = None,
+        module: o.Module = None,
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
         inspect: o.InspectFile = None,
@@ -74,7 +76,18 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
                 "out, or name the items by --data"
             )
         source = Source(
-            features, data, model, device, dtype, revision, limit, seed, batch_size, candidates, reasoning_tokens
+            features,
+            data,
+            model,
+            device,
+            dtype,
+            revision,
+            o.modules(module),
+            limit,
+            seed,
+            batch_size,
+            candidates,
+            reasoning_tokens,
         )
         said, verdicts = work(judge, out, source)
         typer.echo(said)
@@ -157,10 +170,11 @@ def _with_model(folder: Path, kind: str, source: Source) -> Judge:
     from .plugin.judge import Judge
 
     if source.model is not None:
-        lm = load_quietly(source.model, source.device, source.dtype, source.revision)
+        lm = load_quietly(source.model, source.device, source.dtype, source.revision, source.modules)
         return Judge.load(folder, lm=lm, kind=kind)
-    if source.revision is not None:
+    if source.revision is not None or source.modules:
+        given = f"--revision {source.revision}" if source.revision is not None else "--module"
         raise InnerjudgeError(
-            f"given --revision {source.revision} without --model, expected both: the judge's own model has its revision"
+            f"given {given} without --model, expected both: the judge's own model is loaded as it was when it was fitted"
         )
     return Judge.load(folder, kind=kind, device=source.device, dtype=source.dtype)

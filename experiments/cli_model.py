@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from .cli_options import bounds
 from .progress import Steps
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from .passes import Passes
 
 
-def load_quietly(name: str, device: str, dtype: str, revision: str | None) -> LanguageModel:
+def load_quietly(
+    name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str]
+) -> LanguageModel:
     """:func:`innerjudge.load` without the notes and bars of transformers."""
     quieten()
     from ..models.loading import load
 
-    return load(name, device=device, dtype=dtype, revision=revision)
+    return load(name, device=device, dtype=dtype, revision=revision, **modules)
 
 
 def quieten() -> None:

@@ -27,6 +27,9 @@ class LogStyle(StrEnum):
     json = "json"
 
 
+#: Parts of a model that a user may name.
+PARTS = ("blocks", "final_norm", "unembedding")
+
 #: Names on the panel, written out since the panel imports torch; a test holds them to it.
 JUDGE_NAMES = (
     "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
@@ -93,6 +96,14 @@ NoBatch = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} read
 NoLimit = Annotated[int | None, typer.Option("--limit", help=f"{_IDLE} reads no items.")]
 NoSeed = Annotated[int, typer.Option("--seed", help=f"{_IDLE} draws nothing.")]
 Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
+Module = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--module",
+        help="Where a part of a model that is not recognised is, as PART=PATH, such as blocks=model.layers; parts are "
+        "blocks, final_norm and unembedding; repeatable.",
+    ),
+]
 Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sampled a question (builtin:solve).")]
 Between_ = Annotated[
     Between,
@@ -177,6 +188,25 @@ def stored(dtype: str) -> str:
     if dtype not in DTYPES:
         raise InnerjudgeError(f"given --store-dtype {dtype!r}, expected one of {', '.join(DTYPES)}")
     return dtype
+
+
+def modules(named: list[str] | None) -> dict[str, str]:
+    """Parts and paths of ``--module``, as :func:`innerjudge.load` takes them.
+
+    Example:
+        >>> modules(["blocks=model.layers", "final_norm=model.norm"])
+        {'blocks': 'model.layers', 'final_norm': 'model.norm'}
+    """
+    found = {}
+    for one in named or ():
+        part, equals, path = one.partition("=")
+        if part not in PARTS or not equals or not path or part in found:
+            raise InnerjudgeError(
+                f"given --module {one!r}, expected PART=PATH once for each of {', '.join(PARTS)}, such as "
+                "blocks=model.layers: print(model) shows the paths"
+            )
+        found[part] = path
+    return found
 
 
 def share(value: float, option: str = "--fit-share") -> float:

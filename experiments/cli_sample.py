@@ -42,6 +42,7 @@ def sample(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    module: o.Module = None,
 ) -> None:
     """Sample answers to questions and judge them in one go: one trace with its score a line.
 
@@ -64,7 +65,7 @@ def sample(
             "answers are traces"
         )
     questions = load_questions(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision)
+    lm = load_quietly(model, device, dtype, revision, o.modules(module))
     require_model(fitted, lm)
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=reject_below, seed=seed)
     with shown(Console(stderr=True)) as steps:

@@ -33,6 +33,7 @@ def serve(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    module: o.Module = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Most pairs a forward pass.")] = 32,
     batch_wait: Annotated[float, typer.Option(min=0, help="Milliseconds that a pass waits for more pairs.")] = 2.0,
     queue: Annotated[int, typer.Option(min=1, help="Most pairs that wait; then 429.")] = 4096,
@@ -71,7 +72,7 @@ def serve(
         seconds=seconds,
     )
     quieten()
-    lm = load_quietly(model, device, dtype, None) if model is not None else None
+    lm = load_quietly(model, device, dtype, None, o.modules(module)) if model is not None else None
     judges = {
         name: Judge.load(where, lm=lm, device=device, dtype=dtype, revision=revision)
         for name, where in _named(judge).items()

@@ -29,6 +29,7 @@ def extract(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 0,
@@ -67,6 +68,7 @@ def extract(
             check_extraction(out)
         o.bounds(scale)
         o.stored(store_dtype)
+        modules = o.modules(module)
         found = load_data(data, limit=limit, seed=seed)
         needs = None if text else HIDDEN_NEEDS
         passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
@@ -84,10 +86,10 @@ def extract(
             from .runs.cluster import Cluster, Model, extract_on_ray
 
             where = Cluster(ray, workers, gpus_per_worker)
-            on = Model(model, device, dtype, revision)
+            on = Model(model, device, dtype, revision, modules)
             typer.echo(extract_on_ray(on, pointwise(found), out, job=job, passes=passes, cluster=where))
             return
-        lm = load_quietly(model, own_device(device), dtype, revision)
+        lm = load_quietly(model, own_device(device), dtype, revision, modules)
         said = extract_job(
             lm,
             lambda: items_of(lm, found, candidates=candidates, seed=seed, passes=passes),

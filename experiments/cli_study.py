@@ -47,7 +47,8 @@ def study(
     spec = read_study(file)
     folder = out if out is not None else file.with_suffix("")
     claim(folder, spec)
-    lm = load_quietly(spec.model.name, spec.model.device, spec.model.dtype, spec.model.revision)
+    model = spec.model
+    lm = load_quietly(model.name, model.device, model.dtype, model.revision, model.modules)
     with shown(Console(stderr=True)) as steps:
         command = shlex.join(["innerjudge", *sys.argv[1:]])
         run = StudyRun(study=spec, lm=lm, folder=folder / "kept", command=command, steps=steps)

@@ -63,8 +63,9 @@ class QueryKey:
     ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as
     its authors' later code settles it), ``"after"`` the rotated ones. No ``1/sqrt(head_dim)``, no softmax, no mask.
     Latent attention compares two parts, one of which is rotated: before rotary is the product of both, with that part
-    before it turns. A factor a token behind the rotation (a norm without weights, a temperature) is in both products;
-    where a norm with weights stands behind it there is no product before it, and the readout is unscored. Heads of
+    before it turns. A factor a token behind the rotation (a norm without weights, a temperature) is in both products; a
+    norm with weights behind it (HunYuan) is applied to what was not turned. What is changed behind it in another way
+    has no product before it, and the readout is unscored. Heads of
     several attentions in one block stand one after another. Rows of blocks without softmax attention, of keys that are
     no tokens (compressed ones), and behind the heads of a block that has fewer than others, are zero.
 

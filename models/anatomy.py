@@ -124,7 +124,7 @@ class Anatomy:
         """Logits over the whole vocabulary of final-normed states, fp32: ``[..., D] -> [..., vocabulary]``."""
         states = self.transform(states.to(self._dtype))
         rows = self.unembedding(states.reshape(-1, states.shape[-1]))  # quantised ones take no more than three axes
-        return self.post(rows[..., : self.post.size].float()).unflatten(0, states.shape[:-1])
+        return self.post(rows[..., : self.post.size].float()).view(*states.shape[:-1], -1)
 
     def label_logits(self, states: Tensor, ids: Tensor) -> Tensor:
         """Logits of a few tokens an item, in fp32: states ``[B, ..., D]``, ids ``[B, M]`` -> ``[B, ..., M]``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,18 @@ def reference() -> LanguageModel:
 def tinystories(shared: Path) -> LanguageModel:
     """A real small chat model of another architecture: absolute positions, no reasoning markers."""
     return load(str(shared / "models" / "tinystories-chat-3M"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_installed() -> Iterator[None]:
+    """TransformerLens runs pip by itself for models with a vision tower, and with torchvision comes another torch."""
+
+    def refuse(command: object, *_args: object, **_options: object) -> None:
+        raise OSError(f"no test starts {command}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("subprocess.check_call", refuse)
+        yield
 
 
 @dataclass(frozen=True)

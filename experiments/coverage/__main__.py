@@ -7,6 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import torch
 from transformers.utils import logging
 
 from .checks import check_type
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare with the table in --out and write nothing")
     parser.add_argument("--no-lens", action="store_true", help="leave TransformerLens out: keep what the table says")
     given = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # tiny tensors: more threads only wait for one another
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore")

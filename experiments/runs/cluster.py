@@ -56,19 +56,24 @@ class Model:
     device: str = "auto"
     dtype: str = "auto"
     revision: str | None = None
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+    def load(self) -> LanguageModel:
+        """The model, on a worker."""
+        return load_quietly(self.name, self.device, self.dtype, self.revision, self.modules)
 
     def provenance(self) -> dict[str, Any]:
         """Identity of the model, as a worker sees it."""
         from ...extraction.provenance import provenance
 
-        return provenance(load_quietly(self.name, self.device, self.dtype, self.revision)).to_json()
+        return provenance(self.load()).to_json()
 
 
 class Reader:
     """An actor of the pool: a model, and where its features go."""
 
     def __init__(self, model: Model, passes: Passes, out: str, header: StoreHeader) -> None:
-        self.lm = load_quietly(model.name, model.device, model.dtype, model.revision)
+        self.lm = model.load()
         self.passes, self.out, self.header = passes, out, header
 
     def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, list[Any]]:

@@ -56,7 +56,8 @@ def measure(study: Path, out: Path) -> None:
     spec = read_study(study)
     claim(out, spec)
     started = time.process_time()
-    lm = load(spec.model.name, device=spec.model.device, dtype=spec.model.dtype, revision=spec.model.revision)
+    model = spec.model
+    lm = load(model.name, device=model.device, dtype=model.dtype, revision=model.revision, **model.modules)
     clock = Clock(lm)
     command = f"python -m innerjudge.experiments.study.overhead {study.name} {out.name}"
     run = StudyRun(study=spec, lm=lm, folder=out / "kept", command=command)

@@ -28,6 +28,7 @@ class ModelSpec(_Part):
     revision: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    modules: dict[Literal["blocks", "final_norm", "unembedding"], str] = {}
     batch_size: int = Field(default=16, ge=1)
 
 

@@ -189,6 +189,14 @@ def test_models(cli) -> None:
         assert word in said.out
 
 
+def test_parts_of_a_model_are_named(cli) -> None:
+    assert cli("models", "--module", "blocks=model.layers", "--module", "final_norm=model.norm").code == 0
+    for typed, message in (("blocks=model.norm", "expected a list of blocks"), ("bloks=x", "expected PART=PATH once")):
+        said = cli("models", "--module", typed)
+        assert said.code == 2
+        assert message in said.err
+
+
 @pytest.mark.parametrize("command", ["compare", "extract", "fit", "score", "rank", "models"])
 def test_help(cli, command: str) -> None:
     said = cli(command, "--help")
