@@ -15,15 +15,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_python_blocks_run_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
+    assert (
+        cli("extract", "--data", "builtin:solve", "--limit", 2, "--candidates", 2, "--out", "runs/features").code == 0
+    )
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
-    assert capsys.readouterr().out.count("\n") == 6
+    assert capsys.readouterr().out.count("\n") == 6 + 1
     assert (tmp_path / "runs" / "my-judge" / "judge.json").is_file()
 
 
@@ -31,6 +34,7 @@ def test_every_command_and_file_that_it_names_exists() -> None:
     from innerjudge.experiments.cli import app
 
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {group.name for group in app.registered_groups}
     fences = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
     typed = {name for language, block in fences if not language for name in re.findall(r"innerjudge +(\w+) ", block)}
     assert {"compare", "extract", "fit", "score", "rank", "models", "sample"} <= typed <= commands

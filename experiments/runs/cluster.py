@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ...extraction.store import FeatureStore
@@ -31,6 +31,8 @@ from .summary import Speed, summary
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ...models.loading import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,10 @@ class StoreReading:
         self.entries: dict[int, Entry] = {}
         self._open: OrderedDict[int, OpenShard] = OrderedDict()
 
+    def close(self) -> None:
+        """Let go of the shards that are mapped into memory; they are mapped again when they are asked for."""
+        self._open.clear()
+
     def __len__(self) -> int:
         return self.header.items
 
