@@ -68,7 +68,7 @@ class Sweep:
                         left.difference_update(found[0])
                         yield found
                     continue
-                except (*CANNOT_SHARE, UnreadableError) as error:
+                except (*CANNOT_SHARE, MemoryError, UnreadableError) as error:
                     reason = None if is_memory(error) else f"{type(error).__name__}: {error}"
                 given = len(self._readouts)
                 yield from self._batches(sorted(left), None)

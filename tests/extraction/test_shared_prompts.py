@@ -176,6 +176,28 @@ def test_a_cache_that_fails_on_the_way_is_left(tiny: Tiny, random_items: Any, mo
     same(extract(lm, items, READOUTS, share_prompts=False), found)
 
 
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_a_prompt_that_does_not_fit_says_nothing_about_sharing(
+    tiny: Tiny, random_items: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    lm, items = tiny("llama"), [*candidates(random_items), *candidates(random_items, seed=1)]
+    naive = extract(lm, items, READOUTS, share_prompts=False)
+    read_prompt, asked = sweeps.read_prompt, []
+
+    def full_at_first(*args: Any) -> Any:
+        asked.append(args)
+        if len(asked) == 1:
+            raise error
+        return read_prompt(*args)
+
+    monkeypatch.setattr(sweeps, "read_prompt", full_at_first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = extract(lm, items, READOUTS)
+    assert len(asked) == 2  # the second prompt is shared again
+    same(naive, found)
+
+
 def test_angles_that_depend_on_the_length_are_not_shared_beyond_it(words: Any, random_items: Any) -> None:
     rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
     config = LlamaConfig(

@@ -14,8 +14,8 @@ from ..work import texts
 PASSES = Section(
     key="passes",
     title="One batch, beside what others do",
-    about="All variants on the same batch of 2 texts of 256 tokens; ratios are to the bare pass of the base model.",
-    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [256] * 2),
+    about="All variants on the same batch of 4 texts of 256 tokens; ratios are to the bare pass of the base model.",
+    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [256] * 4),
     make_variants=lambda _work: (
         FLOOR,
         OURS,
