@@ -46,7 +46,8 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
 
     def __enter__(self) -> ResidualTap:
         for block in dict.fromkeys(self._stream.blocks):
-            self._handles.append(block.register_forward_pre_hook(self._before_block, with_kwargs=True))
+            if self._stream.by_input or block is self._stream.blocks[0]:  # else nothing is read before a block
+                self._handles.append(block.register_forward_pre_hook(self._before_block, with_kwargs=True))
             self._handles.append(block.register_forward_hook(self._after_block))
         if self._stream.leaves not in self._stream.blocks:
             self._handles.append(self._stream.leaves.register_forward_hook(self._after_leaving))

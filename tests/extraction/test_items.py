@@ -170,6 +170,6 @@ def test_states_are_brought_to_the_final_norm(lm: LanguageModel, monkeypatch: py
     other = replace(lm.anatomy, unembedding=torch.nn.Linear(32, 61, device="meta"))
     assert other.label_logits(torch.zeros(1, 2, 32), torch.zeros(1, 3, dtype=torch.long)).device.type == "meta"
     tap = ResidualTap(lm.anatomy, torch.zeros(1, 1, dtype=torch.long), last=1, keep_last=False)
-    tap._rows = {0: torch.zeros(1, 1, 32), 1: torch.zeros(1, 1, 32)}
+    tap._rows = torch.zeros(2, 1, 1, 32)
     monkeypatch.setattr(type(lm.anatomy), "on_norm", lambda _a, states: states.to("meta"))
     assert tap.states.device.type == "meta"
