@@ -131,7 +131,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
             f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
             "expected at least 1: leave the option out"
         )
-    whole = _with_model(folder, source)
+    whole = _with_model(folder, found.kind, source)
     with shown(Console(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
@@ -140,15 +140,16 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
         return items, score_items(whole, items, out, data=found.name)
 
 
-def _with_model(folder: Path, source: Source) -> Judge:
+def _with_model(folder: Path, kind: str, source: Source) -> Judge:
     """The judge with the model that was typed, else with its own."""
     quieten()
     from .plugin.judge import Judge
 
     if source.model is not None:
-        return Judge.load(folder, lm=load_quietly(source.model, source.device, source.dtype, source.revision))
+        lm = load_quietly(source.model, source.device, source.dtype, source.revision)
+        return Judge.load(folder, lm=lm, kind=kind)
     if source.revision is not None:
         raise InnerjudgeError(
             f"given --revision {source.revision} without --model, expected both: the judge's own model has its revision"
         )
-    return Judge.load(folder, device=source.device, dtype=source.dtype)
+    return Judge.load(folder, kind=kind, device=source.device, dtype=source.dtype)

@@ -102,11 +102,11 @@ def fit(
 #: Help of the two commands that ask a saved judge.
 _SCORE = """Score items with a saved judge: one verdict a line.
 
-    Give `--features` of an extraction, or `--data` (and `--model`) to run the model now; only the passes that the judge
-    needs are run, and a killed run goes on where it stopped. Verdicts that are there already, of the same judge on the
-    same texts, are kept; other verdicts are refused.
+    Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
+    by `--model`); only the passes that the judge needs are run, and a killed run goes on where it stopped. Verdicts
+    that are there already, of the same judge on the same texts, are kept; other verdicts are refused.
 
-        innerjudge score --judge runs/judge --model Qwen/Qwen3-0.6B --data new.jsonl --out runs/verdicts.jsonl
+        innerjudge score --judge runs/judge --data new.jsonl --out runs/verdicts.jsonl
 
         innerjudge score --judge runs/judge --features runs/features --limit 100 --out runs/verdicts.jsonl
     """
@@ -115,7 +115,7 @@ _RANK = """Rank the candidates of each question with a saved judge, best first: 
     The items come from `--features` or from `--data`, as in `score`. The verdicts are kept beside the ranking as
     `OUT.verdicts.jsonl`.
 
-        innerjudge rank --judge runs/judge --model Qwen/Qwen3-0.6B --data new.jsonl --out runs/ranking.jsonl
+        innerjudge rank --judge runs/judge --data new.jsonl --out runs/ranking.jsonl
     """
 score = judged(score_work, "score", _SCORE)
 rank = judged(rank_work, "rank", _RANK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from huggingface_hub import ModelCardData
@@ -14,13 +15,7 @@ if TYPE_CHECKING:
 #: Name of the card in a judge's folder, as the hub shows it.
 CARD = "README.md"
 
-_READS = {
-    "trace": "a prompt and a response to it",
-    "rating": "a prompt and a response to it",
-    "pair": "a prompt and a response to it",
-    "choice": "a question and its options",
-    "": "a prompt and a response to it",
-}
+_READS = {"trace": "a prompt and a response to it", "choice": "a question and its options"}
 
 
 def model_card(judge: BaseJudge, made: Made) -> str:
@@ -33,9 +28,8 @@ def model_card(judge: BaseJudge, made: Made) -> str:
         # lager: a judge of innerjudge
     """
     origin = judge.provenance_
-    base = (
-        origin.model if origin is not None and "/" in origin.model and not origin.model.startswith((".", "/")) else None
-    )
+    name = "" if origin is None else origin.model
+    base = name if name.count("/") == 1 and not name.startswith((".", "/")) and not Path(name).exists() else None
     header = ModelCardData(
         library_name="innerjudge",
         base_model=base,
@@ -44,7 +38,10 @@ def model_card(judge: BaseJudge, made: Made) -> str:
     )
     ranked = "question, options" if made.kind == "choice" else "prompt, candidates"
     lines = ["---", header.to_yaml(), "---", "", f"# {made.name}: a judge of innerjudge", ""]
-    lines += [f"`{judge!r}` reads {_READS[made.kind]} in one forward pass of its model. Higher is better, always.", ""]
+    how = (
+        "lets its model write a verdict on" if {"direct", "reasoned"} & {*judge.needs} else "reads in one forward pass"
+    )
+    lines += [f"`{judge!r}` {how} {_READS.get(made.kind, _READS['trace'])}. Higher is better, always.", ""]
     lines += [
         "```python",
         "from innerjudge import Judge",

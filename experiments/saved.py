@@ -11,16 +11,17 @@ import numpy as np
 
 from ..models.chat import THINK
 from ..models.errors import InnerjudgeError
+from ..models.final_norm import FinalNorm
 from ..probes import BaseJudge, storage
 from .judge_card import CARD, model_card
 
 _MADE = "made.json"
+#: The model's final norm, where the judge was saved together with its model.
+NORM = "final_norm.safetensors"
 #: The file that tells a whole judge; it is written last.
 WHOLE = "judge.json"
 #: What a run that was killed before it may have left.
-BEGUN = frozenset({_MADE, f"{_MADE}.tmp", CARD, "judge.safetensors", f"{WHOLE}.tmp"})
-#: The model's final norm, where the judge was saved together with its model.
-NORM = "final_norm.safetensors"
+BEGUN = frozenset({_MADE, f"{_MADE}.tmp", CARD, NORM, "judge.safetensors", f"{WHOLE}.tmp"})
 #: Every file of a whole judge.
 FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
 
@@ -54,9 +55,13 @@ class Made:
     seed: int = 0
 
 
-def save(judge: BaseJudge, made: Made, folder: Path) -> None:
-    """Write ``made.json``, the model card and then the judge, whose header stands for the whole."""
+def save(judge: BaseJudge, made: Made, folder: Path, norm: FinalNorm | None = None) -> None:
+    """Write ``made.json``, the model card, the model's final norm and then the judge, whose header stands for all."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / WHOLE).unlink(missing_ok=True)  # from here until the end the folder is visibly incomplete
+    (folder / NORM).unlink(missing_ok=True)
+    if norm is not None:
+        norm.save(folder / NORM)
     temporary = folder / f"{_MADE}.tmp"
     temporary.write_text(json.dumps(asdict(made)), encoding="utf-8")
     temporary.replace(folder / _MADE)

@@ -163,7 +163,7 @@ def _checked(items: Sequence[Encoded], given: Sequence[GivenStates], layers: Seq
             f"given layers {list(layers)} of a model of {n_blocks} blocks, expected each once, from 0 (what enters the "
             f"first block) to {n_blocks}"
         )
-    return widths.pop()
+    return int(widths.pop())
 
 
 def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | None) -> str:

@@ -24,7 +24,8 @@ from .asked import kind_of_judge
 from .hub import find_folder
 from .pairs import items_of_pairs
 
-_ENGINE = "the engine"
+#: ``sampled_by`` of a trace whose ids the engine has sampled.
+_ENGINE = "engine"
 
 
 class EngineJudge:
@@ -166,6 +167,6 @@ class EngineJudge:
         trace = item
         if isinstance(item, Rating):
             trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-        return encode_trace(
-            self.tokenizer, trace, markers=how.markers, sampled_by=trace.extra.get("sampled_by", _ENGINE)
-        )
+        # Ids that the same model has sampled elsewhere are as good; those of any other are not.
+        sampled_by = _ENGINE if trace.extra.get("sampled_by") == _ENGINE else self._origin.fingerprint
+        return encode_trace(self.tokenizer, trace, markers=how.markers, sampled_by=sampled_by)

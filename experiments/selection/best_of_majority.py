@@ -38,7 +38,8 @@ def best_of_majority(
     """The ``k`` best answers among those that are frequent enough, each by its best candidate.
 
     An answer passes if at least ``alpha`` of all candidates (unparsable ones included) and at least ``min_count`` of
-    them gave it. With the defaults every answer passes, and the pick is that of best-of-N among the parsable.
+    them gave it. With the defaults every answer passes, and the pick is that of best-of-N among the parsable
+    ones, up to ties.
 
     Args:
         answers: Final answers, ``[n]``, ``n >= 1``.

@@ -105,7 +105,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
 def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
     judges: dict[str, Columns] = {}
     for path in files:
-        for name in judges_of(path) or [None]:
+        for name in judges_of(path) or (None,):
             named = name or path.stem
             if how.judges and named not in how.judges:
                 continue

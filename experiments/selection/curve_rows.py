@@ -14,11 +14,11 @@ from ..splits import rows_by_group
 from ..statistic import Floats
 from .columns import Columns
 from .representatives import Vectors, representatives
-from .reranking import accuracy_against_n, interval
-from .rules import READ_SCORES, Rule
+from .reranking import accuracy_against_n, interval, orders
+from .rules import READ_SCORES, Rule, label
 from .votes import weighted_vote
 
-#: Random orders of a question's candidates behind VecCISC, which clusters each subset of each order anew.
+#: Least random orders of a question's candidates behind VecCISC, which clusters each subset of each order anew.
 ORDERS = 20
 _NOBODY = ""
 
@@ -149,16 +149,6 @@ def curve_rows(
     return points
 
 
-def label(rule: Rule) -> str:
-    """Name of a rule on a curve.
-
-    Example:
-        >>> label(Rule("top@1")), label(Rule("mean")), label(Rule("top-maj", k=2))
-        ('best-of-n', 'random', 'top-maj@2')
-    """
-    return {"top@1": "best-of-n", "mean": "random"}.get(rule.name, str(rule))
-
-
 def discrimination(judge: str, columns: Columns, *, n_resamples: int = 1000, seed: int = 0) -> Discrimination:
     """Within-question discrimination of a judge, pooled and per question, with intervals."""
     given = (list(columns.correct), list(columns.scores), columns.questions)
@@ -195,14 +185,14 @@ def _vec_cisc(
     rng = np.random.default_rng(seed)
     credit, calls = np.zeros((len(groups), len(at))), np.zeros(len(at))
     for row, rows in enumerate(groups):
-        for _ in range(ORDERS):
-            order = rng.permutation(rows)
+        drawn = np.array(rows)[orders(rng, len(rows), ORDERS)]
+        for order in drawn:
             for k, n in enumerate(at):
                 some = order[:n].tolist()
                 answers = [columns.answers[i] for i in some]
                 chosen = set(representatives(answers, vectors[some], clusters=clusters, method="agglomerative"))
                 scores = [columns.scores[i] if j in chosen else None for j, i in enumerate(some)]
                 picked = some[weighted_vote(answers, scores, temperature=temperature)]
-                credit[row, k] += bool(columns.correct[picked]) / ORDERS
-                calls[k] += len(chosen) / ORDERS / len(groups)
+                credit[row, k] += bool(columns.correct[picked]) / len(drawn)
+                calls[k] += len(chosen) / len(drawn) / len(groups)
     return credit, calls

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
 from ..bootstrap import draw_counts
@@ -89,9 +90,9 @@ def accuracy_against_n(
 ) -> Curve:
     """Expected accuracy of a rule over random subsets of ``N`` candidates of each question, ``N = 1 .. n_max``.
 
-    Subsets are drawn without replacement: ``n_resamples`` random orders a question, of which the first ``N`` are the
-    subset, in that order (so ties go to a random one). ``"mean"`` and ``"oracle"`` are exact. At ``N`` = all
-    candidates every rule gives its :func:`selection_accuracy`, up to ties.
+    Subsets are drawn without replacement: random orders of a question (:func:`orders`), of which the first ``N``
+    are the subset, in that order (so ties go to a random one). ``"mean"`` and ``"oracle"`` are exact, and every rule is
+    at ``N = 1``. At ``N`` = all candidates every rule gives its :func:`selection_accuracy`, up to ties.
 
     Args:
         answers: Final answer of each candidate.
@@ -101,7 +102,7 @@ def accuracy_against_n(
         rule: The rule.
         n_max: Largest ``N``; default the fewest candidates that a question has. Questions with fewer than ``n_max`` are
             left out, so that every point averages the same questions.
-        n_resamples: Random orders of each question.
+        n_resamples: Random orders of each question, at least.
         seed: Seed of the orders.
 
     Raises:
@@ -129,11 +130,24 @@ def accuracy_against_n(
             np.array([bool(correct[i]) for i in q]),
             rule=rule,
             n_max=largest,
-            orders=rng.permuted(np.tile(np.arange(len(q)), (n_resamples, 1)), axis=1),
+            orders=orders(rng, len(q), n_resamples),
         )
         for q in kept
     ]
     return Curve(np.mean(curves, axis=0), np.array(curves))
+
+
+def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.intp]:
+    """Random orders of ``m`` candidates, each with all its rotations: every candidate is in every place equally often.
+
+    Example:
+        >>> found = orders(np.random.default_rng(0), 3, 4)
+        >>> found.shape, found.sum(axis=0).tolist()  # two orders with three rotations each
+        ((6, 3), [6, 6, 6])
+    """
+    drawn = rng.permuted(np.tile(np.arange(m), (-(-at_least // m), 1)), axis=1)
+    turned = (np.arange(m)[:, None] + np.arange(m)) % m
+    return np.asarray(drawn[:, turned].reshape(-1, m), dtype=np.intp)
 
 
 def interval(each: Floats, *, n_resamples: int, seed: int) -> tuple[Floats, Floats]:

@@ -85,3 +85,13 @@ RULES: dict[str, Callable[[Rule, Answers, Scores, Sequence[bool]], float]] = {
 }
 #: The rules that read scores.
 READ_SCORES = ("top@1", "top-maj", "weighted", "best-of-majority")
+
+
+def label(rule: Rule) -> str:
+    """Name of a rule as users of selection know it.
+
+    Example:
+        >>> label(Rule("top@1")), label(Rule("mean")), label(Rule("top-maj", k=2))
+        ('best-of-n', 'random', 'top-maj@2')
+    """
+    return {"top@1": "best-of-n", "mean": "random"}.get(rule.name, str(rule))

@@ -15,7 +15,7 @@ from ..splits import rows_by_group
 from .columns import Columns
 from .pick import Pick, pick
 from .representatives import Vectors, representatives
-from .rules import Rule
+from .rules import Rule, label
 from .temperature import choose_temperature
 
 
@@ -43,7 +43,7 @@ class Selection:
         """Name of the rule in the rows."""
         if self.clusters is not None:
             return f"vec-cisc (at most {self.clusters} an answer)"
-        return {"top@1": "best-of-n", "mean": "random"}.get(rule.name, str(rule))
+        return label(rule)
 
 
 def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> tuple[list[dict[str, Any]], Rule]:

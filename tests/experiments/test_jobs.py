@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge.experiments import jobs, scoring, views
-from innerjudge.experiments.plugin import judge as asking_judge
+from innerjudge.experiments.plugin import face
 from innerjudge.extraction import Features
 
 TRACES = [
@@ -176,7 +176,7 @@ def test_a_cut_score_goes_on(cli, traces: Path, tmp_path: Path, monkeypatch: pyt
             raise KeyboardInterrupt
         return read(lm, items, passes)
 
-    monkeypatch.setattr(asking_judge, "read", counted)
+    monkeypatch.setattr(face, "read", counted)
     assert cli(*args, tmp_path / "cut").code == 130
     assert not (tmp_path / "cut").exists()
     part = tmp_path / "cut.part"

@@ -214,3 +214,18 @@ def test_the_norm_there_and_back(tmp_path: Path) -> None:
     (tmp_path / "norm").write_bytes(b"x")
     with pytest.raises(InnerjudgeError, match="which is damaged"):
         FinalNorm.load(tmp_path / "norm")
+
+
+def test_ids_that_were_sampled_are_run_again_as_they_are(reference: LanguageModel, folder: Path) -> None:
+    judge = EngineJudge.load(folder)
+    text = judge.encode([(PROMPT, RIGHT)])[0]
+    odd = (*text.ids[text.positions["prompt_end"][0] + 1 :], 5, 5)
+
+    def encoded(sampled_by: str) -> tuple[int, ...]:
+        extra = {"response_ids": odd, "sampled_by": sampled_by}
+        return judge.encode([Trace(question_id="q", candidate_id="0", prompt=PROMPT, response=RIGHT, extra=extra)])[
+            0
+        ].ids
+
+    assert encoded("engine")[-2:] == encoded(reference.fingerprint)[-2:] == (5, 5)
+    assert encoded("another model") == text.ids

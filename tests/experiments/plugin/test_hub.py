@@ -71,7 +71,7 @@ class Hub(BaseHTTPRequestHandler):
             return self._answer(200, self.files[name])
         return self._answer(404, {"error": "not found"}, **{"X-Error-Code": "RepoNotFound"})
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def _answer(self, code: int, body: Any, **headers: str) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

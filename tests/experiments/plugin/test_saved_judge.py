@@ -58,7 +58,7 @@ def test_how_it_is_asked_is_kept(reference: LanguageModel, tmp_path: Path) -> No
     back = Judge.load(tmp_path)
     assert (back.name, back.kind, back.passes.scale) == ("mine", "rating", (0, 3))
     assert (back.passes.markers, back.passes.reasoning_tokens) == (("<a>", "</a>"), 17)
-    assert back._made.criterion == "short"
+    assert back.criterion == "short"
     Judge(LetterLogits(), reference, passes=Passes(abstain=False)).save(tmp_path / "letters")
     assert not Judge.load(tmp_path / "letters").passes.abstain
 
@@ -102,6 +102,11 @@ def test_folders_of_the_command_line_and_of_save_judge(
         Judge.load(tmp_path / "bare")
     bare = Judge.load(tmp_path / "bare", lm=reference)
     assert (bare.kind, bare.passes.scale) == ("rating", (0, 2))
+    save_judge(TokenLogProb(), tmp_path / "any")  # reads traces and ratings alike: it goes by the data
+    args = ("score", "--judge", tmp_path / "any", "--data", "builtin:rate", "--limit", 5, "--out", tmp_path / "w")
+    assert "--model" in cli(*args).err
+    assert cli(*args, "--model", "reference").code == 0
+    assert "--revision main without --model, expected both" in cli(*args, "--revision", "main").err
 
 
 def test_saving_leaves_the_judge_as_it_was(reference: LanguageModel, tmp_path: Path) -> None:
@@ -151,3 +156,14 @@ def test_the_card_says_what_the_judge_is(clue: Judge, tmp_path: Path) -> None:
     }
     for said in ("CLUE(score='margin')", clue.lm.fingerprint, "float32", "`<think>` `</think>`", "Judge.load("):
         assert said in body
+
+
+def test_a_judge_saved_over_another_leaves_nothing_of_it(clue: Judge, rater: Judge, tmp_path: Path) -> None:
+    clue.save(tmp_path)
+    assert (tmp_path / "final_norm.safetensors").is_file()
+    rater.save(tmp_path)
+    assert not (tmp_path / "final_norm.safetensors").exists()
+    assert Judge.load(tmp_path).name == "LAGER"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InnerjudgeError, match="could not be written"):
+        clue.save(tmp_path / "file")
