@@ -24,7 +24,7 @@ def attention_over_text(
 
     Args:
         prompt: What :func:`~innerjudge.models.prompts.choice_prompt` made of the question.
-        weights: ``[K]``, one a lettered option: attention weights of one head, or :func:`shares` of other scores.
+        weights: ``[K]``, one a lettered option: attention weights of one head, or other shares.
         answer: 0-based right option, which is marked; ``None`` for no mark.
         full: The weight of the full shade; more is no darker. Below 1 for heads that spread their attention thin.
         title: A line above.
@@ -64,15 +64,3 @@ def _line(text: str, weight: float, full: float, right: bool) -> str:
         f'<mark style="background:{shade};color:{ink};padding:.1em .3em">{escape(text)}</mark> '
         f"<small>{weight:.2f}{mark}</small>\n"
     )
-
-
-def shares(scores: npt.ArrayLike) -> list[float]:
-    """Scores as shares of 1 (softmax), for heads whose scores may be negative, such as query-key products.
-
-    Example:
-        >>> [round(s, 3) for s in shares([0.0, 1.0986122886681098])]
-        [0.25, 0.75]
-    """
-    x = np.asarray(scores, dtype=np.float64)
-    e = np.exp(x - x.max())
-    return [float(v) for v in e / e.sum()]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from innerjudge.experiments import drawing
 from innerjudge.experiments.drawing import palette
-from innerjudge.experiments.drawing.options import shares
 from innerjudge.experiments.plots import png
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.prompts import choice_prompt
@@ -143,4 +142,3 @@ def test_attention_is_written_over_the_text_and_text_is_escaped() -> None:
     with pytest.raises(InnerjudgeError, match="full above 0"):
         drawing.attention_over_text(prompt, [0.1, 0.2], full=0)
     assert "0.00" in drawing.attention_over_text(prompt, [0, 0])
-    assert shares([-1.0, -1.0]) == [0.5, 0.5]

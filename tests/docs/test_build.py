@@ -1,0 +1,35 @@
+"""The site builds without a warning, and its pages fetch nothing from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_EXTRAS = ("mkdocs", "material", "mkdocstrings", "latex2mathml", "nbconvert")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(any(find_spec(name) is None for name in _EXTRAS), reason="the extra 'docs' is not installed")
+def test_strict_and_offline(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    command += ["--config-file", str(ROOT / "docs" / "mkdocs.yml"), "--site-dir", str(tmp_path)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = sorted(tmp_path.rglob("*.html"))
+    assert {"judges.html", "coverage.html", "probes.html", "01-first-look.html"} <= {page.name for page in pages}
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        fetched = re.findall(
+            r"<(?:script|img|iframe)[^>]+src=[\"']?https?:[^>]*|<link[^>]+stylesheet[^>]+https?:[^>]*", text
+        )
+        assert not fetched, (page.name, fetched[:2])
+        assert not re.search(r":(func|class|mod|math):`", text), page.name
+    assert "<math" in (tmp_path / "explanation" / "judges.html").read_text(encoding="utf-8")
