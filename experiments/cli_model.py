@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from .passes import Passes
 
 
-def load_quietly(
-    name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str]
-) -> LanguageModel:
+def load_quietly(name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str]) -> LanguageModel:
     """:func:`innerjudge.load` without the notes and bars of transformers."""
     quieten()
     from ..models.loading import load
