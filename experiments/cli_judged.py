@@ -175,6 +175,6 @@ def _with_model(folder: Path, kind: str, source: Source) -> Judge:
     if source.revision is not None or source.modules:
         given = f"--revision {source.revision}" if source.revision is not None else "--module"
         raise InnerjudgeError(
-            f"given {given} without --model, expected both: the judge's own model is loaded as it was when it was fitted"
+            f"given {given} without --model, expected both: the judge's own model is loaded as it was"
         )
     return Judge.load(folder, kind=kind, device=source.device, dtype=source.dtype)

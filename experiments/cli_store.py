@@ -44,7 +44,8 @@ def info(store: _Store) -> None:
         for name, one in held.rounding.items()
     }
     known = held.provenance
-    rows |= {"model": known.model, "revision": known.revision or "-"} | known.binding()
+    rows |= {"model": known.model, "revision": known.revision or "-"}
+    rows |= {name: "-" if value is None else str(value) for name, value in known.binding().items()}
     rows |= {f"version of {name}": one for name, one in known.versions}
     for name, value in rows.items():
         table.add_row(name, value, end_section=False)

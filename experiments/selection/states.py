@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...extraction.features import Features
+from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
 from .columns import Columns
 from .representatives import Vectors
@@ -41,6 +42,7 @@ def vectors_of(features: Features, columns: Columns) -> Vectors:
     )
 
 
-def load_vectors(folder: Path, columns: Columns) -> Vectors:
+def load_vectors(folder: str | Path, columns: Columns) -> Vectors:
     """:func:`vectors_of` a folder that ``extract`` wrote."""
-    return vectors_of(Features.load(folder), columns)
+    store = FeatureStore.open(folder, check="checksums")
+    return vectors_of(store.features([name for name in POSITIONS if name in store.shapes]), columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -81,7 +81,7 @@ class OpenShard:
                 first = file.read(8)
             if len(first) < 8 or struct.unpack("<Q", first)[0] > _HEADER_LIMIT:
                 raise ValueError("its header is cut off or too long")
-            self._file: Any = safe_open(path, framework="pt")
+            self._file = cast(Any, safe_open(path, framework="pt"))
             self._names = set(self._file.keys())
             for name, shape in entry.shapes.items():
                 held = tuple(self._file.get_slice(name).get_shape())
