@@ -107,7 +107,7 @@ class CrossEncoderFace:
                 (a scale that its tokenizer splits, say).
 
         Example:
-            >>> from innerjudge import TokenLogProb, load
+            >>> from innerjudge import Judge, TokenLogProb, load
             >>> Judge(TokenLogProb(), load("reference")).verdicts([("Start with 7.", "")])[0].unscored
             'the response is empty'
         """
@@ -157,7 +157,7 @@ class CrossEncoderFace:
             InnerjudgeError: If ``documents`` is no list, or ``top_k`` is below 1.
 
         Example:
-            >>> from innerjudge import LetterLogits, load
+            >>> from innerjudge import Judge, LetterLogits, load
             >>> found = Judge(LetterLogits(), load("reference")).rank("Which is a fruit?", ["iron", "pear"])
             >>> sorted(one["corpus_id"] for one in found)
             [0, 1]
