@@ -166,7 +166,7 @@ def main() -> None:
 
 def _arguments(typed: Sequence[str]) -> list[str]:
     """What was typed, with ``--ray`` without an address written out: typer knows no option of an optional value."""
-    following = [*typed[1:], "--"]
+    following = [*typed, "--"][1:]
     bare = [one == "--ray" and then.startswith("-") for one, then in zip(typed, following, strict=True)]
     return [f"{one}=local" if alone else one for one, alone in zip(typed, bare, strict=True)]
 
