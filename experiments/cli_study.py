@@ -31,7 +31,7 @@ def study(
 ) -> None:
     """Run a study, or go on with one that was stopped, and write its folder.
 
-    The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. The README
+    The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. docs/pages/how-to/study.md
     lists the fields of the file. Needs the extra: `pip install "innerjudge[lab]"`.
     """
     from .extra import require

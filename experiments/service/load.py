@@ -2,7 +2,7 @@
 
 Fits nothing: the judge is ``--judge``, or a judge of the built-in model. Starts the service on a free port of the
 loopback, asks it from 1, 8 and 32 clients (locust), holds every score against ``judge.predict`` in this process, and
-writes ``load.md`` and the section of the README between its marks.
+writes ``load.md`` and the section of a document between its marks (the how-to page).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main(
     documents: Annotated[int, typer.Option(min=1, help="Documents of a request.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the problems that are asked about.")] = 0,
     out: Annotated[Path, typer.Option(help="File for the table.")] = TABLE,
-    readme: Annotated[Path | None, typer.Option(help="README whose section is replaced.")] = None,
+    readme: Annotated[Path | None, typer.Option(help="Document whose section is replaced.")] = None,
 ) -> None:
     """Measure, write the table, and end with 1 if any answer was wrong or lost."""
     with tempfile.TemporaryDirectory() as scratch:
