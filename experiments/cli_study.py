@@ -31,8 +31,8 @@ def study(
 ) -> None:
     """Run a study, or go on with one that was stopped, and write its folder.
 
-    The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. docs/pages/how-to/study.md
-    lists the fields of the file. Needs the extra: `pip install "innerjudge[lab]"`.
+    The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. The page
+    docs/pages/how-to/study.md lists the fields of the file. Needs the extra: `pip install "innerjudge[lab]"`.
     """
     from .extra import require
 
