@@ -28,10 +28,12 @@ def gathered(tensor: Tensor) -> Tensor:
 def find_spread(model: nn.Module, heads: Sequence[Sequence[Heads]]) -> int:
     """Over how many processes the heads of each attention are spread: 1 without tensor parallelism."""
     size = getattr(model, "tp_size", None) or 1
+    if size == 1:
+        return 1
     config: Any = model.config
     known = getattr(config.get_text_config(decoder=True), "num_attention_heads", None)
     own = {one.n_heads for block in heads for one in block}
-    return int(size) if size > 1 and own == {(known or 0) // size} else 1
+    return int(size) if own == {(known or 0) // size} else 1
 
 
 def all_heads(own: Tensor, spread: int) -> Tensor:

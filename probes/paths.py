@@ -22,7 +22,13 @@ Paths = list[tuple[Floats, Floats]]
 
 
 class Fold:
-    """Training rows, and the mean and deviation ``[P, F]`` of their vectors; a constant dimension is divided by 1."""
+    """Training rows, and the mean and deviation ``[P, F]`` of their vectors; a constant dimension is divided by 1.
+
+    Example:
+        >>> fold = Fold(np.array([[[1.0, 5.0], [3.0, 5.0], [9.0, 9.0]]]), np.array([0, 1]))  # [P, n, F]
+        >>> fold.mean.tolist(), fold.scale.tolist()
+        ([[2.0, 5.0]], [[1.0, 1.0]])
+    """
 
     def __init__(self, x: npt.NDArray[np.floating], train: Ints) -> None:
         self.train = train

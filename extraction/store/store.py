@@ -9,6 +9,7 @@ from ...models.errors import InnerjudgeError
 from ..features import Features
 from .header import HEADER, HEADER_LIMIT, StoreHeader
 from .index import index_names, read_entry, remove_index, write_index
+from .lock import locked
 from .place import place
 from .reading import StoreReading
 from .shard import damage, shard_name, write_shard
@@ -19,7 +20,8 @@ Check = Literal["sizes", "checksums"]
 class FeatureStore(StoreReading):
     """Features on disk.
 
-    Make one with :meth:`create`, which also goes on with one that was begun, or :meth:`open` a whole one.
+    Make one with :meth:`create`, which also goes on with one that was begun, or with :meth:`save` of what is in memory;
+    :meth:`open` a whole one.
 
     Example:
         >>> import tempfile
@@ -56,6 +58,41 @@ class FeatureStore(StoreReading):
             pairs = ", ".join(f"{k} {getattr(held, k)!r} instead of {getattr(header, k)!r}" for k in odd)
             raise InnerjudgeError(f"given the store {at} with {pairs}, expected the same: choose another folder")
         return cls(at, held)
+
+    @classmethod
+    def save(cls, features: Features, where: str | Path, *, dtype: str = "float32", shard_items: int = 128) -> Self:
+        """Store features that are in memory; ``open(where).features()`` gives them back.
+
+        Args:
+            features: What to store.
+            where: A new folder, or a URI.
+            dtype: Type of the stored hidden states, one of :data:`DTYPES`.
+            shard_items: Items a shard.
+
+        Raises:
+            InnerjudgeError: If a store is there already, or there are no items.
+
+        Example:
+            >>> import tempfile
+            >>> import numpy as np
+            >>> from innerjudge.extraction import Provenance
+            >>> origin = Provenance("m", None, "f", "float32", "sdpa", "none")
+            >>> states = {"hidden/score": np.ones((1, 3, 2), dtype=np.float32)}
+            >>> some = Features(ids=("a",), groups=("q",), provenance=origin, arrays=states)
+            >>> FeatureStore.save(some, tempfile.mkdtemp()).features().ids
+            ('a',)
+        """
+        at = place(where)
+        with locked(at):
+            if at.size(HEADER) is not None:
+                raise InnerjudgeError(
+                    f"given {at}, which holds a store, expected a new folder: delete it or name another"
+                )
+            header = StoreHeader(features.provenance, items=len(features), dtype=dtype, shard_items=shard_items)
+            store = cls.create(where, header)
+            for number in range(header.shards):
+                store.write(number, features.take(range(*header.span(number))))
+        return store
 
     @classmethod
     def begun(cls, where: str | Path) -> Self:

@@ -202,3 +202,11 @@ def test_merge(tmp_path: Path) -> None:
     with pytest.raises(InnerjudgeError, match="no stores"):
         merge([], tmp_path / "none")
     assert not (tmp_path / "twice").exists()
+
+
+def test_features_in_memory_are_saved_once(tmp_path: Path) -> None:
+    some = made(5)
+    FeatureStore.save(some, tmp_path / "kept", shard_items=2)
+    same(FeatureStore.open(tmp_path / "kept", check="checksums").features(), some)
+    with pytest.raises(InnerjudgeError, match="which holds a store, expected a new folder"):
+        FeatureStore.save(some, tmp_path / "kept")
