@@ -47,17 +47,16 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
-    """Formulas become MathML, which browsers show without any script; wide tables scroll in themselves."""
+    """Formulas become MathML, which browsers show without any script."""
     del page, config, files
-    html = re.sub(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', _mathml, html, flags=re.DOTALL)
-    return re.sub(r"<table>.*?</table>", r'<div class="wide">\g<0></div>', html, flags=re.DOTALL)
+    return re.sub(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', _mathml, html, flags=re.DOTALL)
 
 
 def _mathml(found: re.Match[str]) -> str:
     formula = unescape(found[3]).strip()
     if found[2] == "(":
         return str(convert(formula, display="inline"))
-    return f'<div class="wide">{convert(formula, display="block")}</div>'
+    return f'<div>{convert(formula, display="block")}</div>'
 
 
 def _markdown(source: str) -> str:
