@@ -98,12 +98,13 @@ def _results() -> dict[str, str]:
         "`innerjudge compare --model YOURS` makes them for another.\n\n"
     )
     coverage = (ROOT / "experiments" / "coverage" / "coverage.md").read_text(encoding="utf-8")
-    benchmark = ROOT / "experiments" / "benchmarks" / "benchmark.md"
+    folder = ROOT / "experiments" / "benchmarks"
+    measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
     none = "# Benchmark\n\nNo benchmark is kept in this copy.\n"
     return {
         "results/demo.md": demo + table + "\n",
         "results/coverage.md": coverage,
-        "results/benchmark.md": benchmark.read_text(encoding="utf-8") if benchmark.is_file() else none,
+        "results/benchmark.md": "\n".join(page.read_text(encoding="utf-8") for page in measured) or none,
     }
 
 

@@ -27,6 +27,8 @@ def test_blocks_run_in_order(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
+    opened = re.findall(r"^```.*$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[::2]
+    assert all(re.match(r"```\w", fence) for fence in opened), "a block without a language is not run"
     for language, title, block in _BLOCK.findall(page.read_text(encoding="utf-8")):
         if title:
             (tmp_path / title).write_text(block, encoding="utf-8")
