@@ -56,7 +56,7 @@ def _mathml(found: re.Match[str]) -> str:
     formula = unescape(found[3]).strip()
     if found[2] == "(":
         return str(convert(formula, display="inline"))
-    return f'<div>{convert(formula, display="block")}</div>'
+    return f"<div>{convert(formula, display='block')}</div>"
 
 
 def _markdown(source: str) -> str:
