@@ -160,7 +160,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
-        items = items_of(whole.lm, found, candidates=source.candidates, seed=source.seed, passes=whole.passes)
+        items = list(items_of(whole.lm, found, candidates=source.candidates, seed=source.seed, passes=whole.passes))
         return items, score_items(whole, items, out, data=found.name)
 
 

@@ -42,7 +42,7 @@ def plan(
         innerjudge plan --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
     """
     from ..extraction.store import DTYPES
-    from .datasets import load_data
+    from .datasets import open_data
     from .jobs import items_of
     from .passes import HIDDEN_NEEDS
     from .progress import silent
@@ -51,7 +51,7 @@ def plan(
 
     o.bounds(scale)
     o.stored(store_dtype)
-    found = load_data(data, limit=limit, seed=seed)
+    found = open_data(data, limit=limit, seed=seed)
     lm = load_quietly(model, device, dtype, revision, o.modules(module))
     passes = make_passes(batch_size, scale, 0, silent, HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)

@@ -53,13 +53,12 @@ def extract(
 
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
-    from .content import hash_data
-    from .datasets import load_data
     from .jobs import check_extraction, items_of, pointwise
     from .passes import HIDDEN_NEEDS
     from .runs.extract import extract_job
     from .runs.log import logged
     from .runs.ranks import joined, launch, own_device
+    from .runs.source import find_source
 
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
@@ -69,16 +68,10 @@ def extract(
         o.bounds(scale)
         o.stored(store_dtype)
         modules = o.modules(module)
-        found = load_data(data, limit=limit, seed=seed)
+        found = find_source(data, out, limit=limit, seed=seed)
         needs = None if text else HIDDEN_NEEDS
         passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
-        job: dict[str, Any] = {
-            "data": data,
-            "kind": found.kind,
-            "items": hash_data(found),
-            "limit": limit,
-            "seed": seed,
-        }
+        job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
@@ -87,12 +80,12 @@ def extract(
 
             where = Cluster(ray, workers, gpus_per_worker)
             on = Model(model, device, dtype, revision, modules)
-            typer.echo(extract_on_ray(on, pointwise(found), out, job=job, passes=passes, cluster=where))
+            typer.echo(extract_on_ray(on, pointwise(found.open()), out, job=job, passes=passes, cluster=where))
             return
         lm = load_quietly(model, own_device(device), dtype, revision, modules)
         said = extract_job(
             lm,
-            lambda: items_of(lm, found, candidates=candidates, seed=seed, passes=passes),
+            lambda: items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes),
             out,
             job=job,
             passes=passes,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -18,13 +17,12 @@ from ...extraction.store.place import LocalPlace, Place, place
 from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...models.loading import LanguageModel
-from ..jobs import HEADER, ITEMS, Job, claim, inside
+from ..jobs import HEADER, Job, claim, inside
 from ..outputs import writing
 from ..passes import Passes
 from ..views import read
 from .filling import fill
 from .interrupt import Interrupt
-from .item_lines import ItemLines
 from .log import log, whole
 from .meter import Meter
 from .ranks import Ranks
@@ -88,7 +86,7 @@ def _filled(
         return {inner: job.store(inner).missing() for inner in job.stores}
 
     lacking: dict[str, list[int]] = ranks.told(prepare)
-    job = Job(at, ItemLines(at.local(ITEMS)), json.loads(json.dumps(header)))
+    job = Job.begun(at, header)
     stores = {inner: FeatureStore(place(inside(at, inner)), job.store_header()) for inner in lacking}
     spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
     mine = sum(stop - start for start, stop in spans)
