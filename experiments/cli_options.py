@@ -74,6 +74,9 @@ Ray = Annotated[
     typer.Option("--ray", metavar="[ADDRESS]", help="Run on a Ray cluster; without an address on one of this machine."),
 ]
 Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="With --ray: GPUs a worker, also a fraction.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask where the store would leave less than 5 % of the disk free.")
+]
 Log = Annotated[
     LogStyle, typer.Option("--log", help="How the run is told: auto is rich on a terminal, plain elsewhere.")
 ]

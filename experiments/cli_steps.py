@@ -40,12 +40,14 @@ def extract(
     workers: o.Workers = 1,
     ray: o.Ray = None,
     gpus_per_worker: o.Gpus = 0.0,
+    yes: o.Yes = False,
     log: o.Log = o.LogStyle.auto,
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk.
 
     A run that was killed goes on where it stopped when the same command is given again; if the data were edited in
-    between, it is refused. Responses of pairs become items of their own, as judges of single responses read them.
+    between, it is refused. Where the store would leave less than 5 % of the disk free, it asks first. Responses of
+    pairs become items of their own, as judges of single responses read them.
 
         innerjudge extract --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
 
@@ -90,6 +92,7 @@ def extract(
             job=job,
             passes=passes,
             ranks=ranks,
+            yes=yes,
         )
     if ranks.first:
         typer.echo(said)

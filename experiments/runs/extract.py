@@ -9,6 +9,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+import typer
+
 from ...extraction.features import Features
 from ...extraction.provenance import provenance
 from ...extraction.store import FeatureStore
@@ -21,6 +23,7 @@ from ..jobs import HEADER, Job, claim, inside
 from ..outputs import writing
 from ..passes import Passes
 from ..views import read
+from .disk import bytes_to_come, disk_of, require_room
 from .filling import fill
 from .interrupt import Interrupt
 from .log import log, whole
@@ -37,6 +40,7 @@ def extract_job(
     job: dict[str, Any],
     passes: Passes,
     ranks: Ranks | None = None,
+    yes: bool = False,
 ) -> str:
     """Features of a data set into the folder ``out``; a killed run goes on where it stopped.
 
@@ -49,13 +53,15 @@ def extract_job(
             the store; a folder begun by another job is refused.
         passes: How the model is run.
         ranks: The processes that do it together.
+        yes: Fill the disk unasked.
 
     Returns:
         What was done, in one sentence.
 
     Raises:
         InnerjudgeError: If the folder is another job's, is written by another run, or cannot be written, or the items
-            cannot be read.
+            cannot be read, or the disk has no room and there is no terminal to ask on.
+        typer.Abort: If it was asked, and the answer was no.
         KeyboardInterrupt: If the run was asked to stop; the shard at hand is written by then.
     """
     ranks = ranks or Ranks()
@@ -65,10 +71,10 @@ def extract_job(
     existed = isinstance(at, LocalPlace) and at.folder.is_dir()
     with writing(out), Interrupt() as interrupt, locked(at) if ranks.first else nullcontext():
         try:
-            return _filled(lm, get_items, at, job, passes, ranks, interrupt)
-        except InnerjudgeError:
+            return _filled(lm, get_items, at, job, passes, ranks, interrupt, yes)
+        except (InnerjudgeError, typer.Abort):
             if new and ranks.first and isinstance(at, LocalPlace):
-                _forget(at, keep_folder=existed)  # bad input fails the same way again: leave nothing behind
+                _forget(at, keep_folder=existed)  # it would fail the same way again: leave nothing behind
             raise
 
 
@@ -80,10 +86,14 @@ def _filled(
     passes: Passes,
     ranks: Ranks,
     interrupt: Interrupt,
+    yes: bool,
 ) -> str:
     def prepare() -> dict[str, list[int]]:
         job = claim(at, header, get_items)
-        return {inner: job.store(inner).missing() for inner in job.stores}
+        lacking = {inner: job.store(inner).missing() for inner in job.stores}
+        if any(lacking.values()) and not yes and disk_of(str(at)) is not None:
+            require_room(bytes_to_come(lm, job, lacking, passes), str(at), yes=yes)
+        return lacking
 
     lacking: dict[str, list[int]] = ranks.told(prepare)
     job = Job.begun(at, header)
