@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .plugin.judge import Judge
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
-_OF_A_MODEL = ("model", "device", "dtype", "revision", "module", "batch_size", "candidates", "reasoning_tokens")
+_OF_A_MODEL = ("model", "device", "dtype", "revision", "module", "trust_remote_code")
+_OF_A_MODEL += ("batch_size", "candidates", "reasoning_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Source:
     device: str
     dtype: str
     revision: str | None
+    trust: bool
     modules: dict[str, str]
     limit: int | None
     seed: int
@@ -59,6 +61,7 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
         device: o.Device = "auto",
         dtype: o.Dtype = "auto",
         revision: o.Revision = None,
+        trust_remote_code: o.Trust = False,
         module: o.Module = None,
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
@@ -82,6 +85,7 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
             device,
             dtype,
             revision,
+            trust_remote_code,
             o.modules(module),
             limit,
             seed,
@@ -170,11 +174,12 @@ def _with_model(folder: Path, kind: str, source: Source) -> Judge:
     from .plugin.judge import Judge
 
     if source.model is not None:
-        lm = load_quietly(source.model, source.device, source.dtype, source.revision, source.modules)
+        how = (source.device, source.dtype, source.revision, source.modules)
+        lm = load_quietly(source.model, *how, trust=source.trust)
         return Judge.load(folder, lm=lm, kind=kind)
     if source.revision is not None or source.modules:
         given = f"--revision {source.revision}" if source.revision is not None else "--module"
         raise InnerjudgeError(
             f"given {given} without --model, expected both: the judge's own model is loaded as it was"
         )
-    return Judge.load(folder, kind=kind, device=source.device, dtype=source.dtype)
+    return Judge.load(folder, kind=kind, device=source.device, dtype=source.dtype, trust_remote_code=source.trust)

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .passes import Passes
 
 
-def load_quietly(name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str]) -> LanguageModel:
+def load_quietly(
+    name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str], *, trust: bool = False
+) -> LanguageModel:
     """:func:`innerjudge.load` without the notes and bars of transformers."""
     quieten()
     from ..models.loading import load
 
-    return load(name, device=device, dtype=dtype, revision=revision, **modules)
+    return load(name, device=device, dtype=dtype, revision=revision, trust_remote_code=trust, **modules)
 
 
 def quieten() -> None:

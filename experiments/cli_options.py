@@ -99,6 +99,14 @@ NoBatch = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} read
 NoLimit = Annotated[int | None, typer.Option("--limit", help=f"{_IDLE} reads no items.")]
 NoSeed = Annotated[int, typer.Option("--seed", help=f"{_IDLE} draws nothing.")]
 Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run the Python files that come with the model, with your rights: they can read, change and send whatever "
+        "you can.",
+    ),
+]
 Module = Annotated[
     list[str] | None,
     typer.Option(

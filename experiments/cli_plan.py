@@ -32,6 +32,7 @@ def plan(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
@@ -57,7 +58,7 @@ def plan(
     o.bounds(scale)
     o.stored(store_dtype)
     found = open_data(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision, o.modules(module))
+    lm = load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
     passes = make_passes(batch_size, scale, 0, silent, HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
     planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)

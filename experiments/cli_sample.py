@@ -42,6 +42,7 @@ def sample(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
 ) -> None:
     """Sample answers to questions and judge them in one go: one trace with its score a line.
@@ -65,7 +66,7 @@ def sample(
             "answers are traces"
         )
     questions = load_questions(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision, o.modules(module))
+    lm = load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
     require_model(fitted, lm)
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=reject_below, seed=seed)
     with shown(Console(stderr=True)) as steps:

@@ -29,6 +29,7 @@ def extract(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
@@ -81,10 +82,10 @@ def extract(
             from .runs.cluster import Cluster, Model, extract_on_ray
 
             where = Cluster(ray, workers, gpus_per_worker)
-            on = Model(model, device, dtype, revision, modules)
+            on = Model(model, device, dtype, revision, modules, trust_remote_code)
             typer.echo(extract_on_ray(on, pointwise(found.open()), out, job=job, passes=passes, cluster=where))
             return
-        lm = load_quietly(model, own_device(device), dtype, revision, modules)
+        lm = load_quietly(model, own_device(device), dtype, revision, modules, trust=trust_remote_code)
         said = extract_job(
             lm,
             lambda: items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes),

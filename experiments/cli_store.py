@@ -45,6 +45,7 @@ def info(store: _Store) -> None:
     }
     known = held.provenance
     rows |= {"model": known.model, "revision": known.revision or "-"}
+    rows |= {"code of the model's own": "run" if known.remote_code else "none"}
     rows |= {name: "-" if value is None else str(value) for name, value in known.binding().items()}
     rows |= {f"version of {name}": one for name, one in known.versions}
     for name, value in rows.items():

@@ -59,10 +59,12 @@ class Model:
     dtype: str = "auto"
     revision: str | None = None
     modules: Mapping[str, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
 
     def load(self) -> LanguageModel:
         """The model, on a worker."""
-        return load_quietly(self.name, self.device, self.dtype, self.revision, self.modules)
+        how = (self.device, self.dtype, self.revision, self.modules)
+        return load_quietly(self.name, *how, trust=self.trust_remote_code)
 
     def provenance(self) -> dict[str, Any]:
         """Identity of the model, as a worker sees it."""
