@@ -134,9 +134,8 @@ def models(
     from ..models.description import describe
 
     table = Table(show_header=False, box=None)
-    for name, value in describe(
-        load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
-    ).items():
+    lm = load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
+    for name, value in describe(lm).items():
         table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
     Console().print(table)
 

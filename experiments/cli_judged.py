@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from .plugin.judge import Judge
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
-_OF_A_MODEL = ("model", "device", "dtype", "revision", "module", "trust_remote_code")
-_OF_A_MODEL += ("batch_size", "candidates", "reasoning_tokens")
+_OF_A_MODEL = (
+    *("model", "device", "dtype", "revision", "trust_remote_code", "module"),
+    *("batch_size", "candidates", "reasoning_tokens"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def wants_trust(error: BaseException) -> bool:
 def untrusted(name: str) -> InnerjudgeError:
     """What is said of a model that cannot be loaded without its own code."""
     return InnerjudgeError(
-        f"given {name!r}, which brings Python code of its own, expected a model that transformers knows by itself: read "
-        "that code, and if you would run it with your rights, pass trust_remote_code=True (on the command line "
+        f"given {name!r}, which brings Python code of its own, expected a model that transformers knows by itself: "
+        "read that code, and if you would run it with your rights, pass trust_remote_code=True (on the command line "
         "--trust-remote-code, in a study model.trust_remote_code)"
     )
