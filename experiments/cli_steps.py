@@ -56,7 +56,7 @@ def extract(
 
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
-    from .jobs import check_extraction, items_of, pointwise
+    from .jobs import check_extraction, items_of
     from .passes import HIDDEN_NEEDS
     from .runs.extract import extract_job
     from .runs.log import logged
@@ -83,7 +83,7 @@ def extract(
 
             where = Cluster(ray, workers, gpus_per_worker)
             on = Model(model, device, dtype, revision, modules, trust_remote_code)
-            typer.echo(extract_on_ray(on, pointwise(found.open()), out, job=job, passes=passes, cluster=where))
+            typer.echo(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
             return
         lm = load_quietly(model, own_device(device), dtype, revision, modules, trust=trust_remote_code)
         said = extract_job(

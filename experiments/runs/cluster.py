@@ -1,4 +1,4 @@
-"""The same extraction on a Ray cluster: Ray Data feeds a pool of actors that hold one model each and write shards.
+"""The same extraction on a Ray cluster: workers read the lines of a shard, actors that hold a model each write it.
 
 Ray schedules, retries what a lost worker had in hand, and holds back what the pool cannot take yet. A shard is written
 whole or not at all and is the same whoever writes it, so that one written twice does no harm.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,16 +17,19 @@ from ...extraction.store import FeatureStore
 from ...extraction.store.header import StoreHeader
 from ...extraction.store.lock import locked
 from ...extraction.store.place import place
+from ...extraction.store.ranges import read_range
 from ...models.errors import InnerjudgeError
 from ..cli_model import load_quietly
-from ..datasets import Dataset
-from ..jobs import Job, claim, inside
+from ..datasets import load_data
+from ..jobs import ITEMS, Job, claim, inside, items_file, items_of, pointwise
 from ..jsonl import parse_item
 from ..outputs import writing
 from ..passes import Passes
 from ..progress import silent
+from .disk import bytes_to_come, disk_of, require_room
 from .log import log, whole
 from .meter import Meter
+from .source import Source
 from .summary import Speed, summary
 
 if TYPE_CHECKING:
@@ -49,6 +52,16 @@ class Cluster:
     workers: int = 1
     gpus: float = 0.0
 
+    @property
+    def resources(self) -> dict[str, float]:
+        """What Ray sets aside for each worker.
+
+        Example:
+            >>> Cluster(gpus=0.5).resources
+            {'num_cpus': 1, 'num_gpus': 0.5}
+        """
+        return {"num_cpus": 1, "num_gpus": self.gpus}
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -66,11 +79,21 @@ class Model:
         how = (self.device, self.dtype, self.revision, self.modules)
         return load_quietly(self.name, *how, trust=self.trust_remote_code)
 
-    def provenance(self) -> dict[str, Any]:
-        """Identity of the model, as a worker sees it."""
+    def prepare(self, out: str | None, job: dict[str, Any], passes: Passes) -> dict[str, Any]:
+        """Identity of the model, as a worker sees it; with ``out``, items are sampled from it into that folder."""
         from ...extraction.provenance import provenance
 
-        return provenance(self.load()).to_json()
+        lm = self.load()
+        known = provenance(lm).to_json()
+        if out is not None:
+            data = load_data(job["data"], limit=job["limit"], seed=job["seed"])
+            how: Any = {"candidates": job["candidates"], "seed": job["seed"], "passes": passes}
+            claim(place(out), job | {"provenance": known}, lambda: items_of(lm, data, **how))
+        return known
+
+    def size(self, out: str, header: dict[str, Any], lacking: dict[str, list[int]], passes: Passes) -> int:
+        """Bytes that missing shards will take, as a worker measures them."""
+        return bytes_to_come(self.load(), Job.begun(place(out), header), lacking, passes)
 
 
 class Reader:
@@ -85,54 +108,60 @@ class Reader:
         from ..views import read
 
         (inner,), (number,), (lines,) = batch["inner"], batch["number"], batch["lines"]
-        items = [parse_item(line, f"shard {number}") for line in bytes(lines).splitlines()]
+        items = [parse_item(line, f"shard {number}") for line in bytes(lines).split(b"\n") if line]
         with Meter(self.lm) as meter:
             features = read(self.lm, items, self.passes)
         FeatureStore(place(inside(place(self.out), str(inner))), self.header).write(int(number), features)
         return {"items": [len(items)], "tokens": [meter.tokens]}
 
 
+def read_lines(task: dict[str, Any], out: str) -> dict[str, Any]:
+    """The first stage: the lines of one shard, read where they lie; a task carries no more than where that is."""
+    name = items_file(str(task["inner"]))
+    return task | {"lines": read_range(place(out), name, int(task["first"]), int(task["last"]))}
+
+
 def extract_on_ray(
-    model: Model, data: Dataset, out: str, *, job: dict[str, Any], passes: Passes, cluster: Cluster
+    model: Model, source: Source, out: str, *, job: dict[str, Any], passes: Passes, cluster: Cluster, yes: bool = False
 ) -> str:
     """Features of a data set into the store ``out``, equal to what one process writes; goes on where it stopped.
 
+    The items are written into ``out`` first, one after another: by this process, or, where they are sampled from the
+    model, by a worker. From there each worker reads its own. Parsing and tokenising belong to the actor's stage: what
+    an item is asked depends on the judges and on the model, so that the tokens of an item (several prompts, with
+    positions, labels and reasons) are larger than its text, and would have to travel.
+
     Args:
         model: What each worker loads.
-        data: The data set.
+        source: The data set.
         out: A folder that all workers see, or a URI.
         job: What identifies the run, as in :func:`.extract.extract_job`.
         passes: How the model is run.
         cluster: Where.
+        yes: Fill the disk unasked.
 
     Raises:
-        InnerjudgeError: If Ray is not installed, the data must be sampled from the model, or as in a plain extraction.
+        InnerjudgeError: If Ray is not installed, or as in a plain extraction.
     """
-    if data.problems:
-        raise InnerjudgeError(
-            "given builtin:solve with --ray, whose traces are sampled first, expected items: extract it without --ray"
-        )
-    at = place(out)
+    at, quiet = place(out), replace(passes, steps=silent)
     with _connected(cluster) as ray, writing(out), locked(at):
-        resources = {"num_cpus": 1, "num_gpus": cluster.gpus}
-        known = ray.get(ray.remote(**resources)(Model.provenance).remote(model))
-        held = claim(at, job | {"provenance": known}, lambda: data.items)
-        lacking = [(inner, k) for inner in held.stores for k in held.store(inner).missing()]
-        if not lacking:
+
+        def on_a_worker(work: Callable[..., Any], *given: Any) -> Any:
+            return ray.get(ray.remote(**cluster.resources)(work).remote(*given))
+
+        sampled = source.sampled and at.size(ITEMS) is None
+        known = on_a_worker(Model.prepare, model, str(at) if sampled else None, job, quiet)
+        held = claim(at, job | {"provenance": known}, lambda: pointwise(source.open()).items)
+        lacking = {inner: held.store(inner).missing() for inner in held.stores}
+        if not any(lacking.values()):
             return f"{at} is complete already: {len(held.items)} items."
-        header = held.store_header()
-        items = sum(stop - start for start, stop in (header.span(k) for _, k in lacking))
+        if not yes and disk_of(str(at)) is not None:
+            require_room(on_a_worker(Model.size, model, str(at), held.header, lacking, quiet), str(at), yes=yes)
+        tasks, items = _tasks(held, lacking)
         advance = whole(passes.steps, items)("reading on the cluster", items)
         started, tokens = time.perf_counter(), 0
-        pool = ray.data.ActorPoolStrategy(size=cluster.workers)
-        rows = ray.data.from_items(_shards(held, lacking), override_num_blocks=len(lacking)).map_batches(
-            Reader,
-            fn_constructor_args=(model, replace(passes, steps=silent), str(at), header),
-            batch_size=1,
-            compute=pool,
-            **resources,
-        )
-        for row in rows.iter_rows():
+        given = (model, quiet, str(at), held.store_header())
+        for row in pipeline(ray, tasks, str(at), Reader, given, cluster).iter_rows():
             advance(int(row["items"]))
             tokens += int(row["tokens"])
         speed = Speed(items=items, tokens=tokens, seconds=time.perf_counter() - started)
@@ -141,20 +170,30 @@ def extract_on_ray(
     return f"{len(held.items)} items are in {at}."
 
 
-def _shards(job: Job, lacking: list[tuple[str, int]]) -> list[dict[str, Any]]:
-    """What the pool is fed with: the items of each missing shard, as lines."""
-    from ..jsonl import jsonl_lines
-    from ..kinds import item_to_row
+def pipeline(
+    ray: Any, tasks: Sequence[dict[str, Any]], out: str, reader: type, given: Sequence[Any], cluster: Cluster
+) -> Any:
+    """Tasks, lines, features: a Ray data set whose rows say what was done.
 
-    header, stores = job.store_header(), job.stores
-    return [
-        {
-            "inner": inner,
-            "number": number,
-            "lines": b"".join(jsonl_lines(map(item_to_row, stores[inner][slice(*header.span(number))]), "items")),
-        }
-        for inner, number in lacking
-    ]
+    Reading takes no processor of the pool's, and at most two shards wait for each actor: Ray holds back the rest.
+    """
+    pool = ray.data.ActorPoolStrategy(size=cluster.workers, max_tasks_in_flight_per_actor=2)
+    lines = ray.data.from_items(list(tasks), override_num_blocks=len(tasks)).map(
+        read_lines, fn_kwargs={"out": out}, num_cpus=0, concurrency=cluster.workers
+    )
+    return lines.map_batches(reader, fn_constructor_args=tuple(given), batch_size=1, compute=pool, **cluster.resources)
+
+
+def _tasks(job: Job, lacking: dict[str, list[int]]) -> tuple[list[dict[str, Any]], int]:
+    """What the pipeline is fed with, where the items of each missing shard lie; and their number."""
+    tasks, items = [], 0
+    for inner, numbers in lacking.items():
+        for number in numbers:
+            start, stop = job.store_header().span(number)
+            first, last = job.stores[inner].span(start, stop)
+            tasks.append({"inner": inner, "number": number, "first": first, "last": last})
+            items += stop - start
+    return tasks, items
 
 
 @contextmanager

@@ -70,6 +70,11 @@ class ItemLines(Sequence[Item]):
         numbers = rows + 1 if self.numbers is None else self.numbers[rows]
         return ItemLines(self.path, self.starts[rows], numbers)
 
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """First byte of the lines of some items that follow one another, and the byte behind their last."""
+        end = int(self.starts[stop]) if stop < len(self) else self.path.stat().st_size
+        return int(self.starts[start]), end
+
     def place(self, row: int) -> str:
         """Where an item stands, in words."""
         return f"{self.path.name} line {row + 1 if self.numbers is None else self.numbers[row]}"

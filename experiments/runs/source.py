@@ -22,12 +22,14 @@ class Source:
         kind: Of the items.
         items: Hash of their content.
         file_hash: SHA-256 of the file, where the data are one.
+        sampled: Whether the items are still to be sampled from the model.
         open: The data themselves; checked, but not held, where they are a file.
     """
 
     kind: str
     items: str
     file_hash: str | None
+    sampled: bool
     open: Callable[[], Dataset]
 
     def header(self) -> dict[str, Any]:
@@ -54,9 +56,11 @@ def find_source(spec: str, out: str, *, limit: int | None, seed: int) -> Source:
         begun = read_job(out)
         same = {FILE_HASH: file_hash, "data": spec, "limit": limit, "seed": seed}
         if all(begun.get(name) == value for name, value in same.items()):
-            return Source(begun["kind"], begun["items"], file_hash, lambda: open_data(spec, limit=limit, seed=seed))
+            return Source(
+                begun["kind"], begun["items"], file_hash, False, lambda: open_data(spec, limit=limit, seed=seed)
+            )
     data = open_data(spec, limit=limit, seed=seed)
-    return Source(data.kind, hash_data(data), file_hash, lambda: data)
+    return Source(data.kind, hash_data(data), file_hash, bool(data.problems), lambda: data)
 
 
 def _sha256(path: Path) -> str:
