@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +103,7 @@ def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
 
     _check_draw(limit, seed)
     found = scan(spec)
-    items = found.items if limit is None else found.items.chosen(_drawn(found.groups.tolist(), limit, seed=seed))
+    items = found.items if limit is None else found.items.chosen(drawn(found.groups.tolist(), limit, seed=seed))
     return Dataset(name=Path(spec).name, kind=found.kind, items=items)
 
 
@@ -126,11 +126,19 @@ def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
         >>> [len(take_groups(many, limit, seed=0)) for limit in (1, 4, 7, 9)]
         [1, 4, 6, 9]
     """
-    return [items[k] for k in _drawn([item.group for item in items], limit, seed=seed)]
+    return [items[k] for k in drawn([item.group for item in items], limit, seed=seed)]
 
 
-def _drawn(names: Sequence[Hashable], limit: int, *, seed: int) -> Index:
-    """Rows that :func:`take_groups` draws, by the group of each item."""
+def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int) -> Index:
+    """Rows that :func:`take_groups` draws, by the group of each item; all of them without a limit.
+
+    Example:
+        >>> drawn("ppq", None, seed=0), len(drawn("ppq", 1, seed=0))
+        (array([0, 1, 2]), 1)
+    """
+    _check_draw(limit, seed)
+    if limit is None:
+        return np.arange(len(names), dtype=np.intp)
     rng = np.random.default_rng(seed)
     groups = rows_by_group(names)
     drawn = [groups[k] for k in rng.permutation(len(groups))]
@@ -149,7 +157,7 @@ def _drawn(names: Sequence[Hashable], limit: int, *, seed: int) -> Index:
     return np.array(sorted(kept), dtype=np.intp)
 
 
-def drawn_rows(items: Sequence[Item], limit: int | None, *, seed: int) -> list[int]:
+def drawn_rows(items: Iterable[Item], limit: int | None, *, seed: int) -> list[int]:
     """Rows of the items that :func:`take_groups` draws; all of them without a limit.
 
     Example:
@@ -158,10 +166,7 @@ def drawn_rows(items: Sequence[Item], limit: int | None, *, seed: int) -> list[i
         >>> drawn_rows(pair, None, seed=0), len(drawn_rows(pair, 1, seed=0))
         ([0, 1], 1)
     """
-    _check_draw(limit, seed)
-    if limit is None:
-        return list(range(len(items)))
-    return [int(k) for k in _drawn([item.group for item in items], limit, seed=seed)]
+    return [int(k) for k in drawn([item.group for item in items], limit, seed=seed)]
 
 
 def _check_draw(limit: int | None, seed: int) -> None:
