@@ -68,6 +68,7 @@ def fit_from_store(
         here = np.arange(len(used), dtype=np.intp)
         return fit_seat(name, judge, features, [labels[k] for k in used], here, permuted=turned)
     learnt: Any = clone(judge)
+    same: BaseJudge = learnt
     first: dict[str, str] = {}
     read = 0
 
@@ -85,7 +86,7 @@ def fit_from_store(
         if isinstance(learnt, StreamJudge):
             for features, values in given():
                 learnt.partial_fit(features, values)
-            learnt.unscored(features.take([]))  # refuses where the items were of one class
+            same.unscored(features.take([]))  # refuses where the items were of one class
         else:
             learnt.fit_parts(given())
     except InnerjudgeError as error:

@@ -191,6 +191,26 @@ def test_a_store_on_s3(cli, tmp_path: Path, data: Path, bucket: str) -> None:
             here.write(name, [b""])
 
 
+def test_a_store_on_google_cloud_storage(cli, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulator = pytest.importorskip("gcp_storage_emulator.server", reason="gcp-storage-emulator is not installed")
+    server = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="features")
+    server.start()
+    monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", f"http://127.0.0.1:{server._api._httpd.server_address[1]}")
+    try:
+        out = "gs://anonymous@features/a"
+        args = ("extract", "--data", data, "--limit", 20, "--shard-items", 8, "--out")
+        assert cli(*args, out).code == 0
+        assert cli(*args, tmp_path / "a").code == 0
+        whole = FeatureStore.open(tmp_path / "a").content_hash
+        assert FeatureStore.open(out, check="checksums").content_hash == whole
+        place(out).remove("shards/000001.safetensors")
+        again = cli(*args, out)
+        assert "shards_done=2 shards=3" in again.err
+        assert FeatureStore.open(out, check="checksums").content_hash == whole
+    finally:
+        server.stop()
+
+
 def test_a_file_system_of_fsspec(cli, data: Path) -> None:
     assert cli("extract", "--data", data, "--limit", 4, "--out", "memory://here/a").code == 0
     assert len(FeatureStore.open("memory://here/a", check="checksums")) == 4
