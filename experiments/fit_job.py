@@ -14,6 +14,7 @@ from ..models.items import Choice
 from ..probes import BaseJudge, LearningJudge
 from . import saved
 from .content import hash_items, hash_of
+from .counted import counted
 from .datasets import drawn
 from .fit_from_store import fit_from_store
 from .jobs import ITEMS, PERMUTED, inside, read_job
@@ -82,7 +83,11 @@ def fit_job(
     with writing(out):
         saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
-    said = f"fitted on {known} items." if learned else "learns nothing from these labels; set to these settings."
+    said = (
+        f"fitted on {counted(known, 'item')}."
+        if learned
+        else "learns nothing from these labels; set to these settings."
+    )
     return f"{note or f'{name}: {said}'} It is saved as {out}."
 
 

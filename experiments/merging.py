@@ -10,6 +10,7 @@ from ..extraction.store.header import HEADER as STORE
 from ..extraction.store.place import place
 from ..models.errors import InnerjudgeError
 from .content import hash_items
+from .counted import are_in
 from .jobs import FILE_HASH, ITEMS, check_extraction, claim, read_job
 from .outputs import writing
 from .runs.item_lines import ItemLines
@@ -46,4 +47,4 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
         merge(parts, out)
         known = hash_items(itertools.chain(*items))
         claim(place(out), header | {"items": known}, lambda: itertools.chain(*items))
-    return f"{sum(map(len, items))} items are in {out}."
+    return are_in(sum(map(len, items)), "item", out)

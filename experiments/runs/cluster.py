@@ -20,6 +20,7 @@ from ...extraction.store.place import place
 from ...extraction.store.ranges import read_range
 from ...models.errors import InnerjudgeError
 from ..cli_model import load_quietly
+from ..counted import are_in, counted
 from ..datasets import load_data
 from ..jobs import ITEMS, Job, claim, inside, items_file, items_of, pointwise
 from ..jsonl import parse_item
@@ -154,7 +155,7 @@ def extract_on_ray(
         held = claim(at, job | {"provenance": known}, lambda: pointwise(source.open()).items)
         lacking = {inner: held.store(inner).missing() for inner in held.stores}
         if not any(lacking.values()):
-            return f"{at} is complete already: {len(held.items)} items."
+            return f"{at} is complete already: {counted(len(held.items), 'item')}."
         if not yes and disk_of(str(at)) is not None:
             require_room(on_a_worker(Model.size, model, str(at), held.header, lacking, quiet), str(at), yes=yes)
         tasks, items = _tasks(held, lacking)
@@ -167,7 +168,7 @@ def extract_on_ray(
         speed = Speed(items=items, tokens=tokens, seconds=time.perf_counter() - started)
         for line in summary(FeatureStore.open(out), speed):
             log.info(line)
-    return f"{len(held.items)} items are in {at}."
+    return are_in(len(held.items), "item", at)
 
 
 def pipeline(

@@ -19,6 +19,7 @@ from ...extraction.store.place import LocalPlace, Place, place
 from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...models.loading import LanguageModel
+from ..counted import are_in, counted
 from ..jobs import HEADER, Job, claim, inside
 from ..outputs import writing
 from ..passes import Passes
@@ -101,7 +102,7 @@ def _filled(
     spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
     mine = sum(stop - start for start, stop in spans)
     if not any(lacking.values()):
-        return f"{at} is complete already: {len(job.items)} items."
+        return f"{at} is complete already: {counted(len(job.items), 'item')}."
     total = sum(store.header.shards for store in stores.values())
     left = sum(map(len, lacking.values()))
     if left < total:
@@ -122,7 +123,7 @@ def _filled(
         speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds, floor=floor)
         for line in summary(FeatureStore.open(str(at)), speed):
             log.info(line)
-    return f"{len(job.items)} items are in {at}."
+    return are_in(len(job.items), "item", at)
 
 
 def _forget(at: LocalPlace, *, keep_folder: bool) -> None:

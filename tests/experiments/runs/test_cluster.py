@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
-def run(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "innerjudge.experiments.cli", *map(str, args)]
+def run(*args: object, launcher: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *launcher, "-m", "innerjudge.experiments.cli", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
@@ -77,6 +77,19 @@ def test_two_processes(cli, tmp_path: Path, data: Path) -> None:
     wrong = run("extract", "--data", "builtin:sing", "--workers", 2, "--out", tmp_path / "three")
     assert wrong.returncode == 2
     assert "Traceback" not in wrong.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_that_torchrun_starts(cli, tmp_path: Path, data: Path) -> None:
+    args = ("extract", "--data", data, "--shard-items", 16, "--out")
+    assert cli(*args, tmp_path / "one").code == 0
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ended = run(*args, tmp_path / "two", launcher=torchrun)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip() == f"240 items are in {tmp_path / 'two'}."
+    one, two = (FeatureStore.open(tmp_path / name, check="checksums") for name in ("one", "two"))
+    assert list(two.ids()) == [f"r{k}" for k in range(240)]
+    assert one.content_hash == two.content_hash
 
 
 def kill_a_worker(process: subprocess.Popen[str], killed: list[int]) -> None:

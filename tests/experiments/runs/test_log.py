@@ -82,6 +82,16 @@ def test_plan(cli, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) 
     assert re.search(r"about [\d.]+ kB are to be written and 1\.0 kB of 1\.0 GB are free", close.err)
 
 
+def test_one_of_a_thing_is_said_as_one(cli, tmp_path: Path, data: Path) -> None:
+    said = cli("extract", "--data", data, "--limit", 1, "--out", tmp_path / "a")
+    assert said.out.strip() == f"1 item is in {tmp_path / 'a'}."
+    again = cli("extract", "--data", data, "--limit", 1, "--out", tmp_path / "a")
+    assert again.out.strip() == f"{tmp_path / 'a'} is complete already: 1 item."
+    assert "1 item in 1 shard, all as they were written" in cli("store", "verify", tmp_path / "a").out
+    (tmp_path / "a" / "shards" / "000000.safetensors").unlink()
+    assert "with 1 shard missing or damaged" in cli("store", "verify", tmp_path / "a").err
+
+
 def test_store_commands(cli, tmp_path: Path, data: Path) -> None:
     for seed, name in enumerate("ab"):
         rows = [
