@@ -22,7 +22,12 @@ import numpy.typing as npt
 #: Bytes of a safetensors header: it names a few tensors.
 _HEADER_LIMIT = 1 << 20
 #: Types of numbers, and how numpy holds their bytes; it has no bfloat16.
-_TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")}
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+    "I8": np.dtype("i1"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ class TensorFile:
             OSError: If the file has become shorter.
         """
         values = np.empty(piece.shape, piece.dtype) if out is None else out
-        left, at = memoryview(values.reshape(-1)).cast("B") if values.size else memoryview(b""), piece.start
+        left, at = memoryview(values.reshape(-1).view(np.uint8).data), piece.start
         while left:
             got = os.preadv(self._handle, [left], at)
             if got == 0:
