@@ -128,7 +128,8 @@ class LocalPlace:
             path /= part
             if path.is_symlink():
                 raise InnerjudgeError(
-                    f"given {str(path)!r}, a link that leads out of its folder, expected a file in it: put the file there"
+                    f"given {str(path)!r}, a link that leads out of its folder, expected a file in it: put the file "
+                    "there"
                 )
         return path
 
