@@ -91,25 +91,23 @@ class TensorFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._handle, self._map = -1, None  # the handle first: __del__ looks at it whatever happens below
-        self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        size = os.fstat(self._handle).st_size
-        first = os.pread(self._handle, 8, 0)
+        self._map: mmap.mmap | None = None
+        self._file = path.open("rb", buffering=0)
+        size = os.fstat(self._file.fileno()).st_size
+        first = self._file.read(8)
         length = struct.unpack("<Q", first)[0] if len(first) == 8 else _HEADER_LIMIT + 1
         if length > min(_HEADER_LIMIT, size - 8):
             raise ValueError("its header is cut off or too long")
-        about = json.loads(os.pread(self._handle, length, 8))
+        about = json.loads(self._file.read(length))
         if not isinstance(about, dict):
             raise ValueError("its header is no object")
         about.pop("__metadata__", None)
         #: Name of a tensor -> where it lies.
         self.pieces = {name: _piece(name, one, 8 + length, size) for name, one in about.items()}
 
-    _map: mmap.mmap | None
-
     def __del__(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
+        if file := getattr(self, "_file", None):
+            file.close()
 
     def read(self, piece: Piece, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """The numbers of ``piece``, in ``out`` (contiguous, of its shape and type) if given.
@@ -118,9 +116,12 @@ class TensorFile:
             OSError: If the file has become shorter.
         """
         values = np.empty(piece.shape, piece.dtype) if out is None else out
+        if not hasattr(os, "preadv"):  # Windows
+            values[...] = self.view(piece)
+            return values
         left, at = memoryview(values.reshape(-1).view(np.uint8).data), piece.start
         while left:
-            got = os.preadv(self._handle, [left], at)
+            got = os.preadv(self._file.fileno(), [left], at)
             if got == 0:
                 raise OSError(f"it ends {len(left)} bytes too early")
             left, at = left[got:], at + got
@@ -129,14 +130,14 @@ class TensorFile:
     def view(self, piece: Piece) -> npt.NDArray[Any]:
         """The numbers of ``piece`` as they lie in the mapped file: nothing is read before it is looked at."""
         if self._map is None:
-            self._map = mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ)
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         count = math.prod(piece.shape)
         return np.frombuffer(self._map, piece.dtype, count, piece.start if count else 0).reshape(piece.shape)
 
     def expect(self, piece: Piece) -> None:
         """Have the disk begin to read ``piece``, where the system knows such a thing."""
         if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._handle, piece.start, piece.size, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(self._file.fileno(), piece.start, piece.size, os.POSIX_FADV_WILLNEED)
 
 
 def _piece(name: str, about: Any, data: int, size: int) -> Piece:
