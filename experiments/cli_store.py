@@ -76,9 +76,8 @@ def verify(store: _Store) -> None:
         lacking = one.look(checksums=True)
         if lacking:
             raise InnerjudgeError(_told(str(one.place), lacking))
-        typer.echo(
-            f"{one.place}: {counted(len(one), 'item')} in {counted(one.header.shards, 'shard')}, all as they were written."
-        )
+        held = f"{counted(len(one), 'item')} in {counted(one.header.shards, 'shard')}"
+        typer.echo(f"{one.place}: {held}, all as they were written.")
 
 
 @store_app.command()
@@ -119,6 +118,6 @@ def export(
 def _told(store: str, lacking: dict[int, tuple[str, str]]) -> str:
     said = "; ".join(f"{name}: {why}" for name, why in list(lacking.values())[:20])
     return (
-        f"given the store {store} with {counted(len(lacking), 'shard')} missing or damaged ({said}), expected all of them "
-        "whole: run the same `innerjudge extract` again, it does what is missing"
+        f"given the store {store} with {counted(len(lacking), 'shard')} missing or damaged ({said}), expected all of "
+        "them whole: run the same `innerjudge extract` again, it does what is missing"
     )
