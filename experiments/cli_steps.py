@@ -79,7 +79,8 @@ def extract(
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
         if ray is not None:
-            from .runs.cluster import Cluster, Model, extract_on_ray
+            from .runs.cluster import extract_on_ray
+            from .runs.workers import Cluster, Model
 
             where = Cluster(ray, workers, gpus_per_worker)
             on = Model(model, device, dtype, revision, modules, trust_remote_code)

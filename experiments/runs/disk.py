@@ -15,7 +15,7 @@ from ...extraction.store.precision import DTYPES, stored_type
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ..jobs import Job
-from ..passes import Passes
+from ..passes import HIDDEN_NEEDS, Passes
 from ..progress import silent
 from ..views import read
 
@@ -37,18 +37,23 @@ class Disk:
         >>> disk = Disk(free=40, total=100)
         >>> disk.holds(40), disk.holds(41), disk.spares(35), disk.spares(36)
         (True, False, True, False)
+        >>> Disk(free=3, total=100).spares(0.3), Disk(free=3, total=100).spares(0.4)
+        (True, False)
     """
 
     free: int
     total: int
 
-    def holds(self, size: int) -> bool:
+    def holds(self, size: float) -> bool:
         """Whether so many bytes fit at all."""
         return size <= self.free
 
-    def spares(self, size: int) -> bool:
-        """Whether they leave :data:`SPARE` of the disk free."""
-        return self.free - size >= SPARE * self.total
+    def spares(self, size: float) -> bool:
+        """Whether they leave :data:`SPARE` of the disk free, or matter little beside what is free.
+
+        A disk may be fuller than that already, and a large one has room for many a store then.
+        """
+        return self.free - size >= SPARE * self.total or size <= self.free / 10
 
 
 def disk_of(out: str) -> Disk | None:
@@ -62,15 +67,15 @@ def disk_of(out: str) -> Disk | None:
     return Disk(found.free, found.total)
 
 
-def require_room(size: int, out: str, *, yes: bool) -> None:
-    """Ask, on a terminal, whether to fill a disk; elsewhere refuse to, unless ``yes``.
+def require_room(size: int, out: str) -> None:
+    """Ask, on a terminal, whether to fill a disk; elsewhere refuse to.
 
     Raises:
         InnerjudgeError: Names what is needed and what is free, where there is no terminal to ask on.
         typer.Abort: If the answer is no.
     """
     disk = disk_of(out)
-    if disk is None or yes or disk.spares(size):
+    if disk is None or disk.spares(size):
         return
     if sys.stdin.isatty():
         asked = f"{_said(size, disk)}. What is written stays when the disk is full. Go on?"
@@ -98,6 +103,8 @@ def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], pa
         passes: How the model is run.
     """
     header, total = job.store_header(), 0.0
+    # Written text is in no shard, and its index is small: nothing is written to measure.
+    passes = replace(passes, steps=silent, needs=HIDDEN_NEEDS if passes.needs is None else passes.needs)
     for inner, numbers in lacking.items():
         items = sum(stop - start for start, stop in map(header.span, numbers))
         if not items:
@@ -109,7 +116,7 @@ def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], pa
             total += items * sum(entry.size for entry in held.entries.values()) / rows
             continue
         start, _ = header.span(numbers[0])
-        some = read(lm, job.stores[inner][start : start + _SAMPLE], replace(passes, steps=silent))
+        some = read(lm, job.stores[inner][start : start + _SAMPLE], passes)
         total += items * sum(stored_bytes(n, array.shape[1:], header.dtype) for n, array in some.arrays.items())
     return math.ceil(total)
 

@@ -75,7 +75,7 @@ def extract_job(
             return _filled(lm, get_items, at, job, passes, ranks, interrupt, yes)
         except (InnerjudgeError, typer.Abort):
             if new and ranks.first and isinstance(at, LocalPlace):
-                _forget(at, keep_folder=existed)  # it would fail the same way again: leave nothing behind
+                forget(at, keep_folder=existed)  # it would fail the same way again: leave nothing behind
             raise
 
 
@@ -93,7 +93,7 @@ def _filled(
         job = claim(at, header, get_items)
         lacking = {inner: job.store(inner).missing() for inner in job.stores}
         if any(lacking.values()) and not yes and disk_of(str(at)) is not None:
-            require_room(bytes_to_come(lm, job, lacking, passes), str(at), yes=yes)
+            require_room(bytes_to_come(lm, job, lacking, passes), str(at))
         return lacking
 
     lacking: dict[str, list[int]] = ranks.told(prepare)
@@ -126,7 +126,7 @@ def _filled(
     return are_in(len(job.items), "item", at)
 
 
-def _forget(at: LocalPlace, *, keep_folder: bool) -> None:
+def forget(at: LocalPlace, *, keep_folder: bool) -> None:
     """Remove a folder that this run began, unless a shard is in it."""
     if list(at.folder.glob("**/shards/*")):
         return
