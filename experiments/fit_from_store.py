@@ -80,6 +80,7 @@ def fit_from_store(
             if not first:
                 first.update(reasons)
             read += len(features) - len(reasons)
+            store.close()  # what is mapped counts as memory of this process, and none of it is needed again
             yield features, np.array([labels[k] for k in some])
 
     try:
