@@ -145,7 +145,8 @@ def _piece(name: str, about: Any, data: int, size: int) -> Piece:
     kind, shape, offsets = about["dtype"], tuple(about["shape"]), about["data_offsets"]
     if any(type(n) is not int or n < 0 for n in (*shape, *offsets)) or kind not in _TYPES:
         raise ValueError(f"{name} of type {kind} and shape {shape} at {offsets}")
-    piece = Piece(kind, shape, data + offsets[0])
-    if offsets[1] - offsets[0] != piece.size or data + offsets[1] > size:
+    first, last = offsets
+    piece = Piece(kind, shape, data + first)
+    if last - first != piece.size or data + last > size:
         raise ValueError(f"{name} of {piece.size} bytes at {offsets} of {size - data}")
     return piece
