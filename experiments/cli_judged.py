@@ -12,11 +12,10 @@ from rich.console import Console
 
 from ..models.errors import InnerjudgeError
 from . import cli_options as o
-from .cli_model import load_quietly, quieten
+from .cli_model import load_judge
 
 if TYPE_CHECKING:
     from ..models.items import Item
-    from .plugin.judge import Judge
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
 _OF_A_MODEL = (
@@ -161,27 +160,11 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
             f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
             "expected at least 1: leave the option out"
         )
-    whole = _with_model(folder, found.kind, source)
+    how = (source.device, source.dtype, source.revision, source.modules)
+    whole = load_judge(folder, found.kind, source.model, *how, trust=source.trust)
     with shown(Console(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
         items = list(items_of(whole.lm, found, candidates=source.candidates, seed=source.seed, passes=whole.passes))
         return items, score_items(whole, items, out, data=found.name)
-
-
-def _with_model(folder: Path, kind: str, source: Source) -> Judge:
-    """The judge with the model that was typed, else with its own."""
-    quieten()
-    from .plugin.judge import Judge
-
-    if source.model is not None:
-        how = (source.device, source.dtype, source.revision, source.modules)
-        lm = load_quietly(source.model, *how, trust=source.trust)
-        return Judge.load(folder, lm=lm, kind=kind)
-    if source.revision is not None or source.modules:
-        given = f"--revision {source.revision}" if source.revision is not None else "--module"
-        raise InnerjudgeError(
-            f"given {given} without --model, expected both: the judge's own model is loaded as it was"
-        )
-    return Judge.load(folder, kind=kind, device=source.device, dtype=source.dtype, trust_remote_code=source.trust)
