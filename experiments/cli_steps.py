@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..models.errors import InnerjudgeError
 from . import cli_options as o
 from .cli_judged import judged, rank_work, score_work
 from .cli_model import load_quietly, make_passes
@@ -63,6 +64,11 @@ def extract(
     from .runs.ranks import joined, launch, own_device
     from .runs.source import find_source
 
+    if gpus_per_worker and ray is None:
+        raise InnerjudgeError(
+            f"given --gpus-per-worker {gpus_per_worker:g} without --ray, expected both: --workers alone starts one "
+            "process a GPU"
+        )
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:

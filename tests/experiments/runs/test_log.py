@@ -92,6 +92,13 @@ def test_one_of_a_thing_is_said_as_one(cli, tmp_path: Path, data: Path) -> None:
     assert "with 1 shard missing or damaged" in cli("store", "verify", tmp_path / "a").err
 
 
+def test_a_share_of_a_gpu_is_for_ray(cli, tmp_path: Path, data: Path) -> None:
+    said = cli("extract", "--data", data, "--out", tmp_path / "f", "--gpus-per-worker", 0.5)
+    assert said.code == 2
+    assert "given --gpus-per-worker 0.5 without --ray" in said.err
+    assert not (tmp_path / "f").exists()
+
+
 def test_store_commands(cli, tmp_path: Path, data: Path) -> None:
     for seed, name in enumerate("ab"):
         rows = [
