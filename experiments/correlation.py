@@ -7,6 +7,7 @@ where one side is constant. Correlate one criterion at a time where criteria hav
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,10 @@ from .statistic import Floats, Statistic, Ties, Values, divide, finite, undefine
 
 #: Columns of the sign matrix of Kendall's tau that are held at once.
 _BLOCK = 1024
+#: Values of a side up to which ranks go through a table of them.
+_FEW = 32
+#: Share of a sum of squares that must be left after centring, or float error shows.
+_LEAST_SPREAD = 1e-4
 
 Exact = Callable[[Floats, Floats], float]
 Weighted = Callable[[Floats, Floats], Callable[[Floats], Floats]]
@@ -66,9 +71,8 @@ def _correlation(human: Values, scores: Values, exact: Exact, weighted: Weighted
     value, resampled = exact(x, y), weighted(x, y)
     if not np.isfinite(value):
         return undefined("the scores differ by less than floating point can tell", n=n, size=size)
-    return Statistic(
-        value=value, n=n, size=size, counts=(where(kept, size),), over=lambda weights: resampled(weights[:, kept])
-    )
+    over = resampled if n == size else lambda weights: resampled(weights[:, kept])
+    return Statistic(value=value, n=n, size=size, counts=(where(kept, size),), over=over)
 
 
 def _varies(ties: Ties, weights: Floats) -> npt.NDArray[np.bool_]:
@@ -77,7 +81,7 @@ def _varies(ties: Ties, weights: Floats) -> npt.NDArray[np.bool_]:
 
 
 def _moments(weights: Floats, x: Floats, y: Floats, varies: npt.NDArray[np.bool_]) -> Floats:
-    """Weighted Pearson's r; ``x`` and ``y`` are ``[n]`` or ``[R, n]``."""
+    """Weighted Pearson's r of two columns ``[n]``, centred anew in every resample."""
     total = np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
     dx = x - (weights * x).sum(axis=1, keepdims=True) / total
     dy = y - (weights * y).sum(axis=1, keepdims=True) / total
@@ -86,27 +90,87 @@ def _moments(weights: Floats, x: Floats, y: Floats, varies: npt.NDArray[np.bool_
 
 
 def _pearson(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
+    """By sums of powers, one product of matrices; resamples in which they would cancel are centred first."""
     tx, ty = Ties.of(x), Ties.of(y)
     sx, sy = (x - x.mean()) / np.abs(x - x.mean()).max(), (y - y.mean()) / np.abs(y - y.mean()).max()
-    return lambda w: _moments(w, sx, sy, _varies(tx, w) & _varies(ty, w))
+    powers = np.stack([np.ones_like(sx), sx, sy, sx * sx, sy * sy, sx * sy], axis=1)
+
+    def over(weights: Floats) -> Floats:
+        total, one, two, xx, yy, xy = (weights @ powers).T
+        total = np.maximum(total, 1.0)
+        spread = xx - one * one / total, yy - two * two / total
+        steady = (spread[0] > _LEAST_SPREAD * xx) & (spread[1] > _LEAST_SPREAD * yy)
+        product = np.where(steady, spread[0] * spread[1], 0.0)
+        found = np.clip(divide(xy - one * two / total, np.sqrt(product)), -1.0, 1.0)
+        rest = np.flatnonzero(~steady)
+        if len(rest):
+            part = weights[rest]
+            found[rest] = _moments(part, sx, sy, _varies(tx, part) & _varies(ty, part))
+        return found
+
+    return over
 
 
 def _spearman(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
+    """By cells of equal ``x`` and ``y``, in the order of the side with more values.
+
+    Mid-ranks are halves and their mean is known, so that all sums are exact: a side that does not vary in a resample
+    has a spread of exactly 0.
+    """
     tx, ty = Ties.of(x), Ties.of(y)
-    return lambda w: _moments(w, tx.ranks(w), ty.ranks(w), _varies(tx, w) & _varies(ty, w))
+    coarse, fine = sorted((tx, ty), key=lambda ties: len(ties.starts))
+    order = np.lexsort((coarse.run, fine.run))
+    low, high = coarse.run[order], fine.run[order]
+    cells = np.flatnonzero(np.append(True, (np.diff(low) != 0) | (np.diff(high) != 0)))
+    low, high = low[cells], high[cells]
+    runs = np.flatnonzero(np.append(True, np.diff(high) != 0))
+    few = len(coarse.starts) <= _FEW
+    member = (low[:, None] == np.arange(len(coarse.starts))).astype(np.float64) if few else None
+
+    def over(weights: Floats) -> Floats:
+        cell = _summed(weights[:, order], cells)
+        ranks, spread = _centred_ranks(_summed(cell, runs))
+        pulled = cell * (ranks if len(runs) == len(cells) else ranks[:, high])
+        if member is not None:
+            others, other_spread = _centred_ranks(cell @ member)
+            both = np.einsum("rg,rg->r", pulled @ member, others)
+        else:
+            others, other_spread = _centred_ranks(coarse.sums(weights))
+            both = np.einsum("rc,rc->r", pulled, others[:, low])
+        return np.clip(divide(both, np.sqrt(spread * other_spread)), -1.0, 1.0)
+
+    return over
+
+
+def _summed(columns: Floats, starts: npt.NDArray[np.intp]) -> Floats:
+    """Neighbouring columns added up, from each start to the next."""
+    return columns if len(starts) == columns.shape[1] else np.add.reduceat(columns, starts, axis=1)
+
+
+def _centred_ranks(held: Floats) -> tuple[Floats, Floats]:
+    """Mid-ranks of the runs, ``[R, G]``, less their mean, and their weighted sum of squares ``[R]``."""
+    ranks = np.cumsum(held, axis=1)
+    middle = ranks[:, -1:] / 2
+    ranks -= held / 2
+    ranks -= middle
+    return ranks, np.einsum("rg,rg,rg->r", held, ranks, ranks)
 
 
 def _kendall(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
     tx, ty = Ties.of(x), Ties.of(y)
     rx, ry = tx.run.astype(np.int32), ty.run.astype(np.int32)
 
+    @lru_cache(maxsize=1)  # where one block is all, it is made once
+    def signs(start: int) -> npt.NDArray[np.float32]:
+        part = slice(start, start + _BLOCK)
+        return np.asarray(np.sign(rx[:, None] - rx[part]) * np.sign(ry[:, None] - ry[part]), dtype=np.float32)
+
     def over(weights: Floats) -> Floats:
         thin = weights.astype(np.float32)
         balance = np.zeros(len(weights))  # sum over ordered pairs of sign times sign: twice concordant less discordant
         for start in range(0, len(x), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            signs = np.sign(rx[:, None] - rx[part]) * np.sign(ry[:, None] - ry[part])
-            balance += ((thin @ signs.astype(np.float32)).astype(np.float64) * weights[:, part]).sum(axis=1)
+            part = weights[:, start : start + _BLOCK]
+            balance += np.einsum("rc,rc->r", thin @ signs(start), part)
         total = weights.sum(axis=1)
         pairs = total * (total - 1)
         untied = [pairs - (held * (held - 1)).sum(axis=1) for held in (tx.sums(weights), ty.sums(weights))]
