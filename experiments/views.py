@@ -18,7 +18,7 @@ from ..extraction.run import extract
 from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
-from ..models.positions import Encoded, encode_prompt, encode_trace, unreadable
+from ..models.positions import Alike, Encoded, encode_prompt, encode_trace, unreadable
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ..probes.judge import BaseJudge
 from ..probes.verdict_text import settled
@@ -92,7 +92,8 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
     parts = _asked(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
     if passes.wants(*(r.name for r in readouts)):
-        encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint) for t in traces]
+        how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "alike": Alike(lm.tokenizer)}
+        encoded = [encode_trace(lm.tokenizer, t, **how) for t in traces]
         parts.append(_extract(lm, encoded, _wanted(readouts, passes), passes, "reading traces"))
     return _joined(parts, passes)
 
@@ -109,7 +110,8 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
     # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
     parts = _asked(lm, ratings, ask, (HiddenStates("score"),), passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
-        encoded = [_as_trace(lm, r, passes) for r in ratings]
+        alike = Alike(lm.tokenizer)
+        encoded = [_as_trace(lm, r, passes, alike) for r in ratings]
         parts.append(_extract(lm, encoded, _wanted(readouts, passes), passes, "reading responses"))
     return _joined(parts, passes)
 
@@ -156,9 +158,9 @@ def _joined(parts: Sequence[Features], passes: Passes) -> Features:
     return reduce(Features.join, parts)
 
 
-def _as_trace(lm: LanguageModel, item: Rating, passes: Passes) -> Encoded:
+def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoded:
     trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-    return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers), id=item.id, group=item.group)
+    return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike), id=item.id, group=item.group)
 
 
 def _asked(
@@ -175,6 +177,7 @@ def _asked(
     Labels that this tokenizer splits leave the logits missing, with the reason; all else of the item is still read.
     """
     labels: dict[str, tuple[str, ...]] = {}
+    alike = Alike(lm.tokenizer)
 
     def encode(item: _T, reasoned: bool) -> Encoded:
         try:
@@ -182,7 +185,7 @@ def _asked(
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
         labels[item.id] = prompt.labels
-        how: Any = {"reasoned": reasoned, "markers": passes.markers}
+        how: Any = {"reasoned": reasoned, "markers": passes.markers, "alike": alike}
         try:
             return encode_prompt(lm.tokenizer, item.id, item.group, prompt, **how)
         except UnreadableError as error:
