@@ -143,9 +143,12 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | Plain
         1
     """
     masks = [mask for s in statistics if isinstance(s, Statistic) for mask in s.counts]
-    return min((len({groups[int(k)] for k in np.flatnonzero(mask)}) for mask in masks), default=len(set(groups)))
+    group_of = _group_of(tuple(groups))
+    every = int(group_of.max()) + 1 if len(group_of) else 0
+    return min((np.count_nonzero(np.bincount(group_of[mask], minlength=1)) for mask in masks), default=every)
 
 
+@lru_cache(maxsize=64)
 def expanded_tail(n_groups: int, *, confidence: float = 0.95) -> float:
     """Share of the resamples beyond either end of an expanded interval; see :func:`cluster_bootstrap`.
 
@@ -191,12 +194,14 @@ def _resampled(
             return np.zeros(0)
         counts = draw_counts(len(members), n_resamples=n_resamples, seed=seed)
         return np.array([_once(statistic, members, row) for row in counts.astype(np.intp)], dtype=np.float64)
-    group_of = _group_of(tuple(groups))
-    if not len(group_of) or not group_of.max():
-        return np.zeros(0)
-    step = max(1, _CHUNK // len(groups))
-    parts = [statistic.over(part) for part in _weights(tuple(groups), n_resamples, seed, step)]
-    return np.concatenate(parts) if parts else np.zeros(0)
+    resamples = tuple(groups), n_resamples, seed
+    if resamples not in statistic.known:  # a judge's figure, and again its differences to others
+        group_of = _group_of(resamples[0])
+        if not len(group_of) or not group_of.max():
+            return np.zeros(0)
+        parts = [statistic.over(part) for part in _weights(*resamples, step=max(1, _CHUNK // len(groups)))]
+        statistic.known[resamples] = np.concatenate(parts) if parts else np.zeros(0)
+    return statistic.known[resamples]
 
 
 @lru_cache(maxsize=4)

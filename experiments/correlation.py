@@ -7,6 +7,7 @@ where one side is constant. Correlate one criterion at a time where criteria hav
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -117,29 +118,53 @@ def _spearman(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
     Mid-ranks are halves and their mean is known, so that all sums are exact: a side that does not vary in a resample
     has a spread of exactly 0.
     """
-    tx, ty = Ties.of(x), Ties.of(y)
-    coarse, fine = sorted((tx, ty), key=lambda ties: len(ties.starts))
-    order = np.lexsort((coarse.run, fine.run))
-    low, high = coarse.run[order], fine.run[order]
-    cells = np.flatnonzero(np.append(True, (np.diff(low) != 0) | (np.diff(high) != 0)))
-    low, high = low[cells], high[cells]
-    runs = np.flatnonzero(np.append(True, np.diff(high) != 0))
+    coarse, fine = sorted((Ties.of(x), Ties.of(y)), key=lambda ties: len(ties.starts))
+    cells = _Cells.of(fine.run, coarse.run)
+    runs = np.flatnonzero(np.append(True, np.diff(cells.first) != 0))
     few = len(coarse.starts) <= _FEW
-    member = (low[:, None] == np.arange(len(coarse.starts))).astype(np.float64) if few else None
+    member = (cells.second[:, None] == np.arange(len(coarse.starts))).astype(np.float64) if few else None
 
     def over(weights: Floats) -> Floats:
-        cell = _summed(weights[:, order], cells)
+        cell = cells.sums(weights)
         ranks, spread = _centred_ranks(_summed(cell, runs))
-        pulled = cell * (ranks if len(runs) == len(cells) else ranks[:, high])
+        pulled = cell * (ranks if len(runs) == cell.shape[1] else ranks[:, cells.first])
         if member is not None:
             others, other_spread = _centred_ranks(cell @ member)
             both = np.einsum("rg,rg->r", pulled @ member, others)
         else:
             others, other_spread = _centred_ranks(coarse.sums(weights))
-            both = np.einsum("rc,rc->r", pulled, others[:, low])
+            both = np.einsum("rc,rc->r", pulled, others[:, cells.second])
         return np.clip(divide(both, np.sqrt(spread * other_spread)), -1.0, 1.0)
 
     return over
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Rows with the same two values, put together.
+
+    Args:
+        order: Rows by the first value, then the second, ``[n]``.
+        starts: Where each of the ``C`` cells begins in ``order``.
+        first: Run of the first value in each cell, ``[C]``.
+        second: Of the second.
+    """
+
+    order: npt.NDArray[np.intp]
+    starts: npt.NDArray[np.intp]
+    first: npt.NDArray[np.intp]
+    second: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp]) -> _Cells:
+        order = np.lexsort((second, first))
+        one, two = first[order], second[order]
+        starts = np.flatnonzero(np.append(True, (np.diff(one) != 0) | (np.diff(two) != 0)))
+        return cls(order, starts, one[starts], two[starts])
+
+    def sums(self, weights: Floats) -> Floats:
+        """Weights ``[R, n]`` -> summed by cell, ``[R, C]``."""
+        return _summed(weights[:, self.order], self.starts)
 
 
 def _summed(columns: Floats, starts: npt.NDArray[np.intp]) -> Floats:
@@ -157,8 +182,10 @@ def _centred_ranks(held: Floats) -> tuple[Floats, Floats]:
 
 
 def _kendall(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
-    tx, ty = Ties.of(x), Ties.of(y)
-    rx, ry = tx.run.astype(np.int32), ty.run.astype(np.int32)
+    """By cells of equal ``x`` and ``y``."""
+    cells = _Cells.of(Ties.of(x).run, Ties.of(y).run)
+    rx, ry = cells.first.astype(np.int32), cells.second.astype(np.int32)
+    tx, ty = Ties.of(rx.astype(np.float64)), Ties.of(ry.astype(np.float64))
 
     @lru_cache(maxsize=1)  # where one block is all, it is made once
     def signs(start: int) -> npt.NDArray[np.float32]:
@@ -166,14 +193,14 @@ def _kendall(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
         return np.asarray(np.sign(rx[:, None] - rx[part]) * np.sign(ry[:, None] - ry[part]), dtype=np.float32)
 
     def over(weights: Floats) -> Floats:
-        thin = weights.astype(np.float32)
-        balance = np.zeros(len(weights))  # sum over ordered pairs of sign times sign: twice concordant less discordant
-        for start in range(0, len(x), _BLOCK):
-            part = weights[:, start : start + _BLOCK]
-            balance += np.einsum("rc,rc->r", thin @ signs(start), part)
-        total = weights.sum(axis=1)
+        cell = cells.sums(weights)
+        thin = cell.astype(np.float32)
+        balance = np.zeros(len(cell))  # sum over ordered pairs of sign times sign: twice concordant less discordant
+        for start in range(0, len(rx), _BLOCK):
+            balance += np.einsum("rc,rc->r", thin @ signs(start), cell[:, start : start + _BLOCK])
+        total = cell.sum(axis=1)
         pairs = total * (total - 1)
-        untied = [pairs - (held * (held - 1)).sum(axis=1) for held in (tx.sums(weights), ty.sums(weights))]
+        untied = [pairs - (held * (held - 1)).sum(axis=1) for held in (tx.sums(cell), ty.sums(cell))]
         return divide(balance, np.sqrt(np.maximum(untied[0] * untied[1], 0.0)))
 
     return over

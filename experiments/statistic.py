@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Statistic:
             either group); none: all rows may count. Intervals are as wide as the questions of the scarcest are few.
         over: Weights ``[R, size]`` (how often a resample drew each row) -> the ``R`` values, NaN where undefined. Rows
             of one question must have equal weights in metrics that look within questions.
+        known: Values under resamples that were asked for, by what says which: the bootstrap's own.
 
     Example:
         >>> half = ratio(np.array([1.0, 0.0]), np.ones(2))
@@ -42,6 +43,7 @@ class Statistic:
     reason: str | None = None
     counts: tuple[npt.NDArray[np.bool_], ...] = field(default=(), repr=False)
     over: Callable[[Floats], Floats] = field(repr=False)
+    known: dict[Hashable, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 def undefined(reason: str, *, n: int, size: int) -> Statistic:
