@@ -120,14 +120,19 @@ def _spearman(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
     """
     coarse, fine = sorted((Ties.of(x), Ties.of(y)), key=lambda ties: len(ties.starts))
     cells = _Cells.of(fine.run, coarse.run)
-    runs = np.flatnonzero(np.append(True, np.diff(cells.first) != 0))
+    ends = np.flatnonzero(np.append(np.diff(cells.first) != 0, True))
     few = len(coarse.starts) <= _FEW
     member = (cells.second[:, None] == np.arange(len(coarse.starts))).astype(np.float64) if few else None
 
     def over(weights: Floats) -> Floats:
         cell = cells.sums(weights)
-        ranks, spread = _centred_ranks(_summed(cell, runs))
-        pulled = cell * (ranks if len(runs) == cell.shape[1] else ranks[:, cells.first])
+        reached = np.cumsum(cell, axis=1)
+        if len(ends) < reached.shape[1]:
+            reached = reached[:, ends]
+            ranks, spread = _centred_ranks(np.diff(reached, axis=1, prepend=0.0), reached)
+        else:
+            ranks, spread = _centred_ranks(cell, reached)
+        pulled = cell * (ranks if len(ends) == cell.shape[1] else ranks[:, cells.first])
         if member is not None:
             others, other_spread = _centred_ranks(cell @ member)
             both = np.einsum("rg,rg->r", pulled @ member, others)
@@ -141,7 +146,7 @@ def _spearman(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """Rows with the same two values, put together.
+    """Rows with the same two values, put together where that leaves less than half of them.
 
     Args:
         order: Rows by the first value, then the second, ``[n]``.
@@ -160,24 +165,24 @@ class _Cells:
         order = np.lexsort((second, first))
         one, two = first[order], second[order]
         starts = np.flatnonzero(np.append(True, (np.diff(one) != 0) | (np.diff(two) != 0)))
+        if 2 * len(starts) > len(order):
+            starts = np.arange(len(order))
         return cls(order, starts, one[starts], two[starts])
 
     def sums(self, weights: Floats) -> Floats:
         """Weights ``[R, n]`` -> summed by cell, ``[R, C]``."""
-        return _summed(weights[:, self.order], self.starts)
+        ordered = weights[:, self.order]
+        return ordered if len(self.starts) == len(self.order) else np.add.reduceat(ordered, self.starts, axis=1)
 
 
-def _summed(columns: Floats, starts: npt.NDArray[np.intp]) -> Floats:
-    """Neighbouring columns added up, from each start to the next."""
-    return columns if len(starts) == columns.shape[1] else np.add.reduceat(columns, starts, axis=1)
+def _centred_ranks(held: Floats, reached: Floats | None = None) -> tuple[Floats, Floats]:
+    """Mid-ranks of runs that hold so much weight, ``[R, G]``, less their mean; and their weighted sum of squares ``[R]``.
 
-
-def _centred_ranks(held: Floats) -> tuple[Floats, Floats]:
-    """Mid-ranks of the runs, ``[R, G]``, less their mean, and their weighted sum of squares ``[R]``."""
-    ranks = np.cumsum(held, axis=1)
-    middle = ranks[:, -1:] / 2
+    ``reached`` are the sums of ``held`` up to each run, where they are there already; they are overwritten.
+    """
+    ranks = np.cumsum(held, axis=1) if reached is None else reached
+    ranks -= ranks[:, -1:] / 2
     ranks -= held / 2
-    ranks -= middle
     return ranks, np.einsum("rg,rg,rg->r", held, ranks, ranks)
 
 
