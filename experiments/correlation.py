@@ -176,7 +176,7 @@ class _Cells:
 
 
 def _centred_ranks(held: Floats, reached: Floats | None = None) -> tuple[Floats, Floats]:
-    """Mid-ranks of runs that hold so much weight, ``[R, G]``, less their mean; and their weighted sum of squares ``[R]``.
+    """Mid-ranks of runs that hold so much weight, ``[R, G]``, less their mean; and their weighted squares' sum ``[R]``.
 
     ``reached`` are the sums of ``held`` up to each run, where they are there already; they are overwritten.
     """

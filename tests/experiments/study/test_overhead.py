@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from innerjudge.experiments.study.overhead import Clock
+from innerjudge.experiments.study.overhead.clock import Clock
 from innerjudge.extraction import HiddenStates, extract
 from innerjudge.extraction.generation import complete
 from innerjudge.models.loading import load
