@@ -145,7 +145,7 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | Plain
     masks = [mask for s in statistics if isinstance(s, Statistic) for mask in s.counts]
     group_of = _group_of(tuple(groups))
     every = int(group_of.max()) + 1 if len(group_of) else 0
-    return min((np.count_nonzero(np.bincount(group_of[mask], minlength=1)) for mask in masks), default=every)
+    return min((int(np.count_nonzero(np.bincount(group_of[mask]))) for mask in masks), default=every)
 
 
 @lru_cache(maxsize=64)

@@ -32,7 +32,8 @@ def study(
     """Run a study, or go on with one that was stopped, and write its folder.
 
     The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. The page
-    docs/pages/how-to/study.md lists the fields of the file. Needs the extra: `pip install "innerjudge[lab]"`.
+    docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless other
+    versions or other code made them. Needs the extra: `pip install "innerjudge[lab]"`.
     """
     from .extra import require
 
@@ -49,9 +50,11 @@ def study(
     claim(folder, spec)
     model = spec.model
     lm = load_quietly(model.name, model.device, model.dtype, model.revision, model.modules)
-    with shown(Console(stderr=True)) as steps:
+    console = Console(stderr=True)
+    with shown(console) as steps:
         command = shlex.join(["innerjudge", *sys.argv[1:]])
-        run = StudyRun(study=spec, lm=lm, folder=folder / "kept", command=command, steps=steps)
+        how: Any = {"steps": steps, "say": lambda said: console.print(Text(said), highlight=False)}
+        run = StudyRun(study=spec, lm=lm, folder=folder / "kept", command=command, **how)
         report = run.report()
     write(folder, report, run.rows)
     _print(report, Console())

@@ -85,7 +85,9 @@ def encode_trace(
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
     response = decoded(tokenizer, stored) if replayed else trace.response
     thinking = replayed or not response or any(marker in response for marker in markers)
-    rendered = render(tokenizer, trace.prompt, thinking=thinking, markers=markers, frames=alike and alike.frames)
+    rendered = render(
+        tokenizer, trace.prompt, thinking=thinking, markers=markers, frames=None if alike is None else alike.frames
+    )
     prompt = rendered.text
     if not replayed and prompt.rstrip().endswith(markers[0]) and response.lstrip().startswith(markers[0]):
         prompt = prompt.rstrip()[: -len(markers[0])]
@@ -132,7 +134,9 @@ def encode_prompt(
     broken = not_unicode(prompt.user)
     if broken:
         return unreadable(item_id, group, broken)
-    rendered = render(tokenizer, prompt.user, thinking=reasoned, markers=markers, frames=alike and alike.frames)
+    rendered = render(
+        tokenizer, prompt.user, thinking=reasoned, markers=markers, frames=None if alike is None else alike.frames
+    )
     if reasoned:
         ids, _ = tokens(tokenizer, rendered.text)
         return Encoded(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
