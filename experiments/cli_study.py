@@ -112,7 +112,8 @@ def _print_diff(found: StudyDiff, console: Console, *, everything: bool) -> None
     )
     for title, keys in (("first", found.only_first), ("second", found.only_second)):
         if keys:
-            console.print(Text(f"{len(keys)} figures are in the {title} study only."), highlight=False)
+            count = "1 figure is" if len(keys) == 1 else f"{len(keys)} figures are"
+            console.print(Text(f"{count} in the {title} study only."), highlight=False)
 
 
 def _spelt(value: Any) -> str:
