@@ -104,8 +104,8 @@ def _consistency(rows: Floats, error: Floats) -> Floats:
 def _mean_squares_of_many(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:
     """:func:`_mean_squares` by sums of products, one product of matrices; resamples that would cancel go there."""
     k = x.shape[1]
-    x = x - x.mean(axis=0)
-    table = np.concatenate([x, np.einsum("nj,nk->njk", x, x).reshape(len(x), -1)], axis=1)
+    near = x - x.mean(axis=0)
+    table = np.concatenate([near, np.einsum("nj,nk->njk", near, near).reshape(len(x), -1)], axis=1)
     sums, products = np.split(w @ table, [k], axis=1)
     total = w.sum(axis=1)
     squares = products.reshape(len(w), k, k)

@@ -91,7 +91,9 @@ def test_labels_that_the_tokenizer_splits_leave_the_rest(reference: LanguageMode
 
 
 def test_a_scale_that_the_tokenizer_splits_is_refused(reference: LanguageModel, monkeypatch: Any) -> None:
-    monkeypatch.setattr(verdict_pass, "encode_prompt", lambda *_a, **_k: (_ for _ in ()).throw(UnreadableError("split")))
+    monkeypatch.setattr(
+        verdict_pass, "encode_prompt", lambda *_a, **_k: (_ for _ in ()).throw(UnreadableError("split"))
+    )
     with pytest.raises(InnerjudgeError, match="split"):
         read(reference, ITEMS["rating"])
 
