@@ -18,8 +18,6 @@ from .statistic import Floats, Statistic
 #: twice comes as two draws, so a metric that looks within questions must group by the draw, never by the question.
 PlainStatistic = Callable[[Index, Index], float | None]
 
-#: Weights that a metric is given at once, in entries: few enough to stay in the processor's cache.
-_CHUNK = 1 << 16
 #: Weights that are kept for the next figure, at most.
 _KEPT = 1 << 22
 
@@ -199,7 +197,8 @@ def _resampled(
         group_of = _group_of(resamples[0])
         if not len(group_of) or not group_of.max():
             return np.zeros(0)
-        parts = [statistic.over(part) for part in _weights(*resamples, step=max(1, _CHUNK // len(groups)))]
+        step = max(1, statistic.at_once // len(groups))
+        parts = [statistic.over(part) for part in _weights(*resamples, step)]
         statistic.known[resamples] = np.concatenate(parts) if parts else np.zeros(0)
     return statistic.known[resamples]
 

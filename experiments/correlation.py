@@ -15,10 +15,12 @@ import numpy.typing as npt
 from scipy import stats
 
 from ..models.errors import InnerjudgeError
-from .statistic import Floats, Statistic, Ties, Values, divide, finite, undefined, where
+from .statistic import AT_ONCE, Floats, Statistic, Ties, Values, divide, finite, undefined, where
 
 #: Columns of the sign matrix of Kendall's tau that are held at once.
 _BLOCK = 1024
+#: Entries of weights at once where the sign matrix is made anew for each part of them.
+_MANY = 1 << 21
 #: Values of a side up to which ranks go through a table of them.
 _FEW = 32
 #: Share of a sum of squares that must be left after centring, or float error shows.
@@ -73,7 +75,8 @@ def _correlation(human: Values, scores: Values, exact: Exact, weighted: Weighted
     if not np.isfinite(value):
         return undefined("the scores differ by less than floating point can tell", n=n, size=size)
     over = resampled if n == size else lambda weights: resampled(weights[:, kept])
-    return Statistic(value=value, n=n, size=size, counts=(where(kept, size),), over=over)
+    at_once = _MANY if weighted is _kendall and n > _BLOCK else AT_ONCE
+    return Statistic(value=value, n=n, size=size, counts=(where(kept, size),), over=over, at_once=at_once)
 
 
 def _varies(ties: Ties, weights: Floats) -> npt.NDArray[np.bool_]:

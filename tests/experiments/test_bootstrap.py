@@ -197,11 +197,10 @@ def test_a_metric_is_resampled_once_and_whatever_the_size_of_a_part(monkeypatch:
     labels, scores, groups = [1, 0, 1, 1, 0, 1], [0.9, 0.2, 0.4, 0.8, 0.5, 0.3], list("ppqqrs")
     found = []
     for entries, kept in ((1, 0), (13, 0), (1 << 16, 0), (1, 1 << 22), (1 << 16, 1 << 22)):
-        monkeypatch.setattr(bootstrap_module, "_CHUNK", entries)
         monkeypatch.setattr(bootstrap_module, "_KEPT", kept)
         rows: list[int] = []
         made = spearman(labels, scores)
-        spied = replace(made, over=lambda w, of=made.over, rows=rows: (rows.append(len(w)), of(w))[1])
+        spied = replace(made, at_once=entries, over=lambda w, of=made.over, rows=rows: (rows.append(len(w)), of(w))[1])
         intervals = [cluster_bootstrap(spied, groups, n_resamples=50, seed=1) for _ in range(2)]
         assert sum(rows) == 50
         assert intervals[0] == intervals[1]
