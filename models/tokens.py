@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
 from .errors import UnreadableError
@@ -21,7 +22,8 @@ class LabelTokens:
     """Finds the tokens of verdict labels, once for all stems that end alike.
 
     A tokenizer cuts a text at its added tokens (those of a chat template are such) before anything else, so what
-    follows the last of them is read alike whatever stands before: from there on, equal texts have equal tokens.
+    follows the last of them is read alike whatever stands before: from there on, equal texts have equal tokens. One of
+    GPT-2's kind also cuts between the end of a line and a letter, whatever stands on either side.
 
     Args:
         tokenizer: The tokenizer; it is not changed while this is in use.
@@ -29,7 +31,9 @@ class LabelTokens:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokenizer = tokenizer
-        self._added = frozenset(tokenizer.added_tokens_decoder)
+        added = tokenizer.added_tokens_decoder
+        self._added = frozenset(added)
+        self._by_line = _cuts_lines(tokenizer) and not any("\n" in token.content for token in added.values())
         self._known: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[int, ...]]] = {}
 
     def after(self, stem: str, labels: Sequence[str], cue: str) -> tuple[tuple[int, ...], list[Span], tuple[int, ...]]:
@@ -47,8 +51,8 @@ class LabelTokens:
             UnreadableError: If a label is not one token; the message says which.
         """
         ids, spans = tokens(self._tokenizer, stem)
-        place = next((k for k in reversed(range(len(ids))) if ids[k] in self._added), None)
-        key = None if place is None else (stem[spans[place][0] :], tuple(labels))
+        cut = self._cut(stem, ids, spans)
+        key = None if cut is None else (stem[cut:], tuple(labels))
         if key is None or key not in self._known:
             end, found = self._found(stem, ids, labels, cue)
             if key is not None:
@@ -58,6 +62,16 @@ class LabelTokens:
         if end:
             ids, spans = tokens(self._tokenizer, stem + end)
         return ids, spans, found
+
+    def _cut(self, stem: str, ids: Sequence[int], spans: Sequence[Span]) -> int | None:
+        """From which character on a stem is read alike whatever stands before; ``None`` where that is not known."""
+        place = next((k for k in reversed(range(len(ids))) if ids[k] in self._added), None)
+        line = stem.rfind("\n") + 1
+        letter = stem[line : line + 1]
+        latest = place is None or spans[place][1] <= line
+        if self._by_line and line and latest and letter.isascii() and letter.isalpha():
+            return line
+        return None if place is None else spans[place][0]
 
     def _found(self, stem: str, bare: tuple[int, ...], labels: Sequence[str], cue: str) -> tuple[str, tuple[int, ...]]:
         """What the stem ends with, beside itself, and the labels' ids after that."""
@@ -86,3 +100,10 @@ class LabelTokens:
             f"given the labels {', '.join(labels)}, expected each to be one token after {cue!r} in this tokenizer, but "
             f"{split}: {do}"
         )
+
+
+def _cuts_lines(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether a text is cut by GPT-2's expression, in which no piece holds a line's end and a letter."""
+    backend = tokenizer.backend_tokenizer
+    cutter = backend.pre_tokenizer
+    return backend.normalizer is None and isinstance(cutter, ByteLevel) and bool(cutter.use_regex)

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer
 NAMES = ("deepseek-r1-distill-qwen", "gpt2", "mistral-7b-v0.1", "qwen2.5-instruct", "qwen3", "smollm2-instruct")
 #: Ends that might merge with what follows them, and words that a template or the vocabulary has for itself.
 RESPONSES = ("hi", "Score:", "3 4 5", "5", " ", "", "\n\n", "<think>7</think>", "<|im_end|>", "ends in <|im_start|>",
-             "[/INST]", "</s>", "¿qué?", "1" * 9)  # fmt: skip
+             "[/INST]", "</s>", "¿qué?", "1" * 9, "a\nb", "\n \nb", "it's\n'll", "\r\n", "\u2028x")  # fmt: skip
 
 
 def _encoded(tokenizer: Any, prompt: Prompt, alike: Alike | None) -> Any:
@@ -70,6 +70,19 @@ def test_labels_are_looked_for_once(reference: LanguageModel, monkeypatch: pytes
     assert len(calls) == 3, "another cue"
     encode_prompt(reference.tokenizer, "i", "g", rating_prompt("?", "a"))
     assert len(calls) == 4, "alone"
+
+
+def test_labels_after_a_line_of_their_own(tinystories: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template without added tokens: GPT-2's expression cuts between the end of a line and a letter."""
+    tokenizer = tinystories.tokenizer
+    calls: list[str] = []
+    real = LabelTokens._found
+    monkeypatch.setattr(LabelTokens, "_found", lambda self, stem, *a: (calls.append(stem), real(self, stem, *a))[1])
+    alike = Alike(tokenizer)
+    for response in RESPONSES:
+        prompt = rating_prompt("?", response)
+        assert encode_prompt(tokenizer, "i", "g", prompt, alike=alike) == encode_prompt(tokenizer, "i", "g", prompt)
+    assert len(calls) == 1 + len(RESPONSES), "once, and once each alone"
 
 
 def test_a_template_that_changes_with_time(reference: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
