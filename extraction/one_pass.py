@@ -132,16 +132,18 @@ def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoded
     spans = [_predicting(item) for item in items]
     lengths = torch.tensor([len(span) for span in spans], device=last.device)
     rows = torch.repeat_interleave(torch.arange(len(items), device=last.device), lengths)
+    steps = torch.tensor([k for span in spans for k in range(len(span))], dtype=torch.long, device=last.device)
     places = torch.tensor([k for span in spans for k in span], dtype=torch.long, device=last.device)
     places = places + batch.offsets.to(last.device)[rows]
-    total = torch.zeros(len(items), device=last.device)
+    found = torch.zeros(len(items), max(map(len, spans)), device=last.device)
     for k in range(0, len(rows), _LOGPROB_ROWS):
-        row, place = rows[k : k + _LOGPROB_ROWS], places[k : k + _LOGPROB_ROWS]
+        part = slice(k, k + _LOGPROB_ROWS)
+        row, place = rows[part], places[part]
         log_probs = lm.anatomy.logits(lm.anatomy.normed(last[row, place])).log_softmax(-1)
         targets = batch.ids.to(log_probs.device)[row.to(log_probs.device), place.to(log_probs.device) + 1]
-        found = log_probs.gather(1, targets[:, None])[:, 0].float().to(total.device)
-        total.index_add_(0, row, found)
-    return torch.stack((total, lengths.to(total.dtype)), dim=1)
+        found[row, steps[part]] = log_probs.gather(1, targets[:, None])[:, 0].float().to(found.device)
+    # Summed in a table, not added up by index: that has no fixed order on a GPU.
+    return torch.stack((found.sum(1), lengths.to(found.dtype)), dim=1)
 
 
 def _predicting(item: Encoded) -> range:
