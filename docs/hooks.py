@@ -100,10 +100,12 @@ def _results() -> dict[str, str]:
     coverage = (ROOT / "experiments" / "coverage" / "coverage.md").read_text(encoding="utf-8")
     folder = ROOT / "experiments" / "benchmarks"
     measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
+    overhead = (ROOT / "experiments" / "study" / "overhead" / "overhead.md").read_text(encoding="utf-8")
     none = "# Benchmark\n\nNo benchmark is kept in this copy.\n"
     return {
         "results/demo.md": demo + table + "\n",
         "results/coverage.md": coverage,
+        "results/overhead.md": overhead,
         "results/benchmark.md": "\n".join(page.read_text(encoding="utf-8") for page in measured) or none,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,8 +18,8 @@ from .statistic import Floats, Statistic
 #: twice comes as two draws, so a metric that looks within questions must group by the draw, never by the question.
 PlainStatistic = Callable[[Index, Index], float | None]
 
-#: Weights held at once, in entries.
-_CHUNK = 2_000_000
+#: Weights that are kept for the next figure, at most.
+_KEPT = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +141,12 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | Plain
         1
     """
     masks = [mask for s in statistics if isinstance(s, Statistic) for mask in s.counts]
-    return min((len({groups[int(k)] for k in np.flatnonzero(mask)}) for mask in masks), default=len(set(groups)))
+    group_of = _group_of(tuple(groups))
+    every = int(group_of.max()) + 1 if len(group_of) else 0
+    return min((int(np.count_nonzero(np.bincount(group_of[mask]))) for mask in masks), default=every)
 
 
+@lru_cache(maxsize=64)
 def expanded_tail(n_groups: int, *, confidence: float = 0.95) -> float:
     """Share of the resamples beyond either end of an expanded interval; see :func:`cluster_bootstrap`.
 
@@ -183,18 +186,49 @@ def _resampled(
     statistic: Statistic | PlainStatistic, groups: Sequence[Hashable], *, n_resamples: int, seed: int
 ) -> Floats:
     """Values on every resample, ``[n_resamples]``, NaN where undefined; empty with fewer than 2 questions."""
-    members = rows_by_group(groups)
-    if len(members) < 2:
-        return np.zeros(0)
-    counts = draw_counts(len(members), n_resamples=n_resamples, seed=seed)
     if not isinstance(statistic, Statistic):
+        members = rows_by_group(groups)
+        if len(members) < 2:
+            return np.zeros(0)
+        counts = draw_counts(len(members), n_resamples=n_resamples, seed=seed)
         return np.array([_once(statistic, members, row) for row in counts.astype(np.intp)], dtype=np.float64)
-    group_of = np.empty(len(groups), dtype=np.intp)
-    for number, rows in enumerate(members):
-        group_of[rows] = number
-    step = max(1, _CHUNK // len(groups))
-    parts = [statistic.over(counts[i : i + step][:, group_of]) for i in range(0, n_resamples, step)]
-    return np.concatenate(parts) if parts else np.zeros(0)
+    resamples = tuple(groups), n_resamples, seed
+    if resamples not in statistic.known:  # a judge's figure, and again its differences to others
+        group_of = _group_of(resamples[0])
+        if not len(group_of) or not group_of.max():
+            return np.zeros(0)
+        step = max(1, statistic.at_once // len(groups))
+        parts = [statistic.over(part) for part in _weights(*resamples, step)]
+        statistic.known[resamples] = np.concatenate(parts) if parts else np.zeros(0)
+    return statistic.known[resamples]
+
+
+@lru_cache(maxsize=4)
+def _group_of(groups: tuple[Hashable, ...]) -> Index:
+    """Number of the question of each row, by first appearance."""
+    numbers: dict[Hashable, int] = {}
+    found = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.intp)
+    found.setflags(write=False)
+    return found
+
+
+def _weights(groups: tuple[Hashable, ...], n_resamples: int, seed: int, step: int) -> Iterator[Floats]:
+    """Weights of the rows, ``[step, n]`` at a time."""
+    if n_resamples * len(groups) <= _KEPT:
+        every = _kept_weights(groups, n_resamples, seed)
+        yield from (every[i : i + step] for i in range(0, n_resamples, step))
+        return
+    group_of = _group_of(groups)
+    counts = draw_counts(int(group_of.max()) + 1, n_resamples=n_resamples, seed=seed)
+    yield from (counts[i : i + step][:, group_of] for i in range(0, n_resamples, step))
+
+
+@lru_cache(maxsize=1)  # nearly every figure of a study is of the same rows
+def _kept_weights(groups: tuple[Hashable, ...], n_resamples: int, seed: int) -> Floats:
+    group_of = _group_of(groups)
+    found = draw_counts(int(group_of.max()) + 1, n_resamples=n_resamples, seed=seed)[:, group_of]
+    found.setflags(write=False)
+    return found
 
 
 def _once(statistic: PlainStatistic, members: list[Index], counts: Index) -> float:

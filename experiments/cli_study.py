@@ -32,7 +32,8 @@ def study(
     """Run a study, or go on with one that was stopped, and write its folder.
 
     The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. The page
-    docs/pages/how-to/study.md lists the fields of the file. Needs the extra: `pip install "innerjudge[lab]"`.
+    docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless other
+    versions or other code made them. Needs the extra: `pip install "innerjudge[lab]"`.
     """
     from .extra import require
 
@@ -48,11 +49,13 @@ def study(
     folder = out if out is not None else file.with_suffix("")
     claim(folder, spec)
     model = spec.model
-    how = (model.device, model.dtype, model.revision, model.modules)
-    lm = load_quietly(model.name, *how, trust=model.trust_remote_code)
-    with shown(Console(stderr=True)) as steps:
+    source = (model.device, model.dtype, model.revision, model.modules)
+    lm = load_quietly(model.name, *source, trust=model.trust_remote_code)
+    console = Console(stderr=True)
+    with shown(console) as steps:
         command = shlex.join(["innerjudge", *sys.argv[1:]])
-        run = StudyRun(study=spec, lm=lm, folder=folder / "kept", command=command, steps=steps)
+        how: Any = {"steps": steps, "say": lambda said: console.print(Text(said), highlight=False)}
+        run = StudyRun(study=spec, lm=lm, folder=folder / "kept", command=command, **how)
         report = run.report()
     write(folder, report, run.rows)
     _print(report, Console())
@@ -110,7 +113,8 @@ def _print_diff(found: StudyDiff, console: Console, *, everything: bool) -> None
     )
     for title, keys in (("first", found.only_first), ("second", found.only_second)):
         if keys:
-            console.print(Text(f"{len(keys)} figures are in the {title} study only."), highlight=False)
+            count = "1 figure is" if len(keys) == 1 else f"{len(keys)} figures are"
+            console.print(Text(f"{count} in the {title} study only."), highlight=False)
 
 
 def _spelt(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,9 @@ from ..models.errors import InnerjudgeError
 Floats = npt.NDArray[np.float64]
 Labels = Sequence[bool | None] | npt.NDArray[np.bool_]
 Values = Sequence[float | None] | npt.NDArray[np.float64]
+
+#: Entries of weights that fit in a processor's cache.
+AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,9 @@ class Statistic:
             either group); none: all rows may count. Intervals are as wide as the questions of the scarcest are few.
         over: Weights ``[R, size]`` (how often a resample drew each row) -> the ``R`` values, NaN where undefined. Rows
             of one question must have equal weights in metrics that look within questions.
+        at_once: Entries of weights that ``over`` is best given at once: few enough to stay in the processor's cache,
+            more where a metric has work to do that is the same for all of them.
+        known: Values under resamples that were asked for, by what says which: the bootstrap's own.
 
     Example:
         >>> half = ratio(np.array([1.0, 0.0]), np.ones(2))
@@ -42,6 +48,8 @@ class Statistic:
     reason: str | None = None
     counts: tuple[npt.NDArray[np.bool_], ...] = field(default=(), repr=False)
     over: Callable[[Floats], Floats] = field(repr=False)
+    at_once: int = AT_ONCE
+    known: dict[Hashable, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 def undefined(reason: str, *, n: int, size: int) -> Statistic:
@@ -161,7 +169,8 @@ def combine(parts: Sequence[Statistic], function: Callable[..., Any]) -> Statist
     if not np.isfinite(value):
         return undefined("undefined at these values", n=n, size=size)
     counts = tuple(mask for part in parts for mask in part.counts)
-    return Statistic(value=value, n=n, size=size, counts=counts, over=over)
+    at_once = max(part.at_once for part in parts)
+    return Statistic(value=value, n=n, size=size, counts=counts, over=over, at_once=at_once)
 
 
 def where(rows: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.bool_]:

@@ -5,26 +5,21 @@ Every judge of a kind reads the same features, so all of them see the same items
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from ..extraction.features import Features
-from ..extraction.generation import generate
-from ..extraction.read_and_write import read_and_write
-from ..extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
-from ..extraction.run import extract
-from ..models.errors import InnerjudgeError, UnreadableError
+from ..extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb
+from ..models.errors import InnerjudgeError
 from ..models.items import Choice, Item, Pair, Rating, Trace
 from ..models.loading import LanguageModel
-from ..models.positions import Encoded, encode_prompt, encode_trace, unreadable
+from ..models.positions import Alike, Encoded, encode_trace
 from ..models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ..probes.judge import BaseJudge
-from ..probes.verdict_text import settled
-from .passes import DIRECT_TOKENS, Passes
-
-_T = TypeVar("_T", Trace, Rating, Choice, Pair)
+from .passes import Passes
+from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
 
 def read(
@@ -90,10 +85,11 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
     readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
-    parts = _asked(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
+    parts = ask_for_verdicts(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
     if passes.wants(*(r.name for r in readouts)):
-        encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint) for t in traces]
-        parts.append(_extract(lm, encoded, _wanted(readouts, passes), passes, "reading traces"))
+        how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "alike": Alike(lm.tokenizer)}
+        encoded = [encode_trace(lm.tokenizer, t, **how) for t in traces]
+        parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
     return _joined(parts, passes)
 
 
@@ -107,10 +103,11 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
 
     readouts: list[Readout] = [HiddenStates("prompt_end"), ResponseLogProb()]
     # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
-    parts = _asked(lm, ratings, ask, (HiddenStates("score"),), passes, refuse_labels=True)
+    parts = ask_for_verdicts(lm, ratings, ask, (HiddenStates("score"),), passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
-        encoded = [_as_trace(lm, r, passes) for r in ratings]
-        parts.append(_extract(lm, encoded, _wanted(readouts, passes), passes, "reading responses"))
+        alike = Alike(lm.tokenizer)
+        encoded = [_as_trace(lm, r, passes, alike) for r in ratings]
+        parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading responses"))
     return _joined(parts, passes)
 
 
@@ -121,7 +118,7 @@ def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes
         return choice_prompt(c.question, c.options, abstain=passes.abstain, reasoned=reasoned)
 
     readouts = (QueryKey("before"), QueryKey("after"), AttentionWeights())
-    found = _joined(_asked(lm, choices, ask, readouts, passes), passes)
+    found = _joined(ask_for_verdicts(lm, choices, ask, readouts, passes), passes)
     found.provenance = replace(found.provenance, prompt=passes.prompt)
     return found
 
@@ -133,7 +130,7 @@ def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, s
         first, second = (p.response_b, p.response_a) if swapped else (p.response_a, p.response_b)
         return pair_prompt(p.prompt, first, second, reasoned=reasoned)
 
-    return _joined(_asked(lm, pairs, ask, (), passes), passes)
+    return _joined(ask_for_verdicts(lm, pairs, ask, (), passes), passes)
 
 
 def _check_types(lm: object, items: object, judges: object) -> None:
@@ -156,88 +153,6 @@ def _joined(parts: Sequence[Features], passes: Passes) -> Features:
     return reduce(Features.join, parts)
 
 
-def _as_trace(lm: LanguageModel, item: Rating, passes: Passes) -> Encoded:
+def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoded:
     trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-    return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers), id=item.id, group=item.group)
-
-
-def _asked(
-    lm: LanguageModel,
-    items: Sequence[_T],
-    ask: Callable[[_T, bool], Prompt],
-    more: Sequence[Readout],
-    passes: Passes,
-    *,
-    refuse_labels: bool = False,
-) -> list[Features]:
-    """Label logits (and ``more``) where the verdict would stand, and the texts written there and after reasoning.
-
-    Labels that this tokenizer splits leave the logits missing, with the reason; all else of the item is still read.
-    """
-    labels: dict[str, tuple[str, ...]] = {}
-
-    def encode(item: _T, reasoned: bool) -> Encoded:
-        try:
-            prompt = ask(item, reasoned)
-        except UnreadableError as error:
-            return unreadable(item.id, item.group, str(error))
-        labels[item.id] = prompt.labels
-        how: Any = {"reasoned": reasoned, "markers": passes.markers}
-        try:
-            return encode_prompt(lm.tokenizer, item.id, item.group, prompt, **how)
-        except UnreadableError as error:
-            if refuse_labels:
-                raise
-            bare = encode_prompt(lm.tokenizer, item.id, item.group, replace(prompt, labels=()), **how)
-            return replace(bare, missing={**bare.missing, "labels": str(error)})
-
-    wanted = _wanted((LabelLogits(), *more), passes)
-    parts = []
-    direct = [encode(item, False) for item in items]
-    if passes.wants("direct"):
-        parts.append(_asked_in_text(lm, direct, [labels.get(item.id, ()) for item in items], wanted, passes))
-    elif wanted:
-        parts.append(_extract(lm, direct, wanted, passes, "asking for verdicts"))
-    if passes.wants("reasoned") and passes.reasoning_tokens:
-        advance = passes.steps("writing verdicts (reasoned)", len(items))
-        how: Any = {"batch_size": passes.writing_batch, "on_batch": advance}
-        reasoned = [encode(item, True) for item in items]
-        parts.append(generate(lm, reasoned, name="reasoned", max_new_tokens=passes.reasoning_tokens, **how))
-    return parts
-
-
-def _asked_in_text(
-    lm: LanguageModel,
-    encoded: Sequence[Encoded],
-    labels: Sequence[Sequence[str]],
-    readouts: Sequence[Readout],
-    passes: Passes,
-) -> Features:
-    """The text of each verdict, no longer than it takes to be clear, and the readouts of the same pass."""
-
-    def clear(k: int, text: str) -> bool:
-        return bool(labels[k]) and settled(text, labels[k])
-
-    how: Any = {"name": "direct", "max_new_tokens": DIRECT_TOKENS, "batch_size": passes.writing_batch}
-    how |= {"settled": clear, "on_batch": passes.steps("asking for verdicts", len(encoded))}
-    return read_and_write(lm, encoded, readouts, **how) if readouts else generate(lm, encoded, **how)
-
-
-def _extract(
-    lm: LanguageModel, encoded: Sequence[Encoded], readouts: Sequence[Readout], passes: Passes, what: str
-) -> Features:
-    return extract(
-        lm,
-        encoded,
-        readouts,
-        batch_size=passes.batch_size,
-        last_block=passes.last_block,
-        on_batch=passes.steps(what, len(encoded)),
-    )
-
-
-def _wanted(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
-    wanted = [r for r in readouts if passes.wants(r.name)]
-    if passes.wants("labels") and all(isinstance(r, HiddenStates | ResponseLogProb) for r in wanted):
-        wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
-    return wanted
+    return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike), id=item.id, group=item.group)

@@ -32,17 +32,17 @@ class Batch:
 
 def collate(items: Sequence[Encoded], *, pad_id: int, side: PaddingSide, device: torch.device, skip: int = 0) -> Batch:
     """Pad items to their longest; the first ``skip`` tokens of each are left out."""
-    longest = max(len(item.ids) for item in items) - skip
-    ids = torch.full((len(items), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    offsets = torch.zeros(len(items), dtype=torch.long)
-    for row, item in enumerate(items):
-        length = len(item.ids) - skip
-        offset = longest - length if side == "left" else 0
-        offsets[row] = offset - skip
-        ids[row, offset : offset + length] = torch.tensor(item.ids[skip:])
-        mask[row, offset : offset + length] = 1
-    return Batch(ids.to(device), mask.to(device), offsets.to(device))
+    lengths = [len(item.ids) - skip for item in items]
+    longest = max(lengths)
+    ids, mask, offsets = [], [], []
+    for item, length in zip(items, lengths, strict=True):
+        padding, real = [pad_id] * (longest - length), item.ids[skip:]
+        ids.append([*padding, *real] if side == "left" else [*real, *padding])
+        shown, hidden = [1] * length, [0] * (longest - length)
+        mask.append(hidden + shown if side == "left" else shown + hidden)
+        offsets.append((longest - length if side == "left" else 0) - skip)
+    made = (torch.tensor(rows, dtype=torch.long, device=device) for rows in (ids, mask, offsets))
+    return Batch(*made)
 
 
 def by_length(items: Sequence[Encoded], batch_size: int) -> Iterator[list[int]]:

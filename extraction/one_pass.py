@@ -129,21 +129,28 @@ def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
 
 def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoded], batch: Batch) -> Tensor:
     """``[B, 2]``: summed log-probability of the response tokens, and how many they are."""
-    result = torch.zeros(len(items), 2, device=last.device)
-    for row, item in enumerate(items):
-        if "response_end" not in item.positions:
-            continue
-        start, stop = item.positions["prompt_end"][0], item.positions["response_end"][0]
-        offset = int(batch.offsets[row])
-        targets = batch.ids[row, offset + start + 1 : offset + stop + 1]
-        states = last[row, offset + start : offset + stop]
-        total = 0.0
-        for k in range(0, stop - start, _LOGPROB_ROWS):
-            part, target = states[k : k + _LOGPROB_ROWS], targets[k : k + _LOGPROB_ROWS, None]
-            log_probs = lm.anatomy.logits(lm.anatomy.normed(part)).log_softmax(-1)
-            total += float(log_probs.gather(1, target.to(log_probs.device)).sum())
-        result[row] = torch.tensor([total, float(stop - start)])
-    return result
+    spans = [_predicting(item) for item in items]
+    lengths = torch.tensor([len(span) for span in spans], device=last.device)
+    rows = torch.repeat_interleave(torch.arange(len(items), device=last.device), lengths)
+    steps = torch.tensor([k for span in spans for k in range(len(span))], dtype=torch.long, device=last.device)
+    places = torch.tensor([k for span in spans for k in span], dtype=torch.long, device=last.device)
+    places = places + batch.offsets.to(last.device)[rows]
+    found = torch.zeros(len(items), max(map(len, spans)), device=last.device)
+    for k in range(0, len(rows), _LOGPROB_ROWS):
+        part = slice(k, k + _LOGPROB_ROWS)
+        row, place = rows[part], places[part]
+        log_probs = lm.anatomy.logits(lm.anatomy.normed(last[row, place])).log_softmax(-1)
+        targets = batch.ids.to(log_probs.device)[row.to(log_probs.device), place.to(log_probs.device) + 1]
+        found[row, steps[part]] = log_probs.gather(1, targets[:, None])[:, 0].float().to(found.device)
+    # Summed in a table, not added up by index: that has no fixed order on a GPU.
+    return torch.stack((found.sum(1), lengths.to(found.dtype)), dim=1)
+
+
+def _predicting(item: Encoded) -> range:
+    """The tokens after which a token of the response stands."""
+    if "response_end" not in item.positions:
+        return range(0)
+    return range(item.positions["prompt_end"][0], item.positions["response_end"][0])
 
 
 def _silence(

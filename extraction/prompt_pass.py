@@ -45,10 +45,11 @@ def read_prompt(
     lm: LanguageModel, items: Sequence[Encoded], readouts: Sequence[Readout], length: int, last: int
 ) -> Prompt:
     """Run the first ``length`` tokens, which the items share, and keep what goes on after them or is read in them."""
-    ids = torch.tensor([items[0].ids[:length]], device=lm.device)
-    batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=lm.device))
-    tokens = _within(items, single_roles(readouts), length, lm)
-    keys = _within(items, [r.keys for r in readouts if isinstance(r, QueryKey | AttentionWeights)], length, lm)
+    device = lm.device
+    ids = torch.tensor([items[0].ids[:length]], device=device)
+    batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=device))
+    tokens = _within(items, single_roles(readouts), length, device)
+    keys = _within(items, [r.keys for r in readouts if isinstance(r, QueryKey | AttentionWeights)], length, device)
     kinds = frozenset(r.name for r in readouts)
     residual = ResidualTap(lm.anatomy, tokens[None], last=last, keep_last=False)
     tap = PromptKeys(lm, keys, kinds=kinds, last=last) if len(keys) else None
@@ -79,7 +80,7 @@ def single_roles(readouts: Sequence[Readout]) -> list[str]:
     return list(dict.fromkeys(r.position for r in readouts if isinstance(r, HiddenStates | LabelLogits)))
 
 
-def _within(items: Sequence[Encoded], roles: Sequence[str], length: int, lm: LanguageModel) -> Tensor:
+def _within(items: Sequence[Encoded], roles: Sequence[str], length: int, device: torch.device) -> Tensor:
     """Tokens of ``roles`` in the first ``length``, in order; an item without a role has its first token there."""
     tokens = {token for item in items for role in roles for token in item.positions.get(role, (0,))}
-    return torch.tensor(sorted(token for token in tokens if token < length), dtype=torch.long, device=lm.device)
+    return torch.tensor(sorted(token for token in tokens if token < length), dtype=torch.long, device=device)

@@ -87,11 +87,12 @@ def extract(
     side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
     room = Room(lm.device, max_tokens)
     sweep = Sweep(lm, items, given, missing, side=side, last=last, batch_size=batch_size, room=room)
-    for chosen, values in sweep.run(readable, share=share_prompts):
-        for name, value in values.items():
-            put(arrays, name, value, chosen, len(items))
-        if on_batch is not None:
-            on_batch(len(chosen))
+    with lm.uncompiled():
+        for chosen, values in sweep.run(readable, share=share_prompts):
+            for name, value in values.items():
+                put(arrays, name, value, chosen, len(items))
+            if on_batch is not None:
+                on_batch(len(chosen))
     fill_empty(arrays, readouts, items, lm, last)
     seconds = time.perf_counter() - started
     return Features(

@@ -32,8 +32,28 @@ class Rendered:
     glue: str
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a chat template puts before and after a user turn, and before what the assistant writes.
+
+    Args:
+        before: Text before the user turn.
+        after: Text after it.
+        glue: White space between that and what the assistant writes.
+    """
+
+    before: str
+    after: str
+    glue: str
+
+
 def render(
-    tokenizer: PreTrainedTokenizerFast, user: str, *, thinking: bool, markers: tuple[str, str] = THINK
+    tokenizer: PreTrainedTokenizerFast,
+    user: str,
+    *,
+    thinking: bool,
+    markers: tuple[str, str] = THINK,
+    frames: dict[bool, Frame] | None = None,
 ) -> Rendered:
     """Render one user turn with the generation prompt; without a chat template, the plain text and a newline.
 
@@ -43,19 +63,34 @@ def render(
         thinking: Whether the assistant may reason. If not, templates with a switch turn it off, and a reasoning block
             that the template opened is closed at once.
         markers: Opening and closing reasoning marker.
+        frames: Of this tokenizer, by ``thinking``: filled and looked at, so that the template is asked once and not for
+            every text what it puts around a turn.
     """
     if not tokenizer.chat_template:
         return Rendered(f"{user}\n", 0, len(user), "")
     text = _rendered(tokenizer, user, None, thinking)
-    full = _rendered(tokenizer, user, _ASSISTANT, thinking)
-    before, _, after = _rendered(tokenizer, _USER, None, thinking).partition(_USER)
-    glue = full[len(text) : full.rfind(_ASSISTANT)] if full.startswith(text) else ""
-    start, end = len(before), len(text) - len(after)
-    kept = text == before + user + after
+    known = {} if frames is None else frames
+    frame = known.get(thinking)
+    if frame is None or text != frame.before + user + frame.after:  # a template may write the time of day
+        frame = known[thinking] = _frame(tokenizer, thinking)
+    kept = text == frame.before + user + frame.after
+    glue = frame.glue if kept else _glue(text, _rendered(tokenizer, user, _ASSISTANT, thinking))
+    start, end = len(frame.before), len(text) - len(frame.after)
     opening, closing = markers
     if not thinking and text.rstrip().endswith(opening):
         text = f"{text.rstrip()}\n\n{closing}\n\n"
-    return Rendered(text, start if kept else -1, end, glue if glue.isspace() else "")
+    return Rendered(text, start if kept else -1, end, glue)
+
+
+def _frame(tokenizer: PreTrainedTokenizerFast, thinking: bool) -> Frame:
+    text = _rendered(tokenizer, _USER, None, thinking)
+    before, _, after = text.partition(_USER)
+    return Frame(before, after, _glue(text, _rendered(tokenizer, _USER, _ASSISTANT, thinking)))
+
+
+def _glue(text: str, full: str) -> str:
+    glue = full[len(text) : full.rfind(_ASSISTANT)] if full.startswith(text) else ""
+    return glue if glue.isspace() else ""
 
 
 def _rendered(tokenizer: PreTrainedTokenizerFast, user: str, assistant: str | None, thinking: bool) -> str:

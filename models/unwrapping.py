@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from .errors import InnerjudgeError
+
+#: Models that run eagerly in this context, by identity.
+_open: ContextVar[frozenset[int]] = ContextVar("models that run eagerly", default=frozenset())
 
 
 def unwrap(model: Any) -> PreTrainedModel:
@@ -54,9 +58,17 @@ def unwrap(model: Any) -> PreTrainedModel:
 
 @contextmanager
 def eagerly(model: nn.Module) -> Iterator[None]:
-    """While open, modules of ``model`` that were compiled run as they are written: compiled code calls no new hooks."""
-    if any(m._compiled_call_impl is not None for m in model.modules()):
-        with torch.compiler.set_stance("force_eager"):
-            yield
-    else:
+    """While open, modules of ``model`` that were compiled run as they are written: compiled code calls no new hooks.
+
+    Inside another of the same model it does nothing: its modules were looked through.
+    """
+    if id(model) in _open.get():
         yield
+        return
+    compiled = any(m._compiled_call_impl is not None for m in model.modules())
+    token = _open.set(_open.get() | {id(model)})
+    try:
+        with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+            yield
+    finally:
+        _open.reset(token)

@@ -10,6 +10,9 @@ from scipy import stats
 from ..bootstrap import Interval
 from ..statistic import Floats, Statistic, Values, divide, finite, require_same_length, undefined, where
 
+#: Share of a sum of squares that must be left after centring, or float error shows.
+_LEAST_SPREAD = 1e-4
+
 
 def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
     r"""Consistency of the mean of ``k`` fixed raters: :math:`(MS_{rows} - MS_{err}) / MS_{rows}`.
@@ -33,13 +36,13 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
     matrix, kept, size = _complete(ratings)
     n, k = matrix.shape
 
-    def over(weights: Floats) -> Floats:
-        rows, error = _mean_squares(matrix, weights[:, kept], z_score)
-        return divide(rows - error, rows)
-
     if n < 2 or k < 2:
         return undefined(f"{n} items graded by all of {k} raters, fewer than 2", n=n, size=size)
-    value = float(over(np.ones((1, size)))[0])
+
+    def over(weights: Floats) -> Floats:
+        return _consistency(*_mean_squares_of_many(matrix, weights[:, kept], z_score))
+
+    value = float(_consistency(*_mean_squares(matrix, np.ones((1, n)), z_score))[0])
     if not np.isfinite(value):
         return undefined("the items, or the grades of a rater, do not differ", n=n, size=size)
     return Statistic(value=value, n=n, size=size, counts=(where(np.array(kept), size),), over=over)
@@ -92,6 +95,35 @@ def _complete(ratings: Sequence[Values]) -> tuple[Floats, list[int], int]:
     matrix = np.stack([finite(column) for column in ratings], axis=1) if ratings else np.zeros((0, 0))
     kept = np.flatnonzero(~np.isnan(matrix).any(axis=1)).tolist()
     return matrix[kept], kept, len(matrix)
+
+
+def _consistency(rows: Floats, error: Floats) -> Floats:
+    return divide(rows - error, rows)
+
+
+def _mean_squares_of_many(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:
+    """:func:`_mean_squares` by sums of products, one product of matrices; resamples that would cancel go there."""
+    k = x.shape[1]
+    near = x - x.mean(axis=0)
+    table = np.concatenate([near, np.einsum("nj,nk->njk", near, near).reshape(len(x), -1)], axis=1)
+    sums, products = np.split(w @ table, [k], axis=1)
+    total = w.sum(axis=1)
+    squares = products.reshape(len(w), k, k)
+    shared = squares - np.einsum("rj,rk->rjk", sums, sums) / np.maximum(total, 1.0)[:, None, None]
+    spread = np.einsum("rjj->rj", shared)
+    steady = (spread > _LEAST_SPREAD * np.einsum("rjj->rj", squares)).all(axis=1)
+    if z_score:
+        scale = np.sqrt(np.where(steady[:, None], spread, 1.0) / np.maximum(total - 1, 1.0)[:, None])
+        shared = shared / np.einsum("rj,rk->rjk", scale, scale)
+    within = np.einsum("rjj->r", shared)
+    between = shared.sum(axis=(1, 2)) / k
+    steady &= between > _LEAST_SPREAD * within
+    rows = divide(between, total - 1)
+    error = divide(within - between, (total - 1) * (k - 1))
+    left = np.flatnonzero(~steady)
+    if len(left):
+        rows[left], error[left] = _mean_squares(x, w[left], z_score)
+    return rows, error
 
 
 def _mean_squares(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:

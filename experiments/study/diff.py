@@ -100,4 +100,11 @@ def _differing(first: Any, second: Any, place: str = "") -> list[tuple[str, Any,
         for name in dict.fromkeys([*first, *second]):
             found += _differing(first.get(name), second.get(name), f"{place}.{name}" if place else str(name))
         return found
+    if _are_parts(first) and _are_parts(second) and len(first) == len(second):
+        return [d for k, (a, b) in enumerate(zip(first, second, strict=True)) for d in _differing(a, b, f"{place}.{k}")]
     return [] if first == second else [(place, first, second)]
+
+
+def _are_parts(value: Any) -> bool:
+    """Whether this is a list of parts, such as the data sets."""
+    return isinstance(value, list) and all(isinstance(one, Mapping) for one in value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,12 +64,25 @@ def read_results(folder: str | Path) -> dict[str, Any]:
         raise InnerjudgeError(f"given {str(folder)!r}, expected the folder of a finished study with {RESULTS}: run it")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        figures = found["figures"]
-        if not all({"data", "part", "judge", "metric", "value"} <= set(one) for one in figures):
-            raise KeyError("figures")
+        whole = all(isinstance(found[name], dict) for name in ("spec", "versions")) and _are_figures(found["figures"])
     except (ValueError, TypeError, KeyError):
-        raise InnerjudgeError(f"given {path}, which holds no results of a study, expected those of one") from None
+        whole = False
+    if not whole:
+        raise InnerjudgeError(
+            f"given {path}, which holds no results of a study, expected {RESULTS} as `innerjudge study` writes it: "
+            "name the folder of a finished study"
+        )
     return dict(found)
+
+
+def _are_figures(given: Any) -> bool:
+    """Whether these are figures: what they are of in words, and finite numbers or none."""
+    words, numbers = ("data", "part", "judge", "metric"), ("value", "low", "high")
+    return all(
+        all(isinstance(one[name], str) for name in words)
+        and all(one[n] is None or (isinstance(one[n], int | float) and math.isfinite(one[n])) for n in numbers)
+        for one in given
+    )
 
 
 def _write(path: Path, text: str) -> None:

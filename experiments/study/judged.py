@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -14,37 +14,26 @@ from ...extraction.features import Features
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
 from ...models.loading import LanguageModel
-from ...probes import Verdict
 from ..cli_options import Between, positions
 from ..datasets import Dataset
 from ..judging import Judging, Settings
 from ..kinds import item_to_row, kind_of_record, record_to_item
 from ..lab.table import Row, Table
-from ..lab.table_files import item_columns, read_table, score_of
+from ..lab.table_files import item_columns, read_table
 from ..labels import label_to_fit, require_classes
-from ..outcome import Outcome
 from ..panel import Seat, panel, without_reasoning
 from ..passes import Passes
 from ..records import Record
 from ..results import Curve
 from ..sampling import sample_traces
-from ..splits import Index, split_by_group
+from .imported import on_sides, unmatched, with_score
 from .kept import Kept
+from .sides import Sides, split
 from .spec import DataSpec, Study
+from .verdict_table import rows_of
 
 #: Baselines that no judge is seen without.
 ALWAYS = ("length", "question-only")
-#: Fewest questions that a data set must have on each side.
-FEWEST = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
-    """Rows of the items to fit on, to calibrate on and to report on: no question is on two sides."""
-
-    fit: Index
-    calibrate: Index
-    test: Index
 
 
 class Judged:
@@ -89,22 +78,9 @@ class Judged:
 
     @cached_property
     def sides(self) -> Sides:
-        """Split by question: the shares of the study, at least two questions to report on.
-
-        Raises:
-            InnerjudgeError: With fewer than four questions.
-        """
+        """Split by question; refused with fewer than four of them."""
         groups = [item.group for item in self.items]
-        if len(set(groups)) < 2 + FEWEST:
-            raise InnerjudgeError(
-                f"{self.name}: given {len(set(groups))} questions, expected at least {2 + FEWEST} to fit, calibrate "
-                "and report on: raise limit"
-            )
-        share, seed = self.study.splits, self.study.seeds.split
-        fit, rest = split_by_group(groups, train_fraction=share.fit, seed=seed)
-        left = [groups[k] for k in rest]
-        one, two = split_by_group(left, train_fraction=share.calibrate / (1 - share.fit), seed=seed + 1)
-        return Sides(fit=fit, calibrate=rest[one], test=rest[two])
+        return split(groups, self.study.splits, seed=self.study.seeds.split, name=self.name)
 
     def check(self) -> None:
         """Refuse what can be refused before any pass of the model.
@@ -116,7 +92,7 @@ class Judged:
         if not self._data.problems:  # others are sampled from the model first
             require_classes(self.items, self.sides.fit)
         for path, imported in self._imported.items():
-            self._unmatched(imported, Path(path).name)
+            self._unmatched(imported, path)
 
     @cached_property
     def _imported(self) -> dict[str, list[Row]]:
@@ -172,10 +148,10 @@ class Judged:
         notes = [str(one["note"]) for one in self._notes()]
         side = {item: row.tags["split"] for row in found for item in [row.item]}
         if self.kind == "rating":
-            found = [*found, *self._known(self._people(), side)]
+            found = [*found, *on_sides(self._people(), side)]
         for path, imported in self._imported.items():
-            notes += self._unmatched(imported, Path(path).name)
-            found = [*found, *self._known(map(with_score, imported), side)]
+            notes += self._unmatched(imported, path)
+            found = [*found, *on_sides(map(with_score, imported), side)]
         Table(found)  # refuses rows that clash
         return found, notes
 
@@ -183,30 +159,21 @@ class Judged:
         """What the judges chose. Written before the rows, so that it is there where they are."""
         return self.kept.records(f"notes-{self.name}", self.depends, lambda: [{"note": n} for n in self.judging.notes])
 
-    def _unmatched(self, imported: Sequence[Row], name: str) -> list[str]:
-        """A note on imported rows of no item here; with one data set, none at all that match is an error."""
+    def _unmatched(self, imported: Sequence[Row], path: str) -> list[str]:
         known = {(self.name, item.group, str(item_columns(item)["candidate"])) for item in self.items}
-        odd = [row for row in imported if row.item not in known]
-        if not odd:
-            return []
-        first = ", ".join(f"question {row.question!r} candidate {row.candidate!r}" for row in odd[:3])
-        if len(odd) == len(imported) and len(self.study.data) == 1:
-            raise InnerjudgeError(
-                f"{name}: given {len(odd)} rows of which none is of an item of {self.name} (first: {first}), expected "
-                "its questions and candidates: write them as in verdicts.jsonl of a study"
-            )
-        return [f"{name}: {len(odd)} of {len(imported)} rows are of no item here and were left out (first: {first})."]
+        alone = len(self.study.data) == 1
+        return unmatched(imported, known, file=Path(path).name, data=self.name, alone=alone)
 
     def _judged(self) -> list[Row]:
         run = self.judging
         judge = {"trace": run.traces, "rating": run.ratings, "choice": run.choices, "pair": run.pairs}[self.kind]
         outcomes, curves, _ = judge()
         test = set(self.sides.test.tolist())
+        bases = [self.columns(self.items[k], "test" if k in test else "calibrate") for k in run.test.tolist()]
         found = []
         for outcome in outcomes:
-            for place, k in enumerate(run.test.tolist()):
-                base = self.columns(self.items[k], "test" if k in test else "calibrate")
-                found += _rows(base, outcome, place, self.kind)
+            for place, base in enumerate(bases):
+                found += rows_of(base, outcome, place, self.kind)
         self._notes()
         self._curves([asdict(curve) for curve in curves])
         return found
@@ -238,46 +205,6 @@ class Judged:
             value = getattr(item, "candidate_id", None) if name == "candidate_id" else item.extra.get(str(name))
             tags |= {str(name): str(value)} if value is not None else {}
         return columns | {"tags": tags, "label": label_to_fit(item, self.study.scale)}
-
-    def _known(self, rows: Iterable[Row], side: Mapping[Any, str]) -> list[Row]:
-        """Rows of items that are reported or calibrated on, with their side."""
-        kept = [row for row in rows if row.item in side]
-        return [replace(row, tags=dict(row.tags) | {"split": side[row.item]}) for row in kept]
-
-
-def _rows(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> list[Row]:
-    """The row of one item, and that of its other form: the pair swapped, the options permuted."""
-    found = [_row(base, outcome.judge, outcome.verdicts[place])]
-    if kind == "pair":
-        again = outcome.again[place] if outcome.again is not None else outcome.verdicts[place]
-        # Pair-wise scores are those of what was shown first; a judge of single responses has one score in both orders.
-        turned = outcome.again is not None and isinstance(again.score, float | int)
-        score = 1 - float(again.score) if turned and isinstance(again.score, float | int) else again.score
-        found.append(replace(_row(base, outcome.judge, replace(again, score=score)), order="swapped"))
-    elif kind == "choice" and outcome.again is not None:
-        found.append(replace(_row(base, outcome.judge, outcome.again[place]), order="permuted"))
-    return found
-
-
-def _row(base: dict[str, Any], judge: str, verdict: Verdict) -> Row:
-    why = verdict.unscored
-    return Row(**base, judge=judge, score=score_of(verdict.score), verdict=verdict.label, unscored=why)
-
-
-def with_score(row: Row) -> Row:
-    """An imported row with the score that its verdict is: right 1 and wrong 0, a grade itself, a preference 1 for a.
-
-    Example:
-        >>> with_score(Row(question="q", candidate="a|b", judge="ann", verdict="tie")).score
-        0.5
-        >>> with_score(Row(question="q", candidate="0", judge="ann", verdict=True)).score
-        1.0
-    """
-    if row.score is not None or row.verdict is None:
-        return row
-    if isinstance(row.verdict, str):
-        return replace(row, score={"a": 1.0, "tie": 0.5, "b": 0.0}.get(row.verdict))
-    return replace(row, score=None if row.candidate == "options" else float(row.verdict))
 
 
 def _as_tuple(value: Any) -> Any:

@@ -17,6 +17,7 @@ from ..jsonl import write_jsonl
 from ..kinds import item_to_row, kind_of
 from ..lab.table import Row
 from ..lab.table_files import read_table, row_json
+from .made_with import made_with, renew
 
 #: Items a part of features: what a killed pass loses at most.
 PART = 128
@@ -25,6 +26,8 @@ PART = 128
 class Kept:
     """Results of steps under a folder, each under its name and a hash of all that it depends on.
 
+    Steps that were made with other versions, or other code of innerjudge, are thrown away; ``lost`` says so.
+
     Args:
         folder: Where they lie.
         depends: What every step depends on: the model's provenance.
@@ -32,6 +35,7 @@ class Kept:
 
     def __init__(self, folder: Path, depends: Any) -> None:
         self.folder, self.depends = folder, depends
+        self.lost = renew(folder, made_with())
 
     def rows(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
         """Rows of a step: read where they are, else made and written, whole or not at all."""

@@ -76,7 +76,7 @@ def _decimals(figure: Figure) -> int:
     """Two; three where the interval is so narrow that they say something."""
     if figure.low is None or figure.high is None:
         return 2
-    return 3 if 0 < figure.high - figure.low < 0.02 else 2
+    return 3 if 1e-9 < figure.high - figure.low < 0.02 else 2
 
 
 def _p(value: float) -> str:
@@ -84,8 +84,10 @@ def _p(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    """A number of a table that is no figure: counts whole, the rest with up to four digits."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    """A number of a table that is no figure: counts whole, the rest with three decimals, or four digits if tiny."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:{'.3f' if not value or abs(value) >= 0.001 else '.4g'}}".replace("-", "\N{MINUS SIGN}")
 
 
 def _reasons(made: Grid) -> dict[str, list[str]]:

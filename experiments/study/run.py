@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,10 @@ from .parts.panels import panels
 from .spec import Study
 
 
+def _unsaid(_sentence: str) -> None:
+    """For who does not ask."""
+
+
 @dataclass
 class StudyRun:
     """One run of a study.
@@ -46,6 +50,7 @@ class StudyRun:
         folder: Where steps are kept.
         command: What was typed.
         steps: Where progress is shown.
+        say: Called with a sentence when something kept cannot be used.
     """
 
     study: Study
@@ -53,6 +58,7 @@ class StudyRun:
     folder: Path
     command: str
     steps: Steps = silent
+    say: Callable[[str], None] = _unsaid
     rows: list[Row] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -63,6 +69,8 @@ class StudyRun:
             InnerjudgeError: If the data cannot be judged as the study says.
         """
         kept = Kept(self.folder, provenance(self.lm).to_json())
+        if kept.lost:
+            self.say(kept.lost)
         passes = Passes(
             batch_size=self.study.model.batch_size,
             reasoning_tokens=self.study.reasoning_tokens,

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from innerjudge.experiments import bootstrap as bootstrap_module
 from innerjudge.experiments.bootstrap import both_scored, cluster_bootstrap, draw_counts, paired_difference
-from innerjudge.experiments.metrics import accuracy, auroc, within_question_auroc
+from innerjudge.experiments.metrics import accuracy, auroc, spearman, within_question_auroc
 from innerjudge.experiments.selection.reranking import selection_accuracy
 from innerjudge.experiments.selection.rules import Rule
 from innerjudge.experiments.splits import rows_by_group
@@ -187,3 +190,21 @@ def test_paired_difference_skips_where_either_is_undefined() -> None:
 
 def test_both_scored() -> None:
     assert both_scored([1, None, 3, None], [1, 2, None, None]).tolist() == [True, False, False, False]
+
+
+def test_a_metric_is_resampled_once_and_whatever_the_size_of_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of the weights are of one row, a few or all of them; a second figure asks for nothing anew."""
+    labels, scores, groups = [1, 0, 1, 1, 0, 1], [0.9, 0.2, 0.4, 0.8, 0.5, 0.3], list("ppqqrs")
+    found = []
+    for entries, kept in ((1, 0), (13, 0), (1 << 16, 0), (1, 1 << 22), (1 << 16, 1 << 22)):
+        monkeypatch.setattr(bootstrap_module, "_KEPT", kept)
+        rows: list[int] = []
+        made = spearman(labels, scores)
+        spied = replace(made, at_once=entries, over=lambda w, of=made.over, rows=rows: (rows.append(len(w)), of(w))[1])
+        intervals = [cluster_bootstrap(spied, groups, n_resamples=50, seed=1) for _ in range(2)]
+        assert sum(rows) == 50
+        assert intervals[0] == intervals[1]
+        found.append(intervals[0])
+        cluster_bootstrap(spied, groups, n_resamples=50, seed=2)
+        assert sum(rows) == 100, "another seed is another figure"
+    assert all(one == found[0] for one in found)

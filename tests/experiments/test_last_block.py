@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge import load_judge, read, save_judge
-from innerjudge.experiments import views
+from innerjudge.experiments import verdict_pass
 from innerjudge.models.items import Choice, Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.probes import DifferenceOfMeans, LetterLogits, QKScore, TextJudge
@@ -35,13 +35,13 @@ TRACES = [
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     """The last block of every extraction."""
     seen: list[int | None] = []
-    extract = views.extract
+    extract = verdict_pass.extract
 
     def spy(*args: Any, **options: Any) -> Any:
         seen.append(options["last_block"])
         return extract(*args, **options)
 
-    monkeypatch.setattr(views, "extract", spy)
+    monkeypatch.setattr(verdict_pass, "extract", spy)
     return seen
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments import views
+from innerjudge.experiments import verdict_pass
 from innerjudge.experiments.panel import panel
 from innerjudge.experiments.passes import Passes
 from innerjudge.experiments.streaming import fit_stream
@@ -52,9 +52,9 @@ def test_a_judge_scores_alike_on_what_it_asked_for(
     """Only the passes that a judge needs are run, and they give it the same verdicts."""
     calls: list[str] = []
     for name in ("extract", "generate", "read_and_write"):
-        real = getattr(views, name)
+        real = getattr(verdict_pass, name)
         monkeypatch.setattr(
-            views, name, lambda *a, _real=real, _name=name, **k: (calls.append(_name), _real(*a, **k))[1]
+            verdict_pass, name, lambda *a, _real=real, _name=name, **k: (calls.append(_name), _real(*a, **k))[1]
         )
     everything = read(reference, ITEMS[kind], Passes(reasoning_tokens=4))
     passes = {"trace": 2, "rating": 2, "choice": 1, "pair": 1}[kind]
@@ -82,7 +82,7 @@ def test_labels_that_the_tokenizer_splits_leave_the_rest(reference: LanguageMode
             raise UnreadableError(why)
         return encode_prompt(tokenizer, item_id, group, prompt, **how)
 
-    monkeypatch.setattr(views, "encode_prompt", encode)
+    monkeypatch.setattr(verdict_pass, "encode_prompt", encode)
     found = read(reference, ITEMS["trace"], Passes(reasoning_tokens=4))
     for name, seat in panel("trace", between=BETWEEN, scale=(1, 5)).items():
         there = found.present(*seat.judge.needs)
@@ -91,7 +91,9 @@ def test_labels_that_the_tokenizer_splits_leave_the_rest(reference: LanguageMode
 
 
 def test_a_scale_that_the_tokenizer_splits_is_refused(reference: LanguageModel, monkeypatch: Any) -> None:
-    monkeypatch.setattr(views, "encode_prompt", lambda *_a, **_k: (_ for _ in ()).throw(UnreadableError("split")))
+    monkeypatch.setattr(
+        verdict_pass, "encode_prompt", lambda *_a, **_k: (_ for _ in ()).throw(UnreadableError("split"))
+    )
     with pytest.raises(InnerjudgeError, match="split"):
         read(reference, ITEMS["rating"])
 

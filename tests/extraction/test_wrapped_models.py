@@ -267,3 +267,19 @@ def test_bridged(family: str, tiny: Tiny, items: Any, tmp_path: Path) -> None:
     features = read(wrap(bridge, words), items)
     assert not features.missing
     same(features, read(plain, items), 1e-3)
+
+
+def test_compiled_modules_are_looked_for_once(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outermost ``uncompiled`` looks; after it, one looks again, since the model may have been compiled."""
+    lm = tiny("llama")
+    looks: list[int] = []
+    real = lm.model.modules
+    monkeypatch.setattr(lm.model, "modules", lambda: (looks.append(1), real())[1])
+    with lm.uncompiled(), lm.uncompiled():
+        pass
+    assert len(looks) == 1
+    with pytest.raises(KeyError), lm.uncompiled():
+        raise KeyError
+    with lm.uncompiled():
+        pass
+    assert len(looks) == 3

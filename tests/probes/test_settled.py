@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments import views
+from innerjudge.experiments import verdict_pass, views
 from innerjudge.experiments.datasets import load_data
 from innerjudge.experiments.panel import panel
 from innerjudge.experiments.passes import Passes
@@ -95,7 +95,7 @@ def _same_verdicts(lm: LanguageModel, spec: str, n: int, monkeypatch: pytest.Mon
     def naive(lm: LanguageModel, encoded: Any, readouts: Any, *, settled: Any, **how: Any) -> Any:
         return extract(lm, encoded, readouts, batch_size=1).join(generate(lm, encoded, **how))
 
-    monkeypatch.setattr(views, "read_and_write", naive)
+    monkeypatch.setattr(verdict_pass, "read_and_write", naive)
     whole = views.read(lm, data.items, passes)
     assert found.missing == whole.missing
     kind = {"pair": "pair"}.get(data.kind, data.kind)

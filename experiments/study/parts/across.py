@@ -16,6 +16,7 @@ from ...fitting import fit_seat, no_verdicts
 from ...lab.selection_noise import SelectionNoise, auroc_by_question, selection_noise
 from ...lab.table import Row, Table
 from ...lab.table_files import score_of
+from ...spelling import number
 from ..draw import matrix
 from ..figures import Cell, Figure, Plot, Section, grid
 from ..judged import Judged
@@ -110,12 +111,14 @@ def selection(judged: Judged) -> Section | None:
     table: list[list[Cell]] = []
     said = []
     for what, noise, name, reported in found:
+        low, high = (number(v, decimals=3) for v in (noise.low, noise.high))
         table.append([what, noise.n_candidates, name, round(noise.seen, 3),
-                      f"{noise.optimism:+.3f} [{noise.low:+.3f}, {noise.high:+.3f}]", round(noise.honest, 3),
+                      f"{number(noise.optimism, decimals=3, sign=True)} [{low}, {high}]", round(noise.honest, 3),
                       f"{noise.stability:.0%}", None if reported is None else round(reported, 3)])  # fmt: skip
         said.append(
-            f"{what}: the best of {noise.n_candidates} ({name}) shows {noise.seen:.2f} where it was picked; picks lose "
-            f"{noise.optimism:+.2f} on questions that they were not picked on."
+            f"{what}: the best of {noise.n_candidates} ({name}) shows {noise.seen:.2f} where it was picked; picks "
+            f"{'lose' if noise.optimism >= 0 else 'gain'} {abs(noise.optimism):.2f} on questions that they were not "
+            "picked on."
         )
     columns = ["what", "candidates", "pick", "figure where picked", "optimism [range over halves]", "honest figure",
                "same pick on a half", "pick on reported questions"]  # fmt: skip

@@ -28,7 +28,20 @@ CHANCE = {"AUROC": 0.5, "AUROC within questions": 0.5, "pairs won within questio
 def metrics(lens: Lens) -> dict[str, Metric]:
     """The metrics of the kind of item, most important first."""
     made = {"trace": _trace, "rating": _rating, "choice": _choice, "pair": _pair}[lens.kind]
-    return made(lens)
+    return {name: _once(metric) for name, metric in made(lens).items()}
+
+
+def _once(metric: Metric) -> Metric:
+    """Each judge's figure is resampled once, for itself and for the differences that it is part of."""
+    known: dict[tuple[str, tuple[bool, ...]], Statistic] = {}
+
+    def of(judge: str, mask: Sequence[bool]) -> Statistic:
+        key = judge, tuple(mask)
+        if key not in known:
+            known[key] = metric(judge, mask)
+        return known[key]
+
+    return of
 
 
 def headline(lens: Lens) -> Section:

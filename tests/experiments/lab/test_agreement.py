@@ -9,6 +9,8 @@ import pingouin
 import pytest
 from innerjudge import InnerjudgeError
 from innerjudge.experiments.bootstrap import cluster_bootstrap, draw_counts
+from innerjudge.experiments.lab import icc as icc_module
+from innerjudge.experiments.lab import krippendorff_alpha as alpha_module
 from innerjudge.experiments.lab.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
 from innerjudge.experiments.lab.icc import icc3k, icc3k_f_interval, z_scored
 from innerjudge.experiments.lab.krippendorff_alpha import krippendorff_alpha
@@ -215,3 +217,27 @@ def test_addition_by_hand() -> None:
     assert vote([2, 2, 1]) == 2
     with pytest.raises(InnerjudgeError, match="expected 1 to 3"):
         addition(people, [1], m=4)
+
+
+def test_ordinal_alpha_by_grade_is_that_by_row() -> None:
+    rng = np.random.default_rng(3)
+    part = rng.integers(1, 6, (4, 30)).astype(float)
+    part[rng.random(part.shape) < 0.2] = np.nan
+    part[:2] = rng.integers(1, 6, (2, 30))  # every item keeps two grades
+    weights = rng.multinomial(30, np.full(30, 1 / 30), size=50).astype(float)
+    by_grade, by_row = alpha_module._ordinal_by_grade(part), alpha_module._ordinal_by_row(part)
+    np.testing.assert_allclose(by_grade(weights), by_row(weights), rtol=1e-10)
+
+
+@pytest.mark.parametrize("z_score", [True, False])
+def test_icc_of_many_resamples_is_that_of_each(z_score: bool) -> None:
+    """Also where the sums would cancel: one item far out that some resamples lack, and resamples of one item."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(20, 3)) + rng.normal(size=(20, 1))
+    x[0] = 1e7
+    weights = rng.multinomial(20, np.full(20, 1 / 20), size=40).astype(float)
+    weights[-1] = np.eye(20)[3] * 20
+    expected = icc_module._consistency(*icc_module._mean_squares(x, weights, z_score))
+    found = icc_module._consistency(*icc_module._mean_squares_of_many(x, weights, z_score))
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    assert (weights[:, 0] == 0).any()

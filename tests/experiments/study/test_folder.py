@@ -42,6 +42,15 @@ def test_two_studies_compared() -> None:
     assert found.only_first == (("d", "p", "gone", "m", ""),)
 
 
+def test_data_sets_are_compared_field_by_field() -> None:
+    one, two, three = (
+        {"spec": {"data": data, "judges": ["a"]}, "versions": {}, "figures": []}
+        for data in ([{"source": "s", "limit": 1}], [{"source": "s", "limit": 2}], [])
+    )
+    assert compare_studies(one, two).spec == (("data.0.limit", 1, 2),)
+    assert compare_studies(one, three).spec == (("data", [{"source": "s", "limit": 1}], []),)
+
+
 def test_folders_of_others_are_refused(tmp_path: Path) -> None:
     study = parse("data: [{source: builtin:rate}]")
     (tmp_path / "full").mkdir()
@@ -50,7 +59,19 @@ def test_folders_of_others_are_refused(tmp_path: Path) -> None:
         claim(tmp_path / "full", study)
     claim(tmp_path / "new", study)
     claim(tmp_path / "new", study)
-    for broken in ("{}", '{"figures": [{}]}', "not json"):
+    figure = '{"data": "d", "part": "p", "judge": "j", "metric": "m", "value": %s, "low": null, "high": null}'
+    whole = '{"spec": {}, "versions": {}, "figures": [' + figure + "]}"
+    (tmp_path / "new" / "results.json").write_text(whole % "0.5")
+    assert read_results(tmp_path / "new")["figures"][0]["value"] == 0.5
+    no_study = (
+        "{}",
+        '{"figures": [{}]}',
+        "not json",
+        "[1]",
+        '{"figures": []}',
+        '{"spec": {}, "versions": {}, "figures": 3}',
+    )
+    for broken in (*no_study, whole % '"0.5"', whole % "NaN", whole.replace("{}", "3", 1) % "0.5"):
         (tmp_path / "new" / "results.json").write_text(broken)
         with pytest.raises(InnerjudgeError, match="holds no results of a study"):
             read_results(tmp_path / "new")

@@ -1,0 +1,1 @@
+"""How much of a study's processor time is spent outside the model, and where."""

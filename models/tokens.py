@@ -1,0 +1,109 @@
+"""Text to token ids with their places in the text, and which tokens are verdict labels where a verdict would stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import PreTrainedTokenizerFast
+
+from .errors import UnreadableError
+from .markers import Span
+
+
+def tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, ...], list[Span]]:
+    """Ids of the tokens of a text, and the characters ``[start, end)`` of each."""
+    # A rendered chat already holds its special tokens; adding them again would double the beginning token.
+    coded = tokenizer(text, add_special_tokens=not tokenizer.chat_template, return_offsets_mapping=True)
+    return tuple(coded["input_ids"]), coded["offset_mapping"]
+
+
+class LabelTokens:
+    """Finds the tokens of verdict labels, once for all stems that end alike.
+
+    A tokenizer cuts a text at its added tokens (those of a chat template are such) before anything else, so what
+    follows the last of them is read alike whatever stands before: from there on, equal texts have equal tokens. One of
+    GPT-2's kind also cuts between the end of a line and a letter, whatever stands on either side.
+
+    Args:
+        tokenizer: The tokenizer; it is not changed while this is in use.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder
+        self._added = frozenset(added)
+        self._by_line = _cuts_lines(tokenizer) and not any("\n" in token.content for token in added.values())
+        self._known: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[int, ...]]] = {}
+
+    def after(self, stem: str, labels: Sequence[str], cue: str) -> tuple[tuple[int, ...], list[Span], tuple[int, ...]]:
+        """Tokens of the stem that makes every label exactly one further token, and the labels' ids.
+
+        Tried in turn: the label with a space before it (GPT-2: one token), the space as part of the stem
+        (digit-splitting vocabularies: the space is a token of its own), no space at all.
+
+        Args:
+            stem: The text up to the verdict.
+            labels: The verdicts.
+            cue: The end of the stem, for the message.
+
+        Raises:
+            UnreadableError: If a label is not one token; the message says which.
+        """
+        ids, spans = tokens(self._tokenizer, stem)
+        cut = self._cut(stem, ids, spans)
+        key = None if cut is None else (stem[cut:], tuple(labels))
+        if key is None or key not in self._known:
+            end, found = self._found(stem, ids, labels, cue)
+            if key is not None:
+                self._known[key] = end, found
+        else:
+            end, found = self._known[key]
+        if end:
+            ids, spans = tokens(self._tokenizer, stem + end)
+        return ids, spans, found
+
+    def _cut(self, stem: str, ids: Sequence[int], spans: Sequence[Span]) -> int | None:
+        """From which character on a stem is read alike whatever stands before; ``None`` where that is not known."""
+        place = next((k for k in reversed(range(len(ids))) if ids[k] in self._added), None)
+        line = stem.rfind("\n") + 1
+        letter = stem[line : line + 1]
+        latest = place is None or spans[place][1] <= line
+        if self._by_line and line and latest and letter.isascii() and letter.isalpha():
+            return line
+        return None if place is None else spans[place][0]
+
+    def _found(self, stem: str, bare: tuple[int, ...], labels: Sequence[str], cue: str) -> tuple[str, tuple[int, ...]]:
+        """What the stem ends with, beside itself, and the labels' ids after that."""
+        most, split = -1, ""
+        for end, lead in (("", " "), (" ", ""), ("", "")):
+            ids = tokens(self._tokenizer, stem + end)[0] if end else bare
+            found: list[int] = []
+            for label in labels:
+                longer, _ = tokens(self._tokenizer, stem + end + lead + label)
+                if longer[:-1] != ids:
+                    if len(found) > most:
+                        rest = self._tokenizer.convert_ids_to_tokens(list(longer[len(ids) :]))
+                        most, split = len(found), f"{label!r} is {rest}"
+                    break
+                found.append(longer[-1])
+            if len(found) == len(labels):
+                if len(set(found)) == len(labels):
+                    return end, tuple(found)
+                most, split = len(found), "two of them are the same token"
+        do = (
+            "use labels of one token, such as a scale of 1 to 5"
+            if labels[0].isdigit()
+            else "use another model for these"
+        )
+        raise UnreadableError(
+            f"given the labels {', '.join(labels)}, expected each to be one token after {cue!r} in this tokenizer, but "
+            f"{split}: {do}"
+        )
+
+
+def _cuts_lines(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether a text is cut by GPT-2's expression, in which no piece holds a line's end and a letter."""
+    backend = tokenizer.backend_tokenizer
+    cutter = backend.pre_tokenizer
+    return backend.normalizer is None and isinstance(cutter, ByteLevel) and bool(cutter.use_regex)
