@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ..models.errors import InnerjudgeError
-from .statistic import Floats, Statistic, Ties, Values, divide, finite, undefined, where
+from .statistic import SIGNED, Floats, Statistic, Ties, Values, divide, finite, undefined, where
 
 #: Columns of the sign matrix of Kendall's tau that are held at once.
 _BLOCK = 1024
@@ -66,9 +66,9 @@ def _correlation(human: Values, scores: Values, exact: Exact, weighted: Weighted
     value, resampled = exact(x, y), weighted(x, y)
     if not np.isfinite(value):
         return undefined("the scores differ by less than floating point can tell", n=n, size=size)
-    return Statistic(
-        value=value, n=n, size=size, counts=(where(kept, size),), over=lambda weights: resampled(weights[:, kept])
-    )
+    counts = (where(kept, size),)
+    over: Callable[[Floats], Floats] = lambda weights: resampled(weights[:, kept])  # noqa: E731
+    return Statistic(value=value, n=n, size=size, counts=counts, limits=SIGNED, over=over)
 
 
 def _varies(ties: Ties, weights: Floats) -> npt.NDArray[np.bool_]:
