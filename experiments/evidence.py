@@ -64,8 +64,9 @@ class Evidence:
             other = 1 - tail ** (1 / self.groups)
             return self.value - other * (self.value - low), self.value + other * (high - self.value)
         p, s = (self.value - low) / (high - low), spread / (high - low)
-        if not 0 < p < 1:
-            return self._symmetric(t)
+        if not 0 < p < 1:  # resamples differ and the figure is at its bound all the same
+            ends = self._symmetric(t)
+            return max(low, ends[0]), min(high, ends[1])
         turn = t * t * s * s / (p * (1 - p))  # t squared over the effective number of questions
         middle, half = (p + turn / 2) / (1 + turn), t * s * np.sqrt(1 + turn / (4 * p * (1 - p))) / (1 + turn)
         return low + (high - low) * max(0.0, float(middle - half)), low + (high - low) * min(1.0, float(middle + half))
@@ -95,8 +96,8 @@ class Evidence:
             return min(1.0, max(2 * (1 - min(1.0, distance / room)) ** self.groups, least))
         p, p0 = ((v - low) / (high - low) for v in (self.value, null))
         if 0 < p < 1:  # the spread as it would be if the null held, which is what Wilson's interval turns around
-            spread *= np.sqrt(p0 * (1 - p0) / (p * (1 - p)))
-        return max(float(2 * stats.t.sf(distance / spread, self._degrees)), least)
+            spread *= float(np.sqrt(p0 * (1 - p0) / (p * (1 - p))))
+        return max(float(2 * stats.t.sf(distance / max(spread, 1e-300), self._degrees)), least)
 
     @property
     def _degrees(self) -> float:

@@ -32,7 +32,7 @@ GROUPS = [k // 3 for k in range(N)]
 
 
 def ends(made) -> tuple[float, float]:
-    found = cluster_bootstrap(made, GROUPS, n_resamples=400, seed=0, expand=True)
+    found = cluster_bootstrap(made, GROUPS, n_resamples=400, seed=0)
     return found.low, found.high
 
 
