@@ -55,7 +55,7 @@ def test_every_section_of_every_kind(kind: str, tmp_path: Path, made_up: Callabl
     keys = [s.key for s in found]
     assert keys[:3] == ["accuracy", "agreement", "calibration"]
     assert ("confounds" in keys) is (kind in ("trace", "rating"))
-    assert ("labels" in keys) is (kind == "trace")
+    assert ("labels" in keys) is (kind != "rating")
     figures = [f for s in found for f in s.figures]
     assert len({f.key for f in figures}) == len(figures), "two figures under one name"
     for f in figures:
