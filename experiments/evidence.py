@@ -64,7 +64,7 @@ class Evidence:
             other = 1 - tail ** (1 / self.groups)
             return self.value - other * (self.value - low), self.value + other * (high - self.value)
         p, s = (self.value - low) / (high - low), spread / (high - low)
-        if not 0 < p < 1:  # resamples differ and the figure is at its bound all the same
+        if p * (1 - p) <= _NONE:  # resamples differ and the figure is at its bound all the same
             ends = self._symmetric(t)
             return max(low, ends[0]), min(high, ends[1])
         turn = t * t * s * s / (p * (1 - p))  # t squared over the effective number of questions
@@ -95,7 +95,9 @@ class Evidence:
             room = high - self.value if null > self.value else self.value - low
             return min(1.0, max(2 * (1 - min(1.0, distance / room)) ** self.groups, least))
         p, p0 = ((v - low) / (high - low) for v in (self.value, null))
-        if 0 < p < 1:  # the spread as it would be if the null held, which is what Wilson's interval turns around
+        if (
+            p * (1 - p) > _NONE
+        ):  # the spread as it would be if the null held, which is what Wilson's interval turns around
             spread *= float(np.sqrt(p0 * (1 - p0) / (p * (1 - p))))
         return max(float(2 * stats.t.sf(distance / max(spread, 1e-300), self._degrees)), least)
 
@@ -147,9 +149,9 @@ def degrees_of_freedom(pulls: Floats, value: float, limits: Limits | None, group
     if square <= _NONE**2:
         return most
     off = pulls**2 / square - 1
-    if limits is not None and limits[0] < value < limits[1]:
-        width = limits[1] - limits[0]
-        p = (value - limits[0]) / width
+    width = 1.0 if limits is None else limits[1] - limits[0]
+    p = 0.0 if limits is None else (value - limits[0]) / width
+    if p * (1 - p) > _NONE:
         if abs(square / width**2 - p * (1 - p)) < _NONE and len(pulls) == groups:
             return float("inf")
         off = off - (1 - 2 * p) * pulls / width / (p * (1 - p))

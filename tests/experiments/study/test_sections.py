@@ -50,7 +50,7 @@ def report(seen: Lens, found: list[Section]) -> StudyReport:
 
 @pytest.mark.parametrize("kind", ["trace", "rating", "choice", "pair"])
 def test_every_section_of_every_kind(kind: str, tmp_path: Path, made_up: Callable[..., Lens]) -> None:
-    seen = made_up(kind, questions=40 if kind in ("trace", "rating") else 100)
+    seen = made_up(kind, questions=60 if kind in ("trace", "rating") else 100)
     found = sections(seen)
     keys = [s.key for s in found]
     assert keys[:3] == ["accuracy", "agreement", "calibration"]
