@@ -9,7 +9,7 @@ import pytest
 from innerjudge.experiments.accuracy import accuracy
 from innerjudge.experiments.bootstrap import Interval
 from innerjudge.experiments.lab.multiple import Difference, difference, holm, p_value
-from innerjudge.experiments.metrics import auroc
+from innerjudge.experiments.metrics import auroc, within_question_auroc
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -58,21 +58,34 @@ def test_verdicts_of_a_difference() -> None:
     assert (alike.p, alike.verdict) == (1.0, "not told apart")
 
 
-@pytest.mark.parametrize("questions", [20, 60])
-def test_null_studies_call_a_judge_better_in_at_most_one_of_twenty(questions: int) -> None:
+def null_auroc(labels, scores, groups):
+    return auroc(labels, scores)
+
+
+def null_accuracy(labels, scores, groups):
+    return accuracy(labels.tolist(), (np.asarray(scores) > np.median(scores)).tolist())
+
+
+@pytest.mark.parametrize(
+    ("questions", "metric"), [(20, null_auroc), (60, null_auroc), (20, within_question_auroc), (20, null_accuracy)]
+)
+def test_null_studies_call_a_judge_better_in_at_most_one_of_twenty(questions: int, metric) -> None:
     """Random labels, six judges of all kinds of scores against a seventh: any claim is a false one."""
     rng = np.random.default_rng(questions)
     groups = np.repeat(np.arange(questions), 4)
-    claims, uncorrected, trials = 0, 0, 300
+    better, claims, uncorrected, trials = 0, 0, 0, 300
     for trial in range(trials):
         labels = rng.random(len(groups)) < rng.random(questions)[groups]
         ease = rng.normal(size=questions)[groups]
         judges = [rng.normal(size=len(groups)) + k * ease for k in (0, 1)]  # some read the question
         judges += [np.round(j) for j in judges]
         judges += [judges[0] + 0.3 * rng.normal(size=len(groups)), rng.random(len(groups))]
-        text = auroc(labels, np.round(rng.random(len(groups))))
-        found = holm([difference(auroc(labels, j), text, groups.tolist(), n_resamples=300, seed=trial) for j in judges])
-        claims += any(d.verdict == "better" for d in found)
+        text = metric(labels, np.round(rng.random(len(groups))), groups.tolist())
+        made = [metric(labels, j, groups.tolist()) for j in judges]
+        found = holm([difference(one, text, groups.tolist(), n_resamples=300, seed=trial) for one in made])
+        better += any(d.verdict == "better" for d in found)
+        claims += any(d.verdict != "not told apart" for d in found)
         uncorrected += any(not d.interval.low <= 0 <= d.interval.high for d in found)
-    assert claims / trials <= 0.05
+    assert better / trials <= 0.05
+    assert claims / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
     assert uncorrected / trials > 0.05, "the correction has nothing to do: the test could not fail"
