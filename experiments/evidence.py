@@ -125,7 +125,7 @@ def degrees_of_freedom(pulls: Floats, value: float, limits: Limits | None, group
     The error is itself an estimate, and a poor one where few questions make all of the spread: two judges that differ
     on one of 200 questions differ on one question. With :math:`d_q` the pull of each question and :math:`s^2` their
     mean square, it is as uncertain as the mean of :math:`d_q^2/s^2 - 1` is; of a figure with bounds, whose interval
-    goes by :math:`p(1-p)/s^2`, as that is.
+    goes by :math:`p(1-p)/s^2`, as that is where that is less sure: simulations (:mod:`.lab.intervals`) ask for it.
 
     Args:
         pulls: How far each question pulls the figure, on the figure's scale (for a mean: its value less the mean).
@@ -149,11 +149,12 @@ def degrees_of_freedom(pulls: Floats, value: float, limits: Limits | None, group
     if square <= _NONE**2:
         return most
     off = pulls**2 / square - 1
+    unsure = float((off**2).mean()) / len(pulls)
     width = 1.0 if limits is None else limits[1] - limits[0]
     p = 0.0 if limits is None else (value - limits[0]) / width
     if p * (1 - p) > _NONE:
         if abs(square / width**2 - p * (1 - p)) < _NONE and len(pulls) == groups:
             return float("inf")
         off = off - (1 - 2 * p) * pulls / width / (p * (1 - p))
-    unsure = float((off**2).mean()) / len(pulls)
+        unsure = max(unsure, float((off**2).mean()) / len(pulls))
     return max(1.0, min(most, 2 / unsure if unsure > 0 else most))

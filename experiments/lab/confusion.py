@@ -188,7 +188,9 @@ def _from_counts(
     mine = float(over(np.ones((1, size)))[0])
     if np.isnan(mine):
         return undefined("all grades are the same", n=len(kept), size=size)
-    counts = (where(np.array(kept), size),)
+    # Where one grade is given to nearly all, agreement beyond chance rests on the few items with another.
+    usual = np.bincount(np.concatenate([a, b])).argmax()
+    counts = (where(np.array(kept)[(a != usual) | (b != usual)], size),)
     value = exact(a, b) if exact else mine
     return Statistic(value=value, n=len(kept), size=size, counts=counts, limits=SIGNED, over=over)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from innerjudge.experiments.bootstrap import cluster_bootstrap, groups_that_count
-from innerjudge.experiments.lab.confusion import p_criterion
+from innerjudge.experiments.lab.confusion import cohen_kappa, p_criterion, percent_agreement, scott_pi
 from innerjudge.experiments.lab.multiple import p_value
 from innerjudge.experiments.lab.scale_use import over_scoring
 from innerjudge.experiments.metrics import auroc, balanced_accuracy, within_question_auroc
@@ -33,6 +33,14 @@ def test_groups_of_few_questions_are_not_called_over_scored() -> None:
         p = [p_value(f) for f in found]
         claims += min(v for v in p if v is not None) * 20 < 0.05
     assert claims == 0
+
+
+def test_agreement_beyond_chance_rests_on_the_items_with_another_grade() -> None:
+    first, second = [1] * 6 + [0, 0], [1] * 6 + [0, 1]
+    groups = list("ppqqrrst")  # another grade than the usual one is given in s and t only
+    assert groups_that_count(groups, cohen_kappa(first, second)) == 2
+    assert groups_that_count(groups, scott_pi(first, second)) == 2
+    assert groups_that_count(groups, percent_agreement(first, second)) == 5
 
 
 def test_either_class_counts_by_itself() -> None:
