@@ -98,12 +98,14 @@ def _results() -> dict[str, str]:
         "`innerjudge compare --model YOURS` makes them for another.\n\n"
     )
     coverage = (ROOT / "experiments" / "coverage" / "coverage.md").read_text(encoding="utf-8")
+    intervals = (ROOT / "experiments" / "lab" / "intervals" / "intervals.md").read_text(encoding="utf-8")
     folder = ROOT / "experiments" / "benchmarks"
     measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
     none = "# Benchmark\n\nNo benchmark is kept in this copy.\n"
     return {
         "results/demo.md": demo + table + "\n",
         "results/coverage.md": coverage,
+        "results/intervals.md": intervals,
         "results/benchmark.md": "\n".join(page.read_text(encoding="utf-8") for page in measured) or none,
     }
 
