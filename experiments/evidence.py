@@ -95,9 +95,7 @@ class Evidence:
             room = high - self.value if null > self.value else self.value - low
             return min(1.0, max(2 * (1 - min(1.0, distance / room)) ** self.groups, least))
         p, p0 = ((v - low) / (high - low) for v in (self.value, null))
-        if (
-            p * (1 - p) > _NONE
-        ):  # the spread as it would be if the null held, which is what Wilson's interval turns around
+        if p * (1 - p) > _NONE:  # the spread as it would be under the null, which Wilson's interval turns around
             spread *= float(np.sqrt(p0 * (1 - p0) / (p * (1 - p))))
         return max(float(2 * stats.t.sf(distance / max(spread, 1e-300), self._degrees)), least)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from innerjudge.experiments.bootstrap import cluster_bootstrap
+from innerjudge.experiments.lab.intervals import __main__ as command
 from innerjudge.experiments.lab.intervals.table import FILE, LEAST, MOST, markdown
 from innerjudge.experiments.lab.intervals.trial import Covered, covered
 from innerjudge.experiments.lab.intervals.worlds import WORLDS, Sample
@@ -78,3 +82,21 @@ def test_the_document_names_what_is_not_covered() -> None:
     assert "| f | 90.0 (0.25, 2 without) | 95.1 (0.25, 2 without) |" in text
     assert "f with 8 questions of 4 at 0.3 (90.0%)" in text
     assert FILE.name == "intervals.md"
+
+
+def test_the_command_writes_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "WORLDS", {name: WORLDS[name] for name in ("accuracy, 0.80", "Pearson, 0.00")})
+    monkeypatch.setattr(command, "QUESTIONS", (8, 16))
+    assert command.main(["--studies", "5", "--out", str(tmp_path / "i.md")]) == 0
+    text = (tmp_path / "i.md").read_text(encoding="utf-8")
+    assert "5 of each design" in text
+    assert text.count("| accuracy, 0.80 |") == 5, "a cheap figure is simulated in every design"
+    assert text.count("| Pearson, 0.00 |") == 1
+
+
+def test_the_document_is_of_this_code() -> None:
+    text = FILE.read_text(encoding="utf-8")
+    studies = int(re.search(r"(\d+) of each design", text)[1])
+    row = next(line for line in text.splitlines() if line.startswith("| accuracy, 0.80 |"))
+    found = covered("accuracy, 0.80", questions=25, studies=studies)
+    assert row.split(" | ")[3] == f"{100 * found.covered:.1f} ({found.width:.2f})"
