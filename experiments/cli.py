@@ -55,6 +55,7 @@ def compare(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
     candidates: o.Candidates = 8,
     fit_share: Annotated[float, typer.Option(help="Share of the questions that judges are fitted on.")] = 0.5,
@@ -89,7 +90,7 @@ def compare(
     o.share(fit_share)
     modules = o.modules(module)
     sets = [load_data(spec, limit=limit, seed=seed) for spec in data]
-    lm = load_quietly(model, device, dtype, revision, modules)
+    lm = load_quietly(model, device, dtype, revision, modules, trust=trust_remote_code)
     with shown(errors) as steps:
         passes = make_passes(batch_size, scale, reasoning_tokens, steps, abstain=abstain)
         settings = Settings(
@@ -119,6 +120,7 @@ def models(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
     limit: o.NoLimit = None,
     seed: o.NoSeed = 0,
@@ -132,7 +134,8 @@ def models(
     from ..models.description import describe
 
     table = Table(show_header=False, box=None)
-    for name, value in describe(load_quietly(model, device, dtype, revision, o.modules(module))).items():
+    lm = load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
+    for name, value in describe(lm).items():
         table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
     Console().print(table)
 

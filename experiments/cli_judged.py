@@ -12,14 +12,16 @@ from rich.console import Console
 
 from ..models.errors import InnerjudgeError
 from . import cli_options as o
-from .cli_model import load_quietly, quieten
+from .cli_model import load_judge
 
 if TYPE_CHECKING:
     from ..models.items import Item
-    from .plugin.judge import Judge
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
-_OF_A_MODEL = ("model", "device", "dtype", "revision", "module", "batch_size", "candidates", "reasoning_tokens")
+_OF_A_MODEL = (
+    *("model", "device", "dtype", "revision", "trust_remote_code", "module"),
+    *("batch_size", "candidates", "reasoning_tokens"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Source:
     device: str
     dtype: str
     revision: str | None
+    trust: bool
     modules: dict[str, str]
     limit: int | None
     seed: int
@@ -59,6 +62,7 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
         device: o.Device = "auto",
         dtype: o.Dtype = "auto",
         revision: o.Revision = None,
+        trust_remote_code: o.Trust = False,
         module: o.Module = None,
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
@@ -82,6 +86,7 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
             device,
             dtype,
             revision,
+            trust_remote_code,
             o.modules(module),
             limit,
             seed,
@@ -155,26 +160,11 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
             f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
             "expected at least 1: leave the option out"
         )
-    whole = _with_model(folder, found.kind, source)
+    how = (source.device, source.dtype, source.revision, source.modules)
+    whole = load_judge(folder, found.kind, source.model, *how, trust=source.trust)
     with shown(Console(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
-        items = items_of(whole.lm, found, candidates=source.candidates, seed=source.seed, passes=whole.passes)
+        items = list(items_of(whole.lm, found, candidates=source.candidates, seed=source.seed, passes=whole.passes))
         return items, score_items(whole, items, out, data=found.name)
-
-
-def _with_model(folder: Path, kind: str, source: Source) -> Judge:
-    """The judge with the model that was typed, else with its own."""
-    quieten()
-    from .plugin.judge import Judge
-
-    if source.model is not None:
-        lm = load_quietly(source.model, source.device, source.dtype, source.revision, source.modules)
-        return Judge.load(folder, lm=lm, kind=kind)
-    if source.revision is not None or source.modules:
-        given = f"--revision {source.revision}" if source.revision is not None else "--module"
-        raise InnerjudgeError(
-            f"given {given} without --model, expected both: the judge's own model is loaded as it was"
-        )
-    return Judge.load(folder, kind=kind, device=source.device, dtype=source.dtype)

@@ -4,22 +4,57 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..models.errors import InnerjudgeError
 from .cli_options import bounds
 from .progress import Steps
 
 if TYPE_CHECKING:
     from ..models.loading import LanguageModel
     from .passes import Passes
+    from .plugin.judge import Judge
 
 
-def load_quietly(name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str]) -> LanguageModel:
+def load_quietly(
+    name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str], *, trust: bool = False
+) -> LanguageModel:
     """:func:`innerjudge.load` without the notes and bars of transformers."""
     quieten()
     from ..models.loading import load
 
-    return load(name, device=device, dtype=dtype, revision=revision, **modules)
+    return load(name, device=device, dtype=dtype, revision=revision, trust_remote_code=trust, **modules)
+
+
+def load_judge(
+    folder: Path,
+    kind: str,
+    model: str | None,
+    device: str,
+    dtype: str,
+    revision: str | None,
+    modules: Mapping[Any, str],
+    *,
+    trust: bool = False,
+) -> Judge:
+    """A saved judge with the model that was typed, else with its own.
+
+    Raises:
+        InnerjudgeError: If what belongs to a typed model is given without one, or as :meth:`.plugin.Judge.load` does.
+    """
+    quieten()
+    from .plugin.judge import Judge
+
+    if model is not None:
+        lm = load_quietly(model, device, dtype, revision, modules, trust=trust)
+        return Judge.load(folder, lm=lm, kind=kind)
+    if revision is not None or modules:
+        given = f"--revision {revision}" if revision is not None else "--module"
+        raise InnerjudgeError(
+            f"given {given} without --model, expected both: the judge's own model is loaded as it was"
+        )
+    return Judge.load(folder, kind=kind, device=device, dtype=dtype, trust_remote_code=trust)
 
 
 def quieten() -> None:

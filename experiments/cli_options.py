@@ -74,6 +74,9 @@ Ray = Annotated[
     typer.Option("--ray", metavar="[ADDRESS]", help="Run on a Ray cluster; without an address on one of this machine."),
 ]
 Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="With --ray: GPUs a worker, also a fraction.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask where the store would leave less than 5 % of the disk free.")
+]
 Log = Annotated[
     LogStyle, typer.Option("--log", help="How the run is told: auto is rich on a terminal, plain elsewhere.")
 ]
@@ -96,6 +99,14 @@ NoBatch = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} read
 NoLimit = Annotated[int | None, typer.Option("--limit", help=f"{_IDLE} reads no items.")]
 NoSeed = Annotated[int, typer.Option("--seed", help=f"{_IDLE} draws nothing.")]
 Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run the Python files that come with the model, with your rights: they can read, change and send whatever "
+        "you can.",
+    ),
+]
 Module = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,6 +10,9 @@ from rich.table import Table
 
 from . import cli_options as o
 from .cli_model import load_quietly, make_passes
+
+if TYPE_CHECKING:
+    from .runs.disk import Disk
 
 
 def register_plan(app: typer.Typer) -> None:
@@ -29,6 +32,7 @@ def plan(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
@@ -37,34 +41,37 @@ def plan(
 ) -> None:
     """Say what `extract` will cost: tokens, seconds, bytes by type and readout, memory, and what will be unscored.
 
-    A random sample of 64 items is read to measure; all else is put up from it. Ends with 2 where the disk has no room.
+    A random sample of 64 items is read to measure; all else is put up from it. Says whether the disk has room, and ends
+    with 2 where it has not.
 
         innerjudge plan --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
     """
     from ..extraction.store import DTYPES
-    from .datasets import load_data
+    from .datasets import open_data
     from .jobs import items_of
     from .passes import HIDDEN_NEEDS
     from .progress import silent
-    from .runs.plan import free_bytes, make_plan, require_space, told
+    from .runs.disk import disk_of, no_room, told
+    from .runs.plan import make_plan
     from .runs.summary import one_line
 
     o.bounds(scale)
     o.stored(store_dtype)
-    found = load_data(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision, o.modules(module))
+    found = open_data(data, limit=limit, seed=seed)
+    lm = load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
     passes = make_passes(batch_size, scale, 0, silent, HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
     planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)
     console = Console()
-    free = free_bytes(out)
+    disk, size = disk_of(out), planned.total(store_dtype)
     for name, value in {
         "items": f"{planned.items:,} (measured on {planned.sample})",
         "tokens": f"{planned.tokens:,}",
         "seconds": f"{planned.seconds:,.0f} ({planned.items / planned.seconds:.1f} items/s)",
         "peak memory": told(planned.memory)
         + (f", on the GPU {told(planned.gpu_memory)}" if planned.gpu_memory else ""),
-        "free on disk": "unknown" if free is None else told(free),
+        "free on disk": "unknown" if disk is None else f"{told(disk.free)} of {told(disk.total)}",
+        f"room for {told(size)} as {store_dtype}": _verdict(disk, size),
     }.items():
         console.print(f"{name}: {value}", highlight=False)
     table = Table("bytes of", *DTYPES)
@@ -75,4 +82,13 @@ def plan(
     for names, count, reason in planned.unscored:
         share = count / planned.sample
         console.print(f"about {share:.0%} without {names}: {one_line(reason)}", markup=False, highlight=False)
-    require_space(planned, out, store_dtype)
+    if disk is not None and not disk.holds(size):
+        raise no_room(size, out, disk)
+
+
+def _verdict(disk: Disk | None, size: int) -> str:
+    if disk is None:
+        return "unknown, nobody can say how much an object store takes"
+    if disk.spares(size):
+        return "yes"
+    return "yes, but it leaves too little: `extract` will ask" if disk.holds(size) else "no"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from ..models.errors import InnerjudgeError
 from . import cli_options as o
-from .cli_model import load_quietly, make_passes
+from .cli_model import load_judge
 
 
 def register_sample(app: typer.Typer) -> None:
@@ -28,7 +29,7 @@ def sample(
     ],
     judge: o.JudgeFolder,
     out: o.OutFile,
-    model: o.Model = "reference",
+    model: o.ModelOfJudge = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Answers to each question.")] = 8,
     temperature: Annotated[float, typer.Option(min=0.0, help="Of the sampling; 0 is greedy.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 512,
@@ -42,32 +43,34 @@ def sample(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
 ) -> None:
     """Sample answers to questions and judge them in one go: one trace with its score a line.
 
     A judge of hidden states or log-probabilities reads what the sampling computes anyway, so that the scores cost no
-    second pass. A killed run goes on where it stopped.
+    second pass. The model is the one that the judge was fitted on, unless another place of it is named. A killed run
+    goes on where it stopped.
 
         innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
     """
     from . import saved
     from .outputs import require_room
-    from .plugin.asked import require_model
+    from .plugin.hub import find_folder
     from .progress import shown
     from .sample_job import Sampling, load_questions, sample_job
 
     require_room(out)
-    fitted, made = saved.load(judge)
+    folder = find_folder(judge, None)
+    made = saved.load(folder)[1]
     if made.kind not in ("", "trace"):
         raise InnerjudgeError(
             f"given the judge {made.name}, which was fitted on {made.kind} items, expected one for traces: sampled "
             "answers are traces"
         )
     questions = load_questions(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision, o.modules(module))
-    require_model(fitted, lm)
+    whole = load_judge(folder, "trace", model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=reject_below, seed=seed)
     with shown(Console(stderr=True)) as steps:
-        passes = make_passes(batch_size, "1-5", 128, steps)
-        typer.echo(sample_job(lm, questions, fitted, made.name, out, sampling=how, passes=passes))
+        whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
+        typer.echo(sample_job(whole, questions, out, sampling=how))

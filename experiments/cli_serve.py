@@ -33,6 +33,7 @@ def serve(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Most pairs a forward pass.")] = 32,
     batch_wait: Annotated[float, typer.Option(min=0, help="Milliseconds that a pass waits for more pairs.")] = 2.0,
@@ -72,9 +73,12 @@ def serve(
         seconds=seconds,
     )
     quieten()
-    lm = load_quietly(model, device, dtype, None, o.modules(module)) if model is not None else None
+    modules = o.modules(module)
+    lm = load_quietly(model, device, dtype, None, modules, trust=trust_remote_code) if model is not None else None
     judges = {
-        name: Judge.load(where, lm=lm, device=device, dtype=dtype, revision=revision)
+        name: Judge.load(
+            where, lm=lm, device=device, dtype=dtype, revision=revision, trust_remote_code=trust_remote_code
+        )
         for name, where in _named(judge).items()
     }
     app = create_app(judges, limits=limits, key=key)

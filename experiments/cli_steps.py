@@ -29,6 +29,7 @@ def extract(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
     module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
@@ -40,12 +41,14 @@ def extract(
     workers: o.Workers = 1,
     ray: o.Ray = None,
     gpus_per_worker: o.Gpus = 0.0,
+    yes: o.Yes = False,
     log: o.Log = o.LogStyle.auto,
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk.
 
     A run that was killed goes on where it stopped when the same command is given again; if the data were edited in
-    between, it is refused. Responses of pairs become items of their own, as judges of single responses read them.
+    between, it is refused. Where the store would leave less than 5 % of the disk free, it asks first. Responses of
+    pairs become items of their own, as judges of single responses read them.
 
         innerjudge extract --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
 
@@ -53,13 +56,12 @@ def extract(
 
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
-    from .content import hash_data
-    from .datasets import load_data
-    from .jobs import check_extraction, items_of, pointwise
+    from .jobs import check_extraction, items_of
     from .passes import HIDDEN_NEEDS
     from .runs.extract import extract_job
     from .runs.log import logged
     from .runs.ranks import joined, launch, own_device
+    from .runs.source import find_source
 
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
@@ -69,34 +71,30 @@ def extract(
         o.bounds(scale)
         o.stored(store_dtype)
         modules = o.modules(module)
-        found = load_data(data, limit=limit, seed=seed)
+        found = find_source(data, out, limit=limit, seed=seed)
         needs = None if text else HIDDEN_NEEDS
         passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
-        job: dict[str, Any] = {
-            "data": data,
-            "kind": found.kind,
-            "items": hash_data(found),
-            "limit": limit,
-            "seed": seed,
-        }
+        job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
         if ray is not None:
-            from .runs.cluster import Cluster, Model, extract_on_ray
+            from .runs.cluster import extract_on_ray
+            from .runs.workers import Cluster, Model
 
             where = Cluster(ray, workers, gpus_per_worker)
-            on = Model(model, device, dtype, revision, modules)
-            typer.echo(extract_on_ray(on, pointwise(found), out, job=job, passes=passes, cluster=where))
+            on = Model(model, device, dtype, revision, modules, trust_remote_code)
+            typer.echo(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
             return
-        lm = load_quietly(model, own_device(device), dtype, revision, modules)
+        lm = load_quietly(model, own_device(device), dtype, revision, modules, trust=trust_remote_code)
         said = extract_job(
             lm,
-            lambda: items_of(lm, found, candidates=candidates, seed=seed, passes=passes),
+            lambda: items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes),
             out,
             job=job,
             passes=passes,
             ranks=ranks,
+            yes=yes,
         )
     if ranks.first:
         typer.echo(said)

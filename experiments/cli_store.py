@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..models.errors import InnerjudgeError
+from .counted import are_in, counted
 
 _Store = Annotated[str, typer.Argument(help="Folder (or URI) that `extract` wrote.", show_default=False)]
 store_app = typer.Typer(help="Look at feature stores, check, merge and export them.", rich_markup_mode="markdown")
@@ -34,7 +35,7 @@ def info(store: _Store) -> None:
     table = Table(show_header=False, box=None)
     rows = {
         "items": f"{len(held):,}",
-        "shards": f"{len(held.entries)} of {held.header.shards}, {held.header.shard_items} items each",
+        "shards": f"{len(held.entries)} of {held.header.shards}, {counted(held.header.shard_items, 'item')} each",
         "bytes": f"{sum(entry.size for entry in held.entries.values()):,}",
         "hidden states as": held.header.dtype,
     }
@@ -45,6 +46,7 @@ def info(store: _Store) -> None:
     }
     known = held.provenance
     rows |= {"model": known.model, "revision": known.revision or "-"}
+    rows |= {"code of the model's own": "run" if known.remote_code else "none"}
     rows |= {name: "-" if value is None else str(value) for name, value in known.binding().items()}
     rows |= {f"version of {name}": one for name, one in known.versions}
     for name, value in rows.items():
@@ -74,7 +76,8 @@ def verify(store: _Store) -> None:
         lacking = one.look(checksums=True)
         if lacking:
             raise InnerjudgeError(_told(str(one.place), lacking))
-        typer.echo(f"{one.place}: {len(one)} items in {one.header.shards} shards, all as they were written.")
+        held = f"{counted(len(one), 'item')} in {counted(one.header.shards, 'shard')}"
+        typer.echo(f"{one.place}: {held}, all as they were written.")
 
 
 @store_app.command()
@@ -109,12 +112,12 @@ def export(
     held = FeatureStore.open(store, check="checksums")
     with writing(out):
         write(held, out)
-    typer.echo(f"{len(held)} items are in {out}.")
+    typer.echo(are_in(len(held), "item", out))
 
 
 def _told(store: str, lacking: dict[int, tuple[str, str]]) -> str:
     said = "; ".join(f"{name}: {why}" for name, why in list(lacking.values())[:20])
     return (
-        f"given the store {store} with {len(lacking)} shards missing or damaged ({said}), expected all of them whole: "
-        "run the same `innerjudge extract` again, it does what is missing"
+        f"given the store {store} with {counted(len(lacking), 'shard')} missing or damaged ({said}), expected all of "
+        "them whole: run the same `innerjudge extract` again, it does what is missing"
     )

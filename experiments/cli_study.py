@@ -48,7 +48,8 @@ def study(
     folder = out if out is not None else file.with_suffix("")
     claim(folder, spec)
     model = spec.model
-    lm = load_quietly(model.name, model.device, model.dtype, model.revision, model.modules)
+    how = (model.device, model.dtype, model.revision, model.modules)
+    lm = load_quietly(model.name, *how, trust=model.trust_remote_code)
     with shown(Console(stderr=True)) as steps:
         command = shlex.join(["innerjudge", *sys.argv[1:]])
         run = StudyRun(study=spec, lm=lm, folder=folder / "kept", command=command, steps=steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..models.items import Item
@@ -34,7 +34,7 @@ def hash_item(item: Item) -> str:
     return hash_of([kind_of(item), json.dumps(item_to_row(item), sort_keys=True)])
 
 
-def hash_items(items: Sequence[Item]) -> str:
+def hash_items(items: Iterable[Item]) -> str:
     """Hash of items in their order.
 
     Example:

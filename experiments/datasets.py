@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from ..models.reference.split import HELD_OUT_SEED
 from .jsonl import read_items
 from .kinds import kind_of
 from .loaders import LOADERS, load
-from .splits import rows_by_group
+from .splits import Index, rows_by_group
 
 if TYPE_CHECKING:
     from ..models.reference.solve import Problem
@@ -31,13 +31,14 @@ class Dataset:
     Args:
         name: Short name without folders, such as ``"mmlu:val"``.
         kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
-        items: The items; empty for ``builtin:solve``, whose traces the caller samples from a model.
+        items: The items, in memory or (:func:`open_data`) read when they are asked for; empty for ``builtin:solve``,
+            whose traces the caller samples from a model.
         problems: The problems of ``builtin:solve``, else empty.
     """
 
     name: str
     kind: str
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     problems: tuple[Problem, ...] = ()
 
 
@@ -76,6 +77,42 @@ def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
     return Dataset(name=name, kind=kind_of(items[0]), items=tuple(chosen))
 
 
+def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
+    r"""A data set for one long run: the items of a JSONL file are read when they are asked for, and not kept.
+
+    Public formats are one JSON document each or small, and built-in items are drawn in one go: they are in memory.
+
+    Args:
+        spec: As for :func:`load_data`.
+        limit: Likewise.
+        seed: Likewise.
+
+    Raises:
+        InnerjudgeError: As :func:`load_data`; all of the file was checked once when this returns.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "r.jsonl")
+        >>> _ = path.write_text('{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\n')
+        >>> type(open_data(str(path)).items).__name__, type(load_data(str(path)).items).__name__
+        ('ItemLines', 'tuple')
+    """
+    if not is_file(spec):
+        return load_data(spec, limit=limit, seed=seed)
+    from .runs.scan import scan
+
+    _check_draw(limit, seed)
+    found = scan(spec)
+    items = found.items if limit is None else found.items.chosen(drawn(found.groups.tolist(), limit, seed=seed))
+    return Dataset(name=Path(spec).name, kind=found.kind, items=items)
+
+
+def is_file(spec: str) -> bool:
+    """Whether a data set is a JSONL file, and not a built-in one or in another format."""
+    prefix, colon, _ = spec.partition(":")
+    return not (colon and prefix in ("builtin", *LOADERS)) and Path(spec).is_file()
+
+
 def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
     """Draw whole questions at random until about ``limit`` items are there, never more; items keep their order.
 
@@ -89,8 +126,21 @@ def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
         >>> [len(take_groups(many, limit, seed=0)) for limit in (1, 4, 7, 9)]
         [1, 4, 6, 9]
     """
+    return [items[k] for k in drawn([item.group for item in items], limit, seed=seed)]
+
+
+def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int) -> Index:
+    """Rows that :func:`take_groups` draws, by the group of each item; all of them without a limit.
+
+    Example:
+        >>> drawn("ppq", None, seed=0), len(drawn("ppq", 1, seed=0))
+        (array([0, 1, 2]), 1)
+    """
+    _check_draw(limit, seed)
+    if limit is None:
+        return np.arange(len(names), dtype=np.intp)
     rng = np.random.default_rng(seed)
-    groups = rows_by_group([item.group for item in items])
+    groups = rows_by_group(names)
     drawn = [groups[k] for k in rng.permutation(len(groups))]
     kept: list[int] = []
     whole = 0
@@ -104,10 +154,10 @@ def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
         share = max(limit - limit // 2, limit - len(second))
         kept = first[:share]
         kept += second[: limit - len(kept)]
-    return [items[k] for k in sorted(kept)]
+    return np.array(sorted(kept), dtype=np.intp)
 
 
-def drawn_rows(items: Sequence[Item], limit: int | None, *, seed: int) -> list[int]:
+def drawn_rows(items: Iterable[Item], limit: int | None, *, seed: int) -> list[int]:
     """Rows of the items that :func:`take_groups` draws; all of them without a limit.
 
     Example:
@@ -116,9 +166,7 @@ def drawn_rows(items: Sequence[Item], limit: int | None, *, seed: int) -> list[i
         >>> drawn_rows(pair, None, seed=0), len(drawn_rows(pair, 1, seed=0))
         ([0, 1], 1)
     """
-    _check_draw(limit, seed)
-    chosen = {item.id for item in (items if limit is None else take_groups(items, limit, seed=seed))}
-    return [k for k, item in enumerate(items) if item.id in chosen]
+    return [int(k) for k in drawn([item.group for item in items], limit, seed=seed)]
 
 
 def _check_draw(limit: int | None, seed: int) -> None:

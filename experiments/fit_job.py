@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
-
-import numpy as np
 
 from ..extraction.store import FeatureStore
 from ..extraction.store.header import HEADER
@@ -16,15 +14,16 @@ from ..models.items import Choice
 from ..probes import BaseJudge, LearningJudge
 from . import saved
 from .content import hash_items, hash_of
-from .datasets import drawn_rows
-from .fitting import fit_seat
-from .jobs import ITEMS, inside, read_job
-from .jsonl import read_items
+from .counted import counted
+from .datasets import drawn
+from .fit_from_store import fit_from_store
+from .jobs import ITEMS, PERMUTED, inside, read_job
 from .labels import label_to_fit
 from .outputs import check_new, writing
 from .panel import Seat, panel
+from .runs.item_lines import ItemLines
 from .saved import Made
-from .variants import permuted
+from .variants import permutations
 
 
 def fit_job(
@@ -35,7 +34,7 @@ def fit_job(
     Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
 
     Args:
-        features_folder: What ``extract`` wrote; only the readouts of the judge are read.
+        features_folder: What ``extract`` wrote; only the readouts of the judge are read, part by part where it can.
         name: Name on the panel of the items' kind.
         out: Folder of the judge.
         between: Positions that CLUE and the probes read.
@@ -46,15 +45,15 @@ def fit_job(
         InnerjudgeError: If the judge is not one for these items, cannot learn from them, or ``out`` holds another fit.
     """
     job, at = read_job(features_folder), place(features_folder)
-    items = read_items(at.local(ITEMS))
+    items = ItemLines(at.local(ITEMS))
     kind, scale = job["kind"], job["scale"]
     judge = _seat(name, kind, between, scale).judge
     store = FeatureStore.open(features_folder, check="checksums")
     turned, parts = None, [store.content_hash, hash_items(items)]
-    if at.size(f"permuted/{HEADER}") is not None:
-        moved, _ = permuted(cast(Sequence[Choice], items), seed=job["seed"])
-        again = FeatureStore.open(inside(at, "permuted"), check="checksums")
-        turned = (again.features(judge.reads), [item.answer for item in moved])
+    if at.size(f"{PERMUTED}/{HEADER}") is not None:
+        moved = permutations(cast(Iterable[Choice], items), seed=job["seed"])
+        again = FeatureStore.open(inside(at, PERMUTED), check="checksums")
+        turned = (again, [item.answer for item, _ in moved])
         parts.append(again.content_hash)
     made = Made(
         name,
@@ -69,20 +68,26 @@ def fit_job(
     if (out / saved.WHOLE).is_file():
         _require_same(judge, made, out)
         return f"{out} is complete already."
-    features = store.features(judge.reads)
-    labels = [item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale) for item in items]
-    rows = np.array(drawn_rows(items, limit, seed=seed), dtype=np.intp)
-    note = fit_seat(name, judge, features, labels, rows, permuted=turned)
+    labels, groups = [], []
+    for item in items:
+        labels.append(item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale))
+        groups.append(item.group)
+    rows = drawn(groups, limit, seed=seed)
+    note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned)
     if isinstance(judge, LearningJudge) and judge.provenance_ is None:
         raise InnerjudgeError(
             f"{note} Expected labelled items that the judge can read: `innerjudge store info` says why"
         )
     learned = judge.provenance_ is not None
-    judge.provenance_ = features.provenance
+    judge.provenance_ = store.provenance
     with writing(out):
         saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
-    said = f"fitted on {known} items." if learned else "learns nothing from these labels; set to these settings."
+    said = (
+        f"fitted on {counted(known, 'item')}."
+        if learned
+        else "learns nothing from these labels; set to these settings."
+    )
     return f"{note or f'{name}: {said}'} It is saved as {out}."
 
 

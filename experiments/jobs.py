@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from ..extraction.provenance import WITHOUT_ABSTAIN, Provenance
 from ..extraction.store import FeatureStore
@@ -23,38 +23,38 @@ from .outputs import check_new
 from .passes import Passes
 from .runs.item_lines import ItemLines
 from .sampling import sample_traces
-from .variants import permuted, responses
+from .variants import Responses, permutations
 
 HEADER, ITEMS = "job.json", "items.jsonl"
-#: Words for what may differ between two jobs, where its name in the header says too little.
-_SAID = {"items": "items: the data were edited"}
 #: Bytes that a header has at most.
 _HEADER_LIMIT = 1 << 20
+#: Folder, inside that of choices, of the same ones with their options permuted.
+PERMUTED = "permuted"
+#: What a header says beside what identifies a run: the SHA-256 of the data file, by which it is known again unread.
+FILE_HASH = "data_sha256"
 #: Words for what may differ between two jobs, where its name in the header says too little.
 _SAID = {"items": "items: the data were edited"}
 
 
-def items_of(lm: LanguageModel, data: Dataset, *, candidates: int, seed: int, passes: Passes) -> list[Item]:
+def items_of(lm: LanguageModel, data: Dataset, *, candidates: int, seed: int, passes: Passes) -> Sequence[Item]:
     """Items of a data set: sampled for ``builtin:solve``, both responses of every pair as items of their own."""
     if data.problems:
-        return list(
-            sample_traces(
-                lm,
-                data.problems,
-                n_candidates=candidates,
-                seed=seed,
-                batch_size=8 * passes.batch_size,
-                steps=passes.steps,
-            )
+        return sample_traces(
+            lm,
+            data.problems,
+            n_candidates=candidates,
+            seed=seed,
+            batch_size=8 * passes.batch_size,
+            steps=passes.steps,
         )
-    return list(pointwise(data).items)
+    return pointwise(data).items
 
 
 def pointwise(data: Dataset) -> Dataset:
     """The data set with both responses of every pair as items of their own."""
     if data.kind != "pair":
         return data
-    return replace(data, items=tuple(responses(cast(Sequence[Pair], data.items))))
+    return replace(data, items=Responses(cast(Sequence[Pair], data.items)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +63,26 @@ class Job:
 
     Args:
         place: The folder.
-        items: Its items, read when they are asked for.
         header: What identifies the run.
+        stores: Folder of a store, inside that of the job -> the items that it holds, read when they are asked for;
+            choices have a permuted one, first.
     """
 
     place: Place
-    items: Sequence[Item]
     header: dict[str, Any]
+    stores: dict[str, ItemLines]
+
+    @classmethod
+    def begun(cls, at: Place, header: dict[str, Any]) -> Self:
+        """The job of a folder that :func:`claim` has claimed, in this process or in another."""
+        header = json.loads(json.dumps(header))
+        inner = [PERMUTED, ""] if header["kind"] == "choice" else [""]
+        return cls(at, header, {one: ItemLines(at.local(items_file(one))) for one in inner})
 
     @property
-    def stores(self) -> dict[str, Sequence[Item]]:
-        """Folder of a store, inside that of the job -> the items that it holds; choices have a permuted one, first."""
-        if self.header["kind"] != "choice":
-            return {"": self.items}
-        moved, _ = permuted(cast(Sequence[Choice], self.items), seed=int(self.header["seed"]))
-        return {"permuted": moved, "": self.items}
+    def items(self) -> ItemLines:
+        """The items as they were given."""
+        return self.stores[""]
 
     def store(self, inner: str) -> FeatureStore:
         """The store in that folder, begun or gone on with. Hold the lock of the job meanwhile."""
@@ -89,6 +94,16 @@ class Job:
         if self.header["kind"] == "choice" and not self.header["abstain"]:
             known = replace(known, prompt=WITHOUT_ABSTAIN)
         return StoreHeader(known, len(self.items), self.header["store_dtype"], self.header["shard_items"])
+
+
+def items_file(inner: str) -> str:
+    """Name of the items of a store of a job.
+
+    Example:
+        >>> items_file("permuted"), items_file("")
+        ('permuted/items.jsonl', 'items.jsonl')
+    """
+    return f"{inner}/{ITEMS}" if inner else ITEMS
 
 
 def inside(at: Place, inner: str) -> str:
@@ -110,7 +125,8 @@ def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[It
     Args:
         at: The folder.
         header: What identifies the run, the content of its data and its ``provenance`` included.
-        get_items: Loads or samples the items; not called where the folder holds them already.
+        get_items: Loads or samples the items, which are written one after another; not called where the folder holds
+            them already.
 
     Raises:
         InnerjudgeError: If another job began the folder.
@@ -121,8 +137,13 @@ def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[It
     else:
         at.write(HEADER, [json.dumps(header, indent=1).encode()])
     if at.size(ITEMS) is None:
-        at.write(ITEMS, jsonl_lines((item_to_row(item) for item in get_items()), ITEMS))
-    return Job(at, ItemLines(at.local(ITEMS)), header)
+        at.write(ITEMS, jsonl_lines(map(item_to_row, get_items()), ITEMS))
+    name = items_file(PERMUTED)
+    if header["kind"] == "choice" and at.size(name) is None:
+        choices = cast(Iterable[Choice], ItemLines(at.local(ITEMS)))
+        moved = permutations(choices, seed=int(header["seed"]))
+        at.write(name, jsonl_lines((item_to_row(item) for item, _ in moved), name))
+    return Job.begun(at, header)
 
 
 def read_job(folder: str | Path) -> dict[str, Any]:
@@ -147,7 +168,7 @@ def read_job(folder: str | Path) -> dict[str, Any]:
 
 def _require_same(at: Place, header: dict[str, Any]) -> None:
     begun = json.loads(json.dumps(read_job(str(at))))
-    differing = sorted(k for k in header.keys() | begun.keys() if header.get(k) != begun.get(k))
+    differing = sorted(k for k in (header.keys() | begun.keys()) - {FILE_HASH} if header.get(k) != begun.get(k))
     if {"data", "limit", "seed"}.intersection(differing):  # other items are no wonder then
         differing = [k for k in differing if k not in ("items", "kind")]
     if "provenance" in differing:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,16 @@ from ..models.items import Item
 from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
 from .records import Record
 
-__all__ = ["check_unique", "item_to_row", "jsonl_lines", "parse_item", "read_items", "read_records", "write_jsonl"]
+__all__ = [
+    "check_unique",
+    "item_to_row",
+    "jsonl_lines",
+    "parse_item",
+    "placed_items",
+    "read_items",
+    "read_records",
+    "write_jsonl",
+]
 
 
 def read_items(path: str | Path) -> list[Item]:
@@ -34,13 +43,25 @@ def read_items(path: str | Path) -> list[Item]:
     """
     items: list[Item] = []
     places: list[str] = []
-    kind = None
-    for record in read_records(path):
-        kind = kind_of_record(record, kind, places[0] if places else "")
-        items.append(record_to_item(record, kind))
-        places.append(record.where)
+    for item, _, number in placed_items(path):
+        items.append(item)
+        places.append(f"{Path(path).name} line {number}")
     check_unique(items, places)
     return items
+
+
+def placed_items(path: str | Path) -> Iterator[tuple[Item, int, int]]:
+    """The items of a file one after another, each with the byte at which its line begins and the line's number.
+
+    Memory holds one line. Ids are not compared here.
+
+    Raises:
+        InnerjudgeError: As in :func:`read_items`, when the line is reached.
+    """
+    kind, first = None, ""
+    for record, at, number in _records(path):
+        kind, first = kind_of_record(record, kind, first), first or record.where
+        yield record_to_item(record, kind), at, number
 
 
 def read_records(path: str | Path) -> list[Record]:
@@ -49,16 +70,25 @@ def read_records(path: str | Path) -> list[Record]:
     Raises:
         InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is no object.
     """
+    return [record for record, _, _ in _records(path)]
+
+
+def _records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
+    """Each object of a file, the byte at which its line begins, and the number of the line."""
     file = Path(path)
     if not file.is_file():
         raise InnerjudgeError(
             f"given {str(path)!r}, expected a JSONL file: check the path, or name a loader as LOADER:PATH"
         )
-    lines = enumerate(file.read_bytes().split(b"\n"), start=1)
-    records = [_parse(raw, f"{file.name} line {number}") for number, raw in lines if raw.strip()]
-    if not records:
+    at, found = 0, False
+    with file.open("rb") as lines:
+        for number, raw in enumerate(lines, start=1):
+            if raw.strip():
+                found = True
+                yield _parse(raw, f"{file.name} line {number}"), at, number
+            at += len(raw)
+    if not found:
         raise InnerjudgeError(f"{file.name}: given an empty file, expected one item a line: write at least one")
-    return records
 
 
 def parse_item(raw: bytes, where: str) -> Item:
@@ -71,7 +101,7 @@ def parse_item(raw: bytes, where: str) -> Item:
     return record_to_item(record, kind_of_record(record))
 
 
-def check_unique(items: Sequence[Item], places: Sequence[str]) -> None:
+def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
     """Refuse two items of one id, naming both places."""
     seen: dict[str, str] = {}
     for item, place in zip(items, places, strict=True):

@@ -22,7 +22,7 @@ from .outcome import Outcome
 from .panel import Seat
 from .passes import Passes
 from .results import Curve, HeadMap
-from .variants import permuted, responses
+from .variants import Responses, permuted
 from .views import pair_features, rating_features, read
 
 Index = npt.NDArray[np.intp]
@@ -140,7 +140,7 @@ class Judging:
         forward = self._kept("items", pairs, lambda part: pair_features(self.lm, part, passes, swapped=False))
         backward = self._kept("swapped", pairs, lambda part: pair_features(self.lm, part, passes, swapped=True))
         own = replace(passes, needs=self._pointwise_needs())
-        single = responses(pairs)
+        single = list(Responses(pairs))
         alone = self._kept("alone", single, lambda part: rating_features(self.lm, part, own))
         sides = [one.extra.get("preferred") for one in single]
         outcomes = []

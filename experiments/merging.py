@@ -10,12 +10,13 @@ from ..extraction.store.header import HEADER as STORE
 from ..extraction.store.place import place
 from ..models.errors import InnerjudgeError
 from .content import hash_items
-from .jobs import ITEMS, check_extraction, claim, read_job
+from .counted import are_in
+from .jobs import FILE_HASH, ITEMS, check_extraction, claim, read_job
 from .outputs import writing
 from .runs.item_lines import ItemLines
 
 #: What the jobs may differ in: the data they are of.
-_OF_THE_DATA = ("data", "items", "limit", "seed", "candidates", "shard_items")
+_OF_THE_DATA = ("data", "items", "limit", "seed", "candidates", "shard_items", FILE_HASH)
 
 
 def merge_jobs(parts: Sequence[str], out: str) -> str:
@@ -40,9 +41,10 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
             "ratings or pairs: extract the choices together"
         )
     items = [ItemLines(place(part).local(ITEMS)) for part in parts]
+    first.pop(FILE_HASH, None)
     header = first | {"data": " + ".join(job["data"] for job in jobs), "limit": None}
     with writing(out):
         merge(parts, out)
-        all_items = list(itertools.chain(*items))
-        claim(place(out), header | {"items": hash_items(all_items)}, lambda: all_items)
-    return f"{len(all_items)} items are in {out}."
+        known = hash_items(itertools.chain(*items))
+        claim(place(out), header | {"items": known}, lambda: itertools.chain(*items))
+    return are_in(sum(map(len, items)), "item", out)

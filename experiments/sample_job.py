@@ -11,9 +11,8 @@ from typing import Any
 from ..extraction.provenance import provenance
 from ..models.errors import InnerjudgeError
 from ..models.items import Trace
-from ..models.loading import LanguageModel
 from ..models.reference.solve import Problem
-from ..probes.judge import BaseJudge, Verdict
+from ..probes.judge import Verdict
 from .best_of import Candidates, sample_and_judge
 from .content import hash_of
 from .datasets import load_data, take_groups
@@ -21,7 +20,7 @@ from .jsonl import read_records
 from .kinds import item_to_row
 from .outputs import writing
 from .part_file import PartFile
-from .passes import Passes
+from .plugin.judge import Judge
 from .sampling import labelled
 from .saved import identity
 from .scoring import read_rows
@@ -109,14 +108,11 @@ def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Que
 
 
 def sample_job(
-    lm: LanguageModel,
+    judge: Judge,
     questions: Questions,
-    judge: BaseJudge,
-    name: str,
     out: Path,
     *,
     sampling: Sampling,
-    passes: Passes,
 ) -> str:
     """Traces with scores into the JSONL file ``out``, and what was done.
 
@@ -124,15 +120,13 @@ def sample_job(
     ``label``, ``unscored`` (null or the reason) and, where the answer was stopped, ``rejected``.
 
     Args:
-        lm: The model.
+        judge: The judge with its model and the way that it is asked.
         questions: The questions.
-        judge: The judge.
-        name: Name of the judge in the rows.
         out: The file. One of the same job is left as it is; another is refused.
         sampling: How answers are sampled.
-        passes: How the model is run.
     """
-    how = [identity(judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
+    lm, passes = judge.lm, judge.passes
+    how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
     asked = [[trace.question_id, trace.prompt] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
     if out.exists():
@@ -146,7 +140,7 @@ def sample_job(
             found = sample_and_judge(
                 lm,
                 questions.traces[start : start + each],
-                judge,
+                judge.judge,
                 n=sampling.n,
                 temperature=sampling.temperature,
                 max_new_tokens=sampling.max_new_tokens,
@@ -154,7 +148,7 @@ def sample_job(
                 seed=sampling.seed + _APART * (start // each),
                 passes=passes,
             )
-            part.add(_rows(found, questions.problems, {"judge": name, "sample_id": job}))
+            part.add(_rows(found, questions.problems, {"judge": judge.name, "sample_id": job}))
             replayed += found.replayed
         part.finish()
     again = f", {replayed} of them read in a pass of their own" if replayed else ""

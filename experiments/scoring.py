@@ -14,6 +14,7 @@ from ..models.errors import InnerjudgeError
 from ..models.items import Item
 from ..probes import BaseJudge, Verdict
 from .content import hash_item, hash_of
+from .counted import are_in
 from .jsonl import write_jsonl
 from .outputs import writing
 from .part_file import PartFile
@@ -61,7 +62,7 @@ def score_features(
     verdicts = (one for part in parts for one in judge.verdicts(store.features(judge.reads, part)))
     with writing(out):
         write_jsonl(out, (job.row(item, verdict) for item, verdict in zip(known, verdicts, strict=True)))
-    return f"{len(known)} verdicts are in {out}."
+    return are_in(len(known), "verdict", out)
 
 
 def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) -> str:
@@ -81,7 +82,7 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
             verdicts = zip(chunk, judge.verdicts(chunk, judge.passes.batch_size), strict=True)
             part.add([job.row(item, verdict) for item, verdict in verdicts])
         part.finish()
-    return f"{len(items)} verdicts are in {out}."
+    return are_in(len(items), "verdict", out)
 
 
 def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:

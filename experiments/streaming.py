@@ -125,6 +125,7 @@ def fit_store(judge: _J, store: FeatureStore, labels: Sequence[Any], *, rounds: 
             known = [k for k in range(len(features)) if labels[at + k] is not None]
             judge.partial_fit(features.take(known), [labels[at + k] for k in known])
             at += len(features)
+            store.close()  # what is mapped counts as memory of this process
     return judge
 
 

@@ -38,6 +38,8 @@ class Provenance:
         versions: Library versions. For reading only.
         last_block: Block that the pass stopped after, so that arrays hold raw ``h[0..last_block]`` only; ``None`` for a
             whole pass.
+        remote_code: Whether Python code that came with the model ran. For reading only: it is loaded again only where
+            it is trusted again.
 
     Example:
         >>> a = Provenance("m", None, "f1", "float32", "sdpa", "none")
@@ -56,6 +58,7 @@ class Provenance:
     prompt: str = ""
     versions: tuple[tuple[str, str], ...] = ()
     last_block: int | None = None
+    remote_code: bool = False
 
     def covers(self, block: int) -> bool:
         """Whether the pass ran ``block``."""
@@ -85,7 +88,10 @@ class Provenance:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a JSON header."""
-        return {**asdict(self), "versions": dict(self.versions)}
+        known = {**asdict(self), "versions": dict(self.versions)}
+        if not self.remote_code:
+            del known["remote_code"]  # headers from before it was recorded say the same
+        return known
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -104,6 +110,7 @@ def provenance(lm: LanguageModel, *, last_block: int | None = None) -> Provenanc
         chat_template=lm.chat_template_hash,
         versions=versions(),
         last_block=last_block,
+        remote_code=lm.remote_code,
     )
 
 

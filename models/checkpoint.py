@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from .errors import InnerjudgeError
+from .remote_code import untrusted, wants_trust
 
 #: Name that stands for the small model that comes with the package.
 REFERENCE = "reference"
@@ -31,14 +32,16 @@ def source_of(name: str) -> str:
     return str(_REFERENCE_FOLDER) if name == REFERENCE else name
 
 
-def require_causal(source: str, name: str, revision: str | None) -> None:
+def require_causal(source: str, name: str, revision: str | None, *, trust: bool = False) -> None:
     """Raise unless ``source`` has a config that names a causal LM; nothing but the config is read."""
     if os.path.isdir(source) and not os.path.isfile(os.path.join(source, "config.json")):
         raise InnerjudgeError(f"given the folder {name!r} without config.json, expected a Hugging Face model folder")
     place = hub_options(source)
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision, **place)
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=trust, **place)
     except Exception as error:  # a config is anybody's file, and transformers has no one class for what is wrong in it
+        if not trust and wants_trust(error):
+            raise untrusted(name) from None
         if os.path.isdir(source):
             raise InnerjudgeError(
                 f"given the folder {name!r}, whose config.json cannot be read ({one_line(error)}), expected that of a "
@@ -62,14 +65,19 @@ def require_causal(source: str, name: str, revision: str | None) -> None:
         )
 
 
-def read_weights(source: str, name: str, revision: str | None, dtype: str, options: dict[str, Any]) -> PreTrainedModel:
+def read_weights(
+    source: str, name: str, revision: str | None, dtype: str, options: dict[str, Any], *, trust: bool = False
+) -> PreTrainedModel:
     """The model, complete: a checkpoint that lacks tensors is refused, as they would be random."""
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
-    required = {"revision": revision, "dtype": dtype, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    required: dict[str, Any] = {"revision": revision, "dtype": dtype, "trust_remote_code": trust}
+    required |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(source, **required, **(hub_options(source) | options))
     except Exception as error:  # as above: weights that do not fit their config fail in many ways
+        if not trust and wants_trust(error):
+            raise untrusted(name) from None
         raise InnerjudgeError(
             f"given {name!r}, expected a folder or hub model with weights (model.safetensors) that transformers "
             f"{transformers.__version__} can load: {one_line(error)}"
@@ -90,11 +98,15 @@ def read_weights(source: str, name: str, revision: str | None, dtype: str, optio
     return model  # type: ignore[no-any-return]
 
 
-def read_tokenizer(source: str, name: str, revision: str | None) -> PreTrainedTokenizerFast:
+def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedTokenizerFast:
     """The fast tokenizer, with a vocabulary: without its files transformers makes an empty one."""
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision, **hub_options(source))
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            source, revision=revision, trust_remote_code=trust, **hub_options(source)
+        )
     except Exception as error:  # as above
+        if not trust and wants_trust(error):
+            raise untrusted(name) from None
         raise InnerjudgeError(
             f"given {name!r} without a loadable tokenizer, expected tokenizer.json: {one_line(error)}"
         ) from None

@@ -18,6 +18,7 @@ from .errors import InnerjudgeError
 from .inputs import find_sides
 from .observation import input_device, probe_ids
 from .offloading import named_state, stored
+from .remote_code import is_remote, say_meaning
 from .sharding import gathered
 from .unwrapping import eagerly, unwrap
 
@@ -74,6 +75,11 @@ class LanguageModel:
         return str(self.model.config.get_text_config(decoder=True)._attn_implementation)
 
     @property
+    def remote_code(self) -> bool:
+        """Whether Python code that came with the model runs: its own class, config or tokenizer."""
+        return any(map(is_remote, (self.model, self.model.config, self.tokenizer)))
+
+    @property
     def pad_id(self) -> int:
         """A token to pad with; the attention mask alone says what is padding."""
         for candidate in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
@@ -123,6 +129,7 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     revision: str | None = None,
+    trust_remote_code: bool = False,
     blocks: str | None = None,
     final_norm: str | None = None,
     unembedding: str | None = None,
@@ -135,13 +142,17 @@ def load(
         device: ``"auto"`` (CUDA if there is one, else the CPU) or a torch device such as ``"cuda:1"``.
         dtype: ``"auto"`` (as stored), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         revision: Branch, tag or commit on the hub.
+        trust_remote_code: Run the Python files that come with the model, with your rights: they can read, change and
+            send whatever you can. A model that transformers does not know by itself needs it. A warning says so, and
+            provenances record whether such code ran.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
         unembedding: Module path of the map to the vocabulary, likewise.
         **options: Passed to ``from_pretrained``, such as ``device_map="auto"`` or ``attn_implementation="eager"``.
 
     Raises:
-        InnerjudgeError: If there are no weights, no network, no causal LM, no fast tokenizer, or an unknown anatomy.
+        InnerjudgeError: If there are no weights, no network, no causal LM, no fast tokenizer, an unknown anatomy, or
+            code of the model's own that was not to be run.
 
     Example:
         >>> lm = load("reference")
@@ -149,8 +160,10 @@ def load(
         True
     """
     source = source_of(name)
-    require_causal(source, name, revision)
-    model = read_weights(source, name, revision, dtype, options)
+    if trust_remote_code:
+        say_meaning(name)
+    require_causal(source, name, revision, trust=trust_remote_code)
+    model = read_weights(source, name, revision, dtype, options, trust=trust_remote_code)
     if "device_map" not in options:
         target = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         try:
@@ -160,7 +173,7 @@ def load(
                 f"given the device {device!r}, expected one of this machine's: {one_line(error)}"
             ) from None
     model.eval()
-    tokenizer = read_tokenizer(source, name, revision)
+    tokenizer = read_tokenizer(source, name, revision, trust=trust_remote_code)
     names = {"blocks": blocks, "final_norm": final_norm, "unembedding": unembedding}
     return LanguageModel(name, revision, model, tokenizer, find_anatomy(model, **names))
 

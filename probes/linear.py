@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -63,6 +63,50 @@ class Linear(LearningJudge):
             self.row_ = self._told(features)
         self._learn(self._vectors(part, self.row_), values, part.groups)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
+        """Learn what :meth:`fit` on all items at once would, of which only the vectors of one row are kept.
+
+        Args:
+            parts: Items and their labels, part by part, read once.
+
+        Raises:
+            InnerjudgeError: As :meth:`fit`; and if ``row`` is to be chosen, for which all rows are needed.
+
+        Example:
+            >>> from innerjudge.extraction import Features, Provenance
+            >>> states = np.array([[[3.0]], [[1.0]], [[-1.0]], [[-3.0]]], np.float32)
+            >>> f = Features(ids=tuple("abcd"), groups=tuple("pqpq"), provenance=Provenance("m", None, "f", "", "", ""),
+            ...              arrays={"hidden/score": states})
+            >>> right = np.array([True, True, False, False])
+            >>> how = dict(positions=["score"], combine="concat")
+            >>> parts = DifferenceOfMeans(**how).fit_parts((f.take([k]), right[[k]]) for k in range(4))
+            >>> bool(parts.coef_ == DifferenceOfMeans(**how).fit(f, right).coef_)
+            True
+        """
+        kept: list[Floats] = []
+        labels: list[npt.NDArray[Any]] = []
+        groups: list[str] = []
+        excluded, row, known = 0, 0, None
+        for features, given in parts:
+            if known is not None:
+                known.require(features.provenance, type(self).__name__)
+            known, row = features.provenance, self._told(features)
+            part, values, left_out = self._training(features, given, some=False)
+            excluded += left_out
+            if len(part):
+                kept.append(self._vectors(part, row))
+                labels.append(values)
+                groups += part.groups
+        if not kept:
+            raise InnerjudgeError(
+                f"{type(self).__name__}: given {excluded} training items of which none can be read, expected at least "
+                "two: check the data or the readouts"
+            )
+        self.row_ = row
+        self._learn(np.concatenate(kept), np.concatenate(labels), tuple(groups))
+        self.n_excluded_, self.provenance_ = excluded, known
         return self
 
     def _told(self, features: Features) -> int:

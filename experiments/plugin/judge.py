@@ -86,6 +86,7 @@ class Judge(CrossEncoderFace):
         device: str = "auto",
         dtype: str = "auto",
         revision: str | None = None,
+        trust_remote_code: bool = False,
     ) -> Self:
         """Load a judge and its model.
 
@@ -98,6 +99,7 @@ class Judge(CrossEncoderFace):
             device: Where the model runs, as in :func:`~innerjudge.load`.
             dtype: Of the model; ``"auto"`` is the one that the judge was fitted on, and others are refused.
             revision: Branch, tag or commit of the *judge* on the hub; that of the model is recorded in it.
+            trust_remote_code: Of the model, as in :func:`~innerjudge.load`; what it was fitted with does not count.
 
         Raises:
             InnerjudgeError: If there is no such judge, its files are damaged, or the model is gone or another.
@@ -118,7 +120,7 @@ class Judge(CrossEncoderFace):
                     f"given {str(folder_or_hub_name)!r}, which does not say its model, expected one that Judge.save or "
                     "`innerjudge fit` wrote: pass the model as lm (on the command line: --model)"
                 )
-            lm = shared_model(judge.provenance_, device=device, dtype=dtype)
+            lm = shared_model(judge.provenance_, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
         kind = made.kind or kind or kind_of_judge(judge)
         passes = Passes(
             scale=made.scale if made.kind else scale_of(judge, kind),

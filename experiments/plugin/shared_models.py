@@ -20,19 +20,22 @@ _turns: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
 _making_turns = threading.Lock()
 
 
-def shared_model(made_with: Provenance, *, device: str = "auto", dtype: str = "auto") -> LanguageModel:
+def shared_model(
+    made_with: Provenance, *, device: str = "auto", dtype: str = "auto", trust_remote_code: bool = False
+) -> LanguageModel:
     """The model behind a provenance, loaded once: it stays in memory as long as something holds it.
 
     Args:
         made_with: Names the model and its revision, dtype and attention kernel.
         device: As in :func:`~innerjudge.load`.
         dtype: ``"auto"`` is that of the provenance.
+        trust_remote_code: As in :func:`~innerjudge.load`.
 
     Raises:
         InnerjudgeError: If the model cannot be loaded from where it was then.
     """
     wanted = dtype if dtype != "auto" or made_with.dtype not in _DTYPES else made_with.dtype
-    key = (made_with.model, made_with.revision, made_with.attention, device, wanted)
+    key = (made_with.model, made_with.revision, made_with.attention, device, wanted, str(trust_remote_code))
     with _loading:  # a second thread that wants it waits for the first, and does not load it again
         found = _loaded.get(key)
         if found is None:
@@ -42,6 +45,7 @@ def shared_model(made_with: Provenance, *, device: str = "auto", dtype: str = "a
                     device=device,
                     dtype=wanted,
                     revision=made_with.revision,
+                    trust_remote_code=trust_remote_code,
                     attn_implementation=made_with.attention,
                 )
             except InnerjudgeError as error:

@@ -1,158 +1,99 @@
-"""The same extraction on a Ray cluster: Ray Data feeds a pool of actors that hold one model each and write shards.
-
-Ray schedules, retries what a lost worker had in hand, and holds back what the pool cannot take yet. A shard is written
-whole or not at all and is the same whoever writes it, so that one written twice does no harm.
-"""
+"""The same extraction on a Ray cluster, from one process that hands out numbers of shards."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
+
+import typer
 
 from ...extraction.store import FeatureStore
-from ...extraction.store.header import StoreHeader
 from ...extraction.store.lock import locked
-from ...extraction.store.place import place
+from ...extraction.store.place import LocalPlace, place
 from ...models.errors import InnerjudgeError
-from ..cli_model import load_quietly
-from ..datasets import Dataset
-from ..jobs import Job, claim, inside
-from ..jsonl import parse_item
+from ..counted import are_in, counted
+from ..jobs import HEADER, ITEMS, Job, claim, pointwise
 from ..outputs import writing
 from ..passes import Passes
 from ..progress import silent
+from .disk import disk_of, require_room
+from .extract import forget
 from .log import log, whole
-from .meter import Meter
+from .source import Source
 from .summary import Speed, summary
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from ...models.loading import LanguageModel
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Where to run, and on how much of it.
-
-    Args:
-        address: Of a Ray cluster (``"auto"``, ``"ray://host:10001"``); ``"local"`` starts one on this machine.
-        workers: Actors, each with a model of its own.
-        gpus: GPUs for each of them; a fraction puts several on one.
-    """
-
-    address: str = "local"
-    workers: int = 1
-    gpus: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What :func:`innerjudge.load` is given on each worker."""
-
-    name: str
-    device: str = "auto"
-    dtype: str = "auto"
-    revision: str | None = None
-    modules: Mapping[str, str] = field(default_factory=dict)
-
-    def load(self) -> LanguageModel:
-        """The model, on a worker."""
-        return load_quietly(self.name, self.device, self.dtype, self.revision, self.modules)
-
-    def provenance(self) -> dict[str, Any]:
-        """Identity of the model, as a worker sees it."""
-        from ...extraction.provenance import provenance
-
-        return provenance(self.load()).to_json()
-
-
-class Reader:
-    """An actor of the pool: a model, and where its features go."""
-
-    def __init__(self, model: Model, passes: Passes, out: str, header: StoreHeader) -> None:
-        self.lm = model.load()
-        self.passes, self.out, self.header = passes, out, header
-
-    def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, list[Any]]:
-        """Read the items of one shard and write it."""
-        from ..views import read
-
-        (inner,), (number,), (lines,) = batch["inner"], batch["number"], batch["lines"]
-        items = [parse_item(line, f"shard {number}") for line in bytes(lines).splitlines()]
-        with Meter(self.lm) as meter:
-            features = read(self.lm, items, self.passes)
-        FeatureStore(place(inside(place(self.out), str(inner))), self.header).write(int(number), features)
-        return {"items": [len(items)], "tokens": [meter.tokens]}
+from .workers import Cluster, Model, Reader, pipeline
 
 
 def extract_on_ray(
-    model: Model, data: Dataset, out: str, *, job: dict[str, Any], passes: Passes, cluster: Cluster
+    model: Model, source: Source, out: str, *, job: dict[str, Any], passes: Passes, cluster: Cluster, yes: bool = False
 ) -> str:
     """Features of a data set into the store ``out``, equal to what one process writes; goes on where it stopped.
 
+    The items are written into ``out`` first, one after another: by this process, or, where they are sampled from the
+    model, by a worker. From there each worker reads its own. Parsing and tokenising belong to the actor's stage: what
+    an item is asked depends on the judges and on the model, so that the tokens of an item (several prompts, with
+    positions, labels and reasons) are larger than its text, and would have to travel.
+
     Args:
         model: What each worker loads.
-        data: The data set.
+        source: The data set.
         out: A folder that all workers see, or a URI.
         job: What identifies the run, as in :func:`.extract.extract_job`.
         passes: How the model is run.
         cluster: Where.
+        yes: Fill the disk unasked.
 
     Raises:
-        InnerjudgeError: If Ray is not installed, the data must be sampled from the model, or as in a plain extraction.
+        InnerjudgeError: If Ray is not installed, or as in a plain extraction.
     """
-    if data.problems:
-        raise InnerjudgeError(
-            "given builtin:solve with --ray, whose traces are sampled first, expected items: extract it without --ray"
-        )
-    at = place(out)
+    at, quiet = place(out), replace(passes, steps=silent)
+    new, existed = at.size(HEADER) is None, isinstance(at, LocalPlace) and at.folder.is_dir()
     with _connected(cluster) as ray, writing(out), locked(at):
-        resources = {"num_cpus": 1, "num_gpus": cluster.gpus}
-        known = ray.get(ray.remote(**resources)(Model.provenance).remote(model))
-        held = claim(at, job | {"provenance": known}, lambda: data.items)
-        lacking = [(inner, k) for inner in held.stores for k in held.store(inner).missing()]
-        if not lacking:
-            return f"{at} is complete already: {len(held.items)} items."
-        header = held.store_header()
-        items = sum(stop - start for start, stop in (header.span(k) for _, k in lacking))
+
+        def on_a_worker(work: Callable[..., Any], *given: Any) -> Any:
+            return ray.get(ray.remote(**cluster.resources)(work).remote(*given))
+
+        sampled = source.sampled and at.size(ITEMS) is None
+        known = on_a_worker(Model.prepare, model, str(at) if sampled else None, job, quiet)
+        held = claim(at, job | {"provenance": known}, lambda: pointwise(source.open()).items)
+        lacking = {inner: held.store(inner).missing() for inner in held.stores}
+        if not any(lacking.values()):
+            return f"{at} is complete already: {counted(len(held.items), 'item')}."
+        if not yes and disk_of(str(at)) is not None:
+            size = on_a_worker(Model.size, model, str(at), held.header, lacking, quiet)
+            try:
+                require_room(size, str(at))
+            except (InnerjudgeError, typer.Abort):
+                if new and isinstance(at, LocalPlace):
+                    forget(at, keep_folder=existed)
+                raise
+        tasks, items = _tasks(held, lacking)
         advance = whole(passes.steps, items)("reading on the cluster", items)
         started, tokens = time.perf_counter(), 0
-        pool = ray.data.ActorPoolStrategy(size=cluster.workers)
-        rows = ray.data.from_items(_shards(held, lacking), override_num_blocks=len(lacking)).map_batches(
-            Reader,
-            fn_constructor_args=(model, replace(passes, steps=silent), str(at), header),
-            batch_size=1,
-            compute=pool,
-            **resources,
-        )
-        for row in rows.iter_rows():
+        given = (model, quiet, str(at), held.store_header())
+        for row in pipeline(ray, tasks, str(at), Reader, given, cluster).iter_rows():
             advance(int(row["items"]))
             tokens += int(row["tokens"])
         speed = Speed(items=items, tokens=tokens, seconds=time.perf_counter() - started)
         for line in summary(FeatureStore.open(out), speed):
             log.info(line)
-    return f"{len(held.items)} items are in {at}."
+    return are_in(len(held.items), "item", at)
 
 
-def _shards(job: Job, lacking: list[tuple[str, int]]) -> list[dict[str, Any]]:
-    """What the pool is fed with: the items of each missing shard, as lines."""
-    from ..jsonl import jsonl_lines
-    from ..kinds import item_to_row
-
-    header, stores = job.store_header(), job.stores
-    return [
-        {
-            "inner": inner,
-            "number": number,
-            "lines": b"".join(jsonl_lines(map(item_to_row, stores[inner][slice(*header.span(number))]), "items")),
-        }
-        for inner, number in lacking
-    ]
+def _tasks(job: Job, lacking: dict[str, list[int]]) -> tuple[list[dict[str, Any]], int]:
+    """What the pipeline is fed with, where the items of each missing shard lie; and their number."""
+    tasks, items = [], 0
+    for inner, numbers in lacking.items():
+        for number in numbers:
+            start, stop = job.store_header().span(number)
+            first, last = job.stores[inner].span(start, stop)
+            tasks.append({"inner": inner, "number": number, "first": first, "last": last})
+            items += stop - start
+    return tasks, items
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
+
+import typer
 
 from ...extraction.features import Features
 from ...extraction.provenance import provenance
@@ -18,13 +19,14 @@ from ...extraction.store.place import LocalPlace, Place, place
 from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...models.loading import LanguageModel
-from ..jobs import HEADER, ITEMS, Job, claim, inside
+from ..counted import are_in, counted
+from ..jobs import HEADER, Job, claim, inside
 from ..outputs import writing
 from ..passes import Passes
 from ..views import read
+from .disk import bytes_to_come, disk_of, require_room
 from .filling import fill
 from .interrupt import Interrupt
-from .item_lines import ItemLines
 from .log import log, whole
 from .meter import Meter
 from .ranks import Ranks
@@ -39,6 +41,7 @@ def extract_job(
     job: dict[str, Any],
     passes: Passes,
     ranks: Ranks | None = None,
+    yes: bool = False,
 ) -> str:
     """Features of a data set into the folder ``out``; a killed run goes on where it stopped.
 
@@ -51,13 +54,15 @@ def extract_job(
             the store; a folder begun by another job is refused.
         passes: How the model is run.
         ranks: The processes that do it together.
+        yes: Fill the disk unasked.
 
     Returns:
         What was done, in one sentence.
 
     Raises:
         InnerjudgeError: If the folder is another job's, is written by another run, or cannot be written, or the items
-            cannot be read.
+            cannot be read, or the disk has no room and there is no terminal to ask on.
+        typer.Abort: If it was asked, and the answer was no.
         KeyboardInterrupt: If the run was asked to stop; the shard at hand is written by then.
     """
     ranks = ranks or Ranks()
@@ -67,10 +72,10 @@ def extract_job(
     existed = isinstance(at, LocalPlace) and at.folder.is_dir()
     with writing(out), Interrupt() as interrupt, locked(at) if ranks.first else nullcontext():
         try:
-            return _filled(lm, get_items, at, job, passes, ranks, interrupt)
-        except InnerjudgeError:
+            return _filled(lm, get_items, at, job, passes, ranks, interrupt, yes)
+        except (InnerjudgeError, typer.Abort):
             if new and ranks.first and isinstance(at, LocalPlace):
-                _forget(at, keep_folder=existed)  # bad input fails the same way again: leave nothing behind
+                forget(at, keep_folder=existed)  # it would fail the same way again: leave nothing behind
             raise
 
 
@@ -82,18 +87,22 @@ def _filled(
     passes: Passes,
     ranks: Ranks,
     interrupt: Interrupt,
+    yes: bool,
 ) -> str:
     def prepare() -> dict[str, list[int]]:
         job = claim(at, header, get_items)
-        return {inner: job.store(inner).missing() for inner in job.stores}
+        lacking = {inner: job.store(inner).missing() for inner in job.stores}
+        if any(lacking.values()) and not yes and disk_of(str(at)) is not None:
+            require_room(bytes_to_come(lm, job, lacking, passes), str(at))
+        return lacking
 
     lacking: dict[str, list[int]] = ranks.told(prepare)
-    job = Job(at, ItemLines(at.local(ITEMS)), json.loads(json.dumps(header)))
+    job = Job.begun(at, header)
     stores = {inner: FeatureStore(place(inside(at, inner)), job.store_header()) for inner in lacking}
     spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
     mine = sum(stop - start for start, stop in spans)
     if not any(lacking.values()):
-        return f"{at} is complete already: {len(job.items)} items."
+        return f"{at} is complete already: {counted(len(job.items), 'item')}."
     total = sum(store.header.shards for store in stores.values())
     left = sum(map(len, lacking.values()))
     if left < total:
@@ -114,10 +123,10 @@ def _filled(
         speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds, floor=floor)
         for line in summary(FeatureStore.open(str(at)), speed):
             log.info(line)
-    return f"{len(job.items)} items are in {at}."
+    return are_in(len(job.items), "item", at)
 
 
-def _forget(at: LocalPlace, *, keep_folder: bool) -> None:
+def forget(at: LocalPlace, *, keep_folder: bool) -> None:
     """Remove a folder that this run began, unless a shard is in it."""
     if list(at.folder.glob("**/shards/*")):
         return

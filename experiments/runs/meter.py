@@ -68,8 +68,9 @@ class Meter(AbstractContextManager["Meter"]):
 
     def _count(self, _module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
         self.tokens += _tokens(kwargs)
-        if kwargs.get("past_key_values") is not None or "input_ids" not in kwargs:
-            return  # a step of generation: it cannot be passed again on its own
+        past = kwargs.get("past_key_values")
+        if (past is not None and past.get_seq_length()) or "input_ids" not in kwargs:
+            return  # it goes on from an earlier pass: it cannot be passed again on its own
         if self._seen % self._step == 0:
             self._batches.append({k: v for k, v in kwargs.items() if isinstance(v, torch.Tensor | bool)})
             if len(self._batches) > _KEPT:

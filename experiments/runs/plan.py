@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from ...extraction.features import Features
-from ...extraction.store.precision import DTYPES, stored_type
-from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...models.loading import LanguageModel
 from ..passes import Passes
 from ..views import read
+from .disk import stored_bytes
 from .meter import Meter
 from .summary import reasons_of
 
@@ -59,10 +56,7 @@ class Plan:
             >>> plan.size("hidden/score", "bfloat16"), plan.size("hidden/score", "int8"), plan.size("labels", "int8")
             (6000, 3120, 40)
         """
-        kind = stored_type(name, dtype)
-        numbers = int(np.prod(self.shapes[name]))
-        scales = 4 * numbers // self.shapes[name][-1] if kind == "int8" else 0
-        return self.items * (DTYPES[kind].itemsize * numbers + scales)
+        return self.items * stored_bytes(name, self.shapes[name], dtype)
 
     def total(self, dtype: str) -> int:
         """Bytes of the whole store."""
@@ -97,45 +91,6 @@ def make_plan(lm: LanguageModel, items: Sequence[Item], passes: Passes, *, seed:
         gpu_memory=int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0,
         unscored=reasons_of(_reasons(found)),
     )
-
-
-def free_bytes(out: str) -> int | None:
-    """Bytes that are free where a store would be written; ``None`` where nobody can say (an object store)."""
-    if "://" in out:
-        return None
-    there = Path(out).absolute()
-    while not there.exists():
-        there = there.parent
-    return shutil.disk_usage(there).free
-
-
-def require_space(plan: Plan, out: str, dtype: str) -> None:
-    """Refuse to fill a disk.
-
-    Raises:
-        InnerjudgeError: Names what is needed and what is free.
-    """
-    free = free_bytes(out)
-    if free is not None and plan.total(dtype) > free:
-        raise InnerjudgeError(
-            f"given --out {out} with {told(free)} free for a store of {told(plan.total(dtype))}, expected room for it: "
-            f"choose another place, a narrower --store-dtype (of {', '.join(DTYPES)}), or --limit"
-        )
-
-
-def told(size: int) -> str:
-    """Bytes in words.
-
-    Example:
-        >>> told(1536), told(12)
-        ('1.5 kB', '12 B')
-    """
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
 
 
 def _reasons(features: Features) -> list[dict[str, str]]:

@@ -57,7 +57,14 @@ def measure(study: Path, out: Path) -> None:
     claim(out, spec)
     started = time.process_time()
     model = spec.model
-    lm = load(model.name, device=model.device, dtype=model.dtype, revision=model.revision, **model.modules)
+    lm = load(
+        model.name,
+        device=model.device,
+        dtype=model.dtype,
+        revision=model.revision,
+        trust_remote_code=model.trust_remote_code,
+        **model.modules,
+    )
     clock = Clock(lm)
     command = f"python -m innerjudge.experiments.study.overhead {study.name} {out.name}"
     run = StudyRun(study=spec, lm=lm, folder=out / "kept", command=command)

@@ -165,7 +165,14 @@ class StudyRun:
 
     def _in_bfloat16(self) -> LanguageModel:
         spec = self.study.model
-        return load(spec.name, device=spec.device, dtype="bfloat16", revision=spec.revision, **spec.modules)
+        return load(
+            spec.name,
+            device=spec.device,
+            dtype="bfloat16",
+            revision=spec.revision,
+            trust_remote_code=spec.trust_remote_code,
+            **spec.modules,
+        )
 
     def _across(self, every: Sequence[Judged], lenses: Sequence[Lens]) -> tuple[Section, ...]:
         if not self.study.audits.transfer or len(every) < 2:

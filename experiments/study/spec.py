@@ -26,6 +26,7 @@ class ModelSpec(_Part):
 
     name: str = "reference"
     revision: str | None = None
+    trust_remote_code: bool = False
     device: str = "auto"
     dtype: str = "auto"
     modules: dict[Literal["blocks", "final_norm", "unembedding"], str] = {}

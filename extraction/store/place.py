@@ -123,11 +123,14 @@ class LocalPlace:
             path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
-        path = self.folder / checked(name)
-        if path.is_symlink() or path.parent.is_symlink() or not path.resolve().is_relative_to(self.folder.resolve()):
-            raise InnerjudgeError(
-                f"given {str(path)!r}, a link that leads out of its folder, expected a file in it: put the file there"
-            )
+        path = self.folder
+        for part in checked(name).split("/"):  # no part leads upwards, so that only a link could lead out
+            path /= part
+            if path.is_symlink():
+                raise InnerjudgeError(
+                    f"given {str(path)!r}, a link that leads out of its folder, expected a file in it: put the file "
+                    "there"
+                )
         return path
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -91,6 +93,23 @@ def decode(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
     """The numbers of a readout in fp32; a view of what is stored where that is fp32 already."""
     values = tensors[name].float()
     return values * tensors[name + SCALE] if name + SCALE in tensors else values
+
+
+def decode_file(raw: npt.NDArray[Any], scale: npt.NDArray[Any] | None = None) -> Array:
+    """:func:`decode` for numbers as numpy holds them: bfloat16 as their 16 bits, which it has no type for.
+
+    Example:
+        >>> decode_file(np.array([0x3F80], np.uint16)), decode_file(np.array([[2]], np.int8), np.array([[0.5]]))
+        (array([1.], dtype=float32), array([[1.]], dtype=float32))
+    """
+    if raw.dtype == np.float32:
+        return raw
+    own = raw if raw.flags.writeable else raw.copy()  # torch takes no memory that cannot be written to
+    tensor = (
+        torch.from_numpy(own.view(np.int16)).view(torch.bfloat16) if own.dtype == np.uint16 else torch.from_numpy(own)
+    )
+    values = tensor.float().numpy()
+    return values if scale is None else np.multiply(values, scale, dtype=np.float32)
 
 
 def _rounding(exact: Tensor, stored: Tensor) -> Rounding:

@@ -25,6 +25,9 @@ from .shard import OpenShard, shard_name
 #: Shards that are mapped at once: address space, not memory.
 _OPEN = 128
 
+#: Shards that the disk is asked for before they are read.
+_AHEAD = 16
+
 #: Where the items of one shard go in the answer, and where they stand in the shard.
 _Span = tuple[int, Any, Any]
 
@@ -107,12 +110,19 @@ class StoreReading:
         count = len(self) if wanted is None else len(wanted)
         ragged = any(entry.shapes[name][-1] != shape[-1] for entry in self.entries.values()) and len(shape) > 1
         out = (np.zeros if ragged else np.empty)((count, *shape[2 if layer is not None else 1 :]), np.float32)
-        for number, into, inside in self._by_shard(wanted):
-            values = self._shard(number).read(name, inside, layer)
+        spans = list(self._by_shard(wanted))
+        for at, (number, into, inside) in enumerate(spans):
+            if wanted is None and at % _AHEAD == 0:
+                for later, _, _ in spans[at + 1 : at + 1 + _AHEAD]:
+                    self._shard(later).expect(name, layer)
+            shard = self._shard(number)
             if ragged:
+                values = shard.read(name, inside, layer)
                 out[into, ..., : values.shape[-1]] = values
+            elif isinstance(into, slice):
+                shard.read(name, inside, layer, out[into])
             else:
-                out[into] = values
+                out[into] = shard.read(name, inside, layer)
         return out
 
     def features(self, names: Sequence[str] | None = None, rows: npt.ArrayLike | None = None) -> Features:

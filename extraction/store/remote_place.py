@@ -50,6 +50,12 @@ class RemotePlace:
         with self._system.open_input_stream(self._path(name)) as file:
             return bytes(file.read())
 
+    def range(self, name: str, start: int, stop: int) -> bytes:
+        """See :func:`.ranges.read_range`."""
+        with self._system.open_input_file(self._path(name)) as file:
+            file.seek(min(start, file.size()))
+            return bytes(file.read(stop - start))
+
     def size(self, name: str) -> int | None:
         """See :class:`Place`."""
         (info,) = self._system.get_file_info([self._path(name)])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -18,10 +17,8 @@ from ..arrays import Array
 from ..features import Features
 from .index import Entry
 from .place import Place
-from .precision import SCALE, Rounding, decode, encode
-
-#: Bytes of a safetensors header: it names a few tensors.
-_HEADER_LIMIT = 1 << 20
+from .precision import SCALE, Rounding, decode_file, encode
+from .tensor_file import TensorFile
 
 #: Bytes hashed at a time.
 _BLOCK = 1 << 22
@@ -68,7 +65,7 @@ def damage(place: Place, entry: Entry, *, checksum: bool) -> str | None:
 
 
 class OpenShard:
-    """A shard mapped into memory: only what is asked for is read from the disk.
+    """A shard that is open: only what is asked for is read from the disk.
 
     Raises:
         InnerjudgeError: If the file is not what its entry in the index says; the message names it.
@@ -76,33 +73,54 @@ class OpenShard:
 
     def __init__(self, path: Path, entry: Entry) -> None:
         self.path, self.entry = path, entry
-        try:
-            with path.open("rb") as file:
-                first = file.read(8)
-            if len(first) < 8 or struct.unpack("<Q", first)[0] > _HEADER_LIMIT:
-                raise ValueError("its header is cut off or too long")
-            self._file = cast(Any, safe_open(path, framework="pt"))
-            self._names = set(self._file.keys())
+        with self._refusing():
+            self._file = TensorFile(path)
             for name, shape in entry.shapes.items():
-                held = tuple(self._file.get_slice(name).get_shape())
+                held = self._file.pieces[name].shape
                 if held != _shape_layers_first(shape):
                     raise ValueError(f"{name} of shape {held} where the index says {shape}")
-        except (OSError, ValueError, TypeError, OverflowError, SafetensorError) as error:
-            raise InnerjudgeError(
-                f"given {path}, which is damaged ({type(error).__name__}: {error}), expected what `innerjudge extract` "
-                "wrote: run it again, it makes up for the shard"
-            ) from error
 
-    def read(self, name: str, rows: Any = slice(None), layer: int | None = None) -> Array:
-        """Numbers of a readout, ``[rows, ...]`` or, at one layer, ``[rows, ...]`` without the layers' axis."""
-        parts = {part: self._file.get_tensor(part) for part in (name, name + SCALE) if part in self._names}
-        index = torch.from_numpy(rows) if isinstance(rows, np.ndarray) else rows
-        if len(self.entry.shapes[name]) < 3:
-            return np.asarray(decode(name, {part: tensor[index] for part, tensor in parts.items()}).numpy())
+    def read(self, name: str, rows: Any = slice(None), layer: int | None = None, out: Array | None = None) -> Array:
+        """Numbers of a readout, ``[rows, ...]`` or, at one layer, ``[rows, ...]`` without the layers' axis.
+
+        Args:
+            name: Of the readout.
+            rows: A slice of the shard's items, or a list of them.
+            layer: Row of the states; ``None`` for all.
+            out: Where to put them, of their shape; a new array if not given.
+        """
+        pieces = [self._file.pieces[part] for part in (name, name + SCALE) if part in self._file.pieces]
         if layer is not None:
-            return np.asarray(decode(name, {part: tensor[layer][index] for part, tensor in parts.items()}).numpy())
-        found = decode(name, {part: tensor[:, index] for part, tensor in parts.items()})
-        return np.asarray(found.movedim(0, 1).numpy())
+            pieces = [piece.row(layer) for piece in pieces]
+        with self._refusing():
+            if layer is None and len(self.entry.shapes[name]) > 2:  # the file has the layers first
+                values = np.moveaxis(decode_file(*(self._file.view(piece)[:, rows] for piece in pieces)), 0, 1)
+            elif not isinstance(rows, slice) or rows.step not in (None, 1):
+                values = decode_file(*(self._file.view(piece)[rows] for piece in pieces))
+            else:
+                pieces = [piece.span(*rows.indices(self.entry.rows)[:2]) for piece in pieces]
+                if out is not None and pieces[0].kind == "F32" and out.flags.c_contiguous:
+                    return self._file.read(pieces[0], out)
+                values = decode_file(*map(self._file.read, pieces))
+        if out is None:
+            return values
+        out[...] = values
+        return out
+
+    def expect(self, name: str, layer: int | None) -> None:
+        """Have the disk begin to read a readout, at one layer or all of it."""
+        piece = self._file.pieces[name]
+        self._file.expect(piece if layer is None else piece.row(layer))
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise InnerjudgeError(
+                f"given {self.path}, which is damaged ({type(error).__name__}: {error}), expected what `innerjudge "
+                "extract` wrote: run it again, it makes up for the shard"
+            ) from error
 
 
 def _layers_first(array: Array) -> Array:

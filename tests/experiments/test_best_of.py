@@ -14,7 +14,7 @@ from innerjudge.experiments import sample_job as jobs
 from innerjudge.experiments import saved
 from innerjudge.experiments.best_of import candidates_of, rejecting, sample_and_judge
 from innerjudge.experiments.jsonl import read_items
-from innerjudge.experiments.passes import Passes
+from innerjudge.experiments.plugin.judge import Judge
 from innerjudge.experiments.sample_job import Sampling, load_questions, sample_job
 from innerjudge.experiments.sampling import sample_traces
 from innerjudge.experiments.saved import Made
@@ -138,8 +138,8 @@ def test_a_job_is_resumed_and_ends_with_the_same_file(
 ) -> None:
     monkeypatch.setattr(jobs, "PART", 4)  # two questions of two answers at a time
     questions = load_questions("builtin:solve", limit=5)
-    how: dict[str, Any] = {"sampling": Sampling(n=2, max_new_tokens=80), "passes": Passes()}
-    job = (reference, questions, fitted["clue"], "clue")
+    how: dict[str, Any] = {"sampling": Sampling(n=2, max_new_tokens=80)}
+    job = (Judge(fitted["clue"], reference, kind="trace", name="clue"), questions)
     assert sample_job(*job, tmp_path / "whole.jsonl", **how).startswith("10 answers to 5 questions")
     out, calls = tmp_path / "killed.jsonl", list[int]()
 
@@ -156,7 +156,7 @@ def test_a_job_is_resumed_and_ends_with_the_same_file(
     with part.open("a", encoding="utf-8") as file:
         file.write('{"cut sh')
     with pytest.raises(InnerjudgeError, match="begun by another job"):
-        sample_job(*job, out, sampling=Sampling(n=2, max_new_tokens=80, seed=1), passes=Passes())
+        sample_job(*job, out, sampling=Sampling(n=2, max_new_tokens=80, seed=1))
     calls[:] = [0] * 3
     assert sample_job(*job, out, **how).startswith("10 answers")
     assert calls[3:] == [1], "two bits were there already"
@@ -164,7 +164,7 @@ def test_a_job_is_resumed_and_ends_with_the_same_file(
     assert not part.exists()
     assert "complete already" in sample_job(*job, out, **how)
     with pytest.raises(InnerjudgeError, match="holds something else"):
-        sample_job(*job, out, sampling=Sampling(n=2, max_new_tokens=80, seed=1), passes=Passes())
+        sample_job(*job, out, sampling=Sampling(n=2, max_new_tokens=80, seed=1))
     traces = read_items(out)
     assert {isinstance(trace, Trace) and trace.correct in (True, False) for trace in traces} == {True}
 
@@ -208,15 +208,19 @@ def test_the_command(
     assert cli("score", "--judge", tmp_path / "judge", "--data", out, "--out", verdicts).code == 0
     for row, line in zip(rows, verdicts.read_text(encoding="utf-8").splitlines(), strict=True):
         assert json.loads(line)["score"] == pytest.approx(row["score"], abs=1e-4)
+    named = cli("sample", *how, "--model", "reference", "--out", tmp_path / "named.jsonl")
+    assert named.code == 0
+    assert (tmp_path / "named.jsonl").read_bytes() == out.read_bytes(), "the judge's own model is the same"
     saved.save(fitted["lager"], Made("lager", "rating", (1, 5)), tmp_path / "ratings")
     for more, reason in (
         (
             ("--judge", tmp_path / "ratings", "--data", "builtin:solve"),
             "expected one for traces",
         ),
-        (("--judge", tmp_path / "none", "--data", "builtin:solve"), "expected a folder with judge.json"),
+        (("--judge", tmp_path / "none", "--data", "builtin:solve"), "expected a folder that `innerjudge fit`"),
         (("--judge", tmp_path / "judge", "--data", "nothing"), "check the path"),
         (("--judge", tmp_path / "judge", "--data", "builtin:choose"), "expected questions"),
+        (("--judge", tmp_path / "judge", "--data", "builtin:solve", "--revision", "x"), "without --model"),
     ):
         said = cli("sample", *more, "--out", tmp_path / "x.jsonl")
         assert said.code == 2

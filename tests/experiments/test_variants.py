@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from innerjudge.experiments.variants import permuted, responses
+from innerjudge.experiments.variants import Responses, permuted
 from innerjudge.models.items import Choice, Pair
 
 
@@ -29,7 +29,7 @@ def test_permuted_options_carry_their_answer() -> None:
 
 def test_responses_are_items_of_one_question() -> None:
     pair = Pair(pair_id="p", prompt="?", response_a="x", response_b="y", preference="b")
-    first, second = responses([pair])
+    first, second = Responses([pair])
     assert [(r.id, r.group, r.response, r.prompt) for r in (first, second)] == [
         ("p/a", "p", "x", "?"),
         ("p/b", "p", "y", "?"),

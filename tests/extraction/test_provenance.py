@@ -43,7 +43,7 @@ def test_each_binding_field_is_refused_by_name(origin: Provenance, field: str) -
 def test_names_and_versions_do_not_bind(origin: Provenance) -> None:
     moved = replace(origin, model="elsewhere", revision="main", versions=(("torch", "99"),))
     origin.require(moved, "scoring")
-    assert {f.name for f in fields(origin)} == {*BINDING, "model", "revision", "versions"}
+    assert {f.name for f in fields(origin)} == {*BINDING, "model", "revision", "versions", "remote_code"}
 
 
 def test_the_same_model_in_two_folders_agrees(tiny: Tiny, tmp_path: Path) -> None:

@@ -209,6 +209,21 @@ def test_spread_over_memory_and_disk(tiny: Tiny, items: Any, tmp_path: Path) -> 
     assert lm.fingerprint == plain.fingerprint
 
 
+def test_as_much_as_memory_holds_and_the_rest_on_disk(tiny: Tiny, items: Any, tmp_path: Path) -> None:
+    """``device_map="auto"``, as for a model larger than a GPU: accelerate says what goes where."""
+    plain = tiny("llama")
+    plain.model.save_pretrained(tmp_path / "model")
+    plain.tokenizer.save_pretrained(tmp_path / "model")
+    size = sum(weight.numel() * weight.element_size() for weight in plain.model.parameters())
+    how: Any = {"max_memory": {"cpu": size // 2}, "offload_folder": str(tmp_path / "offload")}
+    lm = load(str(tmp_path / "model"), device_map="auto", **how)
+    meta = [weight.is_meta for weight in lm.model.parameters()]
+    assert any(meta)
+    assert not all(meta)
+    same(read(lm, items), read(plain, items))
+    assert lm.fingerprint == plain.fingerprint
+
+
 def test_blocks_on_several_devices(tiny: Tiny, items: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of every block are brought to one device before they are put together; meta stands for another one."""
     lm = tiny("llama")

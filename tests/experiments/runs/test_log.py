@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from innerjudge.experiments.runs import plan as planning
 from innerjudge.experiments.runs.log import in_lines
 from innerjudge.extraction.store import FeatureStore
 
@@ -70,10 +70,26 @@ def test_plan(cli, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) 
     held = sum(entry.size for entry in FeatureStore.open(tmp_path / "f").entries.values())
     planned = float(re.search(r"│ all +│ [^│]+│ ([\d.]+) kB", said.out)[1])  # type: ignore[index]
     assert planned * 1000 == pytest.approx(held, rel=0.05)
-    monkeypatch.setattr(planning, "free_bytes", lambda _out: 1000)
-    full = cli("plan", "--data", data, "--out", tmp_path / "g")
-    assert full.code == 2
-    assert "with 1.0 kB free for a store of" in full.err
+    assert re.search(r"free on disk: .+ of .+", said.out)
+    assert re.search(r"room for [\d.]+ kB as float32: yes\n", said.out)
+    need = float(re.search(r"│ all +│ ([\d.]+) kB", said.out)[1])  # type: ignore[index]
+    for free, expected in ((need + 1, "yes, but it leaves too little: `extract` will ask"), (1, "no")):
+        usage = SimpleNamespace(free=int(1000 * free), total=10**9)
+        monkeypatch.setattr("shutil.disk_usage", lambda _path, usage=usage: usage)
+        close = cli("plan", "--data", data, "--out", tmp_path / "g")
+        assert f"as float32: {expected}" in close.out
+        assert close.code == (2 if expected == "no" else 0)
+    assert re.search(r"about [\d.]+ kB are to be written and 1\.0 kB of 1\.0 GB are free", close.err)
+
+
+def test_one_of_a_thing_is_said_as_one(cli, tmp_path: Path, data: Path) -> None:
+    said = cli("extract", "--data", data, "--limit", 1, "--out", tmp_path / "a")
+    assert said.out.strip() == f"1 item is in {tmp_path / 'a'}."
+    again = cli("extract", "--data", data, "--limit", 1, "--out", tmp_path / "a")
+    assert again.out.strip() == f"{tmp_path / 'a'} is complete already: 1 item."
+    assert "1 item in 1 shard, all as they were written" in cli("store", "verify", tmp_path / "a").out
+    (tmp_path / "a" / "shards" / "000000.safetensors").unlink()
+    assert "with 1 shard missing or damaged" in cli("store", "verify", tmp_path / "a").err
 
 
 def test_store_commands(cli, tmp_path: Path, data: Path) -> None:

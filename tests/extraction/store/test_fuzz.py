@@ -128,6 +128,15 @@ def test_any_shard(tmp_path_factory: pytest.TempPathFactory, whole: Path, body: 
             OpenShard(path, store.entries[0])
 
 
+@pytest.mark.parametrize("offsets", [[], [0], [0, 4, 8], 0, "04", [0, 5], [4, 0], [0, 10**9], [-4, 0], None])
+def test_offsets_that_are_none(whole: Path, tmp_path: Path, offsets: object) -> None:
+    header = json.dumps({"labels": {"dtype": "F32", "shape": [1], "data_offsets": offsets}}).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 8)
+    with pytest.raises(InnerjudgeError, match="which is damaged"):
+        OpenShard(path, FeatureStore.open(whole).entries[0])
+
+
 @pytest.mark.parametrize(
     "change",
     [
