@@ -38,7 +38,7 @@ def fit_seat(
     Raises:
         InnerjudgeError: If the labels are all of one class.
     """
-    threshold = _needs_threshold(judge)
+    threshold = needs_threshold(judge)
     if not isinstance(judge, LearningJudge | TokenLogProb | LAGER) or not (judge.learns or threshold):
         return None
     heads = isinstance(judge, QKScore | AttentionScore)
@@ -72,10 +72,14 @@ def fit_seat(
     return _chosen(name, judge, len(part)) if heads else None
 
 
-def _needs_threshold(judge: BaseJudge) -> bool:
+def needs_threshold(judge: BaseJudge) -> bool:
     """Whether a judge that scores without a fit has no border of its own between right and wrong.
 
     The model's own logits have one, the middle; averaged over all blocks they have none.
+
+    Example:
+        >>> needs_threshold(LAGER(values=(0, 1))), needs_threshold(LAGER(values=(1, 2, 3)))
+        (True, False)
     """
     averaged = isinstance(judge, LAGER) and not judge.learns and judge.entries not in ("last", 1)
     return isinstance(judge, TokenLogProb) or (isinstance(judge, LAGER) and averaged and len(judge.values) == 2)

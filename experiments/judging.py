@@ -201,7 +201,7 @@ def _moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
 
 
 def both_responses(rows: Index) -> Index:
-    """Rows of :func:`.variants.responses` that belong to rows of pairs.
+    """Rows of :class:`.variants.Responses` that belong to rows of pairs.
 
     Example:
         >>> both_responses(np.array([0, 3])).tolist()

@@ -11,7 +11,7 @@ from ...judging import both_responses, by_difference
 from ...lab.table import Row
 from ...lab.table_files import score_of
 from ...panel import Seat
-from ...variants import responses
+from ...variants import Responses
 from ..judged import Judged
 
 
@@ -40,7 +40,7 @@ def _verdicts(name: str, seat: Seat, source: Judged, target: Judged) -> Sequence
     judge.provenance_ = None
     learnt, labels, rows, asked = features_of(source), source.judging.labels, source.sides.fit, target.sides.test
     if pairs:
-        labels = [one.extra.get("preferred") for one in responses(cast(Any, source.items))]
+        labels = [one.extra.get("preferred") for one in Responses(cast(Any, source.items))]
         rows, asked = both_responses(rows), both_responses(asked)
     fit_seat(name, judge, learnt, labels, rows, permuted=source.judging.permuted)
     part = features_of(target).take(asked)
