@@ -98,6 +98,7 @@ def _results() -> dict[str, str]:
         "`innerjudge compare --model YOURS` makes them for another.\n\n"
     )
     coverage = (ROOT / "experiments" / "coverage" / "coverage.md").read_text(encoding="utf-8")
+    intervals = (ROOT / "experiments" / "lab" / "intervals" / "intervals.md").read_text(encoding="utf-8")
     folder = ROOT / "experiments" / "benchmarks"
     measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
     overhead = (ROOT / "experiments" / "study" / "overhead" / "overhead.md").read_text(encoding="utf-8")
@@ -106,6 +107,7 @@ def _results() -> dict[str, str]:
         "results/demo.md": demo + table + "\n",
         "results/coverage.md": coverage,
         "results/overhead.md": overhead,
+        "results/intervals.md": intervals,
         "results/benchmark.md": "\n".join(page.read_text(encoding="utf-8") for page in measured) or none,
     }
 

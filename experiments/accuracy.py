@@ -9,7 +9,19 @@ import numpy.typing as npt
 from sklearn.metrics import balanced_accuracy_score
 
 from ..models.errors import InnerjudgeError
-from .statistic import Floats, Labels, Statistic, Values, divide, finite, ratio, require_same_length, undefined, where
+from .statistic import (
+    SHARE,
+    Floats,
+    Labels,
+    Statistic,
+    Values,
+    divide,
+    finite,
+    ratio,
+    require_same_length,
+    undefined,
+    where,
+)
 
 
 def one_class(positive: npt.NDArray[np.bool_]) -> str:
@@ -48,6 +60,7 @@ def of_two_classes(
         n=len(kept),
         size=len(truth),
         counts=tuple(where(kept[side], len(truth)) for side in (positive, ~positive)),
+        limits=SHARE,
         over=lambda weights: over(weights[:, kept]),
     )
 
@@ -73,9 +86,8 @@ def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
         return (first + second) / 2
 
     value = float(balanced_accuracy_score(positive, said[kept] == 1))
-    return Statistic(
-        value=value, n=int(kept.sum()), size=len(truth), counts=tuple(mask > 0 for mask in masks), over=over
-    )
+    counts = tuple(mask > 0 for mask in masks)
+    return Statistic(value=value, n=int(kept.sum()), size=len(truth), counts=counts, limits=SHARE, over=over)
 
 
 def accuracy(
@@ -151,4 +163,4 @@ def _share(rights: Sequence[bool | None], counts: Sequence[bool], unscored: str)
     right = finite(rights)
     kept = np.array(counts, dtype=bool) & (~np.isnan(right) | (unscored == "wrong"))
     won = np.where(kept & (right == 1), 1.0, 0.0)
-    return ratio(won, kept.astype(np.float64), reason="no scored row with a label")
+    return ratio(won, kept.astype(np.float64), reason="no scored row with a label", limits=SHARE)

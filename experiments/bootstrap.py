@@ -1,18 +1,23 @@
-"""Intervals by resampling whole questions with replacement, and differences of two judges on the same resamples."""
+"""Intervals by resampling whole questions with replacement, and differences of two judges on the same resamples.
+
+Resamples give the standard error; leaving out questions in turn says how sure that error is; :mod:`.evidence` makes the
+interval of both. Percentiles of the resamples are no interval here: with few questions they are too narrow, and where
+all questions agree they are a point. How often they cover the truth: :mod:`.lab.intervals`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from ..models.errors import InnerjudgeError
+from .evidence import Evidence, degrees_of_freedom
 from .splits import Index, rows_by_group
-from .statistic import Floats, Statistic
+from .statistic import Floats, Limits, Statistic
 
 #: Called with the rows of a resample and, for each row, the number of the draw that it came with. A question drawn
 #: twice comes as two draws, so a metric that looks within questions must group by the draw, never by the question.
@@ -20,6 +25,8 @@ PlainStatistic = Callable[[Index, Index], float | None]
 
 #: Weights that are kept for the next figure, at most.
 _KEPT = 1 << 22
+#: Questions are left out in turn, or in as many blocks as this share of the resamples: it costs no more than that.
+_BLOCKS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,8 @@ class Interval:
         reason: Why something is ``None``.
         error: Standard error: the standard deviation over resamples; ``None`` where there is no interval.
         groups: Questions that it rests on; see :func:`groups_that_count`.
+        degrees: Degrees of freedom of the error; see :func:`.evidence.degrees_of_freedom`.
+        limits: Lowest and highest value that the figure can have; ``None`` where it has none.
     """
 
     value: float | None
@@ -45,6 +54,8 @@ class Interval:
     reason: str | None = None
     error: float | None = None
     groups: int = 0
+    degrees: float | None = None
+    limits: Limits | None = None
 
 
 @lru_cache(maxsize=2)  # every figure of a study is resampled alike
@@ -64,6 +75,21 @@ def draw_counts(n_groups: int, *, n_resamples: int, seed: int) -> Floats:
     return drawn
 
 
+@lru_cache(maxsize=2)
+def left_out(n_groups: int, *, n_blocks: int) -> Floats:
+    """Weights that leave out each group in turn, or each of ``n_blocks`` where there are more groups: ``[B, groups]``.
+
+    Example:
+        >>> left_out(3, n_blocks=2)
+        array([[0., 1., 0.],
+               [1., 0., 1.]])
+    """
+    blocks = min(n_groups, max(n_blocks, 2))
+    kept: Floats = (np.arange(n_groups) % blocks != np.arange(blocks)[:, None]).astype(np.float64)
+    kept.setflags(write=False)
+    return kept
+
+
 def cluster_bootstrap(
     statistic: Statistic | PlainStatistic,
     groups: Sequence[Hashable],
@@ -71,34 +97,35 @@ def cluster_bootstrap(
     n_resamples: int = 1000,
     seed: int,
     confidence: float = 0.95,
-    expand: bool = False,
 ) -> Interval:
-    """Percentile interval of a figure, resampling questions with replacement.
+    """A figure with its interval, questions resampled with replacement.
 
     Args:
         statistic: A metric of :mod:`.metrics` or :mod:`.selection.reranking` (fast: all resamples at once), or any
-            callable ``(rows, draws) -> float | None`` (slow: once a resample).
+            callable ``(rows, draws) -> float | None`` (slow: once a resample; it has no bounds, and so no interval
+            where all questions agree).
         groups: Question of each row, length ``n``.
         n_resamples: How many resamples.
         seed: Of the resamples; the same seed and number of questions give the same resamples.
         confidence: Coverage aimed at.
-        expand: Take percentiles a little further out, as far as Student's t and ``sqrt(G / (G - 1))`` are from the
-            normal distribution with ``G`` questions that count: percentile intervals of few questions are too narrow
-            (Hesterberg 2015, expanded percentile interval).
 
     Returns:
-        The figure and its interval. With fewer than 2 questions, or no resample on which the figure is defined, there
-        is no interval and ``reason`` says so.
+        The figure and its interval (:meth:`.evidence.Evidence.ends`). With fewer than 2 questions, no resample on which
+        the figure is defined, or no spread and no bounds, there is no interval and ``reason`` says so.
 
     Example:
         >>> from .metrics import accuracy
         >>> found = cluster_bootstrap(accuracy([0, 1, 1, 0], [0, 1, 0, 0]), ["p", "q", "r", "s"], seed=0)
-        >>> found.value, found.low, found.high, found.n
-        (0.75, 0.25, 1.0, 4)
+        >>> found.value, round(found.low, 1), round(found.high, 1), found.n
+        (0.75, 0.3, 1.0, 4)
+        >>> found = cluster_bootstrap(accuracy([0, 1, 1], [0, 1, 1]), ["p", "q", "r"], seed=0)
+        >>> found.value, round(found.low, 2), found.high  # three of three: 0.025 ** (1 / 3)
+        (1.0, 0.29, 1.0)
     """
     value, n, reason = _point(statistic, groups)
-    values = _resampled(statistic, groups, n_resamples=n_resamples, seed=seed)
-    return _interval(value, values, n, reason, confidence, groups_that_count(groups, statistic), expand)
+    values, without = _resampled(statistic, groups, n_resamples=n_resamples, seed=seed)
+    limits = statistic.limits if isinstance(statistic, Statistic) else None
+    return _interval(value, values, without, n, reason, confidence, groups_that_count(groups, statistic), limits)
 
 
 def paired_difference(
@@ -109,7 +136,6 @@ def paired_difference(
     n_resamples: int = 1000,
     seed: int,
     confidence: float = 0.95,
-    expand: bool = False,
 ) -> Interval:
     """Interval of ``a - b`` where both are evaluated on the same resamples.
 
@@ -124,10 +150,12 @@ def paired_difference(
     """
     (value_a, n_a, reason_a), (value_b, n_b, reason_b) = _point(stat_a, groups), _point(stat_b, groups)
     value = None if value_a is None or value_b is None else value_a - value_b
-    values = _resampled(stat_a, groups, n_resamples=n_resamples, seed=seed)
-    values = values - _resampled(stat_b, groups, n_resamples=n_resamples, seed=seed)
+    first = _resampled(stat_a, groups, n_resamples=n_resamples, seed=seed)
+    second = _resampled(stat_b, groups, n_resamples=n_resamples, seed=seed)
+    values, without = (a - b for a, b in zip(first, second, strict=True))
     counting = groups_that_count(groups, stat_a, stat_b)
-    return _interval(value, values, min(n_a, n_b), reason_a or reason_b, confidence, counting, expand)
+    limits = _limits_of_difference(stat_a, stat_b)
+    return _interval(value, values, without, min(n_a, n_b), reason_a or reason_b, confidence, counting, limits)
 
 
 def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | PlainStatistic) -> int:
@@ -144,18 +172,6 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | Plain
     group_of = _group_of(tuple(groups))
     every = int(group_of.max()) + 1 if len(group_of) else 0
     return min((int(np.count_nonzero(np.bincount(group_of[mask]))) for mask in masks), default=every)
-
-
-@lru_cache(maxsize=64)
-def expanded_tail(n_groups: int, *, confidence: float = 0.95) -> float:
-    """Share of the resamples beyond either end of an expanded interval; see :func:`cluster_bootstrap`.
-
-    Example:
-        >>> round(expanded_tail(10), 4), round(expanded_tail(10_000), 4)
-        (0.0086, 0.025)
-    """
-    tail = (1 - confidence) / 2
-    return float(stats.norm.cdf(np.sqrt(n_groups / (n_groups - 1)) * stats.t.ppf(tail, n_groups - 1)))
 
 
 def both_scored(first: Sequence[object | None], second: Sequence[object | None]) -> npt.NDArray[np.bool_]:
@@ -184,23 +200,24 @@ def _point(statistic: Statistic | PlainStatistic, groups: Sequence[Hashable]) ->
 
 def _resampled(
     statistic: Statistic | PlainStatistic, groups: Sequence[Hashable], *, n_resamples: int, seed: int
-) -> Floats:
-    """Values on every resample, ``[n_resamples]``, NaN where undefined; empty with fewer than 2 questions."""
+) -> tuple[Floats, Floats]:
+    """Values on every resample, and with questions left out in turn; NaN where undefined; empty below 2 questions."""
     if not isinstance(statistic, Statistic):
         members = rows_by_group(groups)
         if len(members) < 2:
-            return np.zeros(0)
-        counts = draw_counts(len(members), n_resamples=n_resamples, seed=seed)
-        return np.array([_once(statistic, members, row) for row in counts.astype(np.intp)], dtype=np.float64)
+            return np.zeros(0), np.zeros(0)
+        counts = _counts(len(members), n_resamples, seed).astype(np.intp)
+        once = np.array([_once(statistic, members, row) for row in counts], dtype=np.float64)
+        return once[:n_resamples], once[n_resamples:]
     resamples = tuple(groups), n_resamples, seed
     if resamples not in statistic.known:  # a judge's figure, and again its differences to others
         group_of = _group_of(resamples[0])
         if not len(group_of) or not group_of.max():
-            return np.zeros(0)
+            return np.zeros(0), np.zeros(0)
         step = max(1, statistic.at_once // len(groups))
-        parts = [statistic.over(part) for part in _weights(*resamples, step)]
-        statistic.known[resamples] = np.concatenate(parts) if parts else np.zeros(0)
-    return statistic.known[resamples]
+        statistic.known[resamples] = np.concatenate([statistic.over(part) for part in _weights(*resamples, step)])
+    values = statistic.known[resamples]
+    return values[:n_resamples], values[n_resamples:]
 
 
 @lru_cache(maxsize=4)
@@ -212,21 +229,27 @@ def _group_of(groups: tuple[Hashable, ...]) -> Index:
     return found
 
 
+def _counts(n_groups: int, n_resamples: int, seed: int) -> Floats:
+    """How often each group counts: in every resample, and below them with groups left out in turn."""
+    rest = left_out(n_groups, n_blocks=int(_BLOCKS * n_resamples))
+    return np.concatenate([draw_counts(n_groups, n_resamples=n_resamples, seed=seed), rest])
+
+
 def _weights(groups: tuple[Hashable, ...], n_resamples: int, seed: int, step: int) -> Iterator[Floats]:
     """Weights of the rows, ``[step, n]`` at a time."""
+    group_of = _group_of(groups)
     if n_resamples * len(groups) <= _KEPT:
         every = _kept_weights(groups, n_resamples, seed)
-        yield from (every[i : i + step] for i in range(0, n_resamples, step))
+        yield from (every[i : i + step] for i in range(0, len(every), step))
         return
-    group_of = _group_of(groups)
-    counts = draw_counts(int(group_of.max()) + 1, n_resamples=n_resamples, seed=seed)
-    yield from (counts[i : i + step][:, group_of] for i in range(0, n_resamples, step))
+    counts = _counts(int(group_of.max()) + 1, n_resamples, seed)
+    yield from (counts[i : i + step][:, group_of] for i in range(0, len(counts), step))
 
 
 @lru_cache(maxsize=1)  # nearly every figure of a study is of the same rows
 def _kept_weights(groups: tuple[Hashable, ...], n_resamples: int, seed: int) -> Floats:
     group_of = _group_of(groups)
-    found = draw_counts(int(group_of.max()) + 1, n_resamples=n_resamples, seed=seed)[:, group_of]
+    found = _counts(int(group_of.max()) + 1, n_resamples, seed)[:, group_of]
     found.setflags(write=False)
     return found
 
@@ -239,26 +262,39 @@ def _once(statistic: PlainStatistic, members: list[Index], counts: Index) -> flo
     return np.nan if value is None else value
 
 
+def _limits_of_difference(a: Statistic | PlainStatistic, b: Statistic | PlainStatistic) -> Limits | None:
+    if not (isinstance(a, Statistic) and isinstance(b, Statistic)) or a.limits is None or b.limits is None:
+        return None
+    return a.limits[0] - b.limits[1], a.limits[1] - b.limits[0]
+
+
 def _interval(
     value: float | None,
     values: Floats,
+    without: Floats,
     n: int,
     reason: str | None,
     confidence: float,
     groups: int,
-    expand: bool,
+    limits: Limits | None,
 ) -> Interval:
     if not 0 < confidence < 1:
         raise InnerjudgeError(f"given the confidence {confidence}, expected one between 0 and 1: pass for example 0.95")
     defined = values[~np.isnan(values)]
     skipped = len(values) - len(defined)
-    if value is None or not len(defined):
-        why = reason or ("undefined on every resample" if len(values) else "no interval from fewer than 2 questions")
-        return Interval(value=value, low=None, high=None, n=n, skipped=skipped, reason=why, groups=groups)
+    none = Interval(value=value, low=None, high=None, n=n, skipped=skipped, groups=groups, limits=limits)
+    if value is None or len(defined) < 2:
+        few = "undefined on every resample" if len(values) else "no interval from fewer than 2 questions"
+        return replace(none, reason=reason or few)
     if groups < 2:  # resampling it with others that do not count moves nothing
-        why = "no interval from one question with scored items"
-        return Interval(value=value, low=None, high=None, n=n, skipped=skipped, reason=why, groups=groups)
-    tail = expanded_tail(groups, confidence=confidence) if expand else (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    error = float(defined.std(ddof=1)) if len(defined) > 1 else None
-    return Interval(value=value, low=float(low), high=float(high), n=n, skipped=skipped, error=error, groups=groups)
+        return replace(none, reason="no interval from one question with scored items")
+    pulls = np.where(np.isnan(without), value, without)
+    pulls = (len(pulls) - 1) * (pulls.mean() - pulls)
+    degrees = degrees_of_freedom(pulls, value, limits, groups)
+    error = float(defined.std(ddof=1))
+    evidence = Evidence(value=value, error=error, groups=groups, degrees=degrees, limits=limits)
+    ends = evidence.ends(confidence)
+    found = replace(none, error=error, degrees=degrees)
+    if ends is None:
+        return replace(found, reason="no interval: all questions say the same, and the figure has no bounds")
+    return replace(found, low=float(ends[0]), high=float(ends[1]))

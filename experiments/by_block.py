@@ -17,7 +17,7 @@ from .correlation import spearman
 from .labels import label_of
 from .metrics import within_question_auroc
 from .results import Curve, HeadMap
-from .statistic import Statistic, ratio
+from .statistic import SHARE, Statistic, ratio
 
 Index = npt.NDArray[np.intp]
 _RESAMPLES = 300
@@ -81,7 +81,7 @@ def choice_curves(
         best = head_accuracies(chosen_on[name], chosen_on["labels"].astype(np.intp), np.array(right)).argmax(1)
         credit = head_credits(shown_on[name], options, np.array(truth))  # a head that sees no difference guesses
         each = np.ones(len(truth))
-        points = [(ratio(credit[:, block, head], each), groups) for block, head in enumerate(best)]
+        points = [(ratio(credit[:, block, head], each, limits=SHARE), groups) for block, head in enumerate(best)]
         curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points, seed))
         test_map = head_accuracies(shown_on[name], options, np.array(truth))
         values = tuple(tuple(float(v) for v in row) for row in test_map)
@@ -111,7 +111,7 @@ def _labelled(
 
 
 def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]]], seed: int) -> Curve:
-    intervals = [cluster_bootstrap(s, groups, seed=seed, n_resamples=_RESAMPLES, expand=True) for s, groups in points]
+    intervals = [cluster_bootstrap(s, groups, seed=seed, n_resamples=_RESAMPLES) for s, groups in points]
     return Curve(
         label=label,
         x=tuple(x),

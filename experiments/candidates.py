@@ -12,8 +12,6 @@ from .results import Curve
 from .selection.reranking import accuracy_against_n, interval
 from .selection.rules import Rule
 
-_RESAMPLES = 500
-
 
 def candidate_curves(outcomes: Sequence[Outcome], items: Sequence[Trace], *, seed: int) -> tuple[Curve, ...]:
     """Expected accuracy over random subsets of 1..N candidates: each judge's best, majority, a random one, the oracle.
@@ -37,7 +35,7 @@ def candidate_curves(outcomes: Sequence[Outcome], items: Sequence[Trace], *, see
     curves = []
     for label, rule, scores in lines:
         found = accuracy_against_n(answers, scores, correct, groups, rule=rule, seed=seed)
-        low, high = interval(found.each, n_resamples=_RESAMPLES, seed=seed)
+        low, high = interval(found.each)
         curves.append(
             Curve(
                 label=label,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ..models.errors import InnerjudgeError
-from .statistic import AT_ONCE, Floats, Statistic, Ties, Values, divide, finite, undefined, where
+from .statistic import AT_ONCE, SIGNED, Floats, Statistic, Ties, Values, divide, finite, undefined, where
 
 #: Columns of the sign matrix of Kendall's tau that are held at once.
 _BLOCK = 1024
@@ -76,7 +76,8 @@ def _correlation(human: Values, scores: Values, exact: Exact, weighted: Weighted
         return undefined("the scores differ by less than floating point can tell", n=n, size=size)
     over = resampled if n == size else lambda weights: resampled(weights[:, kept])
     at_once = _MANY if weighted is _kendall and n > _BLOCK else AT_ONCE
-    return Statistic(value=value, n=n, size=size, counts=(where(kept, size),), over=over, at_once=at_once)
+    counts = (where(kept, size),)
+    return Statistic(value=value, n=n, size=size, counts=counts, limits=SIGNED, over=over, at_once=at_once)
 
 
 def _varies(ties: Ties, weights: Floats) -> npt.NDArray[np.bool_]:

@@ -58,7 +58,7 @@ def figures(
         }
         common = both_scored(outcome.scored, text.scored) if text is not None else everything
         for name, metric in metrics.items():
-            here = cluster_bootstrap(metric(outcome, everything), groups, expand=True, **how)
+            here = cluster_bootstrap(metric(outcome, everything), groups, **how)
             if not name.endswith("unscored_wrong"):
                 here = _resting_on(here, groups, outcome.scored)
             mine = about.get(name, everything)
@@ -67,7 +67,7 @@ def figures(
                 # Where unscored items count as wrong, leaving them out would change the question.
                 mask = everything if name.endswith("unscored_wrong") else common
                 a, b = metric(outcome, mask), metric(text, mask)
-                gap = paired_difference(a, b, groups, expand=True, **how)
+                gap = paired_difference(a, b, groups, **how)
                 gap = _resting_on(gap, groups, [True if keep else None for keep in mask])
                 if gap.value is None:
                     gap = replace(gap, reason=_without_pairs(outcome, text, mine) or gap.reason)
@@ -118,6 +118,6 @@ def _without_judge(items: Sequence[Trace], data: str, seed: int, n_resamples: in
     rows = []
     for name, label in (("majority", "majority"), ("mean", "random"), ("oracle", "oracle")):
         found = selection_accuracy(answers, [None] * len(items), truth, groups, rule=Rule(name))
-        interval = cluster_bootstrap(found, groups, expand=True, seed=seed, n_resamples=n_resamples)
+        interval = cluster_bootstrap(found, groups, seed=seed, n_resamples=n_resamples)
         rows.append(_row(data, nothing, label, interval, 0))
     return rows

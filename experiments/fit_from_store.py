@@ -12,9 +12,9 @@ from sklearn.base import clone
 from ..extraction.features import Features
 from ..extraction.store import FeatureStore
 from ..models.errors import InnerjudgeError
-from ..probes import BaseJudge, LearningJudge, TokenLogProb
+from ..probes import BaseJudge, LearningJudge
 from ..probes.linear import Linear
-from .fitting import fit_seat
+from .fitting import fit_seat, needs_threshold
 from .streaming import StreamJudge
 
 #: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
@@ -53,7 +53,7 @@ def fit_from_store(
     Raises:
         InnerjudgeError: If the labels are all of one class.
     """
-    if not isinstance(judge, LearningJudge | TokenLogProb):
+    if not isinstance(judge, LearningJudge) and not needs_threshold(judge):
         return None
     known = [int(k) for k in rows if labels[k] is not None]
     unlabelled = getattr(judge, "select", None) == "unlabelled"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from ..probes import AttentionScore, BaseJudge, LearningJudge, QKScore, TokenLogProb, Verdict
+from ..probes import LAGER, AttentionScore, BaseJudge, LearningJudge, QKScore, TokenLogProb, Verdict
 
 
 def fit_seat(
@@ -38,12 +38,13 @@ def fit_seat(
     Raises:
         InnerjudgeError: If the labels are all of one class.
     """
-    if not isinstance(judge, LearningJudge | TokenLogProb):
+    threshold = needs_threshold(judge)
+    if not isinstance(judge, LearningJudge | TokenLogProb | LAGER) or not (judge.learns or threshold):
         return None
     heads = isinstance(judge, QKScore | AttentionScore)
     unlabelled = isinstance(judge, QKScore | AttentionScore) and judge.select == "unlabelled"
     kept = [int(k) for k in rows if unlabelled or labels[k] is not None]
-    if isinstance(judge, TokenLogProb) and not (kept and all(isinstance(labels[k], bool) for k in kept)):
+    if threshold and not (kept and all(isinstance(labels[k], bool) for k in kept)):
         return None  # It scores without a fit; only the label of a trace needs a threshold.
     part = features.take(kept)
     if not len(part):
@@ -64,7 +65,24 @@ def fit_seat(
             raise
         # Two classes, and yet this judge cannot learn from them: too few can be read, or no question has both.
         return f"{name}: not fitted ({error})."
+    if isinstance(judge, LAGER) and threshold:
+        return (
+            f"{name}: right is what scores above {judge.threshold_:.3g} (best balanced accuracy on {len(part)} traces)."
+        )
     return _chosen(name, judge, len(part)) if heads else None
+
+
+def needs_threshold(judge: BaseJudge) -> bool:
+    """Whether a judge that scores without a fit has no border of its own between right and wrong.
+
+    The model's own logits have one, the middle; averaged over all blocks they have none.
+
+    Example:
+        >>> needs_threshold(LAGER(values=(0, 1))), needs_threshold(LAGER(values=(1, 2, 3)))
+        (True, False)
+    """
+    averaged = isinstance(judge, LAGER) and not judge.learns and judge.entries not in ("last", 1)
+    return isinstance(judge, TokenLogProb) or (isinstance(judge, LAGER) and averaged and len(judge.values) == 2)
 
 
 def _chosen(name: str, judge: BaseJudge, n: int) -> str:

@@ -145,14 +145,13 @@ class Judging:
         sides = [one.extra.get("preferred") for one in single]
         outcomes = []
 
-        def both(rows: Index) -> Index:
-            return np.stack((2 * rows, 2 * rows + 1), axis=1).reshape(-1)
-
         for name, seat in self.seats.items():
             if seat.pointwise:
-                note = fit_seat(name, seat.judge, alone, sides, both(self.fit))
+                note = fit_seat(name, seat.judge, alone, sides, both_responses(self.fit))
                 self.notes += [note] if note else []
-                found = _by_difference(name, seat.judge, alone.take(both(self.test)), [pairs[k].id for k in self.test])
+                found = by_difference(
+                    name, seat.judge, alone.take(both_responses(self.test)), [pairs[k].id for k in self.test]
+                )
                 outcomes.append(found)
                 continue
             outcome = self._outcome(name, seat, forward)
@@ -201,7 +200,17 @@ def _moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
     return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
 
 
-def _by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Sequence[str]) -> Outcome:
+def both_responses(rows: Index) -> Index:
+    """Rows of :class:`.variants.Responses` that belong to rows of pairs.
+
+    Example:
+        >>> both_responses(np.array([0, 3])).tolist()
+        [0, 1, 6, 7]
+    """
+    return np.stack((2 * rows, 2 * rows + 1), axis=1).reshape(-1)
+
+
+def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Sequence[str]) -> Outcome:
     """Preference for the response with the higher score; equal scores are a tie."""
     if judge.learns and judge.provenance_ is None:
         return Outcome(judge=name, verdicts=[Verdict(i, unscored="the judge could not be fitted") for i in pair_ids])

@@ -18,7 +18,7 @@ from .metrics import auroc, within_question_auroc, wqd
 from .outcome import Outcome
 from .selection.reranking import selection_accuracy
 from .selection.rules import Rule
-from .statistic import Statistic, divide
+from .statistic import SIGNED, Statistic, divide
 
 #: Metrics that need both forms of an item; the others rest on the item as given.
 BOTH_FORMS = ("permutation_accuracy", "accuracy_both_orders")
@@ -131,7 +131,7 @@ def _mean_of(metrics: Sequence[Metric]) -> Metric:
             return divide(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))
 
         value = float(np.mean([cast(float, p.value) for p in defined]))
-        return Statistic(value=value, n=sum(p.n for p in defined), size=parts[0].size, over=over)
+        return Statistic(value=value, n=sum(p.n for p in defined), size=parts[0].size, limits=SIGNED, over=over)
 
     return metric
 

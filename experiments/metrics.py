@@ -18,7 +18,7 @@ from .correlation import kendall, pearson, spearman
 from .selection.reranking import selection_accuracy
 from .selection.rules import Rule
 from .splits import rows_by_group
-from .statistic import Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length
+from .statistic import SHARE, Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length
 
 __all__ = [
     "Rule",
@@ -71,7 +71,8 @@ def within_question_auroc(labels: Labels, scores: Values, groups: Sequence[Hasha
     won, pairs = _pairs_won(labels, scores, groups)
     counts = pairs > 0
     per_question = np.where(counts, won / np.where(counts, pairs, 1.0), 0.0)
-    return ratio(per_question, counts.astype(np.float64), reason="no question has right and wrong scored candidates")
+    reason = "no question has right and wrong scored candidates"
+    return ratio(per_question, counts.astype(np.float64), reason=reason, limits=SHARE)
 
 
 def wqd(labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: float = 0.5) -> Statistic:
@@ -93,7 +94,8 @@ def wqd(labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: floa
         0.5
     """
     won, pairs = _pairs_won(labels, scores, groups, tie=tie)
-    return ratio(won, pairs, n=int(pairs.sum()), reason="no question has right and wrong scored candidates")
+    reason = "no question has right and wrong scored candidates"
+    return ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
 
 
 def _pairs_won(

@@ -14,6 +14,12 @@ from ..models.errors import InnerjudgeError
 Floats = npt.NDArray[np.float64]
 Labels = Sequence[bool | None] | npt.NDArray[np.bool_]
 Values = Sequence[float | None] | npt.NDArray[np.float64]
+#: Lowest and highest value that a figure can have.
+Limits = tuple[float, float]
+#: Limits of a share, of an area under a curve, of a mean of either.
+SHARE: Limits = (0.0, 1.0)
+#: Limits of a correlation, of chance-corrected agreement, of the difference of two shares.
+SIGNED: Limits = (-1.0, 1.0)
 
 #: Entries of weights that fit in a processor's cache.
 AT_ONCE = 1 << 16
@@ -30,6 +36,8 @@ class Statistic:
         reason: Why ``value`` is ``None``, else ``None``.
         counts: Masks ``[size]`` of the rows that count, one for each part that needs rows of its own (either class,
             either group); none: all rows may count. Intervals are as wide as the questions of the scarcest are few.
+        limits: Lowest and highest value that the metric can have, such as :data:`SHARE`; ``None`` where it has none.
+            The interval stays within, and says something where all questions agree.
         over: Weights ``[R, size]`` (how often a resample drew each row) -> the ``R`` values, NaN where undefined. Rows
             of one question must have equal weights in metrics that look within questions.
         at_once: Entries of weights that ``over`` is best given at once: few enough to stay in the processor's cache,
@@ -47,6 +55,7 @@ class Statistic:
     size: int
     reason: str | None = None
     counts: tuple[npt.NDArray[np.bool_], ...] = field(default=(), repr=False)
+    limits: Limits | None = None
     over: Callable[[Floats], Floats] = field(repr=False)
     at_once: int = AT_ONCE
     known: dict[Hashable, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -62,7 +71,14 @@ def undefined(reason: str, *, n: int, size: int) -> Statistic:
     return Statistic(value=None, n=n, size=size, reason=reason, over=lambda w: np.full(len(w), np.nan))
 
 
-def ratio(numerator: Floats, denominator: Floats, *, n: int | None = None, reason: str = "nothing counts") -> Statistic:
+def ratio(
+    numerator: Floats,
+    denominator: Floats,
+    *,
+    n: int | None = None,
+    reason: str = "nothing counts",
+    limits: Limits | None = None,
+) -> Statistic:
     """The metric ``sum(numerator) / sum(denominator)`` of per-row parts; ``n`` defaults to the rows that count."""
     count = int(np.count_nonzero(denominator)) if n is None else n
     total = float(denominator.sum())
@@ -73,6 +89,7 @@ def ratio(numerator: Floats, denominator: Floats, *, n: int | None = None, reaso
         n=count,
         size=len(denominator),
         counts=(denominator != 0,),
+        limits=limits,
         over=lambda w: divide(w @ numerator, w @ denominator),
     )
 
@@ -137,12 +154,13 @@ def finite(values: Labels | Values) -> Floats:
     return array
 
 
-def combine(parts: Sequence[Statistic], function: Callable[..., Any]) -> Statistic:
+def combine(parts: Sequence[Statistic], function: Callable[..., Any], *, limits: Limits | None = None) -> Statistic:
     """A function of several metrics of the same rows, such as their difference or mean.
 
     Args:
         parts: The metrics.
         function: Called with their values (floats or arrays ``[R]``), by place; elementwise.
+        limits: Of the result, where it has any.
 
     Returns:
         Undefined, with the first reason, where a part is. ``n`` is the smallest.
@@ -170,7 +188,7 @@ def combine(parts: Sequence[Statistic], function: Callable[..., Any]) -> Statist
         return undefined("undefined at these values", n=n, size=size)
     counts = tuple(mask for part in parts for mask in part.counts)
     at_once = max(part.at_once for part in parts)
-    return Statistic(value=value, n=n, size=size, counts=counts, over=over, at_once=at_once)
+    return Statistic(value=value, n=n, size=size, counts=counts, limits=limits, over=over, at_once=at_once)
 
 
 def where(rows: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from .correlation import spearman
 from .lab.selection_noise import SelectionNoise, auroc_by_question, selection_noise
 from .metrics import within_question_auroc
 from .splits import Index, split_by_group
-from .statistic import Floats, ratio
+from .statistic import SHARE, Floats, ratio
 
 #: What is done to a state before a judge sees it.
 NORMALISATIONS = ("as it is", "unit length", "standardised")
@@ -258,7 +258,7 @@ def _none(scores: Floats) -> Floats:
 
 def _interval(kind: str, y: Any, scores: Floats, groups: Sequence[str], seed: int) -> Interval:
     if kind == "choice":
-        return cluster_bootstrap(ratio(scores, np.ones(len(scores))), groups, seed=seed)
+        return cluster_bootstrap(ratio(scores, np.ones(len(scores)), limits=SHARE), groups, seed=seed)
     values = scores.tolist()
     found = within_question_auroc([bool(v) for v in y], values, groups) if kind == "trace" else spearman(y, values)
     return cluster_bootstrap(found, groups, seed=seed)

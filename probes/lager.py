@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from scipy.special import softmax
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .judge import BaseJudge, Scores
-from .labels import Floats
+from .labels import Floats, best_threshold, correctness
 from .scale import Answer, checked_values, default_answers
 
 Entries = Literal["all", "drop_last", "last"] | int
@@ -24,7 +24,8 @@ class LAGER(BaseJudge):
 
     With :math:`z_i[s]` the logit of score label ``s`` after entry ``i`` and uniform weights :math:`w_i`:
     :math:`P = \mathrm{softmax}_s(\sum_i w_i z_i[s])`, and the score is :math:`\sum_s v_s P(s)`, within the
-    range of ``values``. It ranks and is not calibrated: averaging early layers flattens ``P``.
+    range of ``values``. It ranks and is not calibrated: averaging early layers flattens ``P``, and the middle of
+    ``values`` is no border between right and wrong. ``fit`` on labelled traces is optional and only sets one.
 
     Args:
         values: What the verdict labels are worth, in their order: ``(1, ..., 5)`` for ratings, ``(0, 1)`` for no/yes,
@@ -40,6 +41,10 @@ class LAGER(BaseJudge):
         aggregate: ``"logits"``: average, then softmax (published); ``"probabilities"``: softmax, then average;
             ``"probabilities_twice"``: the same with a second softmax over the average, as in the authors' ablation.
         readout: ``"expectation"``, or ``"argmax"``: the value of the likeliest label, the first one of a tie.
+
+    Attributes:
+        threshold_: Score above which a trace has the label of the higher value, of the best balanced accuracy; ``None``
+            without ``fit``: the label is then that whose value is nearest to the score.
 
     Edge values: constant logits give the mean of ``values``. All arithmetic is float64: softmax in bfloat16
     does not sum to 1, and expectations leave the scale.
@@ -57,6 +62,8 @@ class LAGER(BaseJudge):
     """
 
     needs = ("logits/score", "labels")
+    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
+    threshold_: float | None = None
 
     def __init__(
         self,
@@ -81,6 +88,31 @@ class LAGER(BaseJudge):
         self.values, self.answers = values, answers
         self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
 
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Set the threshold of the labels on labelled traces; scores stay as they are.
+
+        Raises:
+            InnerjudgeError: If there are more than two values, no trace can be read, or all are of one class.
+
+        Example:
+            >>> from innerjudge.extraction import Features, Provenance
+            >>> logits = np.zeros((2, 2, 2, 2), np.float32)
+            >>> logits[:, :, :, 1] = np.array([-3, -1])[:, None, None]  # P("yes") is below one half in both
+            >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
+            ...              arrays={"logits/score": logits, "labels": np.array([2, 2], np.float32)})
+            >>> LAGER(values=(0, 1)).predict(f), LAGER(values=(0, 1)).fit(f, [False, True]).predict(f)
+            (array([False, False]), array([False,  True]))
+        """
+        if len(self.values) != 2:
+            raise InnerjudgeError(
+                f"given values={tuple(self.values)}, expected two, as (0, 1), to set a threshold between: grades need "
+                "none"
+            )
+        part, right, excluded = self._training(features, labels)
+        self.threshold_ = best_threshold(self._scores(part), correctness(right))
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
     def probabilities(self, features: Features) -> Floats:
         """Distribution over the verdict labels, ``[n, M]``, of items that can be scored."""
         self._check(features)
@@ -99,8 +131,11 @@ class LAGER(BaseJudge):
         return np.clip(p @ values, values.min(), values.max())
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        """The answer whose value is nearest to the score; the first one of a tie."""
+        """The answer on the score's side of the threshold; without one that of the nearest value, first of a tie."""
         values, answers = self._scale
+        if self.threshold_ is not None:
+            low, high = (answers[k] for k in np.argsort(values))
+            return [high if s > self.threshold_ else low for s in scores]
         nearest = np.abs(scores[:, None] - np.array(values)).argmin(axis=-1)
         return [answers[k] for k in nearest]
 

@@ -11,7 +11,7 @@ from ...models.loading import LanguageModel
 from ...models.positions import encode_prompt
 from ...models.wordings import check_prompt, checklist_prompt
 from ..lab.table import Row
-from ..statistic import Statistic, finite, ratio
+from ..statistic import SHARE, Statistic, finite, ratio
 from .ask import Asked, Manner
 from .candidate import Candidate
 
@@ -127,4 +127,4 @@ def requirement_share(rows: Sequence[Row], items: Sequence[tuple[str, str, str]]
         if row.score is not None and row.item in place:
             passed[place[row.item]] += row.score
             asked[place[row.item]] += 1.0
-    return ratio(finite(passed), finite(asked), n=int(sum(asked)), reason="no check has a verdict")
+    return ratio(finite(passed), finite(asked), n=int(sum(asked)), reason="no check has a verdict", limits=SHARE)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.loading import LanguageModel
 from ..lab.table import Row
-from ..statistic import Statistic, finite, ratio
+from ..statistic import SHARE, Statistic, finite, ratio
 from .ask import Manner, ask
 from .candidate import Candidate
 from .pairwise import both_orders, named_as_in_the_item, pairwise
@@ -124,7 +124,7 @@ def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> St
     """
     known = finite([float(b in ("a", "b") and a is not None) for b, a in zip(baseline, after, strict=True)])
     flips = finite([float(a in ("a", "b") and a != b) for b, a in zip(baseline, after, strict=True)])
-    return ratio(flips * known, known, reason="no pair has a preference before and a verdict after")
+    return ratio(flips * known, known, reason="no pair has a preference before and a verdict after", limits=SHARE)
 
 
 def distracted_losers(
@@ -149,7 +149,7 @@ def _rate(trials: Sequence[Trial], of: Callable[[np.ndarray, np.ndarray], np.nda
     plain, rewritten = finite([t.plain for t in trials]), finite([t.rewritten for t in trials])
     known = ~np.isnan(plain) & ~np.isnan(rewritten)
     hit = np.where(known, of(np.where(known, plain, 0.0), np.where(known, rewritten, 0.0)), 0.0)
-    return ratio(hit.astype(np.float64), known.astype(np.float64), reason="no trial has both scores")
+    return ratio(hit.astype(np.float64), known.astype(np.float64), reason="no trial has both scores", limits=SHARE)
 
 
 def _trial(form: tuple[Candidate, Candidate, str, int], plain: float | None, rewritten: float | None) -> Trial:

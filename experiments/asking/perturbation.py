@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..lab.table import Verdict
-from ..statistic import Statistic, Values, finite, ratio, require_same_length
+from ..statistic import SHARE, Statistic, Values, finite, ratio, require_same_length
 
 
 def score_shift(before: Values, after: Values) -> Statistic:
@@ -33,4 +33,6 @@ def verdict_change(before: Sequence[Verdict | None], after: Sequence[Verdict | N
     require_same_length(before=before, after=after)
     known = [a is not None and b is not None for a, b in zip(before, after, strict=True)]
     changed = [a != b for a, b in zip(before, after, strict=True)]
-    return ratio(finite(known) * finite(changed), finite(known), reason="no item has a verdict in both runs")
+    return ratio(
+        finite(known) * finite(changed), finite(known), reason="no item has a verdict in both runs", limits=SHARE
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Statistic, Values, divide, finite, ratio, require_same_length, undefined
+from ..statistic import SHARE, Floats, Statistic, Values, divide, finite, ratio, require_same_length, undefined
 
 Rights = Sequence[bool | None]
 
@@ -77,7 +77,7 @@ def area_under_coverage(right: Rights, certainty: Values) -> Statistic:
         return divide(area.sum(axis=1), w.sum(axis=1))
 
     value = float(over(np.ones((1, len(right))))[0])
-    return Statistic(value=value, n=len(rows), size=len(right), over=over)
+    return Statistic(value=value, n=len(rows), size=len(right), limits=SHARE, over=over)
 
 
 def threshold_for(right: Rights, certainty: Values, *, accuracy: float) -> float | None:
@@ -104,7 +104,8 @@ def kept_accuracy(right: Rights, certainty: Values, *, threshold: float) -> Stat
         0.5
     """
     hit, _, known, kept = _split(right, certainty, threshold)
-    return ratio(np.where(known & kept, hit, 0.0), (known & kept).astype(np.float64), reason="no row is certain enough")
+    counted, reason = known & kept, "no row is certain enough"
+    return ratio(np.where(counted, hit, 0.0), counted.astype(np.float64), reason=reason, limits=SHARE)
 
 
 def kept_share(right: Rights, certainty: Values, *, threshold: float) -> Statistic:
@@ -115,7 +116,8 @@ def kept_share(right: Rights, certainty: Values, *, threshold: float) -> Statist
         0.6666666666666666
     """
     _, _, known, kept = _split(right, certainty, threshold)
-    return ratio((known & kept).astype(np.float64), known.astype(np.float64), reason="no scored row with a label")
+    counted, reason = (known & kept).astype(np.float64), "no scored row with a label"
+    return ratio(counted, known.astype(np.float64), reason=reason, limits=SHARE)
 
 
 def _split(right: Rights, certainty: Values, threshold: float) -> tuple[Floats, Floats, np.ndarray, np.ndarray]:

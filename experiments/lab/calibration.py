@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Labels, Statistic, Values, divide, finite, ratio, require_same_length, undefined
+from ..statistic import SHARE, Floats, Labels, Statistic, Values, divide, finite, ratio, require_same_length, undefined
 
 Bins = Literal["width", "mass"]
 
@@ -22,7 +22,8 @@ def brier(labels: Labels, probabilities: Values) -> Statistic:
         0.085
     """
     truth, p, known = _checked(labels, probabilities)
-    return ratio(np.where(known, (p - truth) ** 2, 0.0), known.astype(np.float64), reason="no scored row with a label")
+    squares, reason = np.where(known, (p - truth) ** 2, 0.0), "no scored row with a label"
+    return ratio(squares, known.astype(np.float64), reason=reason, limits=SHARE)
 
 
 def expected_calibration_error(
@@ -55,7 +56,9 @@ def expected_calibration_error(
     def over(weights: Floats) -> Floats:
         return divide(np.abs((weights * gap) @ member).sum(axis=1), weights @ known.astype(np.float64))
 
-    return Statistic(value=float(over(np.ones((1, len(p))))[0]), n=int(known.sum()), size=len(p), over=over)
+    return Statistic(
+        value=float(over(np.ones((1, len(p))))[0]), n=int(known.sum()), size=len(p), limits=SHARE, over=over
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

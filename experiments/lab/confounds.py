@@ -8,7 +8,7 @@ import numpy as np
 
 from ..metrics import auroc
 from ..splits import rows_by_group
-from ..statistic import Labels, Statistic, Values, finite, ratio, require_same_length
+from ..statistic import SHARE, Labels, Statistic, Values, finite, ratio, require_same_length
 
 
 def centred_auroc(labels: Labels, scores: Values, groups: Sequence[Hashable]) -> Statistic:
@@ -77,7 +77,7 @@ def length_matched_pairs(
         won[rows[0]] = ((gap > 0) * near).sum() + 0.5 * ((gap == 0) * near).sum()
         pairs[rows[0]] = near.sum()
     reason = "no question has a right and a wrong scored candidate of like length"
-    return ratio(won, pairs, n=int(pairs.sum()), reason=reason)
+    return ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
 
 
 def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hashable]) -> list[float | None]:

@@ -10,7 +10,20 @@ import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Labels, Statistic, divide, finite, ratio, require_same_length, undefined, where
+from ..statistic import (
+    SHARE,
+    SIGNED,
+    Floats,
+    Labels,
+    Limits,
+    Statistic,
+    divide,
+    finite,
+    ratio,
+    require_same_length,
+    undefined,
+    where,
+)
 
 Grades = Sequence[Hashable | None]
 Weighting = Literal["plain", "linear", "quadratic"]
@@ -26,7 +39,7 @@ def percent_agreement(first: Grades, second: Grades) -> Statistic:
     require_same_length(first=first, second=second)
     known = np.array([a is not None and b is not None for a, b in zip(first, second, strict=True)], dtype=np.float64)
     same = np.array([a == b for a, b in zip(first, second, strict=True)], dtype=np.float64)
-    return ratio(same * known, known, reason="no item is graded by both")
+    return ratio(same * known, known, reason="no item is graded by both", limits=SHARE)
 
 
 def scott_pi(first: Grades, second: Grades) -> Statistic:
@@ -107,7 +120,7 @@ def p_criterion(labels: Labels, verdicts: Labels) -> Statistic:
         >>> p_criterion([1, 1, 0, 0], [1, 1, 0, 1]).value  # TPR 1, TNR 1/2
         0.5
     """
-    return _leniency(labels, verdicts, lambda tpr, tnr: tpr + tnr - 1, "P_c")
+    return _leniency(labels, verdicts, lambda tpr, tnr: tpr + tnr - 1, "P_c", SIGNED)
 
 
 def p_lenient(labels: Labels, verdicts: Labels) -> Statistic:
@@ -119,10 +132,12 @@ def p_lenient(labels: Labels, verdicts: Labels) -> Statistic:
         >>> p_lenient([1, 1, 0, 0], [1, 1, 0, 1]).value  # P_c 1/2; (1 - 1/2) / (1 - 1/2)
         1.0
     """
-    return _leniency(labels, verdicts, lambda tpr, tnr: divide(1 - tnr, _rest(tpr + tnr - 1)), "P_+")
+    return _leniency(labels, verdicts, lambda tpr, tnr: divide(1 - tnr, _rest(tpr + tnr - 1)), "P_+", SHARE)
 
 
-def _leniency(labels: Labels, verdicts: Labels, of: Callable[[Floats, Floats], Floats], name: str) -> Statistic:
+def _leniency(
+    labels: Labels, verdicts: Labels, of: Callable[[Floats, Floats], Floats], name: str, limits: Limits
+) -> Statistic:
     require_same_length(labels=labels, verdicts=verdicts)
     truth, said = finite(labels), finite(verdicts)
     known = ~np.isnan(truth) & ~np.isnan(said)
@@ -137,7 +152,8 @@ def _leniency(labels: Labels, verdicts: Labels, of: Callable[[Floats, Floats], F
     if np.isnan(value):
         one = "the labels are of one class" if not all(m.any() for m in masks) else "the judge is always right"
         return undefined(f"{name}: {one}", n=n, size=len(truth))
-    return Statistic(value=value, n=n, size=len(truth), counts=tuple(mask > 0 for mask in masks), over=over)
+    counts = tuple(mask > 0 for mask in masks)
+    return Statistic(value=value, n=n, size=len(truth), counts=counts, limits=limits, over=over)
 
 
 def _codes(first: Grades, second: Grades, scale: Sequence[Hashable] = ()) -> dict[Hashable, int]:
@@ -172,8 +188,11 @@ def _from_counts(
     mine = float(over(np.ones((1, size)))[0])
     if np.isnan(mine):
         return undefined("all grades are the same", n=len(kept), size=size)
-    counts = (where(np.array(kept), size),)
-    return Statistic(value=exact(a, b) if exact else mine, n=len(kept), size=size, counts=counts, over=over)
+    # Where one grade is given to nearly all, agreement beyond chance rests on the few items with another.
+    usual = np.bincount(np.concatenate([a, b])).argmax()
+    counts = (where(np.array(kept)[(a != usual) | (b != usual)], size),)
+    value = exact(a, b) if exact else mine
+    return Statistic(value=value, n=len(kept), size=size, counts=counts, limits=SIGNED, over=over)
 
 
 def _rest(share: Floats) -> Floats:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from ..statistic import Floats, Statistic, combine, ratio, require_same_length
+from ..statistic import SHARE, Floats, Statistic, combine, ratio, require_same_length
 
 Said = Sequence[Sequence[Hashable | None]]
 
@@ -32,7 +32,7 @@ def self_consistency(repeats: Said) -> Statistic:
         if n > 1:
             counted[k] = 1.0
             agree[k] = sum(c * (c - 1) for c in Counter(said).values()) / (n * (n - 1))
-    return ratio(agree, counted, reason="no item has two verdicts")
+    return ratio(agree, counted, reason="no item has two verdicts", limits=SHARE)
 
 
 def majority_consistency(repeats: Said) -> Statistic:
@@ -50,7 +50,7 @@ def majority_consistency(repeats: Said) -> Statistic:
         if len(said) > 1:
             counted[k] = 1.0
             won[k] = 2 * max(Counter(said).values()) > len(said)
-    return ratio(won, counted, reason="no item has two verdicts")
+    return ratio(won, counted, reason="no item has two verdicts", limits=SHARE)
 
 
 def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:
@@ -70,8 +70,8 @@ def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:
     """
     p = self_consistency(repeats)
     if published:
-        return combine([p], lambda v: 1 - v)
-    return combine([p], lambda v: (1 - np.sqrt(np.maximum(2 * v - 1, 0.0))) / 2)
+        return combine([p], lambda v: 1 - v, limits=SHARE)
+    return combine([p], lambda v: (1 - np.sqrt(np.maximum(2 * v - 1, 0.0))) / 2, limits=(0.0, 0.5))
 
 
 def denoised(accuracy: Statistic, flip: Statistic) -> Statistic:
@@ -131,7 +131,7 @@ def flip_rate(templates: Said) -> Statistic:
         if agreed[k] is not None:
             counted[k] = 1.0
             share[k] = sum(v != agreed[k] for v in said) / len(said)
-    return ratio(share, counted, reason="no item has a verdict that most wordings share")
+    return ratio(share, counted, reason="no item has a verdict that most wordings share", limits=SHARE)
 
 
 def consensus_share(templates: Said) -> Statistic:
@@ -143,7 +143,7 @@ def consensus_share(templates: Said) -> Statistic:
     """
     agreed = consensus(templates)
     there = np.array([bool(said) for said in _by_item(templates)], dtype=np.float64)
-    return ratio(np.array([a is not None for a in agreed]) * there, there, reason="no item has a verdict")
+    return ratio(np.array([a is not None for a in agreed]) * there, there, reason="no item has a verdict", limits=SHARE)
 
 
 def score_spread(templates: Sequence[Sequence[float | None]]) -> Statistic:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Statistic, Ties, Values, divide, finite, require_same_length, undefined, where
+from ..statistic import SIGNED, Floats, Statistic, Ties, Values, divide, finite, require_same_length, undefined, where
 
 Level = Literal["nominal", "ordinal", "interval"]
 #: Grades up to which a table of them by one another is small.
@@ -49,7 +49,7 @@ def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") 
     over = {"nominal": _nominal, "ordinal": _ordinal, "interval": _interval}[level](part)
     value = float(over(np.ones((1, len(kept))))[0])
     counts = (where(kept, size),)
-    return Statistic(value=value, n=len(kept), size=size, counts=counts, over=lambda w: over(w[:, kept]))
+    return Statistic(value=value, n=len(kept), size=size, counts=counts, limits=SIGNED, over=lambda w: over(w[:, kept]))
 
 
 def _counts(part: Floats) -> Floats:

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from ..accuracy import accuracy
 from ..correlation import spearman
-from ..statistic import Statistic, Values, combine, finite, require_same_length
+from ..statistic import SIGNED, Statistic, Values, combine, finite, require_same_length
 from .position import Preferences, denoised_gap, right_where_known
 
 
@@ -31,7 +31,9 @@ def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values
     """
     longer, shorter = _sides(preferences, verdicts, lengths)
     return combine(
-        [accuracy(right_where_known(longer), longer), accuracy(right_where_known(shorter), shorter)], lambda a, b: a - b
+        [accuracy(right_where_known(longer), longer), accuracy(right_where_known(shorter), shorter)],
+        lambda a, b: a - b,
+        limits=SIGNED,
     )
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from scipy import stats
-
 from ..bootstrap import Interval, paired_difference
+from ..evidence import Evidence
 from ..statistic import Statistic
 
 
@@ -41,9 +39,8 @@ def difference(
 ) -> Difference:
     """Paired difference ``first - second`` and its p-value from the standard error over the same resamples.
 
-    The p-value is that of Student's t with (questions - 1) degrees of freedom, the bootstrap's standard error widened
-    by ``sqrt(G / (G - 1))``: counting resamples beyond 0 is too sure where questions are few, and can never give a
-    p-value small enough for a correction over many judges.
+    The p-value agrees with the interval: below 0.05 where 0 is outside of it. Counting resamples beyond 0 instead is
+    too sure where questions are few, and can never give a p-value small enough for a correction over many judges.
 
     Example:
         >>> from ..accuracy import accuracy
@@ -52,30 +49,30 @@ def difference(
         >>> round(found.interval.value, 3), found.p < 0.2
         (0.375, True)
     """
-    interval = paired_difference(first, second, groups, n_resamples=n_resamples, seed=seed, expand=True)
-    return Difference(interval=interval, p=p_value(interval, n_groups=interval.groups))
+    interval = paired_difference(first, second, groups, n_resamples=n_resamples, seed=seed)
+    return Difference(interval=interval, p=p_value(interval))
 
 
-def p_value(interval: Interval, *, null: float = 0.0, n_groups: int) -> float | None:
-    """Two-sided p-value of ``value = null`` from the standard error of an interval; ``None`` where it has none.
-
-    Never below ``2 ** (1 - n_groups)``, the least that a sign test of so many questions can give: three questions that
-    all say the same have no spread at all, and still prove nothing.
+def p_value(interval: Interval, *, null: float = 0.0) -> float | None:
+    """Two-sided p-value of ``value = null`` (:meth:`.evidence.Evidence.p_value`); ``None`` where there is no error.
 
     Example:
-        >>> found = Interval(value=0.6, low=0.5, high=0.7, n=50, error=0.05)
-        >>> round(p_value(found, null=0.5, n_groups=50), 3)  # t = 0.1 / (0.05 sqrt(50 / 49)) = 1.98, 49 degrees
+        >>> found = Interval(value=0.6, low=0.5, high=0.7, n=50, error=0.05, groups=50)
+        >>> round(p_value(found, null=0.5), 3)  # t = 0.1 / (0.05 sqrt(50 / 49)) = 1.98, 49 degrees
         0.053
-        >>> p_value(Interval(value=1.0, low=1.0, high=1.0, n=3, error=0.0), n_groups=3)
+        >>> p_value(Interval(value=1.0, low=1.0, high=1.0, n=3, error=0.0, groups=3))  # never below 2 (1/2)^3
         0.25
     """
-    if interval.value is None or interval.error is None or n_groups < 2:
+    if interval.value is None or interval.error is None or interval.groups < 2:
         return None
-    distance, error = abs(interval.value - null), interval.error * np.sqrt(n_groups / (n_groups - 1))
-    least = 2.0 ** (1 - n_groups)
-    if error <= 1e-12:
-        return 1.0 if distance <= 1e-12 else least
-    return max(float(2 * stats.t.sf(distance / error, n_groups - 1)), least)
+    made = Evidence(
+        value=interval.value,
+        error=interval.error,
+        groups=interval.groups,
+        degrees=interval.degrees,
+        limits=interval.limits,
+    )
+    return made.p_value(null)
 
 
 def holm(differences: Sequence[Difference]) -> list[Difference]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..accuracy import accuracy, pair_accuracy
-from ..statistic import Statistic, combine, ratio, require_same_length
+from ..statistic import SHARE, SIGNED, Statistic, combine, ratio, require_same_length
 from .consistency import denoised, flip_probability
 
 Preferences = Sequence[str | None]
@@ -28,7 +28,9 @@ def position_bias(preferences: Preferences, given: Preferences, swapped: Prefere
     """
     first, second = better_first(preferences, given, swapped)
     return combine(
-        [accuracy(right_where_known(first), first), accuracy(right_where_known(second), second)], lambda a, b: a - b
+        [accuracy(right_where_known(first), first), accuracy(right_where_known(second), second)],
+        lambda a, b: a - b,
+        limits=SIGNED,
     )
 
 
@@ -95,7 +97,9 @@ def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
         (credit[g] + 1 - credit[s]) / 2 if g is not None and s is not None else 0.0
         for g, s in zip(given, swapped, strict=True)
     ]
-    return combine([ratio(np.array(won), known, reason="no pair is judged in both orders")], lambda v: v - 0.5)
+    return combine(
+        [ratio(np.array(won), known, reason="no pair is judged in both orders")], lambda v: v - 0.5, limits=(-0.5, 0.5)
+    )
 
 
 def accuracy_both(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:
@@ -116,7 +120,7 @@ def accuracy_random(preferences: Preferences, given: Preferences, swapped: Prefe
         0.75
     """
     both = [both_orders(preferences, given, swapped, k) for k in (0, 1)]
-    return combine([accuracy(right_where_known(b), b) for b in both], lambda a, b: (a + b) / 2)
+    return combine([accuracy(right_where_known(b), b) for b in both], lambda a, b: (a + b) / 2, limits=SHARE)
 
 
 def both_orders(preferences: Preferences, given: Preferences, swapped: Preferences, side: int) -> list[bool | None]:

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from ..accuracy import of_two_classes
 from ..splits import rows_by_group
-from ..statistic import Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length
+from ..statistic import SHARE, Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length
 
 
 def auprc(labels: Labels, scores: Values) -> Statistic:
@@ -55,4 +55,4 @@ def within_question_auprc(labels: Labels, scores: Values, groups: Sequence[Hasha
         if positive.any() and not positive.all():
             value[rows[0]] = average_precision_score(positive, score[known])
             counts[rows[0]] = 1.0
-    return ratio(value, counts, reason="no question has right and wrong scored candidates")
+    return ratio(value, counts, reason="no question has right and wrong scored candidates", limits=SHARE)

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Statistic, Values, combine, ratio, require_same_length
+from ..statistic import SIGNED, Statistic, Values, combine, ratio, require_same_length
 from .confusion import Grades
 from .krippendorff_alpha import Level, krippendorff_alpha
 
@@ -39,7 +39,7 @@ def replacement(people: Sequence[Values], judge: Values, *, level: Level = "ordi
     require_same_length(**{f"person {k}": c for k, c in enumerate(people, start=1)}, judge=judge)
     before = krippendorff_alpha(people, level=level)
     after = [krippendorff_alpha(_with(people, k, judge), level=level) for k in range(len(people))]
-    return combine([before, *after], lambda first, *rest: sum(rest) / len(rest) - first)
+    return combine([before, *after], lambda first, *rest: sum(rest) / len(rest) - first, limits=(-2.0, 2.0))
 
 
 def addition(people: Sequence[Grades], judge: Grades, *, m: int) -> Statistic:
@@ -72,7 +72,8 @@ def addition(people: Sequence[Grades], judge: Grades, *, m: int) -> Statistic:
         chosen = [list(some) for some in combinations(given, m)]
         counted[k] = 1.0
         gain[k] = np.mean([_share([*some, own], best[0]) - _share(some, best[0]) for some in chosen])
-    return ratio(gain, counted, reason="no item has a panel with one vote, enough people and a grade of the judge")
+    reason = "no item has a panel with one vote, enough people and a grade of the judge"
+    return ratio(gain, counted, reason=reason, limits=SIGNED)
 
 
 def vote(grades: Sequence[Hashable | None]) -> Hashable | None:

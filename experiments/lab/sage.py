@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Statistic, ratio
+from ..statistic import SHARE, Floats, Statistic, ratio
 from .table import Table
 
 Signs = npt.NDArray[np.int8]
@@ -116,7 +116,7 @@ def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int
             ipi[first], tov[first], counted[first] = inconsistent_pairs(square), violations, 1.0
     reason = "no question has all comparisons in both orders"
     left_out = len(firsts) - int(counted.sum())
-    return ratio(ipi, counted, reason=reason), ratio(tov, counted, reason=reason), left_out
+    return ratio(ipi, counted, reason=reason, limits=SHARE), ratio(tov, counted, reason=reason), left_out
 
 
 def square_of(said: Mapping[str, tuple[object, object]]) -> Signs | None:

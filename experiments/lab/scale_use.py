@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import entropy
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Statistic, Values, combine, finite, ratio, require_same_length, undefined
+from ..statistic import SHARE, Floats, Statistic, Values, combine, finite, ratio, require_same_length, undefined
 
 
 def grades_used(grades: Values, *, scale: Sequence[float]) -> Statistic:
@@ -37,7 +37,7 @@ def grades_used(grades: Values, *, scale: Sequence[float]) -> Statistic:
         found = np.exp(entropy(np.where(empty[:, None], 1.0, held), axis=1)) / len(steps)
         return np.where(empty, np.nan, found)
 
-    return Statistic(value=float(over(np.ones((1, len(x))))[0]), n=len(kept), size=len(x), over=over)
+    return Statistic(value=float(over(np.ones((1, len(x))))[0]), n=len(kept), size=len(x), limits=SHARE, over=over)
 
 
 def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
@@ -57,7 +57,7 @@ def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
     for rows in first.values():
         n, counts = len(rows), np.unique(x[rows], return_counts=True)[1]
         pairs[rows[0]], tied[rows[0]] = n * (n - 1) / 2, (counts * (counts - 1) / 2).sum()
-    return ratio(tied, pairs, n=int(pairs.sum()), reason="no question has two scored candidates")
+    return ratio(tied, pairs, n=int(pairs.sum()), reason="no question has two scored candidates", limits=SHARE)
 
 
 def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None]) -> Statistic:
@@ -118,4 +118,6 @@ def win_share(given: Sequence[str | None], swapped: Sequence[str | None], own: S
         if g is not None and s is not None and mine is not None:
             counted[k] = 1.0
             won[k] = sum(0.5 if v == "tie" else float(v == mine) for v in (g, s)) / 2
-    return combine([ratio(won, counted, reason="no comparison holds one own response")], lambda v: v - 0.5)
+    return combine(
+        [ratio(won, counted, reason="no comparison holds one own response")], lambda v: v - 0.5, limits=(-0.5, 0.5)
+    )

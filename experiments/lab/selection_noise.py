@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.errors import InnerjudgeError
 from ..splits import Index, rows_by_group
-from ..statistic import Floats
+from ..statistic import Floats, finite
 
 #: Rows -> the figure of every candidate on them, ``[C]``.
 Quality = Callable[[Index], Floats]
@@ -117,10 +117,10 @@ def auroc_by_question(
         (array([[1. , 0.5]]), ['q'])
     """
     found, names = [], []
+    truth = finite(labels)
     for rows in rows_by_group(groups):
-        right = [k for k in rows if labels[k] is True]
-        wrong = [k for k in rows if labels[k] is False]
-        if right and wrong:
+        right, wrong = (rows[truth[rows] == side] for side in (1, 0))
+        if len(right) and len(wrong):
             gap = scores[right][:, None] - scores[wrong][None]
             found.append(((gap > 0) + 0.5 * (gap == 0)).mean(axis=(0, 1)))
             names.append(groups[rows[0]])

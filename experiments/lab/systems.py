@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from ...models.errors import InnerjudgeError
-from ..statistic import Floats, Statistic, Values, divide, finite, require_same_length, undefined
+from ..statistic import SIGNED, Floats, Statistic, Values, divide, finite, require_same_length, undefined
 
 Rank = Literal["kendall", "spearman"]
 
@@ -65,7 +65,7 @@ def system_ranking(
     exact = stats.kendalltau(a, b)[0] if by == "kendall" else stats.spearmanr(a, b)[0]
     if np.isnan(exact):
         return undefined("the systems' means are all equal on one side", n=len(names), size=size)
-    return Statistic(value=float(exact), n=len(names), size=size, over=over)
+    return Statistic(value=float(exact), n=len(names), size=size, limits=SIGNED, over=over)
 
 
 def _tau(a: Floats, b: Floats) -> Floats:

@@ -19,6 +19,8 @@ from .rules import Rule
 from .select_job import held_out, temperature_of
 from .states import load_vectors
 
+#: Of an interval, what a reader of the file has no use for.
+_INNER = ("skipped", "degrees", "limits")
 #: The file that tells a folder of curves.
 ROWS = "curves.jsonl"
 
@@ -137,7 +139,7 @@ def _row(point: Point) -> dict[str, Any]:
 
 def _said(one: Discrimination) -> dict[str, Any]:
     named = {"within_question_pairs": one.pooled, "within_question_auroc": one.per_question}
-    figures = {name: {k: v for k, v in asdict(i).items() if k != "skipped"} for name, i in named.items()}
+    figures = {name: {k: v for k, v in asdict(i).items() if k not in _INNER} for name, i in named.items()}
     return {"judge": one.judge, "unscored": one.unscored} | figures
 
 

@@ -11,7 +11,7 @@ from ...models.errors import InnerjudgeError
 from ..bootstrap import Interval, cluster_bootstrap
 from ..metrics import within_question_auroc, wqd
 from ..splits import rows_by_group
-from ..statistic import Floats
+from ..statistic import SIGNED, Floats
 from .columns import Columns
 from .representatives import Vectors, representatives
 from .reranking import accuracy_against_n, interval, orders
@@ -121,9 +121,9 @@ def curve_rows(
     points: list[Point] = []
 
     def add(judge: str, rule: str, credit: Floats, at: Sequence[int], calls: Floats) -> None:
-        low, high = interval(credit, n_resamples=1000, seed=seed)
+        low, high = interval(credit)
         gap = credit - majority[:, np.array(at) - 1]
-        gap_low, gap_high = interval(gap, n_resamples=1000, seed=seed)
+        gap_low, gap_high = interval(gap, SIGNED)
         for k, n in enumerate(at):
             points.append(
                 Point(

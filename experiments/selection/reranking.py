@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
-from ..bootstrap import draw_counts, expanded_tail
+from ..evidence import Evidence, degrees_of_freedom
 from ..splits import rows_by_group
-from ..statistic import Floats, Labels, Statistic, ratio, require_same_length
+from ..statistic import SHARE, Floats, Labels, Limits, Statistic, ratio, require_same_length
 from .rules import READ_SCORES, Rule
 from .subsets import credits
 from .votes import Answers, Scores, as_scores
@@ -50,7 +50,7 @@ def selection_accuracy(
             won[rows[0]] = _expected(rule, [answers[i] for i in known], read, [bool(correct[i]) for i in known])
     any_known = any(c is not None for c in correct)
     reason = "no candidate is scored" if any_known else "no candidate is known to be right or wrong"
-    return ratio(won, counted, reason=reason)
+    return ratio(won, counted, reason=reason, limits=SHARE)
 
 
 def _expected(rule: Rule, answers: Answers, scores: Floats, correct: Sequence[bool]) -> float:
@@ -150,17 +150,30 @@ def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.in
     return np.asarray(drawn[:, turned].reshape(-1, m), dtype=np.intp)
 
 
-def interval(each: Floats, *, n_resamples: int, seed: int) -> tuple[Floats, Floats]:
+def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
     """95 % interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
 
-    Expanded for few questions, as in :func:`~innerjudge.experiments.bootstrap.cluster_bootstrap`.
+    As in :func:`~innerjudge.experiments.bootstrap.cluster_bootstrap`, with the standard error of a mean, which needs no
+    resamples. One question says nothing of others: its interval is all that can be.
+
+    Args:
+        each: Figure of each question at every point.
+        limits: Lowest and highest value that it can have.
 
     Example:
-        >>> low, high = interval(np.array([[0.0, 1.0], [1.0, 1.0]]), n_resamples=200, seed=0)
-        >>> low.tolist(), high.tolist()
-        ([0.0, 1.0], [1.0, 1.0])
+        >>> low, high = interval(np.array([[0.0, 1.0]] * 3))
+        >>> low.round(2).tolist(), high.round(2).tolist()  # 0.025 ** (1 / 3) = 0.29
+        ([0.0, 0.29], [0.71, 1.0])
     """
-    counts = draw_counts(len(each), n_resamples=n_resamples, seed=seed)
-    tail = expanded_tail(len(each)) if len(each) > 1 else 0.025
-    low, high = np.quantile(counts @ each / len(each), (tail, 1 - tail), axis=0)
+    n, points = each.shape
+    if n < 2:
+        return np.full(points, limits[0]), np.full(points, limits[1])
+    ends = []
+    for column in each.T:
+        mean = float(column.mean())
+        degrees = degrees_of_freedom(column - mean, mean, limits, n)
+        error = float(column.std()) / np.sqrt(n)
+        made = Evidence(value=mean, error=error, groups=n, degrees=degrees, limits=limits).ends()
+        ends.append(made or limits)
+    low, high = np.array(ends).T
     return low, high

@@ -94,7 +94,7 @@ class Lens:
     def interval(self, statistic: Statistic, groups: Sequence[Any] | None = None) -> Interval:
         """A figure with its interval, questions resampled."""
         groups = self.groups if groups is None else groups
-        return cluster_bootstrap(statistic, groups, n_resamples=self.n_resamples, seed=self.seed, expand=True)
+        return cluster_bootstrap(statistic, groups, n_resamples=self.n_resamples, seed=self.seed)
 
     def figure(
         self,
@@ -109,7 +109,7 @@ class Lens:
     ) -> Figure:
         """A figure for a table; with ``null``, a two-sided test of it."""
         found = self.interval(statistic, groups)
-        tested = None if null is None else p_value(found, null=null, n_groups=found.groups)
+        tested = None if null is None else p_value(found, null=null)
         return of_interval(found, data=self.data, part=part, judge=judge, metric=metric, good=good, p=tested)
 
     def zero(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:

@@ -127,7 +127,7 @@ class StudyRun:
                 sections.append(selection(one))
         found = tuple(s for s in sections if s is not None)
         if one.kind == "choice" and self.study.audits.ask:
-            notes = [*notes, "Choices have no responses to ask about: of the audits, only the luck of a pick is shown."]
+            notes = [*notes, "Choices have no responses to ask about: only audits that ask nothing are shown."]
         counts = {"items": len(one.items), "to fit on": len(one.sides.fit), "to calibrate on": len(one.sides.calibrate)}
         counts |= {"reported": len(lens.labels), "reported questions": lens.n_groups}
         lost = Counter((row.judge, str(row.unscored)) for row in (*lens.table, *asked.rows) if row.unscored)

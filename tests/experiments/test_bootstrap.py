@@ -24,11 +24,15 @@ def traces(questions: int = 30, candidates: int = 4, seed: int = 0):  # type: ig
 
 
 def test_two_questions_by_hand() -> None:
-    # resamples of {0, 1}: (0,0) 1/4 -> 0, (0,1) 1/2 -> 0.5, (1,1) 1/4 -> 1: the 2.5 % and 97.5 % points are 0 and 1
-    found = cluster_bootstrap(accuracy([1, 1], [0, 1]), ["p", "q"], seed=0)
-    assert (found.value, found.low, found.high, found.n, found.skipped) == (0.5, 0.0, 1.0, 2, 0)
-    middle = cluster_bootstrap(accuracy([1, 1], [0, 1]), ["p", "q"], seed=0, confidence=0.4)
-    assert (middle.low, middle.high) == (0.5, 0.5)  # the 30 % and 70 % points
+    # resamples of {0, 1}: (0,0) 1/4 -> 0, (0,1) 1/2 -> 0.5, (1,1) 1/4 -> 1: their variance is 1/2 * 1/4 = 1/8
+    found = cluster_bootstrap(accuracy([1, 1], [0, 1]), ["p", "q"], n_resamples=20_000, seed=0)
+    assert found.error == pytest.approx(np.sqrt(1 / 8), abs=0.003)
+    # Wilson, 1 of 2: turn = z^2 / 2 = 1.921; 0.5 -+ 1.96 sqrt(1/8) sqrt(1 + 1.921) / 2.921 = 0.5 -+ 0.405
+    assert (found.value, found.n, found.skipped) == (0.5, 2, 0)
+    assert (found.low, found.high) == pytest.approx((0.095, 0.905), abs=0.003)
+    middle = cluster_bootstrap(accuracy([1, 1], [0, 1]), ["p", "q"], n_resamples=20_000, seed=0, confidence=0.4)
+    # z = 0.5244, turn 0.1375: 0.5 -+ 0.5244 * 0.3536 sqrt(1.1375) / 1.1375 = 0.5 -+ 0.174
+    assert (middle.low, middle.high) == pytest.approx((0.326, 0.674), abs=0.003)
 
 
 def test_counts() -> None:
@@ -51,7 +55,9 @@ def test_fast_and_plain_statistics_agree_on_the_same_resamples() -> None:
     for fast, plain in ((auroc(labels, scores), pooled), (within_question_auroc(labels, scores, groups), within)):
         a = cluster_bootstrap(fast, groups, n_resamples=100, seed=4)
         b = cluster_bootstrap(plain, groups, n_resamples=100, seed=4)
-        assert (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high))
+        assert (a.value, a.error) == pytest.approx((b.value, b.error))
+        boundless = cluster_bootstrap(replace(fast, limits=None, counts=()), groups, n_resamples=100, seed=4)
+        assert (boundless.low, boundless.high) == pytest.approx((b.low, b.high))
 
 
 def test_a_question_drawn_twice_counts_as_two() -> None:
@@ -66,7 +72,8 @@ def test_a_question_drawn_twice_counts_as_two() -> None:
     # and the callable gets a number of its own for each draw
     seen = []
     cluster_bootstrap(lambda r, d: seen.append((r, d)), ["p", "p", "q", "q"], n_resamples=20, seed=0)
-    for r, d in seen[1:]:
+    assert [r.tolist() for r, _ in seen[21:]] == [[2, 3], [0, 1]]  # each left out in turn
+    for r, d in seen[1:21]:
         assert d.tolist() == [0, 0, 1, 1]
         assert sorted(set(r.tolist())) in ([0, 1], [2, 3], [0, 1, 2, 3])
 
@@ -86,7 +93,9 @@ def test_selection_draws_whole_questions() -> None:
 def test_undefined_resamples_are_skipped_and_counted() -> None:
     # two questions all right and two all wrong: 2 of 16 resamples have one class only
     found = cluster_bootstrap(auroc([True, True, False, False], [1.0, 0.9, 0.0, 0.1]), "pqrs", n_resamples=1000, seed=0)
-    assert (found.value, found.low, found.high, found.reason) == (1.0, 1.0, 1.0, None)
+    # two questions of either class that all say the same: 0.025 ** (1 / 2) = 0.158
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, 0.1581, 1.0), abs=1e-4)
+    assert found.reason is None
     assert 80 < found.skipped < 170
     # one question of a class: nothing is known of how another would have come out
     alone = cluster_bootstrap(auroc([True, False], [1.0, 0.0]), ["p", "q"], n_resamples=1000, seed=0)
@@ -96,6 +105,8 @@ def test_undefined_resamples_are_skipped_and_counted() -> None:
         lambda r, d: None if len(set(r.tolist())) == 1 else 1.0, ["p", "q"], n_resamples=1000, seed=0
     )
     assert plain.skipped == alone.skipped
+    # a callable has no bounds: where all say the same, nothing is known of how far others would lie
+    assert (plain.low, plain.reason) == (None, "no interval: all questions say the same, and the figure has no bounds")
 
 
 def test_no_interval_without_a_value_or_a_second_question() -> None:
@@ -130,10 +141,10 @@ def test_bounds(rows: list[tuple[bool, str]], seed: int, confidence: float) -> N
     if len(set(groups)) < 2:
         assert found.low is found.high is None
         return
-    means = [np.mean([rights[i] for i in r]) for r in rows_by_group(groups)]
     assert found.low is not None
     assert found.high is not None
-    assert min(means) - 1e-9 <= found.low <= found.high <= max(means) + 1e-9
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.high - found.low > 0.01, "few questions never make a point of an interval"
     wider = cluster_bootstrap(made, groups, n_resamples=200, seed=seed, confidence=0.995)
     assert wider.low <= found.low  # type: ignore[operator]
     assert wider.high >= found.high  # type: ignore[operator]
@@ -163,8 +174,12 @@ def test_paired_difference_by_hand() -> None:
     a, b = accuracy([1] * 4, [1, 1, 1, 0]), accuracy([1] * 4, [1, 1, 0, 0])
     found = paired_difference(a, b, list("pqrs"), seed=0)
     assert found.value == 0.25
-    assert found.low == 0.0
-    assert 0.5 <= found.high <= 0.75
+    # on the scale of -1 to 1: p = 0.625, p (1 - p) = 0.2344; differences 0 0 1 0 have variance 0.1875, so the error is
+    # sqrt(0.1875 / 4) = 0.2165, widened by sqrt(4 / 3) 0.25, on the scale 0.125; 3 degrees, t = 3.182.
+    # turn = 3.182^2 0.125^2 / 0.2344 = 0.675; middle (0.625 + 0.3375) / 1.675 = 0.5747;
+    # half 3.182 * 0.125 sqrt(1 + 0.675 / 0.9375) / 1.675 = 0.3114: 0.263 to 0.886, which is -0.47 to 0.77
+    assert (found.degrees, found.error) == (3.0, pytest.approx(0.2165, abs=0.01))
+    assert (found.low, found.high) == pytest.approx((-0.473, 0.772), abs=0.03)
     assert (found.n, found.skipped) == (4, 0)
 
 
@@ -177,7 +192,10 @@ def test_paired_difference_is_narrower_than_the_two_alone_and_antisymmetric() ->
     assert both.high - both.low < (alone.high - alone.low) / 2
     assert (both.value, both.low, both.high) == pytest.approx((-back.value, -back.high, -back.low))
     same = paired_difference(a, a, groups, seed=0)
-    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+    # 51 questions have a row of the scarcer class, and on all of them the two agree: with 95 % confidence at most
+    # 1 - 0.025 ** (1 / 51) = 0.0698 of others differ
+    assert same.groups == 51
+    assert (same.value, same.low, same.high) == pytest.approx((0.0, -0.0698, 0.0698), abs=1e-4)
 
 
 def test_paired_difference_skips_where_either_is_undefined() -> None:

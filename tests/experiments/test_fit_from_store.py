@@ -15,7 +15,7 @@ from innerjudge.extraction import Features, Provenance
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.reading import StoreReading
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.probes import CLUE, LAGER, BaseJudge, DifferenceOfMeans, LogisticProbe, TokenLogProb
+from innerjudge.probes import CLUE, LAGER, BaseJudge, DifferenceOfMeans, EScore, LogisticProbe, TokenLogProb
 
 ORIGIN = Provenance("m", None, "f", "float32", "sdpa", "none")
 N = 60
@@ -110,7 +110,9 @@ def test_a_judge_that_learns_nothing_reads_nothing(tmp_path: Path, monkeypatch: 
     store = FeatureStore.save(every, tmp_path / "s")
     monkeypatch.setattr(StoreReading, "features", lambda *_: pytest.fail("features were read"))
     rows = np.arange(N)
-    assert fit_from_store("lager", LAGER(values=(0, 1)), store, labels, every.groups, rows) is None
+    for judge in (LAGER(), EScore(values=(0, 1))):
+        assert fit_from_store("judge", judge, store, labels, every.groups, rows) is None
+    assert fit_from_store("lager", LAGER(values=(0, 1)), store, [None] * N, every.groups, rows) is None
     assert fit_from_store("log", TokenLogProb(), store, [None] * N, every.groups, rows) is None
 
 

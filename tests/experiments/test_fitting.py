@@ -9,7 +9,7 @@ from innerjudge.experiments.labels import require_classes
 from innerjudge.extraction import Features, Provenance
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Pair, Trace
-from innerjudge.probes import CLUE, LAGER, AttentionScore, QKScore, TokenLogProb
+from innerjudge.probes import CLUE, LAGER, AttentionScore, EScore, QKScore, TokenLogProb
 
 RNG = np.random.default_rng(0)
 STATES = ("hidden/reasoning_start", "hidden/reasoning_end")
@@ -74,6 +74,38 @@ def test_a_log_probability_needs_labels_for_its_threshold_only() -> None:
     judge = TokenLogProb()
     fit_seat("token-log-probability", judge, traces(), RIGHT, ROWS)
     assert judge.threshold_ is not None
+
+
+def lager_traces() -> Features:
+    """Scores below one half throughout; those of right traces are higher."""
+    logits = np.zeros((8, 2, 3, 2), np.float32)
+    logits[..., 1] = np.array([-1.0, -2.0] * 4)[:, None, None]
+    arrays = {"logits/score": logits, "labels": np.full(8, 2, np.float32)}
+    held = traces()
+    return Features(ids=held.ids, groups=held.groups, provenance=held.provenance, arrays=arrays)
+
+
+def test_lager_learns_its_threshold_on_the_traces_to_fit_on() -> None:
+    features, judge = lager_traces(), LAGER(values=(0, 1))
+    before = judge.decision_function(features)
+    assert not judge.predict(features).any()  # the middle of the scale calls all of them wrong
+    note = fit_seat("lager", judge, features, RIGHT, ROWS)
+    # P = 1 / (1 + e) = 0.269 and 1 / (1 + e^2) = 0.119: half way 0.194
+    assert judge.threshold_ == pytest.approx(0.1941, abs=1e-4)
+    assert note == "lager: right is what scores above 0.194 (best balanced accuracy on 6 traces)."
+    assert judge.predict(features).tolist() == RIGHT
+    np.testing.assert_array_equal(judge.decision_function(features), before)
+    only_fit = LAGER(values=(0, 1)).fit(features.take(ROWS), RIGHT[:6])
+    assert only_fit.threshold_ == judge.threshold_, "rows that are reported on have no say"
+
+
+def test_what_has_a_middle_of_its_own_learns_no_threshold() -> None:
+    for judge in (EScore(values=(0, 1)), LAGER(values=(1, 0), answers=("a", "b"))):
+        labels = RIGHT if isinstance(judge, EScore) else ["a", "b"] * 4
+        assert fit_seat("judge", judge, lager_traces(), labels, ROWS) is None
+        assert judge.threshold_ is None
+    with pytest.raises(InnerjudgeError, match="expected two"):
+        LAGER().fit(lager_traces(), RIGHT)
 
 
 def test_heads_without_labels() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from innerjudge.experiments.bootstrap import cluster_bootstrap, groups_that_count
-from innerjudge.experiments.lab.confusion import p_criterion
+from innerjudge.experiments.lab.confusion import cohen_kappa, p_criterion, percent_agreement, scott_pi
 from innerjudge.experiments.lab.multiple import p_value
 from innerjudge.experiments.lab.scale_use import over_scoring
 from innerjudge.experiments.metrics import auroc, balanced_accuracy, within_question_auroc
@@ -15,10 +15,10 @@ def test_a_gap_between_groups_rests_on_the_smaller_one() -> None:
     labels, scores = np.zeros(40), rng.random(40)
     groups = list(range(40))
     one = over_scoring(labels, scores, [k == 0 for k in range(40)])
-    found = cluster_bootstrap(one, groups, seed=0, expand=True)
+    found = cluster_bootstrap(one, groups, seed=0)
     assert (found.groups, found.low, found.reason) == (1, None, "no interval from one question with scored items")
-    assert p_value(found, n_groups=found.groups) is None
-    three = cluster_bootstrap(over_scoring(labels, scores, [k < 3 for k in range(40)]), groups, seed=0, expand=True)
+    assert p_value(found) is None
+    three = cluster_bootstrap(over_scoring(labels, scores, [k < 3 for k in range(40)]), groups, seed=0)
     assert three.groups == 3
 
 
@@ -29,10 +29,18 @@ def test_groups_of_few_questions_are_not_called_over_scored() -> None:
     for _ in range(40):
         scores = rng.normal(size=40)
         tests = [over_scoring(np.zeros(40), scores, [k // 2 == g for k in range(40)]) for g in range(20)]
-        found = [cluster_bootstrap(t, list(range(40)), n_resamples=200, seed=0, expand=True) for t in tests]
-        p = [p_value(f, n_groups=f.groups) for f in found]
+        found = [cluster_bootstrap(t, list(range(40)), n_resamples=200, seed=0) for t in tests]
+        p = [p_value(f) for f in found]
         claims += min(v for v in p if v is not None) * 20 < 0.05
     assert claims == 0
+
+
+def test_agreement_beyond_chance_rests_on_the_items_with_another_grade() -> None:
+    first, second = [1] * 6 + [0, 0], [1] * 6 + [0, 1]
+    groups = list("ppqqrrst")  # another grade than the usual one is given in s and t only
+    assert groups_that_count(groups, cohen_kappa(first, second)) == 2
+    assert groups_that_count(groups, scott_pi(first, second)) == 2
+    assert groups_that_count(groups, percent_agreement(first, second)) == 5
 
 
 def test_either_class_counts_by_itself() -> None:

@@ -69,7 +69,7 @@ def _run(spec: Study, out: Path, command: str, *, sampled: bool) -> _Timed:
     watched: AbstractContextManager[Any] = sampler if sampled else nullcontext()
     with watched:
         how: dict[str, Any] = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
-        lm = load(model.name, device=model.device, dtype=model.dtype, **how, **model.modules)
+        lm = load(model.name, device=model.device, dtype=model.dtype, **(how | model.modules))
         clocks.append(Clock(lm))
         run = StudyRun(study=spec, lm=lm, folder=out / "kept", command=command)
         report = run.report()

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from ....probes import Verdict
 from ....probes.head_selection import head_credits
 from ...cli_options import Between, positions
-from ...fitting import fit_seat, no_verdicts
 from ...lab.selection_noise import SelectionNoise, auroc_by_question, selection_noise
 from ...lab.table import Row, Table
-from ...lab.table_files import score_of
 from ...spelling import number
 from ..draw import matrix
 from ..figures import Cell, Figure, Plot, Section, grid
 from ..judged import Judged
 from ..lens import Lens
 from .headline import metrics
+from .transferring import features_of, transferred
 
 KEY = "transfer"
 
@@ -29,35 +26,15 @@ KEY = "transfer"
 def transfer_rows(judged: Sequence[Judged]) -> list[Row]:
     """Rows of every learning judge, fitted on each data set and tested on every other of its kind, itself among them.
 
-    Not of pairs, whose learning judges read single responses. The template of a row is the data set that the judge was
-    fitted on.
+    The template of a row is the data set that the judge was fitted on.
     """
     found: list[Row] = []
     for source in judged:
         for target in judged:
-            if source.kind == target.kind and source.kind != "pair":
+            if source.kind == target.kind:
                 depends = [source.depends, target.depends]
                 name = f"transfer-{source.name}-to-{target.name}"
-                found += source.kept.rows(name, depends, lambda s=source, t=target: _transferred(s, t))  # type: ignore[misc]
-    return found
-
-
-def _transferred(source: Judged, target: Judged) -> list[Row]:
-    learnt, tested = _features(source), _features(target)
-    part = tested.take(target.sides.test)
-    found = []
-    for name, seat in source.seats.items():
-        if not seat.judge.learns or name not in target.seats:
-            continue
-        judge = copy.deepcopy(seat.judge)
-        judge.provenance_ = None
-        fit_seat(name, judge, learnt, source.judging.labels, source.sides.fit, permuted=source.judging.permuted)
-        fitted = judge.provenance_ is not None
-        verdicts: list[Verdict] = judge.verdicts(part) if fitted else no_verdicts(judge, part)
-        for k, verdict in zip(target.sides.test.tolist(), verdicts, strict=True):
-            base = target.columns(target.items[k], "test") | {"judge": name, "template": source.name}
-            base |= {"score": score_of(verdict.score), "verdict": verdict.label, "unscored": verdict.unscored}
-            found.append(Row(**base))
+                found += source.kept.rows(name, depends, lambda s=source, t=target: transferred(s, t))  # type: ignore[misc]
     return found
 
 
@@ -136,7 +113,7 @@ _Found = tuple[str, SelectionNoise, str, float | None]
 
 def _layers(judged: Judged) -> list[_Found]:
     start, end = positions(Between(judged.study.between))
-    features = _features(judged)
+    features = features_of(judged)
     first, last = f"hidden/{start}", f"hidden/{end}"
     present = features.present(first, last)
     labels = [getattr(item, "correct", None) for item in judged.items]
@@ -164,7 +141,7 @@ def _layers(judged: Judged) -> list[_Found]:
 
 
 def _heads(judged: Judged) -> list[_Found]:
-    features = _features(judged)
+    features = features_of(judged)
     present = features.present("qk/before")
     answers = [getattr(item, "answer", None) for item in judged.items]
     fit, test = (
@@ -181,10 +158,3 @@ def _heads(judged: Judged) -> list[_Found]:
     block, head = divmod(noise.pick, credited.shape[2])
     reported = float(flat[test][:, noise.pick].mean()) if test else None
     return [("QK-score, best head", noise, f"block {block + 1} head {head}", reported)]
-
-
-def _features(judged: Judged) -> Any:
-    run = judged.judging
-    if "items" not in run.features:
-        cast(Any, {"trace": run.traces, "choice": run.choices, "rating": run.ratings}[judged.kind])()
-    return run.features["items"]

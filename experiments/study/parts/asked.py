@@ -8,13 +8,14 @@ from dataclasses import replace
 from ...asking.checklist import requirement_share
 from ...lab.rankings import levenshtein_distance
 from ...lab.table import Row, Table
-from ...statistic import finite, ratio
+from ...statistic import SHARE, finite, ratio
 from ..draw import bars, forest
 from ..figures import Cell, Figure, Grid, Section, grid
 from ..lens import Lens
 from .headline import metrics, spelt
 
 KEY = "asked"
+_ALIKE = "no question has candidates of different labels"
 
 
 def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Section | None:
@@ -87,7 +88,7 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> list[Grid]:
                 by_label = sorted(known, key=lambda k: -labels[k])
                 by_score = sorted(known, key=lambda k: -(scores[k] or 0.0))
                 distance[held[0]], counted[held[0]] = levenshtein_distance(by_label, by_score), 1.0
-        made = ratio(finite(distance), finite(counted), reason="no question has candidates of different labels")
+        made = ratio(finite(distance), finite(counted), reason=_ALIKE, limits=SHARE)
         if made.value is not None:
             rows.append([judge, lens.figure(KEY, judge, "edit distance of rankings", made, good="lower"), made.n])
     return (

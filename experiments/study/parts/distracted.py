@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...asking.distractors import Trial, flip_rate, preferred_rate, tie_rate
 from ...lab.table import Row, Table
-from ...statistic import finite, ratio
+from ...statistic import SHARE, finite, ratio
 from ..draw import bars
 from ..figures import Cell, Figure, Grid, Plot, Section, grid
 from ..lens import Lens
@@ -105,7 +105,7 @@ def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:
         for dummy in dict.fromkeys(n for n in names if n is not None):
             here = finite([n == dummy for n in names]) * (scores == scores)
             mean = ratio(here * finite([0.0 if s != s else s for s in scores]), here, reason="no score")
-            high = ratio(here * (scores > middle), here, reason="no score")
+            high = ratio(here * (scores > middle), here, reason="no score", limits=SHARE)
             gold = dummy == "gold"
             figures = [
                 small.figure(KEY, judge, f"mean score [{dummy}]", mean, good="none"),

@@ -13,7 +13,7 @@ from ...lab.permutation import better_than_chance
 from ...lab.position import accuracy_random
 from ...lab.precision_recall import auprc, within_question_auprc
 from ...metrics import auroc, within_question_auroc, wqd
-from ...statistic import Statistic, combine
+from ...statistic import SIGNED, Statistic, combine
 from ..draw import forest
 from ..figures import Cell, Figure, Section, grid
 from ..lens import Lens, Metric, as_floats
@@ -185,7 +185,11 @@ def _rating(lens: Lens) -> dict[str, Metric]:
             scores = lens.masked(lens.table.scores(judge), mask)
             made = [function(labels, lens.masked(scores, part)) for part in parts]
             defined = [one for one in made if one.value is not None]
-            return combine(defined, lambda *v: sum(v) / len(v)) if len(defined) > 1 else (defined or made)[0]
+            return (
+                combine(defined, lambda *v: sum(v) / len(v), limits=SIGNED)
+                if len(defined) > 1
+                else (defined or made)[0]
+            )
 
         return metric
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from innerjudge.experiments.bootstrap import cluster_bootstrap
+from innerjudge.experiments.lab.consistency import flip_probability
 from innerjudge.experiments.lab.length import (
     length_beyond_labels,
     length_bias,
@@ -32,7 +33,7 @@ GROUPS = [k // 3 for k in range(N)]
 
 
 def ends(made) -> tuple[float, float]:
-    found = cluster_bootstrap(made, GROUPS, n_resamples=400, seed=0, expand=True)
+    found = cluster_bootstrap(made, GROUPS, n_resamples=400, seed=0)
     return found.low, found.high
 
 
@@ -50,16 +51,16 @@ def test_position_by_hand() -> None:
     assert first_wins(["a", None], [None, "a"]).reason == "no pair is judged in both orders"
 
 
-def planted(rng, *, right_first: float, right_second: float, flip: float, repeats: int):
+def planted(rng, *, right_first: float, right_second: float, flip: float, repeats: int, n: int = N):
     """Preferences, and verdicts in both orders of a judge that is right so often, with random flips on top."""
-    preferences = np.where(rng.random(N) < 0.5, "a", "b")
-    settled = {side: rng.random(N) < share for side, share in (("first", right_first), ("second", right_second))}
+    preferences = np.where(rng.random(n) < 0.5, "a", "b")
+    settled = {side: rng.random(n) < share for side, share in (("first", right_first), ("second", right_second))}
     columns = {"given": [], "swapped": []}
     for order in columns:
         better_first = (preferences == "a") == (order == "given")
         right = np.where(better_first, settled["first"], settled["second"])
         for _ in range(repeats):
-            now = right ^ (rng.random(N) < flip)
+            now = right ^ (rng.random(n) < flip)
             said = np.where(now, preferences, np.where(preferences == "a", "b", "a"))
             columns[order].append(said.tolist())
     return preferences.tolist(), columns["given"], columns["swapped"]
@@ -72,6 +73,42 @@ def test_a_planted_position_bias_is_recovered() -> None:
     assert low < 0.20 < high
     low, high = ends(first_wins(given[0], swapped[0]))
     assert low < 0.10 < high  # 0.85 first when better, 0.35 when worse: (0.85 + 0.35) / 2 - 1/2
+
+
+def planted_lengths(rng, *, flip: float, n: int):
+    """Preferences, lengths and four runs of a judge that is right in 0.9 where the better is longer, else in 0.6."""
+    preferences = np.where(rng.random(n) < 0.5, "a", "b")
+    lengths = rng.choice([-40.0, 40.0], n)
+    right = rng.random(n) < np.where((lengths > 0) == (preferences == "a"), 0.9, 0.6)
+    other = {"a": "b", "b": "a"}
+    runs = []
+    for _ in range(4):
+        now = right ^ (rng.random(n) < flip)
+        runs.append([p if r else other[p] for p, r in zip(preferences.tolist(), now, strict=True)])
+    return preferences.tolist(), lengths, runs
+
+
+@pytest.mark.parametrize("effect", ["position", "position, noise taken out", "length", "flips"])
+def test_planted_effects_lie_in_their_interval_as_often_as_it_says(effect: str) -> None:
+    rng, held, studies, n = np.random.default_rng(7), 0, 600, 180
+    groups = [k // 3 for k in range(n)]
+    for study in range(studies):
+        flip = 0.0 if effect in ("position", "length") else 0.1
+        preferences, given, swapped = planted(rng, right_first=0.85, right_second=0.65, flip=flip, repeats=4, n=n)
+        if effect == "position":
+            made, truth = position_bias(preferences, given[0], swapped[0]), 0.2
+        elif effect == "length":
+            preferences, lengths, runs = planted_lengths(rng, flip=0.0, n=n)
+            made, truth = length_bias(preferences, runs[0], lengths), 0.3
+        elif effect == "flips":
+            made, truth = flip_probability(given), 0.1
+        else:
+            made, truth = position_bias_denoised(preferences, given, swapped), 0.2
+        found = cluster_bootstrap(made, groups, n_resamples=300, seed=study)
+        held += found.low <= truth <= found.high
+    room = 3 * np.sqrt(0.95 * 0.05 / studies)
+    assert 0.93 - room <= held / studies
+    assert held / studies <= 0.97 + room
 
 
 def test_noise_hides_bias_and_is_taken_out() -> None:
@@ -95,18 +132,10 @@ def test_length_by_hand() -> None:
 @pytest.mark.parametrize("flip", [0.0, 0.15])
 def test_a_planted_length_bias_is_recovered(flip: float) -> None:
     rng = np.random.default_rng(2)
-    preferences = np.where(rng.random(N) < 0.5, "a", "b")
-    lengths = rng.choice([-40.0, 40.0], N)
-    longer = (lengths > 0) == (preferences == "a")
-    right = rng.random(N) < np.where(longer, 0.9, 0.6)  # a bias of 0.3
-    other = {"a": "b", "b": "a"}
-    runs = []
-    for _ in range(4):
-        now = right ^ (rng.random(N) < flip)
-        runs.append([p if r else other[p] for p, r in zip(preferences.tolist(), now, strict=True)])
-    low, high = ends(length_bias_denoised(preferences.tolist(), runs, lengths))
+    preferences, lengths, runs = planted_lengths(rng, flip=flip, n=N)
+    low, high = ends(length_bias_denoised(preferences, runs, lengths))
     assert low < 0.3 < high
-    low, high = ends(length_bias(preferences.tolist(), runs[0], lengths))
+    low, high = ends(length_bias(preferences, runs[0], lengths))
     assert (low < 0.3 < high) is (flip == 0.0)
 
 

@@ -103,6 +103,36 @@ def test_fitted_on_one_data_set_and_tested_on_another(kind: str, cli: Any, tmp_p
         assert cells[one, f"{name}, fitted on {one}"] == pytest.approx(at_home[one])
 
 
+def test_pairs_fitted_on_one_data_set_and_tested_on_another(cli: Any, tmp_path: Path) -> None:
+    """Where the longer response is preferred in one data set and the shorter in the other, what is learnt turns."""
+    for name, longer in (("long", True), ("short", False)):
+        rows = [
+            {
+                "pair_id": f"{name}{k}",
+                "prompt": f"Name colours, {k}.",
+                "response_a": "red " * (5 + k % 3) if k % 2 else "blue",
+                "response_b": "blue" if k % 2 else "red " * (5 + k % 3),
+                "preference": "a" if (k % 2 == 1) is longer else "b",
+            }
+            for k in range(24)
+        ]
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+    found = run(
+        cli,
+        tmp_path,
+        "data: [{source: long.jsonl}, {source: short.jsonl}]\njudges: [logistic-probe, text]\naudits: {transfer: true}",
+    )
+    cells = {(f["judge"], f["data"], f["metric"].split(", fitted on ")[1]): f for f in found["figures"]
+             if f["part"] == "transfer"}  # fmt: skip
+    for at in ("long.jsonl", "short.jsonl"):
+        for of in ("long.jsonl", "short.jsonl"):
+            assert cells["length", at, of]["value"] == (1.0 if at == of else 0.0)
+            assert cells["length", at, of]["low"] < cells["length", at, of]["high"], "one side is not certain"
+        home = next(f for f in found["figures"] if (f["part"], f["judge"], f["metric"], f["data"], f["against"])
+                    == ("accuracy", "logistic-probe", "accuracy in both orders", at, None))  # fmt: skip
+        assert cells["logistic-probe", at, at]["value"] == pytest.approx(home["value"])
+
+
 def test_people_on_another_scale_than_is_asked_for(cli: Any, tmp_path: Path) -> None:
     rows = [
         {"item_id": f"r{k}", "prompt": f"Say {k}.", "response": "red " * (k % 3 + 1), "scores": [k % 2],

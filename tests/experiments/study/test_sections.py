@@ -50,12 +50,12 @@ def report(seen: Lens, found: list[Section]) -> StudyReport:
 
 @pytest.mark.parametrize("kind", ["trace", "rating", "choice", "pair"])
 def test_every_section_of_every_kind(kind: str, tmp_path: Path, made_up: Callable[..., Lens]) -> None:
-    seen = made_up(kind, questions=40 if kind in ("trace", "rating") else 100)
+    seen = made_up(kind, questions=60 if kind in ("trace", "rating") else 100)
     found = sections(seen)
     keys = [s.key for s in found]
     assert keys[:3] == ["accuracy", "agreement", "calibration"]
     assert ("confounds" in keys) is (kind in ("trace", "rating"))
-    assert ("labels" in keys) is (kind == "trace")
+    assert ("labels" in keys) is (kind != "rating")
     figures = [f for s in found for f in s.figures]
     assert len({f.key for f in figures}) == len(figures), "two figures under one name"
     for f in figures:
