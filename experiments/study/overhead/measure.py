@@ -68,8 +68,9 @@ def _run(spec: Study, out: Path, command: str, *, sampled: bool) -> _Timed:
     sampler = Sampler(lambda: any(clock.runs for clock in clocks))
     watched: AbstractContextManager[Any] = sampler if sampled else nullcontext()
     with watched:
-        how: dict[str, Any] = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
-        lm = load(model.name, device=model.device, dtype=model.dtype, **(how | model.modules))
+        trust = model.trust_remote_code
+        where: dict[str, Any] = {"device": model.device, "dtype": model.dtype, "revision": model.revision}
+        lm = load(model.name, trust_remote_code=trust, **where, **model.modules)
         clocks.append(Clock(lm))
         run = StudyRun(study=spec, lm=lm, folder=out / "kept", command=command)
         report = run.report()
