@@ -14,6 +14,7 @@ from ..models.rotary import before_rotation, refusal, select
 from ..models.sharding import all_heads
 from .attention_row import attention_row
 from .block_attention import BlockAttention
+from .packing import Packing
 from .prompt_keys import PromptKeys
 
 #: Kernels whose attention rows can be computed again for one query.
@@ -25,12 +26,13 @@ class AttentionTap(BlockAttention):
 
     Args:
         lm: The model.
-        query: Token of the query, ``[B]``, counted from the first one of the pass.
+        query: Token of the query, ``[B]``, counted from the first one of its row.
         keys: Tokens of the keys, ``[B, K]``, counted likewise; those of a lent prompt are negative.
         kinds: Any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
         last: The last block that is read, ``1..L``.
         lent: Tokens of a prompt that was read before and whose keys the pass is lent; 0 for whole texts.
         prompt: What was kept of that prompt's keys; ``None`` where none of ``keys`` is in it.
+        packing: Where the items lie in one row; ``None`` where each has a row of its own.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class AttentionTap(BlockAttention):
         last: int,
         lent: int = 0,
         prompt: PromptKeys | None = None,
+        packing: Packing | None = None,
     ) -> None:
-        super().__init__(lm, query.shape[0], kinds=kinds, last=last, lent=lent)
+        super().__init__(lm, query.shape[0] if packing is None else 1, kinds=kinds, last=last, lent=lent)
+        self._packing = packing
         self._kernel = lm.attention
         self._query, self._keys, self._prompt = query, keys, prompt
         self._spread = lm.anatomy.spread
@@ -98,16 +102,22 @@ class AttentionTap(BlockAttention):
             self._arrays[kind][:, self._block, place] = values.to(self._query.device)
 
         if "attention" in self._kinds:
-            row = attention_row(call, q_at, self._family)
-            keep("attention", row.float().gather(2, (k_at + self._lent)[:, None].expand(-1, row.shape[1], -1)))
+            if self._packing is None:
+                row, place_of = attention_row(call, q_at, self._family), k_at + self._lent
+            else:
+                row = attention_row(self._packing.apart(call, q_at), torch.zeros_like(q_at), self._family)
+                place_of = k_at - self._packing.starts.to(device)[:, None]
+            keep("attention", row.float().gather(2, place_of[:, None].expand(-1, row.shape[1], -1)))
         if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
             return
-        query, key = select(call.query, q_at[:, None]), select(call.key, k_at + self._lent)
+        n = q_at.shape[0]  # packed: every item reads of the one row
+        query, key = (states.expand(n, -1, -1, -1) for states in (call.query, call.key))
+        every_key, query, key = key, select(query, q_at[:, None]), select(key, k_at + self._lent)
         if "qk/after" in self._kinds:
             keep("qk/after", products(query[:, :, 0].float() / heads.factor, key.float()))
         if "qk/before" in self._kinds:
             if heads.rotary:
-                query, key = self._unrotated(heads, query, call.key, q_at[:, None], k_at, number)
+                query, key = self._unrotated(heads, query, every_key, q_at[:, None], k_at, number)
             keep("qk/before", products(query[:, :, 0].float() / heads.factor, key.float()))
 
     def _unrotated(

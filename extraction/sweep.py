@@ -10,7 +10,7 @@ from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from .arrays import Array
-from .batching import PaddingSide, by_cost
+from .batching import PaddingSide, Placing, by_cost, by_tokens
 from .one_pass import run_batch
 from .prefixes import Family, families
 from .prompt_pass import Prompt, read_prompt
@@ -30,6 +30,7 @@ class Sweep:
         readouts: What is kept; those that the model turns out not to give leave the list and are missing in all items.
         missing: Name of a readout -> item id -> reason; grows by what cannot be read.
         side: Side of the padding.
+        packed: Whether the items of a batch lie end to end in one row; those after a common prompt never do.
         last: The last block that is run.
         batch_size: Items a batch, at most.
         room: Tokens a batch.
@@ -43,11 +44,13 @@ class Sweep:
         missing: dict[str, dict[str, str]],
         *,
         side: PaddingSide,
+        packed: bool,
         last: int,
         batch_size: int,
         room: Room,
     ) -> None:
         self._lm, self._items, self._readouts, self._missing = lm, items, readouts, missing
+        self._packed = packed
         self._side, self._last, self._batch_size, self._room = side, last, batch_size, room
 
     def run(self, rows: Sequence[int], *, share: bool) -> Iterator[Found]:
@@ -118,9 +121,14 @@ class Sweep:
         def most(own: int) -> int:
             return min(self._batch_size, self._room.items(own + skip, skip))
 
+        def cut(lengths: list[int]) -> list[list[int]]:
+            if not self._packed or prompt is not None:
+                return by_cost(lengths, most, self._room.fixed)
+            return by_tokens(lengths, lambda own: self._room.learned(own, self._batch_size), self._longest_row())
+
         while left:
             waiting = left
-            for places in by_cost([length[row] - skip for row in waiting], most, self._room.fixed):
+            for places in cut([length[row] - skip for row in waiting]):
                 chosen = [waiting[place] for place in places]
                 values = self._values(chosen, prompt)
                 if values is None:
@@ -140,15 +148,20 @@ class Sweep:
                 done = set(chosen)
                 left = [row for row in left if row not in done]
 
+    def _longest_row(self) -> int:
+        """Tokens of a packed row: no more than one text may have, for which masks and angles of a model are made."""
+        until = fixed_until(self._lm.model.config.get_text_config(decoder=True))
+        return min(n for n in (self._room.tokens, self._lm.anatomy.context, until) if n)
+
     def _values(self, chosen: Sequence[int], prompt: Prompt | None) -> dict[str, Array] | None:
         """One batch; ``None`` if it does not fit in memory."""
         batch = [self._items[k] for k in chosen]
+        side: Placing = self._side if prompt is None else "right"
+        if self._packed and prompt is None and len(batch) > 1:
+            side = "packed"
         while True:
             try:
-                return run_batch(
-                    self._lm, batch, self._readouts, self._missing, self._side if prompt is None else "right",
-                    self._last, prompt,
-                )  # fmt: skip
+                return run_batch(self._lm, batch, self._readouts, self._missing, side, self._last, prompt)
             except UnreadableError as error:
                 if prompt is not None:
                     raise
