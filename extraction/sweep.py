@@ -130,7 +130,10 @@ class Sweep:
             waiting = left
             for places in cut([length[row] - skip for row in waiting]):
                 chosen = [waiting[place] for place in places]
+                packed = self._packed
                 values = self._values(chosen, prompt)
+                if packed and not self._packed:
+                    break
                 if values is None:
                     longest = length[chosen[0]]
                     self._room.ran_out(len(chosen), longest)
@@ -154,7 +157,7 @@ class Sweep:
         return min(n for n in (self._room.tokens, self._lm.anatomy.context, until) if n)
 
     def _values(self, chosen: Sequence[int], prompt: Prompt | None) -> dict[str, Array] | None:
-        """One batch; ``None`` if it does not fit in memory."""
+        """One batch; ``None`` if it does not fit in memory, or if it was a packed one that failed: the last of them."""
         batch = [self._items[k] for k in chosen]
         side: Placing = self._side if prompt is None else "right"
         if self._packed and prompt is None and len(batch) > 1:
@@ -171,7 +174,16 @@ class Sweep:
                 for name in error.readouts & self._missing.keys():
                     self._missing[name] = dict.fromkeys((i.id for i in self._items), str(error)) | self._missing[name]
                 self._readouts[:] = kept
-            except (RuntimeError, MemoryError) as error:
-                if isinstance(error, InnerjudgeError) or not is_memory(error):
+            except (*CANNOT_SHARE, MemoryError) as error:
+                if isinstance(error, InnerjudgeError):
                     raise
+                if not is_memory(error):
+                    if side != "packed":
+                        raise
+                    self._packed, self._batch_size = False, 1
+                    warnings.warn(
+                        f"texts are read one by one: {type(self._lm.model).__name__} failed on texts that lie end to "
+                        f"end ({type(error).__name__}: {' '.join(str(error).split())[:160]})",
+                        stacklevel=4,
+                    )
                 return None
