@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from ..models.attention_calls import AttentionCall
 from ..models.errors import UnreadableError
 from ..models.heads import Heads
 from ..models.loading import LanguageModel
-from ..models.rotary import before_rotation, refusal, select
+from ..models.rotary import refusal
 from ..models.sharding import all_heads
-from .attention_row import attention_row
-from .block_attention import BlockAttention
+from .attention_row import AttentionRow
+from .block_attention import BlockAttention, of_each
 from .packing import Packing
 from .prompt_keys import PromptKeys
 
@@ -51,6 +50,8 @@ class AttentionTap(BlockAttention):
         self._packing = packing
         self._kernel = lm.attention
         self._query, self._keys, self._prompt = query, keys, prompt
+        self._places_on: dict[torch.device, tuple[Tensor, Tensor]] = {}
+        self._row = AttentionRow(self._family)
         self._spread = lm.anatomy.spread
         shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
         self._arrays = {kind: torch.zeros(shape, device=query.device) for kind in kinds}
@@ -60,6 +61,13 @@ class AttentionTap(BlockAttention):
         """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
         # In one order in all processes, which send one another the heads that they hold.
         return {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
+
+    def _at(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Tokens of the query and the keys among all that the model reads, on a device of it."""
+        if device not in self._places_on:
+            q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
+            self._places_on[device] = q_at, k_at
+        return self._places_on[device]
 
     def _refuse(self) -> None:
         """Raise for what no block of this model gives."""
@@ -93,7 +101,7 @@ class AttentionTap(BlockAttention):
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         device = call.query.device
-        q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
+        q_at, k_at = self._at(device)
         self._require_token_keys(call, q_at)
         first = sum(one.n_heads for one in self._heads[self._block][:number])
         place = slice(first, first + heads.n_heads)
@@ -103,30 +111,33 @@ class AttentionTap(BlockAttention):
 
         if "attention" in self._kinds:
             if self._packing is None:
-                row, place_of = attention_row(call, q_at, self._family), k_at + self._lent
+                row, place_of = self._row.of(call, q_at), k_at + self._lent
             else:
-                row = attention_row(self._packing.apart(call, q_at), torch.zeros_like(q_at), self._family)
+                row = self._row.of(self._packing.apart(call, q_at), torch.zeros_like(q_at))
                 place_of = k_at - self._packing.starts.to(device)[:, None]
             keep("attention", row.float().gather(2, place_of[:, None].expand(-1, row.shape[1], -1)))
         if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
             return
-        n = q_at.shape[0]  # packed: every item reads of the one row
-        query, key = (states.expand(n, -1, -1, -1) for states in (call.query, call.key))
-        every_key, query, key = key, select(query, q_at[:, None]), select(key, k_at + self._lent)
-        if "qk/after" in self._kinds:
-            keep("qk/after", products(query[:, :, 0].float() / heads.factor, key.float()))
-        if "qk/before" in self._kinds:
-            if heads.rotary:
-                query, key = self._unrotated(heads, query, every_key, q_at[:, None], k_at, number)
-            keep("qk/before", products(query[:, :, 0].float() / heads.factor, key.float()))
+        key = of_each(call.key, k_at + self._lent)
+        if "qk/after" in self._kinds or not heads.rotary:
+            turned = products(of_each(call.query, q_at[:, None])[:, :, 0], key, heads.factor)
+            for kind in self._kinds - {"attention"} if not heads.rotary else {"qk/after"}:
+                keep(kind, turned)
+        if "qk/before" in self._kinds and heads.rotary:
+            query, key = self._unrotated(heads, call, key, q_at[:, None], k_at, number)
+            keep("qk/before", products(query[:, :, 0], key, heads.factor))
 
     def _unrotated(
-        self, heads: Heads, query: Tensor, every_key: Tensor, q_at: Tensor, k_at: Tensor, number: int
+        self, heads: Heads, call: AttentionCall, key: Tensor, q_at: Tensor, k_at: Tensor, number: int
     ) -> tuple[Tensor, Tensor]:
         """Query and keys before rotation; those of a lent prompt were kept when the prompt was read."""
-        here = k_at.clamp(min=0)
-        before = before_rotation(query, q_at, self._rotations, heads.query_norm)
-        plain = self._unrotated_keys(heads, select(every_key, here + self._lent), here)
+        assert call.key is not None
+        before = self._before(call.query, q_at, heads.query_norm)
+        here = k_at
+        if self._lent:  # of the prompt's keys, which others stand in for below
+            here = k_at.clamp(min=0)
+            key = of_each(call.key, here + self._lent)
+        plain = self._unrotated_keys(heads, call.key, key, here)
         if before is None or plain is None:
             raise refusal(self._family)
         if self._prompt is not None:
@@ -135,7 +146,11 @@ class AttentionTap(BlockAttention):
         return before, plain
 
 
-def products(query: Tensor, keys: Tensor) -> Tensor:
-    """``[B, H, hd]`` with ``[B, Hkv, K, hd]`` -> ``[B, H, K]``; query head ``h`` reads key head ``h // (H / Hkv)``."""
-    grouped = rearrange(query, "b (g r) d -> b g r d", g=keys.shape[1])
-    return rearrange(torch.einsum("bgrd,bgkd->bgrk", grouped, keys), "b g r k -> b (g r) k")
+def products(query: Tensor, keys: Tensor, factor: float = 1.0) -> Tensor:
+    """``[B, H, hd]`` with ``[B, Hkv, K, hd]`` -> ``[B, H, K]``, fp32, over ``factor``.
+
+    Query head ``h`` reads key head ``h // (H / Hkv)``.
+    """
+    grouped = query.float().unflatten(1, (keys.shape[1], -1))
+    found = (grouped @ keys.float().transpose(2, 3)).flatten(1, 2)
+    return found if factor == 1.0 else found / factor

@@ -16,7 +16,7 @@ from ..models.attention_products import AttentionProducts
 from ..models.errors import UnreadableError
 from ..models.heads import Heads, of_text, repeats, token_keys
 from ..models.loading import LanguageModel
-from ..models.rotary import Rotation, before_rotation, watched_rotations
+from ..models.rotary import Rotation, before_rotation, select, turned_into, watched_rotations
 
 
 class BlockAttention(AbstractContextManager["BlockAttention"]):
@@ -32,7 +32,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
 
     def __init__(self, lm: LanguageModel, items: int, *, kinds: frozenset[str], last: int, lent: int) -> None:
         self._heads = lm.anatomy.heads[:last]
-        self._blocks = lm.anatomy.blocks
+        self._blocks, self._places = lm.anatomy.blocks, lm.rotary_places
         self._family = type(lm.model).__name__
         self._items, self._kinds, self._lent = items, kinds, lent
         self._prefix = lm.anatomy.stream.layout.prefix
@@ -49,8 +49,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
             self._open.callback(handle.remove)
         self._open.enter_context(listening(self._take))
         if "qk/before" in self._kinds and any(one.rotary for block in self._heads for one in block):
-            modules = {m for block in self._blocks for m in block.modules()}
-            self._open.enter_context(watched_rotations(modules, self._rotations.append))
+            self._open.enter_context(watched_rotations(self._places, self._rotations.append))
         if any(not one.registered for block in self._heads for one in block):
             self._open.enter_context(AttentionProducts(self._items, lambda: self._block >= 0, self._take))
         return self
@@ -116,17 +115,30 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
                 self._kinds,
             )
 
-    def _unrotated_keys(self, heads: Heads, key: Tensor, at: Tensor) -> Tensor | None:
+    def _unrotated_keys(self, heads: Heads, every: Tensor, key: Tensor, at: Tensor) -> Tensor | None:
         """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
 
-        Where later blocks share the keys of an earlier one, they are those of the earlier one.
+        ``every`` key is what the attention received, ``key`` its rows at those tokens. Where later blocks share the
+        keys of an earlier one, they are those of the earlier one.
         """
-        plain = before_rotation(key, at, self._rotations, heads.key_norm)
+        plain = self._before(every, at, heads.key_norm, key)
         if plain is None:
             plain = next((p for turned, p in self._known_keys if torch.equal(turned, key)), None)
         if plain is not None:
             self._known_keys.append((key, plain))
         return plain
+
+    def _before(self, every: Tensor, at: Tensor, norm: nn.Module | None, rows: Tensor | None = None) -> Tensor | None:
+        """Rows ``at`` of queries or keys before the rotary embedding; ``None`` if no rotation explains them."""
+        given = turned_into(every, self._rotations)
+        if given is not None:  # nearly always, and then there is nothing to explain
+            return of_each(given, at)
+        return before_rotation(of_each(every, at) if rows is None else rows, at, self._rotations, norm)
+
+
+def of_each(states: Tensor, at: Tensor) -> Tensor:
+    """Rows ``at`` (``[B, N]``) of queries or keys, of each item; where they are packed, all read of the one row."""
+    return select(states.expand(at.shape[0], -1, -1, -1), at)
 
 
 _FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)
