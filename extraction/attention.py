@@ -12,7 +12,7 @@ from ..models.loading import LanguageModel
 from ..models.rotary import refusal
 from ..models.sharding import all_heads
 from .attention_row import AttentionRow
-from .block_attention import BlockAttention, of_each
+from .block_attention import BlockAttention
 from .packing import Packing
 from .prompt_keys import PromptKeys
 
@@ -50,7 +50,7 @@ class AttentionTap(BlockAttention):
         self._packing = packing
         self._kernel = lm.attention
         self._query, self._keys, self._prompt = query, keys, prompt
-        self._places_on: dict[torch.device, tuple[Tensor, Tensor]] = {}
+        self._places_on: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
         self._row = AttentionRow(self._family)
         self._spread = lm.anatomy.spread
         shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
@@ -62,11 +62,11 @@ class AttentionTap(BlockAttention):
         # In one order in all processes, which send one another the heads that they hold.
         return {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
 
-    def _at(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Tokens of the query and the keys among all that the model reads, on a device of it."""
+    def _at(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens of the query and the keys among those of the pass, and of the keys among all keys, on a device."""
         if device not in self._places_on:
             q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
-            self._places_on[device] = q_at, k_at
+            self._places_on[device] = q_at, k_at, k_at + self._lent
         return self._places_on[device]
 
     def _refuse(self) -> None:
@@ -101,7 +101,7 @@ class AttentionTap(BlockAttention):
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         device = call.query.device
-        q_at, k_at = self._at(device)
+        q_at, k_at, seen = self._at(device)
         self._require_token_keys(call, q_at)
         first = sum(one.n_heads for one in self._heads[self._block][:number])
         place = slice(first, first + heads.n_heads)
@@ -111,33 +111,29 @@ class AttentionTap(BlockAttention):
 
         if "attention" in self._kinds:
             if self._packing is None:
-                row, place_of = self._row.of(call, q_at), k_at + self._lent
+                row, place_of = self._row.of(call, q_at), seen
             else:
                 row = self._row.of(self._packing.apart(call, q_at), torch.zeros_like(q_at))
                 place_of = k_at - self._packing.starts.to(device)[:, None]
             keep("attention", row.float().gather(2, place_of[:, None].expand(-1, row.shape[1], -1)))
         if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
             return
-        key = of_each(call.key, k_at + self._lent)
         if "qk/after" in self._kinds or not heads.rotary:
-            turned = products(of_each(call.query, q_at[:, None])[:, :, 0], key, heads.factor)
+            turned = products(self._pick(call.query, q_at[:, None])[:, :, 0], self._pick(call.key, seen), heads.factor)
             for kind in self._kinds - {"attention"} if not heads.rotary else {"qk/after"}:
                 keep(kind, turned)
         if "qk/before" in self._kinds and heads.rotary:
-            query, key = self._unrotated(heads, call, key, q_at[:, None], k_at, number)
+            query, key = self._unrotated(heads, call, q_at[:, None], k_at, number)
             keep("qk/before", products(query[:, :, 0], key, heads.factor))
 
     def _unrotated(
-        self, heads: Heads, call: AttentionCall, key: Tensor, q_at: Tensor, k_at: Tensor, number: int
+        self, heads: Heads, call: AttentionCall, q_at: Tensor, k_at: Tensor, number: int
     ) -> tuple[Tensor, Tensor]:
         """Query and keys before rotation; those of a lent prompt were kept when the prompt was read."""
         assert call.key is not None
-        before = self._before(call.query, q_at, heads.query_norm)
-        here = k_at
-        if self._lent:  # of the prompt's keys, which others stand in for below
-            here = k_at.clamp(min=0)
-            key = of_each(call.key, here + self._lent)
-        plain = self._unrotated_keys(heads, call.key, key, here)
+        before = self._unrotated_queries(heads, call.query, q_at)
+        here = k_at.clamp(min=0) if self._lent else k_at  # for the prompt's keys others stand in below
+        plain = self._unrotated_keys(heads, call.key, here)
         if before is None or plain is None:
             raise refusal(self._family)
         if self._prompt is not None:

@@ -96,8 +96,7 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         if self._flat is None or self._flat.device != states.device:
             first = torch.arange(states.shape[0], device=self._positions.device)[:, None] * states.shape[1]
             self._flat = (self._positions + first).flatten().to(states.device)
-        found = states.flatten(0, 1).index_select(0, self._flat)
-        return found.view(*self._positions.shape, -1)
+        return states.flatten(0, 1).index_select(0, self._flat).view(*self._positions.shape, -1)
 
     def _keep(self, number: int, states: Tensor | None) -> None:
         if self._positions.shape[1] and states is not None and number <= self._last:
