@@ -148,5 +148,5 @@ def products(query: Tensor, keys: Tensor, factor: float = 1.0) -> Tensor:
     Query head ``h`` reads key head ``h // (H / Hkv)``.
     """
     grouped = query.float().unflatten(1, (keys.shape[1], -1))
-    found = (grouped @ keys.float().transpose(2, 3)).flatten(1, 2)
+    found: Tensor = (grouped @ keys.float().transpose(2, 3)).flatten(1, 2)
     return found if factor == 1.0 else found / factor

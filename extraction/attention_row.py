@@ -60,7 +60,7 @@ class AttentionRow:
         key = call.key if call.eager is not None else call.key.float()
         grouped = query[:, :, 0].to(key.dtype).unflatten(1, (key.shape[1], -1))
         # Contiguous: a product with strided keys takes twice as long as to copy them.
-        logits = (grouped @ key.contiguous().transpose(2, 3)).flatten(1, 2) * scaling
+        logits: Tensor = (grouped @ key.contiguous().transpose(2, 3)).flatten(1, 2) * scaling
         return (logits + mask[:, :, 0].to(logits.dtype)).softmax(-1, dtype=torch.float32)
 
     def _is_plain(self, call: AttentionCall) -> bool:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -45,7 +46,7 @@ def peak_of(run: Run, device: torch.device) -> float:
             seen.stop()
     assert seen.profiler is not None
     assert seen.profiler.kineto_results is not None
-    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    events: list[Any] = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
     live = most = 0
     for event in sorted(events, key=lambda e: e.start_ns()):
         live += event.nbytes()

@@ -33,7 +33,7 @@ def made(seed: int) -> tuple[Features, np.ndarray]:
 
 
 def by_loops(kind: type, features: Features, labels: np.ndarray) -> tuple[Floats, tuple[str, ...]]:
-    """Held-out losses ``[n, rows]`` and the questions of their items, by scikit-learn alone: the penalty is chosen anew in each fold."""
+    """Held-out losses ``[n, rows]`` and their questions by scikit-learn alone: each fold chooses its penalty anew."""
     code = np.array([int(g[1:]) for g in GROUPS])
 
     def model(candidate: float) -> Any:
