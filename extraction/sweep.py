@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
 
 from ..models.caching import CANNOT_SHARE, fixed_until
 from ..models.errors import InnerjudgeError, UnreadableError
@@ -17,6 +22,8 @@ from .prompt_pass import Prompt, read_prompt
 from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb
 from .room import Room, is_memory
 
+#: Model -> tokens of the longest packed row whose last text was read as it is alone.
+_proved: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 #: Indices of items and the values of each readout there.
 Found = tuple[list[int], dict[str, Array]]
 
@@ -132,6 +139,8 @@ class Sweep:
                 chosen = [waiting[place] for place in places]
                 packed = self._packed
                 values = self._values(chosen, prompt)
+                if packed and self._packed and prompt is None and values is not None:
+                    self._prove(chosen, values)
                 if packed and not self._packed:
                     break
                 if values is None:
@@ -180,10 +189,34 @@ class Sweep:
                 if not is_memory(error):
                     if side != "packed":
                         raise
-                    self._packed, self._batch_size = False, 1
-                    warnings.warn(
-                        f"texts are read one by one: {type(self._lm.model).__name__} failed on texts that lie end to "
-                        f"end ({type(error).__name__}: {' '.join(str(error).split())[:160]})",
-                        stacklevel=4,
-                    )
+                    self._unpack(f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
                 return None
+
+    def _prove(self, chosen: Sequence[int], values: dict[str, Array]) -> None:
+        """Hold the last text of a row longer than any before against the same text alone; pack no more if they differ.
+
+        The trial of a model is of few tokens: what parts texts up to some length only shows here. The last text has all
+        others before it, and is the shortest.
+        """
+        model, total = self._lm.model, sum(len(self._items[k].ids) for k in chosen)
+        if len(chosen) == 1 or total <= _proved.get(model, 0):
+            return
+        alone = run_batch(
+            self._lm, [self._items[chosen[-1]]], self._readouts, self._missing, self._side, self._last, None
+        )
+        tolerance = 1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1
+        for name, own in alone.items():
+            packed = values[name][-1][..., : own.shape[-1]]
+            if np.abs(packed - own[0]).max(initial=0.0) > tolerance * max(1.0, np.abs(own).max(initial=0.0)):
+                self._unpack(f"{name} in a row of {total} tokens is not that of the text alone")
+                return
+        _proved[model] = total
+
+    def _unpack(self, reason: str) -> None:
+        self._packed = False
+        if self._side not in self._lm.padding_sides:
+            self._batch_size = 1
+        warnings.warn(
+            f"texts are packed no more: {type(self._lm.model).__name__} failed on texts that lie end to end ({reason})",
+            stacklevel=4,
+        )

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -86,7 +87,8 @@ def same(a: Features, b: Features) -> None:
 
 
 def shapes_of_passes(lm: LanguageModel, run: Callable[[], Features]) -> tuple[Features, list[tuple[int, ...]]]:
-    """What a run gives, and the shape of the token ids of each of its passes."""
+    """What a run gives, and the shape of the token ids of each of its passes, once the model was tried."""
+    run()
     seen: list[tuple[int, ...]] = []
     embedding = lm.model.get_input_embeddings()
     handle = embedding.register_forward_pre_hook(lambda _m, args: seen.append(tuple(args[0].shape)))
@@ -189,6 +191,11 @@ def test_a_leak_would_be_seen(tiny: Tiny, random_items: Any, monkeypatch: pytest
     monkeypatch.setattr("innerjudge.models.packing.restarting", running_on)
     assert not reads_packed(lm.model, lm.anatomy.stream, probe_ids(lm.model), 0)
     monkeypatch.setattr("innerjudge.extraction.prompt_pass.restarting", running_on)
+    monkeypatch.setattr(sweeps, "_proved", WeakKeyDictionary())
+    with pytest.warns(UserWarning, match="in a row of 28 tokens is not that of the text alone") as said:
+        same(alone, extract(lm, items, READOUTS, packed=True))
+    assert len(said) == 1
+    monkeypatch.setattr(sweeps, "_proved", WeakKeyDictionary({lm.model: 28}))  # without the second look
     leaking = extract(lm, items, READOUTS[:1], packed=True)
     assert np.abs(leaking["hidden/reasoning_end"] - alone["hidden/reasoning_end"]).max() > 0.1
 
@@ -282,6 +289,7 @@ def test_texts_with_one_prompt_share_it_and_the_rest_are_packed(tiny: Tiny, rand
 def test_a_row_that_does_not_fit_is_halved(tiny: Tiny, random_items: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lm, items = tiny("llama"), random_items((12, 11, 10, 9))
     alone = extract(lm, items, READOUTS, batch_size=1)
+    extract(lm, items, READOUTS, packed=True)
     run_batch, tried = sweeps.run_batch, []
 
     def limited(lm: Any, batch: Any, *rest: Any) -> Any:
