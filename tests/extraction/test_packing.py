@@ -31,7 +31,9 @@ from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.observation import probe_ids
 from innerjudge.models.packing import packs_by_itself, reads_packed
 from innerjudge.models.positions import Encoded
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import (
+    AttentionInterface,
     AutoModelForCausalLM,
     BloomConfig,
     GPTJConfig,
@@ -43,6 +45,7 @@ from transformers import (
     Qwen3MoeConfig,
     Qwen3NextConfig,
 )
+from transformers.modeling_flash_attention_utils import prepare_fa_kwargs_from_position_ids
 
 from .conftest import CONFIGS, GROUPED, SDPA, SPECIAL
 
@@ -144,6 +147,35 @@ def test_flex_attention(family: str, tiny: Tiny, random_items: Any) -> None:
     alone = extract(tiny(family), items, READOUTS, batch_size=1)
     for name in alone.arrays.keys() - {"attention"}:
         assert np.allclose(packed[name], alone[name], atol=1e-4, rtol=1e-4), name
+
+
+def varlen_by_hand(
+    _module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, **more: Any
+) -> tuple[torch.Tensor, None]:
+    """Flash attention's way without its kernel: no mask, and the texts of a row parted by what position ids say."""
+    assert mask is None
+    assert len(query) == 1
+    times = query.shape[1] // key.shape[1]
+    key, value = (states.repeat_interleave(times, dim=1) for states in (key, value))
+    (ends, _), _ = prepare_fa_kwargs_from_position_ids(more["position_ids"])
+    sizes = ends.diff().tolist()
+    parts = zip(*(states.split(sizes, dim=2) for states in (query, key, value)), strict=True)
+    found = [scaled_dot_product_attention(*part, is_causal=True, scale=more["scaling"]) for part in parts]
+    return torch.cat(found, dim=2).transpose(1, 2), None
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "opt", "granite"])
+def test_a_kernel_that_is_told_by_positions_alone(
+    family: str, tiny: Tiny, words: Any, random_items: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As flash attention is, also where the model's own mask would not part the texts (OPT)."""
+    monkeypatch.setitem(AttentionInterface._global_mapping, "varlen_by_hand", varlen_by_hand)
+    items = random_items(LENGTHS)
+    alone = extract(tiny(family), items, READOUTS[:5], batch_size=1)
+    lm = wrap(copy.deepcopy(tiny(family).model), words)
+    lm.model.set_attn_implementation("varlen_by_hand")
+    assert lm.reads_packed
+    same(alone, extract(lm, items, READOUTS[:5], packed=True))
 
 
 REFUSED: dict[str, Any] = {
