@@ -139,7 +139,7 @@ class Sweep:
                 chosen = [waiting[place] for place in places]
                 packed = self._packed
                 values = self._values(chosen, prompt)
-                if packed and self._packed and prompt is None and values is not None:
+                if self._packed and prompt is None and values is not None:
                     self._prove(chosen, values)
                 if packed and not self._packed:
                     break
