@@ -18,7 +18,7 @@ test: $(VENV)/.installed-test
 bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only passes --only early-stop --only candidates --only lengths --only tokens --only items \
 	  --only precision --out experiments/benchmarks
-	$(BIN)/innerjudge bench --only generating --only reranking --only asking --out experiments/benchmarks/generation
+	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/benchmarks/generation
 	$(BIN)/python -m innerjudge.experiments.benchmarks.quote experiments/benchmarks/benchmark.json README.md
 
 lint: $(VENV)/.installed-test

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from ..models.attention_calls import AttentionCall
 from ..models.errors import UnreadableError
 from ..models.heads import Heads
 from ..models.loading import LanguageModel
-from ..models.rotary import before_rotation, refusal, select
+from ..models.rotary import refusal
 from ..models.sharding import all_heads
-from .attention_row import attention_row
+from .attention_row import AttentionRow
 from .block_attention import BlockAttention
+from .packing import Packing
 from .prompt_keys import PromptKeys
 
 #: Kernels whose attention rows can be computed again for one query.
@@ -25,12 +25,13 @@ class AttentionTap(BlockAttention):
 
     Args:
         lm: The model.
-        query: Token of the query, ``[B]``, counted from the first one of the pass.
+        query: Token of the query, ``[B]``, counted from the first one of its row.
         keys: Tokens of the keys, ``[B, K]``, counted likewise; those of a lent prompt are negative.
         kinds: Any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
         last: The last block that is read, ``1..L``.
         lent: Tokens of a prompt that was read before and whose keys the pass is lent; 0 for whole texts.
         prompt: What was kept of that prompt's keys; ``None`` where none of ``keys`` is in it.
+        packing: Where the items lie in one row; ``None`` where each has a row of its own.
     """
 
     def __init__(
@@ -43,10 +44,14 @@ class AttentionTap(BlockAttention):
         last: int,
         lent: int = 0,
         prompt: PromptKeys | None = None,
+        packing: Packing | None = None,
     ) -> None:
-        super().__init__(lm, query.shape[0], kinds=kinds, last=last, lent=lent)
+        super().__init__(lm, query.shape[0] if packing is None else 1, kinds=kinds, last=last, lent=lent)
+        self._packing = packing
         self._kernel = lm.attention
         self._query, self._keys, self._prompt = query, keys, prompt
+        self._places_on: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
+        self._row = AttentionRow(self._family)
         self._spread = lm.anatomy.spread
         shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
         self._arrays = {kind: torch.zeros(shape, device=query.device) for kind in kinds}
@@ -56,6 +61,13 @@ class AttentionTap(BlockAttention):
         """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
         # In one order in all processes, which send one another the heads that they hold.
         return {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
+
+    def _at(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens of the query and the keys among those of the pass, and of the keys among all keys, on a device."""
+        if device not in self._places_on:
+            q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
+            self._places_on[device] = q_at, k_at, k_at + self._lent
+        return self._places_on[device]
 
     def _refuse(self) -> None:
         """Raise for what no block of this model gives."""
@@ -89,7 +101,7 @@ class AttentionTap(BlockAttention):
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         device = call.query.device
-        q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
+        q_at, k_at, seen = self._at(device)
         self._require_token_keys(call, q_at)
         first = sum(one.n_heads for one in self._heads[self._block][:number])
         place = slice(first, first + heads.n_heads)
@@ -98,25 +110,30 @@ class AttentionTap(BlockAttention):
             self._arrays[kind][:, self._block, place] = values.to(self._query.device)
 
         if "attention" in self._kinds:
-            row = attention_row(call, q_at, self._family)
-            keep("attention", row.float().gather(2, (k_at + self._lent)[:, None].expand(-1, row.shape[1], -1)))
+            if self._packing is None:
+                row, place_of = self._row.of(call, q_at), seen
+            else:
+                row = self._row.of(self._packing.apart(call, q_at), torch.zeros_like(q_at))
+                place_of = k_at - self._packing.starts.to(device)[:, None]
+            keep("attention", row.float().gather(2, place_of[:, None].expand(-1, row.shape[1], -1)))
         if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
             return
-        query, key = select(call.query, q_at[:, None]), select(call.key, k_at + self._lent)
-        if "qk/after" in self._kinds:
-            keep("qk/after", products(query[:, :, 0].float() / heads.factor, key.float()))
-        if "qk/before" in self._kinds:
-            if heads.rotary:
-                query, key = self._unrotated(heads, query, call.key, q_at[:, None], k_at, number)
-            keep("qk/before", products(query[:, :, 0].float() / heads.factor, key.float()))
+        if "qk/after" in self._kinds or not heads.rotary:
+            turned = products(self._pick(call.query, q_at[:, None])[:, :, 0], self._pick(call.key, seen), heads.factor)
+            for kind in self._kinds - {"attention"} if not heads.rotary else {"qk/after"}:
+                keep(kind, turned)
+        if "qk/before" in self._kinds and heads.rotary:
+            query, key = self._unrotated(heads, call, q_at[:, None], k_at, number)
+            keep("qk/before", products(query[:, :, 0], key, heads.factor))
 
     def _unrotated(
-        self, heads: Heads, query: Tensor, every_key: Tensor, q_at: Tensor, k_at: Tensor, number: int
+        self, heads: Heads, call: AttentionCall, q_at: Tensor, k_at: Tensor, number: int
     ) -> tuple[Tensor, Tensor]:
         """Query and keys before rotation; those of a lent prompt were kept when the prompt was read."""
-        here = k_at.clamp(min=0)
-        before = before_rotation(query, q_at, self._rotations, heads.query_norm)
-        plain = self._unrotated_keys(heads, select(every_key, here + self._lent), here)
+        assert call.key is not None
+        before = self._unrotated_queries(heads, call.query, q_at)
+        here = k_at.clamp(min=0) if self._lent else k_at  # for the prompt's keys others stand in below
+        plain = self._unrotated_keys(heads, call.key, here)
         if before is None or plain is None:
             raise refusal(self._family)
         if self._prompt is not None:
@@ -125,7 +142,11 @@ class AttentionTap(BlockAttention):
         return before, plain
 
 
-def products(query: Tensor, keys: Tensor) -> Tensor:
-    """``[B, H, hd]`` with ``[B, Hkv, K, hd]`` -> ``[B, H, K]``; query head ``h`` reads key head ``h // (H / Hkv)``."""
-    grouped = rearrange(query, "b (g r) d -> b g r d", g=keys.shape[1])
-    return rearrange(torch.einsum("bgrd,bgkd->bgrk", grouped, keys), "b g r k -> b (g r) k")
+def products(query: Tensor, keys: Tensor, factor: float = 1.0) -> Tensor:
+    """``[B, H, hd]`` with ``[B, Hkv, K, hd]`` -> ``[B, H, K]``, fp32, over ``factor``.
+
+    Query head ``h`` reads key head ``h // (H / Hkv)``.
+    """
+    grouped = query.float().unflatten(1, (keys.shape[1], -1))
+    found: Tensor = (grouped @ keys.float().transpose(2, 3)).flatten(1, 2)
+    return found if factor == 1.0 else found / factor

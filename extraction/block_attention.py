@@ -7,6 +7,7 @@ from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Self
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from ..models.attention_products import AttentionProducts
 from ..models.errors import UnreadableError
 from ..models.heads import Heads, of_text, repeats, token_keys
 from ..models.loading import LanguageModel
-from ..models.rotary import Rotation, before_rotation, watched_rotations
+from ..models.rotary import Rotation, before_rotation, turned_into, watched_rotations
 
 
 class BlockAttention(AbstractContextManager["BlockAttention"]):
@@ -32,14 +33,15 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
 
     def __init__(self, lm: LanguageModel, items: int, *, kinds: frozenset[str], last: int, lent: int) -> None:
         self._heads = lm.anatomy.heads[:last]
-        self._blocks = lm.anatomy.blocks
+        self._blocks, self._places = lm.anatomy.blocks, lm.rotary_places
         self._family = type(lm.model).__name__
         self._items, self._kinds, self._lent = items, kinds, lent
         self._prefix = lm.anatomy.stream.layout.prefix
         self._block = -1
         self._calls: list[AttentionCall] = []
         self._rotations: list[Rotation] = []
-        self._known_keys: list[tuple[Tensor, Tensor]] = []
+        self._known_keys: list[tuple[ref[Tensor], Tensor | None, Tensor]] = []
+        self._lines: Tensor | None = None
         self._thread = threading.get_ident()
         self._open = ExitStack()
 
@@ -49,8 +51,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
             self._open.callback(handle.remove)
         self._open.enter_context(listening(self._take))
         if "qk/before" in self._kinds and any(one.rotary for block in self._heads for one in block):
-            modules = {m for block in self._blocks for m in block.modules()}
-            self._open.enter_context(watched_rotations(modules, self._rotations.append))
+            self._open.enter_context(watched_rotations(self._places, self._rotations.append))
         if any(not one.registered for block in self._heads for one in block):
             self._open.enter_context(AttentionProducts(self._items, lambda: self._block >= 0, self._take))
         return self
@@ -116,17 +117,46 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
                 self._kinds,
             )
 
-    def _unrotated_keys(self, heads: Heads, key: Tensor, at: Tensor) -> Tensor | None:
+    def _unrotated_keys(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
         """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
 
-        Where later blocks share the keys of an earlier one, they are those of the earlier one.
+        ``every`` key is what the attention received, those of a lent prompt first. Where later blocks share the keys of
+        an earlier one, they are those of the earlier one.
         """
-        plain = before_rotation(key, at, self._rotations, heads.key_norm)
-        if plain is None:
-            plain = next((p for turned, p in self._known_keys if torch.equal(turned, key)), None)
-        if plain is not None:
-            self._known_keys.append((key, plain))
-        return plain
+        given = turned_into(every, self._rotations)
+        if given is not None:
+            plain = self._pick(given, at)
+            self._known_keys.append((ref(every), None, plain))  # a block that shares them holds them
+            return plain
+        rows = self._pick(every, at + self._lent)
+        found = before_rotation(rows, at, self._rotations, heads.key_norm)
+        if found is None:
+            found = next((p for held, own, p in self._known_keys if self._same(held(), own, every, rows, at)), None)
+        if found is not None:
+            self._known_keys.append((ref(every), rows, found))
+        return found
+
+    def _same(self, held: Tensor | None, own: Tensor | None, every: Tensor, rows: Tensor, at: Tensor) -> bool:
+        """Whether keys are known ones: the same tensor, or the same rows (``own``, or those of what is ``held``)."""
+        if held is every:
+            return True
+        if own is None and held is not None and held.shape == every.shape:
+            own = self._pick(held, at + self._lent)
+        return own is not None and torch.equal(own, rows)
+
+    def _unrotated_queries(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
+        """The same of queries, which no block shares with another."""
+        given = turned_into(every, self._rotations)
+        if given is not None:  # nearly always, and then there is nothing to explain
+            return self._pick(given, at)
+        return before_rotation(self._pick(every, at), at, self._rotations, heads.query_norm)
+
+    def _pick(self, states: Tensor, at: Tensor) -> Tensor:
+        """Rows ``at`` (``[B, N]``) of queries or keys: ``[B, heads, N, hd]``; packed items all lie in one row."""
+        if self._lines is None or self._lines.device != states.device or len(self._lines) != len(at):
+            rows = torch.arange(len(at)) if len(at) == self._items else torch.zeros(len(at), dtype=torch.long)
+            self._lines = rows[:, None].to(states.device)
+        return states[self._lines, :, at].transpose(1, 2)
 
 
 _FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -25,6 +25,7 @@ from ..models.observation import probe_ids
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
 from .batching import collate
+from .draws import Draws
 from .prefix_cache import prefix_cache
 from .step_tap import StepTap
 
@@ -34,9 +35,11 @@ log = logging.getLogger(__name__)
 _PROBED = 3
 #: What models raise that keep no cache, or one of another kind.
 _OTHER = (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError)
-#: Model -> whether its texts read the same when they go on from a shared cache, and when read step by step.
+#: Model -> whether its texts read the same when they go on from a shared cache, when read step by step, and when
+#: others leave their batch.
 _hands_on: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 _steps: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_leaves: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 @torch.inference_mode()
@@ -51,8 +54,9 @@ def decode(
     processors: Sequence[LogitsProcessor] = (),
     tap: StepTap | None = None,
     share: bool | None = None,
+    staying: Callable[[], Sequence[int] | None] | None = None,
 ) -> list[list[int]]:
-    """New token ids of every item, ``limit`` at most: padded behind an end token.
+    """New token ids of every item, ``limit`` at most: padded behind an end token, as long as it was in the batch.
 
     Args:
         lm: The model.
@@ -65,11 +69,20 @@ def decode(
         tap: Keeps the states of each step.
         share: Whether equal prompts are read once; ``None`` where that changes nothing but float error, and then also
             what prompts begin with alike.
+        staying: Asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller
+            one; ``None`` to end it. What they write does not depend on the others having left.
     """
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
     if temperature:
         more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    present, written = list(range(len(items))), [list[int]() for _ in items]
+    if staying is not None:
+        more |= {"return_dict_in_generate": True}
+        if temperature:
+            more, processors = more | {"do_sample": False}, [*processors, Draws(temperature, len(items), present)]
+            for name in ("temperature", "top_k", "top_p"):
+                del more[name]
     equal = len(distinct(items)[0]) < len(items) and batch.ids.shape[1] > 1
     if equal and (hands_on_prompts(lm) if share is None else share):
         more["past_key_values"] = _read_once(lm, items, tap)
@@ -81,19 +94,33 @@ def decode(
     own, lm.model.generation_config = lm.model.generation_config, GenerationConfig()
     try:
         run: Any = lm.model.generate  # its decorators hide the signature
-        output: Tensor = run(
-            input_ids=batch.ids,
-            attention_mask=batch.mask,
-            max_new_tokens=limit,
-            pad_token_id=lm.pad_id,
-            eos_token_id=sorted(ends) or None,
-            stopping_criteria=StoppingCriteriaList(criteria),
-            logits_processor=LogitsProcessorList(processors),
-            **more,
-        )
+        ids, mask = batch.ids, batch.mask
+        while True:
+            output: Any = run(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=limit,
+                pad_token_id=lm.pad_id,
+                eos_token_id=sorted(ends) or None,
+                stopping_criteria=StoppingCriteriaList(criteria),
+                logits_processor=LogitsProcessorList(processors),
+                **more,
+            )
+            texts: Tensor = output if staying is None else output.sequences
+            new = texts[:, ids.shape[1] :]
+            for row, tokens in zip(present, new.tolist(), strict=True):
+                written[row] += tokens
+            limit -= new.shape[1]
+            stay = None if staying is None else staying()
+            if stay is None or not limit:
+                return written
+            keep = torch.tensor(stay, device=lm.device)
+            output.past_key_values.batch_select_indices(keep)
+            more["past_key_values"] = output.past_key_values
+            ids, mask = texts[keep], torch.cat((mask, torch.ones_like(new)), dim=1)[keep]
+            present[:] = [present[k] for k in stay]
     finally:
         lm.model.generation_config = own
-    return output[:, batch.ids.shape[1] :].tolist()
 
 
 def distinct(items: Sequence[Encoded]) -> tuple[list[int], list[int]]:
@@ -120,6 +147,13 @@ def hands_on_prompts(lm: LanguageModel) -> bool:
         if not _hands_on[lm.model]:
             log.info("%s: the cache of a prompt cannot be shared, each text reads its own", type(lm.model).__name__)
     return _hands_on[lm.model]
+
+
+def leaves_batches(lm: LanguageModel) -> bool:
+    """Whether a text goes on as it would when others leave its batch; tried once a model."""
+    if lm.model not in _leaves:
+        _leaves[lm.model] = _reads_alike(lm, share=False, leave=True)
+    return _leaves[lm.model]
 
 
 def carries_states(lm: LanguageModel) -> bool:
@@ -154,29 +188,37 @@ def _read_once(lm: LanguageModel, items: Sequence[Encoded], tap: StepTap | None)
 class _Newest(StoppingCriteria):
     """Collects the state of the newest token after the last block, step by step."""
 
-    def __init__(self, tap: StepTap) -> None:
-        self.tap, self.states = tap, list[Tensor]()
+    def __init__(self, tap: StepTap, *, leave: bool) -> None:
+        self.tap, self.leave, self.states = tap, leave, list[Tensor]()
 
     def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         self.states.append(self.tap.of(range(len(input_ids)))[:, -1, -1])
         self.tap.expect()
-        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        ends = self.leave and len(self.states) == 1
+        return torch.full((len(input_ids),), ends, dtype=torch.bool, device=input_ids.device)
 
 
-def _reads_alike(lm: LanguageModel, *, share: bool) -> bool:
-    """Write a few tokens and compare the states of each step with those of a pass over the whole text."""
-    a, ids = lm.anatomy, tuple(probe_ids(lm.model)[0].tolist())
-    items = [Encoded(id="", group="", ids=ids, positions={})] * 2
+def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool:
+    """Write a few tokens and compare the states of each step with those of a pass over the whole text.
+
+    Two texts with one prompt; or, where one is to ``leave`` after its first token, the other of them.
+    """
+    a = lm.anatomy
+    prompts = [tuple(row) for row in probe_ids(lm.model).tolist()]
+    items = [Encoded(id="", group="", ids=prompts[k if leave else 0], positions={}) for k in range(2)]
     tap = StepTap(a, [None] * 2)
-    newest = _Newest(tap)
+    newest = _Newest(tap, leave=leave)
+    asked = iter([[1]])
     try:
         with tap, lm.uncompiled():
-            written = decode(lm, items, _PROBED, criteria=[newest], tap=tap, share=share)
-        whole = torch.tensor([[*ids, *row] for row in written], device=lm.device)
+            staying = (lambda: next(asked, None)) if leave else None
+            written = decode(lm, items, _PROBED, criteria=[newest], tap=tap, share=share, staying=staying)
+        texts = [[*item.ids, *row] for item, row in zip(items, written, strict=True)][1 if leave else 0 :]
+        whole = torch.tensor(texts, device=lm.device)
         mask = torch.ones_like(whole)
         given = {} if a.position_offset is None else {"position_ids": positions(mask, a.position_offset)}
         expected = last_states(lm.model, a.stream, whole, mask, **given)
     except _OTHER:
         return False
-    found = torch.stack(newest.states, dim=1)
-    return expected is not None and alike(found.to(expected.device), expected[:, len(ids) - 1 : -1])
+    found = torch.stack([states[-len(texts) :] for states in newest.states], dim=1)
+    return expected is not None and alike(found.to(expected.device), expected[:, len(items[0].ids) - 1 : -1])

@@ -59,8 +59,9 @@ def write_and_read(
         batch_size: Answers a batch.
         markers: Opening and closing reasoning marker.
         reject: Stops answers that are not worth their end. It is asked once an answer, when the marker ``reject_at`` is
-            written, and sees what has been read by then. A stopped answer ends with that marker, and time is saved once
-            all of its batch have ended.
+            written, and sees what has been read by then. A stopped answer ends with that marker and leaves its batch,
+            with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of
+            a batch end together). The other answers are what they would be without.
         reject_at: The marker.
         on_batch: Called with the number of answers after each batch.
 

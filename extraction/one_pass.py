@@ -15,8 +15,9 @@ from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
 from .attention import AttentionTap
-from .batching import Batch, PaddingSide, collate
+from .batching import Batch, Placing, collate, pack
 from .features import Array
+from .packing import Packing
 from .prompt_keys import nearest
 from .prompt_pass import Prompt, forward, single_roles
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
@@ -32,7 +33,7 @@ def run_batch(
     items: Sequence[Encoded],
     readouts: Sequence[Readout],
     missing: Mapping[str, Mapping[str, str]],
-    side: PaddingSide,
+    side: Placing,
     last: int,
     prompt: Prompt | None = None,
     write: Callable[[Callable[[], None]], None] | None = None,
@@ -41,14 +42,19 @@ def run_batch(
 
     Blocks after ``last``, the final norm over all tokens and the head are not run, nor is a ``prompt`` run again.
     With ``write`` they are: it runs the batch and goes on from it, and calls what it is given after the first pass.
+    With ``side="packed"`` the items lie end to end in one row.
     """
     skip = 0 if prompt is None else prompt.length
-    batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device, skip=skip)
+    if side == "packed":
+        batch = pack(items, device=lm.device)
+    else:
+        batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device, skip=skip)
     single = single_roles(readouts)
     paired = [r for r in readouts if isinstance(r, QueryKey | AttentionWeights)]
     log_probs = any(isinstance(r, ResponseLogProb) for r in readouts)
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
-    residual = ResidualTap(lm.anatomy, at.clamp(min=0), last=last, keep_last=log_probs)
+    places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
+    residual = ResidualTap(lm.anatomy, places, last=last, keep_last=log_probs)
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
     found: dict[str, Tensor] = {}
     with ExitStack() as taps:
@@ -64,6 +70,8 @@ def run_batch(
         found |= tap.results()
     if single:
         states = residual.states
+        if batch.lengths is not None:  # [1, last + 1, B * P, W], the items one after another
+            states = states[0].unflatten(1, at.shape).movedim(1, 0)
         if prompt is not None and prompt.states is not None:
             place = nearest(prompt.tokens, at + skip).to(states.device)
             lent = prompt.states[0][:, place].movedim(1, 0)
@@ -112,12 +120,14 @@ def _attention_tap(
     query, keys = roles.pop()
     kinds = frozenset(r.name for r in readouts)
     query_at, keys_at = _index(items, query, batch)[:, 0], _index(items, keys, batch)
-    lent: dict[str, Any] = {} if prompt is None else {"lent": prompt.length, "prompt": prompt.keys}
-    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, **lent)
+    more: dict[str, Any] = {} if prompt is None else {"lent": prompt.length, "prompt": prompt.keys}
+    if batch.lengths is not None:
+        more["packing"] = Packing(batch.offsets, batch.lengths)
+    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, **more)
 
 
 def _index(items: Sequence[Encoded], role: str, batch: Batch) -> Tensor:
-    """Indices in the padded batch, ``[B, K]``; an item without the role points at its first token."""
+    """Indices in the rows of the batch, ``[B, K]``; an item without the role points at its first token."""
     rows = _padded([item.positions.get(role, (0,)) for item in items], batch.offsets.device)
     return rows + batch.offsets[:, None]
 
@@ -135,13 +145,14 @@ def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoded
     steps = torch.tensor([k for span in spans for k in range(len(span))], dtype=torch.long, device=last.device)
     places = torch.tensor([k for span in spans for k in span], dtype=torch.long, device=last.device)
     places = places + batch.offsets.to(last.device)[rows]
+    lines = torch.tensor([batch.row(k) for k in range(len(items))], device=last.device)[rows]
     found = torch.zeros(len(items), max(map(len, spans)), device=last.device)
     for k in range(0, len(rows), _LOGPROB_ROWS):
         part = slice(k, k + _LOGPROB_ROWS)
-        row, place = rows[part], places[part]
-        log_probs = lm.anatomy.logits(lm.anatomy.normed(last[row, place])).log_softmax(-1)
-        targets = batch.ids.to(log_probs.device)[row.to(log_probs.device), place.to(log_probs.device) + 1]
-        found[row, steps[part]] = log_probs.gather(1, targets[:, None])[:, 0].float().to(found.device)
+        line, place = lines[part], places[part]
+        log_probs = lm.anatomy.logits(lm.anatomy.normed(last[line, place])).log_softmax(-1)
+        targets = batch.ids.to(log_probs.device)[line.to(log_probs.device), place.to(log_probs.device) + 1]
+        found[rows[part], steps[part]] = log_probs.gather(1, targets[:, None])[:, 0].float().to(found.device)
     # Summed in a table, not added up by index: that has no fixed order on a GPU.
     return torch.stack((found.sum(1), lengths.to(found.dtype)), dim=1)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..models.attention_calls import AttentionCall
 from ..models.heads import Heads
 from ..models.loading import LanguageModel
-from ..models.rotary import refusal, select
+from ..models.rotary import refusal
 from .block_attention import BlockAttention
 
 
@@ -38,7 +38,7 @@ class PromptKeys(BlockAttention):
             return
         at = self._tokens.to(call.key.device)[None]
         self._require_token_keys(call, None)
-        plain = self._unrotated_keys(heads, select(call.key, at), at)
+        plain = self._unrotated_keys(heads, call.key, at)
         if plain is None:
             raise refusal(self._family)
         self._kept[self._block, number] = plain

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..models.caching import PromptCache
 from ..models.inputs import position_inputs, positions
 from ..models.loading import LanguageModel
+from ..models.packing import restarting
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
 from .batching import Batch
@@ -61,6 +62,10 @@ def read_prompt(
 
 def forward(lm: LanguageModel, batch: Batch, prompt: PromptCache | Prompt | None = None) -> None:
     """Run a batch: whole texts, a prompt into its cache, or what follows a prompt that was run."""
+    if batch.lengths is not None:  # without a mask: positions that restart tell the texts apart, in every kernel
+        where = restarting(batch.lengths, lm.anatomy.position_offset or 0).to(batch.ids.device)
+        lm.model(input_ids=batch.ids, position_ids=where, use_cache=False)
+        return
     kwargs: dict[str, Any] = {"input_ids": batch.ids, "use_cache": prompt is not None}
     mask = batch.mask
     if isinstance(prompt, Prompt):

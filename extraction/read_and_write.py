@@ -12,12 +12,15 @@ from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from .arrays import Array, put
+from .batching import by_length
 from .completion import Completion, Settled, write_batch
 from .features import Features, require_unique
 from .generation import generate, in_batches
 from .one_pass import n_labels, run_batch
+from .prefixes import families
 from .provenance import provenance
 from .readouts import HiddenStates, Readout, ResponseLogProb
+from .room import Room
 from .run import extract, fill_empty, lacking
 
 
@@ -35,8 +38,9 @@ def read_and_write(
     """:func:`~.run.extract` and a greedy :func:`~.generation.generate` joined, at the price of the second alone.
 
     The readouts are taken from the pass over the prompts with which a generation begins. Items that leave no room for a
-    text are extracted alone; where the model gives not all readouts, or would read prompts padded on the left
-    differently, there are two passes.
+    text are extracted alone. There are two passes where the model gives not all readouts, or would read prompts padded
+    on the left differently, and where prompts begin so much alike that two readings which compute that once are cheaper
+    than one which does not.
 
     Args:
         lm: The model.
@@ -60,7 +64,7 @@ def read_and_write(
         (5, 1)
     """
     ragged = len({len(item.ids) for item in items}) > 1
-    if not ragged or "left" in lm.padding_sides:
+    if not _shares_most(lm, items, batch_size) and (not ragged or "left" in lm.padding_sides):
         try:
             return _at_once(lm, items, readouts, name, max_new_tokens, batch_size, settled, on_batch)
         except UnreadableError:
@@ -76,6 +80,19 @@ def read_and_write(
         on_batch=on_batch,
     )
     return features.join(written)
+
+
+def _shares_most(lm: LanguageModel, items: Sequence[Encoded], batch_size: int) -> bool:
+    """Whether two readings that share what prompts begin with (all, then a batch) read fewer tokens than one."""
+    least = 2 * Room(lm.device, None).fixed
+
+    def saved(some: Sequence[Encoded]) -> int:
+        most = [max(len(item.ids) - 1, 0) for item in some]
+        found = families([item.ids for item in some], most, least=least)
+        return sum((len(family.rows) - 1) * family.shared for family in found)
+
+    within = sum(saved([items[k] for k in rows]) for rows in by_length(items, batch_size))
+    return within + saved(items) > sum(len(item.ids) for item in items) and lm.shares_prompts
 
 
 def _at_once(

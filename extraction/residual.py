@@ -31,6 +31,7 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         self._positions = positions
         self._last, self._keep_last = last, keep_last
         self._rows: Tensor | None = None
+        self._flat: Tensor | None = None
         self._started = self._ended = 0
         self._thread = threading.get_ident()
         self._handles: list[Any] = []
@@ -87,9 +88,19 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
                 earlier = [rows.to(states.device) for rows in self._whole.values() if rows is not None]
                 self.end = self._anatomy.residuals(earlier, self.end)
 
+    def _rows_of(self, states: Tensor) -> Tensor:
+        """States at the positions; in the usual layout with one look-up, whose places are the same in every block."""
+        layout = self._stream.layout
+        if (layout.items, layout.tokens, layout.prefix, states.ndim) != (0, 1, 0, 3) or not states.is_contiguous():
+            return layout.rows(states, self._positions)
+        if self._flat is None or self._flat.device != states.device:
+            first = torch.arange(states.shape[0], device=self._positions.device)[:, None] * states.shape[1]
+            self._flat = (self._positions + first).flatten().to(states.device)
+        return states.flatten(0, 1).index_select(0, self._flat).view(*self._positions.shape, -1)
+
     def _keep(self, number: int, states: Tensor | None) -> None:
         if self._positions.shape[1] and states is not None and number <= self._last:
-            rows = self._stream.layout.rows(states, self._positions)
+            rows = self._rows_of(states)
             if self._rows is None:  # one piece for all blocks: small ones, kept one by one, would split the memory
                 self._rows = rows.new_zeros((self._last + 1, *rows.shape))
             elif self._rows.dtype != rows.dtype:  # an embedding in another type than the blocks

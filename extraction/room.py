@@ -34,15 +34,20 @@ class Room:
 
     def __init__(self, device: torch.device, max_tokens: int | None) -> None:
         usual = _ON_CPU if device.type == "cpu" else _ON_GPU
-        self._tokens = max_tokens or usual
+        #: Tokens a batch.
+        self.tokens = max_tokens or usual
         #: What a pass costs beside its tokens, in tokens.
         self.fixed = usual // 128
         self._most: dict[int, int] = {}
 
     def items(self, length: int, skip: int = 0) -> int:
         """Items a batch whose longest has ``length`` tokens, ``skip`` of them computed already; at least 1."""
-        budget = max(1, self._tokens // max(length - skip, 1))
-        return min(budget, self._most.get(length.bit_length(), budget))
+        budget = max(1, self.tokens // max(length - skip, 1))
+        return min(budget, self.learned(length, budget))
+
+    def learned(self, length: int, most: int) -> int:
+        """``most``, or fewer where a batch of texts of about ``length`` tokens did not fit."""
+        return self._most.get(length.bit_length(), most)
 
     def ran_out(self, n: int, length: int) -> None:
         """A batch of ``n`` items, the longest of ``length`` tokens, did not fit: half as many may."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
+from ..models.packing import packs_by_itself
 from ..models.positions import Encoded
 from .arrays import Array, put
 from .batching import PaddingSide
@@ -30,6 +32,7 @@ def extract(
     padding_side: PaddingSide = "right",
     last_block: int | None = None,
     share_prompts: bool = True,
+    packed: bool | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
     """Run the model over ``items`` and keep the readouts.
@@ -50,6 +53,11 @@ def extract(
         share_prompts: Compute what several texts begin with once, where that pays: their common tokens run in a pass
             of their own, whose keys and values are lent to the rest of each. Changes nothing beyond float error. A
             model with which it would is read text by text, with a warning.
+        packed: Lay the items of a batch end to end in one row, so that nothing is padding and ``max_tokens`` counts
+            their own tokens. ``None`` where that pays: on a GPU, with a flash or flex attention kernel. Changes nothing
+            beyond float error. A model with which it would (a recurrence that runs on into the next text, positions
+            that it counts itself) is padded, with a warning where it was asked for. What follows a prompt that several
+            texts share is padded in any case.
         on_batch: Called with the number of items after each batch.
 
     Returns:
@@ -84,9 +92,12 @@ def extract(
     given = list(readouts)
     if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
         arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
-    side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
+    together = _packs(lm, packed)
+    side = padding_side
+    if not together:
+        side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
     room = Room(lm.device, max_tokens)
-    sweep = Sweep(lm, items, given, missing, side=side, last=last, batch_size=batch_size, room=room)
+    sweep = Sweep(lm, items, given, missing, side=side, packed=together, last=last, batch_size=batch_size, room=room)
     with lm.uncompiled():
         for chosen, values in sweep.run(readable, share=share_prompts):
             for name, value in values.items():
@@ -129,6 +140,20 @@ def _padding(
         return side, batch_size
     other: PaddingSide = "right" if side == "left" else "left"
     return (other, batch_size) if other in lm.padding_sides else (side, 1)
+
+
+def _packs(lm: LanguageModel, asked: bool | None) -> bool:
+    """Whether items lie end to end: where that was asked for, or pays, and the model reads them as it does alone."""
+    if asked is None:
+        return packs_by_itself(lm.device, lm.attention) and lm.reads_packed
+    if asked and not lm.reads_packed:
+        warnings.warn(
+            f"texts are padded: {type(lm.model).__name__} reads texts that lie end to end differently, or takes no "
+            "positions that tell them apart",
+            stacklevel=3,
+        )
+        return False
+    return asked
 
 
 def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None) -> int:

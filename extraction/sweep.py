@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
 
 from ..models.caching import CANNOT_SHARE, fixed_until
 from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from .arrays import Array
-from .batching import PaddingSide, by_cost
+from .batching import PaddingSide, Placing, by_cost, by_tokens
 from .one_pass import run_batch
 from .prefixes import Family, families
 from .prompt_pass import Prompt, read_prompt
 from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb
 from .room import Room, is_memory
 
+#: Model -> tokens of the longest packed row whose last text was read as it is alone.
+_proved: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 #: Indices of items and the values of each readout there.
 Found = tuple[list[int], dict[str, Array]]
 
@@ -30,6 +37,7 @@ class Sweep:
         readouts: What is kept; those that the model turns out not to give leave the list and are missing in all items.
         missing: Name of a readout -> item id -> reason; grows by what cannot be read.
         side: Side of the padding.
+        packed: Whether the items of a batch lie end to end in one row; those after a common prompt never do.
         last: The last block that is run.
         batch_size: Items a batch, at most.
         room: Tokens a batch.
@@ -43,11 +51,13 @@ class Sweep:
         missing: dict[str, dict[str, str]],
         *,
         side: PaddingSide,
+        packed: bool,
         last: int,
         batch_size: int,
         room: Room,
     ) -> None:
         self._lm, self._items, self._readouts, self._missing = lm, items, readouts, missing
+        self._packed = packed
         self._side, self._last, self._batch_size, self._room = side, last, batch_size, room
 
     def run(self, rows: Sequence[int], *, share: bool) -> Iterator[Found]:
@@ -118,11 +128,21 @@ class Sweep:
         def most(own: int) -> int:
             return min(self._batch_size, self._room.items(own + skip, skip))
 
+        def cut(lengths: list[int]) -> list[list[int]]:
+            if not self._packed or prompt is not None:
+                return by_cost(lengths, most, self._room.fixed)
+            return by_tokens(lengths, lambda own: self._room.learned(own, self._batch_size), self._longest_row())
+
         while left:
             waiting = left
-            for places in by_cost([length[row] - skip for row in waiting], most, self._room.fixed):
+            for places in cut([length[row] - skip for row in waiting]):
                 chosen = [waiting[place] for place in places]
+                packed = self._packed
                 values = self._values(chosen, prompt)
+                if self._packed and prompt is None and values is not None:
+                    self._prove(chosen, values)
+                if packed and not self._packed:
+                    break
                 if values is None:
                     longest = length[chosen[0]]
                     self._room.ran_out(len(chosen), longest)
@@ -140,15 +160,20 @@ class Sweep:
                 done = set(chosen)
                 left = [row for row in left if row not in done]
 
+    def _longest_row(self) -> int:
+        """Tokens of a packed row: no more than one text may have, for which masks and angles of a model are made."""
+        until = fixed_until(self._lm.model.config.get_text_config(decoder=True))
+        return min(n for n in (self._room.tokens, self._lm.anatomy.context, until) if n)
+
     def _values(self, chosen: Sequence[int], prompt: Prompt | None) -> dict[str, Array] | None:
-        """One batch; ``None`` if it does not fit in memory."""
+        """One batch; ``None`` if it does not fit in memory, or if it was a packed one that failed: the last of them."""
         batch = [self._items[k] for k in chosen]
+        side: Placing = self._side if prompt is None else "right"
+        if self._packed and prompt is None and len(batch) > 1:
+            side = "packed"
         while True:
             try:
-                return run_batch(
-                    self._lm, batch, self._readouts, self._missing, self._side if prompt is None else "right",
-                    self._last, prompt,
-                )  # fmt: skip
+                return run_batch(self._lm, batch, self._readouts, self._missing, side, self._last, prompt)
             except UnreadableError as error:
                 if prompt is not None:
                     raise
@@ -158,7 +183,40 @@ class Sweep:
                 for name in error.readouts & self._missing.keys():
                     self._missing[name] = dict.fromkeys((i.id for i in self._items), str(error)) | self._missing[name]
                 self._readouts[:] = kept
-            except (RuntimeError, MemoryError) as error:
-                if isinstance(error, InnerjudgeError) or not is_memory(error):
+            except (*CANNOT_SHARE, MemoryError) as error:
+                if isinstance(error, InnerjudgeError):
                     raise
+                if not is_memory(error):
+                    if side != "packed":
+                        raise
+                    self._unpack(f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
                 return None
+
+    def _prove(self, chosen: Sequence[int], values: dict[str, Array]) -> None:
+        """Hold the last text of a row longer than any before against the same text alone; pack no more if they differ.
+
+        The trial of a model is of few tokens: what parts texts up to some length only shows here. The last text has all
+        others before it, and is the shortest.
+        """
+        model, total = self._lm.model, sum(len(self._items[k].ids) for k in chosen)
+        if len(chosen) == 1 or total <= _proved.get(model, 0):
+            return
+        alone = run_batch(
+            self._lm, [self._items[chosen[-1]]], self._readouts, self._missing, self._side, self._last, None
+        )
+        tolerance = 1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1
+        for name, own in alone.items():
+            packed = values[name][-1][..., : own.shape[-1]]
+            if np.abs(packed - own[0]).max(initial=0.0) > tolerance * max(1.0, np.abs(own).max(initial=0.0)):
+                self._unpack(f"{name} in a row of {total} tokens is not that of the text alone")
+                return
+        _proved[model] = total
+
+    def _unpack(self, reason: str) -> None:
+        self._packed = False
+        if self._side not in self._lm.padding_sides:
+            self._batch_size = 1
+        warnings.warn(
+            f"texts are packed no more: {type(self._lm.model).__name__} failed on texts that lie end to end ({reason})",
+            stacklevel=4,
+        )

@@ -13,10 +13,12 @@ from transformers import LogitsProcessor, StoppingCriteria
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
-from .decoding import decode
+from .decoding import decode, leaves_batches
 from .marker_watch import MarkerWatch
 from .step_tap import StepTap
 
+#: Share of a batch that is still written when the others leave it: beginning anew costs about a step.
+_FEW = 0.75
 #: Asked about rows of the batch whose newest token ended a marker: the row and its token ids so far -> why it stops.
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | None]]
 
@@ -26,7 +28,8 @@ class Watch(StoppingCriteria):
 
     A step reads one token a text and writes the next: the states of the newest token come with the step after it. That
     of the last token is read by a step of its own, through the blocks alone, where the limit and not an end token ended
-    a text. A text that has ended is padded by ``generate``; nothing more is kept of it.
+    a text. A text that has ended is padded by ``generate``; nothing more is kept of it. Where texts may be stopped,
+    those that ended leave the batch once they are a quarter of it.
 
     Args:
         lm: The model.
@@ -59,6 +62,9 @@ class Watch(StoppingCriteria):
         self._markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
         self._logits = _Logits() if log_probs else None
         self._open = list(range(len(items)))
+        self._present = list(range(len(items)))  # in the batch, in order
+        self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
+        self._leaving = False
         self._due: set[int] = set()
         self._begun = False
         self._tail = ExitStack()
@@ -84,6 +90,7 @@ class Watch(StoppingCriteria):
                 criteria=[self],
                 processors=processors,
                 tap=self._tap,
+                staying=self._staying if self._leaves else None,
             )
         if self._open:
             self._keep(self._open)
@@ -101,9 +108,11 @@ class Watch(StoppingCriteria):
     def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
         newest = input_ids[:, -1]
-        tokens: list[int] = newest.tolist()
+        tokens = dict(zip(self._present, newest.tolist(), strict=True))
         if self._logits is not None:
-            self._log_probs.append(self._logits.of(newest))
+            every = torch.zeros(len(self._items), device=newest.device)
+            every[self._present] = self._logits.of(newest)
+            self._log_probs.append(every)
         if self._begun:
             ending = {row for row in self._open if self._last and tokens[row] in self._ends}
             self._keep(sorted(self._due | ending))
@@ -118,13 +127,23 @@ class Watch(StoppingCriteria):
             self.ids[row].append(tokens[row])
             if self._markers[row].ends_marker(self.ids[row]):
                 self._due.add(row)
-        if self._open and len(self.ids[self._open[0]]) == self._limit:
+        at_end = bool(self._open) and len(self.ids[self._open[0]]) == self._limit
+        if at_end:
             for row in [row for row in self._open if not self._last and row not in self._due]:
                 self._close(row)
             if self._open:
                 self._tail.enter_context(StopAfter(self._lm.anatomy.stream))
         self._tap.expect()
-        return self._done
+        self._leaving = self._leaves and not at_end and 0 < len(self._open) <= _FEW * len(self._present)
+        return torch.ones_like(newest, dtype=torch.bool) if self._leaving else self._done[self._present]
+
+    def _staying(self) -> list[int] | None:
+        """Places in the batch of the texts that go on in a smaller one; ``None`` where all have ended."""
+        if not self._leaving:
+            return None
+        stay = [place for place, row in enumerate(self._present) if row in self._open]
+        self._present = list(self._open)
+        return stay
 
     def _close(self, row: int) -> None:
         self._open.remove(row)
@@ -144,7 +163,8 @@ class Watch(StoppingCriteria):
     def _keep(self, rows: Sequence[int]) -> None:
         """Keep the states that the latest step read of some rows: those of their newest tokens."""
         if rows:
-            for row, states in zip(rows, self._tap.of(rows)[:, :, -1], strict=True):
+            places = [self._present.index(row) for row in rows]
+            for row, states in zip(rows, self._tap.of(places)[:, :, -1], strict=True):
                 self.states[row][len(self._items[row].ids) + len(self.ids[row]) - 1] = states
 
     def _stop_rejected(self) -> None:

@@ -18,7 +18,9 @@ from .errors import InnerjudgeError
 from .inputs import find_sides
 from .observation import input_device, probe_ids
 from .offloading import named_state, stored
+from .packing import reads_packed
 from .remote_code import is_remote, say_meaning
+from .rotary import Place, rotary_places
 from .sharding import gathered
 from .unwrapping import eagerly, unwrap
 
@@ -59,6 +61,18 @@ class LanguageModel:
         a = self.anatomy
         with self.uncompiled():
             return shares_prompts(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
+
+    @cached_property
+    def reads_packed(self) -> bool:
+        """Whether texts may lie end to end in one row, with positions that restart for each; tried on first use."""
+        a = self.anatomy
+        with self.uncompiled():
+            return reads_packed(self.model, a.stream, probe_ids(self.model), a.position_offset)
+
+    @cached_property
+    def rotary_places(self) -> tuple[Place, ...]:
+        """The rotary functions that the blocks can name."""
+        return tuple(rotary_places({m for block in self.anatomy.blocks for m in block.modules()}))
 
     def uncompiled(self) -> AbstractContextManager[None]:
         """While open, compiled modules of the model run as they are written, so that they can be read."""

@@ -17,7 +17,7 @@ from .attention_calls import AttentionCall, listening
 from .attention_products import AttentionProducts
 from .errors import InnerjudgeError
 from .module_values import states_given, states_taken
-from .rotary import Rotation, watched_rotations
+from .rotary import Rotation, rotary_places, watched_rotations
 
 #: Items and tokens of the watched pass: two primes, so that the axes of every tensor can be told by their sizes.
 ITEMS, TOKENS = 3, 7
@@ -172,7 +172,7 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
         handles.append(module.register_forward_hook(after))
     products = AttentionProducts(ITEMS, lambda: bool(running), heard)
     try:
-        with listening(heard), watched_rotations(names, rotated), products:
+        with listening(heard), watched_rotations(rotary_places(names), rotated), products:
             yield
     finally:
         for handle in handles:

@@ -23,6 +23,8 @@ from .errors import UnreadableError
 
 #: Input and output of one call of a rotary function, in the layout of the model.
 Rotation = tuple[Tensor, Tensor]
+#: A module or class, and the name of a rotary function in it.
+Place = tuple[Any, str]
 
 _TIGHT = 1e-5
 
@@ -47,15 +49,19 @@ def rotary_functions(owner: Any) -> list[str]:
     ]
 
 
-@contextmanager
-def watched_rotations(modules: Iterable[nn.Module], tell: Callable[[Rotation], None]) -> Iterator[None]:
-    """While open, in this thread, ``tell`` hears of every call of the rotary functions that ``modules`` can name."""
+def rotary_places(modules: Iterable[nn.Module]) -> list[Place]:
+    """The rotary functions that ``modules`` can name."""
     classes = {c for m in modules for c in type(m).__mro__ if not c.__module__.startswith("torch.")} - {object}
     names = {c.__module__ for c in classes}
     if any(name.startswith("transformer_lens.") for name in names):
         names.add("transformers.models.llama.modeling_llama")  # whose function its bridges call, whatever the family
     owners: set[Any] = classes | {sys.modules[name] for name in names if name in sys.modules}
-    places = [(owner, name) for owner in owners for name in rotary_functions(owner)]
+    return [(owner, name) for owner in owners for name in rotary_functions(owner)]
+
+
+@contextmanager
+def watched_rotations(places: Sequence[Place], tell: Callable[[Rotation], None]) -> Iterator[None]:
+    """While open, in this thread, ``tell`` hears of every call of the rotary functions at ``places``."""
     with _lock:
         for place in places:
             _install(*place)
@@ -108,6 +114,11 @@ def before_rotation(
                 if (found := _explained(rows, plain, turned_rows)) is not None:
                     return found
     return None
+
+
+def turned_into(states: Tensor, rotations: Sequence[Rotation]) -> Tensor | None:
+    """What a rotary function turned into this very tensor; ``None`` where it was changed, or laid out anew, since."""
+    return next((given for given, turned in rotations if turned is states and given.shape == states.shape), None)
 
 
 def refusal(family: str) -> UnreadableError:

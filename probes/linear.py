@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -19,6 +19,7 @@ from .row_selection import ChooseRow, choose_row
 Combine = Literal["delta", "concat"]
 #: :attr:`Linear.row_` of the final-normed state, which only a whole pass has.
 FINAL_NORMED = -1
+_ENTRIES = 2**25  # of vectors in memory while a row is chosen: 256 MiB in float64
 
 
 class Linear(LearningJudge):
@@ -144,13 +145,26 @@ class Linear(LearningJudge):
                 continue
             known = tuple(part.groups[k] for k in train)
             each = []
-            for row in range(rows):
-                x = self._vectors(part, row)
-                self._learn(x[train], labels[train], known)
-                each.append(self._errors(x[test] @ self.coef_ + self.intercept_, labels[test]))
+            for some in self._together(rows, part):
+                x = np.stack([self._vectors(part, row) for row in some])
+                for own, (coef, intercept) in zip(x, self._learn_each(x[:, train], labels[train], known), strict=True):
+                    each.append(self._errors(own[test] @ coef + intercept, labels[test]))
             losses.append(np.stack(each, axis=1))
             tested += [part.groups[k] for k in test]
         return choose_row(np.concatenate(losses) if losses else np.zeros((0, rows)), tuple(tested), prefer)
+
+    def _together(self, rows: int, part: Features) -> Iterator[range]:
+        """Rows whose vectors are in memory at once."""
+        size = max(1, _ENTRIES // max(1, self._vectors(part, 0).size))
+        return (range(start, min(start + size, rows)) for start in range(0, rows, size))
+
+    def _learn_each(
+        self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]
+    ) -> Iterable[tuple[Floats, float]]:
+        """Coefficients and intercept that :meth:`_learn` would set from each of ``P`` rows' vectors ``[P, n, F]``."""
+        for own in x:
+            self._learn(own, labels, groups)
+            yield self.coef_, self.intercept_
 
     def _vectors(self, features: Features, row: int) -> Floats:
         """``[n, D]`` (delta: last position minus first) or ``[n, positions * D]``, float64."""
@@ -181,7 +195,8 @@ class DifferenceOfMeans(Linear):
         row: Row of the states: ``0..L`` raw ``h[l]``, ``L + 1`` or -1 final-normed, -2 the raw last block. Or chosen by
             the fit: ``"best"``, the row with the fewest errors on questions that it was not fitted on (five folds that
             never split a question), or ``"earliest"``, the first row within one standard error of it: a judge of an
-            early block needs no pass beyond it. Both fit five times as often as there are rows.
+            early block needs no pass beyond it. Both fit a probe a row in each
+            of the folds, all rows together.
 
     Attributes:
         row_: The row that is read; -1 for the final-normed state.

@@ -1,73 +1,68 @@
-"""Peak memory of one variant above the weights, in a process of its own: what others freed cannot hide it there.
+"""Peak memory of one run above what was there before it: the bytes of its live tensors, as PyTorch counts them.
 
-``python -m innerjudge.experiments.benchmarks.peak`` is called by the benchmark and prints one line of JSON.
+What the system says of the process is no measure of a few megabytes: its high-water mark misses peaks between its own
+looks, by as much as they are.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
-#: Every block above 64 KiB is given back to the system when it is freed, so that the peak is that of live tensors.
-_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
-_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+from .section import Run
 
 
-def peak_of(section: str, variant: int, options: dict[str, Any]) -> float | None:
-    """Bytes above the weights at the peak of one run; ``None`` where the system does not tell.
+def peak_of(run: Run, device: torch.device) -> float:
+    """Bytes of live tensors on the device of the model at the peak of one run, less those before it.
 
     Args:
-        section: Key of a section.
-        variant: Number of the variant in it.
-        options: Shape, device, dtype, threads and whether the run is a quick one.
+        run: What is measured; it was run once already, so that what is built on first use is there.
+        device: Where the model runs.
+
+    Example:
+        >>> peak_of(lambda: torch.ones(1000) + torch.ones(1000), torch.device("cpu"))  # three of 4 bytes a number
+        12000.0
     """
-    asked = json.dumps({"section": section, "variant": variant, **options})
-    command = [sys.executable, "-m", "innerjudge.experiments.benchmarks.peak", asked]
-    done = subprocess.run(command, env=os.environ | _ALLOCATOR, capture_output=True, text=True, check=False)
-    lines = done.stdout.strip().splitlines()
-    if done.returncode or not lines:
-        return None
-    found = json.loads(lines[-1])["peak"]
-    return None if found is None else float(found)
-
-
-def measure(asked: dict[str, Any]) -> float | None:
-    """What :func:`peak_of` asks for, in this process."""
-    from .sections import SECTIONS
-    from .shapes import random_model
-    from .work import Work
-
-    torch.set_num_threads(asked["threads"])
-    section = next(one for one in SECTIONS if one.key == asked["section"])
-    lm = random_model(asked["shape"], device=asked["device"], dtype=asked["dtype"])
-    work = Work(lm, section.make_items(lm, asked["quick"]), asked["shape"], asked["dtype"])
-    run = section.make_variants(work)[asked["variant"]].prepare(work)
-    run()  # what is loaded or built on first use is no part of a pass
-    if lm.device.type == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         run()
-        torch.cuda.synchronize()
-        return float(torch.cuda.max_memory_allocated() - before)
-    if not os.access(_RESET, os.W_OK):
-        return None
-    _RESET.write_text("5", encoding="ascii")  # the peak counts from here
-    before = _kilobytes("VmRSS")
-    run()
-    return 1024.0 * (_kilobytes("VmHWM") - before)
+        torch.cuda.synchronize(device)
+        return float(torch.cuda.max_memory_allocated(device) - before)
+    seen = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+    with _quiet():
+        seen.start()
+    try:
+        run()
+    finally:
+        with _quiet():
+            seen.stop()
+    assert seen.profiler is not None
+    assert seen.profiler.kineto_results is not None
+    events: list[Any] = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    live = most = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        live += event.nbytes()
+        most = max(most, live)
+    return float(most)
 
 
-def _kilobytes(name: str) -> int:
-    line = next(one for one in _STATUS.read_text(encoding="ascii").splitlines() if one.startswith(f"{name}:"))
-    return int(line.split()[1])
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps({"peak": measure(json.loads(sys.argv[1]))}) + "\n")
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """While open nothing is heard of stderr: the profiler says there that it starts and stops, past Python."""
+    sys.stderr.flush()
+    own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
+        os.close(nowhere)

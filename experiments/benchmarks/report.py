@@ -31,7 +31,8 @@ def markdown(found: Benchmark) -> str:
         f"{o.device} with {o.threads} thread{'s' if o.threads > 1 else ''} ({machine}; {versions}).",
         f"Every variant runs the same texts; in each of {o.rounds} rounds each runs once, in another order. A ratio is "
         f"of {'seconds of the clock' if on_gpu else 'processor time'}, round by round: median (least to most). Memory "
-        "is the peak above the weights of one run, in a process of its own. *asked*: what the ratio should be at most.",
+        "is the peak of one run: live tensors as PyTorch counts them, without the weights. *asked*: what the ratio "
+        "should be at most.",
     ]
     if o.quick:
         head.append("**A quick run on few short texts: it shows that everything runs, and says nothing about cost.**")

@@ -56,7 +56,7 @@ class Line:
         cpu: Ratio of processor time; ``None`` if the variant was not run.
         wall: Ratio of the clock's time.
         seconds: Median processor seconds of one run.
-        peak: Bytes above the weights; ``None`` if not measured.
+        peak: Bytes of live tensors at its peak, without the weights; ``None`` if not measured.
         memory: Ratio of ``peak``.
         expected: What ``cpu`` should be at most.
         expected_memory: What ``memory`` should be at most.
@@ -148,13 +148,11 @@ def run_section(section: Section, options: Options, steps: Steps) -> Table:
         advance = steps(f"{section.key}: timing", len(ready) * options.rounds)
         found = timed([runs[k] for k in ready], options.rounds, device=lm.device, on_run=advance)
         times = dict(zip(ready, found, strict=True))
-    runs.clear()
-    peaks: dict[int, float | None] = {}
+    peaks: dict[int, float] = {}
     if section.memory:
         advance = steps(f"{section.key}: memory", len(ready))
-        how = {name: getattr(options, name) for name in ("shape", "device", "dtype", "threads", "quick")}
         for k in ready:
-            peaks[k] = peak_of(section.key, k, how)
+            peaks[k] = peak_of(runs[k], lm.device)
             advance(1)
     return Table(
         key=section.key, title=section.title, about=section.about, lines=tuple(_lines(variants, times, peaks, reasons))
@@ -182,7 +180,7 @@ def _prepared(
 
 
 def _lines(
-    variants: Sequence[Variant], times: dict[int, Times], peaks: dict[int, float | None], reasons: dict[int, str]
+    variants: Sequence[Variant], times: dict[int, Times], peaks: dict[int, float], reasons: dict[int, str]
 ) -> list[Line]:
     numbers = {variant.name: k for k, variant in enumerate(variants)}
     lines = []

@@ -52,7 +52,7 @@ class Section:
         about: What is compared, in a sentence.
         make_items: From the model and whether the run is a quick one to the texts.
         make_variants: From the work to the variants; the first one is the reference.
-        memory: Whether peak memory is measured, each variant in a process of its own.
+        memory: Whether peak memory is measured.
     """
 
     key: str

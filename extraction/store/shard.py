@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from einops import rearrange
 from safetensors.torch import save
 from torch import Tensor
 
@@ -94,7 +94,8 @@ class OpenShard:
             pieces = [piece.row(layer) for piece in pieces]
         with self._refusing():
             if layer is None and len(self.entry.shapes[name]) > 2:  # the file has the layers first
-                values = np.moveaxis(decode_file(*(self._file.view(piece)[:, rows] for piece in pieces)), 0, 1)
+                held = decode_file(*(self._file.view(piece)[:, rows] for piece in pieces))
+                values = rearrange(held, "layer item ... -> item layer ...")
             elif not isinstance(rows, slice) or rows.step not in (None, 1):
                 values = decode_file(*(self._file.view(piece)[rows] for piece in pieces))
             else:
@@ -124,7 +125,7 @@ class OpenShard:
 
 
 def _layers_first(array: Array) -> Array:
-    return np.moveaxis(array, 1, 0) if array.ndim > 2 else array
+    return rearrange(array, "item layer ... -> layer item ...") if array.ndim > 2 else array
 
 
 def _shape_layers_first(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from innerjudge.experiments.coverage.shrink import small_config
 from innerjudge.experiments.coverage.small_model import small_model
 from innerjudge.extraction import Features, HiddenStates, QueryKey, ResponseLogProb, extract
 from innerjudge.extraction.answers import Written
-from innerjudge.extraction.decoding import carries_states, distinct, hands_on_prompts
+from innerjudge.extraction.decoding import carries_states, distinct, hands_on_prompts, leaves_batches
 from innerjudge.extraction.generating import CARRIED, write_and_read
 from innerjudge.extraction.generation import complete
 from innerjudge.models.errors import InnerjudgeError
@@ -220,6 +221,54 @@ def test_rejected_at_a_marker(reference: LanguageModel) -> None:
         rows = [found.features.ids.index(i) for i in features.ids]
         for name in ("hidden/prompt_end", "hidden/reasoning_start", "hidden/reasoning_end"):
             assert np.array_equal(features[name], found.features[name][rows])
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma3", "phi3"])
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_rejected_answers_leave_their_batch(
+    tiny: Callable[..., LanguageModel], family: str, temperature: float
+) -> None:
+    """Rows of several lengths, windows shorter than the text: those that stay write and read what they would have."""
+    lm = spaced(tiny(family).model)
+    assert leaves_batches(lm)
+    questions = asked(["w4 w8 w10 w11 w12", "w5", "w20 w21 w22 w23 w24 w25 w26 w27 w28"], 4)
+    how: dict[str, Any] = {"max_new_tokens": NEW, "temperature": temperature, "seed": 2, "batch_size": 12}
+    how |= {"markers": WORDS, "reject_at": "reasoning_start"}
+    plain = write_and_read(lm, questions, READOUTS, **how)
+    rows: list[int] = []
+    handle = lm.anatomy.blocks[0].register_forward_hook(lambda _m, args, _o: rows.append(len(args[0])))
+    try:
+        found = write_and_read(lm, questions, READOUTS, reject=lambda f: ["no"] * len(f), **how)
+    finally:
+        handle.remove()
+    stopped = [trace.extra.get("rejected") == "no" for trace in found.traces]
+    if temperature:
+        assert 0 < sum(stopped) < len(stopped)
+        assert 0 < min(rows) <= 9 < max(rows) == 12
+    for trace, whole, gone in zip(found.traces, plain.traces, stopped, strict=True):
+        ids, every = trace.extra["response_ids"], whole.extra["response_ids"]
+        assert ids == every[: len(ids)]
+        assert gone or ids == every
+    check(lm, found, WORDS)
+
+
+def test_a_model_whose_cache_cannot_be_cut_keeps_its_rows(
+    reference: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AttributeError("no such thing")
+
+    lm = replace(reference, model=copy.copy(reference.model))  # another model, which is tried anew
+    with monkeypatch.context() as patch:
+        patch.setattr("transformers.DynamicCache.batch_select_indices", refuse)
+        assert not leaves_batches(lm)
+    questions = asked([p.prompt for p in problems(1, seed=HELD_OUT_SEED)], 4)
+    how: dict[str, Any] = {"max_new_tokens": 60, "temperature": 0.0}
+    half = write_and_read(lm, questions, READOUTS, reject=lambda f: ["no"] * len(f), **how)
+    assert [t.response for t in half.traces] == [
+        t.response
+        for t in write_and_read(reference, questions, READOUTS, reject=lambda f: ["no"] * len(f), **how).traces
+    ]
 
 
 def test_a_batch_of_rejected_answers_stops(reference: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,34 @@ def test_what_has_no_room_for_a_text_is_read_all_the_same(
         np.testing.assert_allclose(found[name], array, atol=2e-4 * max(1.0, np.abs(array).max()), err_msg=name)
 
 
+def test_prompts_that_begin_alike_are_computed_once_in_each_of_two_readings(
+    tiny: Callable[..., LanguageModel], random_items: Any
+) -> None:
+    lm = tiny("llama")
+    shared = random_items((40,), seed=5)[0].ids
+    items = [
+        replace(
+            item,
+            ids=(*shared, *item.ids),
+            positions={role: tuple(at + 40 for at in places) for role, places in item.positions.items()},
+        )
+        for item in random_items((8, 6, 9, 7))
+    ]
+    assert lm.shares_prompts
+    expected = naive(lm, items, READOUTS[:4], 6)
+    tokens: list[int] = []
+    handle = lm.model.get_input_embeddings().register_forward_pre_hook(lambda _m, args: tokens.append(args[0].numel()))
+    try:
+        found = read_and_write(lm, items, READOUTS[:4], name="direct", max_new_tokens=6, batch_size=4)
+    finally:
+        handle.remove()
+    # Whole prompts are 190 tokens. Two readings are of 40 + 4 * 9 each, or little more where rows begin later.
+    assert sum(tokens) < 190
+    assert found.texts == expected.texts
+    for name, array in expected.arrays.items():
+        np.testing.assert_allclose(found[name], array, atol=2e-4 * max(1.0, np.abs(array).max()), err_msg=name)
+
+
 def test_what_a_model_does_not_give_is_missing(words: Any, random_items: Any) -> None:
     lm = wrap(MambaForCausalLM(MambaConfig(vocab_size=61, hidden_size=32, num_hidden_layers=2)), words)
     items = random_items((12, 9))

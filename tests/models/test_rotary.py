@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from innerjudge.models.rotary import before_rotation, rotary_functions, select, watched_rotations
+from innerjudge.models.rotary import before_rotation, rotary_functions, rotary_places, select, watched_rotations
 from torch import Tensor, nn
 from transformers.models.llama import modeling_llama
 from transformers.models.roformer.modeling_roformer import RoFormerSelfAttention
@@ -73,14 +73,14 @@ def test_functions_are_watched_and_given_back() -> None:
     q, k, cos, sin = (torch.randn(1, n, T, D) for n in (4, 2, 1, 1))
     outer: list[Any] = []
     inner: list[Any] = []
-    with watched_rotations([block, roformer], outer.append):
+    with watched_rotations(rotary_places([block, roformer]), outer.append):
         assert modeling_llama.apply_rotary_pos_emb is not original
         modeling_llama.apply_rotary_pos_emb(q, k, cos[0], sin[0])
         thread = threading.Thread(target=lambda: modeling_llama.apply_rotary_pos_emb(q, k, cos[0], sin[0]))
         thread.start()
         thread.join()
         assert len(outer) == 2  # not the other thread's
-        with watched_rotations([block], inner.append):
+        with watched_rotations(rotary_places([block]), inner.append):
             modeling_llama.apply_rotary_pos_emb(q, k, cos[0], sin[0])
         assert (len(outer), len(inner)) == (2, 2)
     assert outer[0][0] is q

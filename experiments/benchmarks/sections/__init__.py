@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..section import Section
-from .asking import ASKING
+from .asking import ASKING, REASONED
 from .candidates import CANDIDATES
 from .early_stop import EARLY_STOP
 from .generating import GENERATING, RERANKING
@@ -24,4 +24,5 @@ SECTIONS: tuple[Section, ...] = (
     GENERATING,
     RERANKING,
     ASKING,
+    REASONED,
 )

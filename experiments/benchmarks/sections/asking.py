@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....extraction.decoding import decode
 from ....extraction.generation import generate
 from ....extraction.read_and_write import read_and_write
 from ....extraction.readouts import LabelLogits
@@ -54,6 +55,24 @@ def _at_once(work: Work) -> Run:
     )
 
 
+_REASONED, _REASONED_QUICK = 32, 4
+
+
+def _answers(lm: LanguageModel, quick: bool) -> tuple[Encoded, ...]:
+    """Answers to one question, each to be rated."""
+    n, words = (3, 24) if quick else (8, 60)
+    asked = [rating_prompt("Start with 7." + " Add 5." * words, f"Step {k}.", reasoned=True) for k in range(n)]
+    return tuple(encode_prompt(lm.tokenizer, str(k), "0", one) for k, one in enumerate(asked))
+
+
+def _reasoned(work: Work, *, share: bool) -> Run:
+    n = len(work.items)
+    new = _REASONED if n > 3 else _REASONED_QUICK
+    if not share:
+        return lambda: decode(work.lm, work.items, new, share=False)
+    return lambda: generate(work.lm, work.items, name="reasoned", max_new_tokens=new, batch_size=n)
+
+
 ASKING = Section(
     key="asking",
     title="Verdicts asked for in text",
@@ -67,5 +86,23 @@ ASKING = Section(
         Variant(name="innerjudge: both from one reading", prepare=_at_once, keeps="logits and text of 8 tokens"),
         Variant(name="text alone, 8 tokens", prepare=_text, keeps="text"),
         Variant(name="text alone, ended where it is clear", prepare=_clear_at_once, keeps="text of 2 tokens"),
+    ),
+)
+
+REASONED = Section(
+    key="reasoned",
+    title="Verdicts in text after reasoning",
+    about=(
+        f"Rating prompts of 8 answers to one question, {_REASONED} tokens of reasoning each, one batch. The reference "
+        "is transformers' `generate`, which reads every prompt whole."
+    ),
+    make_items=_answers,
+    make_variants=lambda _work: (
+        Variant(name="each prompt read whole", prepare=lambda work: _reasoned(work, share=False), keeps="text"),
+        Variant(
+            name="innerjudge: what they begin with computed once",
+            prepare=lambda work: _reasoned(work, share=True),
+            keeps="text",
+        ),
     ),
 )

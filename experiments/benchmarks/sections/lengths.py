@@ -1,4 +1,4 @@
-"""Texts of many lengths: one by one, padded as they come, and as this package batches them."""
+"""Texts of many lengths: one by one, padded as they come, as this package batches them, and packed in rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ def _one_by_one(work: Work) -> Run:
 LENGTHS = Section(
     key="lengths",
     title="Texts of many lengths",
-    about="12 texts of 32 to 512 tokens, evenly spread, in random order; results come in the given order.",
+    about=(
+        "12 texts of 32 to 512 tokens, evenly spread, in random order; results come in the given order. Packed rows "
+        "are meant for kernels that skip what one text would see of another (flash and flex attention, on a GPU, where "
+        "they are the default); sdpa computes it and throws it away."
+    ),
     make_items=_items,
     make_variants=lambda _work: (
         Variant(name="innerjudge, one by one, no padding", prepare=_one_by_one, keeps="all three readouts"),
@@ -36,6 +40,11 @@ LENGTHS = Section(
             prepare=reading(),
             keeps="all three readouts",
             expected=1.05,
+        ),
+        Variant(
+            name="innerjudge, packed: end to end in rows, no padding",
+            prepare=reading(packed=True),
+            keeps="all three readouts",
         ),
         Variant(name="bare pass, batches of 8 as they come", prepare=floor, keeps="nothing"),
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from innerjudge.experiments.benchmarks.report import markdown, write
 from innerjudge.experiments.benchmarks.run import Benchmark, Options, run_section
 from innerjudge.experiments.benchmarks.section import Section, Variant
 from innerjudge.experiments.benchmarks.sections import SECTIONS
+from innerjudge.experiments.benchmarks.sections.items import ITEMS
 from innerjudge.experiments.benchmarks.shapes import random_model
 from innerjudge.experiments.benchmarks.timing import Spread, Times, timed
 from innerjudge.experiments.benchmarks.variants.attentions import EAGER
@@ -66,11 +66,11 @@ def test_peers_read_the_same_states(variant: Variant, work: Work) -> None:
 def test_the_command_writes_its_tables(
     cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, int]] = []
+    asked: list[float] = []
 
-    def fake(section: str, variant: int, options: dict[str, Any]) -> float | None:
-        asked.append((section, variant))
-        return 1e6 * (variant + 1)
+    def fake(run: Callable[[], object], device: torch.device) -> float:
+        asked.append(1e6 * (len(asked) + 1))
+        return asked[-1]
 
     monkeypatch.setattr(running, "peak_of", fake)
     only = [arg for key in ("early-stop", "candidates", "lengths", "tokens", "items") for arg in ("--only", key)]
@@ -86,7 +86,7 @@ def test_the_command_writes_its_tables(
             assert line["expected"] is None  # a quick run shows nothing of cost
             if line["name"] == line["against"]:
                 assert line["cpu"] == {"median": 1.0, "low": 1.0, "high": 1.0}
-    assert asked == [("items", k) for k in range(3)]
+    assert len(asked) == 3  # of the texts' numbers alone
     assert [line["memory"] for line in found["tables"][-1]["lines"]] == [1.0, 2.0, 3.0]
     text = (tmp_path / "benchmark.md").read_text("utf-8")
     assert "says nothing about cost" in text
@@ -155,13 +155,29 @@ def test_ratios_are_of_one_round() -> None:
     assert wall == Spread(median=0.5, low=0.25, high=1.0)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from Linux' /proc")
-def test_peak_of_a_process_of_its_own() -> None:
-    options = {"shape": "tiny", "device": "cpu", "dtype": "float32", "threads": 1, "quick": True}
-    peak = peak_of("passes", 0, options)
-    assert peak is not None
-    assert 0 <= peak < 50e6
-    assert peak_of("no such section", 0, options) is None
+def test_peak_is_of_what_lives_at_once() -> None:
+    kept = torch.ones(1000)  # was there before: not counted
+
+    def run() -> None:
+        a = torch.ones(500)  # 2000 bytes
+        b = torch.cat((a, kept))  # 6000 more: 8000
+        del a  # 6000
+        c = b.double()  # 12000 more: 18000
+        del b, c
+        torch.ones(4000)  # 16000
+
+    assert [peak_of(run, torch.device("cpu")) for _ in range(3)] == [18000.0] * 3
+
+
+def test_memory_does_not_grow_with_the_number_of_texts() -> None:
+    lm = random_model("tiny", device="cpu", dtype="float32")
+    work = Work(lm, ITEMS.make_items(lm, True), "tiny", "float32")
+    peaks = []
+    for variant in ITEMS.make_variants(work):
+        run = variant.prepare(work)
+        run()
+        peaks.append(peak_of(run, lm.device))
+    assert len(set(peaks)) == 1
 
 
 def test_documents_quote_what_was_found(tmp_path: Path) -> None:
