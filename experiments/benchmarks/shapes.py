@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel, load, wrap
 
-#: Name -> sizes; Llama's blocks in the shapes of a small, a middling and a usual model, and one for tests.
+#: Name -> sizes; Llama's blocks in the shapes of a small, a middling and a usual model, and two for tests and studies.
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny": {
         "vocab_size": 2048,
@@ -19,6 +19,14 @@ SHAPES: dict[str, dict[str, Any]] = {
         "num_hidden_layers": 4,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
+    },
+    "10m": {
+        "vocab_size": 8192,
+        "hidden_size": 256,
+        "intermediate_size": 1024,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
     },
     "135m": {
         "vocab_size": 49152,

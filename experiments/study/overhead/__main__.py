@@ -17,6 +17,9 @@ def main(
     study: Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="New folder for the study.", show_default=False, file_okay=False)],
     model: Annotated[str | None, typer.Option(help="Another model than the study's.")] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="A model of random weights of this shape instead, as in `innerjudge bench`.")
+    ] = None,
     document: Annotated[
         Path | None,
         typer.Option(help="Folder whose overhead.json and overhead.md take the result up.", file_okay=False),
@@ -32,7 +35,9 @@ def main(
     if model is not None:
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"name": model})})
         command += f" --model {Path(model).name}"
-    found = measure(spec, out, command)
+    if shape is not None:
+        command += f" --shape {shape}"
+    found = measure(spec, out, command, shape)
     text = json.dumps(found, indent=1)
     (out / "overhead.json").write_text(text + "\n", encoding="utf-8")
     if document is not None:

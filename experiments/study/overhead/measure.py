@@ -10,10 +10,11 @@ from typing import Any
 
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
-from ....models.loading import load
+from ....models.loading import LanguageModel, load
+from ...benchmarks.shapes import random_model
 from ..folder import claim, write
 from ..run import StudyRun
-from ..spec import Study
+from ..spec import ModelSpec, Study
 from .clock import Clock
 from .sampler import Sampler
 
@@ -31,25 +32,26 @@ class _Timed:
     shares: list[tuple[str, float]]
 
 
-def measure(spec: Study, out: Path, command: str) -> dict[str, Any]:
+def measure(spec: Study, out: Path, command: str, shape: str | None = None) -> dict[str, Any]:
     """Run a study twice, in ``out`` and, to see where time goes, in ``out/sampled``; plain data of both.
 
     The seconds are the first run's, from before the model is loaded until the report is written. They are processor
-    seconds, so that other work on the machine does not count.
+    seconds, so that other work on the machine does not count. ``shape`` names a model of random weights
+    (:data:`~..benchmarks.shapes.SHAPES`) to run the study with instead of its own.
 
     Raises:
         InnerjudgeError: If ``out`` holds anything: a study that goes on does not do all the work.
     """
     if out.exists() and any(out.iterdir()):
         raise InnerjudgeError(f"given {str(out)!r}, which is not empty, expected a new folder: kept steps take no time")
-    timed = _run(spec, out, command, sampled=False)
-    sampled = _run(spec, out / "sampled", command, sampled=True)
+    timed = _run(spec, out, command, shape, sampled=False)
+    sampled = _run(spec, out / "sampled", command, shape, sampled=True)
     outside = timed.whole - timed.model
     where = [[name, round(share * outside, 2)] for name, share in sampled.shares[:_NAMED]]
     rest = sum(share for _, share in sampled.shares[_NAMED:]) * outside
     return {
         "command": command,
-        "model": spec.model.name.rstrip("/").rpartition("/")[2],
+        "model": spec.model.name.rstrip("/").rpartition("/")[2] if shape is None else f"random-{shape}",
         "seeds": spec.seeds.model_dump(),
         "resamples": spec.resamples,
         "versions": dict(versions()),
@@ -61,16 +63,20 @@ def measure(spec: Study, out: Path, command: str) -> dict[str, Any]:
     }
 
 
-def _run(spec: Study, out: Path, command: str, *, sampled: bool) -> _Timed:
+def _load(model: ModelSpec) -> LanguageModel:
+    trust = model.trust_remote_code
+    where: dict[str, Any] = {"device": model.device, "dtype": model.dtype, "revision": model.revision}
+    return load(model.name, trust_remote_code=trust, **where, **model.modules)
+
+
+def _run(spec: Study, out: Path, command: str, shape: str | None, *, sampled: bool) -> _Timed:
     claim(out, spec)
     started = time.process_time()
     model, clocks = spec.model, list[Clock]()
     sampler = Sampler(lambda: any(clock.runs for clock in clocks))
     watched: AbstractContextManager[Any] = sampler if sampled else nullcontext()
     with watched:
-        trust = model.trust_remote_code
-        where: dict[str, Any] = {"device": model.device, "dtype": model.dtype, "revision": model.revision}
-        lm = load(model.name, trust_remote_code=trust, **where, **model.modules)
+        lm = _load(model) if shape is None else random_model(shape, device="cpu", dtype="float32")
         clocks.append(Clock(lm))
         run = StudyRun(study=spec, lm=lm, folder=out / "kept", command=command)
         report = run.report()
