@@ -184,7 +184,7 @@ def test_a_wrong_reading_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         assert any("WRONG" in said or "to equal its logits" in said for said in found.values())
     with monkeypatch.context() as patch:
         plain = attention.products
-        patch.setattr(attention, "products", lambda q, k: plain(q.flip(1), k))
+        patch.setattr(attention, "products", lambda q, k, *scale: plain(q.flip(1), k, *scale))
         assert not result().passes("qk after")
     with monkeypatch.context() as patch:
         patch.setattr(attention.AttentionTap, "_unrotated", lambda _t, _heads, query, key, *_at: (query, key))
