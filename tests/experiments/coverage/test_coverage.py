@@ -187,5 +187,6 @@ def test_a_wrong_reading_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(attention, "products", lambda q, k, *scale: plain(q.flip(1), k, *scale))
         assert not result().passes("qk after")
     with monkeypatch.context() as patch:
-        patch.setattr(attention.AttentionTap, "_unrotated", lambda _t, _heads, query, key, *_at: (query, key))
+        turned = lambda tap, _heads, call, q_at, k_at, _n: (tap._pick(call.query, q_at), tap._pick(call.key, k_at))  # noqa: E731
+        patch.setattr(attention.AttentionTap, "_unrotated", turned)
         assert not result().passes("qk before")
