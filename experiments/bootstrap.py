@@ -29,6 +29,10 @@ _KEPT = 1 << 22
 _BLOCKS = 0.2
 
 
+#: Of an interval, what a reader of a file has no use for.
+INNER = ("skipped", "degrees", "limits")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """A figure and its interval.
@@ -284,10 +288,11 @@ def _interval(
     skipped = len(values) - len(defined)
     none = Interval(value=value, low=None, high=None, n=n, skipped=skipped, groups=groups, limits=limits)
     if value is None or len(defined) < 2:
-        few = "undefined on every resample" if len(values) else "no interval from fewer than 2 questions"
+        few = "undefined on all resamples but one" if len(defined) else "undefined on every resample"
+        few = few if len(values) else "no interval from fewer than 2 questions"
         return replace(none, reason=reason or few)
     if groups < 2:  # resampling it with others that do not count moves nothing
-        return replace(none, reason="no interval from one question with scored items")
+        return replace(none, reason="no interval: it rests on one question")
     pulls = np.where(np.isnan(without), value, without)
     pulls = (len(pulls) - 1) * (pulls.mean() - pulls)
     degrees = degrees_of_freedom(pulls, value, limits, groups)

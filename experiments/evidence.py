@@ -1,4 +1,7 @@
-"""From a figure, its standard error and its bounds to an interval and a p-value that agree with each other."""
+"""From a figure, its standard error and its bounds to an interval and a p-value.
+
+The two agree where there are six questions or more; fewer can never make a p-value below 0.05.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,8 @@ class Evidence:
     def p_value(self, null: float = 0.0) -> float:
         """Two-sided p-value of ``value = null``: below 0.05 where ``null`` is outside of the 95 % interval.
 
-        Never below ``2 ** (1 - groups)``, the least that a sign test of so many questions can give.
+        Never below ``2 ** (1 - groups)``, the least that a sign test of so many questions can give: of 5 or fewer it is
+        never below 0.05, whatever the interval says.
 
         Example:
             >>> Evidence(value=1.0, error=0.0, groups=3, limits=(-1.0, 1.0)).p_value()  # 2 (1/2)^3

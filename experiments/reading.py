@@ -15,8 +15,8 @@ _FEW = 50
 
 #: What a reader must know before the figures.
 HOW_TO_READ = (
-    "Intervals are 95 % intervals by bootstrap over whole questions (candidates of one question are drawn together), "
-    "widened as Student's t is for few questions.",
+    "Intervals are 95 % intervals from the spread over resampled questions (candidates of one question are drawn "
+    "together), wider where questions are few. They stay inside the bounds of a figure and are never a point.",
     "Items are split by question. Judges were fitted, and heads, layers and thresholds chosen, on one part; every "
     "figure is of the other.",
     "Pooled figures compare items of all questions, so a judge can gain by knowing which question is hard. "

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ..extraction.provenance import versions
 from ..extraction.store import FeatureStore
 from ..extraction.store.place import place
+from .bootstrap import INNER
 from .datasets import drawn_rows
 from .drawing import STYLE, curves, head_map
 from .jobs import ITEMS, read_job
@@ -64,7 +65,8 @@ def sweep_job(
         out.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out / "sweep.csv", index=False)
         (out / "sweep.png").write_bytes(png(draw(found)))
-        (out / "sweep.json").write_text(json.dumps(_record(found, command, seed), indent=1), encoding="utf-8")
+        record = json.dumps(_record(found, command, seed), indent=1, allow_nan=False)
+        (out / "sweep.json").write_text(record, encoding="utf-8")
     return found
 
 
@@ -113,7 +115,7 @@ def _record(found: Sweep, command: str, seed: int) -> dict[str, object]:
         "n_fit": found.n_fit,
         "n_test": found.n_test,
         "picked": cell,
-        "honest": asdict(found.honest),
+        "honest": {k: v for k, v in asdict(found.honest).items() if k not in INNER},
         "optimism": asdict(found.noise),
         "said": list(sentences(found)),
         "notes": list(found.notes),

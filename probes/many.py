@@ -86,7 +86,8 @@ def fit_many(
     y = correctness(known).astype(np.float64) if logistic else ratings(known)
     if len(y) != x.shape[1]:
         raise InnerjudgeError(f"given {len(y)} labels for {x.shape[1]} items, expected one an item")
-    tried = checked_candidates(candidates or (LOGISTIC_CANDIDATES if logistic else RIDGE_CANDIDATES))
+    usual = LOGISTIC_CANDIDATES if logistic else RIDGE_CANDIDATES
+    tried = checked_candidates(usual if candidates is None else candidates)
     tried = tuple(sorted(tried, reverse=not logistic))  # the strongest penalty first: it wins a tie
     if x.size > _ENTRIES and len(x) > 1:
         halves = [fit_many(kind, part, labels, groups, candidates=candidates) for part in np.array_split(x, 2)]

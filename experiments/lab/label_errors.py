@@ -132,7 +132,7 @@ def suspects(labels: Sequence[Hashable | None], judges: Sequence[Votes], *, thre
     require_same_length(labels=labels, votes=mean)
     found = []
     for row, (label, vote) in enumerate(zip(labels, mean, strict=True)):
-        if label is None or vote is None:
+        if label is None or label != label or vote is None:  # NaN is no label
             continue
         best = max(vote, key=lambda c: vote[c])
         confidence = round(vote[best], 12)

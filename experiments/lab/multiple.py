@@ -39,8 +39,9 @@ def difference(
 ) -> Difference:
     """Paired difference ``first - second`` and its p-value from the standard error over the same resamples.
 
-    The p-value agrees with the interval: below 0.05 where 0 is outside of it. Counting resamples beyond 0 instead is
-    too sure where questions are few, and can never give a p-value small enough for a correction over many judges.
+    With six questions or more the p-value agrees with the interval: below 0.05 where 0 is outside of it. Counting
+    resamples beyond 0 instead is too sure where questions are few, and can never give a p-value small enough for a
+    correction over many judges.
 
     Example:
         >>> from ..accuracy import accuracy

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError
+from ..bootstrap import INNER
 from ..jsonl import write_jsonl
 from ..outputs import check_new, writing
 from ..spelling import number
@@ -19,8 +20,6 @@ from .rules import Rule
 from .select_job import held_out, temperature_of
 from .states import load_vectors
 
-#: Of an interval, what a reader of the file has no use for.
-_INNER = ("skipped", "degrees", "limits")
 #: The file that tells a folder of curves.
 ROWS = "curves.jsonl"
 
@@ -139,7 +138,7 @@ def _row(point: Point) -> dict[str, Any]:
 
 def _said(one: Discrimination) -> dict[str, Any]:
     named = {"within_question_pairs": one.pooled, "within_question_auroc": one.per_question}
-    figures = {name: {k: v for k, v in asdict(i).items() if k not in _INNER} for name, i in named.items()}
+    figures = {name: {k: v for k, v in asdict(i).items() if k not in INNER} for name, i in named.items()}
     return {"judge": one.judge, "unscored": one.unscored} | figures
 
 

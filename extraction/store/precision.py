@@ -71,7 +71,7 @@ def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Roun
         >>> tensors["hidden/score"].tolist(), rounding.error
         ([[[1, -127]]], 0.0)
     """
-    exact = torch.from_numpy(np.ascontiguousarray(array))
+    exact = torch.from_numpy(np.ascontiguousarray(array, np.float32))
     kind = stored_type(name, dtype)
     if kind == "float32":
         return {name: exact}, Rounding()

@@ -22,8 +22,8 @@ from .place import Place
 from .precision import Rounding
 from .shard import OpenShard, shard_name
 
-#: Shards that are mapped at once: address space, not memory.
-_OPEN = 128
+#: Shards that are open at once: each holds a file, and one more where it is mapped, of 256 or more that a process may.
+_OPEN = 48
 
 #: Shards that the disk is asked for before they are read.
 _AHEAD = 16

@@ -11,6 +11,9 @@ from typing import Any
 from ...models.errors import InnerjudgeError
 from .place import ASIDE, NAME, checked, too_large
 
+#: Bytes uploaded at a time.
+_PART = 1 << 24
+
 
 class RemotePlace:
     """A folder of a file system that pyarrow knows (``s3://``, ``gs://``), or else fsspec."""
@@ -36,9 +39,17 @@ class RemotePlace:
         """See :class:`Place`."""
         path = self._path(name)
         self._system.create_dir(path.rpartition("/")[0], recursive=True)
-        with self._system.open_output_stream(path) as file:  # an upload that is not completed leaves no file
-            for part in parts:
-                file.write(part)
+        # What makes the parts may fail: it has to do so before the upload, for closing a stream completes the file.
+        with tempfile.TemporaryFile() as held:
+            held.writelines(parts)
+            held.seek(0)
+            try:
+                with self._system.open_output_stream(path) as file:
+                    while part := held.read(_PART):
+                        file.write(part)
+            except BaseException:
+                self.remove(name)
+                raise
 
     def read(self, name: str, limit: int) -> bytes:
         """See :class:`Place`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,10 +90,10 @@ class OpenShard:
             layer: Row of the states; ``None`` for all.
             out: Where to put them, of their shape; a new array if not given.
         """
-        pieces = [self._file.pieces[part] for part in (name, name + SCALE) if part in self._file.pieces]
-        if layer is not None:
-            pieces = [piece.row(layer) for piece in pieces]
         with self._refusing():
+            pieces = [self._file.pieces[part] for part in (name, name + SCALE) if part in self._file.pieces]
+            if layer is not None:
+                pieces = [piece.row(layer) for piece in pieces]
             if layer is None and len(self.entry.shapes[name]) > 2:  # the file has the layers first
                 held = decode_file(*(self._file.view(piece)[:, rows] for piece in pieces))
                 values = rearrange(held, "layer item ... -> item layer ...")
@@ -117,7 +118,9 @@ class OpenShard:
     def _refusing(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError, IndexError, ZeroDivisionError, RecursionError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # says nothing of the shard
             raise InnerjudgeError(
                 f"given {self.path}, which is damaged ({type(error).__name__}: {error}), expected what `innerjudge "
                 "extract` wrote: run it again, it makes up for the shard"

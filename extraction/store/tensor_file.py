@@ -12,6 +12,7 @@ import math
 import mmap
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,12 +22,10 @@ import numpy.typing as npt
 
 #: Bytes of a safetensors header: it names a few tensors.
 _HEADER_LIMIT = 1 << 20
-#: Types of numbers, and how numpy holds their bytes; it has no bfloat16.
+#: Types of numbers, and how numpy holds their bytes; it has no bfloat16. The last three are not written any more.
 _TYPES: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),
-    "I8": np.dtype("i1"),
+    **{"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")},
+    **{"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4")},
 }
 
 
@@ -137,7 +136,8 @@ class TensorFile:
     def expect(self, piece: Piece) -> None:
         """Have the disk begin to read ``piece``, where the system knows such a thing."""
         if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._file.fileno(), piece.start, piece.size, os.POSIX_FADV_WILLNEED)
+            with suppress(OSError):  # it is a hint, which not every file system takes
+                os.posix_fadvise(self._file.fileno(), piece.start, piece.size, os.POSIX_FADV_WILLNEED)
 
 
 def _piece(name: str, about: Any, data: int, size: int) -> Piece:

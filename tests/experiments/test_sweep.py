@@ -153,7 +153,8 @@ def test_the_command_writes_the_table_the_pick_and_a_plot(tmp_path: Path, capsys
     run("extract", "--data", "builtin:choose", "--limit", 16, "--out", tmp_path / "f")
     said = run("sweep", "--features", tmp_path / "f", "--out", tmp_path / "s", "--splits", 5, "--top", 2)
     table = pd.read_csv(tmp_path / "s" / "sweep.csv")
-    record = json.loads((tmp_path / "s" / "sweep.json").read_text(encoding="utf-8"))
+    text = (tmp_path / "s" / "sweep.json").read_text(encoding="utf-8")
+    record = json.loads(text, parse_constant=lambda said: pytest.fail(f"{said} is no JSON"))
     assert record["cells"] == len(table) == record["optimism"]["n_candidates"]
     assert record["picked"]["penalty"] is None
     assert record["said"][0].split(".")[0] in " ".join(said.split())

@@ -227,7 +227,7 @@ def test_a_leak_would_be_seen(tiny: Tiny, random_items: Any, monkeypatch: pytest
     with pytest.warns(UserWarning, match="in a row of 28 tokens is not that of the text alone") as said:
         same(alone, extract(lm, items, READOUTS, packed=True))
     assert len(said) == 1
-    monkeypatch.setattr(sweeps, "_proved", WeakKeyDictionary({lm.model: 28}))  # without the second look
+    monkeypatch.setattr(sweeps, "_near", lambda *_: True)  # without the second look
     leaking = extract(lm, items, READOUTS[:1], packed=True)
     assert np.abs(leaking["hidden/reasoning_end"] - alone["hidden/reasoning_end"]).max() > 0.1
 
@@ -362,3 +362,17 @@ def test_apart_by_hand() -> None:
     without = Packing(torch.tensor([0, 3]), (3, 2)).apart(replace(call, mask=None), torch.tensor([1, 4]))
     assert without.mask is not None
     assert without.mask.flatten(1).tolist() == [[True, True, False], [True, True, False]]
+
+
+def test_what_counts_as_near() -> None:
+    alone = np.ones((3, 8), np.float32)
+    alone[:, 0] = 5000.0  # a massive activation: the error of the others is not to hide behind it
+    off = alone.copy()
+    off[1, 1:] += 3.0  # sqrt(7) * 3 = 7.9 of 5000, over a thousandth of it, 5
+    assert sweeps._near(alone * (1 + 1e-6), alone, 1e-3)
+    assert not sweeps._near(off, alone, 1e-3)
+    gone = alone.copy()
+    gone[2] = np.nan
+    assert not sweeps._near(gone, alone, 1e-3)
+    assert sweeps._near(gone, gone, 1e-3), "what neither reading has is no difference"
+    assert sweeps._near(np.zeros((0, 3)), np.zeros((0, 3)), 1e-3)

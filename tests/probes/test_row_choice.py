@@ -89,3 +89,12 @@ def test_the_choice_of_a_loop(kind: Any, seed: int, rows_at_once: int, monkeypat
         probe = kind(positions=["score"], row=prefer, candidates=CANDIDATES[kind]).fit(features, labels)
         np.testing.assert_allclose(seen[-1], expected[0], atol=1e-6)
         assert probe.row_ % ROWS == choose_row(*expected, prefer)
+
+
+def test_candidates_may_be_an_array() -> None:
+    features, labels = made(0)
+    given, as_array = (
+        LogisticProbe(positions=["score"], row="best", candidates=c).fit(features, labels)
+        for c in ((0.1, 1.0), np.array([0.1, 1.0]))
+    )
+    assert given.row_ == as_array.row_

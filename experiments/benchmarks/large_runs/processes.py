@@ -31,6 +31,8 @@ def processes(folder: Path, items: int, rounds: int) -> Iterator[Line]:
     whole: dict[str, list[float]] = {way: [] for way in _WAYS}
     for k in range(rounds):
         for way, extra in _WAYS.items():
+            if way == "one" and k:
+                continue  # nothing is asked of it: once will do
             out = folder / f"{way}{k}"
             command = [sys.executable, "-m", "innerjudge.experiments.cli", "extract", "--data", str(data)]
             command += ["--out", str(out), "--shard-items", "64", *extra]
@@ -47,7 +49,8 @@ def processes(folder: Path, items: int, rounds: int) -> Iterator[Line]:
 
         yield Line(what, f"{said(ratio)}, {seconds}", "at most 1.15", ratio.median <= 1.15)
     yield Line(
-        "two plain processes by one, from the first shard to the last: time", said(_ratio(work["plain"], work["one"]))
+        "two plain processes by one, from the first shard to the last: time",
+        f"{Spread.of(work['plain']).median / work['one'][0]:.2f}",
     )
 
 

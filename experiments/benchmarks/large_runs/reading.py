@@ -20,7 +20,7 @@ _LAYERS, _SHARD, _NAME = 26, 512, "hidden/a"
 
 def reading(folder: Path, gigabytes: float, items: int, rounds: int) -> Iterator[Line]:
     """Write ``gigabytes`` of ``items``, and read them by layer from the page cache and from the disk."""
-    width = int(gigabytes * 1e9 / items / _LAYERS / 4) // 8 * 8
+    width = max(8, int(gigabytes * 1e9 / items / _LAYERS / 4) // 8 * 8)
     started = time.perf_counter()
     store = random_store(folder / "large", items, (_LAYERS, width), (_NAME,), dtype="float32", shard_items=_SHARD)
     wrote = time.perf_counter() - started

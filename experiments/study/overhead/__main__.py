@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ....models.errors import InnerjudgeError
 from ..spec import read_study
 from .document import add
 from .measure import measure
@@ -30,11 +31,13 @@ def main(
     The study is run a second time to see where the time outside the model goes. Run it with OMP_NUM_THREADS=1: waiting
     threads count as work.
     """
+    if shape is not None and model is not None:
+        raise InnerjudgeError(f"given --shape {shape} and --model {model}, expected one of them: leave the other out")
     spec = read_study(study)
     command = f"python -m innerjudge.experiments.study.overhead {study.name} {out.name}"
     if model is not None:
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"name": model})})
-        command += f" --model {Path(model).name}"
+        command += f" --model {Path(model).name if Path(model).exists() else model}"
     if shape is not None:
         command += f" --shape {shape}"
     found = measure(spec, out, command, shape)

@@ -30,8 +30,8 @@ def markdown(measured: Sequence[Mapping[str, Any]]) -> str:
         "",
         f"The bar: a study spends under {BAR:.0%} of its processor time outside the model. Inside are forward passes "
         "(with what hooks read in them), generation, and the model's own norm and unembedding. Outside is everything "
-        "else, from before the model is loaded until the report is written. Of the model, what is outside depends on "
-        "the tokenizer and the size of the vocabulary only, so that the share is smaller with a larger model.",
+        "else, from before the model is loaded until the report is written. What is outside depends little on the "
+        "model, so that the share is smaller with a larger one.",
         "",
         "| model | parameters | whole, s | in the model, s | outside, s | share outside | bar |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",

@@ -98,7 +98,8 @@ def votes_of(lens: Lens, judge: str) -> Votes | None:
         right, sure = outcomes(seen, judge, lens.kind)
         p = _calibrated(sure, right, outcomes(new, judge, lens.kind)[1])
         said = new.verdicts(judge)
-        options = sorted({v for v in (*known_labels(new, lens.kind), *said) if v is not None}, key=str)
+        every = (known_labels(side, lens.kind) + side.verdicts(judge) for side in (seen, new))
+        options = sorted({v for side in every for v in side if v is not None}, key=str)
         return None if p is None or len(options) < 2 else one_of(said, p, options=options)
     truth = known_labels(seen, lens.kind)
     if lens.kind == "pair":

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from innerjudge.extraction.store import FeatureStore
-from innerjudge.extraction.store.precision import decode
+from innerjudge.extraction import Features
+from innerjudge.extraction.store import FeatureStore, reading
+from innerjudge.extraction.store.place import place
+from innerjudge.extraction.store.precision import decode, decode_file
 from innerjudge.extraction.store.shard import OpenShard, shard_name
 from innerjudge.extraction.store.tensor_file import Piece, TensorFile
 from innerjudge.models.errors import InnerjudgeError
 from safetensors import safe_open
+from safetensors.numpy import save_file
 
-from .conftest import made, stored
+from .conftest import ORIGIN, made, stored
 
 NAMES = ["hidden/score", "logits/score"]
 
@@ -112,3 +116,40 @@ def test_a_store_that_was_read_can_be_written_again(tmp_path: Path) -> None:
     held = store.layer("hidden/score", 1)
     store.write(0, features.take(range(*store.header.span(0))))
     np.testing.assert_array_equal(FeatureStore.open(tmp_path).layer("hidden/score", 1), held)
+
+
+def test_numbers_of_any_type_are_stored_as_single_ones(tmp_path: Path) -> None:
+    some = Features(
+        ids=("a", "b"), groups=("q", "q"), provenance=ORIGIN, arrays={"labels": np.array([1, 2]), "x": np.ones((2, 3))}
+    )
+    store = FeatureStore.save(some, tmp_path)
+    assert store.layer("labels", None).tolist() == [1.0, 2.0]
+    assert store.layer("x", None).dtype == np.float32
+
+
+def test_a_file_of_other_types_is_read(tmp_path: Path) -> None:
+    """As they were written before all became single ones."""
+    save_file({"a": np.array([1.5, 2.0]), "b": np.array([3, 4])}, tmp_path / "x")
+    file = TensorFile(tmp_path / "x")
+    assert [decode_file(file.read(file.pieces[name])).tolist() for name in "ab"] == [[1.5, 2.0], [3.0, 4.0]]
+
+
+def test_few_files_are_open_however_many_shards_there_are(tmp_path: Path) -> None:
+    store = stored(tmp_path, made(200), shard_items=1)
+    features = store.features()
+    np.testing.assert_array_equal(store.layer("hidden/score", 1), features["hidden/score"][:, 1])
+    assert len(store._open) == reading._OPEN < 100
+
+
+def test_an_upload_whose_parts_fail_leaves_no_file(tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"one"
+        raise KeyboardInterrupt
+
+    for where in (f"file://{tmp_path}/a", "memory://tests/partial"):
+        there = place(where)
+        with pytest.raises(KeyboardInterrupt):
+            there.write("items.jsonl", parts())
+        assert there.size("items.jsonl") is None
+        there.write("items.jsonl", (part for part in (b"one", b"two")))
+        assert there.read("items.jsonl", 100) == b"onetwo"
