@@ -27,7 +27,7 @@ def bench(
     out: Annotated[
         Path, typer.Option("--out", help="Folder for benchmark.json and benchmark.md.", file_okay=False)
     ] = Path("runs/bench"),
-    shape: Annotated[str, typer.Option(help="Shape of the random model: 135m, 1b, 7b, or tiny.")] = "135m",
+    shape: Annotated[str, typer.Option(help="Shape of the random model: tiny, 10m, 135m, 1b or 7b.")] = "135m",
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1 ...")] = "cpu",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
     rounds: Annotated[int, typer.Option(min=1, help="How often each variant is timed.")] = 7,
