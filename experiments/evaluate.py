@@ -92,7 +92,7 @@ def _resting_on(found: Interval, groups: Sequence[str], scored: Sequence[object 
     questions = {group for group, score in zip(groups, scored, strict=True) if score is not None}
     if len(questions) >= 2 or found.low is None:
         return found
-    return replace(found, low=None, high=None, reason="no interval from one question with scored items")
+    return replace(found, low=None, high=None, reason="no interval: it rests on one question")
 
 
 def _row(data: str, outcome: Outcome, metric: str, found: Interval, unscored: int) -> ResultRow:

@@ -175,4 +175,4 @@ def test_one_scored_question_has_no_interval() -> None:
     ]
     (row, *_) = figures([Outcome(judge="j", verdicts=verdicts)], data="d", kind="rating", items=items, seed=0)
     assert (row.metric, row.value, row.low, row.high, row.unscored) == ("spearman", pytest.approx(1.0), None, None, 3)
-    assert row.reason == "no interval from one question with scored items"
+    assert row.reason == "no interval: it rests on one question"

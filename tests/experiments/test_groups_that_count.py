@@ -16,7 +16,7 @@ def test_a_gap_between_groups_rests_on_the_smaller_one() -> None:
     groups = list(range(40))
     one = over_scoring(labels, scores, [k == 0 for k in range(40)])
     found = cluster_bootstrap(one, groups, seed=0)
-    assert (found.groups, found.low, found.reason) == (1, None, "no interval from one question with scored items")
+    assert (found.groups, found.low, found.reason) == (1, None, "no interval: it rests on one question")
     assert p_value(found) is None
     three = cluster_bootstrap(over_scoring(labels, scores, [k < 3 for k in range(40)]), groups, seed=0)
     assert three.groups == 3
