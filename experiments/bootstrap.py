@@ -7,30 +7,22 @@ all questions agree they are a point. How often they cover the truth: :mod:`.lab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..models.errors import InnerjudgeError
 from .evidence import Evidence, degrees_of_freedom
+from .resamples import numbered, weights_of_groups, weights_of_rows
 from .splits import Index, rows_by_group
 from .statistic import Floats, Limits, Statistic
 
 #: Called with the rows of a resample and, for each row, the number of the draw that it came with. A question drawn
 #: twice comes as two draws, so a metric that looks within questions must group by the draw, never by the question.
 PlainStatistic = Callable[[Index, Index], float | None]
-
-#: Weights that are kept for the next figure, at most.
-_KEPT = 1 << 22
-#: Questions are left out in turn, or in as many blocks as this share of the resamples: it costs no more than that.
-_BLOCKS = 0.2
-
-
-#: Of an interval, what a reader of a file has no use for.
-INNER = ("skipped", "degrees", "limits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,37 +53,14 @@ class Interval:
     degrees: float | None = None
     limits: Limits | None = None
 
+    def told(self) -> dict[str, Any]:
+        """What a reader of a file has use for: all but how the ends were found.
 
-@lru_cache(maxsize=2)  # every figure of a study is resampled alike
-def draw_counts(n_groups: int, *, n_resamples: int, seed: int) -> Floats:
-    """How often each group is drawn in each resample, ``[n_resamples, n_groups]``; every row sums to ``n_groups``.
-
-    The array is kept for the next call and cannot be written to.
-
-    Example:
-        >>> draw_counts(3, n_resamples=2, seed=0).sum(axis=1)
-        array([3., 3.])
-    """
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
-    drawn = counts.astype(np.float64)
-    drawn.setflags(write=False)
-    return drawn
-
-
-@lru_cache(maxsize=2)
-def left_out(n_groups: int, *, n_blocks: int) -> Floats:
-    """Weights that leave out each group in turn, or each of ``n_blocks`` where there are more groups: ``[B, groups]``.
-
-    Example:
-        >>> left_out(3, n_blocks=2)
-        array([[0., 1., 0.],
-               [1., 0., 1.]])
-    """
-    blocks = min(n_groups, max(n_blocks, 2))
-    kept: Floats = (np.arange(n_groups) % blocks != np.arange(blocks)[:, None]).astype(np.float64)
-    kept.setflags(write=False)
-    return kept
+        Example:
+            >>> Interval(value=0.5, low=0.4, high=0.6, n=9, groups=3).told()
+            {'value': 0.5, 'low': 0.4, 'high': 0.6, 'n': 9, 'reason': None, 'error': None, 'groups': 3}
+        """
+        return {name: value for name, value in asdict(self).items() if name not in ("skipped", "degrees", "limits")}
 
 
 def cluster_bootstrap(
@@ -173,7 +142,7 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | Plain
         1
     """
     masks = [mask for s in statistics if isinstance(s, Statistic) for mask in s.counts]
-    group_of = _group_of(tuple(groups))
+    group_of = numbered(tuple(groups))
     every = int(group_of.max()) + 1 if len(group_of) else 0
     return min((int(np.count_nonzero(np.bincount(group_of[mask]))) for mask in masks), default=every)
 
@@ -210,52 +179,20 @@ def _resampled(
         members = rows_by_group(groups)
         if len(members) < 2:
             return np.zeros(0), np.zeros(0)
-        counts = _counts(len(members), n_resamples, seed).astype(np.intp)
+        counts = weights_of_groups(len(members), n_resamples, seed).astype(np.intp)
         once = np.array([_once(statistic, members, row) for row in counts], dtype=np.float64)
         return once[:n_resamples], once[n_resamples:]
     resamples = tuple(groups), n_resamples, seed
     if resamples not in statistic.known:  # a judge's figure, and again its differences to others
-        group_of = _group_of(resamples[0])
+        group_of = numbered(resamples[0])
         if not len(group_of) or not group_of.max():
             return np.zeros(0), np.zeros(0)
         step = max(1, statistic.at_once // len(groups))
-        statistic.known[resamples] = np.concatenate([statistic.over(part) for part in _weights(*resamples, step)])
+        statistic.known[resamples] = np.concatenate(
+            [statistic.over(part) for part in weights_of_rows(*resamples, step)]
+        )
     values = statistic.known[resamples]
     return values[:n_resamples], values[n_resamples:]
-
-
-@lru_cache(maxsize=4)
-def _group_of(groups: tuple[Hashable, ...]) -> Index:
-    """Number of the question of each row, by first appearance."""
-    numbers: dict[Hashable, int] = {}
-    found = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.intp)
-    found.setflags(write=False)
-    return found
-
-
-def _counts(n_groups: int, n_resamples: int, seed: int) -> Floats:
-    """How often each group counts: in every resample, and below them with groups left out in turn."""
-    rest = left_out(n_groups, n_blocks=int(_BLOCKS * n_resamples))
-    return np.concatenate([draw_counts(n_groups, n_resamples=n_resamples, seed=seed), rest])
-
-
-def _weights(groups: tuple[Hashable, ...], n_resamples: int, seed: int, step: int) -> Iterator[Floats]:
-    """Weights of the rows, ``[step, n]`` at a time."""
-    group_of = _group_of(groups)
-    if n_resamples * len(groups) <= _KEPT:
-        every = _kept_weights(groups, n_resamples, seed)
-        yield from (every[i : i + step] for i in range(0, len(every), step))
-        return
-    counts = _counts(int(group_of.max()) + 1, n_resamples, seed)
-    yield from (counts[i : i + step][:, group_of] for i in range(0, len(counts), step))
-
-
-@lru_cache(maxsize=1)  # nearly every figure of a study is of the same rows
-def _kept_weights(groups: tuple[Hashable, ...], n_resamples: int, seed: int) -> Floats:
-    group_of = _group_of(groups)
-    found = _counts(int(group_of.max()) + 1, n_resamples, seed)[:, group_of]
-    found.setflags(write=False)
-    return found
 
 
 def _once(statistic: PlainStatistic, members: list[Index], counts: Index) -> float:

@@ -81,8 +81,9 @@ def needs_threshold(judge: BaseJudge) -> bool:
         >>> needs_threshold(LAGER(values=(0, 1))), needs_threshold(LAGER(values=(1, 2, 3)))
         (True, False)
     """
-    averaged = isinstance(judge, LAGER) and not judge.learns and judge.entries not in ("last", 1)
-    return isinstance(judge, TokenLogProb) or (isinstance(judge, LAGER) and averaged and len(judge.values) == 2)
+    if isinstance(judge, LAGER):
+        return not judge.learns and judge.entries not in ("last", 1) and len(judge.values) == 2
+    return isinstance(judge, TokenLogProb)
 
 
 def _chosen(name: str, judge: BaseJudge, n: int) -> str:

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from ..extraction.provenance import versions
 from ..extraction.store import FeatureStore
 from ..extraction.store.place import place
-from .bootstrap import INNER
 from .datasets import drawn_rows
 from .drawing import STYLE, curves, head_map
 from .jobs import ITEMS, read_job
@@ -115,7 +114,7 @@ def _record(found: Sweep, command: str, seed: int) -> dict[str, object]:
         "n_fit": found.n_fit,
         "n_test": found.n_test,
         "picked": cell,
-        "honest": {k: v for k, v in asdict(found.honest).items() if k not in INNER},
+        "honest": found.honest.told(),
         "optimism": asdict(found.noise),
         "said": list(sentences(found)),
         "notes": list(found.notes),

@@ -9,7 +9,6 @@ from typing import Any
 
 from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError
-from ..bootstrap import INNER
 from ..jsonl import write_jsonl
 from ..outputs import check_new, writing
 from ..spelling import number
@@ -138,7 +137,7 @@ def _row(point: Point) -> dict[str, Any]:
 
 def _said(one: Discrimination) -> dict[str, Any]:
     named = {"within_question_pairs": one.pooled, "within_question_auroc": one.per_question}
-    figures = {name: {k: v for k, v in asdict(i).items() if k not in INNER} for name, i in named.items()}
+    figures = {name: interval.told() for name, interval in named.items()}
     return {"judge": one.judge, "unscored": one.unscored} | figures
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments import bootstrap as bootstrap_module
-from innerjudge.experiments.bootstrap import both_scored, cluster_bootstrap, draw_counts, paired_difference
+from innerjudge.experiments import resamples
+from innerjudge.experiments.bootstrap import both_scored, cluster_bootstrap, paired_difference
 from innerjudge.experiments.metrics import accuracy, auroc, spearman, within_question_auroc
+from innerjudge.experiments.resamples import draw_counts
 from innerjudge.experiments.selection.reranking import selection_accuracy
 from innerjudge.experiments.selection.rules import Rule
 from innerjudge.experiments.splits import rows_by_group
@@ -215,7 +216,7 @@ def test_a_metric_is_resampled_once_and_whatever_the_size_of_a_part(monkeypatch:
     labels, scores, groups = [1, 0, 1, 1, 0, 1], [0.9, 0.2, 0.4, 0.8, 0.5, 0.3], list("ppqqrs")
     found = []
     for entries, kept in ((1, 0), (13, 0), (1 << 16, 0), (1, 1 << 22), (1 << 16, 1 << 22)):
-        monkeypatch.setattr(bootstrap_module, "_KEPT", kept)
+        monkeypatch.setattr(resamples, "_KEPT", kept)
         rows: list[int] = []
         made = spearman(labels, scores)
         spied = replace(made, at_once=entries, over=lambda w, of=made.over, rows=rows: (rows.append(len(w)), of(w))[1])

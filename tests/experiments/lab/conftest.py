@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments.bootstrap import draw_counts
+from innerjudge.experiments.resamples import draw_counts
 from innerjudge.experiments.statistic import Statistic
 
 

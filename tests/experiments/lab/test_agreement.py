@@ -8,7 +8,7 @@ import pandas as pd
 import pingouin
 import pytest
 from innerjudge import InnerjudgeError
-from innerjudge.experiments.bootstrap import cluster_bootstrap, draw_counts
+from innerjudge.experiments.bootstrap import cluster_bootstrap
 from innerjudge.experiments.lab import icc as icc_module
 from innerjudge.experiments.lab import krippendorff_alpha as alpha_module
 from innerjudge.experiments.lab.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
@@ -16,6 +16,7 @@ from innerjudge.experiments.lab.icc import icc3k, icc3k_f_interval, z_scored
 from innerjudge.experiments.lab.krippendorff_alpha import krippendorff_alpha
 from innerjudge.experiments.lab.raters import addition, replacement, vote
 from innerjudge.experiments.lab.systems import system_ranking
+from innerjudge.experiments.resamples import draw_counts
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
