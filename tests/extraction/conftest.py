@@ -6,8 +6,17 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from innerjudge.extraction import (
+    AttentionWeights,
+    Features,
+    HiddenStates,
+    LabelLogits,
+    QueryKey,
+    ResponseLogProb,
+)
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoded
 from tokenizers import Tokenizer
@@ -80,6 +89,18 @@ CONFIGS: dict[str, Any] = {
         **{k: v for k, v in SIZES.items() if k != "intermediate_size"}, ffn_dim=48, word_embed_proj_dim=32
     ),
 }
+#: One of every kind that a pass is asked for.
+READOUTS = [
+    HiddenStates("reasoning_end"),
+    HiddenStates("prompt_end"),
+    LabelLogits("score"),
+    QueryKey("before"),
+    QueryKey("after"),
+    AttentionWeights(),
+    ResponseLogProb(),
+]
+#: Tokens of items: longer than every window of the families (4), and some of one length.
+LENGTHS = (9, 17, 6, 12, 6, 11, 23)
 #: Families whose attention runs without writing the ``[T, T]`` weights.
 SDPA = [name for name in CONFIGS if name not in ("gemma2", "gpt_neo")]
 
@@ -145,3 +166,13 @@ def random_items() -> Callable[..., list[Encoded]]:
         return items
 
     return make
+
+
+def same(a: Features, b: Features) -> None:
+    """All that was read is alike but for float error, and something was read."""
+    assert a.ids == b.ids
+    assert a.missing == b.missing
+    assert a.arrays.keys() == b.arrays.keys()
+    for name in a.arrays:
+        assert np.abs(a[name]).max() > 0
+        assert np.allclose(a[name], b[name], atol=1e-4, rtol=1e-4), name

@@ -6,18 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from innerjudge.extraction import (
-    AttentionWeights,
     Features,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    ResponseLogProb,
     extract,
     stream,
 )
@@ -25,25 +19,7 @@ from innerjudge.extraction.batching import by_length, collate
 from innerjudge.models.inputs import positions
 from innerjudge.models.loading import LanguageModel
 
-READOUTS = [
-    HiddenStates("reasoning_end"),
-    HiddenStates("prompt_end"),
-    LabelLogits("score"),
-    QueryKey("before"),
-    QueryKey("after"),
-    AttentionWeights(),
-    ResponseLogProb(),
-]
-LENGTHS = (9, 17, 6, 12, 6, 11, 23)
-TOLERANCE = 1e-4
-
-
-def same(a: Features, b: Features) -> None:
-    assert a.ids == b.ids
-    assert a.arrays.keys() == b.arrays.keys()
-    for name in a.arrays:
-        assert np.abs(a[name]).max() > 0
-        assert np.allclose(a[name], b[name], atol=TOLERANCE, rtol=TOLERANCE), name
+from .conftest import LENGTHS, READOUTS, same
 
 
 @pytest.mark.parametrize("family", ["llama", "yarn", "qwen3", "gpt2", "opt", "gpt_neo", "gemma2", "gemma3", "phi3"])

@@ -15,12 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from innerjudge.extraction import (
-    AttentionWeights,
     Features,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    ResponseLogProb,
     extract,
 )
 from innerjudge.extraction import sweep as sweeps
@@ -47,20 +42,9 @@ from transformers import (
 )
 from transformers.modeling_flash_attention_utils import prepare_fa_kwargs_from_position_ids
 
-from .conftest import CONFIGS, GROUPED, SDPA, SPECIAL
+from .conftest import CONFIGS, GROUPED, LENGTHS, READOUTS, SDPA, SPECIAL, same
 
 Tiny = Callable[..., LanguageModel]
-READOUTS = [
-    HiddenStates("reasoning_end"),
-    HiddenStates("prompt_end"),
-    LabelLogits("score"),
-    QueryKey("before"),
-    QueryKey("after"),
-    AttentionWeights(),
-    ResponseLogProb(),
-]
-#: Longer than every window of the families (4), and some of one length.
-LENGTHS = (9, 17, 6, 12, 6, 11, 23)
 OPTIONS = (2, 4, 3, 2, 3, 4, 3)
 
 
@@ -78,15 +62,6 @@ def wrapped(config: Any, words: Any) -> LanguageModel:
 
 def moved(item: Encoded, by: int) -> dict[str, tuple[int, ...]]:
     return {role: tuple(at + by for at in places) for role, places in item.positions.items()}
-
-
-def same(a: Features, b: Features) -> None:
-    assert a.ids == b.ids
-    assert a.missing == b.missing
-    assert a.arrays.keys() == b.arrays.keys()
-    for name in a.arrays:
-        assert np.abs(a[name]).max() > 0
-        assert np.allclose(a[name], b[name], atol=1e-4, rtol=1e-4), name
 
 
 def shapes_of_passes(lm: LanguageModel, run: Callable[[], Features]) -> tuple[Features, list[tuple[int, ...]]]:

@@ -13,11 +13,9 @@ import pytest
 import torch
 from innerjudge.extraction import (
     AttentionWeights,
-    Features,
     HiddenStates,
     LabelLogits,
     QueryKey,
-    ResponseLogProb,
     extract,
 )
 from innerjudge.extraction import sweep as sweeps
@@ -26,18 +24,12 @@ from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoded
 from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
+from . import conftest
+from .conftest import same
+
 Tiny = Callable[..., LanguageModel]
 PROMPT = 30
-READOUTS = [
-    HiddenStates("reasoning_start"),
-    HiddenStates("prompt_end"),
-    HiddenStates("reasoning_end"),
-    LabelLogits("score"),
-    QueryKey("before"),
-    QueryKey("after"),
-    AttentionWeights(),
-    ResponseLogProb(),
-]
+READOUTS = [HiddenStates("reasoning_start"), *conftest.READOUTS]
 #: Rotary, learned and no positions, sliding windows shorter than the prompt (4 tokens), soft-caps, q/k norms.
 FAMILIES = ["llama", "yarn", "qwen3", "gpt_neox", "gpt2", "gpt_neo", "gemma2", "gemma3", "phi3", "cohere2", "opt"]
 
@@ -62,15 +54,6 @@ def candidates(make: Any, *, answers: tuple[int, ...] = (7, 12, 6, 9), seed: int
             del positions["reasoning_end"]
         found.append(replace(item, id=f"{seed}-{k}", ids=ids, positions=positions, missing={}))
     return found
-
-
-def same(whole: Features, shared: Features) -> None:
-    assert whole.ids == shared.ids
-    assert whole.missing == shared.missing
-    assert whole.arrays.keys() == shared.arrays.keys()
-    for name in whole.arrays:
-        assert np.abs(whole[name]).max() > 0
-        assert np.allclose(whole[name], shared[name], atol=1e-4, rtol=1e-4), name
 
 
 @contextmanager
