@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..extraction.answers import Reject
 from ..extraction.features import Features
-from ..extraction.generating import CARRIED, write_and_read
 from ..extraction.readouts import HiddenStates, ResponseLogProb
+from ..extraction.writing.answers import Reject
+from ..extraction.writing.write_and_read import CARRIED, write_and_read
 from ..models.errors import InnerjudgeError
 from ..models.items import Trace
 from ..models.loading import LanguageModel

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..extraction.answers import answered
-from ..extraction.generation import complete
+from ..extraction.writing.answers import answered
+from ..extraction.writing.generate import complete
 from ..models.items import Trace
 from ..models.loading import LanguageModel
 from ..models.positions import encode_trace

@@ -8,10 +8,10 @@ from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy.typing as npt
 
+from ..extraction.extract import extract
 from ..extraction.features import Features
 from ..extraction.moments import LayerMoments
 from ..extraction.readouts import HiddenStates
-from ..extraction.run import extract
 from ..extraction.store import FeatureStore
 from ..models.errors import InnerjudgeError
 from ..models.items import Trace

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ..extraction.extract import extract
 from ..extraction.features import Features
-from ..extraction.generation import generate
-from ..extraction.read_and_write import read_and_write
 from ..extraction.readouts import HiddenStates, LabelLogits, Readout, ResponseLogProb
-from ..extraction.run import extract
+from ..extraction.writing.generate import generate
+from ..extraction.writing.read_and_write import read_and_write
 from ..models.errors import UnreadableError
 from ..models.items import Choice, Pair, Rating, Trace
 from ..models.loading import LanguageModel

@@ -1,9 +1,9 @@
 """Floor 2: one forward pass in, features out."""
 
+from .extract import extract, stream
 from .features import Features
 from .provenance import Provenance, provenance
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
-from .run import extract, stream
 
 __all__ = [
     "AttentionWeights",

@@ -14,14 +14,14 @@ from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
-from .attention import AttentionTap
 from .batching import Batch, Placing, collate, pack
 from .features import Array
 from .packing import Packing
-from .prompt_keys import nearest
 from .prompt_pass import Prompt, forward, single_roles
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
-from .residual import ResidualTap
+from .taps.attention import AttentionTap
+from .taps.prompt_keys import nearest
+from .taps.residual import ResidualTap
 
 #: Rows unembedded at once for log-probabilities: bounds memory at rows x vocabulary.
 _LOGPROB_ROWS = 512

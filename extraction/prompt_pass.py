@@ -17,9 +17,9 @@ from ..models.packing import restarting
 from ..models.positions import Encoded
 from ..models.stopping import StopAfter
 from .batching import Batch
-from .prompt_keys import PromptKeys
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
-from .residual import ResidualTap
+from .taps.prompt_keys import PromptKeys
+from .taps.residual import ResidualTap
 
 
 @dataclass(frozen=True, slots=True)

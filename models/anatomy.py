@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .before_unembedding import find_transform
 from .blocks import NAME_THEM, Layout, Stream, find_stream
 from .data_flow import Chain, follow
 from .ending import IN_CODE, AttentionResiduals, after_blocks, final_layout, find_residuals
 from .errors import InnerjudgeError
-from .head import find_transform
 from .heads import Heads, find_heads
 from .inputs import find_position_offset
 from .observation import TOKENS, Observation, observe

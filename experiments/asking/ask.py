@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal, cast
 
-from ...extraction.generation import generate
+from ...extraction.extract import extract
 from ...extraction.readouts import LabelLogits
-from ...extraction.run import extract
+from ...extraction.writing.generate import generate
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoded, encode_prompt, unreadable

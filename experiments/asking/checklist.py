@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...extraction.generation import complete
+from ...extraction.writing.generate import complete
 from ...models.loading import LanguageModel
 from ...models.positions import encode_prompt
 from ...models.wordings import check_prompt, checklist_prompt

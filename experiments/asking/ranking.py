@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...extraction.generation import complete
+from ...extraction.writing.generate import complete
 from ...models.errors import UnreadableError
 from ...models.loading import LanguageModel
 from ...models.positions import encode_prompt, unreadable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...extraction.generation import complete
+from ...extraction.writing.generate import complete
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import encode_trace

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ...extraction.attention import AttentionTap
+from ...extraction.taps.attention import AttentionTap
 from ...models.heads import Heads
 from ...models.loading import LanguageModel
 from ...models.module_values import states_taken

@@ -69,7 +69,7 @@ def test_scores_are_those_of_a_second_pass(reference: LanguageModel, fitted: dic
 def test_no_pass_follows_the_sampling(
     reference: LanguageModel, fitted: dict[str, BaseJudge], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from innerjudge.extraction import answers
+    from innerjudge.extraction.writing import answers
 
     def never(*_: Any, **__: Any) -> Features:
         raise AssertionError("a pass after the sampling")

@@ -13,10 +13,10 @@ import torch
 from innerjudge.experiments.coverage.shrink import small_config
 from innerjudge.experiments.coverage.small_model import small_model
 from innerjudge.extraction import Features, HiddenStates, QueryKey, ResponseLogProb, extract
-from innerjudge.extraction.answers import Written
-from innerjudge.extraction.decoding import carries_states, distinct, hands_on_prompts, leaves_batches
-from innerjudge.extraction.generating import CARRIED, write_and_read
-from innerjudge.extraction.generation import complete
+from innerjudge.extraction.writing.answers import Written
+from innerjudge.extraction.writing.decoding import carries_states, distinct, hands_on_prompts, leaves_batches
+from innerjudge.extraction.writing.generate import complete
+from innerjudge.extraction.writing.write_and_read import CARRIED, write_and_read
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, wrap
@@ -297,7 +297,7 @@ def test_a_batch_of_rejected_answers_stops(reference: LanguageModel, monkeypatch
 
 def test_no_more_than_a_step_is_held(reference: LanguageModel) -> None:
     """Of 60 tokens an answer, those that a readout may name are kept: prompt end, two markers and the last one."""
-    from innerjudge.extraction.watch import Watch
+    from innerjudge.extraction.writing.watch import Watch
 
     questions = asked([p.prompt for p in problems(2, seed=HELD_OUT_SEED)])
     prompts = [encode_trace(reference.tokenizer, question) for question in questions]

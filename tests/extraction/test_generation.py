@@ -9,9 +9,9 @@ import pytest
 import torch
 from innerjudge.experiments.sampling import sample_traces
 from innerjudge.extraction import extract
-from innerjudge.extraction.completion import Completion
-from innerjudge.extraction.generation import complete, generate
 from innerjudge.extraction.readouts import HiddenStates
+from innerjudge.extraction.writing.completion import Completion
+from innerjudge.extraction.writing.generate import complete, generate
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel

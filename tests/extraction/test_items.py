@@ -18,10 +18,10 @@ from innerjudge.extraction import (
     ResponseLogProb,
     extract,
 )
-from innerjudge.extraction.generation import generate
-from innerjudge.extraction.residual import ResidualTap
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.header import StoreHeader
+from innerjudge.extraction.taps.residual import ResidualTap
+from innerjudge.extraction.writing.generate import generate
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoded, unreadable

@@ -18,7 +18,7 @@ from innerjudge.extraction import (
     Features,
     extract,
 )
-from innerjudge.extraction import sweep as sweeps
+from innerjudge.extraction import schedule as sweeps
 from innerjudge.extraction.batching import by_tokens
 from innerjudge.extraction.packing import Packing
 from innerjudge.models.attention_calls import AttentionCall
@@ -255,7 +255,7 @@ def test_by_default_where_it_pays(tiny: Tiny, random_items: Any, monkeypatch: py
     assert lm.padding_sides  # both are tried on first use, in passes of their own
     padded, passes = shapes_of_passes(lm, lambda: extract(lm, items, READOUTS))
     assert passes == [(3, 17)]
-    monkeypatch.setattr("innerjudge.extraction.run.packs_by_itself", lambda device, kernel: True)
+    monkeypatch.setattr("innerjudge.extraction.extract.packs_by_itself", lambda device, kernel: True)
     packed, passes = shapes_of_passes(lm, lambda: extract(lm, items, READOUTS))
     assert passes == [(1, 16 + 17 + 15)]
     same(padded, packed)

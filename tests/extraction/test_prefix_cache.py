@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from innerjudge.extraction import prefix_cache
 from innerjudge.extraction.batching import collate
-from innerjudge.extraction.decoding import decode
 from innerjudge.extraction.room import Room
+from innerjudge.extraction.writing import prefix_cache
+from innerjudge.extraction.writing.decoding import decode
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoded
 from transformers import GenerationConfig

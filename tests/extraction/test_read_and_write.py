@@ -16,8 +16,8 @@ from innerjudge.extraction import (
     ResponseLogProb,
     extract,
 )
-from innerjudge.extraction.generation import generate
-from innerjudge.extraction.read_and_write import read_and_write
+from innerjudge.extraction.writing.generate import generate
+from innerjudge.extraction.writing.read_and_write import read_and_write
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoded
 from transformers import MambaConfig, MambaForCausalLM

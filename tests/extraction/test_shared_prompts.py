@@ -18,7 +18,7 @@ from innerjudge.extraction import (
     QueryKey,
     extract,
 )
-from innerjudge.extraction import sweep as sweeps
+from innerjudge.extraction import schedule as sweeps
 from innerjudge.models.caching import fixed_until
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoded

@@ -2,11 +2,12 @@ import re
 from random import Random
 
 import pytest
-from innerjudge.models.reference import choose, corpus, rate, solve
-from innerjudge.models.reference.measure import load
-from innerjudge.models.reference.mixtures import KEY_WEIGHT, LETTER_WEIGHT
+from innerjudge.models.reference import choose, rate, solve
 from innerjudge.models.reference.split import HELD_OUT_SEED, is_held_out
 from innerjudge.models.reference.steps import write
+from innerjudge.models.reference.training import corpus
+from innerjudge.models.reference.training.measure import load
+from innerjudge.models.reference.training.mixtures import KEY_WEIGHT, LETTER_WEIGHT
 from innerjudge.models.reference.words import CAPITALS, KINDS, OPPOSITES, YOUNG
 
 HELD = HELD_OUT_SEED

@@ -4,14 +4,14 @@ import pytest
 import torch
 from innerjudge.models.prompts import choice_prompt, rating_prompt
 from innerjudge.models.reference import WEIGHTS, choose, rate, solve
-from innerjudge.models.reference.card import card
-from innerjudge.models.reference.measure import load
-from innerjudge.models.reference.passes import label_ids
-from innerjudge.models.reference.pointing import BLOCK, HEAD, Pointer
-from innerjudge.models.reference.sampling import replies, sampled_traces
 from innerjudge.models.reference.split import HELD_OUT_SEED
-from innerjudge.models.reference.tokenizer import render
-from innerjudge.models.reference.train import train
+from innerjudge.models.reference.training.card import card
+from innerjudge.models.reference.training.measure import load
+from innerjudge.models.reference.training.passes import label_ids
+from innerjudge.models.reference.training.pointing import BLOCK, HEAD, Pointer
+from innerjudge.models.reference.training.sampling import replies, sampled_traces
+from innerjudge.models.reference.training.tokenizer import render
+from innerjudge.models.reference.training.train import train
 from scipy.stats import spearmanr
 from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -12,8 +12,8 @@ from innerjudge.experiments import verdict_pass, views
 from innerjudge.experiments.datasets import load_data
 from innerjudge.experiments.panel import panel
 from innerjudge.experiments.passes import Passes
-from innerjudge.extraction.generation import generate
-from innerjudge.extraction.run import extract
+from innerjudge.extraction.extract import extract
+from innerjudge.extraction.writing.generate import generate
 from innerjudge.models.loading import LanguageModel
 from innerjudge.probes.verdict_text import find_verdict, settled
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ....extraction.decoding import decode
-from ....extraction.generation import generate
-from ....extraction.read_and_write import read_and_write
+from ....extraction.extract import extract
 from ....extraction.readouts import LabelLogits
-from ....extraction.run import extract
+from ....extraction.writing.decoding import decode
+from ....extraction.writing.generate import generate
+from ....extraction.writing.read_and_write import read_and_write
 from ....models.loading import LanguageModel
 from ....models.positions import Encoded, encode_prompt
 from ....models.prompts import rating_prompt

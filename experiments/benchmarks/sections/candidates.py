@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....extraction.run import extract
+from ....extraction.extract import extract
 from ..section import Run, Section, Variant
 from ..work import CORE, Work, texts
 

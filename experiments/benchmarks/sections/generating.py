@@ -8,10 +8,10 @@ import torch
 from transformers import GenerationConfig
 
 from ....extraction.batching import collate
-from ....extraction.decoding import decode
-from ....extraction.generating import CARRIED, write_and_read
+from ....extraction.extract import extract
 from ....extraction.readouts import HiddenStates, ResponseLogProb
-from ....extraction.run import extract
+from ....extraction.writing.decoding import decode
+from ....extraction.writing.write_and_read import CARRIED, write_and_read
 from ....models.items import Trace
 from ....models.loading import LanguageModel
 from ....models.positions import Encoded, encode_trace

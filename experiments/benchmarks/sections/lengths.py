@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from ....extraction.run import extract
+from ....extraction.extract import extract
 from ....models.loading import LanguageModel
 from ....models.positions import Encoded
 from ..section import Run, Section, Variant

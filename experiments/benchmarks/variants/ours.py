@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ....extraction.extract import extract
 from ....extraction.readouts import HiddenStates, LabelLogits, Readout
-from ....extraction.run import extract
 from ..section import Run, Variant
 from ..work import CORE, Work
 

@@ -173,7 +173,7 @@ def test_half_precision(model_type: str, dtype: torch.dtype) -> None:
 
 def test_a_wrong_reading_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oracles can fail: a norm that is left out, a scale, a head order, a rotation."""
-    from innerjudge.extraction import attention
+    from innerjudge.extraction.taps import attention
 
     def result() -> Coverage:
         return check_type("qwen3")

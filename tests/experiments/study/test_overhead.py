@@ -14,7 +14,7 @@ from innerjudge.experiments.study.overhead.measure import measure
 from innerjudge.experiments.study.overhead.sampler import Sampler
 from innerjudge.experiments.study.spec import parse, read_study
 from innerjudge.extraction import HiddenStates, extract
-from innerjudge.extraction.generation import complete
+from innerjudge.extraction.writing.generate import complete
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import load
 from innerjudge.models.positions import encode_prompt

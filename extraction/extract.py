@@ -1,0 +1,218 @@
+"""One forward pass a batch, which keeps only what the readouts ask for."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from ..models.errors import InnerjudgeError
+from ..models.loading import LanguageModel
+from ..models.packing import packs_by_itself
+from ..models.positions import Encoded
+from .arrays import Array, put
+from .batching import PaddingSide
+from .features import Features, require_unique
+from .one_pass import n_labels
+from .provenance import provenance
+from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
+from .room import Room
+from .schedule import Sweep
+
+
+def extract(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    readouts: Sequence[Readout],
+    *,
+    batch_size: int = 8,
+    max_tokens: int | None = None,
+    padding_side: PaddingSide = "right",
+    last_block: int | None = None,
+    share_prompts: bool = True,
+    packed: bool | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Features:
+    """Run the model over ``items`` and keep the readouts.
+
+    Args:
+        lm: The model.
+        items: Encoded items; ids must be unique.
+        readouts: What to keep; all of them come from the same pass.
+        batch_size: Items a batch, at most. Changes nothing beyond float error (in half precision: the last digits).
+        max_tokens: Tokens a batch, padding included, at most; ``None`` for what suits the device. A batch that does not
+            fit in memory is halved, and so are later ones of texts as long. It changes nothing else.
+        padding_side: Side of the padding. Changes nothing beyond float error: a model that would read a padded text
+            differently (positions that it counts itself, a recurrence without a mask) is padded on its other side, or
+            not at all.
+        last_block: Stop after this block, ``1..L``: blocks behind it are not run, and arrays hold rows
+            ``h[0..last_block]`` and heads of blocks ``1..last_block`` only, without the final-normed row. ``None`` for
+            all.
+        share_prompts: Compute what several texts begin with once, where that pays: their common tokens run in a pass
+            of their own, whose keys and values are lent to the rest of each. Changes nothing beyond float error. A
+            model with which it would is read text by text, with a warning.
+        packed: Lay the items of a batch end to end in one row, so that nothing is padding and ``max_tokens`` counts
+            their own tokens. ``None`` where that pays: on a GPU, with a flash or flex attention kernel. Changes nothing
+            beyond float error. A model with which it would (a recurrence that runs on into the next text, positions
+            that it counts itself) is padded, with a warning where it was asked for. What follows a prompt that several
+            texts share is padded in any case.
+        on_batch: Called with the number of items after each batch.
+
+    Returns:
+        Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
+        ``labels``, their number in each item. An item longer than the model's context, or that does not fit in memory
+        alone, is missing in all of them: it is never cut. A readout that this family of models does not give is missing
+        in all items, unless it is the only one.
+
+    Raises:
+        InnerjudgeError: If there are no items or no readouts, none of the readouts can be read in this model, or
+            ``last_block`` is not one of its blocks or comes before what a readout needs.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> from innerjudge.models.positions import encode_prompt
+        >>> from innerjudge.models.prompts import rating_prompt
+        >>> lm = load("reference")
+        >>> item = encode_prompt(lm.tokenizer, "r1", "r1", rating_prompt("Say hi.", "hi"))
+        >>> extract(lm, [item], [LabelLogits()])["logits/score"].shape == (1, 2, lm.anatomy.n_blocks + 1, 5)
+        True
+    """
+    if not items or not readouts:
+        raise InnerjudgeError(f"given {len(items)} items and {len(readouts)} readouts, expected at least one of each")
+    require_unique([item.id for item in items])
+    last = _last(lm, readouts, last_block)
+    started = time.perf_counter()
+    missing = {r.name: lacking(r, items, lm) for r in readouts}
+    readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
+    if on_batch is not None and len(readable) < len(items):
+        on_batch(len(items) - len(readable))
+    arrays: dict[str, Array] = {}
+    given = list(readouts)
+    if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
+        arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
+    together = _packs(lm, packed)
+    side = padding_side
+    if not together:
+        side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
+    room = Room(lm.device, max_tokens)
+    sweep = Sweep(lm, items, given, missing, side=side, packed=together, last=last, batch_size=batch_size, room=room)
+    with lm.uncompiled():
+        for chosen, values in sweep.run(readable, share=share_prompts):
+            for name, value in values.items():
+                put(arrays, name, value, chosen, len(items))
+            if on_batch is not None:
+                on_batch(len(chosen))
+    fill_empty(arrays, readouts, items, lm, last)
+    seconds = time.perf_counter() - started
+    return Features(
+        ids=tuple(item.id for item in items),
+        groups=tuple(item.group for item in items),
+        provenance=provenance(lm, last_block=None if last == lm.anatomy.n_blocks else last),
+        arrays=arrays,
+        missing={name: reasons for name, reasons in missing.items() if reasons},
+        seconds={r.name: seconds for r in readouts},
+    )
+
+
+def stream(
+    lm: LanguageModel, items: Sequence[Encoded], readouts: Sequence[Readout], *, chunk: int = 64, batch_size: int = 8
+) -> Iterator[Features]:
+    """Features of ``chunk`` items at a time, in order: for ``partial_fit``, so that no state is stored."""
+    for start in range(0, len(items), chunk):
+        yield extract(lm, items[start : start + chunk], readouts, batch_size=batch_size)
+
+
+def too_long(lm: LanguageModel, length: int) -> str | None:
+    """Why a text of ``length`` tokens cannot be read; ``None`` if it can."""
+    context = lm.anatomy.context
+    if context is None or length <= context:
+        return None
+    return f"{length} tokens, longer than the model's context of {context}; not cut"
+
+
+def _padding(
+    lm: LanguageModel, items: Sequence[Encoded], side: PaddingSide, batch_size: int
+) -> tuple[PaddingSide, int]:
+    """The side to pad on and the size of a batch with which the model reads padded texts as it reads them alone."""
+    if batch_size == 1 or len({len(item.ids) for item in items}) <= 1 or side in lm.padding_sides:
+        return side, batch_size
+    other: PaddingSide = "right" if side == "left" else "left"
+    return (other, batch_size) if other in lm.padding_sides else (side, 1)
+
+
+def _packs(lm: LanguageModel, asked: bool | None) -> bool:
+    """Whether items lie end to end: where that was asked for, or pays, and the model reads them as it does alone."""
+    if asked is None:
+        return packs_by_itself(lm.device, lm.attention) and lm.reads_packed
+    if asked and not lm.reads_packed:
+        warnings.warn(
+            f"texts are padded: {type(lm.model).__name__} reads texts that lie end to end differently, or takes no "
+            "positions that tell them apart",
+            stacklevel=3,
+        )
+        return False
+    return asked
+
+
+def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None) -> int:
+    blocks = lm.anatomy.n_blocks
+    if last_block is None:
+        return blocks
+    if not 1 <= last_block <= blocks:
+        raise InnerjudgeError(
+            f"given last_block={last_block}, expected one of the model's {blocks} blocks, 1..{blocks}"
+        )
+    if last_block < blocks and any(isinstance(r, ResponseLogProb) for r in readouts):
+        raise InnerjudgeError(
+            f"given last_block={last_block} and log-probabilities, which need all {blocks} blocks: read them in "
+            "a pass of their own"
+        )
+    return last_block
+
+
+def _roles(readout: Readout) -> tuple[str, ...]:
+    match readout:
+        case HiddenStates(position) | LabelLogits(position):
+            return (position,)
+        case QueryKey(_, query, keys) | AttentionWeights(query, keys):
+            return (query, keys)
+        case ResponseLogProb():
+            return ("prompt_end", "response_end")
+
+
+def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+    """Item id -> why the item has no place to take the readout from."""
+    reasons: dict[str, str] = {}
+    for item in items:
+        long = too_long(lm, len(item.ids))
+        roles = [r for r in _roles(readout) if r not in item.positions]
+        if "*" in item.missing or long:
+            reasons[item.id] = item.missing.get("*") or str(long)
+        elif roles:
+            reasons[item.id] = item.missing.get(roles[0], f"no position {roles[0]!r}")
+        elif len(item.positions[_roles(readout)[0]]) > 1:
+            raise InnerjudgeError(f"given {readout}, expected a position of one token, not several as in option_end")
+        elif isinstance(readout, LabelLogits) and not item.label_ids:
+            reasons[item.id] = item.missing.get("labels", "no labels to read the logits of")
+    return reasons
+
+
+def fill_empty(
+    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel, last: int
+) -> None:
+    """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""
+    a, n = lm.anatomy, len(items)
+    for readout in readouts:
+        shape: tuple[int, ...]
+        match readout:
+            case HiddenStates():
+                shape = (n, last + (2 if last == a.n_blocks else 1), a.width)
+            case LabelLogits():
+                shape = (n, 2, last + 1, max(len(item.label_ids) for item in items))
+            case ResponseLogProb():
+                shape = (n, 2)
+            case QueryKey(_, _, keys) | AttentionWeights(_, keys):
+                shape = (n, last, a.n_heads, max(len(item.positions.get(keys, ())) for item in items))
+        arrays.setdefault(readout.name, np.zeros(shape, dtype=np.float32))

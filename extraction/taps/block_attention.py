@@ -1,0 +1,162 @@
+"""Hears every attention of a pass, block by block, while the kernel keeps computing."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import Any, Self
+from weakref import ref
+
+import torch
+from torch import Tensor, nn
+
+from ...models.attention_calls import AttentionCall, listening
+from ...models.attention_products import AttentionProducts
+from ...models.errors import UnreadableError
+from ...models.heads import Heads, of_text, repeats, token_keys
+from ...models.loading import LanguageModel
+from ...models.rotary import Rotation, before_rotation, turned_into, watched_rotations
+
+
+class BlockAttention(AbstractContextManager["BlockAttention"]):
+    """Calls :meth:`_read` for every softmax attention of the blocks, in the thread that opened it.
+
+    Args:
+        lm: The model.
+        items: Items of the batch, ``B``.
+        kinds: What is read: any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
+        last: The last block that is read, ``1..L``.
+        lent: Tokens before those of the pass whose keys are lent to it.
+    """
+
+    def __init__(self, lm: LanguageModel, items: int, *, kinds: frozenset[str], last: int, lent: int) -> None:
+        self._heads = lm.anatomy.heads[:last]
+        self._blocks, self._places = lm.anatomy.blocks, lm.rotary_places
+        self._family = type(lm.model).__name__
+        self._items, self._kinds, self._lent = items, kinds, lent
+        self._prefix = lm.anatomy.stream.layout.prefix
+        self._block = -1
+        self._calls: list[AttentionCall] = []
+        self._rotations: list[Rotation] = []
+        self._known_keys: list[tuple[ref[Tensor], Tensor | None, Tensor]] = []
+        self._lines: Tensor | None = None
+        self._thread = threading.get_ident()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        handles = [b.register_forward_pre_hook(self._next_block) for b in dict.fromkeys(self._blocks)]
+        for handle in handles:
+            self._open.callback(handle.remove)
+        self._open.enter_context(listening(self._take))
+        if "qk/before" in self._kinds and any(one.rotary for block in self._heads for one in block):
+            self._open.enter_context(watched_rotations(self._places, self._rotations.append))
+        if any(not one.registered for block in self._heads for one in block):
+            self._open.enter_context(AttentionProducts(self._items, lambda: self._block >= 0, self._take))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+        try:
+            if kind is None:
+                self._complete()
+        finally:
+            self._calls.clear()
+            self._rotations.clear()
+
+    @abstractmethod
+    def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
+        """Keep what is wanted of attention ``number`` of the present block, whose keys are those of tokens."""
+
+    def _next_block(self, _module: nn.Module, _args: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self._complete()
+            self._block += 1
+            self._calls.clear()
+            self._rotations.clear()
+
+    def _complete(self) -> None:
+        """Raise if a block has run and some of its heads were not heard, as they were when it was watched."""
+        heads = self._heads[self._block] if 0 <= self._block < len(self._heads) else ()
+        if len(self._calls) < len(heads):
+            raise UnreadableError(
+                f"given {self._family}, whose block {self._block + 1} computed attention unseen (in chunks, or with "
+                "another kernel than when it was loaded), expected queries and keys of all tokens: wrap the model "
+                "again after a change of its kernel, or judge it with CLUE or LAGER",
+                self._kinds,
+            )
+
+    def _take(self, call: AttentionCall) -> None:
+        """Called for every attention, with query ``[B, H, T, hd]`` and key ``[B, Hkv, S, hd]`` after rotary."""
+        heads = self._heads[self._block] if 0 <= self._block < len(self._heads) else ()
+        number = len(self._calls)
+        if number >= len(heads) or not of_text(call, self._items):
+            return
+        if heads[number].registered == (call.kernel == "products"):
+            return
+        if repeats(call, self._calls):
+            return
+        self._calls.append(call)
+        if heads[number].token_keys:
+            self._read(call, heads[number], number)
+        if len(self._calls) == len(heads):
+            # The rest of the block needs the memory: nothing of it is read, so what was heard is let go.
+            self._rotations.clear()
+            self._calls[:] = [_FORGOTTEN] * len(heads)
+
+    def _require_token_keys(self, call: AttentionCall, at: Tensor | None) -> None:
+        tokens = call.query.shape[2]
+        alike = call.key is None or not self._lent or call.key.shape[2] == self._lent + tokens
+        if not alike or not token_keys(call, tokens, at, lent=self._lent):
+            raise UnreadableError(
+                f"given {self._family}, the keys of whose block {self._block + 1} are no tokens (compressed or "
+                "hashed), expected one a token: judge this model with CLUE or LAGER",
+                self._kinds,
+            )
+
+    def _unrotated_keys(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
+        """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
+
+        ``every`` key is what the attention received, those of a lent prompt first. Where later blocks share the keys of
+        an earlier one, they are those of the earlier one.
+        """
+        given = turned_into(every, self._rotations)
+        if given is not None:
+            plain = self._pick(given, at)
+            self._known_keys.append((ref(every), None, plain))  # a block that shares them holds them
+            return plain
+        rows = self._pick(every, at + self._lent)
+        found = before_rotation(rows, at, self._rotations, heads.key_norm)
+        if found is None:
+            found = next((p for held, own, p in self._known_keys if self._same(held(), own, every, rows, at)), None)
+        if found is not None:
+            self._known_keys.append((ref(every), rows, found))
+        return found
+
+    def _same(self, held: Tensor | None, own: Tensor | None, every: Tensor, rows: Tensor, at: Tensor) -> bool:
+        """Whether keys are known ones: the same tensor, or the same rows (``own``, or those of what is ``held``)."""
+        if held is every:
+            return True
+        if own is None and held is not None and held.shape == every.shape:
+            own = self._pick(held, at + self._lent)
+        return own is not None and torch.equal(own, rows)
+
+    def _unrotated_queries(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
+        """The same of queries, which no block shares with another."""
+        given = turned_into(every, self._rotations)
+        if given is not None:  # nearly always, and then there is nothing to explain
+            return self._pick(given, at)
+        return before_rotation(self._pick(every, at), at, self._rotations, heads.query_norm)
+
+    def _pick(self, states: Tensor, at: Tensor) -> Tensor:
+        """Rows ``at`` (``[B, N]``) of queries or keys: ``[B, heads, N, hd]``; packed items all lie in one row."""
+        if self._lines is None or self._lines.device != states.device or len(self._lines) != len(at):
+            rows = torch.arange(len(at)) if len(at) == self._items else torch.zeros(len(at), dtype=torch.long)
+            self._lines = rows[:, None].to(states.device)
+        return states[self._lines, :, at].transpose(1, 2)
+
+
+_FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)

@@ -1,0 +1,224 @@
+"""One batch of texts written with transformers' ``generate``; prompts that several of them share are read once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from transformers import (
+    Cache,
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+from ...models.inputs import alike, last_states, positions
+from ...models.loading import LanguageModel
+from ...models.observation import probe_ids
+from ...models.positions import Encoded
+from ...models.stopping import StopAfter
+from ..batching import collate
+from .draws import Draws
+from .prefix_cache import prefix_cache
+from .step_tap import StepTap
+
+log = logging.getLogger(__name__)
+
+#: Tokens that are written to try a model.
+_PROBED = 3
+#: What models raise that keep no cache, or one of another kind.
+_OTHER = (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError)
+#: Model -> whether its texts read the same when they go on from a shared cache, when read step by step, and when
+#: others leave their batch.
+_hands_on: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_steps: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_leaves: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+@torch.inference_mode()
+def decode(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    limit: int,
+    *,
+    temperature: float = 0.0,
+    ends: frozenset[int] = frozenset(),
+    criteria: Sequence[StoppingCriteria] = (),
+    processors: Sequence[LogitsProcessor] = (),
+    tap: StepTap | None = None,
+    share: bool | None = None,
+    staying: Callable[[], Sequence[int] | None] | None = None,
+) -> list[list[int]]:
+    """New token ids of every item, ``limit`` at most: padded behind an end token, as long as it was in the batch.
+
+    Args:
+        lm: The model.
+        items: Prompts.
+        limit: Most tokens to write.
+        temperature: 0 is greedy.
+        ends: Tokens that end a text.
+        criteria: Asked after every step, beside the end tokens.
+        processors: Called with the raw logits of every step, before the temperature.
+        tap: Keeps the states of each step.
+        share: Whether equal prompts are read once; ``None`` where that changes nothing but float error, and then also
+            what prompts begin with alike.
+        staying: Asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller
+            one; ``None`` to end it. What they write does not depend on the others having left.
+    """
+    batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
+    more: dict[str, Any] = {"do_sample": False}
+    if temperature:
+        more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    present, written = list(range(len(items))), [list[int]() for _ in items]
+    if staying is not None:
+        more |= {"return_dict_in_generate": True}
+        if temperature:
+            more, processors = more | {"do_sample": False}, [*processors, Draws(temperature, len(items), present)]
+            for name in ("temperature", "top_k", "top_p"):
+                del more[name]
+    equal = len(distinct(items)[0]) < len(items) and batch.ids.shape[1] > 1
+    if equal and (hands_on_prompts(lm) if share is None else share):
+        more["past_key_values"] = _read_once(lm, items, tap)
+    elif tap is not None:
+        tap.expect(tap.columns(range(len(items)), batch.offsets, batch.ids.shape[1]))
+    elif share is None and len(items) > 1 and (begun := prefix_cache(lm, items, limit)) is not None:
+        more["past_key_values"] = begun
+    # What the model's own config sets (a repetition penalty, say) would fill in for whatever is not named here.
+    own, lm.model.generation_config = lm.model.generation_config, GenerationConfig()
+    try:
+        run: Any = lm.model.generate  # its decorators hide the signature
+        ids, mask = batch.ids, batch.mask
+        while True:
+            output: Any = run(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=limit,
+                pad_token_id=lm.pad_id,
+                eos_token_id=sorted(ends) or None,
+                stopping_criteria=StoppingCriteriaList(criteria),
+                logits_processor=LogitsProcessorList(processors),
+                **more,
+            )
+            texts: Tensor = output if staying is None else output.sequences
+            new = texts[:, ids.shape[1] :]
+            for row, tokens in zip(present, new.tolist(), strict=True):
+                written[row] += tokens
+            limit -= new.shape[1]
+            stay = None if staying is None else staying()
+            if stay is None or not limit:
+                return written
+            keep = torch.tensor(stay, device=lm.device)
+            output.past_key_values.batch_select_indices(keep)
+            more["past_key_values"] = output.past_key_values
+            ids, mask = texts[keep], torch.cat((mask, torch.ones_like(new)), dim=1)[keep]
+            present[:] = [present[k] for k in stay]
+    finally:
+        lm.model.generation_config = own
+
+
+def distinct(items: Sequence[Encoded]) -> tuple[list[int], list[int]]:
+    """Where each distinct prompt of a batch stands first, and which of them each item has.
+
+    Example:
+        >>> a, b, c = (Encoded(id=str(k), group="", ids=ids, positions={}) for k, ids in enumerate([(1,), (2,), (1,)]))
+        >>> distinct([a, b, c])
+        ([0, 1], [0, 1, 0])
+    """
+    places: dict[tuple[int, ...], int] = {}
+    first: list[int] = []
+    for row, item in enumerate(items):
+        if item.ids not in places:
+            places[item.ids] = len(first)
+            first.append(row)
+    return first, [places[item.ids] for item in items]
+
+
+def hands_on_prompts(lm: LanguageModel) -> bool:
+    """Whether texts that go on from a shared cache are as those that do not; tried once a model."""
+    if lm.model not in _hands_on:
+        _hands_on[lm.model] = _reads_alike(lm, share=True)
+        if not _hands_on[lm.model]:
+            log.info("%s: the cache of a prompt cannot be shared, each text reads its own", type(lm.model).__name__)
+    return _hands_on[lm.model]
+
+
+def leaves_batches(lm: LanguageModel) -> bool:
+    """Whether a text goes on as it would when others leave its batch; tried once a model."""
+    if lm.model not in _leaves:
+        _leaves[lm.model] = _reads_alike(lm, share=False, leave=True)
+    return _leaves[lm.model]
+
+
+def carries_states(lm: LanguageModel) -> bool:
+    """Whether the states of each step of a generation are those of one pass over the whole text; tried once a model."""
+    if lm.model not in _steps:
+        _steps[lm.model] = _reads_alike(lm, share=False)
+    return _steps[lm.model]
+
+
+def _read_once(lm: LanguageModel, items: Sequence[Encoded], tap: StepTap | None) -> Cache:
+    """Cache of all tokens but the last of each prompt, handed to every item; the head is not run."""
+    first, rows = distinct(items)
+    batch = collate([items[k] for k in first], pad_id=lm.pad_id, side="left", device=lm.device)
+    ids, mask, width = batch.ids[:, :-1], batch.mask[:, :-1], batch.ids.shape[1]
+    cache = DynamicCache(config=lm.model.config.get_text_config(decoder=True))
+    kwargs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "past_key_values": cache, "use_cache": True}
+    if lm.anatomy.position_offset is not None:
+        kwargs["position_ids"] = positions(mask, lm.anatomy.position_offset)
+    if tap is not None:
+        tap.expect(tap.columns(first, batch.offsets, width)[:, :1].clamp(max=width - 2))
+    with StopAfter(lm.anatomy.stream):
+        lm.model(**kwargs)
+    if cache.get_seq_length() != width - 1:
+        raise ValueError("this cache does not count the tokens that it holds")
+    if tap is not None:
+        tap.hand_on(rows)
+    place: Any = torch.tensor(rows, device=lm.device)
+    cache.reorder_cache(place)
+    return cache
+
+
+class _Newest(StoppingCriteria):
+    """Collects the state of the newest token after the last block, step by step."""
+
+    def __init__(self, tap: StepTap, *, leave: bool) -> None:
+        self.tap, self.leave, self.states = tap, leave, list[Tensor]()
+
+    def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
+        self.states.append(self.tap.of(range(len(input_ids)))[:, -1, -1])
+        self.tap.expect()
+        ends = self.leave and len(self.states) == 1
+        return torch.full((len(input_ids),), ends, dtype=torch.bool, device=input_ids.device)
+
+
+def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool:
+    """Write a few tokens and compare the states of each step with those of a pass over the whole text.
+
+    Two texts with one prompt; or, where one is to ``leave`` after its first token, the other of them.
+    """
+    a = lm.anatomy
+    prompts = [tuple(row) for row in probe_ids(lm.model).tolist()]
+    items = [Encoded(id="", group="", ids=prompts[k if leave else 0], positions={}) for k in range(2)]
+    tap = StepTap(a, [None] * 2)
+    newest = _Newest(tap, leave=leave)
+    asked = iter([[1]])
+    try:
+        with tap, lm.uncompiled():
+            staying = (lambda: next(asked, None)) if leave else None
+            written = decode(lm, items, _PROBED, criteria=[newest], tap=tap, share=share, staying=staying)
+        texts = [[*item.ids, *row] for item, row in zip(items, written, strict=True)][1 if leave else 0 :]
+        whole = torch.tensor(texts, device=lm.device)
+        mask = torch.ones_like(whole)
+        given = {} if a.position_offset is None else {"position_ids": positions(mask, a.position_offset)}
+        expected = last_states(lm.model, a.stream, whole, mask, **given)
+    except _OTHER:
+        return False
+    found = torch.stack([states[-len(texts) :] for states in newest.states], dim=1)
+    return expected is not None and alike(found.to(expected.device), expected[:, len(items[0].ids) - 1 : -1])

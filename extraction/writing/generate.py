@@ -1,0 +1,155 @@
+"""Text written by the model, for the judges that read text: new tokens only, batched, reproducible."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from ...models.errors import InnerjudgeError
+from ...models.loading import LanguageModel
+from ...models.positions import Encoded
+from ..batching import by_length
+from ..features import Features
+from ..provenance import provenance
+from .completion import Completion, Settled, write_batch
+
+
+def complete(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    *,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    seed: int = 0,
+    batch_size: int = 8,
+    settled: Settled | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> list[Completion | str]:
+    """Let the model go on after each item.
+
+    Args:
+        lm: The model.
+        items: Encoded prompts; ids need not be unique: a prompt may be sampled many times, and the samples of one batch
+            read it once where the model's cache can be shared.
+        max_new_tokens: Most tokens to write.
+        temperature: 0 is greedy; else plain sampling at that temperature. What the model's own generation config says
+            of top-k, top-p or repetition penalties does not count.
+        seed: Of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
+        batch_size: Prompts a batch. Greedy text does not depend on it beyond float error.
+        settled: A text ends where this says that nothing more of it is wanted.
+        on_batch: Called with the number of items after each batch.
+
+    Returns:
+        One completion an item, in order; or the reason (a string) why there is none.
+    """
+    found: dict[int, Completion] = {}
+
+    def write(rows: list[int]) -> None:
+        texts = write_batch(lm, items, rows, max_new_tokens, temperature=temperature, settled=settled)
+        found.update(zip(rows, texts, strict=True))
+
+    reasons = in_batches(
+        lm,
+        items,
+        write,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        batch_size=batch_size,
+        on_batch=on_batch,
+    )
+    return [reasons[k] if k in reasons else found[k] for k in range(len(items))]
+
+
+def in_batches(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    write: Callable[[list[int]], None],
+    *,
+    max_new_tokens: int,
+    temperature: float,
+    seed: int,
+    batch_size: int,
+    on_batch: Callable[[int], None] | None,
+) -> dict[int, str]:
+    """Have ``write`` called with the items of every batch, and return why others have no room for a text.
+
+    Batches are of similar length and leave nothing to padding that this model would read; ``seed`` is set, and the
+    caller's random state kept.
+    """
+    if max_new_tokens < 1 or temperature < 0:
+        raise InnerjudgeError(
+            f"given max_new_tokens={max_new_tokens} and temperature={temperature}, expected at least 1 and at least 0"
+        )
+    reasons = {k: why for k, item in enumerate(items) if (why := _no_room(lm, item, max_new_tokens))}
+    open_rows = [k for k in range(len(items)) if k not in reasons]
+    if on_batch is not None and reasons:
+        on_batch(len(reasons))
+    ragged = len({len(items[k].ids) for k in open_rows}) > 1
+    if ragged and batch_size > 1 and "left" not in lm.padding_sides:
+        batch_size = 1  # generation pads on the left, and this model would read the text behind it differently
+    with torch.random.fork_rng(devices=[lm.device] if lm.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for rows in by_length([items[k] for k in open_rows], batch_size):
+            write([open_rows[k] for k in rows])
+            if on_batch is not None:
+                on_batch(len(rows))
+    return reasons
+
+
+def generate(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    *,
+    name: str,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    seed: int = 0,
+    batch_size: int = 8,
+    settled: Settled | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Features:
+    """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> from innerjudge.models.positions import encode_prompt
+        >>> from innerjudge.models.prompts import rating_prompt
+        >>> lm = load("reference")
+        >>> item = encode_prompt(lm.tokenizer, "r1", "r1", rating_prompt("Say hi.", "hi"))
+        >>> len(generate(lm, [item], name="direct", max_new_tokens=4).texts["direct"])
+        1
+    """
+    started = time.perf_counter()
+    found = complete(
+        lm,
+        items,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        batch_size=batch_size,
+        settled=settled,
+        on_batch=on_batch,
+    )
+    reasons = {item.id: why for item, why in zip(items, found, strict=True) if isinstance(why, str)}
+    return Features(
+        ids=tuple(item.id for item in items),
+        groups=tuple(item.group for item in items),
+        provenance=provenance(lm),
+        texts={name: tuple("" if isinstance(one, str) else one.text for one in found)},
+        missing={name: reasons} if reasons else {},
+        seconds={name: time.perf_counter() - started},
+    )
+
+
+def _no_room(lm: LanguageModel, item: Encoded, max_new_tokens: int) -> str | None:
+    context = lm.anatomy.context
+    if "*" in item.missing:
+        return item.missing["*"]
+    if context is None or len(item.ids) + max_new_tokens <= context:
+        return None
+    return (
+        f"{len(item.ids)} prompt tokens leave no room for {max_new_tokens} new ones in the model's context of {context}"
+    )

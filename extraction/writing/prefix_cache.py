@@ -1,0 +1,93 @@
+"""What prompts of a batch begin with alike, computed once: a cache in which every prompt finds its own beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from ...models.caching import CANNOT_SHARE, PromptCache, fixed_until
+from ...models.loading import LanguageModel
+from ...models.positions import Encoded
+from ...models.stopping import StopAfter
+from ..batching import Batch
+from ..prefixes import families
+from ..prompt_pass import forward
+from ..room import Room, is_memory
+
+
+def prefix_cache(lm: LanguageModel, items: Sequence[Encoded], new: int) -> DynamicCache | None:
+    """Keys and values of the first columns of the batch padded on the left; ``None`` where sharing does not pay.
+
+    Every column is what the whole batch would hold there: padding, or a token at its own position. Prompts of several
+    beginnings may be in one batch; it has as many columns as all rows find in what was computed of theirs.
+
+    Args:
+        lm: The model.
+        items: Prompts.
+        new: Tokens that follow them.
+    """
+    width = max(len(item.ids) for item in items)
+    until = fixed_until(lm.model.config.get_text_config(decoder=True))
+    if until is not None and width + new > until:
+        return None
+    least = 2 * Room(lm.device, None).fixed
+    found = families([item.ids for item in items], [len(item.ids) - 1 for item in items], least=least)
+    shared = {row: family.shared for family in found for row in family.rows}
+    columns = width - max(len(item.ids) - shared[row] for row, item in enumerate(items))
+    pads = [width - len(item.ids) for item in items]
+    lengths = [max(max(columns - pads[row] for row in family.rows), 0) for family in found]
+    if len(items) * columns - sum(lengths) < least or not lm.shares_prompts:
+        return None
+    try:
+        parts = [
+            (family.rows, _read(lm, items[family.rows[0]].ids[:length]))
+            for family, length in zip(found, lengths, strict=True)
+            if length
+        ]
+        return _gathered(parts, pads, columns)
+    except CANNOT_SHARE as error:
+        if is_memory(error):
+            raise
+        return None
+
+
+def _read(lm: LanguageModel, tokens: Sequence[int]) -> PromptCache:
+    ids = torch.tensor([list(tokens)], device=lm.device)
+    batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=lm.device))
+    cache = PromptCache()
+    with StopAfter(lm.anatomy.stream):
+        forward(lm, batch, cache)
+    return cache
+
+
+def _gathered(parts: Sequence[tuple[Sequence[int], PromptCache]], pads: Sequence[int], columns: int) -> DynamicCache:
+    """One cache for the batch; what stands in padded columns is masked."""
+    cache = DynamicCache()
+    layers: list[Any] = []
+    given: list[tuple[Sequence[int], list[Any]]] = [(rows, list(part.layers)) for rows, part in parts]
+    for number, first in enumerate(given[0][1]):
+        layer = DynamicLayer()
+        if first.is_initialized:
+            layer.lazy_initialization(first.keys, first.values)
+            layer.keys = _columns([(rows, own[number].keys) for rows, own in given], pads, columns)
+            layer.values = _columns([(rows, own[number].values) for rows, own in given], pads, columns)
+        layers.append(layer)
+    cache.layers = layers
+    return cache
+
+
+def _columns(parts: Sequence[tuple[Sequence[int], Any]], pads: Sequence[int], columns: int) -> Tensor:
+    """``[1, H, t, d]`` of each part to ``[B, H, columns, d]``: token ``t`` of row ``b`` in column ``pads[b] + t``."""
+    states: Tensor = parts[0][1]
+    result = states.new_zeros(len(pads), states.shape[1], columns, states.shape[3])
+    for rows, own in parts:
+        for row in rows:
+            n = columns - pads[row]
+            if n > 0:
+                result[row, :, pads[row] :] = own[0, :, :n]
+    return result

@@ -1,0 +1,151 @@
+"""Readouts of prompts and the texts that the model goes on with, from one reading of the prompts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...models.errors import UnreadableError
+from ...models.loading import LanguageModel
+from ...models.positions import Encoded
+from ..arrays import Array, put
+from ..batching import by_length
+from ..extract import extract, fill_empty, lacking
+from ..features import Features, require_unique
+from ..one_pass import n_labels, run_batch
+from ..prefixes import families
+from ..provenance import provenance
+from ..readouts import HiddenStates, Readout, ResponseLogProb
+from ..room import Room
+from .completion import Completion, Settled, write_batch
+from .generate import generate, in_batches
+
+
+def read_and_write(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    readouts: Sequence[Readout],
+    *,
+    name: str,
+    max_new_tokens: int,
+    batch_size: int = 8,
+    settled: Settled | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Features:
+    """:func:`~.run.extract` and a greedy :func:`~.generation.generate` joined, at the price of the second alone.
+
+    The readouts are taken from the pass over the prompts with which a generation begins. Items that leave no room for a
+    text are extracted alone. There are two passes where the model gives not all readouts, or would read prompts padded
+    on the left differently, and where prompts begin so much alike that two readings which compute that once are cheaper
+    than one which does not.
+
+    Args:
+        lm: The model.
+        items: Encoded prompts; ids must be unique.
+        readouts: What to keep of them.
+        name: Key of the texts.
+        max_new_tokens: Most tokens of a text.
+        batch_size: Items a batch.
+        settled: As in :func:`~.generation.complete`.
+        on_batch: Called with the number of items after each batch.
+
+    Example:
+        >>> from innerjudge.extraction import LabelLogits
+        >>> from innerjudge.models.loading import load
+        >>> from innerjudge.models.positions import encode_prompt
+        >>> from innerjudge.models.prompts import rating_prompt
+        >>> lm = load("reference")
+        >>> item = encode_prompt(lm.tokenizer, "r1", "r1", rating_prompt("Say hi.", "hi"))
+        >>> found = read_and_write(lm, [item], [LabelLogits()], name="direct", max_new_tokens=4)
+        >>> found["logits/score"].shape[-1], len(found.texts["direct"])
+        (5, 1)
+    """
+    ragged = len({len(item.ids) for item in items}) > 1
+    if not _shares_most(lm, items, batch_size) and (not ragged or "left" in lm.padding_sides):
+        try:
+            return _at_once(lm, items, readouts, name, max_new_tokens, batch_size, settled, on_batch)
+        except UnreadableError:
+            pass  # which of the readouts the model gives, extract finds out
+    features = extract(lm, items, readouts, batch_size=batch_size)
+    written = generate(
+        lm,
+        items,
+        name=name,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        settled=settled,
+        on_batch=on_batch,
+    )
+    return features.join(written)
+
+
+def _shares_most(lm: LanguageModel, items: Sequence[Encoded], batch_size: int) -> bool:
+    """Whether two readings that share what prompts begin with (all, then a batch) read fewer tokens than one."""
+    least = 2 * Room(lm.device, None).fixed
+
+    def saved(some: Sequence[Encoded]) -> int:
+        most = [max(len(item.ids) - 1, 0) for item in some]
+        found = families([item.ids for item in some], most, least=least)
+        return sum((len(family.rows) - 1) * family.shared for family in found)
+
+    within = sum(saved([items[k] for k in rows]) for rows in by_length(items, batch_size))
+    return within + saved(items) > sum(len(item.ids) for item in items) and lm.shares_prompts
+
+
+def _at_once(
+    lm: LanguageModel,
+    items: Sequence[Encoded],
+    readouts: Sequence[Readout],
+    name: str,
+    max_new_tokens: int,
+    batch_size: int,
+    settled: Settled | None,
+    on_batch: Callable[[int], None] | None,
+) -> Features:
+    require_unique([item.id for item in items])
+    started = time.perf_counter()
+    missing = {r.name: lacking(r, items, lm) for r in readouts}
+    arrays: dict[str, Array] = {}
+    if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
+        arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
+    texts = [""] * len(items)
+
+    def write(rows: list[int]) -> None:
+        written: list[Completion] = []
+
+        def go_on(read: Callable[[], None] | None = None) -> None:
+            written.extend(write_batch(lm, items, rows, max_new_tokens, settled=settled, after_prompts=read))
+
+        batch = [items[k] for k in rows]
+        there = [r for r in readouts if any(item.id not in missing[r.name] for item in batch)]
+        if there:
+            values = run_batch(lm, batch, there, missing, "left", lm.anatomy.n_blocks, write=go_on)
+            for key, value in values.items():
+                put(arrays, key, value, rows, len(items))
+        else:
+            go_on()
+        for k, one in zip(rows, written, strict=True):
+            texts[k] = one.text
+
+    limits: dict[str, Any] = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "on_batch": on_batch}
+    reasons = in_batches(lm, items, write, temperature=0.0, seed=0, **limits)
+    silent = [k for k in reasons if any(items[k].id not in missing[r.name] for r in readouts)]
+    if silent:
+        alone = extract(lm, [items[k] for k in silent], readouts, batch_size=batch_size)
+        for r in readouts:
+            put(arrays, r.name, alone[r.name], silent, len(items))
+    fill_empty(arrays, readouts, items, lm, lm.anatomy.n_blocks)
+    no_text = {items[k].id: why for k, why in reasons.items()}
+    seconds = time.perf_counter() - started
+    return Features(
+        ids=tuple(item.id for item in items),
+        groups=tuple(item.group for item in items),
+        provenance=provenance(lm),
+        arrays=arrays,
+        texts={name: tuple(texts)},
+        missing={key: why for key, why in (missing | {name: no_text}).items() if why},
+        seconds={r.name: seconds for r in readouts} | {name: seconds},
+    )

@@ -1,0 +1,135 @@
+"""Answers written and read in one go: the states that judges read are kept while the tokens appear."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from ...models.chat import THINK
+from ...models.errors import InnerjudgeError
+from ...models.items import Trace
+from ...models.loading import LanguageModel
+from ...models.positions import encode_trace
+from ..features import require_unique
+from ..readouts import HiddenStates, ResponseLogProb
+from .answers import Answers, Reject, Written
+from .completion import end_ids
+from .decoding import carries_states
+from .generate import complete, in_batches
+from .watch import Watch
+
+#: Roles of a trace whose states a generation carries.
+CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
+
+
+def write_and_read(
+    lm: LanguageModel,
+    questions: Sequence[Trace],
+    readouts: Sequence[HiddenStates | ResponseLogProb],
+    *,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    seed: int = 0,
+    batch_size: int = 8,
+    markers: tuple[str, str] = THINK,
+    reject: Reject | None = None,
+    reject_at: Literal["reasoning_start", "reasoning_end"] = "reasoning_end",
+    on_batch: Callable[[int], None] | None = None,
+) -> Written:
+    """Let the model answer each question, and keep the readouts of its answers as they are written.
+
+    The features are those of a replay: the states of a step are the states of one pass over the whole text, up to float
+    error. The end of the prompt is read with the prompt, every other token by the step after it; an answer that the
+    limit ended takes one more step, through the blocks alone, to read its last token. Where a model's steps differ from
+    its passes (no cache, or one that rounds), and for the odd answer whose markers only the finished text shows, the
+    answers are passed through the model once more, and counted in ``replayed``.
+
+    A generation carries no readouts of other prompts (verdict logits, the text of a judge) and none at positions that
+    traces do not have (query-key products and attention rows at options).
+
+    Args:
+        lm: The model.
+        questions: Traces without a response; ids must be unique. Equal prompts of a batch are read once.
+        readouts: Hidden states at :data:`CARRIED` positions, and the response's log-probability.
+        max_new_tokens: Most tokens of an answer.
+        temperature: As in :func:`~innerjudge.extraction.writing.generate.complete`, like ``seed`` and ``batch_size``.
+        seed: Of the sampling.
+        batch_size: Answers a batch.
+        markers: Opening and closing reasoning marker.
+        reject: Stops answers that are not worth their end. It is asked once an answer, when the marker ``reject_at`` is
+            written, and sees what has been read by then. A stopped answer ends with that marker and leaves its batch,
+            with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of
+            a batch end together). The other answers are what they would be without.
+        reject_at: The marker.
+        on_batch: Called with the number of answers after each batch.
+
+    Raises:
+        InnerjudgeError: If there are no questions or no readouts, or a readout is none that a generation carries.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> lm = load("reference")
+        >>> asked = [Trace(question_id="q", candidate_id=c, prompt="Start with 7. Add 5.", response="") for c in "ab"]
+        >>> found = write_and_read(lm, asked, [HiddenStates("reasoning_end")], max_new_tokens=60)
+        >>> found.traces[0].response.startswith("<think>"), found.features["hidden/reasoning_end"].shape[0]
+        (True, 2)
+    """
+    _check(lm, questions, readouts, markers, reject)
+    started = time.perf_counter()
+    prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
+    reading = Answers(lm, questions, readouts, markers)
+    options: dict[str, Any] = {"temperature": temperature, "seed": seed, "batch_size": batch_size, "on_batch": on_batch}
+    ends = end_ids(lm)
+
+    def write(rows: list[int]) -> None:
+        watch = Watch(
+            lm,
+            [prompts[k] for k in rows],
+            limit=max_new_tokens,
+            ends=ends,
+            markers=markers,
+            log_probs=ResponseLogProb() in readouts,
+            last=HiddenStates("response_end") in readouts,
+            ask=reject and (lambda watch, some: reading.ask(watch, rows, some, reject, reject_at)),
+        )
+        watch.run(temperature)
+        reading.take(watch, rows)
+
+    if carries_states(lm):
+        reasons = in_batches(lm, prompts, write, max_new_tokens=max_new_tokens, **options)
+        for k, why in reasons.items():
+            reading.answer(k, why)
+    else:
+        for k, one in enumerate(complete(lm, prompts, max_new_tokens=max_new_tokens, **options)):
+            reading.answer(k, one)
+    return reading.finished(batch_size, started)
+
+
+def _check(
+    lm: LanguageModel,
+    questions: Sequence[Trace],
+    readouts: Sequence[object],
+    markers: tuple[str, str],
+    reject: Reject | None,
+) -> None:
+    if not questions or not readouts:
+        raise InnerjudgeError(
+            f"given {len(questions)} questions and {len(readouts)} readouts, expected at least one of each"
+        )
+    if not all(markers):
+        raise InnerjudgeError(f"given markers={markers!r}, expected two marks that are not empty")
+    require_unique([question.id for question in questions])
+    for readout in readouts:
+        known = isinstance(readout, HiddenStates) and readout.position in CARRIED
+        if not known and not isinstance(readout, ResponseLogProb):
+            raise InnerjudgeError(
+                f"given {readout}, expected hidden states at one of {', '.join(CARRIED)}, or ResponseLogProb(), which "
+                "is what a generation carries: extract others from the finished traces"
+            )
+    if reject is not None and not carries_states(lm):
+        raise InnerjudgeError(
+            f"given {type(lm.model).__name__} and reject, expected a model whose steps read as one pass does: leave "
+            "reject out, and the finished answers are read by a pass of their own"
+        )
