@@ -17,9 +17,9 @@ test: $(VENV)/.installed-test
 # Takes about half an hour, best on an idle machine; the README and the document beside the code quote it.
 bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only passes --only early-stop --only candidates --only lengths --only tokens --only items \
-	  --only precision --out experiments/benchmarks
-	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/benchmarks/generation
-	$(BIN)/python -m innerjudge.experiments.benchmarks.quote experiments/benchmarks/benchmark.json README.md
+	  --only precision --out experiments/bench/passes
+	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/bench/passes/generation
+	$(BIN)/python -m innerjudge.experiments.bench.passes.quote experiments/bench/passes/benchmark.json README.md
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

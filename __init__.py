@@ -14,12 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .experiments.best_of import sample_and_judge
-    from .experiments.passes import Passes
-    from .experiments.plugin.engine import EngineJudge
-    from .experiments.plugin.judge import Judge
-    from .experiments.streaming import fit_stream
-    from .experiments.views import read
+    from .experiments.judges.engine import EngineJudge
+    from .experiments.judges.judge import Judge
+    from .experiments.judges.sample_and_judge import sample_and_judge
+    from .experiments.judges.streaming import fit_stream
+    from .experiments.reading.passes import Passes
+    from .experiments.reading.read import read
     from .extraction.features import Features
     from .models import Choice, InnerjudgeError, Pair, Rating, Trace
     from .models.loading import LanguageModel, load, wrap

@@ -97,11 +97,11 @@ def _results() -> dict[str, str]:
         "what does not is in the tables; they say how the judges behave on this model, and nothing about large ones. "
         "`innerjudge compare --model YOURS` makes them for another.\n\n"
     )
-    coverage = (ROOT / "experiments" / "coverage" / "coverage.md").read_text(encoding="utf-8")
-    intervals = (ROOT / "experiments" / "lab" / "intervals" / "intervals.md").read_text(encoding="utf-8")
-    folder = ROOT / "experiments" / "benchmarks"
+    coverage = (ROOT / "experiments" / "bench" / "coverage" / "coverage.md").read_text(encoding="utf-8")
+    intervals = (ROOT / "experiments" / "bench" / "intervals" / "intervals.md").read_text(encoding="utf-8")
+    folder = ROOT / "experiments" / "bench" / "passes"
     measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
-    overhead = (ROOT / "experiments" / "study" / "overhead" / "overhead.md").read_text(encoding="utf-8")
+    overhead = (ROOT / "experiments" / "bench" / "study" / "overhead.md").read_text(encoding="utf-8")
     none = "# Benchmark\n\nNo benchmark is kept in this copy.\n"
     return {
         "results/demo.md": demo + table + "\n",

@@ -63,7 +63,7 @@ class Said:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Run `innerjudge ARGS` in this process, entry point and all."""
-    from innerjudge.experiments.cli import main
+    from innerjudge.experiments.cli.main import main
 
     def run(*args: object) -> Said:
         capsys.readouterr()

@@ -44,12 +44,12 @@ def test_a_toy_judge_takes_three_files(tmp_path):
         shutil.copy(ROOT / name, package / name)
 
     touched = _apply(package)
-    assert touched == {"probes/state_norm.py", "probes/storage.py", "experiments/panel.py"}
+    assert touched == {"probes/state_norm.py", "probes/storage.py", "experiments/judges/panel.py"}
 
     arguments = ["compare", "--model", "reference", "--data", "builtin:solve", "--out", str(tmp_path / "out")]
     arguments += ["--limit", "6", "--reasoning-tokens", "0"]
     code = (
-        "import sys, innerjudge; from innerjudge.experiments.cli import main; "
+        "import sys, innerjudge; from innerjudge.experiments.cli.main import main; "
         f"assert innerjudge.__file__.startswith({str(tmp_path)!r}), innerjudge.__file__; "
         f"sys.argv = ['innerjudge', *{arguments!r}]; main()"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import innerjudge
 import pytest
-from innerjudge.experiments.readme import BEGIN, END, demo_section, update
+from innerjudge.experiments.bench.readme import BEGIN, END, demo_section, update
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def test_python_blocks_run_in_order(
 
 
 def test_every_command_and_file_that_it_names_exists() -> None:
-    from innerjudge.experiments.cli import app
+    from innerjudge.experiments.cli.main import app
 
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
     commands |= {group.name for group in app.registered_groups}

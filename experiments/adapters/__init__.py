@@ -4,7 +4,7 @@
 tool                      what to use                                       extra
 ========================= ================================================= ===========================
 lm-evaluation-harness     :mod:`.lm_eval`: filters of a task's YAML         ``lm-eval``
-TRL                       :func:`.trl.as_reward`, ``judge.as_reward()``     ``trl``
+TRL                       ``judge.as_reward()``, which needs nothing of TRL ``trl``
 Inspect                   :mod:`.inspect_ai`: a scorer; records for logs    ``inspect``
 sentence-transformers     the judge itself, as its CrossEncoder             ``sentence-transformers``
 LangChain                 :class:`.langchain.JudgeCrossEncoder`             ``langchain``

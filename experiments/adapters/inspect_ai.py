@@ -6,22 +6,21 @@ Logs that are there already are scored without generating again: the loader ``in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ...models.chat import THINK
-from ..extra import require
+from ...models.extra import require
 
 require("inspect_ai", "inspect")
 
 import anyio  # noqa: E402
-from inspect_ai.model import ChatMessage, ModelOutput  # noqa: E402
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr  # noqa: E402
 from inspect_ai.solver import TaskState  # noqa: E402
 
+from ..data.loaders.inspect_log import completion_of, prompt_of  # noqa: E402
+
 if TYPE_CHECKING:
-    from ..plugin.judge import Judge
+    from ..judges.judge import Judge
 
 
 @scorer(metrics=[mean(), stderr()], name="innerjudge")
@@ -58,47 +57,8 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
     return score
 
 
-def prompt_of(given: str | Sequence[ChatMessage]) -> str:
-    r"""Text of a sample's input; messages are joined by blank lines.
-
-    Example:
-        >>> from inspect_ai.model import ChatMessageSystem, ChatMessageUser
-        >>> prompt_of([ChatMessageSystem(content="Be brief."), ChatMessageUser(content="2+2?")])
-        'Be brief.\n\n2+2?'
-    """
-    return given if isinstance(given, str) else "\n\n".join(message.text for message in given)
-
-
-def completion_of(output: ModelOutput) -> str | None:
-    """The whole completion, with its reasoning between the markers: Inspect keeps the two apart.
-
-    Returns:
-        ``None`` where there is none, or its reasoning cannot be read (redacted).
-
-    Example:
-        >>> from inspect_ai.model import ContentReasoning, ContentText
-        >>> said = [ContentReasoning(reasoning="7+5=12"), ContentText(text="12")]
-        >>> completion_of(ModelOutput.from_content("mockllm/model", said))
-        '<think>7+5=12</think>12'
-    """
-    if not output.choices:
-        return None
-    content = output.choices[0].message.content
-    if isinstance(content, str):
-        return content
-    texts = []
-    for part in content:
-        if part.type == "reasoning":
-            if part.redacted:
-                return None
-            texts.append(f"{THINK[0]}{part.reasoning}{THINK[1]}")
-        elif part.type == "text":
-            texts.append(part.text)
-    return "".join(texts)
-
-
 @lru_cache(maxsize=4)
 def _loaded(judge: str, device: str) -> Judge:
-    from ..plugin.judge import Judge
+    from ..judges.judge import Judge
 
     return Judge.load(judge, device=device)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ...models.errors import InnerjudgeError
-from ..jsonl import write_jsonl
-from ..outputs import writing
-from ..scoring import read_rows
+from ..data.jsonl import write_jsonl
+from ..data.outputs import writing
+from ..data.verdict_rows import read_rows
 
 #: Field of a verdict row that names the sample, first found first.
 _IDS = ("question_id", "item_id", "pair_id")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..extra import require
+from ...models.extra import require
 
 require("langchain_core", "langchain")
 
 from langchain_core.cross_encoders import BaseCrossEncoder  # noqa: E402
 
 if TYPE_CHECKING:
-    from ..plugin.judge import Judge
+    from ..judges.judge import Judge
 
 
 class JudgeCrossEncoder(BaseCrossEncoder):

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...models.chat import THINK
-from ..answers import normalise
-from ..extra import require
-from ..jsonl import write_jsonl
+from ...models.extra import require
+from ..data.answers import normalise
+from ..data.jsonl import write_jsonl
 from ..selection.pick import pick
 from ..selection.rules import Rule
 
@@ -41,7 +41,7 @@ from lm_eval.utils import apply_template  # noqa: E402
 
 if TYPE_CHECKING:
     from ...probes import Verdict
-    from ..plugin.judge import Judge
+    from ..judges.judge import Judge
 
 _log = logging.getLogger(__name__)
 _NO_ANSWER = "\0"
@@ -143,7 +143,7 @@ class BestOfMajority(JudgeFilter):
 
 @lru_cache(maxsize=4)
 def _loaded(judge: str, device: str) -> Judge:
-    from ..plugin.judge import Judge
+    from ..judges.judge import Judge
 
     return Judge.load(judge, device=device)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..extra import require
+from ...models.extra import require
 
 require("rerankers", "rerankers")
 
@@ -14,7 +14,7 @@ from rerankers.results import RankedResults, Result  # noqa: E402
 from rerankers.utils import prep_docs  # noqa: E402
 
 if TYPE_CHECKING:
-    from ..plugin.judge import Judge
+    from ..judges.judge import Judge
 
 
 class JudgeRanker(BaseRanker):  # type: ignore[misc]

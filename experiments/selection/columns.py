@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...models.errors import InnerjudgeError
-from ..answers import normalise
-from ..jsonl import read_records
-from ..records import Record, describe
+from ..data.answers import normalise
+from ..data.jsonl import read_records
+from ..data.records import Record, describe
 from .maths import equal_answers
 
 Spelling = Literal["plain", "maths", "exact"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError
-from ..jsonl import write_jsonl
-from ..outputs import check_new, writing
-from ..spelling import number
+from ..data.jsonl import write_jsonl
+from ..data.outputs import check_new, writing
+from ..drawing.spelling import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
 from .curve_rows import Discrimination, Point, curve_rows, discrimination

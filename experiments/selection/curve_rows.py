@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..bootstrap import Interval, cluster_bootstrap
-from ..metrics import within_question_auroc, wqd
-from ..splits import rows_by_group
-from ..statistic import SIGNED, Floats
+from ..data.splits import rows_by_group
+from ..stats.bootstrap import Interval, cluster_bootstrap
+from ..stats.metrics.auroc import within_question_auroc, wqd
+from ..stats.statistic import SIGNED, Floats
 from .columns import Columns
 from .representatives import Vectors, representatives
 from .reranking import accuracy_against_n, interval, orders

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ..answers import normalise
-from ..extra import require
+from ...models.extra import require
+from ..data.answers import normalise
 
 #: Longer answers are no final answers; they keep their own spelling.
 _MOST = 400
@@ -25,7 +25,7 @@ def equal_answers(answers: Sequence[str | None]) -> list[str | None]:
     r"""One spelling for answers that are mathematically equal.
 
     ``1/2``, ``0.5`` and ``\frac{1}{2}`` are one answer. Letters and words are compared as
-    :func:`~innerjudge.experiments.answers.normalise` spells them. Every group has the
+    :func:`~innerjudge.experiments.data.answers.normalise` spells them. Every group has the
     spelling of its first member; an answer that cannot be parsed keeps its own.
 
     Args:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
-from ..evidence import Evidence, degrees_of_freedom
-from ..splits import rows_by_group
-from ..statistic import SHARE, Floats, Labels, Limits, Statistic, ratio, require_same_length
+from ..data.splits import rows_by_group
+from ..stats.evidence import Evidence, degrees_of_freedom
+from ..stats.statistic import SHARE, Floats, Labels, Limits, Statistic, ratio, require_same_length
 from .rules import READ_SCORES, Rule
 from .subsets import credits
 from .votes import Answers, Scores, as_scores
@@ -153,8 +153,8 @@ def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.in
 def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
     """95 % interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
 
-    As in :func:`~innerjudge.experiments.bootstrap.cluster_bootstrap`, with the standard error of a mean, which needs no
-    resamples. One question says nothing of others: its interval is all that can be.
+    As in :func:`~innerjudge.experiments.stats.bootstrap.cluster_bootstrap`, with the standard error of a mean, which
+    needs no resamples. One question says nothing of others: its interval is all that can be.
 
     Args:
         each: Figure of each question at every point.

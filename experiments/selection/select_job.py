@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..jsonl import write_jsonl
-from ..outputs import require_room, writing
-from ..splits import rows_by_group
+from ..data.jsonl import write_jsonl
+from ..data.outputs import require_room, writing
+from ..data.splits import rows_by_group
 from .columns import Columns
 from .pick import Pick, pick
 from .representatives import Vectors, representatives

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import comb
 
-from ..statistic import Floats
+from ..stats.statistic import Floats
 from .rules import Rule
 from .votes import Answers, Scores, as_scores, softmax_weights
 

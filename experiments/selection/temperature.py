@@ -7,8 +7,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..splits import rows_by_group
-from ..statistic import Floats, Labels, require_same_length
+from ..data.splits import rows_by_group
+from ..stats.statistic import Floats, Labels, require_same_length
 from .reranking import selection_accuracy
 from .rules import Rule
 from .votes import Answers, Scores, as_scores

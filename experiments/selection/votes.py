@@ -8,7 +8,7 @@ conventions:
 * **Ties** go to the candidate, or to the answer whose first candidate comes, first.
 
 Answers are compared as they are: bring them to one spelling first, with
-:func:`~innerjudge.experiments.answers.normalise`
+:func:`~innerjudge.experiments.data.answers.normalise`
 or, where they are mathematics, :func:`~.maths.equal_answers`.
 """
 

@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from ...models.loading import LanguageModel
-from ..asking.ask import Asked, By, Manner, ask
-from ..asking.candidate import Candidate, candidates_of
-from ..datasets import take_groups
-from ..lab.table import Row
-from ..labels import label_to_fit
+from ..data.datasets import take_groups
+from ..data.labels import label_to_fit
+from ..data.verdict_table import Row
+from .asking.ask import Asked, By, Manner, ask
+from .asking.candidate import Candidate, candidates_of
 from .judged import Judged
 from .kept import Kept
 from .spec import Audits

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure as Drawing
 
-from ..bootstrap import Interval
-from ..lab.multiple import Difference
+from ..stats.bootstrap import Interval
+from ..stats.multiple import Difference
 
 #: Which way is good. ``"none"`` is for figures that describe: a bias is best at 0.
 Good = Literal["higher", "lower", "zero", "none"]

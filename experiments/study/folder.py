@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from ...models.errors import InnerjudgeError
-from ..lab.table import Row
-from ..lab.table_files import write_table
+from ..data.verdict_table import Row
+from ..data.verdict_table_files import write_table
 from .figures import StudyReport
 from .report import html, images_of
 from .spec import Study

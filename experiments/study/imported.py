@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...models.errors import InnerjudgeError
-from ..lab.table import ItemKey, Row
+from ..data.verdict_table import ItemKey, Row
 
 
 def with_score(row: Row) -> Row:

@@ -14,18 +14,17 @@ from ...extraction.features import Features
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
 from ...models.loading import LanguageModel
-from ..cli_options import Between, positions
-from ..datasets import Dataset
-from ..judging import Judging, Settings
-from ..kinds import item_to_row, kind_of_record, record_to_item
-from ..lab.table import Row, Table
-from ..lab.table_files import item_columns, read_table
-from ..labels import label_to_fit, require_classes
-from ..panel import Seat, panel, without_reasoning
-from ..passes import Passes
-from ..records import Record
-from ..results import Curve
-from ..sampling import sample_traces
+from ..compare.judging import Judging, Settings
+from ..compare.results import Curve
+from ..data.datasets import Dataset
+from ..data.kinds import item_to_row, kind_of_record, record_to_item
+from ..data.labels import label_to_fit, require_classes
+from ..data.records import Record
+from ..data.verdict_table import Row, Table
+from ..data.verdict_table_files import item_columns, read_table
+from ..judges.panel import Between, Seat, panel, positions, without_reasoning
+from ..reading.passes import Passes
+from ..reading.sampling import sample_traces
 from .imported import on_sides, unmatched, with_score
 from .kept import Kept
 from .sides import Sides, split

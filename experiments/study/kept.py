@@ -13,10 +13,10 @@ from typing import Any
 from ...extraction.features import Features
 from ...extraction.store import FeatureStore
 from ...extraction.store.header import HEADER, StoreHeader
-from ..jsonl import write_jsonl
-from ..kinds import item_to_row, kind_of
-from ..lab.table import Row
-from ..lab.table_files import read_table, row_json
+from ..data.jsonl import write_jsonl
+from ..data.kinds import item_to_row, kind_of
+from ..data.verdict_table import Row
+from ..data.verdict_table_files import read_table, row_json
 from .made_with import made_with, renew
 
 #: Items a part of features: what a killed pass loses at most.

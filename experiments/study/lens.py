@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..bootstrap import Interval, cluster_bootstrap
-from ..lab.multiple import Difference, difference, holm, p_value
-from ..lab.table import Table
-from ..statistic import Statistic
+from ..data.verdict_table import Table
+from ..stats.bootstrap import Interval, cluster_bootstrap
+from ..stats.multiple import Difference, difference, holm, p_value
+from ..stats.statistic import Statistic
 from .figures import Figure, Good, of_difference, of_interval
 
 #: A metric of one judge on the rows that a mask keeps.

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import yaml
 
-from .. import spelling
-from ..plots import png
-from ..report import environment, plain
+from ..compare.report.page import environment, plain
+from ..compare.report.plots import png
+from ..drawing import spelling
 from .figures import Figure, Grid, Section, StudyReport
 
 #: What a reader must know before the figures.

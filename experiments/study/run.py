@@ -13,11 +13,11 @@ from ...extraction.provenance import provenance, versions
 from ...models.description import describe
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel, load
-from ..datasets import load_data
-from ..lab.table import Row, Table
-from ..panel import panel
-from ..passes import Passes
-from ..progress import Steps, silent
+from ..data.datasets import load_data
+from ..data.verdict_table import Row, Table
+from ..judges.panel import panel
+from ..reading.passes import Passes
+from ..reading.progress import Steps, silent
 from .auditing import Auditing
 from .audits.every import audited
 from .figures import DataReport, Section, StudyReport
@@ -31,8 +31,8 @@ from .parts.blocks import by_block
 from .parts.calibration import calibration
 from .parts.confounds import confounds
 from .parts.headline import headline
-from .parts.labels import labels
-from .parts.panels import panels
+from .parts.juries import panels
+from .parts.label_errors import labels
 from .spec import Study
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...models.errors import InnerjudgeError
-from ..splits import Index, split_by_group
+from ..data.splits import Index, split_by_group
 from .spec import Splits
 
 #: Fewest questions that a data set must have on each side.

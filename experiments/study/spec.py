@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ...models.errors import InnerjudgeError
 from ...models.wordings import WORDINGS
-from ..asking.references import CONDITIONS
+from .asking.references import CONDITIONS
 
 Share = float
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...probes import Verdict
-from ..lab.table import Row
-from ..lab.table_files import score_of
-from ..outcome import Outcome
+from ..compare.results import Outcome
+from ..data.verdict_table import Row
+from ..data.verdict_table_files import score_of
 
 
 def rows_of(base: Mapping[str, Any], outcome: Outcome, place: int, kind: str) -> list[Row]:

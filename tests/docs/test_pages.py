@@ -23,7 +23,7 @@ def test_there_are_pages_of_every_sort() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT / "docs" / "pages").with_suffix("")))
 def test_blocks_run_in_order(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from innerjudge.experiments.cli import app
+    from innerjudge.experiments.cli.main import app
 
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}

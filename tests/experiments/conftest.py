@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments.results import Comparison, Curve, HeadMap, ResultRow, Run
+from innerjudge.experiments.compare.results import Comparison, Curve, HeadMap, ResultRow, Run
 
 HOSTILE = "<script>alert('x')</script>|$\\frac{1$ `_*_` ![x](http://evil.example/p.png)"
 TRACE = {

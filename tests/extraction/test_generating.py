@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.experiments.coverage.shrink import small_config
-from innerjudge.experiments.coverage.small_model import small_model
+from innerjudge.experiments.bench.coverage.shrink import small_config
+from innerjudge.experiments.bench.coverage.small_model import small_model
 from innerjudge.extraction import Features, HiddenStates, QueryKey, ResponseLogProb, extract
 from innerjudge.extraction.writing.answers import Written
 from innerjudge.extraction.writing.decoding import carries_states, distinct, hands_on_prompts, leaves_batches

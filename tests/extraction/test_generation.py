@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from innerjudge.experiments.sampling import sample_traces
+from innerjudge.experiments.reading.sampling import sample_traces
 from innerjudge.extraction import extract
 from innerjudge.extraction.readouts import HiddenStates
 from innerjudge.extraction.writing.completion import Completion

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.experiments.coverage.shrink import small_config
-from innerjudge.experiments.coverage.small_model import random_items, readable, small_model
+from innerjudge.experiments.bench.coverage.shrink import small_config
+from innerjudge.experiments.bench.coverage.small_model import random_items, readable, small_model
 from innerjudge.extraction import HiddenStates, extract
 from innerjudge.models.inputs import positions
 

@@ -87,7 +87,7 @@ def test_card_is_up_to_date():
     training, figures, config = (
         json.loads((WEIGHTS / n).read_text()) for n in ("training.json", "measure.json", "config.json")
     )
-    trials = json.loads((WEIGHTS.parent / "trials.json").read_text())
+    trials = json.loads((WEIGHTS.parent / "training" / "trials.json").read_text())
     assert (WEIGHTS / "README.md").read_text() == card(training, figures, config, trials)
 
 

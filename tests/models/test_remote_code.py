@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from innerjudge.experiments.plugin.judge import Judge
-from innerjudge.experiments.views import read
+from innerjudge.experiments.judges.judge import Judge
+from innerjudge.experiments.reading.read import read
 from innerjudge.extraction.provenance import Provenance, provenance
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.models.checkpoint import source_of

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments import verdict_pass, views
-from innerjudge.experiments.datasets import load_data
-from innerjudge.experiments.panel import panel
-from innerjudge.experiments.passes import Passes
+from innerjudge.experiments.data.datasets import load_data
+from innerjudge.experiments.judges.panel import panel
+from innerjudge.experiments.reading import read as views
+from innerjudge.experiments.reading import verdict_pass
+from innerjudge.experiments.reading.passes import Passes
 from innerjudge.extraction.extract import extract
 from innerjudge.extraction.writing.generate import generate
 from innerjudge.models.loading import LanguageModel

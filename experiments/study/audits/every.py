@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ....models.loading import LanguageModel
-from ...asking.checklist import pass_rates
-from ...lab.table import Row
+from ...data.verdict_table import Row
+from ..asking.checklist import pass_rates
 from ..auditing import Auditing
 from ..figures import Section
 from ..lens import Lens

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...asking.pointwise import pointwise
-from ...asking.references import could_answer, own_answers, references
-from ...lab.table import Row
+from ...data.verdict_table import Row
+from ..asking.pointwise import pointwise
+from ..asking.references import could_answer, own_answers, references
 from ..auditing import Auditing
 
 

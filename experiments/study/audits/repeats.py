@@ -8,10 +8,10 @@ from typing import Any
 
 from ....models.items import Pair
 from ....models.loading import LanguageModel
-from ...asking.ask import Asked, ask
-from ...asking.pairwise import comparisons, named_as_in_the_item, pairwise
-from ...asking.pointwise import pointwise
-from ...lab.table import Row
+from ...data.verdict_table import Row
+from ..asking.ask import Asked, ask
+from ..asking.pairwise import comparisons, named_as_in_the_item, pairwise
+from ..asking.pointwise import pointwise
 from ..auditing import Auditing
 
 #: Most candidates of a question that are compared with one another.

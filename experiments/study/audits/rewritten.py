@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...asking.candidate import Candidate
-from ...asking.distractors import distracted_losers, distractor_trials, rows_of
-from ...asking.dummies import dummies
-from ...asking.pairwise import both_orders, comparisons, named_as_in_the_item, pairwise, preference
-from ...asking.pointwise import pointwise
-from ...asking.rewrites import DISTRACTORS
-from ...lab.table import Row
+from ...data.verdict_table import Row
+from ..asking.candidate import Candidate
+from ..asking.distractors import distracted_losers, distractor_trials, rows_of
+from ..asking.dummies import dummies
+from ..asking.pairwise import both_orders, comparisons, named_as_in_the_item, pairwise, preference
+from ..asking.pointwise import pointwise
+from ..asking.rewrites import DISTRACTORS
 from ..auditing import Auditing
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....models.wordings import WORDINGS
-from ...asking.ask import By
-from ...asking.candidate import Candidate
-from ...asking.checklist import checks, written_checklists
-from ...asking.pairwise import both_orders
-from ...asking.pointwise import pointwise
-from ...asking.ranking import ranked
-from ...lab.table import Row
+from ...data.verdict_table import Row
+from ..asking.ask import By
+from ..asking.candidate import Candidate
+from ..asking.checklist import checks, written_checklists
+from ..asking.pairwise import both_orders
+from ..asking.pointwise import pointwise
+from ..asking.ranking import ranked
 from ..auditing import Auditing
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ....probes.head_selection import head_credits
-from ...cli_options import Between, positions
-from ...lab.selection_noise import SelectionNoise, auroc_by_question, selection_noise
-from ...lab.table import Row, Table
-from ...spelling import number
+from ...data.verdict_table import Row, Table
+from ...drawing.spelling import number
+from ...judges.panel import Between, positions
+from ...stats.selection_noise import SelectionNoise, auroc_by_question, selection_noise
 from ..draw import matrix
 from ..figures import Cell, Figure, Plot, Section, grid
 from ..judged import Judged

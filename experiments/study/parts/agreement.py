@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ...lab.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
-from ...lab.icc import icc3k
-from ...lab.krippendorff_alpha import krippendorff_alpha
-from ...lab.raters import MOST_RATERS, addition, replacement
-from ...lab.systems import system_ranking
-from ...spelling import number
+from ...drawing.spelling import number
+from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
+from ...stats.agreement.icc import icc3k
+from ...stats.agreement.krippendorff_alpha import krippendorff_alpha
+from ...stats.agreement.raters import MOST_RATERS, addition, replacement
+from ...stats.agreement.systems import system_ranking
 from ..figures import Cell, Grid, Section, grid
 from ..lens import Lens, as_floats
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...asking.checklist import requirement_share
-from ...lab.rankings import levenshtein_distance
-from ...lab.table import Row, Table
-from ...statistic import SHARE, finite, ratio
+from ...data.verdict_table import Row, Table
+from ...stats.agreement.rankings import levenshtein_distance
+from ...stats.statistic import SHARE, finite, ratio
+from ..asking.checklist import requirement_share
 from ..draw import bars, forest
 from ..figures import Cell, Figure, Grid, Section, grid
 from ..lens import Lens

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ...lab.length import length_bias
-from ...lab.position import first_wins, position_bias
-from ...lab.recalibration import Platt
-from ...lab.scale_use import grades_used, over_scoring, self_preference, tied_share
+from ...stats.biases.length import length_bias
+from ...stats.biases.position import first_wins, position_bias
+from ...stats.biases.scale_use import grades_used, over_scoring, self_preference, tied_share
+from ...stats.metrics.recalibration import Platt
 from ..draw import forest
 from ..figures import Cell, Figure, Grid, Plot, Section, grid
 from ..lens import Lens, as_floats, standing

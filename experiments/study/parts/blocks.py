@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...compare.results import Curve
 from ...drawing.lines import Line
-from ...results import Curve
 from ..draw import curves
 from ..figures import Cell, Figure, Section, grid
 from ..judged import Judged

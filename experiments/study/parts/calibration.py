@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ...lab.abstention import accuracy_coverage, area_under_coverage, kept_accuracy, kept_share, threshold_for
-from ...lab.calibration import brier, expected_calibration_error, reliability_diagram, score_bias, score_error
-from ...lab.recalibration import METHODS, Isotonic, Method
-from ...lab.table import Table
+from ...data.verdict_table import Table
+from ...stats.metrics.abstention import accuracy_coverage, area_under_coverage, kept_accuracy, kept_share, threshold_for
+from ...stats.metrics.calibration import brier, expected_calibration_error, reliability_diagram, score_bias, score_error
+from ...stats.metrics.recalibration import METHODS, Isotonic, Method
 from ..draw import curves, diagonals
 from ..figures import Cell, Grid, Plot, Section, grid
 from ..lens import Lens, as_floats

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...lab.confounds import centred_auroc, length_matched_pairs, residual
-from ...lab.length import length_beyond_labels, length_correlation
-from ...metrics import auroc, within_question_auroc
+from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
+from ...stats.biases.length import length_beyond_labels, length_correlation
+from ...stats.metrics.auroc import auroc, within_question_auroc
 from ..draw import bars
 from ..figures import Cell, Figure, Section, grid
 from ..lens import Lens, as_floats, standing

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...asking.distractors import Trial, flip_rate, preferred_rate, tie_rate
-from ...lab.table import Row, Table
-from ...statistic import SHARE, finite, ratio
+from ...data.verdict_table import Row, Table
+from ...stats.statistic import SHARE, finite, ratio
+from ..asking.distractors import Trial, flip_rate, preferred_rate, tie_rate
 from ..draw import bars
 from ..figures import Cell, Figure, Grid, Plot, Section, grid
 from ..lens import Lens

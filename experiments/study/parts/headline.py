@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...accuracy import accuracy, balanced_accuracy, pair_accuracy, permutation_accuracy
-from ...bootstrap import Interval
-from ...correlation import kendall, pearson, spearman
-from ...lab.multiple import Difference, holm
-from ...lab.permutation import better_than_chance
-from ...lab.position import accuracy_random
-from ...lab.precision_recall import auprc, within_question_auprc
-from ...metrics import auroc, within_question_auroc, wqd
-from ...statistic import SIGNED, Statistic, combine
+from ...stats.biases.position import accuracy_random
+from ...stats.bootstrap import Interval
+from ...stats.metrics.accuracy import accuracy, balanced_accuracy, pair_accuracy, permutation_accuracy
+from ...stats.metrics.auroc import auroc, within_question_auroc, wqd
+from ...stats.metrics.correlation import kendall, pearson, spearman
+from ...stats.metrics.precision_recall import auprc, within_question_auprc
+from ...stats.multiple import Difference, holm
+from ...stats.permutation import better_than_chance
+from ...stats.statistic import SIGNED, Statistic, combine
 from ..draw import forest
 from ..figures import Cell, Figure, Section, grid
 from ..lens import Lens, Metric, as_floats
@@ -115,7 +115,7 @@ def spelt(figure: Figure, *, sign: bool = False) -> str:
         >>> spelt(Figure(data="d", part="p", judge="j", metric="m", value=0.512, low=0.4, high=0.61))
         '0.51 [0.40, 0.61]'
     """
-    from ...spelling import number
+    from ...drawing.spelling import number
 
     ends = "" if figure.low is None else f" [{number(figure.low)}, {number(figure.high)}]"
     return number(figure.value, sign=sign) + ends

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...asking.perturbation import score_shift, verdict_change
-from ...lab.consistency import (
+from ...data.verdict_table import Row, Table
+from ...stats.biases.consistency import (
     consensus_share,
     flip_probability,
     flip_rate,
@@ -15,10 +15,10 @@ from ...lab.consistency import (
     score_spread,
     self_consistency,
 )
-from ...lab.length import length_bias, length_bias_denoised
-from ...lab.position import first_wins, position_bias, position_bias_denoised
-from ...lab.sage import sage_statistics
-from ...lab.table import Row, Table
+from ...stats.biases.length import length_bias, length_bias_denoised
+from ...stats.biases.position import first_wins, position_bias, position_bias_denoised
+from ...stats.biases.sage import sage_statistics
+from ..asking.perturbation import score_shift, verdict_change
 from ..figures import Cell, Grid, Section, grid
 from ..lens import Lens, standing
 from .headline import spelt

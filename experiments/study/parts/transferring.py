@@ -6,12 +6,12 @@ import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
-from ...fitting import fit_seat, no_verdicts
-from ...judging import both_responses, by_difference
-from ...lab.table import Row
-from ...lab.table_files import score_of
-from ...panel import Seat
-from ...variants import Responses
+from ...compare.judging import both_responses, by_difference
+from ...data.variants import Responses
+from ...data.verdict_table import Row
+from ...data.verdict_table_files import score_of
+from ...judges.fitting import fit_seat, no_verdicts
+from ...judges.panel import Seat
 from ..judged import Judged
 
 

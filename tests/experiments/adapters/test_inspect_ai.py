@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from innerjudge import InnerjudgeError, Judge
-from innerjudge.experiments.adapters.inspect_ai import completion_of, innerjudge
+from innerjudge.experiments.adapters.inspect_ai import innerjudge
 from innerjudge.experiments.adapters.inspect_records import inspect_records
-from innerjudge.experiments.loaders.inspect_log import inspect_log
+from innerjudge.experiments.data.loaders.inspect_log import completion_of, inspect_log
 from inspect_ai import Task, eval, score
 from inspect_ai.dataset import Sample
 from inspect_ai.log import EvalLog, read_eval_log

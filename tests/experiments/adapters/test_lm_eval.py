@@ -12,7 +12,7 @@ import pytest
 import yaml
 from innerjudge import Judge
 from innerjudge.experiments.adapters.lm_eval import BestOfMajority, BestOfN, WeightedVote
-from innerjudge.experiments.answers import normalise
+from innerjudge.experiments.data.answers import normalise
 from innerjudge.experiments.selection.best_of_majority import best_of_majority
 from innerjudge.experiments.selection.votes import best_of_n, majority, weighted_vote
 from innerjudge.models import reference as built_in

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from innerjudge import Judge
-from innerjudge.experiments.adapters.messages import reply_of, text_of
-from innerjudge.experiments.adapters.trl import as_reward
+from innerjudge.experiments.judges.reward import as_reward, reply_of, text_of
 from innerjudge.models import reference as built_in
 
 from .conftest import PROMPT, RIGHT, WRONG

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 import torch
-from innerjudge.experiments.passes import HIDDEN_NEEDS, Passes
-from innerjudge.experiments.runs.extract import extract_job
+from innerjudge.experiments.reading.passes import HIDDEN_NEEDS, Passes
+from innerjudge.experiments.runs.extracting.extract_job import extract_job
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import load

@@ -62,7 +62,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def run(*args: object, launcher: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *launcher, "-m", "innerjudge.experiments.cli", *map(str, args)]
+    command = [sys.executable, *launcher, "-m", "innerjudge.experiments.cli.main", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
@@ -113,7 +113,16 @@ def test_ray_writes_to_s3_what_one_process_writes_though_a_worker_is_killed(
 ) -> None:
     args = ["extract", "--data", str(data), "--shard-items", "8", "--out"]
     assert cli(*args, tmp_path / "one").code == 0
-    command = [sys.executable, "-m", "innerjudge.experiments.cli", *args, f"{bucket}/run", "--ray", "--workers", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "innerjudge.experiments.cli.main",
+        *args,
+        f"{bucket}/run",
+        "--ray",
+        "--workers",
+        "2",
+    ]
     killed: list[int] = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
@@ -150,7 +159,7 @@ def test_ray_on_items_that_no_file_holds(cli, tmp_path: Path, data: str) -> None
 def test_two_workers_share_a_gpu(tmp_path: Path) -> None:
     """Ray counts what it is told that a machine has: this one need not have a GPU."""
     import ray
-    from innerjudge.experiments.runs.workers import Cluster, pipeline
+    from innerjudge.experiments.runs.extracting.workers import Cluster, pipeline
 
     class Telling:
         def __init__(self, word: str) -> None:

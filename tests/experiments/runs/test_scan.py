@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments import jobs, jsonl
-from innerjudge.experiments.content import hash_items
-from innerjudge.experiments.datasets import Dataset, load_data, open_data
-from innerjudge.experiments.jobs import claim, pointwise
-from innerjudge.experiments.runs import scan as scanning
-from innerjudge.experiments.runs.item_lines import ItemLines
-from innerjudge.experiments.runs.scan import scan
-from innerjudge.experiments.variants import permuted
+from innerjudge.experiments.data import jsonl
+from innerjudge.experiments.data import scan as scanning
+from innerjudge.experiments.data.datasets import Dataset, load_data, open_data
+from innerjudge.experiments.data.hashes import hash_items
+from innerjudge.experiments.data.item_lines import ItemLines
+from innerjudge.experiments.data.scan import scan
+from innerjudge.experiments.data.variants import permuted
+from innerjudge.experiments.runs import job as jobs
+from innerjudge.experiments.runs.job import claim, pointwise
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.place import place
 from innerjudge.models.errors import InnerjudgeError

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from innerjudge.experiments.lab.table import Row, Table
+from innerjudge.experiments.data.verdict_table import Row, Table
 from innerjudge.experiments.study.lens import Lens
 
 SKILL = {"good": 5.0, "fair": 0.8, "text": 0.8, "noise": 0.0, "length": 0.0}

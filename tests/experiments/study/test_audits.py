@@ -7,16 +7,16 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from innerjudge.experiments.asking.candidate import Candidate
-from innerjudge.experiments.lab.table import Row
+from innerjudge.experiments.data.verdict_table import Row
+from innerjudge.experiments.reading.read import Passes
 from innerjudge.experiments.study import auditing
+from innerjudge.experiments.study.asking.candidate import Candidate
 from innerjudge.experiments.study.audits.rewritten import flips
 from innerjudge.experiments.study.lens import Lens
 from innerjudge.experiments.study.parts.asked import asked
 from innerjudge.experiments.study.parts.distracted import distracted
 from innerjudge.experiments.study.parts.steadiness import steadiness
 from innerjudge.experiments.study.spec import parse
-from innerjudge.experiments.views import Passes
 
 
 def test_ways_of_asking_are_compared_on_the_same_items(made_up: Callable[..., Lens]) -> None:

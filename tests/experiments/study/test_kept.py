@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from innerjudge.experiments.lab.table import Row
+from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.experiments.study.kept import Kept
 from innerjudge.extraction import Features, Provenance
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerjudge.experiments.datasets import load_data
-from innerjudge.experiments.jsonl import write_jsonl
-from innerjudge.experiments.kinds import item_to_row
+from innerjudge.experiments.data.datasets import load_data
+from innerjudge.experiments.data.jsonl import write_jsonl
+from innerjudge.experiments.data.kinds import item_to_row
 
 
 def run(cli: Any, tmp_path: Path, text: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from innerjudge.experiments.lab.table import Row
+from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.experiments.study import kept as kept_module
 from innerjudge.experiments.study.kept import Kept
 from innerjudge.experiments.study.made_with import MADE_WITH, made_with, renew

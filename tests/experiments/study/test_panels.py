@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from innerjudge.experiments.lab.table import Row, Table
+from innerjudge.experiments.data.verdict_table import Row, Table
 from innerjudge.experiments.study.lens import Lens
-from innerjudge.experiments.study.parts.panels import panels
+from innerjudge.experiments.study.parts.juries import panels
 
 SILENT = "mean jury, silent on own family"
 

@@ -17,8 +17,8 @@ from innerjudge.experiments.study.parts.bias import bias
 from innerjudge.experiments.study.parts.calibration import calibration
 from innerjudge.experiments.study.parts.confounds import confounds
 from innerjudge.experiments.study.parts.headline import headline
-from innerjudge.experiments.study.parts.labels import labels
-from innerjudge.experiments.study.parts.panels import panels
+from innerjudge.experiments.study.parts.juries import panels
+from innerjudge.experiments.study.parts.label_errors import labels
 
 
 def sections(seen: Lens) -> list[Section]:

@@ -39,8 +39,8 @@ def test_a_study_runs_and_goes_on(cli, tmp_path: Path, monkeypatch: pytest.Monke
         raise AssertionError("a kept step was made again")
 
     monkeypatch.setattr(judged_module.Judging, "ratings", refuse)
-    monkeypatch.setattr("innerjudge.experiments.asking.ask.extract", refuse)
-    monkeypatch.setattr("innerjudge.experiments.asking.ask.generate", refuse)
+    monkeypatch.setattr("innerjudge.experiments.study.asking.ask.extract", refuse)
+    monkeypatch.setattr("innerjudge.experiments.study.asking.ask.generate", refuse)
     (out / "results.json").unlink()
     assert cli("study", path).code == 0
     again = json.loads((out / "results.json").read_text("utf-8"))

@@ -177,8 +177,8 @@ def test_a_large_header_is_refused(whole: Path, tmp_path: Path) -> None:
 @QUIET
 @given(st.binary(max_size=60) | json_values.map(lambda v: json.dumps(v, default=str).encode()))
 def test_any_line_of_items(tmp_path_factory: pytest.TempPathFactory, line: bytes) -> None:
-    from innerjudge.experiments.jsonl import read_items
-    from innerjudge.experiments.runs.item_lines import ItemLines
+    from innerjudge.experiments.data.item_lines import ItemLines
+    from innerjudge.experiments.data.jsonl import read_items
 
     path = tmp_path_factory.mktemp("f") / "items.jsonl"
     path.write_bytes(b'{"item_id": "r", "prompt": "?", "response": "!"}\n' + line + b"\n")

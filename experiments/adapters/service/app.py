@@ -1,0 +1,79 @@
+"""The service as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from ....models.errors import InnerjudgeError
+from ....models.extra import require
+
+require("fastapi", "serve")
+
+from fastapi import Depends, FastAPI  # noqa: E402
+from fastapi.security import HTTPBearer  # noqa: E402
+from fastapi_offline import FastAPIOffline  # noqa: E402
+
+from .batcher import Batcher  # noqa: E402
+from .guard import Guard  # noqa: E402
+from .limits import Limits  # noqa: E402
+from .meters import Meters  # noqa: E402
+from .refused import register_refusals  # noqa: E402
+from .routes import judging_routes, service_routes  # noqa: E402
+
+if TYPE_CHECKING:
+    from ...judges.judge import Judge
+
+_ABOUT = """
+Judges that read a language model's inside, in the shapes of Jina, Cohere and vLLM. Higher is better, on each judge's
+own scale. What cannot be scored has the score `null` and the reason as `unscored`. Fields that these services know and
+a judge does not (truncation, say) are passed over: a text is never cut.
+"""
+
+
+def create_app(judges: Mapping[str, Judge], *, limits: Limits | None = None, key: str | None = None) -> FastAPI:
+    """The application that serves judges by name.
+
+    Args:
+        judges: Name -> judge of single responses.
+        limits: What is accepted.
+        key: Bearer key that clients must send; ``None`` asks for none.
+
+    Raises:
+        InnerjudgeError: If there is no judge, or one of choices, which scores no single responses; if the key is empty.
+    """
+    limits = Limits() if limits is None else limits
+    if not judges:
+        raise InnerjudgeError("given no judge to serve, expected at least one")
+    odd = [name for name, judge in judges.items() if judge.kind == "choice"]
+    if odd:
+        raise InnerjudgeError(
+            f"given {odd[0]!r}, a judge of choices, expected judges of single responses: rank options in Python"
+        )
+    if key is not None and not (key and key.isascii() and key.isprintable()):
+        raise InnerjudgeError("given a key that is empty or not plain ASCII, expected one that a header can hold")
+    meters = Meters()
+    runner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="innerjudge")
+    batchers = {name: Batcher(name, judge, limits, meters, runner) for name, judge in judges.items()}
+
+    @asynccontextmanager
+    async def working(_app: FastAPI) -> AsyncIterator[None]:
+        for batcher in batchers.values():
+            batcher.start()
+        yield
+        for batcher in batchers.values():
+            await batcher.stop()
+
+    app: FastAPI = FastAPIOffline(
+        title="innerjudge", version=metadata.version("innerjudge"), description=_ABOUT, lifespan=working
+    )
+    asking_key = [Depends(HTTPBearer(auto_error=False))] if key is not None else []  # for the page; Guard checks it
+    app.include_router(judging_routes(batchers, limits), dependencies=asking_key)
+    app.include_router(service_routes(batchers, meters))
+    register_refusals(app)
+    paths = frozenset(app.openapi()["paths"])
+    app.add_middleware(Guard, limits=limits, meters=meters, key=key, paths=paths)
+    return app

@@ -1,0 +1,171 @@
+"""Dynamic batching: pairs of requests that are there at the same time share a forward pass."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from .refused import Refused
+
+if TYPE_CHECKING:
+    from ....probes import Verdict
+    from ...judges.judge import Judge
+    from .limits import Limits
+    from .meters import Meters
+
+#: A prompt and a response to it.
+AskedPair = tuple[str, str]
+
+
+class Judged(NamedTuple):
+    """What is said of one pair, and how many tokens were read for it (none where it is unscored)."""
+
+    verdict: Verdict
+    tokens: int
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """The pairs of one request, and what is known of them so far."""
+
+    pairs: Sequence[AskedPair]
+    done: asyncio.Future[list[Judged]]
+    found: dict[int, Judged] = field(default_factory=dict)
+
+    def put(self, place: int, judged: Judged) -> None:
+        self.found[place] = judged
+        if len(self.found) == len(self.pairs) and not self.done.done():
+            self.done.set_result([self.found[k] for k in range(len(self.pairs))])
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+_Waiting = tuple[_Job, int]
+
+
+class Batcher:
+    """One judge, asked from an event loop.
+
+    Pairs wait in the order in which they came; while a pass runs, those of the next gather. A pass that fails for
+    several requests is run again for each of them alone, so that one request cannot spoil the answer of another.
+
+    Args:
+        name: Name of the judge in the meters.
+        judge: The judge.
+        limits: Sizes and times.
+        meters: Where the work is counted.
+        runner: Executor of one thread that runs the model; judges of one model share it.
+    """
+
+    def __init__(self, name: str, judge: Judge, limits: Limits, meters: Meters, runner: Executor) -> None:
+        self.name, self.judge, self.limits, self.meters, self._runner = name, judge, limits, meters, runner
+        self._waiting: deque[_Waiting] = deque()
+        self._some = asyncio.Event()
+        self._closing = False
+        self._seconds_a_pair = 0.01
+        self._worker: asyncio.Task[None] | None = None
+        meters.waiting.labels(name).set_function(lambda: len(self._waiting))
+
+    def start(self) -> None:
+        """Begin to work, in the running event loop."""
+        self._worker = asyncio.get_running_loop().create_task(self._work())
+
+    async def stop(self) -> None:
+        """Finish what was accepted, refuse what comes."""
+        self._closing = True
+        self._some.set()
+        if self._worker is not None:
+            await self._worker
+
+    @property
+    def works(self) -> bool:
+        """Whether pairs are being judged."""
+        return self._worker is not None and not self._worker.done()
+
+    async def judged(self, pairs: Sequence[AskedPair]) -> list[Judged]:
+        """One verdict a pair, in order.
+
+        Raises:
+            Refused: 503 once it is stopped, 429 where the queue has no room, 504 where the time is over.
+            Exception: What the judge raised, if it failed for these pairs.
+        """
+        if not self.works or self._closing:
+            raise Refused(503, "the service is stopping: try another one", 1)
+        if len(self._waiting) + len(pairs) > self.limits.queue:
+            raise Refused(
+                429,
+                f"given {len(pairs)} pairs with {len(self._waiting)} of {self.limits.queue} places taken, expected "
+                "room for all of them: try again later",
+                max(1, math.ceil(len(self._waiting) * self._seconds_a_pair)),
+            )
+        if not pairs:
+            return []
+        job = _Job(pairs, asyncio.get_running_loop().create_future())
+        self._waiting.extend((job, place) for place in range(len(pairs)))
+        self._some.set()
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                return await job.done  # cancelled when the time is over, and its pairs are then passed over
+        except TimeoutError:
+            raise Refused(
+                504, f"not answered within {self.limits.seconds:g} s: send fewer or shorter documents"
+            ) from None
+
+    async def _work(self) -> None:
+        while True:
+            await self._some.wait()
+            if not self._closing and len(self._waiting) < self.limits.batch_size and self.limits.batch_wait:
+                await asyncio.sleep(self.limits.batch_wait)
+            batch = self._next()
+            if batch:
+                await self._run(batch)
+            elif self._closing:
+                return
+            if not self._waiting and not self._closing:
+                self._some.clear()
+
+    def _next(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        while self._waiting and len(batch) < self.limits.batch_size:
+            job, place = self._waiting.popleft()
+            if not job.done.done():
+                batch.append((job, place))
+        return batch
+
+    async def _run(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            await self._judge(batch)
+        except Exception as error:
+            jobs = list(dict.fromkeys(job for job, _ in batch))
+            if len(jobs) == 1:
+                jobs[0].fail(error)
+                return
+            for job in jobs:
+                await self._run([one for one in batch if one[0] is job])
+
+    async def _judge(self, batch: Sequence[_Waiting]) -> None:
+        pairs = [job.pairs[place] for job, place in batch]
+        started = time.perf_counter()
+        judged = await asyncio.get_running_loop().run_in_executor(self._runner, self._ask, pairs)
+        spent = (time.perf_counter() - started) / len(pairs)
+        self._seconds_a_pair += 0.2 * (spent - self._seconds_a_pair)
+        self.meters.batch.labels(self.name).observe(len(pairs))
+        self.meters.pairs.labels(self.name).inc(len(pairs))
+        self.meters.unscored.labels(self.name).inc(sum(one.verdict.unscored is not None for one in judged))
+        for (job, place), one in zip(batch, judged, strict=True):
+            job.put(place, one)
+
+    def _ask(self, pairs: Sequence[AskedPair]) -> list[Judged]:
+        verdicts = self.judge.verdicts(pairs, batch_size=self.limits.batch_size)
+        read = [text for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None for text in pair]
+        ids = self.judge.lm.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
+        sizes = iter(map(len, ids))
+        return [Judged(one, 0 if one.unscored is not None else next(sizes) + next(sizes)) for one in verdicts]

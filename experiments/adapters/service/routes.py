@@ -1,0 +1,157 @@
+"""The paths of the service."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from ...selection.votes import ranking
+from .batcher import Batcher, Judged
+from .limits import Limits
+from .meters import Meters
+from .refused import Refused
+from .shapes import (
+    Document,
+    ErrorResponse,
+    Health,
+    RerankRequest,
+    RerankResponse,
+    RerankResult,
+    ScoreData,
+    ScoreRequest,
+    ScoreResponse,
+    Served,
+    ServedList,
+    Usage,
+)
+
+_SAID = {
+    400: "The request is wrong; the message says where.",
+    401: "No key, or a wrong one.",
+    404: "No judge of this name.",
+    408: "The request was sent too slowly.",
+    413: "The request is too large.",
+    429: "The queue is full; Retry-After says when to come again.",
+    500: "The judge failed.",
+    503: "The service is stopping.",
+    504: "Not answered in time.",
+}
+_RERANK = ("/v1/rerank", "/rerank", "/v2/rerank")
+_SCORE = ("/v1/score", "/score")
+
+
+def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter:
+    """``/v1/rerank`` and ``/v1/score`` under all their names, and ``/v1/models``."""
+    errors: dict[int | str, dict[str, Any]] = {
+        code: {"model": ErrorResponse, "description": said} for code, said in _SAID.items()
+    }
+    # "default" keeps FastAPI from promising its own shape and code for requests that are wrong.
+    errors["default"] = {"model": ErrorResponse, "description": "Anything else."}
+    router = APIRouter(responses=errors)
+
+    async def rerank(request: RerankRequest) -> RerankResponse:
+        """Candidates of one prompt, best first; what cannot be scored stands last, with null and the reason."""
+        name, batcher = _find(batchers, request.model)
+        texts = request.texts
+        _require_room(len(texts), limits)
+        said = await batcher.judged([(request.query, text) for text in texts])
+        best = ranking([_score(one) for one in said])[: request.top_n or None]
+        results = [_result(k, said[k], texts[k] if request.return_documents else None) for k in best]
+        return RerankResponse(id=_id("rerank"), model=name, usage=_usage(said), results=results)
+
+    async def score(request: ScoreRequest) -> ScoreResponse:
+        """Scores of pairs: one text with each of many, or two lists of one length."""
+        name, batcher = _find(batchers, request.model)
+        pairs = _pairs(request.text_1, request.text_2)
+        _require_room(len(pairs), limits)
+        said = await batcher.judged(pairs)
+        data = [ScoreData(index=k, object="score", score=_score(one), **_reason(one)) for k, one in enumerate(said)]
+        return ScoreResponse(
+            id=_id("score"), object="list", created=int(time.time()), model=name, data=data, usage=_usage(said)
+        )
+
+    for path in _RERANK:
+        router.post(path, response_model_exclude_unset=True, tags=["rerank"])(rerank)
+    for path in _SCORE:
+        router.post(path, response_model_exclude_unset=True, tags=["score"])(score)
+
+    @router.get("/v1/models", tags=["service"])
+    async def models() -> ServedList:
+        """Names of the judges that are served."""
+        found = [Served(id=name, object="model", owned_by="innerjudge") for name in batchers]
+        return ServedList(object="list", data=found)
+
+    return router
+
+
+def service_routes(batchers: Mapping[str, Batcher], meters: Meters) -> APIRouter:
+    """``/health`` and ``/metrics``, which need no key."""
+    router = APIRouter(tags=["service"])
+
+    @router.get("/health", responses={503: {"model": ErrorResponse, "description": "A judge does not work."}})
+    async def health() -> Health:
+        """Whether every judge answers."""
+        idle = [name for name, batcher in batchers.items() if not batcher.works]
+        if idle:
+            raise Refused(503, f"judges that do not work: {', '.join(idle)}")
+        return Health(status="ok", judges=list(batchers))
+
+    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(generate_latest(meters.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router
+
+
+def _find(batchers: Mapping[str, Batcher], name: str | None) -> tuple[str, Batcher]:
+    if name is None:
+        if len(batchers) > 1:
+            raise Refused(400, f"given no model, expected one of {', '.join(batchers)}: name it as 'model'")
+        return next(iter(batchers.items()))
+    if name not in batchers:
+        raise Refused(404, f"given the model {name!r}, expected one of {', '.join(batchers)}")
+    return name, batchers[name]
+
+
+def _require_room(n: int, limits: Limits) -> None:
+    if n > limits.documents:
+        raise Refused(400, f"given {n} pairs, expected at most {limits.documents} a request: send several requests")
+
+
+def _pairs(first: str | list[str], second: str | list[str]) -> list[tuple[str, str]]:
+    left, right = ([text] if isinstance(text, str) else text for text in (first, second))
+    if not left or not right:
+        raise Refused(400, "given an empty list, expected at least one text in text_1 and text_2")
+    if len(left) == 1:
+        left = left * len(right)
+    if len(left) != len(right):
+        raise Refused(400, f"given {len(left)} texts as text_1 and {len(right)} as text_2, expected one, or as many")
+    return list(zip(left, right, strict=True))
+
+
+def _score(one: Judged) -> float | None:
+    return None if isinstance(one.verdict.score, list) else one.verdict.score
+
+
+def _reason(one: Judged) -> dict[str, Any]:
+    return {} if one.verdict.unscored is None else {"unscored": one.verdict.unscored}
+
+
+def _result(place: int, one: Judged, text: str | None) -> RerankResult:
+    document: dict[str, Any] = {} if text is None else {"document": Document(text=text)}
+    return RerankResult(index=place, relevance_score=_score(one), **document, **_reason(one))
+
+
+def _usage(said: Sequence[Judged]) -> Usage:
+    total = sum(one.tokens for one in said)
+    return Usage(prompt_tokens=total, total_tokens=total)
+
+
+def _id(kind: str) -> str:
+    return f"{kind}-{uuid.uuid4().hex}"

@@ -1,0 +1,60 @@
+"""The service in a process of its own."""
+
+from __future__ import annotations
+
+import math
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from ....models.errors import InnerjudgeError
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens, before uvicorn has it: a port in use is told as every other wrong option is.
+
+    Who connects before the service answers waits.
+
+    Args:
+        host: Name or address.
+        port: The port; 0 takes a free one.
+
+    Raises:
+        InnerjudgeError: If the address cannot be listened on.
+
+    Example:
+        >>> with listening("127.0.0.1", 0) as where:
+        ...     where.getsockname()[0]
+        '127.0.0.1'
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind, protocol)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen()
+    except OSError as error:
+        raise InnerjudgeError(
+            f"given --host {host} --port {port}, expected an address to listen on ({error.strerror or error}): choose "
+            "another --port, or end what listens there"
+        ) from None
+    return found
+
+
+def serve_until_stopped(app: FastAPI, where: socket.socket, *, seconds: float) -> None:
+    """Serve until SIGTERM or SIGINT; what was accepted by then is answered first.
+
+    Args:
+        app: What :func:`.app.create_app` made.
+        where: What :func:`listening` returned.
+        seconds: Longest time of a request, and so of the end.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(seconds) + 1,
+    )
+    uvicorn.Server(config).run(sockets=[where])

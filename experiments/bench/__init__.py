@@ -1,0 +1,7 @@
+"""What measures the project itself. Only ``passes`` is in the wheel: ``innerjudge bench`` runs it on a user's machine.
+
+``passes`` times one forward pass with each readout beside the bare pass and other libraries; ``coverage`` holds every
+model type of transformers to its oracle; ``intervals`` simulates how often intervals hold the truth; ``large_runs``,
+``study`` and ``service`` measure memory, overhead and load; ``readme.py`` writes the demo's table into the README.
+Each writes its document beside its code. Nothing outside ``cli`` imports from here.
+"""

@@ -1,0 +1,119 @@
+"""The coverage table as JSON and Markdown: written from results, never by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from ....models.errors import InnerjudgeError
+from .checks import ASPECTS
+
+#: The last column: another library's reading of the same model.
+LENS = "TransformerLens"
+COLUMNS = (*ASPECTS, LENS)
+FOLDER = Path(__file__).parent
+#: Type -> column -> ``"pass"`` or the reason why not.
+Table = dict[str, dict[str, str]]
+
+
+def write(table: Table, folder: Path = FOLDER) -> None:
+    """Write ``coverage.json`` and ``coverage.md``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = {name: version(name) for name in ("torch", "transformers", "transformer-lens")}
+    text = json.dumps({"versions": versions, "types": table}, indent=1, ensure_ascii=False, sort_keys=True)
+    (folder / "coverage.json").write_text(f"{text}\n", encoding="utf-8")
+    (folder / "coverage.md").write_text(markdown(table, versions), encoding="utf-8")
+
+
+def read(folder: Path = FOLDER) -> tuple[Table, dict[str, str]]:
+    """The committed table and the versions that it was made with.
+
+    Raises:
+        InnerjudgeError: If there is none.
+    """
+    path = folder / "coverage.json"
+    if not path.is_file():
+        raise InnerjudgeError(
+            f"given {str(folder)!r} without coverage.json: make it with python -m innerjudge.experiments.bench.coverage"
+        )
+    held = json.loads(path.read_text(encoding="utf-8"))
+    return held["types"], held["versions"]
+
+
+def differences(committed: Table, found: Table, columns: Sequence[str] = COLUMNS) -> list[str]:
+    """What changed between two tables, a line each: types that came or went, and cells that differ.
+
+    Example:
+        >>> differences({"llama": {"lens": "pass"}, "old": {}}, {"llama": {"lens": "WRONG"}, "new": {}}, ["lens"])
+        ['llama, lens: was pass, is WRONG', 'new: not in the table', 'old: no longer registered']
+    """
+    lines = [f"{name}: not in the table" for name in found.keys() - committed.keys()]
+    lines += [f"{name}: no longer registered" for name in committed.keys() - found.keys()]
+    for name in committed.keys() & found.keys():
+        for column in columns:
+            was, now = committed[name].get(column, ""), found[name].get(column, "")
+            if was != now:
+                lines.append(f"{name}, {column}: was {was}, is {now}")
+    return sorted(lines)
+
+
+def totals(table: Table) -> dict[str, int]:
+    """Column -> how many types pass.
+
+    Example:
+        >>> totals({"llama": {"lens": "pass"}, "old": {"lens": "no"}})["lens"]
+        1
+    """
+    return {column: sum(cells.get(column) == "pass" for cells in table.values()) for column in COLUMNS}
+
+
+def markdown(table: Table, versions: Mapping[str, str]) -> str:
+    """The table with a mark a cell, and the reasons below it.
+
+    Example:
+        >>> text = markdown({"llama": dict.fromkeys(COLUMNS, "pass")}, {"torch": "2.13.0"})
+        >>> "| llama | yes | yes |" in text
+        True
+    """
+    count = totals(table)
+    reasons: dict[str, int] = {}
+    lines = []
+    for name, cells in sorted(table.items()):
+        marks = []
+        for column in COLUMNS:
+            said = cells.get(column, "not tried")
+            marks.append("yes" if said == "pass" else f"[{reasons.setdefault(said, len(reasons) + 1)}]")
+        lines.append(f"| {name} | {' | '.join(marks)} |")
+    listed = [f"{number}. {_plain(reason)}" for reason, number in reasons.items()]
+    made = ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
+    return "\n".join(
+        [
+            "# What is read of which model",
+            "",
+            f"Each of the {len(table)} model types that transformers registers for causal language modelling, as a",
+            "small random model, held to what the model itself returns. *hidden*: states of every block against",
+            "`output_hidden_states`; *lens*: logits of the last block against `logits`; *attention*: rows against",
+            "eager `output_attentions`; *qk*: query-key products before and after the rotary embedding, against the",
+            "model's own weights and its own rotation run backwards; *early stop*: a pass that ends after half the",
+            "blocks; *TransformerLens*: states, queries, keys and patterns against the cache of a `TransformerBridge`.",
+            "Padded left, right and not at all, in batches of one and many.",
+            "",
+            f"Written by `python -m innerjudge.experiments.bench.coverage` ({made}). Do not edit.",
+            "",
+            f"| type | {' | '.join(COLUMNS)} |",
+            f"| --- |{' --- |' * len(COLUMNS)}",
+            f"| **pass, of {len(table)}** | {' | '.join(f'**{count[c]}**' for c in COLUMNS)} |",
+            *lines,
+            "",
+            "Why not:",
+            "",
+            *listed,
+            "",
+        ]
+    )
+
+
+def _plain(reason: str) -> str:
+    return reason.replace("|", "\\|").replace("<", "&lt;")

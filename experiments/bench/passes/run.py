@@ -1,0 +1,221 @@
+"""The benchmark itself: sections one after another, each with its variants in turn, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from ....extraction.provenance import versions
+from ....models.errors import InnerjudgeError
+from ...reading.progress import Steps
+from .peak import peak_of
+from .section import Run, Section, Variant
+from .sections import SECTIONS
+from .shapes import random_model
+from .timing import Spread, Times, timed
+from .work import Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the benchmark is run.
+
+    Args:
+        shape: Of the model.
+        device: Where it runs.
+        dtype: Type of its weights.
+        rounds: How often each variant is timed.
+        threads: Threads of the processor.
+        quick: Few and short texts: to see that everything runs, not what it costs.
+        only: Keys of the sections; all if empty.
+        seed: Of the weights.
+    """
+
+    shape: str = "135m"
+    device: str = "cpu"
+    dtype: str = "float32"
+    rounds: int = 7
+    threads: int = 1
+    quick: bool = False
+    only: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What was found of one variant.
+
+    Args:
+        name: Of the variant.
+        keeps: What is there afterwards.
+        against: Name of the variant that the ratios are to.
+        cpu: Ratio of processor time; ``None`` if the variant was not run.
+        wall: Ratio of the clock's time.
+        seconds: Median processor seconds of one run.
+        peak: Bytes of live tensors at its peak, without the weights; ``None`` if not measured.
+        memory: Ratio of ``peak``.
+        expected: What ``cpu`` should be at most.
+        expected_memory: What ``memory`` should be at most.
+        reason: Why it was not run; empty if it was.
+    """
+
+    name: str
+    keeps: str
+    against: str
+    cpu: Spread | None = None
+    wall: Spread | None = None
+    seconds: float | None = None
+    peak: float | None = None
+    memory: float | None = None
+    expected: float | None = None
+    expected_memory: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What was found in one section."""
+
+    key: str
+    title: str
+    about: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A whole run.
+
+    Args:
+        command: What was typed.
+        options: How it was run.
+        machine: Architecture, cores and what the processor (or GPU) can do.
+        versions: Of libraries.
+        tables: One a section.
+    """
+
+    command: str
+    options: Options
+    machine: dict[str, str]
+    versions: dict[str, str]
+    tables: tuple[Table, ...]
+
+
+def run_benchmark(options: Options, steps: Steps, command: str, keep: Callable[[Benchmark], None]) -> Benchmark:
+    """Run the sections.
+
+    Args:
+        options: How.
+        steps: Where progress is shown.
+        command: What was typed.
+        keep: Told of what was found so far after every section: a run that is stopped leaves whole tables.
+
+    Raises:
+        InnerjudgeError: If a section, shape, dtype or device is unknown.
+    """
+    unknown = set(options.only) - {section.key for section in SECTIONS}
+    if unknown:
+        known = ", ".join(section.key for section in SECTIONS)
+        raise InnerjudgeError(f"given --only {', '.join(sorted(unknown))}, expected some of {known}")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(options.threads)
+    found = Benchmark(command=command, options=options, machine=_machine(options), versions=dict(versions()), tables=())
+    try:
+        for section in SECTIONS:
+            if not options.only or section.key in options.only:
+                found = replace(found, tables=(*found.tables, run_section(section, options, steps)))
+                keep(found)
+    finally:
+        torch.set_num_threads(threads)
+    return found
+
+
+def run_section(section: Section, options: Options, steps: Steps) -> Table:
+    """Time the variants of one section in turn, then measure the memory of each."""
+    lm = random_model(options.shape, device=options.device, dtype=options.dtype, seed=options.seed)
+    work = Work(lm, section.make_items(lm, options.quick), options.shape, options.dtype)
+    variants = section.make_variants(work)
+    if options.quick:  # what a pass costs beside its overhead shows on long texts only
+        variants = tuple(replace(one, expected=None, expected_memory=None) for one in variants)
+    runs, reasons = _prepared(variants, work, steps(f"{section.key}: getting ready", len(variants)))
+    ready = [k for k in range(len(variants)) if k in runs]
+    times: dict[int, Times] = {}
+    if ready:
+        advance = steps(f"{section.key}: timing", len(ready) * options.rounds)
+        found = timed([runs[k] for k in ready], options.rounds, device=lm.device, on_run=advance)
+        times = dict(zip(ready, found, strict=True))
+    peaks: dict[int, float] = {}
+    if section.memory:
+        advance = steps(f"{section.key}: memory", len(ready))
+        for k in ready:
+            peaks[k] = peak_of(runs[k], lm.device)
+            advance(1)
+    return Table(
+        key=section.key, title=section.title, about=section.about, lines=tuple(_lines(variants, times, peaks, reasons))
+    )
+
+
+def _prepared(
+    variants: Sequence[Variant], work: Work, advance: Callable[[int], None]
+) -> tuple[dict[int, Run], dict[int, str]]:
+    """Variants that ran once, by number, and why others did not."""
+    runs: dict[int, Run] = {}
+    reasons: dict[int, str] = {}
+    for k, variant in enumerate(variants):
+        if not variant.installed:
+            reasons[k] = f"{variant.package} is not installed"
+        else:
+            try:
+                runs[k] = variant.prepare(work)
+                runs[k]()
+            except Exception as error:  # whatever a peer, a compiler or a full memory says: the others can be timed
+                runs.pop(k, None)
+                reasons[k] = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        advance(1)
+    return runs, reasons
+
+
+def _lines(
+    variants: Sequence[Variant], times: dict[int, Times], peaks: dict[int, float], reasons: dict[int, str]
+) -> list[Line]:
+    numbers = {variant.name: k for k, variant in enumerate(variants)}
+    lines = []
+    for k, variant in enumerate(variants):
+        against = variant.against or variants[0].name
+        reference = numbers[against]
+        if k not in times or reference not in times:
+            reason = reasons.get(k, f"{against} was not run")
+            lines.append(Line(name=variant.name, keeps=variant.keeps, against=against, reason=reason))
+            continue
+        cpu, wall = times[k].against(times[reference])
+        peak, base = peaks.get(k), peaks.get(reference)
+        lines.append(
+            Line(
+                name=variant.name,
+                keeps=variant.keeps,
+                against=against,
+                cpu=cpu,
+                wall=wall,
+                seconds=Spread.of(times[k].cpu).median,
+                peak=peak,
+                memory=None if peak is None or not base else peak / base,
+                expected=variant.expected,
+                expected_memory=variant.expected_memory,
+            )
+        )
+    return lines
+
+
+def _machine(options: Options) -> dict[str, str]:
+    found = {
+        "architecture": platform.machine(),
+        "cores": str(os.cpu_count()),
+        "vector instructions": torch.backends.cpu.get_cpu_capability(),
+    }
+    if options.device.startswith("cuda") and torch.cuda.is_available():
+        found["GPU"] = torch.cuda.get_device_name(options.device)
+    return found

@@ -1,0 +1,96 @@
+"""Write the table of the demo into a README: ``python -m innerjudge.experiments.bench.readme RESULTS README``.
+
+The table stands between two marks, so that no figure is typed by hand and a second run replaces the first.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ...models.errors import InnerjudgeError
+
+BEGIN, END = "<!-- demo:begin -->", "<!-- demo:end -->"
+
+#: Metrics shown of each data set, in order; those that a data set lacks are left out.
+SHOWN = (
+    "within_question_auroc",
+    "auroc",
+    "top@1",
+    "spearman",
+    "spearman_noiseless",
+    "accuracy",
+    "permutation_accuracy",
+)
+
+
+def demo_section(results: dict[str, Any]) -> str:
+    """One Markdown table a data set, and the command, seed and versions behind it.
+
+    Example:
+        >>> row = {"data": "d", "judge": "clue", "metric": "auroc", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9,
+        ...        "unscored": 0}
+        >>> print(demo_section({"command": "c", "seed": 0, "versions": {"torch": "2"}, "rows": [row]}))
+        **d**
+        <BLANKLINE>
+        | judge | auroc | unscored |
+        | --- | --- | --- |
+        | clue | 0.50 [0.40, 0.60] | 0 |
+        <BLANKLINE>
+        Written by a script from `c` (seed 0; torch 2). Brackets: 95 % intervals, questions resampled.
+    """
+    parts = []
+    for data in dict.fromkeys(row["data"] for row in results["rows"]):
+        rows = [row for row in results["rows"] if row["data"] == data]
+        metrics = [m for m in SHOWN if any(row["metric"] == m for row in rows)]
+        table = [f"| judge | {' | '.join(metrics)} | unscored |", "| --- " * (len(metrics) + 2) + "|"]
+        for judge in dict.fromkeys(row["judge"] for row in rows):
+            found = {row["metric"]: row for row in rows if row["judge"] == judge}
+            if any(metric in found for metric in metrics):
+                unscored = max(row["unscored"] for row in found.values())
+                cells = " | ".join(_cell(found.get(metric)) for metric in metrics)
+                table.append(f"| {judge} | {cells} | {unscored} |")
+        parts.append(f"**{data}**\n\n" + "\n".join(table))
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
+    source = f"Written by a script from `{results['command']}` (seed {results['seed']}; {versions})."
+    return "\n\n".join([*parts, f"{source} Brackets: 95 % intervals, questions resampled."])
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None or row["value"] is None:
+        return "-"
+    interval = "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
+    return f"{row['value']:.2f}{interval}"
+
+
+def update(results: Path, readme: Path) -> None:
+    """Replace what stands between the marks of ``readme``.
+
+    Raises:
+        InnerjudgeError: If a file is missing or the README has no marks.
+    """
+    if not results.is_file() or not readme.is_file():
+        raise InnerjudgeError(f"given {results} and {readme}, expected two files: run `make demo` first")
+    put_section(readme, demo_section(json.loads(results.read_text(encoding="utf-8"))), BEGIN, END)
+
+
+def put_section(readme: Path, section: str, begin: str, end: str) -> None:
+    """Replace what stands between two marks of ``readme``.
+
+    Raises:
+        InnerjudgeError: If it has no such marks.
+    """
+    head, first, rest = readme.read_text(encoding="utf-8").partition(begin)
+    _, last, tail = rest.partition(end)
+    if not first or not last:
+        raise InnerjudgeError(
+            f"given {readme} without {begin} and {end}, expected both marks: put them where the table goes"
+        )
+    readme.write_text(f"{head}{begin}\n{section}\n{end}{tail}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(update)

@@ -1,0 +1,89 @@
+"""The command ``innerjudge bench``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from . import options as o
+
+if TYPE_CHECKING:
+    from ..bench.passes.run import Benchmark
+
+
+def register_bench(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(bench)
+
+
+def bench(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for benchmark.json and benchmark.md.", file_okay=False)
+    ] = Path("runs/bench"),
+    shape: Annotated[str, typer.Option(help="Shape of the random model: tiny, 10m, 135m, 1b or 7b.")] = "135m",
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1 ...")] = "cpu",
+    dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
+    rounds: Annotated[int, typer.Option(min=1, help="How often each variant is timed.")] = 7,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
+    only: Annotated[list[str] | None, typer.Option(help="A section; repeatable. All if not given.")] = None,
+    quick: Annotated[bool, typer.Option(help="Few short texts: whether it runs, not what it costs.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of the random weights.")] = 0,
+    limit: o.NoLimit = None,
+    batch_size: o.NoBatch = 16,
+) -> None:
+    """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
+
+    Peers (`pip install "innerjudge[bench]"`) are measured where they are installed. A table is written when it is done.
+
+        innerjudge bench
+
+        innerjudge bench --device cuda --dtype bfloat16 --shape 7b --out runs/bench-7b
+    """
+    del limit, batch_size
+    from transformers.utils import logging
+
+    from ..bench.passes.document import DOCUMENT, write
+    from ..bench.passes.run import Options, run_benchmark
+    from ..data.outputs import require_room
+    from ..reading.progress import shown
+
+    require_room(out)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    options = Options(
+        shape=shape,
+        device=device,
+        dtype=dtype,
+        rounds=rounds,
+        threads=threads,
+        quick=quick,
+        only=tuple(only or ()),
+        seed=seed,
+    )
+    with shown(Console(stderr=True)) as steps:
+        command = shlex.join(["innerjudge", *sys.argv[1:]])
+        found = run_benchmark(options, steps, command, lambda so_far: write(so_far, out))
+    _print(found, Console())
+    typer.echo(f"The tables are in {out / DOCUMENT}.")
+
+
+def _print(found: Benchmark, console: Console) -> None:
+    from ..bench.passes.document import line_cells
+
+    on_gpu = found.options.device.startswith("cuda")
+    for one in found.tables:
+        memory = any(line.peak is not None for line in one.lines)
+        table = Table(title=Text(one.title), title_justify="left", box=None, padding=(0, 2, 0, 0))
+        titles = ["variant", "time / reference", "asked", "seconds"]
+        for title in [*titles, *(["memory / reference", "asked"] if memory else [])]:
+            table.add_column(title, overflow="fold")
+        for line in one.lines:
+            table.add_row(*map(Text, line_cells(line, on_gpu, memory=memory)))
+        console.print(table)

@@ -1,0 +1,153 @@
+"""The commands for the steps of the main job: ``extract``, ``fit``, ``score`` and ``rank``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from ...models.errors import InnerjudgeError
+from ..runs.log import load_quietly
+from . import options as o
+from .loading import make_passes
+from .score import judged, rank_work, score_work
+
+
+def register_steps(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    for command in (extract, fit, score, rank):
+        app.command()(command)
+
+
+def extract(
+    data: o.OneData,
+    out: o.OutPlace,
+    model: o.Model = "reference",
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    batch_size: o.BatchSize = 16,
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
+    module: o.Module = None,
+    candidates: o.Candidates = 8,
+    scale: o.Scale = "1-5",
+    reasoning_tokens: o.ReasoningTokens = 0,
+    abstain: o.Abstain = True,
+    text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
+    store_dtype: o.StoreDtype = "float32",
+    shard_items: o.ShardItems = 128,
+    workers: o.Workers = 1,
+    ray: o.Ray = None,
+    gpus_per_worker: o.Gpus = 0.0,
+    yes: o.Yes = False,
+    log: o.Log = o.LogStyle.auto,
+) -> None:
+    """Run the model once over a data set and keep the features that judges read, in a store on disk.
+
+    A run that was killed goes on where it stopped when the same command is given again; if the data were edited in
+    between, it is refused. Where the store would leave less than 5 % of the disk free, it asks first. Responses of
+    pairs become items of their own, as judges of single responses read them.
+
+        innerjudge extract --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
+
+        innerjudge extract --data builtin:rate --limit 100 --text --reasoning-tokens 128 --out runs/rate
+
+        innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
+    """
+    from ..reading.passes import HIDDEN_NEEDS
+    from ..runs.extracting.extract_job import extract_job
+    from ..runs.extracting.ranks import joined, launch, own_device
+    from ..runs.extracting.source import find_source
+    from ..runs.job import check_extraction, items_of
+    from ..runs.log import logged
+
+    if gpus_per_worker and ray is None:
+        raise InnerjudgeError(
+            f"given --gpus-per-worker {gpus_per_worker:g} without --ray, expected both: --workers alone starts one "
+            "process a GPU"
+        )
+    if workers > 1 and ray is None and "RANK" not in os.environ:
+        raise typer.Exit(launch(workers, sys.argv[1:]))
+    with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
+        if ranks.first:
+            check_extraction(out)
+        o.bounds(scale)
+        o.stored(store_dtype)
+        modules = o.modules(module)
+        found = find_source(data, out, limit=limit, seed=seed)
+        needs = None if text else HIDDEN_NEEDS
+        passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
+        job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
+        job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
+        job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
+        job |= {"store_dtype": store_dtype, "shard_items": shard_items}
+        if ray is not None:
+            from ..runs.extracting.cluster import extract_on_ray
+            from ..runs.extracting.workers import Cluster, Model
+
+            where = Cluster(ray, workers, gpus_per_worker)
+            on = Model(model, device, dtype, revision, modules, trust_remote_code)
+            typer.echo(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
+            return
+        lm = load_quietly(model, own_device(device), dtype, revision, modules, trust=trust_remote_code)
+        said = extract_job(
+            lm,
+            lambda: items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes),
+            out,
+            job=job,
+            passes=passes,
+            ranks=ranks,
+            yes=yes,
+        )
+    if ranks.first:
+        typer.echo(said)
+
+
+def fit(
+    features: o.FeaturesFolder,
+    judge: Annotated[str, typer.Option(help=f"Name of the judge: {o.JUDGE_NAMES}", show_default=False)],
+    out: o.OutFolder,
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    between: o.Between_ = o.Between.reasoning,
+    batch_size: o.NoBatchSize = 16,
+    device: o.NoDevice = "auto",
+    dtype: o.NoDtype = "auto",
+) -> None:
+    """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
+
+    All labelled items are used (or `--limit` of them): extract the items to fit on and those to report on separately.
+    The model is not run, so batches, devices and dtypes have no effect; the scale is that of the extraction.
+
+        innerjudge fit --features runs/features --judge clue-margin --out runs/judge
+    """
+    del batch_size, device, dtype
+    from ..runs.fit_job import fit_job
+
+    typer.echo(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
+
+
+#: Help of the two commands that ask a saved judge.
+_SCORE = """Score items with a saved judge: one verdict a line.
+
+    Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
+    by `--model`); only the passes that the judge needs are run, and a killed run goes on where it stopped. Verdicts
+    that are there already, of the same judge on the same texts, are kept; other verdicts are refused.
+
+        innerjudge score --judge runs/judge --data new.jsonl --out runs/verdicts.jsonl
+
+        innerjudge score --judge runs/judge --features runs/features --limit 100 --out runs/verdicts.jsonl
+    """
+_RANK = """Rank the candidates of each question with a saved judge, best first: one question a line.
+
+    The items come from `--features` or from `--data`, as in `score`. The verdicts are kept beside the ranking as
+    `OUT.verdicts.jsonl`.
+
+        innerjudge rank --judge runs/judge --data new.jsonl --out runs/ranking.jsonl
+    """
+score = judged(score_work, "score", _SCORE)
+rank = judged(rank_work, "rank", _RANK)

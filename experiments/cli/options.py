@@ -1,0 +1,206 @@
+"""Options that several commands share, with the help that they show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...models.errors import InnerjudgeError
+from ..judges.panel import Between
+from ..runs.log import LogStyle
+
+#: Parts of a model that a user may name.
+PARTS = ("blocks", "final_norm", "unembedding")
+
+#: Names on the panel, written out since the panel imports torch; a test holds them to it.
+JUDGE_NAMES = (
+    "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
+    "lager, verdict-logits, text, text-reasoned, token-log-probability, length, question-only; for ratings lager, "
+    "lager-normed, lager-tuned, lager-tuned-paper, lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, "
+    "text, text-reasoned, token-log-probability, length, question-only; for choices qk-score, qk-score-by-permutation, "
+    "qk-score-unlabelled, qk-score-vote, qk-score-rotated, qk-score-no-abstain, attention-score, "
+    "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned; for responses of "
+    "pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length. "
+    "Any other name is answered with those of the items' kind."
+)
+_DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log), or builtin:solve|rate|choose."  # noqa: E501
+
+Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=False)]
+OneData = Annotated[str, typer.Option("--data", help=_DATA, show_default=False)]
+SomeData = Annotated[str | None, typer.Option("--data", help=_DATA, show_default=False)]
+Model = Annotated[str, typer.Option("--model", help="Hub name, local folder, or 'reference' (the built-in model).")]
+ModelOfJudge = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Hub name, local folder, or 'reference'; left out, the model that the judge was fitted on."
+    ),
+]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.", file_okay=False, show_default=False)]
+OutPlace = Annotated[
+    str, typer.Option("--out", help="Folder to write, or a URI: s3://..., gs://... .", show_default=False)
+]
+StoreDtype = Annotated[
+    str,
+    typer.Option(
+        "--store-dtype", help="Type of the stored hidden states: float32, bfloat16, float16 or int8 (with scales)."
+    ),
+]
+ShardItems = Annotated[
+    int, typer.Option("--shard-items", min=1, help="Items a shard: what a killed run loses at most.")
+]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes on this machine; each of several has a GPU of its own.")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="[ADDRESS]", help="Run on a Ray cluster; without an address on one of this machine."),
+]
+Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="With --ray: GPUs a worker, also a fraction.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask where the store would leave less than 5 % of the disk free.")
+]
+Log = Annotated[
+    LogStyle, typer.Option("--log", help="How the run is told: auto is rich on a terminal, plain elsewhere.")
+]
+OutFile = Annotated[Path, typer.Option("--out", help="JSONL file to write.", dir_okay=False, show_default=False)]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", help="At most so many items, whole questions kept together (builtin:solve: so many problems)."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of every draw: items, sampling, split, bootstrap.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items a forward pass.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")]
+Dtype = Annotated[str, typer.Option("--dtype", help="auto (as stored), float32, bfloat16 or float16.")]
+_IDLE = "Accepted by every command; has no effect in this one, which"
+NoBatchSize = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} runs no model.")]
+NoDevice = Annotated[str, typer.Option("--device", help=f"{_IDLE} runs no model.")]
+NoDtype = Annotated[str, typer.Option("--dtype", help=f"{_IDLE} runs no model.")]
+NoBatch = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} reads no items.")]
+NoLimit = Annotated[int | None, typer.Option("--limit", help=f"{_IDLE} reads no items.")]
+NoSeed = Annotated[int, typer.Option("--seed", help=f"{_IDLE} draws nothing.")]
+Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run the Python files that come with the model, with your rights: they can read, change and send whatever "
+        "you can.",
+    ),
+]
+Module = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--module",
+        help="Where a part of a model that is not recognised is, as PART=PATH, such as blocks=model.layers; parts are "
+        "blocks, final_norm and unembedding; repeatable.",
+    ),
+]
+Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sampled a question (builtin:solve).")]
+Between_ = Annotated[
+    Between,
+    typer.Option(
+        "--between",
+        help="Where CLUE and the probes read: at the reasoning markers, or at prompt end and response end.",
+    ),
+]
+Scale = Annotated[str, typer.Option("--scale", help="Lowest and highest score of ratings.")]
+Abstain = Annotated[
+    bool,
+    typer.Option(help="Ask choices with None of the above and I don't know as their last two options, as published."),
+]
+TopMaj = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--top-maj", min=1, help="The k of top-maj@k, a vote of the k best; repeatable; 4, 8 and 16 if not given."
+    ),
+]
+ReasoningTokens = Annotated[
+    int,
+    typer.Option("--reasoning-tokens", min=0, help="Most new tokens of a verdict after reasoning; 0 leaves it out."),
+]
+TokensOfJudge = Annotated[
+    int | None,
+    typer.Option(
+        "--reasoning-tokens",
+        min=0,
+        help="Most new tokens of a verdict after reasoning; left out, as many as the judge was made with.",
+    ),
+]
+InspectFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--inspect",
+        help="Also write the scores for Inspect's precomputed_scores, to this JSONL file.",
+        dir_okay=False,
+        show_default=False,
+    ),
+]
+_FEATURES = "Folder (or URI) that `extract` wrote."
+FeaturesFolder = Annotated[str, typer.Option("--features", help=_FEATURES, show_default=False)]
+SomeFeatures = Annotated[str | None, typer.Option("--features", help=_FEATURES, show_default=False)]
+JudgeFolder = Annotated[
+    Path,
+    typer.Option("--judge", help="Folder that `fit` or Judge.save wrote, or its name on the hub.", show_default=False),
+]
+
+
+def bounds(scale: str) -> tuple[int, int]:
+    """Lowest and highest score of a scale such as ``"1-5"``.
+
+    Example:
+        >>> bounds("0-3")
+        (0, 3)
+    """
+    low, dash, high = scale.partition("-")
+    if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
+        raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
+    return int(low), int(high)
+
+
+def stored(dtype: str) -> str:
+    """A type that hidden states can be stored in.
+
+    Example:
+        >>> stored("int8")
+        'int8'
+    """
+    from ...extraction.store.precision import DTYPES
+
+    if dtype not in DTYPES:
+        raise InnerjudgeError(f"given --store-dtype {dtype!r}, expected one of {', '.join(DTYPES)}")
+    return dtype
+
+
+def modules(named: list[str] | None) -> dict[str, str]:
+    """Parts and paths of ``--module``, as :func:`innerjudge.load` takes them.
+
+    Example:
+        >>> modules(["blocks=model.layers", "final_norm=model.norm"])
+        {'blocks': 'model.layers', 'final_norm': 'model.norm'}
+    """
+    found = {}
+    for one in named or ():
+        part, equals, path = one.partition("=")
+        if part not in PARTS or not equals or not path or part in found:
+            raise InnerjudgeError(
+                f"given --module {one!r}, expected PART=PATH once for each of {', '.join(PARTS)}, such as "
+                "blocks=model.layers: print(model) shows the paths"
+            )
+        found[part] = path
+    return found
+
+
+def share(value: float, option: str = "--fit-share") -> float:
+    """A share of the questions, strictly between 0 and 1.
+
+    Example:
+        >>> share(0.5)
+        0.5
+    """
+    if not 0 < value < 1:
+        raise InnerjudgeError(f"given {option} {value:g}, expected more than 0 and less than 1, such as 0.5")
+    return value

@@ -1,0 +1,95 @@
+"""``innerjudge plan``: what an extraction will cost, before it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..runs.log import load_quietly
+from . import options as o
+from .loading import make_passes
+
+if TYPE_CHECKING:
+    from ..runs.extracting.disk import Disk
+
+
+def register_plan(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(plan)
+
+
+def plan(
+    data: o.OneData,
+    out: Annotated[
+        str, typer.Option("--out", help="Where the store would be written: is there room?", show_default="here")
+    ] = ".",
+    model: o.Model = "reference",
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    batch_size: o.BatchSize = 16,
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
+    module: o.Module = None,
+    candidates: o.Candidates = 8,
+    scale: o.Scale = "1-5",
+    abstain: o.Abstain = True,
+    store_dtype: o.StoreDtype = "float32",
+) -> None:
+    """Say what `extract` will cost: tokens, seconds, bytes by type and readout, memory, and what will be unscored.
+
+    A random sample of 64 items is read to measure; all else is put up from it. Says whether the disk has room, and ends
+    with 2 where it has not.
+
+        innerjudge plan --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
+    """
+    from ...extraction.store import DTYPES
+    from ..data.datasets import open_data
+    from ..reading.passes import HIDDEN_NEEDS
+    from ..reading.progress import silent
+    from ..runs.extracting.disk import disk_of, no_room, told
+    from ..runs.extracting.plan import make_plan
+    from ..runs.extracting.summary import one_line
+    from ..runs.job import items_of
+
+    o.bounds(scale)
+    o.stored(store_dtype)
+    found = open_data(data, limit=limit, seed=seed)
+    lm = load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
+    passes = make_passes(batch_size, scale, 0, silent, HIDDEN_NEEDS, abstain=abstain)
+    items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
+    planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)
+    console = Console()
+    disk, size = disk_of(out), planned.total(store_dtype)
+    for name, value in {
+        "items": f"{planned.items:,} (measured on {planned.sample})",
+        "tokens": f"{planned.tokens:,}",
+        "seconds": f"{planned.seconds:,.0f} ({planned.items / planned.seconds:.1f} items/s)",
+        "peak memory": told(planned.memory)
+        + (f", on the GPU {told(planned.gpu_memory)}" if planned.gpu_memory else ""),
+        "free on disk": "unknown" if disk is None else f"{told(disk.free)} of {told(disk.total)}",
+        f"room for {told(size)} as {store_dtype}": _verdict(disk, size),
+    }.items():
+        console.print(f"{name}: {value}", highlight=False)
+    table = Table("bytes of", *DTYPES)
+    for name in planned.shapes:
+        table.add_row(name, *(told(planned.size(name, one)) for one in DTYPES))
+    table.add_row("all", *(told(planned.total(one)) for one in DTYPES))
+    console.print(table)
+    for names, count, reason in planned.unscored:
+        share = count / planned.sample
+        console.print(f"about {share:.0%} without {names}: {one_line(reason)}", markup=False, highlight=False)
+    if disk is not None and not disk.holds(size):
+        raise no_room(size, out, disk)
+
+
+def _verdict(disk: Disk | None, size: int) -> str:
+    if disk is None:
+        return "unknown, nobody can say how much an object store takes"
+    if disk.spares(size):
+        return "yes"
+    return "yes, but it leaves too little: `extract` will ask" if disk.holds(size) else "no"

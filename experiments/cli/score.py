@@ -1,0 +1,170 @@
+"""The commands that ask a saved judge: ``score`` and ``rank``, of one set of options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from ...models.errors import InnerjudgeError
+from . import options as o
+from .loading import load_judge
+
+if TYPE_CHECKING:
+    from ...models.items import Item
+
+#: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
+_OF_A_MODEL = (
+    *("model", "device", "dtype", "revision", "trust_remote_code", "module"),
+    *("batch_size", "candidates", "reasoning_tokens"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the items to judge come from, as typed."""
+
+    features: str | None
+    data: str | None
+    model: str | None
+    device: str
+    dtype: str
+    revision: str | None
+    trust: bool
+    modules: dict[str, str]
+    limit: int | None
+    seed: int
+    batch_size: int
+    candidates: int
+    reasoning_tokens: int | None
+
+
+def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, about: str) -> Callable[..., None]:
+    """The command ``name``; ``about`` is its help.
+
+    ``work`` (judge, output, source) says what was done, and where the verdicts are.
+    """
+
+    def command(
+        ctx: typer.Context,
+        judge: o.JudgeFolder,
+        out: o.OutFile,
+        features: o.SomeFeatures = None,
+        data: o.SomeData = None,
+        model: o.ModelOfJudge = None,
+        limit: o.Limit = None,
+        seed: o.Seed = 0,
+        batch_size: o.BatchSize = 16,
+        device: o.Device = "auto",
+        dtype: o.Dtype = "auto",
+        revision: o.Revision = None,
+        trust_remote_code: o.Trust = False,
+        module: o.Module = None,
+        candidates: o.Candidates = 8,
+        reasoning_tokens: o.TokensOfJudge = None,
+        inspect: o.InspectFile = None,
+    ) -> None:
+        if (features is None) == (data is None):
+            raise InnerjudgeError(
+                f"given {'both' if data else 'neither'} of --features and --data, expected one: name the items"
+            )
+        idle = [name for name in _OF_A_MODEL if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+        if features is not None and idle:
+            typed = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+            raise InnerjudgeError(
+                f"given {typed} with --features, where no model is run, expected --limit and --seed at most: leave it "
+                "out, or name the items by --data"
+            )
+        source = Source(
+            features,
+            data,
+            model,
+            device,
+            dtype,
+            revision,
+            trust_remote_code,
+            o.modules(module),
+            limit,
+            seed,
+            batch_size,
+            candidates,
+            reasoning_tokens,
+        )
+        said, verdicts = work(judge, out, source)
+        typer.echo(said)
+        if inspect is not None:
+            from ..adapters.inspect_records import write_records
+
+            typer.echo(write_records(verdicts, inspect))
+
+    command.__name__, command.__doc__ = name, about
+    return command
+
+
+def score_work(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
+    """``score``: verdicts into ``out``."""
+    return _verdicts(judge, out, source)[1], out
+
+
+def rank_work(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
+    """``rank``: verdicts beside ``out``, and the ranking that they give."""
+    from ..data.outputs import require_room
+    from ..runs.rank_job import require_ranking, write_ranking
+
+    require_room(out)
+    require_ranking(out)
+    verdicts = out.with_name(out.name + ".verdicts.jsonl")
+    items, _ = _verdicts(judge, verdicts, source, to_rank=True)
+    return write_ranking(items, verdicts, out), verdicts
+
+
+def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = False) -> tuple[list[Item], str]:
+    """The items, and what was done."""
+    from ..data.datasets import drawn_rows, load_data
+    from ..data.jsonl import read_items
+    from ..data.outputs import require_room
+    from ..judges import saved
+    from ..judges.hub import find_folder
+    from ..reading.progress import shown
+    from ..runs.job import ITEMS, items_of, read_job
+    from ..runs.rank_job import require_rankable
+    from ..runs.score_job import score_features, score_items
+
+    require_room(out)
+    folder = find_folder(judge_folder, None)
+    judge, made = saved.load(folder)
+    if source.features is not None:
+        from ...extraction.store import FeatureStore
+        from ...extraction.store.place import place
+
+        job = read_job(source.features)
+        store = FeatureStore.open(source.features, check="checksums")
+        items = read_items(place(source.features).local(ITEMS))
+        if to_rank:
+            require_rankable(job["kind"])
+        saved.require_kind(made, job["kind"], job["scale"], f"--features {source.features}")
+        rows = drawn_rows(items, source.limit, seed=source.seed)
+        said = score_features(judge, store, items, out, data=Path(source.features).name, name=made.name, rows=rows)
+        return [items[k] for k in rows], said
+    assert source.data is not None
+    found = load_data(source.data, limit=source.limit, seed=source.seed)
+    if to_rank:
+        require_rankable(found.kind)
+    saved.require_kind(made, found.kind, made.scale, f"--data {source.data}")
+    if "reasoned" in judge.needs and source.reasoning_tokens == 0:
+        raise InnerjudgeError(
+            f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
+            "expected at least 1: leave the option out"
+        )
+    how = (source.device, source.dtype, source.revision, source.modules)
+    whole = load_judge(folder, found.kind, source.model, *how, trust=source.trust)
+    with shown(Console(stderr=True)) as steps:
+        whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
+        if source.reasoning_tokens is not None:
+            whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
+        items = list(items_of(whole.lm, found, candidates=source.candidates, seed=source.seed, passes=whole.passes))
+        return items, score_items(whole, items, out, data=found.name)

@@ -1,0 +1,108 @@
+"""The command ``serve``: saved judges behind HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...models.errors import InnerjudgeError
+from . import options as o
+
+
+def register_serve(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(serve)
+
+
+def serve(
+    judge: Annotated[
+        list[str],
+        typer.Option(
+            "--judge",
+            help="Folder or hub name of a judge, or NAME=FOLDER; repeatable. Judges of one model share it.",
+            show_default=False,
+        ),
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    model: Annotated[
+        str | None, typer.Option(help="Model of the judges, where it has moved; else the one that each names.")
+    ] = None,
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
+    module: o.Module = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Most pairs a forward pass.")] = 32,
+    batch_wait: Annotated[float, typer.Option(min=0, help="Milliseconds that a pass waits for more pairs.")] = 2.0,
+    queue: Annotated[int, typer.Option(min=1, help="Most pairs that wait; then 429.")] = 4096,
+    documents: Annotated[int, typer.Option(min=1, help="Most documents of one request; then 400.")] = 1000,
+    body: Annotated[int, typer.Option(min=1, help="Most bytes of one request; then 413.")] = 8 * 2**20,
+    seconds: Annotated[float, typer.Option(min=0.001, help="Longest time to answer a request; then 504.")] = 60.0,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="INNERJUDGE_KEY", help="Bearer key that clients must send.", show_default=False),
+    ] = None,
+) -> None:
+    """Serve saved judges over HTTP: `/v1/rerank` and `/v1/score` as Jina, Cohere and vLLM shape them.
+
+    Beside them `/health`, `/metrics` (Prometheus), `/v1/models` and `/docs`, a page with examples. SIGTERM stops it
+    after what was accepted is answered. Needs the extra: `pip install "innerjudge[serve]"`.
+
+        innerjudge serve --judge runs/judge
+
+        innerjudge serve --judge solve=runs/solve --judge rate=you/your-judge --port 9000
+    """
+    from ...models.extra import require
+
+    require("uvicorn", "serve")
+    from ..adapters.service.app import create_app
+    from ..adapters.service.limits import Limits
+    from ..adapters.service.run import listening, serve_until_stopped
+    from ..judges.judge import Judge
+    from ..runs.log import load_quietly, quieten
+
+    limits = Limits(
+        batch_size=batch_size,
+        batch_wait=batch_wait / 1000,
+        queue=queue,
+        documents=documents,
+        body=body,
+        seconds=seconds,
+    )
+    quieten()
+    modules = o.modules(module)
+    lm = load_quietly(model, device, dtype, None, modules, trust=trust_remote_code) if model is not None else None
+    judges = {
+        name: Judge.load(
+            where, lm=lm, device=device, dtype=dtype, revision=revision, trust_remote_code=trust_remote_code
+        )
+        for name, where in _named(judge).items()
+    }
+    app = create_app(judges, limits=limits, key=key)
+    with listening(host, port) as where:
+        shown = where.getsockname()
+        typer.echo(f"Serving {', '.join(judges)} on http://{shown[0]}:{shown[1]} (how to ask: /docs).")
+        serve_until_stopped(app, where, seconds=seconds)
+
+
+def _named(given: list[str]) -> dict[str, str]:
+    """Name -> folder or hub name; without a name it is the last part of the folder.
+
+    Example:
+        >>> _named(["runs/judge", "rate=you/rates"])
+        {'judge': 'runs/judge', 'rate': 'you/rates'}
+    """
+    found: dict[str, str] = {}
+    for one in given:
+        name, equals, where = one.partition("=")
+        if not equals:
+            name, where = Path(one).resolve().name, one
+        if not name or not where or name in found:
+            raise InnerjudgeError(
+                f"given --judge {one!r}, expected a folder with a name of its own: write --judge NAME=FOLDER"
+            )
+        found[name] = where
+    return found

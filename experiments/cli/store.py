@@ -1,0 +1,123 @@
+"""``innerjudge store info|verify|merge|export``: what is in a feature store, and whether it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ...models.errors import InnerjudgeError
+from ..drawing.spelling import are_in, counted
+
+_Store = Annotated[str, typer.Argument(help="Folder (or URI) that `extract` wrote.", show_default=False)]
+store_app = typer.Typer(help="Look at feature stores, check, merge and export them.", rich_markup_mode="markdown")
+
+
+def register_store(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.add_typer(store_app, name="store")
+
+
+@store_app.command()
+def info(store: _Store) -> None:
+    """Show what is stored: items, readouts, bytes, type and what it loses, where it came from, what is unscored.
+
+    innerjudge store info runs/features
+    """
+    from ...extraction.store import FeatureStore
+    from ..runs.extracting.summary import one_line, unscored
+
+    held = FeatureStore.begun(store)
+    lacking = held.look(checksums=False)
+    table = Table(show_header=False, box=None)
+    rows = {
+        "items": f"{len(held):,}",
+        "shards": f"{len(held.entries)} of {held.header.shards}, {counted(held.header.shard_items, 'item')} each",
+        "bytes": f"{sum(entry.size for entry in held.entries.values()):,}",
+        "hidden states as": held.header.dtype,
+    }
+    rows |= {f"{name}": str(list(shape)) for name, shape in held.shapes.items()}
+    rows |= {
+        f"{name}, lost": f"{one.relative:.2g} (root mean square), at most {one.worst:.2g} in one state"
+        for name, one in held.rounding.items()
+    }
+    known = held.provenance
+    rows |= {"model": known.model, "revision": known.revision or "-"}
+    rows |= {"code of the model's own": "run" if known.remote_code else "none"}
+    rows |= {name: "-" if value is None else str(value) for name, value in known.binding().items()}
+    rows |= {f"version of {name}": one for name, one in known.versions}
+    for name, value in rows.items():
+        table.add_row(name, value, end_section=False)
+    console = Console()
+    console.print(table)
+    if lacking:
+        raise InnerjudgeError(_told(store, lacking))
+    for names, count, reason in unscored(held):
+        console.print(f"{count:,} items without {names}: {one_line(reason)}", markup=False, highlight=False)
+
+
+@store_app.command()
+def verify(store: _Store) -> None:
+    """Read every shard and hold it against its checksum; a damaged one is named, and the command ends with 2.
+
+    innerjudge store verify runs/features
+    """
+    from ...extraction.store import FeatureStore
+    from ...extraction.store.header import HEADER
+    from ...extraction.store.place import place
+
+    whole = [FeatureStore.begun(store)]
+    if place(store).size(f"permuted/{HEADER}") is not None:
+        whole.append(FeatureStore.begun(f"{store}/permuted"))
+    for one in whole:
+        lacking = one.look(checksums=True)
+        if lacking:
+            raise InnerjudgeError(_told(str(one.place), lacking))
+        held = f"{counted(len(one), 'item')} in {counted(one.header.shards, 'shard')}"
+        typer.echo(f"{one.place}: {held}, all as they were written.")
+
+
+@store_app.command()
+def merge(
+    parts: Annotated[list[str], typer.Argument(help="Folders that `extract` wrote.", show_default=False)],
+    out: Annotated[str, typer.Option("--out", help="Folder of the new store.", show_default=False)],
+) -> None:
+    """Put the items of several extractions, of one model and of one type, below one another as a new one.
+
+    The parts stay as they are. Choices with different settings, or an item that is in two parts, are refused.
+
+        innerjudge store merge runs/monday runs/tuesday --out runs/both
+    """
+    from ..runs.merge_job import merge_jobs
+
+    typer.echo(merge_jobs(parts, out))
+
+
+@store_app.command()
+def export(
+    store: _Store,
+    out: Annotated[Path, typer.Option("--out", help="A file: .parquet or .npz.", dir_okay=False, show_default=False)],
+) -> None:
+    """Write all items as one Parquet or npz file, for other programs.
+
+    innerjudge store export runs/features --out features.parquet
+    """
+    from ...extraction.store import FeatureStore
+    from ...extraction.store import export as write
+    from ..data.outputs import writing
+
+    held = FeatureStore.open(store, check="checksums")
+    with writing(out):
+        write(held, out)
+    typer.echo(are_in(len(held), "item", out))
+
+
+def _told(store: str, lacking: dict[int, tuple[str, str]]) -> str:
+    said = "; ".join(f"{name}: {why}" for name, why in list(lacking.values())[:20])
+    return (
+        f"given the store {store} with {counted(len(lacking), 'shard')} missing or damaged ({said}), expected all of "
+        "them whole: run the same `innerjudge extract` again, it does what is missing"
+    )

@@ -1,0 +1,121 @@
+"""The commands ``innerjudge study`` and ``innerjudge diff``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ..study.diff import StudyDiff
+    from ..study.figures import StudyReport
+
+
+def register_study(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    for command in (study, diff):
+        app.command()(command)
+
+
+def study(
+    file: Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; default: the file's name without suffix.", file_okay=False)
+    ] = None,
+) -> None:
+    """Run a study, or go on with one that was stopped, and write its folder.
+
+    The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. The page
+    docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless other
+    versions or other code made them. Needs the extra: `pip install "innerjudge[lab]"`.
+    """
+    from ...models.extra import require
+
+    for module in ("pydantic", "yaml"):
+        require(module, "lab")
+    from ..reading.progress import shown
+    from ..runs.log import load_quietly
+    from ..study.folder import claim, write
+    from ..study.run import StudyRun
+    from ..study.spec import read_study
+
+    spec = read_study(file)
+    folder = out if out is not None else file.with_suffix("")
+    claim(folder, spec)
+    model = spec.model
+    source = (model.device, model.dtype, model.revision, model.modules)
+    lm = load_quietly(model.name, *source, trust=model.trust_remote_code)
+    console = Console(stderr=True)
+    with shown(console) as steps:
+        command = shlex.join(["innerjudge", *sys.argv[1:]])
+        how: Any = {"steps": steps, "say": lambda said: console.print(Text(said), highlight=False)}
+        run = StudyRun(study=spec, lm=lm, folder=folder / "kept", command=command, **how)
+        report = run.report()
+    write(folder, report, run.rows)
+    _print(report, Console())
+    typer.echo(f"Report: {folder / 'report.html'}")
+
+
+def diff(
+    first: Annotated[Path, typer.Argument(help="Folder of a finished study.", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="Folder of another.", show_default=False)],
+    everything: Annotated[bool, typer.Option("--all", help="List every figure, not only those that moved.")] = False,
+) -> None:
+    """Compare two studies: what differs in their files and versions, and which figures moved.
+
+    A figure has moved where its change is beyond the two intervals, corrected for the number of figures.
+    """
+    from ...models.extra import require
+
+    for module in ("pydantic", "yaml"):
+        require(module, "lab")
+    from ..study.diff import compare_studies
+    from ..study.folder import read_results
+
+    _print_diff(compare_studies(read_results(first), read_results(second)), Console(), everything=everything)
+
+
+def _print(report: StudyReport, console: Console) -> None:
+    for part in report.parts:
+        console.print(Text(part.name, style="bold"))
+        for sentence in part.summary:
+            console.print(Text(f"  {sentence}"), highlight=False)
+
+
+def _print_diff(found: StudyDiff, console: Console, *, everything: bool) -> None:
+    for title, rows in (("Study", found.spec), ("Versions", found.versions)):
+        for place, before, after in rows:
+            console.print(Text(f"{title}: {place}: {before} -> {after}"), highlight=False)
+    shown = [m for m in found.moved if everything or m.apart]
+    if shown:
+        table = Table(box=None, padding=(0, 1, 0, 0))
+        for name in ("data", "part", "judge", "metric", "first", "second", "change"):
+            table.add_column(
+                name, overflow="fold", justify="right" if name in ("first", "second", "change") else "left"
+            )
+        for one in shown:
+            metric = one.key[3] + (f" less {one.key[4]}" if one.key[4] else "")
+            ends = "" if one.low is None or one.high is None else f" [{one.low:+.3f}, {one.high:+.3f}]"
+            change = "-" if one.change is None else f"{one.change:+.3f}{ends}"
+            table.add_row(*map(Text, (*one.key[:3], metric, _spelt(one.first), _spelt(one.second), change)))
+        console.print(table)
+    apart = sum(m.apart for m in found.moved)
+    compared = sum(m.change is not None for m in found.moved)
+    console.print(
+        Text(f"{apart} of {compared} figures moved further than their intervals allow (corrected for their number)."),
+        highlight=False,
+    )
+    for title, keys in (("first", found.only_first), ("second", found.only_second)):
+        if keys:
+            count = "1 figure is" if len(keys) == 1 else f"{len(keys)} figures are"
+            console.print(Text(f"{count} in the {title} study only."), highlight=False)
+
+
+def _spelt(value: Any) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,121 @@
+"""Where in the depth of the model the information is: one figure a block, chosen on the fit split, reported on test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ...extraction.features import Features
+from ...models.items import Choice, Item, Rating, Trace
+from ...probes import LetterLogits
+from ...probes.head_selection import head_accuracies, head_credits
+from ..data.labels import label_of
+from ..stats.bootstrap import cluster_bootstrap
+from ..stats.metrics.accuracy import accuracy
+from ..stats.metrics.auroc import within_question_auroc
+from ..stats.metrics.correlation import spearman
+from ..stats.statistic import SHARE, Statistic, ratio
+from .results import Curve, HeadMap
+
+Index = npt.NDArray[np.intp]
+_RESAMPLES = 300
+
+
+def trace_curves(
+    features: Features, items: Sequence[Trace], fit: Index, test: Index, *, start: str, end: str, seed: int
+) -> tuple[Curve, ...]:
+    """Within-question AUROC of a nearest centroid on one block alone (CLUE's margin restricted to that block)."""
+    first, last = f"hidden/{start}", f"hidden/{end}"
+    if not {first, last} <= features.arrays.keys():
+        return ()
+    present = features.present(first, last)
+    fit = np.array([k for k in fit if present[k] and items[k].correct is not None], dtype=np.intp)
+    test = np.array([k for k in test if present[k] and items[k].correct is not None], dtype=np.intp)
+    right = np.array([bool(items[k].correct) for k in fit])
+    if not len(test) or right.all() or not right.any():
+        return ()
+    found = []
+    blocks = range(features[first].shape[1] - 1)
+    for block in blocks:
+        # The last point is the final-normed state, which is what CLUE reads there.
+        row = block + 1 if block == blocks[-1] else block
+        delta = features[last][:, row] - features[first][:, row]
+        good, bad = delta[fit[right]].mean(0), delta[fit[~right]].mean(0)
+        margin = np.linalg.norm(delta[test] - bad, axis=1) - np.linalg.norm(delta[test] - good, axis=1)
+        groups = [items[k].group for k in test]
+        found.append((within_question_auroc([items[k].correct for k in test], margin, groups), groups))
+    return (_curve("nearest centroid of one block", list(blocks), found, seed),)
+
+
+def rating_curves(
+    features: Features, items: Sequence[Rating], test: Index, *, scale: tuple[int, int], seed: int
+) -> tuple[Curve, ...]:
+    """Spearman of the expected score under one block's verdict logits, raw and through the final norm."""
+    part, human, groups = _labelled(features, items, test, "logits/score")
+    if not len(part):
+        return ()
+    values = np.arange(scale[0], scale[1] + 1, dtype=np.float64)
+    logits = part["logits/score"].astype(np.float64)
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    scores = (weights * values).sum(-1) / weights.sum(-1)
+    blocks = list(range(scores.shape[2]))
+    return tuple(
+        _curve(name, blocks, [(spearman(human, scores[:, side, b]), groups) for b in blocks], seed)
+        for side, name in ((0, "raw states"), (1, "through the final norm"))
+    )
+
+
+def choice_curves(
+    features: Features, items: Sequence[Choice], fit: Index, test: Index, *, seed: int
+) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
+    """Accuracy of each block's best head (chosen on the fit split) and of its letter logits; the maps of all heads."""
+    curves, maps = [], []
+    for name, label in (("qk/before", "QK-score"), ("attention", "Attention-score")):
+        chosen_on, right, _ = _labelled(features, items, fit, name)
+        shown_on, truth, groups = _labelled(features, items, test, name)
+        if not len(chosen_on) or not len(shown_on):
+            continue
+        options = shown_on["labels"].astype(np.intp)
+        best = head_accuracies(chosen_on[name], chosen_on["labels"].astype(np.intp), np.array(right)).argmax(1)
+        credit = head_credits(shown_on[name], options, np.array(truth))  # a head that sees no difference guesses
+        each = np.ones(len(truth))
+        points = [(ratio(credit[:, block, head], each, limits=SHARE), groups) for block, head in enumerate(best)]
+        curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points, seed))
+        test_map = head_accuracies(shown_on[name], options, np.array(truth))
+        values = tuple(tuple(float(v) for v in row) for row in test_map)
+        maps.append(HeadMap(label=label, metric="accuracy on the test questions", values=values, chosen=()))
+    part, truth, groups = _labelled(features, items, test, "logits/score")
+    if len(part):
+        letters = LetterLogits()
+        blocks = list(range(part["logits/score"].shape[2]))
+        points = []
+        for block in blocks:
+            lens = part.take(range(len(part)))
+            lens.arrays["logits/score"] = part["logits/score"][:, :, : block + 1]
+            points.append((accuracy(truth, [verdict.label for verdict in letters.verdicts(lens)]), groups))
+        curves.append(_curve("letter logits of one block (through the final norm)", blocks, points, seed))
+    return tuple(curves), tuple(maps)
+
+
+def _labelled(
+    features: Features, items: Sequence[Item], rows: Index, name: str
+) -> tuple[Features, list[float], list[str]]:
+    """Rows that have the readout and a label, the labels and the questions; none where no judge needed the readout."""
+    if name not in features.arrays:
+        return features.take([]), [], []
+    present = features.present(name)
+    kept = [int(k) for k in rows if present[k] and label_of(items[k]) is not None]
+    return features.take(kept), [label_of(items[k]) for k in kept], [items[k].group for k in kept]
+
+
+def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]]], seed: int) -> Curve:
+    intervals = [cluster_bootstrap(s, groups, seed=seed, n_resamples=_RESAMPLES) for s, groups in points]
+    return Curve(
+        label=label,
+        x=tuple(x),
+        y=tuple(i.value for i in intervals),
+        low=tuple(i.low for i in intervals),
+        high=tuple(i.high for i in intervals),
+    )

@@ -1,0 +1,275 @@
+"""A sweep over judges, positions, layers and normalisations on stored features, and the luck of picking the best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from ...extraction.features import Features
+from ...models.errors import InnerjudgeError
+from ...probes.head_selection import head_credits
+from ...probes.many import fit_many
+from ...probes.regression import folds
+from ..data.splits import Index, split_by_group
+from ..stats.bootstrap import Interval, cluster_bootstrap
+from ..stats.metrics.auroc import within_question_auroc
+from ..stats.metrics.correlation import spearman
+from ..stats.selection_noise import SelectionNoise, auroc_by_question, selection_noise
+from ..stats.statistic import SHARE, Floats, ratio
+
+#: What is done to a state before a judge sees it.
+NORMALISATIONS = ("as it is", "unit length", "standardised")
+_JUDGES = {"trace": ("logistic", "difference of means", "nearest centroid"), "rating": ("ridge",)}
+_METRICS = {"trace": "within-question AUROC", "rating": "Spearman", "choice": "accuracy"}
+#: Ends and beginnings whose difference is a position of its own, as in CLUE.
+_DELTAS = (("reasoning_end", "reasoning_start"), ("response_end", "prompt_end"))
+_HEADS = ("qk/before", "qk/after", "attention")
+_READABLE = 0.9  # share of the items that must have a position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What a sweep found.
+
+    Args:
+        table: One row a cell: ``judge``, ``position``, ``row`` (``0..L`` for ``h[l]``, ``L + 1`` for the final-normed
+            state; the block for heads), ``head``, ``normalisation``, ``penalty``, ``fit`` (figure on the fitting
+            questions, held out by question) and ``test`` (figure on the reported ones).
+        metric: What the figures are.
+        picked: Row of the cell that is best on the fitting questions.
+        honest: Its figure on the reported questions.
+        noise: What picking on the reported questions themselves would add by luck.
+        notes: What was left out, and why.
+        n_fit: Items fitted on.
+        n_test: Items reported on.
+    """
+
+    table: pd.DataFrame
+    metric: str
+    picked: int
+    honest: Interval
+    noise: SelectionNoise
+    notes: tuple[str, ...]
+    n_fit: int
+    n_test: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A block of cells that share everything but the row (and head): scores of fitting and test items."""
+
+    names: dict[str, Any]
+    penalty: Floats
+    held_out: Floats  # [C, fitting items]
+    test: Floats  # [C, test items]
+
+
+def sweep(
+    features: Features, labels: Sequence[Any], kind: str, *, fit_share: float = 0.5, n_splits: int = 100, seed: int = 0
+) -> Sweep:
+    """Fit every judge at every layer, position and normalisation, on one part of the questions; report on the other.
+
+    Traces: batched logistic probes, difference of means and nearest centroid; ratings: ridge probes and the expected
+    score of each block's own logits; choices: every head by its query-key products and attention.
+
+    Args:
+        features: What :func:`.views.read` or ``innerjudge extract`` kept.
+        labels: ``[n]``: correctness, mean human scores or answers; items with ``None`` are left out.
+        kind: ``"trace"`` (also responses that were preferred or not), ``"rating"`` or ``"choice"``.
+        fit_share: Share of the questions to fit on.
+        n_splits: Halvings behind the optimism.
+        seed: Of the split and the halvings.
+
+    Raises:
+        InnerjudgeError: If nothing can be swept: too few questions or labels, or no readout of this kind.
+    """
+    if kind not in _METRICS:
+        raise InnerjudgeError(f"given the kind {kind!r}, expected one of {sorted(_METRICS)}")
+    part, known, notes = _usable(features, labels, kind)
+    fit, test = split_by_group(part.groups, train_fraction=fit_share, seed=seed)
+    blocks = list(_heads(part, known, fit, test) if kind == "choice" else _probes(part, known, kind, fit, test))
+    seen = np.concatenate([_figures(kind, known[fit], b.held_out, [part.groups[k] for k in fit]) for b in blocks])
+    scores = np.concatenate([b.test for b in blocks])
+    groups = [part.groups[k] for k in test]
+    table = pd.concat([_rows(b) for b in blocks], ignore_index=True)
+    table["fit"], table["test"] = seen, _figures(kind, known[test], scores, groups)
+    if np.isnan(seen).all():
+        raise InnerjudgeError(
+            f"given {len(part)} items on which no cell has a {_METRICS[kind]}, expected questions with right and wrong "
+            "answers, or scores that differ: add items"
+        )
+    picked = int(np.nanargmax(seen))
+    return Sweep(
+        table=table,
+        metric=_METRICS[kind],
+        picked=picked,
+        honest=_interval(kind, known[test], scores[picked], groups, seed),
+        noise=_noise(kind, known[test], scores, groups, n_splits, seed),
+        notes=tuple(notes),
+        n_fit=len(fit),
+        n_test=len(test),
+    )
+
+
+def sentences(found: Sweep) -> tuple[str, ...]:
+    """What was picked, what it is worth, and what picking on the reported questions would have claimed."""
+    noise, honest = found.noise, found.honest
+    there = "" if honest.low is None else f" [{honest.low:.3f}, {honest.high:.3f}]"
+    value = "undefined" if honest.value is None else f"{honest.value:.3f}{there}"
+    how = "" if found.metric == "accuracy" else " (each item by a probe that had not seen its question)"
+    return (
+        f"Picked on the fitting questions: {_name(found, found.picked)}, {found.table['fit'][found.picked]:.3f} there"
+        f"{how}. On the other questions: {value}.",
+        f"The best of {noise.n_candidates} cells on the reported questions themselves shows {noise.seen:.3f} "
+        f"({_name(found, noise.pick)}). Picking and reporting on the same questions flatters by {noise.optimism:+.3f} "
+        f"[{noise.low:+.3f}, {noise.high:+.3f}] ({noise.n_splits} halvings); honest would be {noise.honest:.3f}. "
+        f"The same cell is picked on {noise.stability:.0%} of the halves.",
+    )
+
+
+def _name(found: Sweep, cell: int) -> str:
+    row = found.table.loc[cell]
+    head = "" if row["head"] is pd.NA else f" head {row['head']}"
+    return f"{row['judge']} at {row['position']}, row {row['row']}{head}, {row['normalisation']}"
+
+
+def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Features, Any, list[str]]:
+    """Labelled items that have every position that nearly all have; readouts that few have are left out."""
+    labelled = [k for k, label in enumerate(labels) if label is not None]
+    part = features.take(labelled)
+    names = _HEADS if kind == "choice" else [n for n in part.arrays if n.startswith("hidden/")]
+    names = [n for n in names if n in part.arrays]
+    shares = {name: float(part.present(name).mean()) if len(part) else 0.0 for name in names}
+    kept = [name for name in names if shares[name] >= _READABLE]
+    if not kept:
+        raise InnerjudgeError(
+            f"given {len(part)} labelled items with {sorted(shares)}, expected readouts of {kind} items that at least "
+            f"{_READABLE:.0%} of them have: extract with --between response where texts have no reasoning markers"
+        )
+    notes = [f"{n} is left out: only {shares[n]:.0%} of the items have it." for n in names if n not in kept]
+    whole = np.flatnonzero(part.present(*kept))
+    if len(whole) < len(part):
+        notes.append(f"{len(part) - len(whole)} items that lack a position are left out.")
+    also = {n: a for n, a in part.arrays.items() if n in (*kept, "labels", "logits/score")}
+    rows = part.take(whole)
+    rows.arrays = {n: rows.arrays[n] for n in also}
+    return rows, np.array([labels[labelled[k]] for k in whole]), notes
+
+
+def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index) -> Iterator[_Cell]:
+    groups = tuple(part.groups[k] for k in fit)
+    for position, states in _positions(part):
+        for normalisation in NORMALISATIONS:
+            x = _normalised(states, normalisation, fit)
+            for judge in _JUDGES[kind]:
+                if judge in ("logistic", "ridge"):
+                    if normalisation == "standardised":
+                        continue  # they standardise by themselves
+                    found = fit_many(cast(Any, judge), x[:, fit], y[fit], groups)
+                    penalty, held, scores = found.penalty, found.held_out, found.decision_function(x[:, test])
+                else:
+                    right = y.astype(bool)
+                    penalty, held = np.full(len(x), np.nan), np.full((len(x), len(fit)), np.nan)
+                    for inside, outside in folds(groups):
+                        if len(set(right[fit[inside]])) == 2:
+                            held[:, outside] = _by_means(judge, x, right, fit[inside], fit[outside])
+                    scores = _by_means(judge, x, right, fit, test)
+                names = {"judge": judge, "position": position, "normalisation": normalisation}
+                yield _Cell(names, penalty, held, scores)
+    if kind == "rating" and "logits/score" in part.arrays and part.present("logits/score").all():
+        z = part["logits/score"].astype(np.float64)
+        p = np.exp(z - z.max(axis=-1, keepdims=True))
+        expected = (p @ np.arange(1, z.shape[-1] + 1)) / p.sum(axis=-1)
+        for side, name in ((0, "raw state"), (1, "final norm")):
+            cells = expected[:, side].T
+            names = {"judge": "expected score of one block", "position": "score", "normalisation": name}
+            yield _Cell(names, np.full(len(cells), np.nan), cells[:, fit], cells[:, test])
+
+
+def _by_means(judge: str, x: Floats, right: Any, train: Index, at: Index) -> Floats:
+    good, bad = x[:, train[right[train]]].mean(axis=1), x[:, train[~right[train]]].mean(axis=1)
+    if judge == "difference of means":
+        return np.asarray(np.einsum("pmf,pf->pm", x[:, at] - ((good + bad) / 2)[:, None], good - bad, optimize=True))
+    far, near = (np.linalg.norm(x[:, at] - centre[:, None], axis=-1) for centre in (bad, good))
+    return np.asarray(far - near)
+
+
+def _heads(part: Features, y: Any, fit: Index, test: Index) -> Iterator[_Cell]:
+    for name in (n for n in _HEADS if n in part.arrays):
+        credit = head_credits(part[name], part["labels"].astype(np.intp), y.astype(np.intp))
+        cells = credit.reshape(len(part), -1).T
+        names = {"judge": name, "position": "option_end", "normalisation": "as it is", "heads": credit.shape[2]}
+        yield _Cell(names, np.full(len(cells), np.nan), cells[:, fit], cells[:, test])
+
+
+def _positions(part: Features) -> Iterator[tuple[str, Floats]]:
+    """States ``[R, n, D]`` of each position, and the differences that CLUE reads."""
+    hidden = {n.removeprefix("hidden/"): a for n, a in part.arrays.items() if n.startswith("hidden/")}
+    states = {name: array.swapaxes(0, 1).astype(np.float64) for name, array in hidden.items()}
+    yield from states.items()
+    for end, start in _DELTAS:
+        if end in states and start in states:
+            yield f"{end} - {start}", states[end] - states[start]
+
+
+def _normalised(x: Floats, how: str, fit: Index) -> Floats:
+    if how == "as it is":
+        return x
+    size = np.linalg.norm(x, axis=-1, keepdims=True) if how == "unit length" else x[:, fit].std(axis=1, keepdims=True)
+    return np.asarray(x / np.where(size > 0, size, 1.0))
+
+
+def _rows(block: _Cell) -> pd.DataFrame:
+    n, heads = len(block.test), block.names.get("heads")
+    at = np.arange(n)
+    found = pd.DataFrame({k: [v] * n for k, v in block.names.items() if k != "heads"})
+    found.insert(2, "row", at if heads is None else at // heads + 1)
+    found.insert(3, "head", pd.Series([pd.NA] * n if heads is None else at % heads, dtype="Int64"))
+    found["penalty"] = block.penalty
+    return found
+
+
+def _figures(kind: str, y: Any, scores: Floats, groups: Sequence[str]) -> Floats:
+    """Figure of every cell, ``[C]``; NaN where undefined."""
+    if kind == "choice":
+        return np.asarray(scores.mean(axis=1))
+    if kind == "trace":
+        each, _ = auroc_by_question([bool(v) for v in y], scores.T, groups)
+        return (
+            np.asarray(np.where(np.isnan(scores).any(axis=1), np.nan, each.mean(axis=0)))
+            if len(each)
+            else _none(scores)
+        )
+    ranks, truth = rankdata(scores, axis=1), rankdata(y)
+    ranks, truth = ranks - ranks.mean(axis=1, keepdims=True), truth - truth.mean()
+    size = np.sqrt((ranks**2).sum(axis=1) * (truth**2).sum())
+    flat = (size == 0) | np.isnan(scores).any(axis=1)
+    return np.asarray(np.where(flat, np.nan, ranks @ truth / np.where(flat, 1.0, size)))
+
+
+def _none(scores: Floats) -> Floats:
+    return np.full(len(scores), np.nan)
+
+
+def _interval(kind: str, y: Any, scores: Floats, groups: Sequence[str], seed: int) -> Interval:
+    if kind == "choice":
+        return cluster_bootstrap(ratio(scores, np.ones(len(scores)), limits=SHARE), groups, seed=seed)
+    values = scores.tolist()
+    found = within_question_auroc([bool(v) for v in y], values, groups) if kind == "trace" else spearman(y, values)
+    return cluster_bootstrap(found, groups, seed=seed)
+
+
+def _noise(kind: str, y: Any, scores: Floats, groups: Sequence[str], n_splits: int, seed: int) -> SelectionNoise:
+    if kind == "trace":
+        each, questions = auroc_by_question([bool(v) for v in y], scores.T, groups)
+        return selection_noise(lambda rows: each[rows].mean(axis=0), questions, n_splits=n_splits, seed=seed)
+
+    def quality(rows: Index) -> Floats:
+        return _figures(kind, y[rows], scores[:, rows], [groups[k] for k in rows])
+
+    return selection_noise(quality, groups, n_splits=n_splits, seed=seed)

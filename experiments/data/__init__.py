@@ -1,0 +1,7 @@
+"""Items, where they come from, and what was said of them.
+
+``kinds.py`` and ``records.py`` turn rows into items and back; ``jsonl.py`` reads item files, ``loaders`` public
+formats; ``datasets.py`` is the one door to all of them (``load_data``). ``splits.py`` splits by question, ``labels.py``
+reads labels; ``variants.py`` permutes and swaps, ``hashes.py`` says whether texts changed. ``verdict_rows.py`` and
+``verdict_table.py`` hold verdicts. Imports ``models`` and ``probes`` only.
+"""

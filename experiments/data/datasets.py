@@ -1,0 +1,193 @@
+"""Data sets by name: a JSONL file, ``LOADER:PATH`` of a public format, or ``builtin:solve|rate|choose``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...models.errors import InnerjudgeError
+from ...models.items import Item
+from ...models.reference.split import HELD_OUT_SEED
+from .jsonl import read_items
+from .kinds import kind_of
+from .loaders import LOADERS, load
+from .splits import Index, rows_by_group
+
+if TYPE_CHECKING:
+    from ...models.reference.solve import Problem
+
+#: Items that a built-in task gives without a limit.
+BUILTIN_SIZE = {"solve": 100, "rate": 400, "choose": 400}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Items of one kind under a name.
+
+    Args:
+        name: Short name without folders, such as ``"mmlu:val"``.
+        kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
+        items: The items, in memory or (:func:`open_data`) read when they are asked for; empty for ``builtin:solve``,
+            whose traces the caller samples from a model.
+        problems: The problems of ``builtin:solve``, else empty.
+    """
+
+    name: str
+    kind: str
+    items: Sequence[Item]
+    problems: tuple[Problem, ...] = ()
+
+
+def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
+    """Load a data set.
+
+    Args:
+        spec: A JSONL file; ``LOADER:PATH`` (:data:`.loaders.LOADERS`); or ``builtin:solve``, ``builtin:rate``,
+            ``builtin:choose``.
+        limit: At most so many items (problems for ``builtin:solve``), drawn as :func:`take_groups` says. ``None`` is
+            all; for built-in tasks 100 problems or 400 items.
+        seed: Of the draw, and of the built-in generators (held-out items for every seed).
+
+    Raises:
+        InnerjudgeError: Names what is wrong with the spec, or the file, line and field.
+
+    Example:
+        >>> data = load_data("builtin:solve", limit=3)
+        >>> data.kind, len(data.items), len(data.problems)
+        ('trace', 0, 3)
+    """
+    _check_draw(limit, seed)
+    prefix, colon, rest = spec.partition(":")
+    if colon and prefix == "builtin":
+        return _builtin(rest, limit, seed)
+    if colon and prefix in LOADERS:
+        items, name = load(spec), f"{prefix}:{Path(rest).name}"
+    elif Path(spec).is_file():
+        items, name = read_items(spec), Path(spec).name
+    else:
+        raise InnerjudgeError(
+            f"given {spec!r}, expected a JSONL file, builtin:solve|rate|choose, or LOADER:PATH with a loader of "
+            f"{', '.join(LOADERS)}: check the path"
+        )
+    chosen = items if limit is None else take_groups(items, limit, seed=seed)
+    return Dataset(name=name, kind=kind_of(items[0]), items=tuple(chosen))
+
+
+def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
+    r"""A data set for one long run: the items of a JSONL file are read when they are asked for, and not kept.
+
+    Public formats are one JSON document each or small, and built-in items are drawn in one go: they are in memory.
+
+    Args:
+        spec: As for :func:`load_data`.
+        limit: Likewise.
+        seed: Likewise.
+
+    Raises:
+        InnerjudgeError: As :func:`load_data`; all of the file was checked once when this returns.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "r.jsonl")
+        >>> _ = path.write_text('{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\n')
+        >>> type(open_data(str(path)).items).__name__, type(load_data(str(path)).items).__name__
+        ('ItemLines', 'tuple')
+    """
+    if not is_file(spec):
+        return load_data(spec, limit=limit, seed=seed)
+    from .scan import scan
+
+    _check_draw(limit, seed)
+    found = scan(spec)
+    items = found.items if limit is None else found.items.chosen(drawn(found.groups.tolist(), limit, seed=seed))
+    return Dataset(name=Path(spec).name, kind=found.kind, items=items)
+
+
+def is_file(spec: str) -> bool:
+    """Whether a data set is a JSONL file, and not a built-in one or in another format."""
+    prefix, colon, _ = spec.partition(":")
+    return not (colon and prefix in ("builtin", *LOADERS)) and Path(spec).is_file()
+
+
+def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
+    """Draw whole questions at random until about ``limit`` items are there, never more; items keep their order.
+
+    Questions come in a random order, and one that no longer fits is passed over. Questions of one item each thus give
+    exactly ``limit`` items. Where not even two questions fit, two are thinned at random to ``limit`` items together
+    (one item each or more), so that a split by question stays possible; a limit of 1 gives one item.
+
+    Example:
+        >>> from ..models.items import Trace
+        >>> many = [Trace(question_id=q, candidate_id=c, prompt="", response="") for q in "pqr" for c in "012"]
+        >>> [len(take_groups(many, limit, seed=0)) for limit in (1, 4, 7, 9)]
+        [1, 4, 6, 9]
+    """
+    return [items[k] for k in drawn([item.group for item in items], limit, seed=seed)]
+
+
+def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int) -> Index:
+    """Rows that :func:`take_groups` draws, by the group of each item; all of them without a limit.
+
+    Example:
+        >>> drawn("ppq", None, seed=0), len(drawn("ppq", 1, seed=0))
+        (array([0, 1, 2]), 1)
+    """
+    _check_draw(limit, seed)
+    if limit is None:
+        return np.arange(len(names), dtype=np.intp)
+    rng = np.random.default_rng(seed)
+    groups = rows_by_group(names)
+    drawn = [groups[k] for k in rng.permutation(len(groups))]
+    kept: list[int] = []
+    whole = 0
+    for rows in drawn:
+        if len(kept) + len(rows) <= limit:
+            kept += rows.tolist()
+            whole += 1
+    if whole < min(2, len(groups)):
+        first = rng.permutation(drawn[0]).tolist()
+        second = rng.permutation(drawn[1]).tolist() if len(drawn) > 1 else []
+        share = max(limit - limit // 2, limit - len(second))
+        kept = first[:share]
+        kept += second[: limit - len(kept)]
+    return np.array(sorted(kept), dtype=np.intp)
+
+
+def drawn_rows(items: Iterable[Item], limit: int | None, *, seed: int) -> list[int]:
+    """Rows of the items that :func:`take_groups` draws; all of them without a limit.
+
+    Example:
+        >>> from ..models.items import Trace
+        >>> pair = [Trace(question_id="q", candidate_id=c, prompt="", response="") for c in "ab"]
+        >>> drawn_rows(pair, None, seed=0), len(drawn_rows(pair, 1, seed=0))
+        ([0, 1], 1)
+    """
+    return [int(k) for k in drawn([item.group for item in items], limit, seed=seed)]
+
+
+def _check_draw(limit: int | None, seed: int) -> None:
+    if limit is not None and limit < 1:
+        raise InnerjudgeError(f"given --limit {limit}, expected at least 1: leave it out for all items")
+    if seed < 0:
+        raise InnerjudgeError(f"given --seed {seed}, expected 0 or more")
+
+
+def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
+    if task not in BUILTIN_SIZE:
+        raise InnerjudgeError(f"given 'builtin:{task}', expected builtin:solve, builtin:rate or builtin:choose")
+    count, name = limit or BUILTIN_SIZE[task], f"builtin:{task}"
+    if task == "solve":
+        from ...models.reference.solve import problems
+
+        return Dataset(name=name, kind="trace", items=(), problems=tuple(problems(count, seed=HELD_OUT_SEED + seed)))
+    if task == "rate":
+        from ...models.reference.rate import ratings
+
+        return Dataset(name=name, kind="rating", items=tuple(ratings(count, seed=HELD_OUT_SEED + seed)))
+    from ...models.reference.choose import choices
+
+    return Dataset(name=name, kind="choice", items=tuple(choices(count, seed=HELD_OUT_SEED + seed)))

@@ -1,0 +1,100 @@
+"""Items of a JSONL file, read when they are asked for: a run holds those of one shard, not all of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from ...models.errors import InnerjudgeError
+from ...models.items import Item
+from .jsonl import parse_item
+
+Longs = npt.NDArray[np.int64]
+
+
+class ItemLines(Sequence[Item]):
+    r"""Some lines of a file of items of one kind; memory holds 8 or 16 bytes an item, and the items asked for.
+
+    Args:
+        path: The file.
+        starts: Byte at which the line of each item begins; ``None`` for every line of a file without blank ones, as
+            :func:`..jsonl.write_jsonl` wrote it.
+        numbers: Numbers of those lines, for messages; ``None`` where they are ``1, 2, ...``.
+
+    Raises:
+        InnerjudgeError: If there are no lines; when an item is asked for, names the line that is broken.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "items.jsonl")
+        >>> _ = path.write_text('{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\n')
+        >>> items = ItemLines(path)
+        >>> len(items), items[0].id
+        (1, 'r1')
+    """
+
+    def __init__(self, path: Path, starts: Longs | None = None, numbers: Longs | None = None) -> None:
+        self.path, self.numbers = path, numbers
+        self.starts = line_starts(path) if starts is None else starts
+        if len(self) < 1:
+            raise InnerjudgeError(f"given {path} without items, expected one item a line: delete its folder")
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        """One item, or those of a slice."""
+        if isinstance(index, slice):
+            return list(self._read(range(len(self))[index]))
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"given item {index} of {len(self)}")
+        start = index % len(self)
+        return next(self._read(range(start, start + 1)))
+
+    def __iter__(self) -> Iterator[Item]:
+        return self._read(range(len(self)))
+
+    def chosen(self, rows: npt.NDArray[np.intp]) -> ItemLines:
+        """The items of these rows, in their order."""
+        numbers = rows + 1 if self.numbers is None else self.numbers[rows]
+        return ItemLines(self.path, self.starts[rows], numbers)
+
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """First byte of the lines of some items that follow one another, and the byte behind their last."""
+        end = int(self.starts[stop]) if stop < len(self) else self.path.stat().st_size
+        return int(self.starts[start]), end
+
+    def place(self, row: int) -> str:
+        """Where an item stands, in words."""
+        return f"{self.path.name} line {row + 1 if self.numbers is None else self.numbers[row]}"
+
+    def _read(self, rows: range) -> Iterator[Item]:
+        at = -1
+        with self.path.open("rb") as file:
+            for row in rows:
+                if at != self.starts[row]:  # not the line behind the last one
+                    at = file.seek(int(self.starts[row]))
+                raw = file.readline()
+                at += len(raw)
+                yield parse_item(raw, self.place(row))
+
+
+def line_starts(path: Path) -> Longs:
+    """Byte at which each line of a file begins; the lines are not parsed."""
+    starts, at = array("q"), 0
+    with path.open("rb") as file:
+        for line in file:
+            starts.append(at)
+            at += len(line)
+    return np.array(starts, dtype=np.int64)

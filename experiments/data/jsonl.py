@@ -1,0 +1,168 @@
+"""Items as JSONL: one JSON object a line, all lines of a file of one kind, told apart by their fields.
+
+:mod:`.kinds` has the table of fields. An optional field that is ``null`` counts as absent; unknown fields are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...models.errors import InnerjudgeError
+from ...models.items import Item
+from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
+from .records import Record
+
+__all__ = [
+    "check_unique",
+    "item_to_row",
+    "jsonl_lines",
+    "parse_item",
+    "placed_items",
+    "read_items",
+    "read_records",
+    "write_jsonl",
+]
+
+
+def read_items(path: str | Path) -> list[Item]:
+    """Read and check a JSONL file of items.
+
+    Args:
+        path: A UTF-8 file. Blank lines are skipped; line numbers in messages count them.
+
+    Returns:
+        The items in file order, all of one kind, with unique ids.
+
+    Raises:
+        InnerjudgeError: Names file, line and field: broken JSON, a missing field, a wrong type, an empty file, a
+            duplicate id, mixed kinds, an answer index out of range, an unknown preference, a line that fits two kinds.
+    """
+    items: list[Item] = []
+    places: list[str] = []
+    for item, _, number in placed_items(path):
+        items.append(item)
+        places.append(f"{Path(path).name} line {number}")
+    check_unique(items, places)
+    return items
+
+
+def placed_items(path: str | Path) -> Iterator[tuple[Item, int, int]]:
+    """The items of a file one after another, each with the byte at which its line begins and the line's number.
+
+    Memory holds one line. Ids are not compared here.
+
+    Raises:
+        InnerjudgeError: As in :func:`read_items`, when the line is reached.
+    """
+    kind, first = None, ""
+    for record, at, number in _records(path):
+        kind, first = kind_of_record(record, kind, first), first or record.where
+        yield record_to_item(record, kind), at, number
+
+
+def read_records(path: str | Path) -> list[Record]:
+    """The objects of a JSONL file, at least one, whatever their fields.
+
+    Raises:
+        InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is no object.
+    """
+    return [record for record, _, _ in _records(path)]
+
+
+def _records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
+    """Each object of a file, the byte at which its line begins, and the number of the line."""
+    file = Path(path)
+    if not file.is_file():
+        raise InnerjudgeError(
+            f"given {str(path)!r}, expected a JSONL file: check the path, or name a loader as LOADER:PATH"
+        )
+    at, found = 0, False
+    with file.open("rb") as lines:
+        for number, raw in enumerate(lines, start=1):
+            if raw.strip():
+                found = True
+                yield _parse(raw, f"{file.name} line {number}"), at, number
+            at += len(raw)
+    if not found:
+        raise InnerjudgeError(f"{file.name}: given an empty file, expected one item a line: write at least one")
+
+
+def parse_item(raw: bytes, where: str) -> Item:
+    """The item of one line of a file.
+
+    Raises:
+        InnerjudgeError: Names ``where``, and the field that is wrong.
+    """
+    record = _parse(raw, where)
+    return record_to_item(record, kind_of_record(record))
+
+
+def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
+    """Refuse two items of one id, naming both places."""
+    seen: dict[str, str] = {}
+    for item, place in zip(items, places, strict=True):
+        if item.id in seen:
+            named = " and ".join(repr(k) for k in REQUIRED[kind_of(item)] if k.endswith("_id"))
+            raise InnerjudgeError(
+                f"{place}: field {named}: given the id {item.id!r} that stands in {seen[item.id]}, "
+                "expected unique ids: rename one of the two"
+            )
+        seen[item.id] = place
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line, whole or not at all (a temporary file beside it, then a rename).
+
+    Raises:
+        InnerjudgeError: If a row holds NaN, infinity or something that JSON cannot say; the old file stays as it was.
+    """
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f"{file.name}.tmp")
+    try:
+        with temporary.open("wb") as out:
+            out.writelines(jsonl_lines(rows, file.name))
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def jsonl_lines(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[bytes]:
+    """The lines of a JSONL file called ``name``.
+
+    Raises:
+        InnerjudgeError: If a row holds NaN, infinity or something that JSON cannot say.
+    """
+    for number, row in enumerate(rows, start=1):
+        yield _line(row, f"{name} row {number}")
+
+
+def _line(row: Mapping[str, Any], where: str) -> bytes:
+    try:
+        try:
+            return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        except UnicodeEncodeError:  # half of a surrogate pair: only an escape can carry it
+            return json.dumps(row, allow_nan=False).encode() + b"\n"
+    except (TypeError, ValueError) as error:
+        raise InnerjudgeError(
+            f"{where}: given a value that JSON cannot hold ({error}), expected finite plain data"
+        ) from None
+
+
+def _parse(raw: bytes, where: str) -> Record:
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no JSON number")
+
+    try:
+        return Record.of(json.loads(raw.decode("utf-8-sig"), parse_constant=refuse), where)
+    except (ValueError, RecursionError) as error:
+        reason = error.args[0] if error.args else "nested too deep"
+        if isinstance(error, UnicodeDecodeError):
+            reason = "not UTF-8"
+        raise InnerjudgeError(
+            f"{where}: given broken JSON ({reason}), expected one object a line: correct it"
+        ) from None

@@ -1,0 +1,147 @@
+"""One record of an input file, read field by field; every refusal names the place and the field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...models.errors import InnerjudgeError
+
+
+def describe(value: object) -> str:
+    """Say in words what a JSON value is.
+
+    Example:
+        >>> describe(3), describe(None), describe([])
+        ('a number', 'null', 'a list')
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    names: dict[type, str] = {str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The fields of one record and where it stands, such as ``"data.jsonl line 3"``.
+
+    A field that is ``null`` counts as absent where it is optional.
+
+    Example:
+        >>> try:
+        ...     Record({"prompt": 5}, "data.jsonl line 3").text("prompt")
+        ... except InnerjudgeError as error:
+        ...     print(error)
+        data.jsonl line 3: field 'prompt': given a number, expected a string: put the value in quotes
+    """
+
+    values: Mapping[str, Any]
+    where: str
+
+    @classmethod
+    def of(cls, value: object, where: str) -> Record:
+        """Wrap a parsed JSON value that must be an object."""
+        if not isinstance(value, dict):
+            raise InnerjudgeError(f"{where}: given {describe(value)}, expected an object with named fields: {{...}}")
+        return cls(value, where)
+
+    def error(self, name: str, given: str, expected: str, do: str) -> InnerjudgeError:
+        """The error for one field: what was given, what was expected, what to do."""
+        return InnerjudgeError(f"{self.where}: field {name!r}: given {given}, expected {expected}: {do}")
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self.values.get(name) is not None
+
+    def _get(self, name: str, expected: str) -> Any:
+        if name not in self.values:
+            raise self.error(name, "nothing", expected, "add the field")
+        return self.values[name]
+
+    def text(self, name: str) -> str:
+        """A string, empty allowed."""
+        value = self._get(name, "a string")
+        if not isinstance(value, str):
+            hint = "put the value in quotes" if isinstance(value, int | float) else "write the value as one string"
+            raise self.error(name, describe(value), "a string", hint)
+        return value
+
+    def label(self, name: str) -> str:
+        """A string that is not empty: an id."""
+        value = self.text(name)
+        if not value:
+            raise self.error(name, "an empty string", "an id", "give every record a name of its own")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """A string, or ``None`` where absent."""
+        return self.text(name) if self.has(name) else None
+
+    def flag(self, name: str) -> bool:
+        """``true`` or ``false``."""
+        value = self._get(name, "true or false")
+        if not isinstance(value, bool):
+            raise self.error(name, describe(value), "true or false", "write true or false without quotes")
+        return value
+
+    def whole(self, name: str, allowed: Collection[int]) -> int:
+        """A whole number out of ``allowed``."""
+        if isinstance(allowed, range):
+            expected = f"a whole number from {allowed.start} to {allowed.stop - 1}"
+        else:
+            expected = f"one of {', '.join(map(str, allowed))}"
+        value = self._get(name, expected)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.error(name, describe(value), expected, "write the number without quotes or decimals")
+        if value not in allowed:
+            raise self.error(name, str(value), expected, "correct the number")
+        return value
+
+    def number(self, name: str, low: float, high: float) -> float:
+        """A number from ``low`` to ``high``."""
+        expected = f"a number from {low} to {high}"
+        value = self._get(name, expected)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(name, describe(value), expected, "write the number without quotes")
+        if not low <= value <= high:
+            raise self.error(name, str(value), expected, "correct the number or the loader")
+        return float(value)
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A list of at least one finite number."""
+        expected = "a list of at least one number"
+        value = self._get(name, expected)
+        if not isinstance(value, list):
+            raise self.error(name, describe(value), expected, "write it as [4, 5]")
+        if not value:
+            raise self.error(name, "an empty list", expected, "leave the field out where there is no score")
+        for one in value:
+            if isinstance(one, bool) or not isinstance(one, int | float):
+                raise self.error(name, f"a list with {describe(one)}", expected, "write each score as a number")
+            if not math.isfinite(one):
+                raise self.error(name, f"a list with {one}", "finite numbers", "correct the number")
+        return tuple(float(one) for one in value)
+
+    def texts(self, name: str, *, at_least: int = 0) -> tuple[str, ...]:
+        """A list of strings."""
+        expected = f"a list of at least {at_least} strings" if at_least else "a list of strings"
+        value = self._get(name, expected)
+        if not isinstance(value, list):
+            raise self.error(name, describe(value), expected, 'write it as ["one", "two"]')
+        odd = next((one for one in value if not isinstance(one, str)), None)
+        if odd is not None or None in value:
+            raise self.error(name, f"a list with {describe(odd)}", expected, "put every entry in quotes")
+        if len(value) < at_least:
+            raise self.error(name, f"a list of {len(value)}", expected, "add the missing entries")
+        return tuple(value)
+
+    def inner(self, name: str) -> Record:
+        """An object inside this record."""
+        value = self._get(name, "an object")
+        if not isinstance(value, dict):
+            raise self.error(name, describe(value), "an object with named fields", "write it as {...}")
+        return Record(value, f"{self.where}, in {name!r}")

@@ -1,0 +1,60 @@
+"""Splits by question: no question on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ...models.errors import InnerjudgeError
+
+Index = npt.NDArray[np.intp]
+
+
+def rows_by_group(groups: Sequence[Hashable]) -> list[Index]:
+    """Rows of each group, groups in order of first appearance.
+
+    Example:
+        >>> [rows.tolist() for rows in rows_by_group(["q2", "q1", "q2"])]
+        [[0, 2], [1]]
+    """
+    found: dict[Hashable, list[int]] = {}
+    for row, group in enumerate(groups):
+        found.setdefault(group, []).append(row)
+    return [np.array(rows, dtype=np.intp) for rows in found.values()]
+
+
+def split_by_group(groups: Sequence[str], *, train_fraction: float = 0.5, seed: int) -> tuple[Index, Index]:
+    """Split rows into two parts that share no group; each part gets at least one group.
+
+    Args:
+        groups: Group (question) of each row, length ``n``.
+        train_fraction: Share of the *groups* in the first part, strictly between 0 and 1.
+        seed: Draws the groups. The draw depends on the names of the groups, not on the order of the rows.
+
+    Returns:
+        ``(train, test)``: sorted row indices, together ``0..n-1``.
+
+    Raises:
+        InnerjudgeError: With fewer than 2 groups, or a fraction outside (0, 1).
+
+    Example:
+        >>> train, test = split_by_group(["q1", "q1", "q2", "q2"], seed=0)
+        >>> len(train), len(test), sorted([*train.tolist(), *test.tolist()])
+        (2, 2, [0, 1, 2, 3])
+    """
+    if not 0 < train_fraction < 1:
+        raise InnerjudgeError(
+            f"given the training share {train_fraction}, expected one between 0 and 1: pass for example 0.5"
+        )
+    names = sorted(set(groups))
+    if len(names) < 2:
+        raise InnerjudgeError(
+            f"given {len(names)} question(s), expected at least 2, one to fit on and one to test on: raise --limit"
+        )
+    count = min(max(round(train_fraction * len(names)), 1), len(names) - 1)
+    drawn = np.random.default_rng(seed).permutation(len(names))[:count]
+    chosen = {names[k] for k in drawn}
+    inside = np.array([g in chosen for g in groups])
+    return np.flatnonzero(inside), np.flatnonzero(~inside)

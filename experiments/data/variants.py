@@ -1,0 +1,98 @@
+"""The same items in another form: options in another order, the two responses of a pair on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+from ...models.items import Choice, Pair, Rating
+
+
+def permuted(choices: Sequence[Choice], *, seed: int) -> tuple[list[Choice], list[tuple[int, ...]]]:
+    """Each question with its option texts in another order, and the orders.
+
+    Order ``p`` puts option ``p[j]`` at place ``j``. It is never the identity where the options are at least two
+    (QK-score paper, permutation accuracy; one permutation an item).
+
+    Example:
+        >>> c = Choice(question_id="c", question="?", options=("x", "y"), answer=0)
+        >>> (one,), (order,) = permuted([c], seed=0)
+        >>> one.options, one.answer, order
+        (('y', 'x'), 1, (1, 0))
+    """
+    moved, orders = [], []
+    for one, order in permutations(choices, seed=seed):
+        moved.append(one)
+        orders.append(order)
+    return moved, orders
+
+
+def permutations(choices: Iterable[Choice], *, seed: int) -> Iterator[tuple[Choice, tuple[int, ...]]]:
+    """:func:`permuted`, one question after another: memory holds one.
+
+    Example:
+        >>> c = Choice(question_id="c", question="?", options=("x", "y"), answer=0)
+        >>> [order for _, order in permutations(iter([c, c]), seed=0)]
+        [(1, 0), (1, 0)]
+    """
+    rng = np.random.default_rng(seed)
+    for c in choices:
+        order = rng.permutation(len(c.options))
+        while len(order) > 1 and (order == np.arange(len(order))).all():
+            order = rng.permutation(len(c.options))
+        answer = None if c.answer is None else int(np.flatnonzero(order == c.answer)[0])
+        options = tuple(c.options[j] for j in order)
+        moved = Choice(question_id=c.id, question=c.question, options=options, answer=answer, extra=c.extra)
+        yield moved, tuple(int(j) for j in order)
+
+
+class Responses(Sequence[Rating]):
+    """Both responses of every pair as an item each, ``<pair_id>/a`` and ``<pair_id>/b``, for point-wise judges.
+
+    ``extra["preferred"]`` says whether it is the response that people preferred, where they preferred one.
+
+    Example:
+        >>> pair = Pair(pair_id="p", prompt="Say hi.", response_a="hi", response_b="no", preference="a")
+        >>> [(one.id, one.extra["preferred"]) for one in Responses([pair])]
+        [('p/a', True), ('p/b', False)]
+    """
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return 2 * len(self.pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> Rating: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Rating]: ...
+
+    def __getitem__(self, index: int | slice) -> Rating | list[Rating]:
+        """One response, or those of a slice; their pairs are made into responses when they are asked for."""
+        if isinstance(index, slice):
+            return [self[k] for k in range(len(self))[index]]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"given response {index} of {len(self)}")
+        pair, side = divmod(index % len(self), 2)
+        return _sides(self.pairs[pair])[side]
+
+    def __iter__(self) -> Iterator[Rating]:
+        for pair in self.pairs:
+            yield from _sides(pair)
+
+
+def _sides(p: Pair) -> tuple[Rating, Rating]:
+    a, b = (
+        Rating(
+            item_id=f"{p.id}/{side}",
+            prompt=p.prompt,
+            response=text,
+            extra={"question_id": p.id} | ({"preferred": p.preference == side} if p.preference in ("a", "b") else {}),
+        )
+        for side, text in (("a", p.response_a), ("b", p.response_b))
+    )
+    return a, b

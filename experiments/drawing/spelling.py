@@ -1,0 +1,75 @@
+"""How figures are spelt: as many digits as they are worth, a dash where there is none."""
+
+from __future__ import annotations
+
+import math
+import re
+
+MINUS_TEXT = "_minus_text"
+_NAMES = {"auroc": "AUROC", "spearman": "Spearman", "pearson": "Pearson", "kendall": "Kendall"}
+NOTHING = "\N{EN DASH}"
+
+
+def number(value: float | None, *, decimals: int = 2, sign: bool = False) -> str:
+    """A figure with a true minus sign and never a minus zero; a dash for ``None``.
+
+    Example:
+        >>> number(0.7149), number(-0.001), number(None), number(0.1, sign=True)
+        ('0.71', '0.00', '–', '+0.10')
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{value:+.{decimals}f}" if sign else f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in two significant digits and a fitting unit.
+
+    Example:
+        >>> duration(0.00123), duration(0.256), duration(3.14), duration(125.0), duration(None)
+        ('1.2 ms', '260 ms', '3.1 s', '2.1 min', '–')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    for unit, size in (("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
+        if seconds >= 0.995 * size:
+            return f"{_two_digits(seconds / size)} {unit}"
+    return f"{_two_digits(seconds * 1e6)} µs" if seconds > 0 else "0 s"
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.1f}" if value < 9.95 else f"{round(value, 1 - math.floor(math.log10(value))):.0f}"
+
+
+def title(metric: str) -> str:
+    """A metric in words.
+
+    Example:
+        >>> title("within_question_auroc"), title("accuracy_minus_text"), title("spearman")
+        ('within-question AUROC', 'accuracy minus text', 'Spearman')
+    """
+    words = metric.replace("within_question", "within-question").split("_")
+    return re.sub(r"\b(auroc|spearman|pearson|kendall)\b", lambda name: _NAMES[name[0]], " ".join(filter(None, words)))
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something.
+
+    Example:
+        >>> counted(1, "shard"), counted(2, "shard"), counted(0, "item")
+        ('1 shard', '2 shards', '0 items')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def are_in(count: int, what: str, where: object) -> str:
+    """The sentence that so many of something are somewhere.
+
+    Example:
+        >>> are_in(1, "item", "runs/f"), are_in(3, "verdict", "v.jsonl")
+        ('1 item is in runs/f.', '3 verdicts are in v.jsonl.')
+    """
+    return f"{counted(count, what)} {'is' if count == 1 else 'are'} in {where}."

@@ -1,0 +1,172 @@
+"""A judge behind an inference engine: the engine computes the states, and no model is loaded here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from transformers import PreTrainedTokenizerFast
+
+from ...extraction.given_states import GivenStates, Last, features_of_states
+from ...extraction.readouts import HiddenStates
+from ...models.checkpoint import read_tokenizer, source_of
+from ...models.errors import InnerjudgeError
+from ...models.final_norm import FinalNorm
+from ...models.items import Rating, Trace
+from ...models.positions import Encoded, encode_prompt, encode_trace
+from ...models.prompts import rating_prompt
+from ...probes import BaseJudge, Verdict
+from . import saved
+from .asked import kind_of_judge
+from .hub import find_folder
+from .pairs import items_of_pairs
+from .saved import NORM, Made
+
+#: ``sampled_by`` of a trace whose ids the engine has sampled.
+_ENGINE = "engine"
+
+
+class EngineJudge:
+    """A judge of hidden states, with a tokenizer in place of the model.
+
+    :meth:`encode` says which tokens the engine must run; :meth:`verdicts` reads the states that it wrote.
+
+    Args:
+        judge: A fitted judge that reads hidden states alone.
+        made: How it is asked.
+        tokenizer: Of its model.
+        final_norm: Of its model, as :meth:`Judge.save` keeps it.
+
+    Raises:
+        InnerjudgeError: If the judge reads more than hidden states.
+    """
+
+    def __init__(
+        self, judge: BaseJudge, made: Made, tokenizer: PreTrainedTokenizerFast, final_norm: FinalNorm | None
+    ) -> None:
+        others = [need for need in judge.needs if not need.startswith("hidden/")]
+        if others or judge.provenance_ is None:
+            raise InnerjudgeError(
+                f"given {judge!r}, which reads {', '.join(others) or 'features of an unknown model'}, expected a "
+                "fitted judge of hidden states, such as CLUE or a probe: load the model for the others"
+            )
+        self.judge, self.made, self.tokenizer, self.final_norm = judge, made, tokenizer, final_norm
+        self.kind = made.kind or kind_of_judge(judge)
+        self._origin = judge.provenance_
+
+    @classmethod
+    def load(
+        cls,
+        folder_or_hub_name: str | Path,
+        *,
+        tokenizer: PreTrainedTokenizerFast | None = None,
+        revision: str | None = None,
+    ) -> Self:
+        """Load a judge and the tokenizer of its model, but not the model.
+
+        Args:
+            folder_or_hub_name: As in :meth:`Judge.load`.
+            tokenizer: Of its model, where that has moved.
+            revision: Of the judge on the hub.
+
+        Example:
+            >>> import tempfile
+            >>> from innerjudge import CLUE, Judge, Trace, load, read
+            >>> lm, prompt = load("reference"), "Start with 7. Add 5."
+            >>> said = ["<think>7+5=12</think>12", "<think>7+5=13</think>13"]
+            >>> traces = [Trace(question_id="q", candidate_id=one, prompt=prompt, response=one) for one in said]
+            >>> clue = CLUE().fit(read(lm, traces, judges=[CLUE()]), [True, False])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     Judge(clue, lm).save(folder)
+            ...     judge = EngineJudge.load(folder)
+            >>> judge.encode([(prompt, said[0])])[0].positions["reasoning_end"]
+            (17,)
+        """
+        folder = find_folder(folder_or_hub_name, revision)
+        judge, made = saved.load(folder)
+        origin = judge.provenance_
+        if tokenizer is None and origin is not None:
+            tokenizer = read_tokenizer(source_of(origin.model), origin.model, origin.revision)
+        norm = FinalNorm.load(folder / NORM) if (folder / NORM).is_file() else None
+        assert tokenizer is not None or origin is None
+        return cls(judge, made, tokenizer, norm)  # type: ignore[arg-type]  # without an origin it is refused
+
+    def encode(self, pairs: Sequence[Any]) -> list[Encoded]:
+        """What the engine must run: ``ids`` of each text, special tokens included; nothing may be added.
+
+        Args:
+            pairs: Pairs ``(prompt, response)``, ``Trace`` or ``Rating`` items. A trace whose ids the engine has sampled
+                itself carries them as ``extra={"response_ids": [...], "sampled_by": "engine"}``: text is not the same.
+
+        Raises:
+            InnerjudgeError: If one is no pair of strings.
+        """
+        items, places, reasons = items_of_pairs(pairs, self.kind, context=None, criterion=self.made.criterion)
+        if reasons:
+            place, reason = next(iter(reasons.items()))
+            raise InnerjudgeError(f"given pair {place}, which cannot be encoded ({reason}), expected pairs of strings")
+        encoded = [self._encoded(item) for item in items]
+        return [replace(one, id=str(k)) for k, one in zip(places, encoded, strict=True)]
+
+    def verdicts(
+        self,
+        encoded: Sequence[Encoded],
+        given: Sequence[GivenStates],
+        *,
+        model: str,
+        layers: Sequence[int],
+        n_blocks: int,
+        last: Last = "raw",
+    ) -> list[Verdict]:
+        """One verdict a text, in order.
+
+        Args:
+            encoded: What :meth:`encode` returned.
+            given: The engine's states of each, over exactly these tokens (:func:`~.given_states.read_vllm` reads files
+                of vLLM).
+            model: Name of the model that the engine runs. Its weights cannot be looked at from here, so that the name
+                must be the one that the judge was fitted with.
+            layers: Which ``h[l]`` the states are, in their order.
+            n_blocks: Number of blocks of the model.
+            last: What layer ``n_blocks`` holds, ``"raw"`` in vLLM; ``"normed"`` in Hugging Face's ``hidden_states``;
+                ``"detect"``. Checked against the model's final norm where the judge's folder holds it.
+
+        Raises:
+            InnerjudgeError: If the model is another, a layer that the judge reads is not there, or the norm convention
+                does not fit.
+        """
+        if model != self._origin.model:
+            raise InnerjudgeError(
+                f"given states of the model {model!r} for a judge of {self._origin.model!r}, expected those of its own "
+                "model: fit a judge on the other, or name the model as the judge does if it is the same"
+            )
+        if not len(encoded):
+            return []
+        features = features_of_states(
+            encoded,
+            given,
+            [HiddenStates(need.removeprefix("hidden/")) for need in self.judge.needs],
+            layers=layers,
+            n_blocks=n_blocks,
+            provenance=self._origin,
+            last=last,
+            final_norm=self.final_norm,
+            rows=self.judge.rows_read(n_blocks + 2),
+        )
+        return self.judge.verdicts(features)
+
+    def _encoded(self, item: Any) -> Encoded:
+        how = self.made
+        if isinstance(item, Rating) and any(need == "hidden/score" for need in self.judge.needs):
+            asked = rating_prompt(
+                item.prompt, item.response, criterion=item.criterion, reference=item.reference, scale=how.scale
+            )
+            return encode_prompt(self.tokenizer, item.id, item.group, asked, markers=how.markers)
+        trace = item
+        if isinstance(item, Rating):
+            trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
+        # Ids that the same model has sampled elsewhere are as good; those of any other are not.
+        sampled_by = _ENGINE if trace.extra.get("sampled_by") == _ENGINE else self._origin.fingerprint
+        return encode_trace(self.tokenizer, trace, markers=how.markers, sampled_by=sampled_by)

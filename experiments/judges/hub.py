@@ -1,0 +1,53 @@
+"""Judges on the Hugging Face hub: found by name, put there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, snapshot_download
+
+from ...models.checkpoint import one_line
+from ...models.errors import InnerjudgeError
+from .saved import FILES
+
+
+def find_folder(name: str | Path, revision: str | None) -> Path:
+    """A local folder, or the files of a judge on the hub, brought here.
+
+    Raises:
+        InnerjudgeError: If there is neither.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        if revision is not None:
+            raise InnerjudgeError(
+                f"given revision={revision!r} with the folder {str(name)!r}, expected it with a judge on the hub: "
+                "leave it out"
+            )
+        return folder
+    try:
+        return Path(snapshot_download(str(name), revision=revision, allow_patterns=list(FILES)))
+    except Exception as error:  # the hub's client has no one class for what goes wrong on the way
+        raise InnerjudgeError(
+            f"given the judge {str(name)!r}, expected a folder that `innerjudge fit` or Judge.save wrote, or a name on "
+            f"the hub that can be reached: check the spelling and the network ({one_line(error)})"
+        ) from None
+
+
+def push_folder(folder: Path, repo_id: str, *, private: bool | None, token: str | None, **options: Any) -> str:
+    """Upload a judge's folder; the repository is made where it does not exist. Returns its address.
+
+    Raises:
+        InnerjudgeError: If the hub refuses.
+    """
+    api = HfApi(token=token)
+    try:
+        made = api.create_repo(repo_id, private=private, exist_ok=True)
+        api.upload_folder(repo_id=made.repo_id, folder_path=folder, allow_patterns=list(FILES), **options)
+    except Exception as error:  # as above
+        raise InnerjudgeError(
+            f"given {repo_id!r} to push to, expected a repository of yours and a token that may write to it "
+            f"(`hf auth login`): {one_line(error)}"
+        ) from None
+    return str(made)

@@ -1,0 +1,207 @@
+"""A judge with its model and the way it is asked: one object, with the face of a CrossEncoder."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from ...extraction.provenance import provenance
+from ...models.errors import InnerjudgeError
+from ...models.final_norm import find_final_norm
+from ...models.loading import LanguageModel
+from ...probes import BaseJudge
+from ..data.outputs import writing
+from ..reading.passes import Passes
+from . import saved
+from .asked import asked_alike, kind_of_judge, require_kind_of_judge, require_model, scale_of
+from .cross_encoder import CrossEncoderFace
+from .hub import find_folder, push_folder
+from .saved import Made
+from .shared_models import shared_model
+
+
+class Judge(CrossEncoderFace):
+    """A judge, its model and how it is asked.
+
+    It may be used from many threads; one at a time runs the model. Judges of one model that are loaded in one process
+    share it.
+
+    Args:
+        judge: The judge, fitted where it learns.
+        lm: Its model.
+        kind: Kind of what is judged: ``"trace"``, ``"rating"`` or ``"pair"`` (a prompt and one response to it; ratings
+            are asked for on a scale) or ``"choice"`` (a question and its options). ``None`` goes by the judge.
+        passes: How the model is run: batch size, reasoning markers, scale, length of reasoned verdicts. ``None`` takes
+            the usual ones, on the judge's own scale.
+        name: Name in results and on the model card; ``None`` for that of the class.
+        criterion: What ratings are asked for; ``None`` for quality in general.
+
+    Raises:
+        InnerjudgeError: If the judge is not fitted, belongs to another model, or does not read such items.
+
+    Example:
+        >>> from innerjudge import LAGER, load
+        >>> judge = Judge(LAGER(values=(0, 1)), load("reference"))
+        >>> judge.predict([("Start with 7. Add 5.", "<think>7+5=12</think>12"), ("Start with 7. Add 5.", "9")]).shape
+        (2,)
+        >>> [found["corpus_id"] for found in judge.rank("Start with 7. Add 5.", ["12", None, "9"])][-1]
+        1
+    """
+
+    def __init__(
+        self,
+        judge: BaseJudge,
+        lm: LanguageModel,
+        *,
+        kind: str | None = None,
+        passes: Passes | None = None,
+        name: str | None = None,
+        criterion: str | None = None,
+    ) -> None:
+        _check(judge, lm)
+        self.kind = kind_of_judge(judge) if kind is None else kind
+        require_kind_of_judge(judge, self.kind)
+        require_model(judge, lm)
+        scale = scale_of(judge, self.kind)
+        passes = Passes(scale=scale) if passes is None else passes
+        if hasattr(judge, "values") and self.kind in ("rating", "pair") and passes.scale != scale:
+            theirs, mine = ("{}-{}".format(*s) for s in (passes.scale, scale))
+            raise InnerjudgeError(f"given the scale {theirs} for a judge on {mine}, expected {mine}: leave passes out")
+        self.lm = lm
+        self.judge = judge
+        self.passes = asked_alike(judge, passes)
+        self.criterion = criterion
+        self._made = Made(name or type(judge).__name__, self.kind, scale=self.passes.scale, criterion=criterion)
+
+    @classmethod
+    def load(
+        cls,
+        folder_or_hub_name: str | Path,
+        *,
+        lm: LanguageModel | None = None,
+        kind: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> Self:
+        """Load a judge and its model.
+
+        Args:
+            folder_or_hub_name: A folder that :meth:`save`, ``innerjudge fit`` or ``save_judge`` wrote, or the name of
+                one on the hub.
+            lm: Its model, where it is loaded already or has moved. ``None`` loads it from where it was when the judge
+                was fitted, or shares it with a judge that did.
+            kind: Kind of what is judged, where a judge was saved alone and does not say; ``None`` goes by the judge.
+            device: Where the model runs, as in :func:`~innerjudge.load`.
+            dtype: Of the model; ``"auto"`` is the one that the judge was fitted on, and others are refused.
+            revision: Branch, tag or commit of the *judge* on the hub; that of the model is recorded in it.
+            trust_remote_code: Of the model, as in :func:`~innerjudge.load`; what it was fitted with does not count.
+
+        Raises:
+            InnerjudgeError: If there is no such judge, its files are damaged, or the model is gone or another.
+
+        Example:
+            >>> from innerjudge import TokenLogProb, load
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     Judge(TokenLogProb(), load("reference")).save(folder)
+            ...     first, second = Judge.load(folder), Judge.load(folder)
+            >>> first.lm is second.lm
+            True
+        """
+        folder = find_folder(folder_or_hub_name, revision)
+        judge, made = saved.load(folder)
+        if lm is None:
+            if judge.provenance_ is None:
+                raise InnerjudgeError(
+                    f"given {str(folder_or_hub_name)!r}, which does not say its model, expected one that Judge.save or "
+                    "`innerjudge fit` wrote: pass the model as lm (on the command line: --model)"
+                )
+            lm = shared_model(judge.provenance_, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+        kind = made.kind or kind or kind_of_judge(judge)
+        passes = Passes(
+            scale=made.scale if made.kind else scale_of(judge, kind),
+            abstain=made.abstain,
+            markers=made.markers,
+            reasoning_tokens=made.reasoning_tokens,
+        )
+        found = cls(judge, lm, kind=kind, passes=passes, criterion=made.criterion)
+        found._made = replace(made, kind=kind, scale=passes.scale)
+        return found
+
+    from_pretrained = load
+
+    @property
+    def name(self) -> str:
+        """Name in results and on the model card."""
+        return self._made.name
+
+    def __repr__(self) -> str:
+        return f"Judge({self.judge!r}, {self.lm.name!r}, kind={self.kind!r})"
+
+    def save(self, folder: str | Path) -> None:
+        """Write the judge, how it is asked and a model card into one folder; the model itself is named, not copied.
+
+        A judge of hidden states also gets the model's final norm, so that an :class:`~.engine.EngineJudge` can do
+        without the model.
+
+        Raises:
+            InnerjudgeError: If the folder cannot be written.
+        """
+        judge = self.judge
+        if judge.provenance_ is None:  # needs no fit, and belongs to a model all the same
+            judge = copy.copy(judge)
+            judge.provenance_ = replace(provenance(self.lm), prompt=self.passes.prompt if self.kind == "choice" else "")
+        passes = self.passes
+        made = replace(
+            self._made,
+            abstain=passes.abstain,
+            markers=passes.markers,
+            reasoning_tokens=passes.reasoning_tokens,
+        )
+        norm = find_final_norm(self.lm) if any(need.startswith("hidden/") for need in judge.needs) else None
+        with writing(folder):
+            saved.save(judge, made, Path(folder), norm)
+
+    save_pretrained = save
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str = "Judge of innerjudge",
+        create_pr: bool = False,
+    ) -> str:
+        """Put the judge's folder on the hub, model card and all; returns the address.
+
+        Args:
+            repo_id: ``"you/name"``; the repository is made where it does not exist.
+            private: Whether a new repository is private; ``None`` is the hub's default for you.
+            token: Of an account that may write there; ``None`` for the one of ``hf auth login``.
+            revision: Branch to commit to.
+            commit_message: First line of the commit.
+            create_pr: Propose the commit instead of making it.
+
+        Raises:
+            InnerjudgeError: If the hub refuses, with its reason.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(folder)
+            how = {"revision": revision, "commit_message": commit_message, "create_pr": create_pr}
+            return push_folder(Path(folder), repo_id, private=private, token=token, **how)
+
+
+def _check(judge: object, lm: object) -> None:
+    if not isinstance(judge, BaseJudge) or not isinstance(lm, LanguageModel):
+        raise InnerjudgeError(
+            f"given a {type(judge).__name__} and a {type(lm).__name__}, expected a judge such as CLUE and what "
+            "load(name) or wrap(model, tokenizer) returns"
+        )
+    if judge.learns and judge.provenance_ is None:
+        raise InnerjudgeError(f"given {judge!r}, which is not fitted, expected a fitted judge: call fit first")

@@ -1,0 +1,176 @@
+"""Candidates of a question sampled and judged in one go: the judge reads the states of the sampling itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ...extraction.features import Features
+from ...extraction.readouts import HiddenStates, ResponseLogProb
+from ...extraction.writing.answers import Reject
+from ...extraction.writing.write_and_read import CARRIED, write_and_read
+from ...models.errors import InnerjudgeError
+from ...models.items import Trace
+from ...models.loading import LanguageModel
+from ...probes.judge import BaseJudge, Verdict
+from ..data.splits import rows_by_group
+from ..reading.passes import Passes
+from ..reading.read import read
+from .asked import asked_alike, require_model
+
+#: Names of the arrays that a sampling carries.
+_READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
+    **{one.name: one for one in (HiddenStates(role) for role in CARRIED)},
+    ResponseLogProb().name: ResponseLogProb(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Sampled answers and what a judge says of them, in the same order: those of one question together.
+
+    Args:
+        traces: The answers; ``extra["rejected"]`` says why one was stopped.
+        verdicts: One each.
+        replayed: How many needed a pass of their own after the sampling.
+    """
+
+    traces: list[Trace]
+    verdicts: list[Verdict]
+    replayed: int
+
+    def ranked(self) -> list[list[tuple[Trace, Verdict]]]:
+        """For each question its candidates, best first, and behind them those that were stopped or are unscored."""
+        found = []
+        for rows in rows_by_group([trace.group for trace in self.traces]):
+            pairs = [(self.traces[k], self.verdicts[k]) for k in rows.tolist()]
+            found.append(sorted(pairs, key=_place))
+        return found
+
+
+def sample_and_judge(
+    lm: LanguageModel,
+    questions: Sequence[Trace | str],
+    judge: BaseJudge,
+    *,
+    n: int = 8,
+    temperature: float = 1.0,
+    max_new_tokens: int = 512,
+    reject_below: float | None = None,
+    seed: int = 0,
+    passes: Passes | None = None,
+) -> Candidates:
+    """Sample ``n`` answers to each question and judge them.
+
+    A judge of hidden states or log-probabilities reads what the sampling has computed anyway. Any other judge (label
+    logits, text) reads the finished answers in passes of its own.
+
+    Args:
+        lm: The model, which both answers and is read.
+        questions: Prompts; or traces, whose ids and prompts are taken, each question once.
+        judge: A judge of traces, fitted on this model if it learns.
+        n: Answers to each question.
+        temperature: Of the sampling.
+        max_new_tokens: Most tokens of an answer.
+        reject_below: Stop an answer whose score, when it closes its reasoning, is below this; for judges that read no
+            further than that.
+        seed: Of the sampling.
+        passes: How the model is run; ``writing_batch`` answers a batch.
+
+    Raises:
+        InnerjudgeError: If there are no questions, the judge is of another model, or ``reject_below`` is given with one
+            that reads the end of the answer.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> from innerjudge.probes import TokenLogProb
+        >>> found = sample_and_judge(load("reference"), ["Start with 7. Add 5."], TokenLogProb(), n=3)
+        >>> (best, *rest), = found.ranked()
+        >>> len(rest), best[1].score >= rest[0][1].score, found.replayed
+        (2, True, 0)
+    """
+    if not questions or n < 1 or isinstance(questions, str):
+        raise InnerjudgeError(f"given {questions!r:.60} and n={n}, expected a list of questions and at least 1 answer")
+    require_model(judge, lm)
+    passes = passes or Passes()
+    bare = candidates_of(questions, n)
+    carried = set(judge.needs) <= _READOUTS.keys()
+    written = write_and_read(
+        lm,
+        bare,
+        [_READOUTS[name] for name in judge.needs] if carried else [ResponseLogProb()],
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        batch_size=passes.writing_batch,
+        markers=passes.markers,
+        reject=None if reject_below is None else rejecting(judge, reject_below),
+        on_batch=passes.steps("sampling and judging", len(bare)),
+    )
+    if carried:
+        return Candidates(written.traces, judge.verdicts(as_fitted(judge, written.features)), written.replayed)
+    features = read(lm, written.traces, asked_alike(judge, passes))
+    return Candidates(written.traces, judge.verdicts(features), len(bare))
+
+
+def rejecting(judge: BaseJudge, threshold: float) -> Reject:
+    """Stops answers that ``judge`` gives less than ``threshold`` when they close their reasoning.
+
+    Raises:
+        InnerjudgeError: If the judge reads what is not there yet.
+
+    Example:
+        >>> from innerjudge.probes import TokenLogProb
+        >>> callable(rejecting(TokenLogProb(), -2.0))
+        True
+    """
+    late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
+    if late:
+        raise InnerjudgeError(
+            f"given a {type(judge).__name__} that reads {', '.join(sorted(late))} to reject by, expected one that "
+            "reads no further than the end of the reasoning: leave the rejection out, or fit one between the markers"
+        )
+
+    def reject(features: Features) -> list[str | None]:
+        said = [verdict.score for verdict in judge.verdicts(as_fitted(judge, features))]
+        return [
+            f"scored {score:.4g} where the reasoning ends, below {threshold:g}"
+            if isinstance(score, float) and score < threshold
+            else None
+            for score in said
+        ]
+
+    return reject
+
+
+def as_fitted(judge: BaseJudge, features: Features) -> Features:
+    """Features of whole passes as a judge reads them that was fitted on passes which stopped early."""
+    last = None if judge.provenance_ is None else judge.provenance_.last_block
+    if last is None or features.provenance.last_block is not None:
+        return features
+    arrays = {k: v[:, : last + 1] if k.startswith("hidden/") else v for k, v in features.arrays.items()}
+    return replace(features, arrays=arrays, provenance=replace(features.provenance, last_block=last))
+
+
+def candidates_of(questions: Sequence[Trace | str], n: int) -> list[Trace]:
+    """``n`` traces without a response for each question, the first time it stands there.
+
+    Example:
+        >>> [trace.id for trace in candidates_of(["1+1?", "2+2?"], 2)]
+        ['q0/0', 'q0/1', 'q1/0', 'q1/1']
+    """
+    prompts: dict[str, Trace] = {}
+    for k, one in enumerate(questions):
+        trace = Trace(question_id=f"q{k}", candidate_id="", prompt=one, response="") if isinstance(one, str) else one
+        prompts.setdefault(trace.question_id, trace)
+    return [
+        replace(trace, candidate_id=str(k), response="", answer=None, correct=None)
+        for trace in prompts.values()
+        for k in range(n)
+    ]
+
+
+def _place(pair: tuple[Trace, Verdict]) -> tuple[bool, bool, float]:
+    trace, verdict = pair
+    score = verdict.score if isinstance(verdict.score, int | float) else None
+    return "rejected" in trace.extra, score is None, 0.0 if score is None else -score

@@ -1,0 +1,127 @@
+"""A fitted judge as a folder: the judge, and how it was made, so that it is asked later as it was then."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from ...models.chat import THINK
+from ...models.errors import InnerjudgeError
+from ...models.final_norm import FinalNorm
+from ...probes import BaseJudge, storage
+from .judge_card import CARD, model_card
+
+_MADE = "made.json"
+#: The model's final norm, where the judge was saved together with its model.
+NORM = "final_norm.safetensors"
+#: The file that tells a whole judge; it is written last.
+WHOLE = "judge.json"
+#: What a run that was killed before it may have left.
+BEGUN = frozenset({_MADE, f"{_MADE}.tmp", CARD, NORM, "judge.safetensors", f"{WHOLE}.tmp"})
+#: Every file of a whole judge.
+FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a saved judge was made, and is asked.
+
+    Args:
+        name: Name on the panel, such as ``"clue-margin"``.
+        kind: Kind of the items that it was fitted on; empty where a judge was saved alone, by ``save_judge``.
+        scale: Lowest and highest score that ratings were asked for.
+        abstain: Whether choices were asked with "None of the above" and "I don't know".
+        markers: Opening and closing reasoning marker.
+        reasoning_tokens: Most new tokens of a verdict after reasoning.
+        criterion: What plain pairs are rated for; ``None`` for their quality in general.
+        features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
+        limit: At most so many items were used.
+        seed: Of their draw.
+    """
+
+    name: str
+    kind: str
+    scale: tuple[int, int] = (1, 5)
+    abstain: bool = True
+    markers: tuple[str, str] = THINK
+    reasoning_tokens: int = 128
+    criterion: str | None = None
+    features: str = ""
+    limit: int | None = None
+    seed: int = 0
+
+
+def save(judge: BaseJudge, made: Made, folder: Path, norm: FinalNorm | None = None) -> None:
+    """Write ``made.json``, the model card, the model's final norm and then the judge, whose header stands for all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WHOLE).unlink(missing_ok=True)  # from here until the end the folder is visibly incomplete
+    (folder / NORM).unlink(missing_ok=True)
+    if norm is not None:
+        norm.save(folder / NORM)
+    temporary = folder / f"{_MADE}.tmp"
+    temporary.write_text(json.dumps(asdict(made)), encoding="utf-8")
+    temporary.replace(folder / _MADE)
+    (folder / CARD).write_text(model_card(judge, made), encoding="utf-8")
+    storage.save(judge, folder)
+
+
+def load(folder: Path) -> tuple[BaseJudge, Made]:
+    """Inverse of :func:`save`; without ``made.json`` (saved from Python) it goes by its class, scale 1 to 5.
+
+    Raises:
+        InnerjudgeError: If the folder holds no judge, or ``made.json`` is damaged.
+    """
+    judge = storage.load(folder)
+    path = folder / _MADE
+    if not path.is_file():
+        return judge, Made(type(judge).__name__, "")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        low, high = data["scale"]
+        given = {field.name: data[field.name] for field in fields(Made) if field.name in data}
+        given |= {"name": str(data["name"]), "kind": str(data["kind"]), "scale": (int(low), int(high))}
+        if "markers" in data:
+            opening, closing = data["markers"]
+            given["markers"] = (str(opening), str(closing))
+        return judge, Made(**given)
+    except (ValueError, TypeError, KeyError):
+        raise InnerjudgeError(
+            f"given {path}, which is damaged, expected what `innerjudge fit` wrote: fit again"
+        ) from None
+
+
+def require_kind(made: Made, kind: str, scale: tuple[int, int], source: str) -> None:
+    """Refuse items of another kind, or on another scale, than a judge was fitted on.
+
+    Responses of pairs and rated responses are read alike, and count as one kind.
+
+    Raises:
+        InnerjudgeError: Names both.
+    """
+    alike = {"pair": "rating"}
+    if made.kind and alike.get(made.kind, made.kind) != alike.get(kind, kind):
+        raise InnerjudgeError(
+            f"given {source} with {kind} items for the judge {made.name}, which was fitted on {made.kind} items, "
+            f"expected {made.kind} items: name others, or fit a judge on {kind} items"
+        )
+    if made.kind and kind in ("rating", "pair") and scale != made.scale:
+        theirs, mine = ("{}-{}".format(*s) for s in (scale, made.scale))
+        raise InnerjudgeError(
+            f"given {source} on the scale {theirs} for the judge {made.name}, which was fitted on {mine}, expected "
+            f"features on {mine}: extract with --scale {mine}"
+        )
+
+
+def identity(judge: BaseJudge) -> str:
+    """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it."""
+    digest = hashlib.sha256(repr(judge).encode())
+    if judge.provenance_ is not None:
+        digest.update(judge.provenance_.fingerprint.encode())
+    for name in judge.fitted:
+        value = getattr(judge, name, None)
+        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
+    return digest.hexdigest()[:12]

@@ -1,0 +1,158 @@
+"""From items to features: which texts are passed through the model for each kind of item, and what is kept of each.
+
+Every judge of a kind reads the same features, so all of them see the same items, prompts and passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from typing import Any, cast
+
+from ...extraction.features import Features
+from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb
+from ...models.errors import InnerjudgeError
+from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.loading import LanguageModel
+from ...models.positions import Alike, Encoded, encode_trace
+from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from ...probes.judge import BaseJudge
+from .passes import Passes
+from .verdict_pass import ask_for_verdicts, extracted, wanted_of
+
+
+def read(
+    lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None, *, judges: Sequence[BaseJudge] = ()
+) -> Features:
+    """Features of items of one kind, for its judges.
+
+    Args:
+        lm: The model.
+        items: Items of one kind. Pairs are read with response a first; see :func:`pair_features`.
+        passes: How the model is run.
+        judges: Keep only what these judges need: what they are fitted on and score, or what they score once they are
+            fitted. The pass stops after the last block that fitted judges read; to fit one anew, give a new one
+            (``sklearn.base.clone``). Without any judge, what ``passes`` says.
+
+    Raises:
+        InnerjudgeError: If the items are none, of several kinds, or not items; if the model or the judges are not given
+            as above.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> from innerjudge.probes import AttentionScore
+        >>> choice = Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear"))
+        >>> lm = load("reference")
+        >>> features = read(lm, [choice], judges=[AttentionScore()])
+        >>> features["attention"].shape == (1, lm.anatomy.n_blocks, lm.anatomy.n_heads, 4)
+        True
+    """
+    passes = passes or Passes()
+    _check_types(lm, items, judges)
+    if judges:
+        passes = needed(judges, passes)
+    kinds = {type(item) for item in items}
+    if kinds == {Trace}:
+        return trace_features(lm, cast(Sequence[Trace], items), passes)
+    if kinds == {Rating}:
+        return rating_features(lm, cast(Sequence[Rating], items), passes)
+    if kinds == {Choice}:
+        return choice_features(lm, cast(Sequence[Choice], items), passes)
+    if kinds == {Pair}:
+        return pair_features(lm, cast(Sequence[Pair], items), passes, swapped=False)
+    names = sorted(kind.__name__ for kind in kinds) or "nothing"
+    raise InnerjudgeError(f"given {names}, expected items of one kind: Trace, Rating, Choice or Pair")
+
+
+def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
+    """Passes that keep what ``judges`` need, and stop after the last block that they read.
+
+    Example:
+        >>> from innerjudge.probes import AttentionScore
+        >>> passes = needed([AttentionScore()], Passes())
+        >>> sorted(passes.needs), passes.last_block
+        (['attention', 'labels'], None)
+    """
+    wanted = {need for judge in judges for need in judge.needs}
+    wanted |= {need for judge in judges if judge.provenance_ is None for need in judge.fit_needs}
+    lasts = [judge.last_block for judge in judges]
+    last = None if None in lasts else max(block for block in lasts if block is not None)
+    return replace(passes, needs=frozenset(wanted), last_block=last)
+
+
+def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> Features:
+    """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
+    positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
+    readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
+    parts = ask_for_verdicts(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
+    if passes.wants(*(r.name for r in readouts)):
+        how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "alike": Alike(lm.tokenizer)}
+        encoded = [encode_trace(lm.tokenizer, t, **how) for t in traces]
+        parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
+    return _joined(parts, passes)
+
+
+def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes) -> Features:
+    """Score logits and texts of the rating prompt; log-probability of the response to its own prompt."""
+
+    def ask(r: Rating, reasoned: bool) -> Prompt:
+        return rating_prompt(
+            r.prompt, r.response, criterion=r.criterion, reference=r.reference, scale=passes.scale, reasoned=reasoned
+        )
+
+    readouts: list[Readout] = [HiddenStates("prompt_end"), ResponseLogProb()]
+    # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
+    parts = ask_for_verdicts(lm, ratings, ask, (HiddenStates("score"),), passes, refuse_labels=True)
+    if passes.wants(*(r.name for r in readouts)):
+        alike = Alike(lm.tokenizer)
+        encoded = [_as_trace(lm, r, passes, alike) for r in ratings]
+        parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading responses"))
+    return _joined(parts, passes)
+
+
+def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes) -> Features:
+    """Letter logits, query-key products, attention rows and texts of the choice prompt."""
+
+    def ask(c: Choice, reasoned: bool) -> Prompt:
+        return choice_prompt(c.question, c.options, abstain=passes.abstain, reasoned=reasoned)
+
+    readouts = (QueryKey("before"), QueryKey("after"), AttentionWeights())
+    found = _joined(ask_for_verdicts(lm, choices, ask, readouts, passes), passes)
+    found.provenance = replace(found.provenance, prompt=passes.prompt)
+    return found
+
+
+def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, swapped: bool) -> Features:
+    """Letter logits and texts of the pair prompt; ``swapped`` shows response b first."""
+
+    def ask(p: Pair, reasoned: bool) -> Prompt:
+        first, second = (p.response_b, p.response_a) if swapped else (p.response_a, p.response_b)
+        return pair_prompt(p.prompt, first, second, reasoned=reasoned)
+
+    return _joined(ask_for_verdicts(lm, pairs, ask, (), passes), passes)
+
+
+def _check_types(lm: object, items: object, judges: object) -> None:
+    if not isinstance(lm, LanguageModel):
+        raise InnerjudgeError(
+            f"given a {type(lm).__name__} to read with, expected what load(name) or wrap(model, tokenizer) returns"
+        )
+    if isinstance(items, Trace | Rating | Choice | Pair) or not isinstance(items, Sequence):
+        raise InnerjudgeError(f"given a {type(items).__name__}, expected a list of items: write [item] for one")
+    if not isinstance(judges, Sequence) or not all(isinstance(judge, BaseJudge) for judge in judges):
+        raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
+
+
+def _joined(parts: Sequence[Features], passes: Passes) -> Features:
+    if not parts:
+        raise InnerjudgeError(
+            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, of which these items have none, "
+            "expected items of the kind that it was made for"
+        )
+    return reduce(Features.join, parts)
+
+
+def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoded:
+    trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
+    return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike), id=item.id, group=item.group)

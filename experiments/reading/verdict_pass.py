@@ -1,0 +1,118 @@
+"""Passes over prompts that ask for verdicts: logits where the verdict would stand, and the texts written there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from ...extraction.extract import extract
+from ...extraction.features import Features
+from ...extraction.readouts import HiddenStates, LabelLogits, Readout, ResponseLogProb
+from ...extraction.writing.generate import generate
+from ...extraction.writing.read_and_write import read_and_write
+from ...models.errors import UnreadableError
+from ...models.items import Choice, Pair, Rating, Trace
+from ...models.loading import LanguageModel
+from ...models.positions import Alike, Encoded, encode_prompt, unreadable
+from ...models.prompts import Prompt
+from ...probes.verdict_text import settled
+from .passes import DIRECT_TOKENS, Passes
+
+_T = TypeVar("_T", Trace, Rating, Choice, Pair)
+
+
+def ask_for_verdicts(
+    lm: LanguageModel,
+    items: Sequence[_T],
+    ask: Callable[[_T, bool], Prompt],
+    more: Sequence[Readout],
+    passes: Passes,
+    *,
+    refuse_labels: bool = False,
+) -> list[Features]:
+    """Label logits (and ``more``) where the verdict would stand, and the texts written there and after reasoning.
+
+    Labels that this tokenizer splits leave the logits missing, with the reason; all else of the item is still read.
+
+    Args:
+        lm: The model.
+        items: The items.
+        ask: The prompt of an item, with reasoning before the verdict or without.
+        more: Further readouts of the same pass.
+        passes: How the model is run, and what is wanted.
+        refuse_labels: Raise where this tokenizer splits a label.
+
+    Returns:
+        Features of the wanted passes, none where nothing of them is wanted.
+    """
+    labels: dict[str, tuple[str, ...]] = {}
+    alike = Alike(lm.tokenizer)
+
+    def encode(item: _T, reasoned: bool) -> Encoded:
+        try:
+            prompt = ask(item, reasoned)
+        except UnreadableError as error:
+            return unreadable(item.id, item.group, str(error))
+        labels[item.id] = prompt.labels
+        how: Any = {"reasoned": reasoned, "markers": passes.markers, "alike": alike}
+        try:
+            return encode_prompt(lm.tokenizer, item.id, item.group, prompt, **how)
+        except UnreadableError as error:
+            if refuse_labels:
+                raise
+            bare = encode_prompt(lm.tokenizer, item.id, item.group, replace(prompt, labels=()), **how)
+            return replace(bare, missing={**bare.missing, "labels": str(error)})
+
+    wanted = wanted_of((LabelLogits(), *more), passes)
+    parts = []
+    direct = [encode(item, False) for item in items]
+    if passes.wants("direct"):
+        parts.append(_asked_in_text(lm, direct, [labels.get(item.id, ()) for item in items], wanted, passes))
+    elif wanted:
+        parts.append(extracted(lm, direct, wanted, passes, "asking for verdicts"))
+    if passes.wants("reasoned") and passes.reasoning_tokens:
+        advance = passes.steps("writing verdicts (reasoned)", len(items))
+        how: Any = {"batch_size": passes.writing_batch, "on_batch": advance}
+        reasoned = [encode(item, True) for item in items]
+        parts.append(generate(lm, reasoned, name="reasoned", max_new_tokens=passes.reasoning_tokens, **how))
+    return parts
+
+
+def _asked_in_text(
+    lm: LanguageModel,
+    encoded: Sequence[Encoded],
+    labels: Sequence[Sequence[str]],
+    readouts: Sequence[Readout],
+    passes: Passes,
+) -> Features:
+    """The text of each verdict, no longer than it takes to be clear, and the readouts of the same pass."""
+
+    def clear(k: int, text: str) -> bool:
+        return bool(labels[k]) and settled(text, labels[k])
+
+    how: Any = {"name": "direct", "max_new_tokens": DIRECT_TOKENS, "batch_size": passes.writing_batch}
+    how |= {"settled": clear, "on_batch": passes.steps("asking for verdicts", len(encoded))}
+    return read_and_write(lm, encoded, readouts, **how) if readouts else generate(lm, encoded, **how)
+
+
+def extracted(
+    lm: LanguageModel, encoded: Sequence[Encoded], readouts: Sequence[Readout], passes: Passes, what: str
+) -> Features:
+    """One pass over texts as ``passes`` says; ``what`` is shown while it runs."""
+    return extract(
+        lm,
+        encoded,
+        readouts,
+        batch_size=passes.batch_size,
+        last_block=passes.last_block,
+        on_batch=passes.steps(what, len(encoded)),
+    )
+
+
+def wanted_of(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
+    """Those of the readouts that are wanted; label logits also where only their number is."""
+    wanted = [r for r in readouts if passes.wants(r.name)]
+    if passes.wants("labels") and all(isinstance(r, HiddenStates | ResponseLogProb) for r in wanted):
+        wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
+    return wanted

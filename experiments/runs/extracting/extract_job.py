@@ -1,0 +1,136 @@
+"""A data set into a store, by one process or by several; a run that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import typer
+
+from ....extraction.features import Features
+from ....extraction.provenance import provenance
+from ....extraction.store import FeatureStore
+from ....extraction.store.lock import locked
+from ....extraction.store.place import LocalPlace, Place, place
+from ....models.errors import InnerjudgeError
+from ....models.items import Item
+from ....models.loading import LanguageModel
+from ...data.outputs import writing
+from ...drawing.spelling import are_in, counted
+from ...reading.passes import Passes
+from ...reading.read import read
+from ..job import HEADER, Job, claim, inside
+from ..log import log, whole
+from .disk import bytes_to_come, disk_of, require_room
+from .filling import fill
+from .interrupt import Interrupt
+from .meter import Meter
+from .ranks import Ranks
+from .summary import Speed, summary
+
+
+def extract_job(
+    lm: LanguageModel,
+    get_items: Callable[[], Iterable[Item]],
+    out: str,
+    *,
+    job: dict[str, Any],
+    passes: Passes,
+    ranks: Ranks | None = None,
+    yes: bool = False,
+) -> str:
+    """Features of a data set into the folder ``out``; a killed run goes on where it stopped.
+
+    Args:
+        lm: The model.
+        get_items: Loads or samples the items; not called where ``out`` holds them already.
+        out: The folder, or a URI: ``job.json``, ``items.jsonl`` and a store (and a second one in ``permuted/`` for
+            choices).
+        job: What identifies the run, the content of its data included, with the ``store_dtype`` and ``shard_items`` of
+            the store; a folder begun by another job is refused.
+        passes: How the model is run.
+        ranks: The processes that do it together.
+        yes: Fill the disk unasked.
+
+    Returns:
+        What was done, in one sentence.
+
+    Raises:
+        InnerjudgeError: If the folder is another job's, is written by another run, or cannot be written, or the items
+            cannot be read, or the disk has no room and there is no terminal to ask on.
+        typer.Abort: If it was asked, and the answer was no.
+        KeyboardInterrupt: If the run was asked to stop; the shard at hand is written by then.
+    """
+    ranks = ranks or Ranks()
+    at = place(out)
+    job = job | {"provenance": provenance(lm).to_json()}
+    new = at.size(HEADER) is None
+    existed = isinstance(at, LocalPlace) and at.folder.is_dir()
+    with writing(out), Interrupt() as interrupt, locked(at) if ranks.first else nullcontext():
+        try:
+            return _filled(lm, get_items, at, job, passes, ranks, interrupt, yes)
+        except (InnerjudgeError, typer.Abort):
+            if new and ranks.first and isinstance(at, LocalPlace):
+                forget(at, keep_folder=existed)  # it would fail the same way again: leave nothing behind
+            raise
+
+
+def _filled(
+    lm: LanguageModel,
+    get_items: Callable[[], Iterable[Item]],
+    at: Place,
+    header: dict[str, Any],
+    passes: Passes,
+    ranks: Ranks,
+    interrupt: Interrupt,
+    yes: bool,
+) -> str:
+    def prepare() -> dict[str, list[int]]:
+        job = claim(at, header, get_items)
+        lacking = {inner: job.store(inner).missing() for inner in job.stores}
+        if any(lacking.values()) and not yes and disk_of(str(at)) is not None:
+            require_room(bytes_to_come(lm, job, lacking, passes), str(at))
+        return lacking
+
+    lacking: dict[str, list[int]] = ranks.told(prepare)
+    job = Job.begun(at, header)
+    stores = {inner: FeatureStore(place(inside(at, inner)), job.store_header()) for inner in lacking}
+    spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
+    mine = sum(stop - start for start, stop in spans)
+    if not any(lacking.values()):
+        return f"{at} is complete already: {counted(len(job.items), 'item')}."
+    total = sum(store.header.shards for store in stores.values())
+    left = sum(map(len, lacking.values()))
+    if left < total:
+        log.info("going on", extra={"out": str(at), "shards_done": total - left, "shards": total})
+    passes = replace(passes, steps=whole(passes.steps, mine))
+    started = time.perf_counter()
+    with Meter(lm) as meter:
+        for inner, items in job.stores.items():
+
+            def read_part(start: int, stop: int, items: Any = items) -> Features:
+                return read(lm, items[start:stop], passes)
+
+            fill(stores[inner], ranks.mine(lacking[inner]), read_part, interrupt=interrupt)
+    items_done, tokens = ranks.sums(mine, meter.tokens)
+    seconds = time.perf_counter() - started
+    if ranks.first:
+        floor = 0.0 if header["text"] else meter.floor() * tokens / ranks.world
+        speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds, floor=floor)
+        for line in summary(FeatureStore.open(str(at)), speed):
+            log.info(line)
+    return are_in(len(job.items), "item", at)
+
+
+def forget(at: LocalPlace, *, keep_folder: bool) -> None:
+    """Remove a folder that this run began, unless a shard is in it."""
+    if list(at.folder.glob("**/shards/*")):
+        return
+    for path in at.folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not keep_folder:
+        at.folder.rmdir()

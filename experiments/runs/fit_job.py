@@ -1,0 +1,116 @@
+"""Fit one judge of the panel on extracted features, from folder to folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+from ...extraction.store import FeatureStore
+from ...extraction.store.header import HEADER
+from ...extraction.store.place import place
+from ...models.errors import InnerjudgeError
+from ...models.items import Choice
+from ...probes import BaseJudge, LearningJudge
+from ..data.datasets import drawn
+from ..data.hashes import hash_items, hash_of
+from ..data.item_lines import ItemLines
+from ..data.labels import label_to_fit
+from ..data.outputs import check_new, writing
+from ..data.variants import permutations
+from ..drawing.spelling import counted
+from ..judges import saved
+from ..judges.fit_from_store import fit_from_store
+from ..judges.panel import Seat, panel
+from ..judges.saved import Made
+from .job import ITEMS, PERMUTED, inside, read_job
+
+
+def fit_job(
+    features_folder: str, name: str, out: Path, *, between: tuple[str, str], limit: int | None = None, seed: int = 0
+) -> str:
+    """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
+
+    Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
+
+    Args:
+        features_folder: What ``extract`` wrote; only the readouts of the judge are read, part by part where it can.
+        name: Name on the panel of the items' kind.
+        out: Folder of the judge.
+        between: Positions that CLUE and the probes read.
+        limit: At most so many items, whole questions drawn at random; ``None`` for all.
+        seed: Of that draw.
+
+    Raises:
+        InnerjudgeError: If the judge is not one for these items, cannot learn from them, or ``out`` holds another fit.
+    """
+    job, at = read_job(features_folder), place(features_folder)
+    items = ItemLines(at.local(ITEMS))
+    kind, scale = job["kind"], job["scale"]
+    judge = _seat(name, kind, between, scale).judge
+    store = FeatureStore.open(features_folder, check="checksums")
+    turned, parts = None, [store.content_hash, hash_items(items)]
+    if at.size(f"{PERMUTED}/{HEADER}") is not None:
+        moved = permutations(cast(Iterable[Choice], items), seed=job["seed"])
+        again = FeatureStore.open(inside(at, PERMUTED), check="checksums")
+        turned = (again, [item.answer for item, _ in moved])
+        parts.append(again.content_hash)
+    made = Made(
+        name,
+        kind,
+        scale,
+        abstain=bool(job.get("abstain", True)),
+        features=hash_of(parts),
+        limit=limit,
+        seed=seed if limit is not None else 0,
+    )
+    check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
+    if (out / saved.WHOLE).is_file():
+        _require_same(judge, made, out)
+        return f"{out} is complete already."
+    labels, groups = [], []
+    for item in items:
+        labels.append(item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale))
+        groups.append(item.group)
+    rows = drawn(groups, limit, seed=seed)
+    note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned)
+    if isinstance(judge, LearningJudge) and judge.provenance_ is None:
+        raise InnerjudgeError(
+            f"{note} Expected labelled items that the judge can read: `innerjudge store info` says why"
+        )
+    learned = judge.provenance_ is not None
+    judge.provenance_ = store.provenance
+    with writing(out):
+        saved.save(judge, made, out)
+    known = sum(labels[k] is not None for k in rows)
+    said = (
+        f"fitted on {counted(known, 'item')}."
+        if learned
+        else "learns nothing from these labels; set to these settings."
+    )
+    return f"{note or f'{name}: {said}'} It is saved as {out}."
+
+
+def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]) -> Seat:
+    seats = panel(kind, between=between, scale=scale)
+    there = {n: seat for n, seat in seats.items() if kind != "pair" or seat.pointwise}
+    if name in seats and name not in there:
+        raise InnerjudgeError(
+            f"given the judge {name!r}, which sees both responses of a pair at once, expected one for single "
+            f"responses, as `extract` reads them: {', '.join(there)}; the others judge pairs in `innerjudge compare`"
+        )
+    if name not in there:
+        raise InnerjudgeError(f"given the judge {name!r}, expected one for {kind} items: {', '.join(there)}")
+    return there[name]
+
+
+def _require_same(judge: BaseJudge, made: Made, out: Path) -> None:
+    held, theirs = saved.load(out)
+    differing = [] if repr(held) == repr(judge) else ["judge"]
+    differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]
+    differing += ["features or labels"] if made.features != theirs.features else []
+    if differing:
+        raise InnerjudgeError(
+            f"given --out {out}, which holds {held!r} of another fit (other {', '.join(differing)}), expected a new "
+            f"folder for {made.name}, {judge!r}: choose another --out or delete it"
+        )

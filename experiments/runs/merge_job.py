@@ -1,0 +1,50 @@
+"""Several extractions as one: their stores, and their items."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from ...extraction.store import merge
+from ...extraction.store.header import HEADER as STORE
+from ...extraction.store.place import place
+from ...models.errors import InnerjudgeError
+from ..data.hashes import hash_items
+from ..data.item_lines import ItemLines
+from ..data.outputs import writing
+from ..drawing.spelling import are_in
+from .job import FILE_HASH, ITEMS, check_extraction, claim, read_job
+
+#: What the jobs may differ in: the data they are of.
+_OF_THE_DATA = ("data", "items", "limit", "seed", "candidates", "shard_items", FILE_HASH)
+
+
+def merge_jobs(parts: Sequence[str], out: str) -> str:
+    """Write the items and features of several extractions below one another, as the extraction ``out``.
+
+    Raises:
+        InnerjudgeError: If they are of other settings, models or types, or an item is in two of them.
+    """
+    if place(out).size(STORE) is None:  # else a merge that was killed is gone on with
+        check_extraction(out)
+    jobs = [read_job(part) for part in parts]
+    first = jobs[0]
+    for part, job in zip(parts, jobs, strict=True):
+        odd = sorted(k for k in first.keys() | job.keys() if first.get(k) != job.get(k) and k not in _OF_THE_DATA)
+        if odd:
+            raise InnerjudgeError(
+                f"given {part} with other {', '.join(odd)} than {parts[0]}, expected the same: extract it again"
+            )
+    if first["kind"] == "choice":
+        raise InnerjudgeError(
+            f"given {parts[0]} with choices, whose permuted options are drawn over all of them, expected traces, "
+            "ratings or pairs: extract the choices together"
+        )
+    items = [ItemLines(place(part).local(ITEMS)) for part in parts]
+    first.pop(FILE_HASH, None)
+    header = first | {"data": " + ".join(job["data"] for job in jobs), "limit": None}
+    with writing(out):
+        merge(parts, out)
+        known = hash_items(itertools.chain(*items))
+        claim(place(out), header | {"items": known}, lambda: itertools.chain(*items))
+    return are_in(sum(map(len, items)), "item", out)

@@ -1,0 +1,59 @@
+"""Rows that a long run writes bit by bit: a killed run goes on after its last whole bit, to the same file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...models.errors import InnerjudgeError
+from ..data.jsonl import write_jsonl
+
+
+class PartFile:
+    """The rows of a job so far, beside its output as ``OUT.part``, whose first line says which job that is.
+
+    Args:
+        out: The JSONL file that the job makes.
+        job: Identity of the job; the rows of another are refused.
+        size: Rows that are added at a time; a bit that was cut short is dropped.
+
+    Raises:
+        InnerjudgeError: If ``OUT.part`` belongs to another job.
+    """
+
+    def __init__(self, out: Path, job: str, size: int) -> None:
+        self._out, self._path = out, out.with_name(out.name + ".part")
+        self._header = json.dumps({"job": job})
+        #: Rows so far.
+        self.rows: list[dict[str, Any]] = self._read(size)
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Append rows."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.is_file():
+            self._path.write_text(f"{self._header}\n", encoding="utf-8")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+        self.rows += rows
+
+    def finish(self) -> None:
+        """Write the output whole."""
+        write_jsonl(self._out, self.rows)
+        self._path.unlink(missing_ok=True)
+
+    def _read(self, size: int) -> list[dict[str, Any]]:
+        if not self._path.is_file():
+            return []
+        first, *lines = self._path.read_text(encoding="utf-8").split("\n")[:-1] or [""]
+        if first and first != self._header:
+            raise InnerjudgeError(
+                f"given --out {self._out}, begun by another job ({self._path.name}: other judge, model, data or "
+                f"settings), expected the same job: choose another --out or delete {self._path.name}"
+            )
+        keep = lines[: len(lines) // size * size]
+        temporary = self._path.with_name(self._path.name + ".tmp")
+        temporary.write_text("".join(f"{line}\n" for line in (self._header, *keep)), encoding="utf-8")
+        temporary.replace(self._path)
+        return [json.loads(line) for line in keep]

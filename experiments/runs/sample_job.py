@@ -1,0 +1,188 @@
+"""Candidates of questions into a file, with what a judge says of them; a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...extraction.provenance import provenance
+from ...models.errors import InnerjudgeError
+from ...models.items import Trace
+from ...models.reference.solve import Problem
+from ...probes.judge import Verdict
+from ..data.datasets import load_data, take_groups
+from ..data.hashes import hash_of
+from ..data.jsonl import read_records
+from ..data.kinds import item_to_row
+from ..data.outputs import writing
+from ..data.verdict_rows import read_rows
+from ..judges.judge import Judge
+from ..judges.sample_and_judge import Candidates, sample_and_judge
+from ..judges.saved import identity
+from ..reading.sampling import labelled
+from .part_file import PartFile
+
+#: Answers sampled at a time: what a killed run loses at most. Each bit has a seed of its own.
+PART = 128
+_APART = 7919
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How candidates are sampled.
+
+    Args:
+        n: Answers to each question.
+        temperature: Of the sampling.
+        max_new_tokens: Most tokens of an answer.
+        reject_below: Stop answers whose score is below this when they close their reasoning.
+        seed: Of the sampling.
+    """
+
+    n: int = 8
+    temperature: float = 1.0
+    max_new_tokens: int = 512
+    reject_below: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Questions to sample answers to.
+
+    Args:
+        traces: One without a response for each.
+        problems: Question id -> problem, where the right answers are known (``builtin:solve``).
+    """
+
+    traces: list[Trace]
+    problems: dict[str, Problem]
+
+
+def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Questions:
+    """Questions of a data set.
+
+    Args:
+        spec: ``builtin:solve``; traces, as a JSONL file or ``LOADER:PATH``, whose questions are taken; or a JSONL file
+            with ``question_id`` and ``prompt`` on every line (other fields but those of a trace are kept).
+        limit: At most so many questions.
+        seed: Of their draw.
+
+    Raises:
+        InnerjudgeError: If there are no questions in it, or a line cannot be read.
+
+    Example:
+        >>> [trace.id for trace in load_questions("builtin:solve", limit=2).traces]  # doctest: +ELLIPSIS
+        ['.../', '.../']
+    """
+    if Path(spec).is_file():
+        records = read_records(spec)
+        if "prompt" in records[0].values and not {"response", "response_a"} & records[0].values.keys():
+            own = {"question_id", "candidate_id", "prompt", "response", "answer", "correct"}
+            traces = [
+                Trace(
+                    question_id=one.label("question_id"),
+                    candidate_id="",
+                    prompt=one.text("prompt"),
+                    response="",
+                    extra={k: v for k, v in one.values.items() if k not in own},
+                )
+                for one in records
+            ]
+            return Questions(_once(traces, limit, seed), {})
+    found = load_data(spec, limit=limit if spec.startswith("builtin:") else None, seed=seed)
+    if found.kind != "trace":
+        raise InnerjudgeError(
+            f"given --data {spec} with {found.kind} items, expected questions: builtin:solve, traces, or a JSONL file "
+            "with question_id and prompt on every line"
+        )
+    if found.problems:
+        traces = [
+            Trace(question_id=p.question_id, candidate_id="", prompt=p.prompt, response="") for p in found.problems
+        ]
+        return Questions(traces, {p.question_id: p for p in found.problems})
+    return Questions(_once([one for one in found.items if isinstance(one, Trace)], limit, seed), {})
+
+
+def sample_job(
+    judge: Judge,
+    questions: Questions,
+    out: Path,
+    *,
+    sampling: Sampling,
+) -> str:
+    """Traces with scores into the JSONL file ``out``, and what was done.
+
+    Each row is a trace that every other command reads (``extract``, ``score``, ``compare``), with ``judge``, ``score``,
+    ``label``, ``unscored`` (null or the reason) and, where the answer was stopped, ``rejected``.
+
+    Args:
+        judge: The judge with its model and the way that it is asked.
+        questions: The questions.
+        out: The file. One of the same job is left as it is; another is refused.
+        sampling: How answers are sampled.
+    """
+    lm, passes = judge.lm, judge.passes
+    how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
+    asked = [[trace.question_id, trace.prompt] for trace in questions.traces]
+    job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
+    if out.exists():
+        _require_same(out, job, len(questions.traces) * sampling.n)
+        return f"{out} is complete already."
+    each = max(1, PART // sampling.n)
+    replayed = 0
+    with writing(out):
+        part = PartFile(out, job, each * sampling.n)
+        for start in range(len(part.rows) // sampling.n, len(questions.traces), each):
+            found = sample_and_judge(
+                lm,
+                questions.traces[start : start + each],
+                judge.judge,
+                n=sampling.n,
+                temperature=sampling.temperature,
+                max_new_tokens=sampling.max_new_tokens,
+                reject_below=sampling.reject_below,
+                seed=sampling.seed + _APART * (start // each),
+                passes=passes,
+            )
+            part.add(_rows(found, questions.problems, {"judge": judge.name, "sample_id": job}))
+            replayed += found.replayed
+        part.finish()
+    again = f", {replayed} of them read in a pass of their own" if replayed else ""
+    return f"{len(part.rows)} answers to {len(questions.traces)} questions are in {out}{again}."
+
+
+def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_row(labelled(trace, problems), v, more) for trace, v in zip(found.traces, found.verdicts, strict=True)]
+
+
+def _row(trace: Trace, verdict: Verdict, more: dict[str, Any]) -> dict[str, Any]:
+    said = {"score": verdict.score, "label": verdict.label, "unscored": verdict.unscored}
+    return item_to_row(trace) | more | said
+
+
+def _once(traces: Sequence[Trace], limit: int | None, seed: int) -> list[Trace]:
+    """One trace for each question, without what was said of the response."""
+    first: dict[str, Trace] = {}
+    for trace in traces:
+        kept = first.setdefault(trace.question_id, trace)
+        if kept.prompt != trace.prompt:
+            raise InnerjudgeError(
+                f"given two prompts for the question {trace.question_id!r}, expected one: give each its own question_id"
+            )
+    bare = [replace(trace, candidate_id="", response="", answer=None, correct=None) for trace in first.values()]
+    if limit is None:
+        return bare
+    return [one for one in take_groups(bare, limit, seed=seed) if isinstance(one, Trace)]
+
+
+def _require_same(out: Path, job: str, n: int) -> None:
+    rows = read_rows(out, "samples")
+    if len(rows) != n or any(row.get("sample_id") != job for row in rows):
+        raise InnerjudgeError(
+            f"given --out {out}, which holds something else (other questions, model, judge or settings), expected a "
+            "new file or the samples of the same job: choose another --out or delete it"
+        )

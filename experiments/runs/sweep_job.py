@@ -1,0 +1,127 @@
+"""A sweep from folder to folder: the table, what was picked, and the curves over layers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ...extraction.provenance import versions
+from ...extraction.store import FeatureStore
+from ...extraction.store.place import place
+from ..compare.report.plots import png
+from ..compare.sweep import Sweep, sentences, sweep
+from ..data.datasets import drawn_rows
+from ..data.jsonl import read_items
+from ..data.labels import label_to_fit
+from ..data.outputs import check_new, require_room, writing
+from ..drawing import STYLE, curves, head_map
+from .job import ITEMS, read_job
+
+_FILES = {"sweep.csv", "sweep.json", "sweep.png"}
+
+
+def sweep_job(
+    features_folder: str | Path,
+    out: Path,
+    *,
+    limit: int | None = None,
+    fit_share: float = 0.5,
+    n_splits: int = 100,
+    seed: int = 0,
+    command: str = "",
+) -> Sweep:
+    """Sweep an extraction and write ``sweep.csv``, ``sweep.png`` and then ``sweep.json``.
+
+    Args:
+        features_folder: What ``innerjudge extract`` wrote, folder or URI.
+        out: Folder to write; files of an earlier sweep there are replaced.
+        limit: At most so many items, whole questions drawn at random.
+        fit_share: See :func:`.sweep.sweep`.
+        n_splits: See :func:`.sweep.sweep`.
+        seed: Of the draws.
+        command: What was typed, for the record.
+
+    Raises:
+        InnerjudgeError: If the folder holds no extraction, nothing can be swept, or ``out`` holds other files.
+    """
+    check_new(out, ours="sweep.json", begun=_FILES)
+    require_room(out)
+    job, store = read_job(features_folder), FeatureStore.open(features_folder, check="checksums")
+    items = read_items(place(features_folder).local(ITEMS))
+    rows = drawn_rows(items, limit, seed=seed)
+    labels = [
+        items[k].extra.get("preferred") if job["kind"] == "pair" else label_to_fit(items[k], job["scale"]) for k in rows
+    ]
+    kind = "trace" if job["kind"] == "pair" else job["kind"]
+    found = sweep(store.features(rows=rows), labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        found.table.to_csv(out / "sweep.csv", index=False)
+        (out / "sweep.png").write_bytes(png(draw(found)))
+        record = json.dumps(_record(found, command, seed), indent=1, allow_nan=False)
+        (out / "sweep.json").write_text(record, encoding="utf-8")
+    return found
+
+
+def draw(found: Sweep) -> Figure:
+    """Figures over the rows of the states, each judge at its best position on the fitting questions; heads as maps."""
+    with mpl.rc_context(STYLE):
+        if found.table["head"].notna().any():
+            names = list(dict.fromkeys(found.table["judge"]))
+            figure = Figure(figsize=(4.4 * len(names), 3.5), layout="constrained")
+            for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+                part = found.table[found.table["judge"] == name]
+                held = part.pivot_table(index="row", columns="head", values="test").to_numpy()
+                best = _best(part)
+                head_map(ax, held, label=found.metric, chosen=[(int(best["row"]), int(best["head"]))])
+                ax.set_title(name, loc="left")
+            return figure
+        lines = {}
+        for judge, part in found.table.groupby("judge", sort=False):
+            if part["fit"].notna().any():
+                best = _best(part)
+                same = part[(part["position"] == best["position"]) & (part["normalisation"] == best["normalisation"])]
+                lines[f"{judge}, {best['position']}, {best['normalisation']}"] = (
+                    same["row"].to_list(),
+                    same["test"].to_list(),
+                )
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        handles = curves(
+            figure.subplots(), lines, x="row: h[0] to h[L], then final-normed", y=found.metric, legend=False
+        )
+        figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
+        return figure
+
+
+def _best(part: pd.DataFrame) -> pd.Series:
+    return part.iloc[int(np.nanargmax(part["fit"].to_numpy()))]
+
+
+def _record(found: Sweep, command: str, seed: int) -> dict[str, object]:
+    cell = {k: _plain(v) for k, v in found.table.loc[found.picked].items()}
+    return {
+        "command": command,
+        "seed": seed,
+        "versions": dict(versions()),
+        "metric": found.metric,
+        "cells": len(found.table),
+        "n_fit": found.n_fit,
+        "n_test": found.n_test,
+        "picked": cell,
+        "honest": found.honest.told(),
+        "optimism": asdict(found.noise),
+        "said": list(sentences(found)),
+        "notes": list(found.notes),
+    }
+
+
+def _plain(value: object) -> object:
+    if value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,1 @@
+"""How far judges agree: with people, with one another and with themselves. Arrays in, numbers out."""

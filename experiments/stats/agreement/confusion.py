@@ -1,0 +1,206 @@
+"""Two raters side by side: chance-corrected agreement from their table of counts, and the leniency of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import cohen_kappa_score
+
+from ....models.errors import InnerjudgeError
+from ..statistic import (
+    SHARE,
+    SIGNED,
+    Floats,
+    Labels,
+    Limits,
+    Statistic,
+    divide,
+    finite,
+    ratio,
+    require_same_length,
+    undefined,
+    where,
+)
+
+Grades = Sequence[Hashable | None]
+Weighting = Literal["plain", "linear", "quadratic"]
+
+
+def percent_agreement(first: Grades, second: Grades) -> Statistic:
+    """Share of items that two raters grade alike. Above 90 % it can hide a gap of ten points; see :func:`scott_pi`.
+
+    Example:
+        >>> percent_agreement(["yes", "no", None], ["yes", "yes", "no"]).value
+        0.5
+    """
+    require_same_length(first=first, second=second)
+    known = np.array([a is not None and b is not None for a, b in zip(first, second, strict=True)], dtype=np.float64)
+    same = np.array([a == b for a, b in zip(first, second, strict=True)], dtype=np.float64)
+    return ratio(same * known, known, reason="no item is graded by both", limits=SHARE)
+
+
+def scott_pi(first: Grades, second: Grades) -> Statistic:
+    r"""Scott's pi of two raters over nominal grades: :math:`(P_o - P_e)/(1 - P_e)`.
+
+    :math:`P_e = \sum_c ((n_{c1} + n_{c2}) / 2N)^2`: both raters are thought to draw from one distribution. Items that
+    one of them left ungraded (``None``) are left out. Undefined where all grades are the same.
+
+    Source:
+        Scott 1955; the agreement of "Judging the Judges" (arXiv 2406.12624), which moved to it from Cohen's kappa.
+
+    Example:
+        >>> round(scott_pi([1, 1, 0, 0], [1, 1, 0, 1]).value, 4)  # P_o = 3/4, P_e = (5/8)^2 + (3/8)^2 = 34/64
+        0.4667
+    """
+
+    def pi(counts: Floats) -> Floats:
+        n = counts.sum(axis=(1, 2))
+        shares = divide_rows(counts.sum(axis=1) + counts.sum(axis=2), 2 * n)
+        expected = (shares**2).sum(axis=1)
+        return divide(divide(np.einsum("rcc->r", counts), n) - expected, _rest(expected))
+
+    return _from_counts(first, second, _codes(first, second), pi, None)
+
+
+def cohen_kappa(
+    first: Grades, second: Grades, *, weights: Weighting = "plain", scale: Sequence[Hashable] | None = None
+) -> Statistic:
+    """Cohen's kappa of two raters, each with a distribution of grades of its own.
+
+    Args:
+        first: Grades of one rater, ``None`` where it gave none.
+        second: Grades of the other.
+        weights: ``"plain"``: any difference counts the same; ``"linear"`` or ``"quadratic"``: by the distance between
+            the *places* of two grades among all grades of the scale, in rising order (numbers only).
+        scale: All grades that could be given; default: those that were. A grade in the middle that nobody gave counts
+            as a step only where it is named here.
+
+    Returns:
+        Undefined where both raters give one and the same grade throughout.
+
+    Example:
+        >>> cohen_kappa([1, 1, 0, 0], [1, 1, 0, 1]).value  # P_o = 3/4, P_e = 1/2 * 3/4 + 1/2 * 1/4 = 1/2
+        0.5
+    """
+    if weights not in ("plain", "linear", "quadratic"):
+        raise InnerjudgeError(f'given weights={weights!r}, expected "plain", "linear" or "quadratic"')
+    grades = _codes(first, second, scale or ())
+    if weights != "plain" and not all(isinstance(g, int | float) for g in grades):
+        raise InnerjudgeError(f"given grades {list(grades)[:4]} with {weights} weights, expected numbers: use plain")
+    place = np.arange(len(grades))
+    distance = np.abs(place[:, None] - place).astype(np.float64)
+    cost = {"plain": (distance > 0).astype(np.float64), "linear": distance, "quadratic": distance**2}[weights]
+
+    def kappa(counts: Floats) -> Floats:
+        n = counts.sum(axis=(1, 2))
+        expected = np.einsum("ra,rb,ab->r", counts.sum(axis=2), counts.sum(axis=1), cost)
+        return 1 - divide(np.einsum("rab,ab->r", counts, cost) * n, expected)
+
+    kind = None if weights == "plain" else weights
+    places = list(range(len(grades)))
+    exact = lambda a, b: float(cohen_kappa_score(a, b, weights=kind, labels=places))  # noqa: E731
+    return _from_counts(first, second, grades, kappa, exact)
+
+
+def p_criterion(labels: Labels, verdicts: Labels) -> Statistic:
+    r"""How often a judge applies the criterion, by the leniency model: :math:`P_c = TPR + TNR - 1`.
+
+    The judge is thought to apply the criterion with probability :math:`P_c` and else to say "right" with probability
+    :math:`P_+` (:func:`p_lenient`). With :math:`s` the true share of right items and :math:`t_P, t_N` the shares of
+    *all* items that are true positives and true negatives, :math:`P_c = t_P/s + t_N/(1-s) - 1`. Undefined with one
+    class of labels.
+
+    Source:
+        "Judging the Judges" (arXiv 2406.12624), leniency bias.
+
+    Example:
+        >>> p_criterion([1, 1, 0, 0], [1, 1, 0, 1]).value  # TPR 1, TNR 1/2
+        0.5
+    """
+    return _leniency(labels, verdicts, lambda tpr, tnr: tpr + tnr - 1, "P_c", SIGNED)
+
+
+def p_lenient(labels: Labels, verdicts: Labels) -> Statistic:
+    r"""How often a judge that does not apply the criterion says "right": :math:`P_+ = (1 - TNR) / (1 - P_c)`.
+
+    One half is neutral, 1 is lenient, 0 is harsh. Undefined for a judge that is always right (:math:`P_c = 1`).
+
+    Example:
+        >>> p_lenient([1, 1, 0, 0], [1, 1, 0, 1]).value  # P_c 1/2; (1 - 1/2) / (1 - 1/2)
+        1.0
+    """
+    return _leniency(labels, verdicts, lambda tpr, tnr: divide(1 - tnr, _rest(tpr + tnr - 1)), "P_+", SHARE)
+
+
+def _leniency(
+    labels: Labels, verdicts: Labels, of: Callable[[Floats, Floats], Floats], name: str, limits: Limits
+) -> Statistic:
+    require_same_length(labels=labels, verdicts=verdicts)
+    truth, said = finite(labels), finite(verdicts)
+    known = ~np.isnan(truth) & ~np.isnan(said)
+    masks = [(known & (truth == side)).astype(np.float64) for side in (1.0, 0.0)]
+    hit = (truth == said).astype(np.float64)
+
+    def over(weights: Floats) -> Floats:
+        tpr, tnr = (divide(weights @ (mask * hit), weights @ mask) for mask in masks)
+        return of(tpr, tnr)
+
+    value, n = float(over(np.ones((1, len(truth))))[0]), int(known.sum())
+    if np.isnan(value):
+        one = "the labels are of one class" if not all(m.any() for m in masks) else "the judge is always right"
+        return undefined(f"{name}: {one}", n=n, size=len(truth))
+    counts = tuple(mask > 0 for mask in masks)
+    return Statistic(value=value, n=n, size=len(truth), counts=counts, limits=limits, over=over)
+
+
+def _codes(first: Grades, second: Grades, scale: Sequence[Hashable] = ()) -> dict[Hashable, int]:
+    """A number for each grade, of the scale or given, in rising order where they can be ordered."""
+    require_same_length(first=first, second=second)
+    given = (g for pair in zip(first, second, strict=True) if None not in pair for g in pair)
+    grades = list(dict.fromkeys([*scale, *given]))
+    numbers = all(isinstance(g, int | float) for g in grades)
+    return {g: k for k, g in enumerate(sorted(grades, key=lambda g: g if numbers else str(g)))}  # type: ignore[arg-type,return-value]
+
+
+def _from_counts(
+    first: Grades,
+    second: Grades,
+    codes: dict[Hashable, int],
+    of: Callable[[Floats], Floats],
+    exact: Callable[[npt.NDArray[np.intp], npt.NDArray[np.intp]], float] | None,
+) -> Statistic:
+    """A function of the tables of counts ``[R, C, C]`` as a statistic; ``exact`` is a library's word on the data."""
+    size, c = len(first), len(codes)
+    kept = [k for k in range(size) if first[k] is not None and second[k] is not None]
+    if not kept:
+        return undefined("no item is graded by both", n=0, size=size)
+    a = np.array([codes[first[k]] for k in kept], dtype=np.intp)
+    b = np.array([codes[second[k]] for k in kept], dtype=np.intp)
+    cells = np.zeros((len(kept), c * c))
+    cells[np.arange(len(kept)), a * c + b] = 1.0
+
+    def over(weights: Floats) -> Floats:
+        return of((weights[:, kept] @ cells).reshape(len(weights), c, c))
+
+    mine = float(over(np.ones((1, size)))[0])
+    if np.isnan(mine):
+        return undefined("all grades are the same", n=len(kept), size=size)
+    # Where one grade is given to nearly all, agreement beyond chance rests on the few items with another.
+    usual = np.bincount(np.concatenate([a, b])).argmax()
+    counts = (where(np.array(kept)[(a != usual) | (b != usual)], size),)
+    value = exact(a, b) if exact else mine
+    return Statistic(value=value, n=len(kept), size=size, counts=counts, limits=SIGNED, over=over)
+
+
+def _rest(share: Floats) -> Floats:
+    """``1 - share``, exactly 0 where it is 0 but for rounding."""
+    rest = 1 - share
+    return np.where(np.abs(rest) < 1e-12, 0.0, rest)
+
+
+def divide_rows(rows: Floats, by: Floats) -> Floats:
+    """Each row of ``[R, C]`` by its entry of ``[R]``, NaN where that is 0."""
+    return np.stack([divide(column, by) for column in rows.T], axis=1)

@@ -1,0 +1,152 @@
+"""Position: whether it matters which of two responses is shown first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..metrics.accuracy import accuracy, pair_accuracy
+from ..statistic import SHARE, SIGNED, Statistic, combine, ratio, require_same_length
+from .consistency import denoised, flip_probability
+
+Preferences = Sequence[str | None]
+
+
+def position_bias(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:
+    """Accuracy where the better response stands first less accuracy where it stands second, on pairs judged in both.
+
+    Above 0 the first place is favoured. Verdicts and preferences are named as in the item (``"a"`` is the same response
+    in both orders); a verdict ``"tie"`` is wrong in both, human ties are left out.
+
+    Source:
+        arXiv 2408.13006, ``acc_A - acc_B`` with the chosen response first and second.
+
+    Example:
+        >>> position_bias(["a", "b"], ["a", "a"], ["b", "b"]).value  # always the first one shown
+        1.0
+    """
+    first, second = better_first(preferences, given, swapped)
+    return combine(
+        [accuracy(right_where_known(first), first), accuracy(right_where_known(second), second)],
+        lambda a, b: a - b,
+        limits=SIGNED,
+    )
+
+
+def position_bias_denoised(
+    preferences: Preferences,
+    given: Sequence[Preferences],
+    swapped: Sequence[Preferences],
+    *,
+    published: bool = False,
+) -> Statistic:
+    """:func:`position_bias` without what random flips take from it, from several repeats of either order.
+
+    Noise pulls both accuracies towards one half and so hides bias; each is corrected by the flip probability of its own
+    order.
+
+    Args:
+        preferences: What people prefer.
+        given: One column a repeat, response a shown first.
+        swapped: The same, response b shown first.
+        published: Correct by twice the noise, as the release of arXiv 2408.13006 does.
+
+    Example:
+        >>> given, swapped = [["a"] * 10] * 2, [["b"] * 10] * 2  # two repeats that agree: no noise
+        >>> position_bias_denoised(["a"] * 10, given, swapped).value
+        1.0
+    """
+    orders = [better_first(preferences, g, s) for g, s in zip(given, swapped, strict=True)]
+    return denoised_gap(orders, published=published)
+
+
+def denoised_gap(runs: Sequence[Sequence[Sequence[bool | None]]], *, published: bool) -> Statistic:
+    """Accuracy on the first side less that on the second, each freed of the judge's own flips.
+
+    Args:
+        runs: One a repeat: whether the verdicts of each of two sides are right, ``None`` where a row is of the other.
+        published: As in :func:`.consistency.flip_probability`.
+
+    Example:
+        >>> denoised_gap([([True, None], [None, False])] * 2, published=False).value
+        1.0
+    """
+    sides = []
+    for side in (0, 1):
+        repeats = [run[side] for run in runs]
+        seen = combine([accuracy(right_where_known(r), r) for r in repeats], lambda *v: sum(v) / len(v))
+        sides.append(denoised(seen, flip_probability(repeats, published=published)))
+    return combine(sides, lambda a, b: a - b)
+
+
+def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
+    """Share of verdicts for the response shown first, over both orders, less one half; needs no label. Ties are halves.
+
+    Source:
+        ``|P(A wins) - 1/2|`` of "Reliability without Validity" (arXiv 2606.19544), with its sign.
+
+    Example:
+        >>> first_wins(["a", "a"], ["b", "a"]).value  # 3 of 4
+        0.25
+    """
+    require_same_length(given=given, swapped=swapped)
+    known = np.array([g is not None and s is not None for g, s in zip(given, swapped, strict=True)], dtype=np.float64)
+    credit = {"a": 1.0, "b": 0.0, "tie": 0.5}
+    won = [
+        (credit[g] + 1 - credit[s]) / 2 if g is not None and s is not None else 0.0
+        for g, s in zip(given, swapped, strict=True)
+    ]
+    return combine(
+        [ratio(np.array(won), known, reason="no pair is judged in both orders")], lambda v: v - 0.5, limits=(-0.5, 0.5)
+    )
+
+
+def accuracy_both(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:
+    """Share of pairs judged as people did in both orders (``Acc-both``).
+
+    Example:
+        >>> accuracy_both(["a", "b"], ["a", "a"], ["a", "b"]).value
+        0.5
+    """
+    return pair_accuracy(preferences, given, swapped)
+
+
+def accuracy_random(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:
+    """Expected accuracy when every pair is shown in one random order (``Acc-random``): the mean of both.
+
+    Example:
+        >>> accuracy_random(["a", "b"], ["a", "a"], ["a", "b"]).value
+        0.75
+    """
+    both = [both_orders(preferences, given, swapped, k) for k in (0, 1)]
+    return combine([accuracy(right_where_known(b), b) for b in both], lambda a, b: (a + b) / 2, limits=SHARE)
+
+
+def both_orders(preferences: Preferences, given: Preferences, swapped: Preferences, side: int) -> list[bool | None]:
+    """Whether each verdict of one order is right, on decided pairs that were judged in both orders."""
+    require_same_length(preferences=preferences, given=given, swapped=swapped)
+    return [
+        None if p in (None, "tie") or g is None or s is None else (g, s)[side] == p
+        for p, g, s in zip(preferences, given, swapped, strict=True)
+    ]
+
+
+def better_first(
+    preferences: Preferences, given: Preferences, swapped: Preferences
+) -> tuple[list[bool | None], list[bool | None]]:
+    """Whether the judge was right with the better response shown first, and with it shown second.
+
+    Example:
+        >>> better_first(["a", "b"], ["a", "a"], ["b", "b"])
+        ([True, True], [False, False])
+    """
+    one, two = (both_orders(preferences, given, swapped, side) for side in (0, 1))
+    turned = [p == "b" for p in preferences]
+    first = [b if t else a for a, b, t in zip(one, two, turned, strict=True)]
+    return first, [a if t else b for a, b, t in zip(one, two, turned, strict=True)]
+
+
+def right_where_known(values: Sequence[bool | None]) -> list[bool | None]:
+    """The truth that verdicts on being right are held to: true wherever there is one."""
+    return [None if v is None else True for v in values]

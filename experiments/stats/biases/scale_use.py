@@ -1,0 +1,123 @@
+"""How a judge uses its scale, and how it treats groups of items, its own writing among them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from scipy.stats import entropy
+
+from ....models.errors import InnerjudgeError
+from ..statistic import SHARE, Floats, Statistic, Values, combine, finite, ratio, require_same_length, undefined
+
+
+def grades_used(grades: Values, *, scale: Sequence[float]) -> Statistic:
+    """Share of the scale in use: the exponential of the entropy of the grades, over the number of grades.
+
+    1 where all grades are given equally often, ``1 / len(scale)`` where one alone is. Grades off the scale are rounded
+    to the nearest one on it.
+
+    Example:
+        >>> grades_used([1, 1, 2, 2], scale=(1, 2, 3, 4)).value
+        0.5
+    """
+    steps = np.array(sorted(scale), dtype=np.float64)
+    if len(steps) < 2:
+        raise InnerjudgeError(f"given a scale of {len(steps)} grades, expected at least two")
+    x = finite(grades)
+    kept = np.flatnonzero(~np.isnan(x))
+    if not len(kept):
+        return undefined("no row has a grade", n=0, size=len(x))
+    member = np.zeros((len(kept), len(steps)))
+    member[np.arange(len(kept)), np.abs(x[kept, None] - steps).argmin(axis=1)] = 1.0
+
+    def over(weights: Floats) -> Floats:
+        held = weights[:, kept] @ member
+        empty = held.sum(axis=1) == 0
+        found = np.exp(entropy(np.where(empty[:, None], 1.0, held), axis=1)) / len(steps)
+        return np.where(empty, np.nan, found)
+
+    return Statistic(value=float(over(np.ones((1, len(x))))[0]), n=len(kept), size=len(x), limits=SHARE, over=over)
+
+
+def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
+    """Share of pairs of one question's candidates with equal scores: what a judge cannot tell apart at all.
+
+    Example:
+        >>> tied_share([3, 3, 4], ["q", "q", "q"]).value
+        0.3333333333333333
+    """
+    require_same_length(scores=scores, groups=groups)
+    x = finite(scores)
+    tied, pairs = np.zeros(len(x)), np.zeros(len(x))
+    first: dict[Hashable, list[int]] = {}
+    for k, group in enumerate(groups):
+        if not np.isnan(x[k]):
+            first.setdefault(group, []).append(k)
+    for rows in first.values():
+        n, counts = len(rows), np.unique(x[rows], return_counts=True)[1]
+        pairs[rows[0]], tied[rows[0]] = n * (n - 1) / 2, (counts * (counts - 1) / 2).sum()
+    return ratio(tied, pairs, n=int(pairs.sum()), reason="no question has two scored candidates", limits=SHARE)
+
+
+def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None]) -> Statistic:
+    """Mean of score less label among the members of a group less the same among all others.
+
+    Above 0 the judge flatters the group beyond what its labels say. Scores and labels must be on one scale.
+
+    Args:
+        labels: What is true (1 and 0 for right and wrong, or human scores).
+        scores: Probabilities, or scores on the human scale.
+        members: Whether each row is of the group; ``None`` is left out.
+
+    Source:
+        The over-scoring of low-resource languages in arXiv 2309.07462.
+
+    Example:
+        >>> over_scoring([1, 1, 0, 0], [1, 1, 1, 0.5], [True, True, False, False]).value
+        -0.75
+    """
+    require_same_length(labels=labels, scores=scores, members=members)
+    gap = finite(scores) - finite(labels)
+    sides = []
+    for side in (True, False):
+        here = np.array([m is side for m in members]) & ~np.isnan(gap)
+        reason = f"no scored row with a label {'in' if side else 'outside'} the group"
+        sides.append(ratio(np.where(here, gap, 0.0), here.astype(np.float64), reason=reason))
+    return combine(sides, lambda a, b: a - b)
+
+
+def self_preference(labels: Values, scores: Values, own: Sequence[bool | None]) -> Statistic:
+    """:func:`over_scoring` of responses that the judge's own model (or family) wrote.
+
+    Where the labels say that its responses are better, higher scores for them are deserved: only what goes beyond the
+    labels counts.
+
+    Example:
+        >>> self_preference([1, 1], [0.9, 0.6], [True, False]).value
+        0.30000000000000004
+    """
+    return over_scoring(labels, scores, own)
+
+
+def win_share(given: Sequence[str | None], swapped: Sequence[str | None], own: Sequence[str | None]) -> Statistic:
+    """Share of comparisons won by the judge's own response less one half, over both orders (ties are halves).
+
+    Args:
+        given: Verdicts with response a first.
+        swapped: Verdicts with b first, named as in the item.
+        own: ``"a"`` or ``"b"``: which response the judge's model wrote; ``None`` where neither or both.
+
+    Example:
+        >>> win_share(["a", "b"], ["a", "a"], ["a", "a"]).value
+        0.25
+    """
+    require_same_length(given=given, swapped=swapped, own=own)
+    won, counted = np.zeros(len(own)), np.zeros(len(own))
+    for k, (g, s, mine) in enumerate(zip(given, swapped, own, strict=True)):
+        if g is not None and s is not None and mine is not None:
+            counted[k] = 1.0
+            won[k] = sum(0.5 if v == "tie" else float(v == mine) for v in (g, s)) / 2
+    return combine(
+        [ratio(won, counted, reason="no comparison holds one own response")], lambda v: v - 0.5, limits=(-0.5, 0.5)
+    )

@@ -1,0 +1,139 @@
+"""Accuracy against coverage: what a judge is worth if it may keep silent where it is not sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....models.errors import InnerjudgeError
+from ..statistic import SHARE, Floats, Statistic, Values, divide, finite, ratio, require_same_length, undefined
+
+Rights = Sequence[bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Accuracy at every threshold, from the surest rows to all of them.
+
+    Args:
+        threshold: Certainty that a row needs, falling, ``[T]``; rows at the threshold are in.
+        coverage: Share of rows kept, ``[T]``.
+        accuracy: Share of those that are right, ``[T]``.
+    """
+
+    threshold: Floats
+    coverage: Floats
+    accuracy: Floats
+
+
+def accuracy_coverage(right: Rights, certainty: Values) -> Coverage:
+    """The curve; rows with ``None`` are left out, rows of equal certainty come together.
+
+    Source:
+        The general form of the certainty bands of "Can LLM be a Personalized Judge?" (arXiv 2406.11657).
+
+    Example:
+        >>> curve = accuracy_coverage([True, False, True], [0.9, 0.5, 0.5])
+        >>> curve.threshold.tolist(), curve.accuracy.round(2).tolist()
+        ([0.9, 0.5], [1.0, 0.67])
+    """
+    hit, sure, _ = _known(right, certainty)
+    order = np.argsort(-sure, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(sure[order]) != 0, True)) if len(order) else np.zeros(0, dtype=np.intp)
+    seen = np.arange(1, len(order) + 1)
+    return Coverage(
+        sure[order][last], (seen / max(len(order), 1))[last], (np.cumsum(hit[order]) / np.maximum(seen, 1))[last]
+    )
+
+
+def area_under_coverage(right: Rights, certainty: Values) -> Statistic:
+    """Mean accuracy over all numbers of kept rows, the surest first (ties in their mean order).
+
+    A judge whose certainty says nothing gets its plain accuracy.
+
+    Example:
+        >>> round(area_under_coverage([True, False], [0.9, 0.1]).value, 2)  # (1 + 1/2) / 2
+        0.75
+    """
+    require_same_length(right=right, certainty=certainty)
+    hit, sure, rows = _known(right, certainty)
+    if not len(rows):
+        return undefined("no scored row with a label", n=0, size=len(right))
+    order = np.argsort(-sure, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(sure[order]) != 0))
+
+    def over(weights: Floats) -> Floats:
+        w = weights[:, rows][:, order]
+        n = np.add.reduceat(w, starts, axis=1)
+        won = np.add.reduceat(w * hit[order], starts, axis=1)
+        before, seen = np.cumsum(won, axis=1) - won, np.cumsum(n, axis=1) - n
+        # Inside a run of ties the j-th row has the accuracy (before + j * won / n) / (seen + j): its sum over j by
+        # sums of 1 / (seen + j), that is by harmonic numbers.
+        share = np.divide(won, n, out=np.zeros_like(won), where=n > 0)
+        harmonic = _harmonic(seen + n) - _harmonic(seen)
+        area = share * n + (before - share * seen) * harmonic
+        return divide(area.sum(axis=1), w.sum(axis=1))
+
+    value = float(over(np.ones((1, len(right))))[0])
+    return Statistic(value=value, n=len(rows), size=len(right), limits=SHARE, over=over)
+
+
+def threshold_for(right: Rights, certainty: Values, *, accuracy: float) -> float | None:
+    """Lowest certainty at and above which the rows reach ``accuracy``; ``None`` where no threshold does.
+
+    Choose it on one split and report :func:`kept_accuracy` and :func:`kept_share` on another.
+
+    Example:
+        >>> threshold_for([True, True, False], [0.9, 0.7, 0.2], accuracy=1.0)
+        0.7
+    """
+    if not 0 < accuracy <= 1:
+        raise InnerjudgeError(f"given the target accuracy {accuracy}, expected above 0 and at most 1: pass 0.9")
+    curve = accuracy_coverage(right, certainty)
+    reached = np.flatnonzero(curve.accuracy >= accuracy)
+    return float(curve.threshold[reached[-1]]) if len(reached) else None
+
+
+def kept_accuracy(right: Rights, certainty: Values, *, threshold: float) -> Statistic:
+    """Accuracy of the rows at or above a threshold.
+
+    Example:
+        >>> kept_accuracy([True, False, False], [0.9, 0.8, 0.1], threshold=0.5).value
+        0.5
+    """
+    hit, _, known, kept = _split(right, certainty, threshold)
+    counted, reason = known & kept, "no row is certain enough"
+    return ratio(np.where(counted, hit, 0.0), counted.astype(np.float64), reason=reason, limits=SHARE)
+
+
+def kept_share(right: Rights, certainty: Values, *, threshold: float) -> Statistic:
+    """Coverage: share of the scored rows that are at or above a threshold.
+
+    Example:
+        >>> kept_share([True, False, False, None], [0.9, 0.8, 0.1, 0.9], threshold=0.5).value
+        0.6666666666666666
+    """
+    _, _, known, kept = _split(right, certainty, threshold)
+    counted, reason = (known & kept).astype(np.float64), "no scored row with a label"
+    return ratio(counted, known.astype(np.float64), reason=reason, limits=SHARE)
+
+
+def _split(right: Rights, certainty: Values, threshold: float) -> tuple[Floats, Floats, np.ndarray, np.ndarray]:
+    require_same_length(right=right, certainty=certainty)
+    hit, sure = finite(right), finite(certainty)
+    known = ~np.isnan(hit) & ~np.isnan(sure)
+    return hit, sure, known, np.where(known, sure, -np.inf) >= threshold
+
+
+def _known(right: Rights, certainty: Values) -> tuple[Floats, Floats, np.ndarray]:
+    hit, sure = finite(right), finite(certainty)
+    rows = np.flatnonzero(~np.isnan(hit) & ~np.isnan(sure))
+    return hit[rows], sure[rows], rows
+
+
+def _harmonic(n: Floats) -> Floats:
+    """Harmonic numbers of whole numbers, 0 at 0."""
+    table = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, int(n.max(initial=0)) + 1))])
+    return np.asarray(table[n.astype(np.intp)])

@@ -1,0 +1,166 @@
+"""Shares of right verdicts: plain, balanced, under permutation of options, in both orders of a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import balanced_accuracy_score
+
+from ....models.errors import InnerjudgeError
+from ..statistic import (
+    SHARE,
+    Floats,
+    Labels,
+    Statistic,
+    Values,
+    divide,
+    finite,
+    ratio,
+    require_same_length,
+    undefined,
+    where,
+)
+
+
+def one_class(positive: npt.NDArray[np.bool_]) -> str:
+    """Why a two-class metric is undefined."""
+    if not len(positive):
+        return "no scored row with a label"
+    return f"all {len(positive)} labels are {'true' if positive[0] else 'false'}"
+
+
+def of_two_classes(
+    labels: Labels,
+    scores: Values,
+    make: Callable[[npt.NDArray[np.bool_], Floats], tuple[float, Callable[[Floats], Floats]]],
+) -> Statistic:
+    """A metric of the scored rows that have a label; undefined with one class only.
+
+    Args:
+        labels: Whether each row is right.
+        scores: Its score.
+        make: Called with the class and the score of the rows that count: the value, and what the weights of these rows
+            give.
+
+    Example:
+        >>> of_two_classes([True, None, False], [0.5, 0.1, 0.5], lambda right, _: (right.mean(), lambda w: w @ right)).n
+        2
+    """
+    require_same_length(labels=labels, scores=scores)
+    truth, score = finite(labels), finite(scores)
+    kept = np.flatnonzero(~np.isnan(truth) & ~np.isnan(score))
+    positive = truth[kept] == 1
+    if not positive.any() or positive.all():
+        return undefined(one_class(positive), n=len(kept), size=len(truth))
+    value, over = make(positive, score[kept])
+    return Statistic(
+        value=float(value),
+        n=len(kept),
+        size=len(truth),
+        counts=tuple(where(kept[side], len(truth)) for side in (positive, ~positive)),
+        limits=SHARE,
+        over=lambda weights: over(weights[:, kept]),
+    )
+
+
+def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
+    """Mean of the shares of true and of false rows that are called so. Undefined with one class of labels only.
+
+    Example:
+        >>> balanced_accuracy([True, True, True, False], [True, True, False, False]).value
+        0.8333333333333333
+    """
+    require_same_length(labels=labels, predicted=predicted)
+    truth, said = finite(labels), finite(predicted)
+    kept = ~np.isnan(truth) & ~np.isnan(said)
+    positive = truth[kept] == 1
+    if not positive.any() or positive.all():
+        return undefined(one_class(positive), n=int(kept.sum()), size=len(truth))
+    masks = [(kept & (truth == side)).astype(np.float64) for side in (1.0, 0.0)]
+    hit = (said == truth).astype(np.float64)
+
+    def over(weights: Floats) -> Floats:
+        first, second = (divide(weights @ (mask * hit), weights @ mask) for mask in masks)
+        return (first + second) / 2
+
+    value = float(balanced_accuracy_score(positive, said[kept] == 1))
+    counts = tuple(mask > 0 for mask in masks)
+    return Statistic(value=value, n=int(kept.sum()), size=len(truth), counts=counts, limits=SHARE, over=over)
+
+
+def accuracy(
+    labels: Sequence[Hashable | None], predicted: Sequence[Hashable | None], *, unscored: str = "skip"
+) -> Statistic:
+    """Share of rows whose prediction equals the label.
+
+    Args:
+        labels: Right answers; rows with ``None`` are left out.
+        predicted: What was said; ``None`` where unscored.
+        unscored: ``"skip"`` leaves unscored rows out, ``"wrong"`` counts them as wrong.
+
+    Example:
+        >>> accuracy([0, 1, 2], [0, 2, None]).value, accuracy([0, 1, 2], [0, 2, None], unscored="wrong").n
+        (0.5, 3)
+    """
+    require_same_length(labels=labels, predicted=predicted)
+    rights = [None if p is None else p == t for t, p in zip(labels, predicted, strict=True)]
+    return _share(rights, [t is not None for t in labels], unscored)
+
+
+def permutation_accuracy(
+    right: Sequence[bool | None], right_permuted: Sequence[bool | None], *, unscored: str = "skip"
+) -> Statistic:
+    """Share of questions answered right both as given and with the option texts permuted.
+
+    Source:
+        QK-score, arXiv 2410.02343: ``PA = (1/N) sum_i I_i I_i^p``, one random permutation, letters stay.
+
+    Example:
+        >>> permutation_accuracy([True, True, False, False], [True, False, True, False]).value
+        0.25
+    """
+    require_same_length(right=right, right_permuted=right_permuted)
+    both = [None if a is None or b is None else a and b for a, b in zip(right, right_permuted, strict=True)]
+    return _share(both, [True] * len(both), unscored)
+
+
+def pair_accuracy(
+    preferences: Sequence[str | None],
+    forward: Sequence[str | None],
+    backward: Sequence[str | None],
+    *,
+    ties: str = "skip",
+    unscored: str = "skip",
+) -> Statistic:
+    """Share of pairs judged as people did in both orders of presentation.
+
+    Args:
+        preferences: Human preference: ``"a"``, ``"b"``, ``"tie"``; rows with ``None`` are left out.
+        forward: Verdict with ``response_a`` shown first.
+        backward: Verdict with ``response_b`` shown first, *named as in the item* (``"a"`` is ``response_a`` in both).
+        ties: ``"skip"`` leaves human ties out; ``"match"`` keeps them, right where both verdicts are ``"tie"``. A
+            verdict ``"tie"`` on a decided pair is wrong either way.
+        unscored: ``"skip"`` or ``"wrong"``, as in :func:`accuracy`.
+
+    Example:
+        >>> pair_accuracy(["a", "b", "tie"], ["a", "b", "tie"], ["a", "a", "tie"]).value
+        0.5
+    """
+    require_same_length(preferences=preferences, forward=forward, backward=backward)
+    if ties not in ("skip", "match"):
+        raise InnerjudgeError(f'given ties={ties!r}, expected "skip" or "match"')
+    rights = [
+        None if f is None or b is None else f == b == p for p, f, b in zip(preferences, forward, backward, strict=True)
+    ]
+    return _share(rights, [p is not None and (ties == "match" or p != "tie") for p in preferences], unscored)
+
+
+def _share(rights: Sequence[bool | None], counts: Sequence[bool], unscored: str) -> Statistic:
+    if unscored not in ("skip", "wrong"):
+        raise InnerjudgeError(f'given unscored={unscored!r}, expected "skip" or "wrong"')
+    right = finite(rights)
+    kept = np.array(counts, dtype=bool) & (~np.isnan(right) | (unscored == "wrong"))
+    won = np.where(kept & (right == 1), 1.0, 0.0)
+    return ratio(won, kept.astype(np.float64), reason="no scored row with a label", limits=SHARE)

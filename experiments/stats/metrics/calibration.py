@@ -1,0 +1,139 @@
+"""Whether scores mean what they say: probabilities against outcomes, expected scores against human means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ....models.errors import InnerjudgeError
+from ..statistic import SHARE, Floats, Labels, Statistic, Values, divide, finite, ratio, require_same_length, undefined
+
+Bins = Literal["width", "mass"]
+
+
+def brier(labels: Labels, probabilities: Values) -> Statistic:
+    """Mean squared distance between probability and outcome; lower is better, so this is a loss and says so.
+
+    Example:
+        >>> round(brier([True, False], [0.9, 0.4]).value, 4)  # (0.01 + 0.16) / 2
+        0.085
+    """
+    truth, p, known = _checked(labels, probabilities)
+    squares, reason = np.where(known, (p - truth) ** 2, 0.0), "no scored row with a label"
+    return ratio(squares, known.astype(np.float64), reason=reason, limits=SHARE)
+
+
+def expected_calibration_error(
+    labels: Labels, probabilities: Values, *, bins: int = 10, by: Bins = "width"
+) -> Statistic:
+    """Mean over rows of how far the mean probability of their bin is from its share of right rows; a loss.
+
+    It depends on the bins and is above 0 even for a calibrated judge, by about the noise in a bin: compare judges on
+    the same rows and bins only.
+
+    Args:
+        labels: Outcomes.
+        probabilities: From 0 to 1.
+        bins: How many.
+        by: ``"width"``: of equal width on [0, 1]; ``"mass"``: of about equally many rows (ties stay together).
+
+    Source:
+        Naeini et al. 2015; Guo et al. 2017.
+
+    Example:
+        >>> expected_calibration_error([True, False, True, True], [0.75, 0.75, 0.75, 0.25], bins=2).value
+        0.25
+    """
+    truth, p, known = _checked(labels, probabilities)
+    if not known.any():
+        return undefined("no scored row with a label", n=0, size=len(p))
+    member = _members(p, known, bins, by)
+    gap = np.where(known, p - truth, 0.0)
+
+    def over(weights: Floats) -> Floats:
+        return divide(np.abs((weights * gap) @ member).sum(axis=1), weights @ known.astype(np.float64))
+
+    return Statistic(
+        value=float(over(np.ones((1, len(p))))[0]), n=int(known.sum()), size=len(p), limits=SHARE, over=over
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """One bin of a reliability diagram: mean probability said, share that was right, and how many rows."""
+
+    said: float
+    right: float
+    n: int
+    rows: npt.NDArray[np.intp]
+
+
+def reliability_diagram(
+    labels: Labels, probabilities: Values, *, bins: int = 10, by: Bins = "width"
+) -> tuple[Bin, ...]:
+    """The bins behind :func:`expected_calibration_error` that hold rows, by rising probability.
+
+    Example:
+        >>> [(b.said, b.right, b.n) for b in reliability_diagram([True, False, True], [0.75, 0.75, 0.25], bins=2)]
+        [(0.25, 1.0, 1), (0.75, 0.5, 2)]
+    """
+    truth, p, known = _checked(labels, probabilities)
+    found = []
+    for column in _members(p, known, bins, by).T:
+        rows = np.flatnonzero(column)
+        if len(rows):
+            said, right = float(p[rows].mean()), float(truth[rows].mean())
+            found.append(Bin(said=said, right=right, n=len(rows), rows=rows))
+    return tuple(found)
+
+
+def score_bias(human: Values, scores: Values) -> Statistic:
+    """Mean of score less human score: above 0 the judge over-scores.
+
+    Example:
+        >>> score_bias([1, 3], [2, 3.5]).value
+        0.75
+    """
+    return _gap(human, scores, lambda gap: gap)
+
+
+def score_error(human: Values, scores: Values) -> Statistic:
+    """Mean absolute distance between score and human score, on the scale of the scores; a loss.
+
+    Example:
+        >>> score_error([1, 3], [2, 2.5]).value
+        0.75
+    """
+    return _gap(human, scores, np.abs)
+
+
+def _gap(human: Values, scores: Values, of: npt.NDArray[np.float64] | object) -> Statistic:
+    require_same_length(human=human, scores=scores)
+    gap = finite(scores) - finite(human)
+    known = ~np.isnan(gap)
+    values = np.where(known, of(gap) if callable(of) else gap, 0.0)
+    return ratio(values, known.astype(np.float64), reason="no scored row with a human score")
+
+
+def _checked(labels: Labels, probabilities: Values) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    require_same_length(labels=labels, probabilities=probabilities)
+    truth, p = finite(labels), finite(probabilities)
+    known = ~np.isnan(truth) & ~np.isnan(p)
+    outside = p[known][(p[known] < 0) | (p[known] > 1)]
+    if len(outside):
+        raise InnerjudgeError(f"given the probability {outside[0]:g}, expected 0 to 1: calibrate the scores first")
+    return truth, p, known
+
+
+def _members(p: Floats, known: npt.NDArray[np.bool_], bins: int, by: Bins) -> Floats:
+    """Which bin each known row is in, ``[n, bins]``."""
+    if bins < 1 or by not in ("width", "mass"):
+        raise InnerjudgeError(f'given bins={bins} and by={by!r}, expected at least 1 bin, by "width" or "mass"')
+    edges = np.linspace(0, 1, bins + 1) if by == "width" else np.quantile(p[known], np.linspace(0, 1, bins + 1))
+    place = np.clip(np.searchsorted(edges[1:-1], np.where(known, p, 0.0), side="left"), 0, bins - 1)
+    member = np.zeros((len(p), bins))
+    member[np.flatnonzero(known), place[known]] = 1.0
+    return member

@@ -1,0 +1,127 @@
+"""What picking the best of many heads or layers adds to their figure by luck alone: nested selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...models.errors import InnerjudgeError
+from ..data.splits import Index, rows_by_group
+from .statistic import Floats, finite
+
+#: Rows -> the figure of every candidate on them, ``[C]``.
+Quality = Callable[[Index], Floats]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionNoise:
+    """The pick, and how far its figure flatters it.
+
+    Args:
+        pick: Candidate with the best figure on all rows.
+        seen: Its figure there.
+        optimism: Mean over splits of the figure of the pick where it was picked less its figure on the other part.
+        low: 2.5 % quantile of that over splits.
+        high: 97.5 % quantile.
+        honest: Mean figure of the picks on the parts that they were not picked on.
+        stability: Share of splits on whose fitting part the same candidate is picked as on all rows.
+        n_candidates: How many there were to pick from.
+        n_splits: Splits behind the means.
+    """
+
+    pick: int
+    seen: float
+    optimism: float
+    low: float
+    high: float
+    honest: float
+    stability: float
+    n_candidates: int
+    n_splits: int
+
+
+def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: int = 200, seed: int) -> SelectionNoise:
+    """Pick the best candidate on a random half of the questions and look at it on the other half, many times.
+
+    Args:
+        quality: Figures of all candidates on some rows; NaN (undefined there) is never picked.
+        groups: Question of each row; questions stay whole.
+        n_splits: How often.
+        seed: Of the halves.
+
+    Raises:
+        InnerjudgeError: With fewer than four questions, or no candidate with a figure.
+
+    Example:
+        >>> hits = np.random.default_rng(0).random((40, 50)) < 0.25  # 40 questions, 50 heads at chance of 1 in 4
+        >>> found = selection_noise(lambda rows: hits[rows].mean(axis=0), range(40), seed=0)
+        >>> found.seen > 0.35, abs(found.honest - 0.25) < 0.06, found.optimism > 0.1
+        (True, True, True)
+    """
+    members = rows_by_group(groups)
+    if len(members) < 4:
+        raise InnerjudgeError(f"given {len(members)} questions, expected at least 4 for nested selection: raise limit")
+    every = quality(np.concatenate(members))
+    if np.isnan(every).all():
+        raise InnerjudgeError("given candidates without a figure, expected at least one that has one on all questions")
+    pick = int(np.nanargmax(every))
+    rng = np.random.default_rng(seed)
+    gaps, others, same = [], [], 0
+    for _ in range(n_splits):
+        order = rng.permutation(len(members))
+        half = len(members) // 2
+        inside, outside = (np.sort(np.concatenate([members[k] for k in p])) for p in (order[:half], order[half:]))
+        here, there = quality(inside), quality(outside)
+        if np.isnan(here).all():
+            continue
+        best = int(np.nanargmax(here))
+        same += best == pick
+        if not np.isnan(there[best]):
+            gaps.append(float(here[best] - there[best]))
+            others.append(float(there[best]))
+    if not gaps:
+        raise InnerjudgeError(
+            "given questions of which no half defines the figure, expected more questions: raise limit"
+        )
+    low, high = np.quantile(gaps, (0.025, 0.975))
+    return SelectionNoise(
+        pick=pick,
+        seen=float(every[pick]),
+        optimism=float(np.mean(gaps)),
+        low=float(low),
+        high=float(high),
+        honest=float(np.mean(others)),
+        stability=same / n_splits,
+        n_candidates=len(every),
+        n_splits=len(gaps),
+    )
+
+
+def auroc_by_question(
+    labels: Sequence[bool | None], scores: Floats, groups: Sequence[Hashable]
+) -> tuple[Floats, list[Hashable]]:
+    """Within-question AUROC of many candidates (layers, heads) at once, a row a question that has both classes.
+
+    Args:
+        labels: Whether each row is right.
+        scores: Score of each row under each candidate, ``[n, C]``.
+        groups: Question of each row.
+
+    Returns:
+        ``[Q, C]``, and the questions.
+
+    Example:
+        >>> auroc_by_question([True, False], np.array([[1.0, 0.0], [0.0, 0.0]]), ["q", "q"])
+        (array([[1. , 0.5]]), ['q'])
+    """
+    found, names = [], []
+    truth = finite(labels)
+    for rows in rows_by_group(groups):
+        right, wrong = (rows[truth[rows] == side] for side in (1, 0))
+        if len(right) and len(wrong):
+            gap = scores[right][:, None] - scores[wrong][None]
+            found.append(((gap > 0) + 0.5 * (gap == 0)).mean(axis=(0, 1)))
+            names.append(groups[rows[0]])
+    return (np.stack(found) if found else np.zeros((0, scores.shape[1]))), names

@@ -1,0 +1,203 @@
+"""A metric made ready for the bootstrap: its value on the data, and its values under resampling weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...models.errors import InnerjudgeError
+
+Floats = npt.NDArray[np.float64]
+Labels = Sequence[bool | None] | npt.NDArray[np.bool_]
+Values = Sequence[float | None] | npt.NDArray[np.float64]
+#: Lowest and highest value that a figure can have.
+Limits = tuple[float, float]
+#: Limits of a share, of an area under a curve, of a mean of either.
+SHARE: Limits = (0.0, 1.0)
+#: Limits of a correlation, of chance-corrected agreement, of the difference of two shares.
+SIGNED: Limits = (-1.0, 1.0)
+
+#: Entries of weights that fit in a processor's cache.
+AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """One metric on ``size`` rows.
+
+    Args:
+        value: The metric on the data as they are; ``None`` where undefined, with the ``reason``.
+        n: What it rests on: rows (or questions, or pairs, as the metric says) that count.
+        size: Rows given, unscored ones included.
+        reason: Why ``value`` is ``None``, else ``None``.
+        counts: Masks ``[size]`` of the rows that count, one for each part that needs rows of its own (either class,
+            either group); none: all rows may count. Intervals are as wide as the questions of the scarcest are few.
+        limits: Lowest and highest value that the metric can have, such as :data:`SHARE`; ``None`` where it has none.
+            The interval stays within, and says something where all questions agree.
+        over: Weights ``[R, size]`` (how often a resample drew each row) -> the ``R`` values, NaN where undefined. Rows
+            of one question must have equal weights in metrics that look within questions.
+        at_once: Entries of weights that ``over`` is best given at once: few enough to stay in the processor's cache,
+            more where a metric has work to do that is the same for all of them.
+        known: Values under resamples that were asked for, by what says which: the bootstrap's own.
+
+    Example:
+        >>> half = ratio(np.array([1.0, 0.0]), np.ones(2))
+        >>> half.value, half.n, half.over(np.array([[2.0, 0.0], [1.0, 3.0]])).tolist()
+        (0.5, 2, [1.0, 0.25])
+    """
+
+    value: float | None
+    n: int
+    size: int
+    reason: str | None = None
+    counts: tuple[npt.NDArray[np.bool_], ...] = field(default=(), repr=False)
+    limits: Limits | None = None
+    over: Callable[[Floats], Floats] = field(repr=False)
+    at_once: int = AT_ONCE
+    known: dict[Hashable, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+
+def undefined(reason: str, *, n: int, size: int) -> Statistic:
+    """A metric that these data do not define.
+
+    Example:
+        >>> undefined("one class", n=3, size=4).over(np.ones((2, 4)))
+        array([nan, nan])
+    """
+    return Statistic(value=None, n=n, size=size, reason=reason, over=lambda w: np.full(len(w), np.nan))
+
+
+def ratio(
+    numerator: Floats,
+    denominator: Floats,
+    *,
+    n: int | None = None,
+    reason: str = "nothing counts",
+    limits: Limits | None = None,
+) -> Statistic:
+    """The metric ``sum(numerator) / sum(denominator)`` of per-row parts; ``n`` defaults to the rows that count."""
+    count = int(np.count_nonzero(denominator)) if n is None else n
+    total = float(denominator.sum())
+    if not total:
+        return undefined(reason, n=count, size=len(denominator))
+    return Statistic(
+        value=float(numerator.sum()) / total,
+        n=count,
+        size=len(denominator),
+        counts=(denominator != 0,),
+        limits=limits,
+        over=lambda w: divide(w @ numerator, w @ denominator),
+    )
+
+
+def divide(numerator: Floats, denominator: Floats) -> Floats:
+    """Elementwise quotient, NaN where the denominator is 0."""
+    out = np.full(len(numerator), np.nan)
+    np.divide(numerator, denominator, out=out, where=denominator != 0)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """Values sorted once, so that weighted ranks need only sums over runs of equal values.
+
+    Args:
+        order: Rows by rising value, ``[n]``.
+        starts: Where each of the ``G`` runs of equal values begins in ``order``.
+        run: Run of each row, ``[n]``.
+    """
+
+    order: npt.NDArray[np.intp]
+    starts: npt.NDArray[np.intp]
+    run: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, values: Floats) -> Ties:
+        """Sort ``values``, shape ``[n]`` with ``n >= 1`` and nothing missing."""
+        order = np.argsort(values, kind="stable")
+        ordered = values[order]
+        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+        run = np.empty(len(values), dtype=np.intp)
+        run[order] = np.cumsum(new) - 1
+        return cls(order, np.flatnonzero(new), run)
+
+    def sums(self, weights: Floats) -> Floats:
+        """Weights ``[R, n]`` -> summed by run, ``[R, G]``."""
+        return np.asarray(np.add.reduceat(weights[:, self.order], self.starts, axis=1), dtype=np.float64)
+
+    def ranks(self, weights: Floats) -> Floats:
+        """Mid-ranks of the rows when each is repeated ``weights`` times: ``[R, n]`` -> ``[R, n]``.
+
+        Example:
+            >>> Ties.of(np.array([5.0, 5.0, 9.0])).ranks(np.ones((1, 3)))
+            array([[1.5, 1.5, 3. ]])
+        """
+        held = self.sums(weights)
+        return (np.cumsum(held, axis=1) - held + (held + 1) / 2)[:, self.run]
+
+
+def require_same_length(**columns: Sequence[object] | npt.NDArray[Any]) -> None:
+    """Refuse columns of different lengths, naming them."""
+    sizes = {name: len(column) for name, column in columns.items()}
+    if len(set(sizes.values())) > 1:
+        raise InnerjudgeError(f"given columns of lengths {sizes}, expected one length: pass one entry an item to each")
+
+
+def finite(values: Labels | Values) -> Floats:
+    """Values as floats with NaN for ``None`` and infinities, shape ``[n]``."""
+    array = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+    array[~np.isfinite(array)] = np.nan
+    return array
+
+
+def combine(parts: Sequence[Statistic], function: Callable[..., Any], *, limits: Limits | None = None) -> Statistic:
+    """A function of several metrics of the same rows, such as their difference or mean.
+
+    Args:
+        parts: The metrics.
+        function: Called with their values (floats or arrays ``[R]``), by place; elementwise.
+        limits: Of the result, where it has any.
+
+    Returns:
+        Undefined, with the first reason, where a part is. ``n`` is the smallest.
+
+    Example:
+        >>> half, whole = ratio(np.array([1.0, 0.0]), np.ones(2)), ratio(np.ones(2), np.ones(2))
+        >>> combine([whole, half], lambda a, b: a - b).value
+        0.5
+    """
+    if len({part.size for part in parts}) != 1:
+        raise InnerjudgeError(f"given metrics of {[part.size for part in parts]} rows, expected one number of rows")
+    n, size = min(part.n for part in parts), parts[0].size
+    lacking = next((part.reason or "undefined" for part in parts if part.value is None), None)
+    if lacking is not None:
+        return undefined(lacking, n=n, size=size)
+
+    def over(weights: Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.asarray(function(*(part.over(weights) for part in parts)), dtype=np.float64)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(function(*(np.float64(part.value or 0.0) for part in parts)))
+    if not np.isfinite(value):
+        return undefined("undefined at these values", n=n, size=size)
+    counts = tuple(mask for part in parts for mask in part.counts)
+    at_once = max(part.at_once for part in parts)
+    return Statistic(value=value, n=n, size=size, counts=counts, limits=limits, over=over, at_once=at_once)
+
+
+def where(rows: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.bool_]:
+    """The mask ``[size]`` of some rows.
+
+    Example:
+        >>> where(np.array([0, 2]), 3)
+        array([ True, False,  True])
+    """
+    mask = np.zeros(size, dtype=bool)
+    mask[rows] = True
+    return mask

@@ -1,0 +1,118 @@
+"""Pair-wise questions: which of two responses is better, shown in both orders; all pairs of a question's candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+from ....models.wordings import pair_wording
+from ...data.splits import rows_by_group
+from ...data.verdict_table import Row
+from .ask import Asked
+from .candidate import Candidate
+
+#: Names of verdicts as seen from the other response.
+OTHER = {"a": "b", "b": "a", "tie": "tie"}
+
+
+def comparisons(candidates: Sequence[Candidate], *, most: int = 7) -> list[tuple[Candidate, Candidate]]:
+    """All pairs of candidates of one question, each pair once; of a question with more, its first ``most`` candidates.
+
+    Example:
+        >>> some = [Candidate(prompt="", response=r, question="q", candidate=r) for r in "xyz"]
+        >>> [(a.candidate, b.candidate) for a, b in comparisons(some)]
+        [('x', 'y'), ('x', 'z'), ('y', 'z')]
+    """
+    groups = rows_by_group([(c.data, c.question, c.criterion) for c in candidates])
+    return [(candidates[i], candidates[j]) for rows in groups for i, j in combinations(rows[:most].tolist(), 2)]
+
+
+def pairwise(
+    pairs: Iterable[tuple[Candidate, Candidate]], *, wording: str = "default", reasoned: bool = False
+) -> list[Asked]:
+    """Two questions a pair: the first response shown first (``order`` "given"), and second (``"swapped"``).
+
+    The rows' candidate is ``"X|Y"``. Give the rows to :func:`named_as_in_the_item` before anything else.
+
+    Example:
+        >>> x, y = (Candidate(prompt="Say hi.", response=r, question="q", candidate=r) for r in ("hi", "no"))
+        >>> [(q.columns["candidate"], q.columns["order"]) for q in pairwise([(x, y)])]
+        [('hi|no', 'given'), ('hi|no', 'swapped')]
+    """
+    found = []
+    for x, y in pairs:
+        columns: dict[str, Any] = {
+            "data": x.data,
+            "question": x.question,
+            "candidate": f"{x.candidate}|{y.candidate}",
+            "label": preference(x.label, y.label),
+            "length": float(len(x.response) - len(y.response)),
+            "template": wording,
+            "tags": {k: v for k, v in x.tags.items() if y.tags.get(k) == v},
+        }
+        for order, (first, second) in (("given", (x, y)), ("swapped", (y, x))):
+            prompt = pair_wording(x.prompt, first.response, second.response, wording=wording, reasoned=reasoned)
+            found.append(Asked(prompt=prompt, values=(1, 0), answers=("a", "b"), columns=columns | {"order": order}))
+    return found
+
+
+def named_as_in_the_item(rows: Iterable[Row]) -> list[Row]:
+    """Scores and verdicts of the swapped order turned, so that ``"a"`` and high scores are X in both orders.
+
+    Example:
+        >>> row = Row(question="q", candidate="x|y", judge="j", order="swapped", score=0.9, verdict="a")
+        >>> named_as_in_the_item([row])[0].verdict, round(named_as_in_the_item([row])[0].score, 2)
+        ('b', 0.1)
+    """
+    return [row if row.order != "swapped" or row.unscored else _turned(row) for row in rows]
+
+
+def both_orders(rows: Sequence[Row], *, judge: str) -> list[Row]:
+    """One row a comparison from its two orders: the mean score, and the preference of the mean (``"tie"`` at one half).
+
+    Args:
+        rows: Rows by :func:`named_as_in_the_item`.
+        judge: Name of the judge in the new rows.
+
+    Example:
+        >>> one = {"question": "q", "candidate": "x|y", "judge": "j"}
+        >>> both = [Row(**one, score=0.9, verdict="a"), Row(**one, order="swapped", score=0.3, verdict="b")]
+        >>> both_orders(both, judge="both")[0].verdict
+        'a'
+    """
+    pairs: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in rows:
+        pairs.setdefault((*row.item, row.repeat, row.template), {})[row.order] = row
+    found = []
+    for held in pairs.values():
+        given, swapped = held.get("given"), held.get("swapped")
+        base = given or swapped
+        assert base is not None
+        lacking = next((r.unscored for r in (given, swapped) if r is not None and r.unscored), None)
+        if given is None or swapped is None or lacking or given.score is None or swapped.score is None:
+            why = lacking or "not asked in both orders"
+            found.append(replace(base, judge=judge, order="given", score=None, verdict=None, unscored=why))
+            continue
+        mean = (given.score + swapped.score) / 2
+        verdict = "tie" if abs(mean - 0.5) < 1e-9 else "a" if mean > 0.5 else "b"
+        found.append(replace(given, judge=judge, score=mean, verdict=verdict))
+    return found
+
+
+def preference(x: Any, y: Any) -> str | None:
+    """Which of two labels is better: right above wrong, a higher grade above a lower one.
+
+    Example:
+        >>> preference(True, False), preference(3.0, 3.0), preference(None, 1)
+        ('a', 'tie', None)
+    """
+    if not isinstance(x, int | float) or not isinstance(y, int | float):
+        return None
+    return "tie" if x == y else "a" if x > y else "b"
+
+
+def _turned(row: Row) -> Row:
+    score = None if row.score is None else 1 - row.score
+    return replace(row, score=score, verdict=None if row.verdict is None else OTHER[str(row.verdict)])

@@ -1,0 +1,82 @@
+"""Judging with a reference: none, the judge's own answer, the given one, a wrong one; and whether it could answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ....extraction.writing.generate import complete
+from ....models.items import Trace
+from ....models.loading import LanguageModel
+from ....models.positions import encode_trace
+from ....models.reference.solve import final_answer
+from ...data.answers import normalise
+from .ask import Manner
+from .candidate import Candidate
+
+#: Conditions in the order of the report.
+CONDITIONS = ("none", "self", "given", "wrong")
+
+
+def references(
+    candidates: Sequence[Candidate], condition: str, *, own: dict[str, str] | None = None
+) -> list[str | None]:
+    """The reference shown with each candidate under a condition; ``None`` where there is none to show.
+
+    Args:
+        candidates: The candidates.
+        condition: ``"none"``; ``"self"``: what the judge's model answers; ``"given"``; ``"wrong"``: the given reference
+            of the next question that has another one.
+        own: Prompt -> the model's own answer, for ``"self"``.
+
+    Source:
+        The reference conditions of "No Free Labels" (arXiv 2503.05061).
+
+    Example:
+        >>> some = [Candidate(prompt=p, response="", question=p, candidate="0", reference=r) for p, r in ("x4", "y5")]
+        >>> references(some, "given"), references(some, "wrong"), references(some, "none")
+        (['4', '5'], ['5', '4'], [None, None])
+    """
+    if condition == "none":
+        return [None] * len(candidates)
+    if condition == "self":
+        return [(own or {}).get(c.prompt) for c in candidates]
+    if condition == "given":
+        return [c.reference for c in candidates]
+    known = [c.reference for c in candidates]
+    found: list[str | None] = []
+    for k, one in enumerate(candidates):
+        turned = [r for r in (*known[k + 1 :], *known[:k]) if r is not None and r != one.reference]
+        found.append(turned[0] if one.reference is not None and turned else None)
+    return found
+
+
+def own_answers(
+    lm: LanguageModel, candidates: Sequence[Candidate], *, manner: Manner, tokens: int = 160
+) -> dict[str, str]:
+    """What the model itself answers to every prompt (greedy): prompt -> text; prompts that leave no room are absent.
+
+    The final answer where the text has reasoning markers, else the whole text.
+    """
+    prompts = list(dict.fromkeys(c.prompt for c in candidates))
+    traces = [Trace(question_id=str(k), candidate_id="", prompt=p, response="") for k, p in enumerate(prompts)]
+    encoded = [encode_trace(lm.tokenizer, t) for t in traces]
+    advance = manner.steps("answering the questions", len(encoded))
+    written = complete(lm, encoded, max_new_tokens=tokens, batch_size=manner.batch_size, on_batch=advance)
+    texts = {p: one.text for p, one in zip(prompts, written, strict=True) if not isinstance(one, str)}
+    return {p: final_answer(text) or text.strip() for p, text in texts.items()}
+
+
+def could_answer(candidates: Sequence[Candidate], own: dict[str, str]) -> list[bool | None]:
+    """Whether the model's own answer is the reference; ``None`` without a reference or an answer.
+
+    Agreement with people is far higher where the judge could have answered itself: print figures for both parts.
+
+    Example:
+        >>> one = Candidate(prompt="2+2?", response="", question="q", candidate="0", reference="4.0")
+        >>> could_answer([one], {"2+2?": "4"})
+        [True]
+    """
+    return [
+        normalise(own[c.prompt]) == normalise(c.reference) if c.reference is not None and c.prompt in own else None
+        for c in candidates
+    ]

@@ -1,0 +1,169 @@
+"""Several judges as one: chosen and weighted on the calibration questions, reported on the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ....models.errors import InnerjudgeError
+from ...data.verdict_table import Row, Table
+from ...stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
+from ...stats.metrics.recalibration import Isotonic, Platt
+from ..figures import Cell, Section, grid
+from ..lens import Lens, as_floats
+from .headline import metrics
+
+KEY = "panels"
+#: Families that sit on no panel: they know nothing of the response, or are kept for comparison.
+_NO_JURORS = ("baseline", "people", "panel")
+_WORDS = {"hidden": "hidden-state", "text": "text", "imported": "imported"}
+#: What was said of every item, in each form (order) in which the kind of item is judged.
+Said = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Juror:
+    """What a juror said, on one scale (of choices: the options), and its share right on the calibration questions."""
+
+    said: Said
+    exam: float
+
+
+def panels(lens: Lens) -> Section | None:
+    """Mean jury, exam-weighted jury, majority, juries without a kind of judges or without the writer's family."""
+    seated = {j: _juror(lens, j) for j in lens.judges if lens.families[j] not in _NO_JURORS}
+    jurors = {name: juror for name, juror in seated.items() if juror is not None}
+    if len(jurors) < 3:
+        return None
+    exam = {name: juror.exam for name, juror in jurors.items()}
+    try:
+        weights = exam_weights(exam, passing=0.6, by="log-odds")
+    except InnerjudgeError:
+        weights = {}
+    made = _panels(lens, jurors, weights)
+    widened = _with(lens, made)
+    found = metrics(widened)
+    main = next(iter(found))
+    everything = [True] * len(lens.labels)
+    best = max(exam, key=lambda j: exam[j])
+    scored = {name: widened.scored(name) for name in (*made, best)}
+    gaps = replace(widened, against=best).differences(KEY, main, found[main], [*made, best], scored)
+    rows: list[list[Cell]] = []
+    for name in (*made, best):
+        figures = [widened.figure(KEY, name, m, of(name, everything)) for m, of in list(found.items())[:2]]
+        rows.append([name, *figures, gaps.get(name)])
+    paper: list[list[Cell]] = [[j, round(exam[j], 3), round(weights.get(j, 0.0), 3)] for j in jurors]
+    won = [name for name, gap in gaps.items() if gap.verdict == "better"]
+    said = (
+        f"Better than the best juror of the exam, {best}: {', '.join(won)}."
+        if won
+        else f"No panel is better than {best}, the juror that did best in the exam (corrected for {len(gaps)} panels)."
+    )
+    return Section(
+        key=KEY,
+        title="Panels of judges",
+        question="Do several judges together do better than the one that did best on the calibration questions?",
+        found=(said,),
+        grids=(
+            grid("Panels, and the best juror", ["panel", *list(found)[:2], f"less {best}"], rows),
+            grid("The exam (calibration questions): share right, and weight", ["juror", "exam", "weight"], paper),
+        ),
+    )
+
+
+def _panels(lens: Lens, jurors: Mapping[str, _Juror], weights: Mapping[str, float]) -> dict[str, Said]:
+    """What every panel says."""
+    said = {name: juror.said for name, juror in jurors.items()}
+    votes = lens.kind == "choice"
+    made: dict[str, Said] = {} if votes else {"mean jury": _together(lens, said)}
+    if weights:
+        chosen = {name: said[name] for name in weights}
+        made["jury weighted by exam"] = _together(lens, chosen, list(weights.values()))
+    made["majority of verdicts"] = _together(lens, said) if votes else _majority(lens, said)
+    words = "majority" if votes else "mean jury"
+    families = {name: lens.families[name] for name in jurors}
+    for family, kind in _WORDS.items():
+        left = without_family(families, family)
+        if 2 <= len(left) < len(jurors):
+            made[f"{words} without {kind} judges"] = _together(lens, {name: said[name] for name in left})
+    if lens.system:
+        writers = lens.table.tag(lens.system)
+        recused = {name: _recused(one, writers, lens.kin.get(name, frozenset())) for name, one in said.items()}
+        if recused != said:
+            made[f"{words}, silent on own family"] = _together(lens, recused)
+    return made
+
+
+def _together(lens: Lens, said: Mapping[str, Said], weights: Sequence[float] | None = None) -> Said:
+    joined: Any = weighted_vote if lens.kind == "choice" else mean_jury
+    return {form: joined([one[form] for one in said.values()], weights=weights) for form in lens.forms}
+
+
+def _majority(lens: Lens, said: Mapping[str, Said]) -> Said:
+    """1 where most jurors are above the middle, 0 where most are not."""
+    middle = sum(lens.scale) / 2 if lens.kind == "rating" else 0.5
+    found = {}
+    for form in lens.forms:
+        votes = weighted_vote([[None if v is None else v > middle for v in one[form]] for one in said.values()])
+        found[form] = [None if v is None else float(bool(v)) for v in votes]
+    return found
+
+
+def _recused(said: Said, writers: Sequence[str | None], kin: frozenset[str]) -> Said:
+    """Without what a juror says of responses of its own family."""
+    return {f: [None if w in kin else v for v, w in zip(column, writers, strict=True)] for f, column in said.items()}
+
+
+def _juror(lens: Lens, judge: str) -> _Juror | None:
+    """A juror on one scale, fitted on the calibration questions; ``None`` for who cannot be.
+
+    Probabilities that the answer is right; of ratings human grades; of choices the options picked.
+    """
+    if lens.kind == "choice":
+        rights = [row.right for row in lens.calibration.column(judge) if row is not None and row.right is not None]
+        said = {form: lens.table.verdicts(judge, order=form) for form in lens.forms}
+        return _Juror(said, sum(rights) / len(rights)) if rights else None
+    seen = [score for form in lens.forms for score in lens.calibration.scores(judge, order=form)]
+    labels = _truth(lens, lens.calibration) * len(lens.forms)
+    try:
+        fitted = Isotonic().fit(seen, labels) if lens.kind == "rating" else Platt().fit(seen, labels)
+    except InnerjudgeError:
+        return None
+    here = {form: fitted.predict(lens.table.scores(judge, order=form)) for form in lens.forms}
+    return _Juror(here, _exam(lens, labels, fitted.predict(seen)))
+
+
+def _truth(lens: Lens, table: Table) -> list[float | None]:
+    if lens.kind == "pair":
+        return [{"a": 1.0, "b": 0.0}.get(str(v)) for v in table.labels]
+    return as_floats(table.labels)
+
+
+def _exam(lens: Lens, truth: Sequence[float | None], p: Sequence[float | None]) -> float:
+    """Share right: verdicts, or for grades being within three quarters of a grade."""
+    pairs = [(t, v) for t, v in zip(truth, p, strict=True) if t is not None and v is not None]
+    if lens.kind == "rating":
+        return sum(abs(t - v) <= 0.75 for t, v in pairs) / max(len(pairs), 1)
+    return sum((v > 0.5) == (t > 0.5) for t, v in pairs) / max(len(pairs), 1)
+
+
+def _with(lens: Lens, made: Mapping[str, Said]) -> Lens:
+    """The lens with the panels as judges."""
+    rows = [
+        Row(data=item[0], question=item[1], candidate=item[2], label=label, judge=name, order=form, **_verdict(lens, v))
+        for name, said in made.items()
+        for form, column in said.items()
+        for item, v, label in zip(lens.table.items, column, lens.labels, strict=True)
+    ]
+    return replace(lens, table=lens.table + rows, families=dict(lens.families) | dict.fromkeys(made, "panel"))
+
+
+def _verdict(lens: Lens, said: Any) -> dict[str, Any]:
+    """Score and verdict of a panel's row."""
+    if said is None:
+        return {"unscored": "the jurors are level" if lens.kind == "choice" else "no juror has a score"}
+    if lens.kind == "choice":
+        return {"verdict": said}
+    decided: dict[str, Any] = {"trace": said > 0.5, "rating": said, "pair": "a" if said > 0.5 else "b"}
+    return {"score": said, "verdict": decided[lens.kind]}

@@ -1,0 +1,148 @@
+"""Labels that the judges together contradict, and every judge's figure when they are repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from ....models.errors import InnerjudgeError
+from ...data.verdict_table import Table
+from ...stats.agreement.label_errors import Votes, one_of, repaired, right_or_wrong, suspects
+from ...stats.metrics.accuracy import accuracy, pair_accuracy
+from ...stats.metrics.auroc import auroc, within_question_auroc
+from ...stats.metrics.recalibration import Platt
+from ...stats.statistic import Statistic
+from ..figures import Cell, Section, grid
+from ..lens import Lens
+from .calibration import outcomes
+
+KEY = "labels"
+#: Suspects listed in the report; all are counted.
+_LISTED = 20
+_SAID: dict[Hashable, str] = {True: "right", False: "wrong"}
+
+
+def labels(lens: Lens, *, threshold: float) -> Section | None:
+    """Suspects by confidence; figures of each judge on given labels, and on labels repaired by the *other* judges.
+
+    Not of ratings: a grade is no error for being a step from another.
+    """
+    if lens.kind == "rating":
+        return None
+    voters = [j for j in lens.judges if lens.families[j] not in ("baseline", "people")]
+    votes = {j: made for j in voters if (made := votes_of(lens, j)) is not None}
+    if len(votes) < 3:
+        return None
+    given = known_labels(lens.table, lens.kind)
+    flagged = suspects(given, list(votes.values()), threshold=threshold)
+    listed: list[list[Cell]] = [
+        [
+            " / ".join(lens.table.items[s.row][1:]),
+            _spelt(s.label, lens.kind),
+            _spelt(s.instead, lens.kind),
+            round(s.confidence, 3),
+            s.judges,
+        ]
+        for s in flagged[:_LISTED]
+    ]
+    rows: list[list[Cell]] = []
+    names: list[str] = []
+    for judge in lens.judges:
+        others = [made for name, made in votes.items() if name != judge]
+        fixed = repaired(given, suspects(given, others, threshold=threshold))
+        figures = {
+            f"{name}, labels {how}": made
+            for name, (before, after) in _figures(lens, judge, given, fixed).items()
+            for how, made in (("as given", before), ("repaired", after))
+        }
+        names = list(figures)
+        rows.append([judge, *(lens.describe(KEY, judge, name, s) for name, s in figures.items())])
+    n = sum(v is not None for v in given)
+    said = (
+        f"{len(flagged)} of {n} labels ({len(flagged) / max(n, 1):.1%}) are contradicted by the mean of "
+        f"{len(votes)} judges with a confidence of at least {threshold:g}. A suspect is a question to an expert, no "
+        "proof: the judges read one model and share its mistakes; figures on repaired labels flatter judges like the "
+        "ensemble."
+    )
+    return Section(
+        key=KEY,
+        title="Label errors",
+        question="Which labels do the judges contradict when they are sure, and would the figures change without them?",
+        found=(said,),
+        grids=(
+            grid("The surest suspects", ["item", "label", "the judges say", "confidence", "judges"], listed),
+            grid(
+                "Figures on given and on repaired labels (repaired by all judges but the one in the row)",
+                ["judge", *names],
+                rows,
+            ),
+        ),
+    )
+
+
+def known_labels(table: Table, kind: str) -> list[Any]:
+    """Labels that can be wrong: right or wrong, an option, a preference that is no tie; ``None`` for others."""
+    if kind == "trace":
+        return [None if v is None else bool(v) for v in table.labels]
+    return [None if v == "tie" else v for v in table.labels]
+
+
+def votes_of(lens: Lens, judge: str) -> Votes | None:
+    """A judge's probability of every class, calibrated on the calibration side; ``None`` where that is not to be had.
+
+    Of traces and pairs it comes from the score (of pairs the mean over both orders); of choices from how sure the judge
+    is of its pick, the other options sharing the rest.
+    """
+    seen, new = lens.calibration, lens.table
+    if lens.kind == "choice":
+        right, sure = outcomes(seen, judge, lens.kind)
+        p = _calibrated(sure, right, outcomes(new, judge, lens.kind)[1])
+        said = new.verdicts(judge)
+        every = (known_labels(side, lens.kind) + side.verdicts(judge) for side in (seen, new))
+        options = sorted({v for side in every for v in side if v is not None}, key=str)
+        return None if p is None or len(options) < 2 else one_of(said, p, options=options)
+    truth = known_labels(seen, lens.kind)
+    if lens.kind == "pair":
+        p = _calibrated(_both(seen, judge), [None if v is None else v == "a" for v in truth], _both(new, judge))
+        return None if p is None else right_or_wrong(p, classes=("a", "b"))
+    p = _calibrated(seen.scores(judge), truth, new.scores(judge))
+    return None if p is None else right_or_wrong(p)
+
+
+def _both(table: Table, judge: str) -> list[float | None]:
+    """Mean score over both orders, or that of the one there is."""
+    found: list[float | None] = []
+    for each in zip(table.scores(judge), table.scores(judge, order="swapped"), strict=True):
+        scores = [s for s in each if s is not None]
+        found.append(sum(scores) / len(scores) if scores else None)
+    return found
+
+
+def _calibrated(scores: Any, truth: Sequence[bool | None], new: Any) -> list[float | None] | None:
+    try:
+        return Platt().fit(scores, truth).predict(new)
+    except InnerjudgeError:
+        return None
+
+
+def _figures(
+    lens: Lens, judge: str, given: Sequence[Any], fixed: Sequence[Any]
+) -> dict[str, tuple[Statistic, Statistic]]:
+    """Name -> the figure on given and on repaired labels."""
+    if lens.kind == "trace":
+        scores = lens.table.scores(judge)
+        within = [within_question_auroc(truth, scores, lens.groups) for truth in (given, fixed)]
+        return {
+            "AUROC": (auroc(given, scores), auroc(fixed, scores)),
+            "AUROC within questions": (within[0], within[1]),
+        }
+    said = lens.table.verdicts(judge)
+    if lens.kind == "choice":
+        return {"accuracy": (accuracy(given, said), accuracy(fixed, said))}
+    turned = lens.table.verdicts(judge, order="swapped")
+    both = [pair_accuracy(truth, said, turned) for truth in (given, fixed)]  # type: ignore[arg-type]
+    return {"accuracy in both orders": (both[0], both[1])}
+
+
+def _spelt(label: Any, kind: str) -> str:
+    return _SAID[bool(label)] if kind == "trace" else str(label)

@@ -1,0 +1,228 @@
+"""The main job through the command line: files, words, and the same verdicts again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from innerjudge.experiments.compare import compare as job
+from innerjudge.models.items import Trace
+
+FILES = ["plots", "report.html", "report.md", "results.json", "verdicts.jsonl"]
+PAIRS = [("a", "good"), ("b", "fine"), ("a", "nice"), ("tie", "well"), ("b", "yes"), ("a", "hi")]
+QUICK = ("--resamples", 50, "--seed", 3)
+
+
+def refuse(word: str) -> float:
+    raise AssertionError(f"{word} in a JSON file")
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line, parse_constant=refuse) for line in path.read_text("utf-8").splitlines()]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+@pytest.fixture
+def pairs_file(tmp_path: Path) -> Path:
+    texts = [
+        {"pair_id": f"p{k}", "prompt": "Say it.", "response_a": word, "response_b": f"not {word}", "preference": side}
+        for k, (side, word) in enumerate(PAIRS)
+    ]
+    return write(tmp_path / "pairs.jsonl", texts)
+
+
+@pytest.fixture
+def both_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sampled traces with even candidates called right, whatever the model can do."""
+    sample = job.sample_traces
+
+    def sampled(*args: Any, **options: Any) -> list[Trace]:
+        return [replace(t, correct=int(t.candidate_id) % 2 == 0) for t in sample(*args, **options)]
+
+    monkeypatch.setattr(job, "sample_traces", sampled)
+
+
+@pytest.mark.usefixtures("both_classes")
+def test_all_four_kinds(cli, pairs_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    data = [arg for task in ("solve", "rate", "choose") for arg in ("--data", f"builtin:{task}")]
+    small = ("--limit", 6, "--candidates", 3, "--reasoning-tokens", 8)
+    said = cli("compare", *data, "--data", pairs_file, *small, *QUICK, "--out", out)
+    assert said.code == 0, said.err
+    assert "report.html" in said.out
+    assert sorted(path.name for path in out.iterdir()) == FILES
+
+    results = json.loads((out / "results.json").read_text("utf-8"), parse_constant=refuse)
+    assert set(results) == {"command", "seed", "versions", "model", "data", "rows"}
+    assert results["seed"] == 3
+    assert results["command"].startswith("innerjudge compare --data builtin:solve")
+    assert results["data"] == ["builtin:solve", "builtin:rate", "builtin:choose", "pairs.jsonl"]
+    judges = defaultdict(set)
+    for row in results["rows"]:
+        assert {"judge", "metric", "value", "low", "high", "n", "unscored", "seconds_per_item"} <= set(row)
+        judges[row["data"]].add(row["judge"])
+        assert (row["value"] is None) <= bool(row["reason"]), row
+        if row["value"] is not None and row["low"] is not None:
+            assert row["low"] - 1e-9 <= row["high"] + 1e-9
+        if row["metric"] in ("auroc", "spearman", "accuracy"):
+            assert row["n"] + row["unscored"] <= 18
+    assert {"clue", "lager", "text", "length"} <= judges["builtin:solve"]
+    assert {"lager", "lager-tuned", "ridge-probe", "text"} <= judges["builtin:rate"]
+    assert {"qk-score", "attention-score", "letter-logits", "text"} <= judges["builtin:choose"]
+    assert {"lager", "lager-pairwise", "text"} <= judges["pairs.jsonl"]
+    gaps = {(r["data"], r["judge"]) for r in results["rows"] if r["metric"].endswith("_minus_text")}
+    assert gaps == {(d, j) for d, found in judges.items() for j in found - {"text", "no judge"}}
+
+    verdicts = rows_of(out / "verdicts.jsonl")
+    ids = {
+        "builtin:solve": ("question_id", "candidate_id"),
+        "builtin:rate": ("item_id",),
+        "builtin:choose": ("question_id",),
+        "pairs.jsonl": ("pair_id",),
+    }
+    shown: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in verdicts:
+        named = ids[row["data"]]
+        of_trace = {"tokens"} if row["data"] == "builtin:solve" else set()
+        said = set(row) - ({"answer"} if of_trace else set())  # which a trace may lack
+        assert {*named, "data", "judge", "score", "label", "unscored", "truth"} | of_trace == said
+        assert (row["score"] is None) == (row["unscored"] is not None), row
+        shown[row["data"], row["judge"]].append(tuple(row[name] for name in named))
+    for data_name, found in judges.items():
+        asked = {tuple(shown[data_name, judge]) for judge in found - {"no judge"}}
+        assert len(asked) == 1, "judges saw other items, or in another order"
+    # 6 problems, 3 of them to test on, 3 candidates each: whole questions, every candidate
+    solve = shown["builtin:solve", "clue"]
+    assert len(solve) == 9
+    assert {k for _, k in solve} == {"0", "1", "2"}
+    assert len({q for q, _ in solve}) == 3
+    assert len(shown["pairs.jsonl", "lager"]) == 3
+
+
+def test_same_seed_same_verdicts(cli, tmp_path: Path) -> None:
+    files = []
+    for name, seed in (("one", 1), ("two", 1), ("three", 2)):
+        out = tmp_path / name
+        args = ("--data", "builtin:rate", "--limit", 6, "--reasoning-tokens", 0, "--resamples", 50, "--seed", seed)
+        assert cli("compare", *args, "--out", out).code == 0
+        files.append((out / "verdicts.jsonl").read_bytes())
+    assert files[0] == files[1] != files[2]
+
+
+def test_data_without_labels_gives_verdicts(cli, tmp_path: Path) -> None:
+    traces = [
+        {"question_id": f"q{k}", "candidate_id": "0", "prompt": "1+1?", "response": f"<think>1+1={k}</think>{k}"}
+        for k in range(4)
+    ]
+    choices = [{"question_id": f"q{k}", "question": "Which?", "options": ["x", f"y{k}", "z"]} for k in range(6)]
+    ratings = [{"item_id": f"r{k}", "prompt": "Hi.", "response": f"Hi {k}"} for k in range(4)]
+    pairs = [{"pair_id": f"p{k}", "prompt": "Hi.", "response_a": "a", "response_b": f"b{k}"} for k in range(4)]
+    said = {}
+    for name, rows in (("traces", traces), ("choices", choices), ("ratings", ratings), ("pairs", pairs)):
+        data = write(tmp_path / f"{name}.jsonl", rows)
+        out = tmp_path / name
+        ended = cli("compare", "--data", data, "--reasoning-tokens", 0, "--out", out, *QUICK)
+        assert ended.code == 0, ended.err
+        results = json.loads((out / "results.json").read_text("utf-8"), parse_constant=refuse)
+        assert {row["value"] for row in results["rows"]} == {None}
+        assert all(row["reason"] for row in results["rows"])
+        said[name] = {(row["judge"], row["unscored"] is None) for row in rows_of(out / "verdicts.jsonl")}
+    assert ("lager", True) in said["traces"]
+    assert ("clue", False) in said["traces"]
+    assert ("token-log-probability", True) in said["traces"]
+    assert ("qk-score-unlabelled", True) in said["choices"], "the heads that need no labels were not chosen"
+    assert ("qk-score", False) in said["choices"]
+    assert ("lager", True) in said["ratings"]
+    assert ("lager-pairwise", True) in said["pairs"]
+
+
+def test_questions_with_one_candidate(cli, tmp_path: Path) -> None:
+    traces = [
+        {
+            "question_id": f"q{k}",
+            "candidate_id": "0",
+            "prompt": f"{k}+1?",
+            "response": f"<think>{k}+1={k + k % 2}</think>{k + k % 2}",
+            "correct": k % 2 == 1,
+        }
+        for k in range(16)
+    ]
+    out = tmp_path / "run"
+    args = ("--data", write(tmp_path / "t.jsonl", traces), "--reasoning-tokens", 0, "--out", out)
+    said = cli("compare", *args, *QUICK)
+    assert said.code == 0, said.err
+    rows = {(r["judge"], r["metric"]): r for r in json.loads((out / "results.json").read_text("utf-8"))["rows"]}
+    assert rows["clue", "auroc"]["n"] == 8
+    assert rows["clue", "within_question_auroc"]["value"] is None
+    assert rows["clue-margin-balanced", "auroc"]["value"] is None, "no question has right and wrong candidates"
+    assert "clue-margin-balanced: not fitted" in (out / "report.md").read_text("utf-8")
+
+
+def test_one_class_to_fit_on(cli, tmp_path: Path) -> None:
+    traces = [
+        {"question_id": f"q{k}", "candidate_id": "0", "prompt": "?", "response": "<think>a</think>b", "correct": True}
+        for k in range(4)
+    ]
+    said = cli("compare", "--data", write(tmp_path / "t.jsonl", traces), "--out", tmp_path / "run", *QUICK)
+    assert said.code == 2
+    assert said.err.splitlines() == [
+        "innerjudge: given items to fit on that are all correct, expected at least two different labels: add items, "
+        "or raise --limit"
+    ]
+    assert not (tmp_path / "run").exists()
+
+
+def test_models(cli) -> None:
+    said = cli("models")
+    assert said.code == 0
+    for word in ("blocks", "head size", "final norm", "chat template", "<think> and </think>, one token each"):
+        assert word in said.out
+
+
+def test_parts_of_a_model_are_named(cli) -> None:
+    assert cli("models", "--module", "blocks=model.layers", "--module", "final_norm=model.norm").code == 0
+    for typed, message in (("blocks=model.norm", "expected a list of blocks"), ("bloks=x", "expected PART=PATH once")):
+        said = cli("models", "--module", typed)
+        assert said.code == 2
+        assert message in said.err
+
+
+@pytest.mark.parametrize("command", ["compare", "extract", "fit", "score", "rank", "models"])
+def test_help(cli, command: str) -> None:
+    said = cli(command, "--help")
+    assert said.code == 0
+    assert said.err == ""
+    for option in ("--limit", "--seed", "--batch-size", "--device", "--dtype"):
+        assert option in said.out, option
+    if command in ("fit", "models"):  # one set of options fits every command, also where some have no effect
+        assert "has no effect" in " ".join(said.out.replace("│", " ").split())
+
+
+def test_no_arguments_show_the_help(cli) -> None:
+    said = cli()
+    assert said.code == 0
+    assert "compare" in said.out
+
+
+def test_a_true_process_exits_with_2_and_one_line(tmp_path: Path) -> None:
+    args = ["compare", "--data", "nothing.jsonl", "--out", str(tmp_path / "run")]
+    for program in (
+        [sys.executable, "-m", "innerjudge.experiments.cli.main"],
+        [str(Path(sys.executable).parent / "innerjudge")],
+    ):
+        ended = subprocess.run([*program, *args], capture_output=True, text=True, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert ended.stdout == ""
+        assert len(ended.stderr.splitlines()) == 1
+        assert ended.stderr.startswith("innerjudge: given 'nothing.jsonl'")
+    assert not (tmp_path / "run").exists()
