@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from ..bench.passes.run import Benchmark
 
 
-def register_bench(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(bench)
-
-
 def bench(
     out: Annotated[
         Path, typer.Option("--out", help="Folder for benchmark.json and benchmark.md.", file_okay=False)

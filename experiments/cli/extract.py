@@ -1,4 +1,4 @@
-"""The commands for the steps of the main job: ``extract``, ``fit``, ``score`` and ``rank``."""
+"""The command ``extract``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from ...models.errors import InnerjudgeError
 from ..runs.log import load_quietly
 from . import options as o
 from .loading import make_passes
-from .score import judged, rank_work, score_work
-
-
-def register_steps(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    for command in (extract, fit, score, rank):
-        app.command()(command)
 
 
 def extract(
@@ -105,49 +98,3 @@ def extract(
         )
     if ranks.first:
         typer.echo(said)
-
-
-def fit(
-    features: o.FeaturesFolder,
-    judge: Annotated[str, typer.Option(help=f"Name of the judge: {o.JUDGE_NAMES}", show_default=False)],
-    out: o.OutFolder,
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    between: o.Between_ = o.Between.reasoning,
-    batch_size: o.NoBatchSize = 16,
-    device: o.NoDevice = "auto",
-    dtype: o.NoDtype = "auto",
-) -> None:
-    """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
-
-    All labelled items are used (or `--limit` of them): extract the items to fit on and those to report on separately.
-    The model is not run, so batches, devices and dtypes have no effect; the scale is that of the extraction.
-
-        innerjudge fit --features runs/features --judge clue-margin --out runs/judge
-    """
-    del batch_size, device, dtype
-    from ..runs.fit_job import fit_job
-
-    typer.echo(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
-
-
-#: Help of the two commands that ask a saved judge.
-_SCORE = """Score items with a saved judge: one verdict a line.
-
-    Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
-    by `--model`); only the passes that the judge needs are run, and a killed run goes on where it stopped. Verdicts
-    that are there already, of the same judge on the same texts, are kept; other verdicts are refused.
-
-        innerjudge score --judge runs/judge --data new.jsonl --out runs/verdicts.jsonl
-
-        innerjudge score --judge runs/judge --features runs/features --limit 100 --out runs/verdicts.jsonl
-    """
-_RANK = """Rank the candidates of each question with a saved judge, best first: one question a line.
-
-    The items come from `--features` or from `--data`, as in `score`. The verdicts are kept beside the ranking as
-    `OUT.verdicts.jsonl`.
-
-        innerjudge rank --judge runs/judge --data new.jsonl --out runs/ranking.jsonl
-    """
-score = judged(score_work, "score", _SCORE)
-rank = judged(rank_work, "rank", _RANK)

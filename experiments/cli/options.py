@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...models.errors import InnerjudgeError
-from ..judges.panel import Between
+from ..judges.between import Between
 from ..runs.log import LogStyle
 
 #: Parts of a model that a user may name.

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from ..runs.extracting.disk import Disk
 
 
-def register_plan(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(plan)
-
-
 def plan(
     data: o.OneData,
     out: Annotated[

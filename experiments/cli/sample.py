@@ -13,11 +13,6 @@ from . import options as o
 from .loading import load_judge
 
 
-def register_sample(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(sample)
-
-
 def sample(
     data: Annotated[
         str,

@@ -168,3 +168,31 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
         items = list(items_of(whole.lm, found, candidates=source.candidates, seed=source.seed, passes=whole.passes))
         return items, score_items(whole, items, out, data=found.name)
+
+
+#: Help of the two commands that ask a saved judge.
+_SCORE = """Score items with a saved judge: one verdict a line.
+
+    Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
+    by `--model`); only the passes that the judge needs are run, and a killed run goes on where it stopped. Verdicts
+    that are there already, of the same judge on the same texts, are kept; other verdicts are refused.
+
+        innerjudge score --judge runs/judge --data new.jsonl --out runs/verdicts.jsonl
+
+        innerjudge score --judge runs/judge --features runs/features --limit 100 --out runs/verdicts.jsonl
+    """
+
+
+_RANK = """Rank the candidates of each question with a saved judge, best first: one question a line.
+
+    The items come from `--features` or from `--data`, as in `score`. The verdicts are kept beside the ranking as
+    `OUT.verdicts.jsonl`.
+
+        innerjudge rank --judge runs/judge --data new.jsonl --out runs/ranking.jsonl
+    """
+
+
+score = judged(score_work, "score", _SCORE)
+
+
+rank = judged(rank_work, "rank", _RANK)

@@ -86,12 +86,6 @@ MinCount = Annotated[int, typer.Option(min=1, help="best-of-majority: least numb
 Reward_ = Annotated[Reward, typer.Option("--reward", help="best-of-majority: an answer's score, of its candidates'.")]
 
 
-def register_select(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    for command in (select, curves):
-        app.command()(command)
-
-
 def select(
     scores: Scores,
     out: o.OutFile,

@@ -11,11 +11,6 @@ from ...models.errors import InnerjudgeError
 from . import options as o
 
 
-def register_serve(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(serve)
-
-
 def serve(
     judge: Annotated[
         list[str],

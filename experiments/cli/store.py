@@ -16,11 +16,6 @@ _Store = Annotated[str, typer.Argument(help="Folder (or URI) that `extract` wrot
 store_app = typer.Typer(help="Look at feature stores, check, merge and export them.", rich_markup_mode="markdown")
 
 
-def register_store(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.add_typer(store_app, name="store")
-
-
 @store_app.command()
 def info(store: _Store) -> None:
     """Show what is stored: items, readouts, bytes, type and what it loses, where it came from, what is unscored.

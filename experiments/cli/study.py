@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from ..study.figures import StudyReport
 
 
-def register_study(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    for command in (study, diff):
-        app.command()(command)
-
-
 def study(
     file: Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)],
     out: Annotated[

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from ..compare.sweep import Sweep
 
 
-def register_sweep(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(sweep)
-
-
 def sweep(
     features: o.FeaturesFolder,
     out: o.OutFolder,

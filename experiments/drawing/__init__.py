@@ -1,15 +1,40 @@
-"""Drawing functions that notebooks and reports share: each draws onto axes that it is given, or returns HTML.
+"""Figures, colours, and how numbers are spelled: what notebooks and reports share.
 
-Lines and classes differ by dash, mark or filling as well as by colour, so that a print in grey says the same.
+Each function draws onto axes that it is given, or returns HTML: ``lines.py`` curves, ``scores.py`` distributions,
+``calibration.py`` reliability, ``heads.py`` maps of heads, ``options.py`` attention over text, ``trajectories.py`` paths
+of states; ``palette.py`` holds colours and dashes. Lines and classes differ by dash, mark or filling as well as by
+colour, so that a print in grey says the same. ``spelling.py`` spells numbers and needs no plots: matplotlib is imported
+only when a name of a drawing function is first used. Imports nothing of the other rooms.
 """
 
-from .calibration import reliability
-from .heads import head_map
-from .lines import accuracy_against_n, curves
-from .options import attention_over_text
-from .palette import CYCLE, FAMILY_COLOURS, STYLE, short
-from .scores import score_distributions, scores_by_grade
-from .trajectories import trajectory
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .calibration import reliability
+    from .heads import head_map
+    from .lines import accuracy_against_n, curves
+    from .options import attention_over_text
+    from .palette import CYCLE, FAMILY_COLOURS, STYLE, short
+    from .scores import score_distributions, scores_by_grade
+    from .trajectories import trajectory
+
+_HOME = {
+    "CYCLE": "palette",
+    "FAMILY_COLOURS": "palette",
+    "STYLE": "palette",
+    "accuracy_against_n": "lines",
+    "attention_over_text": "options",
+    "curves": "lines",
+    "head_map": "heads",
+    "reliability": "calibration",
+    "score_distributions": "scores",
+    "scores_by_grade": "scores",
+    "short": "palette",
+    "trajectory": "trajectories",
+}
 
 __all__ = [
     "CYCLE",
@@ -25,3 +50,9 @@ __all__ = [
     "short",
     "trajectory",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

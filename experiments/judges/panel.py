@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from ...models.errors import InnerjudgeError
 from ...probes import (
@@ -152,20 +151,3 @@ def _pair(scale: tuple[int, int], values: tuple[int, ...]) -> dict[str, Seat]:
 
 #: The judge that differences are taken to.
 TEXT = "text"
-
-
-class Between(StrEnum):
-    """Where CLUE and the probes read."""
-
-    reasoning = "reasoning"
-    response = "response"
-
-
-def positions(between: Between) -> tuple[str, str]:
-    """Positions that a choice of :class:`Between` names.
-
-    Example:
-        >>> positions(Between.response)
-        ('prompt_end', 'response_end')
-    """
-    return ("reasoning_start", "reasoning_end") if between is Between.reasoning else ("prompt_end", "response_end")

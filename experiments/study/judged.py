@@ -22,7 +22,8 @@ from ..data.labels import label_to_fit, require_classes
 from ..data.records import Record
 from ..data.verdict_table import Row, Table
 from ..data.verdict_table_files import item_columns, read_table
-from ..judges.panel import Between, Seat, panel, positions, without_reasoning
+from ..judges.between import Between, positions
+from ..judges.panel import Seat, panel, without_reasoning
 from ..reading.passes import Passes
 from ..reading.sampling import sample_traces
 from .imported import on_sides, unmatched, with_score

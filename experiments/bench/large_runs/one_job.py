@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 import threading
 from collections.abc import Callable
@@ -66,9 +67,13 @@ def _random(folder: Path, items: int) -> FeatureStore:
 
 
 def _command(*words: str) -> None:
-    from ...cli.main import app
-
-    app([*words], standalone_mode=False)
+    """Run ``innerjudge WORDS`` in this process, as the shell does."""
+    sys.argv = ["innerjudge", *words]
+    try:
+        runpy.run_module("innerjudge.experiments.cli.main", run_name="__main__")
+    except SystemExit as ended:
+        if ended.code:
+            raise
 
 
 def _anonymous() -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from ....probes.head_selection import head_credits
 from ...data.verdict_table import Row, Table
 from ...drawing.spelling import number
-from ...judges.panel import Between, positions
+from ...judges.between import Between, positions
 from ...stats.selection_noise import SelectionNoise, auroc_by_question, selection_noise
 from ..draw import matrix
 from ..figures import Cell, Figure, Plot, Section, grid

@@ -1,0 +1,22 @@
+"""Where CLUE and the probes read, by one word."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Between(StrEnum):
+    """Where CLUE and the probes read."""
+
+    reasoning = "reasoning"
+    response = "response"
+
+
+def positions(between: Between) -> tuple[str, str]:
+    """Positions that a choice of :class:`Between` names.
+
+    Example:
+        >>> positions(Between.response)
+        ('prompt_end', 'response_end')
+    """
+    return ("reasoning_start", "reasoning_end") if between is Between.reasoning else ("prompt_end", "response_end")
