@@ -41,7 +41,7 @@ class Auditing:
         drawn = take_groups(items, max(limit, 2), seed=study.seeds.data)
         made = candidates_of(drawn, data=self.judged.name, scale=study.scale)
         if self.judged.kind != "pair":  # grades on the scale that is asked for, as in the rows of the judges
-            made = [replace(c, label=label_to_fit(i, study.scale)) for c, i in zip(made, drawn, strict=True)]
+            made = [replace(c, truth=label_to_fit(i, study.scale)) for c, i in zip(made, drawn, strict=True)]
         return [replace(c, tags=self._tags(c)) for c in made]
 
     @property

@@ -13,7 +13,7 @@ import yaml
 
 from ...models.errors import InnerjudgeError
 from ..data.verdict_table import Row
-from ..data.verdict_table_files import write_table
+from ..data.verdict_files import write_table
 from .figures import StudyReport
 from .report import html, images_of
 from .spec import Study

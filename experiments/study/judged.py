@@ -21,7 +21,7 @@ from ..data.kinds import item_to_row, kind_of_record, record_to_item
 from ..data.labels import label_to_fit, require_classes
 from ..data.records import Record
 from ..data.verdict_table import Row, Table
-from ..data.verdict_table_files import item_columns, read_table
+from ..data.verdict_files import item_columns, read_table
 from ..judges.between import Between, positions
 from ..judges.panel import Seat, panel, without_reasoning
 from ..reading.passes import Passes
@@ -194,7 +194,7 @@ class Judged:
             for number, grade in enumerate(grades if len(grades) > 1 else (), start=1):
                 value = float(label_to_fit(replace(item, scores=(grade,)), self.study.scale))
                 base = self.columns(item, "test")
-                yield Row(**base, judge=f"human-{number}", score=value, verdict=value)
+                yield Row(**base, judge=f"human-{number}", score=value, label=value)
 
     def columns(self, item: Item, split: str) -> dict[str, Any]:
         """Columns of an item's rows, with the tags that the study reads."""
@@ -204,7 +204,7 @@ class Judged:
         for name in wanted - tags.keys() - {None, "criterion"}:
             value = getattr(item, "candidate_id", None) if name == "candidate_id" else item.extra.get(str(name))
             tags |= {str(name): str(value)} if value is not None else {}
-        return columns | {"tags": tags, "label": label_to_fit(item, self.study.scale)}
+        return columns | {"tags": tags, "truth": label_to_fit(item, self.study.scale)}
 
 
 def _as_tuple(value: Any) -> Any:

@@ -16,7 +16,7 @@ from ...extraction.store.header import HEADER, StoreHeader
 from ..data.jsonl import write_jsonl
 from ..data.kinds import item_to_row, kind_of
 from ..data.verdict_table import Row
-from ..data.verdict_table_files import read_table, row_json
+from ..data.verdict_files import read_table, row_json
 from .made_with import made_with, renew
 
 #: Items a part of features: what a killed pass loses at most.

@@ -83,9 +83,9 @@ class Lens:
         return tuple(name for name in self.table.judges if self.families.get(name) == "people")
 
     @cached_property
-    def labels(self) -> list[Any]:
-        """Label of every item."""
-        return list(self.table.labels)
+    def truths(self) -> list[Any]:
+        """What is so of every item."""
+        return list(self.table.truths)
 
     def rights(self, judge: str, **form: Any) -> list[bool | None]:
         """Whether the judge's verdicts are the labels."""

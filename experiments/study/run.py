@@ -129,7 +129,7 @@ class StudyRun:
         if one.kind == "choice" and self.study.audits.ask:
             notes = [*notes, "Choices have no responses to ask about: only audits that ask nothing are shown."]
         counts = {"items": len(one.items), "to fit on": len(one.sides.fit), "to calibrate on": len(one.sides.calibrate)}
-        counts |= {"reported": len(lens.labels), "reported questions": lens.n_groups}
+        counts |= {"reported": len(lens.truths), "reported questions": lens.n_groups}
         lost = Counter((row.judge, str(row.unscored)) for row in (*lens.table, *asked.rows) if row.unscored)
         return lens, DataReport(
             name=one.name,

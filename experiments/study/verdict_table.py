@@ -9,7 +9,7 @@ from typing import Any
 from ...probes import Verdict
 from ..compare.results import Outcome
 from ..data.verdict_table import Row
-from ..data.verdict_table_files import score_of
+from ..data.verdict_files import score_of
 
 
 def rows_of(base: Mapping[str, Any], outcome: Outcome, place: int, kind: str) -> list[Row]:
@@ -35,4 +35,4 @@ def rows_of(base: Mapping[str, Any], outcome: Outcome, place: int, kind: str) ->
 
 def _row(base: Mapping[str, Any], judge: str, verdict: Verdict) -> Row:
     why = verdict.unscored
-    return Row(**base, judge=judge, score=score_of(verdict.score), verdict=verdict.label, unscored=why)
+    return Row(**base, judge=judge, score=score_of(verdict.score), label=verdict.label, unscored=why)

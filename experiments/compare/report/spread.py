@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from ...data.verdict_rows import size
+from ...data.verdict_files import score_of as size
 from ...drawing.palette import UNKNOWN
 from ...drawing.scores import score_distributions, scores_by_grade
 from ..results import Comparison

@@ -93,7 +93,7 @@ def ask(lm: LanguageModel, questions: Sequence[Asked], *, judge: str, manner: Ma
         >>> one = Asked(prompt=verdict_prompt("2+2?", "4"), values=(0, 1), answers=(False, True),
         ...             columns={"question": "q", "candidate": "0"})
         >>> (row,) = ask(load("reference"), [one], judge="logits")
-        >>> row.judge, 0 <= row.score <= 1, row.verdict == (row.score > 0.5)
+        >>> row.judge, 0 <= row.score <= 1, row.label == (row.score > 0.5)
         ('logits', True, True)
     """
     manner = manner or Manner()
@@ -140,7 +140,7 @@ def _verdicts(
 
 
 def _row(question: Asked, verdict: Verdict, judge: str, repeat: int) -> Row:
-    said = {"score": cast("float | None", verdict.score), "verdict": verdict.label, "unscored": verdict.unscored}
+    said = {"score": cast("float | None", verdict.score), "label": verdict.label, "unscored": verdict.unscored}
     return Row(**(dict(question.columns) | said), judge=judge, repeat=repeat)
 
 

@@ -68,7 +68,7 @@ def checks(candidates: Sequence[Candidate], checklists: Mapping[str, Sequence[st
             values=(0, 1),
             answers=(False, True),
             columns=c.columns
-            | {"template": f"check-{number}", "label": None, "tags": dict(c.tags) | {"check": question}},
+            | {"template": f"check-{number}", "truth": None, "tags": dict(c.tags) | {"check": question}},
         )
         for c in candidates
         for number, question in enumerate(checklists.get(c.prompt, ()), start=1)

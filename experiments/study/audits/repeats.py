@@ -66,6 +66,6 @@ def _comparisons(audit: Auditing) -> list[Asked]:
     """All pairs of a question's candidates in both orders; of pairs, with what people preferred."""
     known = {item.group: item.preference for item in audit.judged.items if isinstance(item, Pair)}
     return [
-        replace(q, columns=dict(q.columns) | {"label": known.get(str(q.columns["question"]), q.columns["label"])})
+        replace(q, columns=dict(q.columns) | {"truth": known.get(str(q.columns["question"]), q.columns["truth"])})
         for q in pairwise(comparisons(audit.candidates, most=MOST_COMPARED))
     ]

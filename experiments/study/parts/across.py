@@ -60,7 +60,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
                 lens = by_data[target]
                 small = replace(lens, table=Table(here))
                 name, metric = next(iter(metrics(small).items()))
-                made = metric(judge, [True] * len(small.labels))
+                made = metric(judge, [True] * len(small.truths))
                 cells.append(small.figure(KEY, judge, f"{name}, fitted on {source}", made) if here else None)
             table.append([judge, source, *cells])
             values.append([None if c is None else c.value for c in cells])

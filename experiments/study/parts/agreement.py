@@ -59,7 +59,7 @@ def _said(grids: list[Grid]) -> list[str]:
 
 def _with_labels(lens: Lens) -> Grid:
     rows: list[list[Cell]] = []
-    labels = lens.labels
+    labels = lens.truths
     if lens.kind == "rating":
         low, high = lens.scale
         human = as_floats(labels)
@@ -80,7 +80,7 @@ def _with_labels(lens: Lens) -> Grid:
             rows.append([judge, *(_cell(lens, judge, name, made.get(name)) for name in _RATING)])
         return grid("Grades against human grades (alpha on the mean human grade)", ["judge", *_RATING], rows)
     for judge in lens.judges:
-        said_: list[Any] = lens.table.verdicts(judge)
+        said_: list[Any] = lens.table.labels(judge)
         made = {
             "plain agreement": percent_agreement(labels, said_),
             "Scott's pi": scott_pi(labels, said_),
@@ -138,7 +138,7 @@ def _with_people(lens: Lens) -> Grid:
 
 def _systems(lens: Lens) -> Grid:
     assert lens.system is not None
-    systems, labels = lens.table.tag(lens.system), as_floats(lens.labels)
+    systems, labels = lens.table.tag(lens.system), as_floats(lens.truths)
     rows: list[list[Cell]] = []
     for judge in lens.judges:
         scores = lens.table.scores(judge)

@@ -31,7 +31,7 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
     small = replace(lens, table=Table([*rows, *panel]), families=dict(lens.families) | dict.fromkeys(ways, "asked"))
     found = dict(list(metrics(small).items())[:2])
     main = next(iter(found))
-    everything = [True] * len(small.labels)
+    everything = [True] * len(small.truths)
     shown = (*ways, *lens.judges)
     scored = {judge: small.scored(judge) for judge in shown}
     gaps = small.differences(KEY, main, found[main], shown, scored)
@@ -80,7 +80,7 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> list[Grid]:
         members.setdefault(group, []).append(k)
     rows: list[list[Cell]] = []
     for judge in ways:
-        scores, labels = lens.table.scores(judge), lens.labels
+        scores, labels = lens.table.scores(judge), lens.truths
         distance, counted = [0.0] * len(labels), [0.0] * len(labels)
         for held in members.values():
             known = [k for k in held if scores[k] is not None and labels[k] is not None]

@@ -61,12 +61,12 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
     for judge in lens.judges:
         given, swapped = _orders(lens, judge)
         position = lens.figure(
-            KEY, judge, "position bias", position_bias(lens.labels, given, swapped), good="zero", null=0
+            KEY, judge, "position bias", position_bias(lens.truths, given, swapped), good="zero", null=0
         )
         first = lens.figure(
             KEY, judge, "first shown wins, above one half", first_wins(given, swapped), good="zero", null=0
         )
-        length = length_bias(lens.labels, given, lens.table.lengths)
+        length = length_bias(lens.truths, given, lens.table.lengths)
         rows.append([judge, position, first, lens.zero(KEY, judge, "length bias", length)])
         found.append(position)
     columns = [
@@ -83,7 +83,7 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
 
 
 def _orders(lens: Lens, judge: str) -> tuple[list[Any], list[Any]]:
-    return list(lens.table.verdicts(judge)), list(lens.table.verdicts(judge, order="swapped"))
+    return list(lens.table.labels(judge)), list(lens.table.labels(judge, order="swapped"))
 
 
 def _scale_use(lens: Lens) -> Grid:
@@ -110,7 +110,7 @@ def _probabilities(lens: Lens, judge: str) -> tuple[list[float | None], list[flo
         scores = lens.table.scores(judge)
         known = [s for s in scores if s is not None]
         inside = known and lens.scale[0] - 0.5 <= min(known) and max(known) <= lens.scale[1] + 0.5
-        return (as_floats(lens.labels), scores) if inside else None
+        return (as_floats(lens.truths), scores) if inside else None
     truth, scores = outcomes(lens.table, judge, lens.kind)
     learnt, seen = outcomes(lens.calibration, judge, lens.kind)
     try:

@@ -79,8 +79,8 @@ def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], li
     """What a judge's score is a score of: whether the answer is right (traces), or its own verdict (choices, pairs)."""
     rows = table.column(judge)
     if kind == "trace":
-        return [None if v is None else bool(v) for v in table.labels], table.scores(judge)
-    right = [None if row is None or row.label == "tie" else row.right for row in rows]
+        return [None if v is None else bool(v) for v in table.truths], table.scores(judge)
+    right = [None if row is None or row.truth == "tie" else row.right for row in rows]
     scores = [None if row is None or row.score is None else row.score for row in rows]
     if kind == "pair":  # certainty: how far from undecided
         known = [s for s in scores if s is not None]
@@ -172,7 +172,7 @@ def _is_probability(scores: list[float | None]) -> bool:
 
 def _ratings(lens: Lens) -> Section:
     """Expected grades against human means, as given and put on the human scale by isotonic regression."""
-    human, learnt = as_floats(lens.labels), as_floats(lens.calibration.labels)
+    human, learnt = as_floats(lens.truths), as_floats(lens.calibration.truths)
     rows: list[list[Cell]] = []
     plots: dict[str, Any] = {}
     for judge in lens.judges:

@@ -20,7 +20,7 @@ def confounds(lens: Lens) -> Section | None:
 
 
 def _traces(lens: Lens) -> Section:
-    labels, groups, lengths = lens.labels, lens.groups, lens.table.lengths
+    labels, groups, lengths = lens.truths, lens.groups, lens.table.lengths
     names = ("pooled", "within questions", "centred", "within, length taken out", "length-matched pairs")
     rows: list[list[Cell]] = []
     shown: dict[str, dict[str, Figure]] = {}
@@ -74,8 +74,8 @@ def _said(shown: dict[str, dict[str, Figure]]) -> list[str]:
 
 
 def _ratings(lens: Lens) -> Section:
-    lengths, groups = lens.table.lengths, ["all"] * len(lens.labels)
-    human = as_floats(lens.labels)
+    lengths, groups = lens.table.lengths, ["all"] * len(lens.truths)
+    human = as_floats(lens.truths)
     rounded = [None if v is None else round(v * 2) / 2 for v in human]
     rows: list[list[Cell]] = []
     people = lens.describe(KEY, "people", "correlation with length", length_correlation(human, lengths))

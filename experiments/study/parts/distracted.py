@@ -83,10 +83,10 @@ def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
     names = [t for t in dict.fromkeys(row.template for row in rows) if t != "plain"]
     found: list[list[Cell]] = []
     for judge in table.judges:
-        before = [None if v is None else str(v) for v in table.verdicts(judge, template="plain")]
+        before = [None if v is None else str(v) for v in table.labels(judge, template="plain")]
         cells: list[Cell] = [judge.removeprefix("flips, ")]
         for name in names:
-            after = [None if v is None else str(v) for v in table.verdicts(judge, template=name)]
+            after = [None if v is None else str(v) for v in table.labels(judge, template=name)]
             rate = flip_rate(before, after)
             cells.append(lens.figure(KEY, judge, f"flip rate [{name}]", rate, groups=table.groups, good="lower"))
         found.append(cells)

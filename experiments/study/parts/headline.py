@@ -49,7 +49,7 @@ def headline(lens: Lens) -> Section:
     found = metrics(lens)
     main = next(iter(found))
     scored = {judge: _scored(lens, judge, main) for judge in lens.judges}
-    everything = [True] * len(lens.labels)
+    everything = [True] * len(lens.truths)
     gaps = lens.differences(KEY, main, found[main], lens.judges, scored)
     rows: list[list[Cell]] = []
     figures: dict[str, Figure] = {}
@@ -126,7 +126,7 @@ def _chance_tests(lens: Lens) -> tuple[Any, ...]:
     made = []
     for judge in lens.judges:
         test = better_than_chance(
-            lens.labels, lens.table.scores(judge), lens.groups, n_permutations=1000, seed=lens.seed
+            lens.truths, lens.table.scores(judge), lens.groups, n_permutations=1000, seed=lens.seed
         )
         made.append((judge, test))
     tests = [
@@ -161,7 +161,7 @@ def _scored(lens: Lens, judge: str, main: str) -> list[bool]:
 
 
 def _trace(lens: Lens) -> dict[str, Metric]:
-    labels, groups, table = lens.labels, lens.groups, lens.table
+    labels, groups, table = lens.truths, lens.groups, lens.table
 
     def of(function: Callable[..., Statistic], *more: Any) -> Metric:
         return lambda j, m: function(labels, lens.masked(table.scores(j), m), *more)
@@ -172,12 +172,12 @@ def _trace(lens: Lens) -> dict[str, Metric]:
         "pairs won within questions": of(wqd, groups),
         "AUPRC": of(auprc),
         "AUPRC within questions": of(within_question_auprc, groups),
-        "balanced accuracy": lambda j, m: balanced_accuracy(labels, lens.masked(table.verdicts(j), m)),
+        "balanced accuracy": lambda j, m: balanced_accuracy(labels, lens.masked(table.labels(j), m)),
     }
 
 
 def _rating(lens: Lens) -> dict[str, Metric]:
-    labels = as_floats(lens.labels)
+    labels = as_floats(lens.truths)
     parts = lens.in_criteria()
 
     def of(function: Callable[..., Statistic]) -> Metric:
@@ -197,23 +197,23 @@ def _rating(lens: Lens) -> dict[str, Metric]:
 
 
 def _choice(lens: Lens) -> dict[str, Metric]:
-    labels, table = lens.labels, lens.table
+    labels, table = lens.truths, lens.table
 
     def both(judge: str, mask: Sequence[bool]) -> Statistic:
         given, other = lens.rights(judge), lens.rights(judge, order="permuted")
         return permutation_accuracy(lens.masked(given, mask), lens.masked(other, mask))
 
     return {
-        "accuracy": lambda j, m: accuracy(labels, lens.masked(table.verdicts(j), m)),
+        "accuracy": lambda j, m: accuracy(labels, lens.masked(table.labels(j), m)),
         "accuracy, options also permuted": both,
     }
 
 
 def _pair(lens: Lens) -> dict[str, Metric]:
-    labels, table = lens.labels, lens.table
+    labels, table = lens.truths, lens.table
 
     def orders(judge: str, mask: Sequence[bool]) -> tuple[list[Any], list[Any]]:
-        return lens.masked(table.verdicts(judge), mask), lens.masked(table.verdicts(judge, order="swapped"), mask)
+        return lens.masked(table.labels(judge), mask), lens.masked(table.labels(judge, order="swapped"), mask)
 
     return {
         "accuracy in both orders": lambda j, m: pair_accuracy(labels, *orders(j, m)),

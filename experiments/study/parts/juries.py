@@ -45,7 +45,7 @@ def panels(lens: Lens) -> Section | None:
     widened = _with(lens, made)
     found = metrics(widened)
     main = next(iter(found))
-    everything = [True] * len(lens.labels)
+    everything = [True] * len(lens.truths)
     best = max(exam, key=lambda j: exam[j])
     scored = {name: widened.scored(name) for name in (*made, best)}
     gaps = replace(widened, against=best).differences(KEY, main, found[main], [*made, best], scored)
@@ -122,7 +122,7 @@ def _juror(lens: Lens, judge: str) -> _Juror | None:
     """
     if lens.kind == "choice":
         rights = [row.right for row in lens.calibration.column(judge) if row is not None and row.right is not None]
-        said = {form: lens.table.verdicts(judge, order=form) for form in lens.forms}
+        said = {form: lens.table.labels(judge, order=form) for form in lens.forms}
         return _Juror(said, sum(rights) / len(rights)) if rights else None
     seen = [score for form in lens.forms for score in lens.calibration.scores(judge, order=form)]
     labels = _truth(lens, lens.calibration) * len(lens.forms)
@@ -136,8 +136,8 @@ def _juror(lens: Lens, judge: str) -> _Juror | None:
 
 def _truth(lens: Lens, table: Table) -> list[float | None]:
     if lens.kind == "pair":
-        return [{"a": 1.0, "b": 0.0}.get(str(v)) for v in table.labels]
-    return as_floats(table.labels)
+        return [{"a": 1.0, "b": 0.0}.get(str(v)) for v in table.truths]
+    return as_floats(table.truths)
 
 
 def _exam(lens: Lens, truth: Sequence[float | None], p: Sequence[float | None]) -> float:
@@ -151,10 +151,10 @@ def _exam(lens: Lens, truth: Sequence[float | None], p: Sequence[float | None]) 
 def _with(lens: Lens, made: Mapping[str, Said]) -> Lens:
     """The lens with the panels as judges."""
     rows = [
-        Row(data=item[0], question=item[1], candidate=item[2], label=label, judge=name, order=form, **_verdict(lens, v))
+        Row(data=item[0], question=item[1], candidate=item[2], truth=truth, judge=name, order=form, **_verdict(lens, v))
         for name, said in made.items()
         for form, column in said.items()
-        for item, v, label in zip(lens.table.items, column, lens.labels, strict=True)
+        for item, v, truth in zip(lens.table.items, column, lens.truths, strict=True)
     ]
     return replace(lens, table=lens.table + rows, families=dict(lens.families) | dict.fromkeys(made, "panel"))
 
@@ -164,6 +164,6 @@ def _verdict(lens: Lens, said: Any) -> dict[str, Any]:
     if said is None:
         return {"unscored": "the jurors are level" if lens.kind == "choice" else "no juror has a score"}
     if lens.kind == "choice":
-        return {"verdict": said}
+        return {"label": said}
     decided: dict[str, Any] = {"trace": said > 0.5, "rating": said, "pair": "a" if said > 0.5 else "b"}
-    return {"score": said, "verdict": decided[lens.kind]}
+    return {"score": said, "label": decided[lens.kind]}

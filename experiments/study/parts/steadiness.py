@@ -74,7 +74,7 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         repeats = sorted({row.repeat for row in rows if row.judge == judge})
-        said: list[list[Any]] = [small.table.verdicts(judge, repeat=r) for r in repeats]
+        said: list[list[Any]] = [small.table.labels(judge, repeat=r) for r in repeats]
         scores = [small.table.scores(judge, repeat=r) for r in repeats]
         two_valued = len({v for column in said for v in column if v is not None}) <= 2
         cells: list[Cell] = [judge, len(repeats)]
@@ -95,7 +95,7 @@ def _wordings(lens: Lens, rows: Sequence[Row]) -> Grid:
     wordings = list(dict.fromkeys(row.template for row in rows))
     found: list[list[Cell]] = []
     for judge in small.table.judges:
-        said: list[list[Any]] = [small.table.verdicts(judge, template=w) for w in wordings]
+        said: list[list[Any]] = [small.table.labels(judge, template=w) for w in wordings]
         scores = [small.table.scores(judge, template=w) for w in wordings]
         made = {
             "two wordings agree": self_consistency(said),
@@ -128,12 +128,12 @@ def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
 
 def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
     small = _seen(lens, [*rows, *sampled])
-    labels: Any = small.labels
+    labels: Any = small.truths
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         repeats = sorted({row.repeat for row in small.table if row.judge == judge})
         given, swapped = (
-            [list(small.table.verdicts(judge, order=o, repeat=r)) for r in repeats] for o in ("given", "swapped")
+            [list(small.table.labels(judge, order=o, repeat=r)) for r in repeats] for o in ("given", "swapped")
         )
         first, second = _words(given), _words(swapped)
         made = {
@@ -163,7 +163,7 @@ def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
     found: list[list[Cell]] = []
     for judge in others:
         shift = score_shift(small.table.scores(base), small.table.scores(judge))
-        change = verdict_change(small.table.verdicts(base), small.table.verdicts(judge))
+        change = verdict_change(small.table.labels(base), small.table.labels(judge))
         found.append([
             judge.removeprefix("perturbation: "),
             small.figure(KEY, judge, "mean change of score", shift, good="lower"),

@@ -9,7 +9,7 @@ from typing import Any, cast
 from ...compare.judging import both_responses, by_difference
 from ...data.variants import Responses
 from ...data.verdict_table import Row
-from ...data.verdict_table_files import score_of
+from ...data.verdict_files import score_of
 from ...judges.fitting import fit_seat, no_verdicts
 from ...judges.panel import Seat
 from ..judged import Judged
@@ -28,7 +28,7 @@ def transferred(source: Judged, target: Judged) -> list[Row]:
         given = _verdicts(name, seat, source, target)
         for k, verdict in zip(target.sides.test.tolist(), given, strict=True):
             base = target.columns(target.items[k], "test") | {"judge": name, "template": source.name}
-            base |= {"score": score_of(verdict.score), "verdict": verdict.label, "unscored": verdict.unscored}
+            base |= {"score": score_of(verdict.score), "label": verdict.label, "unscored": verdict.unscored}
             found.append(Row(**base))
             if source.kind == "pair":
                 found.append(Row(**base | {"order": "swapped"}))

@@ -34,7 +34,7 @@ def lens(kind: str, *, questions: int = 40, seed: int = 0) -> Lens:
                     "question": f"q{q}",
                     "candidate": {"choice": "options", "pair": "a|b"}.get(kind, str(c)),
                     "judge": judge,
-                    "label": label,
+                    "truth": label,
                     "length": 100.0 + 10 * float(rng.normal()),
                     "tags": {
                         "split": "test" if q % 2 else "calibrate",
@@ -47,19 +47,19 @@ def lens(kind: str, *, questions: int = 40, seed: int = 0) -> Lens:
                     continue
                 if kind == "choice":
                     right = rng.random() < 0.25 + 0.3 * min(skill, 2)
-                    base |= {"score": abs(said), "verdict": label if right else (int(label) + 1) % 4}
+                    base |= {"score": abs(said), "label": label if right else (int(label) + 1) % 4}
                     rows += [Row(**base), Row(**base, order="permuted")]
                 elif kind == "pair":
                     p = float(1 / (1 + np.exp(-said)))
                     rows += [
-                        Row(**base, order=o, score=p, verdict="a" if p > 0.5 else "b") for o in ("given", "swapped")
+                        Row(**base, order=o, score=p, label="a" if p > 0.5 else "b") for o in ("given", "swapped")
                     ]
                 elif kind == "rating":
                     grade = float(np.clip(3 + said, 1, 5))
-                    rows.append(Row(**base, score=grade, verdict=grade))
+                    rows.append(Row(**base, score=grade, label=grade))
                 else:
                     p = float(1 / (1 + np.exp(-said)))
-                    rows.append(Row(**base, score=p, verdict=p > 0.5))
+                    rows.append(Row(**base, score=p, label=p > 0.5))
     table = Table(rows)
     return Lens(
         data="d<b>",

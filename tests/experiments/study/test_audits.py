@@ -39,8 +39,8 @@ def test_a_judge_that_always_takes_the_first_is_unsteady(made_up: Callable[..., 
             judge="pair-wise",
             order=order,
             score=float(first),
-            verdict="a" if first else "b",
-            label="a" if q % 2 else "b",
+            label="a" if first else "b",
+            truth="a" if q % 2 else "b",
             length=float(5 - q),
         )
         for q in range(12)
@@ -67,7 +67,7 @@ def test_a_judge_that_likes_length_is_flipped_by_it(
         for q in questions:
             said = q.prompt.user
             score = float(len(said)) if judge == "point-wise" else float(said.index("good") < said.index("bad"))
-            rows.append(Row(**q.columns, judge=judge, score=score, verdict="a" if score == 1.0 else "b"))
+            rows.append(Row(**q.columns, judge=judge, score=score, label="a" if score == 1.0 else "b"))
         return rows
 
     monkeypatch.setattr(auditing, "ask", answers)

@@ -87,9 +87,9 @@ def test_every_section_of_every_kind(kind: str, tmp_path: Path, made_up: Callabl
 def test_a_judge_of_difficulty_is_caught(made_up: Callable[..., Lens]) -> None:
     seen = made_up("trace", seed=3)
     rng = np.random.default_rng(0)
-    ease = {q: float(np.mean([bool(r.label) for r in seen.table if r.question == q])) for _, q in seen.groups}
+    ease = {q: float(np.mean([bool(r.truth) for r in seen.table if r.question == q])) for _, q in seen.groups}
     rows = [
-        replace(r, judge="difficulty", score=ease[r.question] + 1e-3 * float(rng.normal()), verdict=True)
+        replace(r, judge="difficulty", score=ease[r.question] + 1e-3 * float(rng.normal()), label=True)
         for r in seen.table
         if r.judge == "good"
     ]
