@@ -11,6 +11,7 @@ from ..data.jsonl import write_jsonl
 from ..data.outputs import writing
 from ..data.verdict_files import read_rows
 
+
 def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One record ``{"id", "epoch", "value", "metadata"}`` for each verdict that has a score.
 
@@ -25,7 +26,7 @@ def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         >>> said = {"candidate": "2", "judge": "clue", "score": 0.5, "label": True, "unscored": None}
         >>> inspect_records([{"question": "q", **said}, {"question": "q", **said, "candidate": "1", "score": None}])
         [{'id': 'q', 'value': 0.5, 'epoch': 2, 'metadata': {'judge': 'clue', 'label': True}}]
-    """  # noqa: E501
+    """
     names = [str(row["question"]) for row in rows]
     several = len(names) != len(set(names))
     records = []

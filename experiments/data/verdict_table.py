@@ -213,13 +213,19 @@ class Table(Sequence[Row]):
         """The rows of one judge, one an item; ``None`` where it was not asked."""
         return [self._at.get((*item, judge, order, repeat, template)) for item in self._items]
 
-    def scores(self, judge: str, **form: Any) -> list[float | None]:
-        """Scores of one judge, one an item; ``None`` where unscored or not asked. ``form`` as in :meth:`column`."""
-        return [None if row is None else row.score for row in self.column(judge, **form)]
+    def scores(
+        self, judge: str, *, order: str = "given", repeat: int = 0, template: str = "default"
+    ) -> list[float | None]:
+        """Scores of one judge, one an item; ``None`` where unscored or not asked."""
+        rows = self.column(judge, order=order, repeat=repeat, template=template)
+        return [None if row is None else row.score for row in rows]
 
-    def labels(self, judge: str, **form: Any) -> list[Label | None]:
+    def labels(
+        self, judge: str, *, order: str = "given", repeat: int = 0, template: str = "default"
+    ) -> list[Label | None]:
         """What one judge said, likewise."""
-        return [None if row is None else row.label for row in self.column(judge, **form)]
+        rows = self.column(judge, order=order, repeat=repeat, template=template)
+        return [None if row is None else row.label for row in rows]
 
     def unscored(self, judge: str) -> dict[str, int]:
         """Why rows of a judge are unscored, and how many for each reason."""

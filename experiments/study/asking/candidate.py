@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....models.items import Item, Pair, Rating, Trace
-from ...data.verdict_table import Label
 from ...data.verdict_files import item_columns
+from ...data.verdict_table import Label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

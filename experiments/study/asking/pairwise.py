@@ -10,7 +10,7 @@ from typing import Any
 from ....models.wordings import pair_wording
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row
-from .ask import Asked
+from .ask import Question
 from .candidate import Candidate
 
 #: Names of verdicts as seen from the other response.
@@ -31,7 +31,7 @@ def comparisons(candidates: Sequence[Candidate], *, most: int = 7) -> list[tuple
 
 def pairwise(
     pairs: Iterable[tuple[Candidate, Candidate]], *, wording: str = "default", reasoned: bool = False
-) -> list[Asked]:
+) -> list[Question]:
     """Two questions a pair: the first response shown first (``order`` "given"), and second (``"swapped"``).
 
     The rows' candidate is ``"X|Y"``. Give the rows to :func:`named_as_in_the_item` before anything else.
@@ -54,7 +54,7 @@ def pairwise(
         }
         for order, (first, second) in (("given", (x, y)), ("swapped", (y, x))):
             prompt = pair_wording(x.prompt, first.response, second.response, wording=wording, reasoned=reasoned)
-            found.append(Asked(prompt=prompt, values=(1, 0), answers=("a", "b"), columns=columns | {"order": order}))
+            found.append(Question(prompt=prompt, values=(1, 0), answers=("a", "b"), columns=columns | {"order": order}))
     return found
 
 

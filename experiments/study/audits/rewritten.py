@@ -20,7 +20,7 @@ def distractors(audit: Auditing) -> list[Row]:
     chosen = [c for c in audit.candidates if _is_good(c)][: max(audit.wanted.items // 2, 4)]
 
     def made() -> list[Row]:
-        seed = audit.judged.study.seeds.sampling
+        seed = audit.study.seeds.sampling
         trials = distractor_trials(audit.lm, chosen, manner=audit.manner(), seed=seed) if chosen else {}
         return [row for name, some in trials.items() for row in rows_of(some, judge=f"distractors, {name}")]
 

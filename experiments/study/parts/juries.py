@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ...compare.figures import Cell, Section, grid
+from ...compare.lens import Lens, as_floats
+from ...compare.metrics import metrics
 from ...data.verdict_table import Row, Table
 from ...stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
 from ...stats.metrics.recalibration import Isotonic, Platt
-from ..figures import Cell, Section, grid
-from ..lens import Lens, as_floats
-from .headline import metrics
 
 KEY = "panels"
 #: Families that sit on no panel: they know nothing of the response, or are kept for comparison.
@@ -48,7 +48,7 @@ def panels(lens: Lens) -> Section | None:
     everything = [True] * len(lens.truths)
     best = max(exam, key=lambda j: exam[j])
     scored = {name: widened.scored(name) for name in (*made, best)}
-    gaps = replace(widened, against=best).differences(KEY, main, found[main], [*made, best], scored)
+    gaps = widened.differences(KEY, main, found[main], [*made, best], scored, against=best)
     rows: list[list[Cell]] = []
     for name in (*made, best):
         figures = [widened.figure(KEY, name, m, of(name, everything)) for m, of in list(found.items())[:2]]
@@ -87,8 +87,8 @@ def _panels(lens: Lens, jurors: Mapping[str, _Juror], weights: Mapping[str, floa
         left = without_family(families, family)
         if 2 <= len(left) < len(jurors):
             made[f"{words} without {kind} judges"] = _together(lens, {name: said[name] for name in left})
-    if lens.system:
-        writers = lens.table.tag(lens.system)
+    if lens.settings.system:
+        writers = lens.table.tag(lens.settings.system)
         recused = {name: _recused(one, writers, lens.kin.get(name, frozenset())) for name, one in said.items()}
         if recused != said:
             made[f"{words}, silent on own family"] = _together(lens, recused)
@@ -102,7 +102,7 @@ def _together(lens: Lens, said: Mapping[str, Said], weights: Sequence[float] | N
 
 def _majority(lens: Lens, said: Mapping[str, Said]) -> Said:
     """1 where most jurors are above the middle, 0 where most are not."""
-    middle = sum(lens.scale) / 2 if lens.kind == "rating" else 0.5
+    middle = sum(lens.settings.scale) / 2 if lens.kind == "rating" else 0.5
     found = {}
     for form in lens.forms:
         votes = weighted_vote([[None if v is None else v > middle for v in one[form]] for one in said.values()])

@@ -6,14 +6,14 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ...compare.figures import Cell, Section, grid
+from ...compare.lens import Lens
 from ...data.verdict_table import Table
 from ...stats.agreement.label_errors import Votes, one_of, repaired, right_or_wrong, suspects
 from ...stats.metrics.accuracy import accuracy, pair_accuracy
 from ...stats.metrics.auroc import auroc, within_question_auroc
 from ...stats.metrics.recalibration import Platt
 from ...stats.statistic import Statistic
-from ..figures import Cell, Section, grid
-from ..lens import Lens
 from .calibration import outcomes
 
 KEY = "labels"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ...compare.figures import Cell, Grid, Section, grid
+from ...compare.lens import Lens, standing
+from ...compare.sections.headline import spelt
 from ...data.verdict_table import Row, Table
 from ...stats.biases.consistency import (
     consensus_share,
@@ -19,27 +22,45 @@ from ...stats.biases.length import length_bias, length_bias_denoised
 from ...stats.biases.position import first_wins, position_bias, position_bias_denoised
 from ...stats.biases.sage import sage_statistics
 from ..asking.perturbation import score_shift, verdict_change
-from ..figures import Cell, Grid, Section, grid
-from ..lens import Lens, standing
-from .headline import spelt
 
 KEY = "steadiness"
 
 
-def steadiness(
-    lens: Lens, *, wordings: Sequence[Row], samples: Sequence[Row], pairs: Sequence[Row], sampled: Sequence[Row],
-    perturbed: Sequence[Row],
-) -> Section | None:  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteadinessRows:
+    """Rows of the same questions put again.
+
+    Args:
+        wordings: In other words.
+        samples: Sampled.
+        pairs: Comparisons in both orders.
+        sampled: The same, sampled.
+        perturbed: In other batches and another arithmetic.
+    """
+
+    wordings: Sequence[Row] = ()
+    samples: Sequence[Row] = ()
+    pairs: Sequence[Row] = ()
+    sampled: Sequence[Row] = ()
+    perturbed: Sequence[Row] = ()
+
+    @property
+    def all(self) -> list[Row]:
+        """All of them."""
+        return [*self.wordings, *self.samples, *self.pairs, *self.sampled, *self.perturbed]
+
+
+def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     """Consistency over samples and wordings, Sage's two measures, position and length bias, perturbations."""
     grids: list[Grid] = []
-    if samples:
-        grids.append(_samples(lens, samples))
-    if wordings:
-        grids.append(_wordings(lens, wordings))
-    if pairs:
-        grids += [_sage(lens, pairs), _orders(lens, pairs, sampled)]
-    if perturbed:
-        grids.append(_perturbed(lens, perturbed))
+    if rows.samples:
+        grids.append(_samples(lens, rows.samples))
+    if rows.wordings:
+        grids.append(_wordings(lens, rows.wordings))
+    if rows.pairs:
+        grids += [_sage(lens, rows.pairs), _orders(lens, rows.pairs, rows.sampled)]
+    if rows.perturbed:
+        grids.append(_perturbed(lens, rows.perturbed))
     grids = [g for g in grids if g.rows]
     if not grids:
         return None

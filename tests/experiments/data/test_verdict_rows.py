@@ -15,7 +15,11 @@ CASES: list[tuple[Item, dict[str, str], object]] = [
     ),
     (Rating(item_id="r", prompt="", response="", scores=(2, 3)), {"question": "r", "candidate": "r"}, 2.5),
     (Choice(question_id="c", question="", options=("x", "y"), answer=0), {"question": "c", "candidate": "options"}, 0),
-    (Pair(pair_id="p", prompt="", response_a="", response_b="", preference="tie"), {"question": "p", "candidate": "a|b"}, "tie"),
+    (
+        Pair(pair_id="p", prompt="", response_a="", response_b="", preference="tie"),
+        {"question": "p", "candidate": "a|b"},
+        "tie",
+    ),
 ]
 
 

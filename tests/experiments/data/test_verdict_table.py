@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge import Choice, InnerjudgeError, Pair, Rating, Trace
-from innerjudge.experiments.data.verdict_table import Row, Table
 from innerjudge.experiments.data.verdict_files import (
     human_rows,
     item_columns,
@@ -18,6 +17,7 @@ from innerjudge.experiments.data.verdict_files import (
     score_of,
     write_table,
 )
+from innerjudge.experiments.data.verdict_table import Row, Table
 
 
 def row(**columns) -> Row:

@@ -120,9 +120,7 @@ def test_score_from_features_and_from_data_agree(cli, traces: Path, tmp_path: Pa
         assert cli("score", "--judge", folder, "--features", tmp_path / "features", "--out", stored).code == 0
         assert cli("score", "--judge", folder, "--data", traces, "--batch-size", 3, "--out", live).code == 0
         one, two = rows_of(stored), rows_of(live)
-        assert [(r["question"], r["candidate"]) for r in one] == [
-            (t["question_id"], t["candidate_id"]) for t in TRACES
-        ]
+        assert [(r["question"], r["candidate"]) for r in one] == [(t["question_id"], t["candidate_id"]) for t in TRACES]
         for a, b in zip(one, two, strict=True):
             assert (a["unscored"], a["label"], a["truth"]) == (b["unscored"], b["label"], b["truth"])
             assert a["score"] == pytest.approx(b["score"], abs=1e-3)

@@ -51,9 +51,7 @@ def lens(kind: str, *, questions: int = 40, seed: int = 0) -> Lens:
                     rows += [Row(**base), Row(**base, order="permuted")]
                 elif kind == "pair":
                     p = float(1 / (1 + np.exp(-said)))
-                    rows += [
-                        Row(**base, order=o, score=p, label="a" if p > 0.5 else "b") for o in ("given", "swapped")
-                    ]
+                    rows += [Row(**base, order=o, score=p, label="a" if p > 0.5 else "b") for o in ("given", "swapped")]
                 elif kind == "rating":
                     grade = float(np.clip(3 + said, 1, 5))
                     rows.append(Row(**base, score=grade, label=grade))

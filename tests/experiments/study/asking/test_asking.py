@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from innerjudge import InnerjudgeError, Pair, Rating, Trace
 from innerjudge.experiments.data.verdict_table import Row
-from innerjudge.experiments.study.asking.ask import Asked, Manner, ask
+from innerjudge.experiments.study.asking.ask import Manner, Question, ask
 from innerjudge.experiments.study.asking.candidate import Candidate, candidates_of
 from innerjudge.experiments.study.asking.checklist import checks, parsed_checklist, pass_rates, requirement_share
 from innerjudge.experiments.study.asking.distractors import (
@@ -77,7 +77,7 @@ def test_the_model_answers_every_question_or_says_why_not(by: str, reference) ->
         *pointwise([candidate("4"), candidate("5")], reasoned=reasoned),
         *pointwise([candidate("4", scale=(1, 5))], reasoned=reasoned),
         *pairwise([(candidate("4"), candidate("5"))], reasoned=reasoned),
-        Asked(prompt=UnreadableError("nothing to ask"), values=(0, 1), answers=(False, True),
+        Question(prompt=UnreadableError("nothing to ask"), values=(0, 1), answers=(False, True),
               columns={"question": "q", "candidate": "none"}),
         *pointwise([candidate("4 " * 3000)], reasoned=reasoned),
     ]  # fmt: skip
