@@ -27,8 +27,8 @@ def study(
     """Run a study, or go on with one that was stopped, and write its folder.
 
     The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/`, `report.md` and `report.html`.
-    The page docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless other
-    versions or other code made them. Needs the extra: `pip install "innerjudge[lab]"`.
+    The page docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless
+    other versions or other code made them. Needs the extra: `pip install "innerjudge[lab]"`.
     """
     from ...models.extra import require
 

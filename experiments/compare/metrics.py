@@ -161,6 +161,6 @@ def _pair(lens: Lens) -> dict[str, Metric]:
 
     return {
         "accuracy in both orders": lambda j, m: pair_accuracy(truths, *orders(j, m)),
-        "accuracy as shown": as_shown,
         "accuracy, one order at random": lambda j, m: accuracy_random(truths, *orders(j, m)),
+        "accuracy as shown": as_shown,
     }

@@ -147,7 +147,7 @@ def _environment(*, escape: bool) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"value": value, "interval": interval, "p": _p, "plain": plain, "plain_number": _number}
-    made.filters |= {"reasons": reasons, "md": markdown_escape, "cell": _cell}
+    made.filters |= {"reasons": reasons, "md": markdown_escape, "cell": cell}
     made.globals |= {"NOTHING": spelling.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
     made.tests["figure"] = lambda c: isinstance(c, Figure)
     return made
@@ -159,7 +159,7 @@ def _context(report: Report) -> dict[str, object]:
     return {"report": report, "how_to_read": read, "spec": json.dumps(report.spec, indent=1, ensure_ascii=False)}
 
 
-def _cell(one: Cell) -> str:
+def cell(one: Cell) -> str:
     """A cell in words."""
     if one is None:
         return spelling.NOTHING

@@ -7,15 +7,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.experiments.reading.read import Passes
 from innerjudge.experiments.study import auditing
 from innerjudge.experiments.study.asking.candidate import Candidate
 from innerjudge.experiments.study.audits.rewritten import flips
-from innerjudge.experiments.study.lens import Lens
 from innerjudge.experiments.study.parts.asked import asked
 from innerjudge.experiments.study.parts.distracted import distracted
-from innerjudge.experiments.study.parts.steadiness import steadiness
+from innerjudge.experiments.study.parts.steadiness import SteadinessRows, steadiness
 from innerjudge.experiments.study.spec import parse
 
 
@@ -47,7 +47,7 @@ def test_a_judge_that_always_takes_the_first_is_unsteady(made_up: Callable[..., 
         for x, y in ("ab", "ac", "bc")
         for order, first in (("given", 1), ("swapped", 0))
     ]
-    found = steadiness(seen, wordings=[], samples=[], pairs=rows, sampled=[], perturbed=[])
+    found = steadiness(seen, SteadinessRows(pairs=rows))
     assert found is not None
     values = {f.metric: f.value for f in found.figures}
     assert values["IPI"] == 1.0
@@ -77,8 +77,9 @@ def test_a_judge_that_likes_length_is_flipped_by_it(
         for k in range(6)
         for name, text in (("x", "good and thorough"), ("y", "bad"))
     ]
-    judged = SimpleNamespace(name="d", kind="rating", study=study, lm=None, depends={}, passes=Passes())
-    audit = auditing.Auditing(judged, SimpleNamespace(rows=lambda _name, _depends, make: list(make())))
+    store = SimpleNamespace(rows=lambda _name, _depends, make: list(make()))
+    judged = SimpleNamespace(name="d", kind="rating", lm=None, depends={}, passes=Passes(), store=store)
+    audit = auditing.Auditing(study, judged)
     audit.__dict__["candidates"] = made
     rows = flips(audit)
     assert {row.template for row in rows} == {"plain", "assertive", "prolix", "sycophantic"}

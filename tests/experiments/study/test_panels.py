@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.data.verdict_table import Row, Table
-from innerjudge.experiments.study.lens import Lens
 from innerjudge.experiments.study.parts.juries import panels
 
 SILENT = "mean jury, silent on own family"
