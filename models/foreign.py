@@ -116,7 +116,7 @@ def parse_json(raw: bytes | str) -> Any:
 
 def _require_flat(value: object) -> None:
     level = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(DEPTH):
         level = [
             inner
             for outer in level

@@ -65,8 +65,8 @@ def inspect_log(path: Path) -> list[Item]:
         )
     if items and len(reasons) == len(items):
         raise InnerjudgeError(
-            f"given {path} with {len(items)} samples of which none was answered (first: {reasons[0]}), expected at least "
-            "one answer: run the failed samples again with `inspect eval-retry`"
+            f"given {path} with {len(items)} samples of which none was answered (first: {reasons[0]}), expected at "
+            "least one answer: run the failed samples again with `inspect eval-retry`"
         )
     if reasons:
         _log.warning("%s: %d of %d samples have no answer (first: %s)", path, len(reasons), len(items), reasons[0])
@@ -78,7 +78,8 @@ def sent(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
 
     Example:
         >>> from inspect_ai.model import ChatMessageAssistant, ChatMessageUser
-        >>> said = [ChatMessageUser(content="A or B?"), ChatMessageAssistant(content="A"), ChatMessageUser(content="ok")]
+        >>> user = ChatMessageUser(content="A or B?")
+        >>> said = [user, ChatMessageAssistant(content="A"), user]
         >>> len(sent(said)), len(sent(said[:1])), sent([])
         (1, 1, [])
     """
@@ -112,7 +113,7 @@ def completion_of(output: ModelOutput) -> str | None:
         ``None`` where there is none, or its reasoning cannot be read (redacted).
 
     Example:
-        >>> from inspect_ai.model import ContentReasoning, ContentText
+        >>> from inspect_ai.model import ContentReasoning, ContentText, ModelOutput
         >>> said = [ContentReasoning(reasoning="7+5=12"), ContentText(text="12")]
         >>> completion_of(ModelOutput.from_content("mockllm/model", said))
         '<think>7+5=12</think>12'
