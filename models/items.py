@@ -44,7 +44,7 @@ class Trace:
 
     @property
     def group(self) -> str:
-        """Unit of splitting and of the bootstrap: the question."""
+        """Unit of splitting and of intervals: the question."""
         return self.question_id
 
 
@@ -74,7 +74,7 @@ class Rating:
 
     @property
     def group(self) -> str:
-        """Unit of splitting and of the bootstrap."""
+        """Unit of splitting and of intervals."""
         return str(self.extra.get("question_id", self.item_id))
 
     @property
@@ -105,7 +105,7 @@ class Choice:
 
     @property
     def group(self) -> str:
-        """Unit of splitting and of the bootstrap: the question."""
+        """Unit of splitting and of intervals: the question."""
         return self.question_id
 
 
@@ -132,7 +132,7 @@ class Pair:
 
     @property
     def group(self) -> str:
-        """Unit of splitting and of the bootstrap."""
+        """Unit of splitting and of intervals."""
         return self.pair_id
 
 
