@@ -192,7 +192,8 @@ def load(
     if trust_remote_code:
         say_meaning(name)
     source = find_source(name, revision, dtype)
-    where = (source.weights, name, source.revision)
+    called = f"{source.weights}, base_model_name_or_path of {name}" if source.adapter else name
+    where = (source.weights, called, source.revision)
     config = require_causal(*where, trust=trust_remote_code)
     target = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     placed = "device_map" in options

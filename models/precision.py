@@ -62,6 +62,8 @@ def take_physical_cores() -> int:
     if not isinstance(cores, int) or "OMP_NUM_THREADS" in os.environ:
         return torch.get_num_threads()
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    torch.set_num_threads(max(1, min(cores, here)))
-    log.warning(f"Threads: {torch.get_num_threads()}, one for each physical core")
-    return torch.get_num_threads()
+    threads = max(1, min(cores, here, torch.get_num_threads()))  # fewer were somebody's choice
+    if threads < torch.get_num_threads():
+        torch.set_num_threads(threads)
+        log.warning(f"Threads: {threads}, one for each physical core; OMP_NUM_THREADS sets another number")
+    return threads
