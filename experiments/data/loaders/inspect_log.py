@@ -74,7 +74,7 @@ def completion_of(output: ModelOutput) -> str | None:
         ``None`` where there is none, or its reasoning cannot be read (redacted).
 
     Example:
-        >>> from inspect_ai.model import ContentReasoning, ContentText
+        >>> from inspect_ai.model import ContentReasoning, ContentText, ModelOutput
         >>> said = [ContentReasoning(reasoning="7+5=12"), ContentText(text="12")]
         >>> completion_of(ModelOutput.from_content("mockllm/model", said))
         '<think>7+5=12</think>12'
