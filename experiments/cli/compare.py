@@ -36,7 +36,6 @@ def compare(
     reasoning_tokens: o.ReasoningTokens = 128,
     abstain: o.Abstain = True,
     top_maj: o.TopMaj = None,
-    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples behind each interval.")] = 1000,
     log_style: o.Log = LogStyle.auto,
 ) -> None:
     """Run every judge that fits the data, and write verdicts, results and a report.
@@ -66,7 +65,6 @@ def compare(
         abstain=abstain,
         batch_size=batch_size,
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
-        n_resamples=resamples,
     )
     check_folder(out)
     modules = o.modules(module)

@@ -27,7 +27,7 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     nothing: list[float | None] = [None] * len(answers)
     lines += [("majority vote", Rule("majority"), nothing), ("random candidate", Rule("mean"), nothing)]
     lines += [("oracle", Rule("oracle"), nothing)]
-    curves, seed = [], lens.settings.seeds.bootstrap
+    curves, seed = [], lens.settings.seeds.split
     for label, rule, column in lines:
         found = accuracy_against_n(answers, column, correct, lens.groups, rule=rule, seed=seed)
         low, high = interval(found.each)

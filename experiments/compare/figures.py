@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..stats.bootstrap import Interval
+from ..stats.intervals import Interval
 from ..stats.multiple import Difference
 from .reasons import Reason
 

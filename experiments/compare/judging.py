@@ -154,17 +154,17 @@ class Judging:
 
 def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
     """Curves over blocks and maps of heads, of what was read of the items; pairs have none."""
-    seed, features = run.settings.seeds.split, run.features.get("items")
+    features = run.features.get("items")
     if features is None or run.kind == "pair":
         return (), ()
     if run.kind == "trace":
         start, end = positions(run.settings.between)
         traces = cast(Sequence[Trace], run.items)
-        return trace_curves(features, traces, run.fit, run.test, start=start, end=end, seed=seed), ()
+        return trace_curves(features, traces, run.fit, run.test, start=start, end=end), ()
     if run.kind == "rating":
         ratings = cast(Sequence[Rating], run.items)
-        return rating_curves(features, ratings, run.test, scale=run.settings.scale, seed=seed), ()
-    curves, maps = choice_curves(features, cast(Sequence[Choice], run.items), run.fit, run.test, seed=seed)
+        return rating_curves(features, ratings, run.test, scale=run.settings.scale), ()
+    curves, maps = choice_curves(features, cast(Sequence[Choice], run.items), run.fit, run.test)
     chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
     heads = {name: tuple(getattr(seat.judge, "heads_", ())) for name, seat in run.seats.items()}
     return curves, tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)

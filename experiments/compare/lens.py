@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.verdict_table import Table
-from ..stats.bootstrap import Interval, cluster_bootstrap
+from ..stats.intervals import Interval, cluster_interval
 from ..stats.multiple import Difference, difference, holm, p_value
 from ..stats.statistic import Statistic
 from .figures import Figure, Good, of_difference, of_interval
@@ -87,9 +87,8 @@ class Lens:
         return [row is not None and not row.unscored for row in self.table.column(judge, order=order)]
 
     def interval(self, statistic: Statistic, groups: Sequence[Any] | None = None) -> Interval:
-        """A figure with its interval, questions resampled."""
-        groups, seed = self.groups if groups is None else groups, self.settings.seeds.bootstrap
-        return cluster_bootstrap(statistic, groups, n_resamples=self.settings.n_resamples, seed=seed)
+        """A figure with its interval over questions."""
+        return cluster_interval(statistic, self.groups if groups is None else groups)
 
     def figure(
         self,
@@ -159,9 +158,7 @@ class Lens:
         return found
 
     def _difference(self, of: Metric, judge: str, other: str, both: Sequence[bool]) -> Difference:
-        first, second = of(judge, both), of(other, both)
-        how = self.settings
-        return difference(first, second, self.groups, n_resamples=how.n_resamples, seed=how.seeds.bootstrap)
+        return difference(of(judge, both), of(other, both), self.groups)
 
 
 def _without_pairs(mine: Sequence[bool], theirs: Sequence[bool], other: str) -> str | None:

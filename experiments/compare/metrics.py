@@ -63,7 +63,7 @@ def criteria(lens: Lens) -> dict[str, list[bool]]:
 
 
 def _once(metric: Metric) -> Metric:
-    """Each judge's figure is resampled once, for itself and for the differences that it is part of."""
+    """Each judge's metric is made once, for its figure and for the differences that it is part of."""
     known: dict[tuple[str, tuple[bool, ...]], Statistic] = {}
 
     def of(judge: str, mask: Sequence[bool]) -> Statistic:

@@ -21,17 +21,16 @@ TOP_MAJ = (4, 8, 16)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeds:
-    """Seeds of the draws: which items, which questions on which side, sampled text, resampling."""
+    """Seeds of the draws: which items, which questions on which side, sampled text."""
 
     data: int = 0
     split: int = 0
     sampling: int = 0
-    bootstrap: int = 0
 
     @classmethod
     def all(cls, seed: int) -> Seeds:
         """One seed for every draw."""
-        return cls(data=seed, split=seed, sampling=seed, bootstrap=seed)
+        return cls(data=seed, split=seed, sampling=seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,6 @@ class Settings:
         abstain: Whether choices are asked with the two abstaining options.
         batch_size: Items a batch.
         top_maj: The ``k`` of top-maj@k.
-        n_resamples: Of the bootstrap.
         rows: Verdict files of other judges and of people on the same items.
         groups: Fields of the items whose values are compared with one another.
         system: Field that says who wrote a response.
@@ -73,7 +71,6 @@ class Settings:
     abstain: bool = True
     batch_size: int = 16
     top_maj: tuple[int, ...] = TOP_MAJ
-    n_resamples: int = 1000
     rows: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     system: str | None = None

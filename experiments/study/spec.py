@@ -58,12 +58,11 @@ class Splits(_Part):
 
 
 class Seeds(_Part):
-    """Seeds of the draws: which items, which questions on which side, sampled text, resampling."""
+    """Seeds of the draws: which items, which questions on which side, sampled text."""
 
     data: int = Field(default=0, ge=0)
     split: int = Field(default=0, ge=0)
     sampling: int = Field(default=0, ge=0)
-    bootstrap: int = Field(default=0, ge=0)
 
 
 class Audits(_Part):
@@ -139,7 +138,6 @@ class Study(_Part):
     scale: tuple[int, int] = (1, 5)
     reasoning_tokens: int = Field(default=128, ge=0)
     target_accuracy: float = Field(default=0.9, gt=0, le=1)
-    resamples: int = Field(default=1000, ge=100)
 
     @property
     def settings(self) -> Settings:
@@ -154,7 +152,6 @@ class Study(_Part):
             scale=self.scale,
             reasoning_tokens=self.reasoning_tokens,
             batch_size=self.model.batch_size,
-            n_resamples=self.resamples,
             rows=self.rows,
             groups=self.groups,
             system=self.system,

@@ -34,7 +34,7 @@ def lens(kind: str, *, questions: int = 40, seed: int = 0, data: str = "d<b>") -
         for c in range(1 if kind in ("choice", "pair") else 4):
             rows += _rows_of_item(kind, q, c, float(rng.normal() + 0.3 * ease), rng, data)
     table = Table(rows)
-    settings = Settings(fit=0.4, calibrate=0.2, n_resamples=120, system="writer", own=("ours",), groups=("topic",))
+    settings = Settings(fit=0.4, calibrate=0.2, system="writer", own=("ours",), groups=("topic",))
     sides = table.where(split="test"), table.where(split="calibrate")
     return Lens(data=data, kind=kind, table=sides[0], calibration=sides[1], families=FAMILIES, settings=settings)
 

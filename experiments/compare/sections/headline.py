@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...drawing.spelling import number
-from ...stats.bootstrap import Interval
+from ...stats.intervals import Interval
 from ...stats.multiple import Difference, holm
 from ...stats.permutation import better_than_chance
 from ..figures import Cell, Figure, Grid, Section, grid
@@ -187,8 +187,8 @@ def holds(figure: Figure, level: float) -> bool:
 def _chance_tests(lens: Lens) -> Grid:
     made = []
     for judge in lens.judges:
-        scores, seed = lens.table.scores(judge), lens.settings.seeds.bootstrap
-        made.append((judge, better_than_chance(lens.truths, scores, lens.groups, n_permutations=1000, seed=seed)))
+        scores = lens.table.scores(judge)
+        made.append((judge, better_than_chance(lens.truths, scores, lens.groups, n_permutations=1000)))
     tests = [
         Difference(interval=Interval(value=test.value, low=None, high=None, n=test.n), p=test.p) for _, test in made
     ]

@@ -26,7 +26,7 @@ FILES = [
 ]
 TEXTS = ("text", "text-reasoned")
 PAIRS = [("a", "good"), ("b", "fine"), ("a", "nice"), ("tie", "well"), ("b", "yes"), ("a", "hi")]
-QUICK = ("--resamples", 50, "--seed", 3)
+QUICK = ("--seed", 3)
 
 
 def refuse(word: str) -> float:
@@ -74,7 +74,7 @@ def test_all_four_kinds(cli, pairs_file: Path, tmp_path: Path) -> None:
 
     results = json.loads((out / "results.json").read_text("utf-8"), parse_constant=refuse)
     assert set(results) == {"name", "command", "spec", "versions", "model", "summary", "figures"}
-    assert results["spec"]["seeds"] == {"data": 3, "split": 3, "sampling": 3, "bootstrap": 3}
+    assert results["spec"]["seeds"] == {"data": 3, "split": 3, "sampling": 3}
     assert results["command"].startswith("innerjudge compare --data builtin:solve")
     assert list(results["summary"]) == ["builtin:solve", "builtin:rate", "builtin:choose", "pairs.jsonl"]
     judges = defaultdict(set)
@@ -126,7 +126,7 @@ def test_same_seed_same_verdicts(cli, tmp_path: Path) -> None:
     files = []
     for name, seed in (("one", 1), ("two", 1), ("three", 2)):
         out = tmp_path / name
-        args = ("--data", "builtin:rate", "--limit", 6, "--reasoning-tokens", 0, "--resamples", 50, "--seed", seed)
+        args = ("--data", "builtin:rate", "--limit", 6, "--reasoning-tokens", 0, "--seed", seed)
         assert cli("compare", *args, "--out", out).code == 0
         files.append((out / "verdicts.jsonl").read_bytes())
     assert files[0] == files[1] != files[2]

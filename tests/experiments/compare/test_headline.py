@@ -29,7 +29,7 @@ def said(judge: str, scores: Sequence[float | None], labels: Sequence[Any] | Non
 
 
 def seen(kind: str, rows: list[Row], **settings: Any) -> Lens:
-    table, how = Table(rows), Settings(n_resamples=50, **settings)
+    table, how = Table(rows), Settings(**settings)
     families = {judge: FAMILIES.get(judge, "hidden") for judge in table.judges}
     return Lens(data="d", kind=kind, table=table, calibration=Table([]), families=families, settings=how)
 

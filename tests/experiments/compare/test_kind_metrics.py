@@ -88,7 +88,7 @@ def test_knowing_the_criterion_alone_gains_nothing() -> None:
     assert found["Spearman [x]"]("j", everything).value == pytest.approx(-0.5)
 
 
-def test_the_mean_over_criteria_is_resampled_as_a_whole() -> None:
+def test_the_mean_over_criteria_is_weighed_as_a_whole() -> None:
     seen = lens("rating", ratings(), 1.0, 2.0, 3.0, 3.0, 2.0, 1.0)
     found = metrics(seen)["Spearman"]("j", [True] * 6)
     assert found.value == pytest.approx(0.0)  # (1 - 1) / 2
