@@ -77,10 +77,7 @@ class BaseJudge(FeatureReader):
         Booleans, numbers or strings, as :meth:`verdicts` has them; of type object where they are of several types, or
         where the judge has scores only (``None``).
         """
-        labels = self._labels(self.decision_function(features), features)
-        types = {type(label) for label in labels}
-        plain = len(types) == 1 and type(None) not in types
-        return np.array(labels, dtype=None if plain or types == {int, float} else object)
+        return as_labels(self._labels(self.decision_function(features), features))
 
     def verdicts(self, features: Features) -> list[Verdict]:
         """One verdict an item, in the order of ``features.ids``; never NaN, never a silent 0."""
@@ -162,6 +159,18 @@ class LearningJudge(BaseJudge):
         Raises:
             InnerjudgeError: If there is nothing to learn from: no usable item, or labels all of one class.
         """
+
+
+def as_labels(labels: list[Any]) -> npt.NDArray[Any]:
+    """Labels as an array ``[n]``: of their own type, or of objects where they are of several or ``None``.
+
+    Example:
+        >>> as_labels([True, False]), as_labels([None, None])
+        (array([ True, False]), array([None, None], dtype=object))
+    """
+    types = {type(label) for label in labels}
+    plain = len(types) == 1 and type(None) not in types
+    return np.array(labels, dtype=None if plain or types == {int, float} else object)
 
 
 def _storage() -> Any:
