@@ -67,7 +67,7 @@ def test_a_scorer_in_an_eval(judge: Judge, folder: Path, tmp_path: Path) -> None
     log = run(tmp_path, scorer=innerjudge(str(folder)))
     assert log.samples is not None
     found = {sample.id: next(iter((sample.scores or {}).values())) for sample in log.samples}
-    right, wrong = judge.predict([(PROMPT, RIGHT), (PROMPT, WRONG)]).tolist()
+    right, wrong = judge.scores([(PROMPT, RIGHT), (PROMPT, WRONG)]).tolist()
     assert found["a"].value == pytest.approx(right, abs=1e-6)
     assert found["a"].answer == RIGHT  # reasoning and answer together again
     assert found["b"].value == pytest.approx(wrong, abs=1e-6)
