@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 
 from .labels import Floats, correctness
 from .linear import Combine, Linear
-from .many import fit_many
 from .regression import LOGISTIC_CANDIDATES, checked_candidates, fit_logistic
 from .row_selection import ChooseRow
 
@@ -60,11 +59,5 @@ class LogisticProbe(Linear):
         self.candidates = candidates
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        candidates = checked_candidates(self.candidates)
-        self.coef_, self.intercept_, self.C_ = fit_logistic(x, correctness(labels), groups, candidates)
-
-    def _learn_each(
-        self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]
-    ) -> Iterable[tuple[Floats, float]]:
-        many = fit_many("logistic", x, labels, groups, candidates=self.candidates)
-        return zip(many.coef, many.intercept.tolist(), strict=True)
+        found = fit_logistic(x, correctness(labels), groups, checked_candidates(self.candidates))
+        self.coef_, self.intercept_, self.C_ = found.coef, found.intercept, found.penalty

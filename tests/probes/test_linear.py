@@ -57,7 +57,7 @@ def test_difference_of_means_agrees_with_clue_of_one_layer(make):
 def test_logistic_probe_equals_scikit_learn(options, x, make):
     features, new = make(), make(seed=1)
     probe = LogisticProbe(candidates=[0.1], **options).fit(features, CORRECT)
-    oracle = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(x(features), CORRECT)
+    oracle = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-12)).fit(x(features), CORRECT)
     np.testing.assert_allclose(probe.decision_function(new), oracle.decision_function(x(new)), rtol=1e-6, atol=1e-9)
     assert probe.C_ == 0.1
     assert isinstance(probe.coef_, np.ndarray)
@@ -104,7 +104,7 @@ def test_question_only_sees_the_prompt_only(make):
     features.arrays = {"hidden/prompt_end": features.arrays["hidden/prompt_end"]}
     probe = QuestionOnly(candidates=[0.1]).fit(features, CORRECT)
     x = states(features, "prompt_end")
-    oracle = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(x, CORRECT)
+    oracle = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-12)).fit(x, CORRECT)
     np.testing.assert_allclose(probe.decision_function(features), oracle.decision_function(x), rtol=1e-6, atol=1e-9)
     assert probe.predict(features).tolist() == oracle.predict(x).tolist()
     rating = QuestionOnly(target="rating", candidates=[2.0]).fit(features, RATINGS)
