@@ -14,6 +14,7 @@ from ..models.errors import InnerjudgeError
 from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
 from .linear import Linear
+from .log_odds import LogOdds
 from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
 from .row_selection import ChooseRow
 
@@ -101,6 +102,11 @@ class Length(LearningJudge):
     def __init__(self, *, target: Target = "correct") -> None:
         self.target = checked_target(target)
 
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """By ``target``."""
+        return "classifier" if self.target == "correct" else "regressor"
+
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the sign (and, for traces, the threshold).
 
@@ -125,7 +131,7 @@ class Length(LearningJudge):
         return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
 
 
-class QuestionOnly(Linear):
+class QuestionOnly(LogOdds, Linear):
     """A probe on the prompt's last state, which has not seen the response: what the question alone gives away.
 
     All candidates of a question get one score, so that its AUROC within questions is one half by construction. Logistic
@@ -167,6 +173,11 @@ class QuestionOnly(Linear):
         if candidates is not None:
             checked_candidates(candidates)
         self.candidates = candidates
+
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """By ``target``."""
+        return "classifier" if self.target == "correct" else "regressor"
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         default = LOGISTIC_CANDIDATES if self.target == "correct" else RIDGE_CANDIDATES

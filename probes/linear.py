@@ -219,9 +219,9 @@ class DifferenceOfMeans(Linear):
         Raises:
             InnerjudgeError: If the features are of another provenance than those before.
         """
+        part, values, excluded = self._training(features, labels, some=False)
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
-        part, values, excluded = self._training(features, labels, some=False)
         right = correctness(values, both=False)
         self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
         self.provenance_ = features.provenance

@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from .labels import Floats, correctness
 from .linear import Combine, Linear
+from .log_odds import LogOdds
 from .regression import LOGISTIC_CANDIDATES, checked_candidates, fit_logistic
 from .row_selection import ChooseRow
 
 
-class LogisticProbe(Linear):
+class LogisticProbe(LogOdds, Linear):
     """Logistic regression (scikit-learn) on standardised states; the score is the log-odds of correct.
 
     ``C`` is the candidate of the lowest cross-validated log-loss, the smallest of a tie, with folds that never split a
@@ -24,7 +25,8 @@ class LogisticProbe(Linear):
         positions: CLUE's two tokens by default.
         combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
         row: See :class:`DifferenceOfMeans`.
-        candidates: Values of ``C``, the inverse strength of the penalty.
+        C: Inverse strength of the penalty, as in scikit-learn; ``None`` chooses among ``candidates``.
+        candidates: Values of ``C`` to choose from.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
@@ -52,12 +54,16 @@ class LogisticProbe(Linear):
         positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
         combine: Combine = "concat",
         row: int | ChooseRow = -1,
+        C: float | None = None,
         candidates: Sequence[float] = LOGISTIC_CANDIDATES,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
-        checked_candidates(candidates)
-        self.candidates = candidates
+        self.C, self.candidates = C, candidates
+        self._tried()
+
+    def _tried(self) -> tuple[float, ...]:
+        return checked_candidates(self.candidates if self.C is None else [self.C])
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        found = fit_logistic(x, correctness(labels), groups, checked_candidates(self.candidates))
+        found = fit_logistic(x, correctness(labels), groups, self._tried())
         self.coef_, self.intercept_, self.C_ = found.coef, found.intercept, found.penalty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,11 @@ class RidgeProbe(Linear):
         super().__init__(positions=positions, combine=combine, row=row)
         checked_candidates(candidates)
         self.candidates = candidates
+
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """Predicts numbers."""
+        return "regressor"
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         found = fit_ridge(x, ratings(labels), groups, checked_candidates(self.candidates))

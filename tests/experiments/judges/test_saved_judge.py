@@ -154,7 +154,7 @@ def test_the_card_says_what_the_judge_is(clue: Judge, tmp_path: Path) -> None:
         "tags": ["innerjudge", "judge", "reranking"],
         "pipeline_tag": "text-ranking",
     }
-    for said in ("CLUE(score='margin')", clue.lm.fingerprint, "float32", "`<think>` `</think>`", "Judge.load("):
+    for said in ("CLUE(rank_by='margin')", clue.lm.fingerprint, "float32", "`<think>` `</think>`", "Judge.load("):
         assert said in body
 
 
