@@ -186,7 +186,7 @@ class QuestionOnly(LogOdds, Linear):
             found = fit_logistic(x, correctness(labels), groups, candidates)
         else:
             found = fit_ridge(x, ratings(labels), groups, candidates)
-        self.coef_, self.intercept_, self.penalty_ = found
+        self.coef_, self.intercept_, self.penalty_ = found.coef, found.intercept, found.penalty
 
     def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
         if self.target == "correct":

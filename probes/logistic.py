@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
@@ -10,7 +10,6 @@ import numpy.typing as npt
 from .labels import Floats, correctness
 from .linear import Combine, Linear
 from .log_odds import LogOdds
-from .many import fit_many
 from .regression import LOGISTIC_CANDIDATES, checked_candidates, fit_logistic
 from .row_selection import ChooseRow
 
@@ -62,14 +61,9 @@ class LogisticProbe(LogOdds, Linear):
         self.C, self.candidates = C, candidates
         self._tried()
 
-    def _tried(self) -> Sequence[float]:
+    def _tried(self) -> tuple[float, ...]:
         return checked_candidates(self.candidates if self.C is None else [self.C])
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        self.coef_, self.intercept_, self.C_ = fit_logistic(x, correctness(labels), groups, self._tried())
-
-    def _learn_each(
-        self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]
-    ) -> Iterable[tuple[Floats, float]]:
-        many = fit_many("logistic", x, labels, groups, candidates=self._tried())
-        return zip(many.coef, many.intercept.tolist(), strict=True)
+        found = fit_logistic(x, correctness(labels), groups, self._tried())
+        self.coef_, self.intercept_, self.C_ = found.coef, found.intercept, found.penalty
