@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 
+from .fitted_arrays import Form, Number
 from .labels import Floats, correctness
 from .linear import Combine, Linear
 from .many import fit_many
@@ -46,6 +47,7 @@ class LogisticProbe(Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "C_": Number(low=0)}
 
     def __init__(
         self,

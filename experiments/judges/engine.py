@@ -89,7 +89,7 @@ class EngineJudge:
         origin = judge.provenance_
         if tokenizer is None and origin is not None:
             tokenizer = read_tokenizer(source_of(origin.model), origin.model, origin.revision)
-        norm = FinalNorm.load(folder / NORM) if (folder / NORM).is_file() else None
+        norm = FinalNorm.load(folder / NORM) if (folder / NORM).exists() else None
         assert tokenizer is not None or origin is None
         return cls(judge, made, tokenizer, norm)  # type: ignore[arg-type]  # without an origin it is refused
 
