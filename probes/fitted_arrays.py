@@ -7,7 +7,7 @@ are held to theirs. An array of another shape would be stretched to fit (broadca
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -172,19 +172,19 @@ def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> No
             raise _refusal(judge, f"{name}: {fault}")
 
 
-def sizes_of(features: Features) -> Sizes:
-    """Lengths that features tell of their model.
+def sizes_of(features: Features, names: Iterable[str]) -> Sizes:
+    """Lengths that features tell of their model, by those readouts.
 
     Example:
         >>> from ..extraction import Features, Provenance
         >>> f = Features(ids=("a",), groups=("a",), provenance=Provenance("m", None, "f", "", "", ""),
         ...              arrays={"hidden/score": np.ones((1, 4, 5), np.float32)})
-        >>> sizes_of(f)
+        >>> sizes_of(f, ["hidden/score"])
         {'width': 5, 'blocks': 2}
     """
     found: Sizes = {}
     whole = features.provenance.last_block is None
-    for name, array in features.arrays.items():
+    for name, array in ((name, features.arrays[name]) for name in names if name in features.arrays):
         if name.startswith("hidden/") and array.ndim == 3:
             found |= {"width": array.shape[2]} | ({"blocks": array.shape[1] - 2} if whole else {})
         elif (name.startswith("qk/") or name == "attention") and array.ndim == 4:

@@ -160,7 +160,10 @@ def _plain_name(name: object) -> str:
 
 def _digest(path: Path) -> str:
     """SHA-256 of a regular file of a judge's folder."""
-    require_file(path, FILE_LIMIT)
+    try:
+        require_file(path, FILE_LIMIT)
+    except InnerjudgeError as error:
+        raise ValueError(str(error)) from None
     return digest_of_file(path)
 
 

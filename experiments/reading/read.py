@@ -125,8 +125,7 @@ def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes
 
     readouts = (QueryKey("before"), QueryKey("after"), AttentionWeights())
     found = _joined(ask_for_verdicts(lm, choices, ask, readouts, passes), passes)
-    found.provenance = replace(found.provenance, prompt=passes.prompt)
-    return found
+    return replace(found, provenance=replace(found.provenance, prompt=passes.prompt))
 
 
 def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, swapped: bool) -> Features:
