@@ -1,7 +1,7 @@
 """What a judge has learned, held to what its class says of it: type, shape and range of every attribute.
 
-A judge of a folder is checked when it is loaded; once its model or the features that it shall read are known, its shapes
-are held to theirs. An array of another shape would be stretched to fit (broadcast), and score without a word.
+A judge of a folder is checked when it is loaded; once its model or the features that it reads are known, its shapes are
+ held to theirs. An array of another shape would be stretched to fit (broadcast), and score without a word.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ class Tuple:
                 return f"{one!r:.40}, expected a pair of whole numbers"
             blocks, heads = sizes.get("blocks"), sizes.get("heads")
             if one[0] < 1 or one[1] < 0 or (blocks and one[0] > blocks) or (heads and one[1] >= heads):
-                return f"{one}, expected a block of 1 to {blocks or 'L'} and a head of 0 to {'H-1' if not heads else heads - 1}"
+                last = heads - 1 if heads else "H-1"
+                return f"{one}, expected a block of 1 to {blocks or 'L'} and a head of 0 to {last}"
         return None if value else "an empty tuple, expected at least one"
 
 

@@ -133,8 +133,8 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
         if header.get("format") != FORMAT or header.get("judge") not in JUDGES:
             raise InnerjudgeError(
                 f"given {str(path)!r} with format {header.get('format')!r:.20} and the judge "
-                f"{header.get('judge')!r:.60}, expected format {FORMAT} and one of {', '.join(JUDGES)}: fit it again with "
-                "this version"
+                f"{header.get('judge')!r:.60}, expected format {FORMAT} and one of {', '.join(JUDGES)}: fit it again "
+                "with this version"
             )
         header = unsealed(header)
         files = dict(header["files"])
