@@ -34,8 +34,8 @@ def equal_answers(answers: Sequence[str | None]) -> list[str | None]:
 
     ``1/2``, ``0.5`` and ``\frac{1}{2}`` are one answer. Letters and words are compared as
     :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a percent sign is dropped as there.
-    Every group has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot be parsed
-    keeps its own.
+    Every group has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot
+    be parsed keeps its own.
 
     Args:
         answers: Final answers; ``None`` and blank ones give ``None``.

@@ -23,7 +23,8 @@ from ...data.outputs import writing
 from ...drawing.spelling import are_in, counted
 from ...reading.passes import Passes
 from ...reading.read import read
-from ..job import HEADER, Job, claim, inside
+from ..job import Job, claim
+from ..job_files import HEADER, inside, read_job
 from ..log import log, whole
 from .disk import bytes_to_come, disk_of, require_room
 from .filling import fill
@@ -97,7 +98,7 @@ def _filled(
         return lacking
 
     lacking: dict[str, list[int]] = ranks.told(prepare)
-    job = Job.begun(at, header)
+    job = Job.begun(at, read_job(str(at)))
     stores = {inner: FeatureStore(place(inside(at, inner)), job.store_header()) for inner in lacking}
     spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
     mine = sum(stop - start for start, stop in spans)
