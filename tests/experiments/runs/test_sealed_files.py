@@ -26,10 +26,11 @@ def extracted(cli, tmp_path: Path) -> tuple[Path, tuple[Any, ...]]:
 
 def test_a_flip_in_any_file_is_named_and_healed(cli, extracted: tuple[Path, tuple[Any, ...]], tmp_path: Path) -> None:
     folder, command = extracted
-    whole = tree(folder)
-    names = [name for name in whole if not name.endswith("lock")]
+    names = [name for name in tree(folder) if not name.endswith("lock")]
     assert {"job.json", "items.jsonl", "store.json", "permuted/items.jsonl", "permuted/store.json"} < set(names)
-    for name in names:
+    for place in range(len(names)):
+        whole = tree(folder)
+        name = [name for name in whole if not name.endswith("lock")][place]  # an index is named by its content
         raw = bytearray(whole[name])
         raw[len(raw) // 3] ^= 1
         (folder / name).write_bytes(bytes(raw))
@@ -42,8 +43,12 @@ def test_a_flip_in_any_file_is_named_and_healed(cli, extracted: tuple[Path, tupl
         said = cli(*command)
         assert said.code == 0, (name, said.err)
         healed = tree(folder)
-        assert healed.keys() == whole.keys()
-        assert {n for n in names if healed[n] != whole[n] and not n.endswith(".parquet")} == set()  # times stand there
+        assert len(healed) == len(whole)
+        assert {k: v for k, v in healed.items() if "index/" not in k} == {
+            k: v
+            for k, v in whole.items()
+            if "index/" not in k  # which holds times
+        }
         assert cli("store", "verify", folder).code == 0
     assert not (tmp_path / "judge").exists()
 
