@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 
+from .fitted_arrays import Form, Number
 from .labels import Floats, correctness
 from .linear import Combine, Linear
 from .log_odds import LogOdds
@@ -47,6 +48,7 @@ class LogisticProbe(LogOdds, Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "C_": Number(low=0)}
 
     def __init__(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
+from .fitted_arrays import Form, Number
 from .judge import Scores
 from .labels import Floats, ratings
 from .linear import Combine, Linear
@@ -44,6 +45,7 @@ class RidgeProbe(Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "alpha_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "alpha_": Number(low=0)}
 
     def __init__(
         self,

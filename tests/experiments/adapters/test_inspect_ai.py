@@ -181,7 +181,7 @@ def test_failed_samples_are_unscored_and_say_why(judge: Judge, tmp_path: Path, k
     reasons = [verdict.unscored for verdict in judge.verdicts(traces)]
     failed = r"no response: the sample failed: timeout \x1b[31m"
     assert reasons == [None, failed, "no response: the model gave no output"]
-    with pytest.raises(InnerjudgeError, match="2 samples of which none was answered .first: the sample failed: slow"):
+    with pytest.raises(InnerjudgeError, match=r"2 samples of which none was answered .first: the sample failed: slow"):
         inspect_log(log_of(tmp_path / f"none.{kind}", *(sample(k, asked, None, error="slow") for k in (1, 2))))
 
 
