@@ -1,8 +1,8 @@
 """Draw the committed samples from the originals: ``python -m innerjudge.experiments.bench.real.samples ORIGINALS``.
 
 ``ORIGINALS`` holds the public files as their repositories have them (``mmlu/val/*.csv``, ``topical_chat/...json``,
-``llmbar/LLMBar_Natural.json``, ``gsm8k/example_model_solutions.jsonl``), each folder with its ``LICENSE``. Questions are
-drawn, and then items within a question, so that as many questions as possible stand behind a figure.
+``llmbar/LLMBar_Natural.json``, ``gsm8k/example_model_solutions.jsonl``), each folder with its ``LICENSE``. Questions
+are drawn, and then items within a question, so that as many questions as possible stand behind a figure.
 """
 
 from __future__ import annotations
