@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .shown import MESSAGE, shown
+
 
 class InnerjudgeError(Exception):
     """Every error that innerjudge raises on purpose.
@@ -18,6 +20,9 @@ class InnerjudgeError(Exception):
         ...     print(error)
         given 0 items, expected at least 1: check --limit
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message, MESSAGE, lines=True))
 
 
 class UnreadableError(InnerjudgeError):
@@ -35,3 +40,13 @@ class UnreadableError(InnerjudgeError):
     def __init__(self, message: str, readouts: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.readouts = frozenset(readouts)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error, without line breaks and cut after 200 characters.
+
+    Example:
+        >>> one_line(ValueError("two" + chr(10) + "lines"))
+        'two lines'
+    """
+    return " ".join(str(error).split())[:200]

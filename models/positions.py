@@ -78,7 +78,7 @@ def encode_trace(
         end of the prompt; the closing one is the first after it. A response that closes a block which neither opened
         (written for a template that opens one) reasons from its beginning: ``reasoning_start`` is ``prompt_end``.
     """
-    broken = not_unicode(trace.prompt, trace.response)
+    broken = trace.unanswered or not_unicode(trace.prompt, trace.response)
     if broken:
         return unreadable(trace.id, trace.group, broken)
     stored: list[int] = list(trace.extra.get("response_ids") or ())

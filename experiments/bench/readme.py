@@ -40,7 +40,7 @@ def demo_section(results: dict[str, Any]) -> str:
         | --- | --- | --- |
         | clue | 0.50 [0.40, 0.60] | 0 |
         <BLANKLINE>
-        Written by a script from `c` (seed 0; torch 2). Brackets: 95 % intervals, questions resampled.
+        Written by a script from `c` (seed 0; torch 2). Brackets: 95 % intervals over questions.
     """
     parts = []
     for data in dict.fromkeys(row["data"] for row in results["rows"]):
@@ -56,7 +56,7 @@ def demo_section(results: dict[str, Any]) -> str:
         parts.append(f"**{data}**\n\n" + "\n".join(table))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
     source = f"Written by a script from `{results['command']}` (seed {results['seed']}; {versions})."
-    return "\n\n".join([*parts, f"{source} Brackets: 95 % intervals, questions resampled."])
+    return "\n\n".join([*parts, f"{source} Brackets: 95 % intervals over questions."])
 
 
 def _cell(row: dict[str, Any] | None) -> str:

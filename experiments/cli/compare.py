@@ -33,7 +33,6 @@ def compare(
     reasoning_tokens: o.ReasoningTokens = 128,
     abstain: o.Abstain = True,
     top_maj: o.TopMaj = None,
-    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples behind each interval.")] = 1000,
 ) -> None:
     """Run every judge that fits the data, and write verdicts, results and a report.
 
@@ -68,7 +67,6 @@ def compare(
             candidates=candidates,
             between=o.positions(between),
             passes=passes,
-            n_resamples=resamples,
             top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
         )
         found = tuple(run_comparison(lm, one, settings) for one in sets)

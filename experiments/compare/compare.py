@@ -69,8 +69,6 @@ def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
         data=data.name,
         kind=data.kind,
         items=shown,
-        seed=settings.seed,
-        n_resamples=settings.n_resamples,
         top_maj=settings.top_maj,
     )
     judges = {name: seat.family for name, seat in seats.items()}
@@ -108,7 +106,7 @@ _BY_BLOCK = {
 
 
 def _few(items: Sequence[Item]) -> list[str]:
-    """A warning where the bootstrap has few questions to draw from."""
+    """A warning where intervals rest on few questions."""
     questions = len({item.group for item in items})
     if questions >= FEW_QUESTIONS:
         return []

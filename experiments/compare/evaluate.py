@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from ..data.answers import normalise
 from ..judges.panel import TEXT
 from ..selection.reranking import selection_accuracy
 from ..selection.rules import Rule
-from ..stats.bootstrap import Interval, both_scored, cluster_bootstrap, paired_difference
+from ..stats.intervals import Interval, both_scored, cluster_interval, paired_difference
 from .metrics_by_kind import BOTH_FORMS, TOP_MAJ, concerned, metrics_of
 from .results import Outcome, ResultRow
 
@@ -28,8 +28,6 @@ def figures(
     data: str,
     kind: str,
     items: Sequence[Item],
-    seed: int,
-    n_resamples: int = 1000,
     top_maj: Sequence[int] = TOP_MAJ,
 ) -> list[ResultRow]:
     """Every metric of every judge on the test items, and its paired difference to the text judge.
@@ -39,15 +37,12 @@ def figures(
         data: Name of the data, for the rows.
         kind: Kind of the items.
         items: The test items.
-        seed: Of the bootstrap.
-        n_resamples: Of the bootstrap.
         top_maj: The ``k`` of top-maj@k.
     """
     groups = [item.group for item in items]
     metrics, about = metrics_of(kind, items, top_maj=top_maj), concerned(kind, items)
     text = next((o for o in outcomes if o.judge == TEXT), None)
     everything = np.ones(len(items), dtype=bool)
-    how: Any = {"seed": seed, "n_resamples": n_resamples}
     rows = []
     for outcome in outcomes:
         unscored = {
@@ -56,7 +51,7 @@ def figures(
         }
         common = both_scored(outcome.scored, text.scored) if text is not None else everything
         for name, metric in metrics.items():
-            here = cluster_bootstrap(metric(outcome, everything), groups, **how)
+            here = cluster_interval(metric(outcome, everything), groups)
             if not name.endswith("unscored_wrong"):
                 here = _resting_on(here, groups, outcome.scored)
             mine = about.get(name, everything)
@@ -65,13 +60,13 @@ def figures(
                 # Where unscored items count as wrong, leaving them out would change the question.
                 mask = everything if name.endswith("unscored_wrong") else common
                 a, b = metric(outcome, mask), metric(text, mask)
-                gap = paired_difference(a, b, groups, **how)
+                gap = paired_difference(a, b, groups)
                 gap = _resting_on(gap, groups, [True if keep else None for keep in mask])
                 if gap.value is None:
                     gap = replace(gap, reason=_without_pairs(outcome, text, mine) or gap.reason)
                 rows.append(_row(data, outcome, f"{name}_minus_text", gap, int((mine & ~common).sum())))
     if kind == "trace":
-        rows += _without_judge(cast(Sequence[Trace], items), data, seed, n_resamples)
+        rows += _without_judge(cast(Sequence[Trace], items), data)
     return rows
 
 
@@ -86,7 +81,7 @@ def _without_pairs(outcome: Outcome, text: Outcome, mine: npt.NDArray[np.bool_])
 
 
 def _resting_on(found: Interval, groups: Sequence[str], scored: Sequence[object | None]) -> Interval:
-    """The figure without an interval where one question alone has scored items: resampling it moves nothing."""
+    """The figure without an interval where only one question has scored items: the others move nothing."""
     questions = {group for group, score in zip(groups, scored, strict=True) if score is not None}
     if len(questions) >= 2 or found.low is None:
         return found
@@ -108,7 +103,7 @@ def _row(data: str, outcome: Outcome, metric: str, found: Interval, unscored: in
     )
 
 
-def _without_judge(items: Sequence[Trace], data: str, seed: int, n_resamples: int) -> list[ResultRow]:
+def _without_judge(items: Sequence[Trace], data: str) -> list[ResultRow]:
     """Majority vote, a random candidate and the oracle: what any judge must be seen against."""
     groups, truth = [item.group for item in items], [item.correct for item in items]
     answers = [normalise(item.answer) for item in items]
@@ -116,6 +111,6 @@ def _without_judge(items: Sequence[Trace], data: str, seed: int, n_resamples: in
     rows = []
     for name, label in (("majority", "majority"), ("mean", "random"), ("oracle", "oracle")):
         found = selection_accuracy(answers, [None] * len(items), truth, groups, rule=Rule(name))
-        interval = cluster_bootstrap(found, groups, seed=seed, n_resamples=n_resamples)
+        interval = cluster_interval(found, groups)
         rows.append(_row(data, nothing, label, interval, 0))
     return rows

@@ -33,12 +33,11 @@ class Settings:
     """How a comparison is made.
 
     Args:
-        seed: Of sampling, splitting and the bootstrap.
+        seed: Of sampling and splitting.
         fit_share: Share of the questions that judges are fitted and heads chosen on; the rest is reported on.
         candidates: Answers sampled for each question of ``builtin:solve``.
         between: Positions that CLUE and the probes read.
         passes: How the model is run.
-        n_resamples: Of the bootstrap.
         top_maj: The ``k`` of top-maj@k.
         curves: Whether curves over blocks and maps of heads are made.
     """
@@ -48,7 +47,6 @@ class Settings:
     candidates: int = 8
     between: tuple[str, str] = ("reasoning_start", "reasoning_end")
     passes: Passes = field(default_factory=Passes)
-    n_resamples: int = 1000
     top_maj: tuple[int, ...] = TOP_MAJ
     curves: bool = True
 
@@ -99,7 +97,7 @@ class Judging:
             return outcomes, (), ()
         start, end = self.settings.between
         traces = cast(Sequence[Trace], self.items)
-        curves = trace_curves(features, traces, self.fit, self.test, start=start, end=end, seed=self.settings.seed)
+        curves = trace_curves(features, traces, self.fit, self.test, start=start, end=end)
         return outcomes, curves, ()
 
     def ratings(self) -> Found:
@@ -109,7 +107,7 @@ class Judging:
         if not self.settings.curves:
             return outcomes, (), ()
         ratings, scale = cast(Sequence[Rating], self.items), self.settings.passes.scale
-        return outcomes, rating_curves(features, ratings, self.test, scale=scale, seed=self.settings.seed), ()
+        return outcomes, rating_curves(features, ratings, self.test, scale=scale), ()
 
     def choices(self) -> Found:
         """Choices, as given and with options permuted."""
@@ -126,7 +124,7 @@ class Judging:
             outcomes.append(outcome)
         if not self.settings.curves:
             return outcomes, (), ()
-        curves, maps = choice_curves(features, choices, self.fit, self.test, seed=self.settings.seed)
+        curves, maps = choice_curves(features, choices, self.fit, self.test)
         chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
         heads = {name: _heads(seat.judge) for name, seat in self.seats.items()}
         maps = tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)

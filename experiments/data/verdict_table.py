@@ -4,7 +4,7 @@
 column                   meaning
 ======================== ==================================================================================
 ``data``                 data set
-``question``             unit of splits and of the bootstrap
+``question``             unit of splits and of intervals
 ``candidate``            what is judged; ``"X|Y"`` where X and Y of one question are compared
 ``judge``                hidden-state judge, text judge, reward model or person
 ``order``                ``"given"``, or ``"swapped"`` where Y was shown before X

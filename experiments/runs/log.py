@@ -138,10 +138,12 @@ class LogStyle(StrEnum):
 def load_quietly(
     name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str], *, trust: bool = False
 ) -> LanguageModel:
-    """:func:`innerjudge.load` without the notes and bars of transformers."""
+    """:func:`innerjudge.load` without the notes and bars of transformers, on as many threads as physical cores."""
     quieten()
     from ...models.loading import load
+    from ...models.precision import take_physical_cores
 
+    take_physical_cores()
     return load(name, device=device, dtype=dtype, revision=revision, trust_remote_code=trust, **modules)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure as Drawing
 
-from ..stats.bootstrap import Interval
+from ..stats.intervals import Interval
 from ..stats.multiple import Difference
 
 #: Which way is good. ``"none"`` is for figures that describe: a bias is best at 0.

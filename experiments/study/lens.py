@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.verdict_table import Table
-from ..stats.bootstrap import Interval, cluster_bootstrap
+from ..stats.intervals import Interval, cluster_interval
 from ..stats.multiple import Difference, difference, holm, p_value
 from ..stats.statistic import Statistic
 from .figures import Figure, Good, of_difference, of_interval
@@ -31,8 +31,6 @@ class Lens:
         families: Judge -> family; imported judges are of the family ``"imported"``, people of ``"people"``.
         against: The judge that others are compared with; it may be absent.
         scale: Lowest and highest grade.
-        seed: Of the bootstrap.
-        n_resamples: Of the bootstrap.
         system: Tag that says who wrote a response.
         own: Its values that are the family of the study's model.
         kin: Judge -> values of that tag that are its own family; those of the study's model have ``own``.
@@ -47,8 +45,6 @@ class Lens:
     families: Mapping[str, str]
     against: str
     scale: tuple[int, int]
-    seed: int
-    n_resamples: int
     system: str | None = None
     own: tuple[str, ...] = ()
     kin: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -92,9 +88,8 @@ class Lens:
         return [None if row is None else row.right for row in self.table.column(judge, **form)]
 
     def interval(self, statistic: Statistic, groups: Sequence[Any] | None = None) -> Interval:
-        """A figure with its interval, questions resampled."""
-        groups = self.groups if groups is None else groups
-        return cluster_bootstrap(statistic, groups, n_resamples=self.n_resamples, seed=self.seed)
+        """A figure with its interval over questions."""
+        return cluster_interval(statistic, self.groups if groups is None else groups)
 
     def figure(
         self,
@@ -146,7 +141,7 @@ class Lens:
         for judge in others:
             both = [a and b for a, b in zip(scored[judge], scored[self.against], strict=True)]
             first, second = of(judge, both), of(self.against, both)
-            made.append(difference(first, second, self.groups, n_resamples=self.n_resamples, seed=self.seed))
+            made.append(difference(first, second, self.groups))
         shared: dict[str, Any] = {"data": self.data, "part": part, "metric": metric, "against": self.against}
         corrected = zip(others, holm(made), strict=True)
         return {judge: of_difference(d, judge=judge, good=good, **shared) for judge, d in corrected}

@@ -16,7 +16,7 @@ from .figures import Figure, Grid, Section, StudyReport
 HOW_TO_READ = (
     "Questions were split in three. Judges were fitted (and heads, layers and signs chosen) on the first part; "
     "probabilities, thresholds and weights of panels come from the second; every figure is of the third.",
-    "Intervals are 95 % intervals from the spread over resampled questions, wider where questions are few. They stay "
+    "Intervals are 95 % intervals from the spread over questions, wider where questions are few. They stay "
     "inside the bounds of a figure, are never a point, and are not corrected for the number of judges.",
     'Claims are: "better" or "worse" (▲ ▼) stands only where the paired difference, both judges on the items that both '
     "scored, has a p-value below 0.05 after Holm's correction for all judges compared (shown as p). Not told apart "

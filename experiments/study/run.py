@@ -154,8 +154,6 @@ class StudyRun:
             families=families,
             against=self.study.against,
             scale=self.study.scale,
-            seed=self.study.seeds.bootstrap,
-            n_resamples=self.study.resamples,
             system=self.study.system,
             own=self.study.own,
             kin=self._kin(one, rows),

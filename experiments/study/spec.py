@@ -55,12 +55,11 @@ class Splits(_Part):
 
 
 class Seeds(_Part):
-    """Seeds of the draws: which items, which questions on which side, sampled text, resampling."""
+    """Seeds of the draws: which items, which questions on which side, sampled text."""
 
     data: int = Field(default=0, ge=0)
     split: int = Field(default=0, ge=0)
     sampling: int = Field(default=0, ge=0)
-    bootstrap: int = Field(default=0, ge=0)
 
 
 class Audits(_Part):
@@ -136,7 +135,6 @@ class Study(_Part):
     scale: tuple[int, int] = (1, 5)
     reasoning_tokens: int = Field(default=128, ge=0)
     target_accuracy: float = Field(default=0.9, gt=0, le=1)
-    resamples: int = Field(default=1000, ge=100)
 
     @model_validator(mode="before")
     @classmethod

@@ -53,7 +53,6 @@ def measure(spec: Study, out: Path, command: str, shape: str | None = None) -> d
         "command": command,
         "model": spec.model.name.rstrip("/").rpartition("/")[2] if shape is None else f"random-{shape}",
         "seeds": spec.seeds.model_dump(),
-        "resamples": spec.resamples,
         "versions": dict(versions()),
         "judges": list(spec.judges),
         **timed.found,

@@ -95,7 +95,7 @@ def print_tables(run: Run, console: Console, *, report: Path | None = None) -> N
     for comparison in run.comparisons:
         console.print(_table(comparison, console.width))
         console.print()
-    marks = "value [95 % interval, questions resampled], ▲ ▼ where the paired difference to text excludes 0"
+    marks = "value [95 % interval over questions], ▲ ▼ where the paired difference to text excludes 0"
     console.print(escape(marks), style="dim", highlight=False)
     if report is not None:
         console.print(f"Report: {escape(str(report))}", soft_wrap=True, highlight=False)

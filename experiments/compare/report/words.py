@@ -16,13 +16,13 @@ _FEW = 50
 
 #: What a reader must know before the figures.
 HOW_TO_READ = (
-    "Intervals are 95 % intervals from the spread over resampled questions (candidates of one question are drawn "
-    "together), wider where questions are few. They stay inside the bounds of a figure and are never a point.",
+    "Intervals are 95 % intervals from the spread over questions (candidates of one question are left out together), "
+    "wider where questions are few. They stay inside the bounds of a figure and are never a point.",
     "Items are split by question. Judges were fitted, and heads, layers and thresholds chosen, on one part; every "
     "figure is of the other.",
     "Pooled figures compare items of all questions, so a judge can gain by knowing which question is hard. "
     "Within-question figures compare only answers to the same question; they are what reranking needs.",
-    "A difference to the text judge is paired: both judges on the items that both scored, resampled together. It is "
+    "A difference to the text judge is paired: both judges on the items that both scored. It is "
     'called above or below only where its whole interval is. "Not told apart" does not mean equal.',
     "With twenty judges compared, about one interval in twenty misses the truth by chance alone.",
     "Unscored items are left out of a figure and counted beside it, unless the metric's name says otherwise.",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from ..bootstrap import Interval
+from ..intervals import Interval
 from ..statistic import Floats, Statistic, Values, divide, finite, require_same_length, undefined, where
 
 #: Share of a sum of squares that must be left after centring, or float error shows.
@@ -51,7 +51,7 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
 def icc3k_f_interval(ratings: Sequence[Values], *, z_score: bool = False, confidence: float = 0.95) -> Interval:
     """The analytic interval of :func:`icc3k`, by the F distribution: for items that are independent of one another.
 
-    For items that share questions use :func:`~innerjudge.experiments.stats.bootstrap.cluster_bootstrap` on
+    For items that share questions use :func:`~innerjudge.experiments.stats.intervals.cluster_interval` on
     :func:`icc3k`.
 
     Example:

@@ -1,4 +1,4 @@
-"""Rank and linear correlation of scores with human scores, ready for the bootstrap.
+"""Rank and linear correlation of scores with human scores.
 
 Rows with ``None`` on either side are left out. A correlation is undefined, with a reason, on fewer than two rows and
 where one side is constant. Correlate one criterion at a time where criteria have scales of their own.
@@ -15,12 +15,10 @@ import numpy.typing as npt
 from scipy import stats
 
 from ....models.errors import InnerjudgeError
-from ..statistic import AT_ONCE, SIGNED, Floats, Statistic, Ties, Values, divide, finite, undefined, where
+from ..statistic import SIGNED, Floats, Statistic, Ties, Values, divide, finite, undefined, where
 
 #: Columns of the sign matrix of Kendall's tau that are held at once.
 _BLOCK = 1024
-#: Entries of weights at once where the sign matrix is made anew for each part of them.
-_MANY = 1 << 21
 #: Values of a side up to which ranks go through a table of them.
 _FEW = 32
 #: Share of a sum of squares that must be left after centring, or float error shows.
@@ -75,9 +73,7 @@ def _correlation(human: Values, scores: Values, exact: Exact, weighted: Weighted
     if not np.isfinite(value):
         return undefined("the scores differ by less than floating point can tell", n=n, size=size)
     over = resampled if n == size else lambda weights: resampled(weights[:, kept])
-    at_once = _MANY if weighted is _kendall and n > _BLOCK else AT_ONCE
-    counts = (where(kept, size),)
-    return Statistic(value=value, n=n, size=size, counts=counts, limits=SIGNED, over=over, at_once=at_once)
+    return Statistic(value=value, n=n, size=size, counts=(where(kept, size),), limits=SIGNED, over=over)
 
 
 def _varies(ties: Ties, weights: Floats) -> npt.NDArray[np.bool_]:

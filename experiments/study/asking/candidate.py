@@ -18,7 +18,7 @@ class Candidate:
     Args:
         prompt: What the user asked.
         response: What was answered.
-        question: Unit of splits and of the bootstrap.
+        question: Unit of splits and of intervals.
         candidate: Name within the question.
         data: Data set.
         label: What is known of it.

@@ -132,7 +132,7 @@ def _layers(judged: Judged) -> list[_Found]:
     held, names = auroc_by_question([labels[k] for k in chosen], margin[chosen], [groups[k] for k in chosen])
     if len(names) < 4:
         return []
-    noise = selection_noise(lambda rows: held[rows].mean(axis=0), names, seed=judged.study.seeds.bootstrap)
+    noise = selection_noise(lambda rows: held[rows].mean(axis=0), names, seed=judged.study.seeds.split)
     there, _ = auroc_by_question([labels[k] for k in test], margin[test], [groups[k] for k in test])
     reported = float(there[:, noise.pick].mean()) if len(there) else None
     blocks = margin.shape[1] - 2
@@ -153,7 +153,7 @@ def _heads(judged: Judged) -> list[_Found]:
     known = np.array([-1 if a is None else a for a in answers])
     credited = head_credits(features["qk/before"], features["labels"].astype(np.intp), known)
     flat = credited.reshape(len(credited), -1)
-    on_fit, seed = flat[fit], judged.study.seeds.bootstrap
+    on_fit, seed = flat[fit], judged.study.seeds.split
     noise = selection_noise(lambda rows: on_fit[rows].mean(axis=0), list(range(len(fit))), seed=seed)
     block, head = divmod(noise.pick, credited.shape[2])
     reported = float(flat[test][:, noise.pick].mean()) if test else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...stats.biases.position import accuracy_random
-from ...stats.bootstrap import Interval
+from ...stats.intervals import Interval
 from ...stats.metrics.accuracy import accuracy, balanced_accuracy, pair_accuracy, permutation_accuracy
 from ...stats.metrics.auroc import auroc, within_question_auroc, wqd
 from ...stats.metrics.correlation import kendall, pearson, spearman
@@ -32,7 +32,7 @@ def metrics(lens: Lens) -> dict[str, Metric]:
 
 
 def _once(metric: Metric) -> Metric:
-    """Each judge's figure is resampled once, for itself and for the differences that it is part of."""
+    """Each judge's metric is made once, for its figure and for the differences that it is part of."""
     known: dict[tuple[str, tuple[bool, ...]], Statistic] = {}
 
     def of(judge: str, mask: Sequence[bool]) -> Statistic:
@@ -125,9 +125,7 @@ def _chance_tests(lens: Lens) -> tuple[Any, ...]:
     rows: list[list[Cell]] = []
     made = []
     for judge in lens.judges:
-        test = better_than_chance(
-            lens.labels, lens.table.scores(judge), lens.groups, n_permutations=1000, seed=lens.seed
-        )
+        test = better_than_chance(lens.labels, lens.table.scores(judge), lens.groups, n_permutations=1000)
         made.append((judge, test))
     tests = [
         Difference(interval=Interval(value=test.value, low=None, high=None, n=test.n), p=test.p) for _, test in made

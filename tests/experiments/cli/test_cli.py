@@ -16,7 +16,7 @@ from innerjudge.models.items import Trace
 
 FILES = ["plots", "report.html", "report.md", "results.json", "verdicts.jsonl"]
 PAIRS = [("a", "good"), ("b", "fine"), ("a", "nice"), ("tie", "well"), ("b", "yes"), ("a", "hi")]
-QUICK = ("--resamples", 50, "--seed", 3)
+QUICK = ("--seed", 3)
 
 
 def refuse(word: str) -> float:
@@ -113,7 +113,7 @@ def test_same_seed_same_verdicts(cli, tmp_path: Path) -> None:
     files = []
     for name, seed in (("one", 1), ("two", 1), ("three", 2)):
         out = tmp_path / name
-        args = ("--data", "builtin:rate", "--limit", 6, "--reasoning-tokens", 0, "--resamples", 50, "--seed", seed)
+        args = ("--data", "builtin:rate", "--limit", 6, "--reasoning-tokens", 0, "--seed", seed)
         assert cli("compare", *args, "--out", out).code == 0
         files.append((out / "verdicts.jsonl").read_bytes())
     assert files[0] == files[1] != files[2]

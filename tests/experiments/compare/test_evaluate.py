@@ -22,7 +22,7 @@ def verdicts(scores: list[float | None], labels: list[object] | None = None) -> 
 
 
 def rows(kind: str, items: list[Item], *outcomes: Outcome) -> dict[tuple[str, str], ResultRow]:
-    found = figures(outcomes, data="d", kind=kind, items=items, seed=0, n_resamples=50)
+    found = figures(outcomes, data="d", kind=kind, items=items)
     assert len({(row.judge, row.metric) for row in found}) == len(found)
     return {(row.judge, row.metric): row for row in found}
 
@@ -172,6 +172,6 @@ def test_one_scored_question_has_no_interval() -> None:
     verdicts = [
         Verdict(i.id, score=float(k)) if i.group == "p" else Verdict(i.id, unscored="why") for k, i in enumerate(items)
     ]
-    (row, *_) = figures([Outcome(judge="j", verdicts=verdicts)], data="d", kind="rating", items=items, seed=0)
+    (row, *_) = figures([Outcome(judge="j", verdicts=verdicts)], data="d", kind="rating", items=items)
     assert (row.metric, row.value, row.low, row.high, row.unscored) == ("spearman", pytest.approx(1.0), None, None, 3)
     assert row.reason == "no interval: it rests on one question"

@@ -45,7 +45,7 @@ def judged(picks: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, float | Non
     run = Judging(None, choices, rows[:10], rows[10:], Settings(), seats)  # type: ignore[arg-type]
     monkeypatch.setattr(judging, "choice_curves", lambda *_, **__: ((), ()))
     outcomes, _, _ = run.choices()
-    found = figures(outcomes, data="d", kind="choice", items=choices[10:], seed=0, n_resamples=20)
+    found = figures(outcomes, data="d", kind="choice", items=choices[10:])
     return {row.metric: row.value for row in found}
 
 
@@ -104,7 +104,7 @@ def test_pairs_are_named_as_in_the_item(says: str, both: float, monkeypatch: pyt
     rows = np.arange(12)
     run = Judging(None, pairs, rows[:6], rows[6:], Settings(), seats)  # type: ignore[arg-type]
     outcomes, _, _ = run.pairs()
-    found = figures(outcomes, data="d", kind="pair", items=pairs[6:], seed=0, n_resamples=20)
+    found = figures(outcomes, data="d", kind="pair", items=pairs[6:])
     values = {(row.judge, row.metric): row.value for row in found}
     assert values["text", "accuracy_both_orders"] == both
     assert values["text", "accuracy"] == (1.0 if says == "better" else 4 / 6)  # p7, p8, p10, p11 of p6 to p11 say a

@@ -28,7 +28,7 @@ def test_nothing_breaks(cli, shared: Path, tmp_path: Path, name: str) -> None:
     place, kind = DATA[name]
     spec = f"{name}:{shared / 'data' / place}"
     model = ("--model", shared / "models" / "tinystories-chat-3M")
-    small = ("--limit", 12, "--resamples", 50, "--reasoning-tokens", 4 if kind == "choice" else 0)
+    small = ("--limit", 12, "--reasoning-tokens", 4 if kind == "choice" else 0)
     said = cli("compare", *model, "--data", spec, *small, "--between", "response", "--out", tmp_path / "run")
     assert said.code == 0, said.err
     results = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"), parse_constant=refuse)
@@ -51,7 +51,7 @@ def test_why_items_are_unscored_is_told(cli, shared: Path, tmp_path: Path) -> No
     spec = f"gsm8k-solutions:{shared / 'data' / DATA['gsm8k-solutions'][0]}"
     model = ("--model", shared / "models" / "tinystories-chat-3M")
     out = tmp_path / "run"
-    small = ("--limit", 12, "--resamples", 50, "--reasoning-tokens", 0)
+    small = ("--limit", 12, "--reasoning-tokens", 0)
     assert cli("compare", *model, "--data", spec, *small, "--out", out).code == 0
     verdicts = [json.loads(line) for line in (out / "verdicts.jsonl").read_text("utf-8").splitlines()]
     reasons = [row["unscored"] for row in verdicts if row["judge"] == "clue"]

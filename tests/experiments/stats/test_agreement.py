@@ -21,8 +21,7 @@ from innerjudge.experiments.stats.agreement.icc import icc3k, icc3k_f_interval, 
 from innerjudge.experiments.stats.agreement.krippendorff_alpha import krippendorff_alpha
 from innerjudge.experiments.stats.agreement.raters import addition, replacement, vote
 from innerjudge.experiments.stats.agreement.systems import system_ranking
-from innerjudge.experiments.stats.bootstrap import cluster_bootstrap
-from innerjudge.experiments.stats.resamples import draw_counts
+from innerjudge.experiments.stats.intervals import cluster_interval
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
@@ -36,7 +35,8 @@ THIRD = [int(np.clip(v + RNG.integers(-2, 2), 1, 4)) for v in FIRST]
 
 def resampled_by_hand(made, build, columns) -> None:
     """The statistic's word on a resample is the statistic of the repeated rows."""
-    counts = draw_counts(len(columns[0]), n_resamples=8, seed=1)
+    n = len(columns[0])
+    counts = np.random.default_rng(1).multinomial(n, np.full(n, 1 / n), size=8).astype(float)
     for weights, value in zip(counts, made.over(counts), strict=True):
         rows = np.repeat(np.arange(len(weights)), weights.astype(int))
         again = build(*[[c[k] for k in rows] for c in columns])
@@ -169,7 +169,7 @@ def test_leniency_model_finds_what_was_planted() -> None:
     said = np.where(applies, labels, lenient)
     groups = list(range(4000))
     for made, planted in ((p_criterion(labels, said), 0.7), (p_lenient(labels, said), 0.8)):
-        found = cluster_bootstrap(made, groups, n_resamples=400, seed=0)
+        found = cluster_interval(made, groups)
         assert found.low < planted < found.high
 
 
@@ -206,11 +206,9 @@ def test_a_judge_that_is_like_people_replaces_them_without_loss() -> None:
     rng = np.random.default_rng(2)
     truth = rng.integers(1, 6, 400)
     raters = [np.clip(truth + rng.integers(-1, 2, 400), 1, 5).tolist() for _ in range(4)]
-    same = cluster_bootstrap(replacement(raters[:3], raters[3]), list(range(400)), n_resamples=200, seed=0)
+    same = cluster_interval(replacement(raters[:3], raters[3]), list(range(400)))
     assert same.low < 0 < same.high
-    noise = cluster_bootstrap(
-        replacement(raters[:3], rng.integers(1, 6, 400).tolist()), list(range(400)), n_resamples=200, seed=0
-    )
+    noise = cluster_interval(replacement(raters[:3], rng.integers(1, 6, 400).tolist()), list(range(400)))
     assert noise.high < -0.1
 
 

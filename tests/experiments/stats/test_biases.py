@@ -25,7 +25,7 @@ from innerjudge.experiments.stats.biases.scale_use import (
     tied_share,
     win_share,
 )
-from innerjudge.experiments.stats.bootstrap import cluster_bootstrap
+from innerjudge.experiments.stats.intervals import cluster_interval
 from scipy import stats
 
 N = 3000
@@ -33,7 +33,7 @@ GROUPS = [k // 3 for k in range(N)]
 
 
 def ends(made) -> tuple[float, float]:
-    found = cluster_bootstrap(made, GROUPS, n_resamples=400, seed=0)
+    found = cluster_interval(made, GROUPS)
     return found.low, found.high
 
 
@@ -92,7 +92,7 @@ def planted_lengths(rng, *, flip: float, n: int):
 def test_planted_effects_lie_in_their_interval_as_often_as_it_says(effect: str) -> None:
     rng, held, studies, n = np.random.default_rng(7), 0, 600, 180
     groups = [k // 3 for k in range(n)]
-    for study in range(studies):
+    for _ in range(studies):
         flip = 0.0 if effect in ("position", "length") else 0.1
         preferences, given, swapped = planted(rng, right_first=0.85, right_second=0.65, flip=flip, repeats=4, n=n)
         if effect == "position":
@@ -104,7 +104,7 @@ def test_planted_effects_lie_in_their_interval_as_often_as_it_says(effect: str) 
             made, truth = flip_probability(given), 0.1
         else:
             made, truth = position_bias_denoised(preferences, given, swapped), 0.2
-        found = cluster_bootstrap(made, groups, n_resamples=300, seed=study)
+        found = cluster_interval(made, groups)
         held += found.low <= truth <= found.high
     room = 3 * np.sqrt(0.95 * 0.05 / studies)
     assert 0.93 - room <= held / studies

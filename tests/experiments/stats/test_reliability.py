@@ -26,7 +26,7 @@ from innerjudge.experiments.stats.biases.sage import (
     square_of,
     weak_orders,
 )
-from innerjudge.experiments.stats.bootstrap import cluster_bootstrap
+from innerjudge.experiments.stats.intervals import cluster_interval
 from innerjudge.experiments.stats.metrics.accuracy import accuracy
 from innerjudge.experiments.stats.statistic import ratio
 
@@ -124,9 +124,9 @@ def test_a_planted_flip_rate_is_recovered() -> None:
     settled = rng.random(n) < 0.7
     repeats = [(settled ^ (rng.random(n) < 0.1)).tolist() for _ in range(4)]
     flips = flip_probability(repeats)
-    found = cluster_bootstrap(flips, groups, n_resamples=400, seed=0)
+    found = cluster_interval(flips, groups)
     assert found.low < 0.1 < found.high
-    clean = cluster_bootstrap(denoised(accuracy([True] * n, repeats[0]), flips), groups, n_resamples=400, seed=0)
+    clean = cluster_interval(denoised(accuracy([True] * n, repeats[0]), flips), groups)
     assert clean.low < settled.mean() < clean.high
     released = flip_probability(repeats, published=True)
     assert released.value == pytest.approx(0.18, abs=0.02)

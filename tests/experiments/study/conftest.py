@@ -69,8 +69,6 @@ def lens(kind: str, *, questions: int = 40, seed: int = 0) -> Lens:
         families=FAMILIES,
         against="text",
         scale=(1, 5),
-        seed=0,
-        n_resamples=120,
         system="writer",
         own=("ours",),
         group_tags=("topic",),

@@ -15,7 +15,7 @@ from innerjudge.experiments.data.kinds import item_to_row
 
 def run(cli: Any, tmp_path: Path, text: str) -> dict[str, Any]:
     path = tmp_path / "s.yaml"
-    path.write_text("reasoning_tokens: 0\nresamples: 100\n" + text, encoding="utf-8")
+    path.write_text("reasoning_tokens: 0\n" + text, encoding="utf-8")
     said = cli("study", path)
     assert said.code == 0, said.err
     found: dict[str, Any] = json.loads((tmp_path / "s" / "results.json").read_text("utf-8"))

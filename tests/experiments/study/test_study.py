@@ -15,7 +15,6 @@ def test_a_study_runs_and_goes_on(cli, tmp_path: Path, monkeypatch: pytest.Monke
         "data: [{source: builtin:rate, limit: 24}]",
         "judges: [lager, e-score, text]",
         "reasoning_tokens: 0",
-        "resamples: 100",
         "audits: {items: 6, wordings: [default, terse], dummies: true}",
     )
     path.write_text("\n".join(lines), encoding="utf-8")
