@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +17,12 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from ...extraction.features import Features
-from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair
-from ...models.loading import LanguageModel
 from ...probes.free_text import FORMS
 from ...probes.judge import Verdict
 from ..data.labels import label_of
 from ..reading.passes import Passes
-from ..reading.ways import PUBLISHED, Said, Turn, Way, ask, question_of, values_of, ways_of
+from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, ways_of
 
 Index = npt.NDArray[np.intp]
 #: Most questions that the ways are tried on, and most of them as a share of all items.
@@ -63,64 +61,29 @@ class Opponent:
         way: How it is asked.
         tried: All ways, best first.
         notes: What was chosen among what, and warnings, as sentences for the report.
-        prompts: Prompts that the trial asked.
-        tokens: Their tokens, and those of the texts.
     """
 
     way: Way
     tried: tuple[Tried, ...]
     notes: tuple[str, ...]
-    prompts: int
-    tokens: int
 
 
-def heard(items: Sequence[Item], features: Features, passes: Passes, *, swapped: bool = False) -> Said:
-    """What the passes with the cue have said already, as :func:`~innerjudge.experiments.reading.ways.ask` has it.
-
-    Args:
-        items: The items.
-        features: Their features, with label logits, and with texts where the model wrote.
-        passes: How they were asked.
-        swapped: Whether response b of pairs was shown first.
-    """
-    questions = []
-    for item in items:
-        try:
-            questions.append(question_of(item, "cue", passes, swapped=swapped))
-        except UnreadableError:
-            questions.append(None)
-    width = max((len(q.prompt.labels) for q in questions if q is not None), default=0)
-    logits = np.full((len(items), width), np.nan)
-    if "logits/score" in features.arrays:
-        present = features.present("logits/score")
-        known = features["logits/score"][:, 1, -1, :width].astype(np.float64)
-        logits[present, : known.shape[1]] = known[present]
-    texts = features.texts.get("direct")
-    missing = features.reasons("direct") if texts is not None else {}
-    return Said(
-        questions=questions,
-        ids=features.ids,
-        spaced=logits,
-        bare=np.full_like(logits, np.nan),
-        texts=texts,
-        missing=missing,
-        prompts=0,
-        tokens=0,
-    )
+#: Asks some items in one turn, with a text or without, with response b of pairs first or not; may keep what it reads.
+Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 
 
 def choose_opponent(
-    lm: LanguageModel, kind: str, items: Sequence[Item], features: Features, rows: Index, passes: Passes, *, seed: int
+    kind: str, items: Sequence[Item], features: Features, rows: Index, passes: Passes, asking: Ask, *, seed: int
 ) -> Opponent:
     """Try every way of asking on some items of the fitting half, and take the best.
 
     Args:
-        lm: The model.
         kind: Kind of the items.
         items: All items.
         features: What the passes with the cue read of all of them.
         rows: The fitting half.
         passes: How the model is run.
+        asking: Asks in another turn, given a name for what is read.
         seed: Of the draw of the items that are tried, at most :data:`TRIED`, and :data:`SHARE` of all.
 
     Returns:
@@ -129,58 +92,55 @@ def choose_opponent(
     labelled = [int(k) for k in rows if _truth(items[k]) is not None]
     if not labelled:
         note = "text: no item to fit on has a label, so it is asked as published, well or badly."
-        return Opponent(way=PUBLISHED, tried=(), notes=(note,), prompts=0, tokens=0)
+        return Opponent(way=PUBLISHED, tried=(), notes=(note,))
     most = max(1, min(TRIED, round(SHARE * len(items))))
     drawn = np.sort(np.random.default_rng(seed).permutation(labelled)[:most])
     some = [items[k] for k in drawn]
-    turns: dict[Turn, Said] = {"cue": heard(some, features.take(drawn), passes)}
-    turns["open"] = ask(lm, some, "open", passes, text=True)
-    turns["plain"] = ask(lm, some, "plain", passes, text=False)
+    read: dict[Turn, Features] = {
+        "cue": features.take(drawn),
+        "open": asking("tried-open", some, "open", True, False),
+        "plain": asking("tried-plain", some, "plain", False, False),
+    }
+    turns = {t: Said(questions=questions_of(some, t, passes), features=f) for t, f in read.items()}
     values = values_of(kind, passes.scale)
     tried = []
     for way in ways_of(kind):
-        if way.read == "text" and turns[way.turn].texts is None:
-            continue
         verdicts = turns[way.turn].verdicts(way, values)
         unscored = sum(verdict.unscored is not None for verdict in verdicts)
         tried.append(Tried(way=way, value=quality(kind, some, verdicts), n=len(some), unscored=unscored))
     tried.sort(key=lambda one: -one.value)  # stable: the published way stays before others that are as good
-    return Opponent(
-        way=tried[0].way,
-        tried=tuple(tried),
-        notes=tuple(_notes(kind, some, tried, turns)),
-        prompts=sum(said.prompts for said in turns.values()),
-        tokens=sum(said.tokens for said in turns.values()),
-    )
+    return Opponent(way=tried[0].way, tried=tuple(tried), notes=tuple(_notes(kind, some, tried, turns)))
 
 
 def opponent_says(
-    lm: LanguageModel,
     way: Way,
     kind: str,
     items: Sequence[Item],
     passes: Passes,
-    known: Callable[[], Said] | None = None,
+    asking: Ask,
     *,
+    cued: Features | None = None,
     swapped: bool = False,
-) -> tuple[list[Verdict], Said]:
+) -> list[Verdict]:
     """What the model says of items, asked in one way.
 
     Args:
-        lm: The model.
         way: The way.
         kind: Kind of the items.
         items: The items.
         passes: How the model is run.
-        known: Gives what was said with the cue, where that has been asked already.
-        swapped: Show response b of a pair first; the labels are still those of the pair.
+        asking: Asks in another turn than that with the cue.
+        cued: What the passes with the cue read of these items.
+        swapped: Show response b of a pair first; labels are still those of the pair, scores those of what was first.
     """
-    if way.turn == "cue" and known is not None:
-        said = known()
-    else:
-        said = ask(lm, items, way.turn, passes, text=way.read == "text", swapped=swapped)
+    name = f"text{'-swapped' if swapped else ''}"
+    features = (
+        cued if way.turn == "cue" and cued is not None else asking(name, items, way.turn, way.read == "text", swapped)
+    )
+    said = Said(questions=questions_of(items, way.turn, passes, swapped=swapped), features=features)
     found = said.verdicts(way, values_of(kind, passes.scale))
-    return [_unswapped(verdict) for verdict in found] if swapped else found, said
+    swap = {"a": "b", "b": "a"}
+    return [replace(v, label=swap[str(v.label)]) if swapped and v.label is not None else v for v in found]
 
 
 def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> float:
@@ -209,12 +169,6 @@ def _truth(item: Item) -> bool | int | float | str | None:
         return item.preference if item.preference in ("a", "b") else None
     found: bool | int | float | None = label_of(item)
     return found
-
-
-def _unswapped(verdict: Verdict) -> Verdict:
-    if verdict.unscored is not None or not isinstance(verdict.score, float | int):
-        return verdict
-    return Verdict(verdict.id, score=1 - verdict.score, label={"a": "b", "b": "a"}.get(str(verdict.label)))
 
 
 def _notes(kind: str, items: Sequence[Item], tried: Sequence[Tried], turns: Mapping[Turn, Said]) -> list[str]:

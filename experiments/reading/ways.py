@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ...extraction.features import Features
 from ...extraction.readouts import LabelLogits
@@ -35,7 +34,6 @@ from .passes import Passes
 from .verdict_pass import extracted
 
 Turn = Literal["cue", "open", "plain"]
-Floats = npt.NDArray[np.float64]
 #: New tokens of a freely written answer.
 OPEN_TOKENS = 24
 _TURNS: dict[Turn, str] = {"cue": "cue in the turn", "open": "no cue", "plain": "plain text, no chat"}
@@ -108,22 +106,16 @@ class Said:
 
     Args:
         questions: What they were asked; ``None`` where an item cannot be asked.
-        spaced: Logits of the labels with a space before them, ``[n, K]``; NaN where they are no single tokens.
-        bare: Without a space.
-        texts: What was written; ``None`` where nothing was.
-        missing: Item id -> why it was not asked.
-        prompts: Prompts that were asked.
-        tokens: Tokens of the prompts and of the texts.
+        features: What was read: :func:`ask`, or the passes with the cue that all judges read.
     """
 
     questions: Sequence[Question | None]
-    ids: tuple[str, ...]
-    spaced: Floats
-    bare: Floats
-    texts: tuple[str, ...] | None
-    missing: Mapping[str, str]
-    prompts: int
-    tokens: int
+    features: Features
+
+    @property
+    def texts(self) -> tuple[str, ...] | None:
+        """What was written; ``None`` where nothing was."""
+        return next((self.features.texts[name] for name in ("open", "direct") if name in self.features.texts), None)
 
     @cached_property
     def forms(self) -> list[str]:
@@ -153,26 +145,31 @@ class Said:
             way: How it is read.
             values: Worth of each label; ``None`` for the options of a choice.
         """
-        return [self._verdict(k, way, values) for k in range(len(self.ids))]
+        name = ("direct" if way.turn == "cue" else "open") if way.read == "text" else _logits(way)
+        return [self._verdict(k, way, values, self.features.missing.get(name, {})) for k in range(len(self.questions))]
 
-    def _verdict(self, k: int, way: Way, values: Sequence[float] | None) -> Verdict:
-        item, question = self.ids[k], self.questions[k]
-        if question is None or item in self.missing:
-            return Verdict(item, unscored=self.missing.get(item, "it cannot be asked"))
-        labels = question.prompt.labels
+    def _verdict(self, k: int, way: Way, values: Sequence[float] | None, missing: Mapping[str, str]) -> Verdict:
+        item, question = self.features.ids[k], self.questions[k]
+        if question is None or item in missing:
+            return Verdict(item, unscored=missing.get(item, "it cannot be asked"))
+        n = len(question.prompt.labels)
         if way.read == "text":
             index, form = self._free[k]
-            return Verdict(item, unscored=form) if index is None else _verdict(item, index, len(labels), values)
-        logits = (self.spaced if way.spaced else self.bare)[k, : len(labels)]
-        if np.isnan(logits).any():
-            spelled = "a space and a label" if way.spaced else "a label"
-            return Verdict(item, unscored=f"{spelled} is not one token here")
+            return Verdict(item, unscored=form) if index is None else _verdict(item, index, n, values)
+        read = self.features[_logits(way)][k]
+        logits = (read if read.ndim == 1 else read[1, -1])[:n].astype(np.float64)
         if way.read == "label" or values is None:
-            return _verdict(item, int(logits.argmax()), len(labels), values)
+            return _verdict(item, int(logits.argmax()), n, values)
         weights = np.exp(logits - logits.max())
         score = float(weights @ np.array(values) / weights.sum())
         nearest = min(values, key=lambda value: abs(value - score))
-        return replace(_verdict(item, list(values).index(nearest), len(labels), values), score=score)
+        return replace(_verdict(item, list(values).index(nearest), n, values), score=score)
+
+
+def _logits(way: Way) -> str:
+    if way.turn == "cue":
+        return "logits/score"
+    return "logits/spaced" if way.spaced else "logits/bare"
 
 
 def _verdict(item: str, index: int, n: int, values: Sequence[float] | None) -> Verdict:
@@ -199,7 +196,7 @@ def values_of(kind: str, scale: tuple[int, int]) -> tuple[float, ...] | None:
 
 def ask(
     lm: LanguageModel, items: Sequence[Item], turn: Turn, passes: Passes, *, text: bool, swapped: bool = False
-) -> Said:
+) -> Features:
     """Ask every item in one turn: the logits of its labels as next tokens, and the text where one is wanted.
 
     Args:
@@ -210,30 +207,29 @@ def ask(
         text: Whether the model writes; one reading of the prompts gives both.
         swapped: Show response b of a pair first; the labels name what was shown.
 
+    Returns:
+        ``logits/spaced`` and ``logits/bare``, ``[n, K]``: the model's own logits of the labels after a space and
+        without one, missing where a label is not one token then; ``texts["open"]`` where the model writes.
+
     Example:
         >>> from innerjudge.models.loading import load
         >>> choice = Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear"))
-        >>> ask(load("reference"), [choice], "plain", Passes(), text=False).spaced.shape
+        >>> ask(load("reference"), [choice], "plain", Passes(), text=False)["logits/spaced"].shape
         (1, 2)
     """
-    questions: list[Question | None] = []
-    encoded: list[Encoded] = []
+    questions = questions_of(items, turn, passes, swapped=swapped)
     alike = Alike(lm.tokenizer)
-    for item in items:
-        try:
-            question = question_of(item, turn, passes, swapped=swapped)
-            questions.append(question)
-            encoded.append(_encoded(lm, question, turn, alike))
-        except UnreadableError as error:
-            questions.append(None)
-            encoded.append(unreadable(item.id, item.group, str(error)))
+    encoded = [
+        unreadable(item.id, item.group, "it cannot be asked") if q is None else encode_question(lm, q, turn, alike)
+        for item, q in zip(items, questions, strict=True)
+    ]
     what = f"asking ({_TURNS[turn]})"
     if text:
         features = read_and_write(
             lm,
             encoded,
             [LabelLogits()],
-            name="text",
+            name="open",
             max_new_tokens=OPEN_TOKENS,
             batch_size=passes.writing_batch,
             memory=passes.memory,
@@ -242,7 +238,18 @@ def ask(
         )
     else:
         features = extracted(lm, encoded, [LabelLogits()], passes, what)
-    return _said(lm, questions, encoded, features)
+    return _by_spelling(features, questions, encoded)
+
+
+def questions_of(items: Sequence[Item], turn: Turn, passes: Passes, *, swapped: bool = False) -> list[Question | None]:
+    """:func:`question_of` each item; ``None`` where it cannot be asked."""
+    found: list[Question | None] = []
+    for item in items:
+        try:
+            found.append(question_of(item, turn, passes, swapped=swapped))
+        except UnreadableError:
+            found.append(None)
+    return found
 
 
 def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False) -> Question:
@@ -271,7 +278,7 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
     return Question(item=item, prompt=prompt if turn == "cue" else replace(prompt, cue=""), options=options)
 
 
-def _encoded(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoded:
+def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoded:
     """The prompt up to where the verdict stands; ``label_ids`` are of labels after a space, then of bare ones."""
     item, prompt, tokenizer = question.item, question.prompt, lm.tokenizer
     broken = not_unicode(prompt.user)
@@ -282,11 +289,15 @@ def _encoded(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) ->
         stem = (tokenizer.bos_token if begins else "") + prompt.user
     else:
         rendered = render(tokenizer, prompt.user, thinking=False, frames=alike.frames)
-        stem = rendered.text + rendered.glue + prompt.cue
+        glue = rendered.glue if prompt.cue else rendered.glue.rstrip(" ")  # labels are spelled with a space and without
+        stem = rendered.text + glue + prompt.cue
     ids, _ = tokens(tokenizer, stem)
     spelled = [alike.labels.spelled(stem, prompt.labels, lead) for lead in (" ", "")]
     there = tuple(one or (0,) * len(prompt.labels) for one in spelled)  # a place is kept for those that are none
-    missing = {lead: "no single tokens" for lead, one in zip(("spaced", "bare"), spelled, strict=True) if not one}
+    splits = {"spaced": "a label after a space", "bare": "a label without a space"}
+    missing = {
+        k: f"{why} is not one token here" for (k, why), one in zip(splits.items(), spelled, strict=True) if not one
+    }
     return Encoded(
         id=item.id,
         group=item.group,
@@ -297,28 +308,22 @@ def _encoded(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) ->
     )
 
 
-def _said(
-    lm: LanguageModel, questions: Sequence[Question | None], encoded: Sequence[Encoded], features: Features
-) -> Said:
+def _by_spelling(features: Features, questions: Sequence[Question | None], encoded: Sequence[Encoded]) -> Features:
+    """The model's own logits of each spelling apart, in place of those of every block."""
     counts = [0 if q is None else len(q.prompt.labels) for q in questions]
-    logits = features["logits/score"][:, 1, -1].astype(np.float64)
-    width = max(counts, default=0)
-    found = {name: np.full((len(questions), width), np.nan) for name in ("spaced", "bare")}
-    for k, (item, n) in enumerate(zip(encoded, counts, strict=True)):
-        for place, name in enumerate(found):
-            if n and name not in item.missing:
-                found[name][k, :n] = logits[k, place * n : (place + 1) * n]
-    texts = features.texts.get("text")
-    missing = features.reasons("logits/score")
-    asked = [item for item in encoded if item.id not in missing]
-    written = sum(len(tokens(lm.tokenizer, one)[0]) for one in texts or () if one)
-    return Said(
-        questions=questions,
-        ids=features.ids,
-        spaced=found["spaced"],
-        bare=found["bare"],
-        texts=texts,
-        missing=missing,
-        prompts=len(asked),
-        tokens=sum(len(item.ids) for item in asked) + written,
-    )
+    whole = "logits/score"
+    logits = features[whole][:, 1, -1]
+    arrays = {"labels": np.array(counts, dtype=np.float32)}
+    missing = {name: reasons for name, reasons in features.missing.items() if name != whole}
+    for place, name in enumerate(("spaced", "bare")):
+        arrays[f"logits/{name}"] = found = np.zeros((len(encoded), max(counts, default=0)), dtype=np.float32)
+        reasons = dict(features.missing.get(whole, {}))
+        for k, (item, n) in enumerate(zip(encoded, counts, strict=True)):
+            if name in item.missing:
+                reasons.setdefault(item.id, item.missing[name])
+            elif item.id not in reasons:
+                found[k, :n] = logits[k, place * n : (place + 1) * n]
+        missing |= {f"logits/{name}": reasons} if reasons else {}
+    seconds = {name: spent for name, spent in features.seconds.items() if name != whole}
+    seconds |= {name: features.seconds.get(whole, 0.0) for name in arrays if name != "labels"}
+    return replace(features, arrays=arrays, missing=missing, seconds=seconds)
