@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from .verdict_text import find_verdict, said, settled, shown
 
+#: Words of an option, written out from its beginning, by which it is known.
+_BEGUN = 4
 #: How an answer was found, in the order in which the ways are tried.
 FORMS = ("opens the text", "announced", "in LaTeX", "the option's text", "a line of its own")
 
@@ -27,6 +29,8 @@ _SAID_OF = re.compile(
     r"(?:is|ist|est|es)\s+(?:the\s+)?(?:correct|right|best|better|richtig|correcte|correcta)\b",
     re.IGNORECASE,
 )
+#: The heading of a response that is written out again.
+_QUOTED = re.compile(r"(?:^|(?<=\n))\s*[*_]*(?:Response\s+)?[A-Z][*_]*[:)][*_]*(?=\s)")
 _BOXED = re.compile(r"\\boxed\s*\{\s*(?:\\text(?:bf|rm)?\s*\{)?\s*([^{}]*?)\s*\}")
 _MATH = re.compile(r"^[\s*]*(?:\\\[|\\\(|\$+)\s*(?:\\text(?:bf|rm)?\s*\{|\\mathbf\s*\{)?\s*([^\s{}$\\]{1,12})\s*[}$\\]")
 _YES = {
@@ -48,7 +52,7 @@ class Reading:
     form: str
 
 
-def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()) -> Reading:
+def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = (), quotes: bool = False) -> Reading:
     r"""The one label that a freely written text gives as its answer.
 
     Tried in turn, after any reasoning: a verdict that opens the text (:func:`~.verdict_text.find_verdict`); one that is
@@ -59,7 +63,8 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
     Args:
         text: New tokens only.
         labels: Verdict strings; the highest label of a numeric scale is the last.
-        options: Texts of the options that the first labels stand for.
+        options: Texts of the options that the first labels stand for. One that the text begins to write out counts.
+        quotes: Whether ``A: ...`` and ``A) ...`` only repeat what the label stands for, such as a response of a pair.
 
     Example:
         >>> find_answer("The correct answer is (B).", "ABCD")
@@ -74,6 +79,8 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
     told = said(text)
     if told is None:
         return Reading(None, f"no end of the reasoning in the text {shown(text)}")
+    if quotes:
+        told = _QUOTED.sub("\n", told)
     for form, find in zip(FORMS, (_opening, _announced, _latex, _option, _line), strict=True):
         found = find(told, tuple(labels), tuple(options))
         if len(found) == 1:
@@ -83,13 +90,15 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
     return Reading(None, f"no answer in the text {shown(text)}")
 
 
-def answered_freely(text: str, labels: Sequence[str]) -> bool:
+def answered_freely(text: str, labels: Sequence[str], *, quotes: bool = False) -> bool:
     """Whether nothing more of a text is needed: it opens with a verdict, or announces one, and has gone on from there.
 
     Example:
         >>> answered_freely("The answer is B", "AB"), answered_freely("The answer is B. It", "AB")
         (False, True)
     """
+    if quotes:
+        text = _QUOTED.sub("\n", text)
     if settled(text, labels):
         return True
     told = said(text)
@@ -124,8 +133,12 @@ def _latex(text: str, labels: tuple[str, ...], options: tuple[str, ...]) -> set[
 def _option(text: str, _labels: tuple[str, ...], options: tuple[str, ...]) -> set[int]:
     """Options whose text stands in the text as whole words, those inside a longer such option left out."""
     plain = _words(text)
-    there = {k: words for k, option in enumerate(options) if (words := _words(option)).strip() and words in plain}
-    return {k for k, words in there.items() if not any(words != o and words in o for o in there.values())}
+    every = {k: words for k, option in enumerate(options) if (words := _words(option)).strip()}
+    there = {k: words for k, words in every.items() if words in plain}
+    found = {k for k, words in there.items() if not any(words != o and words in o for o in there.values())}
+    if not found and plain.count(" ") > _BEGUN:
+        found = {k for k, words in every.items() if words.startswith(plain.rstrip())}
+    return found
 
 
 def _line(text: str, labels: tuple[str, ...], _options: tuple[str, ...]) -> set[int]:

@@ -93,11 +93,13 @@ class Question:
         item: The item.
         prompt: The words.
         options: Texts that the first labels stand for.
+        quotes: Whether those are long texts, which a model may write out behind their labels.
     """
 
     item: Item
     prompt: Prompt
     options: tuple[str, ...] = ()
+    quotes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,7 @@ class Said:
                 index = find_verdict(text, prompt.labels)
                 found.append((None, index) if isinstance(index, str) else (index, "opens the text"))
             else:
-                one = find_answer(text, prompt.labels, options=question.options)
+                one = find_answer(text, prompt.labels, options=question.options, quotes=question.quotes)
                 found.append((one.index, one.form))
         return found
 
@@ -233,7 +235,9 @@ def ask(
             max_new_tokens=OPEN_TOKENS,
             batch_size=passes.writing_batch,
             memory=passes.memory,
-            settled=lambda k, said: (q := questions[k]) is not None and answered_freely(said, q.prompt.labels),
+            settled=lambda k, said: (
+                (q := questions[k]) is not None and answered_freely(said, q.prompt.labels, quotes=q.quotes)
+            ),
             on_batch=passes.steps(what, len(items)),
         )
     else:
@@ -275,7 +279,13 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
         case Pair():
             a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
             prompt = (plain_pair if plain else pair_prompt)(item.prompt, a, b)
-    return Question(item=item, prompt=prompt if turn == "cue" else replace(prompt, cue=""), options=options)
+            options = (a, b)
+    return Question(
+        item=item,
+        prompt=prompt if turn == "cue" else replace(prompt, cue=""),
+        options=options,
+        quotes=isinstance(item, Pair),
+    )
 
 
 def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoded:

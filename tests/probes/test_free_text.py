@@ -112,6 +112,23 @@ def test_pairs(text: str, label: str | None) -> None:
     assert said(text, ["A", "B"]) == label
 
 
+def test_a_response_that_is_written_out_again_is_no_verdict_by_its_heading() -> None:
+    pair = ["The fire was warm and bright tonight.", "It was cold."]
+    found = {
+        "A: The correct answer is B.": 1,
+        "A:\nThe answer is A.": 0,
+        "Response A:\n2, 3, 5": None,
+        "A) I live in Ireland": None,
+        "A": 0,
+        "**B**": 1,
+        "The fire was warm and": 0,  # five words of one response, from its beginning
+        "The fire was": None,
+    }
+    for text, index in found.items():
+        assert find_answer(text, ["A", "B"], options=pair, quotes=True).index == index, text
+    assert answered_freely("A: The answer is B. It", ["A", "B"], quotes=True)
+
+
 def test_a_text_is_settled_when_it_goes_on_after_its_answer() -> None:
     assert not answered_freely("The answer is B", LETTERS)
     assert answered_freely("The answer is B. It", LETTERS)
