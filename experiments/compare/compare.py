@@ -15,7 +15,8 @@ from ..data.jsonl import check_unique
 from ..data.kinds import kind_of
 from ..data.verdict_table import Row, Table
 from ..reading.progress import Steps, silent
-from .figures import Figure, Report
+from .figures import Figure
+from .findings import Report
 from .report.folder import check_folder, claim, withdraw, write
 from .run import ComparisonRun, check_data, ignored
 from .settings import Settings, Source
