@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
+from .arguments import checked
 from .caching import shares_prompts
 from .checkpoint import read_tokenizer, read_weights, require_causal
 from .errors import InnerjudgeError, one_line
@@ -146,6 +147,7 @@ class LanguageModel:
         return hashlib.sha256(str(template).encode()).hexdigest()[:12] if template else "none"
 
 
+@checked
 def load(
     name: str,
     *,
@@ -215,6 +217,7 @@ def load(
     return LanguageModel(name, revision, model, tokenizer, anatomy, source.origin, source.notes)
 
 
+@checked
 def wrap(
     model: Any,
     tokenizer: PreTrainedTokenizerFast,
@@ -243,6 +246,11 @@ def wrap(
         >>> wrap(torch.nn.DataParallel(lm.model), lm.tokenizer).model is lm.model
         True
     """
+    if not isinstance(model, torch.nn.Module):
+        raise InnerjudgeError(
+            f"given a {type(model).__name__} to wrap, expected a model of transformers in memory: load(name) loads one by "
+            "its name"
+        )
     model.eval()
     inner = unwrap(model)
     with eagerly(inner):

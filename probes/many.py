@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from .labels import Floats, correctness, ratings
 from .paths import Fold, log_losses, logistic_paths, ridge_paths, squared_losses
@@ -44,6 +45,7 @@ class ManyProbes:
         return np.asarray(np.einsum("pmf,pf->pm", x, self.coef, optimize=True) + self.intercept[:, None])
 
 
+@checked
 def fit_many(
     kind: Kind,
     x: npt.NDArray[np.floating],

@@ -14,6 +14,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from .baselines import Length, QuestionOnly, TokenLogProb
 from .clue import CLUE
@@ -57,6 +58,7 @@ JUDGES: dict[str, type[BaseJudge]] = {
 _HEADER, _ARRAYS = "judge.json", "judge.safetensors"
 
 
+@checked
 def save(judge: BaseJudge, folder: str | Path) -> None:
     """Write ``judge.safetensors`` and then ``judge.json``; a folder with the JSON is complete.
 
@@ -102,6 +104,7 @@ def save(judge: BaseJudge, folder: str | Path) -> None:
     temporary.replace(path / _HEADER)
 
 
+@checked
 def load(folder: str | Path) -> BaseJudge:
     """Inverse of :func:`save`: the same parameters, provenance and scores.
 
