@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .fitted_arrays import Form, Number
 from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
 from .linear import Linear
@@ -96,6 +97,7 @@ class Length(LearningJudge):
 
     needs = ("logprob",)
     fitted: ClassVar[tuple[str, ...]] = ("sign_", "threshold_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {**LearningJudge.forms, "sign_": Number(whole=True, among=(-1, 1))}
     sign_: int
     threshold_: float | None
 
@@ -160,6 +162,7 @@ class QuestionOnly(LogOdds, Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "penalty_": Number(low=0)}
 
     def __init__(
         self,
@@ -186,7 +189,7 @@ class QuestionOnly(LogOdds, Linear):
             found = fit_logistic(x, correctness(labels), groups, candidates)
         else:
             found = fit_ridge(x, ratings(labels), groups, candidates)
-        self.coef_, self.intercept_, self.penalty_ = found
+        self.coef_, self.intercept_, self.penalty_ = found.coef, found.intercept, found.penalty
 
     def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
         if self.target == "correct":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .fitted_arrays import Array, Form, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Bools, Floats, balanced_weights, correctness
 
@@ -61,6 +63,14 @@ class CLUE(LearningJudge):
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "n_seen_": Array((2,), dtype="int64", low=0, needed="sum_"),  # all of them come with the first trace
+        "weight_": Array((2,), low=0, needed="n_seen_"),
+        "sum_": Array((2, "layers", "width"), needed="n_seen_"),
+        "squares_": Array((2, "layers"), low=0, needed="n_seen_"),
+        "groups_seen_": Tuple("names", needed="n_seen_"),
+    }
 
     def __init__(
         self,
@@ -147,6 +157,14 @@ class CLUE(LearningJudge):
             apart = [np.linalg.norm(delta - centroid, axis=-1) / divisor for centroid in centroids]
             found[at : at + _SLICE] = np.mean(apart, axis=-1).T
         return found
+
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Also the number of layers that are compared."""
+        stopped = None if self.provenance_ is None else self.provenance_.last_block
+        if stopped is None and "blocks" not in known:
+            return dict(known)
+        rows = self._rows(known["blocks"] + 2, True) if stopped is None else self._rows(stopped + 1, False)
+        return {**known, "layers": len(rows)}
 
     def rows_read(self, total: int) -> frozenset[int]:
         """Every block once, the last one as ``last`` says; ``h[0]`` with ``embedding``."""

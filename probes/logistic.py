@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 
+from .fitted_arrays import Form, Number
 from .labels import Floats, correctness
 from .linear import Combine, Linear
 from .log_odds import LogOdds
-from .many import fit_many
 from .regression import LOGISTIC_CANDIDATES, checked_candidates, fit_logistic
 from .row_selection import ChooseRow
 
@@ -48,6 +48,7 @@ class LogisticProbe(LogOdds, Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "C_": Number(low=0)}
 
     def __init__(
         self,
@@ -62,14 +63,9 @@ class LogisticProbe(LogOdds, Linear):
         self.C, self.candidates = C, candidates
         self._tried()
 
-    def _tried(self) -> Sequence[float]:
+    def _tried(self) -> tuple[float, ...]:
         return checked_candidates(self.candidates if self.C is None else [self.C])
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        self.coef_, self.intercept_, self.C_ = fit_logistic(x, correctness(labels), groups, self._tried())
-
-    def _learn_each(
-        self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]
-    ) -> Iterable[tuple[Floats, float]]:
-        many = fit_many("logistic", x, labels, groups, candidates=self._tried())
-        return zip(many.coef, many.intercept.tolist(), strict=True)
+        found = fit_logistic(x, correctness(labels), groups, self._tried())
+        self.coef_, self.intercept_, self.C_ = found.coef, found.intercept, found.penalty

@@ -25,6 +25,7 @@ from innerjudge import (
     save_judge,
 )
 from innerjudge.experiments.judges import shared_models
+from innerjudge.models.seal import digest_of_file, dump_sealed
 
 from .conftest import PROMPT, RIGHT, WRONG
 
@@ -118,6 +119,13 @@ def test_saving_leaves_the_judge_as_it_was(reference: LanguageModel, tmp_path: P
     assert held.fingerprint == reference.fingerprint
 
 
+def seal_again(folder: Path) -> None:
+    """Make the checksums fit the files, as somebody would who changes them on purpose."""
+    header = json.loads((folder / "judge.json").read_text("utf-8"))
+    header["files"] = {name: digest_of_file(folder / name) for name in header["files"]}
+    (folder / "judge.json").write_bytes(dump_sealed(header))
+
+
 def test_what_cannot_be_loaded(
     clue: Judge, tinystories: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,11 +144,15 @@ def test_what_cannot_be_loaded(
     made = json.loads((tmp_path / "clue" / "made.json").read_text("utf-8"))
     for broken in ({"markers": 3}, {"kind": "song"}, {"scale": [1]}):
         (tmp_path / "clue" / "made.json").write_text(json.dumps(made | broken), "utf-8")
+        with pytest.raises(InnerjudgeError, match=r"made.json is not the file that judge.json was written with"):
+            Judge.load(tmp_path / "clue")
+        seal_again(tmp_path / "clue")
         with pytest.raises(InnerjudgeError, match=r"made.json, which is damaged|expected one of trace"):
             Judge.load(tmp_path / "clue")
     (tmp_path / "clue" / "made.json").write_text(json.dumps(made), "utf-8")
     header = (tmp_path / "clue" / "judge.json").read_text("utf-8")
     (tmp_path / "clue" / "judge.json").write_text(header.replace('"reference"', '"/gone/away"'), "utf-8")
+    seal_again(tmp_path / "clue")
     with pytest.raises(InnerjudgeError, match=r"of the model '/gone/away', which cannot be loaded.*pass it as lm"):
         Judge.load(tmp_path / "clue")
 
