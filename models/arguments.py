@@ -145,7 +145,7 @@ def _described(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[st
         if hint is inspect.Parameter.empty or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         try:
-            hints[name] = eval(hint, function.__globals__) if isinstance(hint, str) else hint
+            hints[name] = eval(hint, inspect.unwrap(function).__globals__) if isinstance(hint, str) else hint
         except (NameError, AttributeError, TypeError):
             continue
     return signature, hints

@@ -73,7 +73,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
     shown = {name: columns.take(rest) for name, columns in judges.items()}
     rules = {
         name: (
-            Rule("top@1"),
+            Rule("best-of-n"),
             Rule("top-maj", k=how.k),
             Rule("weighted", temperature=chosen[name]),
             Rule("best-of-majority", min_count=how.min_count),
