@@ -9,7 +9,7 @@ from ...models.lazy import lazy_names
 if TYPE_CHECKING:
     from ..data.answers import normalise
     from .columns import Columns
-    from .curve_rows import curve_rows, discrimination
+    from .curves import curve_rows, discrimination
     from .rules import Rule
     from .states import vectors_of
     from .temperature import choose_temperature
@@ -18,8 +18,8 @@ _HOMES = {
     "Columns": ".columns",
     "Rule": ".rules",
     "choose_temperature": ".temperature",
-    "curve_rows": ".curve_rows",
-    "discrimination": ".curve_rows",
+    "curve_rows": ".curves",
+    "discrimination": ".curves",
     "normalise": "..data.answers",
     "vectors_of": ".states",
 }

@@ -14,7 +14,7 @@ from ..data.outputs import check_new, writing
 from ..drawing.spelling import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
-from .curve_rows import Discrimination, Point, curve_rows, discrimination
+from .curves import Discrimination, Point, curve_rows, discrimination
 from .rules import Rule
 from .select_job import held_out, temperature_of
 from .states import load_vectors
