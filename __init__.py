@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .experiments import drawing, selection, stats
     from .experiments.compare.causal import causal_test
-    from .experiments.compare.compare import compare
+    from .experiments.compare.compare import Comparison, compare
+    from .experiments.compare.settings import Settings as ComparisonSettings
     from .experiments.compare.sweep import sentences, sweep
     from .experiments.data.datasets import load_data
     from .experiments.data.jsonl import read_items
@@ -92,6 +93,8 @@ _PUBLIC = {
     "BaseJudge": ("probes", "BaseJudge"),
     "CLUE": ("probes", "CLUE"),
     "Choice": ("models", "Choice"),
+    "Comparison": ("experiments.compare.compare", "Comparison"),
+    "ComparisonSettings": ("experiments.compare.settings", "Settings"),
     "DifferenceOfMeans": ("probes", "DifferenceOfMeans"),
     "EScore": ("probes", "EScore"),
     "EngineJudge": ("experiments.judges.engine", "EngineJudge"),
@@ -148,6 +151,8 @@ __all__ = [
     "AttentionWeights",
     "BaseJudge",
     "Choice",
+    "Comparison",
+    "ComparisonSettings",
     "DifferenceOfMeans",
     "EScore",
     "EngineJudge",

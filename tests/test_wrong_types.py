@@ -30,6 +30,8 @@ NOT_CALLED = {
     "LearningJudge": "abstract",
     "EngineJudge": "made by EngineJudge.load, which is called below",
     "InnerjudgeError": "the error itself",
+    "Comparison": "what compare returns",
+    "ComparisonSettings": "checked by the comparison that it is given to",
     "LanguageModel": "made by load and wrap",
     "ResponseLogProb": "takes nothing",
     "Verdict": "what judges return",
