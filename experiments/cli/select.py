@@ -51,7 +51,7 @@ class Answers(StrEnum):
 
 
 #: Name typed -> name of the rule.
-_RULES = {"best-of-n": "top@1", "random": "mean", "vec-cisc": "weighted"}
+_RULES = {"vec-cisc": "weighted"}
 
 Scores = Annotated[
     Path,
