@@ -17,7 +17,7 @@ from ..data.answers import normalise
 
 #: Longer answers are no final answers; they keep their own spelling.
 _MOST = 400
-#: Seconds for one answer; what takes longer keeps its own spelling. A signal keeps them: only the main thread has one.
+#: Seconds for one answer; what takes longer keeps its own spelling. A signal keeps them: only in the main thread.
 _PATIENCE = 1
 _NUMBER = re.compile(r"[-+]?[$]?[\d.,/ ]*\d[\d.,/ ]*%?")
 #: Powers of powers, and exponents and factorials of many digits: to compute them would take for ever.
