@@ -15,9 +15,9 @@ from ..drawing.spelling import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
 from .curves import Discrimination, Point, curve_rows, discrimination
+from .representatives import load_vectors
 from .rules import Rule
 from .select_job import held_out, temperature_of
-from .states import load_vectors
 
 #: The file that tells a folder of curves.
 ROWS = "curves.jsonl"
