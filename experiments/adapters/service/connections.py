@@ -16,9 +16,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 #: Seconds within which a connection has to send the whole head of a request.
 IDLE_SECONDS = 8.0
 #: Connections accepted at a time, before those that are too many are closed.
-_AT_ONCE = 16
+_AT_ONCE = 8
 #: Files that are kept free beside those that are open when the service starts.
-_SPARE_FILES = 48
+_SPARE_FILES = 96
 _ANSWER = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\nretry-after: 1\r\n\r\n"
 _log = logging.getLogger("innerjudge")
 
