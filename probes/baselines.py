@@ -15,6 +15,7 @@ from .fitted_arrays import Form, Number
 from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
 from .linear import Linear
+from .log_odds import LogOdds
 from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
 from .row_selection import ChooseRow
 
@@ -103,6 +104,11 @@ class Length(LearningJudge):
     def __init__(self, *, target: Target = "correct") -> None:
         self.target = checked_target(target)
 
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """By ``target``."""
+        return "classifier" if self.target == "correct" else "regressor"
+
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the sign (and, for traces, the threshold).
 
@@ -127,7 +133,7 @@ class Length(LearningJudge):
         return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
 
 
-class QuestionOnly(Linear):
+class QuestionOnly(LogOdds, Linear):
     """A probe on the prompt's last state, which has not seen the response: what the question alone gives away.
 
     All candidates of a question get one score, so that its AUROC within questions is one half by construction. Logistic
@@ -171,6 +177,11 @@ class QuestionOnly(Linear):
             checked_candidates(candidates)
         self.candidates = candidates
 
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """By ``target``."""
+        return "classifier" if self.target == "correct" else "regressor"
+
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         default = LOGISTIC_CANDIDATES if self.target == "correct" else RIDGE_CANDIDATES
         candidates = default if self.candidates is None else checked_candidates(self.candidates)
@@ -178,7 +189,7 @@ class QuestionOnly(Linear):
             found = fit_logistic(x, correctness(labels), groups, candidates)
         else:
             found = fit_ridge(x, ratings(labels), groups, candidates)
-        self.coef_, self.intercept_, self.penalty_ = found
+        self.coef_, self.intercept_, self.penalty_ = found.coef, found.intercept, found.penalty
 
     def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
         if self.target == "correct":

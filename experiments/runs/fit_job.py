@@ -71,7 +71,7 @@ def fit_job(
     for item in items:
         labels.append(item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale))
         groups.append(item.group)
-    rows = drawn(groups, limit, seed=seed)
+    rows = drawn(groups, limit, seed=seed, whole=kind != "rating")
     note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned)
     if isinstance(judge, LearningJudge) and judge.provenance_ is None:
         raise InnerjudgeError(

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
-from ..compare.report.plots import png
+from ..compare.report.judge_plots import png
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
 from ..data.labels import label_to_fit
