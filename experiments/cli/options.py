@@ -31,17 +31,61 @@ _DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, ll
 Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=False)]
 OneData = Annotated[str, typer.Option("--data", help=_DATA, show_default=False)]
 SomeData = Annotated[str | None, typer.Option("--data", help=_DATA, show_default=False)]
-_MODEL = "Hub name, folder, GGUF file, LoRA folder, or 'reference' (the built-in model)."
-Model = Annotated[str, typer.Option("--model", help=_MODEL)]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", help="Hub name, local folder, GGUF file, LoRA folder, or 'reference' (the built-in model)."
+    ),
+]
 ModelOfJudge = Annotated[
-    str | None, typer.Option("--model", help=f"{_MODEL} Left out: the model that the judge was fitted on.")
+    str | None,
+    typer.Option(
+        "--model",
+        help="Hub name, folder, GGUF file, LoRA folder, or 'reference'; left out, the model the judge was fitted on.",
+    ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.", file_okay=False, show_default=False)]
 OutPlace = Annotated[
     str, typer.Option("--out", help="Folder to write, or a URI: s3://..., gs://... .", show_default=False)
 ]
 StoreDtype = Annotated[
-    str, typer.Option("--dtype", help="auto (as stored, or what is fast here), float32, bfloat16 or float16.")
+    str,
+    typer.Option(
+        "--store-dtype", help="Type of the stored hidden states: float32, bfloat16, float16 or int8 (with scales)."
+    ),
+]
+ShardItems = Annotated[
+    int, typer.Option("--shard-items", min=1, help="Items a shard: what a killed run loses at most.")
+]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes on this machine; each of several has a GPU of its own.")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="[ADDRESS]", help="Run on a Ray cluster; without an address on one of this machine."),
+]
+Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="With --ray: GPUs a worker, also a fraction.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask where the store would leave less than 5 % of the disk free.")
+]
+Log = Annotated[
+    LogStyle, typer.Option("--log", help="How the run is told: auto is rich on a terminal, plain elsewhere.")
+]
+OutFile = Annotated[Path, typer.Option("--out", help="JSONL file to write.", dir_okay=False, show_default=False)]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", help="At most so many items, whole questions kept together (builtin:solve: so many problems)."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of every draw: items, sampling, split.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items a forward pass.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype", help="auto (as stored; float32 where the CPU has no units for it), float32, bfloat16 or float16."
+    ),
 ]
 _IDLE = "Accepted by every command; has no effect in this one, which"
 NoBatchSize = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} runs no model.")]
