@@ -18,9 +18,9 @@ from ....models.errors import InnerjudgeError
 from ...data.outputs import writing
 from ...drawing.spelling import are_in, counted
 from ...reading.passes import Passes
-from ...reading.progress import silent
+from ...reading.progress import silent, whole
 from ..job import HEADER, ITEMS, Job, claim, pointwise
-from ..log import log, whole
+from ..log import log
 from .disk import disk_of, require_room
 from .extract_job import forget
 from .source import Source

@@ -22,9 +22,10 @@ from ....models.loading import LanguageModel
 from ...data.outputs import writing
 from ...drawing.spelling import are_in, counted
 from ...reading.passes import Passes
+from ...reading.progress import whole
 from ...reading.read import read
 from ..job import HEADER, Job, claim, inside
-from ..log import log, whole
+from ..log import log
 from .disk import bytes_to_come, disk_of, require_room
 from .filling import fill
 from .interrupt import Interrupt

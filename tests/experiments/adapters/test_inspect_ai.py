@@ -116,16 +116,16 @@ def test_a_log_is_scored_again(cli, judge: Judge, folder: Path, tmp_path: Path) 
 
 def test_records_of_other_items() -> None:
     row = {"judge": "lager", "score": 4.0, "label": 4, "unscored": None}
-    assert inspect_records([{"item_id": "r1", **row}, {"item_id": "r2", **row, "score": None}]) == [
+    assert inspect_records([{"question": "r1", **row}, {"question": "r2", **row, "score": None}]) == [
         {"id": "r1", "value": 4.0, "metadata": {"judge": "lager", "label": 4}}
     ]
-    alone = {"question_id": "q", "candidate_id": "some-model", **row}
+    alone = {"question": "q", "candidate": "some-model", **row}
     assert "epoch" not in inspect_records([alone])[0]
     for name in ("some-model", "0", "-1", "1.5", "\u0663"):
         with pytest.raises(InnerjudgeError, match="number of an epoch"):
-            inspect_records([alone, alone | {"candidate_id": name}])
+            inspect_records([alone, alone | {"candidate": name}])
     with pytest.raises(InnerjudgeError, match="judge of choices"):
-        inspect_records([{"question_id": "q", **row, "score": [0.1, 0.9]}])
+        inspect_records([{"question": "q", **row, "scores": [0.1, 0.9]}])
     assert inspect_records([]) == []
 
 

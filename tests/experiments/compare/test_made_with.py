@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from innerjudge.experiments.compare import steps as steps_module
+from innerjudge.experiments.compare.made_with import MADE_WITH, made_with, renew
+from innerjudge.experiments.compare.steps import StepStore
 from innerjudge.experiments.data.verdict_table import Row
-from innerjudge.experiments.study import kept as kept_module
-from innerjudge.experiments.study.kept import Kept
-from innerjudge.experiments.study.made_with import MADE_WITH, made_with, renew
 
 NOW = {"innerjudge": "0.2.0", "torch": "2.1", "code": "abc"}
 
@@ -56,8 +56,8 @@ def test_a_step_is_made_again_by_other_code(tmp_path: Path, monkeypatch: pytest.
 
     said = []
     for code, times in (("a", 1), ("a", 1), ("b", 2), ("b", 2)):
-        monkeypatch.setattr(kept_module, "made_with", lambda code=code: NOW | {"code": code})
-        kept = Kept(tmp_path, {})
+        monkeypatch.setattr(steps_module, "made_with", lambda code=code: NOW | {"code": code})
+        kept = StepStore(tmp_path, {})
         kept.rows("step", {}, rows)
         assert len(made) == times
         said.append(kept.lost)

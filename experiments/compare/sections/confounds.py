@@ -5,9 +5,10 @@ from __future__ import annotations
 from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
 from ...stats.biases.length import length_beyond_labels, length_correlation
 from ...stats.metrics.auroc import auroc, within_question_auroc
-from ..draw import bars
 from ..figures import Cell, Figure, Section, grid
 from ..lens import Lens, as_floats, standing
+from ..report.draw import bars
+from .headline import holds
 
 KEY = "confounds"
 
@@ -20,7 +21,7 @@ def confounds(lens: Lens) -> Section | None:
 
 
 def _traces(lens: Lens) -> Section:
-    labels, groups, lengths = lens.labels, lens.groups, lens.table.lengths
+    labels, groups, lengths = lens.truths, lens.groups, lens.table.lengths
     names = ("pooled", "within questions", "centred", "within, length taken out", "length-matched pairs")
     rows: list[list[Cell]] = []
     shown: dict[str, dict[str, Figure]] = {}
@@ -53,9 +54,9 @@ def _said(shown: dict[str, dict[str, Figure]]) -> list[str]:
     difficulty, length = [], []
     for judge, figures in shown.items():
         pooled, within, matched = figures["pooled"], figures["within questions"], figures["length-matched pairs"]
-        if pooled.low is not None and pooled.low > 0.5 and _holds(within, 0.5):
+        if pooled.low is not None and pooled.low > 0.5 and holds(within, 0.5):
             difficulty.append(judge)
-        if within.low is not None and within.low > 0.5 and _holds(matched, 0.5):
+        if within.low is not None and within.low > 0.5 and holds(matched, 0.5):
             length.append(judge)
     known = [f for figures in shown.values() for f in (figures["pooled"], figures["within questions"])]
     if not any(f.low is not None and f.low > 0.5 for f in known):
@@ -74,8 +75,8 @@ def _said(shown: dict[str, dict[str, Figure]]) -> list[str]:
 
 
 def _ratings(lens: Lens) -> Section:
-    lengths, groups = lens.table.lengths, ["all"] * len(lens.labels)
-    human = as_floats(lens.labels)
+    lengths, groups = lens.table.lengths, ["all"] * len(lens.truths)
+    human = as_floats(lens.truths)
     rounded = [None if v is None else round(v * 2) / 2 for v in human]
     rows: list[list[Cell]] = []
     people = lens.describe(KEY, "people", "correlation with length", length_correlation(human, lengths))
@@ -100,7 +101,3 @@ def _ratings(lens: Lens) -> Section:
         found=(said,),
         grids=(grid("Grades and length", columns, rows),),
     )
-
-
-def _holds(figure: Figure, level: float) -> bool:
-    return figure.low is not None and figure.high is not None and figure.low <= level <= figure.high

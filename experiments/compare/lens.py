@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..stats.intervals import Interval, cluster_interval
 from ..stats.multiple import Difference, difference, holm, p_value
 from ..stats.statistic import Statistic
 from .figures import Figure, Good, of_difference, of_interval
+from .settings import Settings
 
 #: A metric of one judge on the rows that a mask keeps.
 Metric = Callable[[str, Sequence[bool]], Statistic]
@@ -29,13 +30,8 @@ class Lens:
         table: Rows that are reported on.
         calibration: Rows of the calibration side.
         families: Judge -> family; imported judges are of the family ``"imported"``, people of ``"people"``.
-        against: The judge that others are compared with; it may be absent.
-        scale: Lowest and highest grade.
-        system: Tag that says who wrote a response.
-        own: Its values that are the family of the study's model.
-        kin: Judge -> values of that tag that are its own family; those of the study's model have ``own``.
-        group_tags: Tags whose values are compared.
-        target_accuracy: Accuracy that abstention aims at.
+        settings: How judges are compared.
+        kin: Judge -> values of the tag ``system`` that are its own family.
     """
 
     data: str
@@ -43,13 +39,8 @@ class Lens:
     table: Table
     calibration: Table
     families: Mapping[str, str]
-    against: str
-    scale: tuple[int, int]
-    system: str | None = None
-    own: tuple[str, ...] = ()
+    settings: Settings
     kin: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    group_tags: tuple[str, ...] = ()
-    target_accuracy: float = 0.9
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -67,11 +58,15 @@ class Lens:
         return len(set(self.groups))
 
     @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """All judges, also those without a score on any reported item; people are not judges here."""
+        return tuple(name for name, family in self.families.items() if family != "people")
+
+    @cached_property
     def judges(self) -> tuple[str, ...]:
-        """Judges with a score or verdict on some reported item; people are not judges here."""
+        """Judges with a score or label on some reported item."""
         said = {row.judge for row in self.table if not row.unscored}
-        order = [name for name in self.families if name in said and self.families[name] != "people"]
-        return tuple(order)
+        return tuple(name for name in self.asked if name in said)
 
     @cached_property
     def people(self) -> tuple[str, ...]:
@@ -79,13 +74,17 @@ class Lens:
         return tuple(name for name in self.table.judges if self.families.get(name) == "people")
 
     @cached_property
-    def labels(self) -> list[Any]:
-        """Label of every item."""
-        return list(self.table.labels)
+    def truths(self) -> list[Any]:
+        """What is so of every item."""
+        return list(self.table.truths)
 
-    def rights(self, judge: str, **form: Any) -> list[bool | None]:
-        """Whether the judge's verdicts are the labels."""
-        return [None if row is None else row.right for row in self.table.column(judge, **form)]
+    def rights(self, judge: str, *, order: str = "given") -> list[bool | None]:
+        """Whether the judge said what is so."""
+        return [None if row is None else row.right for row in self.table.column(judge, order=order)]
+
+    def scored(self, judge: str, *, order: str = "given") -> list[bool]:
+        """Which items a judge scored."""
+        return [row is not None and not row.unscored for row in self.table.column(judge, order=order)]
 
     def interval(self, statistic: Statistic, groups: Sequence[Any] | None = None) -> Interval:
         """A figure with its interval over questions."""
@@ -99,13 +98,16 @@ class Lens:
         statistic: Statistic,
         *,
         groups: Sequence[Any] | None = None,
+        unscored: int = 0,
         good: Good = "higher",
         null: float | None = None,
     ) -> Figure:
         """A figure for a table; with ``null``, a two-sided test of it."""
         found = self.interval(statistic, groups)
-        tested = None if null is None else p_value(found, null=null)
-        return of_interval(found, data=self.data, part=part, judge=judge, metric=metric, good=good, p=tested)
+        p = None if null is None else p_value(found, null=null)
+        return of_interval(
+            found, data=self.data, part=part, judge=judge, metric=metric, unscored=unscored, good=good, p=p
+        )
 
     def zero(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
         """A figure that is best at 0, such as a bias, with its test of 0."""
@@ -122,9 +124,11 @@ class Lens:
         of: Metric,
         judges: Sequence[str],
         scored: Mapping[str, Sequence[bool]],
-        good: Good = "higher",
+        *,
+        against: str | None = None,
+        about: Sequence[bool] | None = None,
     ) -> dict[str, Figure]:
-        """Paired differences of every judge to :attr:`against`, on the items that both scored, Holm-corrected.
+        """Paired differences of every judge to another, on the items that both scored, Holm-corrected.
 
         Args:
             part: Key of the section.
@@ -132,35 +136,50 @@ class Lens:
             of: The metric.
             judges: The judges.
             scored: Which items each judge scored.
-            good: Which way is good.
+            against: The other; ``None`` for the one of the settings.
+            about: Which items the metric is about; ``None`` for all.
         """
-        if self.against not in scored:
+        other = self.settings.against if against is None else against
+        if other not in scored:
             return {}
-        others = [judge for judge in judges if judge != self.against]
-        made = []
-        for judge in others:
-            both = [a and b for a, b in zip(scored[judge], scored[self.against], strict=True)]
-            first, second = of(judge, both), of(self.against, both)
-            made.append(difference(first, second, self.groups))
-        shared: dict[str, Any] = {"data": self.data, "part": part, "metric": metric, "against": self.against}
-        corrected = zip(others, holm(made), strict=True)
-        return {judge: of_difference(d, judge=judge, good=good, **shared) for judge, d in corrected}
+        compared = [judge for judge in judges if judge != other]
+        every = [True] * len(self.truths) if about is None else about
+        both = {judge: [a and b for a, b in zip(scored[judge], scored[other], strict=True)] for judge in compared}
+        made = holm([self._difference(of, judge, other, both[judge]) for judge in compared])
+        found = {}
+        for judge, one in zip(compared, made, strict=True):
+            mine, theirs = ([s and e for s, e in zip(scored[name], every, strict=True)] for name in (judge, other))
+            if one.interval.value is None and (why := _without_pairs(mine, theirs, other)):
+                one = replace(one, interval=replace(one.interval, reason=why))
+            lost = sum(e and not b for e, b in zip(every, both[judge], strict=True))
+            found[judge] = of_difference(
+                one, data=self.data, part=part, judge=judge, metric=metric, against=other, unscored=lost
+            )
+        return found
 
-    def scored(self, judge: str, **form: Any) -> list[bool]:
-        """Which items a judge scored."""
-        return [row is not None and not row.unscored for row in self.table.column(judge, **form)]
+    def _difference(self, of: Metric, judge: str, other: str, both: Sequence[bool]) -> Difference:
+        return difference(of(judge, both), of(other, both), self.groups)
 
-    def masked(self, values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
-        """Values with ``None`` where the mask is off."""
-        return [v if keep else None for v, keep in zip(values, mask, strict=True)]
 
-    def in_criteria(self) -> list[list[bool]]:
-        """Which items are of each criterion; one part where there is one, or more than ten."""
-        criteria = self.table.tag("criterion")
-        names = list(dict.fromkeys(criteria))
-        if not 1 < len(names) <= 10:
-            return [[True] * len(criteria)]
-        return [[c == name for c in criteria] for name in names]
+def _without_pairs(mine: Sequence[bool], theirs: Sequence[bool], other: str) -> str | None:
+    """Why there is nothing to take a difference on; ``None`` where some item is scored by both."""
+    if not any(theirs):
+        return f"the judge {other} scored none of these items"
+    if not any(mine):
+        return "this judge scored none of these items"
+    return (
+        None if any(a and b for a, b in zip(mine, theirs, strict=True)) else f"no item is scored by both it and {other}"
+    )
+
+
+def masked(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
+    """Values with ``None`` where the mask is off.
+
+    Example:
+        >>> masked([1, 2], [True, False])
+        [1, None]
+    """
+    return [v if keep else None for v, keep in zip(values, mask, strict=True)]
 
 
 def standing(figures: Sequence[Figure], *, level: float = 0.05) -> tuple[list[Figure], int]:

@@ -14,16 +14,16 @@ def with_score(row: Row) -> Row:
     """An imported row with the score that its verdict is: right 1 and wrong 0, a grade itself, a preference 1 for a.
 
     Example:
-        >>> with_score(Row(question="q", candidate="a|b", judge="ann", verdict="tie")).score
+        >>> with_score(Row(question="q", candidate="a|b", judge="ann", label="tie")).score
         0.5
-        >>> with_score(Row(question="q", candidate="0", judge="ann", verdict=True)).score
+        >>> with_score(Row(question="q", candidate="0", judge="ann", label=True)).score
         1.0
     """
-    if row.score is not None or row.verdict is None:
+    if row.score is not None or row.label is None:
         return row
-    if isinstance(row.verdict, str):
-        return replace(row, score={"a": 1.0, "tie": 0.5, "b": 0.0}.get(row.verdict))
-    return replace(row, score=None if row.candidate == "options" else float(row.verdict))
+    if isinstance(row.label, str):
+        return replace(row, score={"a": 1.0, "tie": 0.5, "b": 0.0}.get(row.label))
+    return replace(row, score=None if row.candidate == "options" else float(row.label))
 
 
 def unmatched(rows: Sequence[Row], known: Set[ItemKey], *, file: str, data: str, alone: bool) -> list[str]:
@@ -55,7 +55,7 @@ def on_sides(rows: Iterable[Row], side: Mapping[Any, str]) -> list[Row]:
     """Rows of items that are reported or calibrated on, with their side.
 
     Example:
-        >>> row = Row(question="q", candidate="0", judge="ann", verdict=True)
+        >>> row = Row(question="q", candidate="0", judge="ann", label=True)
         >>> [found.tags for found in on_sides([row], {row.item: "test"})], on_sides([row], {})
         ([{'split': 'test'}], [])
     """

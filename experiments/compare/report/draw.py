@@ -1,24 +1,21 @@
-"""Plots of a study: intervals on one scale, curves, bars by condition, matrices; each with the table behind it."""
+"""Plots of figures: intervals on one scale, curves, bars by condition, matrices; each with the table behind it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from ..drawing.calibration import reliability
-from ..drawing.lines import Line
-from ..drawing.lines import curves as line_plot
-from ..drawing.palette import CYCLE, FAMILY_COLOURS, STYLE, short
-from .figures import Figure, Grid, Plot, grid
-
-if TYPE_CHECKING:
-    from .lens import Lens
+from ...drawing.calibration import reliability
+from ...drawing.lines import Line
+from ...drawing.lines import curves as line_plot
+from ...drawing.palette import CYCLE, FAMILY_COLOURS, STYLE, short
+from ..figures import Figure, Grid, Plot, grid
+from ..lens import Lens
 
 #: Colours of families, with those of judges that came from elsewhere.
 COLOURS = FAMILY_COLOURS | {"imported": "#CC79A7", "people": "#000000", "panel": "#56B4E9", "asked": "#009E73"}
@@ -49,7 +46,7 @@ def forest(
     best = max(known, key=lambda f: f.value or 0.0)
     behind = grid(metric, ["judge", metric, "rests on"], [[f.judge, f, f.n] for f in known])
     alt = f"{metric} of {len(known)} judges with 95 % intervals; highest {best.judge}."
-    return Plot(name=slug(lens.data, name), heading=heading or metric, alt=alt, draw=_styled(draw), behind=behind)
+    return Plot(name=slug(lens.data, name), heading=heading or metric, alt=alt, draw=styled(draw), behind=behind)
 
 
 def curves(
@@ -74,7 +71,7 @@ def curves(
         return drawing
 
     alt = f"{y} over {x} for {', '.join(shown)}."
-    return Plot(name=slug(data, name), heading=heading, alt=alt, draw=_styled(draw), behind=behind)
+    return Plot(name=slug(data, name), heading=heading, alt=alt, draw=styled(draw), behind=behind)
 
 
 def diagonals(
@@ -101,7 +98,7 @@ def diagonals(
         return drawing
 
     alt = f"Share right against probability said, a panel for each of {', '.join(points)}."
-    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=_styled(draw), behind=behind)
+    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=styled(draw), behind=behind)
 
 
 def bars(
@@ -138,7 +135,7 @@ def bars(
     rows = [[judge, *(held.get(c) for c in conditions)] for judge, held in groups.items()]
     behind = grid(y, ["judge", *conditions], rows)
     alt = f"{y} by condition ({', '.join(conditions)}) for {', '.join(groups)}, with 95 % intervals."
-    return Plot(name=slug(data, name), heading=heading, alt=alt, draw=_styled(draw), behind=behind)
+    return Plot(name=slug(data, name), heading=heading, alt=alt, draw=styled(draw), behind=behind)
 
 
 def matrix(
@@ -163,7 +160,7 @@ def matrix(
             panel.grid(visible=False)
             return drawing
 
-    return Plot(name=slug("across", name), heading=heading, alt=heading, draw=_styled(draw), behind=behind)
+    return Plot(name=slug("across", name), heading=heading, alt=heading, draw=styled(draw), behind=behind)
 
 
 def slug(*words: str) -> str:
@@ -181,9 +178,11 @@ def _canvas(height: float) -> tuple[Drawing, Axes]:
     return drawing, drawing.subplots()
 
 
-def _styled(draw: Callable[[], Drawing]) -> Callable[[], Any]:
-    def styled() -> Drawing:
+def styled(draw: Callable[[], Drawing]) -> Callable[[], Drawing]:
+    """What draws the same in the style of every plot."""
+
+    def drawn() -> Drawing:
         with mpl.rc_context(STYLE):
             return draw()
 
-    return styled
+    return drawn

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..results import Comparison
+from ..data.verdict_table import Row
 
 #: A text in quotes, as ``repr`` writes it; an apostrophe within a word opens none.
 _QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)""")
@@ -29,27 +30,26 @@ class Reason:
     judges: tuple[str, ...]
 
 
-def unscored_reasons(comparison: Comparison) -> list[Reason]:
-    """Why items were left unscored, counted from the verdicts.
+def unscored_reasons(rows: Iterable[Row]) -> tuple[Reason, ...]:
+    """Why items were left unscored, counted from the verdicts; an item in both of its forms counts once.
 
     Reasons that differ only in numbers, or in what they quote of an item, count as one.
     """
-    counts: dict[str, Counter[str]] = {judge: Counter() for judge in comparison.judges}
+    counts: dict[str, Counter[str]] = {}
     wordings: dict[str, dict[str, None]] = {}
-    for verdict in comparison.verdicts:
-        if verdict.get("unscored") and verdict.get("judge") in counts:
-            shape = shape_of(str(verdict["unscored"]))
-            counts[verdict["judge"]][shape] += 1
-            wordings.setdefault(shape, {})[str(verdict["unscored"])] = None
+    for judge, _, why in dict.fromkeys((row.judge, row.item, row.unscored) for row in rows if row.unscored):
+        shape = shape_of(str(why))
+        counts.setdefault(judge, Counter())[shape] += 1
+        wordings.setdefault(shape, {})[str(why)] = None
     alike: dict[tuple[str, int], list[str]] = {}
     for judge, found in counts.items():
         for shape, items in found.items():
             alike.setdefault((shape, items), []).append(judge)
-    rows = [
+    made = [
         Reason(next(iter(wordings[shape])), len(wordings[shape]) - 1, items, tuple(judges))
         for (shape, items), judges in alike.items()
     ]
-    return sorted(rows, key=lambda row: -row.items * len(row.judges))
+    return tuple(sorted(made, key=lambda one: -one.items * len(one.judges)))
 
 
 def shape_of(reason: str) -> str:
