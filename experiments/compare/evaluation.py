@@ -146,6 +146,7 @@ class Evaluation:
         self._kept_beside("curves", lambda: [asdict(curve) for curve in curves])
         self._kept_beside("maps", lambda: [asdict(found) for found in maps])
         self._kept_beside("seconds", lambda: [{"judge": o.judge, "seconds": o.seconds_per_item} for o in outcomes])
+        self._kept_beside("cost", lambda: [{"judge": o.judge} | asdict(o.cost) for o in outcomes if o.cost is not None])
         return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, self.kind)]
 
     def notes(self) -> list[str]:
@@ -164,6 +165,11 @@ class Evaluation:
     def seconds(self) -> dict[str, float | None]:
         """Seconds an item of every judge, on the machine on which it was asked."""
         return {str(one["judge"]): one["seconds"] for one in self._kept_beside("seconds", list)}
+
+    def cost(self) -> dict[str, dict[str, float]]:
+        """Prompts and tokens an item of every judge."""
+        kept = self._kept_beside("cost", list)
+        return {str(one["judge"]): {name: one[name] for name in ("prompts", "tokens")} for one in kept}
 
     def _kept_beside(self, what: str, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         name = f"{what}-{self.name}"
@@ -235,13 +241,13 @@ def _rows_of(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> l
     """The row of one item, and that of its other form: the pair swapped, the options permuted."""
     found = [said_row(base, outcome.judge, outcome.verdicts[place])]
     if kind == "pair":
-        again = outcome.again[place] if outcome.again is not None else outcome.verdicts[place]
+        again = (outcome.again[place] if outcome.again is not None else None) or outcome.verdicts[place]
         # Pair-wise scores are those of what was shown first; a judge of single responses has one score in both orders.
         if outcome.again is not None and isinstance(again.score, float | int):
             again = replace(again, score=1 - float(again.score))
         found.append(replace(said_row(base, outcome.judge, again), order="swapped"))
-    elif kind == "choice" and outcome.again is not None:
-        found.append(replace(said_row(base, outcome.judge, outcome.again[place]), order="permuted"))
+    elif kind == "choice" and outcome.again is not None and (moved := outcome.again[place]) is not None:
+        found.append(replace(said_row(base, outcome.judge, moved), order="permuted"))
     return found
 
 

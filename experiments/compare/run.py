@@ -191,6 +191,7 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
         notes=tuple(one.notes()),
         unscored=unscored_reasons((*lens.table, *more)),
         seconds=one.seconds(),
+        cost=one.cost(),
     )
 
 
