@@ -97,8 +97,8 @@ def compare(
     Example:
         >>> from innerjudge.models.loading import load
         >>> found = compare(load("reference"), "builtin:choose", judges=["letter-logits", "qk-score"], limit=12)
-        >>> sorted(set(found.table()["judge"])), len(found.verdicts.judges)
-        (['letter-logits', 'qk-score'], 2)
+        >>> found.verdicts.judges, "accuracy" in set(found.table()["metric"])
+        (('qk-score', 'letter-logits'), True)
     """
     if not isinstance(lm, LanguageModel):
         raise InnerjudgeError(

@@ -24,7 +24,6 @@ FILES = [
     "timings.json",
     "verdicts.jsonl",
 ]
-TEXTS = ("text", "text-reasoned")
 PAIRS = [("a", "good"), ("b", "fine"), ("a", "nice"), ("tie", "well"), ("b", "yes"), ("a", "hi")]
 QUICK = ("--seed", 3)
 
@@ -104,9 +103,7 @@ def test_all_four_kinds(cli, pairs_file: Path, tmp_path: Path) -> None:
         named = {"data", "question", "candidate", "judge", "order", "score", "label", "unscored", "truth"}
         assert named <= set(row)
         assert (row["score"] is None) == (row["unscored"] is not None), row
-        assert ("scores" in row) == (
-            row["data"] == "builtin:choose" and row["unscored"] is None and row["judge"] not in TEXTS
-        )
+        assert ("scores" in row) == (row["data"] == "builtin:choose" and row["unscored"] is None)
         if row["data"] == "builtin:solve":
             assert row["tokens"] > 0
         if row["order"] == "given":

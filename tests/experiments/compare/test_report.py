@@ -42,7 +42,7 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self.open.append(tag)
-        if tag in ("td", "th", "li", "p", "h2", "dd"):
+        if tag in ("td", "th", "li", "p", "h2", "h3", "dd", "summary", "caption", "figcaption"):
             self.cells.append("")
 
     def handle_endtag(self, tag: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments.judges import cross_encoder as face
+from innerjudge.experiments.judges import pair_judge as face
 from innerjudge.experiments.reading import read as views
 from innerjudge.experiments.runs import score_job as scoring
 from innerjudge.experiments.runs.extracting import extract_job as run
