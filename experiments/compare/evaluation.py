@@ -29,6 +29,7 @@ from .results import Curve, HeadMap, Outcome
 from .settings import ALWAYS, Settings, Source
 from .sides import Sides, split
 from .steps import ReadPart, StepStore
+from .text_side import with_best_text, with_costs
 
 _Made = TypeVar("_Made", Curve, HeadMap)
 
@@ -137,7 +138,7 @@ class Evaluation:
 
     def _judged(self) -> list[Row]:
         run = self.judging
-        outcomes = run.outcomes()
+        outcomes = with_costs(run, with_best_text(run, run.outcomes()))
         curves, maps = curves_of(run)
         test = set(self.sides.test.tolist())
         bases = [columns_of(self, self.items[k], "test" if k in test else "calibrate") for k in run.test.tolist()]

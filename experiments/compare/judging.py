@@ -19,14 +19,13 @@ from ..data.variants import Responses, permuted
 from ..judges.between import positions
 from ..judges.fitting import fit_seat, no_verdicts
 from ..judges.panel import Seat
-from ..reading.cost import cost_of
 from ..reading.passes import Passes
 from ..reading.progress import Steps
 from ..reading.read import pair_features, rating_features, read
 from .by_block import choice_curves, rating_curves, trace_curves
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
-from .text_side import permuted_sample, with_best_text
+from .text_side import both_responses, permuted_sample
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
 Index = npt.NDArray[np.intp]
@@ -83,9 +82,10 @@ class Judging:
         self.labels = [label_to_fit(item, self.settings.scale) for item in self.items]
 
     def outcomes(self) -> list[Outcome]:
-        """What every judge says of the test items, the text judge as it is best asked."""
-        of_kind = {"pair": self._of_pairs, "choice": self._of_choices}.get(self.kind, self._of_one_form)
-        return with_best_text(self, of_kind())
+        """What every judge says of the test items."""
+        if self.kind == "pair":
+            return self._of_pairs()
+        return self._of_choices() if self.kind == "choice" else self._of_one_form()
 
     def _of_one_form(self) -> list[Outcome]:
         """Traces and ratings: every judge reads the same features."""
@@ -179,9 +179,7 @@ class Judging:
         verdicts = seat.judge.verdicts(part)
         spent = time.perf_counter() - started + _pass_seconds(part, seat.judge)
         again = seat.judge.verdicts(permuted[0].take(self.test)) if permuted else None
-        cost = cost_of(self.lm, [self.items[k] for k in self.test], seat.judge.needs, part, self.passes)
-        each = spent / max(len(part), 1)
-        return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=each, cost=cost)
+        return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
 
 
 def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
@@ -234,16 +232,6 @@ def over_all(some: Features, whole: Features, reason: str) -> Features:
         missing={name: {**left, **some.missing.get(name, {})} for name in (*arrays, *texts)} if left else some.missing,
         seconds=some.seconds,
     )
-
-
-def both_responses(rows: Index) -> Index:
-    """Rows of :class:`.variants.Responses` that belong to rows of pairs.
-
-    Example:
-        >>> both_responses(np.array([0, 3])).tolist()
-        [0, 1, 6, 7]
-    """
-    return np.stack((2 * rows, 2 * rows + 1), axis=1).reshape(-1)
 
 
 def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Sequence[str]) -> Outcome:

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...extraction.features import Features
-from ...models.items import Choice, Item
+from ...models.items import Choice, Item, Pair
 from ...probes.judge import Verdict
-from ..data.variants import permutations
+from ..data.variants import Responses, permutations
 from ..judges.opponent import Ask, choose_opponent, opponent_says
 from ..judges.panel import TEXT
-from ..reading.cost import cost_of_way
+from ..reading.cost import cost_of, cost_of_way
 from ..reading.passes import Passes
 from ..reading.ways import Turn, Way, ask
 from .results import Outcome, moved_back
@@ -24,11 +24,12 @@ from .results import Outcome, moved_back
 if TYPE_CHECKING:
     from .judging import Judging
 
+Index = npt.NDArray[np.intp]
 #: Share of the questions that are also asked with their options permuted, and how many are in any case.
 PERMUTED, LEAST = 1 / 3, 24
 
 
-def permuted_sample(n: int, seed: int) -> npt.NDArray[np.intp]:
+def permuted_sample(n: int, seed: int) -> Index:
     """Rows of the questions whose options are permuted as well, in order.
 
     Example:
@@ -77,6 +78,38 @@ def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
         else o
         for o in outcomes
     ]
+
+
+def with_costs(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes with the prompts and tokens that each judge costs an item, where that is not known yet."""
+    test = [run.items[k] for k in run.test]
+    read = run.features.get("reasoned")
+    found = []
+    for outcome in outcomes:
+        seat = run.seats[outcome.judge]
+        if outcome.cost is not None or not test:
+            found.append(outcome)
+        elif seat.pointwise:
+            single = list(Responses([item for item in test if isinstance(item, Pair)]))
+            one = cost_of(
+                run.lm, single, seat.judge.needs, run.features["alone"].take(both_responses(run.test)), run.passes
+            )
+            found.append(replace(outcome, cost=one + one))
+        else:
+            own = run.features["items"].take(run.test)
+            part = read if read is not None and "reasoned" in seat.judge.needs else own
+            found.append(replace(outcome, cost=cost_of(run.lm, test, seat.judge.needs, part, run.passes)))
+    return found
+
+
+def both_responses(rows: Index) -> Index:
+    """Rows of :class:`.variants.Responses` that belong to rows of pairs.
+
+    Example:
+        >>> both_responses(np.array([0, 3])).tolist()
+        [0, 1, 6, 7]
+    """
+    return np.stack((2 * rows, 2 * rows + 1), axis=1).reshape(-1)
 
 
 def _shared(outcome: Outcome, way: Way) -> float:
