@@ -85,4 +85,6 @@ def test_committed_table_has_the_form_of_the_script() -> None:
     assert "Written by a script from `innerjudge compare" in section
     judges = re.findall(r"^\| ([\w-]+)", section, flags=re.MULTILINE)
     assert {"clue", "lager", "qk-score", "text", "token-log-probability", "length", "question-only"} <= set(judges)
-    assert demo_section({"command": "c", "spec": {"seeds": {"data": 0}}, "versions": {}, "figures": []}).startswith("Written by a script")
+    assert demo_section({"command": "c", "spec": {"seeds": {"data": 0}}, "versions": {}, "figures": []}).startswith(
+        "Written by a script"
+    )
