@@ -20,7 +20,7 @@ from ..data.records import Record
 from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
-from ..judges.panel import Seat, panel, without_abstain, without_reasoning
+from ..judges.panel import TEXT, Seat, panel, without_abstain, without_reasoning
 from ..reading.passes import Passes
 from ..reading.sampling import sample_traces
 from .imported import on_sides, unmatched, with_score
@@ -107,6 +107,7 @@ class Evaluation:
         require_classes(self.items, self.sides.fit)
         needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
         needs |= _needs_of_selection(self.kind, self.settings)
+        needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
         told = [self.settings.reasoning_tokens, self.settings.abstain, list(self.settings.scale), sorted(needs)]
         passes = replace(self.passes, needs=needs)
 
