@@ -23,7 +23,8 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     if not known or min(known.count(group) for group in set(known)) < 2:
         return ()
     scores = {judge: lens.table.scores(judge) for judge in lens.judges}
-    lines = [(judge, Rule("best-of-n"), column) for judge, column in scores.items() if any(s is not None for s in column)]
+    best = Rule("best-of-n")
+    lines = [(judge, best, column) for judge, column in scores.items() if any(s is not None for s in column)]
     nothing: list[float | None] = [None] * len(answers)
     lines += [("majority vote", Rule("majority"), nothing), ("random candidate", Rule("random"), nothing)]
     lines += [("oracle", Rule("oracle"), nothing)]
