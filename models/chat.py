@@ -142,7 +142,7 @@ def begins_with_header(response: str, glue: str) -> bool:
 
 
 def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
-    """The end of a prompt before a response that reasons: a block that it closed, or opened twice, is as it was sampled.
+    r"""The end of a prompt before a response that reasons: its block is neither closed already nor opened twice.
 
     Args:
         rest: What the template puts behind the user turn.
@@ -150,13 +150,13 @@ def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
         markers: Opening and closing reasoning marker.
 
     Example:
-        >>> unclosed("<A></think>", "why</think>4", THINK), unclosed("<A><think>\\n", "<think>why</think>4", THINK)
+        >>> unclosed("<A></think>", "why</think>4", THINK), unclosed("<A><think>\n", "<think>why</think>4", THINK)
         ('<A><think>', '<A>')
     """
     opening, closing = markers
     opens = response.lstrip().startswith(opening)
     bare = rest.rstrip()
-    if bare.endswith(closing):
+    if bare.endswith(closing) and not response.lstrip().startswith(closing):
         rest = bare.removesuffix(closing)
         bare = rest.rstrip()
         if opens:

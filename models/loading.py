@@ -22,6 +22,7 @@ from .packing import reads_packed
 from .remote_code import is_remote, say_meaning
 from .rotary import Place, rotary_places
 from .sharding import gathered
+from .tokenizer_check import check_tokenizer
 from .unwrapping import eagerly, unwrap
 
 
@@ -95,11 +96,18 @@ class LanguageModel:
 
     @property
     def pad_id(self) -> int:
-        """A token to pad with; the attention mask alone says what is padding."""
+        """A token to pad with, which the model knows; the attention mask alone says what is padding."""
         for candidate in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
-            if isinstance(candidate, int):
+            if isinstance(candidate, int) and candidate < self.n_ids:
                 return candidate
         return 0
+
+    @cached_property
+    def n_ids(self) -> int:
+        """How many token ids the model has states for; its tokenizer may know fewer, or more."""
+        embedding: Any = self.model.get_input_embeddings()
+        size = getattr(embedding, "num_embeddings", None) or len(getattr(embedding, "weight", ()))
+        return int(size or self.model.config.get_text_config(decoder=True).vocab_size)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -121,7 +129,9 @@ class LanguageModel:
             getattr(config, "rope_parameters", None),
         )
         digest.update(f"{type(self.model).__name__} {sizes} {len(self.tokenizer)}".encode())
-        digest.update(" ".join(self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)])).encode())
+        digest.update(
+            " ".join(map(str, self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)]))).encode()
+        )
         for name, weight in named_state(self.model):
             here = stored(self.model, name) if weight.is_meta else gathered(weight.detach())
             sample = here.flatten()[:: max(1, weight.numel() // 64)][:64]
@@ -189,7 +199,9 @@ def load(
     model.eval()
     tokenizer = read_tokenizer(source, name, revision, trust=trust_remote_code)
     names = {"blocks": blocks, "final_norm": final_norm, "unembedding": unembedding}
-    return LanguageModel(name, revision, model, tokenizer, find_anatomy(model, **names))
+    anatomy = find_anatomy(model, **names)
+    check_tokenizer(tokenizer, anatomy.context)
+    return LanguageModel(name, revision, model, tokenizer, anatomy)
 
 
 def wrap(
@@ -224,4 +236,5 @@ def wrap(
     inner = unwrap(model)
     with eagerly(inner):
         anatomy = find_anatomy(inner, blocks=blocks, final_norm=final_norm, unembedding=unembedding)
+    check_tokenizer(tokenizer, anatomy.context)
     return LanguageModel(name, None, inner, tokenizer, anatomy)

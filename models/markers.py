@@ -56,7 +56,7 @@ def marker_positions(
     mentioned = own < 0 or bool(text[response_start:own].strip())
     if start < 0 or text.find(closing, start, response_start) >= 0:  # the prompt left no block open
         first = text.find(closing, response_start)
-        closes = 0 <= first and (own < 0 or first < own) and bool(text[response_start:first].strip())
+        closes = first >= 0 and (own < 0 or first < own) and bool(text[response_start:first].strip())
         start = -1 if closes or (mentioned and first < 0) else own
     elif not mentioned:
         start = own  # sampled twice: the block begins at the second

@@ -16,7 +16,7 @@ from .items import Trace
 from .markers import in_format, last_overlap, marker_positions, reasons
 from .prompts import Prompt
 from .replay import decoded, replayed_spans
-from .tokens import LabelTokens, too_many, tokens
+from .tokens import LabelTokens, tokens, too_many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
