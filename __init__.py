@@ -14,14 +14,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .experiments.data.datasets import load_data
+    from .experiments.data.jsonl import read_items
+    from .experiments.data.splits import split_by_group
     from .experiments.judges.engine import EngineJudge
     from .experiments.judges.judge import Judge
     from .experiments.judges.sample_and_judge import sample_and_judge
     from .experiments.judges.streaming import fit_stream
     from .experiments.reading.passes import Passes
     from .experiments.reading.read import read
-    from .extraction.features import Features
+    from .experiments.reading.sampling import sample_traces
+    from .extraction import (
+        AttentionWeights,
+        Features,
+        HiddenStates,
+        LabelLogits,
+        Provenance,
+        QueryKey,
+        ResponseLogProb,
+        extract,
+    )
+    from .extraction.store import FeatureStore, StoreRows
     from .models import Choice, InnerjudgeError, Pair, Rating, Trace
+    from .models.description import describe
     from .models.loading import LanguageModel, load, wrap
     from .probes import (
         CLUE,
@@ -30,90 +45,130 @@ if TYPE_CHECKING:
         BaseJudge,
         DifferenceOfMeans,
         EScore,
+        LearningJudge,
         Length,
         LetterLogits,
         LogisticProbe,
+        MiniBatchLogistic,
         QKScore,
         QuestionOnly,
         RidgeProbe,
         TextJudge,
         TokenLogProb,
         TunedLAGER,
+        Verdict,
         VScore,
     )
+    from .probes.many import fit_many
     from .probes.storage import load as load_judge
     from .probes.storage import save as save_judge
 
 #: Public name -> module and name there. Imported on first use, so that ``import innerjudge`` and ``--help`` stay quick.
 _PUBLIC = {
     "AttentionScore": ("probes", "AttentionScore"),
+    "AttentionWeights": ("extraction", "AttentionWeights"),
+    "BaseJudge": ("probes", "BaseJudge"),
     "CLUE": ("probes", "CLUE"),
     "Choice": ("models", "Choice"),
     "DifferenceOfMeans": ("probes", "DifferenceOfMeans"),
-    "EngineJudge": ("experiments.plugin.engine", "EngineJudge"),
     "EScore": ("probes", "EScore"),
+    "EngineJudge": ("experiments.judges.engine", "EngineJudge"),
+    "FeatureStore": ("extraction.store", "FeatureStore"),
     "Features": ("extraction", "Features"),
+    "HiddenStates": ("extraction", "HiddenStates"),
     "InnerjudgeError": ("models", "InnerjudgeError"),
-    "BaseJudge": ("probes", "BaseJudge"),
-    "Judge": ("experiments.plugin.judge", "Judge"),
+    "Judge": ("experiments.judges.judge", "Judge"),
     "LAGER": ("probes", "LAGER"),
+    "LabelLogits": ("extraction", "LabelLogits"),
     "LanguageModel": ("models.loading", "LanguageModel"),
+    "LearningJudge": ("probes", "LearningJudge"),
     "Length": ("probes", "Length"),
     "LetterLogits": ("probes", "LetterLogits"),
     "LogisticProbe": ("probes", "LogisticProbe"),
+    "MiniBatchLogistic": ("probes", "MiniBatchLogistic"),
     "Pair": ("models", "Pair"),
-    "Passes": ("experiments.passes", "Passes"),
+    "Passes": ("experiments.reading.passes", "Passes"),
+    "Provenance": ("extraction", "Provenance"),
     "QKScore": ("probes", "QKScore"),
+    "QueryKey": ("extraction", "QueryKey"),
     "QuestionOnly": ("probes", "QuestionOnly"),
     "Rating": ("models", "Rating"),
+    "ResponseLogProb": ("extraction", "ResponseLogProb"),
     "RidgeProbe": ("probes", "RidgeProbe"),
+    "StoreRows": ("extraction.store", "StoreRows"),
     "TextJudge": ("probes", "TextJudge"),
     "TokenLogProb": ("probes", "TokenLogProb"),
     "Trace": ("models", "Trace"),
     "TunedLAGER": ("probes", "TunedLAGER"),
     "VScore": ("probes", "VScore"),
-    "fit_stream": ("experiments.streaming", "fit_stream"),
+    "Verdict": ("probes", "Verdict"),
+    "describe": ("models.description", "describe"),
+    "extract": ("extraction", "extract"),
+    "fit_many": ("probes.many", "fit_many"),
+    "fit_stream": ("experiments.judges.streaming", "fit_stream"),
     "load": ("models.loading", "load"),
-    "load_judge": ("probes.storage", "load"),
-    "read": ("experiments.views", "read"),
-    "sample_and_judge": ("experiments.best_of", "sample_and_judge"),
-    "save_judge": ("probes.storage", "save"),
+    "load_data": ("experiments.data.datasets", "load_data"),
+    "read": ("experiments.reading.read", "read"),
+    "read_items": ("experiments.data.jsonl", "read_items"),
+    "sample_and_judge": ("experiments.judges.sample_and_judge", "sample_and_judge"),
+    "sample_traces": ("experiments.reading.sampling", "sample_traces"),
+    "split_by_group": ("experiments.data.splits", "split_by_group"),
     "wrap": ("models.loading", "wrap"),
+    "load_judge": ("probes.storage", "load"),
+    "save_judge": ("probes.storage", "save"),
 }
 
 __all__ = [
     "CLUE",
     "LAGER",
     "AttentionScore",
+    "AttentionWeights",
     "BaseJudge",
     "Choice",
     "DifferenceOfMeans",
     "EScore",
     "EngineJudge",
+    "FeatureStore",
     "Features",
+    "HiddenStates",
     "InnerjudgeError",
     "Judge",
+    "LabelLogits",
     "LanguageModel",
+    "LearningJudge",
     "Length",
     "LetterLogits",
     "LogisticProbe",
+    "MiniBatchLogistic",
     "Pair",
     "Passes",
+    "Provenance",
     "QKScore",
+    "QueryKey",
     "QuestionOnly",
     "Rating",
+    "ResponseLogProb",
     "RidgeProbe",
+    "StoreRows",
     "TextJudge",
     "TokenLogProb",
     "Trace",
     "TunedLAGER",
     "VScore",
+    "Verdict",
+    "describe",
+    "extract",
+    "fit_many",
     "fit_stream",
     "load",
+    "load_data",
     "load_judge",
     "read",
+    "read_items",
     "sample_and_judge",
+    "sample_traces",
     "save_judge",
+    "split_by_group",
     "wrap",
 ]
 

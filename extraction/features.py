@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from ..models.errors import InnerjudgeError
 from .arrays import Array, Mask, stack
-from .provenance import Provenance
+from .feature_arrays import FeatureArrays, require_unique
+from .feature_tables import feature_frame, html_summary, summary
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Array", "Features", "Mask", "require_unique"]
 
+#: What names some of the items.
+Rows: TypeAlias = int | slice | Sequence[int] | npt.NDArray[np.intp] | Mask
 
-@dataclass(slots=True, kw_only=True)
-class Features:
+
+class Features(FeatureArrays):
     """Arrays (and generated texts) of ``n`` items; a readout that an item lacks is named in ``missing``.
+
+    Nothing is written into features after they were made: the arrays are read-only views, the mappings are fixed.
+    They are indexed as an array is, ``f[:10]``, ``f[[0, 3]]``, ``f[mask]``, so that splitters and
+    searches of scikit-learn work on them; ``f["hidden/score"]`` is the array of a readout.
 
     Args:
         ids: Item ids, length ``n``.
@@ -30,60 +39,40 @@ class Features:
         provenance: Identity of the model and of the conventions.
         seconds: Name -> wall seconds of the pass that made it.
 
+    Raises:
+        InnerjudgeError: If an argument is of another type, the lengths differ, or an id occurs twice.
+
     Example:
+        >>> from innerjudge import Provenance
         >>> p = Provenance("m", None, "f", "float32", "sdpa", "none")
         >>> f = Features(ids=("a", "b"), groups=("q", "q"), arrays={"x": np.ones((2, 3), np.float32)},
         ...              missing={"x": {"b": "no marker"}}, provenance=p)
         >>> f.present("x")
         array([ True, False])
-        >>> f.take([0]).ids
-        ('a',)
+        >>> f[:1].ids, f[f.present("x")].ids, len(f), f.shape
+        (('a',), ('a',), 2, (2, 1))
+        >>> f
+        Features(2 items, 1 question, model 'm': x [2, 3])
     """
 
-    ids: tuple[str, ...]
-    groups: tuple[str, ...]
-    provenance: Provenance
-    arrays: dict[str, Array] = field(default_factory=dict)
-    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    missing: dict[str, dict[str, str]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        n = len(self.ids)
-        sizes = {"groups": len(self.groups)} | {k: len(v) for k, v in (self.arrays | self.texts).items()}
-        wrong = {k: size for k, size in sizes.items() if size != n}
-        if wrong:
-            raise InnerjudgeError(f"given {n} ids but {wrong} rows, expected {n} each: build them from one item list")
-        require_unique(self.ids)
+    def __iter__(self) -> Iterator[Self]:
+        return (self.take([k]) for k in range(len(self)))
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, name: str) -> Array:
-        """The array of a readout, shape ``[n, ...]``."""
-        if name not in self.arrays:
-            given = sorted(self.arrays)
-            raise InnerjudgeError(f"given features with {given}, expected {name!r}: extract with that readout")
-        return self.arrays[name]
-
-    def present(self, *names: str) -> Mask:
-        """Which items have all the named readouts, shape ``[n]``."""
-        reasons = self.reasons(*names)
-        return np.array([i not in reasons for i in self.ids], dtype=bool)
-
-    def reasons(self, *names: str) -> dict[str, str]:
-        """Item id -> why it lacks one of the named readouts (first reason found)."""
-        merged: dict[str, str] = {}
-        for name in names:
-            if name not in self.arrays and name not in self.texts:
-                self[name]
-            merged = self.missing.get(name, {}) | merged
-        return merged
+    @overload
+    def __getitem__(self, key: str) -> Array: ...
+    @overload
+    def __getitem__(self, key: Rows) -> Self: ...
+    def __getitem__(self, key: str | Rows) -> Array | Self:
+        """The array ``[n, ...]`` of a readout by its name; else the items at a place, slice, list or mask."""
+        if not isinstance(key, str):
+            return self.take(_places(key, len(self)))
+        return self.array(key)
 
     def take(self, index: Sequence[int] | npt.NDArray[np.intp] | Mask) -> Self:
         """The items at ``index`` (integers or a boolean mask of length ``n``), in that order."""
-        rows = np.asarray(index)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
+        rows = _places(index, len(self))
         ids = tuple(self.ids[i] for i in rows)
         keep = set(ids)
         return type(self)(
@@ -95,6 +84,30 @@ class Features:
             missing={k: {i: r for i, r in v.items() if i in keep} for k, v in self.missing.items()},
             seconds={k: s * len(rows) / max(len(self), 1) for k, s in self.seconds.items()},
         )
+
+    def frame(self, *names: str) -> pd.DataFrame:
+        """A pandas table: one row an item, by its id, with its question in ``group``.
+
+        Args:
+            names: Readouts and generations, whole: one column a number, such as ``hidden/score[8,0]`` (row 8, place 0).
+                Without names: all texts and those arrays that have at most one axis beside the items'; hidden states
+                and heads are named only where an item lacks them.
+
+        Returns:
+            The table; where an item lacks something, the first reason stands in ``missing``, else an empty string.
+
+        Example:
+            >>> f = Features.from_arrays({"x": [1.0, 2.0], "h": np.ones((2, 1, 2))}, provenance="m", ids=["a", "b"])
+            >>> f.frame().columns.tolist(), f.frame("h").columns.tolist()
+            (['group', 'x', 'missing'], ['group', 'h[0,0]', 'h[0,1]', 'missing'])
+        """
+        return feature_frame(self, names)
+
+    def __repr__(self) -> str:
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        return html_summary(self)
 
     def join(self, other: Features) -> Self:
         """Readouts of two views of the same items side by side.
@@ -114,10 +127,10 @@ class Features:
             ids=self.ids,
             groups=self.groups,
             provenance=self.provenance,
-            arrays=self.arrays | other.arrays,
-            texts=self.texts | other.texts,
-            missing=self.missing | other.missing,
-            seconds=self.seconds | other.seconds,
+            arrays={**self.arrays, **other.arrays},
+            texts={**self.texts, **other.texts},
+            missing={**self.missing, **other.missing},
+            seconds={**self.seconds, **other.seconds},
         )
 
     @classmethod
@@ -143,10 +156,19 @@ class Features:
         )
 
 
-def require_unique(ids: Sequence[str]) -> None:
-    """Raise if an id occurs twice; the message names it."""
-    seen: set[str] = set()
-    for one in ids:
-        if one in seen:
-            raise InnerjudgeError(f"given the id {one!r} twice, expected unique ids: rename one of the items")
-        seen.add(one)
+def _places(key: Any, n: int) -> npt.NDArray[np.intp]:
+    """Rows of ``n`` that a key names: an integer, a slice, integers, a mask; scikit-learn writes ``f[rows, ...]``."""
+    if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+        key = key[0]
+    try:
+        return np.atleast_1d(np.arange(n)[key if isinstance(key, slice) else _index(key)])
+    except (IndexError, TypeError, ValueError):
+        raise InnerjudgeError(
+            f"given features of {n} items and the key {repr(key)[:80]}, expected the name of a readout, or places "
+            f"below {n}: an integer, a slice, a list of integers or a mask of as many booleans"
+        ) from None
+
+
+def _index(key: Any) -> npt.NDArray[Any]:
+    index = np.asarray(key)
+    return index.astype(np.intp) if index.size == 0 and index.dtype != bool else index

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .shown import MESSAGE, shown
+
 
 class InnerjudgeError(Exception):
     """Every error that innerjudge raises on purpose.
@@ -18,6 +20,9 @@ class InnerjudgeError(Exception):
         ...     print(error)
         given 0 items, expected at least 1: check --limit
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message, MESSAGE, lines=True))
 
 
 class UnreadableError(InnerjudgeError):

@@ -22,7 +22,7 @@ class Trace:
         response: What the model wrote, reasoning markers included.
         answer: The final answer, as used for voting.
         correct: Whether ``answer`` is right; ``None`` where unknown.
-        extra: Unknown fields of the input, kept as they were.
+        extra: Unknown fields of the input, kept as they were; ``extra["unanswered"]`` says why there is no response.
 
     Example:
         >>> Trace(question_id="q1", candidate_id="0", prompt="1+1?", response="<think>1+1=2</think>2").id
@@ -43,6 +43,12 @@ class Trace:
         return f"{self.question_id}/{self.candidate_id}"
 
     @property
+    def unanswered(self) -> str | None:
+        """Why there is no response, where its source says so: such an item is unscored by every judge."""
+        reason = self.extra.get("unanswered")
+        return f"no response: {reason}" if isinstance(reason, str) and reason and not self.response else None
+
+    @property
     def group(self) -> str:
         """Unit of splitting and of the bootstrap: the question."""
         return self.question_id
@@ -52,7 +58,8 @@ class Trace:
 class Rating:
     """One response that people scored on a scale.
 
-    ``group`` is ``extra["question_id"]`` where the data give one (several responses to one prompt), else the item.
+    ``group`` is ``extra["question_id"]`` where the data give one (several responses to one prompt), else the item: null
+    and an empty name are none.
 
     Example:
         >>> Rating(item_id="r1", prompt="Say hi.", response="hi", scores=(4, 5)).mean_score
@@ -75,7 +82,8 @@ class Rating:
     @property
     def group(self) -> str:
         """Unit of splitting and of the bootstrap."""
-        return str(self.extra.get("question_id", self.item_id))
+        named = self.extra.get("question_id")
+        return self.item_id if named is None or named == "" else str(named)
 
     @property
     def mean_score(self) -> float | None:

@@ -81,7 +81,8 @@ def encode_trace(
         ``prompt_end``. A response that only mentions the opening marker has no reasoning.
     """
     stored: list[int] = list(trace.extra.get("response_ids") or ())
-    broken = not_unicode(trace.prompt, trace.response) or too_many(tokenizer, trace.prompt, trace.response, ids=stored)
+    texts = trace.prompt, trace.response
+    broken = trace.unanswered or not_unicode(*texts) or too_many(tokenizer, *texts, ids=stored)
     if broken:
         return unreadable(trace.id, trace.group, broken)
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by

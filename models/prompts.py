@@ -6,6 +6,7 @@ One wording a task, the same for every judge, so that hidden-state judges and te
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -96,7 +97,7 @@ def choice_prompt(
         reply: ``"letter"``, or ``"option"`` to ask for the option's text (used to train the built-in model).
 
     Raises:
-        UnreadableError: If there are fewer than two options, or more than letters.
+        UnreadableError: If there are fewer than two options, or more than letters, or two of them are one text.
 
     Example:
         >>> p = choice_prompt("Which is a fruit?", ["iron", "pear"], abstain=False)
@@ -107,15 +108,34 @@ def choice_prompt(
     if not len(options) >= 2 or len(texts) > len(ascii_uppercase):
         most = len(ascii_uppercase) - len(texts) + len(options)
         raise UnreadableError(f"given {len(options)} options, expected 2 to {most}: drop or merge options")
+    texts = [" ".join(text.split()) for text in texts]
+    require_different(texts, "option")
     user = f"Question: {question}\nOptions:\n"
     spans = []
     for letter, text in zip(ascii_uppercase, texts, strict=False):
-        line = f"{letter}. {' '.join(text.split())}\n"
+        line = f"{letter}. {text}\n"
         spans.append((len(user), len(user) + len(line)))
         user += line
     ask = _REASONED if reasoned else _DIRECT
     user += f'{ask} "Answer:" and the {reply}.'
     return Prompt(user, "Answer:", tuple(ascii_uppercase[: len(texts)]), tuple(spans))
+
+
+def require_different(texts: Sequence[str], what: str) -> None:
+    """Refuse texts to choose from of which two are the same: which of them a verdict means, nobody can say.
+
+    Raises:
+        UnreadableError: Names the two by their letters.
+
+    Example:
+        >>> require_different(["iron", "pear"], "option")
+    """
+    first: dict[str, int] = {}
+    for place, text in enumerate(texts):
+        known = first.setdefault(unicodedata.normalize("NFC", " ".join(text.split())), place)
+        if known != place:
+            letters = f"{ascii_uppercase[known]} and {ascii_uppercase[place]}"
+            raise UnreadableError(f"given one text as {what} {letters}, expected different ones: drop one of them")
 
 
 def pair_prompt(prompt: str, response_a: str, response_b: str, *, reasoned: bool = False) -> Prompt:

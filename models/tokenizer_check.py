@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .chat import rendered
@@ -39,7 +40,7 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     texts = []
     for user in _TRIED:
         try:
-            texts.append(within(_PATIENCE, lambda user=user: rendered(tokenizer, user, None, True)))  # type: ignore[misc]
+            texts.append(within(_PATIENCE, partial(rendered, tokenizer, user, None, True)))
         except TimeoutError:
             raise InnerjudgeError(
                 f"given a chat template that takes more than {_PATIENCE:.0f} s for one line, expected one that writes "

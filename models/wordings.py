@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 
 from .errors import InnerjudgeError, UnreadableError
-from .prompts import Prompt, pair_prompt, rating_prompt
+from .prompts import Prompt, pair_prompt, rating_prompt, require_different
 
 #: Names of the wordings.
 WORDINGS = ("default", "examiner", "terse")
@@ -88,7 +88,7 @@ def ranking_prompt(prompt: str, responses: Sequence[str], *, reasoned: bool = Fa
     """Ask for all responses at once, best first. The verdict is a line of letters, not one label.
 
     Raises:
-        UnreadableError: With fewer than two responses or more than letters.
+        UnreadableError: With fewer than two responses or more than letters, or if two responses are one text.
 
     Example:
         >>> ranking_prompt("Say hi.", ["hi", "no"]).labels
@@ -96,6 +96,7 @@ def ranking_prompt(prompt: str, responses: Sequence[str], *, reasoned: bool = Fa
     """
     if not 2 <= len(responses) <= len(ascii_uppercase):
         raise UnreadableError(f"given {len(responses)} responses to rank, expected 2 to {len(ascii_uppercase)}")
+    require_different(responses, "response")
     letters = ascii_uppercase[: len(responses)]
     shown = [f"Response {letter}:\n{text}" for letter, text in zip(letters, responses, strict=True)]
     ask = f'Rank the responses from best to worst. {_ask(reasoned)} "Ranking:" and the letters, best first.'

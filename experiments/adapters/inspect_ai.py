@@ -38,6 +38,7 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
         >>> from innerjudge import Judge, TokenLogProb, load
         >>> folder = tempfile.TemporaryDirectory()
         >>> Judge(TokenLogProb(), load("reference")).save(folder.name)
+        >>> from inspect_ai.model import ModelOutput
         >>> said = ModelOutput.from_content("mockllm/model", "")
         >>> state = TaskState("mockllm/model", "s1", 1, "2+2?", [], output=said)
         >>> asyncio.run(innerjudge(folder.name)(state, Target("4"))).explanation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -92,8 +93,8 @@ def choice_curves(
         blocks = list(range(part["logits/score"].shape[2]))
         points = []
         for block in blocks:
-            lens = part.take(range(len(part)))
-            lens.arrays["logits/score"] = part["logits/score"][:, :, : block + 1]
+            upto = part["logits/score"][:, :, : block + 1]
+            lens = replace(part, arrays={**part.arrays, "logits/score": upto})
             points.append((accuracy(truth, [verdict.label for verdict in letters.verdicts(lens)]), groups))
         curves.append(_curve("letter logits of one block (through the final norm)", blocks, points, seed))
     return tuple(curves), tuple(maps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -156,8 +156,7 @@ def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Featu
     if len(whole) < len(part):
         notes.append(f"{len(part) - len(whole)} items that lack a position are left out.")
     also = {n: a for n, a in part.arrays.items() if n in (*kept, "labels", "logits/score")}
-    rows = part.take(whole)
-    rows.arrays = {n: rows.arrays[n] for n in also}
+    rows = replace(part, arrays=also)[whole]
     return rows, np.array([labels[labelled[k]] for k in whole]), notes
 
 

@@ -121,7 +121,7 @@ def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
     (one item each or more), so that a split by question stays possible; a limit of 1 gives one item.
 
     Example:
-        >>> from ..models.items import Trace
+        >>> from ...models.items import Trace
         >>> many = [Trace(question_id=q, candidate_id=c, prompt="", response="") for q in "pqr" for c in "012"]
         >>> [len(take_groups(many, limit, seed=0)) for limit in (1, 4, 7, 9)]
         [1, 4, 6, 9]
@@ -161,7 +161,7 @@ def drawn_rows(items: Iterable[Item], limit: int | None, *, seed: int) -> list[i
     """Rows of the items that :func:`take_groups` draws; all of them without a limit.
 
     Example:
-        >>> from ..models.items import Trace
+        >>> from ...models.items import Trace
         >>> pair = [Trace(question_id="q", candidate_id=c, prompt="", response="") for c in "ab"]
         >>> drawn_rows(pair, None, seed=0), len(drawn_rows(pair, 1, seed=0))
         ([0, 1], 1)

@@ -38,7 +38,7 @@ def hash_items(items: Iterable[Item]) -> str:
     """Hash of items in their order.
 
     Example:
-        >>> from ..models.items import Rating
+        >>> from ...models.items import Rating
         >>> one = Rating(item_id="r", prompt="Say hi.", response="hi")
         >>> hash_items([one]) == hash_items([Rating(item_id="r", prompt="Say hi.", response="ho")])
         False

@@ -9,10 +9,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...models.errors import InnerjudgeError
+from ...models.foreign import parse_json, require_file
 from ...models.items import Item
+from ...models.shown import shown
 from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
 from .records import Record
 
@@ -20,12 +22,16 @@ __all__ = [
     "check_unique",
     "item_to_row",
     "jsonl_lines",
+    "lines_of",
     "parse_item",
     "placed_items",
     "read_items",
     "read_records",
     "write_jsonl",
 ]
+
+#: Bytes of a line: longer ones hold no item that a model could read.
+LINE = 1 << 26
 
 
 def read_items(path: str | Path) -> list[Item]:
@@ -76,19 +82,34 @@ def read_records(path: str | Path) -> list[Record]:
 def _records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     """Each object of a file, the byte at which its line begins, and the number of the line."""
     file = Path(path)
-    if not file.is_file():
+    if not file.exists():
         raise InnerjudgeError(
-            f"given {str(path)!r}, expected a JSONL file: check the path, or name a loader as LOADER:PATH"
+            f"given {shown(path)!r}, expected a JSONL file: check the path, or name a loader as LOADER:PATH"
         )
-    at, found = 0, False
+    require_file(file)
+    name, at, found = shown(file.name), 0, False
     with file.open("rb") as lines:
-        for number, raw in enumerate(lines, start=1):
+        for number, raw in enumerate(lines_of(lines, name), start=1):
             if raw.strip():
                 found = True
-                yield _parse(raw, f"{file.name} line {number}"), at, number
+                yield _parse(raw, f"{name} line {number}"), at, number
             at += len(raw)
     if not found:
-        raise InnerjudgeError(f"{file.name}: given an empty file, expected one item a line: write at least one")
+        raise InnerjudgeError(f"{name}: given an empty file, expected one item a line: write at least one")
+
+
+def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """The lines of an open file, each of at most :data:`LINE` bytes.
+
+    Raises:
+        InnerjudgeError: Names the line that is longer, of which no more is read.
+    """
+    number = 0
+    while raw := file.readline(LINE + 1):
+        number += 1
+        if len(raw) > LINE:
+            raise InnerjudgeError(f"{name} line {number}: given more than {LINE} bytes, expected one item a line")
+        yield raw
 
 
 def parse_item(raw: bytes, where: str) -> Item:
@@ -143,26 +164,15 @@ def jsonl_lines(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[bytes]
 
 def _line(row: Mapping[str, Any], where: str) -> bytes:
     try:
-        try:
-            return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        except UnicodeEncodeError:  # half of a surrogate pair: only an escape can carry it
-            return json.dumps(row, allow_nan=False).encode() + b"\n"
-    except (TypeError, ValueError) as error:
+        return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
         raise InnerjudgeError(
             f"{where}: given a value that JSON cannot hold ({error}), expected finite plain data"
         ) from None
 
 
 def _parse(raw: bytes, where: str) -> Record:
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no JSON number")
-
     try:
-        return Record.of(json.loads(raw.decode("utf-8-sig"), parse_constant=refuse), where)
-    except (ValueError, RecursionError) as error:
-        reason = error.args[0] if error.args else "nested too deep"
-        if isinstance(error, UnicodeDecodeError):
-            reason = "not UTF-8"
-        raise InnerjudgeError(
-            f"{where}: given broken JSON ({reason}), expected one object a line: correct it"
-        ) from None
+        return Record.of(parse_json(raw), where)
+    except ValueError as error:
+        raise InnerjudgeError(f"{where}: given broken JSON ({error}), expected one object a line: correct it") from None

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
+from .meanings import check_meanings
 from .records import Record
 
 #: Required fields of each kind.
@@ -97,14 +98,18 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
 
 
 def record_to_item(record: Record, kind: str) -> Item:
-    """Build the item of a record, checking every field; unknown fields go to ``extra``.
+    """Build the item of a record, checking every field; unknown fields go to ``extra``, those without a value too.
+
+    Fields of :mod:`.meanings` are checked: a field of one's own must not have such a name.
 
     Example:
         >>> row = {"pair_id": "p", "prompt": "?", "response_a": "x", "response_b": "y", "hard": True}
         >>> record_to_item(Record(row, "line 1"), "pair").extra
         {'hard': True}
     """
-    return _BUILD[kind](record, {k: v for k, v in record.values.items() if k not in _KNOWN[kind]})
+    extra = {k: v for k, v in record.values.items() if k not in _KNOWN[kind]}
+    check_meanings(record, kind, extra)
+    return _BUILD[kind](record, extra)
 
 
 def _trace(r: Record, extra: dict[str, Any]) -> Item:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...models.errors import InnerjudgeError
+from ...models.shown import shown
 
 
 def describe(value: object) -> str:
@@ -51,7 +52,7 @@ class Record:
 
     def error(self, name: str, given: str, expected: str, do: str) -> InnerjudgeError:
         """The error for one field: what was given, what was expected, what to do."""
-        return InnerjudgeError(f"{self.where}: field {name!r}: given {given}, expected {expected}: {do}")
+        return InnerjudgeError(f"{self.where}: field {shown(name)!r}: given {given}, expected {expected}: {do}")
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""

@@ -2,9 +2,9 @@
 
 Each function draws onto axes that it is given or returns HTML: ``lines.py`` curves, ``scores.py`` distributions,
 ``calibration.py`` reliability, ``heads.py`` maps of heads, ``options.py`` attention over text, ``trajectories.py``
-paths of states; ``palette.py`` holds colours and dashes. Lines and classes differ by dash, mark or filling as well as by
-colour, so that a print in grey says the same. ``spelling.py`` spells numbers and needs no plots: matplotlib is imported
-only when a name of a drawing function is first used. Imports nothing of the other rooms.
+paths of states; ``palette.py`` holds colours and dashes. Lines and classes differ by dash, mark or filling as well as
+by colour, so that a print in grey says the same. ``spelling.py`` spells numbers and needs no plots: matplotlib
+is imported only when a drawing function is first used. Imports nothing of the other rooms.
 """
 
 from __future__ import annotations

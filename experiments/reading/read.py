@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from ...extraction.features import Features
 from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoded, encode_trace
@@ -85,7 +85,13 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
     readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
-    parts = ask_for_verdicts(lm, traces, lambda t, r: verdict_prompt(t.prompt, t.response, reasoned=r), (), passes)
+
+    def ask(t: Trace, reasoned: bool) -> Prompt:
+        if t.unanswered:
+            raise UnreadableError(t.unanswered)
+        return verdict_prompt(t.prompt, t.response, reasoned=reasoned)
+
+    parts = ask_for_verdicts(lm, traces, ask, (), passes)
     if passes.wants(*(r.name for r in readouts)):
         how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "alike": Alike(lm.tokenizer)}
         encoded = [encode_trace(lm.tokenizer, t, **how) for t in traces]
@@ -119,8 +125,7 @@ def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes
 
     readouts = (QueryKey("before"), QueryKey("after"), AttentionWeights())
     found = _joined(ask_for_verdicts(lm, choices, ask, readouts, passes), passes)
-    found.provenance = replace(found.provenance, prompt=passes.prompt)
-    return found
+    return replace(found, provenance=replace(found.provenance, prompt=passes.prompt))
 
 
 def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, swapped: bool) -> Features:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ...models.errors import InnerjudgeError
 from ..data.answers import normalise
 from ..data.jsonl import read_records
+from ..data.meanings import are_ids
 from ..data.records import Record, describe
 from .maths import equal_answers
 
@@ -141,7 +142,12 @@ class _Both:
     def tokens(self) -> float | None:
         source = self._source("response_ids")
         known = self.number("tokens")
-        return float(len(source.values["response_ids"])) if known is None and source is not None else known
+        if known is not None or source is None:
+            return known
+        ids = source.values["response_ids"]
+        if not are_ids(ids):
+            raise source.error("response_ids", describe(ids), "a list of token ids", "correct it, or rename the field")
+        return float(len(ids))
 
 
 def _of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Record]:

@@ -1,10 +1,15 @@
-"""Answers that are the same mathematically: LaTeX, fractions, decimals, sets and expressions, by math-verify."""
+"""Answers that are the same mathematically: LaTeX, fractions, decimals, sets and expressions, as math-verify reads them.
+
+Each answer has a key of its own, and equal keys are one answer. Whether two are the same thus never hangs on the others
+or on their order, as it would if they were compared two by two with a tolerance.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from fractions import Fraction
 from typing import Any
 
 from ...models.extra import require
@@ -12,12 +17,15 @@ from ..data.answers import normalise
 
 #: Longer answers are no final answers; they keep their own spelling.
 _MOST = 400
-#: Seconds for one answer or one comparison; what takes longer counts as different. A signal keeps them, which only the
-#: main thread has.
+#: Seconds for one answer; what takes longer keeps its own spelling. A signal keeps them, which only the main thread has.
 _PATIENCE = 1
 _NUMBER = re.compile(r"[-+]?[$]?[\d.,/ ]*\d[\d.,/ ]*%?")
 #: Powers of powers, and exponents and factorials of many digits: to compute them would take for ever.
 _HUGE = re.compile(r"\^\s*\{[^}]*\^|\*\*[^*+]*\*\*|(\^|\*\*)\s*\{?\s*-?\d{5,}|\d{5,}\s*!")
+#: What is a number as it stands.
+_EXACT = re.compile(r"[+-]?(\d+/0*[1-9]\d*|(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?)", re.ASCII)
+#: Digits to which numbers without an exact fraction are compared.
+_DIGITS = 30
 _SIGNS = re.compile(r"[\\^{}()\[\]+*=|<>]")
 
 
@@ -25,8 +33,9 @@ def equal_answers(answers: Sequence[str | None]) -> list[str | None]:
     r"""One spelling for answers that are mathematically equal.
 
     ``1/2``, ``0.5`` and ``\frac{1}{2}`` are one answer. Letters and words are compared as
-    :func:`~innerjudge.experiments.data.answers.normalise` spells them. Every group has the
-    spelling of its first member; an answer that cannot be parsed keeps its own.
+    :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a percent sign is dropped as there. Every group
+    has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot be parsed
+    keeps its own.
 
     Args:
         answers: Final answers; ``None`` and blank ones give ``None``.
@@ -36,37 +45,82 @@ def equal_answers(answers: Sequence[str | None]) -> list[str | None]:
 
     Example:
         >>> equal_answers(["1/2", r"\frac{1}{2}", "0.50", "x=5", "5", "(b)", "B", "not given.", None])
-        ['1/2', '1/2', '1/2', 'x=5', 'x=5', 'B', 'B', 'not given', None]
+        ['0.5', '0.5', '0.5', '5', '5', 'B', 'B', 'not given', None]
     """
     library = require("math_verify", "math")
-    spellings: dict[str, str] = {}
-    groups: list[tuple[str, list[Any]]] = []
-    for answer in answers:
+    keys = {answer: _key(library, answer) for answer in dict.fromkeys(answers) if answer is not None}
+    names: dict[Hashable, str] = {}
+    for answer, key in keys.items():
         plain = normalise(answer)
-        if answer is None or plain is None or answer in spellings:
-            continue
-        parsed = _parsed(library, answer, plain)
-        same = next((name for name, other in groups if name == plain or _equal(library, parsed, other)), None)
-        if same is None:
-            groups.append((plain, parsed))
-        spellings[answer] = same or plain
-    return [None if a is None else spellings.get(a) for a in answers]
+        if plain is not None:
+            names[key] = min(names.get(key, plain), plain, key=lambda text: (len(text), text))
+    return [None if a is None else names.get(keys[a]) for a in answers]
 
 
-def _parsed(library: Any, answer: str, plain: str) -> list[Any]:
-    """What math-verify makes of an answer; nothing where it is words, a letter, or no answer at all."""
-    text = answer.strip().strip("$").strip()
+def _key(library: Any, answer: str) -> Hashable:
+    """What stands for an answer: two answers are one exactly where their keys are equal."""
+    plain = normalise(answer)
+    if plain is None:
+        return None
+    if _EXACT.fullmatch(plain) and len(plain) <= _MOST:
+        return ("number", Fraction(plain))
+    text = answer.strip().strip("$").strip().removesuffix("%").removesuffix("\\")
     if len(text) > _MOST or not (_NUMBER.fullmatch(text) or (_SIGNS.search(text) and len(plain) > 1)):
-        return []
+        return ("text", plain)
     if _HUGE.search(text):
-        return []
+        return ("text", plain)
     # Between dollars, the whole answer is one expression: of a bare "3\\sqrt{2}" only the 3 would be read.
     how = [library.LatexExtractionConfig()]
-    return list(library.parse(f"${text}$", how, parsing_timeout=_patience()))
+    read = library.parse(f"${text}$", how, parsing_timeout=_patience())
+    if not read or isinstance(read[0], str):
+        return ("text", plain)
+    limited = library.utils.timeout(_patience())(_canonical)
+    try:
+        found = limited(read[0])
+    except Exception:  # the algebra raises what it likes, and its clock its own
+        return ("text", plain)
+    return ("text", plain) if found is None else found
 
 
-def _equal(library: Any, one: list[Any], other: list[Any]) -> bool:
-    return bool(one and other and library.verify(one, other, timeout_seconds=_patience()))
+def _canonical(value: Any) -> Hashable:
+    """One form for a parsed answer and for all that equal it; ``None`` where it is no value."""
+    import sympy
+
+    if isinstance(value, sympy.Equality) and value.lhs.is_Symbol and not value.rhs.is_Symbol:
+        return _canonical(value.rhs)  # "x=5" says 5
+    if isinstance(value, sympy.FiniteSet):
+        return ("set", frozenset(map(_canonical, value.args)))
+    if isinstance(value, sympy.Interval):
+        return ("interval", _canonical(value.start), _canonical(value.end), value.left_open, value.right_open)
+    if isinstance(value, sympy.MatrixBase):
+        return ("matrix", value.shape, tuple(map(_canonical, value)))
+    if isinstance(value, sympy.Tuple):
+        return ("tuple", tuple(map(_canonical, value)))
+    if not isinstance(value, sympy.Basic):
+        return None
+    if value.is_Symbol:
+        return ("text", normalise(str(value)))
+    exact = value.xreplace({one: sympy.Rational(str(one)) for one in value.atoms(sympy.Float)})
+    if exact.is_number and not exact.is_Relational:
+        return _constant(exact)
+    if isinstance(exact, sympy.Expr):
+        exact = sympy.cancel(sympy.expand(exact.doit()))
+        return _constant(exact) if exact.is_number else ("expression", sympy.srepr(exact))
+    return ("expression", sympy.srepr(getattr(exact, "canonical", exact)))
+
+
+def _constant(value: Any) -> Hashable:
+    rough = value.evalf(2 * _DIGITS)
+    real, imaginary = rough.as_real_imag()
+    if not (real.is_finite and imaginary.is_finite):
+        return ("text", str(value)) if value.is_infinite and value.is_extended_real else None
+    if imaginary == 0 and abs(real) < 10**_MOST:
+        exact = value.doit()
+        if exact.is_Rational:
+            return ("number", Fraction(int(exact.p), int(exact.q)))
+        if abs(real - round(real)) < 10.0**-_DIGITS:
+            return ("number", Fraction(round(real)))
+    return ("constant", str(real.n(_DIGITS)), str(imaginary.n(_DIGITS)))
 
 
 def _patience() -> int | None:

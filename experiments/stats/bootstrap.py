@@ -87,7 +87,7 @@ def cluster_bootstrap(
         the figure is defined, or no spread and no bounds, there is no interval and ``reason`` says so.
 
     Example:
-        >>> from .metrics import accuracy
+        >>> from .metrics.accuracy import accuracy
         >>> found = cluster_bootstrap(accuracy([0, 1, 1, 0], [0, 1, 0, 0]), ["p", "q", "r", "s"], seed=0)
         >>> found.value, round(found.low, 1), round(found.high, 1), found.n
         (0.75, 0.3, 1.0, 4)
@@ -116,7 +116,7 @@ def paired_difference(
     either left out before making the metrics (:func:`both_scored`), else the difference mixes judges with items.
 
     Example:
-        >>> from .metrics import accuracy
+        >>> from .metrics.accuracy import accuracy
         >>> a, b = accuracy([0, 1, 1], [0, 1, 1]), accuracy([0, 1, 1], [0, 1, 0])
         >>> round(paired_difference(a, b, ["p", "q", "r"], seed=0).value, 3)
         0.333
@@ -137,7 +137,7 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic | Plain
     A gap between a group of one question and all others rests on one question, however many the others are.
 
     Example:
-        >>> from .metrics import accuracy
+        >>> from .metrics.accuracy import accuracy
         >>> groups_that_count(["p", "p", "q"], accuracy([0, 1, None], [0, 1, 1]))
         1
     """

@@ -44,7 +44,7 @@ def difference(
     correction over many judges.
 
     Example:
-        >>> from ..accuracy import accuracy
+        >>> from .metrics.accuracy import accuracy
         >>> a, b = accuracy([1] * 8, [1] * 7 + [0]), accuracy([1] * 8, [1, 0] * 4)
         >>> found = difference(a, b, range(8), seed=0)
         >>> round(found.interval.value, 3), found.p < 0.2

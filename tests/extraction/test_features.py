@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import numpy as np
@@ -57,10 +59,10 @@ def test_join_puts_readouts_side_by_side() -> None:
 def test_join_accepts_what_is_the_same_on_both_sides() -> None:
     count = {"labels": np.array([2, 2, 2], np.float32)}
     left, right = features(), features(name="y")
-    left.arrays |= count
-    right.arrays |= {"labels": count["labels"].copy()}
+    left = replace(left, arrays={**left.arrays, **count})
+    right = replace(right, arrays={**right.arrays, "labels": count["labels"].copy()})
     assert left.join(right)["labels"].tolist() == [2, 2, 2]
-    right.arrays["labels"][1] = 3
+    right = replace(right, arrays={**right.arrays, "labels": np.array([2, 3, 2], np.float32)})
     with pytest.raises(InnerjudgeError, match="'labels'"):
         left.join(right)
 
@@ -129,3 +131,69 @@ def test_an_absent_readout_is_named() -> None:
         with pytest.raises(InnerjudgeError, match=r"\['x'\], expected 'z'"):
             ask("z")
     assert features().present("x text").all()
+
+
+def test_features_are_not_written_into() -> None:
+    given = np.ones((2, 3), np.float32)
+    f = Features(ids=("a", "b"), groups=("p", "q"), provenance=ORIGIN, arrays={"x": given}, missing={"x": {"b": "cut"}})
+    with pytest.raises(FrozenInstanceError):
+        f.arrays = {}  # type: ignore[misc]
+    for write in (
+        lambda: f["x"].__setitem__(0, 2),
+        lambda: f.arrays.__setitem__("y", given),
+        lambda: f.missing["x"].__setitem__("a", "cut"),
+        lambda: f.seconds.update({"x": 1.0}),
+    ):
+        with pytest.raises((ValueError, TypeError, AttributeError)):
+            write()
+    assert f["x"].sum() == 6
+    again = pickle.loads(pickle.dumps(f))
+    assert (again.ids, again.missing, again["x"].flags.writeable) == (f.ids, f.missing, False)
+    assert copy.deepcopy(f)["x"].tolist() == f["x"].tolist()
+
+
+def test_indexing_takes_items_as_an_array_is_indexed() -> None:
+    x = np.arange(12, dtype=np.float32).reshape(4, 3)
+    f = Features.from_arrays({"x": x}, provenance="m", groups=["p", "p", "q", "q"], ids=list("abcd"))
+    mask = np.array([True, False, False, True])
+    for key in (slice(2), slice(None, None, -1), [0, 3], np.array([2]), mask, mask.tolist(), -1, np.intp(1)):
+        rows = np.atleast_1d(np.arange(4)[key]).tolist()  # numpy's own
+        assert f[key].ids == tuple("abcd"[k] for k in rows)
+        assert f[key].groups == tuple("ppqq"[k] for k in rows)
+        np.testing.assert_array_equal(f[key]["x"], x[list(rows)])
+    assert f[[]].ids == ()
+    assert f[[1, 2], ...].ids == ("b", "c")  # as scikit-learn writes it
+    assert [one.ids for one in f] == [("a",), ("b",), ("c",), ("d",)]
+    assert (len(f), f.shape) == (4, (4, 1))
+    for wrong in (4, [0, 4], [True], 1.5, None, {"a": 1}, [[0], [1, 2]]):
+        with pytest.raises(InnerjudgeError, match="given features of 4 items and the key"):
+            f[wrong]
+    with pytest.raises(InnerjudgeError, match="expected 'y'"):
+        f["y"]
+
+
+def test_features_of_stored_arrays() -> None:
+    f = Features.from_arrays({"x": [[1, 2], [3, 4]]}, provenance="mine")
+    assert (f.ids, f.groups, f["x"].dtype) == (("0", "1"), ("0", "1"), np.float32)
+    assert f.provenance.differences(Features.from_arrays({"x": [1]}, provenance="other").provenance) == ("fingerprint",)
+    assert Features.from_arrays({"x": [1]}, provenance=ORIGIN).provenance == ORIGIN
+    assert Features.from_arrays({"x": [1]}, provenance="mine", last_block=3).provenance.last_block == 3
+    for wrong in (
+        {"arrays": {"x": ["a"]}}, {"arrays": {"x": 3}}, {"arrays": None}, {"arrays": {"x": [1, 2], "y": [1]}},
+        {"arrays": {"x": [1, 2]}, "groups": ["p"]}, {"arrays": {"x": [1, 2]}, "ids": ["a", "a"]},
+    ):  # fmt: skip
+        with pytest.raises(InnerjudgeError, match="expected"):
+            Features.from_arrays(**{"provenance": "m", **wrong})  # type: ignore[arg-type]
+
+
+def test_tables() -> None:
+    f = features()
+    frame = f.frame()
+    assert frame.index.tolist() == list(f.ids)
+    assert frame.columns.tolist() == ["group", "x text", "missing"]
+    assert frame["missing"].tolist() == [f.reasons(*f.arrays).get(i, "") for i in f.ids]
+    states = Features.from_arrays({"h": np.arange(8).reshape(2, 2, 2)}, provenance="m")
+    assert states.frame().columns.tolist() == ["group", "missing"]
+    assert states.frame("h")["h[1,0]"].tolist() == [2, 6]
+    assert repr(states) == "Features(2 items, 2 questions, model 'm': h [2, 2, 2])"
+    assert "<td>2 x 2 x 2</td><td>2</td>" in states._repr_html_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -255,7 +256,7 @@ def test_by_default_where_it_pays(tiny: Tiny, random_items: Any, monkeypatch: py
     assert lm.padding_sides  # both are tried on first use, in passes of their own
     padded, passes = shapes_of_passes(lm, lambda: extract(lm, items, READOUTS))
     assert passes == [(3, 17)]
-    monkeypatch.setattr("innerjudge.extraction.extract.packs_by_itself", lambda device, kernel: True)
+    monkeypatch.setattr(sys.modules["innerjudge.extraction.extract"], "packs_by_itself", lambda device, kernel: True)
     packed, passes = shapes_of_passes(lm, lambda: extract(lm, items, READOUTS))
     assert passes == [(1, 16 + 17 + 15)]
     same(padded, packed)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.errors import InnerjudgeError, UnreadableError
 from innerjudge.models.items import Choice, Pair, Rating, Trace
 from innerjudge.models.prompts import ABSTAIN_OPTIONS, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from innerjudge.models.wordings import ranking_prompt
 
 
 def test_rating_word_for_word() -> None:
@@ -41,7 +44,11 @@ def test_every_prompt_asks_for_its_own_cue(reasoned: bool) -> None:
         assert ("Think first" in last) is reasoned
 
 
-@given(st.lists(st.text(max_size=20), min_size=2, max_size=24), st.text(max_size=20))
+def one_line(text: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+@given(st.lists(st.text(max_size=20), min_size=2, max_size=24, unique_by=one_line), st.text(max_size=20))
 def test_option_spans_are_the_lettered_lines(options: list[str], question: str) -> None:
     prompt = choice_prompt(question, options)
     lines = [prompt.user[a:b] for a, b in prompt.option_spans]
@@ -58,7 +65,17 @@ def test_numbers_of_options_that_cannot_be_lettered(n: int) -> None:
 
 
 def test_twenty_six_letters_without_abstaining() -> None:
-    assert choice_prompt("q", ["x"] * 26, abstain=False).labels[-1] == "Z"
+    assert choice_prompt("q", list(map(str, range(26))), abstain=False).labels[-1] == "Z"
+
+
+@pytest.mark.parametrize(
+    "options", [["x", "y", " x"], ["a  b", "a\nb"], ["e\u0301", "\u00e9"], ["x", "None of the above"]]
+)
+def test_options_that_are_one_text_cannot_be_told_apart(options: list[str]) -> None:
+    with pytest.raises(UnreadableError, match="given one text as option"):
+        choice_prompt("q", options)
+    with pytest.raises(UnreadableError, match="given one text as response"):
+        ranking_prompt("q", [*options, "None of the above"])
 
 
 @pytest.mark.parametrize("scale", [(5, 1), (3, 3)])

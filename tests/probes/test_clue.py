@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,8 +158,8 @@ def test_one_class():
 
 def test_a_chunk_of_truncated_traces_only_counts():
     features = traces(np.arange(4.0)[:, None, None])
-    lost = features.take([0, 1])
-    lost.missing = {"hidden/reasoning_end": {"0": "no </think>", "1": "no </think>"}}
+    missing = {"hidden/reasoning_end": {"0": "no </think>", "1": "no </think>"}}
+    lost = replace(features.take([0, 1]), missing=missing)
     clue = CLUE().partial_fit(lost, [True, False]).partial_fit(features.take([2, 3]), [True, False])
     assert clue.n_excluded_ == 2
     np.testing.assert_allclose(clue.centroids_.ravel(), [3.0, 2.0])

@@ -1,6 +1,7 @@
 """What holds for every judge: provenance, unscored items, edge inputs, storage."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_unfitted_judges_say_so(name, make):
 def test_items_without_a_readout_are_unscored_and_left_out_of_the_fit(name, make):
     features = make()
     judge = fresh(name)[0]
-    features.missing = {judge.needs[0]: {"i4": "no </think>"}}
+    features = replace(features, missing={judge.needs[0]: {"i4": "no </think>"}})
     judge = fitted(name, features)
     assert getattr(judge, "n_excluded_", 1) == 1
     verdicts = judge.verdicts(features)
@@ -148,7 +149,10 @@ def test_items_without_a_readout_are_unscored_and_left_out_of_the_fit(name, make
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_become_a_reason(name, bad, make):
     features = make()
-    features.arrays[fresh(name)[0].needs[0]][2].flat[0] = bad
+    need = fresh(name)[0].needs[0]
+    array = features[need].copy()
+    array[2].flat[0] = bad
+    features = replace(features, arrays={**features.arrays, need: array})
     judge = fitted(name, features)
     verdicts = judge.verdicts(features)
     assert [v.id for v in verdicts if v.unscored] == ["i2"]
@@ -173,7 +177,7 @@ def test_nothing_to_learn_from(name, make):
     with pytest.raises(InnerjudgeError, match=r"labels of shape \(3,\) for 24 items"):
         judge.fit(make(), labels[:3])
     features = make()
-    features.missing = {judge.needs[0]: dict.fromkeys(features.ids, "too long")}
+    features = replace(features, missing={judge.needs[0]: dict.fromkeys(features.ids, "too long")})
     with pytest.raises(InnerjudgeError):
         judge.fit(features, labels)
     with pytest.raises(InnerjudgeError, match="at least"):
@@ -192,10 +196,10 @@ def test_labels_that_are_not_numbers(name, make):
 @pytest.mark.parametrize("name", CASES)
 def test_constant_features_have_finite_scores(name, make):
     features = make()
-    for key, array in features.arrays.items():
-        array[:] = 5 if key == "labels" else 0.2
-    if "logprob" in features.arrays:
-        features.arrays["logprob"][:] = (-3, 2)
+    flat = {key: np.full_like(array, 5 if key == "labels" else 0.2) for key, array in features.arrays.items()}
+    if "logprob" in flat:
+        flat["logprob"][:] = (-3, 2)
+    features = replace(features, arrays=flat)
     judge = fitted(name, features)
     if isinstance(judge, QKScore | AttentionScore):  # a head that gives all options one score says nothing
         assert all("not tell the options apart" in v.unscored for v in judge.verdicts(features))

@@ -75,7 +75,9 @@ def test_permutation_asks_for_both_orders(make):
     turned = (ANSWERS + 1) % 3
     first = knowing(make, [(0, 0)])
     both = knowing(make, [(2, 1)], wrong=range(4))
-    first.arrays["qk/before"][:, 2, 1] = both["qk/before"][:, 2, 1]
+    products = first["qk/before"].copy()
+    products[:, 2, 1] = both["qk/before"][:, 2, 1]
+    first = replace(first, arrays={**first.arrays, "qk/before": products})
     permuted = knowing(make, [(2, 1)], turned)
     assert QKScore().fit(first, ANSWERS).heads_ == ((1, 0),)
     judge = QKScore(select="permutation").fit(first, ANSWERS, permuted=permuted, permuted_labels=turned)
@@ -99,8 +101,7 @@ def test_permutation_needs_the_same_questions(make):
             judge.fit(make(), ANSWERS, **options)
     with pytest.raises(InnerjudgeError, match="fingerprint"):
         judge.fit(make(), ANSWERS, permuted=make(fingerprint="g"), permuted_labels=ANSWERS)
-    lost = make()
-    lost.missing = {"qk/before": {"i3": "too long"}}
+    lost = replace(make(), missing={"qk/before": {"i3": "too long"}})
     assert judge.fit(make(), ANSWERS, permuted=lost, permuted_labels=ANSWERS).n_excluded_ == 1
 
 
@@ -161,9 +162,10 @@ def test_a_vote_is_the_mean_of_z_scores(make):
         rows = [features["qk/before"][k, block - 1, head, :n].astype(float) for block, head in judge.heads_]
         np.testing.assert_allclose(found[k, :n], np.mean([(r - r.mean()) / r.std() for r in rows], axis=0))
         assert (found[k, n:] == -np.inf).all()
-    half = make(qk__before=features["qk/before"].copy())
+    products = features["qk/before"].copy()
     block, head = judge.heads_[1]
-    half.arrays["qk/before"][:, block - 1, head] = 0.1  # one head that sees no difference adds 0
+    products[:, block - 1, head] = 0.1  # one head that sees no difference adds 0
+    half = make(qk__before=products)
     other = judge.heads_[0]
     row = half["qk/before"][0, other[0] - 1, other[1]].astype(float)
     np.testing.assert_allclose(judge.decision_function(half)[0], (row - row.mean()) / row.std() / 2)
@@ -197,7 +199,7 @@ def test_a_head_that_sees_no_difference_guesses(make, noise):
 
 def test_prompts_without_abstain_lines(make):
     plain = make()
-    plain.provenance = replace(plain.provenance, prompt=WITHOUT_ABSTAIN)
+    plain = replace(plain, provenance=replace(plain.provenance, prompt=WITHOUT_ABSTAIN))
     for judge in (QKScore(), AttentionScore(), LetterLogits()):
         fitted = judge.fit(plain, ANSWERS) if judge.learns else judge
         assert len(fitted.verdicts(plain)[0].score) == 5

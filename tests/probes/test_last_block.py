@@ -129,9 +129,10 @@ def known_at(make, rows: dict[int, float]) -> tuple[Features, np.ndarray]:
     """Features of 60 items that tell their class in some rows, with so much strength against noise of 1."""
     features = make(60, seed=3)
     correct = np.arange(60) % 2 == 0
+    states = features["hidden/reasoning_end"].copy()
     for row, strength in rows.items():
-        features.arrays["hidden/reasoning_end"][:, row, 0] += strength * (2 * correct - 1)
-    return features, correct
+        states[:, row, 0] += strength * (2 * correct - 1)
+    return replace(features, arrays={**features.arrays, "hidden/reasoning_end": states}), correct
 
 
 def test_probes_choose_their_row(make) -> None:
@@ -148,7 +149,7 @@ def test_probes_choose_their_row(make) -> None:
         probe = LogisticProbe(row=prefer, candidates=[0.1]).fit(features, correct)
         assert (probe.row_, probe.last_block) == (-1, None)
     ratings = np.where(correct, 5.0, 1.0)
-    features.arrays["hidden/score"] = features["hidden/reasoning_end"]
+    features = replace(features, arrays={**features.arrays, "hidden/score": features["hidden/reasoning_end"]})
     assert RidgeProbe(row="best", candidates=[1.0]).fit(features, ratings).row_ == -1
 
 

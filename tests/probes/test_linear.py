@@ -1,5 +1,7 @@
 """Linear probes, baselines, and what they learn from, against scikit-learn and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -38,8 +40,8 @@ def test_difference_of_means_is_nearest_centroid(make):
 
 def test_difference_of_means_agrees_with_clue_of_one_layer(make):
     features = make()
-    for name in ("hidden/reasoning_start", "hidden/reasoning_end"):
-        features.arrays[name] = features.arrays[name][:, [0, 1, 2]]  # one block: rows h[0], h[1], normed
+    names = ("hidden/reasoning_start", "hidden/reasoning_end")
+    features = replace(features, arrays={name: features[name][:, [0, 1, 2]] for name in names})  # one block of rows
     linear, clue = DifferenceOfMeans().fit(features, CORRECT), CLUE().fit(features, CORRECT)
     assert linear.predict(features).tolist() == clue.predict(features).tolist()
 
@@ -101,7 +103,7 @@ def test_a_row_that_is_not_there(make):
 
 def test_question_only_sees_the_prompt_only(make):
     features = make()
-    features.arrays = {"hidden/prompt_end": features.arrays["hidden/prompt_end"]}
+    features = replace(features, arrays={"hidden/prompt_end": features["hidden/prompt_end"]})
     probe = QuestionOnly(candidates=[0.1]).fit(features, CORRECT)
     x = states(features, "prompt_end")
     oracle = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(x, CORRECT)

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ...drawing import spelling
 from ...drawing.palette import FAMILY_COLOURS
 from ..results import Comparison, ResultRow, Run
-from . import table
+from . import row_text, table
 from .plots import Plot, plots, png
 from .reasons import unscored_reasons
 from .whisker import scale_of, whisker
@@ -87,7 +87,7 @@ def environment(*, escape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"figure": spelling.figure, "interval": spelling.interval, "title": spelling.title}
+    made.filters |= {"figure": row_text.figure, "interval": row_text.interval, "title": spelling.title}
     made.filters |= {"duration": spelling.duration, "value": _value, "plain": plain}
     made.globals |= {
         "NOTHING": spelling.NOTHING,
@@ -139,7 +139,7 @@ def _missing(lines: list[table.Line]) -> dict[str, list[str]]:
 
 def _value(row: ResultRow) -> str:
     """The value of a row without its interval."""
-    return spelling.figure(row).split(" [")[0]
+    return row_text.figure(row).split(" [")[0]
 
 
 def plain(value: object) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ....models.foreign import parse_json, read_file
 from ..records import Record, describe
 
 
 def read_text(path: Path) -> str:
     """Text of a UTF-8 file, line ends as they are."""
-    if not path.is_file():
-        raise InnerjudgeError(f"given {str(path)!r}, expected a file: check the path")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8 ({error.reason}), expected UTF-8") from None
 
@@ -49,6 +47,6 @@ def read_lines(path: Path) -> list[Record]:
 
 def _parse(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise InnerjudgeError(f"{where}: given broken JSON ({error}), expected JSON: check loader and path") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,50 +11,88 @@ from ....models.chat import THINK
 from ....models.errors import InnerjudgeError
 from ....models.extra import require
 from ....models.items import Item, Trace
+from ....models.shown import shown
+from .archive import require_archive
 
 if TYPE_CHECKING:
+    from inspect_ai.log import EvalSample
     from inspect_ai.model import ChatMessage, ModelOutput
+
+_log = logging.getLogger(__name__)
 
 #: How Inspect's scorers say right and wrong.
 _CORRECT: dict[Any, bool] = {"C": True, "I": False, 1: True, 0: False}
 
 
 def inspect_log(path: Path) -> list[Item]:
-    """One trace for each sample and epoch that the model completed.
+    """One trace for each sample and epoch.
 
-    ``question_id`` is the sample's id, ``candidate_id`` its epoch (from 1), ``prompt`` its input (messages joined by
-    blank lines), ``response`` the completion with its reasoning between the markers. ``answer`` and ``correct`` are
-    those of the log's first scorer, where it says right or wrong.
+    ``question_id`` is the sample's id, ``candidate_id`` its epoch (from 1), ``prompt`` what the model was sent (the
+    messages before its last answer, joined by blank lines), ``response`` the completion with its reasoning between the
+    markers. ``answer`` and ``correct`` are those of the log's first scorer, where it says right or wrong. A sample that
+    failed, or whose reasoning is redacted, has no response and says why: every judge leaves it unscored.
 
     Raises:
-        InnerjudgeError: If the file is no log.
+        InnerjudgeError: If the file is no log or too large, or none of its samples has an answer.
     """
     require("inspect_ai", "inspect")
     from inspect_ai.log import read_eval_log
 
+    require_archive(path)
     try:
         log = read_eval_log(str(path))
     except Exception as error:  # its readers raise what their zip and JSON libraries raise
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = shown(str(error).splitlines()[0] if str(error) else type(error).__name__, 300)
         raise InnerjudgeError(f"given {path}, expected a log of Inspect (.eval or .json): {said}") from None
     items: list[Item] = []
-    for sample in log.samples or ():
+    reasons: list[str] = []
+    for number, sample in enumerate(log.samples or (), start=1):
         response = completion_of(sample.output)
         if response is None:
-            continue
+            reasons.append(_why_not(sample))
         score = next(iter((sample.scores or {}).values()), None)
         value = score.value if score is not None and isinstance(score.value, str | int | float) else None
         items.append(
             Trace(
-                question_id=str(sample.id),
+                question_id=f"sample {number}" if sample.id in (None, "") else str(sample.id),
                 candidate_id=str(sample.epoch),
-                prompt=prompt_of(sample.input),
-                response=response,
+                prompt=prompt_of(sent(sample.messages) or sample.input),
+                response=response or "",
                 answer=score.answer if score is not None else None,
                 correct=_CORRECT.get(value),
+                extra={} if response is not None else {"unanswered": reasons[-1]},
             )
         )
+    if items and len(reasons) == len(items):
+        raise InnerjudgeError(
+            f"given {path} with {len(items)} samples of which none was answered (first: {reasons[0]}), expected at "
+            "least one answer: run the failed samples again with `inspect eval-retry`"
+        )
+    if reasons:
+        _log.warning("%s: %d of %d samples have no answer (first: %s)", path, len(reasons), len(items), reasons[0])
     return items
+
+
+def sent(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """The messages before the last answer of the model: what it was sent; all of them where it did not answer.
+
+    Example:
+        >>> from inspect_ai.model import ChatMessageAssistant, ChatMessageUser
+        >>> user = ChatMessageUser(content="A or B?")
+        >>> said = [user, ChatMessageAssistant(content="A"), user]
+        >>> len(sent(said)), len(sent(said[:1])), sent([])
+        (1, 1, [])
+    """
+    last = max((k for k, one in enumerate(messages) if one.role == "assistant"), default=len(messages))
+    return list(messages[:last])
+
+
+def _why_not(sample: EvalSample) -> str:
+    if sample.error is not None:
+        return shown(f"the sample failed: {sample.error.message}", 300)
+    if sample.limit is not None:
+        return f"the sample was stopped by its limit of {sample.limit.type}"
+    return "the reasoning is redacted" if sample.output.choices else "the model gave no output"
 
 
 def prompt_of(given: str | Sequence[ChatMessage]) -> str:
@@ -74,7 +113,7 @@ def completion_of(output: ModelOutput) -> str | None:
         ``None`` where there is none, or its reasoning cannot be read (redacted).
 
     Example:
-        >>> from inspect_ai.model import ContentReasoning, ContentText
+        >>> from inspect_ai.model import ContentReasoning, ContentText, ModelOutput
         >>> said = [ContentReasoning(reasoning="7+5=12"), ContentText(text="12")]
         >>> completion_of(ModelOutput.from_content("mockllm/model", said))
         '<think>7+5=12</think>12'

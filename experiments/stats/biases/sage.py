@@ -93,7 +93,7 @@ def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int
     questions. The statistics' rows are the table's :attr:`~.table.Table.items`.
 
     Example:
-        >>> from .table import Row
+        >>> from ...data.verdict_table import Row
         >>> said = {("x|y", "given"): "a", ("x|y", "swapped"): "b"}
         >>> rows = [Row(question="q", candidate=c, judge="text", order=o, verdict=v) for (c, o), v in said.items()]
         >>> ipi, tov, left_out = sage_statistics(Table(rows), "text")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,26 @@ from innerjudge.experiments.adapters.inspect_records import inspect_records
 from innerjudge.experiments.data.loaders.inspect_log import completion_of, inspect_log
 from inspect_ai import Task, eval, score
 from inspect_ai.dataset import Sample
-from inspect_ai.log import EvalLog, read_eval_log
-from inspect_ai.model import ChatMessageUser, ContentReasoning, ContentText, ModelOutput, ModelUsage, get_model
+from inspect_ai.log import (
+    EvalConfig,
+    EvalDataset,
+    EvalError,
+    EvalLog,
+    EvalSample,
+    EvalSpec,
+    read_eval_log,
+    write_eval_log,
+)
+from inspect_ai.model import (
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
+    ContentReasoning,
+    ContentText,
+    ModelOutput,
+    ModelUsage,
+    get_model,
+)
 from inspect_ai.scorer import match, precomputed_scores
 
 from .conftest import PROMPT, RIGHT, WRONG
@@ -117,3 +137,66 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, "utf-8")
         with pytest.raises(InnerjudgeError, match="expected a log of Inspect"):
             inspect_log(tmp_path / name)
+
+
+def log_of(path: Path, *samples: EvalSample) -> Path:
+    """A log with these samples, written by Inspect."""
+    spec = EvalSpec(
+        created="2025-01-01T00:00:00+00:00", task="t", dataset=EvalDataset(), model="m", config=EvalConfig()
+    )
+    write_eval_log(EvalLog(status="success", eval=spec, samples=list(samples)), str(path))
+    return path
+
+
+def sample(number: int, messages: list[Any], said: str | None, *, error: str | None = None) -> EvalSample:
+    output = ModelOutput(model="m") if said is None else ModelOutput.from_content("m", said)
+    failed = None if error is None else EvalError(message=error, traceback="", traceback_ansi="")
+    return EvalSample(
+        id=number, epoch=1, input="What the data set says.", target="x", messages=messages, output=output, error=failed
+    )
+
+
+def test_the_prompt_is_what_the_model_was_sent(tmp_path: Path) -> None:
+    system, asked, more = ChatMessageSystem(content="S"), ChatMessageUser(content="U"), ChatMessageUser(content="U2")
+    first, last = ChatMessageAssistant(content="A"), ChatMessageAssistant(content="A2")
+    sent = {
+        "S\n\nU": [system, asked, last],
+        "U\n\nA\n\nU2": [asked, first, more, last],
+        "U": [asked, last, more],  # a turn behind the answer was not there when it was given
+        "What the data set says.": [],
+    }
+    path = log_of(tmp_path / "log.json", *(sample(k, m, "A2") for k, m in enumerate(sent.values())))
+    assert [trace.prompt for trace in inspect_log(path)] == list(sent)
+
+
+@pytest.mark.parametrize("kind", ["json", "eval"])
+def test_failed_samples_are_unscored_and_say_why(judge: Judge, tmp_path: Path, kind: str) -> None:
+    asked = [ChatMessageUser(content=PROMPT)]
+    good = sample(1, [*asked, ChatMessageAssistant(content=RIGHT)], RIGHT)
+    path = log_of(
+        tmp_path / f"log.{kind}", good, sample(2, asked, None, error="timeout \x1b[31m"), sample(3, asked, None)
+    )
+    traces = inspect_log(path)
+    assert [trace.response for trace in traces] == [RIGHT, "", ""]
+    reasons = [verdict.unscored for verdict in judge.verdicts(traces)]
+    failed = r"no response: the sample failed: timeout \x1b[31m"
+    assert reasons == [None, failed, "no response: the model gave no output"]
+    with pytest.raises(InnerjudgeError, match="2 samples of which none was answered .first: the sample failed: slow"):
+        inspect_log(log_of(tmp_path / f"none.{kind}", *(sample(k, asked, None, error="slow") for k in (1, 2))))
+
+
+def test_archives_that_unpack_to_too_much(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.eval"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", b"0" * (1 << 26))
+    with pytest.raises(InnerjudgeError, match="unpacks to more than"):
+        inspect_log(bomb)
+    raw = bomb.read_bytes()
+    said = (1 << 26).to_bytes(4, "little")
+    assert raw.count(said) == 2
+    bomb.write_bytes(raw.replace(said, (10).to_bytes(4, "little")))  # and its directory says that it is small
+    with pytest.raises(InnerjudgeError, match=r"damaged zip|own directory"):
+        inspect_log(bomb)
+    os.mkfifo(tmp_path / "pipe.eval")
+    with pytest.raises(InnerjudgeError, match="no regular file"):
+        inspect_log(tmp_path / "pipe.eval")

@@ -66,6 +66,21 @@ def test_messages() -> None:
     assert reply_of("") == ""
 
 
+def test_reasoning_in_a_field_of_its_own(judge: Judge) -> None:
+    whole = "<think>a</think>b"
+    for name in ("reasoning_content", "reasoning", "thinking"):
+        assert reply_of([{"content": "b", name: "a"}]) == whole
+        assert reply_of([{"content": [{"type": "text", "text": "b"}], name: "a"}]) == whole
+        assert reply_of([{"content": None, name: "a"}]) == "<think>a</think>"
+        assert reply_of([{"content": whole, name: "a"}]) == whole  # it stands in the content as well
+        assert reply_of([{"content": "b", name: ""}]) == reply_of([{"content": "b", name: None}]) == "b"
+        assert reply_of([{"content": "b", name: "a"}], ("[THINK]", "[/THINK]")) == "[THINK]a[/THINK]b"
+        assert reply_of([{"content": "b", name: 7}]) is None
+    said = {"role": "assistant", "content": "36", "reasoning_content": "7+5=12;12*3=36"}
+    apart, together = as_reward(judge)(prompts=[PROMPT] * 2, completions=[[said], "<think>7+5=12;12*3=36</think>36"])
+    assert apart == pytest.approx(together, abs=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("chat", [False, True], ids=["strings", "messages"])
 def test_a_step_of_grpo(judge: Judge, solve_problems, tmp_path: Path, chat: bool) -> None:

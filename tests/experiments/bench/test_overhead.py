@@ -21,7 +21,7 @@ from innerjudge.models.positions import encode_prompt
 from innerjudge.models.prompts import verdict_prompt
 from innerjudge.models.reference.rate import ratings
 
-FOLDER = Path(__file__).resolve().parents[3] / "experiments" / "study" / "overhead"
+FOLDER = Path(__file__).resolve().parents[3] / "experiments" / "bench" / "study"
 
 
 def test_passes_that_stop_early_and_generations_are_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,17 +127,15 @@ def test_luck_is_named_where_there_is_nothing_to_find() -> None:
 
 def test_positions_that_few_have_are_left_out_with_a_note() -> None:
     made, right, _ = features()
-    made.missing = {
-        "hidden/reasoning_start": {f"i{k}": "no <think> in the response" for k in range(N // 2)},
-        "hidden/reasoning_end": {"i0": "cut"},
-    }
+    half = {f"i{k}": "no <think> in the response" for k in range(N // 2)}
+    made = replace(made, missing={"hidden/reasoning_start": half, "hidden/reasoning_end": {"i0": "cut"}})
     found = sweep(made, [*right[:-1], None], "trace", n_splits=5)
     assert set(found.table["position"]) == {"reasoning_end"}
     assert found.notes == (
         "hidden/reasoning_start is left out: only 49% of the items have it.",
         "1 items that lack a position are left out.",
     )
-    made.missing["hidden/reasoning_end"] = made.missing["hidden/reasoning_start"]
+    made = replace(made, missing={"hidden/reasoning_start": half, "hidden/reasoning_end": half})
     with pytest.raises(InnerjudgeError, match="at least 90% of them"):
         sweep(made, right, "trace")
     with pytest.raises(InnerjudgeError, match="expected one of"):

@@ -89,7 +89,10 @@ BAD = {
     "scores empty": ([RATING | {"scores": []}], "field 'scores': given an empty list"),
     "scores text": ([RATING | {"scores": [4, "5"]}], "field 'scores': given a list with a string"),
     "scores flag": ([RATING | {"scores": [True]}], "field 'scores': given a list with true"),
-    "scores huge": ([json.dumps(RATING)[:-1] + ', "scores": [1e999]}'], "field 'scores': given a list with inf"),
+    "scores huge": (
+        [json.dumps(RATING)[:-1] + ', "scores": [1e999]}'],
+        "line 1: given broken JSON (a number beyond the range of a float)",
+    ),
     "options no list": ([CHOICE | {"options": "xy"}], "field 'options': given a string"),
     "options number": ([CHOICE | {"options": ["x", 2]}], "field 'options': given a list with a number"),
     "options null": ([CHOICE | {"options": ["x", None]}], "field 'options': given a list with null"),
@@ -124,16 +127,18 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
         read_items(path)
 
 
-@pytest.mark.parametrize("name", ["absent.jsonl", "."])
-def test_no_file(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InnerjudgeError, match="expected a JSONL file"):
+@pytest.mark.parametrize(
+    ("name", "said"), [("absent.jsonl", "expected a JSONL file"), (".", "a folder, expected a file")]
+)
+def test_no_file(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(InnerjudgeError, match=said):
         read_items(tmp_path / name)
 
 
 text = st.text(max_size=12)
 ident = st.text(min_size=1, max_size=6)
 json_value = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
+    st.none() | st.booleans() | st.integers(-(2**64), 2**64) | st.floats(allow_nan=False, allow_infinity=False) | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
     max_leaves=5,
 )
@@ -176,11 +181,40 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, items: list[Item])
     assert read_items(path) == items
 
 
-def test_half_a_surrogate_pair_survives(tmp_path: Path) -> None:
-    path = write(tmp_path, json.dumps(TRACE | {"response": "\ud800 é"}))
-    items = read_items(path)
-    write_jsonl(path, map(item_to_row, items))
-    assert read_items(path) == items
+@pytest.mark.parametrize("where", ["response", "question_id", "an extra"])
+def test_half_a_surrogate_pair_is_refused_where_it_stands(tmp_path: Path, where: str) -> None:
+    path = write(tmp_path, json.dumps(TRACE), json.dumps(TRACE | {"candidate_id": "1", where: "\ud800 é"}))
+    with pytest.raises(InnerjudgeError, match="line 2: given broken JSON .half of a surrogate pair"):
+        read_items(path)
+    whole = write(tmp_path, json.dumps(TRACE | {where: "\U0001f600"}))  # two escapes that belong together
+    assert len(read_items(whole)) == 1
+
+
+FIELDS = {
+    "scale": ([5, 1], [1, 1], [None, 5], ["1", "5"], "1-5", [1, 2, 3], {"low": 1}, 5, [True, 2]),
+    "question_id": ([1], {"a": 1}, True, 1.5),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in FIELDS.items() for value in values])
+def test_a_field_of_ones_own_with_a_meaning_of_ours(tmp_path: Path, name: str, value: object) -> None:
+    path = write(tmp_path, json.dumps(RATING), json.dumps(RATING | {"item_id": "r2", name: value}))
+    with pytest.raises(InnerjudgeError, match=rf"line 2: field '{name}': given .*, expected .*: correct it, or give"):
+        read_items(path)
+
+
+@pytest.mark.parametrize("value", [5, [1.5], [-1], ["a"], [2**31], "1 2", {"ids": [1]}, [True]])
+def test_stored_token_ids_that_are_none(tmp_path: Path, value: object) -> None:
+    path = write(tmp_path, json.dumps(TRACE | {"response_ids": value}))
+    with pytest.raises(InnerjudgeError, match="line 1: field 'response_ids': given .*, expected a list of token ids"):
+        read_items(path)
+
+
+@pytest.mark.parametrize("none", [None, ""])
+def test_a_rating_without_a_question_is_a_group_of_its_own(tmp_path: Path, none: object) -> None:
+    rows = [RATING | {"item_id": f"r{k}", "question_id": none} for k in range(3)]
+    path = write(tmp_path, *map(json.dumps, rows), json.dumps(RATING | {"item_id": "r3", "question_id": 7}))
+    assert [item.group for item in read_items(path)] == ["r0", "r1", "r2", "7"]
 
 
 def test_extra_that_hides_a_field_is_refused() -> None:

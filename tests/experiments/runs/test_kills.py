@@ -34,8 +34,8 @@ def test_fifty_random_kills(tmp_path: Path) -> None:
 #: An extraction that says when its third part begins, and then waits for what happens to it.
 SLOW = """
 import sys, time
-from innerjudge.experiments.cli import main
-from innerjudge.experiments.runs import extract as run
+from innerjudge.experiments.cli.main import main
+from innerjudge.experiments.runs.extracting import extract_job as run
 read, done = run.read, 0
 def slow(*args):
     global done

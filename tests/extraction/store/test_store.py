@@ -126,8 +126,9 @@ def test_the_same_content_has_one_hash_and_other_content_another(tmp_path: Path,
     slow = replace(features, seconds={"hidden/score": 99.0})
     one, two = stored(tmp_path / "a", features), stored(tmp_path / "b", slow)
     assert one.content_hash == two.content_hash
-    features.missing["hidden/score"][features.ids[0]] = "another reason"
-    assert stored(tmp_path / "c", features).content_hash != one.content_hash
+    reasons = {**features.missing["hidden/score"], features.ids[0]: "another reason"}
+    other = replace(features, missing={**features.missing, "hidden/score": reasons})
+    assert stored(tmp_path / "c", other).content_hash != one.content_hash
 
 
 def test_another_store_is_not_continued(store: FeatureStore) -> None:

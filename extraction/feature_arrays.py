@@ -1,0 +1,173 @@
+"""The arrays of features as plain, unchangeable data: what :class:`.features.Features` is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..models.arguments import require_type
+from ..models.errors import InnerjudgeError
+from .arrays import Array, Mask
+from .provenance import Provenance
+
+_TYPES: dict[str, type] = {"ids": tuple, "groups": tuple, "provenance": Provenance}
+
+
+_Value = TypeVar("_Value")
+
+
+class Fixed(dict[str, _Value]):
+    """A dictionary that is not written into after it was made; ``|`` gives a new, ordinary one.
+
+    Example:
+        >>> Fixed({"a": 1})["a"]
+        1
+        >>> Fixed({"a": 1}).update(b=2)
+        Traceback (most recent call last):
+        ...
+        TypeError: features are not written into: make others, such as dataclasses.replace(features, arrays=...)
+    """
+
+    def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise TypeError("features are not written into: make others, such as dataclasses.replace(features, arrays=...)")
+
+    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Fixed, (dict(self),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class FeatureArrays:
+    """Ids, groups, arrays and texts of ``n`` items, checked once and never written into; see :class:`.Features`."""
+
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    provenance: Provenance
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for one in dataclasses.fields(self):
+            require_type(getattr(self, one.name), _TYPES.get(one.name, Mapping), f"Features({one.name}=...)")
+        n = len(self.ids)
+        sizes = {"groups": len(self.groups)} | {k: len(v) for k, v in (*self.arrays.items(), *self.texts.items())}
+        wrong = {k: size for k, size in sizes.items() if size != n}
+        if wrong:
+            raise InnerjudgeError(f"given {n} ids but {wrong} rows, expected {n} each: build them from one item list")
+        require_unique(self.ids)
+        arrays = {name: _read_only(array) for name, array in self.arrays.items()}
+        missing = {name: Fixed(reasons) for name, reasons in self.missing.items()}
+        for name, value in {"arrays": arrays, "texts": self.texts, "missing": missing, "seconds": self.seconds}.items():
+            object.__setattr__(self, name, Fixed(value))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickling, as the processes of ``n_jobs`` need it: an array that was pickled can be written into again."""
+        return _rebuilt, (type(self), {one.name: getattr(self, one.name) for one in dataclasses.fields(self)})
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, npt.ArrayLike],
+        *,
+        provenance: Provenance | str,
+        groups: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
+        last_block: int | None = None,
+    ) -> Self:
+        """Features from arrays that you have, such as hidden states that another program stored.
+
+        Args:
+            arrays: Name of a readout -> array ``[n, ...]``; kept as float32. Judges look for ``"hidden/POSITION"`` of
+                shape ``[n, L + 2, D]``: rows ``h[0..L]`` raw, then the final-normed one.
+            provenance: Of the model; or just its name, which then stands for the model: a judge that was fitted on
+                these features refuses those of another name.
+            groups: Question of each item; ``None`` where every item is a question of its own.
+            ids: Item ids; ``None`` numbers them.
+            last_block: Last block that the states have, if they end there without a final-normed row.
+
+        Raises:
+            InnerjudgeError: If an array is not of numbers, or the lengths differ.
+
+        Example:
+            >>> states = np.zeros((3, 4, 8))  # three items, h[0..2] and the final-normed row, width 8
+            >>> from innerjudge import Features
+            >>> f = Features.from_arrays({"hidden/response_end": states}, provenance="my-model", groups=["p", "p", "q"])
+            >>> f.ids, f["hidden/response_end"].dtype
+            (('0', '1', '2'), dtype('float32'))
+        """
+        require_type(arrays, Mapping, "Features.from_arrays")
+        made = {name: _numbers(name, value) for name, value in arrays.items()}
+        n = len(next(iter(made.values()))) if made else len(ids or ())
+        names = tuple(map(str, range(n))) if ids is None else tuple(map(str, ids))
+        if isinstance(provenance, str):
+            provenance = Provenance(provenance, None, f"named {provenance}", "", "", "", last_block=last_block)
+        known = names if groups is None else tuple(map(str, groups))
+        return cls(ids=names, groups=known, provenance=provenance, arrays=made)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of items and of readouts."""
+        return len(self.ids), len(self.arrays) + len(self.texts)
+
+    def array(self, name: str) -> Array:
+        """The array of a readout, shape ``[n, ...]``; ``f[name]`` for short."""
+        if name not in self.arrays:
+            given = sorted(self.arrays)
+            raise InnerjudgeError(f"given features with {given}, expected {name!r}: extract with that readout")
+        return self.arrays[name]
+
+    def present(self, *names: str) -> Mask:
+        """Which items have all the named readouts, shape ``[n]``."""
+        reasons = self.reasons(*names)
+        return np.array([i not in reasons for i in self.ids], dtype=bool)
+
+    def reasons(self, *names: str) -> dict[str, str]:
+        """Item id -> why it lacks one of the named readouts (first reason found)."""
+        merged: dict[str, str] = {}
+        for name in names:
+            if name not in self.texts:
+                self.array(name)
+            merged = {**self.missing.get(name, {}), **merged}
+        return merged
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _rebuilt(cls: type[FeatureArrays], fields: dict[str, Any]) -> FeatureArrays:
+    return cls(**fields)
+
+
+def _numbers(name: str, value: npt.ArrayLike) -> Array:
+    try:
+        array = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        array = np.zeros(())
+    if not array.ndim:
+        raise InnerjudgeError(
+            f"given a {type(value).__name__} as {name!r}, expected an array of numbers whose first axis is the items"
+        )
+    return array
+
+
+def require_unique(ids: Sequence[str]) -> None:
+    """Raise if an id occurs twice; the message names it."""
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            raise InnerjudgeError(f"given the id {one!r} twice, expected unique ids: rename one of the items")
+        seen.add(one)

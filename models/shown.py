@@ -1,0 +1,37 @@
+"""Text of others as a person reads it: control characters escaped, and cut where it is long."""
+
+from __future__ import annotations
+
+import re
+
+#: Control and format characters: C0, C1, marks of writing direction, line separators, halves of surrogate pairs, tags.
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+#: Characters of a message of which a person reads so many at most.
+MESSAGE = 4000
+
+
+def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
+    r"""A name or a value as a terminal, a log or a page may show it: it can neither move the cursor nor forge a line.
+
+    Args:
+        text: What is to be shown.
+        most: Characters that are kept; what is longer ends with an ellipsis.
+        lines: Whether line breaks and tabs stay as they are.
+
+    Example:
+        >>> shown("red \x1b[31m"), shown("a\nb"), shown("abcdef", most=3)
+        ('red \\x1b[31m', 'a\\nb', 'abc…')
+        >>> shown("a\nb", lines=True) == "a\nb"
+        True
+    """
+    value = text if isinstance(text, str) else str(text)
+    if len(value) > most:
+        value = f"{value[:most]}…"
+    kept = "\n\t" if lines else ""
+    return _HIDDEN.sub(lambda found: found[0] if found[0] in kept else _escaped(found[0]), value)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
