@@ -6,6 +6,7 @@ from typing import Any
 
 from .chat import THINK
 from .loading import LanguageModel
+from .paths import open_paths
 
 
 def describe(lm: LanguageModel) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
         "chat template": "yes" if lm.tokenizer.chat_template else "none (plain text)",
         "reasoning markers": _markers(lm),
         "attention kernel": lm.attention,
+        **open_paths(lm),
         "dtype": lm.dtype,
         "device": str(lm.device),
         "fingerprint": lm.fingerprint,

@@ -12,13 +12,12 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
-from .caching import shares_prompts
 from .checkpoint import one_line, read_tokenizer, read_weights, require_causal, source_of
 from .errors import InnerjudgeError
-from .inputs import find_sides
-from .observation import input_device, probe_ids
+from .mixing import Mixing, find_mixing
+from .observation import input_device
 from .offloading import named_state, stored
-from .packing import reads_packed
+from .probing import Probe
 from .remote_code import is_remote, say_meaning
 from .rotary import Place, rotary_places
 from .sharding import gathered
@@ -52,23 +51,28 @@ class LanguageModel:
     @cached_property
     def padding_sides(self) -> frozenset[str]:
         """Sides on which padding changes nothing, ``"left"`` and ``"right"`` for most models; found on first use."""
-        a = self.anatomy
         with self.uncompiled():
-            return find_sides(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
+            return self._probe().sides()
 
     @cached_property
     def shares_prompts(self) -> bool:
         """Whether texts with one prompt may share its keys and values; tried on first use."""
-        a = self.anatomy
         with self.uncompiled():
-            return shares_prompts(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
+            return self._probe().shares()
 
     @cached_property
     def reads_packed(self) -> bool:
         """Whether texts may lie end to end in one row, with positions that restart for each; tried on first use."""
-        a = self.anatomy
         with self.uncompiled():
-            return reads_packed(self.model, a.stream, probe_ids(self.model), a.position_offset)
+            return self._probe().packs()
+
+    def _probe(self) -> Probe:
+        return Probe(self.model, self.anatomy.stream, self.anatomy.position_offset, self.pad_id)
+
+    @cached_property
+    def mixing(self) -> Mixing:
+        """Which texts may be in one batch."""
+        return find_mixing(self.model.config.get_text_config(decoder=True))
 
     @cached_property
     def rotary_places(self) -> tuple[Place, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,6 +12,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoded
 from ..batching import by_length
+from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
 from .completion import Completion, Settled, write_batch
@@ -89,13 +91,19 @@ def in_batches(
         on_batch(len(reasons))
     ragged = len({len(items[k].ids) for k in open_rows}) > 1
     if ragged and batch_size > 1 and "left" not in lm.padding_sides:
-        batch_size = 1  # generation pads on the left, and this model would read the text behind it differently
+        batch_size = 1
+        warnings.warn(
+            f"texts are written one at a time: {type(lm.model).__name__} reads what stands behind padding on the left "
+            "differently",
+            stacklevel=3,
+        )
     with torch.random.fork_rng(devices=[lm.device] if lm.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        for rows in by_length([items[k] for k in open_rows], batch_size):
-            write([open_rows[k] for k in rows])
-            if on_batch is not None:
-                on_batch(len(rows))
+        for group in lm.mixing.groups([len(items[k].ids) for k in open_rows], max_new_tokens):
+            for rows in by_length([items[open_rows[k]] for k in group], batch_size):
+                write([open_rows[group[k]] for k in rows])
+                if on_batch is not None:
+                    on_batch(len(rows))
     return reasons
 
 
@@ -148,6 +156,8 @@ def _no_room(lm: LanguageModel, item: Encoded, max_new_tokens: int) -> str | Non
     context = lm.anatomy.context
     if "*" in item.missing:
         return item.missing["*"]
+    if (why := unreadable_text(lm, item)) is not None:
+        return why
     if context is None or len(item.ids) + max_new_tokens <= context:
         return None
     return (
