@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
@@ -94,7 +95,8 @@ def render(
     end = len(text) - len(frame.after)
     if text.endswith(frame.after):
         text = text[:end] + frame.opening
-    if not thinking and text[end:].rstrip().endswith(markers[0]):
+    opened = text[end:].rstrip().endswith(markers[0]) and markers[1] not in frame.glue
+    if not thinking and opened:
         text = f"{text.rstrip()}\n\n{markers[1]}\n\n"
     return Rendered(text, len(frame.before) if kept else -1, end, frame.glue, frame.markers)
 
@@ -114,7 +116,10 @@ def rendered(
     try:
         text = str(
             tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=answer is None and prompt, **switches
+                _in_parts(turns) if _wants_parts(tokenizer) else turns,
+                tokenize=False,
+                add_generation_prompt=answer is None and prompt,
+                **switches,
             )
         )
     except Exception as error:  # jinja raises its own and whatever the template raises
@@ -128,6 +133,29 @@ def rendered(
             "that adds a header: use the template that came with the model"
         )
     return text
+
+
+#: Chat template -> whether it reads content as a list of parts only, as those of models with images may.
+_parts: dict[str, bool] = {}
+
+
+def _wants_parts(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether a template leaves out text that is given as a string, and not what is given as a part."""
+    template = str(tokenizer.chat_template)
+    if template not in _parts:
+        turn, kept = [{"role": "user", "content": _USER}], []
+        for given in (turn, _in_parts(turn)):
+            try:
+                text = tokenizer.apply_chat_template(given, tokenize=False, add_generation_prompt=True)
+            except Exception:  # as in rendered(), where it is told
+                text = ""
+            kept.append(_USER in str(text))
+        _parts[template] = kept == [False, True]
+    return _parts[template]
+
+
+def _in_parts(turns: list[dict[str, str]]) -> list[dict[str, Any]]:
+    return [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
 
 
 def begins_with_header(response: str, glue: str) -> bool:
@@ -178,7 +206,8 @@ def _frame(tokenizer: PreTrainedTokenizerFast, thinking: bool, markers: tuple[st
     if head.startswith(text):
         opening, glue = after, head[len(text) :]
         if thinking and (marks := [at for marker in markers if (at := glue.find(marker)) >= 0]):
-            glue = glue[: min(marks)]  # the empty block of an answer without reasoning
+            glue = glue[: min(marks)]  # behind it the empty block of an answer without reasoning
+            glue = glue if glue.strip() else ""
         if glue.strip() and text == rendered(tokenizer, _USER, None, thinking, prompt=False):
             opening += glue.rstrip(" ")  # no generation prompt at all: the assistant turn begins here
             glue = glue[len(glue.rstrip(" ")) :]

@@ -44,11 +44,15 @@ def marker_positions(
     user_end: int,
     markers: tuple[str, str],
     prompt_end: int,
+    *,
+    sampled: bool = False,
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
     """Role -> token of a marker's last character, and role -> why there is none.
 
     A block that the prompt left open begins there, whatever the response mentions, and so does that of a response that
-    closes one before it opens any. Markers of the user turn are nobody's.
+    closes one before it opens any. Markers of the user turn are nobody's. In a response given as text, an opening
+    marker behind other words that nothing closes is only mentioned; in one that was ``sampled`` it counts, as it did
+    when the model wrote it.
     """
     opening, closing = markers
     start = text.rfind(opening, user_end, response_start)
@@ -57,7 +61,7 @@ def marker_positions(
     if start < 0 or text.find(closing, start, response_start) >= 0:  # the prompt left no block open
         first = text.find(closing, response_start)
         closes = first >= 0 and (own < 0 or first < own) and bool(text[response_start:first].strip())
-        start = -1 if closes or (mentioned and first < 0) else own
+        start = -1 if closes or (mentioned and first < 0 and not sampled) else own
     elif not mentioned:
         start = own  # sampled twice: the block begins at the second
     close = text.find(closing, start + len(opening) if start >= 0 else response_start)

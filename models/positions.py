@@ -110,7 +110,7 @@ def encode_trace(
         ids, spans = tokens(tokenizer, text)
         prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
     markers = rendered.markers if rendered.markers[0] in response else markers
-    positions, missing = marker_positions(spans, text, len(prompt), user_end, markers, prompt_end)
+    positions, missing = marker_positions(spans, text, len(prompt), user_end, markers, prompt_end, sampled=replayed)
     positions["prompt_end"] = (prompt_end,)
     if prompt_end + 1 < len(ids):
         positions["response_end"] = (len(ids) - 1,)

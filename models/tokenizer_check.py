@@ -31,8 +31,8 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     """
     if not getattr(tokenizer, "is_fast", False):
         raise InnerjudgeError(
-            f"given {type(tokenizer).__name__}, a slow tokenizer, expected a fast one (tokenizer.json): token positions "
-            "are found by character offsets; load it with AutoTokenizer.from_pretrained(..., use_fast=True)"
+            f"given {type(tokenizer).__name__}, a slow tokenizer, expected a fast one (tokenizer.json): token "
+            "positions are found by character offsets; load it with AutoTokenizer.from_pretrained(..., use_fast=True)"
         )
     bound_texts(tokenizer, context)
     if not tokenizer.chat_template:
