@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...models.errors import InnerjudgeError
-from ...models.wordings import WORDINGS
+from ...models.prompts import WORDINGS
 from .asking.references import CONDITIONS
 
 Share = float
