@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models.errors import InnerjudgeError
+from .arrays import as_tensor
 from .features import Features
 
 #: Shorthand of TransformerLens -> full name with the number of the block.
@@ -49,9 +50,9 @@ class ActivationMapping(Mapping[str, Tensor]):
     def __init__(self, features: Features, positions: tuple[str, ...] | None = None) -> None:
         held = sorted(name.removeprefix("hidden/") for name in features.arrays if name.startswith("hidden/"))
         roles = tuple(held) if positions is None else positions
-        self._rows = [torch.from_numpy(features[f"hidden/{role}"]) for role in roles]
+        self._rows = [as_tensor(features[f"hidden/{role}"]) for role in roles]
         attention = features.arrays.get("attention")
-        self._attention = None if attention is None else torch.from_numpy(attention)
+        self._attention = None if attention is None else as_tensor(attention)
         if not self._rows and self._attention is None:
             given = sorted(features.arrays)
             raise InnerjudgeError(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -28,3 +29,20 @@ def widen(array: Array, width: int) -> Array:
     """Pad the last axis with zeros up to ``width``."""
     lacking = width - array.shape[-1]
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, lacking)]) if lacking > 0 else array
+
+
+def as_tensor(array: Array) -> torch.Tensor:
+    """A tensor to read from that shares the memory of an array, also of a read-only one (torch would warn).
+
+    Example:
+        >>> fixed = np.ones(2, np.float32)
+        >>> fixed.flags.writeable = False
+        >>> as_tensor(fixed)
+        tensor([1., 1.])
+    """
+    view = np.ascontiguousarray(array, np.float32).view()
+    try:
+        view.flags.writeable = True
+    except ValueError:  # what it is a view of is read-only itself
+        view = view.copy()
+    return torch.from_numpy(view)

@@ -31,7 +31,7 @@ class Features(FeatureArrays):
 
     Args:
         ids: Item ids, length ``n``.
-        groups: Question of each item, length ``n``: the unit of splits and of the bootstrap.
+        groups: Question of each item, length ``n``: the unit of splits and of intervals.
         arrays: Name of a readout -> float32 array whose first axis is ``n``. Rows of missing items are zero: ask
             :meth:`present` which rows count.
         texts: Name of a generation -> ``n`` generated strings (new tokens only).

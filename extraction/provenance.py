@@ -40,6 +40,8 @@ class Provenance:
             whole pass.
         remote_code: Whether Python code that came with the model ran. For reading only: it is loaded again only where
             it is trusted again.
+        origin: What the weights were made from, such as a GGUF file's quantisation and hash; empty for a Hugging Face
+            folder. For reading only.
 
     Example:
         >>> a = Provenance("m", None, "f1", "float32", "sdpa", "none")
@@ -59,6 +61,7 @@ class Provenance:
     versions: tuple[tuple[str, str], ...] = ()
     last_block: int | None = None
     remote_code: bool = False
+    origin: str = ""
 
     def covers(self, block: int) -> bool:
         """Whether the pass ran ``block``."""
@@ -89,8 +92,9 @@ class Provenance:
     def to_json(self) -> dict[str, Any]:
         """Plain data for a JSON header."""
         known = {**asdict(self), "versions": dict(self.versions)}
-        if not self.remote_code:
-            del known["remote_code"]  # headers from before it was recorded say the same
+        for name in ("remote_code", "origin"):
+            if not known[name]:
+                del known[name]  # headers from before it was recorded say the same
         return known
 
     @classmethod
@@ -111,6 +115,7 @@ def provenance(lm: LanguageModel, *, last_block: int | None = None) -> Provenanc
         versions=versions(),
         last_block=last_block,
         remote_code=lm.remote_code,
+        origin=lm.origin,
     )
 
 

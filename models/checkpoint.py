@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import transformers
 from huggingface_hub import constants, get_session
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 from .remote_code import untrusted, wants_trust
-
-#: Name that stands for the small model that comes with the package.
-REFERENCE = "reference"
-_REFERENCE_FOLDER = Path(__file__).parent / "reference" / "weights"
 
 #: Seconds in which the hub must answer before a checkpoint is looked for on this machine only.
 HUB_PATIENCE = 5.0
 
 
-def source_of(name: str) -> str:
-    """Where transformers finds a model: the built-in one in its folder, others under their own name.
-
-    Example:
-        >>> source_of("you/model")
-        'you/model'
-    """
-    return str(_REFERENCE_FOLDER) if name == REFERENCE else name
-
-
-def require_causal(source: str, name: str, revision: str | None, *, trust: bool = False) -> None:
-    """Raise unless ``source`` has a config that names a causal LM; nothing but the config is read."""
+def require_causal(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedConfig:
+    """The config of ``source``; raises unless it names a causal LM. Nothing but the config is read."""
     if os.path.isdir(source) and not os.path.isfile(os.path.join(source, "config.json")):
-        raise InnerjudgeError(f"given the folder {name!r} without config.json, expected a Hugging Face model folder")
+        raise InnerjudgeError(
+            f"given the folder {name!r} without config.json, expected a Hugging Face model folder, or one that holds "
+            "a GGUF file or a LoRA adapter"
+        )
     place = hub_options(source)
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=trust, **place)
@@ -49,7 +44,7 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
             ) from None
         away = f"; the hub at {constants.ENDPOINT} cannot be reached, and no copy is on this machine" if place else ""
         raise InnerjudgeError(
-            f"given the model {name!r}, expected a local folder, a hub name that can be reached, or {REFERENCE!r}: "
+            f"given the model {name!r}, expected a local folder, a hub name that can be reached, or 'reference': "
             f"check the spelling and the network ({one_line(error)}{away})"
         ) from None
     causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
@@ -63,6 +58,13 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
             f"given {name!r}, which is a {architectures[0]}, expected a causal language model (...ForCausalLM): "
             "choose a model that generates text left to right"
         )
+    left = getattr(config, "quantization_config", None)
+    if isinstance(left, dict) and left.get("quant_method") == "gguf":
+        raise InnerjudgeError(
+            f"given {name!r}, a converted GGUF file whose config.json still says quantization_config gguf, expected "
+            "plain weights: delete that entry, or load the GGUF file itself"
+        )
+    return config
 
 
 def read_weights(
@@ -139,8 +141,3 @@ def hub_options(source: str) -> dict[str, Any]:
     except Exception:  # of whichever HTTP client the hub's library has; its answer, good or bad, raises nothing
         return {"local_files_only": True}
     return {}
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error, without line breaks."""
-    return " ".join(str(error).split())[:200]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from .chat import THINK
 from .loading import LanguageModel
 from .paths import open_paths
@@ -21,6 +23,7 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
     return {
         "name": lm.name,
         "revision": lm.revision,
+        "made from": lm.origin or None,
         "architecture": type(lm.model).__name__,
         "parameters": sum(p.numel() for p in lm.model.parameters()),
         "blocks": anatomy.n_blocks,
@@ -39,7 +42,9 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
         **open_paths(lm),
         "dtype": lm.dtype,
         "device": str(lm.device),
+        "threads": torch.get_num_threads() if lm.device.type == "cpu" else None,
         "fingerprint": lm.fingerprint,
+        "to know": " ".join(lm.notes) or None,
     }
 
 

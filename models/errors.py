@@ -40,3 +40,13 @@ class UnreadableError(InnerjudgeError):
     def __init__(self, message: str, readouts: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.readouts = frozenset(readouts)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error, without line breaks and cut after 200 characters.
+
+    Example:
+        >>> one_line(ValueError("two" + chr(10) + "lines"))
+        'two lines'
+    """
+    return " ".join(str(error).split())[:200]

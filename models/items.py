@@ -50,7 +50,7 @@ class Trace:
 
     @property
     def group(self) -> str:
-        """Unit of splitting and of the bootstrap: the question."""
+        """Unit of splitting and of intervals: the question."""
         return self.question_id
 
 
@@ -81,7 +81,7 @@ class Rating:
 
     @property
     def group(self) -> str:
-        """Unit of splitting and of the bootstrap."""
+        """Unit of splitting and of intervals."""
         named = self.extra.get("question_id")
         return self.item_id if named is None or named == "" else str(named)
 
@@ -113,7 +113,7 @@ class Choice:
 
     @property
     def group(self) -> str:
-        """Unit of splitting and of the bootstrap: the question."""
+        """Unit of splitting and of intervals: the question."""
         return self.question_id
 
 
@@ -140,7 +140,7 @@ class Pair:
 
     @property
     def group(self) -> str:
-        """Unit of splitting and of the bootstrap."""
+        """Unit of splitting and of intervals."""
         return self.pair_id
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +13,14 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
-from .checkpoint import one_line, read_tokenizer, read_weights, require_causal, source_of
-from .errors import InnerjudgeError
+from .checkpoint import read_tokenizer, read_weights, require_causal
+from .errors import InnerjudgeError, one_line
+from .formats.lora import adapted
+from .formats.source import find_source
 from .mixing import Mixing, find_mixing
 from .observation import input_device
 from .offloading import named_state, stored
+from .precision import cpu_dtype
 from .probing import Probe
 from .remote_code import is_remote, say_meaning
 from .rotary import Place, rotary_places
@@ -35,6 +39,9 @@ class LanguageModel:
         model: The transformers model, in evaluation mode.
         tokenizer: Its fast tokenizer.
         anatomy: Its parts.
+        origin: What the weights were made from where that is no Hugging Face folder, such as
+            ``"GGUF Q4_K_M, SHA-256 0123456789abcdef"``.
+        notes: What is odd in such a file, one sentence each.
     """
 
     name: str
@@ -42,6 +49,8 @@ class LanguageModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     anatomy: Anatomy
+    origin: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -166,9 +175,13 @@ def load(
     """Load a model to be read.
 
     Args:
-        name: Name on the Hugging Face hub, local folder, or ``"reference"`` for the built-in model.
+        name: Name on the Hugging Face hub, local folder, or ``"reference"`` for the built-in model; also a GGUF file, a
+            folder that holds one, ``hub-name:file.gguf`` (extra ``gguf``), or a folder of a LoRA adapter that names its
+            base model (extra ``lora``). A GGUF file is converted once; the copy is kept in ``$INNERJUDGE_CACHE``, else
+            ``~/.cache/innerjudge``.
         device: ``"auto"`` (CUDA if there is one, else the CPU) or a torch device such as ``"cuda:1"``.
-        dtype: ``"auto"`` (as stored), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        dtype: ``"auto"`` (as stored, but float32 for quantised GGUF files and where the CPU has no units for the stored
+            type), ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         revision: Branch, tag or commit on the hub.
         trust_remote_code: Run the Python files that come with the model, with your rights: they can read, change and
             send whatever you can. A model that transformers does not know by itself needs it. A warning says so, and
@@ -187,13 +200,23 @@ def load(
         >>> lm.anatomy.n_blocks >= 6
         True
     """
-    source = source_of(name)
+    if "gguf_file" in options:  # as transformers would have it
+        file = options.pop("gguf_file")
+        name = f"{name}/{file}" if os.path.isdir(name) else f"{name}:{file}"
     if trust_remote_code:
         say_meaning(name)
-    require_causal(source, name, revision, trust=trust_remote_code)
-    model = read_weights(source, name, revision, dtype, options, trust=trust_remote_code)
-    if "device_map" not in options:
-        target = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    source = find_source(name, revision, dtype)
+    called = f"{source.weights}, base_model_name_or_path of {name}" if source.adapter else name
+    where = (source.weights, called, source.revision)
+    config = require_causal(*where, trust=trust_remote_code)
+    target = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    placed = "device_map" in options
+    if dtype == "auto" and target == "cpu" and not placed and not hasattr(config, "quantization_config"):
+        dtype = cpu_dtype(str(config.dtype or "auto").removeprefix("torch."))
+    model = read_weights(*where, dtype, options, trust=trust_remote_code)
+    if source.adapter:
+        model = adapted(model, source.adapter)
+    if not placed:
         try:
             model.to(target)  # type: ignore[arg-type]
         except (RuntimeError, AssertionError) as error:
@@ -201,11 +224,10 @@ def load(
                 f"given the device {device!r}, expected one of this machine's: {one_line(error)}"
             ) from None
     model.eval()
-    tokenizer = read_tokenizer(source, name, revision, trust=trust_remote_code)
-    names = {"blocks": blocks, "final_norm": final_norm, "unembedding": unembedding}
-    anatomy = find_anatomy(model, **names)
+    tokenizer = read_tokenizer(source.tokenizer, name, source.revision, trust=trust_remote_code)
+    anatomy = find_anatomy(model, blocks=blocks, final_norm=final_norm, unembedding=unembedding)
     check_tokenizer(tokenizer, anatomy.context)
-    return LanguageModel(name, revision, model, tokenizer, anatomy)
+    return LanguageModel(name, revision, model, tokenizer, anatomy, source.origin, source.notes)
 
 
 def wrap(

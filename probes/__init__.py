@@ -11,6 +11,7 @@ from .linear import DifferenceOfMeans
 from .logistic import LogisticProbe
 from .minibatch import MiniBatchLogistic
 from .ridge import RidgeProbe
+from .row_selector import RowSelector
 from .storage import JUDGES, load, save
 from .text import TextJudge
 from .tuned_lager import TunedLAGER
@@ -32,6 +33,7 @@ __all__ = [
     "QKScore",
     "QuestionOnly",
     "RidgeProbe",
+    "RowSelector",
     "Scores",
     "TextJudge",
     "TokenLogProb",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -11,9 +11,11 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .fitted_arrays import Form, Number
 from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
 from .linear import Linear
+from .log_odds import LogOdds
 from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
 from .row_selection import ChooseRow
 
@@ -95,11 +97,17 @@ class Length(LearningJudge):
 
     needs = ("logprob",)
     fitted: ClassVar[tuple[str, ...]] = ("sign_", "threshold_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {**LearningJudge.forms, "sign_": Number(whole=True, among=(-1, 1))}
     sign_: int
     threshold_: float | None
 
     def __init__(self, *, target: Target = "correct") -> None:
         self.target = checked_target(target)
+
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """By ``target``."""
+        return "classifier" if self.target == "correct" else "regressor"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the sign (and, for traces, the threshold).
@@ -125,7 +133,7 @@ class Length(LearningJudge):
         return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
 
 
-class QuestionOnly(Linear):
+class QuestionOnly(LogOdds, Linear):
     """A probe on the prompt's last state, which has not seen the response: what the question alone gives away.
 
     All candidates of a question get one score, so that its AUROC within questions is one half by construction. Logistic
@@ -154,6 +162,7 @@ class QuestionOnly(Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "penalty_": Number(low=0)}
 
     def __init__(
         self,
@@ -168,6 +177,11 @@ class QuestionOnly(Linear):
             checked_candidates(candidates)
         self.candidates = candidates
 
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """By ``target``."""
+        return "classifier" if self.target == "correct" else "regressor"
+
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         default = LOGISTIC_CANDIDATES if self.target == "correct" else RIDGE_CANDIDATES
         candidates = default if self.candidates is None else checked_candidates(self.candidates)
@@ -175,7 +189,7 @@ class QuestionOnly(Linear):
             found = fit_logistic(x, correctness(labels), groups, candidates)
         else:
             found = fit_ridge(x, ratings(labels), groups, candidates)
-        self.coef_, self.intercept_, self.penalty_ = found
+        self.coef_, self.intercept_, self.penalty_ = found.coef, found.intercept, found.penalty
 
     def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
         if self.target == "correct":

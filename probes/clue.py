@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .fitted_arrays import Array, Form, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Bools, Floats, balanced_weights, correctness
 
@@ -27,7 +29,7 @@ class CLUE(LearningJudge):
         start: Position before the reasoning. The paper takes the last token of ``<think>``; ``"prompt_end"`` with
             ``end="response_end"`` is an extension for models without reasoning markers.
         end: Position after it (the last token of ``</think>``).
-        score: ``"success"``, ``-d_succ`` as published, or ``"margin"``, ``d_fail - d_succ``, which cancels what a
+        rank_by: ``"success"``, ``-d_succ`` as published, or ``"margin"``, ``d_fail - d_succ``, which cancels what a
             trace's norm adds to both.
         last: The last layer's row: ``"normed"``, ``final_norm(h[L])``, which is what Hugging Face returns, or
             ``"raw"``. Features of a pass that stopped early have raw rows only, and all of them are read.
@@ -40,7 +42,7 @@ class CLUE(LearningJudge):
             only are left out. An extension: plain centroids also tell easy problems (mostly right traces) from hard.
 
     Attributes:
-        classes_: ``(False, True)``.
+        classes_: ``[False, True]``.
         centroids_: ``[2, L, D]`` float64, in the order of ``classes_``.
         n_seen_: ``[2]``, traces that entered each centroid.
         spread_: ``[L]``, see ``scale``.
@@ -61,22 +63,29 @@ class CLUE(LearningJudge):
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
-    classes_: ClassVar[tuple[bool, bool]] = (False, True)
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "n_seen_": Array((2,), dtype="int64", low=0, needed="sum_"),  # all of them come with the first trace
+        "weight_": Array((2,), low=0, needed="n_seen_"),
+        "sum_": Array((2, "layers", "width"), needed="n_seen_"),
+        "squares_": Array((2, "layers"), low=0, needed="n_seen_"),
+        "groups_seen_": Tuple("names", needed="n_seen_"),
+    }
 
     def __init__(
         self,
         *,
         start: str = "reasoning_start",
         end: str = "reasoning_end",
-        score: Literal["success", "margin"] = "success",
+        rank_by: Literal["success", "margin"] = "success",
         last: Literal["normed", "raw"] = "normed",
         embedding: bool = False,
         scale: bool = False,
         balance: bool = False,
     ) -> None:
-        if score not in ("success", "margin") or last not in ("normed", "raw"):
-            raise InnerjudgeError(f"given {score=}, {last=}, expected 'success' or 'margin', 'normed' or 'raw'")
-        self.start, self.end, self.score, self.last = start, end, score, last
+        if rank_by not in ("success", "margin") or last not in ("normed", "raw"):
+            raise InnerjudgeError(f"given {rank_by=}, {last=}, expected 'success' or 'margin', 'normed' or 'raw'")
+        self.start, self.end, self.rank_by, self.last = start, end, rank_by, last
         self.embedding, self.scale, self.balance = embedding, scale, balance
         self.needs = (f"hidden/{start}", f"hidden/{end}")
 
@@ -100,9 +109,9 @@ class CLUE(LearningJudge):
         Raises:
             InnerjudgeError: If ``balance`` meets a question for the second time.
         """
+        part, values, excluded = self._training(features, labels, some=False)
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
-        part, values, excluded = self._training(features, labels, some=False)
         right = correctness(values, both=False)
         weights = self._weights(part, right)
         sums, squares = self._sums(part, right, weights)
@@ -149,6 +158,14 @@ class CLUE(LearningJudge):
             found[at : at + _SLICE] = np.mean(apart, axis=-1).T
         return found
 
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Also the number of layers that are compared."""
+        stopped = None if self.provenance_ is None else self.provenance_.last_block
+        if stopped is None and "blocks" not in known:
+            return dict(known)
+        rows = self._rows(known["blocks"] + 2, True) if stopped is None else self._rows(stopped + 1, False)
+        return {**known, "layers": len(rows)}
+
     def rows_read(self, total: int) -> frozenset[int]:
         """Every block once, the last one as ``last`` says; ``h[0]`` with ``embedding``."""
         stopped = None if self.provenance_ is None else self.provenance_.last_block
@@ -161,7 +178,7 @@ class CLUE(LearningJudge):
 
     def _scores(self, features: Features) -> Scores:
         fail, success = self.distances(features).T
-        return np.asarray(-success if self.score == "success" else fail - success)
+        return np.asarray(-success if self.rank_by == "success" else fail - success)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         fail, success = self.distances(features).T

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
-from ..extraction.provenance import Provenance
+from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .parameters import Parameters
+from .reader import FeatureReader, without
 
 Scores = npt.NDArray[np.float64]
 
@@ -32,7 +34,7 @@ class Verdict:
     unscored: str | None = None
 
 
-class BaseJudge(Parameters, ABC):
+class BaseJudge(FeatureReader):
     """Reads features, returns scores. **higher is better, always**.
 
     The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given under their own
@@ -40,52 +42,6 @@ class BaseJudge(Parameters, ABC):
     is something to learn, see :class:`LearningJudge`) sets attributes that end in ``_``; :meth:`decision_function`,
     :meth:`predict` and :meth:`verdicts` read features of the same provenance only.
     """
-
-    #: Names of the readouts or generations that the judge reads.
-    needs: tuple[str, ...]
-    #: Those that ``fit`` reads beside them.
-    fit_needs: tuple[str, ...] = ()
-    #: Whether ``fit`` must be called first.
-    learns: ClassVar[bool] = False
-    #: Attributes that ``fit`` sets and :mod:`.storage` keeps: arrays, or plain values (tuples for lists).
-    fitted: ClassVar[tuple[str, ...]] = ()
-    provenance_: Provenance | None = None
-
-    @property
-    def last_block(self) -> int | None:
-        """The last block that the judge reads, so that a pass for it may stop there; ``None`` for the whole pass.
-
-        Known once the judge is fitted. :func:`innerjudge.read` asks for it.
-        """
-        if self._reads_until is not None:
-            return self._reads_until
-        return None if self.provenance_ is None else self.provenance_.last_block
-
-    @property
-    def _reads_until(self) -> int | None:
-        """Block behind which nothing is read, however far the pass went; ``None`` if all that there is is read."""
-        return None
-
-    def require(self, given: Provenance) -> None:
-        """Refuse features that the judge was not made for, by their provenance.
-
-        A pass that stopped elsewhere than the one that the judge was fitted on gives the same features as long as both
-        reached the last block that it reads.
-
-        Raises:
-            InnerjudgeError: If they are of another model, or asked otherwise, or the pass stopped too early.
-        """
-        if self.provenance_ is None:
-            return
-        expected, until = self.provenance_, self._reads_until
-        if until is not None and given.covers(until):
-            expected = replace(expected, last_block=given.last_block)
-        expected.require(given, type(self).__name__)
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Names of all arrays and generations that the judge may look at, in its fit and after it."""
-        return tuple(dict.fromkeys((*self.needs, *self.fit_needs, "labels")))
 
     @abstractmethod
     def _scores(self, features: Features) -> Scores:
@@ -95,39 +51,10 @@ class BaseJudge(Parameters, ABC):
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         """One label an item from its scores; ``None`` where the judge has scores only."""
 
-    def rows_read(self, total: int) -> frozenset[int]:
-        """Rows of hidden states ``[n, total, D]`` that the judge looks at; all of them where it does not say."""
-        return frozenset(range(total))
-
-    def _unreadable(self, features: Features) -> dict[str, str]:
-        """Item id -> reason, for items whose features are there but say nothing (a text without a verdict)."""
-        return {}
-
-    def _check(self, features: Features) -> None:
-        if self.learns and self.provenance_ is None:
-            raise InnerjudgeError(
-                f"given a {type(self).__name__} that is not fitted, expected a fitted one: call fit first"
-            )
-        self.require(features.provenance)
-
-    def _reasons(self, features: Features, *also: str) -> dict[str, str]:
-        """Item id -> why it cannot be read (``also``: readouts beyond ``needs``); needs no fitted judge."""
-        names = (*self.needs, *also)
-        reasons = features.reasons(*names)
-        for name in names:
-            if name in features.arrays and len(features):
-                array = features.arrays[name]
-                # A float64 sum of float32 values is finite exactly when all of them are; no mask of the array's size.
-                total = array.sum(axis=tuple(range(1, array.ndim)), dtype=np.float64) if array.ndim > 1 else array
-                for row in np.flatnonzero(~np.isfinite(total)):
-                    reason = f"{name} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
-                    reasons.setdefault(features.ids[row], reason)
-        return reasons | self._unreadable(_without(features, reasons))
-
-    def unscored(self, features: Features) -> dict[str, str]:
-        """Item id -> reason, for every item that this judge cannot score."""
-        self._check(features)
-        return self._reasons(features)
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Return the judge as it is: without ``learns`` there is nothing that must be learned."""
+        require_type(features, Features, f"{type(self).__name__}.fit")
+        return self
 
     def decision_function(self, features: Features) -> Scores:
         """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices, ``-inf`` beyond an item's options.
@@ -150,25 +77,54 @@ class BaseJudge(Parameters, ABC):
         Booleans, numbers or strings, as :meth:`verdicts` has them; of type object where they are of several types, or
         where the judge has scores only (``None``).
         """
-        labels = self._labels(self.decision_function(features), features)
-        types = {type(label) for label in labels}
-        plain = len(types) == 1 and type(None) not in types
-        return np.array(labels, dtype=None if plain or types == {int, float} else object)
+        return as_labels(self._labels(self.decision_function(features), features))
 
     def verdicts(self, features: Features) -> list[Verdict]:
         """One verdict an item, in the order of ``features.ids``; never NaN, never a silent 0."""
         missing = self.unscored(features)
-        part = _without(features, missing)
+        part = without(features, missing)
         scores = self._scores(part) if len(part) else np.zeros(0)
         labels = self._labels(scores, part) if len(part) else []
         found = {i: Verdict(i, _plain(s), label, None) for i, s, label in zip(part.ids, scores, labels, strict=True)}
         return [found.get(i) or Verdict(i, None, None, missing[i]) for i in features.ids]
 
+    def save(self, folder: str | Path) -> None:
+        """Write the judge into a folder: its parameters, what it learned, and the identity of its model.
+
+        Raises:
+            InnerjudgeError: If the folder cannot be written.
+        """
+        _storage().save(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Inverse of :meth:`save`; ``BaseJudge.load`` loads a judge of any class.
+
+        Raises:
+            InnerjudgeError: If there is no such judge, or it is of another class.
+
+        Example:
+            >>> import tempfile
+            >>> from innerjudge import LAGER
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     LAGER(norm=True).save(folder)
+            ...     BaseJudge.load(folder)
+            LAGER(norm=True)
+        """
+        found = _storage().load(folder)
+        if not isinstance(found, cls):
+            raise InnerjudgeError(f"given a saved {type(found).__name__}, expected a {cls.__name__}: load it as one")
+        return found
+
     def _training(
         self, features: Features, labels: npt.ArrayLike, *, reasons: dict[str, str] | None = None, some: bool = True
     ) -> tuple[Features, npt.NDArray[Any], int]:
         """Usable training items (``some``: at least one), their labels, and how many were left out."""
-        values = np.asarray(labels)
+        require_type(features, Features, f"{type(self).__name__}.fit")
+        try:
+            values = np.asarray(labels)
+        except ValueError:  # lists of several lengths
+            values = np.zeros(())
         if values.shape != (len(features),):
             raise InnerjudgeError(
                 f"given labels of shape {values.shape} for {len(features)} items, expected ({len(features)},): "
@@ -182,7 +138,7 @@ class BaseJudge(Parameters, ABC):
                 "expected at least two: check the data or the readouts"
             )
         keep = np.array([i not in reasons for i in features.ids], dtype=bool)
-        return _without(features, reasons), values[keep], len(reasons)
+        return without(features, reasons), values[keep], len(reasons)
 
 
 class LearningJudge(BaseJudge):
@@ -205,11 +161,21 @@ class LearningJudge(BaseJudge):
         """
 
 
-def _without(features: Features, reasons: dict[str, str]) -> Features:
-    """The items that have no reason against them; the features themselves (no copy) where that is all of them."""
-    if not reasons:
-        return features
-    return features.take([k for k, i in enumerate(features.ids) if i not in reasons])
+def as_labels(labels: list[Any]) -> npt.NDArray[Any]:
+    """Labels as an array ``[n]``: of their own type, or of objects where they are of several or ``None``.
+
+    Example:
+        >>> as_labels([True, False]), as_labels([None, None])
+        (array([ True, False]), array([None, None], dtype=object))
+    """
+    types = {type(label) for label in labels}
+    plain = len(types) == 1 and type(None) not in types
+    return np.array(labels, dtype=None if plain or types == {int, float} else object)
+
+
+def _storage() -> Any:
+    """The module that saves judges; it knows all their classes, and so cannot be imported by what they inherit."""
+    return import_module(".storage", __package__)
 
 
 def _plain(score: Any) -> float | list[float]:

@@ -88,6 +88,19 @@ class LAGER(BaseJudge):
         self.values, self.answers = values, answers
         self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
 
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """A judge of two values has classes, one of grades gives numbers."""
+        return "classifier" if len(self.values) == 2 else "regressor"
+
+    @property
+    def classes_(self) -> npt.NDArray[Any]:
+        """The answers of the lower and of the higher value."""
+        if self.estimator_type == "regressor":
+            return super().classes_
+        values, answers = self._scale
+        return np.array([answers[k] for k in np.argsort(values)])
+
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Set the threshold of the labels on labelled traces; scores stay as they are.
 

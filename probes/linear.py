@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .fitted_arrays import Array, Form, Number
 from .judge import LearningJudge, Scores
 from .labels import Bools, Floats, correctness
 from .regression import folds
@@ -19,13 +21,18 @@ from .row_selection import ChooseRow, choose_row
 Combine = Literal["delta", "concat"]
 #: :attr:`Linear.row_` of the final-normed state, which only a whole pass has.
 FINAL_NORMED = -1
-_ENTRIES = 2**25  # of vectors in memory while a row is chosen: 256 MiB in float64
 
 
 class Linear(LearningJudge):
     """``score = x @ coef_ + intercept_`` on the states of one row at one or more positions."""
 
     fitted: ClassVar[tuple[str, ...]] = ("coef_", "intercept_", "row_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "coef_": Array(("features",)),
+        "intercept_": Number(),
+        "row_": Number(low=FINAL_NORMED, whole=True),
+    }
     coef_: Floats
     intercept_: float
     row_: int
@@ -40,6 +47,11 @@ class Linear(LearningJudge):
         if isinstance(row, str) and row not in ("best", "earliest"):
             raise InnerjudgeError(f"given row={row!r}, expected a number, 'best' or 'earliest'")
         self.needs = tuple(f"hidden/{p}" for p in positions)
+
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Also the length of the vectors that are read."""
+        pieces = len(self.needs) if self.combine == "concat" else 1
+        return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
 
     @property
     def _reads_until(self) -> int | None:
@@ -59,7 +71,8 @@ class Linear(LearningJudge):
         """
         part, values, excluded = self._training(features, labels)
         if isinstance(self.row, str):
-            self.row_ = self._named(features, self._chosen(part, values, self.row))
+            row = choose_row(*self._held_out_errors(part, values), self.row)
+            self.row_ = self._named(features, row)
         else:
             self.row_ = self._told(features)
         self._learn(self._vectors(part, self.row_), values, part.groups)
@@ -135,36 +148,19 @@ class Linear(LearningJudge):
         """Loss of each item, by which a row is chosen: 1 where the label would be wrong."""
         return np.asarray((scores > 0) != correctness(labels, both=False), dtype=np.float64)
 
-    def _chosen(self, part: Features, labels: npt.NDArray[Any], prefer: ChooseRow) -> int:
-        """The row to read, told on questions that the probe was not fitted on."""
-        rows = part[self.needs[0]].shape[1]
-        losses: list[Floats] = []
-        tested: list[str] = []
-        for train, test in folds(part.groups):
-            if len(np.unique(labels[train])) < 2:
-                continue
-            known = tuple(part.groups[k] for k in train)
-            each = []
-            for some in self._together(rows, part):
-                x = np.stack([self._vectors(part, row) for row in some])
-                for own, (coef, intercept) in zip(x, self._learn_each(x[:, train], labels[train], known), strict=True):
-                    each.append(self._errors(own[test] @ coef + intercept, labels[test]))
-            losses.append(np.stack(each, axis=1))
-            tested += [part.groups[k] for k in test]
-        return choose_row(np.concatenate(losses) if losses else np.zeros((0, rows)), tuple(tested), prefer)
-
-    def _together(self, rows: int, part: Features) -> Iterator[range]:
-        """Rows whose vectors are in memory at once."""
-        size = max(1, _ENTRIES // max(1, self._vectors(part, 0).size))
-        return (range(start, min(start + size, rows)) for start in range(0, rows, size))
-
-    def _learn_each(
-        self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]
-    ) -> Iterable[tuple[Floats, float]]:
-        """Coefficients and intercept that :meth:`_learn` would set from each of ``P`` rows' vectors ``[P, n, F]``."""
-        for own in x:
-            self._learn(own, labels, groups)
-            yield self.coef_, self.intercept_
+    def _held_out_errors(self, part: Features, labels: npt.NDArray[Any]) -> tuple[Floats, tuple[str, ...]]:
+        """Loss ``[m, rows]`` of items whose question the probe was not fitted on, and their questions ``[m]``."""
+        trial = copy.copy(self)
+        sides = [(train, test) for train, test in folds(part.groups) if len(np.unique(labels[train])) > 1]
+        losses = np.zeros((sum(len(test) for _, test in sides), part[self.needs[0]].shape[1]))
+        for row in range(losses.shape[1]):
+            x = self._vectors(part, row)
+            found = []
+            for train, test in sides:
+                trial._learn(x[train], labels[train], tuple(part.groups[k] for k in train))
+                found.append(self._errors(x[test] @ trial.coef_ + trial.intercept_, labels[test]))
+            losses[:, row] = np.concatenate(found) if found else 0.0
+        return losses, tuple(part.groups[k] for _, test in sides for k in test)
 
     def _vectors(self, features: Features, row: int) -> Floats:
         """``[n, D]`` (delta: last position minus first) or ``[n, positions * D]``, float64."""
@@ -196,7 +192,7 @@ class DifferenceOfMeans(Linear):
             the fit: ``"best"``, the row with the fewest errors on questions that it was not fitted on (five folds that
             never split a question), or ``"earliest"``, the first row within one standard error of it: a judge of an
             early block needs no pass beyond it. Both fit a probe a row in each
-            of the folds, all rows together.
+            of the folds.
 
     Attributes:
         row_: The row that is read; -1 for the final-normed state.
@@ -217,6 +213,13 @@ class DifferenceOfMeans(Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "n_seen_", "sum_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **Linear.forms,
+        "coef_": Array(("features",), needed="intercept_"),  # both come when both classes were seen
+        "intercept_": Number(needed="coef_"),
+        "n_seen_": Array((2,), dtype="int64", low=0, needed="coef_"),
+        "sum_": Array((2, "features"), needed="n_seen_"),
+    }
 
     def __init__(
         self,
@@ -235,9 +238,9 @@ class DifferenceOfMeans(Linear):
         Raises:
             InnerjudgeError: If the features are of another provenance than those before.
         """
+        part, values, excluded = self._training(features, labels, some=False)
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
-        part, values, excluded = self._training(features, labels, some=False)
         right = correctness(values, both=False)
         self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
         self.provenance_ = features.provenance

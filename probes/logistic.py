@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 
+from .fitted_arrays import Form, Number
 from .labels import Floats, correctness
 from .linear import Combine, Linear
-from .many import fit_many
+from .log_odds import LogOdds
 from .regression import LOGISTIC_CANDIDATES, checked_candidates, fit_logistic
 from .row_selection import ChooseRow
 
 
-class LogisticProbe(Linear):
+class LogisticProbe(LogOdds, Linear):
     """Logistic regression (scikit-learn) on standardised states; the score is the log-odds of correct.
 
     ``C`` is the candidate of the lowest cross-validated log-loss, the smallest of a tie, with folds that never split a
@@ -25,7 +26,8 @@ class LogisticProbe(Linear):
         positions: CLUE's two tokens by default.
         combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
         row: See :class:`DifferenceOfMeans`.
-        candidates: Values of ``C``, the inverse strength of the penalty.
+        C: Inverse strength of the penalty, as in scikit-learn; ``None`` chooses among ``candidates``.
+        candidates: Values of ``C`` to choose from.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
@@ -46,6 +48,7 @@ class LogisticProbe(Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "C_": Number(low=0)}
 
     def __init__(
         self,
@@ -53,18 +56,16 @@ class LogisticProbe(Linear):
         positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
         combine: Combine = "concat",
         row: int | ChooseRow = -1,
+        C: float | None = None,
         candidates: Sequence[float] = LOGISTIC_CANDIDATES,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
-        checked_candidates(candidates)
-        self.candidates = candidates
+        self.C, self.candidates = C, candidates
+        self._tried()
+
+    def _tried(self) -> tuple[float, ...]:
+        return checked_candidates(self.candidates if self.C is None else [self.C])
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        candidates = checked_candidates(self.candidates)
-        self.coef_, self.intercept_, self.C_ = fit_logistic(x, correctness(labels), groups, candidates)
-
-    def _learn_each(
-        self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]
-    ) -> Iterable[tuple[Floats, float]]:
-        many = fit_many("logistic", x, labels, groups, candidates=self.candidates)
-        return zip(many.coef, many.intercept.tolist(), strict=True)
+        found = fit_logistic(x, correctness(labels), groups, self._tried())
+        self.coef_, self.intercept_, self.C_ = found.coef, found.intercept, found.penalty

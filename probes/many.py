@@ -1,23 +1,19 @@
-"""Many linear probes at once: one a layer and position, all on the same items, each with a penalty of its own.
-
-A loop over scikit-learn gives the same figures, and takes longer: see :mod:`.paths` for what is batched.
-"""
+"""Many linear probes on the same items: one a layer and position, each with a penalty of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from einops import einsum
+from joblib import Parallel, delayed
 
 from ..models.errors import InnerjudgeError
 from .labels import Floats, correctness, ratings
-from .paths import Fold, log_losses, logistic_paths, ridge_paths, squared_losses
-from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, folds
-
-_ENTRIES = 2**25  # of ``x`` that are worked on at once: 256 MiB in float64
+from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
 
 Kind = Literal["logistic", "ridge"]
 
@@ -41,7 +37,8 @@ class ManyProbes:
 
     def decision_function(self, x: npt.NDArray[np.floating]) -> Floats:
         """Scores ``[P, m]`` of vectors ``[P, m, F]``: log-odds of correct, or the predicted rating."""
-        return np.asarray(np.einsum("pmf,pf->pm", x, self.coef, optimize=True) + self.intercept[:, None])
+        products: Floats = einsum(x, self.coef, "probe item dim, probe dim -> probe item")
+        return products + self.intercept[:, None]
 
 
 def fit_many(
@@ -51,11 +48,12 @@ def fit_many(
     groups: Sequence[str],
     *,
     candidates: Sequence[float] | None = None,
+    n_jobs: int | None = None,
 ) -> ManyProbes:
     """Fit ``P`` probes on ``P`` views of the same ``n`` items.
 
-    Each is what :class:`.LogisticProbe` or :class:`.RidgeProbe` would learn on its view. Vectors are standardised;
-    the penalty is chosen by folds that never split a question, by log-loss or squared error.
+    Each is what :class:`.LogisticProbe` or :class:`.RidgeProbe` learns on its view. Vectors are standardised; the
+    penalty is chosen by folds that never split a question, by log-loss or squared error.
 
     Args:
         kind: ``"logistic"`` (labels are booleans) or ``"ridge"`` (labels are ratings).
@@ -63,6 +61,7 @@ def fit_many(
         labels: ``[n]``.
         groups: Question of each item, length ``n``.
         candidates: Penalties; default those of the two judges.
+        n_jobs: Processes, as in scikit-learn: ``None`` is one, or what ``joblib.parallel_config`` says; -1 all cores.
 
     Raises:
         InnerjudgeError: If the shapes do not fit, a vector is not finite, or the labels are all of one class.
@@ -81,34 +80,19 @@ def fit_many(
         )
     if not np.isfinite(x).all():
         raise InnerjudgeError("given vectors with infinite values or NaN, expected finite ones: leave those items out")
-    logistic = kind == "logistic"
     known = np.asarray(labels)
-    y = correctness(known).astype(np.float64) if logistic else ratings(known)
-    if len(y) != x.shape[1]:
-        raise InnerjudgeError(f"given {len(y)} labels for {x.shape[1]} items, expected one an item")
-    usual = LOGISTIC_CANDIDATES if logistic else RIDGE_CANDIDATES
+    if len(known) != x.shape[1]:
+        raise InnerjudgeError(f"given {len(known)} labels for {x.shape[1]} items, expected one an item")
+    y, fit, usual = (
+        (correctness(known), fit_logistic, LOGISTIC_CANDIDATES)
+        if kind == "logistic"
+        else (ratings(known), fit_ridge, RIDGE_CANDIDATES)
+    )
     tried = checked_candidates(usual if candidates is None else candidates)
-    tried = tuple(sorted(tried, reverse=not logistic))  # the strongest penalty first: it wins a tie
-    if x.size > _ENTRIES and len(x) > 1:
-        halves = [fit_many(kind, part, labels, groups, candidates=candidates) for part in np.array_split(x, 2)]
-        return ManyProbes(**{f.name: np.concatenate([getattr(h, f.name) for h in halves]) for f in fields(ManyProbes)})
-    sides = list(folds(tuple(groups)))
-    if logistic:
-        sides = [(train, test) for train, test in sides if len(np.unique(y[train])) == 2]
-    everything = np.arange(x.shape[1])
-    fits = [Fold(x, train) for train, _ in sides] + [Fold(x, everything)]
-    solve, loss = (logistic_paths, log_losses) if logistic else (ridge_paths, squared_losses)
-    paths = solve(x, y, fits, tried)  # one (coef [P, C, F], intercept [P, C]) a fold, the last of all items
-    losses = np.zeros((len(x), len(tried)))
-    scores = np.full((len(x), len(tried), x.shape[1]), np.nan)
-    for (coef, intercept), (_, test) in zip(paths, sides, strict=False):
-        scores[:, :, test] = coef @ np.swapaxes(x[:, test], 1, 2) + intercept[..., None]
-        losses += loss(y[test], scores[:, :, test])
-    best = losses.argmin(axis=1)
-    each = np.arange(len(x))
+    probes = Parallel(n_jobs=n_jobs)(delayed(fit)(own.astype(np.float64), y, tuple(groups), tried) for own in x)
     return ManyProbes(
-        coef=paths[-1][0][each, best],
-        intercept=paths[-1][1][each, best],
-        penalty=np.array(tried)[best],
-        held_out=scores[each, best],
+        coef=np.stack([probe.coef for probe in probes]),
+        intercept=np.array([probe.intercept for probe in probes]),
+        penalty=np.array([probe.penalty for probe in probes]),
+        held_out=np.stack([probe.held_out for probe in probes]),
     )

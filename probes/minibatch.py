@@ -14,9 +14,10 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .labels import Floats, correctness
 from .linear import Combine, Linear
+from .log_odds import LogOdds
 
 
-class MiniBatchLogistic(Linear):
+class MiniBatchLogistic(LogOdds, Linear):
     """Logistic regression by stochastic gradient descent (scikit-learn), on states standardised as they come.
 
     Means and deviations are those of all items seen so far, so that the first batches are standardised by few; a second
@@ -77,9 +78,9 @@ class MiniBatchLogistic(Linear):
                 "given further items for a MiniBatchLogistic that was loaded from a folder, expected a new one: fit it "
                 "from the start"
             )
+        part, values, excluded = self._training(features, labels, some=False)
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
-        part, values, excluded = self._training(features, labels, some=False)
         right = correctness(values, both=False)
         self.n_excluded_ = getattr(self, "n_excluded_", 0) + excluded
         self._begin()

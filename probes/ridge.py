@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
+from .fitted_arrays import Form, Number
 from .judge import Scores
 from .labels import Floats, ratings
 from .linear import Combine, Linear
-from .many import fit_many
 from .regression import RIDGE_CANDIDATES, checked_candidates, fit_ridge
 from .row_selection import ChooseRow
 
@@ -45,6 +45,7 @@ class RidgeProbe(Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "alpha_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "alpha_": Number(low=0)}
 
     def __init__(
         self,
@@ -58,15 +59,14 @@ class RidgeProbe(Linear):
         checked_candidates(candidates)
         self.candidates = candidates
 
-    def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        candidates = checked_candidates(self.candidates)
-        self.coef_, self.intercept_, self.alpha_ = fit_ridge(x, ratings(labels), groups, candidates)
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """Predicts numbers."""
+        return "regressor"
 
-    def _learn_each(
-        self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]
-    ) -> Iterable[tuple[Floats, float]]:
-        many = fit_many("ridge", x, labels, groups, candidates=self.candidates)
-        return zip(many.coef, many.intercept.tolist(), strict=True)
+    def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
+        found = fit_ridge(x, ratings(labels), groups, checked_candidates(self.candidates))
+        self.coef_, self.intercept_, self.alpha_ = found.coef, found.intercept, found.penalty
 
     def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
         return np.asarray((scores - labels.astype(np.float64)) ** 2)

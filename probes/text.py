@@ -66,6 +66,11 @@ class TextJudge(BaseJudge):
             raise InnerjudgeError(f"given {len(labels)} labels and {len(values)} values, expected one each")
         self.needs = (generation,) if values is not None else (generation, "labels")
 
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """A judge of more than two values gives numbers."""
+        return "regressor" if self.values is not None and len(self.values) > 2 else "classifier"
+
     @classmethod
     def rating(cls, *, generation: Literal["direct", "reasoned"] = "direct", scale: tuple[int, int] = (1, 5)) -> Self:
         """Judge of the scores that ``rating_prompt`` asks for.

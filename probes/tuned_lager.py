@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .fitted_arrays import Array, Form, Tuple
 from .judge import LearningJudge
 from .labels import Floats, ratings
 from .lager import LAGER, Aggregate, Entries
@@ -64,6 +65,11 @@ class TunedLAGER(LAGER, LearningJudge):
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("weights_", "losses_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "weights_": Array(("entries",), low=0, total=1),
+        "losses_": Tuple("numbers"),
+    }
 
     def __init__(
         self,
@@ -108,6 +114,14 @@ class TunedLAGER(LAGER, LearningJudge):
         self.weights_, self.losses_ = self._tune(self._entries(part), y)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
+
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Also the number of entries that are averaged."""
+        if isinstance(self.entries, int) or self.entries == "last":
+            return {**known, "entries": 1 if self.entries == "last" else self.entries}
+        if "blocks" not in known:
+            return dict(known)
+        return {**known, "entries": known["blocks"] + (self.entries == "all")}
 
     def _weights(self, n_entries: int) -> Floats:
         if n_entries != len(self.weights_):

@@ -28,6 +28,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_models() -> Path:
+    """Folder with models of 135 million parameters and more, as GGUF files and as folders: ``$INNERJUDGE_MODELS``."""
+    given = os.environ.get("INNERJUDGE_MODELS")
+    if not given:
+        pytest.skip("no real models: set INNERJUDGE_MODELS to a folder that experiments/bench/real/fetch.py filled")
+    return Path(given)
+
+
+@pytest.fixture(scope="session")
 def reference() -> LanguageModel:
     """The built-in model."""
     return load("reference")

@@ -72,7 +72,7 @@ Limit = Annotated[
         "--limit", help="At most so many items, whole questions kept together (builtin:solve: so many problems)."
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of every draw: items, sampling, split, bootstrap.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of every draw: items, sampling, split.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items a forward pass.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")]
 Dtype = Annotated[str, typer.Option("--dtype", help="auto (as stored), float32, bfloat16 or float16.")]

@@ -191,7 +191,7 @@ def curves(
         min_count=min_count,
         held_out=o.share(held_out, "--held-out"),
         n_max=n_max,
-        n_resamples=orders,
+        n_orders=orders,
         seed=seed,
     )
     typer.echo(curve_job(scores, out, how, command=shlex.join(["innerjudge", *sys.argv[1:]])))

@@ -13,7 +13,7 @@ from ...models.items import Choice, Item, Rating, Trace
 from ...probes import LetterLogits
 from ...probes.head_selection import head_accuracies, head_credits
 from ..data.labels import label_of
-from ..stats.bootstrap import cluster_bootstrap
+from ..stats.intervals import cluster_interval
 from ..stats.metrics.accuracy import accuracy
 from ..stats.metrics.auroc import within_question_auroc
 from ..stats.metrics.correlation import spearman
@@ -21,11 +21,10 @@ from ..stats.statistic import SHARE, Statistic, ratio
 from .results import Curve, HeadMap
 
 Index = npt.NDArray[np.intp]
-_RESAMPLES = 300
 
 
 def trace_curves(
-    features: Features, items: Sequence[Trace], fit: Index, test: Index, *, start: str, end: str, seed: int
+    features: Features, items: Sequence[Trace], fit: Index, test: Index, *, start: str, end: str
 ) -> tuple[Curve, ...]:
     """Within-question AUROC of a nearest centroid on one block alone (CLUE's margin restricted to that block)."""
     first, last = f"hidden/{start}", f"hidden/{end}"
@@ -47,11 +46,11 @@ def trace_curves(
         margin = np.linalg.norm(delta[test] - bad, axis=1) - np.linalg.norm(delta[test] - good, axis=1)
         groups = [items[k].group for k in test]
         found.append((within_question_auroc([items[k].correct for k in test], margin, groups), groups))
-    return (_curve("nearest centroid of one block", list(blocks), found, seed),)
+    return (_curve("nearest centroid of one block", list(blocks), found),)
 
 
 def rating_curves(
-    features: Features, items: Sequence[Rating], test: Index, *, scale: tuple[int, int], seed: int
+    features: Features, items: Sequence[Rating], test: Index, *, scale: tuple[int, int]
 ) -> tuple[Curve, ...]:
     """Spearman of the expected score under one block's verdict logits, raw and through the final norm."""
     part, human, groups = _labelled(features, items, test, "logits/score")
@@ -63,13 +62,13 @@ def rating_curves(
     scores = (weights * values).sum(-1) / weights.sum(-1)
     blocks = list(range(scores.shape[2]))
     return tuple(
-        _curve(name, blocks, [(spearman(human, scores[:, side, b]), groups) for b in blocks], seed)
+        _curve(name, blocks, [(spearman(human, scores[:, side, b]), groups) for b in blocks])
         for side, name in ((0, "raw states"), (1, "through the final norm"))
     )
 
 
 def choice_curves(
-    features: Features, items: Sequence[Choice], fit: Index, test: Index, *, seed: int
+    features: Features, items: Sequence[Choice], fit: Index, test: Index
 ) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
     """Accuracy of each block's best head (chosen on the fit split) and of its letter logits; the maps of all heads."""
     curves, maps = [], []
@@ -83,7 +82,7 @@ def choice_curves(
         credit = head_credits(shown_on[name], options, np.array(truth))  # a head that sees no difference guesses
         each = np.ones(len(truth))
         points = [(ratio(credit[:, block, head], each, limits=SHARE), groups) for block, head in enumerate(best)]
-        curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points, seed))
+        curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points))
         test_map = head_accuracies(shown_on[name], options, np.array(truth))
         values = tuple(tuple(float(v) for v in row) for row in test_map)
         maps.append(HeadMap(label=label, metric="accuracy on the test questions", values=values, chosen=()))
@@ -96,7 +95,7 @@ def choice_curves(
             upto = part["logits/score"][:, :, : block + 1]
             lens = replace(part, arrays={**part.arrays, "logits/score": upto})
             points.append((accuracy(truth, [verdict.label for verdict in letters.verdicts(lens)]), groups))
-        curves.append(_curve("letter logits of one block (through the final norm)", blocks, points, seed))
+        curves.append(_curve("letter logits of one block (through the final norm)", blocks, points))
     return tuple(curves), tuple(maps)
 
 
@@ -111,8 +110,8 @@ def _labelled(
     return features.take(kept), [label_of(items[k]) for k in kept], [items[k].group for k in kept]
 
 
-def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]]], seed: int) -> Curve:
-    intervals = [cluster_bootstrap(s, groups, seed=seed, n_resamples=_RESAMPLES) for s, groups in points]
+def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]]]) -> Curve:
+    intervals = [cluster_interval(s, groups) for s, groups in points]
     return Curve(
         label=label,
         x=tuple(x),

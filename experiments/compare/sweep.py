@@ -16,7 +16,7 @@ from ...probes.head_selection import head_credits
 from ...probes.many import fit_many
 from ...probes.regression import folds
 from ..data.splits import Index, split_by_group
-from ..stats.bootstrap import Interval, cluster_bootstrap
+from ..stats.intervals import Interval, cluster_interval
 from ..stats.metrics.auroc import within_question_auroc
 from ..stats.metrics.correlation import spearman
 from ..stats.selection_noise import SelectionNoise, auroc_by_question, selection_noise
@@ -108,7 +108,7 @@ def sweep(
         table=table,
         metric=_METRICS[kind],
         picked=picked,
-        honest=_interval(kind, known[test], scores[picked], groups, seed),
+        honest=_interval(kind, known[test], scores[picked], groups),
         noise=_noise(kind, known[test], scores, groups, n_splits, seed),
         notes=tuple(notes),
         n_fit=len(fit),
@@ -255,12 +255,12 @@ def _none(scores: Floats) -> Floats:
     return np.full(len(scores), np.nan)
 
 
-def _interval(kind: str, y: Any, scores: Floats, groups: Sequence[str], seed: int) -> Interval:
+def _interval(kind: str, y: Any, scores: Floats, groups: Sequence[str]) -> Interval:
     if kind == "choice":
-        return cluster_bootstrap(ratio(scores, np.ones(len(scores)), limits=SHARE), groups, seed=seed)
+        return cluster_interval(ratio(scores, np.ones(len(scores)), limits=SHARE), groups)
     values = scores.tolist()
     found = within_question_auroc([bool(v) for v in y], values, groups) if kind == "trace" else spearman(y, values)
-    return cluster_bootstrap(found, groups, seed=seed)
+    return cluster_interval(found, groups)
 
 
 def _noise(kind: str, y: Any, scores: Floats, groups: Sequence[str], n_splits: int, seed: int) -> SelectionNoise:

@@ -11,9 +11,10 @@ from transformers import PreTrainedTokenizerFast
 
 from ...extraction.given_states import GivenStates, Last, features_of_states
 from ...extraction.readouts import HiddenStates
-from ...models.checkpoint import read_tokenizer, source_of
+from ...models.checkpoint import read_tokenizer
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
+from ...models.formats.source import find_source
 from ...models.items import Rating, Trace
 from ...models.positions import Encoded, encode_prompt, encode_trace
 from ...models.prompts import rating_prompt
@@ -88,8 +89,9 @@ class EngineJudge:
         judge, made = saved.load(folder)
         origin = judge.provenance_
         if tokenizer is None and origin is not None:
-            tokenizer = read_tokenizer(source_of(origin.model), origin.model, origin.revision)
-        norm = FinalNorm.load(folder / NORM) if (folder / NORM).is_file() else None
+            source = find_source(origin.model, origin.revision, origin.dtype)
+            tokenizer = read_tokenizer(source.tokenizer, origin.model, source.revision)
+        norm = FinalNorm.load(folder / NORM) if (folder / NORM).exists() else None
         assert tokenizer is not None or origin is None
         return cls(judge, made, tokenizer, norm)  # type: ignore[arg-type]  # without an origin it is refused
 

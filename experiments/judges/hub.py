@@ -7,8 +7,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
 
-from ...models.checkpoint import one_line
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, one_line
 from .saved import FILES
 
 

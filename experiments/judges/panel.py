@@ -82,9 +82,9 @@ def _trace(between: tuple[str, str]) -> dict[str, Seat]:
     start, end = between
     return {
         "clue": Seat("hidden", CLUE(start=start, end=end)),
-        "clue-margin": Seat("hidden", CLUE(start=start, end=end, score="margin")),
-        "clue-margin-scaled": Seat("hidden", CLUE(start=start, end=end, score="margin", scale=True)),
-        "clue-margin-balanced": Seat("hidden", CLUE(start=start, end=end, score="margin", balance=True)),
+        "clue-margin": Seat("hidden", CLUE(start=start, end=end, rank_by="margin")),
+        "clue-margin-scaled": Seat("hidden", CLUE(start=start, end=end, rank_by="margin", scale=True)),
+        "clue-margin-balanced": Seat("hidden", CLUE(start=start, end=end, rank_by="margin", balance=True)),
         "difference-of-means": Seat("hidden", DifferenceOfMeans(positions=between)),
         "logistic-probe": Seat("hidden", LogisticProbe(positions=between)),
         "lager": Seat("hidden", LAGER(values=(0, 1))),

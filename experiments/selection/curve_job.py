@@ -38,7 +38,7 @@ class CurveSettings:
         min_count: How many candidates must give an answer in Best-of-Majority.
         held_out: Share of the questions on which each judge's temperature is chosen; figures are of the others.
         n_max: Largest number of candidates.
-        n_resamples: Random orders of each question.
+        n_orders: Random orders of each question.
         seed: Of every draw.
     """
 
@@ -52,7 +52,7 @@ class CurveSettings:
     min_count: int = 2
     held_out: float = 0.1
     n_max: int | None = None
-    n_resamples: int = 100
+    n_orders: int = 100
     seed: int = 0
 
 
@@ -86,10 +86,10 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
         vectors=None if vectors is None else vectors[rest],
         clusters=how.clusters,
         n_max=how.n_max,
-        n_resamples=how.n_resamples,
+        n_orders=how.n_orders,
         seed=how.seed,
     )
-    found = [discrimination(name, columns, seed=how.seed) for name, columns in shown.items()]
+    found = [discrimination(name, columns) for name, columns in shown.items()]
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         text = _markdown(points, found, chosen, len(held), how, command)
@@ -168,12 +168,8 @@ def _markdown(
         lines += _line([one.judge, *cells])
     made = ", ".join(f"{name} {found}" for name, found in versions())
     lines += ["", f"Of {points[0].questions} questions; the temperature of each judge's weighted vote was chosen on "]
-    lines[-1] += (
-        f"{n_held} others. Accuracy is expected over {how.n_resamples} random orders of a question's candidates; "
-    )
-    lines[-1] += (
-        "brackets are 95 % intervals, questions resampled; judge calls and tokens (those of the candidates) are "
-    )
+    lines[-1] += f"{n_held} others. Accuracy is expected over {how.n_orders} random orders of a question's candidates; "
+    lines[-1] += "brackets are 95 % intervals over questions; judge calls and tokens (those of the candidates) are "
     lines[-1] += f"a question, at N = {largest}."
     lines += ["", f"Written by `{command}` (seed {how.seed}; {made})."]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.errors import InnerjudgeError
 from ..data.splits import rows_by_group
-from ..stats.bootstrap import Interval, cluster_bootstrap
+from ..stats.intervals import Interval, cluster_interval
 from ..stats.metrics.auroc import within_question_auroc, wqd
 from ..stats.statistic import SIGNED, Floats
 from .columns import Columns
@@ -32,7 +32,7 @@ class Point:
         rule: Name of the rule.
         n: Candidates a question.
         accuracy: Expected share of questions whose pick is right, over random subsets.
-        low: Lower end of its 95 % interval, questions resampled.
+        low: Lower end of its 95 % interval over questions.
         high: Upper end.
         minus_majority: Accuracy minus that of the majority vote.
         minus_low: Lower end of its paired interval.
@@ -82,7 +82,7 @@ def curve_rows(
     vectors: Vectors | None = None,
     clusters: int = 2,
     n_max: int | None = None,
-    n_resamples: int = 100,
+    n_orders: int = 100,
     seed: int = 0,
 ) -> list[Point]:
     """Points of every judge and rule, those without a judge first.
@@ -93,8 +93,8 @@ def curve_rows(
         vectors: ``[n, D]``: adds VecCISC (agglomerative) to every judge that has a ``"weighted"`` rule.
         clusters: Its most clusters of one answer.
         n_max: Largest ``n``; default the fewest candidates that a question has. Questions with fewer are left out.
-        n_resamples: Random orders of each question.
-        seed: Of the orders and of the bootstrap.
+        n_orders: Random orders of each question.
+        seed: Of the orders.
 
     Raises:
         InnerjudgeError: If no question has ``n_max`` candidates of known correctness.
@@ -112,7 +112,7 @@ def curve_rows(
     def each(columns: Columns, rule: Rule) -> Floats:
         return accuracy_against_n(
             columns.answers, columns.scores, columns.correct, columns.questions,
-            rule=rule, n_max=largest, n_resamples=n_resamples, seed=seed,
+            rule=rule, n_max=largest, n_orders=n_orders, seed=seed,
         ).each  # fmt: skip
 
     sizes = np.arange(1, largest + 1)
@@ -149,13 +149,10 @@ def curve_rows(
     return points
 
 
-def discrimination(judge: str, columns: Columns, *, n_resamples: int = 1000, seed: int = 0) -> Discrimination:
+def discrimination(judge: str, columns: Columns) -> Discrimination:
     """Within-question discrimination of a judge, pooled and per question, with intervals."""
     given = (list(columns.correct), list(columns.scores), columns.questions)
-    found = [
-        cluster_bootstrap(metric(*given), columns.questions, n_resamples=n_resamples, seed=seed)
-        for metric in (wqd, within_question_auroc)
-    ]
+    found = [cluster_interval(metric(*given), columns.questions) for metric in (wqd, within_question_auroc)]
     unscored = sum(score is None for score in columns.scores)
     return Discrimination(judge=judge, pooled=found[0], per_question=found[1], unscored=unscored)
 

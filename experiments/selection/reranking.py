@@ -70,7 +70,7 @@ class Curve:
 
     Args:
         accuracy: ``[n_max]``; entry ``N - 1`` is for ``N`` candidates.
-        each: The same of every question, ``[questions, n_max]``, for the bootstrap.
+        each: The same of every question, ``[questions, n_max]``, for intervals.
     """
 
     accuracy: Floats
@@ -85,7 +85,7 @@ def accuracy_against_n(
     *,
     rule: Rule,
     n_max: int | None = None,
-    n_resamples: int = 100,
+    n_orders: int = 100,
     seed: int,
 ) -> Curve:
     """Expected accuracy of a rule over random subsets of ``N`` candidates of each question, ``N = 1 .. n_max``.
@@ -102,7 +102,7 @@ def accuracy_against_n(
         rule: The rule.
         n_max: Largest ``N``; default the fewest candidates that a question has. Questions with fewer than ``n_max`` are
             left out, so that every point averages the same questions.
-        n_resamples: Random orders of each question, at least.
+        n_orders: Random orders of each question, at least.
         seed: Seed of the orders.
 
     Raises:
@@ -130,7 +130,7 @@ def accuracy_against_n(
             np.array([bool(correct[i]) for i in q]),
             rule=rule,
             n_max=largest,
-            orders=orders(rng, len(q), n_resamples),
+            orders=orders(rng, len(q), n_orders),
         )
         for q in kept
     ]
@@ -153,8 +153,8 @@ def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.in
 def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
     """95 % interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
 
-    As in :func:`~innerjudge.experiments.stats.bootstrap.cluster_bootstrap`, with the standard error of a mean, which
-    needs no resamples. One question says nothing of others: its interval is all that can be.
+    As in :func:`~innerjudge.experiments.stats.intervals.cluster_interval`, with the standard error of a
+    mean. One question says nothing of others: its interval is all that can be.
 
     Args:
         each: Figure of each question at every point.

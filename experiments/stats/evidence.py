@@ -22,7 +22,7 @@ class Evidence:
 
     Args:
         value: The figure.
-        error: Its standard error over resampled questions.
+        error: Its standard error over questions, with the divisor ``groups``.
         groups: Questions that it rests on, at least 2.
         degrees: Degrees of freedom of the error (:func:`degrees_of_freedom`); ``None`` for ``groups - 1``; infinite
             where the error follows from the figure itself.
@@ -67,7 +67,7 @@ class Evidence:
             other = 1 - tail ** (1 / self.groups)
             return self.value - other * (self.value - low), self.value + other * (high - self.value)
         p, s = (self.value - low) / (high - low), spread / (high - low)
-        if p * (1 - p) <= _NONE:  # resamples differ and the figure is at its bound all the same
+        if p * (1 - p) <= _NONE:  # questions differ and the figure is at its bound all the same
             ends = self._symmetric(t)
             return max(low, ends[0]), min(high, ends[1])
         turn = t * t * s * s / (p * (1 - p))  # t squared over the effective number of questions

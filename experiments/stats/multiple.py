@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from .bootstrap import Interval, paired_difference
 from .evidence import Evidence
+from .intervals import Interval, paired_difference
 from .statistic import Statistic
 
 
@@ -34,23 +34,19 @@ class Difference:
         return "better" if self.interval.value > 0 else "worse"
 
 
-def difference(
-    first: Statistic, second: Statistic, groups: Sequence[Hashable], *, n_resamples: int = 2000, seed: int
-) -> Difference:
-    """Paired difference ``first - second`` and its p-value from the standard error over the same resamples.
+def difference(first: Statistic, second: Statistic, groups: Sequence[Hashable]) -> Difference:
+    """Paired difference ``first - second`` and its p-value, from its standard error over questions.
 
-    With six questions or more the p-value agrees with the interval: below 0.05 where 0 is outside of it. Counting
-    resamples beyond 0 instead is too sure where questions are few, and can never give a p-value small enough for a
-    correction over many judges.
+    With six questions or more the p-value agrees with the interval: below 0.05 where 0 is outside of it.
 
     Example:
         >>> from .metrics.accuracy import accuracy
         >>> a, b = accuracy([1] * 8, [1] * 7 + [0]), accuracy([1] * 8, [1, 0] * 4)
-        >>> found = difference(a, b, range(8), seed=0)
+        >>> found = difference(a, b, range(8))
         >>> round(found.interval.value, 3), found.p < 0.2
         (0.375, True)
     """
-    interval = paired_difference(first, second, groups, n_resamples=n_resamples, seed=seed)
+    interval = paired_difference(first, second, groups)
     return Difference(interval=interval, p=p_value(interval))
 
 

@@ -31,7 +31,7 @@ class PermutationTest:
 
 
 def better_than_chance(
-    labels: Labels, scores: Values, groups: Sequence[Hashable], *, n_permutations: int = 2000, seed: int
+    labels: Labels, scores: Values, groups: Sequence[Hashable], *, n_permutations: int = 2000, seed: int = 0
 ) -> PermutationTest:
     """Permutation test of the within-question AUROC against one half.
 

@@ -1,8 +1,8 @@
-"""A metric made ready for the bootstrap: its value on the data, and its values under resampling weights."""
+"""A metric made ready for intervals: its value on the data, and its values with questions left out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,6 @@ SHARE: Limits = (0.0, 1.0)
 #: Limits of a correlation, of chance-corrected agreement, of the difference of two shares.
 SIGNED: Limits = (-1.0, 1.0)
 
-#: Entries of weights that fit in a processor's cache.
-AT_ONCE = 1 << 16
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
@@ -38,11 +35,10 @@ class Statistic:
             either group); none: all rows may count. Intervals are as wide as the questions of the scarcest are few.
         limits: Lowest and highest value that the metric can have, such as :data:`SHARE`; ``None`` where it has none.
             The interval stays within, and says something where all questions agree.
-        over: Weights ``[R, size]`` (how often a resample drew each row) -> the ``R`` values, NaN where undefined. Rows
-            of one question must have equal weights in metrics that look within questions.
-        at_once: Entries of weights that ``over`` is best given at once: few enough to stay in the processor's cache,
-            more where a metric has work to do that is the same for all of them.
-        known: Values under resamples that were asked for, by what says which: the bootstrap's own.
+        over: Weights ``[R, size]`` (0 for a row that is left out, else how often it counts) -> the ``R`` values, NaN
+            where undefined. Rows of one question must have equal weights in metrics that look within questions.
+        smooth: Whether leaving out one question moves it a little. A figure that moves in steps, such as the ranking of
+            a few systems, says ``False``: halves of the questions are then looked at too.
 
     Example:
         >>> half = ratio(np.array([1.0, 0.0]), np.ones(2))
@@ -57,8 +53,7 @@ class Statistic:
     counts: tuple[npt.NDArray[np.bool_], ...] = field(default=(), repr=False)
     limits: Limits | None = None
     over: Callable[[Floats], Floats] = field(repr=False)
-    at_once: int = AT_ONCE
-    known: dict[Hashable, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
+    smooth: bool = True
 
 
 def undefined(reason: str, *, n: int, size: int) -> Statistic:
@@ -187,8 +182,8 @@ def combine(parts: Sequence[Statistic], function: Callable[..., Any], *, limits:
     if not np.isfinite(value):
         return undefined("undefined at these values", n=n, size=size)
     counts = tuple(mask for part in parts for mask in part.counts)
-    at_once = max(part.at_once for part in parts)
-    return Statistic(value=value, n=n, size=size, counts=counts, limits=limits, over=over, at_once=at_once)
+    smooth = all(part.smooth for part in parts)
+    return Statistic(value=value, n=n, size=size, counts=counts, limits=limits, over=over, smooth=smooth)
 
 
 def where(rows: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...models.errors import InnerjudgeError
-from ..arrays import Array
+from ..arrays import Array, as_tensor
 
 #: What ``--store-dtype`` may be, and the type of the stored numbers.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
@@ -71,7 +71,7 @@ def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Roun
         >>> tensors["hidden/score"].tolist(), rounding.error
         ([[[1, -127]]], 0.0)
     """
-    exact = torch.from_numpy(np.ascontiguousarray(array, np.float32))
+    exact = as_tensor(array)
     kind = stored_type(name, dtype)
     if kind == "float32":
         return {name: exact}, Rounding()

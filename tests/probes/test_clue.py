@@ -43,7 +43,7 @@ def test_the_distance_is_the_layer_mean_of_unsquared_norms():
     np.testing.assert_allclose(clue.distances(new), [[5.0, 2.5]])
     np.testing.assert_allclose(clue.decision_function(new), [-2.5])
     assert clue.predict(new).tolist() == [True]
-    np.testing.assert_allclose(CLUE(score="margin").fit(fit, [True, False]).decision_function(new), [2.5])
+    np.testing.assert_allclose(CLUE(rank_by="margin").fit(fit, [True, False]).decision_function(new), [2.5])
     np.testing.assert_allclose(clue.separation_, [5.0, 10.0])
     assert (clue.distances(fit)[[0, 1], [1, 0]] == 0).all()  # a centroid is at 0 from itself
 
@@ -52,7 +52,7 @@ def test_a_tie_is_incorrect():
     clue = CLUE().fit(traces([[[1.0]], [[-1.0]]]), [True, False])
     middle = traces([[[0.0]]])
     assert clue.predict(middle).tolist() == [False]
-    assert CLUE(score="margin").fit(traces([[[1.0]], [[-1.0]]]), [True, False]).predict(middle).tolist() == [False]
+    assert CLUE(rank_by="margin").fit(traces([[[1.0]], [[-1.0]]]), [True, False]).predict(middle).tolist() == [False]
 
 
 def test_rows_of_the_last_layer_and_the_embedding(make):
@@ -73,7 +73,8 @@ def test_rows_of_the_last_layer_and_the_embedding(make):
 def test_other_positions(make):
     features = make()
     clue = CLUE(start="prompt_end", end="response_end").fit(features, CORRECT)
-    del features.arrays["hidden/reasoning_start"], features.arrays["hidden/reasoning_end"]
+    others = {k: v for k, v in features.arrays.items() if "reasoning" not in k}
+    features = replace(features, arrays=others)
     assert len(clue.decision_function(features)) == 24
 
 

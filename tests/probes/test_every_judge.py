@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from innerjudge.models import InnerjudgeError
+from innerjudge.models.seal import dump_sealed
 from innerjudge.probes import (
     CLUE,
     JUDGES,
@@ -37,7 +38,7 @@ ANSWERS = np.arange(24) % 3
 CASES = {
     "clue": (CLUE(), CORRECT),
     "clue-options": (
-        CLUE(score="margin", last="raw", embedding=True, scale=True, balance=True, start="prompt_end"),
+        CLUE(rank_by="margin", last="raw", embedding=True, scale=True, balance=True, start="prompt_end"),
         CORRECT,
     ),
     "lager": (LAGER(), None),
@@ -221,7 +222,7 @@ def test_a_failed_fit_leaves_the_judge_as_it_was(name, make):
 
 def test_a_readout_that_was_not_extracted_is_named(make):
     features = make()
-    del features.arrays["hidden/reasoning_end"]
+    features = replace(features, arrays={k: v for k, v in features.arrays.items() if k != "hidden/reasoning_end"})
     with pytest.raises(InnerjudgeError, match="expected 'hidden/reasoning_end'"):
         CLUE().fit(features, CORRECT)
 
@@ -233,7 +234,7 @@ def test_repr_shows_what_was_changed():
 
 def test_unknown_options_are_refused():
     for make_judge in (
-        lambda: CLUE(score="both"),
+        lambda: CLUE(rank_by="both"),
         lambda: LAGER(entries="first"),
         lambda: LAGER(values=[1]),
         lambda: LAGER(values=[1, 2], answers=["bad"]),
@@ -304,8 +305,8 @@ def test_lists_and_arrays_are_taken(make, tmp_path):
 
 def test_parameters_that_are_set_keep_what_was_learned(make):
     judge = CLUE().fit(make(), CORRECT)
-    margin = judge.set_params(score="margin").decision_function(make(seed=1))
-    np.testing.assert_array_equal(margin, CLUE(score="margin").fit(make(), CORRECT).decision_function(make(seed=1)))
+    margin = judge.set_params(rank_by="margin").decision_function(make(seed=1))
+    np.testing.assert_array_equal(margin, CLUE(rank_by="margin").fit(make(), CORRECT).decision_function(make(seed=1)))
 
 
 @pytest.mark.parametrize(
@@ -343,8 +344,9 @@ def folder(make, tmp_path):
 
 
 def edit(folder, **changes):
+    """Change the header, and make its checksum fit."""
     header = json.loads((folder / "judge.json").read_text())
-    (folder / "judge.json").write_text(json.dumps(header | changes))
+    (folder / "judge.json").write_bytes(dump_sealed(header | changes))
 
 
 @pytest.mark.parametrize(
@@ -359,6 +361,13 @@ def edit(folder, **changes):
         {"fitted": {"_labels": 3}},
         {"fitted": None},
         {"arrays": {}},
+        {"files": {}},
+        {"files": {"judge.safetensors": "0" * 64}},
+        {"files": {"../judge.safetensors": "0" * 64}},
+        {"params": {"embedding": "no"}},
+        {"params": {"start": 5}},
+        {"fitted": {"n_excluded_": -1, "groups_seen_": []}},
+        {"fitted": {"n_excluded_": 0, "groups_seen_": [1]}},
         {"provenance": {"model": "m"}},
         {"provenance": 3},
     ],

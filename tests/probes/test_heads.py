@@ -123,7 +123,7 @@ def test_without_labels(make):
         QKScore().fit(features)
     with pytest.raises(InnerjudgeError, match="at least two"):
         AttentionScore(select="unlabelled").fit(features.take([0]))
-    del features.arrays["attention"]
+    features = replace(features, arrays={k: v for k, v in features.arrays.items() if k != "attention"})
     with pytest.raises(InnerjudgeError, match="expected 'attention'"):
         QKScore(select="unlabelled").fit(features)
 

@@ -21,6 +21,11 @@ CORRECT = np.random.default_rng(4).random(24) < 0.5
 RATINGS = np.random.default_rng(5).uniform(1, 5, size=24)
 
 
+def exact_logistic():
+    """scikit-learn's logistic regression of one penalty, carried to its end."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-12))
+
+
 def states(features, *positions, row=-1):
     return np.concatenate([features[f"hidden/{p}"][:, row].astype(float) for p in positions], axis=1)
 
@@ -59,7 +64,7 @@ def test_difference_of_means_agrees_with_clue_of_one_layer(make):
 def test_logistic_probe_equals_scikit_learn(options, x, make):
     features, new = make(), make(seed=1)
     probe = LogisticProbe(candidates=[0.1], **options).fit(features, CORRECT)
-    oracle = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(x(features), CORRECT)
+    oracle = exact_logistic().fit(x(features), CORRECT)
     np.testing.assert_allclose(probe.decision_function(new), oracle.decision_function(x(new)), rtol=1e-6, atol=1e-9)
     assert probe.C_ == 0.1
     assert isinstance(probe.coef_, np.ndarray)
@@ -106,7 +111,7 @@ def test_question_only_sees_the_prompt_only(make):
     features = replace(features, arrays={"hidden/prompt_end": features["hidden/prompt_end"]})
     probe = QuestionOnly(candidates=[0.1]).fit(features, CORRECT)
     x = states(features, "prompt_end")
-    oracle = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(x, CORRECT)
+    oracle = exact_logistic().fit(x, CORRECT)
     np.testing.assert_allclose(probe.decision_function(features), oracle.decision_function(x), rtol=1e-6, atol=1e-9)
     assert probe.predict(features).tolist() == oracle.predict(x).tolist()
     rating = QuestionOnly(target="rating", candidates=[2.0]).fit(features, RATINGS)

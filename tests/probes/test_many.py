@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.probes.many import ManyProbes, fit_many
-from innerjudge.probes.regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, fit_ridge, folds
-from sklearn.linear_model import LogisticRegression
+from innerjudge.probes.regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, folds
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -61,10 +61,35 @@ def test_ridge_is_the_loop_over_scikit_learn(width: int) -> None:
     x, _, truth, groups = drawn(1, width=width)
     found = fit_many("ridge", x, truth, groups)
     for k in range(PROBES):
-        coef, intercept, alpha = fit_ridge(x[k].astype(np.float64), truth, tuple(groups), RIDGE_CANDIDATES)
-        assert found.penalty[k] == alpha
-        np.testing.assert_allclose(found.coef[k], coef, rtol=1e-6, atol=1e-9)
-        np.testing.assert_allclose(found.intercept[k], intercept, rtol=1e-6)
+        own, losses, held = x[k].astype(np.float64), [], []
+        for alpha in RIDGE_CANDIDATES:
+            scores = np.zeros(N)
+            for train, test in folds(tuple(groups)):
+                model = make_pipeline(StandardScaler(), Ridge(alpha=alpha, solver="svd"))
+                scores[test] = model.fit(own[train], truth[train]).predict(own[test])
+            losses.append(((scores - truth) ** 2).sum())
+            held.append(scores)
+        best = int(np.argmin(losses))
+        whole = make_pipeline(StandardScaler(), Ridge(alpha=RIDGE_CANDIDATES[best], solver="svd")).fit(own, truth)
+        assert found.penalty[k] == RIDGE_CANDIDATES[best]
+        np.testing.assert_allclose(found.coef[k], whole[1].coef_ / whole[0].scale_, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(found.decision_function(x)[k], whole.predict(own), rtol=1e-6)
+        np.testing.assert_allclose(found.held_out[k], held[best], rtol=1e-6)
+
+
+def test_processes_change_nothing() -> None:
+    x, y, _, groups = drawn(4)
+    one, two = (fit_many("logistic", x, y, groups, n_jobs=n) for n in (None, 2))
+    np.testing.assert_array_equal(one.coef, two.coef)
+    np.testing.assert_array_equal(one.held_out, two.held_out)
+
+
+@pytest.mark.parametrize("width", [3, 40])
+def test_vectors_that_do_not_vary_say_the_share_of_right(width: int) -> None:
+    # Nothing to learn but the intercept: 3 of 4 are right, log-odds log 3.
+    found = fit_many("logistic", np.ones((1, 8, width)), [True, True, True, False] * 2, list("abcdefgh"))
+    assert (found.coef == 0).all()
+    np.testing.assert_allclose(found.intercept, np.log(3), rtol=1e-6)
 
 
 def test_ridge_by_hand() -> None:

@@ -17,7 +17,7 @@ def test_ridge_by_folds_equals_scikit_learn(shape):
     y = x[:, 0] + rng.normal(size=shape[0])
     groups = tuple(f"q{k // 3}" for k in range(shape[0]))
     alphas = (0.01, 1.0, 30.0, 1e3)
-    coef, intercept, best = fit_ridge(x, y, groups, alphas)
+    found = fit_ridge(x, y, groups, alphas)
     code = np.unique(groups, return_inverse=True)[1]
     errors = [
         sum(
@@ -28,6 +28,6 @@ def test_ridge_by_folds_equals_scikit_learn(shape):
         )
         for a in alphas
     ]
-    assert best == alphas[int(np.argmin(errors))]
-    oracle = make_pipeline(StandardScaler(), Ridge(alpha=best)).fit(x, y)
-    np.testing.assert_allclose(x @ coef + intercept, oracle.predict(x), rtol=1e-8)
+    assert found.penalty == alphas[int(np.argmin(errors))]
+    oracle = make_pipeline(StandardScaler(), Ridge(alpha=found.penalty)).fit(x, y)
+    np.testing.assert_allclose(x @ found.coef + found.intercept, oracle.predict(x), rtol=1e-8)

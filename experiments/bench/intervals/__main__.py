@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from .document import FILE, markdown
-from .trial import covered
+from .trial import coverage
 from .worlds import WORLDS
 
 QUESTIONS = (8, 16, 25, 50, 200)
@@ -31,11 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
         if (candidates, strength) != DESIGNS[0] and not figure.startswith(EVERYWHERE):
             continue
         for questions in QUESTIONS:
-            one = covered(figure, questions=questions, candidates=candidates, strength=strength, studies=given.studies)
+            one = coverage(figure, questions=questions, candidates=candidates, strength=strength, studies=given.studies)
             found.append(one)
-            sys.stdout.write(f"{figure} {questions} x {candidates} at {strength:g}: {one.covered:.3f}\n")
+            design = f"{figure} {questions} x {candidates} at {strength:g}"
+            sys.stdout.write(f"{design}: {one.covered:.3f}, by draws {one.drawn:.3f}\n")
             sys.stdout.flush()
-    given.out.write_text(markdown(found), encoding="utf-8")
+    command = f"python -m innerjudge.experiments.bench.intervals --studies {given.studies}"
+    given.out.write_text(markdown(found, command), encoding="utf-8")
     return 0
 
 

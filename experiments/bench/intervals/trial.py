@@ -1,4 +1,8 @@
-"""Studies drawn over and over: how often does the interval hold the truth, and how wide is it?"""
+"""Studies drawn over and over: how often does the interval hold the truth, and how wide is it?
+
+Each study is seen twice, with the standard error that the project uses and with the one of a bootstrap over questions,
+so that what the draws of a bootstrap would add is measured on the same data.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...stats.bootstrap import Interval, cluster_bootstrap, paired_difference
+from ...stats.evidence import Evidence
+from ...stats.intervals import Interval, cluster_interval, paired_difference, values_under
+from ...stats.statistic import Statistic
 from .worlds import WORLDS, Sample
 
-#: Resamples of a study; its standard error needs no more.
-RESAMPLES = 400
+#: Draws of the bootstrap that each study is held against.
+DRAWS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Covered:
+class Coverage:
     """What came out of the studies of one design.
 
     Args:
@@ -26,6 +32,8 @@ class Covered:
         without: Studies that have none.
         covered: Share of those with one whose interval holds the truth.
         width: Mean width.
+        drawn: Share covered where the standard error is the deviation over :data:`DRAWS` draws of the questions.
+        drawn_width: Its mean width.
     """
 
     figure: str
@@ -36,6 +44,8 @@ class Covered:
     without: int
     covered: float
     width: float
+    drawn: float
+    drawn_width: float
 
     @property
     def error(self) -> float:
@@ -43,33 +53,44 @@ class Covered:
         return float(np.sqrt(0.95 * 0.05 / max(self.studies, 1)))
 
 
-def covered(
+def coverage(
     figure: str, *, questions: int, candidates: int = 4, strength: float = 0.3, studies: int = 1000, seed: int = 0
-) -> Covered:
+) -> Coverage:
     """Draw studies of one design; the same seed draws the same ones.
 
     Example:
-        >>> found = covered("accuracy, 0.50", questions=8, studies=20)
+        >>> found = coverage("accuracy, 0.50", questions=8, studies=20)
         >>> found.studies, 0.5 <= found.covered <= 1, found.width < 1
         (20, True, True)
     """
-    rng = np.random.default_rng([seed, list(WORLDS).index(figure), questions, candidates, round(100 * strength)])
-    truth, held, widths, without = WORLDS[figure].truth, 0, 0.0, 0
-    for study in range(studies):
-        found = _interval(figure, Sample(rng, questions, candidates, strength), study)
+    place = [seed, list(WORLDS).index(figure), questions, candidates, round(100 * strength)]
+    rng, draws = np.random.default_rng(place), np.random.default_rng([*place, 1])
+    counts = draws.multinomial(questions, np.full(questions, 1 / questions), size=DRAWS).astype(np.float64)
+    truth, held, widths = WORLDS[figure].truth, np.zeros(2), np.zeros(2)
+    without = 0
+    for _ in range(studies):
+        sample = Sample(rng, questions, candidates, strength)
+        made = WORLDS[figure].draw(sample)
+        found = (paired_difference if len(made) > 1 else cluster_interval)(*made, sample.groups.tolist())
         if found.low is None or found.high is None:
             without += 1
             continue
-        held += found.low <= truth <= found.high
-        widths += found.high - found.low
+        for k, (low, high) in enumerate(((found.low, found.high), with_draws(found, made, sample, counts))):
+            held[k] += low <= truth <= high
+            widths[k] += high - low
     n = studies - without
-    return Covered(figure=figure, questions=questions, candidates=candidates, strength=strength, studies=n,
-                   without=without, covered=held / max(n, 1), width=widths / max(n, 1))  # fmt: skip
+    shares, widths = held / max(n, 1), widths / max(n, 1)
+    return Coverage(figure=figure, questions=questions, candidates=candidates, strength=strength, studies=n,
+                    without=without, covered=float(shares[0]), width=float(widths[0]), drawn=float(shares[1]),
+                    drawn_width=float(widths[1]))  # fmt: skip
 
 
-def _interval(figure: str, sample: Sample, seed: int) -> Interval:
-    world, groups = WORLDS[figure], sample.groups.tolist()
-    first, *second = world.draw(sample)
-    if second:
-        return paired_difference(first, second[0], groups, n_resamples=RESAMPLES, seed=seed)
-    return cluster_bootstrap(first, groups, n_resamples=RESAMPLES, seed=seed)
+def with_draws(found: Interval, made: tuple[Statistic, ...], sample: Sample, counts: np.ndarray) -> tuple[float, float]:
+    """The ends of an interval whose standard error is the deviation of the figure over draws of the questions."""
+    first, *others = (values_under(one, counts, sample.groups) for one in made)
+    values = first - sum(others)
+    error = float(np.nanstd(values, ddof=1)) if np.isfinite(values).sum() > 1 else found.error or 0.0
+    evidence = Evidence(
+        value=found.value or 0.0, error=error, groups=found.groups, degrees=found.degrees, limits=found.limits
+    )
+    return evidence.ends() or (found.low or 0.0, found.high or 0.0)

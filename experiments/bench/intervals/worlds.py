@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,19 @@ from scipy.stats import norm
 
 from ...stats.agreement.confusion import cohen_kappa, scott_pi
 from ...stats.agreement.krippendorff_alpha import krippendorff_alpha
+from ...stats.agreement.systems import system_ranking
+from ...stats.metrics.abstention import area_under_coverage
 from ...stats.metrics.accuracy import accuracy
 from ...stats.metrics.auroc import auroc, within_question_auroc
+from ...stats.metrics.calibration import expected_calibration_error
 from ...stats.metrics.correlation import kendall, pearson, spearman
+from ...stats.metrics.precision_recall import auprc
 from ...stats.statistic import Floats, Statistic, Values, ratio
 
 Bools = npt.NDArray[np.bool_]
+#: A figure that moves in steps, and the same with one question left out at a time: see :attr:`.Statistic.smooth`.
+RANKING = "ranking of four systems"
+FAILING = "one question at a time, ranking of four systems"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,54 @@ def _correlation(make: Callable[[Values, Values], Statistic], r: float) -> World
     return World(float(known[make]), draw)
 
 
+def _average_precision(gap: float) -> World:
+    """Half of the rows are right, and score ``gap`` higher: precision integrated over the scores of right rows."""
+
+    def draw(s: Sample) -> tuple[Statistic, ...]:
+        right, shared = s.right(0.5), 0.5 * s.rng.normal(size=s.questions)[s.groups]
+        return (auprc(right, gap * right + shared + s.rng.normal(size=len(right))),)
+
+    x = np.linspace(-9, 9 + gap, 20_001)
+    spread = np.sqrt(1.25)
+    hits, misses = norm.sf(x, gap, spread), norm.sf(x, 0, spread)
+    return World(float(np.trapezoid(norm.pdf(x, gap, spread) * hits / (hits + misses), x)), draw)
+
+
+def _under_coverage() -> World:
+    """A row of certainty ``c``, even from 0 to 1, is right with chance ``c``: above ``t`` are ``(1 + t) / 2``."""
+
+    def draw(s: Sample) -> tuple[Statistic, ...]:
+        sure = norm.cdf(s.normal())
+        return (area_under_coverage((s.rng.random(len(sure)) < sure).tolist(), sure),)
+
+    return World(0.75, draw)
+
+
+def _calibration_error(gap: float) -> World:
+    """A row that is said to be right with probability ``p`` is so with chance ``p - gap``."""
+
+    def draw(s: Sample) -> tuple[Statistic, ...]:
+        said = gap + (1 - gap) * norm.cdf(s.normal())
+        return (expected_calibration_error((s.rng.random(len(said)) < said - gap).tolist(), said, bins=4),)
+
+    return World(gap, draw)
+
+
+def _systems(*, one_at_a_time: bool = False) -> World:
+    """Four systems answer every question; the judge takes the middle two for each other: tau (5 - 1) / 6."""
+
+    def draw(s: Sample) -> tuple[Statistic, ...]:
+        systems = np.tile(np.arange(4), s.questions)
+        hard = np.sqrt(s.strength) * np.repeat(s.rng.normal(size=s.questions), 4)
+        own = np.sqrt(1 - s.strength) * s.rng.normal(size=(2, len(systems)))
+        means = np.array([[0, 0.2, 0.4, 0.6], [0, 0.4, 0.2, 0.6]])
+        labels, scores = means[:, systems] + hard + own
+        made = system_ranking(labels, scores, systems.tolist())
+        return (replace(made, smooth=True) if one_at_a_time else made,)
+
+    return World(2 / 3, draw, single=False)
+
+
 def _mean() -> World:
     """Something without bounds, such as an error in grades."""
 
@@ -188,6 +243,11 @@ _ALL: tuple[tuple[str, World], ...] = (
     ("Spearman", _correlation(spearman, 0.5)),
     ("Kendall", _correlation(kendall, 0.5)),
     ("mean without bounds", _mean()),
+    ("average precision", _average_precision(1.0)),
+    ("area under coverage", _under_coverage()),
+    ("calibration error", _calibration_error(0.2)),
+    (RANKING, _systems()),
+    (FAILING, _systems(one_at_a_time=True)),
 )
 #: Name of the figure and its truth -> the world.
 WORLDS: dict[str, World] = {f"{name}, {world.truth:.2f}": world for name, world in _ALL}

@@ -62,5 +62,5 @@ def _setting(one: Mapping[str, Any]) -> str:
     seeds = ", ".join(f"{name} {seed}" for name, seed in one["seeds"].items())
     return (
         f"Items: {items}. Judges: {', '.join(one['judges'])}, and the baselines that no study is without. "
-        f"{one['figures']} figures, {one['resamples']:,} resamples. Seeds: {seeds}. Versions: {versions}."
+        f"{one['figures']} figures. Seeds: {seeds}. Versions: {versions}."
     )

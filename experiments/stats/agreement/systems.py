@@ -65,7 +65,7 @@ def system_ranking(
     exact = stats.kendalltau(a, b)[0] if by == "kendall" else stats.spearmanr(a, b)[0]
     if np.isnan(exact):
         return undefined("the systems' means are all equal on one side", n=len(names), size=size)
-    return Statistic(value=float(exact), n=len(names), size=size, limits=SIGNED, over=over)
+    return Statistic(value=float(exact), n=len(names), size=size, limits=SIGNED, over=over, smooth=False)
 
 
 def _tau(a: Floats, b: Floats) -> Floats:

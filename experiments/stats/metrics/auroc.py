@@ -1,7 +1,7 @@
 """How well scores put right answers before wrong ones: pooled, and within the question. Scores: higher is better.
 
 Each function returns a :class:`.statistic.Statistic`: ``.value`` (``None`` with ``.reason`` where undefined, never NaN)
-and what the bootstrap needs. Rows whose label or score is ``None`` (unscored) are left out and do not count in ``.n``,
+and what an interval needs. Rows whose label or score is ``None`` (unscored) are left out and do not count in ``.n``,
 unless the metric says otherwise.
 """
 

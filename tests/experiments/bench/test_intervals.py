@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from innerjudge.experiments.bench.intervals import __main__ as command
 from innerjudge.experiments.bench.intervals.document import FILE, LEAST, MOST, markdown
-from innerjudge.experiments.bench.intervals.trial import Covered, covered
-from innerjudge.experiments.bench.intervals.worlds import WORLDS, Sample
-from innerjudge.experiments.stats.bootstrap import cluster_bootstrap
+from innerjudge.experiments.bench.intervals.trial import Coverage, coverage
+from innerjudge.experiments.bench.intervals.worlds import FAILING, RANKING, WORLDS, Sample
+from innerjudge.experiments.stats.intervals import cluster_interval
 
-#: Figures near their bound, of which too few questions say anything else for the interval to be as narrow as asked for.
-EXTREME = ("accuracy, 0.95", "AUROC within questions, 0.96")
+#: Figures near their bound, or in few steps, of which too few questions tell for intervals as narrow as asked for.
+EXTREME = ("accuracy, 0.95", "AUROC within questions, 0.96", f"{RANKING}, 0.67")
 
 
 def room(studies: int) -> float:
@@ -22,9 +22,9 @@ def room(studies: int) -> float:
     return 3 * float(np.sqrt(0.95 * 0.05 / studies))
 
 
-@pytest.mark.parametrize("figure", WORLDS)
+@pytest.mark.parametrize("figure", [figure for figure in WORLDS if not figure.startswith(FAILING)])
 def test_every_figure_is_covered_at_25_questions(figure: str) -> None:
-    found = covered(figure, questions=25, studies=300)
+    found = coverage(figure, questions=25, studies=300)
     assert found.studies >= 290
     assert found.covered >= LEAST - room(300)
     if figure not in EXTREME:
@@ -35,13 +35,13 @@ def test_every_figure_is_covered_at_25_questions(figure: str) -> None:
     "figure", ["accuracy, 0.50", "accuracy, 0.80", "AUROC within questions, 0.76", "Spearman, 0.48"]
 )
 def test_intervals_cover_the_truth_as_often_as_they_say(figure: str) -> None:
-    found = covered(figure, questions=50, studies=1000)
+    found = coverage(figure, questions=50, studies=1000)
     assert LEAST <= found.covered <= MOST
 
 
 @pytest.mark.parametrize("figure", ["accuracy, 0.80", "AUROC within questions, 0.96", "difference of accuracies, 0.10"])
 def test_eight_questions_are_covered_too(figure: str) -> None:
-    found = covered(figure, questions=8, studies=400)
+    found = coverage(figure, questions=8, studies=400)
     assert found.covered >= LEAST - room(400)
 
 
@@ -57,12 +57,27 @@ def test_percentiles_would_not_be() -> None:
     assert held / 200 < LEAST - room(300)
 
 
+def test_draws_of_questions_would_cover_alike() -> None:
+    """The deviation over bootstrap draws and leaving out in turn are one error but for the noise of the draws."""
+    for figure in ("accuracy, 0.80", "AUROC within questions, 0.76", "Cohen's kappa, 0.70", "Pearson, 0.80"):
+        found = coverage(figure, questions=25, studies=200)
+        assert abs(found.covered - found.drawn) <= 0.025
+        assert found.width == pytest.approx(found.drawn_width, rel=0.06)
+
+
+def test_a_ranking_of_systems_needs_halves() -> None:
+    """It moves in steps: without any one question it is mostly what it was, and the interval is too narrow."""
+    alone, both = (coverage(f"{name}, 0.67", questions=50, studies=300) for name in (FAILING, RANKING))
+    assert alone.covered < LEAST
+    assert both.covered >= LEAST - room(300)
+
+
 def test_intervals_that_forget_the_questions_do_not_cover() -> None:
     rng, held = np.random.default_rng(4), 0
-    for study in range(300):
+    for _ in range(300):
         sample = Sample(rng, 50, 4, 0.5)
         (made,) = WORLDS["accuracy, 0.50"].draw(sample)
-        found = cluster_bootstrap(made, list(range(200)), n_resamples=300, seed=study)
+        found = cluster_interval(made, list(range(200)))
         held += found.low <= 0.5 <= found.high
     assert held / 300 < LEAST - room(300)
 
@@ -76,9 +91,17 @@ def test_the_truth_of_a_world_is_what_a_large_study_finds(figure: str) -> None:
 
 
 def test_the_document_names_what_is_not_covered() -> None:
-    shared = {"candidates": 4, "strength": 0.3, "without": 2, "width": 0.25, "studies": 1000}
-    low = Covered(figure="f", questions=8, covered=0.9, **shared)
-    text = markdown([low, Covered(figure="f", questions=25, covered=0.951, **shared)])
+    shared = {
+        "candidates": 4,
+        "strength": 0.3,
+        "without": 2,
+        "width": 0.25,
+        "studies": 1000,
+        "drawn": 0.951,
+        "drawn_width": 0.25,
+    }
+    low = Coverage(figure="f", questions=8, covered=0.9, **shared)
+    text = markdown([low, Coverage(figure="f", questions=25, covered=0.951, **shared)])
     assert "| f | 90.0 (0.25, 2 without) | 95.1 (0.25, 2 without) |" in text
     assert "f with 8 questions of 4 at 0.3 (90.0%)" in text
     assert FILE.name == "intervals.md"
@@ -98,5 +121,5 @@ def test_the_document_is_of_this_code() -> None:
     text = FILE.read_text(encoding="utf-8")
     studies = int(re.search(r"(\d+) of each design", text)[1])
     row = next(line for line in text.splitlines() if line.startswith("| accuracy, 0.80 |"))
-    found = covered("accuracy, 0.80", questions=25, studies=studies)
+    found = coverage("accuracy, 0.80", questions=25, studies=studies)
     assert row.split(" | ")[3] == f"{100 * found.covered:.1f} ({found.width:.2f})"

@@ -58,9 +58,7 @@ def test_the_sampler_names_our_innermost_function_and_skips_what_it_is_told_to()
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    study = parse(
-        "data: [{source: builtin:rate, limit: 24}]\njudges: [lager, text]\nreasoning_tokens: 0\nresamples: 100"
-    )
+    study = parse("data: [{source: builtin:rate, limit: 24}]\njudges: [lager, text]\nreasoning_tokens: 0")
     return measure(study, tmp_path_factory.mktemp("overhead") / "out", "python -m overhead")
 
 

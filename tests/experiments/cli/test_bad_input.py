@@ -78,7 +78,7 @@ def test_bad_options(cli, tmp_path: Path, args: tuple[Any, ...], words: tuple[st
 
 
 def test_bad_options_of_compare_alone(cli, tmp_path: Path) -> None:
-    for args in (("--fit-share", 1), ("--resamples", 0), ("--limit", 1)):
+    for args in (("--fit-share", 1), ("--limit", 1)):
         refused(cli("compare", "--data", "builtin:rate", *args, "--out", tmp_path / "out"), args[0])
     assert not (tmp_path / "out").exists()
 
@@ -222,11 +222,13 @@ def test_no_reasoning_markers(cli, tmp_path: Path) -> None:
     found = {}
     for between in ("reasoning", "response"):
         out = tmp_path / between
-        args = ("--between", between, "--reasoning-tokens", 0, "--resamples", 50, "--out", out)
+        args = ("--between", between, "--reasoning-tokens", 0, "--out", out)
         said = cli("compare", "--data", data, *args)
         assert said.code == 0, said.err
         results = json.loads((out / "results.json").read_text("utf-8"))
-        found[between] = next(r for r in results["rows"] if (r["judge"], r["metric"]) == ("clue", "auroc"))
+        found[between] = next(
+            r for r in results["figures"] if (r["judge"], r["metric"], r["against"]) == ("clue", "AUROC", None)
+        )
         verdicts = [json.loads(line) for line in (out / "verdicts.jsonl").read_text("utf-8").splitlines()]
         reasons = {row["unscored"] for row in verdicts if row["judge"] == "clue"}
         assert (reasons == {None}) == (between == "response")

@@ -30,19 +30,19 @@ def test_the_block_that_knows_stands_out() -> None:
     end[:, 2, 0] += [9.0 if t.correct else -9.0 for t in traces]
     end[:, L, 1] += [99.0 if t.correct else -99.0 for t in traces]  # raw last block: the normed state is read instead
     read = features(hidden__a=np.zeros((N, L + 2, D)), hidden__b=end)
-    (curve,) = trace_curves(read, traces, FIT, TEST, start="a", end="b", seed=0)
+    (curve,) = trace_curves(read, traces, FIT, TEST, start="a", end="b")
     assert curve.x == (0, 1, 2, 3)
     assert curve.y[2] == 1.0
     assert all(curve.y[k] is not None and curve.y[k] < 0.95 for k in (0, 1, 3))
     one_sided = np.array([k for k in FIT if traces[k].correct])
-    assert trace_curves(read, traces, one_sided, TEST, start="a", end="b", seed=0) == ()
+    assert trace_curves(read, traces, one_sided, TEST, start="a", end="b") == ()
 
 
 def test_ratings_by_block() -> None:
     ratings = [Rating(item_id=f"i{k}", prompt="", response="", scores=(k % 5 + 1,)) for k in range(N)]
     logits = np.zeros((N, 2, L + 1, 5))
     logits[np.arange(N), 1, 2, np.arange(N) % 5] = 9.0  # through the norm, block 2 says the score
-    raw, normed = rating_curves(features(logits__score=logits), ratings, TEST, scale=(1, 5), seed=0)
+    raw, normed = rating_curves(features(logits__score=logits), ratings, TEST, scale=(1, 5))
     assert (raw.label, normed.label) == ("raw states", "through the final norm")
     assert normed.y[2] is not None
     assert normed.y[2] > 0.99
@@ -63,7 +63,7 @@ def test_heads_are_chosen_on_the_fit_part_and_reported_on_test() -> None:
     logits = np.zeros((N, 2, L + 1, 5))
     logits[np.arange(N), 1, 1, answers] = 1.0
     read = features(qk__before=qk, attention=qk, logits__score=logits, labels=np.full(N, 5))
-    curves, maps = choice_curves(read, choices, FIT, TEST, seed=0)
+    curves, maps = choice_curves(read, choices, FIT, TEST)
     heads = next(c for c in curves if c.label.startswith("QK-score"))
     assert heads.x == (1, 2, 3)
     assert heads.y[:2] == (0.0, 1.0), "the head of block 1 was chosen on the test part"
@@ -82,6 +82,6 @@ def test_what_no_judge_needed_has_no_curve() -> None:
     ]
     choices = [Choice(question_id=f"i{k}", question="?", options=("x", "y"), answer=0) for k in range(N)]
     ratings = [Rating(item_id=f"i{k}", prompt="", response="", scores=(1,)) for k in range(N)]
-    assert trace_curves(read, traces, FIT, TEST, start="a", end="b", seed=0) == ()
-    assert rating_curves(read, ratings, TEST, scale=(1, 5), seed=0) == ()
-    assert choice_curves(read, choices, FIT, TEST, seed=0) == ((), ())
+    assert trace_curves(read, traces, FIT, TEST, start="a", end="b") == ()
+    assert rating_curves(read, ratings, TEST, scale=(1, 5)) == ()
+    assert choice_curves(read, choices, FIT, TEST) == ((), ())

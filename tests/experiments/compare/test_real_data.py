@@ -28,7 +28,7 @@ def test_nothing_breaks(cli, shared: Path, tmp_path: Path, name: str) -> None:
     place, kind = DATA[name]
     spec = f"{name}:{shared / 'data' / place}"
     model = ("--model", shared / "models" / "tinystories-chat-3M")
-    small = ("--limit", 12, "--resamples", 50, "--reasoning-tokens", 4 if kind == "choice" else 0)
+    small = ("--limit", 12, "--reasoning-tokens", 4 if kind == "choice" else 0)
     said = cli("compare", *model, "--data", spec, *small, "--between", "response", "--out", tmp_path / "run")
     assert said.code == 0, said.err
     results = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"), parse_constant=refuse)
@@ -36,13 +36,18 @@ def test_nothing_breaks(cli, shared: Path, tmp_path: Path, name: str) -> None:
         json.loads(line, parse_constant=refuse)
         for line in (tmp_path / "run" / "verdicts.jsonl").read_text("utf-8").splitlines()
     ]
+    verdicts = [row for row in verdicts if row["order"] == "given" and not row["judge"].startswith("human")]
     unscored = Counter(row["judge"] for row in verdicts if row["unscored"])
     assert len(set(Counter(row["judge"] for row in verdicts).values())) == 1
     for row in verdicts:
         assert (row["score"] is None) == bool(row["unscored"])
     # Without a second form of the item a judge's unscored items are those of its verdicts.
-    plain = {"trace": "auroc", "rating": "spearman", "choice": "accuracy", "pair": "accuracy"}[kind]
-    counted = {row["judge"]: row["unscored"] for row in results["rows"] if row["metric"] == plain}
+    plain = {"trace": "AUROC", "rating": "Spearman", "choice": "accuracy", "pair": "accuracy as shown"}[kind]
+    counted = {
+        row["judge"]: row["unscored"]
+        for row in results["figures"]
+        if (row["part"], row["metric"], row["against"]) == ("accuracy", plain, None)
+    }
     assert counted == {judge: unscored[judge] for judge in counted}
     assert "text" in counted
 
@@ -51,7 +56,7 @@ def test_why_items_are_unscored_is_told(cli, shared: Path, tmp_path: Path) -> No
     spec = f"gsm8k-solutions:{shared / 'data' / DATA['gsm8k-solutions'][0]}"
     model = ("--model", shared / "models" / "tinystories-chat-3M")
     out = tmp_path / "run"
-    small = ("--limit", 12, "--resamples", 50, "--reasoning-tokens", 0)
+    small = ("--limit", 12, "--reasoning-tokens", 0)
     assert cli("compare", *model, "--data", spec, *small, "--out", out).code == 0
     verdicts = [json.loads(line) for line in (out / "verdicts.jsonl").read_text("utf-8").splitlines()]
     reasons = [row["unscored"] for row in verdicts if row["judge"] == "clue"]

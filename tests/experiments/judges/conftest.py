@@ -19,7 +19,7 @@ def traces() -> list[Trace]:
 
 @pytest.fixture(scope="session")
 def clue(reference: LanguageModel, traces: list[Trace]) -> Judge:
-    judge = CLUE(score="margin")
+    judge = CLUE(rank_by="margin")
     return Judge(judge.fit(read(reference, traces, judges=[judge]), [True, False, False, False]), reference)
 
 

@@ -39,7 +39,7 @@ def fitted(reference: LanguageModel) -> dict[str, BaseJudge]:
     labels = [bool(trace.correct) for trace in traces]
     assert 0 < sum(labels) < len(labels)
     learning: dict[str, Any] = {
-        "clue": CLUE(score="margin"),
+        "clue": CLUE(rank_by="margin"),
         "probe": LogisticProbe(positions=("prompt_end", "response_end")),
         "question-only": QuestionOnly(),
     }
@@ -83,7 +83,7 @@ def test_a_judge_of_passes_that_stopped_early(reference: LanguageModel) -> None:
     encoded = [encode_trace(reference.tokenizer, t, sampled_by=reference.fingerprint) for t in traces]
     readouts = [HiddenStates("reasoning_start"), HiddenStates("reasoning_end")]
     early = extract(reference, encoded, readouts, last_block=3)
-    judge = CLUE(score="margin").fit(early, [bool(trace.correct) for trace in traces])
+    judge = CLUE(rank_by="margin").fit(early, [bool(trace.correct) for trace in traces])
     found = sample_and_judge(reference, QUESTIONS, judge, reject_below=-1e9, **HOW)
     whole = [encode_trace(reference.tokenizer, t, sampled_by=reference.fingerprint) for t in found.traces]
     again = judge.verdicts(extract(reference, whole, readouts, last_block=3))

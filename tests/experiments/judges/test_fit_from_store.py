@@ -42,7 +42,7 @@ def features(n: int = N, *, layers: int = 4, width: int = 5, shuffled: bool = Fa
 
 
 JUDGES: dict[str, BaseJudge] = {
-    "clue": CLUE(score="margin", scale=True),
+    "clue": CLUE(rank_by="margin", scale=True),
     "clue-balanced": CLUE(balance=True),
     "difference": DifferenceOfMeans(),
     "logistic": LogisticProbe(),

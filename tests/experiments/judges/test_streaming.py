@@ -50,7 +50,7 @@ def store(tmp_path: Path) -> FeatureStore:
 def test_sums_by_chunks_are_those_of_one_fit(store: FeatureStore) -> None:
     features, right = made()
     readable = features.take(features.present("hidden/reasoning_end"))
-    for judge in (CLUE(score="margin"), DifferenceOfMeans(), DifferenceOfMeans(combine="concat", row=1)):
+    for judge in (CLUE(rank_by="margin"), DifferenceOfMeans(), DifferenceOfMeans(combine="concat", row=1)):
         whole = type(judge)(**judge.get_params()).fit(features, right)
         parts = fit_store(judge, store, list(right))
         np.testing.assert_allclose(parts.decision_function(readable), whole.decision_function(readable), rtol=1e-6)

@@ -92,7 +92,7 @@ def test_the_fast_rules_equal_the_plain_ones_on_every_order(
 def test_curve_approaches_the_exact_expectation() -> None:
     answers, scores, correct = ["7", "8", "8", "5"], [0.4, 0.9, 0.1, 0.5], [True, False, False, True]
     rule = Rule("top@1")
-    curve = accuracy_against_n(answers, scores, correct, ["p"] * 4, rule=rule, n_resamples=4000, seed=0)
+    curve = accuracy_against_n(answers, scores, correct, ["p"] * 4, rule=rule, n_orders=4000, seed=0)
     for n in range(1, 5):  # every subset of n of the 4
         exact = np.mean(
             [rule.credit([answers[i] for i in s], [scores[i] for i in s], [correct[i] for i in s])
@@ -121,7 +121,7 @@ def test_curve_ends_at_the_selection_accuracy(name: str) -> None:
     if name in ("majority", "weighted"):  # no ties: one answer leads in each question
         answers = ["ab"[i % 8 > 4] for i in range(n)]
         correct = [a == "a" and i < 24 for i, a in enumerate(answers)]
-    curve = accuracy_against_n(answers, scores, correct, groups, rule=rule, n_resamples=20, seed=0)
+    curve = accuracy_against_n(answers, scores, correct, groups, rule=rule, n_orders=20, seed=0)
     assert len(curve.accuracy) == 8
     assert len(curve.each) == 5
     assert curve.accuracy[-1] == pytest.approx(selection_accuracy(answers, scores, correct, groups, rule=rule).value)
@@ -144,6 +144,6 @@ def test_curve_is_seeded() -> None:
     rng = np.random.default_rng(0)
     columns = (["abc"[i % 3] for i in range(30)], rng.random(30), (rng.random(30) < 0.5).tolist(), ["p"] * 30)
     a, b, c = (
-        accuracy_against_n(*columns, rule=Rule("majority"), n_resamples=20, seed=s).accuracy.tolist() for s in (0, 0, 1)
+        accuracy_against_n(*columns, rule=Rule("majority"), n_orders=20, seed=s).accuracy.tolist() for s in (0, 0, 1)
     )
     assert a == b != c

@@ -250,7 +250,7 @@ def test_vec_cisc_and_curves_on_the_states_of_an_extraction(cli, tmp_path: Path)
 
 def test_points_by_hand(scores: Path) -> None:
     columns = read_columns(scores, score="reward").with_answers("plain")
-    points = curve_rows({"rm": columns}, {"rm": (Rule("top@1"), Rule("majority"))}, n_resamples=50)
+    points = curve_rows({"rm": columns}, {"rm": (Rule("top@1"), Rule("majority"))}, n_orders=50)
     found = {(point.judge, point.rule, point.n): point for point in points}
     assert found["", "random", 2].accuracy == pytest.approx(1 / 3)
     # Two of three: the right one is among them in 2 of 3 draws.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from innerjudge.experiments.stats.agreement.confusion import cohen_kappa, p_criterion, percent_agreement, scott_pi
 from innerjudge.experiments.stats.biases.scale_use import over_scoring
-from innerjudge.experiments.stats.bootstrap import cluster_bootstrap, groups_that_count
+from innerjudge.experiments.stats.intervals import cluster_interval, groups_that_count
 from innerjudge.experiments.stats.metrics.accuracy import balanced_accuracy
 from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
 from innerjudge.experiments.stats.multiple import p_value
@@ -16,10 +16,10 @@ def test_a_gap_between_groups_rests_on_the_smaller_one() -> None:
     labels, scores = np.zeros(40), rng.random(40)
     groups = list(range(40))
     one = over_scoring(labels, scores, [k == 0 for k in range(40)])
-    found = cluster_bootstrap(one, groups, seed=0)
+    found = cluster_interval(one, groups)
     assert (found.groups, found.low, found.reason) == (1, None, "no interval: it rests on one question")
     assert p_value(found) is None
-    three = cluster_bootstrap(over_scoring(labels, scores, [k < 3 for k in range(40)]), groups, seed=0)
+    three = cluster_interval(over_scoring(labels, scores, [k < 3 for k in range(40)]), groups)
     assert three.groups == 3
 
 
@@ -30,7 +30,7 @@ def test_groups_of_few_questions_are_not_called_over_scored() -> None:
     for _ in range(40):
         scores = rng.normal(size=40)
         tests = [over_scoring(np.zeros(40), scores, [k // 2 == g for k in range(40)]) for g in range(20)]
-        found = [cluster_bootstrap(t, list(range(40)), n_resamples=200, seed=0) for t in tests]
+        found = [cluster_interval(t, list(range(40))) for t in tests]
         p = [p_value(f) for f in found]
         claims += min(v for v in p if v is not None) * 20 < 0.05
     assert claims == 0

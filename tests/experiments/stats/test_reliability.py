@@ -26,7 +26,7 @@ from innerjudge.experiments.stats.biases.sage import (
     square_of,
     weak_orders,
 )
-from innerjudge.experiments.stats.bootstrap import cluster_bootstrap
+from innerjudge.experiments.stats.intervals import cluster_interval
 from innerjudge.experiments.stats.metrics.accuracy import accuracy
 from innerjudge.experiments.stats.statistic import ratio
 
@@ -75,7 +75,7 @@ def test_sage_over_a_table_counts_what_is_left_out() -> None:
     for question in ("whole", "holed"):
         for x, y in (("a", "b"), ("a", "c"), ("b", "c")):
             for order in ("given", "swapped"):
-                said = {"verdict": "a" if names.index(x) < names.index(y) else "b"}
+                said = {"label": "a" if names.index(x) < names.index(y) else "b"}
                 if question == "holed" and (x, order) == ("b", "swapped"):
                     said = {"unscored": "no verdict in the text"}
                 rows.append(Row(question=question, candidate=f"{x}|{y}", judge="j", order=order, **said))
@@ -124,9 +124,9 @@ def test_a_planted_flip_rate_is_recovered() -> None:
     settled = rng.random(n) < 0.7
     repeats = [(settled ^ (rng.random(n) < 0.1)).tolist() for _ in range(4)]
     flips = flip_probability(repeats)
-    found = cluster_bootstrap(flips, groups, n_resamples=400, seed=0)
+    found = cluster_interval(flips, groups)
     assert found.low < 0.1 < found.high
-    clean = cluster_bootstrap(denoised(accuracy([True] * n, repeats[0]), flips), groups, n_resamples=400, seed=0)
+    clean = cluster_interval(denoised(accuracy([True] * n, repeats[0]), flips), groups)
     assert clean.low < settled.mean() < clean.high
     released = flip_probability(repeats, published=True)
     assert released.value == pytest.approx(0.18, abs=0.02)

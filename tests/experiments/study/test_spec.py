@@ -18,7 +18,7 @@ from innerjudge.experiments.study.spec import read_study
         ("data: [{source: x}]\nsplit: {fit: 0.5}", "given {'fit': 0.5} for split, expected: extra inputs"),
         ("data: [{source: x}]\nsplits: {fit: 0.7, calibrate: 0.4}", "leave nothing to report on"),
         ("data: [{source: x}]\naudits: {wordings: [rude]}", "audits.wordings.0"),
-        ("data: [{source: x}]\nresamples: many", "given 'many' for resamples"),
+        ("data: [{source: x}]\ntarget_accuracy: many", "given 'many' for target_accuracy"),
     ],
 )
 def test_bad_study_files_are_named(text: str, says: str, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Model formats beside a plain Hugging Face folder: GGUF files, and LoRA folders that name their base model."""

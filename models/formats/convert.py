@@ -1,0 +1,55 @@
+"""Write a GGUF file as a Hugging Face folder: a program of its own, so that what it holds meanwhile is given back.
+
+A file whose bytes bring the reader down, or ask for more memory than there is, ends this process and not the one that
+loads the model. Lines on standard output are ``done total`` while it works and ``error: ...`` where it gave up.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def convert(file: Path, out: Path, dtype: str) -> None:
+    """Read ``file`` through transformers' own GGUF reader, and write weights, config and tokenizer to ``out``.
+
+    Raises:
+        ValueError: If tensors are missing, which would be random.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    modeling_gguf_pytorch_utils.tqdm = _told
+    what: dict[str, Any] = {"gguf_file": file.name}
+    AutoTokenizer.from_pretrained(file.parent, **what).save_pretrained(out)
+    model, info = AutoModelForCausalLM.from_pretrained(
+        file.parent, dtype=getattr(torch, dtype), output_loading_info=True, ignore_mismatched_sizes=True, **what
+    )
+    lacking = sorted(map(str, (*info["missing_keys"], *info["mismatched_keys"])))
+    if lacking:
+        raise ValueError(f"{len(lacking)} tensors are missing or of another shape (first: {lacking[0]})")
+    # The weights are plain now; left in the config, these fields would have them read as blocks.
+    model.hf_quantizer, model.is_quantized = None, False
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(out)
+
+
+def _told(tensors: Sequence[Any], **_options: Any) -> Iterator[Any]:
+    """Stands in for the progress bar of transformers' reader."""
+    for done, tensor in enumerate(tensors):
+        print(done, len(tensors), flush=True)  # noqa: T201
+        yield tensor
+
+
+if __name__ == "__main__":
+    try:
+        convert(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    except Exception as error:  # whatever transformers finds wrong with anybody's file
+        print("error:", type(error).__name__, " ".join(str(error).split())[:200], flush=True)  # noqa: T201
+        sys.exit(1)

@@ -1,0 +1,152 @@
+"""Converted copies of GGUF files, kept so that a second start takes seconds; each is written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import transformers
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from ..errors import InnerjudgeError
+from .gguf import GgufFile
+
+log = logging.getLogger("innerjudge")
+
+#: Environment variable that names another folder for what is kept between runs.
+CACHE = "INNERJUDGE_CACHE"
+
+#: Seconds between two lines of progress where standard error is no terminal.
+EVERY = 30.0
+
+#: What a copy was made with, and the sizes of its files; written last.
+_FACTS = "innerjudge.json"
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: ``$INNERJUDGE_CACHE``, else ``~/.cache/innerjudge``."""
+    given = os.environ.get(CACHE)
+    return Path(given) if given else Path.home() / ".cache" / "innerjudge"
+
+
+def copy_of(file: GgufFile, dtype: str) -> Path:
+    """The Hugging Face folder with the dequantised weights of ``file``, converted where there is none yet.
+
+    Args:
+        file: What to convert. Another file with the same bytes has the same copy.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+
+    Raises:
+        InnerjudgeError: If the copy does not fit on the disk, or transformers cannot read the file.
+    """
+    folder = cache_folder() / "gguf" / f"{file.sha256[:32]}-{dtype}"
+    if _is_whole(folder):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InnerjudgeError(
+            f"given the folder {str(folder.parent)!r} for converted models, expected one that can be written "
+            f"({error.strerror}): name another in {CACHE}"
+        ) from None
+    lock = FileLock(f"{folder}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning(f"Waiting for another process that converts {file.path.name}")
+        lock.acquire()
+    try:
+        if not _is_whole(folder):
+            _make(file, dtype, folder)
+    finally:
+        lock.release()
+    return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a copy is complete and of this version of transformers, whose readers differ."""
+    try:
+        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        sizes = {name: (folder / name).stat().st_size for name in facts["files"]}
+    except (OSError, ValueError, KeyError):
+        return False
+    return facts["transformers"] == transformers.__version__ and sizes == facts["files"]
+
+
+def _make(file: GgufFile, dtype: str, folder: Path) -> None:
+    half = folder.with_name(f"{folder.name}.partial")  # the lock is held: what is there was left by a killed run
+    shutil.rmtree(half, ignore_errors=True)
+    need, free = file.values * _BYTES[dtype], shutil.disk_usage(folder.parent).free
+    if need > free:
+        raise InnerjudgeError(
+            f"given {str(file.path)!r}, whose {dtype} copy takes {need / 1e9:.1f} GB, expected as much room in "
+            f"{str(folder.parent)!r}, where {free / 1e9:.1f} GB are free: name a folder on another disk in {CACHE}"
+        )
+    log.warning(
+        f"Converting {file.path.name} ({file.quantisation}) to {dtype}, once: {need / 1e9:.1f} GB, kept in {folder}"
+    )
+    half.mkdir()
+    try:
+        _run(file, half, dtype)
+        sizes = {one.name: one.stat().st_size for one in sorted(half.iterdir())}
+        facts = {"source": file.origin, "transformers": transformers.__version__, "files": sizes}
+        (half / _FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        for one in half.iterdir():  # on the disk before its name is
+            with one.open("rb") as written:
+                os.fsync(written.fileno())
+        shutil.rmtree(folder, ignore_errors=True)
+        half.rename(folder)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def _run(file: GgufFile, out: Path, dtype: str) -> None:
+    """Convert in a process of its own, which ends with this one."""
+    command = [sys.executable, "-m", f"{__package__}.convert", str(file.path.resolve()), str(out), dtype]
+    path = os.pathsep.join(one or os.getcwd() for one in sys.path)
+    with subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            reason = _follow(process.stdout, file.path.name)
+            code = process.wait()
+        finally:
+            process.kill()
+    if code:
+        reason = reason or f"the conversion ended with {code}, perhaps for want of memory"
+        raise InnerjudgeError(
+            f"given {str(file.path)!r}, expected a GGUF file that transformers {transformers.__version__} can convert: "
+            f"{reason}"
+        )
+
+
+def _follow(lines: Iterable[str], name: str) -> str:
+    """Show the steps of a conversion, as a bar on a terminal and as lines elsewhere; why it failed, or nothing."""
+    reason = ""
+    begun = said = time.monotonic()
+    with tqdm(desc=f"converting {name}", unit="tensor", disable=None) as bar:
+        for line in lines:
+            if line.startswith("error: "):
+                reason = line.removeprefix("error: ").strip()
+                continue
+            done, total = map(int, line.split())
+            if not done:
+                begun = time.monotonic()  # the libraries are imported and the header is read
+            bar.total = total
+            bar.update(done - bar.n)
+            now = time.monotonic()
+            if bar.disable and now - said >= EVERY and done:
+                said = now
+                left = (total - done) / done * (now - begun)
+                log.warning(f"Converting {name}: {done} of {total} tensors, about {left:.0f} s left")
+    return reason

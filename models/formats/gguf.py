@@ -1,0 +1,213 @@
+"""GGUF files: which one a name means, what its header says, and what is odd in it; no weights are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import transformers
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+from ..errors import InnerjudgeError, one_line
+from .header import Header, read
+
+#: How the parts of a split file are named.
+_PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
+
+#: Packages of the extra ``gguf``.
+_NEEDED = ("gguf", "accelerate")
+
+
+@dataclass(frozen=True)
+class GgufFile:
+    """A GGUF file that transformers can read.
+
+    Args:
+        path: Where it lies.
+        sha256: Hash of the whole file, 64 hexadecimal digits.
+        quantisation: Such as ``"Q4_K_M"``; ``"F16"`` and the like where nothing is quantised.
+        values: Weights in the file.
+        oddities: What converted files often get wrong and this one does, one sentence each.
+    """
+
+    path: Path
+    sha256: str
+    quantisation: str
+    values: int
+    oddities: tuple[str, ...]
+
+    @property
+    def origin(self) -> str:
+        """Quantisation and hash in one line, for provenances."""
+        return f"GGUF {self.quantisation}, SHA-256 {self.sha256[:16]}"
+
+
+def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | None:
+    """The GGUF file that a model's name means; ``None`` where it means none.
+
+    Args:
+        name: A file, a folder that holds one and no ``config.json``, or ``hub-name:file.gguf``.
+        revision: Revision on the hub.
+        **place: Passed to the hub's download, such as ``local_files_only``.
+
+    Raises:
+        InnerjudgeError: If the file is missing, or a folder holds several.
+
+    Example:
+        >>> find_gguf("reference") is None
+        True
+    """
+    path = Path(name)
+    if path.is_dir():
+        files = sorted(path.glob("*.gguf"))
+        if not files or (path / "config.json").is_file():
+            return None
+        if len(files) > 1 and not _PART.search(files[0].name):
+            raise InnerjudgeError(
+                f"given the folder {name!r} with {len(files)} GGUF files, expected the name of one: type "
+                f"{str(files[0])!r} or another of them"
+            )
+        return files[0]
+    if not name.lower().endswith(".gguf"):
+        return None
+    if path.is_file():
+        return path
+    repository, colon, file = name.rpartition(":")
+    if not colon or "/" not in repository:
+        raise InnerjudgeError(f"given {name!r}, which does not exist, expected a GGUF file or hub-name:file.gguf")
+    try:
+        return Path(hf_hub_download(repository, file, revision=revision, **place))
+    except Exception as error:  # of the hub's library or of its HTTP client
+        raise InnerjudgeError(
+            f"given {name!r}, expected a file of a hub model that can be reached: check the spelling and the network "
+            f"({one_line(error)})"
+        ) from None
+
+
+def read_header(path: Path) -> GgufFile:
+    """What a GGUF file says of itself, after it was looked through for what would fail later.
+
+    Raises:
+        InnerjudgeError: If a package is missing, or the file is split, cut short, no GGUF file, without a tokenizer or
+            of an architecture that transformers does not read from GGUF.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise InnerjudgeError(
+            f"given the GGUF file {str(path)!r} without the package {missing[0]}, expected the extra gguf: "
+            "pip install 'innerjudge[gguf]'"
+        )
+    part = _PART.search(path.name)
+    if part:
+        raise InnerjudgeError(
+            f"given {str(path)!r}, one of {int(part[1])} parts, expected a whole GGUF file: join the parts with "
+            "llama-gguf-split --merge"
+        )
+    try:
+        header = read(path)
+        _require_whole(header)
+    except Exception as error:  # anybody's bytes: lengths that lie, text that is none, types that do not exist
+        raise InnerjudgeError(
+            f"given {str(path)!r}, which is no whole GGUF file ({one_line(error)}), expected one: download it again"
+        ) from None
+    _require_known(path, header.entries)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    values = sum(tensor.values for tensor in header.tensors)
+    return GgufFile(path, sha256, _quantisation(header), values, _oddities(header))
+
+
+def _oddities(header: Header) -> tuple[str, ...]:
+    """Padding token, first token, cutting of text, rotary factors, and the chat template against the original's."""
+    from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
+
+    entries = {key.removeprefix("tokenizer."): value for key, value in header.entries.items()}
+    said = []
+    pad, end = entries.get("ggml.padding_token_id"), entries.get("ggml.eos_token_id")
+    if pad is None or pad == end:
+        named = "no padding token" if pad is None else f"the end token {end} as padding token"
+        said.append(f"The file names {named}; padding is masked, so no figure depends on it.")
+    if "ggml.bos_token_id" in entries and "ggml.add_bos_token" not in entries:
+        rule = "one is put" if entries.get("ggml.model") == "llama" else "none is put"
+        said.append(f"The file does not say whether texts begin with a first token (BOS); {rule}.")
+    cut = entries.get("ggml.pre")
+    if entries.get("ggml.model") == "gpt2" and cut not in (*GGUF_PRE_TOKENIZER_SPLITS, "gpt-2", "default"):
+        said.append(
+            f"Text is cut before merging in a way ({cut!r}) that transformers does not know; it cuts like GPT-2, so "
+            "token ids, of numbers above all, may differ from the original's."
+        )
+    if any(tensor.name.startswith("rope_fac") or tensor.name == "rope_freqs.weight" for tensor in header.tensors):
+        said.append("transformers leaves out the file's rotary factors (rope_freqs): long texts are read otherwise.")
+    template = entries.get("chat_template")
+    original = _original_template(header.entries)
+    if template and original is None:
+        said.append("The chat template is the file's own; the original's is not on this machine to be compared.")
+    elif original is not None and str(template or "").strip() != original.strip():
+        said.append("The chat template differs from the original model's; the file's own is used.")
+    return tuple(said)
+
+
+def _require_whole(header: Header) -> None:
+    """Raise ``ValueError`` where a tensor reaches beyond the end of the file."""
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    for tensor in header.tensors:
+        block, size = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.kind)]
+        if header.data + tensor.offset + tensor.values // block * size > header.size:
+            raise ValueError(f"it ends after {header.size:,} bytes, within the tensor {tensor.name!r}")
+    if not header.tensors:
+        raise ValueError("it holds no weights")
+
+
+def _require_known(path: Path, entries: dict[str, Any]) -> None:
+    from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
+    from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
+
+    plain = {re.sub("[_-]", "", one): one for one in (*GGUF_SUPPORTED_ARCHITECTURES, *GGUF_CONFIG_ARCHS)}
+    known = {plain[one] for one in plain if one not in ("general", "tokenizer", "t5", "umt5")}
+    architecture = entries.get("general.architecture")
+    if plain.get(re.sub("[_-]", "", str(architecture))) not in known:
+        raise InnerjudgeError(
+            f"given {str(path)!r} of the architecture {architecture!r}, which transformers {transformers.__version__} "
+            f"does not read from GGUF as a causal LM, expected one of {', '.join(sorted(known))}: use the original"
+        )
+    if not entries.get("tokenizer.ggml.tokens") or not entries.get("tokenizer.ggml.model"):
+        raise InnerjudgeError(
+            f"given {str(path)!r} without a tokenizer, expected a GGUF file with one (tokenizer.ggml.tokens): use a "
+            "file of the whole model, not of its weights only"
+        )
+
+
+def _quantisation(header: Header) -> str:
+    """Name of the file's type, else of the type that most weights have."""
+    from gguf import GGMLQuantizationType, LlamaFileType
+
+    try:
+        return LlamaFileType(header.entries["general.file_type"]).name.removeprefix("MOSTLY_").removeprefix("ALL_")
+    except (KeyError, ValueError):
+        kinds: Counter[int] = Counter()
+        for tensor in header.tensors:
+            kinds[tensor.kind] += tensor.values
+        return GGMLQuantizationType(kinds.most_common(1)[0][0]).name
+
+
+def _original_template(entries: dict[str, Any]) -> str | None:
+    """Chat template of the model that the file was made from, where the hub's cache on this machine has it."""
+    address = str(entries.get("general.source.huggingface.repository") or entries.get("general.source.repo_url") or "")
+    repository = address.removeprefix("https://huggingface.co/").strip("/")
+    if repository.count("/") != 1:
+        return None
+    for file in ("chat_template.jinja", "tokenizer_config.json"):
+        found = try_to_load_from_cache(repository, file)
+        if isinstance(found, str):
+            text = Path(found).read_text(encoding="utf-8")
+            template = text if file.endswith(".jinja") else json.loads(text).get("chat_template")
+            if isinstance(template, str):
+                return template
+    return None

@@ -1,0 +1,69 @@
+"""Which type of weights is fast on a CPU, and how many threads it takes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cache
+from pathlib import Path
+
+import torch
+
+log = logging.getLogger("innerjudge")
+
+#: Names of the units that compute with a type, as processors and torch spell them.
+_UNITS = {
+    "bfloat16": {"avx512_bf16", "amx_bf16", "bf16", "sve_bf16", "svebf16"},
+    "float16": {"avx512_fp16", "amx_fp16", "fphp", "asimdhp"},
+}
+
+
+@cache
+def cpu_units() -> frozenset[str]:
+    """What the processor says it can do, in lower case; empty where it cannot be asked."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").lower().splitlines()
+    except OSError:
+        asked = getattr(torch.cpu, "get_capabilities", dict)()
+        return frozenset(name for name, has in asked.items() if has is True)
+    return frozenset(word for line in lines if line.startswith(("flags", "features")) for word in line.split()[2:])
+
+
+def cpu_dtype(stored: str) -> str:
+    """The type to compute in on a CPU for weights stored as ``stored``, where nothing was asked for.
+
+    Half-precision types are 2 to 4 times slower than float32 on a processor without units for them.
+
+    Example:
+        >>> cpu_dtype("float32")
+        'float32'
+    """
+    if stored not in _UNITS or _UNITS[stored] & cpu_units():
+        return stored
+    _say_slow(stored)
+    return "float32"
+
+
+@cache
+def _say_slow(stored: str) -> None:
+    log.warning(
+        f"This CPU has no units for {stored}: the weights are taken as float32, which is faster here and twice as "
+        f"large; pass dtype={stored!r} (--dtype {stored}) to keep them"
+    )
+
+
+@cache
+def take_physical_cores() -> int:
+    """Run torch on as many threads as there are physical cores, unless ``OMP_NUM_THREADS`` says otherwise; how many.
+
+    Two threads of one core share its arithmetic units, and wait for one another.
+    """
+    cores = getattr(torch.cpu, "get_capabilities", dict)().get("num_physical_cores")
+    if not isinstance(cores, int) or "OMP_NUM_THREADS" in os.environ:
+        return torch.get_num_threads()
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    threads = max(1, min(cores, here, torch.get_num_threads()))  # fewer were somebody's choice
+    if threads < torch.get_num_threads():
+        torch.set_num_threads(threads)
+        log.warning(f"Threads: {threads}, one for each physical core; OMP_NUM_THREADS sets another number")
+    return threads
