@@ -20,7 +20,7 @@ class Mixing:
 
     Args:
         until: Tokens of the longest text whose angles do not depend on its length; ``None`` where they never do.
-        exact: Whether each longer length has angles of its own (dynamic NTK), and not all of them the same (longrope).
+        exact: Whether each longer length may have angles of its own (dynamic NTK), and not all the same (longrope).
 
     Example:
         >>> phi = Mixing(40, exact=False)
@@ -83,6 +83,8 @@ def find_mixing(config: Any) -> Mixing:
     exact = any("dynamic" in name for name in names)
     if not exact and "longrope" not in names:
         return Mixing()
+    # Blocks of several kinds may count other positions (compressed keys), which pass the threshold at other lengths.
+    exact = exact or len(kinds) > 1
     given = [kind.get("original_max_position_embeddings") for kind in kinds]
     given += [getattr(config, name, None) for name in ("original_max_position_embeddings", "max_position_embeddings")]
     return Mixing(min((value for value in given if isinstance(value, int)), default=0), exact)

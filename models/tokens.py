@@ -23,6 +23,8 @@ def tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, ..
     return tuple(ids), spans
 
 
+#: White space of any kind.
+_SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 #: Tokenizer -> context of its model, and the most characters that one of its tokens can stand for.
 _bounds: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, int]] = WeakKeyDictionary()
 
@@ -51,7 +53,7 @@ def too_many(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int]
     context, longest = _bounds.get(tokenizer, (0, 0))
     if not context or (sum(map(len, texts)) <= context * longest and len(ids) <= context):
         return None
-    characters = sum(len(word) for text in texts for word in text.split())
+    characters = sum(len(text) - sum(map(text.count, _SPACES)) for text in texts)  # without a copy of any
     least = max(len(ids), -(-characters // longest))
     if least <= context:
         return None
