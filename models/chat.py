@@ -13,6 +13,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from .arguments import checked
 from .errors import InnerjudgeError
 
 #: Reasoning markers, as Qwen3, DeepSeek-R1 and the built-in model write them.
@@ -65,6 +66,7 @@ class Frame:
     markers: tuple[str, str]
 
 
+@checked
 def render(
     tokenizer: PreTrainedTokenizerFast,
     user: str,

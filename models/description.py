@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 
+from .arguments import checked
 from .chat import THINK
 from .loading import LanguageModel
 from .paths import open_paths
 
 
+@checked
 def describe(lm: LanguageModel) -> dict[str, Any]:
     """Blocks, heads, norm, sizes, tokenizer facts and identity of a loaded model.
 
