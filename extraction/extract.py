@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.packing import packs_by_itself
@@ -22,6 +23,7 @@ from .room import Room
 from .schedule import Sweep
 
 
+@checked
 def extract(
     lm: LanguageModel,
     items: Sequence[Encoded],

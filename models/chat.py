@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerFast
 
+from .arguments import checked
 from .errors import InnerjudgeError
 
 #: Reasoning markers, as Qwen3, DeepSeek-R1 and the built-in model write them.
@@ -47,6 +48,7 @@ class Frame:
     glue: str
 
 
+@checked
 def render(
     tokenizer: PreTrainedTokenizerFast,
     user: str,

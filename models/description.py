@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 
+from .arguments import checked
 from .chat import THINK
 from .loading import LanguageModel
 
 
+@checked
 def describe(lm: LanguageModel) -> dict[str, Any]:
     """Blocks, heads, norm, sizes, tokenizer facts and identity of a loaded model.
 

@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
+from .arguments import checked
 from .caching import shares_prompts
 from .checkpoint import read_tokenizer, read_weights, require_causal
 from .errors import InnerjudgeError, one_line
@@ -26,10 +27,11 @@ from .precision import cpu_dtype
 from .remote_code import is_remote, say_meaning
 from .rotary import Place, rotary_places
 from .sharding import gathered
+from .tables import html_table
 from .unwrapping import eagerly, unwrap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LanguageModel:
     """A causal LM ready to be read.
 
@@ -51,6 +53,18 @@ class LanguageModel:
     anatomy: Anatomy
     origin: str = ""
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        a, kind = self.anatomy, type(self.model).__name__
+        sizes = f"{a.n_blocks} blocks, width {self.model.config.get_text_config().hidden_size}, {a.n_heads} heads"
+        return f"LanguageModel({self.name!r}: {kind}, {sizes}, {self.dtype} on {self.device})"
+
+    def _repr_html_(self) -> str:
+        """A few lines for notebooks; :func:`~innerjudge.describe` says more."""
+        a, kind = self.anatomy, type(self.model).__name__
+        rows = [("model", kind), ("blocks", a.n_blocks), ("heads", a.n_heads), ("context", a.context or "no bound")]
+        rows += [("weights", self.dtype), ("device", self.device), ("attention", self.attention)]
+        return html_table(self.name, (), rows)
 
     @property
     def device(self) -> torch.device:
@@ -146,6 +160,7 @@ class LanguageModel:
         return hashlib.sha256(str(template).encode()).hexdigest()[:12] if template else "none"
 
 
+@checked
 def load(
     name: str,
     *,
@@ -215,6 +230,7 @@ def load(
     return LanguageModel(name, revision, model, tokenizer, anatomy, source.origin, source.notes)
 
 
+@checked
 def wrap(
     model: Any,
     tokenizer: PreTrainedTokenizerFast,
@@ -243,6 +259,11 @@ def wrap(
         >>> wrap(torch.nn.DataParallel(lm.model), lm.tokenizer).model is lm.model
         True
     """
+    if not isinstance(model, torch.nn.Module):
+        raise InnerjudgeError(
+            f"given a {type(model).__name__} to wrap, expected a model of transformers in memory: load(name) loads "
+            "one by its name"
+        )
     model.eval()
     inner = unwrap(model)
     with eagerly(inner):

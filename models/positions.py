@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerFast
 
+from .arguments import checked
 from .chat import THINK, Frame, render
 from .items import Trace
 from .markers import last_overlap, marker_positions
@@ -54,6 +55,7 @@ class Alike:
         self.labels = LabelTokens(tokenizer)
 
 
+@checked
 def encode_trace(
     tokenizer: PreTrainedTokenizerFast,
     trace: Trace,

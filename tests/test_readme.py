@@ -8,10 +8,11 @@ from pathlib import Path
 
 import innerjudge
 import pytest
-from innerjudge.experiments.bench.readme import BEGIN, END, demo_section, update
+from innerjudge.experiments.bench.readme import demo_section, marks, update
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+BEGIN, END = marks("demo")
 
 
 def test_python_blocks_run_in_order(
@@ -85,4 +86,6 @@ def test_committed_table_has_the_form_of_the_script() -> None:
     assert "Written by a script from `innerjudge compare" in section
     judges = re.findall(r"^\| ([\w-]+)", section, flags=re.MULTILINE)
     assert {"clue", "lager", "qk-score", "text", "token-log-probability", "length", "question-only"} <= set(judges)
-    assert demo_section({"command": "c", "spec": {"seeds": {"data": 0}}, "versions": {}, "figures": []}).startswith("Written by a script")
+    assert demo_section({"command": "c", "spec": {"seeds": {"data": 0}}, "versions": {}, "figures": []}).startswith(
+        "Written by a script"
+    )

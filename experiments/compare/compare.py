@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
@@ -65,6 +66,7 @@ class Comparison:
         return Path(folder) / "report.html"
 
 
+@checked
 def compare(
     lm: LanguageModel,
     items: Sequence[Item] | str,

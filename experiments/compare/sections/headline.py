@@ -83,7 +83,8 @@ def _short(lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mappin
         first, *others = list(held.values())[:SHOWN]
         rows.append([judge, first, gaps.get(judge), *others, first.n, first.unscored])
     main, *names = list(next(iter(figures.values())))[:SHOWN]
-    columns = ["judge", main, f"less {lens.settings.against}", *names, "n", "unscored"]
+    counted = "questions with both" if lens.kind == "trace" else "n"  # right and wrong answers: of the first metric
+    columns = ["judge", main, f"less {lens.settings.against}", *names, counted, "unscored"]
     return grid("Every judge on the reported questions", columns, rows, families=lens.families)
 
 
