@@ -23,8 +23,8 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     if not known or min(known.count(group) for group in set(known)) < 2:
         return ()
     scores = {judge: lens.table.scores(judge) for judge in lens.judges}
-    best = Rule("best-of-n")
-    lines = [(judge, best, column) for judge, column in scores.items() if any(s is not None for s in column)]
+    known_to = {judge: column for judge, column in scores.items() if any(s is not None for s in column)}
+    lines = [(judge, Rule("best-of-n"), column) for judge, column in known_to.items()]
     nothing: list[float | None] = [None] * len(answers)
     lines += [("majority vote", Rule("majority"), nothing), ("random candidate", Rule("random"), nothing)]
     lines += [("oracle", Rule("oracle"), nothing)]
