@@ -19,7 +19,8 @@ from ..judges.panel import panel
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
 from .evaluation import Evaluation
-from .figures import DataReport, Report, Section
+from .figures import Section
+from .findings import DataReport, Report
 from .lens import Lens
 from .reasons import unscored_reasons
 from .sections.blocks import by_block
@@ -174,7 +175,13 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
 
 def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
     """The sections that every comparison has."""
-    found = (headline(lens), scores(lens), confounds(lens), candidates(lens), by_block(lens, one.curves(), one.maps()))
+    found = (
+        headline(lens),
+        scores(lens),
+        confounds(lens),
+        candidates(lens),
+        by_block(lens, one.beside.curves(), one.beside.maps()),
+    )
     return [section for section in found if section is not None]
 
 
@@ -194,7 +201,8 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
         sections=tuple(sections),
         notes=tuple(one.notes()),
         unscored=unscored_reasons((*lens.table, *more)),
-        seconds=one.seconds(),
+        seconds=one.beside.seconds(),
+        cost=one.beside.cost(),
     )
 
 
