@@ -10,6 +10,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge
 from ...probes.choices import ChoiceJudge
+from ...probes.fitted_arrays import check_fitted
 from ..reading.passes import Passes
 from ..reading.read import needed
 from .pairs import ITEMS
@@ -87,6 +88,8 @@ def require_model(judge: BaseJudge, lm: LanguageModel) -> None:
         fitted = judge.provenance_
         # Prompt and last block are asked for, see `asked_alike`.
         judge.require(replace(provenance(lm), prompt=fitted.prompt, last_block=fitted.last_block))
+        whole = {} if fitted.last_block is not None else {"blocks": lm.anatomy.n_blocks}
+        check_fitted(judge, whole | {"heads": lm.anatomy.n_heads})
 
 
 def _values(judge: BaseJudge) -> tuple[float, ...] | None:
