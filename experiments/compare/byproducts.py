@@ -1,4 +1,4 @@
-"""What judging brings beside verdicts: notes, curves over blocks, maps of heads, seconds; kept as the verdicts are."""
+"""What judging brings beside verdicts: notes, curves over blocks, maps of heads, costs; kept as the verdicts are."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Byproducts:
         self._records("curves", [asdict(curve) for curve in curves])
         self._records("maps", [asdict(one) for one in maps])
         self._records("seconds", [{"judge": one.judge, "seconds": one.seconds_per_item} for one in outcomes])
+        self._records("cost", [{"judge": o.judge} | asdict(o.cost) for o in outcomes if o.cost is not None])
 
     def notes(self) -> list[str]:
         """What the judges chose."""
@@ -51,6 +52,10 @@ class Byproducts:
     def seconds(self) -> dict[str, float | None]:
         """Seconds an item of every judge, on the machine on which it was asked."""
         return {str(one["judge"]): one["seconds"] for one in self._records("seconds")}
+
+    def cost(self) -> dict[str, dict[str, float]]:
+        """Prompts and tokens an item of every judge."""
+        return {str(o["judge"]): {name: o[name] for name in ("prompts", "tokens")} for o in self._records("cost")}
 
     def _records(self, what: str, made: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         if self.store.folder is None:  # it keeps nothing, and they are asked for once more

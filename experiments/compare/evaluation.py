@@ -17,7 +17,7 @@ from ..data.labels import label_to_fit, require_classes
 from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
-from ..judges.panel import Seat, panel, without_abstain, without_reasoning
+from ..judges.panel import TEXT, Seat, panel, without_abstain, without_reasoning
 from .byproducts import Byproducts
 from .imported import on_sides, unmatched, with_score
 from .items import DataItems
@@ -25,6 +25,7 @@ from .judging import Judging, curves_of
 from .results import Outcome
 from .settings import ALWAYS, Settings
 from .steps import ReadPart
+from .text_side import with_best_text, with_costs
 
 
 @dataclass(kw_only=True)
@@ -48,6 +49,7 @@ class Evaluation(DataItems):
         require_classes(self.items, self.sides.fit)
         needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
         needs |= _needs_of_selection(self.kind, self.settings)
+        needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
         told = [self.settings.reasoning_tokens, self.settings.abstain, list(self.settings.scale), sorted(needs)]
         passes = replace(self.passes, needs=needs)
 
@@ -79,7 +81,7 @@ class Evaluation(DataItems):
 
     def _judged(self) -> list[Row]:
         run = self.judging
-        outcomes = run.outcomes()
+        outcomes = with_costs(run, with_best_text(run, run.outcomes()))
         curves, maps = curves_of(run)
         test = set(self.sides.test.tolist())
         bases = [columns_of(self, self.items[k], "test" if k in test else "calibrate") for k in run.test.tolist()]
@@ -154,13 +156,13 @@ def _rows_of(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> l
     """The row of one item, and that of its other form: the pair swapped, the options permuted."""
     found = [said_row(base, outcome.judge, outcome.verdicts[place])]
     if kind == "pair":
-        again = outcome.again[place] if outcome.again is not None else outcome.verdicts[place]
+        again = (outcome.again[place] if outcome.again is not None else None) or outcome.verdicts[place]
         # Pair-wise scores are those of what was shown first; a judge of single responses has one score in both orders.
         if outcome.again is not None and isinstance(again.score, float | int):
             again = replace(again, score=1 - float(again.score))
         found.append(replace(said_row(base, outcome.judge, again), order="swapped"))
-    elif kind == "choice" and outcome.again is not None:
-        found.append(replace(said_row(base, outcome.judge, outcome.again[place]), order="permuted"))
+    elif kind == "choice" and outcome.again is not None and (moved := outcome.again[place]) is not None:
+        found.append(replace(said_row(base, outcome.judge, moved), order="permuted"))
     return found
 
 

@@ -23,6 +23,7 @@ class DataReport:
         notes: What was chosen and left out.
         unscored: Why items are unscored.
         seconds: Judge -> seconds an item. No report shows them: they differ from run to run.
+        cost: Judge -> prompts and tokens an item.
     """
 
     name: str
@@ -34,6 +35,7 @@ class DataReport:
     notes: tuple[str, ...] = ()
     unscored: tuple[Reason, ...] = ()
     seconds: dict[str, float | None] = field(default_factory=dict)
+    cost: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ class Report:
             "model": self.model,
             "summary": {part.name: list(part.summary) for part in self.parts},
             "figures": [figure.to_json() for figure in self.figures],
+            "cost_per_item": {part.name: part.cost for part in self.parts},
         }
 
     def timings_json(self) -> dict[str, Any]:

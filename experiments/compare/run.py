@@ -202,6 +202,7 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
         notes=tuple(one.notes()),
         unscored=unscored_reasons((*lens.table, *more)),
         seconds=one.beside.seconds(),
+        cost=one.beside.cost(),
     )
 
 

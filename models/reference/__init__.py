@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-#: Folder of the committed weights, in ordinary Hugging Face form.
-WEIGHTS = Path(__file__).parent / "weights"
-
 from typing import TYPE_CHECKING
 
 from ..lazy import lazy_names
@@ -17,6 +13,8 @@ if TYPE_CHECKING:
     from .solve import final_answer, problems
     from .split import HELD_OUT_SEED
 
+#: Folder of the committed weights, in ordinary Hugging Face form.
+WEIGHTS = Path(__file__).parent / "weights"
 _HOMES = {
     "HELD_OUT_SEED": ".split",
     "choices": ".choose",

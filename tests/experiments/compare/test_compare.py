@@ -38,7 +38,7 @@ def test_what_cannot_be_compared_is_refused_before_any_pass(reference: LanguageM
     for items, says in (
         ([], "given no items"),
         (mixed, "given Choice, Rating"),
-        (choice, "given Choice, expected a list"),
+        (choice, "Choice, expected a list"),
         ([choice, choice], "expected unique ids"),
         ([choice], "expected at least 2"),
         ("no-such-file.jsonl", "expected a JSONL file"),

@@ -88,7 +88,9 @@ def test_fallbacks_say_so(cli, scores: Path, tmp_path: Path) -> None:
     assert (rows[1]["fallback"], rows[1]["picks"]) == ("no answer passed the gate: all took part", ["b", "c"])
 
 
-@pytest.mark.parametrize("rule", ["best-of-n", "majority", "top-maj", "weighted", "best-of-majority", "random", "oracle"])
+@pytest.mark.parametrize(
+    "rule", ["best-of-n", "majority", "top-maj", "weighted", "best-of-majority", "random", "oracle"]
+)
 def test_silent_and_unreadable_questions(rule: str) -> None:
     found = pick(Rule(rule), [None, None], [None, None])
     assert found.index in (0, 1)
