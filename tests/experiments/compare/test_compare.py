@@ -50,7 +50,7 @@ def test_what_cannot_be_compared_is_refused_before_any_pass(reference: LanguageM
         compare(reference, choices(4, seed=0), judges=["clue"], out=tmp_path / "run")
     with pytest.raises(InnerjudgeError, match="expected a list of"):
         compare(reference, choices(4, seed=0), judges="clue")
-    with pytest.raises(InnerjudgeError, match="given .*expected"):
+    with pytest.raises(InnerjudgeError, match=r"given .*expected"):
         compare("reference", choices(4, seed=0))  # type: ignore[arg-type]
     assert not (tmp_path / "run").exists()
 
