@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from ..extraction.features import Features
+from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .judge import BaseJudge, Scores
 from .labels import Floats, best_threshold, correctness
@@ -116,6 +117,7 @@ class LAGER(BaseJudge):
             >>> LAGER(values=(0, 1)).predict(f), LAGER(values=(0, 1)).fit(f, [False, True]).predict(f)
             (array([False, False]), array([False,  True]))
         """
+        require_type(features, Features, f"{type(self).__name__}.fit")
         if len(self.values) != 2:
             raise InnerjudgeError(
                 f"given values={tuple(self.values)}, expected two, as (0, 1), to set a threshold between: grades need "

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from einops import einsum
 from joblib import Parallel, delayed
 
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from .labels import Floats, correctness, ratings
 from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
@@ -41,6 +42,7 @@ class ManyProbes:
         return products + self.intercept[:, None]
 
 
+@checked
 def fit_many(
     kind: Kind,
     x: npt.NDArray[np.floating],

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
@@ -15,7 +16,8 @@ from ..data.jsonl import check_unique
 from ..data.kinds import kind_of
 from ..data.verdict_table import Row, Table
 from ..reading.progress import Steps, silent
-from .figures import Figure, Report
+from .figures import Figure
+from .findings import Report
 from .report.folder import check_folder, claim, withdraw, write
 from .run import ComparisonRun, check_data, ignored
 from .settings import Settings, Source
@@ -64,6 +66,7 @@ class Comparison:
         return Path(folder) / "report.html"
 
 
+@checked
 def compare(
     lm: LanguageModel,
     items: Sequence[Item] | str,
@@ -160,5 +163,6 @@ def _named(items: Sequence[Item] | str, limit: int | None, seed: int) -> Dataset
             f"given {given}, expected a list of items of one kind (Trace, Rating, Choice or Pair), or data such as "
             "'builtin:choose'"
         )
-    check_unique(items, [f"item {number}" for number in range(1, len(items) + 1)])
-    return Dataset(name="items", kind=kind_of(items[0]), items=tuple(items))
+    known = cast(Sequence[Item], items)
+    check_unique(known, [f"item {number}" for number in range(1, len(known) + 1)])
+    return Dataset(name="items", kind=kind_of(known[0]), items=tuple(known))

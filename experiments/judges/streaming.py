@@ -13,6 +13,7 @@ from ...extraction.features import Features
 from ...extraction.moments import LayerMoments
 from ...extraction.readouts import HiddenStates
 from ...extraction.store import FeatureStore
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
@@ -37,6 +38,7 @@ class StreamJudge(Protocol):
 _J = TypeVar("_J", bound=StreamJudge)
 
 
+@checked
 def fit_stream(
     judge: _J,
     lm: LanguageModel,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HEADER_LIMIT, read_file
-from ...models.wordings import WORDINGS
+from ...models.prompts import WORDINGS
 from ..compare import settings
 from ..compare.settings import Settings
 from ..data.yaml_file import parse_yaml

@@ -14,7 +14,7 @@ from .headline import spelt
 KEY = "candidates"
 #: Name under which figures stand that need no judge.
 NO_JUDGE = "no judge"
-_RULES = {"majority": "majority", "random": "mean", "oracle": "oracle"}
+_RULES = {"majority": "majority", "random": "random", "oracle": "oracle"}
 
 
 def candidates(lens: Lens) -> Section | None:
