@@ -2,6 +2,7 @@
 
 from .baselines import Length, QuestionOnly, TokenLogProb
 from .clue import CLUE
+from .description import Task
 from .head_selection import attention_variability, choose_heads, head_accuracies
 from .heads import AttentionScore, QKScore
 from .judge import BaseJudge, LearningJudge, Scores, Verdict
@@ -10,16 +11,17 @@ from .letters import LetterLogits
 from .linear import DifferenceOfMeans
 from .logistic import LogisticProbe
 from .minibatch import MiniBatchLogistic
+from .registry import register_judge, registered_judges
 from .ridge import RidgeProbe
 from .row_selector import RowSelector
-from .storage import JUDGES, load, save
+from .storage import load, save
+from .streaming import StreamingJudge
 from .text import TextJudge
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
 __all__ = [
     "CLUE",
-    "JUDGES",
     "LAGER",
     "AttentionScore",
     "BaseJudge",
@@ -35,6 +37,8 @@ __all__ = [
     "RidgeProbe",
     "RowSelector",
     "Scores",
+    "StreamingJudge",
+    "Task",
     "TextJudge",
     "TokenLogProb",
     "TunedLAGER",
@@ -45,5 +49,7 @@ __all__ = [
     "find_verdict",
     "head_accuracies",
     "load",
+    "register_judge",
+    "registered_judges",
     "save",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .description import Task
 from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
 from .linear import Linear
@@ -19,6 +20,7 @@ from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidate
 from .row_selection import ChooseRow
 
 Target = Literal["correct", "rating"]
+KINDS_OF_TARGET = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
 
 
 class TokenLogProb(BaseJudge):
@@ -43,9 +45,20 @@ class TokenLogProb(BaseJudge):
         array([False,  True])
     """
 
+    family = "baseline"
     needs = ("logprob",)
     fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
     threshold_: float | None = None
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For everything but choices."""
+        return {} if task.kind == "choice" else {"token-log-probability": cls()}
+
+    @property
+    def needs_threshold(self) -> bool:
+        """Log-probabilities have no border between right and wrong."""
+        return True
 
     def __init__(self, *, total: bool = False) -> None:
         self.total = total
@@ -94,6 +107,7 @@ class Length(LearningJudge):
         (-1, array([-3., -9.]), array([ True, False]))
     """
 
+    family = "baseline"
     needs = ("logprob",)
     fitted: ClassVar[tuple[str, ...]] = ("sign_", "threshold_", "n_excluded_")
     sign_: int
@@ -101,6 +115,16 @@ class Length(LearningJudge):
 
     def __init__(self, *, target: Target = "correct") -> None:
         self.target = checked_target(target)
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For everything but choices."""
+        return {} if task.kind == "choice" else {"length": cls(target="rating" if task.kind == "rating" else "correct")}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """By ``target``."""
+        return KINDS_OF_TARGET[self.target]
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
@@ -159,6 +183,7 @@ class QuestionOnly(LogOdds, Linear):
         True
     """
 
+    family = "baseline"
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
 
     def __init__(
@@ -173,6 +198,17 @@ class QuestionOnly(LogOdds, Linear):
         if candidates is not None:
             checked_candidates(candidates)
         self.candidates = candidates
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces and ratings."""
+        targets: dict[str, Target] = {"trace": "correct", "rating": "rating"}
+        return {"question-only": cls(target=targets[task.kind])} if task.kind in targets else {}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """By ``target``."""
+        return KINDS_OF_TARGET[self.target]
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:

@@ -15,44 +15,11 @@ from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
 from ..models.errors import InnerjudgeError
-from .baselines import Length, QuestionOnly, TokenLogProb
-from .clue import CLUE
-from .heads import AttentionScore, QKScore
 from .judge import BaseJudge
-from .lager import LAGER, EScore, VScore
-from .letters import LetterLogits
-from .linear import DifferenceOfMeans
-from .logistic import LogisticProbe
-from .minibatch import MiniBatchLogistic
-from .ridge import RidgeProbe
-from .text import TextJudge
-from .tuned_lager import TunedLAGER
+from .registry import how_to_get, origin_of, registered_judges
 
 #: Version of the folder's layout.
 FORMAT = 1
-
-#: The judges that can be saved and loaded, by class name; nothing else is ever constructed.
-JUDGES: dict[str, type[BaseJudge]] = {
-    judge.__name__: judge
-    for judge in (
-        CLUE,
-        LAGER,
-        TunedLAGER,
-        EScore,
-        VScore,
-        LetterLogits,
-        QKScore,
-        AttentionScore,
-        TextJudge,
-        DifferenceOfMeans,
-        LogisticProbe,
-        MiniBatchLogistic,
-        RidgeProbe,
-        TokenLogProb,
-        Length,
-        QuestionOnly,
-    )
-}
 
 _HEADER, _ARRAYS = "judge.json", "judge.safetensors"
 
@@ -65,7 +32,7 @@ def save(judge: BaseJudge, folder: str | Path) -> None:
         folder: Made where it does not exist; a judge in it is replaced.
 
     Raises:
-        InnerjudgeError: If the class is not one of :data:`JUDGES`.
+        InnerjudgeError: If the class is not registered, see :func:`.register_judge`.
 
     Example:
         >>> import tempfile
@@ -76,8 +43,11 @@ def save(judge: BaseJudge, folder: str | Path) -> None:
         LAGER(norm=True)
     """
     name = type(judge).__name__
-    if JUDGES.get(name) is not type(judge):
-        raise InnerjudgeError(f"given a {name} to save, expected one of {', '.join(JUDGES)}")
+    if registered_judges().get(name) is not type(judge):
+        raise InnerjudgeError(
+            f"given a {name} to save, which is not registered and could not be loaded, expected one of "
+            f"{', '.join(registered_judges())}: call register_judge({name}) first"
+        )
     state = {a: getattr(judge, a) for a in judge.fitted if hasattr(judge, a)}
     params = judge.get_params()
     arrays = {a: np.ascontiguousarray(v) for a, v in state.items() if isinstance(v, np.ndarray)}
@@ -86,6 +56,7 @@ def save(judge: BaseJudge, folder: str | Path) -> None:
         "format": FORMAT,
         "innerjudge": version("innerjudge"),
         "judge": name,
+        "origin": origin_of(type(judge)),
         "params": {name: _plain(value) for name, value in params.items()},
         "tuples": [name for name, value in params.items() if isinstance(value, tuple)],
         "fitted": {a: v for a, v in state.items() if a not in arrays},
@@ -113,10 +84,16 @@ def load(folder: str | Path) -> BaseJudge:
         raise InnerjudgeError(f"given {str(path)!r}, expected a folder with {_HEADER}: run `innerjudge fit`")
     try:
         header = json.loads((path / _HEADER).read_text(encoding="utf-8"))
-        if header["format"] != FORMAT or header["judge"] not in JUDGES:
+        if header["format"] != FORMAT:
             raise InnerjudgeError(
-                f"given {str(path)!r} with format {header['format']} and the judge {header['judge']!r}, "
-                f"expected format {FORMAT} and one of {', '.join(JUDGES)}: fit it again with this version"
+                f"given {str(path)!r} with format {header['format']}, expected format {FORMAT}: fit it again with this "
+                "version"
+            )
+        name = header["judge"]
+        if not isinstance(name, str) or name not in registered_judges():
+            raise InnerjudgeError(
+                f"given {str(path)!r} with the judge {name!r}, which is not known here, expected one of "
+                f"{', '.join(registered_judges())}: {how_to_get(name, header.get('origin'))}"
             )
         blob = (path / _ARRAYS).read_bytes()
         if hashlib.sha256(blob).hexdigest() != header["arrays"]["sha256"]:
@@ -131,7 +108,7 @@ def load(folder: str | Path) -> BaseJudge:
 
 def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> BaseJudge:
     params = {k: tuple(v) if k in header["tuples"] else v for k, v in header["params"].items()}
-    judge = JUDGES[header["judge"]](**params)
+    judge = registered_judges()[header["judge"]](**params)
     state = {a: _tuples(v) for a, v in header["fitted"].items()} | arrays
     if sorted(arrays) != header["arrays"]["names"] or not state.keys() <= set(judge.fitted):
         raise ValueError(f"unexpected fitted attributes {sorted(state)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .description import Task
 from .judge import LearningJudge
 from .labels import Floats, ratings
 from .lager import LAGER, Aggregate, Entries
@@ -108,6 +109,13 @@ class TunedLAGER(LAGER, LearningJudge):
         self.weights_, self.losses_ = self._tune(self._entries(part), y)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For ratings, with either loss."""
+        if task.kind != "rating":
+            return {}
+        return {"lager-tuned": cls(values=task.values), "lager-tuned-paper": cls(values=task.values, loss="paper")}
 
     def _weights(self, n_entries: int) -> Floats:
         if n_entries != len(self.weights_):

@@ -126,7 +126,7 @@ class Judging:
             return outcomes, (), ()
         curves, maps = choice_curves(features, choices, self.fit, self.test)
         chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
-        heads = {name: _heads(seat.judge) for name, seat in self.seats.items()}
+        heads = {name: seat.judge.chosen_heads for name, seat in self.seats.items()}
         maps = tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
         return outcomes, curves, maps
 
@@ -223,7 +223,3 @@ def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Seq
         gap = cast(float, a.score) - cast(float, b.score)
         verdicts.append(Verdict(pair_id, score=gap, label="a" if gap > 0 else "b" if gap < 0 else "tie"))
     return Outcome(judge=name, verdicts=verdicts, seconds_per_item=spent / max(len(pair_ids), 1))
-
-
-def _heads(judge: BaseJudge) -> tuple[tuple[int, int], ...]:
-    return tuple(getattr(judge, "heads_", ()))

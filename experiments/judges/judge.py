@@ -16,9 +16,9 @@ from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.passes import Passes
 from . import saved
-from .asked import asked_alike, kind_of_judge, require_kind_of_judge, require_model, scale_of
 from .cross_encoder import CrossEncoderFace
 from .hub import find_folder, push_folder
+from .requirements import passes_for, require_kind_of_judge, require_model, scale_of
 from .saved import Made
 from .shared_models import shared_model
 
@@ -62,17 +62,17 @@ class Judge(CrossEncoderFace):
         criterion: str | None = None,
     ) -> None:
         _check(judge, lm)
-        self.kind = kind_of_judge(judge) if kind is None else kind
+        self.kind = judge.kinds[0] if kind is None else kind
         require_kind_of_judge(judge, self.kind)
         require_model(judge, lm)
         scale = scale_of(judge, self.kind)
         passes = Passes(scale=scale) if passes is None else passes
-        if hasattr(judge, "values") and self.kind in ("rating", "pair") and passes.scale != scale:
+        if judge.value_range is not None and self.kind in ("rating", "pair") and passes.scale != scale:
             theirs, mine = ("{}-{}".format(*s) for s in (passes.scale, scale))
             raise InnerjudgeError(f"given the scale {theirs} for a judge on {mine}, expected {mine}: leave passes out")
         self.lm = lm
         self.judge = judge
-        self.passes = asked_alike(judge, passes)
+        self.passes = passes_for(judge, passes)
         self.criterion = criterion
         self._made = Made(name or type(judge).__name__, self.kind, scale=self.passes.scale, criterion=criterion)
 
@@ -121,7 +121,7 @@ class Judge(CrossEncoderFace):
                     "`innerjudge fit` wrote: pass the model as lm (on the command line: --model)"
                 )
             lm = shared_model(judge.provenance_, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
-        kind = made.kind or kind or kind_of_judge(judge)
+        kind = made.kind or kind or judge.kinds[0]
         passes = Passes(
             scale=made.scale if made.kind else scale_of(judge, kind),
             abstain=made.abstain,
