@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .experiments.compare.compare import Comparison, compare
+    from .experiments.compare.settings import Settings as ComparisonSettings
     from .experiments.data.datasets import load_data
     from .experiments.data.jsonl import read_items
     from .experiments.data.splits import split_by_group
@@ -74,6 +76,8 @@ _PUBLIC = {
     "BaseJudge": ("probes", "BaseJudge"),
     "CLUE": ("probes", "CLUE"),
     "Choice": ("models", "Choice"),
+    "Comparison": ("experiments.compare.compare", "Comparison"),
+    "ComparisonSettings": ("experiments.compare.settings", "Settings"),
     "DifferenceOfMeans": ("probes", "DifferenceOfMeans"),
     "EScore": ("probes", "EScore"),
     "EngineJudge": ("experiments.judges.engine", "EngineJudge"),
@@ -109,6 +113,7 @@ _PUBLIC = {
     "TunedLAGER": ("probes", "TunedLAGER"),
     "VScore": ("probes", "VScore"),
     "Verdict": ("probes", "Verdict"),
+    "compare": ("experiments.compare.compare", "compare"),
     "describe": ("models.description", "describe"),
     "extract": ("extraction", "extract"),
     "fit_many": ("probes.many", "fit_many"),
@@ -133,6 +138,8 @@ __all__ = [
     "AttentionWeights",
     "BaseJudge",
     "Choice",
+    "Comparison",
+    "ComparisonSettings",
     "DifferenceOfMeans",
     "EScore",
     "EngineJudge",
@@ -167,6 +174,7 @@ __all__ = [
     "TunedLAGER",
     "VScore",
     "Verdict",
+    "compare",
     "describe",
     "extract",
     "fit_many",

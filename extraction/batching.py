@@ -69,17 +69,24 @@ def collate(items: Sequence[Encoded], *, pad_id: int, side: PaddingSide, device:
     return Batch(tokens, shown, before)
 
 
-def by_length(items: Sequence[Encoded], batch_size: int) -> Iterator[list[int]]:
+def by_length(items: Sequence[Encoded], most: Callable[[int], int]) -> Iterator[list[int]]:
     """Indices of items in batches of similar length, longest first so that memory runs out early or never.
+
+    Args:
+        items: The items.
+        most: How many items a batch may have whose longest has so many tokens; at least 1.
 
     Example:
         >>> a, b, c = (Encoded(id=str(n), group="", ids=(0,) * n, positions={}) for n in (1, 3, 2))
-        >>> list(by_length([a, b, c], 2))
+        >>> list(by_length([a, b, c], lambda length: 2))
         [[1, 2], [0]]
     """
     order = sorted(range(len(items)), key=lambda i: -len(items[i].ids))
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    start = 0
+    while start < len(order):
+        end = start + most(len(items[order[start]].ids))
+        yield order[start:end]
+        start = end
 
 
 def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> list[list[int]]:

@@ -23,8 +23,8 @@ from .taps.attention import AttentionTap
 from .taps.prompt_keys import nearest
 from .taps.residual import ResidualTap
 
-#: Rows unembedded at once for log-probabilities: bounds memory at rows x vocabulary.
-_LOGPROB_ROWS = 512
+#: Logits held at once for log-probabilities, over all rows: 64 MB in float32, and two copies on their way.
+_LOGITS = 2**24
 
 
 @torch.inference_mode()
@@ -147,8 +147,10 @@ def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoded
     places = places + batch.offsets.to(last.device)[rows]
     lines = torch.tensor([batch.row(k) for k in range(len(items))], device=last.device)[rows]
     found = torch.zeros(len(items), max(map(len, spans)), device=last.device)
-    for k in range(0, len(rows), _LOGPROB_ROWS):
-        part = slice(k, k + _LOGPROB_ROWS)
+    vocabulary = getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", None) or len(lm.tokenizer)
+    step = max(1, _LOGITS // vocabulary)
+    for k in range(0, len(rows), step):
+        part = slice(k, k + step)
         line, place = lines[part], places[part]
         log_probs = lm.anatomy.logits(lm.anatomy.normed(last[line, place])).log_softmax(-1)
         targets = batch.ids.to(log_probs.device)[line.to(log_probs.device), place.to(log_probs.device) + 1]

@@ -88,6 +88,8 @@ def fits(value: Any, hint: Any) -> bool:
         (True, False, True, False)
     """
     origin, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
     if origin in (Union, UnionType):
         return any(fits(value, one) for one in args)
     if origin is Literal:
@@ -162,6 +164,8 @@ def _spelled(hint: Any) -> str:
     if hint is NoneType or hint is None:
         return "None"
     origin, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(map(_spelled, args)))
     if origin is Literal:

@@ -1,7 +1,7 @@
 """What others wrote, read within limits: plain files of a bounded size, and JSON of a bounded depth.
 
-Every reader of the project goes through these two, so that a pipe, a device, a file of gigabytes, a tower of brackets or
-a number of thousands of digits is one clear refusal where it is read.
+Every reader of the project goes through these two, so that a pipe, a device, a file of gigabytes, a tower of brackets
+or a number of thousands of digits is one clear refusal where it is read.
 """
 
 from __future__ import annotations

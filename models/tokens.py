@@ -63,6 +63,26 @@ class LabelTokens:
             ids, spans = tokens(self._tokenizer, stem + end)
         return ids, spans, found
 
+    def spelled(self, stem: str, labels: Sequence[str], lead: str) -> tuple[int, ...]:
+        """Ids of the labels right after a stem, each with ``lead`` before it; none where one is not a token of its own.
+
+        Args:
+            stem: The text up to the verdict.
+            labels: The verdicts.
+            lead: What stands before each: a space, or nothing.
+        """
+        ids, spans = tokens(self._tokenizer, stem)
+        cut = self._cut(stem, ids, spans)
+        key = None if cut is None else (stem[cut:] + f"\0{lead}", tuple(labels))
+        if key is not None and key in self._known:
+            return self._known[key][1]
+        longer = [tokens(self._tokenizer, stem + lead + label)[0] for label in labels]
+        found = tuple(one[-1] for one in longer if one[:-1] == ids)
+        found = found if len(set(found)) == len(labels) else ()
+        if key is not None:
+            self._known[key] = "", found
+        return found
+
     def _cut(self, stem: str, ids: Sequence[int], spans: Sequence[Span]) -> int | None:
         """From which character on a stem is read alike whatever stands before; ``None`` where that is not known."""
         place = next((k for k in reversed(range(len(ids))) if ids[k] in self._added), None)

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
+from .fitted_arrays import Form, Number
 from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
 from .linear import Linear
@@ -110,6 +111,7 @@ class Length(LearningJudge):
     family = "baseline"
     needs = ("logprob",)
     fitted: ClassVar[tuple[str, ...]] = ("sign_", "threshold_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {**LearningJudge.forms, "sign_": Number(whole=True, among=(-1, 1))}
     sign_: int
     threshold_: float | None
 
@@ -185,6 +187,7 @@ class QuestionOnly(LogOdds, Linear):
 
     family = "baseline"
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "penalty_": Number(low=0)}
 
     def __init__(
         self,

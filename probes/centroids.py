@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from einops import einsum
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .fitted_arrays import Array, Form, Tuple
 from .labels import Bools, Floats, balanced_weights, correctness
 from .streaming import StreamingJudge
 
@@ -31,6 +33,14 @@ class CentroidJudge(StreamingJudge):
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **StreamingJudge.forms,
+        "n_seen_": Array((2,), dtype="int64", low=0, needed="sum_"),  # all of them come with the first trace
+        "weight_": Array((2,), low=0, needed="n_seen_"),
+        "sum_": Array((2, "layers", "width"), needed="n_seen_"),
+        "squares_": Array((2, "layers"), low=0, needed="n_seen_"),
+        "groups_seen_": Tuple("names", needed="n_seen_"),
+    }
     scale: bool
     balance: bool
 
@@ -144,7 +154,7 @@ class CentroidJudge(StreamingJudge):
         again = set(getattr(self, "groups_seen_", ())) & set(part.groups)
         if again:
             raise InnerjudgeError(
-                f"{type(self).__name__}(balance=True): given traces of {min(again)!r} in a second chunk, expected whole "
-                "questions: put all traces of a question into one partial_fit"
+                f"{type(self).__name__}(balance=True): given traces of {min(again)!r} in a second chunk, expected "
+                "whole questions: put all traces of a question into one partial_fit"
             )
         return balanced_weights(part.groups, right)

@@ -91,6 +91,14 @@ class CLUE(CentroidJudge):
             "clue-margin-balanced": at(rank_by="margin", balance=True),
         }
 
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Also the number of layers that are compared."""
+        stopped = None if self.provenance_ is None else self.provenance_.last_block
+        if stopped is None and "blocks" not in known:
+            return dict(known)
+        rows = self._rows(known["blocks"] + 2, True) if stopped is None else self._rows(stopped + 1, False)
+        return {**known, "layers": len(rows)}
+
     def rows_read(self, total: int) -> frozenset[int]:
         """Every block once, the last one as ``last`` says; ``h[0]`` with ``embedding``."""
         stopped = None if self.provenance_ is None else self.provenance_.last_block

@@ -12,6 +12,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .choices import ChoiceJudge, all_tied, mask_options, voted
 from .description import Task
+from .fitted_arrays import Array, Form, Tuple
 from .head_selection import Prefer, attention_variability, choose_heads, head_accuracies, head_credits
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
@@ -23,6 +24,12 @@ class HeadScore(ChoiceJudge, LearningJudge):
     """One score a head and option; ``fit`` picks the heads."""
 
     fitted: ClassVar[tuple[str, ...]] = ("heads_", "quality_", "head_accuracy_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "quality_": Array(("blocks", "heads")),
+        "head_accuracy_": Array(("blocks", "heads"), low=0, none=True),
+        "heads_": Tuple("heads"),
+    }
     heads_: tuple[tuple[int, int], ...]
     quality_: Floats
     head_accuracy_: Floats | None

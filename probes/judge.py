@@ -93,10 +93,7 @@ class BaseJudge(FeatureReader):
         where the judge has scores only (``None``).
         """
         self._require_scorable(features)
-        _, labels = self._judged(features)
-        types = {type(label) for label in labels}
-        plain = len(types) == 1 and type(None) not in types
-        return np.array(labels, dtype=None if plain or types == {int, float} else object)
+        return as_labels(self._judged(features)[1])
 
     def verdicts(self, features: Features) -> list[Verdict]:
         """One verdict an item, in the order of ``features.ids``; never NaN, never a silent 0."""
@@ -175,6 +172,18 @@ class LearningJudge(BaseJudge):
         Raises:
             InnerjudgeError: If there is nothing to learn from: no usable item, or labels all of one class.
         """
+
+
+def as_labels(labels: list[Any]) -> npt.NDArray[Any]:
+    """Labels as an array ``[n]``: of their own type, or of objects where they are of several or ``None``.
+
+    Example:
+        >>> as_labels([True, False]), as_labels([None, None])
+        (array([ True, False]), array([None, None], dtype=object))
+    """
+    types = {type(label) for label in labels}
+    plain = len(types) == 1 and type(None) not in types
+    return np.array(labels, dtype=None if plain or types == {int, float} else object)
 
 
 def _storage() -> Any:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
+from .fitted_arrays import Array, Form, Number
 from .judge import LearningJudge, Scores
 from .labels import Bools, Floats, correctness
 from .regression import folds
@@ -28,6 +29,12 @@ class Linear(LearningJudge):
     """``score = x @ coef_ + intercept_`` on the states of one row at one or more positions."""
 
     fitted: ClassVar[tuple[str, ...]] = ("coef_", "intercept_", "row_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "coef_": Array(("features",)),
+        "intercept_": Number(),
+        "row_": Number(low=FINAL_NORMED, whole=True),
+    }
     coef_: Floats
     intercept_: float
     row_: int
@@ -42,6 +49,11 @@ class Linear(LearningJudge):
         if isinstance(row, str) and row not in ("best", "earliest"):
             raise InnerjudgeError(f"given row={row!r}, expected a number, 'best' or 'earliest'")
         self.needs = tuple(f"hidden/{p}" for p in positions)
+
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Also the length of the vectors that are read."""
+        pieces = len(self.needs) if self.combine == "concat" else 1
+        return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -212,6 +224,13 @@ class DifferenceOfMeans(StreamingJudge, Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "n_seen_", "sum_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **Linear.forms,
+        "coef_": Array(("features",), needed="intercept_"),  # both come when both classes were seen
+        "intercept_": Number(needed="coef_"),
+        "n_seen_": Array((2,), dtype="int64", low=0, needed="coef_"),
+        "sum_": Array((2, "features"), needed="n_seen_"),
+    }
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy.typing as npt
 
 from .description import Task
+from .fitted_arrays import Form, Number
 from .labels import Floats, correctness
 from .linear import Combine, Linear
 from .log_odds import LogOdds
@@ -48,6 +49,7 @@ class LogisticProbe(LogOdds, Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "C_": Number(low=0)}
 
     def __init__(
         self,

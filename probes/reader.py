@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .description import JudgeDescription
 from .estimator import Estimator
+from .fitted_arrays import Form, Number, check_fitted, sizes_of
 
 
 class FeatureReader(JudgeDescription, Estimator, ABC):
@@ -27,6 +29,8 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
     learns: ClassVar[bool] = False
     #: Attributes that ``fit`` sets and :mod:`.storage` keeps: arrays, or plain values (tuples for lists).
     fitted: ClassVar[tuple[str, ...]] = ()
+    #: What each of them must be: :func:`.fitted_arrays.check_fitted` refuses anything else.
+    forms: ClassVar[Mapping[str, Form]] = {"threshold_": Number(none=True), "n_excluded_": Number(low=0, whole=True)}
     provenance_: Provenance | None = None
 
     @property
@@ -60,6 +64,14 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
             expected = replace(expected, last_block=given.last_block)
         expected.require(given, type(self).__name__)
 
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Lengths that :attr:`forms` names, as far as parameters and provenance tell them.
+
+        Args:
+            known: Of the model: ``blocks``, ``width`` of the states, ``heads`` of a block, where they are known.
+        """
+        return dict(known)
+
     @property
     def reads(self) -> tuple[str, ...]:
         """Names of all arrays and generations that the judge may look at, in its fit and after it."""
@@ -80,6 +92,14 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
                 f"given a {type(self).__name__} that is not fitted, expected a fitted one: call fit first"
             )
         self.require(features.provenance)
+        self._require_fitting(sizes_of(features, self.needs))
+
+    def _require_fitting(self, sizes: dict[str, int]) -> None:
+        """:func:`.fitted_arrays.check_fitted`, once for what was learned and for each model."""
+        key = (sorted(sizes.items()), [id(self.__dict__.get(name)) for name in self.fitted])
+        if self.__dict__.get("_held_to") != key:
+            check_fitted(self, sizes)
+            self._held_to = key
 
     def _reasons(self, features: Features, *also: str) -> dict[str, str]:
         """Item id -> why it cannot be read (``also``: readouts beyond ``needs``); needs no fitted judge."""

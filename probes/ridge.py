@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from .description import Task
+from .fitted_arrays import Form, Number
 from .judge import Scores
 from .labels import Floats, ratings
 from .linear import Combine, Linear
@@ -45,6 +46,7 @@ class RidgeProbe(Linear):
     """
 
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "alpha_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "alpha_": Number(low=0)}
 
     def __init__(
         self,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import inspect
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,33 @@ from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
 from ..models.errors import InnerjudgeError
+from ..models.foreign import FILE_LIMIT, parse_json, read_file, require_file
+from ..models.seal import digest_of_file, digest_of_parts, dump_sealed, unsealed
+from .fitted_arrays import check_fitted
 from .judge import BaseJudge
 from .registry import how_to_get, origin_of, registered_judges
 
 #: Version of the folder's layout.
-FORMAT = 1
+FORMAT = 2
 
 _HEADER, _ARRAYS = "judge.json", "judge.safetensors"
+#: Bytes of the header: its longest part are the questions that a judge with ``balance`` has seen.
+_HEADER_LIMIT = 1 << 28
 
 
-def save(judge: BaseJudge, folder: str | Path) -> None:
+def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) -> None:
     """Write ``judge.safetensors`` and then ``judge.json``; a folder with the JSON is complete.
+
+    The JSON holds its own checksum, and those of the arrays and of the files ``beside``.
 
     Args:
         judge: Fitted or not.
         folder: Made where it does not exist; a judge in it is replaced.
+        beside: Names of further files of the folder that are written already; :func:`load` will not do without them.
 
     Raises:
-        InnerjudgeError: If the class is not registered, see :func:`.register_judge`.
+        InnerjudgeError: If the class is not registered (see :func:`.register_judge`), or what it has learned is not
+            what it should be (NaN, say); nothing is written then.
 
     Example:
         >>> import tempfile
@@ -48,10 +57,12 @@ def save(judge: BaseJudge, folder: str | Path) -> None:
             f"given a {name} to save, which is not registered and could not be loaded, expected one of "
             f"{', '.join(registered_judges())}: call register_judge({name}) first"
         )
+    check_fitted(judge)
     state = {a: getattr(judge, a) for a in judge.fitted if hasattr(judge, a)}
     params = judge.get_params()
     arrays = {a: np.ascontiguousarray(v) for a, v in state.items() if isinstance(v, np.ndarray)}
     blob = dump_arrays(arrays)
+    path = Path(folder)
     header = {
         "format": FORMAT,
         "innerjudge": version("innerjudge"),
@@ -60,45 +71,56 @@ def save(judge: BaseJudge, folder: str | Path) -> None:
         "params": {name: _plain(value) for name, value in params.items()},
         "tuples": [name for name, value in params.items() if isinstance(value, tuple)],
         "fitted": {a: v for a, v in state.items() if a not in arrays},
-        "arrays": {"names": sorted(arrays), "sha256": hashlib.sha256(blob).hexdigest()},
+        "arrays": sorted(arrays),
+        "files": {_ARRAYS: digest_of_parts([blob])} | {one: digest_of_file(path / one) for one in beside},
         "provenance": None if judge.provenance_ is None else judge.provenance_.to_json(),
     }
-    text = json.dumps(header, ensure_ascii=False, indent=1, allow_nan=False)
-    path = Path(folder)
+    text = dump_sealed(header)
     path.mkdir(parents=True, exist_ok=True)
     (path / _HEADER).unlink(missing_ok=True)  # from here until the end the folder is visibly incomplete
     (path / _ARRAYS).write_bytes(blob)
     temporary = path / f"{_HEADER}.tmp"
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(text)
     temporary.replace(path / _HEADER)
 
 
-def load(folder: str | Path) -> BaseJudge:
+def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
     """Inverse of :func:`save`: the same parameters, provenance and scores.
 
+    Args:
+        folder: What :func:`save` wrote.
+        beside: Files of the folder that the caller trusts, where they are there: the JSON must have their checksums.
+
     Raises:
-        InnerjudgeError: If the folder holds no complete judge of this layout, or its class is unknown.
+        InnerjudgeError: If the folder holds no complete judge of this layout, its class is unknown, a checksum differs,
+            or what it has learned does not fit its parameters.
     """
     path = Path(folder)
-    if not (path / _HEADER).is_file():
+    if not (path / _HEADER).exists():
         raise InnerjudgeError(f"given {str(path)!r}, expected a folder with {_HEADER}: run `innerjudge fit`")
     try:
-        header = json.loads((path / _HEADER).read_text(encoding="utf-8"))
-        if header["format"] != FORMAT:
+        raw = parse_json(read_file(path / _HEADER, _HEADER_LIMIT))
+        header = raw if isinstance(raw, dict) else {}
+        if header.get("format") != FORMAT:
             raise InnerjudgeError(
-                f"given {str(path)!r} with format {header['format']}, expected format {FORMAT}: fit it again with this "
-                "version"
+                f"given {str(path)!r} with format {header.get('format')!r:.20}, expected format {FORMAT}: fit it again "
+                "with this version"
             )
-        name = header["judge"]
+        name = header.get("judge")
         if not isinstance(name, str) or name not in registered_judges():
             raise InnerjudgeError(
-                f"given {str(path)!r} with the judge {name!r}, which is not known here, expected one of "
+                f"given {str(path)!r} with the judge {name!r:.60}, which is not known here, expected one of "
                 f"{', '.join(registered_judges())}: {how_to_get(name, header.get('origin'))}"
             )
-        blob = (path / _ARRAYS).read_bytes()
-        if hashlib.sha256(blob).hexdigest() != header["arrays"]["sha256"]:
-            raise ValueError(f"{_ARRAYS} is not the file that {_HEADER} was written with")
-        return _restored(header, load_arrays(blob))
+        header = unsealed(header)
+        files = dict(header["files"])
+        there = [one for one in beside if (path / one).exists()]
+        for name in {_ARRAYS, *files, *there}:
+            if _digest(path / _plain_name(name)) != files.get(name):
+                raise ValueError(f"{name} is not the file that {_HEADER} was written with")
+        judge = _restored(header, load_arrays((path / _ARRAYS).read_bytes()))
+        check_fitted(judge)
+        return judge
     except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
         raise InnerjudgeError(
             f"given {str(path)!r}, expected a saved judge, but it cannot be read ({type(error).__name__}: {error}): "
@@ -106,11 +128,32 @@ def load(folder: str | Path) -> BaseJudge:
         ) from error
 
 
+def _plain_name(name: object) -> str:
+    if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name:
+        raise ValueError(f"{name!r:.60} is no name of a file beside it")
+    return name
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a regular file of a judge's folder."""
+    try:
+        require_file(path, FILE_LIMIT)
+    except InnerjudgeError as error:
+        raise ValueError(str(error)) from None
+    return digest_of_file(path)
+
+
 def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> BaseJudge:
     params = {k: tuple(v) if k in header["tuples"] else v for k, v in header["params"].items()}
-    judge = registered_judges()[header["judge"]](**params)
+    made = registered_judges()[header["judge"]]
+    for name, parameter in inspect.signature(made).parameters.items():
+        value, default = params.get(name), parameter.default
+        wrong = isinstance(default, bool | str | float) and type(value) is not type(default)
+        if wrong and not (isinstance(default, float) and type(value) is int):
+            raise ValueError(f"the parameter {name} is {value!r:.60}, expected a {type(default).__name__}")
+    judge = made(**params)
     state = {a: _tuples(v) for a, v in header["fitted"].items()} | arrays
-    if sorted(arrays) != header["arrays"]["names"] or not state.keys() <= set(judge.fitted):
+    if sorted(arrays) != header["arrays"] or not state.keys() <= set(judge.fitted):
         raise ValueError(f"unexpected fitted attributes {sorted(state)}")
     for name, value in state.items():
         setattr(judge, name, value)

@@ -12,6 +12,7 @@ import torch
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
+from .fitted_arrays import Array, Form, Tuple
 from .judge import LearningJudge
 from .labels import Floats, ratings
 from .lager import LAGER, Aggregate, Entries
@@ -65,6 +66,11 @@ class TunedLAGER(LAGER, LearningJudge):
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("weights_", "losses_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "weights_": Array(("entries",), low=0, total=1),
+        "losses_": Tuple("numbers"),
+    }
 
     def __init__(
         self,
@@ -116,6 +122,14 @@ class TunedLAGER(LAGER, LearningJudge):
         if task.kind != "rating":
             return {}
         return {"lager-tuned": cls(values=task.values), "lager-tuned-paper": cls(values=task.values, loss="paper")}
+
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Also the number of entries that are averaged."""
+        if isinstance(self.entries, int) or self.entries == "last":
+            return {**known, "entries": 1 if self.entries == "last" else self.entries}
+        if "blocks" not in known:
+            return dict(known)
+        return {**known, "entries": known["blocks"] + (self.entries == "all")}
 
     def _weights(self, n_entries: int) -> Floats:
         if n_entries != len(self.weights_):

@@ -10,7 +10,17 @@ from functools import lru_cache
 SHOWN = 40
 
 _LEFT, _RIGHT, _DASHES = "\N{LEFT SINGLE QUOTATION MARK}", "\N{RIGHT SINGLE QUOTATION MARK}", "\N{EN DASH}\N{EM DASH}"
-_OPEN, _CLOSE = "<think>", "</think>"
+#: Where reasoning opens and closes, as models of several families write it.
+_REASONING = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("◁think▷", "◁/think▷"),
+)
 _MARKS = rf"""[\s*_`"'“{_LEFT}(\[]*+"""  # markdown, quotes and brackets before a verdict
 _BLANK = r"[^\S\n]"
 _WORDS = frozenset({"a", "i", "no"})  # labels that also begin ordinary sentences
@@ -23,12 +33,14 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
     r"""Index of the one label that the text gives as its verdict, or the reason why it gives none.
 
     With a ``cue`` the verdict must follow the cue's last occurrence after any ``</think>`` (upper and lower case and
-    markdown around the cue do not matter); a ``<think>`` that never closes is a truncated text. Without a cue it must
+    markdown around the cue do not matter); a ``<think>`` that never closes is a truncated text, and so are the marks
+    of other families (``[THINK]``, the analysis channel). Without a cue it must
     open the text.
 
     Blanks, markdown, quotes and one bracket may stand before it: ``**4**``, ``(B)``. What follows must end it:
     ``"10"``, ``"4.5"``, ``"5%"``, ``"Apple"``, ``"A-level"`` are other words. ``4/5`` and ``4 out of 5`` are read where
-    5 is the highest label; ``4/10`` is not. Two labels, as in ``A or B``, ``4-5``, ``yes/no``, are no verdict. Words
+    5 is the highest label; ``4/10`` and ``4 1/2`` are not. Two labels, as in ``A or B``, ``A=B``, ``4-5``, ``4 5``,
+    ``1 (worst) to 5 (best)``, ``yes/no``, are no verdict. Words
     count in any case (``YES``); letters are upper case, lower case only if nothing else stands on the line. ``A``,
     ``I`` and ``no`` also begin sentences (``A pear``, ``no idea``) and need punctuation or the line's end after them.
 
@@ -47,8 +59,8 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
     """
     place = "in the text"
     if cue is not None:
-        tail = text.rpartition(_CLOSE)[2]
-        if _OPEN in tail:
+        tail = said(text)
+        if tail is None:
             return f"no end of the reasoning in the text {shown(text)}"
         cues = list(_cue(cue).finditer(tail))
         if not cues:
@@ -66,6 +78,19 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
     if found.casefold() in _WORDS and re.match(rf"{_BLANK}+[*_`]*\w", line):
         return f"no verdict {place} {shown(text)}"
     return index
+
+
+def said(text: str) -> str | None:
+    """What a text says after its reasoning; ``None`` where the reasoning never closes.
+
+    Example:
+        >>> said("<think>4 or 5?</think>5"), said("[THINK]4 or"), said("5")
+        ('5', None, '5')
+    """
+    tail = text
+    for _, close in _REASONING:
+        tail = tail.rpartition(close)[2]
+    return None if any(opening in tail for opening, _ in _REASONING) else tail
 
 
 def shown(text: str) -> str:
@@ -95,9 +120,12 @@ def _verdict(labels: tuple[str, ...]) -> re.Pattern[str]:
     of = rf"{_SHUT}(?:{_BLANK}*/{_BLANK}*|{_BLANK}+(?:out{_BLANK}+)?of\b{_BLANK}*)"
     of_top = rf"{of}{top}{alone}" if labels[-1].strip().isdigit() else r"(?!)"
     word = "" if labels[-1].strip().isdigit() else rf"(?!{_BLANK}+\w)"  # "yes, no mistakes" says yes
-    join = rf"(?:[-{_DASHES}~/&+|]|\b(?:or|and|to)\b)+"
+    join = rf"(?:[-{_DASHES}~/&+|=<>≈≤≥]|\b(?:or|and|to|vs)\b)+"
+    aside = rf"(?:{_BLANK}*\([^()\n]*\))?"  # 1 (worst) to 5 (best)
+    other_number = rf"{_BLANK}+(?!(?P=label)(?!\S))\d|{_BLANK}*[½⅓⅔¼¾]"
+    again = other_number if labels[-1].strip().isdigit() else r"(?!)"  # 4 1/2, 4 5
     second = rf"{_BLANK}*+{_MARKS}(?:{other})(?![^\W_])"
-    more = rf"{_SHUT}{_BLANK}*+(?:,?{_BLANK}*+{join}{second}|,{second}{word})"
+    more = rf"{_SHUT}(?:{again})|{_SHUT}{aside}{_BLANK}*+(?:,?{_BLANK}*+{join}{second}|,{second}{word})"
     joined = rf"[-{_DASHES}&+'{_RIGHT}~]\w"  # A-level, I'm
     end = rf"(?:{of_top}(?!{more})|(?!{more})(?!{joined})(?!{of}))"
     return re.compile(rf"{_MARKS}(?P<label>{one}){alone}{end}", re.IGNORECASE)

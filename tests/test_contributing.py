@@ -57,9 +57,9 @@ def test_a_toy_judge_takes_three_files(tmp_path):
     run = [sys.executable, "-c", code]
     done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    rows = json.loads((tmp_path / "out" / "results.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())["figures"]
     found = {row["metric"]: row["value"] for row in rows if row["judge"] == "state-norm"}
-    assert {"auroc", "within_question_auroc"} <= found.keys()
+    assert {"AUROC", "AUROC within questions"} <= found.keys()
 
     save = (
         "from innerjudge.probes import load, save; from innerjudge.probes.state_norm import StateNorm; "

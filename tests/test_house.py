@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -241,3 +242,14 @@ def test_no_pickles_are_tracked() -> None:
     tracked = listed.stdout.split()
     assert "pyproject.toml" in tracked
     assert not [name for name in tracked if Path(name).suffix in {".pkl", ".pickle", ".pt", ".pth", ".joblib"}]
+
+
+def test_the_page_on_the_layout_is_true() -> None:
+    """The picture shows every room, and the walk of an item names files that are there, at most 20 of them."""
+    folder = ROOT / "docs" / "pages" / "explanation"
+    picture = (folder / "architecture.svg").read_text(encoding="utf-8")
+    assert [room for room in ROOM if f">{room}</text>" not in picture] == []
+    walk = re.findall(r"^\| \d+ \| `([^`]+)`", (folder / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert 15 <= len(walk) <= 20
+    assert len(set(walk)) == len(walk)
+    assert set(walk) <= {str(path) for path in FILES}

@@ -48,8 +48,10 @@ def test_kinds_table_names_the_fields() -> None:
 def test_demo_table_holds_the_figures_of_the_results(tmp_path: Path) -> None:
     row = {
         "data": "d",
+        "part": "accuracy",
         "judge": "clue",
-        "metric": "auroc",
+        "metric": "AUROC",
+        "against": None,
         "value": 0.625,
         "low": 0.5,
         "high": 0.75,
@@ -57,7 +59,10 @@ def test_demo_table_holds_the_figures_of_the_results(tmp_path: Path) -> None:
         "unscored": 2,
     }
     none = row | {"judge": "text", "value": None, "low": None, "high": None}
-    results = {"command": "innerjudge compare", "seed": 3, "versions": {"torch": "2.13.0"}, "rows": [row, none]}
+    gap = row | {"against": "text", "value": 0.125}
+    spec = {"seeds": {"data": 3}}
+    results = {"command": "innerjudge compare", "spec": spec, "versions": {"torch": "2.13.0"}}
+    results |= {"figures": [row, none, gap]}
     (tmp_path / "results.json").write_text(json.dumps(results), encoding="utf-8")
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold 0.999\n{END}\nafter\n", encoding="utf-8")
@@ -80,4 +85,6 @@ def test_committed_table_has_the_form_of_the_script() -> None:
     assert "Written by a script from `innerjudge compare" in section
     judges = re.findall(r"^\| ([\w-]+)", section, flags=re.MULTILINE)
     assert {"clue", "lager", "qk-score", "text", "token-log-probability", "length", "question-only"} <= set(judges)
-    assert demo_section({"command": "c", "seed": 0, "versions": {}, "rows": []}).startswith("Written by a script")
+    assert demo_section({"command": "c", "spec": {"seeds": {"data": 0}}, "versions": {}, "figures": []}).startswith(
+        "Written by a script"
+    )

@@ -6,7 +6,7 @@ tool                      what to use                                       extr
 lm-evaluation-harness     :mod:`.lm_eval`: filters of a task's YAML         ``lm-eval``
 TRL                       ``judge.as_reward()``, which needs nothing of TRL ``trl``
 Inspect                   :mod:`.inspect_ai`: a scorer; records for logs    ``inspect``
-sentence-transformers     the judge itself, as its CrossEncoder             ``sentence-transformers``
+sentence-transformers     ``judge.as_cross_encoder()``                      ``sentence-transformers``
 LangChain                 :class:`.langchain.JudgeCrossEncoder`             ``langchain``
 rerankers                 :class:`.rerankers.JudgeRanker`                   ``rerankers``
 ========================= ================================================= ===========================

@@ -9,32 +9,29 @@ from typing import Any
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import write_jsonl
 from ..data.outputs import writing
-from ..data.verdict_rows import read_rows
-
-#: Field of a verdict row that names the sample, first found first.
-_IDS = ("question_id", "item_id", "pair_id")
+from ..data.verdict_files import read_rows
 
 
 def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One record ``{"id", "epoch", "value", "metadata"}`` for each verdict that has a score.
 
-    ``question_id`` or ``item_id`` is the sample's id. Several candidates of a question are its epochs, and their
-    ``candidate_id`` the epoch's number, from 1; of a question with one candidate, any ``candidate_id`` will do. An
-    unscored verdict has no record, which Inspect takes for unscored.
+    ``question`` is the sample's id. Several candidates of a question are its epochs, and their ``candidate`` is the
+    epoch's number, from 1; of a question with one candidate, any ``candidate`` will do. An unscored verdict has no
+    record, which Inspect takes for unscored.
 
     Raises:
         InnerjudgeError: If candidates of one question are not numbered from 1, or the judge is one of choices.
 
     Example:
-        >>> said = {"candidate_id": "2", "judge": "clue", "score": 0.5, "label": True, "unscored": None}
-        >>> inspect_records([{"question_id": "q", **said}, {"question_id": "q", **said, "candidate_id": "1", "score": None}])
+        >>> said = {"candidate": "2", "judge": "clue", "score": 0.5, "label": True, "unscored": None}
+        >>> inspect_records([{"question": "q", **said}, {"question": "q", **said, "candidate": "1", "score": None}])
         [{'id': 'q', 'value': 0.5, 'epoch': 2, 'metadata': {'judge': 'clue', 'label': True}}]
-    """  # noqa: E501
-    names = [str(row[next(name for name in _IDS if name in row)]) for row in rows]
+    """
+    names = [str(row["question"]) for row in rows]
     several = len(names) != len(set(names))
     records = []
     for name, row in zip(names, rows, strict=True):
-        if isinstance(row["score"], list):
+        if row.get("scores") is not None:
             raise InnerjudgeError(f"given a judge of choices ({name}), expected one score a sample for Inspect")
         epoch = {"epoch": _epoch(name, row)} if several else {}
         if row["score"] is not None:
@@ -64,7 +61,7 @@ def write_records(verdicts: Path, out: Path) -> str:
 
 
 def _epoch(name: str, row: Mapping[str, Any]) -> int:
-    given = str(row.get("candidate_id", ""))
+    given = str(row.get("candidate", ""))
     if not (given.isascii() and given.isdigit() and int(given) > 0):
         raise InnerjudgeError(
             f"given the candidate {given!r} of {name!r}, expected the number of an epoch, from 1: Inspect knows "

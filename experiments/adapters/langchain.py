@@ -31,5 +31,5 @@ class JudgeCrossEncoder(BaseCrossEncoder):
 
     def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:
         """Scores of pairs ``(query, document)``, higher is better."""
-        found: list[float] = self.judge.predict(text_pairs, batch_size=self.batch_size).tolist()
+        found: list[float] = self.judge.scores(text_pairs, batch_size=self.batch_size).tolist()
         return found

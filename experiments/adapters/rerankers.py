@@ -56,4 +56,4 @@ class JudgeRanker(BaseRanker):  # type: ignore[misc]
 
     def score(self, query: str, doc: str) -> float:
         """Score of one document; an ``InnerjudgeError`` where it has none."""
-        return float(self.judge.predict([(query, doc)])[0])
+        return float(self.judge.scores([(query, doc)])[0])

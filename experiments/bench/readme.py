@@ -17,13 +17,13 @@ BEGIN, END = "<!-- demo:begin -->", "<!-- demo:end -->"
 
 #: Metrics shown of each data set, in order; those that a data set lacks are left out.
 SHOWN = (
-    "within_question_auroc",
-    "auroc",
+    "AUROC within questions",
+    "AUROC",
     "top@1",
-    "spearman",
-    "spearman_noiseless",
+    "Spearman",
+    "Spearman, noiseless",
     "accuracy",
-    "permutation_accuracy",
+    "accuracy, options also permuted",
 )
 
 
@@ -31,20 +31,22 @@ def demo_section(results: dict[str, Any]) -> str:
     """One Markdown table a data set, and the command, seed and versions behind it.
 
     Example:
-        >>> row = {"data": "d", "judge": "clue", "metric": "auroc", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9,
-        ...        "unscored": 0}
-        >>> print(demo_section({"command": "c", "seed": 0, "versions": {"torch": "2"}, "rows": [row]}))
+        >>> figure = {"data": "d", "part": "accuracy", "judge": "clue", "metric": "AUROC", "value": 0.5, "low": 0.4,
+        ...           "high": 0.6, "n": 9, "unscored": 0, "against": None}
+        >>> spec = {"seeds": {"data": 0}}
+        >>> print(demo_section({"command": "c", "spec": spec, "versions": {"torch": "2"}, "figures": [figure]}))
         **d**
         <BLANKLINE>
-        | judge | auroc | unscored |
+        | judge | AUROC | unscored |
         | --- | --- | --- |
         | clue | 0.50 [0.40, 0.60] | 0 |
         <BLANKLINE>
         Written by a script from `c` (seed 0; torch 2). Brackets: 95 % intervals over questions.
     """
     parts = []
-    for data in dict.fromkeys(row["data"] for row in results["rows"]):
-        rows = [row for row in results["rows"] if row["data"] == data]
+    figures = [one for one in results["figures"] if one["part"] == "accuracy" and one["against"] is None]
+    for data in dict.fromkeys(row["data"] for row in figures):
+        rows = [row for row in figures if row["data"] == data]
         metrics = [m for m in SHOWN if any(row["metric"] == m for row in rows)]
         table = [f"| judge | {' | '.join(metrics)} | unscored |", "| --- " * (len(metrics) + 2) + "|"]
         for judge in dict.fromkeys(row["judge"] for row in rows):
@@ -55,7 +57,7 @@ def demo_section(results: dict[str, Any]) -> str:
                 table.append(f"| {judge} | {cells} | {unscored} |")
         parts.append(f"**{data}**\n\n" + "\n".join(table))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
-    source = f"Written by a script from `{results['command']}` (seed {results['seed']}; {versions})."
+    source = f"Written by a script from `{results['command']}` (seed {results['spec']['seeds']['data']}; {versions})."
     return "\n\n".join([*parts, f"{source} Brackets: 95 % intervals over questions."])
 
 

@@ -62,7 +62,9 @@ def main() -> None:
         about = context.command_path if context is not None else "innerjudge"
         _fail(f"{error.format_message().rstrip('.')}{_given(error)}. See `{about} --help`.", 2)
     if code == 130:
-        _fail("stopped; extract, score, sample and study go on there when the same command is given again", 130)
+        _fail(
+            "stopped; compare, extract, score, sample and study go on there when the same command is given again", 130
+        )
     raise SystemExit(code if isinstance(code, int) else 0)
 
 

@@ -125,12 +125,12 @@ def rank_work(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
 def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = False) -> tuple[list[Item], str]:
     """The items, and what was done."""
     from ..data.datasets import drawn_rows, load_data
-    from ..data.jsonl import read_items
     from ..data.outputs import require_room
     from ..judges import saved
     from ..judges.hub import find_folder
     from ..reading.progress import shown
-    from ..runs.job import ITEMS, items_of, read_job
+    from ..runs.job import items_of
+    from ..runs.job_files import read_items_of, read_job
     from ..runs.rank_job import require_rankable
     from ..runs.score_job import score_features, score_items
 
@@ -139,11 +139,10 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
     judge, made = saved.load(folder)
     if source.features is not None:
         from ...extraction.store import FeatureStore
-        from ...extraction.store.place import place
 
         job = read_job(source.features)
         store = FeatureStore.open(source.features, check="checksums")
-        items = read_items(place(source.features).local(ITEMS))
+        items = list(read_items_of(source.features))
         if to_rank:
             require_rankable(job["kind"])
         saved.require_kind(made, job["kind"], job["scale"], f"--features {source.features}")

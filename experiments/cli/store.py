@@ -56,23 +56,14 @@ def info(store: _Store) -> None:
 
 @store_app.command()
 def verify(store: _Store) -> None:
-    """Read every shard and hold it against its checksum; a damaged one is named, and the command ends with 2.
+    """Read every file and hold it against its checksum; damaged ones are named, and the command ends with 2.
 
     innerjudge store verify runs/features
     """
-    from ...extraction.store import FeatureStore
-    from ...extraction.store.header import HEADER
-    from ...extraction.store.place import place
+    from ..runs.verify_job import verify_job
 
-    whole = [FeatureStore.begun(store)]
-    if place(store).size(f"permuted/{HEADER}") is not None:
-        whole.append(FeatureStore.begun(f"{store}/permuted"))
-    for one in whole:
-        lacking = one.look(checksums=True)
-        if lacking:
-            raise InnerjudgeError(_told(str(one.place), lacking))
-        held = f"{counted(len(one), 'item')} in {counted(one.header.shards, 'shard')}"
-        typer.echo(f"{one.place}: {held}, all as they were written.")
+    for line in verify_job(store):
+        typer.echo(line)
 
 
 @store_app.command()

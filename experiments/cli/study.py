@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..runs.log import LogStyle, load_quietly, log, logged
+
 if TYPE_CHECKING:
     from ..study.diff import StudyDiff
-    from ..study.figures import StudyReport
 
 
 def study(
@@ -25,35 +26,39 @@ def study(
 ) -> None:
     """Run a study, or go on with one that was stopped, and write its folder.
 
-    The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/` and `report.html`. The page
-    docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless other
-    versions or other code made them. Needs the extra: `pip install "innerjudge[lab]"`.
+    The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/`, `report.md` and `report.html`.
+    The page docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless
+    other versions or other code made them. Needs the extra: `pip install "innerjudge[lab]"`.
     """
     from ...models.extra import require
 
     for module in ("pydantic", "yaml"):
         require(module, "lab")
-    from ..reading.progress import shown
-    from ..runs.log import load_quietly
-    from ..study.folder import claim, write
-    from ..study.run import StudyRun
+    import yaml
+
+    from ..compare.report.console import print_report
+    from ..compare.report.folder import SPECS, check_folder, claim, write
+    from ..compare.run import check_data
+    from ..study.run import StudyRun, sources_of
     from ..study.spec import read_study
 
     spec = read_study(file)
     folder = out if out is not None else file.with_suffix("")
-    claim(folder, spec)
+    check_folder(folder)
+    sources = sources_of(spec)
+    check_data(sources, spec.settings)
     model = spec.model
     source = (model.device, model.dtype, model.revision, model.modules)
     lm = load_quietly(model.name, *source, trust=model.trust_remote_code)
-    console = Console(stderr=True)
-    with shown(console) as steps:
-        command = shlex.join(["innerjudge", *sys.argv[1:]])
-        how: Any = {"steps": steps, "say": lambda said: console.print(Text(said), highlight=False)}
-        run = StudyRun(study=spec, lm=lm, folder=folder / "kept", command=command, **how)
-        report = run.report()
-    write(folder, report, run.rows)
-    _print(report, Console())
-    typer.echo(f"Report: {folder / 'report.html'}")
+    plain = spec.model_dump(mode="json")
+    kept = claim(folder, plain, name=SPECS[1])
+    command = shlex.join(["innerjudge", *sys.argv[1:]])
+    with logged(LogStyle.auto, kept=str(kept)) as steps:
+        run = StudyRun(study=spec, lm=lm, folder=kept, command=command, steps=steps, say=log.info)
+        report = run.report(sources)
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    write(folder, report, run.rows, more={"study.yaml": text})
+    print_report(report, Console(), path=folder / "report.html")
 
 
 def diff(
@@ -69,17 +74,10 @@ def diff(
 
     for module in ("pydantic", "yaml"):
         require(module, "lab")
+    from ..compare.report.folder import read_results
     from ..study.diff import compare_studies
-    from ..study.folder import read_results
 
     _print_diff(compare_studies(read_results(first), read_results(second)), Console(), everything=everything)
-
-
-def _print(report: StudyReport, console: Console) -> None:
-    for part in report.parts:
-        console.print(Text(part.name, style="bold"))
-        for sentence in part.summary:
-            console.print(Text(f"  {sentence}"), highlight=False)
 
 
 def _print_diff(found: StudyDiff, console: Console, *, everything: bool) -> None:

@@ -1,123 +1,164 @@
-"""The main job: every judge that fits the data, on the same items, with the text judge beside it."""
+"""Judges compared from Python: items in, a table of figures, verdicts and a report out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...models.items import Item, Trace
+from ...models.errors import InnerjudgeError
+from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ..data.datasets import Dataset
-from ..data.labels import require_classes
-from ..data.splits import split_by_group
-from ..data.verdict_rows import verdict_row
-from ..judges.panel import panel, without_abstain, without_reasoning
-from ..reading.sampling import sample_traces
-from .candidate_curves import candidate_curves
-from .evaluate import NO_JUDGE, figures
-from .judging import Judging, Settings
-from .results import Comparison
+from ..data.datasets import Dataset, load_data
+from ..data.jsonl import check_unique
+from ..data.kinds import kind_of
+from ..data.verdict_table import Row, Table
+from ..reading.progress import Steps, silent
+from .figures import Figure, Report
+from .report.folder import check_folder, claim, withdraw, write
+from .run import ComparisonRun, check_data, ignored
+from .settings import Settings, Source
 
-#: Below so many questions the report warns that intervals are too narrow.
-FEW_QUESTIONS = 20
-#: Metrics of the short table, most important first.
-HEADLINE = {
-    "trace": ("within_question_auroc", "auroc", "top@1"),
-    "rating": ("spearman", "spearman_noiseless", "pearson"),
-    "choice": ("accuracy", "permutation_accuracy", "accuracy_unscored_wrong"),
-    "pair": ("accuracy_both_orders", "accuracy"),
-}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
 
 
-def compare(lm: LanguageModel, data: Dataset, settings: Settings) -> Comparison:
-    """Judge the items of one data set with every judge that fits their kind.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a comparison found.
 
-    Questions are split in two; what is learned or chosen (centroids, weights, heads, signs) comes from the first part
+    Args:
+        found: The report as plain data: sections, figures, notes.
+        verdicts: What every judge said of every reported item.
+    """
+
+    found: Report
+    verdicts: Table
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures."""
+        return self.found.figures
+
+    def table(self) -> pd.DataFrame:
+        """The figures, one a row: ``data``, ``part``, ``judge``, ``metric``, ``value``, ``low``, ``high``, ``n``, ...
+
+        A row with ``against`` is a paired difference to that judge; ``verdict`` says whether it is better, worse or
+        not told apart, corrected for the number of judges.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([figure.to_json() for figure in self.figures])
+
+    def report(self, folder: str | Path) -> Path:
+        """Write the report and all that belongs to it into a folder, and return the path of ``report.html``.
+
+        Raises:
+            InnerjudgeError: If the folder holds something else, or the disk refuses.
+        """
+        check_folder(folder)
+        write(folder, self.found, self.verdicts)
+        return Path(folder) / "report.html"
+
+
+def compare(
+    lm: LanguageModel,
+    items: Sequence[Item] | str,
+    *,
+    judges: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    settings: Settings | None = None,
+    steps: Steps = silent,
+) -> Comparison:
+    """Judge items with every judge that fits them, and compare the judges.
+
+    Questions are split in two; what is learnt or chosen (centroids, weights, heads, signs) comes from the first part,
     and every figure from the second. Items without labels get verdicts and no figures.
 
+    Args:
+        lm: The model, as :func:`innerjudge.load` returns it.
+        items: Items of one kind, or data as on the command line: a JSONL file, ``LOADER:PATH``, ``builtin:choose``.
+        judges: Names of judges; ``None`` for all that fit. The baselines ``length`` and ``question-only`` always stand
+            beside them.
+        out: Folder for verdicts, figures and report, where every step is kept: a run that was killed goes on when it
+            is called again. ``None`` keeps nothing.
+        limit: At most so many items of named data, whole questions kept together.
+        settings: Shares, seeds and how the model is run; ``None`` for the defaults.
+        steps: Where progress is shown.
+
     Raises:
-        InnerjudgeError: If there are fewer than two questions, or the labels to fit on are all of one class.
+        InnerjudgeError: If there are fewer than two questions, the labels to fit on are all of one class, a judge is
+            unknown, or ``out`` holds something else.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> found = compare(load("reference"), "builtin:choose", judges=["letter-logits", "qk-score"], limit=12)
+        >>> found.verdicts.judges, "accuracy" in set(found.table()["metric"])
+        (('qk-score', 'letter-logits'), True)
     """
-    items: Sequence[Item] = data.items
-    if not items:
-        items = sample_traces(
-            lm,
-            data.problems,
-            n_candidates=settings.candidates,
-            seed=settings.seed,
-            batch_size=8 * settings.passes.batch_size,
-            steps=settings.passes.steps,
+    if not isinstance(lm, LanguageModel):
+        raise InnerjudgeError(
+            f"given a {type(lm).__name__} to judge with, expected what load(name) or wrap(model, tokenizer) returns"
         )
-    groups = [item.group for item in items]
-    fit, test = split_by_group(groups, train_fraction=settings.fit_share, seed=settings.seed)
-    require_classes(items, fit)  # before the long passes
-    seats = panel(data.kind, between=settings.between, scale=settings.passes.scale)
-    if not settings.passes.reasoning_tokens:
-        seats = without_reasoning(seats)
-    if not settings.passes.abstain:
-        seats = without_abstain(seats)
-    run = Judging(lm, items, fit, test, settings, seats)
-    outcomes, curves, maps = {
-        "trace": run.traces,
-        "rating": run.ratings,
-        "choice": run.choices,
-        "pair": run.pairs,
-    }[data.kind]()
-    shown = [items[k] for k in test]
-    rows = figures(
-        outcomes,
-        data=data.name,
-        kind=data.kind,
-        items=shown,
-        top_maj=settings.top_maj,
-    )
-    judges = {name: seat.family for name, seat in seats.items()}
-    by_candidates = (
-        candidate_curves(outcomes, cast(Sequence[Trace], shown), seed=settings.seed) if data.kind == "trace" else ()
-    )
-    return Comparison(
-        data=data.name,
-        kind=data.kind,
-        n_items=len(items),
-        n_fit=len(fit),
-        n_test=len(test),
-        judges=judges | ({NO_JUDGE: "baseline"} if data.kind == "trace" else {}),
-        headline=tuple(name for name in HEADLINE[data.kind] if any(row.metric == name for row in rows)),
-        rows=tuple(rows),
-        verdicts=tuple(
-            verdict_row(item, verdict, data=data.name, judge=outcome.judge)
-            for outcome in outcomes
-            for item, verdict in zip(shown, outcome.verdicts, strict=True)
-        ),
-        by_block=curves,
-        by_block_metric=_BY_BLOCK[data.kind],
-        head_maps=maps,
-        by_candidates=by_candidates,
-        notes=(_about(items, data), *_few(shown), *run.notes),
-    )
+    if isinstance(judges, str) or not all(isinstance(name, str) for name in judges or ()):
+        raise InnerjudgeError(f"given judges={judges!r}, expected a list of names: write judges=['clue', 'text']")
+    how = settings or Settings()
+    how = replace(how, judges=how.judges if judges is None else tuple(judges))
+    data = _named(items, limit, how.seeds.data)
+    return compare_data(lm, [Source(data=data, candidates=how.candidates)], how, out=out, steps=steps)
 
 
-_BY_BLOCK = {
-    "trace": "within-question AUROC",
-    "rating": "Spearman with the mean human score",
-    "choice": "accuracy",
-    "pair": "",
-}
+def compare_data(
+    lm: LanguageModel,
+    sources: Sequence[Source],
+    settings: Settings,
+    *,
+    out: str | Path | None = None,
+    command: str = "innerjudge.compare",
+    steps: Steps = silent,
+    say: Callable[[str], None] = ignored,
+) -> Comparison:
+    """:func:`compare` on several data sets.
+
+    Args:
+        lm: The model.
+        sources: The data sets.
+        settings: How judges are compared.
+        out: As in :func:`compare`.
+        command: What was typed, for the report.
+        steps: Where progress is shown.
+        say: Called with a sentence when something kept cannot be used.
+    """
+    check_data(sources, settings)
+    kept = None if out is None else claim(out, settings.to_json())
+    run = ComparisonRun(lm=lm, settings=settings, folder=kept, steps=steps, say=say)
+    try:
+        report = run.report(sources, command=command)
+    except InnerjudgeError:
+        run.store.withdraw()
+        if out is not None:
+            withdraw(out)
+        raise
+    rows: list[Row] = run.rows
+    if out is not None:
+        write(out, report, rows)
+    return Comparison(found=report, verdicts=Table(rows))
 
 
-def _few(items: Sequence[Item]) -> list[str]:
-    """A warning where intervals rest on few questions."""
-    questions = len({item.group for item in items})
-    if questions >= FEW_QUESTIONS:
-        return []
-    return [
-        f"Only {questions} questions are on the reported side. Intervals that rest on so few are too narrow: "
-        "raise --limit before believing any difference."
-    ]
-
-
-def _about(items: Sequence[Item], data: Dataset) -> str:
-    known = [item.correct for item in items if isinstance(item, Trace) and item.correct is not None]
-    share = f", {sum(known)} of {len(known)} right" if known else ""
-    sampled = " sampled from the model at temperature 1" if data.problems else ""
-    return f"{len(items)} items{sampled}{share}."
+def _named(items: Sequence[Item] | str, limit: int | None, seed: int) -> Dataset:
+    """The data set of what was given."""
+    if isinstance(items, str):
+        return load_data(items, limit=limit, seed=seed)
+    kinds = {type(item) for item in items} if isinstance(items, Sequence) else {type(items)}
+    if len(kinds) != 1 or not kinds <= {Trace, Rating, Choice, Pair} or not isinstance(items, Sequence):
+        given = ", ".join(sorted(kind.__name__ for kind in kinds)) or "no items"
+        raise InnerjudgeError(
+            f"given {given}, expected a list of items of one kind (Trace, Rating, Choice or Pair), or data such as "
+            "'builtin:choose'"
+        )
+    check_unique(items, [f"item {number}" for number in range(1, len(items) + 1)])
+    return Dataset(name="items", kind=kind_of(items[0]), items=tuple(items))

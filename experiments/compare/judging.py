@@ -16,103 +16,82 @@ from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
 from ..data.labels import label_to_fit
 from ..data.variants import Responses, permuted
+from ..judges.between import positions
 from ..judges.fitting import fit_seat, no_verdicts
 from ..judges.panel import Seat
 from ..reading.passes import Passes
+from ..reading.progress import Steps
 from ..reading.read import pair_features, rating_features, read
 from .by_block import choice_curves, rating_curves, trace_curves
-from .metrics_by_kind import TOP_MAJ
 from .results import Curve, HeadMap, Outcome
+from .settings import Settings
 
 Index = npt.NDArray[np.intp]
+#: Reads some items of a data set.
+Read = Callable[[Sequence[Any], Passes], Features]
+#: Called with the name of a set of features, its items and what reads any part of them: where they may be kept.
+Keep = Callable[[str, Sequence[Any], Callable[[Sequence[Any], Steps], Features]], Features]
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a comparison is made.
-
-    Args:
-        seed: Of sampling and splitting.
-        fit_share: Share of the questions that judges are fitted and heads chosen on; the rest is reported on.
-        candidates: Answers sampled for each question of ``builtin:solve``.
-        between: Positions that CLUE and the probes read.
-        passes: How the model is run.
-        top_maj: The ``k`` of top-maj@k.
-        curves: Whether curves over blocks and maps of heads are made.
-    """
-
-    seed: int = 0
-    fit_share: float = 0.5
-    candidates: int = 8
-    between: tuple[str, str] = ("reasoning_start", "reasoning_end")
-    passes: Passes = field(default_factory=Passes)
-    top_maj: tuple[int, ...] = TOP_MAJ
-    curves: bool = True
+def unkept(passes: Passes) -> Keep:
+    """Features that are read at once and kept nowhere."""
+    return lambda _name, items, read_part: read_part(items, passes.steps)
 
 
-#: Called with the name of a set of features, its items and what reads any part of them: where they may be kept.
-Keep = Callable[[str, Sequence[Any], Callable[[Sequence[Any]], Features]], Features]
-
-
-def unkept(_name: str, items: Sequence[Any], read_part: Callable[[Sequence[Any]], Features]) -> Features:
-    """Features that are read now and kept nowhere."""
-    return read_part(items)
-
-
-#: Outcomes, curves over blocks, maps of heads.
-Found = tuple[list[Outcome], tuple[Curve, ...], tuple[HeadMap, ...]]
-
-
+@dataclass(kw_only=True)
 class Judging:
     """Reads the items once, fits each judge on ``fit`` and asks it about ``test``.
 
-    ``notes`` collects what was chosen, as sentences for the report; ``features`` what was read of all items, by name;
-    ``permuted`` holds, of choices, the features with options permuted and the answers there.
-    ``keep`` may put features on disk, and take them from there.
+    Args:
+        lm: The model.
+        kind: Kind of the items.
+        items: The items.
+        fit: Rows to fit on.
+        test: Rows to judge.
+        seats: The judges.
+        settings: How they are compared.
+        passes: How the model is run.
+        keep: May put features on disk, and take them from there.
+
+    Attributes:
+        notes: What was chosen, as sentences for the report.
+        features: What was read of all items, by name.
+        permuted: Of choices, the features with options permuted and the answers there.
     """
 
-    def __init__(
-        self,
-        lm: LanguageModel,
-        items: Sequence[Item],
-        fit: Index,
-        test: Index,
-        settings: Settings,
-        seats: Mapping[str, Seat],
-        keep: Keep = unkept,
-    ) -> None:
-        self.lm, self.items, self.fit, self.test = lm, items, fit, test
-        self.settings, self.seats, self.keep = settings, seats, keep
-        self.features: dict[str, Features] = {}
-        self.labels = [label_to_fit(item, settings.passes.scale) for item in items]
-        self.notes: list[str] = []
-        self.permuted: tuple[Features, list[int | None]] | None = None
+    lm: LanguageModel
+    kind: str
+    items: Sequence[Item]
+    fit: Index
+    test: Index
+    seats: Mapping[str, Seat]
+    settings: Settings
+    passes: Passes
+    keep: Keep
+    notes: list[str] = field(default_factory=list, init=False)
+    features: dict[str, Features] = field(default_factory=dict, init=False)
+    permuted: tuple[Features, list[int | None]] | None = field(default=None, init=False)
+    labels: list[Any] = field(init=False)
 
-    def traces(self) -> Found:
-        """Traces: every judge reads the same features."""
+    def __post_init__(self) -> None:
+        self.labels = [label_to_fit(item, self.settings.scale) for item in self.items]
+
+    def outcomes(self) -> list[Outcome]:
+        """What every judge says of the test items."""
+        if self.kind == "pair":
+            return self._of_pairs()
+        return self._of_choices() if self.kind == "choice" else self._of_one_form()
+
+    def _of_one_form(self) -> list[Outcome]:
+        """Traces and ratings: every judge reads the same features."""
         features = self._read("items", self.items)
-        outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
-        if not self.settings.curves:
-            return outcomes, (), ()
-        start, end = self.settings.between
-        traces = cast(Sequence[Trace], self.items)
-        curves = trace_curves(features, traces, self.fit, self.test, start=start, end=end)
-        return outcomes, curves, ()
+        return [self._outcome(name, seat, features) for name, seat in self.seats.items()]
 
-    def ratings(self) -> Found:
-        """Ratings, likewise."""
-        features = self._read("items", self.items)
-        outcomes = [self._outcome(name, seat, features) for name, seat in self.seats.items()]
-        if not self.settings.curves:
-            return outcomes, (), ()
-        ratings, scale = cast(Sequence[Rating], self.items), self.settings.passes.scale
-        return outcomes, rating_curves(features, ratings, self.test, scale=scale), ()
-
-    def choices(self) -> Found:
+    def _of_choices(self) -> list[Outcome]:
         """Choices, as given and with options permuted."""
         choices = cast(Sequence[Choice], self.items)
-        moved, orders = permuted(choices, seed=self.settings.seed)
+        moved, orders = permuted(choices, seed=self.settings.seeds.split)
         features = self._read("items", choices)
         self.permuted = self._read("permuted", moved), [item.answer for item in moved]
         outcomes = []
@@ -122,34 +101,25 @@ class Judging:
                 back = [_moved_back(v, orders[k]) for v, k in zip(outcome.again, self.test, strict=True)]
                 outcome = replace(outcome, again=back)
             outcomes.append(outcome)
-        if not self.settings.curves:
-            return outcomes, (), ()
-        curves, maps = choice_curves(features, choices, self.fit, self.test)
-        chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
-        heads = {name: seat.judge.chosen_heads for name, seat in self.seats.items()}
-        maps = tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
-        return outcomes, curves, maps
+        return outcomes
 
-    def pairs(self) -> Found:
+    def _of_pairs(self) -> list[Outcome]:
         """Pairs in both orders, and each response on its own for point-wise judges."""
-        pairs = cast(Sequence[Pair], self.items)
-        passes = self.settings.passes
-        forward = self._kept("items", pairs, lambda part: pair_features(self.lm, part, passes, swapped=False))
-        backward = self._kept("swapped", pairs, lambda part: pair_features(self.lm, part, passes, swapped=True))
-        own = replace(passes, needs=self._pointwise_needs())
-        single = list(Responses(pairs))
-        alone = self._kept("alone", single, lambda part: rating_features(self.lm, part, own))
+        pairs, passes = cast(Sequence[Pair], self.items), self.passes
+        forward = self._kept("items", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=False))
+        backward = self._kept(
+            "swapped", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=True)
+        )
+        needs = frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
+        single, own = list(Responses(pairs)), replace(passes, needs=needs)
+        alone = self._kept("alone", single, own, lambda some, how: rating_features(self.lm, some, how))
         sides = [one.extra.get("preferred") for one in single]
-        outcomes = []
-
+        ids, outcomes = [pairs[k].id for k in self.test], []
         for name, seat in self.seats.items():
             if seat.pointwise:
                 note = fit_seat(name, seat.judge, alone, sides, both_responses(self.fit))
                 self.notes += [note] if note else []
-                found = by_difference(
-                    name, seat.judge, alone.take(both_responses(self.test)), [pairs[k].id for k in self.test]
-                )
-                outcomes.append(found)
+                outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue
             outcome = self._outcome(name, seat, forward)
             again = [
@@ -157,25 +127,21 @@ class Judging:
                 for v in seat.judge.verdicts(backward.take(self.test))
             ]
             outcomes.append(replace(outcome, again=again))
-        return outcomes, (), ()
+        return outcomes
 
     def _read(self, name: str, items: Sequence[Item]) -> Features:
-        return self._kept(name, items, lambda part: read(self.lm, part, self.settings.passes))
+        return self._kept(name, items, self.passes, lambda some, how: read(self.lm, some, how))
 
-    def _kept(self, name: str, items: Sequence[Any], read_part: Callable[[Sequence[Any]], Features]) -> Features:
-        self.features[name] = self.keep(name, items, read_part)
+    def _kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
+        self.features[name] = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
         return self.features[name]
-
-    def _pointwise_needs(self) -> frozenset[str]:
-        return frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
 
     def _outcome(
         self, name: str, seat: Seat, features: Features, *, permuted: tuple[Features, Sequence[Any]] | None = None
     ) -> Outcome:
         """Fit where there is something to learn, then judge the test items."""
         note = fit_seat(name, seat.judge, features, self.labels, self.fit, permuted=permuted)
-        if note:
-            self.notes.append(note)
+        self.notes += [note] if note else []
         part = features.take(self.test)
         if seat.judge.learns and seat.judge.provenance_ is None:
             return Outcome(judge=name, verdicts=no_verdicts(seat.judge, part))
@@ -184,6 +150,24 @@ class Judging:
         spent = time.perf_counter() - started + _pass_seconds(part, seat.judge)
         again = seat.judge.verdicts(permuted[0].take(self.test)) if permuted else None
         return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
+
+
+def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
+    """Curves over blocks and maps of heads, of what was read of the items; pairs have none."""
+    features = run.features.get("items")
+    if features is None or run.kind == "pair":
+        return (), ()
+    if run.kind == "trace":
+        start, end = positions(run.settings.between)
+        traces = cast(Sequence[Trace], run.items)
+        return trace_curves(features, traces, run.fit, run.test, start=start, end=end), ()
+    if run.kind == "rating":
+        ratings = cast(Sequence[Rating], run.items)
+        return rating_curves(features, ratings, run.test, scale=run.settings.scale), ()
+    curves, maps = choice_curves(features, cast(Sequence[Choice], run.items), run.fit, run.test)
+    chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
+    heads = {name: seat.judge.chosen_heads for name, seat in run.seats.items()}
+    return curves, tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
 
 
 def _pass_seconds(features: Features, judge: BaseJudge) -> float:

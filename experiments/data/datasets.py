@@ -1,8 +1,8 @@
-"""Data sets by name: a JSONL file, ``LOADER:PATH`` of a public format, or ``builtin:solve|rate|choose``."""
+"""Data sets by name: a JSONL file, ``LOADER:PATH`` of a public format, ``sample:NAME`` or ``builtin:TASK``."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ...models.items import Item
+from ...models.items import Item, Rating
 from ...models.reference.split import HELD_OUT_SEED
 from .jsonl import read_items
 from .kinds import kind_of
@@ -19,6 +19,12 @@ from .splits import Index, rows_by_group
 
 if TYPE_CHECKING:
     from ...models.reference.solve import Problem
+
+#: Samples of public data that come with the package, for ``sample:NAME``.
+SAMPLES = ("mmlu", "llmbar", "topical-chat", "gsm8k-solutions")
+
+#: Questions that a draw of so many items should rest on, where there are so many, and the fewest items of one of them.
+_QUESTIONS, _FEWEST = 40, 4
 
 #: Items that a built-in task gives without a limit.
 BUILTIN_SIZE = {"solve": 100, "rate": 400, "choose": 400}
@@ -46,8 +52,8 @@ def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
     """Load a data set.
 
     Args:
-        spec: A JSONL file; ``LOADER:PATH`` (:data:`.loaders.LOADERS`); or ``builtin:solve``, ``builtin:rate``,
-            ``builtin:choose``.
+        spec: A JSONL file; ``LOADER:PATH`` (:data:`.loaders.LOADERS`); ``sample:NAME`` (:data:`SAMPLES`); or
+            ``builtin:solve``, ``builtin:rate``, ``builtin:choose``.
         limit: At most so many items (problems for ``builtin:solve``), drawn as :func:`take_groups` says. ``None`` is
             all; for built-in tasks 100 problems or 400 items.
         seed: Of the draw, and of the built-in generators (held-out items for every seed).
@@ -64,13 +70,16 @@ def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
     prefix, colon, rest = spec.partition(":")
     if colon and prefix == "builtin":
         return _builtin(rest, limit, seed)
-    if colon and prefix in LOADERS:
+    if colon and prefix == "sample":
+        items, name = read_items(sample_path(rest)), spec
+    elif colon and prefix in LOADERS:
         items, name = load(spec), f"{prefix}:{Path(rest).name}"
     elif Path(spec).is_file():
         items, name = read_items(spec), Path(spec).name
     else:
         raise InnerjudgeError(
-            f"given {spec!r}, expected a JSONL file, builtin:solve|rate|choose, or LOADER:PATH with a loader of "
+            f"given {spec!r}, expected a JSONL file, builtin:solve|rate|choose, sample:{'|'.join(SAMPLES)}, or "
+            f"LOADER:PATH with a loader of "
             f"{', '.join(LOADERS)}: check the path"
         )
     chosen = items if limit is None else take_groups(items, limit, seed=seed)
@@ -103,21 +112,39 @@ def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
 
     _check_draw(limit, seed)
     found = scan(spec)
-    items = found.items if limit is None else found.items.chosen(drawn(found.groups.tolist(), limit, seed=seed))
+    rows = drawn(found.groups.tolist(), limit, seed=seed, whole=found.kind != "rating")
+    items = found.items if limit is None else found.items.chosen(rows)
     return Dataset(name=Path(spec).name, kind=found.kind, items=items)
 
 
 def is_file(spec: str) -> bool:
     """Whether a data set is a JSONL file, and not a built-in one or in another format."""
     prefix, colon, _ = spec.partition(":")
-    return not (colon and prefix in ("builtin", *LOADERS)) and Path(spec).is_file()
+    return not (colon and prefix in ("builtin", "sample", *LOADERS)) and Path(spec).is_file()
+
+
+def sample_path(name: str) -> Path:
+    """The file of a sample that comes with the package.
+
+    Raises:
+        InnerjudgeError: If there is none of that name.
+
+    Example:
+        >>> sample_path("mmlu").name
+        'mmlu.jsonl'
+    """
+    if name not in SAMPLES:
+        raise InnerjudgeError(f"given 'sample:{name}', expected sample:{', sample:'.join(SAMPLES)}")
+    return Path(__file__).parent / "samples" / f"{name}.jsonl"
 
 
 def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
-    """Draw whole questions at random until about ``limit`` items are there, never more; items keep their order.
+    """Draw questions at random until about ``limit`` items are there, never more; items keep their order.
 
     Questions come in a random order, and one that no longer fits is passed over. Questions of one item each thus give
-    exactly ``limit`` items. Where not even two questions fit, two are thinned at random to ``limit`` items together
+    exactly ``limit`` items. Candidates of one question stay together. Ratings of one question are first thinned at
+    random to a fortieth of the limit, but never below four: intervals come from questions, and five conversations of
+    36 ratings say less than 45 of four. Where not even two questions fit, two are thinned to ``limit`` items together
     (one item each or more), so that a split by question stays possible; a limit of 1 gives one item.
 
     Example:
@@ -126,11 +153,17 @@ def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
         >>> [len(take_groups(many, limit, seed=0)) for limit in (1, 4, 7, 9)]
         [1, 4, 6, 9]
     """
-    return [items[k] for k in drawn([item.group for item in items], limit, seed=seed)]
+    return [items[k] for k in drawn_rows(items, limit, seed=seed)]
 
 
-def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int) -> Index:
+def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int, whole: bool = True) -> Index:
     """Rows that :func:`take_groups` draws, by the group of each item; all of them without a limit.
+
+    Args:
+        names: Group of each item.
+        limit: At most so many rows.
+        seed: Of the draw.
+        whole: Keep all items of a question together, as candidates are; else (ratings) large questions are thinned.
 
     Example:
         >>> drawn("ppq", None, seed=0), len(drawn("ppq", 1, seed=0))
@@ -142,13 +175,16 @@ def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int) -> Index:
     rng = np.random.default_rng(seed)
     groups = rows_by_group(names)
     drawn = [groups[k] for k in rng.permutation(len(groups))]
+    if not whole and limit < len(names):
+        share = max(_FEWEST, limit // _QUESTIONS)
+        drawn = [rows if len(rows) <= share else rng.permutation(rows)[:share] for rows in drawn]
     kept: list[int] = []
-    whole = 0
+    fitting = 0
     for rows in drawn:
         if len(kept) + len(rows) <= limit:
             kept += rows.tolist()
-            whole += 1
-    if whole < min(2, len(groups)):
+            fitting += 1
+    if fitting < min(2, len(groups)):
         first = rng.permutation(drawn[0]).tolist()
         second = rng.permutation(drawn[1]).tolist() if len(drawn) > 1 else []
         share = max(limit - limit // 2, limit - len(second))
@@ -157,7 +193,7 @@ def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int) -> Index:
     return np.array(sorted(kept), dtype=np.intp)
 
 
-def drawn_rows(items: Iterable[Item], limit: int | None, *, seed: int) -> list[int]:
+def drawn_rows(items: Sequence[Item], limit: int | None, *, seed: int) -> list[int]:
     """Rows of the items that :func:`take_groups` draws; all of them without a limit.
 
     Example:
@@ -166,7 +202,8 @@ def drawn_rows(items: Iterable[Item], limit: int | None, *, seed: int) -> list[i
         >>> drawn_rows(pair, None, seed=0), len(drawn_rows(pair, 1, seed=0))
         ([0, 1], 1)
     """
-    return [int(k) for k in drawn([item.group for item in items], limit, seed=seed)]
+    together = not items or not isinstance(items[0], Rating)
+    return [int(k) for k in drawn([item.group for item in items], limit, seed=seed, whole=together)]
 
 
 def _check_draw(limit: int | None, seed: int) -> None:

@@ -1,4 +1,7 @@
-"""The one table that every study reads: a row says what one judge said of one candidate, in one order, once.
+"""The one table of verdicts: a row says what one judge said of one candidate, in one order, once.
+
+Every command that writes verdicts writes these rows, one JSON object a line, and every command that reads them reads
+these (:mod:`.verdict_files`).
 
 ======================== ==================================================================================
 column                   meaning
@@ -7,15 +10,18 @@ column                   meaning
 ``question``             unit of splits and of intervals
 ``candidate``            what is judged; ``"X|Y"`` where X and Y of one question are compared
 ``judge``                hidden-state judge, text judge, reward model or person
-``order``                ``"given"``, or ``"swapped"`` where Y was shown before X
+``order``                ``"given"``; ``"swapped"`` where Y was shown before X; ``"permuted"``: options moved
 ``repeat``               number of the repeat, from 0
 ``template``             wording of the question
-``score``                a number, higher is better; of a comparison: higher favours X
-``verdict``              what was decided: true or false, a grade, an option, or ``"a"`` (X), ``"b"`` (Y), ``"tie"``
-``label``                what is known of the item, in the words of ``verdict``; the same in every row of an item
+``score``                a number, higher is better; of a comparison: higher favours X; of options: how far the
+                         best of them stands above the second best
+``label``                what the judge said: true or false, a grade, an option, ``"a"`` (X), ``"b"`` (Y), ``"tie"``
+``unscored``             why there is neither score nor label
+``truth``                what is so, in the words of ``label``; the same in every row of an item
 ``length``               characters of the response; of a comparison those of X less those of Y
-``unscored``             why there is neither score nor verdict
-``tags``                 any further columns: the split, the writer of the response, its language or topic
+``scores``               of a choice: the score of each option
+``answer``, ``tokens``   of a trace: its final answer, and how many tokens were sampled
+any other                tags, which are text: the split, the writer of the response, its language or topic
 ======================== ==================================================================================
 """
 
@@ -28,7 +34,7 @@ from typing import Any
 
 from ...models.errors import InnerjudgeError
 
-Verdict = bool | int | float | str
+Label = bool | int | float | str
 #: What rows are found by: all that tells two rows of a table apart.
 Key = tuple[str, str, str, str, str, int, str]
 #: Data set, question and candidate.
@@ -43,7 +49,7 @@ class Row:
         InnerjudgeError: If the score is not finite, a row is both scored and unscored, or is neither.
 
     Example:
-        >>> Row(question="q1", candidate="0", judge="text", score=1.0, verdict=True, label=False).right
+        >>> Row(question="q1", candidate="0", judge="text", score=1.0, label=True, truth=False).right
         False
     """
 
@@ -55,24 +61,25 @@ class Row:
     repeat: int = 0
     template: str = "default"
     score: float | None = None
-    verdict: Verdict | None = None
-    label: Verdict | None = None
-    length: float | None = None
+    label: Label | None = None
     unscored: str | None = None
+    truth: Label | None = None
+    length: float | None = None
+    scores: tuple[float | None, ...] | None = None
+    answer: str | None = None
+    tokens: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        said = self.score is not None or self.verdict is not None
-        numbers = [v for v in (self.score, self.verdict, self.label, self.length) if isinstance(v, int | float)]
-        if not all(map(math.isfinite, numbers)):
+        said = self.score is not None or self.label is not None
+        given = (self.score, self.label, self.truth, self.length, *(self.scores or ()))
+        if not all(math.isfinite(value) for value in given if isinstance(value, int | float)):
             raise InnerjudgeError(
                 f"{self.where}: given a number that is not finite, expected one, or a reason: say why"
             )
         if said == bool(self.unscored):
-            given = "a verdict and a reason for none" if said else "neither score nor verdict, and no reason"
-            raise InnerjudgeError(
-                f"{self.where}: given {given}, expected one of the two: fill in unscored, or empty it"
-            )
+            both = "a verdict and a reason for none" if said else "neither score nor label, and no reason"
+            raise InnerjudgeError(f"{self.where}: given {both}, expected one of the two: fill in unscored, or empty it")
 
     @property
     def key(self) -> Key:
@@ -91,23 +98,23 @@ class Row:
 
     @property
     def right(self) -> bool | None:
-        """Whether the verdict is the label; ``None`` where one of them is missing."""
-        return None if self.verdict is None or self.label is None else self.verdict == self.label
+        """Whether the judge said what is so; ``None`` where one of them is missing."""
+        return None if self.label is None or self.truth is None else self.label == self.truth
 
 
 class Table(Sequence[Row]):
     """Rows with unique keys, in a fixed order.
 
     Raises:
-        InnerjudgeError: If two rows have one key, or two rows of one item have different labels.
+        InnerjudgeError: If two rows have one key, or two rows of one item have different truths.
 
     Example:
         >>> table = Table([
-        ...     Row(question="q", candidate="0", judge="text", score=4.0, label=5),
+        ...     Row(question="q", candidate="0", judge="text", score=4.0, truth=5),
         ...     Row(question="q", candidate="1", judge="text", unscored="no verdict in the text"),
-        ...     Row(question="q", candidate="0", judge="lager", score=3.2, label=5),
+        ...     Row(question="q", candidate="0", judge="lager", score=3.2, truth=5),
         ... ])
-        >>> table.judges, table.scores("text"), table.scores("lager"), table.labels
+        >>> table.judges, table.scores("text"), table.scores("lager"), table.truths
         (('text', 'lager'), [4.0, None], [3.2, None], [5, None])
     """
 
@@ -123,12 +130,12 @@ class Table(Sequence[Row]):
                 )
             self._at[row.key] = row
             known = self._items.setdefault(row.item, row)
-            if known.label is None:
+            if known.truth is None:
                 self._items[row.item] = row
-            elif row.label is not None and row.label != known.label:
+            elif row.truth is not None and row.truth != known.truth:
                 raise InnerjudgeError(
-                    f"{row.where}: given the label {row.label!r} and, by {known.judge!r}, {known.label!r}, expected "
-                    "one label an item: give people's own opinions as judges of their own"
+                    f"{row.where}: given the truth {row.truth!r} and, by {known.judge!r}, {known.truth!r}, expected "
+                    "one truth an item: give people's own opinions as judges of their own"
                 )
 
     def __len__(self) -> int:
@@ -172,9 +179,9 @@ class Table(Sequence[Row]):
         return [(data, question) for data, question, _ in self._items]
 
     @property
-    def labels(self) -> list[Verdict | None]:
-        """Label of every item."""
-        return [row.label for row in self._items.values()]
+    def truths(self) -> list[Label | None]:
+        """What is so of every item."""
+        return [row.truth for row in self._items.values()]
 
     @property
     def lengths(self) -> list[float | None]:
@@ -183,6 +190,14 @@ class Table(Sequence[Row]):
         for row in self.rows:
             if row.length is not None:
                 found[row.item] = row.length
+        return list(found.values())
+
+    @property
+    def answers(self) -> list[str | None]:
+        """Final answer of every item; ``None`` where it has none."""
+        found: dict[ItemKey, str | None] = dict.fromkeys(self._items)
+        for row in self.rows:
+            found[row.item] = row.answer if row.answer is not None else found[row.item]
         return list(found.values())
 
     def tag(self, name: str) -> list[str | None]:
@@ -198,13 +213,19 @@ class Table(Sequence[Row]):
         """The rows of one judge, one an item; ``None`` where it was not asked."""
         return [self._at.get((*item, judge, order, repeat, template)) for item in self._items]
 
-    def scores(self, judge: str, **form: Any) -> list[float | None]:
-        """Scores of one judge, one an item; ``None`` where unscored or not asked. ``form`` as in :meth:`column`."""
-        return [None if row is None else row.score for row in self.column(judge, **form)]
+    def scores(
+        self, judge: str, *, order: str = "given", repeat: int = 0, template: str = "default"
+    ) -> list[float | None]:
+        """Scores of one judge, one an item; ``None`` where unscored or not asked."""
+        rows = self.column(judge, order=order, repeat=repeat, template=template)
+        return [None if row is None else row.score for row in rows]
 
-    def verdicts(self, judge: str, **form: Any) -> list[Verdict | None]:
-        """Verdicts of one judge, likewise."""
-        return [None if row is None else row.verdict for row in self.column(judge, **form)]
+    def labels(
+        self, judge: str, *, order: str = "given", repeat: int = 0, template: str = "default"
+    ) -> list[Label | None]:
+        """What one judge said, likewise."""
+        rows = self.column(judge, order=order, repeat=repeat, template=template)
+        return [None if row is None else row.label for row in rows]
 
     def unscored(self, judge: str) -> dict[str, int]:
         """Why rows of a judge are unscored, and how many for each reason."""

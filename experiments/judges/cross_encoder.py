@@ -1,26 +1,19 @@
-"""What can be asked of a judge with its model: the methods of a CrossEncoder, and their words."""
+"""A judge as sentence-transformers expects a CrossEncoder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
-from ...models.loading import LanguageModel
-from ...probes import BaseJudge, Verdict
-from ..reading.passes import Passes
-from ..reading.progress import shown
-from ..reading.read import read
-from .pairs import as_list, is_single, items_of_pairs
-from .shared_models import turn
+from .pairs import is_single
+from .ranking import Ranked, check_top_k
 
 if TYPE_CHECKING:
-    from .reward import Reward
+    from .pair_judge import PairJudge
 
 
 class CardData:
@@ -33,46 +26,57 @@ class CardData:
     def set_evaluation_metrics(
         self, evaluator: Any, metrics: Mapping[str, float], epoch: int = 0, step: int = 0
     ) -> None:
-        """Take note of nothing."""
+        """Keep nothing."""
 
 
-class CrossEncoderFace:
-    """Scores, verdicts and rankings of a judge; :class:`~.judge.Judge` sets the attributes.
+class CrossEncoderJudge:
+    """Scores of a judge under the names of a CrossEncoder: for its evaluators, and for libraries that take one.
 
-    Attributes:
-        judge: The judge.
-        lm: Its model.
-        kind: Kind of what is judged.
-        passes: How the model is run.
-        criterion: What ratings are asked for.
+    Here, as there, ``predict`` gives *scores*; :meth:`.Judge.predict` gives labels. Made by
+    :meth:`.Judge.as_cross_encoder`.
+
+    Args:
+        judge: The judge with its model.
+        activation_fn: Applied to the tensor of scores, as there; ``None`` leaves them as they are.
+
+    Example:
+        >>> import torch
+        >>> from innerjudge import Judge, TokenLogProb, load
+        >>> model = Judge(TokenLogProb(), load("reference")).as_cross_encoder()
+        >>> model.predict([("Start with 7.", "7"), ("Start with 7.", "8")], activation_fn=torch.sigmoid).shape
+        (2,)
     """
 
-    judge: BaseJudge
-    lm: LanguageModel
-    kind: str
-    passes: Passes
-    criterion: str | None
-    #: Where sentence-transformers' evaluators write, as they do with a CrossEncoder.
-    model_card_data = CardData()
+    #: One score a pair.
+    num_labels = 1
 
+    def __init__(self, judge: PairJudge, activation_fn: Callable[[Any], Any] | None = None) -> None:
+        self.judge, self.activation_fn = judge, activation_fn
+        self.model_card_data = CardData()
+
+    @checked
     def predict(
         self,
-        pairs: Any,
+        inputs: Any,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
-        *,
-        prompt_name: None = None,
+        activation_fn: Callable[[Any], Any] | None = None,
+        apply_softmax: bool | None = False,
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
     ) -> Any:
         """Scores of pairs ``(prompt, response)``, higher is better.
 
         Args:
-            pairs: A list of pairs (or of items of the judge's kind), or one pair.
+            inputs: A list of pairs (or of items of the judge's kind), or one pair.
+            prompt_name: Only ``None``: a judge asks in its own words.
+            prompt: Only ``None``, likewise.
             batch_size: Pairs a forward pass.
             show_progress_bar: Whether progress is shown on standard error.
-            prompt_name: Only ``None``: a judge asks in its own words. This and the next two stand here since callers of
-                CrossEncoder pass them.
+            activation_fn: Applied to the tensor of scores; ``None`` for that of the constructor.
+            apply_softmax: Changes nothing, as in a CrossEncoder of one label.
             convert_to_numpy: An array; else a list of floats.
             convert_to_tensor: A tensor instead.
 
@@ -80,22 +84,12 @@ class CrossEncoderFace:
             Scores ``[n]`` float64; a float for one pair; ``[0]`` for no pairs.
 
         Raises:
-            InnerjudgeError: If one of them cannot be scored (an array has no place for a reason: :meth:`verdicts` has),
-                or the judge is one of choices.
+            InnerjudgeError: If one of them cannot be scored (an array has no place for a reason: ``verdicts`` of the
+                judge has), or a prompt is given.
         """
-        self._refuse_options("predict")
-        if prompt_name is not None:
-            raise InnerjudgeError(f"given prompt_name={prompt_name!r}, expected none: a judge asks in its own words")
-        single = is_single(pairs)
-        found = self.verdicts(pairs, batch_size, show_progress_bar)
-        bad = [verdict for verdict in found if verdict.unscored]
-        if bad:
-            raise InnerjudgeError(
-                f"given {len(bad)} of {len(found)} pairs that cannot be scored (first: {bad[0].id}: "
-                f"{bad[0].unscored}), expected scorable pairs: use verdicts() or rank(), which return the reasons"
-            )
-        scores = np.array([verdict.score for verdict in found], dtype=np.float64)
-        if single:
+        _refuse_prompts(prompt_name, prompt)
+        scores = self._activated(self.judge.scores(inputs, batch_size, show_progress_bar), activation_fn)
+        if is_single(inputs):
             return float(scores[0])
         if convert_to_tensor:
             import torch
@@ -103,165 +97,43 @@ class CrossEncoderFace:
             return torch.from_numpy(scores)
         return scores if convert_to_numpy else scores.tolist()
 
-    def verdicts(self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> list[Verdict]:
-        """One verdict a pair, in order; a pair that cannot be judged is unscored, with the reason.
-
-        Args:
-            pairs: Pairs ``(prompt, response)``, or ``(question, options)`` for a judge of choices; or items of the
-                judge's kind, such as ``Trace`` or ``Rating``, with unique ids. One alone counts as a list of one.
-            batch_size: Items a forward pass.
-            show_progress_bar: Whether progress is shown on standard error.
-
-        Raises:
-            InnerjudgeError: If ``pairs`` is no list, holds items of another kind, or the model cannot be asked at all
-                (a scale that its tokenizer splits, say).
-
-        Example:
-            >>> from innerjudge import Judge, TokenLogProb, load
-            >>> Judge(TokenLogProb(), load("reference")).verdicts([("Start with 7.", "")])[0].unscored
-            'the response is empty'
-        """
-        if batch_size < 1:
-            raise InnerjudgeError(f"given batch_size={batch_size}, expected at least 1")
-        asked = [pairs] if is_single(pairs) else as_list(pairs, "pairs of strings")
-        items, places, reasons = items_of_pairs(
-            asked, self.kind, context=self.lm.anatomy.context, criterion=self.criterion
-        )
-        found = {place: Verdict(str(place), unscored=reason) for place, reason in reasons.items()}
-        if items:
-            passes = replace(self.passes, batch_size=batch_size)
-            with (
-                shown(Console(stderr=True)) if show_progress_bar else nullcontext(passes.steps) as steps,
-                turn(self.lm),
-            ):
-                features = read(self.lm, items, replace(passes, steps=steps))
-            found |= dict(zip(places, self.judge.verdicts(features), strict=True))
-        return [replace(found[k], id=getattr(one, "id", str(k))) for k, one in enumerate(asked)]
-
     def rank(
         self,
         query: str,
         documents: Sequence[str],
         top_k: int | None = None,
         return_documents: bool = False,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
+        activation_fn: Callable[[Any], Any] | None = None,
     ) -> list[Ranked]:
-        """Candidates of one prompt, best first; the options of one question for a judge of choices.
-
-        Ties keep the order of the documents. What cannot be scored stands last, with a ``score`` of ``None`` and the
-        reason as ``unscored``. Options are read in one pass, and the abstain lines that it shows are not ranked.
-
-        Args:
-            query: The prompt, or the question.
-            documents: The candidates, or the options; none give ``[]``.
-            top_k: At most so many; ``None`` for all.
-            return_documents: Whether each result has its ``text``.
-            batch_size: Pairs a forward pass.
-            show_progress_bar: Whether progress is shown on standard error.
-
-        Returns:
-            ``{"corpus_id": place in documents, "score": float or None}``, and ``text``, and ``unscored``.
+        """Candidates of one prompt, best first, as :meth:`.Judge.rank` gives them; scores through ``activation_fn``.
 
         Raises:
-            InnerjudgeError: If ``documents`` is no list, or ``top_k`` is below 1.
-
-        Example:
-            >>> from innerjudge import Judge, LetterLogits, load
-            >>> found = Judge(LetterLogits(), load("reference")).rank("Which is a fruit?", ["iron", "pear"])
-            >>> sorted(one["corpus_id"] for one in found)
-            [0, 1]
+            InnerjudgeError: As :meth:`.Judge.rank`, and if a prompt is given.
         """
-        return self.rank_many([query], [documents], top_k, return_documents, batch_size, show_progress_bar)[0]
+        _refuse_prompts(prompt_name, prompt)
+        check_top_k(top_k)
+        found = self.judge.rank(query, documents, None, return_documents, batch_size, show_progress_bar)
+        scored = [one for one in found if one["score"] is not None]
+        values = self._activated(np.array([one["score"] for one in scored], dtype=np.float64), activation_fn)
+        for one, value in zip(scored, values.tolist(), strict=True):
+            one["score"] = value
+        scored.sort(key=lambda one: -(one["score"] or 0.0))
+        return [*scored, *found[len(scored) :]][:top_k]
 
-    def rank_many(
-        self,
-        queries: Sequence[str],
-        documents: Sequence[Sequence[str]],
-        top_k: int | None = None,
-        return_documents: bool = False,
-        batch_size: int = 32,
-        show_progress_bar: bool | None = None,
-    ) -> list[list[Ranked]]:
-        """:meth:`rank` for many prompts at once, each with its own candidates: one list a prompt.
+    def _activated(self, scores: Any, activation_fn: Callable[[Any], Any] | None) -> Any:
+        apply = activation_fn or self.activation_fn
+        if apply is None or not len(scores):
+            return scores
+        import torch
 
-        Batches are made over all of them, so that prompts with few candidates fill batches together.
-
-        Raises:
-            InnerjudgeError: If there are not as many lists of candidates as prompts, and as in :meth:`rank`.
-        """
-        asked = as_list(queries, "prompts")
-        given = [as_list(one, "candidates") for one in as_list(documents, "lists of candidates")]
-        if len(asked) != len(given):
-            raise InnerjudgeError(
-                f"given {len(asked)} prompts and {len(given)} lists of candidates, expected one list a prompt"
-            )
-        if top_k is not None and top_k < 1:
-            raise InnerjudgeError(f"given top_k={top_k}, expected at least 1: leave it out for all")
-        if self.kind == "choice":
-            filled = [k for k, options in enumerate(given) if options]
-            one_pass = self.verdicts([(asked[k], given[k]) for k in filled], batch_size, show_progress_bar)
-            of = dict(zip(filled, one_pass, strict=True))
-            said = [_of_options(of[k], len(options)) if k in of else [] for k, options in enumerate(given)]
-        else:
-            pairs = [(prompt, one) for prompt, many in zip(asked, given, strict=True) for one in many]
-            flat = iter(self.verdicts(pairs, batch_size, show_progress_bar))
-            said = [[next(flat) for _ in many] for many in given]
-        return [ranked(of, many, top_k, return_documents) for of, many in zip(said, given, strict=True)]
-
-    def as_reward(self, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
-        """A reward function for TRL's trainers: :func:`~innerjudge.experiments.judges.reward.as_reward`."""
-        from .reward import as_reward
-
-        self._refuse_options("as_reward")
-        return as_reward(self, name=name, batch_size=batch_size)
-
-    def _refuse_options(self, method: str) -> None:
-        if self.kind == "choice":
-            raise InnerjudgeError(
-                f"given {self.judge!r}, which compares the options of a question, expected a judge of responses for "
-                f"{method}(pairs): use rank(question, options)"
-            )
+        return np.asarray(apply(torch.from_numpy(scores)), dtype=np.float64)
 
 
-def _of_options(verdict: Verdict, n: int) -> list[Verdict]:
-    """Verdicts of the ``n`` options of one question; the abstain lines behind them are left out."""
-    scores = verdict.score if isinstance(verdict.score, list) else [None] * n
-    return [Verdict(str(k), score=scores[k], unscored=verdict.unscored) for k in range(n)]
-
-
-class Ranked(TypedDict):
-    """One candidate: its place in the list given, its score (``None`` with ``unscored``, the reason), and its text."""
-
-    corpus_id: int
-    score: float | None
-    text: NotRequired[Any]
-    unscored: NotRequired[str]
-
-
-def ranked(
-    verdicts: Sequence[Verdict], documents: Sequence[Any], top_k: int | None, return_documents: bool
-) -> list[Ranked]:
-    """Best first, ties in the order given, unscored ones last; at most ``top_k``.
-
-    Example:
-        >>> said = [Verdict("0", score=0.1), Verdict("1", unscored="empty"), Verdict("2", score=0.9)]
-        >>> for one in ranked(said, ["a", "b", "c"], None, True):
-        ...     print(one)
-        {'corpus_id': 2, 'score': 0.9, 'text': 'c'}
-        {'corpus_id': 0, 'score': 0.1, 'text': 'a'}
-        {'corpus_id': 1, 'score': None, 'text': 'b', 'unscored': 'empty'}
-    """
-    found = [_ranked(k, verdict, documents[k], return_documents) for k, verdict in enumerate(verdicts)]
-    found.sort(key=lambda one: (one["score"] is None, -(one["score"] or 0.0)))
-    return found[:top_k]
-
-
-def _ranked(place: int, verdict: Verdict, document: Any, with_text: bool) -> Ranked:
-    assert not isinstance(verdict.score, list)
-    found: Ranked = {"corpus_id": place, "score": verdict.score}
-    if with_text:
-        found["text"] = document
-    if verdict.unscored is not None:
-        found["unscored"] = verdict.unscored
-    return found
+def _refuse_prompts(prompt_name: str | None, prompt: str | None) -> None:
+    for name, value in (("prompt_name", prompt_name), ("prompt", prompt)):
+        if value is not None:
+            raise InnerjudgeError(f"given {name}={value!r}, expected none: a judge asks in its own words")

@@ -90,7 +90,7 @@ class EngineJudge:
         if tokenizer is None and origin is not None:
             source = find_source(origin.model, origin.revision, origin.dtype)
             tokenizer = read_tokenizer(source.tokenizer, origin.model, source.revision)
-        norm = FinalNorm.load(folder / NORM) if (folder / NORM).is_file() else None
+        norm = FinalNorm.load(folder / NORM) if (folder / NORM).exists() else None
         assert tokenizer is not None or origin is None
         return cls(judge, made, tokenizer, norm)  # type: ignore[arg-type]  # without an origin it is refused
 

@@ -1,4 +1,4 @@
-"""A judge with its model and the way it is asked: one object, with the face of a CrossEncoder."""
+"""A judge with its model and the way it is asked: one object, made, saved and loaded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from ...extraction.provenance import provenance
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
@@ -16,14 +17,14 @@ from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.passes import Passes
 from . import saved
-from .cross_encoder import CrossEncoderFace
 from .hub import find_folder, push_folder
+from .pair_judge import PairJudge
 from .requirements import passes_for, require_kind_of_judge, require_model, scale_of
 from .saved import Made
 from .shared_models import shared_model
 
 
-class Judge(CrossEncoderFace):
+class Judge(PairJudge):
     """A judge, its model and how it is asked.
 
     It may be used from many threads; one at a time runs the model. Judges of one model that are loaded in one process
@@ -45,12 +46,14 @@ class Judge(CrossEncoderFace):
     Example:
         >>> from innerjudge import LAGER, load
         >>> judge = Judge(LAGER(values=(0, 1)), load("reference"))
-        >>> judge.predict([("Start with 7. Add 5.", "<think>7+5=12</think>12"), ("Start with 7. Add 5.", "9")]).shape
-        (2,)
+        >>> pairs = [("Start with 7. Add 5.", "<think>7+5=12</think>12"), ("Start with 7. Add 5.", "9")]
+        >>> judge.scores(pairs).shape, judge.predict(pairs).dtype
+        ((2,), dtype('bool'))
         >>> [found["corpus_id"] for found in judge.rank("Start with 7. Add 5.", ["12", None, "9"])][-1]
         1
     """
 
+    @checked
     def __init__(
         self,
         judge: BaseJudge,
@@ -61,15 +64,14 @@ class Judge(CrossEncoderFace):
         name: str | None = None,
         criterion: str | None = None,
     ) -> None:
-        _check(judge, lm)
+        _check(judge)
         self.kind = judge.kinds[0] if kind is None else kind
         require_kind_of_judge(judge, self.kind)
         require_model(judge, lm)
         scale = scale_of(judge, self.kind)
         passes = Passes(scale=scale) if passes is None else passes
-        if judge.value_range is not None and self.kind in ("rating", "pair") and passes.scale != scale:
-            theirs, mine = ("{}-{}".format(*s) for s in (passes.scale, scale))
-            raise InnerjudgeError(f"given the scale {theirs} for a judge on {mine}, expected {mine}: leave passes out")
+        if judge.value_range is not None and self.kind in ("rating", "pair"):
+            _check_scale(passes.scale, scale)
         self.lm = lm
         self.judge = judge
         self.passes = passes_for(judge, passes)
@@ -77,6 +79,7 @@ class Judge(CrossEncoderFace):
         self._made = Made(name or type(judge).__name__, self.kind, scale=self.passes.scale, criterion=criterion)
 
     @classmethod
+    @checked
     def load(
         cls,
         folder_or_hub_name: str | Path,
@@ -122,12 +125,7 @@ class Judge(CrossEncoderFace):
                 )
             lm = shared_model(judge.provenance_, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
         kind = made.kind or kind or judge.kinds[0]
-        passes = Passes(
-            scale=made.scale if made.kind else scale_of(judge, kind),
-            abstain=made.abstain,
-            markers=made.markers,
-            reasoning_tokens=made.reasoning_tokens,
-        )
+        passes = _passes_of(made, judge, kind)
         found = cls(judge, lm, kind=kind, passes=passes, criterion=made.criterion)
         found._made = replace(made, kind=kind, scale=passes.scale)
         return found
@@ -142,6 +140,7 @@ class Judge(CrossEncoderFace):
     def __repr__(self) -> str:
         return f"Judge({self.judge!r}, {self.lm.name!r}, kind={self.kind!r})"
 
+    @checked
     def save(self, folder: str | Path) -> None:
         """Write the judge, how it is asked and a model card into one folder; the model itself is named, not copied.
 
@@ -168,6 +167,7 @@ class Judge(CrossEncoderFace):
 
     save_pretrained = save
 
+    @checked
     def push_to_hub(
         self,
         repo_id: str,
@@ -193,15 +193,32 @@ class Judge(CrossEncoderFace):
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save(folder)
-            how = {"revision": revision, "commit_message": commit_message, "create_pr": create_pr}
-            return push_folder(Path(folder), repo_id, private=private, token=token, **how)
+            return push_folder(
+                Path(folder),
+                repo_id,
+                private,
+                token,
+                revision=revision,
+                commit_message=commit_message,
+                create_pr=create_pr,
+            )
 
 
-def _check(judge: object, lm: object) -> None:
-    if not isinstance(judge, BaseJudge) or not isinstance(lm, LanguageModel):
-        raise InnerjudgeError(
-            f"given a {type(judge).__name__} and a {type(lm).__name__}, expected a judge such as CLUE and what "
-            "load(name) or wrap(model, tokenizer) returns"
-        )
+def _check(judge: BaseJudge) -> None:
     if judge.learns and judge.provenance_ is None:
         raise InnerjudgeError(f"given {judge!r}, which is not fitted, expected a fitted judge: call fit first")
+
+
+def _check_scale(given: tuple[int, int], own: tuple[int, int]) -> None:
+    if given != own:
+        theirs, mine = ("{}-{}".format(*s) for s in (given, own))
+        raise InnerjudgeError(f"given the scale {theirs} for a judge on {mine}, expected {mine}: leave passes out")
+
+
+def _passes_of(made: Made, judge: BaseJudge, kind: str) -> Passes:
+    return Passes(
+        scale=made.scale if made.kind else scale_of(judge, kind),
+        abstain=made.abstain,
+        markers=made.markers,
+        reasoning_tokens=made.reasoning_tokens,
+    )

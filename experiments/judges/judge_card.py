@@ -46,7 +46,11 @@ def model_card(judge: BaseJudge, made: Made) -> str:
         "",
         'judge = Judge.load("this folder, or its name on the hub")',
     ]
-    lines += [f"judge.rank({ranked})"] + ([] if made.kind == "choice" else ["judge.predict([(prompt, response)])"])
+    lines += [f"judge.rank({ranked})"] + (
+        []
+        if made.kind == "choice"
+        else ["judge.scores([(prompt, response)])", "judge.predict([(prompt, response)])  # labels"]
+    )
     lines += ["```", "", "| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in _facts(judge, made).items()]
     lines += ["", "It belongs to these weights, dtype, attention kernel and chat template; others are refused. It was"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.chat import THINK
 
 if TYPE_CHECKING:
-    from .cross_encoder import CrossEncoderFace
+    from .pair_judge import PairJudge
 
 #: Fields in which chat templates, trainers and servers keep reasoning apart from the content.
 REASONING = ("reasoning_content", "reasoning", "thinking")
@@ -17,7 +17,7 @@ Reward = Callable[..., list[float | None]]
 _log = logging.getLogger(__name__)
 
 
-def as_reward(judge: CrossEncoderFace, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
+def as_reward(judge: PairJudge, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
     """A reward function ``(prompts, completions, **columns) -> list[float | None]``, as ``GRPOTrainer`` calls it.
 
     Prompts and completions are strings, or lists of messages. Messages of a prompt are joined by blank lines; a

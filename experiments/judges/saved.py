@@ -12,6 +12,7 @@ import numpy as np
 from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
+from ...models.foreign import HEADER_LIMIT, parse_json, read_file
 from ...probes import BaseJudge, storage
 from .judge_card import CARD, model_card
 
@@ -54,6 +55,24 @@ class Made:
     limit: int | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        texts = (self.name, self.kind, self.features, *self.markers)
+        numbers = (low, high, self.reasoning_tokens, self.seed, *(() if self.limit is None else (self.limit,)))
+        if (
+            not all(isinstance(one, str) for one in texts)
+            or not all(type(one) is int for one in numbers)
+            or not isinstance(self.abstain, bool)
+            or not (self.criterion is None or isinstance(self.criterion, str))
+        ):
+            raise ValueError("a field of another type")
+        if not (-(10**6) < low < high < 10**6):
+            raise ValueError(f"the scale {low} to {high}")
+        if len(self.markers) != 2 or len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
+            raise ValueError(f"the markers {self.markers!r:.80}")
+        if not 0 <= self.reasoning_tokens <= 10**7 or self.seed < 0 or (self.limit is not None and self.limit < 1):
+            raise ValueError("a number that is out of range")
+
 
 def save(judge: BaseJudge, made: Made, folder: Path, norm: FinalNorm | None = None) -> None:
     """Write ``made.json``, the model card, the model's final norm and then the judge, whose header stands for all."""
@@ -66,31 +85,29 @@ def save(judge: BaseJudge, made: Made, folder: Path, norm: FinalNorm | None = No
     temporary.write_text(json.dumps(asdict(made)), encoding="utf-8")
     temporary.replace(folder / _MADE)
     (folder / CARD).write_text(model_card(judge, made), encoding="utf-8")
-    storage.save(judge, folder)
+    storage.save(judge, folder, beside=(_MADE,) if norm is None else (_MADE, NORM))
 
 
 def load(folder: Path) -> tuple[BaseJudge, Made]:
     """Inverse of :func:`save`; without ``made.json`` (saved from Python) it goes by its class, scale 1 to 5.
 
     Raises:
-        InnerjudgeError: If the folder holds no judge, or ``made.json`` is damaged.
+        InnerjudgeError: If the folder holds no judge, or one of its files is damaged.
     """
-    judge = storage.load(folder)
+    judge = storage.load(folder, beside=(_MADE, NORM))
     path = folder / _MADE
-    if not path.is_file():
+    if not path.exists():
         return judge, Made(type(judge).__name__, "")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        low, high = data["scale"]
+        data = parse_json(read_file(path, HEADER_LIMIT))
         given = {field.name: data[field.name] for field in fields(Made) if field.name in data}
-        given |= {"name": str(data["name"]), "kind": str(data["kind"]), "scale": (int(low), int(high))}
-        if "markers" in data:
-            opening, closing = data["markers"]
-            given["markers"] = (str(opening), str(closing))
+        for name in ("scale", "markers"):
+            if name in given:
+                given[name] = tuple(given[name])
         return judge, Made(**given)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError) as error:
         raise InnerjudgeError(
-            f"given {path}, which is damaged, expected what `innerjudge fit` wrote: fit again"
+            f"given {path}, which is damaged ({error}), expected what `innerjudge fit` wrote: fit again"
         ) from None
 
 

@@ -61,3 +61,22 @@ def shown(console: Console) -> Iterator[Steps]:
     finally:
         if progress.live.is_started:
             progress.stop()
+
+
+def whole(steps: Steps, total: int) -> Steps:
+    """Steps of all parts of a run together: each description begins once, with the ``total`` of the run.
+
+    Example:
+        >>> said = []
+        >>> steps = whole(lambda what, total: said.append((what, total)) or (lambda done: said.append(done)), 5)
+        >>> steps("reading", 3)(3), steps("reading", 2)(2), said
+        (None, None, [('reading', 5), 3, 2])
+    """
+    begun: dict[str, Callable[[int], None]] = {}
+
+    def begin(description: str, _part: int) -> Callable[[int], None]:
+        if description not in begun:
+            begun[description] = steps(description, total)
+        return begun[description]
+
+    return begin

@@ -14,7 +14,6 @@ from ...models.items import Choice
 from ...probes import BaseJudge
 from ..data.datasets import drawn
 from ..data.hashes import hash_items, hash_of
-from ..data.item_lines import ItemLines
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, writing
 from ..data.variants import permutations
@@ -23,7 +22,7 @@ from ..judges import saved
 from ..judges.fit_from_store import fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import Made
-from .job import ITEMS, PERMUTED, inside, read_job
+from .job_files import PERMUTED, inside, read_items_of, read_job
 
 
 def fit_job(
@@ -45,7 +44,7 @@ def fit_job(
         InnerjudgeError: If the judge is not one for these items, cannot learn from them, or ``out`` holds another fit.
     """
     job, at = read_job(features_folder), place(features_folder)
-    items = ItemLines(at.local(ITEMS))
+    items = read_items_of(features_folder)
     kind, scale = job["kind"], job["scale"]
     judge = _seat(name, kind, between, scale).judge
     store = FeatureStore.open(features_folder, check="checksums")
@@ -72,7 +71,7 @@ def fit_job(
     for item in items:
         labels.append(item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale))
         groups.append(item.group)
-    rows = drawn(groups, limit, seed=seed)
+    rows = drawn(groups, limit, seed=seed, whole=kind != "rating")
     note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned)
     if judge.learns and judge.provenance_ is None:
         raise InnerjudgeError(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self, cast
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, Provenance
 from ...extraction.store import FeatureStore
+from ...extraction.store.file_names import ASIDE
+from ...extraction.store.header import HEADER as STORE
 from ...extraction.store.header import StoreHeader
 from ...extraction.store.lock import LOCK
-from ...extraction.store.place import ASIDE, LocalPlace, Place, place
+from ...extraction.store.place import LocalPlace, Place, place
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel
+from ...models.seal import digest_of_parts, dump_sealed
 from ..data.datasets import Dataset
 from ..data.item_lines import ItemLines
 from ..data.jsonl import jsonl_lines
@@ -24,14 +28,21 @@ from ..data.outputs import check_new
 from ..data.variants import Responses, permutations
 from ..reading.passes import Passes
 from ..reading.sampling import sample_traces
+from .job_files import (
+    FILE_HASH,
+    FILES,
+    HEADER,
+    ITEMS,
+    PERMUTED,
+    inside,
+    is_damaged,
+    is_whole,
+    items_file,
+    job_digest,
+    read_job,
+)
+from .log import log
 
-HEADER, ITEMS = "job.json", "items.jsonl"
-#: Bytes that a header has at most.
-_HEADER_LIMIT = 1 << 20
-#: Folder, inside that of choices, of the same ones with their options permuted.
-PERMUTED = "permuted"
-#: What a header says beside what identifies a run: the SHA-256 of the data file, by which it is known again unread.
-FILE_HASH = "data_sha256"
 #: Words for what may differ between two jobs, where its name in the header says too little.
 _SAID = {"items": "items: the data were edited"}
 
@@ -93,22 +104,8 @@ class Job:
         known = Provenance.from_json(self.header["provenance"])
         if self.header["kind"] == "choice" and not self.header["abstain"]:
             known = replace(known, prompt=WITHOUT_ABSTAIN)
-        return StoreHeader(known, len(self.items), self.header["store_dtype"], self.header["shard_items"])
-
-
-def items_file(inner: str) -> str:
-    """Name of the items of a store of a job.
-
-    Example:
-        >>> items_file("permuted"), items_file("")
-        ('permuted/items.jsonl', 'items.jsonl')
-    """
-    return f"{inner}/{ITEMS}" if inner else ITEMS
-
-
-def inside(at: Place, inner: str) -> str:
-    """The folder ``inner`` of a folder, as a path or URI."""
-    return f"{at}/{inner}" if inner else str(at)
+        job = job_digest(self.header, self.header[FILES][ITEMS])
+        return StoreHeader(known, len(self.items), self.header["store_dtype"], self.header["shard_items"], job)
 
 
 def check_extraction(out: str) -> None:
@@ -129,46 +126,63 @@ def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[It
             them already.
 
     Raises:
-        InnerjudgeError: If another job began the folder.
+        InnerjudgeError: If another job began the folder; if damaged files of it cannot be made again from these items.
     """
-    header = json.loads(json.dumps(header))
-    if at.size(HEADER) is not None:
+    header, files = json.loads(json.dumps(header)), {}
+    if (at.size(HEADER) or 0) and not is_damaged(at):
         _require_same(at, header)
-    else:
-        at.write(HEADER, [json.dumps(header, indent=1).encode()])
-    if at.size(ITEMS) is None:
-        at.write(ITEMS, jsonl_lines(map(item_to_row, get_items()), ITEMS))
-    name = items_file(PERMUTED)
-    if header["kind"] == "choice" and at.size(name) is None:
-        choices = cast(Iterable[Choice], ItemLines(at.local(ITEMS)))
-        moved = permutations(choices, seed=int(header["seed"]))
-        at.write(name, jsonl_lines((item_to_row(item) for item, _ in moved), name))
-    return Job.begun(at, header)
+        files = read_job(str(at)).get(FILES, {})
+    elif at.size(HEADER) is None:
+        at.write(HEADER, [dump_sealed(header)])
+    names = [ITEMS, *([items_file(PERMUTED)] if header["kind"] == "choice" else [])]
+    if not all(is_whole(at, name, files) for name in names):
+        items = get_items()
+        again = (lambda: items) if isinstance(items, Sequence) else get_items  # an iterator is begun anew
+        if files or at.size(STORE) is not None:
+            _require_again(at, header, files, digest_of_parts(_lines(again(), header, ITEMS)))
+            log.info("%s or its items are damaged: they are made again", HEADER, extra={"out": str(at)})
+        files = {name: _written(at, name, _lines(again(), header, name)) for name in names}
+        at.write(HEADER, [dump_sealed(header | {FILES: files})])
+    return Job.begun(at, header | {FILES: files})
 
 
-def read_job(folder: str | Path) -> dict[str, Any]:
-    """The header of an extraction: ``kind``, ``scale`` and ``seed`` of its items, and what else identifies it.
+def _written(at: Place, name: str, lines: Iterable[bytes]) -> str:
+    """Write lines, and say their digest."""
+    digest = hashlib.sha256()
 
-    Raises:
-        InnerjudgeError: If the folder has no header, or a damaged one.
-    """
-    at = place(folder)
-    path = f"{at}/{HEADER}"
-    if at.size(HEADER) is None:
-        raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
-    try:
-        job = json.loads(at.read(HEADER, _HEADER_LIMIT))
-        low, high = job["scale"]
-        return dict(job) | {"kind": str(job["kind"]), "scale": (int(low), int(high)), "seed": int(job["seed"])}
-    except (ValueError, TypeError, KeyError, RecursionError):
+    def passing() -> Iterator[bytes]:
+        for line in lines:
+            digest.update(line)
+            yield line
+
+    at.write(name, passing())
+    return digest.hexdigest()
+
+
+def _lines(items: Iterable[Item], header: dict[str, Any], name: str) -> Iterator[bytes]:
+    """The items of one of the stores of a job, as lines."""
+    if name == ITEMS:
+        return jsonl_lines(map(item_to_row, items), name)
+    moved = permutations(cast(Iterable[Choice], items), seed=int(header["seed"]))
+    return jsonl_lines((item_to_row(item) for item, _ in moved), name)
+
+
+def _require_again(at: Place, header: dict[str, Any], files: dict[str, str], made: str) -> None:
+    """Refuse items that are made again where those that the shards are of were others."""
+    others = files.get(ITEMS, made) != made
+    if at.size(STORE) is not None:
+        with suppress(InnerjudgeError):
+            others |= FeatureStore.begun(str(at)).header.job not in ("", job_digest(header, made))
+    if others:
         raise InnerjudgeError(
-            f"given {path}, which is damaged, expected what `innerjudge extract` wrote: delete it, extract again"
-        ) from None
+            f"given --out {at}, where {HEADER} or {ITEMS} is damaged and this command makes other items than those "
+            "that the features are of, expected the command that began it: give that, or delete the folder"
+        )
 
 
 def _require_same(at: Place, header: dict[str, Any]) -> None:
     begun = json.loads(json.dumps(read_job(str(at))))
-    differing = sorted(k for k in (header.keys() | begun.keys()) - {FILE_HASH} if header.get(k) != begun.get(k))
+    differing = sorted(k for k in (header.keys() | begun.keys()) - {FILE_HASH, FILES} if header.get(k) != begun.get(k))
     if {"data", "limit", "seed"}.intersection(differing):  # other items are no wonder then
         differing = [k for k in differing if k not in ("items", "kind")]
     if "provenance" in differing:

@@ -51,12 +51,13 @@ class _Plain(logging.Formatter):
 
 
 @contextmanager
-def logged(style: LogStyle, *, quiet: bool = False) -> Iterator[Steps]:
+def logged(style: LogStyle, *, quiet: bool = False, kept: str | None = None) -> Iterator[Steps]:
     """Say on standard error what a run does, and yield what shows its steps.
 
     Args:
         style: ``auto`` is ``rich`` on a terminal, ``plain`` elsewhere.
         quiet: Only warnings: for all but the first of several processes.
+        kept: Where what is done is kept, which every line of progress says.
     """
     console = Console(stderr=True)
     if style is LogStyle.auto:
@@ -76,18 +77,19 @@ def logged(style: LogStyle, *, quiet: bool = False) -> Iterator[Steps]:
             with shown(console) as steps:
                 yield steps
         else:
-            yield in_lines
+            yield lambda description, total: in_lines(description, total, kept)
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate = propagate
 
 
-def in_lines(description: str, total: int) -> Callable[[int], None]:
+def in_lines(description: str, total: int, kept: str | None = None) -> Callable[[int], None]:
     """Steps as lines of the log: at their begin, every :data:`EVERY` seconds, and at their end."""
     begun = said = time.monotonic()
     done = 0
-    log.info(description, extra={"of": total})
+    place = {} if kept is None else {"kept": kept}
+    log.info(description, extra={"of": total, **place})
 
     def advance(more: int) -> None:
         nonlocal done, said
@@ -97,28 +99,10 @@ def in_lines(description: str, total: int) -> Callable[[int], None]:
             said = now
             speed = done / max(now - begun, 1e-9)
             left = {"seconds_left": round((total - done) / speed)} if 0 < done < total else {}
-            log.info(description, extra={"done": done, "of": total, "items_per_second": round(speed, 1), **left})
+            told = {"done": done, "of": total, "items_per_second": round(speed, 1), **left, **place}
+            log.info(description, extra=told)
 
     return advance
-
-
-def whole(steps: Steps, total: int) -> Steps:
-    """Steps of all parts of a run together: each description begins once, with the ``total`` of the run.
-
-    Example:
-        >>> said = []
-        >>> steps = whole(lambda what, total: said.append((what, total)) or (lambda done: said.append(done)), 5)
-        >>> steps("reading", 3)(3), steps("reading", 2)(2), said
-        (None, None, [('reading', 5), 3, 2])
-    """
-    begun: dict[str, Callable[[int], None]] = {}
-
-    def begin(description: str, _part: int) -> Callable[[int], None]:
-        if description not in begun:
-            begun[description] = steps(description, total)
-        return begun[description]
-
-    return begin
 
 
 def _given(record: logging.LogRecord) -> dict[str, Any]:

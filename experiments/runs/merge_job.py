@@ -9,14 +9,16 @@ from ...extraction.store import merge
 from ...extraction.store.header import HEADER as STORE
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
+from ...models.seal import digest_of_parts
 from ..data.hashes import hash_items
-from ..data.item_lines import ItemLines
+from ..data.jsonl import item_to_row, jsonl_lines
 from ..data.outputs import writing
 from ..drawing.spelling import are_in
-from .job import FILE_HASH, ITEMS, check_extraction, claim, read_job
+from .job import check_extraction, claim
+from .job_files import FILE_HASH, FILES, ITEMS, job_digest, read_items_of, read_job
 
 #: What the jobs may differ in: the data they are of.
-_OF_THE_DATA = ("data", "items", "limit", "seed", "candidates", "shard_items", FILE_HASH)
+_OF_THE_DATA = ("data", "items", "limit", "seed", "candidates", "shard_items", FILE_HASH, FILES)
 
 
 def merge_jobs(parts: Sequence[str], out: str) -> str:
@@ -40,11 +42,14 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
             f"given {parts[0]} with choices, whose permuted options are drawn over all of them, expected traces, "
             "ratings or pairs: extract the choices together"
         )
-    items = [ItemLines(place(part).local(ITEMS)) for part in parts]
-    first.pop(FILE_HASH, None)
-    header = first | {"data": " + ".join(job["data"] for job in jobs), "limit": None}
+    items = [read_items_of(part) for part in parts]
+    header = {k: v for k, v in first.items() if k not in (FILE_HASH, FILES)} | {
+        "data": " + ".join(job["data"] for job in jobs),
+        "limit": None,
+    }
     with writing(out):
-        merge(parts, out)
-        known = hash_items(itertools.chain(*items))
-        claim(place(out), header | {"items": known}, lambda: itertools.chain(*items))
+        header["items"] = hash_items(itertools.chain(*items))
+        lines = digest_of_parts(jsonl_lines(map(item_to_row, itertools.chain(*items)), ITEMS))
+        merge(parts, out, job=job_digest(header, lines))
+        claim(place(out), header, lambda: itertools.chain(*items))
     return are_in(sum(map(len, items)), "item", out)

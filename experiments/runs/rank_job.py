@@ -11,7 +11,7 @@ from ...models.items import Item
 from ..data.jsonl import write_jsonl
 from ..data.outputs import writing
 from ..data.splits import rows_by_group
-from ..data.verdict_rows import read_rows
+from ..data.verdict_files import read_rows
 
 
 def require_rankable(kind: str) -> None:

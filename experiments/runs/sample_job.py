@@ -18,7 +18,7 @@ from ..data.hashes import hash_of
 from ..data.jsonl import read_records
 from ..data.kinds import item_to_row
 from ..data.outputs import writing
-from ..data.verdict_rows import read_rows
+from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, sample_and_judge
 from ..judges.saved import identity

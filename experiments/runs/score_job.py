@@ -16,7 +16,7 @@ from ...probes import BaseJudge, Verdict
 from ..data.hashes import hash_item, hash_of
 from ..data.jsonl import write_jsonl
 from ..data.outputs import writing
-from ..data.verdict_rows import read_rows, verdict_row
+from ..data.verdict_files import read_rows, row_json, verdict_row
 from ..drawing.spelling import are_in
 from ..judges.judge import Judge
 from ..judges.saved import identity
@@ -56,7 +56,7 @@ def score_features(
     judge.require(store.provenance)  # before what is there already is looked at
     job = _Job(data, name, identity(judge), store.content_hash)
     known = [items[k] for k in rows]
-    if _is_complete(out, [job.row(item, Verdict(item.id)) for item in known]):
+    if _is_complete(out, [job.row(item, _unasked(item)) for item in known]):
         return f"{out} is complete already."
     parts = [rows[at : at + PART] for at in range(0, len(rows), PART)]
     verdicts = (one for part in parts for one in judge.verdicts(store.features(judge.reads, part)))
@@ -72,7 +72,7 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
     refused.
     """
     job = _Job(data, judge.name, identity(judge.judge), _source(judge))
-    known = [job.row(item, Verdict(item.id)) for item in items]
+    known = [job.row(item, _unasked(item)) for item in items]
     if _is_complete(out, known):
         return f"{out} is complete already."
     with writing(out):
@@ -104,15 +104,20 @@ class _Job:
 
     def row(self, item: Item, verdict: Verdict) -> dict[str, Any]:
         made_of = {"judge_id": self.judge_id, "input_id": hash_of([hash_item(item), self.source])[:12]}
-        return verdict_row(item, verdict, data=self.data, judge=self.name) | made_of
+        return row_json(verdict_row(item, verdict, data=self.data, judge=self.name, tags=made_of))
 
 
 def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
     """Whether ``out`` holds verdicts on these rows; a file of anything else is refused, with what differs."""
     if not out.exists():
         return False
-    said = ("score", "label", "unscored")
+    said = ("score", "scores", "label", "unscored")
     mine, theirs = (_without(rows, said) for rows in (known, read_rows(out)))
+    if theirs and "question" not in theirs[0] and {"question_id", "item_id"} & theirs[0].keys():
+        raise InnerjudgeError(
+            f"given --out {out}, which holds verdicts of an earlier version of innerjudge, expected a new file or "
+            "verdicts of this one: choose another --out or delete it"
+        )
     if mine == theirs:
         return True
     pairs = list(zip(mine, theirs, strict=False))
@@ -122,6 +127,11 @@ def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
         f"given --out {out}, which holds something else (other {'; other '.join(words)}), expected a new file or "
         "verdicts of the same job: choose another --out or delete it"
     )
+
+
+def _unasked(item: Item) -> Verdict:
+    """What stands for the verdict of a row before the judge is asked."""
+    return Verdict(item.id, unscored="not asked yet")
 
 
 def _without(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:

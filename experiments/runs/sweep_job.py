@@ -13,15 +13,13 @@ from matplotlib.figure import Figure
 
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
-from ...extraction.store.place import place
-from ..compare.report.plots import png
+from ..compare.report.judge_plots import png
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
-from ..data.jsonl import read_items
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, require_room, writing
 from ..drawing import STYLE, curves, head_map
-from .job import ITEMS, read_job
+from .job_files import read_items_of, read_job
 
 _FILES = {"sweep.csv", "sweep.json", "sweep.png"}
 
@@ -53,7 +51,7 @@ def sweep_job(
     check_new(out, ours="sweep.json", begun=_FILES)
     require_room(out)
     job, store = read_job(features_folder), FeatureStore.open(features_folder, check="checksums")
-    items = read_items(place(features_folder).local(ITEMS))
+    items = list(read_items_of(features_folder))
     rows = drawn_rows(items, limit, seed=seed)
     labels = [
         items[k].extra.get("preferred") if job["kind"] == "pair" else label_to_fit(items[k], job["scale"]) for k in rows

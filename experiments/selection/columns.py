@@ -164,9 +164,11 @@ def _by_id(rows: Sequence[Record]) -> dict[tuple[str, str], Record]:
     found: dict[tuple[str, str], Record] = {}
     counts: dict[str, int] = {}
     for row in rows:
-        question = row.label("question_id")
+        new = not row.has("question_id") and row.has("question")  # a row of verdicts, not of candidates
+        question = row.label("question" if new else "question_id")
         number = counts[question] = counts.get(question, -1) + 1
-        key = (question, row.label("candidate_id") if row.has("candidate_id") else str(number))
+        name = "candidate" if new else "candidate_id"
+        key = (question, row.label(name) if row.has(name) else str(number))
         if key in found:
             raise InnerjudgeError(
                 f"{row.where}: given candidate {key[1]!r} of question {question!r}, which stands in "

@@ -1,4 +1,4 @@
-"""Answers that are the same mathematically: LaTeX, fractions, decimals, sets and expressions, as math-verify reads them.
+"""Answers that are the same mathematically: LaTeX, fractions, decimals, sets and expressions, by math-verify.
 
 Each answer has a key of its own, and equal keys are one answer. Whether two are the same thus never hangs on the others
 or on their order, as it would if they were compared two by two with a tolerance.
@@ -17,7 +17,7 @@ from ..data.answers import normalise
 
 #: Longer answers are no final answers; they keep their own spelling.
 _MOST = 400
-#: Seconds for one answer; what takes longer keeps its own spelling. A signal keeps them, which only the main thread has.
+#: Seconds for one answer; what takes longer keeps its own spelling. A signal keeps them: only in the main thread.
 _PATIENCE = 1
 _NUMBER = re.compile(r"[-+]?[$]?[\d.,/ ]*\d[\d.,/ ]*%?")
 #: Powers of powers, and exponents and factorials of many digits: to compute them would take for ever.
@@ -33,9 +33,9 @@ def equal_answers(answers: Sequence[str | None]) -> list[str | None]:
     r"""One spelling for answers that are mathematically equal.
 
     ``1/2``, ``0.5`` and ``\frac{1}{2}`` are one answer. Letters and words are compared as
-    :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a percent sign is dropped as there. Every group
-    has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot be parsed
-    keeps its own.
+    :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a percent sign is dropped as there.
+    Every group has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot
+    be parsed keeps its own.
 
     Args:
         answers: Final answers; ``None`` and blank ones give ``None``.

@@ -120,7 +120,9 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic) -> int
         >>> groups_that_count(["p", "p", "q"], accuracy([0, 1, None], [0, 1, 1]))
         1
     """
-    return _counting(_numbers(groups), statistics)
+    group_of = _numbers(groups)
+    masks = [mask for statistic in statistics for mask in statistic.counts]
+    return min((len(np.unique(group_of[mask])) for mask in masks), default=len(np.unique(group_of)))
 
 
 def both_scored(first: Sequence[object | None], second: Sequence[object | None]) -> npt.NDArray[np.bool_]:
@@ -148,7 +150,7 @@ def left_out(n_groups: int, *, most: int = MOST_PARTS) -> Floats:
 def half_samples(n_groups: int, *, most: int = MOST_PARTS) -> Floats:
     """Weights of balanced halves: any two groups are together in half of them, as near as can be; ``[B, groups]``.
 
-    For figures that move in steps, which leaving out one question seldom moves.
+    For figures that move in steps, which leaving out one question seldom moves: their error is the larger of the two.
 
     Source:
         Balanced half samples, McCarthy 1969; that leaving out many at a time serves where one at a time fails,
@@ -181,7 +183,7 @@ def _interval(parts: Sequence[Statistic], groups: Sequence[Hashable], confidence
     if odd is not None:
         raise InnerjudgeError(f"given a metric of {odd} rows and {len(groups)} groups, expected as many")
     group_of, limits = _numbers(groups), _limits(parts)
-    every, counting = len(np.unique(group_of)), _counting(group_of, parts)
+    every, counting = len(np.unique(group_of)), groups_that_count(groups, *parts)
     none = Interval(value=None, low=None, high=None, n=min(p.n for p in parts), groups=counting, limits=limits)
     known = [part.value for part in parts if part.value is not None]
     if len(known) < len(parts):
@@ -212,25 +214,23 @@ def _error(
         first, *others = (values_under(part, weights, group_of) for part in parts)
         return np.asarray(first - sum(others))
 
-    if not all(part.smooth for part in parts):
-        off = difference(half_samples(n_groups)) - value
-        return float(np.sqrt(np.nanmean(off**2) * (n_groups - 1) / n_groups)), float(counting - 1)
     without = difference(left_out(n_groups))
     pulls = (len(without) - 1) * (without.mean() - without)
     if np.isnan(pulls).any():
         return float("nan"), float("nan")
-    return float(np.sqrt((pulls**2).mean() / len(pulls))), degrees_of_freedom(pulls, value, limits, counting)
+    error = float(np.sqrt((pulls**2).mean() / len(pulls)))
+    if not all(part.smooth for part in parts):
+        halves = difference(half_samples(n_groups)) - value
+        by_halves = float(np.sqrt(np.nanmean(halves**2) * (n_groups - 1) / n_groups))
+        if by_halves > error:
+            return by_halves, float(counting - 1)
+    return error, degrees_of_freedom(pulls, value, limits, counting)
 
 
 def _numbers(groups: Sequence[Hashable]) -> Index:
     """Number of the question of each row, by first appearance."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.intp)
-
-
-def _counting(group_of: Index, statistics: Sequence[Statistic]) -> int:
-    masks = [mask for statistic in statistics for mask in statistic.counts]
-    return min((len(np.unique(group_of[mask])) for mask in masks), default=len(np.unique(group_of)))
 
 
 def _limits(parts: Sequence[Statistic]) -> Limits | None:

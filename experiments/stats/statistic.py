@@ -38,7 +38,7 @@ class Statistic:
         over: Weights ``[R, size]`` (0 for a row that is left out, else how often it counts) -> the ``R`` values, NaN
             where undefined. Rows of one question must have equal weights in metrics that look within questions.
         smooth: Whether leaving out one question moves it a little. A figure that moves in steps, such as the ranking of
-            a few systems, says ``False``: its error comes from halves of the questions.
+            a few systems, says ``False``: halves of the questions are then looked at too.
 
     Example:
         >>> half = ratio(np.array([1.0, 0.0]), np.ones(2))

@@ -8,14 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from ...models.loading import LanguageModel
+from ..compare.evaluation import Evaluation
 from ..data.datasets import take_groups
 from ..data.labels import label_to_fit
 from ..data.verdict_table import Row
-from .asking.ask import Asked, By, Manner, ask
+from .asking.ask import By, Manner, Question, ask
 from .asking.candidate import Candidate, candidates_of
-from .judged import Judged
-from .kept import Kept
-from .spec import Audits
+from .spec import Audits, Study
 
 
 @dataclass
@@ -23,53 +22,60 @@ class Auditing:
     """Asks about some of the reported items of one data set.
 
     Args:
-        judged: The data set.
-        kept: Where rows are kept.
+        study: The study.
+        evaluation: The data set, judged.
     """
 
-    judged: Judged
-    kept: Kept
+    study: Study
+    evaluation: Evaluation
 
     @cached_property
     def candidates(self) -> list[Candidate]:
         """Responses of whole questions, at most ``audits.items`` of them, of the reported side."""
-        study = self.judged.study
-        items = [self.judged.items[k] for k in self.judged.sides.test]
-        if self.judged.kind == "choice":
+        one, scale = self.evaluation, self.study.scale
+        items = [one.items[k] for k in one.sides.test]
+        if one.kind == "choice":
             return []
-        limit = self.wanted.items // (2 if self.judged.kind == "pair" else 1)
-        drawn = take_groups(items, max(limit, 2), seed=study.seeds.data)
-        made = candidates_of(drawn, data=self.judged.name, scale=study.scale)
-        if self.judged.kind != "pair":  # grades on the scale that is asked for, as in the rows of the judges
-            made = [replace(c, label=label_to_fit(i, study.scale)) for c, i in zip(made, drawn, strict=True)]
+        limit = self.wanted.items // (2 if one.kind == "pair" else 1)
+        drawn = take_groups(items, max(limit, 2), seed=self.study.seeds.data)
+        made = candidates_of(drawn, data=one.name, scale=scale)
+        if one.kind != "pair":  # grades on the scale that is asked for, as in the rows of the judges
+            made = [replace(c, truth=label_to_fit(i, scale)) for c, i in zip(made, drawn, strict=True)]
         return [replace(c, tags=self._tags(c)) for c in made]
 
     @property
     def lm(self) -> LanguageModel:
         """The model."""
-        return self.judged.lm
+        return self.evaluation.lm
 
     @property
     def wanted(self) -> Audits:
         """The audits of the study."""
-        return self.judged.study.audits
+        return self.study.audits
 
-    def manner(self, by: By = "logits", **more: Any) -> Manner:
+    def manner(self, by: By = "logits") -> Manner:
         """How questions are put, as the study says."""
-        study = self.judged.study
-        base: dict[str, Any] = {"batch_size": self.judged.passes.batch_size, "steps": self.judged.passes.steps}
-        base |= {"seed": study.seeds.sampling, "reasoning_tokens": study.reasoning_tokens}
-        return Manner(by=by, **(base | more))
+        return Manner(
+            by=by,
+            batch_size=self.evaluation.passes.batch_size,
+            steps=self.evaluation.passes.steps,
+            seed=self.study.seeds.sampling,
+            reasoning_tokens=self.study.reasoning_tokens,
+        )
 
-    def asked(self, questions: Sequence[Asked], name: str, by: By, **more: Any) -> list[Row]:
+    def sampled(self) -> Manner:
+        """Text, sampled so often and at the temperature that the study says."""
+        return replace(self.manner("text"), samples=self.wanted.samples, temperature=self.wanted.temperature)
+
+    def asked(self, questions: Sequence[Question], name: str, how: By | Manner) -> list[Row]:
         """Rows of a judge of this name that is put these questions."""
-        return ask(self.lm, questions, judge=name, manner=self.manner(by, **more))
+        return ask(self.lm, questions, judge=name, manner=how if isinstance(how, Manner) else self.manner(how))
 
     def step(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
         """Rows of a step, kept under all that it depends on: the data, the seeds, ``depends``."""
-        shared = [self.judged.depends, self.wanted.items, self.judged.study.seeds.model_dump(), depends]
-        return self.kept.rows(f"{self.judged.name}-{name}", shared, make)
+        shared = [self.evaluation.depends, self.wanted.items, self.study.seeds.model_dump(), depends]
+        return self.evaluation.store.rows(f"{self.evaluation.name}-{name}", shared, make)
 
     def _tags(self, one: Candidate) -> dict[str, str]:
-        wanted = {*self.judged.study.groups, self.judged.study.system, "criterion"}
+        wanted = {*self.study.groups, self.study.system, "criterion"}
         return {k: v for k, v in one.tags.items() if k in wanted}

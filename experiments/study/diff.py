@@ -13,7 +13,7 @@ _KEY = ("data", "part", "judge", "metric", "against")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class Change:
     """One figure in both studies.
 
     Args:
@@ -41,13 +41,13 @@ class StudyDiff:
 
     spec: tuple[tuple[str, Any, Any], ...]
     versions: tuple[tuple[str, Any, Any], ...]
-    moved: tuple[Moved, ...]
+    moved: tuple[Change, ...]
     only_first: tuple[tuple[str, ...], ...]
     only_second: tuple[tuple[str, ...], ...]
 
 
 def compare_studies(first: Mapping[str, Any], second: Mapping[str, Any]) -> StudyDiff:
-    """Compare the results of two studies, figure by figure.
+    """Compare the results of two studies, figure by figure; of two comparisons as well.
 
     The interval of a change treats the studies as independent. On the same items and seeds they are not, and the true
     interval is narrower: a change called apart is apart either way, one that is not may still be.
@@ -79,18 +79,18 @@ def _key(figure: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(figure.get(name) or "") for name in _KEY)
 
 
-def _moved(key: tuple[str, ...], a: Mapping[str, Any], b: Mapping[str, Any], n: int) -> Moved:
+def _moved(key: tuple[str, ...], a: Mapping[str, Any], b: Mapping[str, Any], n: int) -> Change:
     before, after = a.get("value"), b.get("value")
     if before is None or after is None:
-        return Moved(key=key, first=before, second=after, change=None)
+        return Change(key=key, first=before, second=after, change=None)
     change = float(after) - float(before)
     if None in (a.get("low"), a.get("high"), b.get("low"), b.get("high")):
-        return Moved(key=key, first=before, second=after, change=change)
+        return Change(key=key, first=before, second=after, change=change)
     z = float(stats.norm.ppf(0.975))
     error = math.hypot(*(float(one["high"] - one["low"]) / (2 * z) for one in (a, b)))
     wide = float(stats.norm.ppf(1 - 0.025 / max(n, 1))) * error  # Bonferroni over all figures
     low, high = change - z * error, change + z * error
-    return Moved(key=key, first=before, second=after, change=change, low=low, high=high, apart=abs(change) > wide > 0)
+    return Change(key=key, first=before, second=after, change=change, low=low, high=high, apart=abs(change) > wide > 0)
 
 
 def _differing(first: Any, second: Any, place: str = "") -> list[tuple[str, Any, Any]]:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ...models.errors import InnerjudgeError
 from ...models.wordings import WORDINGS
+from ..compare import settings
+from ..compare.settings import Settings
+from ..judges.between import Between
 from .asking.references import CONDITIONS
 
 Share = float
@@ -135,6 +138,27 @@ class Study(_Part):
     scale: tuple[int, int] = (1, 5)
     reasoning_tokens: int = Field(default=128, ge=0)
     target_accuracy: float = Field(default=0.9, gt=0, le=1)
+
+    @property
+    def settings(self) -> Settings:
+        """How judges are compared."""
+        return Settings(
+            judges=self.judges,
+            against=self.against,
+            fit=self.splits.fit,
+            calibrate=self.splits.calibrate,
+            seeds=settings.Seeds(**self.seeds.model_dump()),
+            between=Between(self.between),
+            scale=self.scale,
+            reasoning_tokens=self.reasoning_tokens,
+            batch_size=self.model.batch_size,
+            rows=self.rows,
+            groups=self.groups,
+            system=self.system,
+            own=self.own,
+            target_accuracy=self.target_accuracy,
+            selection=self.audits.selection,
+        )
 
     @model_validator(mode="before")
     @classmethod

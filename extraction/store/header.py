@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ...models.errors import InnerjudgeError
+from ...models.foreign import parse_json
+from ...models.seal import digest_of, dump_sealed, unsealed
 from ..provenance import Provenance
 from .precision import DTYPES
 
 #: Version of the layout.
-FORMAT = 1
+FORMAT = 2
 HEADER = "store.json"
 #: Bytes that a header has at most: it holds a provenance and a few numbers.
 HEADER_LIMIT = 1 << 20
@@ -26,6 +27,8 @@ class StoreHeader:
         items: How many items the whole store has.
         dtype: Type of the stored hidden states, one of :data:`DTYPES`.
         shard_items: Items a shard; the last has what is left.
+        job: Digest of what the store was made of and how, where a command made it: a damaged header beside it is known
+            again by this.
 
     Example:
         >>> header = StoreHeader(Provenance("m", None, "f", "float32", "sdpa", "none"), items=300)
@@ -39,6 +42,7 @@ class StoreHeader:
     items: int
     dtype: str = "float32"
     shard_items: int = 128
+    job: str = ""
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -58,11 +62,17 @@ class StoreHeader:
         """First item of a shard, and the one behind its last."""
         return number * self.shard_items, min((number + 1) * self.shard_items, self.items)
 
+    @property
+    def digest(self) -> str:
+        """What the index of every shard of this store carries."""
+        return digest_of(self._record())
+
+    def _record(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self), "provenance": self.provenance.to_json()}
+
     def dump(self) -> bytes:
-        """The header as it is written."""
-        return json.dumps(
-            {"format": FORMAT, **asdict(self), "provenance": self.provenance.to_json()}, indent=1
-        ).encode()
+        """The header as it is written, with its checksum."""
+        return dump_sealed(self._record())
 
     @classmethod
     def parse(cls, raw: bytes, where: str) -> Self:
@@ -72,13 +82,15 @@ class StoreHeader:
             InnerjudgeError: Names ``where``, and what is wrong with the header.
         """
         try:
-            data: dict[str, Any] = json.loads(raw)
-            found = data.pop("format")
+            given = parse_json(raw)
+            found = given.get("format")
             if found != FORMAT:
-                raise ValueError(f"format {found!r} instead of {FORMAT}")
+                raise ValueError(f"format {found!r:.20} instead of {FORMAT}")
+            data = unsealed(given)
+            del data["format"]
             known = Provenance.from_json(data.pop("provenance"))
-            if any(type(data[name]) is not int for name in ("items", "shard_items")):
-                raise ValueError("items that are no whole numbers")
+            if any(type(data[name]) is not int for name in ("items", "shard_items")) or type(data["job"]) is not str:
+                raise ValueError("a field of another type")
             return cls(known, **data)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InnerjudgeError) as error:
             raise InnerjudgeError(

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...models.errors import InnerjudgeError
+from ...models.foreign import parse_json
 from ..features import Features
 from .place import Place
 from .precision import Rounding
@@ -48,6 +49,7 @@ class Entry:
         shapes: Name of a readout -> its shape, ``[rows, ...]``.
         seconds: Name -> wall seconds of the pass that made it.
         rounding: Name of a readout -> what its type loses.
+        header: :attr:`.header.StoreHeader.digest` of its store.
     """
 
     number: int
@@ -58,13 +60,21 @@ class Entry:
     shapes: dict[str, tuple[int, ...]]
     seconds: dict[str, float]
     rounding: dict[str, Rounding]
+    header: str
 
 
 def write_index(
-    place: Place, number: int, start: int, features: Features, shard: dict[str, Any], rounding: dict[str, Rounding]
+    place: Place,
+    number: int,
+    start: int,
+    features: Features,
+    shard: dict[str, Any],
+    rounding: dict[str, Rounding],
+    header: str,
 ) -> Entry:
     """Write the index of a shard of ``features``, the items from ``start`` on; ``shard`` has its size and SHA-256."""
     about = shard | {
+        "header": header,
         "shapes": {name: array.shape for name, array in features.arrays.items()},
         "seconds": features.seconds,
         "rounding": {name: [r.error, r.total, r.worst] for name, r in rounding.items() if r.total},
@@ -152,7 +162,7 @@ def _opened(place: Place, name: str) -> pq.ParquetFile:
 
 def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
     with _refusing(name):
-        about = json.loads((file.schema_arrow.metadata or {})[_KEY])
+        about = parse_json((file.schema_arrow.metadata or {})[_KEY])
         rows, size = int(file.metadata.num_rows), int(about["bytes"])
         shapes = {str(key): tuple(int(k) for k in shape) for key, shape in about["shapes"].items()}
         for key, shape in shapes.items():
@@ -161,7 +171,7 @@ def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
                 raise ValueError(f"{key} of shape {shape} in {rows} rows and {size} bytes")
         seconds = {str(key): float(value) for key, value in about["seconds"].items()}
         rounding = {str(key): Rounding(*map(float, value)) for key, value in about["rounding"].items()}
-        return Entry(number, name, rows, size, str(about["sha256"]), shapes, seconds, rounding)
+        return Entry(number, name, rows, size, str(about["sha256"]), shapes, seconds, rounding, str(about["header"]))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from .place import place
 from .store import FeatureStore
 
 
-def merge(parts: Sequence[str | Path], into: str | Path) -> FeatureStore:
+def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> FeatureStore:
     """Write the items of several stores below one another as a new store; the parts stay as they are.
 
     Every shard of the parts is checked before it is read. A merge that was killed goes on when it is called again.
@@ -21,6 +21,7 @@ def merge(parts: Sequence[str | Path], into: str | Path) -> FeatureStore:
     Args:
         parts: Stores of one provenance and one type, without an id in common.
         into: The new store.
+        job: See :class:`.header.StoreHeader`.
 
     Raises:
         InnerjudgeError: If there are none, an id is in two of them, or their provenances, types or readouts differ.
@@ -47,7 +48,7 @@ def merge(parts: Sequence[str | Path], into: str | Path) -> FeatureStore:
                 )
             seen[one] = str(store.place)
     with locked(place(into)):
-        merged = FeatureStore.create(into, replace(first.header, items=len(seen)))
+        merged = FeatureStore.create(into, replace(first.header, items=len(seen), job=job))
         lacking = merged.missing()
         for number, features in enumerate(_spans(stores, first.header.shard_items)):
             if number in lacking:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.errors import InnerjudgeError
-from .place import ASIDE, NAME, checked, too_large
+from .file_names import ASIDE, NAME, checked, too_large
 
 #: Bytes uploaded at a time.
 _PART = 1 << 24
@@ -38,6 +38,7 @@ class RemotePlace:
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """See :class:`Place`."""
         path = self._path(name)
+        self._copy(name).unlink(missing_ok=True)
         self._system.create_dir(path.rpartition("/")[0], recursive=True)
         # What makes the parts may fail: it has to do so before the upload, for closing a stream completes the file.
         with tempfile.TemporaryFile() as held:
@@ -86,7 +87,7 @@ class RemotePlace:
 
     def local(self, name: str) -> Path:
         """A copy, which lives as long as this object."""
-        path = Path(self._cache.name) / checked(name).replace("/", "-")
+        path = self._copy(name)
         if not path.exists():
             aside = path.with_name(f"{ASIDE}{uuid.uuid4().hex}")
             with self._system.open_input_stream(self._path(name)) as file, aside.open("wb") as copy:
@@ -94,6 +95,9 @@ class RemotePlace:
                     copy.write(block)
             aside.replace(path)
         return path
+
+    def _copy(self, name: str) -> Path:
+        return Path(self._cache.name) / checked(name).replace("/", "-")
 
     def tidy(self) -> None:
         """See :class:`Place`. There is nothing to tidy: half an upload is no file."""

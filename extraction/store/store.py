@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,7 +11,7 @@ from ..features import Features
 from .header import HEADER, HEADER_LIMIT, StoreHeader
 from .index import index_names, read_entry, remove_index, write_index
 from .lock import locked
-from .place import place
+from .place import Place, place
 from .reading import StoreReading
 from .shard import damage, shard_name, write_shard
 
@@ -43,21 +44,36 @@ class FeatureStore(StoreReading):
     def create(cls, where: str | Path, header: StoreHeader) -> Self:
         """Begin a store, or go on with one of the same header. Hold its lock (:func:`.lock.locked`) meanwhile.
 
-        Shards that are not what they were written as are forgotten, so that they are :meth:`missing`.
+        Shards that are not what they were written as are forgotten, so that they are :meth:`missing`. A damaged header
+        is written again where the shards that are there are of this one.
 
         Raises:
             InnerjudgeError: If the folder holds a store of another header.
         """
         at = place(where)
-        if at.size(HEADER) is None:
+        if at.size(HEADER) is None or cls._is_damaged(at, header):
             at.write(HEADER, [header.dump()])
         held = StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}")
         held.provenance.require(header.provenance, f"the store {at}")
-        odd = [k for k in ("items", "dtype", "shard_items") if getattr(held, k) != getattr(header, k)]
+        odd = [k for k in ("items", "dtype", "shard_items", "job") if getattr(held, k) != getattr(header, k)]
         if odd:
             pairs = ", ".join(f"{k} {getattr(held, k)!r} instead of {getattr(header, k)!r}" for k in odd)
             raise InnerjudgeError(f"given the store {at} with {pairs}, expected the same: choose another folder")
         return cls(at, held)
+
+    @staticmethod
+    def _is_damaged(at: Place, header: StoreHeader) -> bool:
+        """Whether the header there cannot be read, but every shard that can be was written under this one."""
+        try:
+            StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}")
+        except InnerjudgeError:
+            held = set()
+            for number, names in index_names(at).items():
+                for name in names:
+                    with suppress(InnerjudgeError):  # a damaged index says nothing, and its shard is made again
+                        held.add(read_entry(at, number, name).header)
+            return held <= {header.digest}
+        return False
 
     @classmethod
     def save(cls, features: Features, where: str | Path, *, dtype: str = "float32", shard_items: int = 128) -> Self:
@@ -142,6 +158,8 @@ class FeatureStore(StoreReading):
             start, stop = self.header.span(number)
             if len(entries) != 1 or entries[0].rows != stop - start:
                 found[number] = (shard_name(number), "it is not there" if not entries else "its index is not its own")
+            elif entries[0].header != self.header.digest:
+                found[number] = (shard_name(number), "it is of another store")
             elif why := damage(self.place, entries[0], checksum=checksums):
                 found[number] = (shard_name(number), why)
             else:
@@ -173,4 +191,4 @@ class FeatureStore(StoreReading):
             )
         shard, rounding = write_shard(self.place, number, features, self.header.dtype)
         self._open.pop(number, None)
-        self.entries[number] = write_index(self.place, number, start, features, shard, rounding)
+        self.entries[number] = write_index(self.place, number, start, features, shard, rounding, self.header.digest)

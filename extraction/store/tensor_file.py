@@ -7,7 +7,6 @@ the file mapped into memory.
 
 from __future__ import annotations
 
-import json
 import math
 import mmap
 import os
@@ -19,6 +18,8 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from ...models.foreign import parse_json, require_file
 
 #: Bytes of a safetensors header: it names a few tensors.
 _HEADER_LIMIT = 1 << 20
@@ -91,13 +92,14 @@ class TensorFile:
 
     def __init__(self, path: Path) -> None:
         self._map: mmap.mmap | None = None
+        require_file(path)
         self._file = path.open("rb", buffering=0)
         size = os.fstat(self._file.fileno()).st_size
         first = self._file.read(8)
         length = struct.unpack("<Q", first)[0] if len(first) == 8 else _HEADER_LIMIT + 1
         if length > min(_HEADER_LIMIT, size - 8):
             raise ValueError("its header is cut off or too long")
-        about = json.loads(self._file.read(length))
+        about = parse_json(self._file.read(length))
         if not isinstance(about, dict):
             raise ValueError("its header is no object")
         about.pop("__metadata__", None)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
-from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoded
 from ..batching import by_length
 from ..features import Features
 from ..provenance import provenance
+from ..room import is_memory
+from .budget import Budget, Limits
 from .completion import Completion, Settled, write_batch
 
 
@@ -24,6 +26,7 @@ def complete(
     temperature: float = 0.0,
     seed: int = 0,
     batch_size: int = 8,
+    memory: int | None = None,
     settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> list[Completion | str]:
@@ -37,7 +40,9 @@ def complete(
         temperature: 0 is greedy; else plain sampling at that temperature. What the model's own generation config says
             of top-k, top-p or repetition penalties does not count.
         seed: Of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
-        batch_size: Prompts a batch. Greedy text does not depend on it beyond float error.
+        batch_size: Prompts a batch, at most; fewer of long ones, see :class:`~.budget.Budget`. Greedy text does not
+            depend on it beyond float error.
+        memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
         settled: A text ends where this says that nothing more of it is wanted.
         on_batch: Called with the number of items after each batch.
 
@@ -50,52 +55,49 @@ def complete(
         texts = write_batch(lm, items, rows, max_new_tokens, temperature=temperature, settled=settled)
         found.update(zip(rows, texts, strict=True))
 
-    reasons = in_batches(
-        lm,
-        items,
-        write,
+    limits = Limits(
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         seed=seed,
         batch_size=batch_size,
+        memory=memory,
         on_batch=on_batch,
     )
+    reasons = in_batches(lm, items, write, limits)
     return [reasons[k] if k in reasons else found[k] for k in range(len(items))]
 
 
 def in_batches(
-    lm: LanguageModel,
-    items: Sequence[Encoded],
-    write: Callable[[list[int]], None],
-    *,
-    max_new_tokens: int,
-    temperature: float,
-    seed: int,
-    batch_size: int,
-    on_batch: Callable[[int], None] | None,
+    lm: LanguageModel, items: Sequence[Encoded], write: Callable[[list[int]], None], limits: Limits
 ) -> dict[int, str]:
     """Have ``write`` called with the items of every batch, and return why others have no room for a text.
 
-    Batches are of similar length and leave nothing to padding that this model would read; ``seed`` is set, and the
-    caller's random state kept.
+    Batches are of similar length, stay within the budget, and leave nothing to padding that this model would read; one
+    that does not fit in memory is halved. ``seed`` is set, and the caller's random state kept.
     """
-    if max_new_tokens < 1 or temperature < 0:
-        raise InnerjudgeError(
-            f"given max_new_tokens={max_new_tokens} and temperature={temperature}, expected at least 1 and at least 0"
-        )
-    reasons = {k: why for k, item in enumerate(items) if (why := _no_room(lm, item, max_new_tokens))}
+    reasons = {k: why for k, item in enumerate(items) if (why := _no_room(lm, item, limits.max_new_tokens))}
     open_rows = [k for k in range(len(items)) if k not in reasons]
-    if on_batch is not None and reasons:
-        on_batch(len(reasons))
+    done = limits.on_batch or (lambda _n: None)
+    if reasons:
+        done(len(reasons))
     ragged = len({len(items[k].ids) for k in open_rows}) > 1
-    if ragged and batch_size > 1 and "left" not in lm.padding_sides:
-        batch_size = 1  # generation pads on the left, and this model would read the text behind it differently
+    if ragged and limits.batch_size > 1 and "left" not in lm.padding_sides:
+        limits = replace(limits, batch_size=1)  # text behind padding on the left would be read differently
     with torch.random.fork_rng(devices=[lm.device] if lm.device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        for rows in by_length([items[k] for k in open_rows], batch_size):
-            write([open_rows[k] for k in rows])
-            if on_batch is not None:
-                on_batch(len(rows))
+        torch.manual_seed(limits.seed)
+        most = Budget(lm, limits).rows
+        for rows in by_length([items[k] for k in open_rows], most):
+            waiting = [[open_rows[k] for k in rows]]
+            while waiting:
+                batch = waiting.pop()
+                if _fits(write, batch):
+                    continue
+                if len(batch) == 1:
+                    length = len(items[batch[0]].ids)
+                    reasons[batch[0]] = f"{length} tokens and a text, for which the memory of {lm.device} is too small"
+                else:
+                    waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+            done(len(rows))
     return reasons
 
 
@@ -108,6 +110,7 @@ def generate(
     temperature: float = 0.0,
     seed: int = 0,
     batch_size: int = 8,
+    memory: int | None = None,
     settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
@@ -130,6 +133,7 @@ def generate(
         temperature=temperature,
         seed=seed,
         batch_size=batch_size,
+        memory=memory,
         settled=settled,
         on_batch=on_batch,
     )
@@ -142,6 +146,19 @@ def generate(
         missing={name: reasons} if reasons else {},
         seconds={name: time.perf_counter() - started},
     )
+
+
+def _fits(write: Callable[[list[int]], None], rows: list[int]) -> bool:
+    """Write a batch; false where memory ran out."""
+    try:
+        write(rows)
+    except (RuntimeError, MemoryError) as error:
+        if not is_memory(error):
+            raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return False
+    return True
 
 
 def _no_room(lm: LanguageModel, item: Encoded, max_new_tokens: int) -> str | None:

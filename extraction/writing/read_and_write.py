@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..prefixes import families
 from ..provenance import provenance
 from ..readouts import HiddenStates, Readout, ResponseLogProb
 from ..room import Room
+from .budget import Budget, Limits
 from .completion import Completion, Settled, write_batch
 from .generate import generate, in_batches
 
@@ -32,6 +32,7 @@ def read_and_write(
     name: str,
     max_new_tokens: int,
     batch_size: int = 8,
+    memory: int | None = None,
     settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
@@ -48,7 +49,8 @@ def read_and_write(
         readouts: What to keep of them.
         name: Key of the texts.
         max_new_tokens: Most tokens of a text.
-        batch_size: Items a batch.
+        batch_size: Items a batch, at most.
+        memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
         settled: As in :func:`~.generation.complete`.
         on_batch: Called with the number of items after each batch.
 
@@ -63,10 +65,11 @@ def read_and_write(
         >>> found["logits/score"].shape[-1], len(found.texts["direct"])
         (5, 1)
     """
+    limits = Limits(max_new_tokens=max_new_tokens, batch_size=batch_size, memory=memory, on_batch=on_batch)
     ragged = len({len(item.ids) for item in items}) > 1
-    if not _shares_most(lm, items, batch_size) and (not ragged or "left" in lm.padding_sides):
+    if not _shares_most(lm, items, limits) and (not ragged or "left" in lm.padding_sides):
         try:
-            return _at_once(lm, items, readouts, name, max_new_tokens, batch_size, settled, on_batch)
+            return _at_once(lm, items, readouts, name, limits, settled)
         except UnreadableError:
             pass  # which of the readouts the model gives, extract finds out
     features = extract(lm, items, readouts, batch_size=batch_size)
@@ -76,13 +79,14 @@ def read_and_write(
         name=name,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
+        memory=memory,
         settled=settled,
         on_batch=on_batch,
     )
     return features.join(written)
 
 
-def _shares_most(lm: LanguageModel, items: Sequence[Encoded], batch_size: int) -> bool:
+def _shares_most(lm: LanguageModel, items: Sequence[Encoded], limits: Limits) -> bool:
     """Whether two readings that share what prompts begin with (all, then a batch) read fewer tokens than one."""
     least = 2 * Room(lm.device, None).fixed
 
@@ -91,7 +95,7 @@ def _shares_most(lm: LanguageModel, items: Sequence[Encoded], batch_size: int) -
         found = families([item.ids for item in some], most, least=least)
         return sum((len(family.rows) - 1) * family.shared for family in found)
 
-    within = sum(saved([items[k] for k in rows]) for rows in by_length(items, batch_size))
+    within = sum(saved([items[k] for k in rows]) for rows in by_length(items, Budget(lm, limits).rows))
     return within + saved(items) > sum(len(item.ids) for item in items) and lm.shares_prompts
 
 
@@ -100,10 +104,8 @@ def _at_once(
     items: Sequence[Encoded],
     readouts: Sequence[Readout],
     name: str,
-    max_new_tokens: int,
-    batch_size: int,
+    limits: Limits,
     settled: Settled | None,
-    on_batch: Callable[[int], None] | None,
 ) -> Features:
     require_unique([item.id for item in items])
     started = time.perf_counter()
@@ -117,7 +119,7 @@ def _at_once(
         written: list[Completion] = []
 
         def go_on(read: Callable[[], None] | None = None) -> None:
-            written.extend(write_batch(lm, items, rows, max_new_tokens, settled=settled, after_prompts=read))
+            written.extend(write_batch(lm, items, rows, limits.max_new_tokens, settled=settled, after_prompts=read))
 
         batch = [items[k] for k in rows]
         there = [r for r in readouts if any(item.id not in missing[r.name] for item in batch)]
@@ -130,11 +132,10 @@ def _at_once(
         for k, one in zip(rows, written, strict=True):
             texts[k] = one.text
 
-    limits: dict[str, Any] = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "on_batch": on_batch}
-    reasons = in_batches(lm, items, write, temperature=0.0, seed=0, **limits)
+    reasons = in_batches(lm, items, write, limits)
     silent = [k for k in reasons if any(items[k].id not in missing[r.name] for r in readouts)]
     if silent:
-        alone = extract(lm, [items[k] for k in silent], readouts, batch_size=batch_size)
+        alone = extract(lm, [items[k] for k in silent], readouts, batch_size=limits.batch_size)
         for r in readouts:
             put(arrays, r.name, alone[r.name], silent, len(items))
     fill_empty(arrays, readouts, items, lm, lm.anatomy.n_blocks)

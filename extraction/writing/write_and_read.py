@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
@@ -15,9 +15,10 @@ from ...models.positions import encode_trace
 from ..features import require_unique
 from ..readouts import HiddenStates, ResponseLogProb
 from .answers import Answers, Reject, Written
-from .completion import end_ids
+from .budget import Limits
+from .completion import end_ids, write_batch
 from .decoding import carries_states
-from .generate import complete, in_batches
+from .generate import in_batches
 from .watch import Watch
 
 #: Roles of a trace whose states a generation carries.
@@ -33,6 +34,7 @@ def write_and_read(
     temperature: float = 1.0,
     seed: int = 0,
     batch_size: int = 8,
+    memory: int | None = None,
     markers: tuple[str, str] = THINK,
     reject: Reject | None = None,
     reject_at: Literal["reasoning_start", "reasoning_end"] = "reasoning_end",
@@ -56,7 +58,8 @@ def write_and_read(
         max_new_tokens: Most tokens of an answer.
         temperature: As in :func:`~innerjudge.extraction.writing.generate.complete`, like ``seed`` and ``batch_size``.
         seed: Of the sampling.
-        batch_size: Answers a batch.
+        batch_size: Answers a batch, at most.
+        memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
         markers: Opening and closing reasoning marker.
         reject: Stops answers that are not worth their end. It is asked once an answer, when the marker ``reject_at`` is
             written, and sees what has been read by then. A stopped answer ends with that marker and leaves its batch,
@@ -80,7 +83,14 @@ def write_and_read(
     started = time.perf_counter()
     prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
     reading = Answers(lm, questions, readouts, markers)
-    options: dict[str, Any] = {"temperature": temperature, "seed": seed, "batch_size": batch_size, "on_batch": on_batch}
+    limits = Limits(
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        batch_size=batch_size,
+        memory=memory,
+        on_batch=on_batch,
+    )
     ends = end_ids(lm)
 
     def write(rows: list[int]) -> None:
@@ -97,13 +107,13 @@ def write_and_read(
         watch.run(temperature)
         reading.take(watch, rows)
 
-    if carries_states(lm):
-        reasons = in_batches(lm, prompts, write, max_new_tokens=max_new_tokens, **options)
-        for k, why in reasons.items():
-            reading.answer(k, why)
-    else:
-        for k, one in enumerate(complete(lm, prompts, max_new_tokens=max_new_tokens, **options)):
+    def write_only(rows: list[int]) -> None:
+        for k, one in zip(rows, write_batch(lm, prompts, rows, max_new_tokens, temperature=temperature), strict=True):
             reading.answer(k, one)
+
+    reasons = in_batches(lm, prompts, write if carries_states(lm) else write_only, limits)
+    for k, why in reasons.items():
+        reading.answer(k, why)
     return reading.finished(batch_size, started)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from innerjudge.models import InnerjudgeError
+from innerjudge.models.seal import dump_sealed
 from innerjudge.probes import (
     CLUE,
     LAGER,
@@ -344,8 +345,9 @@ def folder(make, tmp_path):
 
 
 def edit(folder, **changes):
+    """Change the header, and make its checksum fit."""
     header = json.loads((folder / "judge.json").read_text())
-    (folder / "judge.json").write_text(json.dumps(header | changes))
+    (folder / "judge.json").write_bytes(dump_sealed(header | changes))
 
 
 @pytest.mark.parametrize(
@@ -360,6 +362,13 @@ def edit(folder, **changes):
         {"fitted": {"_labels": 3}},
         {"fitted": None},
         {"arrays": {}},
+        {"files": {}},
+        {"files": {"judge.safetensors": "0" * 64}},
+        {"files": {"../judge.safetensors": "0" * 64}},
+        {"params": {"embedding": "no"}},
+        {"params": {"start": 5}},
+        {"fitted": {"n_excluded_": -1, "groups_seen_": []}},
+        {"fitted": {"n_excluded_": 0, "groups_seen_": [1]}},
         {"provenance": {"model": "m"}},
         {"provenance": 3},
     ],

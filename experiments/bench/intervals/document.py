@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binom
 
 from ....extraction.provenance import versions
+from ...stats.intervals import cluster_interval
+from ...stats.metrics.accuracy import accuracy
 from .trial import DRAWS, Coverage
-from .worlds import FAILING
+from .worlds import FAILING, RANKING
 
 FILE = Path(__file__).parent / "intervals.md"
 #: What a 95 % interval is held to.
@@ -58,7 +61,8 @@ def markdown(found: Sequence[Coverage], command: str = "") -> str:
         f"  standard error is about {found[0].error:.1%}.",
         f"- Below {LEAST:.0%} by more than two standard errors: {_listed(low)}.",
         f"- Above {MOST:.0%} by more than two standard errors, so wider than need be: {_listed(high)}.",
-        *_against_draws(found, used),
+        *_against_draws([one for one in used if not one.figure.startswith(RANKING)]),
+        *_in_steps(found),
     ]
     for candidates, strength in dict.fromkeys((one.candidates, one.strength) for one in found):
         here = [one for one in found if (one.candidates, one.strength) == (candidates, strength)]
@@ -74,31 +78,56 @@ def markdown(found: Sequence[Coverage], command: str = "") -> str:
     return "\n".join([*lines, ""])
 
 
-def _against_draws(found: Sequence[Coverage], used: Sequence[Coverage]) -> list[str]:
-    """What the draws of a bootstrap would change, by the same studies."""
+def _against_draws(used: Sequence[Coverage]) -> list[str]:
+    """What the draws of a bootstrap would change, by the same studies, in figures that do not move in steps."""
+    if not used:
+        return []
     moved = np.array([one.covered - one.drawn for one in used])
     wider = np.array([one.width / one.drawn_width - 1 for one in used if one.drawn_width])
     most = used[int(np.abs(moved).argmax())]
-    lines = [
+    return [
         "",
         "## Leaving questions out, or drawing them",
         "",
-        "The standard error comes from leaving out each question in turn; of figures that move in steps (rankings of",
-        f"few systems), from balanced halves. In each study it was also computed from {DRAWS} bootstrap draws of the",
-        "questions:",
+        "The standard error comes from leaving out each question in turn. In each study it was also computed from",
+        f"{DRAWS} bootstrap draws of the questions:",
         "",
         f"- coverage moves by {100 * np.abs(moved).mean():.1f} points on average over {len(used)} designs, by",
         f"  {100 * np.abs(moved).max():.1f} at most ({_name(most)}: {most.covered:.1%} by leaving out,",
         f"  {most.drawn:.1%} by draws); with its sign it moves by {100 * moved.mean():+.1f} on average;",
+        f"- {sum(np.abs(moved) > 0.017)} designs move by more than 1.7 points;",
         f"- intervals are {100 * wider.mean():+.1f} % wider on average, {100 * wider.min():+.1f} to "
         f"{100 * wider.max():+.1f} %.",
+        "",
+        "One candidate a question that is right or wrong is a binomial, and its interval is Wilson's, whose coverage",
+        f"jumps with the number of questions: exactly {_exact(8):.1%} of 8, {_exact(16):.1%} of 16 and",
+        f"{_exact(25):.1%} of 25 with chance 0.5. Draws only blur that.",
     ]
-    steps = [one for one in found if one.figure.startswith(FAILING)]
-    if steps:
-        cells = [f"{100 * one.covered:.1f} % by one at a time, {100 * one.drawn:.1f} % by draws, of "
-                 f"{one.questions} questions" for one in steps]  # fmt: skip
-        lines += ["", f"One question at a time does not serve a ranking of four systems: {'; '.join(cells)}."]
-    return lines
+
+
+def _in_steps(found: Sequence[Coverage]) -> list[str]:
+    """Figures that move in steps: what the halves are for."""
+    alone = {one.questions: one for one in found if one.figure.startswith(FAILING)}
+    both = [one for one in found if one.figure.startswith(RANKING) and one.questions in alone]
+    lines = [
+        "",
+        "A ranking of few systems moves in steps. Its error is the larger one of leaving out each question and of",
+        "balanced halves, since neither draws nor one question at a time serve alone:",
+        "",
+        "| questions | both | one at a time | draws |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [f"| {one.questions} | {_cell(one)} | {_cell(alone[one.questions])} | {100 * one.drawn:.1f} "
+              f"({one.drawn_width:.2f}) |" for one in both]  # fmt: skip
+    return lines if both else []
+
+
+def _exact(n: int, chance: float = 0.5) -> float:
+    """Coverage of the interval of ``n`` single items, summed over how many of them can be right."""
+    made = [accuracy([True] * n, [k < right for k in range(n)]) for right in range(n + 1)]
+    found = [cluster_interval(one, range(n)) for one in made]
+    held = [(one.low or 0.0) <= chance <= (one.high or 1.0) for one in found]
+    return float(binom.pmf(np.flatnonzero(held), n, chance).sum())
 
 
 def _cell(one: Coverage) -> str:

@@ -21,8 +21,9 @@ from ...stats.metrics.precision_recall import auprc
 from ...stats.statistic import Floats, Statistic, Values, ratio
 
 Bools = npt.NDArray[np.bool_]
-#: A figure that moves in steps, with the error that does not serve it: why :attr:`.Statistic.smooth` is there.
-FAILING = "ranking of four systems, leaving out one question at a time"
+#: A figure that moves in steps, and the same with one question left out at a time: see :attr:`.Statistic.smooth`.
+RANKING = "ranking of four systems"
+FAILING = "one question at a time, ranking of four systems"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ def _systems(*, one_at_a_time: bool = False) -> World:
         systems = np.tile(np.arange(4), s.questions)
         hard = np.sqrt(s.strength) * np.repeat(s.rng.normal(size=s.questions), 4)
         own = np.sqrt(1 - s.strength) * s.rng.normal(size=(2, len(systems)))
-        means = np.array([[0, 0.4, 0.8, 1.2], [0, 0.8, 0.4, 1.2]])
+        means = np.array([[0, 0.2, 0.4, 0.6], [0, 0.4, 0.2, 0.6]])
         labels, scores = means[:, systems] + hard + own
         made = system_ranking(labels, scores, systems.tolist())
         return (replace(made, smooth=True) if one_at_a_time else made,)
@@ -245,7 +246,7 @@ _ALL: tuple[tuple[str, World], ...] = (
     ("average precision", _average_precision(1.0)),
     ("area under coverage", _under_coverage()),
     ("calibration error", _calibration_error(0.2)),
-    ("ranking of four systems", _systems()),
+    (RANKING, _systems()),
     (FAILING, _systems(one_at_a_time=True)),
 )
 #: Name of the figure and its truth -> the world.

@@ -98,9 +98,9 @@ def _expect(served: str, path: Path, *, documents: int, seed: int) -> float:
         part = many[start : start + documents]
         bodies.append({"query": part[0].prompt, "documents": [trace.response for trace in part]})
         pairs += [(part[0].prompt, trace.response) for trace in part]
-    judge.predict(pairs[:32])
+    judge.scores(pairs[:32])
     started = time.perf_counter()
-    scores = judge.predict(pairs, batch_size=32).tolist()
+    scores = judge.scores(pairs, batch_size=32).tolist()
     rate = len(pairs) / (time.perf_counter() - started)
     chunks = [scores[start : start + documents] for start in range(0, len(many), documents)]
     path.write_text(json.dumps({"requests": bodies, "scores": chunks}), encoding="utf-8")

@@ -11,8 +11,8 @@ from typing import Any
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
 from ....models.loading import LanguageModel, load
-from ...study.folder import claim, write
-from ...study.run import StudyRun
+from ...compare.report.folder import SPECS, claim, write
+from ...study.run import StudyRun, sources_of
 from ...study.spec import ModelSpec, Study
 from ..passes.shapes import random_model
 from .clock import Clock
@@ -69,7 +69,7 @@ def _load(model: ModelSpec) -> LanguageModel:
 
 
 def _run(spec: Study, out: Path, command: str, shape: str | None, *, sampled: bool) -> _Timed:
-    claim(out, spec)
+    kept = claim(out, spec.model_dump(mode="json"), name=SPECS[1])
     started = time.process_time()
     model, clocks = spec.model, list[Clock]()
     sampler = Sampler(lambda: any(clock.runs for clock in clocks))
@@ -77,8 +77,8 @@ def _run(spec: Study, out: Path, command: str, shape: str | None, *, sampled: bo
     with watched:
         lm = _load(model) if shape is None else random_model(shape, device="cpu", dtype="float32")
         clocks.append(Clock(lm))
-        run = StudyRun(study=spec, lm=lm, folder=out / "kept", command=command)
-        report = run.report()
+        run = StudyRun(study=spec, lm=lm, folder=kept, command=command)
+        report = run.report(sources_of(spec))
         write(out, report, run.rows)
     whole = time.process_time() - started
     found = {

@@ -1,1 +1,1 @@
-"""A comparison on paper: ``page.py`` fills the templates, ``files.py`` writes the folder, the others draw its parts."""
+"""A report on paper: ``folder.py`` writes it, ``page.py`` fills the templates, ``draw.py`` and others draw plots."""

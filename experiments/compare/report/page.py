@@ -1,68 +1,80 @@
-"""The report of a run, as Markdown and as one HTML file that needs nothing else."""
+"""The report as Markdown, and as one HTML file that needs nothing else."""
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...drawing import spelling
-from ...drawing.palette import FAMILY_COLOURS
-from ..results import Comparison, ResultRow, Run
-from . import row_text, table
-from .plots import Plot, plots, png
-from .reasons import unscored_reasons
-from .whisker import scale_of, whisker
-from .words import HOW_TO_READ, chance_level, reading
+from ..figures import FAMILIES, Cell, Figure, Grid, Report
+from .draw import COLOURS
+from .judge_plots import png
 
-KINDS = {
-    "trace": "reasoning traces",
-    "rating": "rated responses",
-    "choice": "multiple-choice questions",
-    "pair": "pairs",
-}
 _TEMPLATES = Path(__file__).parent / "templates"
+#: What a reader must know before the figures, of every report and of those whose scores are calibrated.
+HOW_TO_READ = (
+    "Questions were split. Judges were fitted, and heads, layers and thresholds chosen, on one part; every figure is "
+    "of another.",
+    "Intervals are 95 % intervals from the spread over questions (candidates of one question stay together), wider "
+    "where questions are few. They stay inside the bounds of a figure, are never a point, and are not corrected for "
+    "the number of judges.",
+    'Claims are: "better" or "worse" (▲ ▼) stands only where the paired difference, both judges on the items that both '
+    "scored, has a p-value below 0.05 after Holm's correction for all judges compared (shown as p). Not told apart "
+    "does not mean equal.",
+    "Pooled figures compare items of all questions, so a judge can gain by knowing which question is hard. "
+    "Within-question figures compare only answers to one question; they are what reranking needs. AUROC within "
+    "questions weighs every question alike, pairs won within questions every pair.",
+    "Unscored items are left out of a figure and counted, unless the metric's name says otherwise; a figure that "
+    "cannot be had is a dash with its reason.",
+    "How long each judge took an item, on the machine of this run, is in timings.json.",
+)
+HOW_TO_READ_A_STUDY = (
+    "Probabilities, thresholds and weights of panels come from a part of the questions of their own.",
+    "Scott's pi, Cohen's kappa and Krippendorff's alpha are 0 for agreement by chance and 1 for full agreement.",
+    "A bias is best at 0. Its test is one of many: the summary counts those that stand after correction.",
+    "De-noised figures take out the judge's own random flips, estimated from repeats, which hide a bias.",
+    "Sampled, reworded and swapped questions, distractors and dummy answers were put to a part of the reported items.",
+)
 
 
-def markdown(run: Run) -> str:
-    """The report as Markdown; its plots are links into ``plots/`` beside it.
-
-    Example:
-        >>> run = Run(command="innerjudge compare", seed=0, versions={}, model={"name": "reference"}, comparisons=())
-        >>> markdown(run).splitlines()[0]
-        '# Judges compared'
-    """
-    made = environment(escape=False)
-    made.filters["md"] = markdown_escape
-    text = made.get_template("report.md").render(_context(run))
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def html(run: Run, images: Mapping[str, bytes] | None = None) -> str:
-    """The report as one HTML file: style and plots are inside it, it asks the network for nothing and runs no script.
+def html(report: Report, images: Mapping[str, bytes] | None = None) -> str:
+    """The report; style and plots are inside it, it asks the network for nothing and runs no script.
 
     Args:
-        run: What was found.
+        report: What was found.
         images: PNG bytes by plot name, as :func:`images_of` makes them; drawn here when not given.
 
     Example:
-        >>> run = Run(command="innerjudge compare", seed=0, versions={}, model={"name": "<b>"}, comparisons=())
-        >>> "&lt;b&gt;" in html(run)
+        >>> report = Report(name="<b>", command="", spec={}, versions={}, model={}, parts=())
+        >>> "&lt;b&gt;" in html(report)
         True
     """
-    drawn = images_of(run) if images is None else images
+    drawn = images_of(report) if images is None else images
     data = {name: "data:image/png;base64," + base64.b64encode(image).decode() for name, image in drawn.items()}
-    return environment(escape=True).get_template("report.html").render(_context(run), images=data)
+    return _environment(escape=True).get_template("report.html").render(_context(report), images=data)
 
 
-def images_of(run: Run) -> dict[str, bytes]:
-    """Every plot of a run as PNG bytes, by name."""
-    drawn = ((plot.name, plot.draw()) for part in _parts(run) for plot in part["plots"])
-    return {name: png(figure) for name, figure in drawn if figure is not None}
+def markdown(report: Report) -> str:
+    """The report as Markdown; its plots are links into ``plots/`` beside it.
+
+    Example:
+        >>> report = Report(name="Judges compared", command="", spec={}, versions={}, model={}, parts=())
+        >>> markdown(report).splitlines()[0]
+        '# Judges compared'
+    """
+    text = _environment(escape=False).get_template("report.md").render(_context(report))
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def images_of(report: Report) -> dict[str, bytes]:
+    """Every plot of a report as PNG bytes, by name."""
+    drawn = ((plot.name, plot.draw()) for section in report.sections for plot in section.plots)
+    return {name: png(drawing) for name, drawing in drawn if drawing is not None}
 
 
 def markdown_escape(text: object) -> str:
@@ -78,70 +90,6 @@ def markdown_escape(text: object) -> str:
     return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", re.sub(r"^[#+-]", r"\\\g<0>", line))
 
 
-def environment(*, escape: bool) -> Environment:
-    """Templates with the filters and names that every report uses."""
-    made = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"figure": row_text.figure, "interval": row_text.interval, "title": spelling.title}
-    made.filters |= {"duration": spelling.duration, "value": _value, "plain": plain}
-    made.globals |= {
-        "NOTHING": spelling.NOTHING,
-        "FAMILIES": table.FAMILIES,
-        "COLOURS": FAMILY_COLOURS,
-        "whisker": whisker,
-    }
-    return made
-
-
-def _context(run: Run) -> dict[str, Any]:
-    return {"run": run, "parts": _parts(run), "how_to_read": HOW_TO_READ}
-
-
-def _parts(run: Run) -> list[dict[str, Any]]:
-    """What the templates show of each comparison."""
-    return [_part(comparison, number) for number, comparison in enumerate(run.comparisons, start=1)]
-
-
-def _part(comparison: Comparison, number: int) -> dict[str, Any]:
-    slug = re.sub(r"[^a-z0-9]+", "-", comparison.data.lower()).strip("-")[-32:].strip("-")
-    shown: list[Plot] = plots(comparison, "-".join(filter(None, (str(number), slug))))
-    lines = list(table.lines(comparison))
-    return {
-        "number": number,
-        "comparison": comparison,
-        "kind": KINDS.get(comparison.kind, comparison.kind),
-        "lines": lines,
-        "scale": scale_of(lines, chance_level(comparison, comparison.headline[0]) if comparison.headline else None),
-        "minus": table.minus_metric(comparison),
-        "missing": _missing(lines),
-        "others": table.others(comparison),
-        "reading": reading(comparison),
-        "reasons": unscored_reasons(comparison),
-        "plots": shown,
-    }
-
-
-def _missing(lines: list[table.Line]) -> dict[str, list[str]]:
-    """Why figures of the short table are missing: reason -> the figures, as ``judge: metric``."""
-    found: dict[str, list[str]] = {}
-    for line in lines:
-        for row in (*line.cells, line.minus):
-            if row is not None and (row.value is None or row.low is None):
-                name = f"{row.judge}: {spelling.title(row.metric)}"
-                found.setdefault(row.reason or "no reason given", []).append(name)
-    return found
-
-
-def _value(row: ResultRow) -> str:
-    """The value of a row without its interval."""
-    return row_text.figure(row).split(" [")[0]
-
-
 def plain(value: object) -> str:
     """A value of the model's description in words: lists with commas, small tables as ``key value``."""
     if isinstance(value, Mapping):
@@ -149,3 +97,90 @@ def plain(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain(inner) for inner in value)
     return spelling.NOTHING if value is None else str(value)
+
+
+def spelt(figure: Figure) -> str:
+    """Value and interval of a figure, and the corrected p-value of a difference.
+
+    Example:
+        >>> spelt(Figure(data="d", part="p", judge="j", metric="m", value=0.7149, low=0.652, high=0.7703))
+        '0.71 [0.65, 0.77]'
+    """
+    p = figure.p_corrected if figure.against else None
+    mark = {"better": "▲", "worse": "▼"}.get(figure.verdict or "", "")
+    said = (mark, value(figure), interval(figure), "" if p is None else _p(p))
+    return " ".join(filter(None, said))
+
+
+def value(figure: Figure) -> str:
+    """The value: two decimals, three where the interval is so narrow, or a difference so small, that they matter."""
+    return spelling.number(figure.value, decimals=_decimals(figure), sign=figure.against is not None)
+
+
+def interval(figure: Figure) -> str:
+    """The interval as ``[low, high]``, or nothing where there is none."""
+    if figure.low is None or figure.high is None:
+        return ""
+    low, high = (spelling.number(v, decimals=_decimals(figure)) for v in (figure.low, figure.high))
+    return f"[{low}, {high}]"
+
+
+def reasons(made: Grid) -> dict[str, list[str]]:
+    """Why figures of a table are missing: reason -> where."""
+    found: dict[str, list[str]] = {}
+    for row in made.rows:
+        for column, one in zip(made.columns, row, strict=True):
+            if isinstance(one, Figure) and (one.value is None or one.low is None) and one.reason:
+                found.setdefault(one.reason, []).append(f"{row[0]}, {column}")
+    return {
+        reason: names if len(names) < 6 else [*names[:4], f"and {len(names) - 4} more"]
+        for reason, names in found.items()
+    }
+
+
+def _environment(*, escape: bool) -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"value": value, "interval": interval, "p": _p, "plain": plain, "plain_number": _number}
+    made.filters |= {"reasons": reasons, "md": markdown_escape, "cell": cell}
+    made.globals |= {"NOTHING": spelling.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
+    made.tests["figure"] = lambda c: isinstance(c, Figure)
+    return made
+
+
+def _context(report: Report) -> dict[str, object]:
+    calibrated = any("to calibrate on" in part.counts for part in report.parts)
+    read = HOW_TO_READ + (HOW_TO_READ_A_STUDY if calibrated else ())
+    return {"report": report, "how_to_read": read, "spec": json.dumps(report.spec, indent=1, ensure_ascii=False)}
+
+
+def cell(one: Cell) -> str:
+    """A cell in words."""
+    if one is None:
+        return spelling.NOTHING
+    if isinstance(one, Figure):
+        return spelling.NOTHING if one.value is None else spelt(one)
+    return _number(one) if isinstance(one, int | float) else one
+
+
+def _decimals(figure: Figure) -> int:
+    if figure.low is None or figure.high is None:
+        return 2
+    hidden = (figure.low > 0 or figure.high < 0) and min(abs(figure.low), abs(figure.high)) < 0.005
+    return 3 if 1e-9 < figure.high - figure.low < 0.02 or (figure.against is not None and hidden) else 2
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _number(number: float) -> str:
+    """A number of a table that is no figure: counts whole, the rest with three decimals, or four digits if tiny."""
+    if isinstance(number, int):
+        return f"{number:,}"
+    return f"{number:{'.3f' if not number or abs(number) >= 0.001 else '.4g'}}".replace("-", "\N{MINUS SIGN}")

@@ -18,9 +18,10 @@ from ....models.errors import InnerjudgeError
 from ...data.outputs import writing
 from ...drawing.spelling import are_in, counted
 from ...reading.passes import Passes
-from ...reading.progress import silent
-from ..job import HEADER, ITEMS, Job, claim, pointwise
-from ..log import log, whole
+from ...reading.progress import silent, whole
+from ..job import Job, claim, pointwise
+from ..job_files import HEADER, has_items
+from ..log import log
 from .disk import disk_of, require_room
 from .extract_job import forget
 from .source import Source
@@ -57,7 +58,7 @@ def extract_on_ray(
         def on_a_worker(work: Callable[..., Any], *given: Any) -> Any:
             return ray.get(ray.remote(**cluster.resources)(work).remote(*given))
 
-        sampled = source.sampled and at.size(ITEMS) is None
+        sampled = source.sampled and not has_items(at)
         known = on_a_worker(Model.prepare, model, str(at) if sampled else None, job, quiet)
         held = claim(at, job | {"provenance": known}, lambda: pointwise(source.open()).items)
         lacking = {inner: held.store(inner).missing() for inner in held.stores}

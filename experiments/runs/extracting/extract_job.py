@@ -22,9 +22,11 @@ from ....models.loading import LanguageModel
 from ...data.outputs import writing
 from ...drawing.spelling import are_in, counted
 from ...reading.passes import Passes
+from ...reading.progress import whole
 from ...reading.read import read
-from ..job import HEADER, Job, claim, inside
-from ..log import log, whole
+from ..job import Job, claim
+from ..job_files import HEADER, inside, read_job
+from ..log import log
 from .disk import bytes_to_come, disk_of, require_room
 from .filling import fill
 from .interrupt import Interrupt
@@ -97,7 +99,7 @@ def _filled(
         return lacking
 
     lacking: dict[str, list[int]] = ranks.told(prepare)
-    job = Job.begun(at, header)
+    job = Job.begun(at, read_job(str(at)))
     stores = {inner: FeatureStore(place(inside(at, inner)), job.store_header()) for inner in lacking}
     spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
     mine = sum(stop - start for start, stop in spans)

@@ -11,7 +11,7 @@ from typing import Any
 from ....extraction.store.place import place
 from ...data.datasets import Dataset, is_file, open_data
 from ...data.hashes import hash_data
-from ..job import FILE_HASH, HEADER, ITEMS, read_job
+from ..job_files import FILE_HASH, HEADER, ITEMS, is_damaged, read_job
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def find_source(spec: str, out: str, *, limit: int | None, seed: int) -> Source:
     file_hash = _sha256(Path(spec)) if is_file(spec) else None
     at = place(out)
     if file_hash is not None and at.size(HEADER) is not None and at.size(ITEMS) is not None:
-        begun = read_job(out)
+        begun = {} if is_damaged(at) else read_job(out)
         same = {FILE_HASH: file_hash, "data": spec, "limit": limit, "seed": seed}
         if all(begun.get(name) == value for name, value in same.items()):
             return Source(

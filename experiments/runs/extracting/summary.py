@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ....extraction.store import FeatureStore
-from ...compare.report.reasons import shape_of
+from ...compare.reasons import shape_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ from ....extraction.store.ranges import read_range
 from ...data.datasets import load_data
 from ...data.jsonl import parse_item
 from ...reading.passes import Passes
-from ..job import Job, claim, inside, items_file, items_of
+from ..job import Job, claim, items_of
+from ..job_files import inside, items_file
 from ..log import load_quietly
 from .disk import bytes_to_come
 from .meter import Meter

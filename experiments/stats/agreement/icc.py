@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
-from ..intervals import Interval
 from ..statistic import Floats, Statistic, Values, divide, finite, require_same_length, undefined, where
-
-#: Share of a sum of squares that must be left after centring, or float error shows.
-_LEAST_SPREAD = 1e-4
 
 
 def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
@@ -40,38 +35,12 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
         return undefined(f"{n} items graded by all of {k} raters, fewer than 2", n=n, size=size)
 
     def over(weights: Floats) -> Floats:
-        return _consistency(*_mean_squares_of_many(matrix, weights[:, kept], z_score))
+        return _consistency(*_mean_squares(matrix, weights[:, kept], z_score))
 
     value = float(_consistency(*_mean_squares(matrix, np.ones((1, n)), z_score))[0])
     if not np.isfinite(value):
         return undefined("the items, or the grades of a rater, do not differ", n=n, size=size)
     return Statistic(value=value, n=n, size=size, counts=(where(np.array(kept), size),), over=over)
-
-
-def icc3k_f_interval(ratings: Sequence[Values], *, z_score: bool = False, confidence: float = 0.95) -> Interval:
-    """The analytic interval of :func:`icc3k`, by the F distribution: for items that are independent of one another.
-
-    For items that share questions use :func:`~innerjudge.experiments.stats.intervals.cluster_interval` on
-    :func:`icc3k`.
-
-    Example:
-        >>> found = icc3k_f_interval([[1, 2, 3], [2, 3, 5]])
-        >>> round(found.low, 2), round(found.high, 3)  # F = 19, F(0.975; 2, 2) = 39
-        (-1.05, 0.999)
-    """
-    made = icc3k(ratings, z_score=z_score)
-    if made.value is None:
-        return Interval(value=None, low=None, high=None, n=made.n, reason=made.reason)
-    matrix, _, _ = _complete(ratings)
-    (rows,), (error,) = _mean_squares(matrix, np.ones((1, len(matrix))), z_score)
-    if error <= 0:
-        return Interval(value=made.value, low=None, high=None, n=made.n, reason="no disagreement to estimate from")
-    n, k = matrix.shape
-    free, tail = (n - 1, (n - 1) * (k - 1)), (1 + confidence) / 2
-    f = rows / error
-    low = 1 - float(stats.f.ppf(tail, *free)) / f
-    high = 1 - 1 / (f * float(stats.f.ppf(tail, free[1], free[0])))
-    return Interval(value=made.value, low=float(low), high=float(high), n=made.n)
 
 
 def z_scored(values: Values) -> list[float | None]:
@@ -100,31 +69,6 @@ def _complete(ratings: Sequence[Values]) -> tuple[Floats, list[int], int]:
 
 def _consistency(rows: Floats, error: Floats) -> Floats:
     return divide(rows - error, rows)
-
-
-def _mean_squares_of_many(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:
-    """:func:`_mean_squares` by sums of products, one product of matrices; resamples that would cancel go there."""
-    k = x.shape[1]
-    near = x - x.mean(axis=0)
-    table = np.concatenate([near, np.einsum("nj,nk->njk", near, near).reshape(len(x), -1)], axis=1)
-    sums, products = np.split(w @ table, [k], axis=1)
-    total = w.sum(axis=1)
-    squares = products.reshape(len(w), k, k)
-    shared = squares - np.einsum("rj,rk->rjk", sums, sums) / np.maximum(total, 1.0)[:, None, None]
-    spread = np.einsum("rjj->rj", shared)
-    steady = (spread > _LEAST_SPREAD * np.einsum("rjj->rj", squares)).all(axis=1)
-    if z_score:
-        scale = np.sqrt(np.where(steady[:, None], spread, 1.0) / np.maximum(total - 1, 1.0)[:, None])
-        shared = shared / np.einsum("rj,rk->rjk", scale, scale)
-    within = np.einsum("rjj->r", shared)
-    between = shared.sum(axis=(1, 2)) / k
-    steady &= between > _LEAST_SPREAD * within
-    rows = divide(between, total - 1)
-    error = divide(within - between, (total - 1) * (k - 1))
-    left = np.flatnonzero(~steady)
-    if len(left):
-        rows[left], error[left] = _mean_squares(x, w[left], z_score)
-    return rows, error
 
 
 def _mean_squares(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:

@@ -121,24 +121,6 @@ def _weight(p: float, by: Weighting, alpha: float) -> float:
             return float(p**alpha)
 
 
-def elo(games: Sequence[tuple[str, str, float]], *, start: float = 1000.0, k: float = 16.0) -> dict[str, float]:
-    """Elo ratings after games in their order: ``(first, second, share won by first)``; base 10, 400 points.
-
-    Source:
-        PRE's optional aggregation (arXiv 2401.15641). The order of games matters: shuffle and average.
-
-    Example:
-        >>> elo([("x", "y", 1.0)])
-        {'x': 1008.0, 'y': 992.0}
-    """
-    rating: dict[str, float] = {}
-    for first, second, won in games:
-        a, b = rating.setdefault(first, start), rating.setdefault(second, start)
-        expected = 1 / (1 + 10 ** ((b - a) / 400))
-        rating[first], rating[second] = a + k * (won - expected), b - k * (won - expected)
-    return rating
-
-
 def without_family(jurors: Mapping[str, str], family: str) -> tuple[str, ...]:
     """Jurors (name -> family) that are not of the family that wrote the responses.
 

@@ -11,8 +11,6 @@ from ....models.errors import InnerjudgeError
 from ..statistic import SIGNED, Floats, Statistic, Ties, Values, divide, finite, require_same_length, undefined, where
 
 Level = Literal["nominal", "ordinal", "interval"]
-#: Grades up to which a table of them by one another is small.
-_FEW = 16
 
 
 def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") -> Statistic:
@@ -75,35 +73,10 @@ def _nominal(part: Floats) -> Callable[[Floats], Floats]:
 
 
 def _ordinal(part: Floats) -> Callable[[Floats], Floats]:
-    """Interval alpha of the mid-ranks, which every resample has anew.
+    """Interval alpha of the mid-ranks, which every row of weights has anew.
 
     The distance of two mid-ranks is the number of grades given between them, with half of those at either end.
     """
-    return _ordinal_by_grade(part) if len(np.unique(part[~np.isnan(part)])) <= _FEW else _ordinal_by_row(part)
-
-
-def _ordinal_by_grade(part: Floats) -> Callable[[Floats], Floats]:
-    """Where grades are few: sums of ranks and of their products from how often grades are given, alone and together."""
-    counts = _counts(part)  # [n, G]
-    m = counts.sum(axis=1)
-    together = counts[:, :, None] * counts[:, None] * (2 / (m - 1))[:, None, None]
-    apart = counts * (2 * m / (m - 1))[:, None]
-    table = np.concatenate([counts, apart, together.reshape(len(counts), -1)], axis=1)
-
-    def over(weights: Floats) -> Floats:
-        held, once, twice = np.split(weights @ table, [counts.shape[1], 2 * counts.shape[1]], axis=1)
-        n = held.sum(axis=1)
-        # About their mean: what alpha reads does not depend on where ranks begin, and less cancels.
-        ranks = np.cumsum(held, axis=1) - held / 2 - n[:, None] / 2
-        pairs = np.einsum("rg,rgh,rh->r", ranks, twice.reshape(len(held), *together.shape[1:]), ranks)
-        within = np.einsum("rg,rg->r", once, ranks**2) - pairs
-        squares = np.einsum("rg,rg->r", held, ranks**2)
-        return _alpha(n, np.einsum("rg,rg->r", held, ranks), squares, within)
-
-    return over
-
-
-def _ordinal_by_row(part: Floats) -> Callable[[Floats], Floats]:
     item, rater = np.nonzero(~np.isnan(part.T))
     ties = Ties.of(part[rater, item])
     starts = np.flatnonzero(np.append(True, np.diff(item) != 0))

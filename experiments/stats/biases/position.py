@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..metrics.accuracy import accuracy, pair_accuracy
+from ..metrics.accuracy import accuracy
 from ..statistic import SHARE, SIGNED, Statistic, combine, ratio, require_same_length
 from .consistency import denoised, flip_probability
 
@@ -100,16 +100,6 @@ def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
     return combine(
         [ratio(np.array(won), known, reason="no pair is judged in both orders")], lambda v: v - 0.5, limits=(-0.5, 0.5)
     )
-
-
-def accuracy_both(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:
-    """Share of pairs judged as people did in both orders (``Acc-both``).
-
-    Example:
-        >>> accuracy_both(["a", "b"], ["a", "a"], ["a", "b"]).value
-        0.5
-    """
-    return pair_accuracy(preferences, given, swapped)
 
 
 def accuracy_random(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:

@@ -95,12 +95,12 @@ def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int
     Example:
         >>> from ...data.verdict_table import Row
         >>> said = {("x|y", "given"): "a", ("x|y", "swapped"): "b"}
-        >>> rows = [Row(question="q", candidate=c, judge="text", order=o, verdict=v) for (c, o), v in said.items()]
+        >>> rows = [Row(question="q", candidate=c, judge="text", order=o, label=v) for (c, o), v in said.items()]
         >>> ipi, tov, left_out = sage_statistics(Table(rows), "text")
         >>> ipi.value, tov.value, left_out
         (1.0, 1.0, 0)
     """
-    given, swapped = (table.verdicts(judge, order=o) for o in ("given", "swapped"))
+    given, swapped = (table.labels(judge, order=o) for o in ("given", "swapped"))
     firsts: dict[Hashable, list[int]] = {}
     for k, group in enumerate(table.groups):
         firsts.setdefault(group, []).append(k)

@@ -98,26 +98,3 @@ def self_preference(labels: Values, scores: Values, own: Sequence[bool | None]) 
         0.30000000000000004
     """
     return over_scoring(labels, scores, own)
-
-
-def win_share(given: Sequence[str | None], swapped: Sequence[str | None], own: Sequence[str | None]) -> Statistic:
-    """Share of comparisons won by the judge's own response less one half, over both orders (ties are halves).
-
-    Args:
-        given: Verdicts with response a first.
-        swapped: Verdicts with b first, named as in the item.
-        own: ``"a"`` or ``"b"``: which response the judge's model wrote; ``None`` where neither or both.
-
-    Example:
-        >>> win_share(["a", "b"], ["a", "a"], ["a", "a"]).value
-        0.25
-    """
-    require_same_length(given=given, swapped=swapped, own=own)
-    won, counted = np.zeros(len(own)), np.zeros(len(own))
-    for k, (g, s, mine) in enumerate(zip(given, swapped, own, strict=True)):
-        if g is not None and s is not None and mine is not None:
-            counted[k] = 1.0
-            won[k] = sum(0.5 if v == "tie" else float(v == mine) for v in (g, s)) / 2
-    return combine(
-        [ratio(won, counted, reason="no comparison holds one own response")], lambda v: v - 0.5, limits=(-0.5, 0.5)
-    )

@@ -25,7 +25,7 @@ By = Literal["logits", "text", "reasoned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Question:
     """One question and the row that its answer fills.
 
     Args:
@@ -74,7 +74,7 @@ class Manner:
             )
 
 
-def ask(lm: LanguageModel, questions: Sequence[Asked], *, judge: str, manner: Manner | None = None) -> list[Row]:
+def ask(lm: LanguageModel, questions: Sequence[Question], *, judge: str, manner: Manner | None = None) -> list[Row]:
     """Put every question and return its row (``samples`` rows, ``repeat`` from 0), in order.
 
     Args:
@@ -90,10 +90,10 @@ def ask(lm: LanguageModel, questions: Sequence[Asked], *, judge: str, manner: Ma
     Example:
         >>> from innerjudge.models.loading import load
         >>> from innerjudge.models.prompts import verdict_prompt
-        >>> one = Asked(prompt=verdict_prompt("2+2?", "4"), values=(0, 1), answers=(False, True),
+        >>> one = Question(prompt=verdict_prompt("2+2?", "4"), values=(0, 1), answers=(False, True),
         ...             columns={"question": "q", "candidate": "0"})
         >>> (row,) = ask(load("reference"), [one], judge="logits")
-        >>> row.judge, 0 <= row.score <= 1, row.verdict == (row.score > 0.5)
+        >>> row.judge, 0 <= row.score <= 1, row.label == (row.score > 0.5)
         ('logits', True, True)
     """
     manner = manner or Manner()
@@ -109,7 +109,7 @@ def ask(lm: LanguageModel, questions: Sequence[Asked], *, judge: str, manner: Ma
 
 
 def _verdicts(
-    lm: LanguageModel, questions: Sequence[Asked], manner: Manner, repeat: int, name: str
+    lm: LanguageModel, questions: Sequence[Question], manner: Manner, repeat: int, name: str
 ) -> Sequence[Verdict]:
     """Verdicts of questions that share labels, cue, values and answers."""
     reasoned = manner.by == "reasoned"
@@ -139,8 +139,8 @@ def _verdicts(
     return judge.verdicts(features)
 
 
-def _row(question: Asked, verdict: Verdict, judge: str, repeat: int) -> Row:
-    said = {"score": cast("float | None", verdict.score), "verdict": verdict.label, "unscored": verdict.unscored}
+def _row(question: Question, verdict: Verdict, judge: str, repeat: int) -> Row:
+    said = {"score": cast("float | None", verdict.score), "label": verdict.label, "unscored": verdict.unscored}
     return Row(**(dict(question.columns) | said), judge=judge, repeat=repeat)
 
 

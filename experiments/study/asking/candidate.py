@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....models.items import Item, Pair, Rating, Trace
-from ...data.verdict_table import Verdict
-from ...data.verdict_table_files import item_columns
+from ...data.verdict_files import item_columns
+from ...data.verdict_table import Label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Candidate:
         question: Unit of splits and of intervals.
         candidate: Name within the question.
         data: Data set.
-        label: What is known of it.
+        truth: What is known of it.
         scale: Lowest and highest grade that is asked for; ``None`` asks whether it is correct.
         criterion: What grades are about.
         reference: A right answer, where there is one.
@@ -33,7 +33,7 @@ class Candidate:
     question: str
     candidate: str
     data: str = ""
-    label: Verdict | None = None
+    truth: Label | None = None
     scale: tuple[int, int] | None = None
     criterion: str | None = None
     reference: str | None = None
@@ -46,7 +46,7 @@ class Candidate:
             "data": self.data,
             "question": self.question,
             "candidate": self.candidate,
-            "label": self.label,
+            "truth": self.truth,
             "length": float(len(self.response)),
             "tags": self.tags,
         }
@@ -79,6 +79,6 @@ def candidates_of(items: Sequence[Item], *, data: str = "", scale: tuple[int, in
                 found.append(Candidate(**base, prompt=item.prompt, response=item.response))
             case Pair():
                 for side, text in (("a", item.response_a), ("b", item.response_b)):
-                    own = base | {"candidate": side, "label": None}
+                    own = base | {"candidate": side, "truth": None}
                     found.append(Candidate(**own, prompt=item.prompt, response=text, scale=scale))
     return found

@@ -12,7 +12,7 @@ from ....models.positions import encode_prompt
 from ....models.wordings import check_prompt, checklist_prompt
 from ...data.verdict_table import Row
 from ...stats.statistic import SHARE, Statistic, finite, ratio
-from .ask import Asked, Manner
+from .ask import Manner, Question
 from .candidate import Candidate
 
 #: Most questions kept of a written checklist.
@@ -50,7 +50,7 @@ def parsed_checklist(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for line in lines if line.endswith("?") and len(line) > 3))[:MOST_CHECKS]
 
 
-def checks(candidates: Sequence[Candidate], checklists: Mapping[str, Sequence[str]]) -> list[Asked]:
+def checks(candidates: Sequence[Candidate], checklists: Mapping[str, Sequence[str]]) -> list[Question]:
     """One question a candidate and check; rows have the template ``check-1`` ... and the words as the tag ``check``.
 
     Args:
@@ -63,12 +63,12 @@ def checks(candidates: Sequence[Candidate], checklists: Mapping[str, Sequence[st
         ['check-1', 'check-2']
     """
     return [
-        Asked(
+        Question(
             prompt=check_prompt(c.prompt, c.response, question),
             values=(0, 1),
             answers=(False, True),
             columns=c.columns
-            | {"template": f"check-{number}", "label": None, "tags": dict(c.tags) | {"check": question}},
+            | {"template": f"check-{number}", "truth": None, "tags": dict(c.tags) | {"check": question}},
         )
         for c in candidates
         for number, question in enumerate(checklists.get(c.prompt, ()), start=1)

@@ -160,7 +160,7 @@ def _trial(form: tuple[Candidate, Candidate, str, int], plain: float | None, rew
 
 
 def _renamed(one: Candidate, response: str, suffix: str) -> Candidate:
-    return replace(one, response=response, candidate=f"{one.candidate}/{suffix}", label=None)
+    return replace(one, response=response, candidate=f"{one.candidate}/{suffix}", truth=None)
 
 
 def _item(one: Candidate) -> tuple[str, str, str]:
@@ -172,7 +172,7 @@ def rows_of(trials: Sequence[Trial], *, judge: str) -> list[Row]:
 
     Example:
         >>> one = Trial(distractor="prolix", severity=0, plain=3.0, rewritten=4.0, question=("", "q"))
-        >>> rows_of([one], judge="text")[0].verdict
+        >>> rows_of([one], judge="text")[0].label
         'b'
     """
     found = []
@@ -184,5 +184,5 @@ def rows_of(trials: Sequence[Trial], *, judge: str) -> list[Row]:
         else:
             gap = t.plain - t.rewritten
             verdict = "tie" if abs(gap) <= 1e-9 else "a" if gap > 0 else "b"
-            found.append(Row(**base, **form, score=gap, verdict=verdict))  # type: ignore[arg-type]
+            found.append(Row(**base, **form, score=gap, label=verdict))  # type: ignore[arg-type]
     return found

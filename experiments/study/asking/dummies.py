@@ -19,7 +19,7 @@ def dummies(candidates: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
     something else than its content. Questions without a reference have no gold answer.
 
     Returns:
-        Name of the dummy and a candidate whose label is whether it is right (ratings: the end of the scale), where it
+        Name of the dummy and a candidate whose truth is whether it is right (ratings: the end of the scale), where it
         is known.
 
     Source:
@@ -27,19 +27,19 @@ def dummies(candidates: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
 
     Example:
         >>> one = Candidate(prompt="2+2?", response="5", question="q", candidate="0", reference="4")
-        >>> [(name, c.response, c.label) for name, c in dummies([one])]
+        >>> [(name, c.response, c.truth) for name, c in dummies([one])]
         [('yes', 'Yes', False), ('sure', 'Sure', False), ('question', '2+2?', False), ('gold', '4', True)]
     """
     found = []
     for rows in rows_by_group([(c.data, c.question, c.criterion) for c in candidates]):
         one = candidates[rows[0]]
         texts = {"yes": "Yes", "sure": "Sure", "question": one.prompt, "gold": one.reference}
-        # A short answer may be right by chance ("Yes"): only then its label is not known.
+        # A short answer may be right by chance ("Yes"): only then it is not known.
         right = (one.reference or "").strip().lower().rstrip(".")
         for name, text in texts.items():
             if text is None:
                 continue
             label = name == "gold" if name == "gold" or text.lower() != right else None
             made = label if one.scale is None or label is None else float(one.scale[int(label)])
-            found.append((name, replace(one, response=text, candidate=f"dummy-{name}", label=made)))
+            found.append((name, replace(one, response=text, candidate=f"dummy-{name}", truth=made)))
     return found

@@ -10,7 +10,7 @@ from typing import Any
 from ....models.wordings import pair_wording
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row
-from .ask import Asked
+from .ask import Question
 from .candidate import Candidate
 
 #: Names of verdicts as seen from the other response.
@@ -31,7 +31,7 @@ def comparisons(candidates: Sequence[Candidate], *, most: int = 7) -> list[tuple
 
 def pairwise(
     pairs: Iterable[tuple[Candidate, Candidate]], *, wording: str = "default", reasoned: bool = False
-) -> list[Asked]:
+) -> list[Question]:
     """Two questions a pair: the first response shown first (``order`` "given"), and second (``"swapped"``).
 
     The rows' candidate is ``"X|Y"``. Give the rows to :func:`named_as_in_the_item` before anything else.
@@ -47,14 +47,14 @@ def pairwise(
             "data": x.data,
             "question": x.question,
             "candidate": f"{x.candidate}|{y.candidate}",
-            "label": preference(x.label, y.label),
+            "truth": preference(x.truth, y.truth),
             "length": float(len(x.response) - len(y.response)),
             "template": wording,
             "tags": {k: v for k, v in x.tags.items() if y.tags.get(k) == v},
         }
         for order, (first, second) in (("given", (x, y)), ("swapped", (y, x))):
             prompt = pair_wording(x.prompt, first.response, second.response, wording=wording, reasoned=reasoned)
-            found.append(Asked(prompt=prompt, values=(1, 0), answers=("a", "b"), columns=columns | {"order": order}))
+            found.append(Question(prompt=prompt, values=(1, 0), answers=("a", "b"), columns=columns | {"order": order}))
     return found
 
 
@@ -62,8 +62,8 @@ def named_as_in_the_item(rows: Iterable[Row]) -> list[Row]:
     """Scores and verdicts of the swapped order turned, so that ``"a"`` and high scores are X in both orders.
 
     Example:
-        >>> row = Row(question="q", candidate="x|y", judge="j", order="swapped", score=0.9, verdict="a")
-        >>> named_as_in_the_item([row])[0].verdict, round(named_as_in_the_item([row])[0].score, 2)
+        >>> row = Row(question="q", candidate="x|y", judge="j", order="swapped", score=0.9, label="a")
+        >>> named_as_in_the_item([row])[0].label, round(named_as_in_the_item([row])[0].score, 2)
         ('b', 0.1)
     """
     return [row if row.order != "swapped" or row.unscored else _turned(row) for row in rows]
@@ -78,8 +78,8 @@ def both_orders(rows: Sequence[Row], *, judge: str) -> list[Row]:
 
     Example:
         >>> one = {"question": "q", "candidate": "x|y", "judge": "j"}
-        >>> both = [Row(**one, score=0.9, verdict="a"), Row(**one, order="swapped", score=0.3, verdict="b")]
-        >>> both_orders(both, judge="both")[0].verdict
+        >>> both = [Row(**one, score=0.9, label="a"), Row(**one, order="swapped", score=0.3, label="b")]
+        >>> both_orders(both, judge="both")[0].label
         'a'
     """
     pairs: dict[tuple[Any, ...], dict[str, Row]] = {}
@@ -93,11 +93,11 @@ def both_orders(rows: Sequence[Row], *, judge: str) -> list[Row]:
         lacking = next((r.unscored for r in (given, swapped) if r is not None and r.unscored), None)
         if given is None or swapped is None or lacking or given.score is None or swapped.score is None:
             why = lacking or "not asked in both orders"
-            found.append(replace(base, judge=judge, order="given", score=None, verdict=None, unscored=why))
+            found.append(replace(base, judge=judge, order="given", score=None, label=None, unscored=why))
             continue
         mean = (given.score + swapped.score) / 2
         verdict = "tie" if abs(mean - 0.5) < 1e-9 else "a" if mean > 0.5 else "b"
-        found.append(replace(given, judge=judge, score=mean, verdict=verdict))
+        found.append(replace(given, judge=judge, score=mean, label=verdict))
     return found
 
 
@@ -115,4 +115,4 @@ def preference(x: Any, y: Any) -> str | None:
 
 def _turned(row: Row) -> Row:
     score = None if row.score is None else 1 - row.score
-    return replace(row, score=score, verdict=None if row.verdict is None else OTHER[str(row.verdict)])
+    return replace(row, score=score, label=None if row.label is None else OTHER[str(row.label)])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...data.verdict_table import Verdict
+from ...data.verdict_table import Label
 from ...stats.statistic import SHARE, Statistic, Values, finite, ratio, require_same_length
 
 
@@ -23,7 +23,7 @@ def score_shift(before: Values, after: Values) -> Statistic:
     return ratio(np.where(known, gap, 0.0), known.astype(np.float64), reason="no item is scored in both runs")
 
 
-def verdict_change(before: Sequence[Verdict | None], after: Sequence[Verdict | None]) -> Statistic:
+def verdict_change(before: Sequence[Label | None], after: Sequence[Label | None]) -> Statistic:
     """Share of verdicts that change.
 
     Example:

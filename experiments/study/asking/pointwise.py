@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....models.wordings import rating_wording, verdict_wording
-from .ask import Asked
+from .ask import Question
 from .candidate import Candidate
 
 
@@ -15,7 +15,7 @@ def pointwise(
     wording: str = "default",
     references: Sequence[str | None] | None = None,
     reasoned: bool = False,
-) -> list[Asked]:
+) -> list[Question]:
     """One question a candidate: "is the response correct" without a scale, else a grade on its scale.
 
     Args:
@@ -33,11 +33,11 @@ def pointwise(
     return [_asked(c, wording, r, reasoned) for c, r in zip(candidates, shown, strict=True)]
 
 
-def _asked(one: Candidate, wording: str, reference: str | None, reasoned: bool) -> Asked:
+def _asked(one: Candidate, wording: str, reference: str | None, reasoned: bool) -> Question:
     columns = one.columns | {"template": wording}
     if one.scale is None:
         prompt = verdict_wording(one.prompt, one.response, wording=wording, reference=reference, reasoned=reasoned)
-        return Asked(prompt=prompt, values=(0, 1), answers=(False, True), columns=columns)
+        return Question(prompt=prompt, values=(0, 1), answers=(False, True), columns=columns)
     prompt = rating_wording(
         one.prompt,
         one.response,
@@ -48,4 +48,4 @@ def _asked(one: Candidate, wording: str, reference: str | None, reasoned: bool) 
         reasoned=reasoned,
     )
     grades = tuple(range(one.scale[0], one.scale[1] + 1))
-    return Asked(prompt=prompt, values=grades, answers=grades, columns=columns)
+    return Question(prompt=prompt, values=grades, answers=grades, columns=columns)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ....models.loading import LanguageModel
+from ...compare.figures import Section
+from ...compare.lens import Lens
 from ...data.verdict_table import Row
 from ..asking.checklist import pass_rates
 from ..auditing import Auditing
-from ..figures import Section
-from ..lens import Lens
 from ..parts.asked import asked, with_references
 from ..parts.distracted import distracted
-from ..parts.steadiness import steadiness
+from ..parts.steadiness import SteadinessRows, steadiness
 from .referenced import referenced
 from .repeats import pairs, perturbed, sampled_pairs, samples
 from .rewritten import distractors, dummy_answers, flips
@@ -21,12 +21,12 @@ from .ways import alone, checked, ranking, wins, wordings
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class AuditRows:
     """Rows that the audits of one data set brought, by what they are about."""
 
     ways: list[Row] = field(default_factory=list)
     checks: list[Row] = field(default_factory=list)
-    steady: dict[str, list[Row]] = field(default_factory=dict)
+    steady: SteadinessRows = field(default_factory=SteadinessRows)
     referenced: list[Row] = field(default_factory=list)
     trials: list[Row] = field(default_factory=list)
     flips: list[Row] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Audited:
     @property
     def rows(self) -> list[Row]:
         """All of them."""
-        some = (self.ways, self.checks, *self.steady.values(), self.referenced, self.trials, self.flips, self.dummies)
+        some = (self.ways, self.checks, self.steady.all, self.referenced, self.trials, self.flips, self.dummies)
         return [row for rows in some for row in rows]
 
     def sections(self, lens: Lens) -> list[Section]:
@@ -43,13 +43,13 @@ class Audited:
         made = (
             asked(lens, self.ways, self.checks),
             with_references(lens, self.referenced),
-            steadiness(lens, **self.steady) if self.steady else None,
+            steadiness(lens, self.steady),
             distracted(lens, self.trials, self.flips, self.dummies),
         )
         return [section for section in made if section is not None]
 
 
-def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> Audited:
+def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> AuditRows:
     """Ask everything that the study wants to know; choices have no responses, and nothing is asked.
 
     Args:
@@ -57,8 +57,8 @@ def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> Audited:
         other: Loads the model in another arithmetic, for the look at perturbations.
     """
     if not audit.candidates:
-        return Audited()
-    wanted, single = audit.wanted, audit.judged.kind != "pair"
+        return AuditRows()
+    wanted, single = audit.wanted, audit.evaluation.kind != "pair"
     compared = pairs(audit) if wanted.pairs else []
     checks = checked(audit) if wanted.checklist and single else []
     ways: list[Row] = []
@@ -71,16 +71,16 @@ def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> Audited:
         for judge in ("checklist, logits", "checklist, text") if wanted.checklist else ():
             mine = [row for row in checks if row.judge == judge]
             ways += pass_rates(audit.candidates, mine, judge=judge)
-    return Audited(
+    return AuditRows(
         ways=ways,
         checks=checks,
-        steady={
-            "wordings": wordings(audit) if len(wanted.wordings) > 1 else [],
-            "samples": samples(audit) if wanted.samples > 1 else [],
-            "pairs": compared,
-            "sampled": sampled_pairs(audit) if wanted.samples > 1 and wanted.pairs else [],
-            "perturbed": perturbed(audit, other) if wanted.perturbation else [],
-        },
+        steady=SteadinessRows(
+            wordings=wordings(audit) if len(wanted.wordings) > 1 else [],
+            samples=samples(audit) if wanted.samples > 1 else [],
+            pairs=compared,
+            sampled=sampled_pairs(audit) if wanted.samples > 1 and wanted.pairs else [],
+            perturbed=perturbed(audit, other) if wanted.perturbation else [],
+        ),
         referenced=referenced(audit) if wanted.references and single else [],
         trials=distractors(audit) if wanted.distractors else [],
         flips=flips(audit) if wanted.distractors else [],

@@ -9,7 +9,7 @@ from typing import Any
 from ....models.items import Pair
 from ....models.loading import LanguageModel
 from ...data.verdict_table import Row
-from ..asking.ask import Asked, ask
+from ..asking.ask import Manner, Question, ask
 from ..asking.pairwise import comparisons, named_as_in_the_item, pairwise
 from ..asking.pointwise import pointwise
 from ..auditing import Auditing
@@ -20,8 +20,8 @@ MOST_COMPARED = 5
 
 def samples(audit: Auditing) -> list[Row]:
     """Point-wise text, sampled so often as the study says."""
-    more, name = _sampling(audit), "samples, text"
-    return audit.step(name, more, lambda: audit.asked(pointwise(audit.candidates), name, "text", **more))
+    how, name = audit.sampled(), "samples, text"
+    return audit.step(name, _told(how), lambda: audit.asked(pointwise(audit.candidates), name, how))
 
 
 def pairs(audit: Auditing) -> list[Row]:
@@ -40,10 +40,10 @@ def pairs(audit: Auditing) -> list[Row]:
 
 def sampled_pairs(audit: Auditing) -> list[Row]:
     """The pairs again in sampled text, both orders: for bias without noise."""
-    more, name, questions = _sampling(audit), "pair-wise, sampled", _comparisons(audit)
+    how, name, questions = audit.sampled(), "pair-wise, sampled", _comparisons(audit)
     if not questions:
         return []
-    return audit.step(name, more, lambda: named_as_in_the_item(audit.asked(questions, name, "text", **more)))
+    return audit.step(name, _told(how), lambda: named_as_in_the_item(audit.asked(questions, name, how)))
 
 
 def perturbed(audit: Auditing, other: Callable[[], LanguageModel]) -> list[Row]:
@@ -52,20 +52,20 @@ def perturbed(audit: Auditing, other: Callable[[], LanguageModel]) -> list[Row]:
 
     def made() -> list[Row]:
         found = audit.asked(questions, "perturbation: as is", "logits")
-        found += audit.asked(questions, "perturbation: batch of 1", "logits", batch_size=1)
+        found += audit.asked(questions, "perturbation: batch of 1", replace(audit.manner(), batch_size=1))
         return found + ask(other(), questions, judge="perturbation: bfloat16", manner=audit.manner())
 
     return audit.step("perturbation", "bfloat16", made)
 
 
-def _sampling(audit: Auditing) -> dict[str, Any]:
-    return {"samples": audit.wanted.samples, "temperature": audit.wanted.temperature}
+def _told(how: Manner) -> dict[str, float]:
+    return {"samples": how.samples, "temperature": how.temperature}
 
 
-def _comparisons(audit: Auditing) -> list[Asked]:
+def _comparisons(audit: Auditing) -> list[Question]:
     """All pairs of a question's candidates in both orders; of pairs, with what people preferred."""
-    known = {item.group: item.preference for item in audit.judged.items if isinstance(item, Pair)}
+    known = {item.group: item.preference for item in audit.evaluation.items if isinstance(item, Pair)}
     return [
-        replace(q, columns=dict(q.columns) | {"label": known.get(str(q.columns["question"]), q.columns["label"])})
+        replace(q, columns=dict(q.columns) | {"truth": known.get(str(q.columns["question"]), q.columns["truth"])})
         for q in pairwise(comparisons(audit.candidates, most=MOST_COMPARED))
     ]

@@ -20,7 +20,7 @@ def distractors(audit: Auditing) -> list[Row]:
     chosen = [c for c in audit.candidates if _is_good(c)][: max(audit.wanted.items // 2, 4)]
 
     def made() -> list[Row]:
-        seed = audit.judged.study.seeds.sampling
+        seed = audit.study.seeds.sampling
         trials = distractor_trials(audit.lm, chosen, manner=audit.manner(), seed=seed) if chosen else {}
         return [row for name, some in trials.items() for row in rows_of(some, judge=f"distractors, {name}")]
 
@@ -63,7 +63,7 @@ def _winners(audit: Auditing, pairs: Sequence[tuple[Candidate, Candidate]], mode
     """Which response of each pair is preferred; ``None`` where one is unscored."""
     if mode == "pair-wise":
         both = both_orders(named_as_in_the_item(audit.asked(pairwise(pairs), mode, "logits")), judge=mode)
-        return [None if row.verdict is None else str(row.verdict) for row in both]
+        return [None if row.label is None else str(row.label) for row in both]
     alone = pointwise([one for pair in pairs for one in pair])
     scores = [row.score for row in audit.asked(alone, mode, "logits")]
     return [preference(x, y) for x, y in zip(scores[::2], scores[1::2], strict=True)]
@@ -79,7 +79,7 @@ def _flip_rows(
             candidate=f"{x.candidate}|{y.candidate}",
             judge=f"flips, {mode}",
             template=template,
-            verdict=verdict,
+            label=verdict,
             unscored=None if verdict is not None else "one of the two is unscored",
         )
         for (x, y), verdict in zip(pairs, verdicts, strict=True)
@@ -88,5 +88,5 @@ def _flip_rows(
 
 def _is_good(one: Candidate) -> bool:
     if one.scale is None:
-        return one.label is True
-    return isinstance(one.label, int | float) and one.label >= one.scale[0] + 0.6 * (one.scale[1] - one.scale[0])
+        return one.truth is True
+    return isinstance(one.truth, int | float) and one.truth >= one.scale[0] + 0.6 * (one.scale[1] - one.scale[0])

@@ -17,7 +17,7 @@ from ..auditing import Auditing
 
 def alone(audit: Auditing) -> list[Row]:
     """Point-wise by logits, by text and after reasoning, in the default wording."""
-    ways: tuple[By, ...] = ("logits", "text", "reasoned") if audit.judged.study.reasoning_tokens else ("logits", "text")
+    ways: tuple[By, ...] = ("logits", "text", "reasoned") if audit.study.reasoning_tokens else ("logits", "text")
     found: list[Row] = []
     for by in ways:
         questions = pointwise(audit.candidates, reasoned=by == "reasoned")

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 
 from ....probes.head_selection import head_credits
+from ...compare.evaluation import Evaluation
+from ...compare.figures import Cell, Figure, Plot, Section, grid
+from ...compare.lens import Lens
+from ...compare.metrics import metrics
+from ...compare.report.draw import matrix
 from ...data.verdict_table import Row, Table
 from ...drawing.spelling import number
-from ...judges.between import Between, positions
+from ...judges.between import positions
 from ...stats.selection_noise import SelectionNoise, auroc_by_question, selection_noise
-from ..draw import matrix
-from ..figures import Cell, Figure, Plot, Section, grid
-from ..judged import Judged
-from ..lens import Lens
-from .headline import metrics
 from .transferring import features_of, transferred
 
 KEY = "transfer"
 
 
-def transfer_rows(judged: Sequence[Judged]) -> list[Row]:
+def transfer_rows(judged: Sequence[Evaluation]) -> list[Row]:
     """Rows of every learning judge, fitted on each data set and tested on every other of its kind, itself among them.
 
     The template of a row is the data set that the judge was fitted on.
@@ -34,7 +34,7 @@ def transfer_rows(judged: Sequence[Judged]) -> list[Row]:
             if source.kind == target.kind:
                 depends = [source.depends, target.depends]
                 name = f"transfer-{source.name}-to-{target.name}"
-                found += source.kept.rows(name, depends, lambda s=source, t=target: transferred(s, t))  # type: ignore[misc]
+                found += source.store.rows(name, depends, lambda s=source, t=target: transferred(s, t))  # type: ignore[misc]
     return found
 
 
@@ -60,7 +60,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
                 lens = by_data[target]
                 small = replace(lens, table=Table(here))
                 name, metric = next(iter(metrics(small).items()))
-                made = metric(judge, [True] * len(small.labels))
+                made = metric(judge, [True] * len(small.truths))
                 cells.append(small.figure(KEY, judge, f"{name}, fitted on {source}", made) if here else None)
             table.append([judge, source, *cells])
             values.append([None if c is None else c.value for c in cells])
@@ -80,7 +80,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
     )
 
 
-def selection(judged: Judged) -> Section | None:
+def selection(judged: Evaluation) -> Section | None:
     """The optimism of the best of all layers (traces) or heads (choices), beside the pick and its reported figure."""
     found = _layers(judged) if judged.kind == "trace" else _heads(judged) if judged.kind == "choice" else []
     if not found:
@@ -111,8 +111,8 @@ def selection(judged: Judged) -> Section | None:
 _Found = tuple[str, SelectionNoise, str, float | None]
 
 
-def _layers(judged: Judged) -> list[_Found]:
-    start, end = positions(Between(judged.study.between))
+def _layers(judged: Evaluation) -> list[_Found]:
+    start, end = positions(judged.settings.between)
     features = features_of(judged)
     first, last = f"hidden/{start}", f"hidden/{end}"
     present = features.present(first, last)
@@ -132,7 +132,7 @@ def _layers(judged: Judged) -> list[_Found]:
     held, names = auroc_by_question([labels[k] for k in chosen], margin[chosen], [groups[k] for k in chosen])
     if len(names) < 4:
         return []
-    noise = selection_noise(lambda rows: held[rows].mean(axis=0), names, seed=judged.study.seeds.split)
+    noise = selection_noise(lambda rows: held[rows].mean(axis=0), names, seed=judged.settings.seeds.split)
     there, _ = auroc_by_question([labels[k] for k in test], margin[test], [groups[k] for k in test])
     reported = float(there[:, noise.pick].mean()) if len(there) else None
     blocks = margin.shape[1] - 2
@@ -140,7 +140,7 @@ def _layers(judged: Judged) -> list[_Found]:
     return [("Nearest centroid of one block", noise, name, reported)]
 
 
-def _heads(judged: Judged) -> list[_Found]:
+def _heads(judged: Evaluation) -> list[_Found]:
     features = features_of(judged)
     present = features.present("qk/before")
     answers = [getattr(item, "answer", None) for item in judged.items]
@@ -153,7 +153,7 @@ def _heads(judged: Judged) -> list[_Found]:
     known = np.array([-1 if a is None else a for a in answers])
     credited = head_credits(features["qk/before"], features["labels"].astype(np.intp), known)
     flat = credited.reshape(len(credited), -1)
-    on_fit, seed = flat[fit], judged.study.seeds.split
+    on_fit, seed = flat[fit], judged.settings.seeds.split
     noise = selection_noise(lambda rows: on_fit[rows].mean(axis=0), list(range(len(fit))), seed=seed)
     block, head = divmod(noise.pick, credited.shape[2])
     reported = float(flat[test][:, noise.pick].mean()) if test else None

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from ...compare.figures import Cell, Grid, Section, grid
+from ...compare.lens import Lens, as_floats
 from ...drawing.spelling import number
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
 from ...stats.agreement.icc import icc3k
 from ...stats.agreement.krippendorff_alpha import krippendorff_alpha
 from ...stats.agreement.raters import MOST_RATERS, addition, replacement
 from ...stats.agreement.systems import system_ranking
-from ..figures import Cell, Grid, Section, grid
-from ..lens import Lens, as_floats
 
 KEY = "agreement"
 
@@ -23,7 +23,7 @@ def agreement(lens: Lens) -> Section:
     grids = [_with_labels(lens)]
     if len(lens.people) > 1:
         grids.append(_with_people(lens))
-    if lens.system and sum(name is not None for name in lens.table.tag(lens.system)):
+    if lens.settings.system and sum(name is not None for name in lens.table.tag(lens.settings.system)):
         grids.append(_systems(lens))
     return Section(
         key=KEY,
@@ -59,15 +59,15 @@ def _said(grids: list[Grid]) -> list[str]:
 
 def _with_labels(lens: Lens) -> Grid:
     rows: list[list[Cell]] = []
-    labels = lens.labels
+    labels = lens.truths
     if lens.kind == "rating":
-        low, high = lens.scale
+        low, high = lens.settings.scale
         human = as_floats(labels)
         grades = [None if v is None else float(np.clip(np.floor(v + 0.5), low, high)) for v in human]
         for judge in lens.judges:
             scores = lens.table.scores(judge)
             said = [None if s is None else float(np.clip(np.floor(s + 0.5), low, high)) for s in scores]
-            on_scale = _on_scale(scores, lens.scale)
+            on_scale = _on_scale(scores, lens.settings.scale)
             steps = [float(grade) for grade in range(low, high + 1)]
             made = {
                 "Cohen's kappa, quadratic": cohen_kappa(grades, said, weights="quadratic", scale=steps),
@@ -80,7 +80,7 @@ def _with_labels(lens: Lens) -> Grid:
             rows.append([judge, *(_cell(lens, judge, name, made.get(name)) for name in _RATING)])
         return grid("Grades against human grades (alpha on the mean human grade)", ["judge", *_RATING], rows)
     for judge in lens.judges:
-        said_: list[Any] = lens.table.verdicts(judge)
+        said_: list[Any] = lens.table.labels(judge)
         made = {
             "plain agreement": percent_agreement(labels, said_),
             "Scott's pi": scott_pi(labels, said_),
@@ -120,10 +120,10 @@ def _with_people(lens: Lens) -> Grid:
     people = [as_floats(lens.table.scores(name)) for name in lens.people][:MOST_RATERS]
     among = krippendorff_alpha(people, level="ordinal")
     rows: list[list[Cell]] = [["people alone", lens.figure(KEY, "people", "alpha among people", among), None, None]]
-    low, high = lens.scale
+    low, high = lens.settings.scale
     for judge in lens.judges:
         scores = lens.table.scores(judge)
-        if not _on_scale(scores, lens.scale):
+        if not _on_scale(scores, lens.settings.scale):
             continue
         said = [None if s is None else float(np.clip(np.floor(s + 0.5), low, high)) for s in scores]
         swapped = lens.figure(
@@ -137,8 +137,8 @@ def _with_people(lens: Lens) -> Grid:
 
 
 def _systems(lens: Lens) -> Grid:
-    assert lens.system is not None
-    systems, labels = lens.table.tag(lens.system), as_floats(lens.labels)
+    assert lens.settings.system is not None
+    systems, labels = lens.table.tag(lens.settings.system), as_floats(lens.truths)
     rows: list[list[Cell]] = []
     for judge in lens.judges:
         scores = lens.table.scores(judge)

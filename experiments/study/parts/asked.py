@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...compare.figures import Cell, Figure, Grid, Section, grid
+from ...compare.lens import Lens
+from ...compare.metrics import metrics
+from ...compare.report.draw import bars, forest
+from ...compare.sections.headline import spelt
 from ...data.verdict_table import Row, Table
 from ...stats.agreement.rankings import levenshtein_distance
 from ...stats.statistic import SHARE, finite, ratio
 from ..asking.checklist import requirement_share
-from ..draw import bars, forest
-from ..figures import Cell, Figure, Grid, Section, grid
-from ..lens import Lens
-from .headline import metrics, spelt
 
 KEY = "asked"
 _ALIKE = "no question has candidates of different labels"
@@ -31,7 +32,7 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
     small = replace(lens, table=Table([*rows, *panel]), families=dict(lens.families) | dict.fromkeys(ways, "asked"))
     found = dict(list(metrics(small).items())[:2])
     main = next(iter(found))
-    everything = [True] * len(small.labels)
+    everything = [True] * len(small.truths)
     shown = (*ways, *lens.judges)
     scored = {judge: small.scored(judge) for judge in shown}
     gaps = small.differences(KEY, main, found[main], shown, scored)
@@ -46,7 +47,7 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
     grids = [
         grid(
             f"The same {len(everything)} items, asked about in every way",
-            ["judge", *found, f"less {lens.against}", "unscored"],
+            ["judge", *found, f"less {lens.settings.against}", "unscored"],
             table,
         )
     ]
@@ -59,9 +60,9 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
         said.append(f"Of the ways of asking, {best.judge} has the highest {main}: {spelt(best)}.")
     ahead = [g.judge for g in gaps.values() if g.verdict == "better" and g.judge in ways]
     said.append(
-        f"Better than {lens.against} after correction for {len(gaps)} judges: {', '.join(ahead)}."
+        f"Better than {lens.settings.against} after correction for {len(gaps)} judges: {', '.join(ahead)}."
         if ahead
-        else f"No way of asking is better than {lens.against} after correction for {len(gaps)} judges."
+        else f"No way of asking is better than {lens.settings.against} after correction for {len(gaps)} judges."
     ) if gaps else None
     return Section(
         key=KEY,
@@ -80,7 +81,7 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> list[Grid]:
         members.setdefault(group, []).append(k)
     rows: list[list[Cell]] = []
     for judge in ways:
-        scores, labels = lens.table.scores(judge), lens.labels
+        scores, labels = lens.table.scores(judge), lens.truths
         distance, counted = [0.0] * len(labels), [0.0] * len(labels)
         for held in members.values():
             known = [k for k in held if scores[k] is not None and labels[k] is not None]

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid
+from ...compare.lens import Lens, as_floats, standing
+from ...compare.report.draw import forest
+from ...compare.sections.headline import spelt
 from ...stats.biases.length import length_bias
 from ...stats.biases.position import first_wins, position_bias
 from ...stats.biases.scale_use import grades_used, over_scoring, self_preference, tied_share
 from ...stats.metrics.recalibration import Platt
-from ..draw import forest
-from ..figures import Cell, Figure, Grid, Plot, Section, grid
-from ..lens import Lens, as_floats, standing
 from .calibration import outcomes
-from .headline import spelt
 
 KEY = "bias"
 
@@ -29,9 +29,9 @@ def bias(lens: Lens) -> Section | None:
         plots.append(forest(lens, "position", "position bias", found, mark=0.0, heading="Position bias"))
     if lens.kind in ("trace", "rating"):
         grids.append(_scale_use(lens))
-    for tag in lens.group_tags:
+    for tag in lens.settings.groups:
         grids += _groups(lens, tag)
-    if lens.system and lens.own:
+    if lens.settings.system and lens.settings.own:
         grids.append(_own(lens))
     grids = [g for g in grids if g.rows]
     if not grids:
@@ -61,12 +61,12 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
     for judge in lens.judges:
         given, swapped = _orders(lens, judge)
         position = lens.figure(
-            KEY, judge, "position bias", position_bias(lens.labels, given, swapped), good="zero", null=0
+            KEY, judge, "position bias", position_bias(lens.truths, given, swapped), good="zero", null=0
         )
         first = lens.figure(
             KEY, judge, "first shown wins, above one half", first_wins(given, swapped), good="zero", null=0
         )
-        length = length_bias(lens.labels, given, lens.table.lengths)
+        length = length_bias(lens.truths, given, lens.table.lengths)
         rows.append([judge, position, first, lens.zero(KEY, judge, "length bias", length)])
         found.append(position)
     columns = [
@@ -83,12 +83,12 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
 
 
 def _orders(lens: Lens, judge: str) -> tuple[list[Any], list[Any]]:
-    return list(lens.table.verdicts(judge)), list(lens.table.verdicts(judge, order="swapped"))
+    return list(lens.table.labels(judge)), list(lens.table.labels(judge, order="swapped"))
 
 
 def _scale_use(lens: Lens) -> Grid:
     rows: list[list[Cell]] = []
-    low, high = lens.scale
+    low, high = lens.settings.scale
     for judge in lens.judges:
         scores = lens.table.scores(judge)
         known = [s for s in scores if s is not None]
@@ -109,8 +109,8 @@ def _probabilities(lens: Lens, judge: str) -> tuple[list[float | None], list[flo
     if lens.kind == "rating":
         scores = lens.table.scores(judge)
         known = [s for s in scores if s is not None]
-        inside = known and lens.scale[0] - 0.5 <= min(known) and max(known) <= lens.scale[1] + 0.5
-        return (as_floats(lens.labels), scores) if inside else None
+        inside = known and lens.settings.scale[0] - 0.5 <= min(known) and max(known) <= lens.settings.scale[1] + 0.5
+        return (as_floats(lens.truths), scores) if inside else None
     truth, scores = outcomes(lens.table, judge, lens.kind)
     learnt, seen = outcomes(lens.calibration, judge, lens.kind)
     try:
@@ -141,8 +141,8 @@ def _groups(lens: Lens, tag: str) -> list[Grid]:
 
 
 def _own(lens: Lens) -> Grid:
-    assert lens.system is not None
-    own = [None if v is None else v in lens.own for v in lens.table.tag(lens.system)]
+    assert lens.settings.system is not None
+    own = [None if v is None else v in lens.settings.own for v in lens.table.tag(lens.settings.system)]
     rows: list[list[Cell]] = []
     for judge in lens.judges:
         made = _probabilities(lens, judge)

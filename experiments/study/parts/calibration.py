@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ...compare.figures import Cell, Grid, Plot, Section, grid
+from ...compare.lens import Lens, as_floats
+from ...compare.report.draw import curves, diagonals
 from ...data.verdict_table import Table
 from ...stats.metrics.abstention import accuracy_coverage, area_under_coverage, kept_accuracy, kept_share, threshold_for
 from ...stats.metrics.calibration import brier, expected_calibration_error, reliability_diagram, score_bias, score_error
 from ...stats.metrics.recalibration import METHODS, Isotonic, Method
-from ..draw import curves, diagonals
-from ..figures import Cell, Grid, Plot, Section, grid
-from ..lens import Lens, as_floats
 
 KEY = "calibration"
 
@@ -79,8 +79,8 @@ def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], li
     """What a judge's score is a score of: whether the answer is right (traces), or its own verdict (choices, pairs)."""
     rows = table.column(judge)
     if kind == "trace":
-        return [None if v is None else bool(v) for v in table.labels], table.scores(judge)
-    right = [None if row is None or row.label == "tie" else row.right for row in rows]
+        return [None if v is None else bool(v) for v in table.truths], table.scores(judge)
+    right = [None if row is None or row.truth == "tie" else row.right for row in rows]
     scores = [None if row is None or row.score is None else row.score for row in rows]
     if kind == "pair":  # certainty: how far from undecided
         known = [s for s in scores if s is not None]
@@ -112,7 +112,7 @@ def _threshold(lens: Lens, judge: str, p: list[float | None] | None) -> float | 
     if p is None:
         return None
     right, sure = _certain(lens.calibration, judge, lens.kind, p)
-    return threshold_for(right, sure, accuracy=lens.target_accuracy)
+    return threshold_for(right, sure, accuracy=lens.settings.target_accuracy)
 
 
 def _abstaining(
@@ -127,7 +127,7 @@ def _abstaining(
 
 
 def _kept_grid(lens: Lens, rows: list[list[Cell]]) -> Grid:
-    target = f"{lens.target_accuracy:.0%}"
+    target = f"{lens.settings.target_accuracy:.0%}"
     columns = ["judge", "area under accuracy-coverage", "certainty needed", "accuracy there", "coverage there"]
     caption = f"Abstention: the certainty that gave {target} on the calibration questions, and what it gives here"
     return grid(caption, columns, rows)
@@ -139,7 +139,8 @@ def _said(lens: Lens, kept: list[list[Cell]]) -> list[str]:
     said = []
     if reach:
         said.append(
-            f"Reach {lens.target_accuracy:.0%} on the calibration questions if they may abstain: {', '.join(reach)}."
+            f"Reach {lens.settings.target_accuracy:.0%} on the calibration questions if they may abstain: "
+            f"{', '.join(reach)}."
         )
     if none:
         said.append(f"Reach it at no certainty: {', '.join(none)}.")
@@ -172,7 +173,7 @@ def _is_probability(scores: list[float | None]) -> bool:
 
 def _ratings(lens: Lens) -> Section:
     """Expected grades against human means, as given and put on the human scale by isotonic regression."""
-    human, learnt = as_floats(lens.labels), as_floats(lens.calibration.labels)
+    human, learnt = as_floats(lens.truths), as_floats(lens.calibration.truths)
     rows: list[list[Cell]] = []
     plots: dict[str, Any] = {}
     for judge in lens.judges:
@@ -182,7 +183,7 @@ def _ratings(lens: Lens) -> Section:
         except InnerjudgeError:
             continue
         known = [s for s in scores if s is not None]
-        low, high = lens.scale
+        low, high = lens.settings.scale
         cells: list[Cell] = [judge, None, None]
         if known and low <= min(known) and max(known) <= high:
             cells[1] = lens.figure(
@@ -193,7 +194,11 @@ def _ratings(lens: Lens) -> Section:
         rows.append([*cells, after])
         steps = sorted({(round(s, 2), round(f, 3)) for s, f in zip(scores, fitted, strict=True) if s is not None and f})
         plots[judge] = ([s for s, _ in steps], [f for _, f in steps])
-    inside = {j: v for j, v in plots.items() if v[0] and lens.scale[0] <= v[0][0] and v[0][-1] <= lens.scale[1]}
+    inside = {
+        j: v
+        for j, v in plots.items()
+        if v[0] and lens.settings.scale[0] <= v[0][0] and v[0][-1] <= lens.settings.scale[1]
+    }
     ends = [
         [judge, f"{x[0]:.2f} \N{RIGHTWARDS ARROW} {y[0]:.2f}", f"{x[-1]:.2f} \N{RIGHTWARDS ARROW} {y[-1]:.2f}"]
         for judge, (x, y) in inside.items()

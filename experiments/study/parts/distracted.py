@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid
+from ...compare.lens import Lens
+from ...compare.report.draw import bars
 from ...data.verdict_table import Row, Table
 from ...stats.statistic import SHARE, finite, ratio
 from ..asking.distractors import Trial, flip_rate, preferred_rate, tie_rate
-from ..draw import bars
-from ..figures import Cell, Figure, Grid, Plot, Section, grid
-from ..lens import Lens
 
 KEY = "distractors"
 
@@ -83,10 +83,10 @@ def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
     names = [t for t in dict.fromkeys(row.template for row in rows) if t != "plain"]
     found: list[list[Cell]] = []
     for judge in table.judges:
-        before = [None if v is None else str(v) for v in table.verdicts(judge, template="plain")]
+        before = [None if v is None else str(v) for v in table.labels(judge, template="plain")]
         cells: list[Cell] = [judge.removeprefix("flips, ")]
         for name in names:
-            after = [None if v is None else str(v) for v in table.verdicts(judge, template=name)]
+            after = [None if v is None else str(v) for v in table.labels(judge, template=name)]
             rate = flip_rate(before, after)
             cells.append(lens.figure(KEY, judge, f"flip rate [{name}]", rate, groups=table.groups, good="lower"))
         found.append(cells)
@@ -98,7 +98,7 @@ def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:
     """Mean score of each dummy answer, and the share that is called right (or given the upper half of the scale)."""
     small = replace(lens, table=Table(rows))
     names = small.table.tag("dummy")
-    middle = 0.5 if lens.kind == "trace" else sum(lens.scale) / 2
+    middle = 0.5 if lens.kind == "trace" else sum(lens.settings.scale) / 2
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         scores = finite(small.table.scores(judge))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ...compare.figures import Cell, Section, grid
+from ...compare.lens import Lens, as_floats
+from ...compare.metrics import metrics
 from ...data.verdict_table import Row, Table
 from ...stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
 from ...stats.metrics.recalibration import Isotonic, Platt
-from ..figures import Cell, Section, grid
-from ..lens import Lens, as_floats
-from .headline import metrics
 
 KEY = "panels"
 #: Families that sit on no panel: they know nothing of the response, or are kept for comparison.
@@ -45,10 +45,10 @@ def panels(lens: Lens) -> Section | None:
     widened = _with(lens, made)
     found = metrics(widened)
     main = next(iter(found))
-    everything = [True] * len(lens.labels)
+    everything = [True] * len(lens.truths)
     best = max(exam, key=lambda j: exam[j])
     scored = {name: widened.scored(name) for name in (*made, best)}
-    gaps = replace(widened, against=best).differences(KEY, main, found[main], [*made, best], scored)
+    gaps = widened.differences(KEY, main, found[main], [*made, best], scored, against=best)
     rows: list[list[Cell]] = []
     for name in (*made, best):
         figures = [widened.figure(KEY, name, m, of(name, everything)) for m, of in list(found.items())[:2]]
@@ -87,8 +87,8 @@ def _panels(lens: Lens, jurors: Mapping[str, _Juror], weights: Mapping[str, floa
         left = without_family(families, family)
         if 2 <= len(left) < len(jurors):
             made[f"{words} without {kind} judges"] = _together(lens, {name: said[name] for name in left})
-    if lens.system:
-        writers = lens.table.tag(lens.system)
+    if lens.settings.system:
+        writers = lens.table.tag(lens.settings.system)
         recused = {name: _recused(one, writers, lens.kin.get(name, frozenset())) for name, one in said.items()}
         if recused != said:
             made[f"{words}, silent on own family"] = _together(lens, recused)
@@ -102,7 +102,7 @@ def _together(lens: Lens, said: Mapping[str, Said], weights: Sequence[float] | N
 
 def _majority(lens: Lens, said: Mapping[str, Said]) -> Said:
     """1 where most jurors are above the middle, 0 where most are not."""
-    middle = sum(lens.scale) / 2 if lens.kind == "rating" else 0.5
+    middle = sum(lens.settings.scale) / 2 if lens.kind == "rating" else 0.5
     found = {}
     for form in lens.forms:
         votes = weighted_vote([[None if v is None else v > middle for v in one[form]] for one in said.values()])
@@ -122,7 +122,7 @@ def _juror(lens: Lens, judge: str) -> _Juror | None:
     """
     if lens.kind == "choice":
         rights = [row.right for row in lens.calibration.column(judge) if row is not None and row.right is not None]
-        said = {form: lens.table.verdicts(judge, order=form) for form in lens.forms}
+        said = {form: lens.table.labels(judge, order=form) for form in lens.forms}
         return _Juror(said, sum(rights) / len(rights)) if rights else None
     seen = [score for form in lens.forms for score in lens.calibration.scores(judge, order=form)]
     labels = _truth(lens, lens.calibration) * len(lens.forms)
@@ -136,8 +136,8 @@ def _juror(lens: Lens, judge: str) -> _Juror | None:
 
 def _truth(lens: Lens, table: Table) -> list[float | None]:
     if lens.kind == "pair":
-        return [{"a": 1.0, "b": 0.0}.get(str(v)) for v in table.labels]
-    return as_floats(table.labels)
+        return [{"a": 1.0, "b": 0.0}.get(str(v)) for v in table.truths]
+    return as_floats(table.truths)
 
 
 def _exam(lens: Lens, truth: Sequence[float | None], p: Sequence[float | None]) -> float:
@@ -151,10 +151,10 @@ def _exam(lens: Lens, truth: Sequence[float | None], p: Sequence[float | None]) 
 def _with(lens: Lens, made: Mapping[str, Said]) -> Lens:
     """The lens with the panels as judges."""
     rows = [
-        Row(data=item[0], question=item[1], candidate=item[2], label=label, judge=name, order=form, **_verdict(lens, v))
+        Row(data=item[0], question=item[1], candidate=item[2], truth=truth, judge=name, order=form, **_verdict(lens, v))
         for name, said in made.items()
         for form, column in said.items()
-        for item, v, label in zip(lens.table.items, column, lens.labels, strict=True)
+        for item, v, truth in zip(lens.table.items, column, lens.truths, strict=True)
     ]
     return replace(lens, table=lens.table + rows, families=dict(lens.families) | dict.fromkeys(made, "panel"))
 
@@ -164,6 +164,6 @@ def _verdict(lens: Lens, said: Any) -> dict[str, Any]:
     if said is None:
         return {"unscored": "the jurors are level" if lens.kind == "choice" else "no juror has a score"}
     if lens.kind == "choice":
-        return {"verdict": said}
+        return {"label": said}
     decided: dict[str, Any] = {"trace": said > 0.5, "rating": said, "pair": "a" if said > 0.5 else "b"}
-    return {"score": said, "verdict": decided[lens.kind]}
+    return {"score": said, "label": decided[lens.kind]}

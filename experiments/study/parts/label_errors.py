@@ -6,14 +6,14 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ...compare.figures import Cell, Section, grid
+from ...compare.lens import Lens
 from ...data.verdict_table import Table
 from ...stats.agreement.label_errors import Votes, one_of, repaired, right_or_wrong, suspects
 from ...stats.metrics.accuracy import accuracy, pair_accuracy
 from ...stats.metrics.auroc import auroc, within_question_auroc
 from ...stats.metrics.recalibration import Platt
 from ...stats.statistic import Statistic
-from ..figures import Cell, Section, grid
-from ..lens import Lens
 from .calibration import outcomes
 
 KEY = "labels"
@@ -83,8 +83,8 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
 def known_labels(table: Table, kind: str) -> list[Any]:
     """Labels that can be wrong: right or wrong, an option, a preference that is no tie; ``None`` for others."""
     if kind == "trace":
-        return [None if v is None else bool(v) for v in table.labels]
-    return [None if v == "tie" else v for v in table.labels]
+        return [None if v is None else bool(v) for v in table.truths]
+    return [None if v == "tie" else v for v in table.truths]
 
 
 def votes_of(lens: Lens, judge: str) -> Votes | None:
@@ -97,8 +97,8 @@ def votes_of(lens: Lens, judge: str) -> Votes | None:
     if lens.kind == "choice":
         right, sure = outcomes(seen, judge, lens.kind)
         p = _calibrated(sure, right, outcomes(new, judge, lens.kind)[1])
-        said = new.verdicts(judge)
-        every = (known_labels(side, lens.kind) + side.verdicts(judge) for side in (seen, new))
+        said = new.labels(judge)
+        every = (known_labels(side, lens.kind) + side.labels(judge) for side in (seen, new))
         options = sorted({v for side in every for v in side if v is not None}, key=str)
         return None if p is None or len(options) < 2 else one_of(said, p, options=options)
     truth = known_labels(seen, lens.kind)
@@ -136,10 +136,10 @@ def _figures(
             "AUROC": (auroc(given, scores), auroc(fixed, scores)),
             "AUROC within questions": (within[0], within[1]),
         }
-    said = lens.table.verdicts(judge)
+    said = lens.table.labels(judge)
     if lens.kind == "choice":
         return {"accuracy": (accuracy(given, said), accuracy(fixed, said))}
-    turned = lens.table.verdicts(judge, order="swapped")
+    turned = lens.table.labels(judge, order="swapped")
     both = [pair_accuracy(truth, said, turned) for truth in (given, fixed)]  # type: ignore[arg-type]
     return {"accuracy in both orders": (both[0], both[1])}
 

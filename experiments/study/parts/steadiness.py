@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ...compare.figures import Cell, Grid, Section, grid
+from ...compare.lens import Lens, standing
+from ...compare.sections.headline import spelt
 from ...data.verdict_table import Row, Table
 from ...stats.biases.consistency import (
     consensus_share,
@@ -19,27 +22,45 @@ from ...stats.biases.length import length_bias, length_bias_denoised
 from ...stats.biases.position import first_wins, position_bias, position_bias_denoised
 from ...stats.biases.sage import sage_statistics
 from ..asking.perturbation import score_shift, verdict_change
-from ..figures import Cell, Grid, Section, grid
-from ..lens import Lens, standing
-from .headline import spelt
 
 KEY = "steadiness"
 
 
-def steadiness(
-    lens: Lens, *, wordings: Sequence[Row], samples: Sequence[Row], pairs: Sequence[Row], sampled: Sequence[Row],
-    perturbed: Sequence[Row],
-) -> Section | None:  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteadinessRows:
+    """Rows of the same questions put again.
+
+    Args:
+        wordings: In other words.
+        samples: Sampled.
+        pairs: Comparisons in both orders.
+        sampled: The same, sampled.
+        perturbed: In other batches and another arithmetic.
+    """
+
+    wordings: Sequence[Row] = ()
+    samples: Sequence[Row] = ()
+    pairs: Sequence[Row] = ()
+    sampled: Sequence[Row] = ()
+    perturbed: Sequence[Row] = ()
+
+    @property
+    def all(self) -> list[Row]:
+        """All of them."""
+        return [*self.wordings, *self.samples, *self.pairs, *self.sampled, *self.perturbed]
+
+
+def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     """Consistency over samples and wordings, Sage's two measures, position and length bias, perturbations."""
     grids: list[Grid] = []
-    if samples:
-        grids.append(_samples(lens, samples))
-    if wordings:
-        grids.append(_wordings(lens, wordings))
-    if pairs:
-        grids += [_sage(lens, pairs), _orders(lens, pairs, sampled)]
-    if perturbed:
-        grids.append(_perturbed(lens, perturbed))
+    if rows.samples:
+        grids.append(_samples(lens, rows.samples))
+    if rows.wordings:
+        grids.append(_wordings(lens, rows.wordings))
+    if rows.pairs:
+        grids += [_sage(lens, rows.pairs), _orders(lens, rows.pairs, rows.sampled)]
+    if rows.perturbed:
+        grids.append(_perturbed(lens, rows.perturbed))
     grids = [g for g in grids if g.rows]
     if not grids:
         return None
@@ -74,7 +95,7 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         repeats = sorted({row.repeat for row in rows if row.judge == judge})
-        said: list[list[Any]] = [small.table.verdicts(judge, repeat=r) for r in repeats]
+        said: list[list[Any]] = [small.table.labels(judge, repeat=r) for r in repeats]
         scores = [small.table.scores(judge, repeat=r) for r in repeats]
         two_valued = len({v for column in said for v in column if v is not None}) <= 2
         cells: list[Cell] = [judge, len(repeats)]
@@ -95,7 +116,7 @@ def _wordings(lens: Lens, rows: Sequence[Row]) -> Grid:
     wordings = list(dict.fromkeys(row.template for row in rows))
     found: list[list[Cell]] = []
     for judge in small.table.judges:
-        said: list[list[Any]] = [small.table.verdicts(judge, template=w) for w in wordings]
+        said: list[list[Any]] = [small.table.labels(judge, template=w) for w in wordings]
         scores = [small.table.scores(judge, template=w) for w in wordings]
         made = {
             "two wordings agree": self_consistency(said),
@@ -128,12 +149,12 @@ def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
 
 def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
     small = _seen(lens, [*rows, *sampled])
-    labels: Any = small.labels
+    labels: Any = small.truths
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         repeats = sorted({row.repeat for row in small.table if row.judge == judge})
         given, swapped = (
-            [list(small.table.verdicts(judge, order=o, repeat=r)) for r in repeats] for o in ("given", "swapped")
+            [list(small.table.labels(judge, order=o, repeat=r)) for r in repeats] for o in ("given", "swapped")
         )
         first, second = _words(given), _words(swapped)
         made = {
@@ -163,7 +184,7 @@ def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
     found: list[list[Cell]] = []
     for judge in others:
         shift = score_shift(small.table.scores(base), small.table.scores(judge))
-        change = verdict_change(small.table.verdicts(base), small.table.verdicts(judge))
+        change = verdict_change(small.table.labels(base), small.table.labels(judge))
         found.append([
             judge.removeprefix("perturbation: "),
             small.figure(KEY, judge, "mean change of score", shift, good="lower"),

@@ -6,16 +6,16 @@ import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
+from ...compare.evaluation import Evaluation, columns_of
 from ...compare.judging import both_responses, by_difference
 from ...data.variants import Responses
+from ...data.verdict_files import score_of
 from ...data.verdict_table import Row
-from ...data.verdict_table_files import score_of
 from ...judges.fitting import fit_seat, no_verdicts
 from ...judges.panel import Seat
-from ..judged import Judged
 
 
-def transferred(source: Judged, target: Judged) -> list[Row]:
+def transferred(source: Evaluation, target: Evaluation) -> list[Row]:
     """Rows of every learning judge, fitted on the source's questions to fit on, on the reported items of the target.
 
     The template of a row is the data set that the judge was fitted on. Of pairs, learning judges read single responses:
@@ -27,15 +27,15 @@ def transferred(source: Judged, target: Judged) -> list[Row]:
             continue
         given = _verdicts(name, seat, source, target)
         for k, verdict in zip(target.sides.test.tolist(), given, strict=True):
-            base = target.columns(target.items[k], "test") | {"judge": name, "template": source.name}
-            base |= {"score": score_of(verdict.score), "verdict": verdict.label, "unscored": verdict.unscored}
+            base = columns_of(target, target.items[k], "test") | {"judge": name, "template": source.name}
+            base |= {"score": score_of(verdict.score), "label": verdict.label, "unscored": verdict.unscored}
             found.append(Row(**base))
             if source.kind == "pair":
                 found.append(Row(**base | {"order": "swapped"}))
     return found
 
 
-def _verdicts(name: str, seat: Seat, source: Judged, target: Judged) -> Sequence[Any]:
+def _verdicts(name: str, seat: Seat, source: Evaluation, target: Evaluation) -> Sequence[Any]:
     judge, pairs = copy.deepcopy(seat.judge), source.kind == "pair"
     judge.provenance_ = None
     learnt, labels, rows, asked = features_of(source), source.judging.labels, source.sides.fit, target.sides.test
@@ -50,9 +50,9 @@ def _verdicts(name: str, seat: Seat, source: Judged, target: Judged) -> Sequence
     return judge.verdicts(part) if judge.provenance_ is not None else no_verdicts(judge, part)
 
 
-def features_of(judged: Judged) -> Any:
+def features_of(judged: Evaluation) -> Any:
     """What was read of all items; of pairs, of each response on its own."""
     run, name = judged.judging, "alone" if judged.kind == "pair" else "items"
     if name not in run.features:
-        {"trace": run.traces, "choice": run.choices, "rating": run.ratings, "pair": run.pairs}[judged.kind]()
+        run.outcomes()
     return run.features[name]

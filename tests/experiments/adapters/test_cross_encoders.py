@@ -27,12 +27,28 @@ def test_sentence_transformers(judge: Judge) -> None:
     from sentence_transformers.cross_encoder.evaluation import CrossEncoderRerankingEvaluator
 
     samples = [{"query": PROMPT, "positive": [RIGHT], "documents": [WRONG, WORSE, RIGHT]}] * 2
-    figures = CrossEncoderRerankingEvaluator(samples=samples, name="solve", show_progress_bar=False)(judge)
+    figures = CrossEncoderRerankingEvaluator(samples=samples, name="solve", show_progress_bar=False)(
+        judge.as_cross_encoder()
+    )
     # before, the right one stands third: 1/3; after, first
     assert figures["solve_base_mrr@10"] == pytest.approx(1 / 3)
     assert figures["solve_mrr@10"] == figures["solve_map"] == figures["solve_ndcg@10"] == pytest.approx(1)
     negatives = [{"query": PROMPT, "positive": [WRONG], "negative": [RIGHT]}]
-    assert CrossEncoderRerankingEvaluator(samples=negatives)(judge)["mrr@10"] == pytest.approx(1 / 2)
+    assert CrossEncoderRerankingEvaluator(samples=negatives)(judge.as_cross_encoder())["mrr@10"] == pytest.approx(1 / 2)
+
+
+def test_other_evaluators_of_sentence_transformers(judge: Judge) -> None:
+    from scipy.stats import spearmanr
+    from sentence_transformers.cross_encoder.evaluation import (
+        CrossEncoderClassificationEvaluator,
+        CrossEncoderCorrelationEvaluator,
+    )
+
+    pairs, right = [(PROMPT, RIGHT), (PROMPT, WRONG), (PROMPT, WORSE)], [1, 0, 0]
+    found = CrossEncoderClassificationEvaluator(pairs, right, show_progress_bar=False)(judge.as_cross_encoder())
+    assert found["average_precision"] == 1  # the right one scores highest
+    alike = CrossEncoderCorrelationEvaluator(pairs, [3, 1, 2], show_progress_bar=False)(judge.as_cross_encoder())
+    assert alike["spearman"] == pytest.approx(spearmanr(judge.scores(pairs), [3, 1, 2])[0])
 
 
 def test_langchain(judge: Judge, best_first: list[str]) -> None:
@@ -45,7 +61,7 @@ def test_langchain(judge: Judge, best_first: list[str]) -> None:
     found = CrossEncoderReranker(model=model, top_n=2).compress_documents(documents, PROMPT)
     assert [one.page_content for one in found] == best_first[:2]
     assert found[0].metadata == {"k": 1}
-    assert model.score([(PROMPT, RIGHT)]) == judge.predict([(PROMPT, RIGHT)]).tolist()
+    assert model.score([(PROMPT, RIGHT)]) == judge.scores([(PROMPT, RIGHT)]).tolist()
     assert model.score([]) == []
     with pytest.raises(InnerjudgeError, match="longer than the model's context"):
         model.score([(PROMPT, RIGHT), (PROMPT, TOO_LONG)])

@@ -67,7 +67,7 @@ def test_a_scorer_in_an_eval(judge: Judge, folder: Path, tmp_path: Path) -> None
     log = run(tmp_path, scorer=innerjudge(str(folder)))
     assert log.samples is not None
     found = {sample.id: next(iter((sample.scores or {}).values())) for sample in log.samples}
-    right, wrong = judge.predict([(PROMPT, RIGHT), (PROMPT, WRONG)]).tolist()
+    right, wrong = judge.scores([(PROMPT, RIGHT), (PROMPT, WRONG)]).tolist()
     assert found["a"].value == pytest.approx(right, abs=1e-6)
     assert found["a"].answer == RIGHT  # reasoning and answer together again
     assert found["b"].value == pytest.approx(wrong, abs=1e-6)
@@ -116,16 +116,16 @@ def test_a_log_is_scored_again(cli, judge: Judge, folder: Path, tmp_path: Path) 
 
 def test_records_of_other_items() -> None:
     row = {"judge": "lager", "score": 4.0, "label": 4, "unscored": None}
-    assert inspect_records([{"item_id": "r1", **row}, {"item_id": "r2", **row, "score": None}]) == [
+    assert inspect_records([{"question": "r1", **row}, {"question": "r2", **row, "score": None}]) == [
         {"id": "r1", "value": 4.0, "metadata": {"judge": "lager", "label": 4}}
     ]
-    alone = {"question_id": "q", "candidate_id": "some-model", **row}
+    alone = {"question": "q", "candidate": "some-model", **row}
     assert "epoch" not in inspect_records([alone])[0]
     for name in ("some-model", "0", "-1", "1.5", "\u0663"):
         with pytest.raises(InnerjudgeError, match="number of an epoch"):
-            inspect_records([alone, alone | {"candidate_id": name}])
+            inspect_records([alone, alone | {"candidate": name}])
     with pytest.raises(InnerjudgeError, match="judge of choices"):
-        inspect_records([{"question_id": "q", **row, "score": [0.1, 0.9]}])
+        inspect_records([{"question": "q", **row, "scores": [0.1, 0.9]}])
     assert inspect_records([]) == []
 
 
@@ -181,7 +181,7 @@ def test_failed_samples_are_unscored_and_say_why(judge: Judge, tmp_path: Path, k
     reasons = [verdict.unscored for verdict in judge.verdicts(traces)]
     failed = r"no response: the sample failed: timeout \x1b[31m"
     assert reasons == [None, failed, "no response: the model gave no output"]
-    with pytest.raises(InnerjudgeError, match="2 samples of which none was answered .first: the sample failed: slow"):
+    with pytest.raises(InnerjudgeError, match=r"2 samples of which none was answered .first: the sample failed: slow"):
         inspect_log(log_of(tmp_path / f"none.{kind}", *(sample(k, asked, None, error="slow") for k in (1, 2))))
 
 

@@ -20,7 +20,7 @@ TOO_LONG = "12 " * 2000
 def test_strings_and_messages_have_one_reward(judge: Judge, caplog: pytest.LogCaptureFixture) -> None:
     reward = as_reward(judge)
     assert reward.__name__ == "innerjudge"
-    expected = judge.predict([(PROMPT, RIGHT), (PROMPT, WRONG)]).tolist()
+    expected = judge.scores([(PROMPT, RIGHT), (PROMPT, WRONG)]).tolist()
     plain = reward(prompts=[PROMPT] * 2, completions=[RIGHT, WRONG], trainer_state=None, level=["easy", "hard"])
     assert plain == pytest.approx(expected, abs=1e-6)
     assert plain[0] > plain[1]
@@ -101,7 +101,7 @@ def test_a_step_of_grpo(judge: Judge, solve_problems, tmp_path: Path, chat: bool
     watched.__name__ = reward.__name__
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    judged_before = judge.predict([(PROMPT, RIGHT)])
+    judged_before = judge.scores([(PROMPT, RIGHT)])
     trainer = GRPOTrainer(
         model=model,
         reward_funcs=watched,
@@ -122,4 +122,4 @@ def test_a_step_of_grpo(judge: Judge, solve_problems, tmp_path: Path, chat: bool
     assert np.isfinite(log["loss"])
     moved = [name for name, value in trainer.model.named_parameters() if not before[name].equal(value.cpu())]
     assert moved
-    assert judge.predict([(PROMPT, RIGHT)]) == judged_before  # the judge's own model is not the one that is trained
+    assert judge.scores([(PROMPT, RIGHT)]) == judged_before  # the judge's own model is not the one that is trained

@@ -226,7 +226,9 @@ def test_no_reasoning_markers(cli, tmp_path: Path) -> None:
         said = cli("compare", "--data", data, *args)
         assert said.code == 0, said.err
         results = json.loads((out / "results.json").read_text("utf-8"))
-        found[between] = next(r for r in results["rows"] if (r["judge"], r["metric"]) == ("clue", "auroc"))
+        found[between] = next(
+            r for r in results["figures"] if (r["judge"], r["metric"], r["against"]) == ("clue", "AUROC", None)
+        )
         verdicts = [json.loads(line) for line in (out / "verdicts.jsonl").read_text("utf-8").splitlines()]
         reasons = {row["unscored"] for row in verdicts if row["judge"] == "clue"}
         assert (reasons == {None}) == (between == "response")

@@ -11,10 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerjudge.experiments.compare import compare as job
+from innerjudge.experiments.compare import evaluation as job
 from innerjudge.models.items import Trace
 
-FILES = ["plots", "report.html", "report.md", "results.json", "verdicts.jsonl"]
+FILES = [
+    "compare.json",
+    "kept",
+    "plots",
+    "report.html",
+    "report.md",
+    "results.json",
+    "timings.json",
+    "verdicts.jsonl",
+]
 PAIRS = [("a", "good"), ("b", "fine"), ("a", "nice"), ("tie", "well"), ("b", "yes"), ("a", "hi")]
 QUICK = ("--seed", 3)
 
@@ -63,43 +72,44 @@ def test_all_four_kinds(cli, pairs_file: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == FILES
 
     results = json.loads((out / "results.json").read_text("utf-8"), parse_constant=refuse)
-    assert set(results) == {"command", "seed", "versions", "model", "data", "rows"}
-    assert results["seed"] == 3
+    assert set(results) == {"name", "command", "spec", "versions", "model", "summary", "figures"}
+    assert results["spec"]["seeds"] == {"data": 3, "split": 3, "sampling": 3}
     assert results["command"].startswith("innerjudge compare --data builtin:solve")
-    assert results["data"] == ["builtin:solve", "builtin:rate", "builtin:choose", "pairs.jsonl"]
+    assert list(results["summary"]) == ["builtin:solve", "builtin:rate", "builtin:choose", "pairs.jsonl"]
     judges = defaultdict(set)
-    for row in results["rows"]:
-        assert {"judge", "metric", "value", "low", "high", "n", "unscored", "seconds_per_item"} <= set(row)
-        judges[row["data"]].add(row["judge"])
+    main = [row for row in results["figures"] if row["part"] == "accuracy"]
+    for row in results["figures"]:
+        assert {"data", "part", "judge", "metric", "value", "low", "high", "n", "unscored", "against"} <= set(row)
         assert (row["value"] is None) <= bool(row["reason"]), row
         if row["value"] is not None and row["low"] is not None:
             assert row["low"] - 1e-9 <= row["high"] + 1e-9
-        if row["metric"] in ("auroc", "spearman", "accuracy"):
+        if row["metric"] in ("AUROC", "Spearman", "accuracy") and row["part"] == "accuracy":
             assert row["n"] + row["unscored"] <= 18
+    for row in main:
+        judges[row["data"]].add(row["judge"])
     assert {"clue", "lager", "text", "length"} <= judges["builtin:solve"]
     assert {"lager", "lager-tuned", "ridge-probe", "text"} <= judges["builtin:rate"]
     assert {"qk-score", "attention-score", "letter-logits", "text"} <= judges["builtin:choose"]
     assert {"lager", "lager-pairwise", "text"} <= judges["pairs.jsonl"]
-    gaps = {(r["data"], r["judge"]) for r in results["rows"] if r["metric"].endswith("_minus_text")}
-    assert gaps == {(d, j) for d, found in judges.items() for j in found - {"text", "no judge"}}
+    gaps = {(r["data"], r["judge"]) for r in main if r["against"] == "text"}
+    assert gaps == {(d, j) for d, found in judges.items() for j in found - {"text"}}
+    picked = {r["metric"] for r in results["figures"] if r["judge"] == "no judge"}
+    assert picked == {"majority", "random", "oracle"}
+    timings = json.loads((out / "timings.json").read_text("utf-8"))["seconds_per_item"]
+    assert {name: set(found) for name, found in timings.items()} == judges
 
-    verdicts = rows_of(out / "verdicts.jsonl")
-    ids = {
-        "builtin:solve": ("question_id", "candidate_id"),
-        "builtin:rate": ("item_id",),
-        "builtin:choose": ("question_id",),
-        "pairs.jsonl": ("pair_id",),
-    }
     shown: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for row in verdicts:
-        named = ids[row["data"]]
-        of_trace = {"tokens"} if row["data"] == "builtin:solve" else set()
-        said = set(row) - ({"answer"} if of_trace else set())  # which a trace may lack
-        assert {*named, "data", "judge", "score", "label", "unscored", "truth"} | of_trace == said
+    for row in rows_of(out / "verdicts.jsonl"):
+        named = {"data", "question", "candidate", "judge", "order", "score", "label", "unscored", "truth"}
+        assert named <= set(row)
         assert (row["score"] is None) == (row["unscored"] is not None), row
-        shown[row["data"], row["judge"]].append(tuple(row[name] for name in named))
+        assert ("scores" in row) == (row["data"] == "builtin:choose" and row["unscored"] is None)
+        if row["data"] == "builtin:solve":
+            assert row["tokens"] > 0
+        if row["order"] == "given":
+            shown[row["data"], row["judge"]].append((row["question"], row["candidate"]))
     for data_name, found in judges.items():
-        asked = {tuple(shown[data_name, judge]) for judge in found - {"no judge"}}
+        asked = {tuple(shown[data_name, judge]) for judge in found}
         assert len(asked) == 1, "judges saw other items, or in another order"
     # 6 problems, 3 of them to test on, 3 candidates each: whole questions, every candidate
     solve = shown["builtin:solve", "clue"]
@@ -134,8 +144,9 @@ def test_data_without_labels_gives_verdicts(cli, tmp_path: Path) -> None:
         ended = cli("compare", "--data", data, "--reasoning-tokens", 0, "--out", out, *QUICK)
         assert ended.code == 0, ended.err
         results = json.loads((out / "results.json").read_text("utf-8"), parse_constant=refuse)
-        assert {row["value"] for row in results["rows"]} == {None}
-        assert all(row["reason"] for row in results["rows"])
+        figures = [row for row in results["figures"] if row["part"] == "accuracy"]
+        assert {row["value"] for row in figures} == {None}
+        assert all(row["reason"] for row in figures)
         said[name] = {(row["judge"], row["unscored"] is None) for row in rows_of(out / "verdicts.jsonl")}
     assert ("lager", True) in said["traces"]
     assert ("clue", False) in said["traces"]
@@ -161,10 +172,11 @@ def test_questions_with_one_candidate(cli, tmp_path: Path) -> None:
     args = ("--data", write(tmp_path / "t.jsonl", traces), "--reasoning-tokens", 0, "--out", out)
     said = cli("compare", *args, *QUICK)
     assert said.code == 0, said.err
-    rows = {(r["judge"], r["metric"]): r for r in json.loads((out / "results.json").read_text("utf-8"))["rows"]}
-    assert rows["clue", "auroc"]["n"] == 8
-    assert rows["clue", "within_question_auroc"]["value"] is None
-    assert rows["clue-margin-balanced", "auroc"]["value"] is None, "no question has right and wrong candidates"
+    found = json.loads((out / "results.json").read_text("utf-8"))["figures"]
+    rows = {(r["judge"], r["metric"]): r for r in found if not r["against"]}
+    assert rows["clue", "AUROC"]["n"] == 8
+    assert rows["clue", "AUROC within questions"]["value"] is None
+    assert rows["clue-margin-balanced", "AUROC"]["value"] is None, "no question has right and wrong candidates"
     assert "clue-margin-balanced: not fitted" in (out / "report.md").read_text("utf-8")
 
 

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import pytest
 from innerjudge.experiments.compare.candidate_curves import candidate_curves
-from innerjudge.experiments.compare.results import Outcome
-from innerjudge.models.items import Trace
-from innerjudge.probes import Verdict
+from innerjudge.experiments.compare.lens import Lens
+from innerjudge.experiments.compare.settings import Settings
+from innerjudge.experiments.data.verdict_table import Row, Table
 
 RIGHT = [True, False, False, False, True, False]
 ITEMS = [
-    Trace(question_id=f"q{k // 3}", candidate_id=str(k % 3), prompt="", response="", answer=str(right), correct=right)
+    {"question": f"q{k // 3}", "candidate": str(k % 3), "answer": str(right), "truth": right}
     for k, right in enumerate(RIGHT)
 ]
 
 
-def outcome(judge: str, scores: list[float | None]) -> Outcome:
-    made = [
-        Verdict(i.id, unscored="no") if s is None else Verdict(i.id, score=s)
-        for i, s in zip(ITEMS, scores, strict=True)
+def lens(items: list[dict[str, object]], **scores: list[float | None]) -> Lens:
+    rows = [
+        Row(**item, judge=judge, **({"unscored": "no"} if score is None else {"score": score}))
+        for judge, column in scores.items()
+        for item, score in zip(items, column, strict=True)
     ]
-    return Outcome(judge=judge, verdicts=made)
+    families = dict.fromkeys(scores, "hidden")
+    table = Table(rows)
+    return Lens(data="", kind="trace", table=table, calibration=Table([]), families=families, settings=Settings())
 
 
 def test_the_ends_of_each_curve() -> None:
-    knows = outcome("knows", [float(r) for r in RIGHT])
-    curves = {c.label: c for c in candidate_curves([knows, outcome("mute", [None] * 6)], ITEMS, seed=0)}
+    seen = lens(ITEMS, knows=[float(r) for r in RIGHT], mute=[None] * 6)
+    curves = {c.label: c for c in candidate_curves(seen)}
     assert "mute" not in curves
     assert curves["knows"].x == (1, 2, 3)
     # One of three is right: 1/3 with one candidate; the best of two holds it in 2 of 3 pairs; of all three always.
@@ -36,7 +39,5 @@ def test_the_ends_of_each_curve() -> None:
 
 
 def test_nothing_where_a_question_has_one_candidate() -> None:
-    assert candidate_curves([outcome("knows", [1.0] * 6)][:1], ITEMS, seed=0)
-    single = [ITEMS[0], ITEMS[3]]
-    made = Outcome(judge="j", verdicts=[Verdict(i.id, score=1.0) for i in single])
-    assert candidate_curves([made], single, seed=0) == ()
+    assert candidate_curves(lens(ITEMS, knows=[1.0] * 6))
+    assert candidate_curves(lens([ITEMS[0], ITEMS[3]], knows=[1.0, 1.0])) == ()

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge.experiments.compare import judging
-from innerjudge.experiments.compare.evaluate import figures
-from innerjudge.experiments.compare.judging import Judging, Settings
+from innerjudge.experiments.compare.judging import Judging, unkept
+from innerjudge.experiments.compare.results import Outcome
+from innerjudge.experiments.compare.settings import Settings
+from innerjudge.experiments.data.verdict_table import Label
 from innerjudge.experiments.judges.panel import Seat
+from innerjudge.experiments.reading.passes import Passes
 from innerjudge.extraction import Features, Provenance
 from innerjudge.models.items import Choice, Pair
 from innerjudge.probes import LAGER, LetterLogits, TextJudge
@@ -31,7 +34,31 @@ def of_choices(choices: Sequence[Choice], letters: list[str]) -> Features:
     )
 
 
-def judged(picks: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, float | None]:
+def judging_of(kind: str, items: Sequence[Any], fit: int, seats: dict[str, Seat]) -> Judging:
+    """Judges fitted on the first items and asked about the rest; no model is run."""
+    rows, passes = np.arange(len(items)), Passes()
+    return Judging(
+        lm=None,  # type: ignore[arg-type]
+        kind=kind,
+        items=items,
+        fit=rows[:fit],
+        test=rows[fit:],
+        seats=seats,
+        settings=Settings(),
+        passes=passes,
+        keep=unkept(passes),
+    )
+
+
+def share_right(outcome: Outcome, known: Sequence[Label | None]) -> tuple[float, float]:
+    """Share of the items that are right as given, and of those that are right in both forms."""
+    again = outcome.again if outcome.again is not None else outcome.verdicts
+    first = [verdict.label == right for verdict, right in zip(outcome.verdicts, known, strict=True)]
+    second = [verdict.label == right for verdict, right in zip(again, known, strict=True)]
+    return float(np.mean(first)), float(np.mean([a and b for a, b in zip(first, second, strict=True)]))
+
+
+def judged(picks: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     choices = []
     for k in range(30):
@@ -40,31 +67,23 @@ def judged(picks: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, float | Non
         options.insert(answer, "right")
         choices.append(Choice(question_id=f"c{k}", question="?", options=tuple(options), answer=answer))
     monkeypatch.setattr(judging, "read", lambda _lm, items, _passes: of_choices(items, [picks(c) for c in items]))
-    rows = np.arange(30)
-    seats = {"text": Seat("text", TextJudge.choice())}
-    run = Judging(None, choices, rows[:10], rows[10:], Settings(), seats)  # type: ignore[arg-type]
-    monkeypatch.setattr(judging, "choice_curves", lambda *_, **__: ((), ()))
-    outcomes, _, _ = run.choices()
-    found = figures(outcomes, data="d", kind="choice", items=choices[10:])
-    return {row.metric: row.value for row in found}
+    run = judging_of("choice", choices, 10, {"text": Seat("text", TextJudge.choice())})
+    (outcome,) = run.outcomes()
+    return share_right(outcome, [choice.answer for choice in choices[10:]])
 
 
 def test_a_judge_that_knows_the_text_is_right_in_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = judged(lambda c: LETTERS[c.options.index("right")], monkeypatch)
-    assert (found["accuracy"], found["permutation_accuracy"]) == (1.0, 1.0)
+    assert judged(lambda c: LETTERS[c.options.index("right")], monkeypatch) == (1.0, 1.0)
 
 
 def test_a_judge_that_says_a_letter_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = judged(lambda c: "A", monkeypatch)
-    assert found["accuracy"] is not None
-    assert 0 < found["accuracy"] < 0.7
-    assert found["permutation_accuracy"] is not None
-    assert found["permutation_accuracy"] < found["accuracy"]
+    given, both = judged(lambda c: "A", monkeypatch)
+    assert 0 < given < 0.7
+    assert both < given
 
 
 def test_a_judge_that_abstains_is_wrong_in_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = judged(lambda c: LETTERS[len(c.options) + 1], monkeypatch)
-    assert (found["accuracy"], found["permutation_accuracy"]) == (0.0, 0.0)
+    assert judged(lambda c: LETTERS[len(c.options) + 1], monkeypatch) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("says", "both"), [("better", 1.0), ("first", 0.0)])
@@ -101,15 +120,12 @@ def test_pairs_are_named_as_in_the_item(says: str, both: float, monkeypatch: pyt
     monkeypatch.setattr(judging, "pair_features", shown)
     monkeypatch.setattr(judging, "rating_features", alone)
     seats = {"text": Seat("text", TextJudge.pair()), "lager": Seat("hidden", LAGER(), pointwise=True)}
-    rows = np.arange(12)
-    run = Judging(None, pairs, rows[:6], rows[6:], Settings(), seats)  # type: ignore[arg-type]
-    outcomes, _, _ = run.pairs()
-    found = figures(outcomes, data="d", kind="pair", items=pairs[6:])
-    values = {(row.judge, row.metric): row.value for row in found}
-    assert values["text", "accuracy_both_orders"] == both
-    assert values["text", "accuracy"] == (1.0 if says == "better" else 4 / 6)  # p7, p8, p10, p11 of p6 to p11 say a
-    assert values["lager", "accuracy_both_orders"] == 1.0
-    assert values["lager", "accuracy_both_orders_minus_text"] == 1.0 - both
+    text, lager = judging_of("pair", pairs, 6, seats).outcomes()
+    known = [pair.preference for pair in pairs[6:]]
+    # p7, p8, p10, p11 of p6 to p11 say a
+    assert share_right(text, known) == (1.0 if says == "better" else 4 / 6, both)
+    assert share_right(lager, known) == (1.0, 1.0)
+    assert lager.again is None, "a judge of single responses says the same in both orders"
 
 
 def test_letter_judges_of_no_abstaining_have_as_many_scores_as_options() -> None:

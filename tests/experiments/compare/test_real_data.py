@@ -36,13 +36,18 @@ def test_nothing_breaks(cli, shared: Path, tmp_path: Path, name: str) -> None:
         json.loads(line, parse_constant=refuse)
         for line in (tmp_path / "run" / "verdicts.jsonl").read_text("utf-8").splitlines()
     ]
+    verdicts = [row for row in verdicts if row["order"] == "given" and not row["judge"].startswith("human")]
     unscored = Counter(row["judge"] for row in verdicts if row["unscored"])
     assert len(set(Counter(row["judge"] for row in verdicts).values())) == 1
     for row in verdicts:
         assert (row["score"] is None) == bool(row["unscored"])
     # Without a second form of the item a judge's unscored items are those of its verdicts.
-    plain = {"trace": "auroc", "rating": "spearman", "choice": "accuracy", "pair": "accuracy"}[kind]
-    counted = {row["judge"]: row["unscored"] for row in results["rows"] if row["metric"] == plain}
+    plain = {"trace": "AUROC", "rating": "Spearman", "choice": "accuracy", "pair": "accuracy as shown"}[kind]
+    counted = {
+        row["judge"]: row["unscored"]
+        for row in results["figures"]
+        if (row["part"], row["metric"], row["against"]) == ("accuracy", plain, None)
+    }
     assert counted == {judge: unscored[judge] for judge in counted}
     assert "text" in counted
 

@@ -1,28 +1,34 @@
-"""The report: the figures of the rows and no others, nothing executable, nothing fetched, nothing oversold."""
+"""The report: the figures that were found and no others, nothing executable, nothing fetched."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
-from innerjudge.experiments.compare.report import words as words
-from innerjudge.experiments.compare.report.page import html, markdown, markdown_escape
-from innerjudge.experiments.compare.report.reasons import unscored_reasons
-from innerjudge.experiments.compare.report.row_text import figure, interval
-from innerjudge.experiments.compare.report.table import lines
-from innerjudge.experiments.compare.report.words import chance_level, reading
-from innerjudge.experiments.compare.results import Comparison, ResultRow, Run
+from innerjudge.experiments.compare.figures import Figure, Report
+from innerjudge.experiments.compare.lens import Lens
+from innerjudge.experiments.compare.reasons import unscored_reasons
+from innerjudge.experiments.compare.report.page import (
+    HOW_TO_READ,
+    cell,
+    html,
+    interval,
+    markdown,
+    markdown_escape,
+    spelt,
+    value,
+)
+from innerjudge.experiments.compare.sections.confounds import confounds
+from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.experiments.drawing.spelling import NOTHING
-
-FAMILIES = {"clue": "hidden", "text": "text", "length": "baseline"}
 
 
 class Page(HTMLParser):
     """Tags, attributes and texts of a page; every tag that opens must close."""
 
-    VOID = ("meta", "img", "br", "path", "circle")
+    VOID = ("meta", "img", "br")
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -36,11 +42,8 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self.open.append(tag)
-        if tag in ("td", "th", "li", "p", "h2", "dd"):
+        if tag in ("td", "th", "li", "p", "h2", "h3", "dd", "summary", "caption", "figcaption"):
             self.cells.append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -55,55 +58,27 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(fake_run: Run) -> tuple[str, Page]:
-    text = html(fake_run)
+def page(fake_report: Report) -> tuple[str, Page]:
+    text = html(fake_report)
     return text, Page(text)
 
 
-def compared(
-    figures: dict[str, tuple[float, float, float] | None],
-    gaps: dict[str, tuple[float, float, float]],
-    metric: str = "within_question_auroc",
-    n: int = 200,
-) -> Comparison:
-    """A comparison of three judges with the given figures and paired differences to text."""
-
-    def row(judge: str, name: str, given: tuple[float, float, float] | None) -> ResultRow:
-        value, low, high = given or (None, None, None)
-        return ResultRow(
-            data="d", judge=judge, metric=name, value=value, low=low, high=high, n=n, unscored=0, seconds_per_item=None,
-            reason=None if given else "all labels are true",
-        )  # fmt: skip
-
-    rows = [row(judge, metric, given) for judge, given in figures.items()]
-    rows += [row(judge, f"{metric}_minus_text", given) for judge, given in gaps.items()]
-    return Comparison(
-        data="d", kind="trace", n_items=2 * n, n_fit=n, n_test=n, judges=FAMILIES, headline=(metric,), rows=tuple(rows),
-        verdicts=(),
-    )  # fmt: skip
-
-
-def test_every_row_stands_in_the_page_with_its_figures(fake_run: Run, page: tuple[str, Page]) -> None:
+def test_every_figure_stands_in_the_page_beside_its_judge(fake_report: Report, page: tuple[str, Page]) -> None:
     texts = page[1].texts
-    for comparison in fake_run.comparisons:
-        for row in comparison.rows:
-            name = " ".join(row.judge.split())
-            at = [k for k, text in enumerate(texts) if text == name and texts[k + 1] == row.metric]
-            value = figure(row).split(" [")[0]
-            assert any(
-                texts[k + 2 : k + 6] == [value, interval(row) or NOTHING, str(row.n), str(row.unscored)] for k in at
-            ), row
+    for part in fake_report.parts:
+        for grid in (grid for section in part.sections for grid in section.grids):
+            for row in grid.rows:
+                name = " ".join(str(row[0]).split())
+                places = [k for k, text in enumerate(texts) if text == name]
+                shown = [cell(one) for one in row[1:]]
+                assert any(texts[k + 1 : k + len(row)] == shown for k in places), (grid.caption, name)
 
 
-def test_the_short_table_has_the_headline_figures(fake_run: Run, page: tuple[str, Page]) -> None:
-    for line in lines(fake_run.comparisons[0]):
-        start = page[1].texts.index(line.judge)
-        shown = page[1].texts[start + 1 : start + 10]
-        for cell in line.cells:
-            assert cell is not None
-            assert (figure(cell) if cell.value is not None else NOTHING) in shown
-        marks = [text for text in shown if "▲" in text or "▼" in text]
-        assert marks == ([f"{'▲' if line.minus_value > 0 else '▼'} {figure(line.minus)}"] if line.marked else [])
+def test_judges_stand_under_their_families(page: tuple[str, Page]) -> None:
+    texts = page[1].texts
+    heads = [texts.index(words) for words in ("Hidden state", "Verdict logits", "Text", "Baseline")]
+    assert heads == sorted(heads)
+    assert heads[0] < texts.index("good") < heads[1] < texts.index("noise") < heads[2] < texts.index("text")
 
 
 def test_the_page_fetches_nothing_and_runs_nothing(page: tuple[str, Page]) -> None:
@@ -123,32 +98,33 @@ def test_the_page_fetches_nothing_and_runs_nothing(page: tuple[str, Page]) -> No
     assert policy.startswith("default-src 'none'")
 
 
-def test_hostile_names_are_text(fake_run: Run, page: tuple[str, Page]) -> None:
-    hostile = fake_run.comparisons[4]
-    name = next(iter(hostile.judges))
+def test_hostile_names_are_text(fake_report: Report, page: tuple[str, Page]) -> None:
+    hostile = fake_report.parts[4]
+    name = next(iter(hostile.families))
     assert "<script" in name
     assert "<script" not in page[0]
-    assert hostile.data in page[1].texts
+    assert hostile.name in page[1].texts
     assert hostile.notes[0] in page[1].texts
     images = [attributes for tag, attributes in page[1].tags if tag == "img"]
-    assert images
+    assert len(images) == len({plot.name for section in fake_report.sections for plot in section.plots})
     assert all(attributes["alt"] for attributes in images)
-    text = markdown(fake_run)
+    text = markdown(fake_report)
     assert "<script" not in text
     assert "![x](http" not in text
     assert "- \\# not a heading" in text
 
 
-def test_markdown_tables_have_as_many_cells_in_every_row(fake_run: Run) -> None:
-    text = markdown(fake_run)
+def test_markdown_tables_have_as_many_cells_in_every_row(fake_report: Report) -> None:
+    text = markdown(fake_report)
     blocks = re.findall(r"(?:^\|.*\|$\n?)+", text, flags=re.M)
     assert len(blocks) >= 11
     for block in blocks:
         counts = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
         assert len(counts) == 1, block[:300]
-    for row in fake_run.comparisons[0].rows:
-        if row.value is not None:
-            assert interval(row) in text
+        assert len(block.splitlines()) >= 3, "a table without its rows"
+    for section in fake_report.sections:
+        for figure in (f for grid in section.grids for f in grid.figures):
+            assert figure.value is None or markdown_escape(spelt(figure)) in text
     assert "\n\n\n" not in text
 
 
@@ -160,92 +136,70 @@ def test_markdown_escape(given: str, shown: str) -> None:
     assert markdown_escape(given) == shown
 
 
-def test_undefined_figures_carry_their_reason(fake_run: Run, page: tuple[str, Page]) -> None:
-    reason = "every question has one value only: a judge of the question cannot tell its answers apart"
+def test_undefined_figures_carry_their_reason(fake_report: Report, page: tuple[str, Page]) -> None:
+    reasons = {figure.reason for figure in fake_report.figures if figure.value is None}
     shown = [attributes.get("title") for tag, attributes in page[1].tags if tag == "abbr"]
-    assert reason in shown
-    assert reason in markdown(fake_run)
+    assert reasons
+    assert reasons >= set(shown) - {None}
+    assert all(str(reason) in page[0].replace("&#39;", "'") for reason in reasons)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page[0]).lower().split()
 
 
-def test_a_winner_is_said_to_win_by_its_paired_difference() -> None:
-    said = reading(
-        compared(
-            {"clue": (0.74, 0.68, 0.80), "text": (0.62, 0.56, 0.68), "length": (0.51, 0.45, 0.57)},
-            {"clue": (0.12, 0.05, 0.19), "length": (-0.11, -0.18, -0.04)},
-        )
-    )
-    assert "Above the text judge: clue by +0.12 [0.05, 0.19]." in said
-    assert "Below the text judge: length (a baseline) by ~0.11 [~0.18, ~0.04].".replace("~", "\N{MINUS SIGN}") in said
-    assert any(s.startswith("Clear of the strongest baseline, length (0.51 [0.45, 0.57])") for s in said)
-    assert "Chance (0.50) lies within the interval of 1 of 3 judges (length)." in said
+def figure(
+    number: float | None, low: float | None, high: float | None, *, against: str | None = None, p: float | None = None
+) -> Figure:
+    words = {None: None, True: "better" if (number or 0) > 0 else "worse", False: "not told apart"}
+    verdict = words[None if p is None else p <= 0.05]
+    return Figure(data="d", part="p", judge="j", metric="AUROC", value=number, low=low, high=high, n=9,
+                  against=against, p_corrected=p, verdict=verdict)  # fmt: skip
 
 
-def test_a_judge_that_does_not_win_is_said_not_to_win() -> None:
-    said = reading(
-        compared(
-            {"clue": (0.55, 0.48, 0.61), "text": (0.53, 0.47, 0.59), "length": (0.54, 0.48, 0.60)},
-            {"clue": (0.02, -0.05, 0.09), "length": (0.01, -0.06, 0.08)},
-            n=40,
-        )
-    )
-    assert "No judge is above the text judge." in said
-    assert any(s.startswith("Not told apart from the text judge") and "clue" in s for s in said)
-    assert any(
-        s.startswith("No hidden-state or logit judge stands clear of the strongest baseline, length") for s in said
-    )
-    assert "Chance (0.50) lies within the interval of every judge." in said
-    assert any("only 40 cases" in s for s in said)
-    assert not any(s.startswith(("Above", "Clear of")) for s in said)
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (figure(0.7149, 0.652, 0.7703), "0.71 [0.65, 0.77]"),
+        (figure(None, None, None), NOTHING),
+        (figure(0.7, None, None), "0.70"),
+        (figure(0.98765, 0.9811, 0.9922), "0.988 [0.981, 0.992]"),
+        (figure(0.12, 0.05, 0.19, against="text", p=0.003), "▲ +0.12 [0.05, 0.19] p = 0.003"),
+        (figure(-0.12, -0.19, -0.05, against="text", p=1e-5), "▼ ~0.12 [~0.19, ~0.05] p < 0.001"),
+        (figure(0.031, 0.003, 0.059, against="text", p=0.2), "+0.031 [0.003, 0.059] p = 0.200"),
+        (figure(-0.001, -0.2, 0.2, against="text", p=1.0), "0.00 [~0.20, 0.20] p = 1.000"),
+    ],
+)
+def test_how_figures_are_spelt(given: Figure, shown: str) -> None:
+    assert spelt(given) == shown.replace("~", "\N{MINUS SIGN}")
+    assert value(given) in spelt(given)
+    assert interval(given) in spelt(given)
 
 
-def test_a_baseline_that_beats_text_is_named_as_one() -> None:
-    said = reading(compared({"text": (0.5, 0.4, 0.6), "length": (0.9, 0.8, 1.0)}, {"length": (0.4, 0.3, 0.5)}))
-    assert "Above the text judge: length (a baseline) by +0.40 [0.30, 0.50]." in said
+def test_the_uncorrected_claim_is_nowhere(fake_report: Report, page: tuple[str, Page]) -> None:
+    for text in (page[0], markdown(fake_report)):
+        assert "excludes 0" not in text
+        assert "_minus_" not in text
+    marked = [f for f in fake_report.figures if f.verdict in ("better", "worse")]
+    assert marked
+    assert all(f.p_corrected is not None and f.p_corrected <= 0.05 for f in marked)
 
 
-def test_nothing_is_claimed_without_figures() -> None:
-    assert "nothing can be said" in reading(compared({"clue": None}, {}))[0]
-    assert "nothing is claimed" in " ".join(reading(compared({"clue": (0.7, 0.6, 0.8)}, {})))
-    empty = replace(compared({}, {}), headline=())
-    assert "no figures" in reading(empty)[0]
-
-
-def test_a_judge_of_difficulty_is_told(fake_run: Run) -> None:
-    pooled = compared({"clue": (0.7, 0.6, 0.8)}, {}, metric="auroc")
-    within = compared({"clue": (0.52, 0.45, 0.58)}, {})
-    both = replace(within, headline=("within_question_auroc", "auroc"), rows=(*within.rows, *pooled.rows))
-    assert any(s.startswith("Separates right from wrong over all questions but not within one") for s in reading(both))
-
-
-def test_chance_is_known_only_where_it_is() -> None:
-    verdicts = (
-        {"score": [0.1] * 4, "judge": "qk"},
-        {"score": [0.1] * 2, "judge": "qk"},
-        {"score": None, "judge": "qk"},
-    )
-    choice = replace(compared({}, {}), kind="choice", verdicts=verdicts)
-    assert chance_level(choice, "accuracy") == pytest.approx(0.375)
-    other = replace(choice, verdicts=(*verdicts, {"score": [0.1] * 5, "judge": "no-abstain"}))
-    assert chance_level(other, "accuracy", "no-abstain") == pytest.approx(0.2)
-    assert chance_level(other, "accuracy", "qk") == pytest.approx(0.375)
-    assert chance_level(other, "accuracy") is None
-    assert chance_level(choice, "spearman") == 0.0
-    assert chance_level(choice, "top@1") is None
-    assert chance_level(choice, "auroc_minus_text") is None
+def test_a_judge_of_difficulty_is_told(made_up: Callable[..., Lens]) -> None:
+    assert confounds(made_up("trace")) is not None
+    assert confounds(made_up("pair")) is None
 
 
 def test_reasons_that_differ_in_numbers_are_one() -> None:
-    verdicts = tuple(
-        {"judge": judge, "unscored": reason}
+    rows = [
+        Row(question=str(k), candidate="0", judge=judge, unscored=reason)
         for judge in ("clue", "length")
-        for reason in ("given 700 tokens", "given 800 tokens", "empty", None)
-    )
-    found = unscored_reasons(replace(compared({}, {}), verdicts=verdicts))
+        for k, reason in enumerate(("given 700 tokens", "given 800 tokens", "empty"))
+    ]
+    found = unscored_reasons(rows)
     assert [(r.example, r.similar, r.items, r.judges) for r in found] == [
         ("given 700 tokens", 1, 2, ("clue", "length")),
         ("empty", 0, 1, ("clue", "length")),
     ]
+    both = [Row(question="0", candidate="a|b", judge="text", order=o, unscored="no") for o in ("given", "swapped")]
+    assert [r.items for r in unscored_reasons(both)] == [1], "an item in two forms is one item"
 
 
 def test_reasons_that_differ_in_what_they_quote_are_one() -> None:
@@ -255,20 +209,19 @@ def test_reasons_that_differ_in_what_they_quote_are_one() -> None:
         "no verdict in the text ' the girl\\'s ball'",
         "9 tokens, longer than the model's context of 8; the model's own",
     )
-    verdicts = tuple({"judge": "text", "unscored": reason} for reason in said)
-    comparison = replace(compared({}, {}), judges={"text": "text"}, verdicts=verdicts)
-    assert [(r.example, r.similar, r.items) for r in unscored_reasons(comparison)] == [(said[0], 2, 3), (said[3], 0, 1)]
+    rows = [Row(question=str(k), candidate="0", judge="text", unscored=reason) for k, reason in enumerate(said)]
+    assert [(r.example, r.similar, r.items) for r in unscored_reasons(rows)] == [(said[0], 2, 3), (said[3], 0, 1)]
 
 
-def test_how_it_was_made_and_how_to_read(fake_run: Run, page: tuple[str, Page]) -> None:
-    for text in (page[0], markdown(fake_run)):
-        assert fake_run.command in text
+def test_how_it_was_made_and_how_to_read(fake_report: Report, page: tuple[str, Page]) -> None:
+    for text in (page[0], markdown(fake_report)):
+        assert fake_report.command in text
         assert "2.13.0" in text
-        for sentence in words.HOW_TO_READ:
+        for sentence in HOW_TO_READ:
             assert re.split("[\"']", sentence)[0] in text
 
 
 def test_the_empty_run_has_a_report() -> None:
-    run = Run(command="innerjudge compare", seed=0, versions={}, model={}, comparisons=())
-    assert "Judges compared" in html(run)
-    assert "Judges compared" in markdown(run)
+    report = Report(name="Judges compared", command="innerjudge compare", spec={}, versions={}, model={}, parts=())
+    assert "Judges compared" in html(report)
+    assert "Judges compared" in markdown(report)

@@ -67,7 +67,37 @@ def test_a_loader(shared: Path) -> None:
     mmlu = load_data(f"mmlu:{shared / 'data/mmlu/val'}", limit=300)
     assert (mmlu.name, mmlu.kind, len(mmlu.items)) == ("mmlu:val", "choice", 300)
     chat = load_data(f"topical-chat:{shared / 'data/topical_chat/topical_chat.json'}", limit=300)
-    assert len(chat.items) == 288  # 8 conversations of 36
+    # Of each conversation with its 36 ratings only 300 // 40 = 7 are drawn: 300 // 7 = 42 conversations, 294 ratings.
+    assert (len(chat.items), len({i.group for i in chat.items})) == (294, 42)
+    # 180 // 40 = 4 of each: 45 conversations, where whole ones would be five.
+    few = load_data(f"topical-chat:{shared / 'data/topical_chat/topical_chat.json'}", limit=180)
+    assert (len(few.items), len({i.group for i in few.items})) == (180, 45)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "items", "questions"),
+    [
+        ("mmlu", "choice", 120, 120),
+        ("llmbar", "pair", 80, 80),
+        ("topical-chat", "rating", 360, 60),
+        ("gsm8k-solutions", "trace", 200, 50),
+    ],
+)
+def test_samples_come_with_the_package(name: str, kind: str, items: int, questions: int) -> None:
+    data = load_data(f"sample:{name}")
+    assert (data.name, data.kind, len(data.items)) == (f"sample:{name}", kind, items)
+    assert len({item.group for item in data.items}) == questions
+    assert len({item.id for item in data.items}) == items
+
+
+def test_samples_are_drawn_from_the_originals(shared: Path) -> None:
+    from innerjudge.experiments.bench.real.samples import DRAWINGS, draw
+    from innerjudge.experiments.data.datasets import SAMPLES
+    from innerjudge.experiments.data.loaders import load
+
+    for name in SAMPLES:
+        items = load(DRAWINGS[name].source.format(shared / "data"))
+        assert list(load_data(f"sample:{name}").items) == draw(items, DRAWINGS[name])
 
 
 def test_builtin_problems_wait_for_a_model() -> None:
@@ -90,9 +120,10 @@ def test_builtin_items(task: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
-        ("no.jsonl", {}, "given 'no.jsonl', expected a JSONL file, builtin:solve|rate|choose, or LOADER:PATH"),
+        ("no.jsonl", {}, "given 'no.jsonl', expected a JSONL file, builtin:solve|rate|choose, sample:mmlu|"),
         ("imdb:no", {}, "given 'imdb:no', expected a JSONL file"),
         ("mmlu:no", {}, "given 'no', expected a folder or file"),
+        ("sample:cat", {}, "given 'sample:cat', expected sample:mmlu, sample:llmbar"),
         ("builtin:sing", {}, "given 'builtin:sing', expected builtin:solve"),
         ("builtin:solve", {"limit": 0}, "given --limit 0, expected at least 1"),
         ("builtin:solve", {"seed": -1}, "given --seed -1, expected 0 or more"),

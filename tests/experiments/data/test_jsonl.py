@@ -184,7 +184,7 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, items: list[Item])
 @pytest.mark.parametrize("where", ["response", "question_id", "an extra"])
 def test_half_a_surrogate_pair_is_refused_where_it_stands(tmp_path: Path, where: str) -> None:
     path = write(tmp_path, json.dumps(TRACE), json.dumps(TRACE | {"candidate_id": "1", where: "\ud800 é"}))
-    with pytest.raises(InnerjudgeError, match="line 2: given broken JSON .half of a surrogate pair"):
+    with pytest.raises(InnerjudgeError, match=r"line 2: given broken JSON .half of a surrogate pair"):
         read_items(path)
     whole = write(tmp_path, json.dumps(TRACE | {where: "\U0001f600"}))  # two escapes that belong together
     assert len(read_items(whole)) == 1
@@ -206,7 +206,7 @@ def test_a_field_of_ones_own_with_a_meaning_of_ours(tmp_path: Path, name: str, v
 @pytest.mark.parametrize("value", [5, [1.5], [-1], ["a"], [2**31], "1 2", {"ids": [1]}, [True]])
 def test_stored_token_ids_that_are_none(tmp_path: Path, value: object) -> None:
     path = write(tmp_path, json.dumps(TRACE | {"response_ids": value}))
-    with pytest.raises(InnerjudgeError, match="line 1: field 'response_ids': given .*, expected a list of token ids"):
+    with pytest.raises(InnerjudgeError, match=r"line 1: field 'response_ids': given .*, expected a list of token ids"):
         read_items(path)
 
 

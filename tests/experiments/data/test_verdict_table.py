@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge import Choice, InnerjudgeError, Pair, Rating, Trace
-from innerjudge.experiments.data.verdict_table import Row, Table
-from innerjudge.experiments.data.verdict_table_files import (
+from innerjudge.experiments.data.verdict_files import (
     human_rows,
     item_columns,
     read_table,
@@ -18,6 +17,7 @@ from innerjudge.experiments.data.verdict_table_files import (
     score_of,
     write_table,
 )
+from innerjudge.experiments.data.verdict_table import Row, Table
 
 
 def row(**columns) -> Row:
@@ -28,7 +28,7 @@ def row(**columns) -> Row:
     ("columns", "says"),
     [
         ({"score": float("nan")}, "not finite"),
-        ({"score": None}, "neither score nor verdict"),
+        ({"score": None}, "neither score nor label"),
         ({"unscored": "too long"}, "a verdict and a reason for none"),
         ({"length": float("inf")}, "not finite"),
     ],
@@ -42,21 +42,21 @@ def test_keys_are_unique_and_labels_agree() -> None:
     Table([row(), row(repeat=1), row(order="swapped"), row(template="b"), row(data="d")])
     with pytest.raises(InnerjudgeError, match="number the repeats"):
         Table([row(), row(score=2.0)])
-    with pytest.raises(InnerjudgeError, match="one label an item"):
-        Table([row(label=True), row(judge="k", label=False)])
+    with pytest.raises(InnerjudgeError, match="one truth an item"):
+        Table([row(truth=True), row(judge="k", truth=False)])
 
 
 def test_columns_are_aligned_by_item() -> None:
     table = Table([
-        row(question="q1", score=1.0, label=True, length=5.0, tags={"split": "fit", "language": "da"}),
+        row(question="q1", score=1.0, truth=True, length=5.0, tags={"split": "fit", "language": "da"}),
         row(question="q2", score=None, unscored="too long", tags={"split": "test"}),
-        row(question="q2", judge="k", score=3.0, label=False),
-        row(question="q1", judge="k", score=4.0, order="swapped", verdict="b"),
+        row(question="q2", judge="k", score=3.0, truth=False),
+        row(question="q1", judge="k", score=4.0, order="swapped", label="b"),
     ])  # fmt: skip
     assert table.items == (("", "q1", "0"), ("", "q2", "0"))
-    assert (table.labels, table.lengths) == ([True, False], [5.0, None])
+    assert (table.truths, table.lengths) == ([True, False], [5.0, None])
     assert (table.scores("j"), table.scores("k")) == ([1.0, None], [None, 3.0])
-    assert table.verdicts("k", order="swapped") == ["b", None]
+    assert table.labels("k", order="swapped") == ["b", None]
     assert table.unscored("j") == {"too long": 1}
     assert table.tag("language") == ["da", None]
     assert len(table.where(split="test")) == 1
@@ -71,7 +71,7 @@ values = st.one_of(st.none(), st.booleans(), st.integers(-3, 9), st.floats(-9, 9
 @given(st.lists(st.tuples(texts, texts, st.integers(0, 3), values), min_size=1, max_size=6, unique_by=lambda r: r[:3]))
 def test_rows_survive_a_file(tmp_path_factory, given_rows) -> None:
     rows = [
-        row(question=q, judge=j, repeat=r, verdict=v, score=None if v is not None else 0.5, tags={"language": j})
+        row(question=q, judge=j, repeat=r, label=v, score=None if v is not None else 0.5, tags={"language": j})
         for q, j, r, v in given_rows
     ]
     path = tmp_path_factory.mktemp("table") / "rows.jsonl"
@@ -79,7 +79,7 @@ def test_rows_survive_a_file(tmp_path_factory, given_rows) -> None:
     assert list(read_table(path)) == rows
 
 
-def test_rows_of_other_people_and_of_compare(tmp_path: Path) -> None:
+def test_rows_of_other_people_and_of_earlier_versions(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     lines = [
         {"question": "q", "judge": "ann", "score": 4, "topic": "law", "year": 2024},
@@ -89,13 +89,15 @@ def test_rows_of_other_people_and_of_compare(tmp_path: Path) -> None:
          "truth": 1},
         {"pair_id": "p", "data": "d", "judge": "text", "score": None, "label": None, "unscored": "no verdict",
          "truth": "a"},
+        {"data": "d", "question": "s", "candidate": "0", "judge": "text", "verdict": True, "label": False},
     ]  # fmt: skip
     path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    ann, trace, choice, pair = read_table(path, data="here")
+    ann, trace, choice, pair, studied = read_table(path, data="here")
     assert (ann.data, ann.candidate, dict(ann.tags)) == ("here", "0", {"topic": "law", "year": "2024"})
-    assert (trace.item, trace.verdict, trace.label, trace.right) == (("d", "t", "3"), True, False, False)
-    assert (choice.score, choice.right) == (0.5, True)
-    assert (pair.candidate, pair.unscored, pair.label) == ("a|b", "no verdict", "a")
+    assert (trace.item, trace.label, trace.truth, trace.right) == (("d", "t", "3"), True, False, False)
+    assert (choice.score, choice.scores, choice.right) == (0.5, (0.25, 1.0, 0.5), True)
+    assert (pair.candidate, pair.unscored, pair.truth) == ("a|b", "no verdict", "a")
+    assert (studied.label, studied.truth, studied.right) == (True, False, False)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_rows_of_other_people_and_of_compare(tmp_path: Path) -> None:
         ('{"judge": "j", "score": 1}', "field 'question'"),
         ('{"question": "q", "score": 1}', "field 'judge'"),
         ('{"question": "q", "judge": "j", "score": "1"}', "field 'score'"),
-        ('{"question": "q", "judge": "j", "verdict": [1]}', "field 'verdict'"),
+        ('{"question": "q", "judge": "j", "label": [1]}', "field 'label'"),
         ('{"question": "q", "judge": "j", "score": NaN}', "broken JSON"),
         ('{"question": "q", "judge": "j", "score": 1, "repeat": -1}', "field 'repeat'"),
     ],
@@ -120,14 +122,15 @@ def test_bad_lines_are_named(line: str, says: str, tmp_path: Path) -> None:
 def test_items_as_columns() -> None:
     trace = Trace(question_id="q", candidate_id="3", prompt="?", response="four", correct=True, extra={"topic": "law"})
     assert item_columns(trace, "d") == {
-        "data": "d", "question": "q", "candidate": "3", "label": True, "length": 4.0, "tags": {"topic": "law"}
+        "data": "d", "question": "q", "candidate": "3", "truth": True, "length": 4.0, "answer": None, "tokens": None,
+        "tags": {"topic": "law"},
     }  # fmt: skip
     rating = Rating(item_id="r", prompt="", response="", criterion="fluency", scores=(1, 2))
     assert item_columns(rating)["tags"] == {"criterion": "fluency"}
     assert [r.score for r in human_rows([rating])] == [1.0, 2.0]
-    assert item_columns(Choice(question_id="c", question="?", options=("x", "y"), answer=1))["label"] == 1
+    assert item_columns(Choice(question_id="c", question="?", options=("x", "y"), answer=1))["truth"] == 1
     pair = Pair(pair_id="p", prompt="", response_a="xx", response_b="x")
-    assert (item_columns(pair)["length"], item_columns(pair)["label"]) == (1.0, None)
+    assert (item_columns(pair)["length"], item_columns(pair)["truth"]) == (1.0, None)
     assert score_of(None) is None
     with pytest.raises(InnerjudgeError, match="columns of the table"):
         row_json(row(tags={"judge": "x"}))

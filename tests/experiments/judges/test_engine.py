@@ -57,7 +57,7 @@ def test_both_conventions_say_what_the_model_says(
         judge.encode(PAIRS), given(reference, judge, PAIRS, raw=raw),
         model="reference", layers=layers, n_blocks=layers[-1], last=last,
     )  # fmt: skip
-    np.testing.assert_allclose([one.score for one in found], clue.predict(PAIRS), rtol=1e-3)  # type: ignore[arg-type]
+    np.testing.assert_allclose([one.score for one in found], clue.scores(PAIRS), rtol=1e-3)  # type: ignore[arg-type]
     assert [one.label for one in found] == [one.label for one in clue.verdicts(PAIRS)]
 
 
@@ -87,7 +87,7 @@ def test_a_judge_of_the_raw_last_block(reference: LanguageModel, traces: list[Tr
     how: Any = {"model": "reference", "layers": [*range(1, n + 1)], "n_blocks": n}  # h[0] is not read
     raw = [GivenStates(one.ids, one.states[:, 1:]) for one in given(reference, judge, PAIRS, raw=True)]
     found = judge.verdicts(judge.encode(PAIRS), raw, **how)
-    np.testing.assert_allclose([one.score for one in found], loaded.predict(PAIRS), rtol=1e-3)  # type: ignore[arg-type]
+    np.testing.assert_allclose([one.score for one in found], loaded.scores(PAIRS), rtol=1e-3)  # type: ignore[arg-type]
     normed = [GivenStates(one.ids, one.states[:, 1:]) for one in given(reference, judge, PAIRS, raw=False)]
     with pytest.raises(InnerjudgeError, match=r"raw output of the last block.*no norm can be undone"):
         judge.verdicts(judge.encode(PAIRS), normed, last="normed", **how)
@@ -109,7 +109,7 @@ def test_one_layer_is_enough_for_a_probe_of_one_layer(
     judge, n = EngineJudge.load(tmp_path), reference.anatomy.n_blocks
     third = [GivenStates(one.ids, one.states[:, 3:4]) for one in given(reference, judge, PAIRS, raw=True)]
     found = judge.verdicts(judge.encode(PAIRS), third, model="reference", layers=[3], n_blocks=n)
-    np.testing.assert_allclose([one.score for one in found], loaded.predict(PAIRS), rtol=1e-3, atol=1e-4)  # type: ignore[arg-type]
+    np.testing.assert_allclose([one.score for one in found], loaded.scores(PAIRS), rtol=1e-3, atol=1e-4)  # type: ignore[arg-type]
     with pytest.raises(InnerjudgeError, match=r"expected also h\[3\]"):
         judge.verdicts(judge.encode(PAIRS), third, model="reference", layers=[2], n_blocks=n)
 
@@ -127,7 +127,7 @@ def test_ratings_are_asked_as_the_judge_asks(reference: LanguageModel, tmp_path:
         layers=[*range(n + 1)],
         n_blocks=n,
     )
-    np.testing.assert_allclose([one.score for one in found], loaded.predict(items), rtol=1e-3)  # type: ignore[arg-type]
+    np.testing.assert_allclose([one.score for one in found], loaded.scores(items), rtol=1e-3)  # type: ignore[arg-type]
 
 
 def test_files_of_vllm(reference: LanguageModel, folder: Path, clue: Judge, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_files_of_vllm(reference: LanguageModel, folder: Path, clue: Judge, tmp_
     found = judge.verdicts(
         judge.encode(PAIRS), files, model="reference", layers=[*range(n + 1)], n_blocks=n, last="detect"
     )
-    np.testing.assert_allclose([one.score for one in found], clue.predict(PAIRS), atol=0.2)  # type: ignore[arg-type]
+    np.testing.assert_allclose([one.score for one in found], clue.scores(PAIRS), atol=0.2)  # type: ignore[arg-type]
     (tmp_path / "broken.safetensors").write_bytes(b"{}")
     save_file({"states": torch.ones(1)}, tmp_path / "other.safetensors")
     for name in ("broken", "other", "absent"):
@@ -163,7 +163,7 @@ def test_other_tokens_other_models_other_shapes(reference: LanguageModel, folder
         **how,
     )
     assert "the engine read other tokens" in str(found[0].unscored)
-    assert found[1].score == pytest.approx(clue.predict(PAIRS[1]), rel=1e-3)
+    assert found[1].score == pytest.approx(clue.scores(PAIRS[1]), rel=1e-3)
     assert found[3].unscored == "no <think> in the response"
     assert (
         judge.verdicts(judge.encode(PAIRS[2:]), [broken], **how)[0].unscored

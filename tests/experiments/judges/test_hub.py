@@ -132,10 +132,10 @@ def test_pushed_and_loaded_by_name(clue: Judge, hub: tuple[str, dict[str, bytes]
     assert set(files) == {"README.md", "made.json", "judge.json", "judge.safetensors", "final_norm.safetensors"}
     pairs = [(PROMPT, RIGHT), (PROMPT, WRONG)]
     loaded = elsewhere(
-        endpoint, tmp_path / "fresh", f"print(Judge.from_pretrained('me/judge').predict({pairs!r}).tolist())"
+        endpoint, tmp_path / "fresh", f"print(Judge.from_pretrained('me/judge').scores({pairs!r}).tolist())"
     )
     assert loaded.returncode == 0, loaded.stderr
-    np.testing.assert_allclose(json.loads(loaded.stdout), clue.predict(pairs), rtol=1e-4)
+    np.testing.assert_allclose(json.loads(loaded.stdout), clue.scores(pairs), rtol=1e-4)
 
 
 def test_what_the_hub_refuses_is_one_clear_line(clue: Judge, hub: tuple[str, dict[str, bytes]], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from innerjudge import (
     CLUE,
     LAGER,
@@ -28,40 +29,61 @@ from innerjudge.models.reference.choose import choices
 from .conftest import PROMPT, RIGHT, WRONG
 
 
-def test_predict_is_the_decision_function_of_the_judge(clue: Judge, traces: list[Trace]) -> None:
+def test_scores_are_the_decision_function_of_the_judge(clue: Judge, traces: list[Trace]) -> None:
     expected = clue.judge.decision_function(read(clue.lm, traces, judges=[clue.judge]))
-    found = clue.predict([(trace.prompt, trace.response) for trace in traces])
+    found = clue.scores([(trace.prompt, trace.response) for trace in traces])
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    np.testing.assert_allclose(clue.predict(traces), expected, rtol=1e-5)  # items are as good as pairs
+    np.testing.assert_allclose(clue.scores(traces), expected, rtol=1e-5)  # items are as good as pairs
     assert found[0] > found[1]  # fitted on these: the right one is right
 
 
-def test_one_pair_is_a_float_and_no_pairs_an_empty_array(clue: Judge) -> None:
-    one = clue.predict((PROMPT, RIGHT))
-    assert isinstance(one, float)
-    assert one == pytest.approx(float(clue.predict([[PROMPT, RIGHT]])[0]))
-    assert isinstance(clue.predict(np.array([PROMPT, RIGHT])), float)
+def test_predict_gives_the_labels_of_the_judge(clue: Judge, traces: list[Trace]) -> None:
+    expected = clue.judge.predict(read(clue.lm, traces, judges=[clue.judge]))
+    found = clue.predict(traces)
+    assert found.dtype == bool
+    assert found.tolist() == expected.tolist() == [verdict.label for verdict in clue.verdicts(traces)]
     assert clue.predict([]).shape == (0,)
+    with pytest.raises(InnerjudgeError, match="1 of 1 pairs that cannot be scored"):
+        clue.predict([(PROMPT, None)])
+
+
+def test_one_pair_and_no_pairs(clue: Judge) -> None:
+    one = clue.scores((PROMPT, RIGHT))
+    assert one.shape == (1,)
+    np.testing.assert_allclose(one, clue.scores([[PROMPT, RIGHT]]))
+    assert isinstance(clue.as_cross_encoder().predict(np.array([PROMPT, RIGHT])), float)
+    assert clue.scores([]).shape == (0,)
     assert clue.verdicts([]) == []
     assert clue.rank(PROMPT, []) == []
     assert clue.rank_many([], []) == []
 
 
 def test_what_callers_of_a_cross_encoder_pass(clue: Judge) -> None:
-    pairs = [(PROMPT, RIGHT), (PROMPT, WRONG)]
-    expected = clue.predict(pairs)
-    asked = clue.predict(pairs, batch_size=1, convert_to_numpy=True, show_progress_bar=False, prompt_name=None)
+    pairs = [(PROMPT, WRONG), (PROMPT, RIGHT)]
+    expected, face = clue.scores(pairs), clue.as_cross_encoder()
+    asked = face.predict(pairs, batch_size=1, convert_to_numpy=True, show_progress_bar=False, prompt_name=None)
     np.testing.assert_allclose(asked, expected, rtol=1e-4)
-    np.testing.assert_allclose(clue.predict(pairs, convert_to_tensor=True).numpy(), expected, rtol=1e-6)
-    assert clue.predict(pairs, convert_to_numpy=False) == pytest.approx(expected.tolist())
-    with pytest.raises(InnerjudgeError, match="prompt_name='query'"):
-        clue.predict(pairs, prompt_name="query")  # type: ignore[arg-type]
+    np.testing.assert_allclose(face.predict(pairs, convert_to_tensor=True).numpy(), expected, rtol=1e-6)
+    assert face.predict(pairs, convert_to_numpy=False) == pytest.approx(expected.tolist())
+    np.testing.assert_allclose(face.predict(pairs, activation_fn=torch.sigmoid), 1 / (1 + np.exp(-expected)))
+    np.testing.assert_array_equal(face.predict(pairs, apply_softmax=True), expected)  # one label: as a CrossEncoder
+    negative = clue.as_cross_encoder(torch.neg)
+    np.testing.assert_array_equal(negative.predict(pairs), -expected)
+    said = [WRONG, RIGHT, ""]
+    assert face.rank(PROMPT, said, return_documents=True) == clue.rank(PROMPT, said, return_documents=True)
+    turned = negative.rank(PROMPT, said)
+    assert [one["corpus_id"] for one in turned] == [0, 1, 2]  # the best by the judge is the worst; no score, last
+    assert turned[2]["score"] is None
+    assert len(face.rank(PROMPT, said, top_k=1)) == 1
+    for wrong in ({"prompt_name": "query"}, {"prompt": "query"}):
+        with pytest.raises(InnerjudgeError, match="='query', expected none"):
+            face.predict(pairs, **wrong)
 
 
 def test_rank_is_the_order_of_predict(clue: Judge) -> None:
     said = [WRONG, RIGHT, WRONG, "<think>12</think>15"]
-    scores = clue.predict([(PROMPT, one) for one in said])
+    scores = clue.scores([(PROMPT, one) for one in said])
     found = clue.rank(PROMPT, said, return_documents=True)
     assert [one["corpus_id"] for one in found] == np.argsort(-scores, kind="stable").tolist()
     assert [one["score"] for one in found] == pytest.approx(sorted(scores, reverse=True))
@@ -99,7 +121,7 @@ def test_unscored_candidates_stand_last_and_say_why(clue: Judge) -> None:
     assert [verdict.id for verdict in verdicts] == [str(k) for k in range(len(said))]
     assert {k: v.unscored for k, v in enumerate(verdicts) if v.unscored} == reasons
     with pytest.raises(InnerjudgeError, match=r"8 of 10 pairs that cannot be scored \(first: 0: the response is a"):
-        clue.predict([(PROMPT, one) for one in said])
+        clue.scores([(PROMPT, one) for one in said])
 
 
 @pytest.mark.parametrize(
@@ -124,7 +146,7 @@ def test_what_is_no_list_is_refused(clue: Judge) -> None:
     with pytest.raises(InnerjudgeError, match="top_k=0"):
         clue.rank(PROMPT, [RIGHT], top_k=0)
     with pytest.raises(InnerjudgeError, match="batch_size=0"):
-        clue.predict([(PROMPT, RIGHT)], batch_size=0)
+        clue.scores([(PROMPT, RIGHT)], batch_size=0)
     with pytest.raises(InnerjudgeError, match="given a Rating for a judge of trace items"):
         clue.verdicts([Rating(item_id="r", prompt="", response="")])
 
@@ -137,9 +159,9 @@ def test_a_batch_of_any_size_says_the_same(clue: Judge, rater: Judge) -> None:
         (PROMPT, "<think></think>3"),
     ]
     for judge in (clue, rater):
-        alone = np.array([judge.predict(pair) for pair in pairs])
+        alone = np.array([judge.scores(pair) for pair in pairs])
         for batch_size in (1, 2, 3, 32):
-            np.testing.assert_allclose(judge.predict(pairs, batch_size), alone, rtol=2e-4, atol=1e-5)
+            np.testing.assert_allclose(judge.scores(pairs, batch_size), alone, rtol=2e-4, atol=1e-5)
 
 
 def test_a_choice_judge_ranks_options_from_one_pass(chooser: Judge) -> None:
@@ -152,7 +174,7 @@ def test_a_choice_judge_ranks_options_from_one_pass(chooser: Judge) -> None:
     assert found[0]["corpus_id"] == int(np.argmax(scores[: len(item.options)]))
     assert found[0]["text"] == item.options[found[0]["corpus_id"]]
     with pytest.raises(InnerjudgeError, match=r"compares the options of a question.*use rank\(question, options\)"):
-        chooser.predict([("q", "a")])
+        chooser.scores([("q", "a")])
     assert chooser.verdicts([(item.question, item.options)])[0] == chooser.verdicts([item])[0].__class__(
         "0", *[getattr(chooser.verdicts([item])[0], name) for name in ("score", "label", "unscored")]
     )
@@ -181,7 +203,7 @@ def test_abstain_lines_are_shown_but_not_ranked(reference: LanguageModel) -> Non
 def test_text_judges_and_baselines_have_the_same_face(reference: LanguageModel, asker: Judge, rater: Judge) -> None:
     pairs = [(PROMPT, RIGHT), (PROMPT, WRONG)]
     for judge in (asker, rater, Judge(TokenLogProb(), reference), Judge(TextJudge.rating(), reference)):
-        assert judge.predict(pairs).shape == (2,)
+        assert judge.scores(pairs).shape == (2,)
         assert len(judge.rank(PROMPT, [RIGHT, WRONG])) == 2
     letters = Judge(TextJudge.choice(), reference).rank("Which is a fruit?", ["iron", "pear"])
     assert sorted(one["score"] for one in letters) in ([0.0, 0.0], [0.0, 1.0])  # one-hot; an abstain line takes the one
@@ -192,10 +214,10 @@ def test_ratings_carry_their_criterion_and_reference(reference: LanguageModel, r
         Rating(item_id="a", prompt="p", response="r"),
         Rating(item_id="b", prompt="p", response="r", criterion="short"),
     )
-    both = rater.predict([plain, asked])
-    assert both[0] == pytest.approx(rater.predict(("p", "r")))
+    both = rater.scores([plain, asked])
+    assert both[0] == pytest.approx(rater.scores(("p", "r")))
     short = Judge(LAGER(), reference, criterion="short")
-    assert short.predict(("p", "r")) == pytest.approx(both[1], rel=1e-4)
+    assert short.scores(("p", "r")) == pytest.approx(both[1], rel=1e-4)
     assert both[0] != both[1]
 
 
@@ -243,7 +265,7 @@ def test_many_threads_ask_one_model(
                     chooser.rank(questions[k].question, questions[k].options), key=lambda r: r["corpus_id"]
                 )
             ]
-        return {"clue": clue, "rater": rater, "asker": asker}[who].predict(pairs[k])
+        return {"clue": clue, "rater": rater, "asker": asker}[who].scores(pairs[k])
 
     jobs = [(who, k) for k in range(8) for who in ("clue", "asker", "chooser", "rater")]
     expected = [ask(job) for job in jobs]

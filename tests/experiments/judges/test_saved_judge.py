@@ -25,6 +25,7 @@ from innerjudge import (
     save_judge,
 )
 from innerjudge.experiments.judges import shared_models
+from innerjudge.models.seal import digest_of_file, dump_sealed
 
 from .conftest import PROMPT, RIGHT, WRONG
 
@@ -41,14 +42,14 @@ def test_there_and_back(clue: Judge, rater: Judge, chooser: Judge, asker: Judge,
                     "Which is a fruit?", ["iron", "pear"]
                 )
             else:
-                np.testing.assert_array_equal(back.predict(PAIRS), judge.predict(PAIRS))
+                np.testing.assert_array_equal(back.scores(PAIRS), judge.scores(PAIRS))
 
 
 def test_a_fresh_process_says_the_same(clue: Judge, tmp_path: Path) -> None:
     clue.save(tmp_path)
-    code = f"from innerjudge import Judge; print(Judge.load({str(tmp_path)!r}).predict({PAIRS!r}).tolist())"
+    code = f"from innerjudge import Judge; print(Judge.load({str(tmp_path)!r}).scores({PAIRS!r}).tolist())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
-    np.testing.assert_allclose(json.loads(said.stdout), clue.predict(PAIRS), rtol=1e-4)
+    np.testing.assert_allclose(json.loads(said.stdout), clue.scores(PAIRS), rtol=1e-4)
 
 
 def test_how_it_is_asked_is_kept(reference: LanguageModel, tmp_path: Path) -> None:
@@ -90,13 +91,13 @@ def test_folders_of_the_command_line_and_of_save_judge(
     assert cli("fit", "--features", tmp_path / "f", "--judge", "ridge-probe", "--out", tmp_path / "j").code == 0
     fitted = Judge.load(tmp_path / "j")
     assert (fitted.name, fitted.kind) == ("ridge-probe", "rating")
-    assert fitted.predict(PAIRS).shape == (2,)
+    assert fitted.scores(PAIRS).shape == (2,)
     assert (
         cli("score", "--judge", tmp_path / "j", "--data", "builtin:rate", "--limit", 5, "--out", tmp_path / "v").code
         == 0
     )
     save_judge(clue.judge, tmp_path / "alone")
-    np.testing.assert_array_equal(Judge.load(tmp_path / "alone").predict(PAIRS), clue.predict(PAIRS))
+    np.testing.assert_array_equal(Judge.load(tmp_path / "alone").scores(PAIRS), clue.scores(PAIRS))
     save_judge(LAGER(values=(0, 1, 2)), tmp_path / "bare")  # does not say of which model
     with pytest.raises(InnerjudgeError, match=r"does not say its model.*pass the model as lm"):
         Judge.load(tmp_path / "bare")
@@ -118,6 +119,13 @@ def test_saving_leaves_the_judge_as_it_was(reference: LanguageModel, tmp_path: P
     assert held.fingerprint == reference.fingerprint
 
 
+def seal_again(folder: Path) -> None:
+    """Make the checksums fit the files, as somebody would who changes them on purpose."""
+    header = json.loads((folder / "judge.json").read_text("utf-8"))
+    header["files"] = {name: digest_of_file(folder / name) for name in header["files"]}
+    (folder / "judge.json").write_bytes(dump_sealed(header))
+
+
 def test_what_cannot_be_loaded(
     clue: Judge, tinystories: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,11 +144,15 @@ def test_what_cannot_be_loaded(
     made = json.loads((tmp_path / "clue" / "made.json").read_text("utf-8"))
     for broken in ({"markers": 3}, {"kind": "song"}, {"scale": [1]}):
         (tmp_path / "clue" / "made.json").write_text(json.dumps(made | broken), "utf-8")
+        with pytest.raises(InnerjudgeError, match=r"made.json is not the file that judge.json was written with"):
+            Judge.load(tmp_path / "clue")
+        seal_again(tmp_path / "clue")
         with pytest.raises(InnerjudgeError, match=r"made.json, which is damaged|expected one of trace"):
             Judge.load(tmp_path / "clue")
     (tmp_path / "clue" / "made.json").write_text(json.dumps(made), "utf-8")
     header = (tmp_path / "clue" / "judge.json").read_text("utf-8")
     (tmp_path / "clue" / "judge.json").write_text(header.replace('"reference"', '"/gone/away"'), "utf-8")
+    seal_again(tmp_path / "clue")
     with pytest.raises(InnerjudgeError, match=r"of the model '/gone/away', which cannot be loaded.*pass it as lm"):
         Judge.load(tmp_path / "clue")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments.judges import cross_encoder as face
+from innerjudge.experiments.judges import pair_judge as face
 from innerjudge.experiments.reading import read as views
 from innerjudge.experiments.runs import score_job as scoring
 from innerjudge.experiments.runs.extracting import extract_job as run
@@ -120,9 +120,7 @@ def test_score_from_features_and_from_data_agree(cli, traces: Path, tmp_path: Pa
         assert cli("score", "--judge", folder, "--features", tmp_path / "features", "--out", stored).code == 0
         assert cli("score", "--judge", folder, "--data", traces, "--batch-size", 3, "--out", live).code == 0
         one, two = rows_of(stored), rows_of(live)
-        assert [(r["question_id"], r["candidate_id"]) for r in one] == [
-            (t["question_id"], t["candidate_id"]) for t in TRACES
-        ]
+        assert [(r["question"], r["candidate"]) for r in one] == [(t["question_id"], t["candidate_id"]) for t in TRACES]
         for a, b in zip(one, two, strict=True):
             assert (a["unscored"], a["label"], a["truth"]) == (b["unscored"], b["label"], b["truth"])
             assert a["score"] == pytest.approx(b["score"], abs=1e-3)
@@ -176,7 +174,7 @@ def test_rank(cli, traces: Path, tmp_path: Path) -> None:
         assert cli("rank", "--judge", tmp_path / "j", *source, "--out", out).code == 0
         rows = rows_of(out)
         assert [row["question_id"] for row in rows] == ["q0", "q1", "q2"]
-        verdicts = {f"{v['question_id']}/{v['candidate_id']}": v for v in rows_of(Path(f"{out}.verdicts.jsonl"))}
+        verdicts = {f"{v['question']}/{v['candidate']}": v for v in rows_of(Path(f"{out}.verdicts.jsonl"))}
         assert len(verdicts) == 12
         for row in rows:
             scores = [one["score"] for one in row["ranking"]]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerjudge.experiments.runs import job as jobs
+from innerjudge.experiments.runs import job_files as jobs
 from innerjudge.extraction.store import FeatureStore
 
 
@@ -161,13 +161,15 @@ def test_choices_with_and_without_abstain_lines_never_mix(cli, tmp_path: Path) -
 def test_a_damaged_header_is_one_line(cli, tmp_path: Path) -> None:
     data, features = write(tmp_path / "t.jsonl", traces(1)), tmp_path / "f"
     assert cli("extract", "--data", data, "--out", features).code == 0
+    other, before = write(tmp_path / "o.jsonl", traces(2)), state(features)
     for wrong in ("{", "[]", "{}", '{"kind": "trace", "scale": 3, "seed": 0}'):
         (features / jobs.HEADER).write_text(wrong)
-        for command in (
-            ("extract", "--data", data, "--out", features),
-            ("fit", "--features", features, "--judge", "clue", "--out", tmp_path / "j"),
-        ):
-            refused(cli(*command), jobs.HEADER, "damaged")
+        refused(cli("fit", "--features", features, "--judge", "clue", "--out", tmp_path / "j"), jobs.HEADER, "damaged")
+        refused(cli("store", "verify", features), jobs.HEADER)
+        refused(cli("extract", "--data", other, "--out", features), "other items than those that the features are of")
+        assert (features / jobs.HEADER).read_text() == wrong
+        assert cli("extract", "--data", data, "--out", features).code == 0  # the command that began it heals it
+        assert state(features) == before
     (features / jobs.HEADER).unlink()
     refused(cli("fit", "--features", features, "--judge", "clue", "--out", tmp_path / "j"), "without job.json")
     assert not (tmp_path / "j").exists()

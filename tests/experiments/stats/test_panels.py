@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from innerjudge import InnerjudgeError
-from innerjudge.experiments.stats.agreement.juries import elo, exam_weights, mean_jury, weighted_vote, without_family
+from innerjudge.experiments.stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
 from innerjudge.experiments.stats.agreement.label_errors import ensemble, one_of, repaired, right_or_wrong, suspects
 
 
@@ -46,13 +46,6 @@ def test_log_odds_have_no_sign_and_no_infinity() -> None:
         exam_weights({"a": 0.5})
     with pytest.raises(InnerjudgeError, match="expected shares"):
         exam_weights({"a": 50})
-
-
-def test_elo_by_hand() -> None:
-    # 1000 against 1000: a win gives 8. Then 1008 against 1000: expected 1 / (1 + 10^(-8/400)) = 0.511512
-    found = elo([("x", "y", 1.0), ("x", "z", 0.0)])
-    assert found["x"] == pytest.approx(1008 - 16 * 0.5115119)
-    assert sum(found.values()) == pytest.approx(3000)
 
 
 def test_own_family_sits_out() -> None:

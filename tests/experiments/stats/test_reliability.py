@@ -75,7 +75,7 @@ def test_sage_over_a_table_counts_what_is_left_out() -> None:
     for question in ("whole", "holed"):
         for x, y in (("a", "b"), ("a", "c"), ("b", "c")):
             for order in ("given", "swapped"):
-                said = {"verdict": "a" if names.index(x) < names.index(y) else "b"}
+                said = {"label": "a" if names.index(x) < names.index(y) else "b"}
                 if question == "holed" and (x, order) == ("b", "swapped"):
                     said = {"unscored": "no verdict in the text"}
                 rows.append(Row(question=question, candidate=f"{x}|{y}", judge="j", order=order, **said))

@@ -7,15 +7,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.experiments.reading.read import Passes
 from innerjudge.experiments.study import auditing
 from innerjudge.experiments.study.asking.candidate import Candidate
 from innerjudge.experiments.study.audits.rewritten import flips
-from innerjudge.experiments.study.lens import Lens
 from innerjudge.experiments.study.parts.asked import asked
 from innerjudge.experiments.study.parts.distracted import distracted
-from innerjudge.experiments.study.parts.steadiness import steadiness
+from innerjudge.experiments.study.parts.steadiness import SteadinessRows, steadiness
 from innerjudge.experiments.study.spec import parse
 
 
@@ -39,15 +39,15 @@ def test_a_judge_that_always_takes_the_first_is_unsteady(made_up: Callable[..., 
             judge="pair-wise",
             order=order,
             score=float(first),
-            verdict="a" if first else "b",
-            label="a" if q % 2 else "b",
+            label="a" if first else "b",
+            truth="a" if q % 2 else "b",
             length=float(5 - q),
         )
         for q in range(12)
         for x, y in ("ab", "ac", "bc")
         for order, first in (("given", 1), ("swapped", 0))
     ]
-    found = steadiness(seen, wordings=[], samples=[], pairs=rows, sampled=[], perturbed=[])
+    found = steadiness(seen, SteadinessRows(pairs=rows))
     assert found is not None
     values = {f.metric: f.value for f in found.figures}
     assert values["IPI"] == 1.0
@@ -67,7 +67,7 @@ def test_a_judge_that_likes_length_is_flipped_by_it(
         for q in questions:
             said = q.prompt.user
             score = float(len(said)) if judge == "point-wise" else float(said.index("good") < said.index("bad"))
-            rows.append(Row(**q.columns, judge=judge, score=score, verdict="a" if score == 1.0 else "b"))
+            rows.append(Row(**q.columns, judge=judge, score=score, label="a" if score == 1.0 else "b"))
         return rows
 
     monkeypatch.setattr(auditing, "ask", answers)
@@ -77,8 +77,9 @@ def test_a_judge_that_likes_length_is_flipped_by_it(
         for k in range(6)
         for name, text in (("x", "good and thorough"), ("y", "bad"))
     ]
-    judged = SimpleNamespace(name="d", kind="rating", study=study, lm=None, depends={}, passes=Passes())
-    audit = auditing.Auditing(judged, SimpleNamespace(rows=lambda _name, _depends, make: list(make())))
+    store = SimpleNamespace(rows=lambda _name, _depends, make: list(make()))
+    judged = SimpleNamespace(name="d", kind="rating", lm=None, depends={}, passes=Passes(), store=store)
+    audit = auditing.Auditing(study, judged)
     audit.__dict__["candidates"] = made
     rows = flips(audit)
     assert {row.template for row in rows} == {"plain", "assertive", "prolix", "sycophantic"}

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from innerjudge import InnerjudgeError
+from innerjudge.experiments.compare.report.folder import claim, read_results
 from innerjudge.experiments.study.diff import compare_studies
-from innerjudge.experiments.study.folder import claim, read_results
-from innerjudge.experiments.study.spec import parse
 
 
 def test_two_studies_compared() -> None:
@@ -52,13 +51,12 @@ def test_data_sets_are_compared_field_by_field() -> None:
 
 
 def test_folders_of_others_are_refused(tmp_path: Path) -> None:
-    study = parse("data: [{source: builtin:rate}]")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()
     with pytest.raises(InnerjudgeError, match="holds other files"):
-        claim(tmp_path / "full", study)
-    claim(tmp_path / "new", study)
-    claim(tmp_path / "new", study)
+        claim(tmp_path / "full", {}, name="study.json")
+    claim(tmp_path / "new", {}, name="study.json")
+    claim(tmp_path / "new", {}, name="study.json")
     figure = '{"data": "d", "part": "p", "judge": "j", "metric": "m", "value": %s, "low": null, "high": null}'
     whole = '{"spec": {}, "versions": {}, "figures": [' + figure + "]}"
     (tmp_path / "new" / "results.json").write_text(whole % "0.5")

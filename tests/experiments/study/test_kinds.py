@@ -37,8 +37,8 @@ def test_choices(cli: Any, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "s" / "verdicts.jsonl").read_text("utf-8").splitlines()]
     said: dict[tuple[str, int], Counter[int]] = {}
     for row in rows:
-        if row["split"] == "test" and row["order"] == "given" and row["verdict"] is not None:
-            said.setdefault((row["question"], row["label"]), Counter())[row["verdict"]] += 1
+        if row["split"] == "test" and row["order"] == "given" and row["label"] is not None:
+            said.setdefault((row["question"], row["truth"]), Counter())[row["label"]] += 1
     won = [
         votes.most_common(1)[0][0] == label
         for (_, label), votes in said.items()
@@ -63,7 +63,7 @@ def test_pairs(cli: Any, tmp_path: Path) -> None:
         for k in range(20)
     ]
     write_jsonl(tmp_path / "pairs.jsonl", rows)
-    people = [{"question": f"p{k}", "candidate": "a|b", "judge": "ann", "verdict": "ab"[k % 2]} for k in range(20)]
+    people = [{"question": f"p{k}", "candidate": "a|b", "judge": "ann", "label": "ab"[k % 2]} for k in range(20)]
     write_jsonl(tmp_path / "ann.jsonl", people)
     found = run(
         cli,
@@ -149,6 +149,6 @@ def test_people_on_another_scale_than_is_asked_for(cli: Any, tmp_path: Path) -> 
     met = [f for f in found["figures"] if f["metric"] == "requirements met (DRFR)"]
     assert {f["judge"] for f in met} == {"checklist, logits", "checklist, text"}
     rows = [json.loads(line) for line in (tmp_path / "s" / "verdicts.jsonl").read_text("utf-8").splitlines()]
-    assert {row["label"] for row in rows if row["candidate"].startswith("r") and "|" not in row["candidate"]
+    assert {row["truth"] for row in rows if row["candidate"].startswith("r") and "|" not in row["candidate"]
             and not row["template"].startswith("check-")} == {1.0, 5.0}  # fmt: skip
     assert {row["check"] for row in rows if row["template"] == "check-1"} == {"Is it red?"}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.data.verdict_table import Row, Table
-from innerjudge.experiments.study.lens import Lens
 from innerjudge.experiments.study.parts.juries import panels
 
 SILENT = "mean jury, silent on own family"
@@ -44,7 +44,7 @@ def test_a_panel_of_first_takers_is_not_right_in_both_orders(made_up: Callable[.
 
     def first(row: Row) -> Row:
         p = 0.9 if row.order == "given" else 0.1
-        return replace(row, score=p, verdict="a" if p > 0.5 else "b", unscored=None)
+        return replace(row, score=p, label="a" if p > 0.5 else "b", unscored=None)
 
     jurors = ("good", "fair", "text")
     rows = [first(row) if row.judge in jurors else row for row in seen.table if row.judge != "noise"]

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from innerjudge.experiments.study.figures import DataReport, Section, StudyReport
-from innerjudge.experiments.study.folder import read_results, write
-from innerjudge.experiments.study.lens import Lens
+from innerjudge.experiments.compare.figures import DataReport, Report, Section
+from innerjudge.experiments.compare.lens import Lens
+from innerjudge.experiments.compare.reasons import Reason
+from innerjudge.experiments.compare.report.folder import read_results, write
+from innerjudge.experiments.compare.sections.confounds import confounds
+from innerjudge.experiments.compare.sections.headline import headline
 from innerjudge.experiments.study.parts.agreement import agreement
 from innerjudge.experiments.study.parts.bias import bias
 from innerjudge.experiments.study.parts.calibration import calibration
-from innerjudge.experiments.study.parts.confounds import confounds
-from innerjudge.experiments.study.parts.headline import headline
 from innerjudge.experiments.study.parts.juries import panels
 from innerjudge.experiments.study.parts.label_errors import labels
 
@@ -27,7 +28,7 @@ def sections(seen: Lens) -> list[Section]:
     return [s for s in made if s is not None]
 
 
-def report(seen: Lens, found: list[Section]) -> StudyReport:
+def report(seen: Lens, found: list[Section]) -> Report:
     part = DataReport(
         name=seen.data,
         kind=seen.kind,
@@ -35,9 +36,10 @@ def report(seen: Lens, found: list[Section]) -> StudyReport:
         summary=found[0].found,
         sections=tuple(found),
         notes=("a note",),
-        unscored=(("fair", "no verdict <i>", 1),),
+        families=dict(seen.families),
+        unscored=(Reason("no verdict <i>", 0, 1, ("fair",)),),
     )
-    return StudyReport(
+    return Report(
         name="<script>alert(1)</script>",
         command="innerjudge study s.yaml",
         spec={"name": "s"},
@@ -87,9 +89,9 @@ def test_every_section_of_every_kind(kind: str, tmp_path: Path, made_up: Callabl
 def test_a_judge_of_difficulty_is_caught(made_up: Callable[..., Lens]) -> None:
     seen = made_up("trace", seed=3)
     rng = np.random.default_rng(0)
-    ease = {q: float(np.mean([bool(r.label) for r in seen.table if r.question == q])) for _, q in seen.groups}
+    ease = {q: float(np.mean([bool(r.truth) for r in seen.table if r.question == q])) for _, q in seen.groups}
     rows = [
-        replace(r, judge="difficulty", score=ease[r.question] + 1e-3 * float(rng.normal()), verdict=True)
+        replace(r, judge="difficulty", score=ease[r.question] + 1e-3 * float(rng.normal()), label=True)
         for r in seen.table
         if r.judge == "good"
     ]
@@ -100,7 +102,9 @@ def test_a_judge_of_difficulty_is_caught(made_up: Callable[..., Lens]) -> None:
 
 
 def test_without_the_judge_to_compare_with_nothing_is_claimed(made_up: Callable[..., Lens]) -> None:
-    seen = replace(made_up("trace"), against="nobody")
+    seen = made_up("trace")
+    seen = replace(seen, settings=replace(seen.settings, against="nobody"))
     said = headline(seen).found
     assert any("no claim of better is made" in s for s in said)
-    assert not [f for f in headline(seen).figures if f.verdict]
+    assert not [f for f in headline(seen).figures if f.against == "nobody"]
+    assert not [s for s in said if "than nobody" in s]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from innerjudge.experiments.study import judged as judged_module
+from innerjudge.experiments.compare import evaluation as evaluation_module
 
 
 def test_a_study_runs_and_goes_on(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,9 +25,11 @@ def test_a_study_runs_and_goes_on(cli, tmp_path: Path, monkeypatch: pytest.Monke
         "kept",
         "plots",
         "report.html",
+        "report.md",
         "results.json",
         "study.json",
         "study.yaml",
+        "timings.json",
         "verdicts.jsonl",
     }
     first = json.loads((out / "results.json").read_text("utf-8"))
@@ -37,7 +39,7 @@ def test_a_study_runs_and_goes_on(cli, tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(*_args: object, **_more: object) -> None:
         raise AssertionError("a kept step was made again")
 
-    monkeypatch.setattr(judged_module.Judging, "ratings", refuse)
+    monkeypatch.setattr(evaluation_module.Judging, "outcomes", refuse)
     monkeypatch.setattr("innerjudge.experiments.study.asking.ask.extract", refuse)
     monkeypatch.setattr("innerjudge.experiments.study.asking.ask.generate", refuse)
     (out / "results.json").unlink()

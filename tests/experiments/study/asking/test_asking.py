@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from innerjudge import InnerjudgeError, Pair, Rating, Trace
 from innerjudge.experiments.data.verdict_table import Row
-from innerjudge.experiments.study.asking.ask import Asked, Manner, ask
+from innerjudge.experiments.study.asking.ask import Manner, Question, ask
 from innerjudge.experiments.study.asking.candidate import Candidate, candidates_of
 from innerjudge.experiments.study.asking.checklist import checks, parsed_checklist, pass_rates, requirement_share
 from innerjudge.experiments.study.asking.distractors import (
@@ -66,7 +66,7 @@ def test_candidates_of_every_kind() -> None:
     (rating,) = candidates_of([Rating(item_id="r", prompt="", response="", criterion="c", scores=(2,))], scale=(1, 3))
     assert (rating.scale, rating.criterion, rating.label) == ((1, 3), "c", 2.0)
     pair = candidates_of([Pair(pair_id="p", prompt="", response_a="x", response_b="y", preference="a")])
-    assert [(c.candidate, c.label) for c in pair] == [("a", None), ("b", None)]
+    assert [(c.candidate, c.truth) for c in pair] == [("a", None), ("b", None)]
 
 
 @pytest.mark.parametrize("by", ["logits", "text", "reasoned"])
@@ -77,7 +77,7 @@ def test_the_model_answers_every_question_or_says_why_not(by: str, reference) ->
         *pointwise([candidate("4"), candidate("5")], reasoned=reasoned),
         *pointwise([candidate("4", scale=(1, 5))], reasoned=reasoned),
         *pairwise([(candidate("4"), candidate("5"))], reasoned=reasoned),
-        Asked(prompt=UnreadableError("nothing to ask"), values=(0, 1), answers=(False, True),
+        Question(prompt=UnreadableError("nothing to ask"), values=(0, 1), answers=(False, True),
               columns={"question": "q", "candidate": "none"}),
         *pointwise([candidate("4 " * 3000)], reasoned=reasoned),
     ]  # fmt: skip
@@ -106,11 +106,11 @@ def test_samples_are_numbered_and_reproducible(reference) -> None:
 def test_both_orders_by_hand() -> None:
     one = {"question": "q", "judge": "j"}
     rows = named_as_in_the_item([
-        Row(**one, candidate="x|y", score=0.9, verdict="a"),
-        Row(**one, candidate="x|y", order="swapped", score=0.8, verdict="a"),  # y shown first and preferred
-        Row(**one, candidate="x|z", score=0.7, verdict="a"),
-        Row(**one, candidate="x|z", order="swapped", score=0.1, verdict="b"),
-        Row(**one, candidate="y|z", score=0.5, verdict="a"),
+        Row(**one, candidate="x|y", score=0.9, label="a"),
+        Row(**one, candidate="x|y", order="swapped", score=0.8, label="a"),  # y shown first and preferred
+        Row(**one, candidate="x|z", score=0.7, label="a"),
+        Row(**one, candidate="x|z", order="swapped", score=0.1, label="b"),
+        Row(**one, candidate="y|z", score=0.5, label="a"),
         Row(**one, candidate="y|z", order="swapped", unscored="no verdict"),
     ])  # fmt: skip
     assert rows[1].verdict == "b"
@@ -118,15 +118,15 @@ def test_both_orders_by_hand() -> None:
     made = both_orders(rows, judge="both")
     # x|y: (0.9 + 0.2) / 2; x|z: (0.7 + 0.9) / 2
     assert [r.score for r in made] == [pytest.approx(0.55), pytest.approx(0.8), None]
-    assert [r.verdict for r in made] == ["a", "a", None]
+    assert [r.label for r in made] == ["a", "a", None]
     assert made[2].unscored == "no verdict"
 
 
 def test_comparisons_stay_within_questions() -> None:
     some = [candidate(n, question=q) for q, n in (("p", "a"), ("q", "b"), ("p", "c"), ("p", "d"))]
     assert [(x.candidate, y.candidate) for x, y in comparisons(some, most=2)] == [("a", "c")]
-    asked = pairwise(comparisons([candidate("x", label=True), candidate("yy", label=False)]))
-    assert (asked[0].columns["label"], asked[0].columns["length"]) == ("a", -1.0)
+    asked = pairwise(comparisons([candidate("x", truth=True), candidate("yy", truth=False)]))
+    assert (asked[0].columns["truth"], asked[0].columns["length"]) == ("a", -1.0)
     assert (preference(1.0, 2.0), preference(True, None)) == ("b", None)
 
 
@@ -207,7 +207,7 @@ def test_rates_of_trials_by_hand() -> None:
     trials = [Trial(**form, plain=p, rewritten=r) for p, r in said]
     assert (preferred_rate(trials).value, tie_rate(trials).value) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     rows = rows_of(trials, judge="text")
-    assert [r.verdict for r in rows] == ["b", "tie", "a", None]
+    assert [r.label for r in rows] == ["b", "tie", "a", None]
     assert rows[3].unscored == "one of the two forms is unscored"
 
 

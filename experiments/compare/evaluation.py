@@ -1,0 +1,281 @@
+"""One data set on its way to the table of verdicts: items, split by question, judged by the panel; every step kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from ...extraction.features import Features
+from ...models.errors import InnerjudgeError
+from ...models.items import Item, Rating, Trace
+from ...models.loading import LanguageModel
+from ..data.kinds import item_to_row, kind_of_record, record_to_item
+from ..data.labels import label_to_fit, require_classes
+from ..data.records import Record
+from ..data.verdict_files import item_columns, read_table, said_row
+from ..data.verdict_table import Row, Table
+from ..judges.between import positions
+from ..judges.panel import Seat, panel, without_abstain, without_reasoning
+from ..reading.passes import Passes
+from ..reading.sampling import sample_traces
+from .imported import on_sides, unmatched, with_score
+from .judging import Judging, curves_of
+from .results import Curve, HeadMap, Outcome
+from .settings import ALWAYS, Settings, Source
+from .sides import Sides, split
+from .steps import ReadPart, StepStore
+
+_Made = TypeVar("_Made", Curve, HeadMap)
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    """Items of one data set, their sides, and what every judge says of those that it was not fitted on.
+
+    Args:
+        lm: The model.
+        settings: How judges are compared.
+        source: The data.
+        passes: How the model is run.
+        store: Where steps are kept.
+        alone: Whether there is no other data set that imported rows could be of.
+    """
+
+    lm: LanguageModel
+    settings: Settings
+    source: Source
+    passes: Passes
+    store: StepStore
+    alone: bool = True
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+        return self.source.data.name
+
+    @property
+    def kind(self) -> str:
+        """Kind of its items."""
+        return self.source.data.kind
+
+    @property
+    def depends(self) -> list[Any]:
+        """What its rows depend on, beside the model."""
+        return [self.settings.shaping(), self.source.content]
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The items, sampled from the model where the data are problems."""
+        if not self.source.data.problems:
+            return list(self.source.data.items)
+        seed = self.settings.seeds.sampling
+        records = self.store.records(f"items-{self.name}", [self.source.content, seed], self._sampled)
+        places = (Record(one, f"item {k}") for k, one in enumerate(records, start=1))
+        return [record_to_item(r, kind_of_record(r)) for r in places]
+
+    def _sampled(self) -> list[dict[str, Any]]:
+        traces = sample_traces(
+            self.lm,
+            self.source.data.problems,
+            n_candidates=self.source.candidates,
+            seed=self.settings.seeds.sampling,
+            batch_size=8 * self.passes.batch_size,
+            steps=self.passes.steps,
+        )
+        return [item_to_row(trace) for trace in traces]
+
+    @cached_property
+    def sides(self) -> Sides:
+        """Split by question."""
+        groups = [item.group for item in self.items]
+        return split(groups, self.settings, name=self.name)
+
+    @cached_property
+    def seats(self) -> dict[str, Seat]:
+        """The judges; see :func:`seats_of`."""
+        return seats_of(self.kind, self.settings)
+
+    @cached_property
+    def judging(self) -> Judging:
+        """The machinery on these sides; its features are kept."""
+        require_classes(self.items, self.sides.fit)
+        needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
+        needs |= _needs_of_selection(self.kind, self.settings)
+        told = [self.settings.reasoning_tokens, self.settings.abstain, list(self.settings.scale), sorted(needs)]
+        passes = replace(self.passes, needs=needs)
+
+        def keep(name: str, items: Sequence[Any], read_part: ReadPart) -> Features:
+            return self.store.features(f"{self.name}-{name}", [*told, self.name], items, read_part, passes.steps)
+
+        return Judging(
+            lm=self.lm,
+            kind=self.kind,
+            items=self.items,
+            fit=self.sides.fit,
+            test=np.sort(np.concatenate([self.sides.calibrate, self.sides.test])),
+            seats=self.seats,
+            settings=self.settings,
+            passes=passes,
+            keep=keep,
+        )
+
+    def rows(self) -> list[Row]:
+        """Rows of every judge on the items that it was not fitted on, of people, and of imported judges."""
+        found = self.store.rows(f"judged-{self.name}", self.depends, self._judged)
+        side = {row.item: row.tags["split"] for row in found}
+        if self.kind == "rating":
+            found = [*found, *on_sides(_people(self), side)]
+        for imported in self.imported.values():
+            found = [*found, *on_sides(map(with_score, imported), side)]
+        Table(found)  # refuses rows that clash
+        return found
+
+    def _judged(self) -> list[Row]:
+        run = self.judging
+        outcomes = run.outcomes()
+        curves, maps = curves_of(run)
+        test = set(self.sides.test.tolist())
+        bases = [columns_of(self, self.items[k], "test" if k in test else "calibrate") for k in run.test.tolist()]
+        # What goes with the rows is written before them, so that it is there where they are.
+        self._kept_beside("notes", lambda: [{"note": note} for note in run.notes])
+        self._kept_beside("curves", lambda: [asdict(curve) for curve in curves])
+        self._kept_beside("maps", lambda: [asdict(found) for found in maps])
+        self._kept_beside("seconds", lambda: [{"judge": o.judge, "seconds": o.seconds_per_item} for o in outcomes])
+        return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, self.kind)]
+
+    def notes(self) -> list[str]:
+        """What the items are, what the judges chose, and imported rows that are of no item."""
+        chosen = [str(one["note"]) for one in self._kept_beside("notes", list)]
+        return [_about(self), *chosen, *(note for path in self.imported for note in self.unmatched(path))]
+
+    def curves(self) -> list[Curve]:
+        """Curves over blocks."""
+        return [_revived(Curve, one) for one in self._kept_beside("curves", list)]
+
+    def maps(self) -> list[HeadMap]:
+        """Maps of heads."""
+        return [_revived(HeadMap, one) for one in self._kept_beside("maps", list)]
+
+    def seconds(self) -> dict[str, float | None]:
+        """Seconds an item of every judge, on the machine on which it was asked."""
+        return {str(one["judge"]): one["seconds"] for one in self._kept_beside("seconds", list)}
+
+    def _kept_beside(self, what: str, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        name = f"{what}-{self.name}"
+        if self.store.folder is not None:
+            return self.store.records(name, self.depends, make)
+        return self._beside.setdefault(what, make())
+
+    @cached_property
+    def _beside(self) -> dict[str, list[dict[str, Any]]]:
+        """What a store that keeps nothing would keep beside the rows."""
+        return {}
+
+    @cached_property
+    def imported(self) -> dict[str, list[Row]]:
+        """Rows of other judges on these data, by file."""
+        paths = self.settings.rows
+        return {path: [r for r in read_table(path, data=self.name) if r.data == self.name] for path in paths}
+
+    def unmatched(self, path: str) -> list[str]:
+        """A note on rows of a file that are of no item here; an error where there is nothing else that they are of."""
+        known = {(self.name, item.group, str(item_columns(item)["candidate"])) for item in self.items}
+        return unmatched(self.imported[path], known, file=Path(path).name, data=self.name, alone=self.alone)
+
+    def check(self) -> None:
+        """Refuse what can be refused before any pass of the model.
+
+        Raises:
+            InnerjudgeError: If there are too few questions, one class to fit on, no judge, or rows that are no rows.
+        """
+        assert self.seats
+        if not self.source.data.problems:  # others are sampled from the model first
+            require_classes(self.items, self.sides.fit)
+        for path in self.imported:
+            self.unmatched(path)
+
+
+def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
+    """The judges of a comparison that fit a kind of item, and beside them always length and question alone.
+
+    Raises:
+        InnerjudgeError: If judges are named of which none judges this kind.
+    """
+    every = panel(kind, between=positions(settings.between), scale=settings.scale)
+    every = every if settings.reasoning_tokens else without_reasoning(every)
+    every = every if settings.abstain else without_abstain(every)
+    wanted = {*settings.judges, *ALWAYS} if settings.judges else set(every)
+    if settings.judges and not set(settings.judges) & set(every):
+        raise InnerjudgeError(
+            f"given judges {', '.join(settings.judges)}, of which none judges {kind}s, expected some of "
+            f"{', '.join(every)}"
+        )
+    return {name: seat for name, seat in every.items() if name in wanted}
+
+
+def columns_of(one: Evaluation, item: Item, split: str) -> dict[str, Any]:
+    """Columns of an item's rows, with the tags that figures are made by."""
+    columns = item_columns(item, one.name)
+    wanted = {*one.settings.groups, one.settings.system, "criterion"}
+    tags = {k: v for k, v in columns["tags"].items() if k in wanted} | {"split": split}
+    for name in wanted - tags.keys() - {None, "criterion"}:
+        value = getattr(item, "candidate_id", None) if name == "candidate_id" else item.extra.get(str(name))
+        tags |= {str(name): str(value)} if value is not None else {}
+    if isinstance(quality := item.extra.get("quality"), int | float):
+        tags |= {"quality": repr(float(quality))}
+    return columns | {"tags": tags, "truth": label_to_fit(item, one.settings.scale)}
+
+
+def _rows_of(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> list[Row]:
+    """The row of one item, and that of its other form: the pair swapped, the options permuted."""
+    found = [said_row(base, outcome.judge, outcome.verdicts[place])]
+    if kind == "pair":
+        again = outcome.again[place] if outcome.again is not None else outcome.verdicts[place]
+        # Pair-wise scores are those of what was shown first; a judge of single responses has one score in both orders.
+        if outcome.again is not None and isinstance(again.score, float | int):
+            again = replace(again, score=1 - float(again.score))
+        found.append(replace(said_row(base, outcome.judge, again), order="swapped"))
+    elif kind == "choice" and outcome.again is not None:
+        found.append(replace(said_row(base, outcome.judge, outcome.again[place]), order="permuted"))
+    return found
+
+
+def _people(one: Evaluation) -> Iterator[Row]:
+    """People's grades, on the scale that is asked for."""
+    for item in one.items:
+        if not isinstance(item, Rating):
+            continue
+        grades = item.scores or ()
+        for number, grade in enumerate(grades if len(grades) > 1 else (), start=1):
+            value = float(label_to_fit(replace(item, scores=(grade,)), one.settings.scale))
+            yield Row(**columns_of(one, item, "test"), judge=f"human-{number}", score=value, label=value)
+
+
+def _needs_of_selection(kind: str, settings: Settings) -> frozenset[str]:
+    """What the look at the luck of a pick reads, whatever judges there are."""
+    if not settings.selection:
+        return frozenset()
+    if kind == "trace":
+        return frozenset(f"hidden/{p}" for p in positions(settings.between))
+    return frozenset({"qk/before", "labels"}) if kind == "choice" else frozenset()
+
+
+def _about(one: Evaluation) -> str:
+    known = [item.correct for item in one.items if isinstance(item, Trace) and item.correct is not None]
+    share = f", {sum(known)} of {len(known)} right" if known else ""
+    sampled = " sampled from the model at temperature 1" if one.source.data.problems else ""
+    return f"{len(one.items)} items{sampled}{share}."
+
+
+def _revived(what: type[_Made], values: dict[str, Any]) -> _Made:
+    """A curve or map from plain data, in which tuples are lists."""
+
+    def frozen(value: Any) -> Any:
+        return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+    return what(**cast(Any, {name: frozen(value) for name, value in values.items()}))

@@ -1,0 +1,312 @@
+"""What was found, as plain data: figures with intervals, tables of them, plots with the table behind, sections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..stats.intervals import Interval
+from ..stats.multiple import Difference
+from .reasons import Reason
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+#: Which way is good. ``"none"`` is for figures that describe: a bias is best at 0.
+Good = Literal["higher", "lower", "zero", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure.
+
+    Args:
+        data: Data set.
+        part: Key of the section.
+        judge: Judge, or what the figure is of.
+        metric: Name of the metric; with its condition in brackets where there is one.
+        value: The figure; ``None`` with ``reason`` where undefined.
+        low: Lower end of the 95 % interval.
+        high: Upper end.
+        n: What it rests on.
+        unscored: Items that it leaves out, since they have no score (or not of both judges).
+        reason: Why something is ``None``.
+        p: p-value, where there is a test.
+        p_corrected: The same after the correction for the number of judges.
+        against: The judge that this is a paired difference to.
+        verdict: Of a difference: better, worse or not told apart.
+        good: Which way is good.
+    """
+
+    data: str
+    part: str
+    judge: str
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    unscored: int = 0
+    reason: str | None = None
+    p: float | None = None
+    p_corrected: float | None = None
+    against: str | None = None
+    verdict: str | None = None
+    good: Good = "higher"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """What tells it from other figures of a study."""
+        return (self.data, self.part, self.judge, self.metric, self.against or "")
+
+
+#: Families in the order of a report, with the words for them.
+FAMILIES = {"hidden": "Hidden state", "logits": "Verdict logits", "text": "Text", "baseline": "Baseline",
+            "imported": "Imported", "people": "People", "panel": "Panel", "asked": "Way of asking"}  # fmt: skip
+
+Cell = Figure | str | int | float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table: its caption, columns and rows; the first column names the row.
+
+    Args:
+        caption: What it shows.
+        columns: Heads of the columns.
+        rows: Cells of the rows.
+        families: Family of the judge of each row, where rows stand under the heads of families.
+        folded: Whether a report shows it only when it is asked to.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    families: tuple[str, ...] = ()
+    folded: bool = False
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The figures in it."""
+        return [cell for row in self.rows for cell in row if isinstance(cell, Figure)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """A plot: a file name without suffix, words for who cannot see it, what draws it, and the table behind it."""
+
+    name: str
+    heading: str
+    alt: str
+    draw: Callable[[], Drawing | None]
+    behind: Grid | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the report: what was asked, what was found in words, tables and plots."""
+
+    key: str
+    title: str
+    question: str
+    found: tuple[str, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    plots: tuple[Plot, ...] = ()
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures of its tables, each once."""
+        every = [
+            f for grid in (*self.grids, *(p.behind for p in self.plots if p.behind is not None)) for f in grid.figures
+        ]
+        return list({f.key: f for f in every}.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReport:
+    """What was found on one data set.
+
+    Args:
+        name: Name of the data set.
+        kind: Kind of its items.
+        counts: How many items there are, and on which side.
+        families: Judge -> family, in the order of the report.
+        summary: What a reader should take away.
+        sections: What was asked, and found.
+        notes: What was chosen and left out.
+        unscored: Why items are unscored.
+        seconds: Judge -> seconds an item. No report shows them: they differ from run to run.
+    """
+
+    name: str
+    kind: str
+    counts: dict[str, int]
+    families: dict[str, str]
+    summary: tuple[str, ...]
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...] = ()
+    unscored: tuple[Reason, ...] = ()
+    seconds: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a comparison or a study found, and how it was made.
+
+    ``seconds`` are those of its stages; no report shows them, since they differ from run to run.
+    """
+
+    name: str
+    command: str
+    spec: dict[str, Any]
+    versions: dict[str, str]
+    model: dict[str, Any]
+    parts: tuple[DataReport, ...]
+    across: tuple[Section, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def sections(self) -> list[Section]:
+        """All sections."""
+        return [*(s for part in self.parts for s in part.sections), *self.across]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures."""
+        return [figure for section in self.sections for figure in section.figures]
+
+    def results_json(self) -> dict[str, Any]:
+        """The object of ``results.json``."""
+        return {
+            "name": self.name,
+            "command": self.command,
+            "spec": self.spec,
+            "versions": self.versions,
+            "model": self.model,
+            "summary": {part.name: list(part.summary) for part in self.parts},
+            "figures": [figure.to_json() for figure in self.figures],
+        }
+
+    def timings_json(self) -> dict[str, Any]:
+        """The object of ``timings.json``, which alone differs between two runs of one thing."""
+        judges = {part.name: part.seconds for part in self.parts}
+        return {"seconds": self.seconds, "seconds_per_item": judges}
+
+
+def of_interval(
+    found: Interval,
+    *,
+    data: str,
+    part: str,
+    judge: str,
+    metric: str,
+    unscored: int = 0,
+    good: Good = "higher",
+    p: float | None = None,
+) -> Figure:
+    """A figure from an interval.
+
+    Example:
+        >>> found = Interval(value=0.5, low=0.4, high=0.6, n=9)
+        >>> of_interval(found, data="d", part="p", judge="j", metric="m").high
+        0.6
+    """
+    return Figure(
+        data=data,
+        part=part,
+        judge=judge,
+        metric=metric,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n=found.n,
+        unscored=unscored,
+        reason=found.reason,
+        p=p,
+        good=good,
+    )
+
+
+def of_difference(
+    found: Difference,
+    *,
+    data: str,
+    part: str,
+    judge: str,
+    metric: str,
+    against: str,
+    unscored: int = 0,
+    good: Good = "higher",
+) -> Figure:
+    """A figure from a paired difference; ``good`` says whether above 0 is better."""
+    verdict = found.verdict
+    if good == "lower" and verdict in ("better", "worse"):
+        verdict = "worse" if verdict == "better" else "better"
+    return Figure(
+        data=data,
+        part=part,
+        judge=judge,
+        metric=metric,
+        value=found.interval.value,
+        low=found.interval.low,
+        high=found.interval.high,
+        n=found.interval.n,
+        unscored=unscored,
+        reason=found.interval.reason,
+        p=found.p,
+        p_corrected=found.p_corrected,
+        against=against,
+        verdict=verdict,
+        good=good,
+    )
+
+
+def grid(
+    caption: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    families: Mapping[str, str] | None = None,
+    folded: bool = False,
+) -> Grid:
+    """A table from lists; rows that hold nothing but their name, and columns that hold nothing, are left out.
+
+    Args:
+        caption: What it shows.
+        columns: Heads of the columns.
+        rows: Cells of the rows.
+        families: Family of each judge: rows are put under the heads of their families.
+        folded: Whether a report shows it only when it is asked to.
+
+    Example:
+        >>> found = grid("c", ["judge", "n", "p"], [["clue", 3, None], ["text", None, None]])
+        >>> found.columns, found.rows
+        (('judge', 'n'), (('clue', 3),))
+    """
+    kept = [row for row in rows if any(cell is not None for cell in row[1:])]
+    used = [k for k in range(len(columns)) if k == 0 or any(row[k] is not None for row in kept)]
+    if families is not None:
+        kept.sort(key=lambda row: family_rank(families.get(str(row[0]), "")))
+    return Grid(
+        caption=caption,
+        columns=tuple(columns[k] for k in used),
+        rows=tuple(tuple(row[k] for k in used) for row in kept),
+        families=() if families is None else tuple(families.get(str(row[0]), "") for row in kept),
+        folded=folded,
+    )
+
+
+def family_rank(family: str) -> int:
+    """Place of a family in a report; unknown ones come last.
+
+    Example:
+        >>> family_rank("hidden") < family_rank("baseline") < family_rank("of its own")
+        True
+    """
+    return list(FAMILIES).index(family) if family in FAMILIES else len(FAMILIES)

@@ -1,0 +1,208 @@
+"""One data set's table seen for its figures: the reported rows, the calibration rows, and how intervals are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..data.verdict_table import Table
+from ..stats.intervals import Interval, cluster_interval
+from ..stats.multiple import Difference, difference, holm, p_value
+from ..stats.statistic import Statistic
+from .figures import Figure, Good, of_difference, of_interval
+from .settings import Settings
+
+#: A metric of one judge on the rows that a mask keeps.
+Metric = Callable[[str, Sequence[bool]], Statistic]
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What the sections of a report look through.
+
+    Args:
+        data: Name of the data set.
+        kind: Kind of its items.
+        table: Rows that are reported on.
+        calibration: Rows of the calibration side.
+        families: Judge -> family; imported judges are of the family ``"imported"``, people of ``"people"``.
+        settings: How judges are compared.
+        kin: Judge -> values of the tag ``system`` that are its own family.
+    """
+
+    data: str
+    kind: str
+    table: Table
+    calibration: Table
+    families: Mapping[str, str]
+    settings: Settings
+    kin: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The orders in which items of this kind are judged."""
+        return ("given", *{"pair": ("swapped",), "choice": ("permuted",)}.get(self.kind, ()))
+
+    @cached_property
+    def groups(self) -> list[tuple[str, str]]:
+        """Question of every item."""
+        return self.table.groups
+
+    @cached_property
+    def n_groups(self) -> int:
+        """Questions that are reported on."""
+        return len(set(self.groups))
+
+    @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """All judges, also those without a score on any reported item; people are not judges here."""
+        return tuple(name for name, family in self.families.items() if family != "people")
+
+    @cached_property
+    def judges(self) -> tuple[str, ...]:
+        """Judges with a score or label on some reported item."""
+        said = {row.judge for row in self.table if not row.unscored}
+        return tuple(name for name in self.asked if name in said)
+
+    @cached_property
+    def people(self) -> tuple[str, ...]:
+        """People whose grades stand in the table."""
+        return tuple(name for name in self.table.judges if self.families.get(name) == "people")
+
+    @cached_property
+    def truths(self) -> list[Any]:
+        """What is so of every item."""
+        return list(self.table.truths)
+
+    def rights(self, judge: str, *, order: str = "given") -> list[bool | None]:
+        """Whether the judge said what is so."""
+        return [None if row is None else row.right for row in self.table.column(judge, order=order)]
+
+    def scored(self, judge: str, *, order: str = "given") -> list[bool]:
+        """Which items a judge scored."""
+        return [row is not None and not row.unscored for row in self.table.column(judge, order=order)]
+
+    def interval(self, statistic: Statistic, groups: Sequence[Any] | None = None) -> Interval:
+        """A figure with its interval over questions."""
+        return cluster_interval(statistic, self.groups if groups is None else groups)
+
+    def figure(
+        self,
+        part: str,
+        judge: str,
+        metric: str,
+        statistic: Statistic,
+        *,
+        groups: Sequence[Any] | None = None,
+        unscored: int = 0,
+        good: Good = "higher",
+        null: float | None = None,
+    ) -> Figure:
+        """A figure for a table; with ``null``, a two-sided test of it."""
+        found = self.interval(statistic, groups)
+        p = None if null is None else p_value(found, null=null)
+        return of_interval(
+            found, data=self.data, part=part, judge=judge, metric=metric, unscored=unscored, good=good, p=p
+        )
+
+    def zero(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
+        """A figure that is best at 0, such as a bias, with its test of 0."""
+        return self.figure(part, judge, metric, statistic, good="zero", null=0.0)
+
+    def describe(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
+        """A figure that describes, and is neither good nor bad."""
+        return self.figure(part, judge, metric, statistic, good="none")
+
+    def differences(
+        self,
+        part: str,
+        metric: str,
+        of: Metric,
+        judges: Sequence[str],
+        scored: Mapping[str, Sequence[bool]],
+        *,
+        against: str | None = None,
+        about: Sequence[bool] | None = None,
+    ) -> dict[str, Figure]:
+        """Paired differences of every judge to another, on the items that both scored, Holm-corrected.
+
+        Args:
+            part: Key of the section.
+            metric: Name of the metric.
+            of: The metric.
+            judges: The judges.
+            scored: Which items each judge scored.
+            against: The other; ``None`` for the one of the settings.
+            about: Which items the metric is about; ``None`` for all.
+        """
+        other = self.settings.against if against is None else against
+        if other not in scored:
+            return {}
+        compared = [judge for judge in judges if judge != other]
+        every = [True] * len(self.truths) if about is None else about
+        both = {judge: [a and b for a, b in zip(scored[judge], scored[other], strict=True)] for judge in compared}
+        made = holm([self._difference(of, judge, other, both[judge]) for judge in compared])
+        found = {}
+        for judge, one in zip(compared, made, strict=True):
+            mine, theirs = ([s and e for s, e in zip(scored[name], every, strict=True)] for name in (judge, other))
+            if one.interval.value is None and (why := _without_pairs(mine, theirs, other)):
+                one = replace(one, interval=replace(one.interval, reason=why))
+            lost = sum(e and not b for e, b in zip(every, both[judge], strict=True))
+            found[judge] = of_difference(
+                one, data=self.data, part=part, judge=judge, metric=metric, against=other, unscored=lost
+            )
+        return found
+
+    def _difference(self, of: Metric, judge: str, other: str, both: Sequence[bool]) -> Difference:
+        return difference(of(judge, both), of(other, both), self.groups)
+
+
+def _without_pairs(mine: Sequence[bool], theirs: Sequence[bool], other: str) -> str | None:
+    """Why there is nothing to take a difference on; ``None`` where some item is scored by both."""
+    if not any(theirs):
+        return f"the judge {other} scored none of these items"
+    if not any(mine):
+        return "this judge scored none of these items"
+    return (
+        None if any(a and b for a, b in zip(mine, theirs, strict=True)) else f"no item is scored by both it and {other}"
+    )
+
+
+def masked(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
+    """Values with ``None`` where the mask is off.
+
+    Example:
+        >>> masked([1, 2], [True, False])
+        [1, None]
+    """
+    return [v if keep else None for v, keep in zip(values, mask, strict=True)]
+
+
+def standing(figures: Sequence[Figure], *, level: float = 0.05) -> tuple[list[Figure], int]:
+    """Figures whose test of 0 stands after Holm's correction over all tested ones, and how many were tested.
+
+    Example:
+        >>> def made(p):
+        ...     return Figure(data="d", part="p", judge="j", metric="m", value=0.1, p=p, good="zero")
+        >>> found, tested = standing([made(0.001), made(0.04), made(0.03)])
+        >>> len(found), tested
+        (1, 3)
+    """
+    tested = [f for f in figures if f.good == "zero" and f.p is not None and f.value is not None]
+    known = [Difference(interval=Interval(value=f.value, low=f.low, high=f.high, n=f.n), p=f.p) for f in tested]
+    kept = [f for f, d in zip(tested, holm(known), strict=True) if d.p_corrected is not None and d.p_corrected <= level]
+    return kept, len(tested)
+
+
+def as_floats(values: Sequence[Any]) -> list[float | None]:
+    """Numbers as floats, anything else as ``None``.
+
+    Example:
+        >>> as_floats([True, 2, "a", None])
+        [1.0, 2.0, None, None]
+    """
+    return [float(v) if isinstance(v, bool | int | float | np.number) else None for v in values]

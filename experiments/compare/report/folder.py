@@ -1,0 +1,176 @@
+"""The folder of a comparison or a study: verdicts, results, plots, report; all made before the first is written."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ....models.errors import InnerjudgeError
+from ...data.jsonl import jsonl_lines
+from ...data.outputs import require_room, writing
+from ...data.verdict_files import row_json
+from ...data.verdict_table import Row
+from ..figures import Report
+from .page import html, images_of, markdown
+
+#: What was asked for, written first, and what was found, written last.
+SPECS, RESULTS = ("compare.json", "study.json"), "results.json"
+#: Folder of the kept steps.
+KEPT = "kept"
+_VERDICTS, _TIMINGS, _PLOTS = "verdicts.jsonl", "timings.json", "plots"
+
+
+def check_folder(folder: str | Path) -> None:
+    """Refuse a folder that a run must not or cannot be written to, before the long work; leaves no trace.
+
+    Raises:
+        InnerjudgeError: If ``folder`` is a file, holds other files, or takes no new ones.
+    """
+    path = Path(folder)
+    require_room(path)
+    if path.exists() and not path.is_dir():
+        raise InnerjudgeError(f"given --out {folder}, which is a file, expected a folder: name another")
+    names = {one.name for one in path.iterdir() if not _is_half(one)} if path.is_dir() else set()
+    if names and not names & {*SPECS, RESULTS}:
+        raise InnerjudgeError(
+            f"given --out {folder}, which holds other files and none of {', '.join((*SPECS, RESULTS))}, expected a new "
+            "or empty folder, or one of an earlier run: name another"
+        )
+
+
+def claim(folder: str | Path, spec: Mapping[str, Any], *, name: str = SPECS[0]) -> Path:
+    """Begin a folder, or go on with it; returns where steps are kept. What a killed run left half-written goes.
+
+    Another run under the same name may go on too (with an audit more, say): steps that both share are taken over.
+
+    Args:
+        folder: The folder.
+        spec: What is asked for.
+        name: Name of the file that says so.
+
+    Raises:
+        InnerjudgeError: As :func:`check_folder`.
+    """
+    check_folder(folder)
+    path = Path(folder)
+    with writing(folder):
+        path.mkdir(parents=True, exist_ok=True)
+        for half in filter(_is_half, [*path.iterdir(), *path.glob(f"{_PLOTS}/*")]):
+            shutil.rmtree(half) if half.is_dir() else half.unlink()
+        _put(path / name, (json.dumps(spec, indent=1) + "\n").encode())
+    return path / KEPT
+
+
+def withdraw(folder: str | Path, *, name: str = SPECS[0]) -> None:
+    """Leave no trace of a run that was refused before its first step."""
+    path = Path(folder)
+    if not (path / KEPT).exists() and not (path / RESULTS).exists():
+        (path / name).unlink(missing_ok=True)
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def write(folder: str | Path, report: Report, rows: Iterable[Row], *, more: Mapping[str, str] | None = None) -> None:
+    """Write ``verdicts.jsonl``, ``plots/``, ``report.md``, ``report.html``, ``timings.json`` and ``results.json``.
+
+    Everything is made first, so a failure leaves an earlier run as it was; each file arrives whole, by a rename, and
+    ``results.json`` is the last. All of them but ``timings.json`` are the same for the same data, model and settings.
+
+    Args:
+        folder: Where to write; made if it is not there.
+        report: What was found.
+        rows: All verdicts.
+        more: Further files, by name.
+
+    Raises:
+        InnerjudgeError: If a figure is not finite, or the disk refuses.
+
+    Example:
+        >>> import tempfile
+        >>> report = Report(name="Judges compared", command="", spec={}, versions={}, model={}, parts=())
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(folder, report, [])
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['plots', 'report.html', 'report.md', 'results.json', 'timings.json', 'verdicts.jsonl']
+    """
+    path = Path(folder)
+    with writing(folder):
+        images = images_of(report)
+        results = _dump(report.results_json(), RESULTS)
+        made = {_VERDICTS: b"".join(jsonl_lines(map(row_json, rows), _VERDICTS))}
+        made |= {f"{_PLOTS}/{plot}.png": image for plot, image in images.items()}
+        made |= {name: text.encode("utf-8", "replace") for name, text in (more or {}).items()}
+        made["report.md"] = markdown(report).encode("utf-8", "replace")
+        made["report.html"] = html(report, images).encode("utf-8", "replace")
+        made[_TIMINGS] = _dump(report.timings_json(), _TIMINGS)
+        (path / _PLOTS).mkdir(parents=True, exist_ok=True)
+        (path / RESULTS).unlink(missing_ok=True)
+        for name, content in made.items():
+            _put(path / name, content)
+        for old in (path / _PLOTS).glob("*.png"):
+            if old.stem not in images:
+                old.unlink()
+        _put(path / RESULTS, results)
+
+
+def read_results(folder: str | Path) -> dict[str, Any]:
+    """``results.json`` of a finished comparison or study.
+
+    Raises:
+        InnerjudgeError: If there is none, it is damaged, or an earlier version of ``compare`` wrote it.
+    """
+    path = Path(folder) / RESULTS if Path(folder).is_dir() else Path(folder)
+    if not path.is_file():
+        raise InnerjudgeError(f"given {str(folder)!r}, expected the folder of a finished study with {RESULTS}: run it")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and "rows" in found and "figures" not in found:
+            raise InnerjudgeError(
+                f"given {path}, which an earlier version of innerjudge wrote, expected figures as this one writes "
+                "them: run the same command again"
+            )
+        whole = all(isinstance(found[name], dict) for name in ("spec", "versions")) and _are_figures(found["figures"])
+    except (ValueError, TypeError, KeyError):
+        whole = False
+    if not whole:
+        raise InnerjudgeError(
+            f"given {path}, which holds no results of a study, expected {RESULTS} as `innerjudge study` writes it: "
+            "name the folder of a finished study"
+        )
+    return dict(found)
+
+
+def _are_figures(given: Any) -> bool:
+    """Whether these are figures: what they are of in words, and finite numbers or none."""
+    words, numbers = ("data", "part", "judge", "metric"), ("value", "low", "high")
+    return all(
+        all(isinstance(one[name], str) for name in words)
+        and all(one[n] is None or (isinstance(one[n], int | float) and math.isfinite(one[n])) for n in numbers)
+        for one in given
+    )
+
+
+def _is_half(path: Path) -> bool:
+    """Whether a killed run left it: a file that was to be renamed, or the look whether files can be made here."""
+    return path.name.endswith(".tmp") or path.name.startswith(".innerjudge-")
+
+
+def _put(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def _dump(found: Any, name: str) -> bytes:
+    try:
+        return (json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
+    except (TypeError, ValueError) as error:
+        raise InnerjudgeError(
+            f"{name}: given a value that JSON cannot hold ({error}), expected finite plain data: None with a reason "
+            "where a figure is not defined"
+        ) from None

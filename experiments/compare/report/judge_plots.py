@@ -1,0 +1,169 @@
+"""Plots of judges side by side: how their scores spread, lines in the colours of their families, maps of heads."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure as Drawing
+
+from ...drawing.heads import head_map
+from ...drawing.lines import BANDS, accuracy_against_n, curves
+from ...drawing.palette import LINES, STYLE, short
+from ...drawing.spelling import number
+from ..figures import Grid, Plot, family_rank
+from ..lens import Lens
+from ..results import Curve, HeadMap
+from .draw import COLOURS, slug, styled
+from .spread import draw_spread
+
+_SCORES_NOTE = "Each judge has a scale of its own; the outermost bars hold the tails. Unscored items are left out."
+_MAP_NOTE = (
+    "A ring marks a chosen head. The best cell of a map flatters its head, since it is chosen and reported on the same "
+    "items; the table has the honest figure."
+)
+_SHADES = (("white", 0.0), ("black", 0.45), ("white", 0.4))
+
+
+def png(drawing: Drawing, *, dpi: int = 150) -> bytes:
+    """A drawing as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(drawing)
+    with mpl.rc_context(STYLE):
+        drawing.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def score_distributions(lens: Lens) -> Plot | None:
+    """How each judge's scores differ between right and wrong, or over the human mean: a small panel a judge."""
+    judges = [judge for judge in lens.judges if any(s is not None for s in lens.table.scores(judge))]
+    judges.sort(key=lambda name: family_rank(lens.families[name]))
+    if not judges:
+        return None
+
+    def draw() -> Drawing:
+        drawing, panels = _panels(len(judges), columns=4, width=2.5, height=1.95, more=0.55)
+        entries: dict[str, Any] = {}
+        for panel, judge in zip(panels, judges, strict=False):
+            colour = COLOURS.get(lens.families[judge], "#333333")
+            entries |= draw_spread(panel, lens, judge, colour)
+            panel.set_title(short(judge, 26), fontsize=9, color=colour, loc="left", fontweight="bold")
+            panel.tick_params(labelsize=7.5, length=2)
+            panel.xaxis.label.set_size(7.5)
+            panel.yaxis.label.set_size(7.5)
+        if entries:
+            drawing.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=len(entries))
+        return drawing
+
+    shape = "Boxes over the human score" if lens.kind == "rating" else "Histograms by what is so"
+    return Plot(
+        name=slug(lens.data, "scores"),
+        heading="Scores of right and wrong items" if lens.kind != "rating" else "Scores by human grade",
+        alt=f"{shape}, a panel for each judge.",
+        draw=styled(draw),
+        note=_SCORES_NOTE,
+    )
+
+
+def accuracy_by_block(lens: Lens, found: Sequence[Curve], measure: str, behind: Grid) -> Plot | None:
+    """A curve over blocks for each judge that has one; block 0 is the embedding row."""
+    draw = partial(curves, x="block (0 = embedding row)", y=measure)
+    heading, alt = f"{measure} by block", _peaks(found, "block")
+    return _family_curves(lens, found, ("blocks", heading, alt), family="hidden", draw=draw, behind=behind)
+
+
+def accuracy_by_candidates(lens: Lens, found: Sequence[Curve]) -> Plot | None:
+    """Accuracy of the picked candidate against how many candidates there were to pick from."""
+    words = ("candidates", "Accuracy against the number of candidates", _peaks(found, "candidates"))
+    return _family_curves(lens, found, words, family="baseline", draw=accuracy_against_n)
+
+
+def head_maps(lens: Lens, maps: Sequence[HeadMap]) -> Plot | None:
+    """A map a judge: blocks down (from 1), heads to the right (from 0), a ring around each chosen ``(block, head)``."""
+    if not maps:
+        return None
+
+    def draw() -> Drawing:
+        drawing, panels = _panels(len(maps), columns=2, width=4.8, height=3.5)
+        for panel, found in zip(panels, maps, strict=False):
+            head_map(panel, found.values, label=found.metric, chosen=found.chosen)
+            panel.set_title(short(found.label, 44), fontsize=10, loc="left", fontweight="bold")
+        return drawing
+
+    chosen = (
+        f"{found.label}: chosen " + (", ".join(f"block {b} head {h}" for b, h in found.chosen) or "none") + "."
+        for found in maps
+    )
+    name, alt = slug(lens.data, "heads"), " ".join(chosen)
+    return Plot(name=name, heading="Every head", alt=alt, draw=styled(draw), note=_MAP_NOTE)
+
+
+def _panels(n: int, *, columns: int, width: float, height: float, more: float = 0.0) -> tuple[Drawing, Any]:
+    """Panels in rows, of which only the first ``n`` are seen."""
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    drawing = Drawing(figsize=(max(5.0, width * columns), height * rows + more), layout="constrained")
+    panels = drawing.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[n:]:
+        panel.set_visible(False)
+    return drawing, panels
+
+
+def _family_curves(
+    lens: Lens,
+    found: Sequence[Curve],
+    words: tuple[str, str, str],
+    *,
+    family: str,
+    draw: Callable[..., list[Any]],
+    behind: Grid | None = None,
+) -> Plot | None:
+    """One line a curve, by a function of :mod:`.drawing.lines`; ``family`` is that of a line that names no judge."""
+    shown = {curve.label: curve for curve in found if curve.x}
+    if not shown:
+        return None
+
+    def drawn() -> Drawing:
+        drawing = Drawing(figsize=(9.0, max(3.7, 0.3 * len(shown) + 0.8)), layout="constrained")
+        looks = {curve.label: look for curve, look in _looks(lens, list(shown.values()), family)}
+        lines = {label: (curve.x, curve.y, curve.low, curve.high) for label, curve in shown.items()}
+        handles = draw(drawing.subplots(), lines, looks=looks, legend=False)
+        drawing.legend(handles=handles, loc="outside right upper", fontsize=8.5)
+        return drawing
+
+    bars = any(curve.low is not None for curve in shown.values()) and len(shown) > BANDS
+    name, heading, alt = words
+    note = "The bars at the right are the intervals at the last point." if bars else ""
+    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=styled(drawn), behind=behind, note=note)
+
+
+def _peaks(found: Sequence[Curve], unit: str) -> str:
+    words = []
+    for curve in found:
+        known = [(y, x) for x, y in zip(curve.x, curve.y, strict=True) if y is not None]
+        if known:
+            y, x = max(known)
+            words.append(f"{curve.label}: at most {number(y)}, at {unit} {x}.")
+    return " ".join(words)
+
+
+def _looks(lens: Lens, found: Sequence[Curve], fallback: str) -> Iterator[tuple[Curve, dict[str, Any]]]:
+    """Each curve in a shade of its family's colour, with a dash and mark; the family is that of the judge it names."""
+    names = {name.lower().replace("-", " "): family for name, family in lens.families.items()}
+    seen: Counter[str] = Counter()
+    for curve in found:
+        label = curve.label.lower().replace("-", " ")
+        family = names[max(starts, key=len)] if (starts := [n for n in names if label.startswith(n)]) else fallback
+        turn = seen[family]
+        seen[family] += 1
+        dash, mark = LINES[turn % len(LINES)]
+        towards, share = _SHADES[(turn + turn // len(LINES)) % len(_SHADES)]
+        pairs = zip(to_rgb(COLOURS.get(family, "#333333")), to_rgb(towards), strict=True)
+        red, green, blue = (a * (1 - share) + b * share for a, b in pairs)
+        yield curve, {"color": to_hex((red, green, blue)), "linestyle": dash, "marker": mark}

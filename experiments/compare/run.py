@@ -1,0 +1,214 @@
+"""A comparison from its data to its figures: judge, see, write down; every step is kept, so a killed run goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...extraction.provenance import provenance, versions
+from ...models.description import describe
+from ...models.errors import InnerjudgeError
+from ...models.loading import LanguageModel
+from ..data.verdict_table import Row, Table
+from ..judges.between import Between, positions
+from ..judges.panel import panel
+from ..reading.passes import Passes
+from ..reading.progress import Steps, silent
+from .evaluation import Evaluation
+from .figures import DataReport, Report, Section
+from .lens import Lens
+from .reasons import unscored_reasons
+from .sections.blocks import by_block
+from .sections.candidates import candidates
+from .sections.confounds import confounds
+from .sections.headline import headline
+from .sections.scores import scores
+from .settings import Settings, Source
+from .steps import StepStore
+
+#: Below so many questions the report warns that everything rests on few.
+FEW_QUESTIONS = 30
+
+
+def ignored(_sentence: str) -> None:
+    """Where a sentence goes when nobody is told."""
+
+
+@dataclass(kw_only=True)
+class ComparisonRun:
+    """One run of a comparison, or of the comparison in a study.
+
+    Args:
+        lm: The model.
+        settings: How judges are compared.
+        folder: Where steps are kept; ``None`` keeps none.
+        steps: Where progress is shown.
+        say: Called with a sentence when something kept cannot be used.
+
+    Attributes:
+        store: The kept steps.
+        rows: Verdicts so far.
+        seconds: Seconds of each stage.
+    """
+
+    lm: LanguageModel
+    settings: Settings
+    folder: Path | None = None
+    steps: Steps = silent
+    say: Callable[[str], None] = ignored
+    rows: list[Row] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        part = self.passes.writing_batch
+        self.store = StepStore(self.folder, provenance(self.lm).to_json(), part=part)
+        if self.store.lost:
+            self.say(self.store.lost)
+
+    @property
+    def passes(self) -> Passes:
+        """How the model is run."""
+        return Passes(
+            batch_size=self.settings.batch_size,
+            reasoning_tokens=self.settings.reasoning_tokens,
+            scale=self.settings.scale,
+            abstain=self.settings.abstain,
+            steps=self.steps,
+        )
+
+    def evaluations(self, sources: Sequence[Source]) -> list[Evaluation]:
+        """One for each data set, after everything is refused that can be refused before a pass of the model.
+
+        Raises:
+            InnerjudgeError: If a data set stands twice, a judge is unknown, or the data cannot be judged as asked.
+        """
+        check_data(sources, self.settings)
+        shared: dict[str, Any] = {"lm": self.lm, "settings": self.settings, "passes": self.passes, "store": self.store}
+        every = [Evaluation(source=source, alone=len(sources) == 1, **shared) for source in sources]
+        for one in every:
+            one.check()
+        return every
+
+    def lens(self, one: Evaluation) -> Lens:
+        """Judge a data set, and see its rows."""
+        with self.timed("judging"):
+            rows = one.rows()
+        self.rows += rows
+        table = Table(rows)
+        families = {name: seat.family for name, seat in one.seats.items()}
+        for name in table.judges:
+            families.setdefault(name, "people" if name.startswith("human") else "imported")
+        return Lens(
+            data=one.name,
+            kind=one.kind,
+            table=table.where(split="test"),
+            calibration=table.where(split="calibrate"),
+            families=families,
+            settings=self.settings,
+            kin=_kin(one, rows),
+        )
+
+    def report(self, sources: Sequence[Source], *, command: str) -> Report:
+        """Run every step that is not kept, and make the figures."""
+        parts = []
+        for one in self.evaluations(sources):
+            lens = self.lens(one)
+            with self.timed("figures"):
+                parts.append(part_of(one, lens, sections_of(one, lens)))
+        return self.finished(parts, name="Judges compared", command=command, spec=self.settings.to_json())
+
+    def finished(
+        self,
+        parts: Sequence[DataReport],
+        *,
+        name: str,
+        command: str,
+        spec: dict[str, Any],
+        across: tuple[Section, ...] = (),
+    ) -> Report:
+        """The report; what only a run that goes on needs is deleted."""
+        self.store.forget_features()
+        return Report(
+            name=name,
+            command=command,
+            spec=spec,
+            versions=dict(versions()),
+            model=describe(self.lm),
+            parts=tuple(parts),
+            across=across,
+            seconds=self.seconds,
+        )
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Count the seconds of a stage."""
+        started = time.perf_counter()
+        yield
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - started
+
+
+def check_data(sources: Sequence[Source], settings: Settings) -> None:
+    """Refuse data that stand twice, and judges that judge none of them; needs no model.
+
+    Raises:
+        InnerjudgeError: Names what is wrong.
+    """
+    names = [source.data.name for source in sources]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InnerjudgeError(f"given the data {', '.join(twice)} twice, expected each once: give files other names")
+    between = positions(Between.response)
+    known = {name for s in sources for name in panel(s.data.kind, between=between, scale=settings.scale)}
+    odd = [name for name in settings.judges if name not in known]
+    if odd:
+        raise InnerjudgeError(
+            f"given the judge {odd[0]!r}, which judges none of these data, expected some of {', '.join(sorted(known))}"
+        )
+
+
+def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
+    """The sections that every comparison has."""
+    found = (headline(lens), scores(lens), confounds(lens), candidates(lens), by_block(lens, one.curves(), one.maps()))
+    return [section for section in found if section is not None]
+
+
+def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequence[Row] = ()) -> DataReport:
+    """What is reported of one data set; ``more`` are rows beside those of the lens."""
+    counts = {"items": len(one.items), "to fit on": len(one.sides.fit)}
+    counts |= {"to calibrate on": len(one.sides.calibrate)} if len(one.sides.calibrate) else {}
+    counts |= {"reported": len(lens.truths), "reported questions": lens.n_groups}
+    return DataReport(
+        name=one.name,
+        kind=one.kind,
+        counts=counts,
+        families=dict(lens.families),
+        summary=_summary(lens, sections),
+        sections=tuple(sections),
+        notes=tuple(one.notes()),
+        unscored=unscored_reasons((*lens.table, *more)),
+        seconds=one.seconds(),
+    )
+
+
+def _summary(lens: Lens, sections: Sequence[Section]) -> tuple[str, ...]:
+    """What a reader should take away: the headline in words, and the first finding of the sections that qualify it."""
+    first = {s.key: s for s in sections}
+    said = list(first["accuracy"].found)
+    for key in ("confounds", "candidates", "bias", "panels", "asked", "steadiness", "labels", "selection"):
+        said += list(first[key].found[:1]) if key in first else []
+    if lens.n_groups < FEW_QUESTIONS:
+        said.append(f"All of this rests on {lens.n_groups} questions only: read the intervals, not the values.")
+    return tuple(said)
+
+
+def _kin(one: Evaluation, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
+    """Writers of each judge's own family: ``own`` for the model's judges, the tag ``family`` of imported rows."""
+    kin = dict.fromkeys(one.seats, frozenset(one.settings.own))
+    for row in rows:
+        if row.judge not in one.seats and "family" in row.tags:
+            kin[row.judge] = kin.get(row.judge, frozenset()) | {row.tags["family"]}
+    return kin

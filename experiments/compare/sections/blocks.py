@@ -1,0 +1,66 @@
+"""Where in the depth of the model the information is: one figure a block, and one a head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..figures import Cell, Figure, Grid, Plot, Section, grid
+from ..lens import Lens
+from ..report.judge_plots import accuracy_by_block, head_maps
+from ..results import Curve, HeadMap
+
+KEY = "blocks"
+#: What the curves of each kind of item are of.
+MEASURE = {
+    "trace": "AUROC within questions",
+    "rating": "Spearman with the mean human grade",
+    "choice": "accuracy",
+}
+
+
+def by_block(lens: Lens, curves: Sequence[Curve], maps: Sequence[HeadMap]) -> Section | None:
+    """The curves over blocks, fitted or chosen on the first side, on all items that judges were not fitted on."""
+    found = [curve for curve in curves if any(y is not None for y in curve.y)]
+    if not found:
+        return None
+    measure = MEASURE[lens.kind]
+    made = {curve.label: _figures(lens, curve, measure) for curve in found}
+    tops = [max(held.values(), key=lambda f: -1.0 if f.value is None else f.value) for held in made.values()]
+    said = "; ".join(f"{top.judge}: {top.metric.rsplit('[', 1)[-1].rstrip(']')}" for top in tops)
+    plots: tuple[Plot | None, ...] = (
+        accuracy_by_block(lens, found, measure, _behind(made, measure)),
+        head_maps(lens, maps),
+    )
+    return Section(
+        key=KEY,
+        title="By depth",
+        question="At which block of the model can the verdict be read?",
+        found=(f"Highest by block: {said}. The highest of several blocks flatters it.",),
+        plots=tuple(plot for plot in plots if plot is not None),
+    )
+
+
+def _behind(made: dict[str, dict[int, Figure]], measure: str) -> Grid:
+    blocks = sorted({block for held in made.values() for block in held})
+    rows: list[list[Cell]] = [[f"block {b}", *(held.get(b) for held in made.values())] for b in blocks]
+    caption = f"{measure} by block (0 is the embedding), on all questions but those fitted on"
+    return grid(caption, ["block", *made], rows)
+
+
+def _figures(lens: Lens, curve: Curve, measure: str) -> dict[int, Figure]:
+    nothing = (None,) * len(curve.x)
+    ends = zip(curve.x, curve.y, curve.low or nothing, curve.high or nothing, strict=True)
+    return {
+        block: Figure(
+            data=lens.data,
+            part=KEY,
+            judge=curve.label,
+            metric=f"{measure} [block {block}]",
+            value=value,
+            low=low,
+            high=high,
+            reason=None if value is not None else "undefined at this block",
+            good="none",
+        )
+        for block, value, low, high in ends
+    }

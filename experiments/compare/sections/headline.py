@@ -1,0 +1,213 @@
+"""Who judges best: the figures of each kind of item, paired differences, and better than chance or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...drawing.spelling import number
+from ...stats.intervals import Interval
+from ...stats.multiple import Difference, holm
+from ...stats.permutation import better_than_chance
+from ..figures import Cell, Figure, Grid, Section, grid
+from ..lens import Lens, Metric
+from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
+from ..report.draw import forest
+
+KEY = "accuracy"
+#: Metrics that stand in the short table, beside the difference in the first of them.
+SHOWN = 3
+#: Below so many cases a figure is hardly worth its value.
+FEW = 50
+#: Family of judges that know nothing of the response.
+BASELINE = "baseline"
+_QUESTION = {
+    "trace": "Does a judge tell right from wrong answers, and above all among the answers to one question?",
+    "rating": "Does a judge rank responses as people do?",
+    "choice": "Does a judge pick the right option, wherever it stands?",
+    "pair": "Does a judge prefer the response that people prefer, whichever is shown first?",
+}
+
+
+def headline(lens: Lens) -> Section:
+    """Every judge's figures, its paired differences to the judge to compare with, and the test against chance."""
+    found, about = metrics(lens), criteria(lens)
+    main = next(iter(found))
+    figures: dict[str, dict[str, Figure]] = {judge: {} for judge in lens.asked}
+    gaps: dict[str, dict[str, Figure]] = {}
+    for name, metric in found.items():
+        mine = about.get(name, [True] * len(lens.truths))
+        scored = {judge: scored_by(lens, name, judge) for judge in lens.asked}
+        for judge in lens.asked:
+            figures[judge][name] = _figure(lens, judge, name, metric, scored[judge], mine)
+        every = dict.fromkeys(scored, [True] * len(mine)) if name == UNSCORED_WRONG else scored
+        gaps[name] = lens.differences(KEY, name, metric, lens.asked, every, about=mine)
+    grids = [_short(lens, figures, gaps[main]), *_more(lens, figures, gaps)]
+    best, over = _over_baseline(lens, main, found[main], figures)
+    grids += _grid_over(lens, best, over)
+    if lens.kind == "trace" and lens.judges:
+        grids.append(_chance_tests(lens))
+    firsts = {judge: held[main] for judge, held in figures.items()}
+    plot = forest(lens, "ranking", main, list(firsts.values()), mark=CHANCE.get(main))
+    said = [*_said(lens, main, firsts, gaps[main]), *_said_over(best, over), *_said_chance(lens, main, firsts)]
+    return Section(
+        key=KEY,
+        title="Who judges best",
+        question=_QUESTION[lens.kind],
+        found=tuple(said),
+        grids=tuple(g for g in grids if g.rows),
+        plots=(plot,) if plot else (),
+    )
+
+
+def spelt(figure: Figure, *, sign: bool = False) -> str:
+    """A figure in a sentence: value and interval.
+
+    Example:
+        >>> spelt(Figure(data="d", part="p", judge="j", metric="m", value=0.512, low=0.4, high=0.61))
+        '0.51 [0.40, 0.61]'
+    """
+    ends = "" if figure.low is None else f" [{number(figure.low)}, {number(figure.high)}]"
+    return number(figure.value, sign=sign) + ends
+
+
+def _figure(lens: Lens, judge: str, name: str, metric: Metric, scored: Sequence[bool], about: Sequence[bool]) -> Figure:
+    null = CHANCE.get(name) if name != "AUROC within questions" else None  # which has a test of its own
+    lost = sum(a and not s for a, s in zip(about, scored, strict=True))
+    return lens.figure(KEY, judge, name, metric(judge, [True] * len(about)), unscored=lost, null=null)
+
+
+def _short(lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mapping[str, Figure]) -> Grid:
+    rows: list[list[Cell]] = []
+    for judge, held in figures.items():
+        first, *others = list(held.values())[:SHOWN]
+        rows.append([judge, first, gaps.get(judge), *others, first.n, first.unscored])
+    main, *names = list(next(iter(figures.values())))[:SHOWN]
+    columns = ["judge", main, f"less {lens.settings.against}", *names, "n", "unscored"]
+    return grid("Every judge on the reported questions", columns, rows, families=lens.families)
+
+
+def _more(
+    lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mapping[str, Mapping[str, Figure]]
+) -> list[Grid]:
+    """The other metrics, and the differences in every metric."""
+    names = list(gaps)
+    others: list[list[Cell]] = [[judge, *list(held.values())[SHOWN:]] for judge, held in figures.items()]
+    against = lens.settings.against
+    less: list[list[Cell]] = [[j, *(gaps[name].get(j) for name in names[1:])] for j in figures if j != against]
+    words = f"Differences to {against} in the other metrics, each corrected for the number of judges"
+    return [
+        grid("Other metrics", ["judge", *names[SHOWN:]], others, families=lens.families, folded=True),
+        grid(words, ["judge", *names[1:]], less, families=lens.families, folded=True),
+    ]
+
+
+def _over_baseline(
+    lens: Lens, main: str, metric: Metric, figures: Mapping[str, Mapping[str, Figure]]
+) -> tuple[Figure | None, dict[str, Figure]]:
+    """The strongest baseline, and the paired differences of hidden-state and logit judges to it."""
+    known = [held[main] for j, held in figures.items() if lens.families.get(j) == BASELINE]
+    known = [figure for figure in known if figure.value is not None]
+    others = [j for j in lens.judges if lens.families[j] in ("hidden", "logits")]
+    if not known or not others:
+        return None, {}
+    best = max(known, key=lambda figure: figure.value or 0.0)
+    scored = {judge: scored_by(lens, main, judge) for judge in (*others, best.judge)}
+    return best, lens.differences(KEY, main, metric, others, scored, against=best.judge)
+
+
+def _grid_over(lens: Lens, best: Figure | None, over: Mapping[str, Figure]) -> list[Grid]:
+    if best is None:
+        return []
+    rows: list[list[Cell]] = [[judge, figure] for judge, figure in over.items()]
+    caption = f"{best.metric} against {best.judge}, the strongest baseline"
+    return [grid(caption, ["judge", f"less {best.judge}"], rows, families=lens.families, folded=True)]
+
+
+def _said(lens: Lens, main: str, figures: Mapping[str, Figure], gaps: Mapping[str, Figure]) -> list[str]:
+    known = [f for f in figures.values() if f.value is not None]
+    if not known:
+        return [f"No judge has a figure for {main}: {next(iter(figures.values())).reason if figures else 'no judge'}."]
+    best, against = max(known, key=lambda f: f.value or 0.0), lens.settings.against
+    said = [f"Highest {main}: {best.judge} with {spelt(best)}. The highest of several figures flatters its judge."]
+    said += [f"{f.judge} has {spelt(f)}." for f in known if lens.families.get(f.judge) == "text" and f is not best]
+    if not any(gap.value is not None for gap in gaps.values()):
+        return [*said, _nothing_to_compare_with(lens)]
+    for verdict, words in (("better", "Better than"), ("worse", "Worse than")):
+        names = [f"{_named(lens, g.judge)} by {spelt(g, sign=True)}" for g in gaps.values() if g.verdict == verdict]
+        if names:
+            said.append(f"{words} {against} after correction for {len(gaps)} judges: {'; '.join(names)}.")
+        elif verdict == "better":
+            said.append(f"No judge is better than {against} after correction for {len(gaps)} judges.")
+    level = [_named(lens, g.judge) for g in gaps.values() if g.verdict == "not told apart" and g.value is not None]
+    if level:
+        said.append(f"Not told apart from {against}, which does not mean equal: {', '.join(level)}.")
+    fewest = min(f.n for f in known)
+    return said + ([f"Some of these figures rest on only {fewest} cases."] if fewest < FEW else [])
+
+
+def _named(lens: Lens, judge: str) -> str:
+    return f"{judge} (a baseline)" if lens.families.get(judge) == BASELINE else judge
+
+
+def _nothing_to_compare_with(lens: Lens) -> str:
+    against = lens.settings.against
+    why = lens.table.unscored(against)
+    there = f"{against} has no verdict on any reported item ({max(why, key=lambda w: why[w])})" if why else ""
+    if not there:
+        absent = against not in lens.asked
+        there = f"There is no judge named {against} to compare with" if absent else f"Nothing compares with {against}"
+    return f"{there}: no claim of better is made."
+
+
+def _said_over(best: Figure | None, over: Mapping[str, Figure]) -> list[str]:
+    if best is None:
+        return []
+    clear = [figure.judge for figure in over.values() if figure.verdict == "better"]
+    strongest = f"the strongest baseline, {best.judge} ({spelt(best)})"
+    if clear:
+        return [f"Better than {strongest}, after correction for {len(over)} judges: {', '.join(clear)}."]
+    return [f"No hidden-state or logit judge is better than {strongest}, after correction for {len(over)} judges."]
+
+
+def _said_chance(lens: Lens, main: str, figures: Mapping[str, Figure]) -> list[str]:
+    levels = {judge: chance_of(lens, main, judge) for judge, figure in figures.items() if figure.value is not None}
+    held = [judge for judge, level in levels.items() if level is not None and holds(figures[judge], level)]
+    if not held:
+        return []
+    known = " or ".join(sorted({number(levels[judge]) for judge in held}))
+    who = "every judge" if len(held) == len(levels) else f"{len(held)} of {len(levels)} judges ({', '.join(held)})"
+    return [f"Chance ({known}) lies within the interval of {who}."]
+
+
+def holds(figure: Figure, level: float) -> bool:
+    """Whether the interval of a figure holds a value."""
+    return figure.low is not None and figure.high is not None and figure.low <= level <= figure.high
+
+
+def _chance_tests(lens: Lens) -> Grid:
+    made = []
+    for judge in lens.judges:
+        scores = lens.table.scores(judge)
+        made.append((judge, better_than_chance(lens.truths, scores, lens.groups, n_permutations=1000)))
+    tests = [
+        Difference(interval=Interval(value=test.value, low=None, high=None, n=test.n), p=test.p) for _, test in made
+    ]
+    rows: list[list[Cell]] = []
+    for (judge, test), corrected in zip(made, holm(tests), strict=True):
+        figure = Figure(
+            data=lens.data,
+            part=KEY,
+            judge=judge,
+            metric="permutation test within questions",
+            value=test.value,
+            n=test.n,
+            reason=test.reason,
+            p=test.p,
+            p_corrected=corrected.p_corrected,
+            good="none",
+        )
+        p = [None if v is None else round(v, 4) for v in (figure.p, figure.p_corrected)]
+        rows.append([judge, figure, *p, test.n])
+    columns = ["judge", "AUROC within questions", "p", "p, corrected", "questions with both"]
+    caption = "Better than chance within questions (labels shuffled inside each question)"
+    return grid(caption, columns, rows, families=lens.families, folded=True)

@@ -1,0 +1,117 @@
+"""How judges are compared: the settings that a comparison and a study share, and the data that they are given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ...models.errors import InnerjudgeError
+from ..data.datasets import Dataset
+from ..data.kinds import item_to_row
+from ..judges.between import Between
+from ..judges.panel import TEXT
+
+#: Baselines that no judge is seen without.
+ALWAYS = ("length", "question-only")
+#: The ``k`` of top-maj@k, a vote of the k best, as in the CLUE paper.
+TOP_MAJ = (4, 8, 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeds:
+    """Seeds of the draws: which items, which questions on which side, sampled text."""
+
+    data: int = 0
+    split: int = 0
+    sampling: int = 0
+
+    @classmethod
+    def all(cls, seed: int) -> Seeds:
+        """One seed for every draw."""
+        return cls(data=seed, split=seed, sampling=seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How judges are compared.
+
+    Args:
+        judges: Names of the judges; without any, all that fit the data. The baselines ``length`` and ``question-only``
+            always stand beside them.
+        against: The judge that the others are compared with.
+        fit: Share of the questions that judges are fitted and heads chosen on.
+        calibrate: Share that scores are calibrated on; a comparison needs none. All other questions are reported on.
+        seeds: Of the draws.
+        candidates: Answers sampled for each question of ``builtin:solve``.
+        between: Where CLUE and the probes read.
+        scale: Lowest and highest score of ratings.
+        reasoning_tokens: Most new tokens of a verdict after reasoning; 0 leaves reasoned text judging out.
+        abstain: Whether choices are asked with the two abstaining options.
+        batch_size: Items a batch.
+        top_maj: The ``k`` of top-maj@k.
+        rows: Verdict files of other judges and of people on the same items.
+        groups: Fields of the items whose values are compared with one another.
+        system: Field that says who wrote a response.
+        own: Its values that are the family of the model that judges.
+        target_accuracy: Accuracy that abstention aims at.
+        selection: Whether states and heads are read that no judge needs, for the luck of the best of them.
+    """
+
+    judges: tuple[str, ...] = ()
+    against: str = TEXT
+    fit: float = 0.5
+    calibrate: float = 0.0
+    seeds: Seeds = field(default_factory=Seeds)
+    candidates: int = 8
+    between: Between = Between.reasoning
+    scale: tuple[int, int] = (1, 5)
+    reasoning_tokens: int = 128
+    abstain: bool = True
+    batch_size: int = 16
+    top_maj: tuple[int, ...] = TOP_MAJ
+    rows: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    system: str | None = None
+    own: tuple[str, ...] = ()
+    target_accuracy: float = 0.9
+    selection: bool = False
+
+    def __post_init__(self) -> None:
+        if not (0 < self.fit < 1 and 0 <= self.calibrate < 1 - self.fit):
+            raise InnerjudgeError(
+                f"given the shares fit={self.fit:g} and calibrate={self.calibrate:g}, expected positive ones that "
+                "leave questions to report on, such as 0.5 and 0"
+            )
+
+    def shaping(self) -> dict[str, Any]:
+        """The settings that verdicts depend on; the others only say what is made of the verdicts."""
+        names = ("judges", "fit", "calibrate", "between", "scale", "reasoning_tokens", "abstain", "selection")
+        named = {name: getattr(self, name) for name in names}
+        tags = [*self.groups, self.system]
+        return named | {"seeds": [self.seeds.data, self.seeds.split, self.seeds.sampling], "tags": tags}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A data set and what it was loaded from.
+
+    Args:
+        data: The data.
+        candidates: Answers sampled for each problem, where the data are problems.
+    """
+
+    data: Dataset
+    candidates: int = 8
+
+    @property
+    def content(self) -> str:
+        """Hash of the items, or of the problems that items are sampled for: changed data have another."""
+        rows = [item_to_row(item) for item in self.data.items] or [asdict(one) for one in self.data.problems]
+        told = [self.data.name, self.data.kind, self.candidates if self.data.problems else 0, rows]
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]

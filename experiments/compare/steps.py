@@ -1,0 +1,110 @@
+"""Steps of a comparison, kept on disk: a killed run goes on where it stopped, a changed one does only the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...extraction.features import Features
+from ...extraction.store import FeatureStore
+from ...extraction.store.header import HEADER, StoreHeader
+from ..data.jsonl import write_jsonl
+from ..data.kinds import item_to_row, kind_of
+from ..data.verdict_files import read_table, row_json
+from ..data.verdict_table import Row
+from ..reading.progress import Steps, silent, whole
+from .made_with import made_with, renew
+
+#: Reads some items, and shows it by the steps that it is given.
+ReadPart = Callable[[Sequence[Any], Steps], Features]
+#: Items a part of features where nothing else is said: what a killed pass loses at most.
+PART = 64
+
+
+class StepStore:
+    """Results of steps under a folder, each under its name and a hash of all that it depends on.
+
+    Steps that were made with other versions, or other code of innerjudge, are thrown away; ``lost`` says so. What a
+    killed run left half-written goes too.
+
+    Args:
+        folder: Where they lie; ``None`` keeps nothing.
+        depends: What every step depends on: the model's provenance.
+        part: Items a part of features.
+    """
+
+    def __init__(self, folder: Path | None, depends: Any, *, part: int = PART) -> None:
+        self.folder, self.depends, self.part = folder, depends, part
+        self.lost = None if folder is None else renew(folder, made_with())
+        for half in () if folder is None else folder.glob("steps/*.tmp"):
+            half.unlink()
+
+    def rows(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
+        """Rows of a step: read where they are, else made and written, whole or not at all."""
+        path = self._path("steps", name, depends, ".jsonl")
+        if path is None:
+            return list(make())
+        if not path.is_file():
+            write_jsonl(path, map(row_json, made) if (made := list(make())) else [{"empty": True}])
+            return made
+        if path.read_text(encoding="utf-8").startswith('{"empty"'):
+            return []
+        return list(read_table(path))
+
+    def records(self, name: str, depends: Any, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Likewise for any plain records."""
+        path = self._path("steps", name, depends, ".jsonl")
+        if path is None:
+            return make()
+        if not path.is_file():
+            write_jsonl(path, make())
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines if line]
+
+    def features(
+        self, name: str, depends: Any, items: Sequence[Any], read_part: ReadPart, steps: Steps = silent
+    ) -> Features:
+        """Features of items, read in parts that are kept one by one in a store.
+
+        The parts are the same where nothing is kept, so the features are as well.
+        """
+        known = hashlib.sha256(json.dumps([[kind_of(i), item_to_row(i)] for i in items], sort_keys=True).encode())
+        folder = self._path("features", name, [depends, known.hexdigest()], "")
+        if folder is None:
+            shown = whole(steps, len(items))
+            parts = [read_part(items[at : at + self.part], shown) for at in range(0, len(items), self.part)]
+            return Features.concat(parts)
+        begun = FeatureStore.begun(folder) if (folder / HEADER).is_file() else None
+        spans = [begun.header.span(number) for number in begun.missing()] if begun else [(0, len(items))]
+        shown = whole(steps, sum(stop - start for start, stop in spans))
+        if begun is None:  # only what was read says of which provenance it is
+            first = read_part(items[: self.part], shown)
+            begun = FeatureStore.create(folder, StoreHeader(first.provenance, len(items), shard_items=self.part))
+            begun.write(0, first)
+        for number in begun.missing():
+            start, stop = begun.header.span(number)
+            begun.write(number, read_part(items[start:stop], shown))
+        return begun.features()
+
+    def forget_features(self) -> None:
+        """Delete the features, which are large; the rows made from them stay."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder / "features", ignore_errors=True)
+
+    def withdraw(self) -> None:
+        """Delete the folder where no step was made: a run that was refused leaves nothing behind."""
+        kept = () if self.folder is None else (*self.folder.glob("steps/*"), *self.folder.glob("features/*"))
+        if self.folder is not None and not kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, kind: str, name: str, depends: Any, suffix: str) -> Path | None:
+        if self.folder is None:
+            return None
+        digest = hashlib.sha256(json.dumps([self.depends, depends], sort_keys=True, default=str).encode()).hexdigest()
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[-48:]
+        return self.folder / kind / f"{slug}-{digest[:12]}{suffix}"

@@ -1,0 +1,211 @@
+"""Verdicts as JSONL, one row of the table a line, and the rows that verdicts of items make."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ...models.errors import InnerjudgeError
+from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...probes import Verdict
+from .jsonl import read_records, write_jsonl
+from .records import Record, describe
+from .verdict_table import Label, Row, Table
+
+_COLUMNS = tuple(f.name for f in fields(Row) if f.name != "tags")
+#: Columns that stand in a line only where they say something.
+_OPTIONAL = ("scores", "answer", "tokens")
+#: What told the item in files of earlier versions.
+_EARLIER = {"question_id": "options", "item_id": "", "pair_id": "a|b"}
+
+
+def verdict_row(item: Item, verdict: Verdict, *, data: str, judge: str, tags: Mapping[str, str] | None = None) -> Row:
+    """The row of what a judge said of an item; ``tags`` stand beside what the item itself says.
+
+    Example:
+        >>> item = Choice(question_id="c1", question="?", options=("x", "y"), answer=1)
+        >>> row = verdict_row(item, Verdict("c1", score=[0.1, 0.9], label=1), data="d", judge="qk-score")
+        >>> row.label, row.truth, row.score, row.scores
+        (1, 1, 0.8, (0.1, 0.9))
+    """
+    base = item_columns(item, data)
+    return said_row(base | {"tags": dict(tags or {})}, judge, verdict)
+
+
+def said_row(columns: Mapping[str, Any], judge: str, verdict: Verdict) -> Row:
+    """The row of a verdict on the item with these columns."""
+    listed = tuple(map(score_of, verdict.score)) if isinstance(verdict.score, list | tuple) else None
+    return Row(
+        **columns,
+        judge=judge,
+        score=score_of(verdict.score),
+        label=verdict.label,
+        unscored=verdict.unscored,
+        scores=listed,
+    )
+
+
+def score_of(score: Any) -> float | None:
+    """A verdict's score as one number: itself, or for a list how far its best stands above its second best.
+
+    Example:
+        >>> score_of(2), score_of([0.25, 0.75, 0.5]), score_of([0.2]), score_of(None)
+        (2.0, 0.25, None, None)
+    """
+    if isinstance(score, list | tuple):
+        known = sorted((s for s in map(score_of, score) if s is not None), reverse=True)
+        return known[0] - known[1] if len(known) > 1 else None
+    return float(score) if isinstance(score, int | float) and math.isfinite(score) else None
+
+
+def item_columns(item: Item, data: str = "") -> dict[str, Any]:
+    """The columns of a row that the item itself fills; text fields of ``extra`` become tags.
+
+    A rating has its mean human score as truth. A comparison's candidate is ``"a|b"``.
+
+    Example:
+        >>> pair = Pair(pair_id="p", prompt="?", response_a="yes", response_b="no", preference="a")
+        >>> item_columns(pair)["candidate"], item_columns(pair)["length"]
+        ('a|b', 1.0)
+    """
+    tags = {k: v for k, v in item.extra.items() if isinstance(v, str) and k not in _COLUMNS}
+    found: dict[str, Any] = {"data": data, "question": item.group, "tags": tags}
+    match item:
+        case Trace():
+            one: dict[str, Any] = {"candidate": item.candidate_id, "truth": item.correct, "answer": item.answer}
+            one |= {"length": float(len(item.response)), "tokens": len(item.extra.get("response_ids") or ()) or None}
+        case Rating():
+            tags |= {"criterion": item.criterion} if item.criterion else {}
+            one = {"candidate": item.id, "truth": item.mean_score, "length": float(len(item.response))}
+        case Choice():
+            one = {"candidate": "options", "truth": item.answer}
+        case Pair():
+            longer = float(len(item.response_a) - len(item.response_b))
+            one = {"candidate": "a|b", "truth": item.preference, "length": longer}
+    return found | one
+
+
+def human_rows(items: Iterable[Item], *, data: str = "") -> Iterator[Row]:
+    """The scores of ratings as judges ``human-1``, ``human-2`` ...: for agreement between people.
+
+    Example:
+        >>> [(r.judge, r.score) for r in human_rows([Rating(item_id="r", prompt="", response="", scores=(4, 5))])]
+        [('human-1', 4.0), ('human-2', 5.0)]
+    """
+    for item in items:
+        for number, score in enumerate((item.scores or ()) if isinstance(item, Rating) else (), start=1):
+            value = float(score)
+            yield Row(**item_columns(item, data), judge=f"human-{number}", score=value, label=value)
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """The JSON object of a row; columns without a value are null.
+
+    Example:
+        >>> row_json(Row(question="q", candidate="0", judge="j", score=1.0, tags={"split": "test"}))["split"]
+        'test'
+    """
+    clash = sorted(set(row.tags) & set(_COLUMNS))
+    if clash:
+        raise InnerjudgeError(f"{row.where}: given tags {clash} that are columns of the table, expected others: rename")
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    return {k: v for k, v in values.items() if v is not None or k not in _OPTIONAL} | dict(row.tags)
+
+
+def write_table(path: str | Path, rows: Iterable[Row]) -> None:
+    """Write rows as :func:`read_table` reads them, whole or not at all; tags stand beside the columns."""
+    write_jsonl(path, map(row_json, rows))
+
+
+def read_table(path: str | Path, *, data: str | None = None) -> Table:
+    """Read rows from a JSONL file, one object a line.
+
+    ``question``, ``judge`` and one of ``score``, ``label`` and ``unscored`` are needed; the other columns of
+    :mod:`.verdict_table` may be left out, and fields of other names become tags. Files of earlier versions are read
+    too: those of ``compare`` and ``score``, told by ``question_id``, ``item_id`` or ``pair_id``, and those of
+    ``study``, told by ``verdict`` (their ``label`` was what is so).
+
+    Args:
+        path: The file.
+        data: Name of the data set of rows that give none.
+
+    Raises:
+        InnerjudgeError: Names file, line and field.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "people.jsonl"
+        ...     _ = file.write_text('{"question": "q1", "judge": "ann", "score": 4, "language": "da"}')
+        ...     read_table(file)[0].tags
+        {'language': 'da'}
+    """
+    return Table(_row(_present_form(record), data or "") for record in read_records(path))
+
+
+def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
+    """Rows of a file that one of the commands wrote, as plain objects.
+
+    Raises:
+        InnerjudgeError: If it holds no such rows.
+    """
+    try:
+        return [dict(json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except (ValueError, TypeError, OSError):
+        raise InnerjudgeError(
+            f"given --out {path}, which holds no {what}, expected a new file: choose another --out"
+        ) from None
+
+
+def _present_form(record: Record) -> Record:
+    """A record of an earlier version with the names of this one."""
+    values = dict(record.values)
+    if "verdict" in values:
+        values |= {"label": values.pop("verdict"), "truth": values.get("label")}
+    name = next((name for name in _EARLIER if name in values and "question" not in values), None)
+    if name is not None:
+        values["question"] = record.label(name)
+        values.setdefault("candidate", values.get("candidate_id") or _EARLIER[name] or values["question"])
+        values = {k: v for k, v in values.items() if k not in (*_EARLIER, "candidate_id")}
+    score = values.get("score")
+    if isinstance(score, list):
+        values |= {"score": score_of(score), "scores": score}
+    return Record(values, record.where)
+
+
+def _row(record: Record, data: str) -> Row:
+    values = record.values
+    tags = {k: str(v) for k, v in values.items() if k not in _COLUMNS and v is not None}
+    return Row(
+        data=record.optional_text("data") or data,
+        question=record.label("question"),
+        candidate=record.optional_text("candidate") or "0",
+        judge=record.label("judge"),
+        order=record.optional_text("order") or "given",
+        repeat=record.whole("repeat", range(10**6)) if record.has("repeat") else 0,
+        template=record.optional_text("template") or "default",
+        label=_label(record, "label"),
+        truth=_label(record, "truth"),
+        score=_number(record, "score"),
+        length=_number(record, "length"),
+        unscored=record.optional_text("unscored"),
+        scores=tuple(map(score_of, values["scores"])) if isinstance(values.get("scores"), list) else None,
+        answer=None if values.get("answer") is None else str(values["answer"]),
+        tokens=int(tokens) if (tokens := _number(record, "tokens")) is not None else None,
+        tags=tags,
+    )
+
+
+def _number(record: Record, name: str) -> float | None:
+    return record.number(name, float("-inf"), float("inf")) if record.has(name) else None
+
+
+def _label(record: Record, name: str) -> Label | None:
+    value = record.values.get(name)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise record.error(name, describe(value), "true, false, a number or a string", "write one value")

@@ -1,0 +1,217 @@
+"""The text side of a comparison, asked as well as this model can be: the best way of asking on the fitting half.
+
+A hidden-state judge that beats a text judge whose wording the model does not follow has beaten the wording. So several
+ways are tried on questions that no figure is reported on, per model and data set, and the text judge of the report is
+the best of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from ...extraction.features import Features
+from ...models.items import Choice, Item, Pair
+from ...probes.free_text import FORMS
+from ...probes.judge import Verdict
+from ..data.labels import label_of
+from ..reading.passes import Passes
+from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, ways_of
+
+Index = npt.NDArray[np.intp]
+#: Most questions that the ways are tried on, and most of them as a share of all items.
+TRIED, SHARE = 200, 0.25
+_MEASURE = {
+    "choice": "accuracy",
+    "pair": "accuracy",
+    "trace": "AUROC",
+    "rating": "Spearman with the human score",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How one way of asking did on the fitting half.
+
+    Args:
+        way: The way.
+        value: Accuracy (choices and pairs; without an answer is wrong), AUROC (traces) or Spearman correlation
+            (ratings; in both, an item without an answer has the mean score).
+        n: Items.
+        unscored: Of them, those without an answer.
+    """
+
+    way: Way
+    value: float
+    n: int
+    unscored: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opponent:
+    """The text side of one data set.
+
+    Args:
+        way: How it is asked.
+        tried: All ways, best first.
+        notes: What was chosen among what, and warnings, as sentences for the report.
+    """
+
+    way: Way
+    tried: tuple[Tried, ...]
+    notes: tuple[str, ...]
+
+
+#: Asks some items in one turn, with a text or without, with response b of pairs first or not; may keep what it reads.
+Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
+
+
+def choose_opponent(
+    kind: str, items: Sequence[Item], features: Features, rows: Index, passes: Passes, asking: Ask, *, seed: int
+) -> Opponent:
+    """Try every way of asking on some items of the fitting half, and take the best.
+
+    Args:
+        kind: Kind of the items.
+        items: All items.
+        features: What the passes with the cue read of all of them.
+        rows: The fitting half.
+        passes: How the model is run.
+        asking: Asks in another turn, given a name for what is read.
+        seed: Of the draw of the items that are tried, at most :data:`TRIED`, and :data:`SHARE` of all.
+
+    Returns:
+        The published way, with a note, where no item of the fitting half has a label.
+    """
+    labelled = [int(k) for k in rows if _truth(items[k]) is not None]
+    if not labelled:
+        note = "text: no item to fit on has a label, so it is asked as published, well or badly."
+        return Opponent(way=PUBLISHED, tried=(), notes=(note,))
+    most = max(1, min(TRIED, round(SHARE * len(items))))
+    drawn = np.sort(np.random.default_rng(seed).permutation(labelled)[:most])
+    some = [items[k] for k in drawn]
+    read: dict[Turn, Features] = {
+        "cue": features.take(drawn),
+        "open": asking("tried-open", some, "open", True, False),
+        "plain": asking("tried-plain", some, "plain", False, False),
+    }
+    turns = {t: Said(questions=questions_of(some, t, passes), features=f) for t, f in read.items()}
+    values = values_of(kind, passes.scale)
+    tried = []
+    for way in ways_of(kind):
+        verdicts = turns[way.turn].verdicts(way, values)
+        unscored = sum(verdict.unscored is not None for verdict in verdicts)
+        tried.append(Tried(way=way, value=quality(kind, some, verdicts), n=len(some), unscored=unscored))
+    tried.sort(key=lambda one: -one.value)  # stable: the published way stays before others that are as good
+    return Opponent(way=tried[0].way, tried=tuple(tried), notes=tuple(_notes(kind, some, tried, turns)))
+
+
+def opponent_says(
+    way: Way,
+    kind: str,
+    items: Sequence[Item],
+    passes: Passes,
+    asking: Ask,
+    *,
+    cued: Features | None = None,
+    swapped: bool = False,
+) -> list[Verdict]:
+    """What the model says of items, asked in one way.
+
+    Args:
+        way: The way.
+        kind: Kind of the items.
+        items: The items.
+        passes: How the model is run.
+        asking: Asks in another turn than that with the cue.
+        cued: What the passes with the cue read of these items.
+        swapped: Show response b of a pair first; labels are still those of the pair, scores those of what was first.
+    """
+    name = f"text{'-swapped' if swapped else ''}"
+    features = (
+        cued if way.turn == "cue" and cued is not None else asking(name, items, way.turn, way.read == "text", swapped)
+    )
+    said = Said(questions=questions_of(items, way.turn, passes, swapped=swapped), features=features)
+    found = said.verdicts(way, values_of(kind, passes.scale))
+    swap = {"a": "b", "b": "a"}
+    return [replace(v, label=swap[str(v.label)]) if swapped and v.label is not None else v for v in found]
+
+
+def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> float:
+    """How good verdicts are on labelled items of a kind; see :class:`Tried`.
+
+    Example:
+        >>> choice = Choice(question_id="c", question="?", options=("x", "y"), answer=1)
+        >>> quality("choice", [choice], [Verdict("c", score=[0.0, 1.0], label=1)])
+        1.0
+    """
+    truth = [_truth(item) for item in items]
+    if kind in ("choice", "pair"):
+        right = [v.unscored is None and v.label == t for v, t in zip(verdicts, truth, strict=True)]
+        return float(np.mean(right))
+    known = [float(v.score) for v in verdicts if isinstance(v.score, float | int)]
+    middle = float(np.mean(known)) if known else 0.0
+    scores = [float(v.score) if isinstance(v.score, float | int) else middle for v in verdicts]
+    if kind == "trace":
+        return float(roc_auc_score(truth, scores)) if len(set(truth)) == 2 else 0.5
+    flat = len(set(scores)) < 2 or len(set(truth)) < 2
+    return 0.0 if flat else float(spearmanr(truth, scores)[0])
+
+
+def _truth(item: Item) -> bool | int | float | str | None:
+    if isinstance(item, Pair):
+        return item.preference if item.preference in ("a", "b") else None
+    found: bool | int | float | None = label_of(item)
+    return found
+
+
+def _notes(kind: str, items: Sequence[Item], tried: Sequence[Tried], turns: Mapping[Turn, Said]) -> list[str]:
+    best, worst, n = tried[0], tried[-1], len(items)
+    published = next((one for one in tried if one.way == PUBLISHED), None)
+    measure = _MEASURE[kind]
+    found = [
+        f"text is asked in the best of {len(tried)} ways on {n} items of the fitting half: {best.way.name} "
+        f"({measure} {best.value:.2f}). The ways spread from {worst.value:.2f} to {best.value:.2f}: "
+        + "; ".join(f"{one.way.name} {one.value:.2f}" + _without(one) for one in tried)
+        + "."
+    ]
+    for turn, said in turns.items():
+        if said.texts is not None:
+            forms = Counter(form if form in FORMS else "no answer" for form in said.forms)
+            listed = ", ".join(f"{form} {count}" for form, count in forms.most_common())
+            found.append(f"Answers in text ({'cue' if turn == 'cue' else 'no cue'}): {listed}.")
+    chance, error = _chance(kind, items)
+    if best.value <= chance + 2 * error:
+        found.append(
+            f"Warning: asked in its best way the text judge is at chance ({measure} {best.value:.2f}; chance is "
+            f"{chance:.2f} and two standard errors are {2 * error:.2f}). To beat it says little: take a stronger model."
+        )
+    if published is not None and published.value <= chance + 2 * error < best.value:
+        found.append(
+            f"Warning: asked as published (cue in the turn) this model is at chance ({published.value:.2f}), and "
+            "hidden-state judges still read those prompts."
+        )
+    return found
+
+
+def _without(one: Tried) -> str:
+    return f" ({one.unscored} without an answer)" if one.unscored else ""
+
+
+def _chance(kind: str, items: Sequence[Item]) -> tuple[float, float]:
+    """The figure of a judge that guesses, and its standard error."""
+    n = len(items)
+    if kind == "trace":
+        right = sum(bool(_truth(item)) for item in items)
+        wrong = n - right
+        return 0.5, float(np.sqrt((n + 1) / (12 * right * wrong))) if right and wrong else 0.5
+    if kind == "rating":
+        return 0.0, 1 / float(np.sqrt(max(n - 1, 1)))
+    each = [1 / len(item.options) if isinstance(item, Choice) else 0.5 for item in items]
+    return float(np.mean(each)), float(np.sqrt(np.mean([p * (1 - p) for p in each]) / n))

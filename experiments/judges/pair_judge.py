@@ -1,0 +1,229 @@
+"""What is asked of a judge with its model: scores, labels, verdicts and rankings of plain strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
+from ...models.loading import LanguageModel
+from ...probes import BaseJudge, Verdict
+from ...probes.judge import as_labels
+from ..reading.passes import Passes
+from ..reading.progress import shown
+from ..reading.read import read
+from .pairs import as_list, is_single, items_of_pairs
+from .ranking import Ranked, check_top_k, of_options, ranked
+from .shared_models import turn
+
+if TYPE_CHECKING:
+    from .cross_encoder import CrossEncoderJudge
+    from .reward import Reward
+
+
+class PairJudge:
+    """Scores, labels, verdicts and rankings of a judge; :class:`~.judge.Judge` sets the attributes.
+
+    Attributes:
+        judge: The judge.
+        lm: Its model.
+        kind: Kind of what is judged.
+        passes: How the model is run.
+        criterion: What ratings are asked for.
+    """
+
+    judge: BaseJudge
+    lm: LanguageModel
+    kind: str
+    passes: Passes
+    criterion: str | None
+
+    @checked
+    def scores(
+        self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Scores ``[n]`` of pairs ``(prompt, response)``, higher is better; one pair gives ``[1]``, none ``[0]``.
+
+        Args:
+            pairs: As in :meth:`verdicts`.
+            batch_size: Pairs a forward pass.
+            show_progress_bar: Whether progress is shown on standard error.
+
+        Raises:
+            InnerjudgeError: If one of them cannot be scored (an array has no place for a reason: :meth:`verdicts` has),
+                or the judge is one of choices.
+        """
+        self._refuse_options("scores")
+        return np.array([v.score for v in self._scorable(pairs, batch_size, show_progress_bar)], dtype=np.float64)
+
+    @checked
+    def predict(self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> npt.NDArray[Any]:
+        """Labels ``[n]`` of pairs: right or wrong, a rating, or the place of the option that is taken.
+
+        This is ``predict`` of scikit-learn, as the judge itself has it; for what a CrossEncoder calls so, see
+        :meth:`scores` and :meth:`as_cross_encoder`. Labels are ``None`` where a judge has scores only.
+
+        Args:
+            pairs: As in :meth:`verdicts`.
+            batch_size: Pairs a forward pass.
+            show_progress_bar: Whether progress is shown on standard error.
+
+        Raises:
+            InnerjudgeError: If one of them cannot be judged: :meth:`verdicts` returns the reasons.
+        """
+        return as_labels([v.label for v in self._scorable(pairs, batch_size, show_progress_bar)])
+
+    @checked
+    def verdicts(self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> list[Verdict]:
+        """One verdict a pair, in order; a pair that cannot be judged is unscored, with the reason.
+
+        Args:
+            pairs: Pairs ``(prompt, response)``, or ``(question, options)`` for a judge of choices; or items of the
+                judge's kind, such as ``Trace`` or ``Rating``, with unique ids. One alone counts as a list of one.
+            batch_size: Items a forward pass.
+            show_progress_bar: Whether progress is shown on standard error.
+
+        Raises:
+            InnerjudgeError: If ``pairs`` is no list, holds items of another kind, or the model cannot be asked at all
+                (a scale that its tokenizer splits, say).
+
+        Example:
+            >>> from innerjudge import Judge, TokenLogProb, load
+            >>> Judge(TokenLogProb(), load("reference")).verdicts([("Start with 7.", "")])[0].unscored
+            'the response is empty'
+        """
+        if batch_size < 1:
+            raise InnerjudgeError(f"given batch_size={batch_size}, expected at least 1")
+        return ask(
+            self, [pairs] if is_single(pairs) else as_list(pairs, "pairs of strings"), batch_size, show_progress_bar
+        )
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        top_k: int | None = None,
+        return_documents: bool = False,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+    ) -> list[Ranked]:
+        """Candidates of one prompt, best first; the options of one question for a judge of choices.
+
+        Ties keep the order of the documents. What cannot be scored stands last, with a ``score`` of ``None`` and the
+        reason as ``unscored``. Options are read in one pass, and the abstain lines that it shows are not ranked.
+
+        Args:
+            query: The prompt, or the question.
+            documents: The candidates, or the options; none give ``[]``.
+            top_k: At most so many; ``None`` for all.
+            return_documents: Whether each result has its ``text``.
+            batch_size: Pairs a forward pass.
+            show_progress_bar: Whether progress is shown on standard error.
+
+        Returns:
+            ``{"corpus_id": place in documents, "score": float or None}``, and ``text``, and ``unscored``.
+
+        Raises:
+            InnerjudgeError: If ``documents`` is no list, or ``top_k`` is below 1.
+
+        Example:
+            >>> from innerjudge import Judge, LetterLogits, load
+            >>> found = Judge(LetterLogits(), load("reference")).rank("Which is a fruit?", ["iron", "pear"])
+            >>> sorted(one["corpus_id"] for one in found)
+            [0, 1]
+        """
+        return self.rank_many([query], [documents], top_k, return_documents, batch_size, show_progress_bar)[0]
+
+    def rank_many(
+        self,
+        queries: Sequence[str],
+        documents: Sequence[Sequence[str]],
+        top_k: int | None = None,
+        return_documents: bool = False,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+    ) -> list[list[Ranked]]:
+        """:meth:`rank` for many prompts at once, each with its own candidates: one list a prompt.
+
+        Batches are made over all of them, so that prompts with few candidates fill batches together.
+
+        Raises:
+            InnerjudgeError: If there are not as many lists of candidates as prompts, and as in :meth:`rank`.
+        """
+        asked = as_list(queries, "prompts")
+        given = [as_list(one, "candidates") for one in as_list(documents, "lists of candidates")]
+        if len(asked) != len(given):
+            raise InnerjudgeError(
+                f"given {len(asked)} prompts and {len(given)} lists of candidates, expected one list a prompt"
+            )
+        check_top_k(top_k)
+        if self.kind == "choice":
+            filled = [k for k, options in enumerate(given) if options]
+            one_pass = self.verdicts([(asked[k], given[k]) for k in filled], batch_size, show_progress_bar)
+            of = dict(zip(filled, one_pass, strict=True))
+            said = [of_options(of[k], len(options)) if k in of else [] for k, options in enumerate(given)]
+        else:
+            pairs = [(prompt, one) for prompt, many in zip(asked, given, strict=True) for one in many]
+            flat = iter(self.verdicts(pairs, batch_size, show_progress_bar))
+            said = [[next(flat) for _ in many] for many in given]
+        return [ranked(of, many, top_k, return_documents) for of, many in zip(said, given, strict=True)]
+
+    def as_cross_encoder(self, activation_fn: Any = None) -> CrossEncoderJudge:
+        """The judge as sentence-transformers expects a CrossEncoder: its ``predict`` gives scores.
+
+        Args:
+            activation_fn: Applied to a tensor of scores; ``None`` leaves them as they are.
+        """
+        from .cross_encoder import CrossEncoderJudge
+
+        self._refuse_options("as_cross_encoder")
+        return CrossEncoderJudge(self, activation_fn)
+
+    @checked
+    def as_reward(self, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
+        """A reward function for TRL's trainers: :func:`~innerjudge.experiments.judges.reward.as_reward`."""
+        from .reward import as_reward
+
+        self._refuse_options("as_reward")
+        return as_reward(self, name=name, batch_size=batch_size)
+
+    def _scorable(self, pairs: Any, batch_size: int, show_progress_bar: bool | None) -> list[Verdict]:
+        found = self.verdicts(pairs, batch_size, show_progress_bar)
+        bad = [verdict for verdict in found if verdict.unscored]
+        if bad:
+            raise InnerjudgeError(
+                f"given {len(bad)} of {len(found)} pairs that cannot be scored (first: {bad[0].id}: "
+                f"{bad[0].unscored}), expected scorable pairs: use verdicts() or rank(), which return the reasons"
+            )
+        return found
+
+    def _refuse_options(self, method: str) -> None:
+        if self.kind == "choice":
+            raise InnerjudgeError(
+                f"given {self.judge!r}, which compares the options of a question, expected a judge of responses for "
+                f"{method}(pairs): use rank(question, options)"
+            )
+
+
+def ask(judge: PairJudge, asked: list[Any], batch_size: int, show_progress_bar: bool | None) -> list[Verdict]:
+    """One verdict a pair or item, in order; only those that can be judged are put to the model."""
+    items, places, reasons = items_of_pairs(
+        asked, judge.kind, context=judge.lm.anatomy.context, criterion=judge.criterion
+    )
+    found = {place: Verdict(str(place), unscored=reason) for place, reason in reasons.items()}
+    if items:
+        passes = replace(judge.passes, batch_size=batch_size)
+        with (
+            shown(Console(stderr=True)) if show_progress_bar else nullcontext(passes.steps) as steps,
+            turn(judge.lm),
+        ):
+            features = read(judge.lm, items, replace(passes, steps=steps))
+        found |= dict(zip(places, judge.judge.verdicts(features), strict=True))
+    return [replace(found[k], id=getattr(one, "id", str(k))) for k, one in enumerate(asked)]

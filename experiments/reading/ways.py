@@ -1,0 +1,339 @@
+"""Ways of asking a model what a text judge wants to know, and of reading what it says.
+
+A model may say nothing of use behind one wording and be right behind another, so a text judge is only a fair opponent
+when it is asked well. The turns: ``cue``, our words and the cue in the assistant's turn, which is what hidden-state
+judges read; ``open``, the same words and the assistant's turn left open; ``plain``, no chat at all
+(:mod:`~innerjudge.models.plain_prompts`). What is read: the next token among the labels, with a space before them or
+without; its expected value; the text that the model writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from ...extraction.features import Features
+from ...extraction.readouts import LabelLogits
+from ...extraction.writing.read_and_write import read_and_write
+from ...models.chat import render
+from ...models.errors import UnreadableError
+from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.loading import LanguageModel
+from ...models.plain_prompts import plain_choice, plain_pair, plain_rating, plain_verdict
+from ...models.positions import Alike, Encoded, not_unicode, unreadable
+from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from ...models.tokens import tokens
+from ...probes.free_text import answered_freely, find_answer
+from ...probes.judge import Verdict
+from ...probes.verdict_text import find_verdict
+from .passes import Passes
+from .verdict_pass import extracted
+
+Turn = Literal["cue", "open", "plain"]
+#: New tokens of a freely written answer.
+OPEN_TOKENS = 24
+_TURNS: dict[Turn, str] = {"cue": "cue in the turn", "open": "no cue", "plain": "plain text, no chat"}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of asking, and of reading what is said.
+
+    Args:
+        turn: How the question is put.
+        read: ``"text"`` reads what is written, ``"label"`` takes the likeliest label as the next token, ``"expected"``
+            the expected value of the labels.
+        spaced: Whether the labels have a space before them; a text has none.
+
+    Example:
+        >>> Way("open", "label", spaced=False).name
+        'no cue, next label without a space'
+    """
+
+    turn: Turn
+    read: Literal["text", "label", "expected"]
+    spaced: bool = True
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        what = {"text": "text", "label": "next label", "expected": "expected label"}[self.read]
+        return f"{_TURNS[self.turn]}, {what}{'' if self.read == 'text' or self.spaced else ' without a space'}"
+
+
+#: As published: what the judge called ``text`` says where nothing better is chosen.
+PUBLISHED = Way("cue", "text")
+
+
+def ways_of(kind: str) -> tuple[Way, ...]:
+    """The ways in which items of a kind are asked; the published one is the first.
+
+    Example:
+        >>> [len(ways_of(kind)) for kind in ("choice", "trace")]
+        [7, 12]
+    """
+    reads: tuple[Literal["label", "expected"], ...] = ("label",) if kind == "choice" else ("label", "expected")
+    labels = [
+        Way(turn, read, spaced)
+        for turn, spaced in (("cue", True), ("open", False), ("open", True), ("plain", True), ("plain", False))
+        for read in reads
+    ]
+    return (PUBLISHED, Way("open", "text"), *labels)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What one item is asked in one turn.
+
+    Args:
+        item: The item.
+        prompt: The words.
+        options: Texts that the first labels stand for.
+        quotes: Whether those are long texts, which a model may write out behind their labels.
+    """
+
+    item: Item
+    prompt: Prompt
+    options: tuple[str, ...] = ()
+    quotes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a model said to some items in one turn.
+
+    Args:
+        questions: What they were asked; ``None`` where an item cannot be asked.
+        features: What was read: :func:`ask`, or the passes with the cue that all judges read.
+    """
+
+    questions: Sequence[Question | None]
+    features: Features
+
+    @property
+    def texts(self) -> tuple[str, ...] | None:
+        """What was written; ``None`` where nothing was."""
+        return next((self.features.texts[name] for name in ("open", "direct") if name in self.features.texts), None)
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """How the answer in each text was found, or why there is none."""
+        return [form for _, form in self._free] if self.texts is not None else []
+
+    @cached_property
+    def _free(self) -> list[tuple[int | None, str]]:
+        found = []
+        for question, text in zip(self.questions, self.texts or (), strict=True):
+            if question is None:
+                found.append((None, "not asked"))
+                continue
+            prompt = question.prompt
+            if prompt.cue:
+                index = find_verdict(text, prompt.labels)
+                found.append((None, index) if isinstance(index, str) else (index, "opens the text"))
+            else:
+                one = find_answer(text, prompt.labels, options=question.options, quotes=question.quotes)
+                found.append((one.index, one.form))
+        return found
+
+    def verdicts(self, way: Way, values: Sequence[float] | None) -> list[Verdict]:
+        """What the model says of each item, read in one way.
+
+        Args:
+            way: How it is read.
+            values: Worth of each label; ``None`` for the options of a choice.
+        """
+        name = ("direct" if way.turn == "cue" else "open") if way.read == "text" else _logits(way)
+        return [self._verdict(k, way, values, self.features.missing.get(name, {})) for k in range(len(self.questions))]
+
+    def _verdict(self, k: int, way: Way, values: Sequence[float] | None, missing: Mapping[str, str]) -> Verdict:
+        item, question = self.features.ids[k], self.questions[k]
+        if question is None or item in missing:
+            return Verdict(item, unscored=missing.get(item, "it cannot be asked"))
+        n = len(question.prompt.labels)
+        if way.read == "text":
+            index, form = self._free[k]
+            return Verdict(item, unscored=form) if index is None else _verdict(item, index, n, values)
+        read = self.features[_logits(way)][k]
+        logits = (read if read.ndim == 1 else read[1, -1])[:n].astype(np.float64)
+        if way.read == "label" or values is None:
+            return _verdict(item, int(logits.argmax()), n, values)
+        weights = np.exp(logits - logits.max())
+        score = float(weights @ np.array(values) / weights.sum())
+        nearest = min(values, key=lambda value: abs(value - score))
+        return replace(_verdict(item, list(values).index(nearest), n, values), score=score)
+
+
+def _logits(way: Way) -> str:
+    if way.turn == "cue":
+        return "logits/score"
+    return "logits/spaced" if way.spaced else "logits/bare"
+
+
+def _verdict(item: str, index: int, n: int, values: Sequence[float] | None) -> Verdict:
+    if values is None:
+        return Verdict(item, score=[float(k == index) for k in range(n)], label=index)
+    answers: tuple[bool | float | str, ...] = tuple(values)
+    if tuple(values) == (0, 1):
+        answers = (False, True)
+    elif tuple(values) == (1, 0):
+        answers = ("a", "b")
+    return Verdict(item, score=float(values[index]), label=answers[index])
+
+
+def values_of(kind: str, scale: tuple[int, int]) -> tuple[float, ...] | None:
+    """Worth of each label of a kind of item.
+
+    Example:
+        >>> values_of("rating", (1, 3)), values_of("choice", (1, 3))
+        ((1, 2, 3), None)
+    """
+    fixed: dict[str, tuple[float, ...] | None] = {"trace": (0, 1), "pair": (1, 0), "choice": None}
+    return fixed[kind] if kind in fixed else tuple(range(scale[0], scale[1] + 1))
+
+
+def ask(
+    lm: LanguageModel, items: Sequence[Item], turn: Turn, passes: Passes, *, text: bool, swapped: bool = False
+) -> Features:
+    """Ask every item in one turn: the logits of its labels as next tokens, and the text where one is wanted.
+
+    Args:
+        lm: The model.
+        items: Items of one kind.
+        turn: How they are put.
+        passes: How the model is run.
+        text: Whether the model writes; one reading of the prompts gives both.
+        swapped: Show response b of a pair first; the labels name what was shown.
+
+    Returns:
+        ``logits/spaced`` and ``logits/bare``, ``[n, K]``: the model's own logits of the labels after a space and
+        without one, missing where a label is not one token then; ``texts["open"]`` where the model writes.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> choice = Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear"))
+        >>> ask(load("reference"), [choice], "plain", Passes(), text=False)["logits/spaced"].shape
+        (1, 2)
+    """
+    questions = questions_of(items, turn, passes, swapped=swapped)
+    alike = Alike(lm.tokenizer)
+    encoded = [
+        unreadable(item.id, item.group, "it cannot be asked") if q is None else encode_question(lm, q, turn, alike)
+        for item, q in zip(items, questions, strict=True)
+    ]
+    what = f"asking ({_TURNS[turn]})"
+    if text:
+        features = read_and_write(
+            lm,
+            encoded,
+            [LabelLogits()],
+            name="open",
+            max_new_tokens=OPEN_TOKENS,
+            batch_size=passes.writing_batch,
+            memory=passes.memory,
+            settled=lambda k, said: (
+                (q := questions[k]) is not None and answered_freely(said, q.prompt.labels, quotes=q.quotes)
+            ),
+            on_batch=passes.steps(what, len(items)),
+        )
+    else:
+        features = extracted(lm, encoded, [LabelLogits()], passes, what)
+    return _by_spelling(features, questions, encoded)
+
+
+def questions_of(items: Sequence[Item], turn: Turn, passes: Passes, *, swapped: bool = False) -> list[Question | None]:
+    """:func:`question_of` each item; ``None`` where it cannot be asked."""
+    found: list[Question | None] = []
+    for item in items:
+        try:
+            found.append(question_of(item, turn, passes, swapped=swapped))
+        except UnreadableError:
+            found.append(None)
+    return found
+
+
+def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False) -> Question:
+    """The words in which an item is asked in one turn.
+
+    Raises:
+        UnreadableError: If it cannot be asked, such as a question of one option.
+    """
+    plain, scale = turn == "plain", passes.scale
+    options: tuple[str, ...] = ()
+    match item:
+        case Choice():
+            options = item.options
+            ours = choice_prompt(item.question, options, abstain=passes.abstain)  # refuses too many or too few
+            prompt = plain_choice(item.question, options) if plain else ours
+        case Trace():
+            make = plain_verdict if plain else verdict_prompt
+            prompt = make(item.prompt, item.response)
+        case Rating(criterion=criterion, reference=reference):
+            prompt = rating_prompt(item.prompt, item.response, criterion=criterion, reference=reference, scale=scale)
+            if plain:
+                prompt = plain_rating(item.prompt, item.response, criterion=criterion, scale=scale)
+        case Pair():
+            a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
+            prompt = (plain_pair if plain else pair_prompt)(item.prompt, a, b)
+            options = (a, b)
+    return Question(
+        item=item,
+        prompt=prompt if turn == "cue" else replace(prompt, cue=""),
+        options=options,
+        quotes=isinstance(item, Pair),
+    )
+
+
+def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoded:
+    """The prompt up to where the verdict stands; ``label_ids`` are of labels after a space, then of bare ones."""
+    item, prompt, tokenizer = question.item, question.prompt, lm.tokenizer
+    broken = not_unicode(prompt.user)
+    if broken:
+        return unreadable(item.id, item.group, broken)
+    if turn == "plain":
+        begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id] and bool(tokenizer.chat_template)
+        stem = (tokenizer.bos_token if begins else "") + prompt.user
+    else:
+        rendered = render(tokenizer, prompt.user, thinking=False, frames=alike.frames)
+        glue = rendered.glue if prompt.cue else rendered.glue.rstrip(" ")  # labels are spelled with a space and without
+        stem = rendered.text + glue + prompt.cue
+    ids, _ = tokens(tokenizer, stem)
+    spelled = [alike.labels.spelled(stem, prompt.labels, lead) for lead in (" ", "")]
+    there = tuple(one or (0,) * len(prompt.labels) for one in spelled)  # a place is kept for those that are none
+    splits = {"spaced": "a label after a space", "bare": "a label without a space"}
+    missing = {
+        k: f"{why} is not one token here" for (k, why), one in zip(splits.items(), spelled, strict=True) if not one
+    }
+    return Encoded(
+        id=item.id,
+        group=item.group,
+        ids=ids,
+        positions={"score": (len(ids) - 1,)},
+        label_ids=(*there[0], *there[1]),
+        missing=missing,
+    )
+
+
+def _by_spelling(features: Features, questions: Sequence[Question | None], encoded: Sequence[Encoded]) -> Features:
+    """The model's own logits of each spelling apart, in place of those of every block."""
+    counts = [0 if q is None else len(q.prompt.labels) for q in questions]
+    whole = "logits/score"
+    logits = features[whole][:, 1, -1]
+    arrays = {"labels": np.array(counts, dtype=np.float32)}
+    missing = {name: reasons for name, reasons in features.missing.items() if name != whole}
+    for place, name in enumerate(("spaced", "bare")):
+        arrays[f"logits/{name}"] = found = np.zeros((len(encoded), max(counts, default=0)), dtype=np.float32)
+        reasons = dict(features.missing.get(whole, {}))
+        for k, (item, n) in enumerate(zip(encoded, counts, strict=True)):
+            if name in item.missing:
+                reasons.setdefault(item.id, item.missing[name])
+            elif item.id not in reasons:
+                found[k, :n] = logits[k, place * n : (place + 1) * n]
+        missing |= {f"logits/{name}": reasons} if reasons else {}
+    seconds = {name: spent for name, spent in features.seconds.items() if name != whole}
+    seconds |= {name: features.seconds.get(whole, 0.0) for name in arrays if name != "labels"}
+    return replace(features, arrays=arrays, missing=missing, seconds=seconds)

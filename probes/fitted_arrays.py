@@ -1,0 +1,203 @@
+"""What a judge has learned, held to what its class says of it: type, shape and range of every attribute.
+
+A judge of a folder is checked when it is loaded; once its model or the features that it reads are known, its shapes are
+ held to theirs. An array of another shape would be stretched to fit (broadcast), and score without a word.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..models.errors import InnerjudgeError
+
+if TYPE_CHECKING:
+    from ..extraction.features import Features
+    from .judge import BaseJudge
+
+#: Lengths by name, such as ``{"width": 128, "blocks": 4}``.
+Sizes = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array of finite numbers.
+
+    Args:
+        axes: Length of each axis: a number, or a name that stands for one number in all attributes of a judge.
+        dtype: Type of the numbers.
+        low: Least of them.
+        total: What they sum up to.
+        needed: Whether a fitted judge always has it; the name of an attribute: where that is there.
+        none: Whether ``None`` may stand in its place.
+
+    Example:
+        >>> Array(("classes",)).fault(np.ones(3), {"classes": 2})
+        'an array of shape (3,), expected (2,)'
+    """
+
+    axes: tuple[int | str, ...]
+    dtype: str = "float64"
+    low: float = -math.inf
+    total: float | None = None
+    needed: bool | str = True
+    none: bool = False
+
+    def fault(self, value: Any, sizes: Sizes) -> str | None:
+        """What is wrong with a value; lengths that were not known are put into ``sizes``."""
+        if value is None and self.none:
+            return None
+        if not isinstance(value, np.ndarray):
+            return f"a {type(value).__name__}, expected an array"
+        if value.dtype != self.dtype:
+            return f"an array of {value.dtype}, expected {self.dtype}"
+        expected = tuple(axis if isinstance(axis, int) else sizes.get(axis) for axis in self.axes)
+        fits = len(expected) == value.ndim and all(e in (None, n) for e, n in zip(expected, value.shape, strict=True))
+        if not fits:
+            said = ", ".join("any" if e is None else str(e) for e in expected)
+            return f"an array of shape {value.shape}, expected ({said}{',' if len(expected) == 1 else ''})"
+        if value.size and not (np.isfinite(value).all() and value.min() >= self.low):
+            return f"an array with NaN, infinity or numbers below {self.low}, expected none"
+        if self.total is not None and abs(float(value.sum()) - self.total) > 1e-6:
+            return f"an array that sums up to {float(value.sum()):g}, expected {self.total:g}"
+        sizes.update({axis: n for axis, n in zip(self.axes, value.shape, strict=True) if isinstance(axis, str)})
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A finite number.
+
+    Args:
+        low: Least.
+        high: Greatest.
+        whole: Whether it is an ``int``.
+        among: The numbers that are possible, where not all of the range are.
+        needed: See :class:`Array`.
+        none: See :class:`Array`.
+
+    Example:
+        >>> Number(low=0, whole=True).fault(-1, {}), Number().fault(float("nan"), {}), Number(none=True).fault(None, {})
+        ('-1, expected 0 or more', 'nan, expected a finite number', None)
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    whole: bool = False
+    among: tuple[float, ...] | None = None
+    needed: bool | str = True
+    none: bool = False
+
+    def fault(self, value: Any, sizes: Sizes) -> str | None:
+        """What is wrong with a value."""
+        if value is None and self.none:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return f"a {type(value).__name__}, expected {'a whole number' if self.whole else 'a number'}"
+        if not math.isfinite(value):
+            return f"{value}, expected a finite number"
+        if self.among is not None and value not in self.among:
+            return f"{value}, expected one of {self.among}"
+        if not self.low <= value <= self.high:
+            return f"{value}, expected {self.low:g} {'or more' if self.high == math.inf else f'to {self.high:g}'}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """A tuple of numbers, of names, or of pairs ``(block, head)``.
+
+    Args:
+        of: ``"numbers"``, ``"names"`` or ``"heads"``.
+        length: How many, where that is known.
+        needed: See :class:`Array`.
+
+    Example:
+        >>> Tuple("heads").fault(((1, 0), (9, 0)), {"blocks": 4, "heads": 2})
+        '(9, 0), expected a block of 1 to 4 and a head of 0 to 1'
+    """
+
+    of: str
+    length: int | None = None
+    needed: bool | str = True
+
+    def fault(self, value: Any, sizes: Sizes) -> str | None:
+        """What is wrong with a value."""
+        if not isinstance(value, tuple) or (self.length is not None and len(value) != self.length):
+            return (
+                f"a {type(value).__name__}, expected a tuple" if self.length is None else f"not {self.length} {self.of}"
+            )
+        if self.of == "names":
+            return None if all(isinstance(one, str) for one in value) else "a tuple, expected one of strings"
+        if self.of == "numbers":
+            return next((said for said in (Number().fault(one, sizes) for one in value) if said), None)
+        for one in value:
+            if not (isinstance(one, tuple) and len(one) == 2 and all(type(k) is int for k in one)):
+                return f"{one!r:.40}, expected a pair of whole numbers"
+            blocks, heads = sizes.get("blocks"), sizes.get("heads")
+            if one[0] < 1 or one[1] < 0 or (blocks and one[0] > blocks) or (heads and one[1] >= heads):
+                last = heads - 1 if heads else "H-1"
+                return f"{one}, expected a block of 1 to {blocks or 'L'} and a head of 0 to {last}"
+        return None if value else "an empty tuple, expected at least one"
+
+
+Form = Array | Number | Tuple
+
+
+def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> None:
+    """Hold what a judge has learned to the forms that its class declares.
+
+    Args:
+        judge: Fitted, or not at all.
+        sizes: What is known of its model: ``blocks``, ``width`` of the states, ``heads`` of a block.
+
+    Raises:
+        InnerjudgeError: Names the attribute, what it is and what was expected.
+    """
+    known = judge.sizes({k: v for k, v in (sizes or {}).items() if v is not None})
+    held = {name: getattr(judge, name) for name in judge.fitted if hasattr(judge, name)}
+    if judge.provenance_ is None and judge.learns and held:
+        raise _refusal(judge, f"the attributes {', '.join(held)} without a provenance, expected one")
+    fitted = judge.provenance_ is not None if judge.learns else any(value is not None for value in held.values())
+    for name in judge.fitted:
+        form = judge.forms.get(name)
+        if form is None:
+            continue  # a class of somebody else that does not declare it
+        needed = form.needed in held if isinstance(form.needed, str) else form.needed and fitted
+        fault = form.fault(held[name], known) if name in held else None
+        if name not in held and needed:
+            fault = "nothing, expected what the fit has set"
+        if fault:
+            raise _refusal(judge, f"{name}: {fault}")
+
+
+def sizes_of(features: Features, names: Iterable[str]) -> Sizes:
+    """Lengths that features tell of their model, by those readouts.
+
+    Example:
+        >>> from ..extraction import Features, Provenance
+        >>> f = Features(ids=("a",), groups=("a",), provenance=Provenance("m", None, "f", "", "", ""),
+        ...              arrays={"hidden/score": np.ones((1, 4, 5), np.float32)})
+        >>> sizes_of(f, ["hidden/score"])
+        {'width': 5, 'blocks': 2}
+    """
+    found: Sizes = {}
+    whole = features.provenance.last_block is None
+    for name, array in ((name, features.arrays[name]) for name in names if name in features.arrays):
+        if name.startswith("hidden/") and array.ndim == 3:
+            found |= {"width": array.shape[2]} | ({"blocks": array.shape[1] - 2} if whole else {})
+        elif (name.startswith("qk/") or name == "attention") and array.ndim == 4:
+            found |= {"heads": array.shape[2]} | ({"blocks": array.shape[1]} if whole else {})
+        elif name == "logits/score" and array.ndim == 4 and whole:
+            found |= {"blocks": array.shape[2] - 1}
+    return found
+
+
+def _refusal(judge: BaseJudge, said: str) -> InnerjudgeError:
+    return InnerjudgeError(
+        f"given a {type(judge).__name__} with {said}: it is damaged or of another model, fit it again"
+    )
