@@ -1,4 +1,4 @@
-# innerjudge: `make demo` shows it, `make test` tests it. README.md has the same steps for machines without make.
+# innerjudge: `make demo` shows it, `make test` tests it, `make real` runs it on a real model. README.md has the same steps for machines without make.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,13 +6,19 @@ BIN := $(VENV)/bin
 # The constraints hold the exact set that the tests passed with, torch first among them.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test bench lint types docs clean
+.PHONY: demo test real bench lint types docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2
+
+# A real model of 135 million parameters on samples of public data. Stopped, it goes on where it was.
+real: $(VENV)/.installed-gguf
+	$(BIN)/python -m innerjudge.experiments.bench.real.fetch real
+	$(BIN)/innerjudge compare --model real/smollm2-135m.gguf --data sample:mmlu --data sample:llmbar \
+	  --data sample:topical-chat --data sample:gsm8k-solutions --out real/compare
 
 # Takes about half an hour, best on an idle machine; the README and the document beside the code quote it.
 bench: $(VENV)/.installed-bench
@@ -53,6 +59,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --editable ".[test,dev]"
 	@touch $@
 
+$(VENV)/.installed-gguf: $(VENV)/.installed
+	$(PIP) --editable ".[gguf]"
+	@touch $@
+
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) --editable ".[bench]"
 	@touch $@
@@ -62,4 +72,4 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build demo
+	rm -rf $(VENV) build demo real

@@ -14,11 +14,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .experiments import drawing, selection, stats
+    from .experiments.compare.causal import causal_test
     from .experiments.compare.compare import Comparison, compare
     from .experiments.compare.settings import Settings as ComparisonSettings
+    from .experiments.compare.sweep import sentences, sweep
     from .experiments.data.datasets import load_data
     from .experiments.data.jsonl import read_items
     from .experiments.data.splits import split_by_group
+    from .experiments.data.variants import permuted
     from .experiments.judges.engine import EngineJudge
     from .experiments.judges.judge import Judge
     from .experiments.judges.sample_and_judge import sample_and_judge
@@ -36,10 +40,13 @@ if TYPE_CHECKING:
         ResponseLogProb,
         extract,
     )
+    from .extraction.ablation import ablated
     from .extraction.store import FeatureStore, StoreRows
-    from .models import Choice, InnerjudgeError, Pair, Rating, Trace
+    from .models import Choice, InnerjudgeError, Pair, Rating, Trace, prompts, reference
+    from .models.chat import render
     from .models.description import describe
     from .models.loading import LanguageModel, load, wrap
+    from .models.positions import encode_trace
     from .probes import (
         CLUE,
         LAGER,
@@ -71,6 +78,19 @@ if TYPE_CHECKING:
 
 #: Public name -> module and name there. Imported on first use, so that ``import innerjudge`` and ``--help`` stay quick.
 _PUBLIC = {
+    "sweep": ("experiments.compare.sweep", "sweep"),
+    "sentences": ("experiments.compare.sweep", "sentences"),
+    "causal_test": ("experiments.compare.causal", "causal_test"),
+    "ablated": ("extraction.ablation", "ablated"),
+    "encode_trace": ("models.positions", "encode_trace"),
+    "render": ("models.chat", "render"),
+    "permuted": ("experiments.data.variants", "permuted"),
+    "compare": ("experiments.compare.compare", "compare"),
+    "drawing": ("experiments.drawing", ""),
+    "stats": ("experiments.stats", ""),
+    "selection": ("experiments.selection", ""),
+    "reference": ("models.reference", ""),
+    "prompts": ("models.prompts", ""),
     "AttentionScore": ("probes", "AttentionScore"),
     "AttentionWeights": ("extraction", "AttentionWeights"),
     "BaseJudge": ("probes", "BaseJudge"),
@@ -113,7 +133,6 @@ _PUBLIC = {
     "TunedLAGER": ("probes", "TunedLAGER"),
     "VScore": ("probes", "VScore"),
     "Verdict": ("probes", "Verdict"),
-    "compare": ("experiments.compare.compare", "compare"),
     "describe": ("models.description", "describe"),
     "extract": ("extraction", "extract"),
     "fit_many": ("probes.many", "fit_many"),
@@ -174,21 +193,33 @@ __all__ = [
     "TunedLAGER",
     "VScore",
     "Verdict",
+    "ablated",
+    "causal_test",
     "compare",
     "describe",
+    "drawing",
+    "encode_trace",
     "extract",
     "fit_many",
     "fit_stream",
     "load",
     "load_data",
     "load_judge",
+    "permuted",
+    "prompts",
     "read",
     "read_items",
+    "reference",
     "register_judge",
+    "render",
     "sample_and_judge",
     "sample_traces",
     "save_judge",
+    "selection",
+    "sentences",
     "split_by_group",
+    "stats",
+    "sweep",
     "wrap",
 ]
 
@@ -197,7 +228,8 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'innerjudge' has no attribute {name!r}")
     module, inner = _PUBLIC[name]
-    value = getattr(import_module(f".{module}", __name__), inner)
+    found = import_module(f".{module}", __name__)
+    value = getattr(found, inner) if inner else found  # without a name: the module itself, such as innerjudge.stats
     globals()[name] = value
     return value
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.loading import LanguageModel
 
 
+@checked
 @contextmanager
 def ablated(lm: LanguageModel, heads: Sequence[tuple[int, int]]) -> Iterator[None]:
     """While open, in this thread, the outputs of ``heads`` are zero before their output projection.

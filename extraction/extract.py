@@ -8,20 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.packing import packs_by_itself
+from ..models.paths import packing_refused, padding_refused
 from ..models.positions import Encoded
 from .arrays import Array, put
 from .batching import PaddingSide
 from .features import Features, require_unique
 from .one_pass import n_labels
 from .provenance import provenance
+from .reader import BatchReader
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from .room import Room
 from .schedule import Sweep
 
 
+@checked
 def extract(
     lm: LanguageModel,
     items: Sequence[Encoded],
@@ -97,7 +101,8 @@ def extract(
     if not together:
         side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
     room = Room(lm.device, max_tokens)
-    sweep = Sweep(lm, items, given, missing, side=side, packed=together, last=last, batch_size=batch_size, room=room)
+    reader = BatchReader(lm, items, given, missing, side=side, packed=together, last=last)
+    sweep = Sweep(lm, items, given, missing, reader=reader, last=last, batch_size=batch_size, room=room)
     with lm.uncompiled():
         for chosen, values in sweep.run(readable, share=share_prompts):
             for name, value in values.items():
@@ -124,12 +129,18 @@ def stream(
         yield extract(lm, items[start : start + chunk], readouts, batch_size=batch_size)
 
 
-def too_long(lm: LanguageModel, length: int) -> str | None:
-    """Why a text of ``length`` tokens cannot be read; ``None`` if it can."""
-    context = lm.anatomy.context
-    if context is None or length <= context:
+def unreadable_text(lm: LanguageModel, item: Encoded) -> str | None:
+    """Why the text of an item cannot be read: it is too long, or has tokens without states; ``None`` if it can."""
+    context, length = lm.anatomy.context, len(item.ids)
+    if context is not None and length > context:
+        return f"{length} tokens, longer than the model's context of {context}; not cut"
+    odd = next((token for token in (*item.ids, *item.label_ids) if not 0 <= token < lm.n_ids), None)
+    if odd is None:
         return None
-    return f"{length} tokens, longer than the model's context of {context}; not cut"
+    return (
+        f"token {odd} ({lm.tokenizer.convert_ids_to_tokens(odd)!r}) is none of the model's {lm.n_ids}: its tokenizer "
+        "has tokens that its embedding lacks; call model.resize_token_embeddings(len(tokenizer)) and train them"
+    )
 
 
 def _padding(
@@ -139,19 +150,18 @@ def _padding(
     if batch_size == 1 or len({len(item.ids) for item in items}) <= 1 or side in lm.padding_sides:
         return side, batch_size
     other: PaddingSide = "right" if side == "left" else "left"
-    return (other, batch_size) if other in lm.padding_sides else (side, 1)
+    if other in lm.padding_sides:
+        return other, batch_size
+    warnings.warn(f"texts are read one at a time: {type(lm.model).__name__}: {padding_refused(lm)}", stacklevel=3)
+    return side, 1
 
 
 def _packs(lm: LanguageModel, asked: bool | None) -> bool:
     """Whether items lie end to end: where that was asked for, or pays, and the model reads them as it does alone."""
     if asked is None:
         return packs_by_itself(lm.device, lm.attention) and lm.reads_packed
-    if asked and not lm.reads_packed:
-        warnings.warn(
-            f"texts are padded: {type(lm.model).__name__} reads texts that lie end to end differently, or takes no "
-            "positions that tell them apart",
-            stacklevel=3,
-        )
+    if asked and (why := packing_refused(lm)) is not None:
+        warnings.warn(f"texts are padded: {type(lm.model).__name__}: {why}", stacklevel=3)
         return False
     return asked
 
@@ -186,7 +196,7 @@ def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> di
     """Item id -> why the item has no place to take the readout from."""
     reasons: dict[str, str] = {}
     for item in items:
-        long = too_long(lm, len(item.ids))
+        long = None if "*" in item.missing else unreadable_text(lm, item)
         roles = [r for r in _roles(readout) if r not in item.positions]
         if "*" in item.missing or long:
             reasons[item.id] = item.missing.get("*") or str(long)

@@ -136,6 +136,7 @@ class FeatureArrays:
         """Item id -> why it lacks one of the named readouts (first reason found)."""
         merged: dict[str, str] = {}
         for name in names:
+            require_type(name, str, "Features: the name of a readout")
             if name not in self.texts:
                 self.array(name)
             merged = {**self.missing.get(name, {}), **merged}

@@ -17,8 +17,8 @@ def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> pd.DataFra
     """See :meth:`.Features.frame`."""
     import pandas as pd
 
-    small = [*features.texts, *(name for name, array in features.arrays.items() if array.ndim <= 2)]
     reasons = features.reasons(*(names or (*features.arrays, *features.texts)))
+    small = [*features.texts, *(name for name, array in features.arrays.items() if array.ndim <= 2)]
     columns: dict[str, Any] = {"group": features.groups}
     for name in names or small:
         if name in features.texts:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from .arrays import Array, Mask, stack
 from .feature_arrays import FeatureArrays, require_unique
@@ -109,6 +110,7 @@ class Features(FeatureArrays):
     def _repr_html_(self) -> str:
         return html_summary(self)
 
+    @checked
     def join(self, other: Features) -> Self:
         """Readouts of two views of the same items side by side.
 
@@ -134,6 +136,7 @@ class Features(FeatureArrays):
         )
 
     @classmethod
+    @checked
     def concat(cls, parts: Sequence[Features]) -> Self:
         """Items of several parts below one another; all must hold the same readouts."""
         if not parts:

@@ -62,6 +62,7 @@ def read_prompt(
 
 def forward(lm: LanguageModel, batch: Batch, prompt: PromptCache | Prompt | None = None) -> None:
     """Run a batch: whole texts, a prompt into its cache, or what follows a prompt that was run."""
+    lm.mixing.restart(lm.model)
     if batch.lengths is not None:  # without a mask: positions that restart tell the texts apart, in every kernel
         where = restarting(batch.lengths, lm.anatomy.position_offset or 0).to(batch.ids.device)
         lm.model(input_ids=batch.ids, position_ids=where, use_cache=False)

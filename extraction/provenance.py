@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
+from ..models.arguments import checked_fields
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 
@@ -21,6 +22,7 @@ WITHOUT_ABSTAIN = "choices without the abstain lines"
 _BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers", "prompt", "last_block")
 
 
+@checked_fields
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """Identity of the model and of the conventions behind a set of features.

@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..models.arguments import checked_fields
 
+
+@checked_fields
 @dataclass(frozen=True, slots=True)
 class HiddenStates:
     """The residual stream at one position, in every block: array ``[n, L + 2, D]``.
@@ -33,6 +36,7 @@ class HiddenStates:
         return f"hidden/{self.position}"
 
 
+@checked_fields
 @dataclass(frozen=True, slots=True)
 class LabelLogits:
     """Logits of the verdict labels after every block: array ``[n, 2, L + 1, M]``.
@@ -56,6 +60,7 @@ class LabelLogits:
         return f"logits/{self.position}"
 
 
+@checked_fields
 @dataclass(frozen=True, slots=True)
 class QueryKey:
     """Query-key products between one position and several: array ``[n, L, H, K]``, zero beyond an item's options.
@@ -84,6 +89,7 @@ class QueryKey:
         return f"qk/{self.rotary}"
 
 
+@checked_fields
 @dataclass(frozen=True, slots=True)
 class AttentionWeights:
     """Post-softmax attention from one position to several: array ``[n, L, H, K]``, zero beyond an item's options.

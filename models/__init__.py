@@ -1,4 +1,12 @@
-"""Floor 1: loading a model, its anatomy, prompts and token positions, the small built-in model."""
+"""Floor 1: a language model and what is fed to it. Nothing here knows of readouts or judges.
+
+``loading.py`` makes a :class:`~.loading.LanguageModel` from ``checkpoint.py`` and ``formats/``; ``anatomy.py`` holds
+its parts, found by watching one pass (``observation.py``, ``blocks.py``, ``heads.py``, ``unembedding.py``,
+``rotary.py``). ``items.py`` and ``prompts.py`` are what is asked, ``chat.py`` puts it into the chat template,
+``positions.py`` finds its tokens. ``mixing.py`` says what one batch may mix, ``probing.py`` tries a model,
+``paths.py`` tells people of both. ``reference/`` is the small built-in model. Rooms above import these files by their
+path.
+"""
 
 from .errors import InnerjudgeError
 from .items import Choice, Item, Pair, Rating, Trace

@@ -21,6 +21,7 @@ from .ending import IN_CODE, AttentionResiduals, after_blocks, final_layout, fin
 from .errors import InnerjudgeError
 from .heads import Heads, find_heads
 from .inputs import find_position_offset
+from .mixing import context_of
 from .observation import TOKENS, Observation, observe
 from .sharding import find_spread
 from .unembedding import Postprocessing, find_postprocessing
@@ -194,17 +195,12 @@ def find_anatomy(
         post=find_postprocessing(model, head, seen.ids),
         heads=heads,
         width=stream.width,
-        context=_context(model.config.get_text_config(decoder=True)),
+        context=context_of(model.config.get_text_config(decoder=True)),
         position_offset=find_position_offset(model, stream, seen, states[-1]),
         spread=find_spread(model, heads),
     )
     _check(anatomy, end, seen, family)
     return anatomy
-
-
-def _context(config: Any) -> int | None:
-    value = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    return value if isinstance(value, int) and value > 0 else None
 
 
 def _named(model: nn.Module, path: str) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .errors import InnerjudgeError
 
+_Object = TypeVar("_Object")
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
 
 #: What to do where an object of a class was expected, by the name of the class.
@@ -64,6 +65,12 @@ def checked(function: _Callable) -> _Callable:
         return function(*args, **kwargs)
 
     return inner  # type: ignore[return-value]
+
+
+def checked_fields(cls: type[_Object]) -> type[_Object]:
+    """:func:`checked` for the constructor of a dataclass: stands above ``@dataclass``."""
+    cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+    return cls
 
 
 def require_type(value: object, expected: type, what: str) -> None:
@@ -138,7 +145,7 @@ def _described(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[st
         if hint is inspect.Parameter.empty or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         try:
-            hints[name] = eval(hint, function.__globals__) if isinstance(hint, str) else hint
+            hints[name] = eval(hint, inspect.unwrap(function).__globals__) if isinstance(hint, str) else hint
         except (NameError, AttributeError, TypeError):
             continue
     return signature, hints
@@ -157,6 +164,8 @@ def _message(where: str, name: str, value: Any, hint: Any) -> str:
     advice = next(
         (text for cls, text in _ADVICE.items() if cls in words.replace("[", " ").replace("]", " ").split()), ""
     )
+    if hint is str and hasattr(value, "state_dict"):
+        advice = "a model that is in memory is taken by innerjudge.wrap(model, tokenizer)"
     return f"{where}: given {given or f'a {kind}'}, expected {words}" + (f": {advice}" if advice else "")
 
 

@@ -14,8 +14,6 @@ from .inputs import alike, last_states, positions
 
 #: What a model that cannot go on after a cache of this kind may raise.
 CANNOT_SHARE = (TypeError, ValueError, RuntimeError, IndexError, AssertionError, AttributeError, KeyError)
-#: Rotary embeddings whose angles depend on the length of the whole text, once it is past what they were trained on.
-_BY_LENGTH = ("dynamic", "longrope")
 
 
 class PromptCache(DynamicCache):
@@ -54,7 +52,9 @@ class _Lent(DynamicLayer):
 
 
 @torch.no_grad()
-def shares_prompts(model: Any, stream: Stream, ids: Tensor, offset: int | None, pad_id: int) -> bool:
+def shares_prompts(
+    model: Any, stream: Stream, ids: Tensor, offset: int | None, pad_id: int, noise: float = 0.0
+) -> bool:
     """Whether texts that go on after a lent prompt read as they do whole: tried on ``ids``, ``[B, T]``.
 
     One prompt (the first half of the first text) is lent to texts of two lengths. A recurrence that keeps no cache of
@@ -81,21 +81,4 @@ def shares_prompts(model: Any, stream: Stream, ids: Tensor, offset: int | None, 
     if whole is None or found is None or whole.shape[1] != texts.shape[1] or found.shape[1] != texts.shape[1] - half:
         return False
     real = mask[:, half:].bool()
-    return alike(found[real], whole[:, half:][real])
-
-
-def fixed_until(config: Any) -> int | None:
-    """Longest text whose rotary angles do not depend on its length; ``None`` where they never do.
-
-    Example:
-        >>> from transformers import LlamaConfig
-        >>> fixed_until(LlamaConfig()) is None
-        True
-    """
-    rope = getattr(config, "rope_parameters", None) or {}
-    kinds = [rope, *(value for value in rope.values() if isinstance(value, dict))]
-    if not any(kind.get("rope_type") in _BY_LENGTH for kind in kinds):
-        return None
-    given = [kind.get("original_max_position_embeddings") for kind in kinds]
-    given += [getattr(config, name, None) for name in ("original_max_position_embeddings", "max_position_embeddings")]
-    return min((value for value in given if isinstance(value, int)), default=0)
+    return alike(found[real], whole[:, half:][real], noise)

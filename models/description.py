@@ -6,10 +6,13 @@ from typing import Any
 
 import torch
 
+from .arguments import checked
 from .chat import THINK
 from .loading import LanguageModel
+from .paths import open_paths
 
 
+@checked
 def describe(lm: LanguageModel) -> dict[str, Any]:
     """Blocks, heads, norm, sizes, tokenizer facts and identity of a loaded model.
 
@@ -38,6 +41,7 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
         "chat template": "yes" if lm.tokenizer.chat_template else "none (plain text)",
         "reasoning markers": _markers(lm),
         "attention kernel": lm.attention,
+        **open_paths(lm),
         "dtype": lm.dtype,
         "device": str(lm.device),
         "threads": torch.get_num_threads() if lm.device.type == "cpu" else None,

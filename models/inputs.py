@@ -15,6 +15,8 @@ from .stopping import StopAfter
 
 #: Difference of states, relative to their size, that float error explains.
 _SAME = {torch.float32: 1e-4, torch.float64: 1e-6}
+#: The same in half precision, where nothing says how much it is in this model.
+_HALF = 3e-2
 
 
 def takes_positions(model: Any) -> bool:
@@ -41,7 +43,9 @@ def find_position_offset(model: Any, stream: Stream, seen: Observation, end: Ten
     return None
 
 
-def find_sides(model: Any, stream: Stream, ids: Tensor, offset: int | None, pad_id: int) -> frozenset[str]:
+def find_sides(
+    model: Any, stream: Stream, ids: Tensor, offset: int | None, pad_id: int, noise: float = 0.0
+) -> frozenset[str]:
     """Sides on which padding changes nothing: a text with padding beside it must read the same as without.
 
     Left padding moves the positions that a model counts itself, and enters a recurrence that has no mask; right padding
@@ -56,7 +60,7 @@ def find_sides(model: Any, stream: Stream, ids: Tensor, offset: int | None, pad_
         joined = [torch.cat(two, dim=1) for two in zip(*(parts if side == "right" else reversed(parts)), strict=True)]
         states = last_states(model, stream, *joined, **position_inputs(joined[1], offset))
         real = slice(0, ids.shape[1]) if side == "right" else slice(2, None)
-        if plain is not None and states is not None and alike(states[:, real], plain):
+        if plain is not None and states is not None and alike(states[:, real], plain, noise):
             found.add(side)
     return frozenset(found)
 
@@ -92,10 +96,19 @@ def positions(mask: Tensor, offset: int) -> Tensor:
     return (mask.cumsum(1) - 1).clamp(min=0) + offset
 
 
-def alike(a: Tensor, b: Tensor) -> bool:
-    """Whether two sets of states differ by float error only."""
-    size = float(b.float().abs().max().clamp(min=1e-6))
-    return a.shape == b.shape and float((a.float() - b.float()).abs().max()) <= _SAME.get(a.dtype, 3e-2) * size
+def alike(a: Tensor, b: Tensor, noise: float = 0.0) -> bool:
+    """Whether two sets of states differ by float error only, or by no more than twice the ``noise`` of the model."""
+    return a.shape == b.shape and apart(a, b) <= max(_SAME.get(a.dtype, _HALF), 2 * noise)
+
+
+def apart(a: Tensor, b: Tensor) -> float:
+    """Largest difference of two sets of states, relative to the largest of the second.
+
+    Example:
+        >>> apart(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 4.0]))
+        0.25
+    """
+    return float((a.float() - b.float()).abs().max() / b.float().abs().max().clamp(min=1e-6))
 
 
 def position_inputs(mask: Tensor, offset: int | None) -> dict[str, Tensor]:

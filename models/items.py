@@ -10,6 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import InnerjudgeError
+
+
+def _require_strings(item: object, *names: str) -> None:
+    for name in names:
+        value = getattr(item, name)
+        if not isinstance(value, str):
+            raise InnerjudgeError(
+                f"{type(item).__name__}: given a {type(value).__name__} as {name}, expected a string: write str(...)"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
@@ -36,6 +47,9 @@ class Trace:
     answer: str | None = None
     correct: bool | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_strings(self, "question_id", "candidate_id", "prompt", "response")
 
     @property
     def id(self) -> str:
@@ -74,6 +88,9 @@ class Rating:
     scores: tuple[float, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _require_strings(self, "item_id", "prompt", "response")
+
     @property
     def id(self) -> str:
         """Unique name of the item within its data set."""
@@ -106,6 +123,11 @@ class Choice:
     answer: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _require_strings(self, "question_id", "question")
+        if not isinstance(self.options, list | tuple) or not all(isinstance(one, str) for one in self.options):
+            raise InnerjudgeError("Choice: given options that are not a tuple of strings, expected one: write str(...)")
+
     @property
     def id(self) -> str:
         """Unique name of the item within its data set."""
@@ -132,6 +154,9 @@ class Pair:
     response_b: str
     preference: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_strings(self, "pair_id", "prompt", "response_a", "response_b")
 
     @property
     def id(self) -> str:

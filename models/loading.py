@@ -13,23 +13,25 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
-from .caching import shares_prompts
+from .arguments import checked
 from .checkpoint import read_tokenizer, read_weights, require_causal
 from .errors import InnerjudgeError, one_line
 from .formats.lora import adapted
 from .formats.source import find_source
-from .inputs import find_sides
-from .observation import input_device, probe_ids
+from .mixing import Mixing, find_mixing
+from .observation import input_device
 from .offloading import named_state, stored
-from .packing import reads_packed
 from .precision import cpu_dtype
+from .probing import Probe
 from .remote_code import is_remote, say_meaning
 from .rotary import Place, rotary_places
 from .sharding import gathered
+from .tables import html_table
+from .tokenizer_check import check_tokenizer
 from .unwrapping import eagerly, unwrap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LanguageModel:
     """A causal LM ready to be read.
 
@@ -52,6 +54,18 @@ class LanguageModel:
     origin: str = ""
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        a, kind = self.anatomy, type(self.model).__name__
+        sizes = f"{a.n_blocks} blocks, width {self.model.config.get_text_config().hidden_size}, {a.n_heads} heads"
+        return f"LanguageModel({self.name!r}: {kind}, {sizes}, {self.dtype} on {self.device})"
+
+    def _repr_html_(self) -> str:
+        """A few lines for notebooks; :func:`~innerjudge.describe` says more."""
+        a, kind = self.anatomy, type(self.model).__name__
+        rows = [("model", kind), ("blocks", a.n_blocks), ("heads", a.n_heads), ("context", a.context or "no bound")]
+        rows += [("weights", self.dtype), ("device", self.device), ("attention", self.attention)]
+        return html_table(self.name, (), rows)
+
     @property
     def device(self) -> torch.device:
         """Where inputs go: the device on which the input embedding runs."""
@@ -60,23 +74,28 @@ class LanguageModel:
     @cached_property
     def padding_sides(self) -> frozenset[str]:
         """Sides on which padding changes nothing, ``"left"`` and ``"right"`` for most models; found on first use."""
-        a = self.anatomy
         with self.uncompiled():
-            return find_sides(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
+            return self._probe().sides()
 
     @cached_property
     def shares_prompts(self) -> bool:
         """Whether texts with one prompt may share its keys and values; tried on first use."""
-        a = self.anatomy
         with self.uncompiled():
-            return shares_prompts(self.model, a.stream, probe_ids(self.model), a.position_offset, self.pad_id)
+            return self._probe().shares()
 
     @cached_property
     def reads_packed(self) -> bool:
         """Whether texts may lie end to end in one row, with positions that restart for each; tried on first use."""
-        a = self.anatomy
         with self.uncompiled():
-            return reads_packed(self.model, a.stream, probe_ids(self.model), a.position_offset)
+            return self._probe().packs()
+
+    def _probe(self) -> Probe:
+        return Probe(self.model, self.anatomy.stream, self.anatomy.position_offset, self.pad_id)
+
+    @cached_property
+    def mixing(self) -> Mixing:
+        """Which texts may be in one batch."""
+        return find_mixing(self.model.config.get_text_config(decoder=True))
 
     @cached_property
     def rotary_places(self) -> tuple[Place, ...]:
@@ -104,11 +123,18 @@ class LanguageModel:
 
     @property
     def pad_id(self) -> int:
-        """A token to pad with; the attention mask alone says what is padding."""
+        """A token to pad with, which the model knows; the attention mask alone says what is padding."""
         for candidate in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
-            if isinstance(candidate, int):
+            if isinstance(candidate, int) and candidate < self.n_ids:
                 return candidate
         return 0
+
+    @cached_property
+    def n_ids(self) -> int:
+        """How many token ids the model has states for; its tokenizer may know fewer, or more."""
+        embedding: Any = self.model.get_input_embeddings()
+        size = getattr(embedding, "num_embeddings", None) or len(getattr(embedding, "weight", ()))
+        return int(size or self.model.config.get_text_config(decoder=True).vocab_size)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -130,7 +156,9 @@ class LanguageModel:
             getattr(config, "rope_parameters", None),
         )
         digest.update(f"{type(self.model).__name__} {sizes} {len(self.tokenizer)}".encode())
-        digest.update(" ".join(self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)])).encode())
+        digest.update(
+            " ".join(map(str, self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)]))).encode()
+        )
         for name, weight in named_state(self.model):
             here = stored(self.model, name) if weight.is_meta else gathered(weight.detach())
             sample = here.flatten()[:: max(1, weight.numel() // 64)][:64]
@@ -146,6 +174,7 @@ class LanguageModel:
         return hashlib.sha256(str(template).encode()).hexdigest()[:12] if template else "none"
 
 
+@checked
 def load(
     name: str,
     *,
@@ -212,9 +241,11 @@ def load(
     model.eval()
     tokenizer = read_tokenizer(source.tokenizer, name, source.revision, trust=trust_remote_code)
     anatomy = find_anatomy(model, blocks=blocks, final_norm=final_norm, unembedding=unembedding)
+    check_tokenizer(tokenizer, anatomy.context)
     return LanguageModel(name, revision, model, tokenizer, anatomy, source.origin, source.notes)
 
 
+@checked
 def wrap(
     model: Any,
     tokenizer: PreTrainedTokenizerFast,
@@ -243,8 +274,14 @@ def wrap(
         >>> wrap(torch.nn.DataParallel(lm.model), lm.tokenizer).model is lm.model
         True
     """
+    if not isinstance(model, torch.nn.Module):
+        raise InnerjudgeError(
+            f"given a {type(model).__name__} to wrap, expected a model of transformers in memory: load(name) loads "
+            "one by its name"
+        )
     model.eval()
     inner = unwrap(model)
     with eagerly(inner):
         anatomy = find_anatomy(inner, blocks=blocks, final_norm=final_norm, unembedding=unembedding)
+    check_tokenizer(tokenizer, anatomy.context)
     return LanguageModel(name, None, inner, tokenizer, anatomy)

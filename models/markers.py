@@ -8,6 +8,35 @@ from collections.abc import Sequence
 Span = tuple[int, int]
 
 
+def reasons(response: str, markers: tuple[str, str]) -> bool:
+    """Whether a response has reasoning: it begins with the opening marker, or has the closing one.
+
+    An answer that only mentions the opening marker has none.
+
+    Example:
+        >>> marks = ("<think>", "</think>")
+        >>> [reasons(text, marks) for text in ("<think>2", "2</think>4", "Models write <think> first.")]
+        [True, True, False]
+    """
+    opening, closing = markers
+    return response.lstrip().startswith(opening) or closing in response
+
+
+def in_format(response: str, markers: tuple[str, str], own: tuple[str, str]) -> str:
+    """A response whose reasoning stands between ``markers``, in the format that the template writes.
+
+    Example:
+        >>> in_format("<think>why</think> 4", ("<think>", "</think>"), ("<|channel>thought ", "<channel|>"))
+        '<|channel>thought why<channel|>4'
+    """
+    opening, closing = markers
+    if own == markers or not reasons(response, markers):
+        return response
+    reasoning, closed, answer = response.partition(closing)
+    reasoning = reasoning.lstrip().removeprefix(opening).strip()
+    return f"{own[0]}{reasoning}{own[1]}{answer.lstrip()}" if closed else f"{own[0]}{reasoning}"
+
+
 def marker_positions(
     spans: Sequence[Span],
     text: str,
@@ -15,14 +44,26 @@ def marker_positions(
     user_end: int,
     markers: tuple[str, str],
     prompt_end: int,
+    *,
+    sampled: bool = False,
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    """Role -> token of a marker's last character, and role -> why there is none."""
+    """Role -> token of a marker's last character, and role -> why there is none.
+
+    A block that the prompt left open begins there, whatever the response mentions, and so does that of a response that
+    closes one before it opens any. Markers of the user turn are nobody's. In a response given as text, an opening
+    marker behind other words that nothing closes is only mentioned; in one that was ``sampled`` it counts, as it did
+    when the model wrote it.
+    """
     opening, closing = markers
-    start = text.find(opening, response_start)
-    if start < 0:
-        prefilled = text.rfind(opening, user_end, response_start)
-        left_open = prefilled >= 0 and text.find(closing, prefilled, response_start) < 0
-        start = prefilled if left_open else -1
+    start = text.rfind(opening, user_end, response_start)
+    own = text.find(opening, response_start)
+    mentioned = own < 0 or bool(text[response_start:own].strip())
+    if start < 0 or text.find(closing, start, response_start) >= 0:  # the prompt left no block open
+        first = text.find(closing, response_start)
+        closes = first >= 0 and (own < 0 or first < own) and bool(text[response_start:first].strip())
+        start = -1 if closes or (mentioned and first < 0 and not sampled) else own
+    elif not mentioned:
+        start = own  # sampled twice: the block begins at the second
     close = text.find(closing, start + len(opening) if start >= 0 else response_start)
     positions: dict[str, tuple[int, ...]] = {}
     missing: dict[str, str] = {}

@@ -33,7 +33,7 @@ def restarting(lengths: Sequence[int], offset: int) -> Tensor:
 
 
 @torch.no_grad()
-def reads_packed(model: Any, stream: Stream, ids: Tensor, offset: int | None) -> bool:
+def reads_packed(model: Any, stream: Stream, ids: Tensor, offset: int | None, noise: float = 0.0) -> bool:
     """Whether texts that lie end to end read as they do alone: tried on ``ids``, ``[B, T]``, cut to several lengths.
 
     Where a recurrence or a convolution runs on from one text into the next, where the model counts positions itself,
@@ -50,6 +50,6 @@ def reads_packed(model: Any, stream: Stream, ids: Tensor, offset: int | None) ->
     for text, own in zip(texts, found[0].split([len(text) for text in texts]), strict=True):
         mask = torch.ones_like(text)[None]
         alone = last_states(model, stream, text[None], mask, **position_inputs(mask, offset))
-        if alone is None or not alike(own, alone[0]):
+        if alone is None or not alike(own, alone[0], noise):
             return False
     return True

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerFast
 
-from .chat import THINK, Frame, render
+from .arguments import checked
+from .chat import THINK, Frame, begins_with_header, render, unclosed
 from .items import Trace
-from .markers import last_overlap, marker_positions
+from .markers import in_format, last_overlap, marker_positions, reasons
 from .prompts import Prompt
 from .replay import decoded, replayed_spans
-from .tokens import LabelTokens, tokens
+from .tokens import LabelTokens, tokens, too_many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Alike:
         self.labels = LabelTokens(tokenizer)
 
 
+@checked
 def encode_trace(
     tokenizer: PreTrainedTokenizerFast,
     trace: Trace,
@@ -69,38 +71,48 @@ def encode_trace(
     this tokenizer and saves time where many texts are encoded.
 
     The prompt lets the model reason, as it does when the answer is sampled (ids that are replayed, and the empty
-    response to sample from). Only for a response given as text without any marker reasoning is off, so that a template
-    that opens a block does not make an ordinary answer its reasoning.
+    response to sample from). A response given as text without reasoning is written as the template writes an answer,
+    header included, and a block that the template opens is closed, so that an ordinary answer is not its reasoning. A
+    template with marks of its own around reasoning (channels) is given it between those.
 
     Returns:
         Positions ``prompt_end`` and ``response_end``, and the markers' last tokens as ``reasoning_start`` and
-        ``reasoning_end``. The opening marker is the first of the response, else one that the template left open at the
-        end of the prompt; the closing one is the first after it. A response that closes a block which neither opened
-        (written for a template that opens one) reasons from its beginning: ``reasoning_start`` is ``prompt_end``.
+        ``reasoning_end``. The opening marker is one that the template left open at the end of the prompt, else the
+        first of the response; the closing one is the first after it. A response that closes a block which neither
+        opened (written for a template that opens one) reasons from its beginning: ``reasoning_start`` is
+        ``prompt_end``. A response that only mentions the opening marker has no reasoning.
     """
-    broken = trace.unanswered or not_unicode(trace.prompt, trace.response)
+    stored: list[int] = list(trace.extra.get("response_ids") or ())
+    texts = trace.prompt, trace.response
+    broken = trace.unanswered or not_unicode(*texts) or too_many(tokenizer, *texts, ids=stored)
     if broken:
         return unreadable(trace.id, trace.group, broken)
-    stored: list[int] = list(trace.extra.get("response_ids") or ())
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
     response = decoded(tokenizer, stored) if replayed else trace.response
-    thinking = replayed or not response or any(marker in response for marker in markers)
+    thinking = replayed or not response or reasons(response, markers)
     rendered = render(
         tokenizer, trace.prompt, thinking=thinking, markers=markers, frames=None if alike is None else alike.frames
     )
-    prompt = rendered.text
-    if not replayed and prompt.rstrip().endswith(markers[0]) and response.lstrip().startswith(markers[0]):
-        prompt = prompt.rstrip()[: -len(markers[0])]
+    prompt, glue, user_end = rendered.text, rendered.glue, rendered.user_end
     if replayed:
         text = prompt + response
         ids, spans = tokens(tokenizer, prompt)
         prompt_end = len(ids) - 1
         ids, spans = (*ids, *stored), spans + replayed_spans(tokenizer, stored, len(prompt))
     else:
-        text = prompt + rendered.glue + response if response else prompt
+        own = in_format(response, markers, rendered.markers)
+        if own != response or begins_with_header(response, glue):
+            response, glue = own, ""
+        elif thinking and response:
+            prompt = prompt[:user_end] + unclosed(prompt[user_end:], response, markers)
+        if response and glue.strip():  # a header belongs to the prompt
+            header = glue.rstrip(" ")
+            prompt, glue = prompt + header, glue[len(header) :]
+        text = prompt + glue + response if response else prompt
         ids, spans = tokens(tokenizer, text)
         prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
-    positions, missing = marker_positions(spans, text, len(prompt), rendered.user_end, markers, prompt_end)
+    markers = rendered.markers if rendered.markers[0] in response else markers
+    positions, missing = marker_positions(spans, text, len(prompt), user_end, markers, prompt_end, sampled=replayed)
     positions["prompt_end"] = (prompt_end,)
     if prompt_end + 1 < len(ids):
         positions["response_end"] = (len(ids) - 1,)
@@ -131,7 +143,7 @@ def encode_prompt(
         UnreadableError: If a verdict label is not one token in this context; the message says which. Text that is no
             Unicode is no error: the item then lacks every position.
     """
-    broken = not_unicode(prompt.user)
+    broken = not_unicode(prompt.user) or too_many(tokenizer, prompt.user)
     if broken:
         return unreadable(item_id, group, broken)
     rendered = render(

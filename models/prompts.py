@@ -1,6 +1,7 @@
 """What the user turn says, for each thing that a model can be asked to judge.
 
-One wording a task, the same for every judge, so that hidden-state judges and text judges see the same prompt. A
+One wording a task, the same for every judge, so that hidden-state judges and text judges see the same prompt. Other
+wordings ask the same thing in other words, so that one can see whether a verdict hangs on them. A
 :class:`Prompt` is text only; :mod:`.chat` puts it into a model's chat template and :mod:`.positions` finds its tokens.
 """
 
@@ -16,8 +17,24 @@ from .errors import InnerjudgeError, UnreadableError
 #: Appended to every multiple-choice question and never correct (QK-score paper, section 3).
 ABSTAIN_OPTIONS = ("None of the above", "I don't know")
 
-_DIRECT = "Reply with"
-_REASONED = "Think first, then reply with"
+#: Names of the wordings.
+WORDINGS = ("default", "examiner", "terse")
+
+_VERDICT = {
+    "default": 'Is the response correct? {ask} "Verdict:" and yes or no.',
+    "examiner": 'You are an examiner. Would you mark the response above as correct? {ask} "Verdict:" and yes or no.',
+    "terse": 'Correct? {ask} "Verdict:" and yes or no.',
+}
+_RATING = {
+    "default": 'Rate the response from {low} to {high}. {ask} "Score:" and the number.',
+    "examiner": 'You are an examiner. Which mark from {low} to {high} do you give? {ask} "Score:" and the number.',
+    "terse": 'Score, {low} to {high}? {ask} "Score:" and the number.',
+}
+_PAIR = {
+    "default": 'Which response is better? {ask} "Better:" and A or B.',
+    "examiner": 'You are an examiner. To which response do you give the better mark? {ask} "Better:" and A or B.',
+    "terse": 'Better one? {ask} "Better:" and A or B.',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,7 @@ def rating_prompt(
     reference: str | None = None,
     scale: tuple[int, int] = (1, 5),
     reasoned: bool = False,
+    wording: str = "default",
 ) -> Prompt:
     """Ask for a score of one response.
 
@@ -57,26 +75,24 @@ def rating_prompt(
     low, high = scale
     if high <= low:
         raise InnerjudgeError(f"given the scale {low}..{high}, expected low < high: pass for example (1, 5)")
-    parts = [prompt, f"Response:\n{response}"]
-    if reference is not None:
-        parts.append(f"Reference:\n{reference}")
-    if criterion is not None:
-        parts.append(f"Criterion: {criterion}")
-    ask = _REASONED if reasoned else _DIRECT
-    parts.append(f'Rate the response from {low} to {high}. {ask} "Score:" and the number.')
-    return Prompt("\n\n".join(parts), "Score:", tuple(str(s) for s in range(low, high + 1)))
+    ask = _line(_RATING, wording).format(ask=_ask(reasoned), low=low, high=high)
+    labels = tuple(str(s) for s in range(low, high + 1))
+    return Prompt(_body(prompt, response, reference, criterion, ask), "Score:", labels)
 
 
-def verdict_prompt(prompt: str, response: str, *, reasoned: bool = False) -> Prompt:
+def verdict_prompt(
+    prompt: str, response: str, *, reference: str | None = None, reasoned: bool = False, wording: str = "default"
+) -> Prompt:
     """Ask whether one response is correct.
 
     Example:
         >>> verdict_prompt("2+2?", "4").labels
         ('no', 'yes')
+        >>> "Reference:" in verdict_prompt("2+2?", "4", wording="terse", reference="4").user
+        True
     """
-    ask = _REASONED if reasoned else _DIRECT
-    user = f'{prompt}\n\nResponse:\n{response}\n\nIs the response correct? {ask} "Verdict:" and yes or no.'
-    return Prompt(user, "Verdict:", ("no", "yes"))
+    ask = _line(_VERDICT, wording).format(ask=_ask(reasoned))
+    return Prompt(_body(prompt, response, reference, None, ask), "Verdict:", ("no", "yes"))
 
 
 def choice_prompt(
@@ -116,8 +132,7 @@ def choice_prompt(
         line = f"{letter}. {text}\n"
         spans.append((len(user), len(user) + len(line)))
         user += line
-    ask = _REASONED if reasoned else _DIRECT
-    user += f'{ask} "Answer:" and the {reply}.'
+    user += f'{_ask(reasoned)} "Answer:" and the {reply}.'
     return Prompt(user, "Answer:", tuple(ascii_uppercase[: len(texts)]), tuple(spans))
 
 
@@ -138,16 +153,79 @@ def require_different(texts: Sequence[str], what: str) -> None:
             raise UnreadableError(f"given one text as {what} {letters}, expected different ones: drop one of them")
 
 
-def pair_prompt(prompt: str, response_a: str, response_b: str, *, reasoned: bool = False) -> Prompt:
+def pair_prompt(
+    prompt: str, response_a: str, response_b: str, *, reasoned: bool = False, wording: str = "default"
+) -> Prompt:
     """Ask which of two responses is better.
 
     Example:
         >>> pair_prompt("Say hi.", "hi", "no").labels
         ('A', 'B')
     """
-    ask = _REASONED if reasoned else _DIRECT
-    user = (
-        f"{prompt}\n\nResponse A:\n{response_a}\n\nResponse B:\n{response_b}\n\n"
-        f'Which response is better? {ask} "Better:" and A or B.'
-    )
+    ask = _line(_PAIR, wording).format(ask=_ask(reasoned))
+    user = f"{prompt}\n\nResponse A:\n{response_a}\n\nResponse B:\n{response_b}\n\n{ask}"
     return Prompt(user, "Better:", ("A", "B"))
+
+
+def ranking_prompt(prompt: str, responses: Sequence[str], *, reasoned: bool = False) -> Prompt:
+    """Ask for all responses at once, best first. The verdict is a line of letters, not one label.
+
+    Raises:
+        UnreadableError: With fewer than two responses or more than letters, or if two responses are one text.
+
+    Example:
+        >>> ranking_prompt("Say hi.", ["hi", "no"]).labels
+        ('A', 'B')
+    """
+    if not 2 <= len(responses) <= len(ascii_uppercase):
+        raise UnreadableError(f"given {len(responses)} responses to rank, expected 2 to {len(ascii_uppercase)}")
+    require_different(responses, "response")
+    letters = ascii_uppercase[: len(responses)]
+    shown = [f"Response {letter}:\n{text}" for letter, text in zip(letters, responses, strict=True)]
+    ask = f'Rank the responses from best to worst. {_ask(reasoned)} "Ranking:" and the letters, best first.'
+    return Prompt("\n\n".join([prompt, *shown, ask]), "Ranking:", tuple(letters))
+
+
+def checklist_prompt(prompt: str) -> Prompt:
+    """Ask for a checklist of yes/no questions that a good response must pass; the answer is free text, one a line.
+
+    Source:
+        TICK (arXiv 2410.03608): one question a requirement of the instruction.
+
+    Example:
+        >>> checklist_prompt("Say hi.").cue
+        'Checklist:'
+    """
+    ask = (
+        "Write a checklist for judging responses to the request above: a few yes/no questions, one for each "
+        "requirement, one a line, yes being good."
+    )
+    return Prompt(f"{prompt}\n\n{ask}", "Checklist:")
+
+
+def check_prompt(prompt: str, response: str, question: str, *, reasoned: bool = False) -> Prompt:
+    """Ask one question of a checklist.
+
+    Example:
+        >>> check_prompt("Say hi.", "hi", "Is it a greeting?").labels
+        ('no', 'yes')
+    """
+    ask = f'{question} {_ask(reasoned)} "Answer:" and yes or no.'
+    return Prompt(_body(prompt, response, None, None, ask), "Answer:", ("no", "yes"))
+
+
+def _ask(reasoned: bool) -> str:
+    return "Think first, then reply with" if reasoned else "Reply with"
+
+
+def _line(lines: dict[str, str], wording: str) -> str:
+    if wording not in lines:
+        raise InnerjudgeError(f"given the wording {wording!r}, expected one of {', '.join(lines)}")
+    return lines[wording]
+
+
+def _body(prompt: str, response: str, reference: str | None, criterion: str | None, ask: str) -> str:
+    parts = [prompt, f"Response:\n{response}"]
+    parts += [f"Reference:\n{reference}"] if reference is not None else []
+    parts += [f"Criterion: {criterion}"] if criterion is not None else []
+    return "\n\n".join([*parts, ask])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerFast
@@ -14,8 +15,49 @@ from .markers import Span
 def tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, ...], list[Span]]:
     """Ids of the tokens of a text, and the characters ``[start, end)`` of each."""
     # A rendered chat already holds its special tokens; adding them again would double the beginning token.
-    coded = tokenizer(text, add_special_tokens=not tokenizer.chat_template, return_offsets_mapping=True)
-    return tuple(coded["input_ids"]), coded["offset_mapping"]
+    own = not tokenizer.chat_template
+    coded = tokenizer(text, add_special_tokens=own, return_offsets_mapping=True, return_special_tokens_mask=own)
+    ids, spans = coded["input_ids"], coded["offset_mapping"]
+    while own and ids and coded["special_tokens_mask"][len(ids) - 1] and spans[-1][0] == spans[-1][1]:
+        ids, spans = ids[:-1], spans[:-1]  # the text goes on: a sequence end that the tokenizer appends is none
+    return tuple(ids), spans
+
+
+#: White space of any kind.
+_SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
+#: Tokenizer -> context of its model, and the most characters that one of its tokens can stand for.
+_bounds: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, int]] = WeakKeyDictionary()
+
+
+def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None:
+    """From now on :func:`too_many` knows what cannot fit into ``context`` tokens.
+
+    Only for tokenizers that have a token for every byte: others may make one unknown token of any number of characters.
+    """
+    backend = tokenizer.backend_tokenizer
+    every_byte = "ByteLevel" in f"{backend.pre_tokenizer} {backend.decoder}" or getattr(
+        backend.model, "byte_fallback", False
+    )
+    if context is None or not every_byte:
+        return
+    longest = max(map(len, tokenizer.get_vocab()), default=1)
+    # A normalizer may compose characters: no more than four to one in Unicode's canonical forms.
+    _bounds[tokenizer] = context, longest * (4 if backend.normalizer is not None else 1)
+
+
+def too_many(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int] = ()) -> str | None:
+    """Why texts cannot fit into the context of the tokenizer's model, told by their length; ``None`` if they may.
+
+    Nothing is tokenised for it. White space is not counted: special tokens may swallow any amount.
+    """
+    context, longest = _bounds.get(tokenizer, (0, 0))
+    if not context or (sum(map(len, texts)) <= context * longest and len(ids) <= context):
+        return None
+    characters = sum(len(text) - sum(map(text.count, _SPACES)) for text in texts)  # without a copy of any
+    least = max(len(ids), -(-characters // longest))
+    if least <= context:
+        return None
+    return f"at least {least} tokens, longer than the model's context of {context}; not cut"
 
 
 class LabelTokens:

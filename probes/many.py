@@ -11,6 +11,7 @@ import numpy.typing as npt
 from einops import einsum
 from joblib import Parallel, delayed
 
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from .labels import Floats, correctness, ratings
 from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
@@ -37,10 +38,11 @@ class ManyProbes:
 
     def decision_function(self, x: npt.NDArray[np.floating]) -> Floats:
         """Scores ``[P, m]`` of vectors ``[P, m, F]``: log-odds of correct, or the predicted rating."""
-        products: Floats = einsum(x, self.coef, "probe item dim, probe dim -> probe item")
+        products: Floats = einsum(x.astype(np.float64), self.coef, "probe item dim, probe dim -> probe item")
         return products + self.intercept[:, None]
 
 
+@checked
 def fit_many(
     kind: Kind,
     x: npt.NDArray[np.floating],

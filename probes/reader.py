@@ -91,8 +91,8 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
             raise InnerjudgeError(
                 f"given a {type(self).__name__} that is not fitted, expected a fitted one: call fit first"
             )
-        self.require(features.provenance)
         self._require_fitting(sizes_of(features, self.needs))
+        self.require(features.provenance)
 
     def _require_fitting(self, sizes: dict[str, int]) -> None:
         """:func:`.fitted_arrays.check_fitted`, once for what was learned and for each model."""

@@ -14,6 +14,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from ..models.foreign import FILE_LIMIT, parse_json, read_file, require_file
 from ..models.seal import digest_of_file, digest_of_parts, dump_sealed, unsealed
@@ -29,6 +30,7 @@ _HEADER, _ARRAYS = "judge.json", "judge.safetensors"
 _HEADER_LIMIT = 1 << 28
 
 
+@checked
 def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) -> None:
     """Write ``judge.safetensors`` and then ``judge.json``; a folder with the JSON is complete.
 
@@ -84,6 +86,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
     temporary.replace(path / _HEADER)
 
 
+@checked
 def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
     """Inverse of :func:`save`: the same parameters, provenance and scores.
 

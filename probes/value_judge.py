@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
+from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .judge import BaseJudge, Scores
 from .labels import best_threshold, correctness
@@ -72,6 +73,7 @@ class ValueJudge(BaseJudge):
             >>> LAGER(values=(0, 1)).predict(f), LAGER(values=(0, 1)).fit(f, [False, True]).predict(f)
             (array([False, False]), array([False,  True]))
         """
+        require_type(features, Features, f"{type(self).__name__}.fit")
         if len(self.values) != 2:
             raise InnerjudgeError(
                 f"given values={tuple(self.values)}, expected two, as (0, 1), to set a threshold between: grades need "

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import innerjudge
 import pytest
-from innerjudge.experiments.bench.readme import BEGIN, END, demo_section, update
+from innerjudge.experiments.bench.readme import demo_section, marks, update
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+BEGIN, END = marks("demo")
 
 
 def test_python_blocks_run_in_order(

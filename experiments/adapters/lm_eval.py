@@ -120,7 +120,7 @@ class JudgeFilter(Filter):  # type: ignore[misc]
 class BestOfN(JudgeFilter):
     """The response with the best score; the first one where none is scored."""
 
-    rule = Rule("top@1")
+    rule = Rule("best-of-n")
 
 
 @register_filter("innerjudge_weighted_vote")

@@ -1,6 +1,7 @@
-"""Write the table of the demo into a README: ``python -m innerjudge.experiments.bench.readme RESULTS README``.
+"""Write the table of a comparison into a README: ``python -m innerjudge.experiments.bench.readme RESULTS README``.
 
-The table stands between two marks, so that no figure is typed by hand and a second run replaces the first.
+The table stands between two marks, so that no figure is typed by hand and a second run replaces the first: those of the
+demo, or with ``--mark real`` those of the real model.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ import typer
 
 from ...models.errors import InnerjudgeError
 
-BEGIN, END = "<!-- demo:begin -->", "<!-- demo:end -->"
-
 #: Metrics shown of each data set, in order; those that a data set lacks are left out.
 SHOWN = (
     "AUROC within questions",
@@ -24,7 +23,18 @@ SHOWN = (
     "Spearman, noiseless",
     "accuracy",
     "accuracy, options also permuted",
+    "accuracy in both orders",
 )
+
+
+def marks(name: str) -> tuple[str, str]:
+    """The marks between which a table stands.
+
+    Example:
+        >>> marks("demo")
+        ('<!-- demo:begin -->', '<!-- demo:end -->')
+    """
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
 
 
 def demo_section(results: dict[str, Any]) -> str:
@@ -68,15 +78,15 @@ def _cell(row: dict[str, Any] | None) -> str:
     return f"{row['value']:.2f}{interval}"
 
 
-def update(results: Path, readme: Path) -> None:
-    """Replace what stands between the marks of ``readme``.
+def update(results: Path, readme: Path, mark: str = "demo") -> None:
+    """Replace what stands between the marks ``mark:begin`` and ``mark:end`` of ``readme``.
 
     Raises:
         InnerjudgeError: If a file is missing or the README has no marks.
     """
     if not results.is_file() or not readme.is_file():
         raise InnerjudgeError(f"given {results} and {readme}, expected two files: run `make demo` first")
-    put_section(readme, demo_section(json.loads(results.read_text(encoding="utf-8"))), BEGIN, END)
+    put_section(readme, demo_section(json.loads(results.read_text(encoding="utf-8"))), *marks(mark))
 
 
 def put_section(readme: Path, section: str, begin: str, end: str) -> None:

@@ -26,16 +26,22 @@ JUDGE_NAMES = (
     "pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length. "
     "Any other name is answered with those of the items' kind."
 )
-_DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log), or builtin:solve|rate|choose."  # noqa: E501
+_DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log), sample:mmlu|llmbar|topical-chat|gsm8k-solutions, or builtin:solve|rate|choose."  # noqa: E501
 
 Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=False)]
 OneData = Annotated[str, typer.Option("--data", help=_DATA, show_default=False)]
 SomeData = Annotated[str | None, typer.Option("--data", help=_DATA, show_default=False)]
-Model = Annotated[str, typer.Option("--model", help="Hub name, local folder, or 'reference' (the built-in model).")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", help="Hub name, local folder, GGUF file, LoRA folder, or 'reference' (the built-in model)."
+    ),
+]
 ModelOfJudge = Annotated[
     str | None,
     typer.Option(
-        "--model", help="Hub name, local folder, or 'reference'; left out, the model that the judge was fitted on."
+        "--model",
+        help="Hub name, folder, GGUF file, LoRA folder, or 'reference'; left out, the model the judge was fitted on.",
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.", file_okay=False, show_default=False)]
@@ -75,7 +81,12 @@ Limit = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Of every draw: items, sampling, split.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items a forward pass.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")]
-Dtype = Annotated[str, typer.Option("--dtype", help="auto (as stored), float32, bfloat16 or float16.")]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype", help="auto (as stored; float32 where the CPU has no units for it), float32, bfloat16 or float16."
+    ),
+]
 _IDLE = "Accepted by every command; has no effect in this one, which"
 NoBatchSize = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} runs no model.")]
 NoDevice = Annotated[str, typer.Option("--device", help=f"{_IDLE} runs no model.")]

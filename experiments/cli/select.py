@@ -51,7 +51,7 @@ class Answers(StrEnum):
 
 
 #: Name typed -> name of the rule.
-_RULES = {"best-of-n": "top@1", "random": "mean", "vec-cisc": "weighted"}
+_RULES = {"vec-cisc": "weighted"}
 
 Scores = Annotated[
     Path,
@@ -119,9 +119,9 @@ def select(
         innerjudge select --scores rewards.jsonl --score reward --rule best-of-majority --min-count 2 --out picks.jsonl
     """
     from ..selection.columns import read_columns
+    from ..selection.representatives import load_vectors
     from ..selection.rules import Rule
     from ..selection.select_job import Selection, select_job
-    from ..selection.states import load_vectors
 
     chosen = temperature == "auto"
     if chosen and rule not in (RuleName.weighted, RuleName.vec_cisc):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ...models.errors import InnerjudgeError
+from ...models.shown import shown
 from . import options as o
 
 
@@ -36,6 +37,18 @@ def serve(
     documents: Annotated[int, typer.Option(min=1, help="Most documents of one request; then 400.")] = 1000,
     body: Annotated[int, typer.Option(min=1, help="Most bytes of one request; then 413.")] = 8 * 2**20,
     seconds: Annotated[float, typer.Option(min=0.001, help="Longest time to answer a request; then 504.")] = 60.0,
+    connections: Annotated[
+        int, typer.Option(min=8, help="Most connections; idle ones are closed after 8 s, and where there are more.")
+    ] = 512,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            help="Name under which requests may come in, beside that of --host; repeatable. A service on this machine "
+            "alone and without a key takes no other name.",
+            show_default=False,
+        ),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option(envvar="INNERJUDGE_KEY", help="Bearer key that clients must send.", show_default=False),
@@ -57,7 +70,7 @@ def serve(
     from ..adapters.service.limits import Limits
     from ..adapters.service.run import listening, serve_until_stopped
     from ..judges.judge import Judge
-    from ..runs.log import load_quietly, quieten
+    from ..runs.log import load_quietly, log, quieten
 
     limits = Limits(
         batch_size=batch_size,
@@ -76,11 +89,29 @@ def serve(
         )
         for name, where in _named(judge).items()
     }
-    app = create_app(judges, limits=limits, key=key)
+    app = create_app(judges, limits=limits, key=key, hosts=_hosts(host, allow_host or [], key))
+    if key is None and host not in _LOCAL:
+        log.warning("%s is open to others and asks for no key: set --key or INNERJUDGE_KEY", shown(host))
     with listening(host, port) as where:
-        shown = where.getsockname()
-        typer.echo(f"Serving {', '.join(judges)} on http://{shown[0]}:{shown[1]} (how to ask: /docs).")
-        serve_until_stopped(app, where, seconds=seconds)
+        at = where.getsockname()
+        typer.echo(f"Serving {', '.join(judges)} on http://{at[0]}:{at[1]} (how to ask: /docs).")
+        serve_until_stopped(app, where, seconds=seconds, connections=connections)
+
+
+#: Names of this machine for itself.
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def _hosts(host: str, allowed: list[str], key: str | None) -> list[str] | None:
+    """Names that requests may be addressed to; any where a key is asked for, or the service is meant for others.
+
+    Example:
+        >>> _hosts("127.0.0.1", ["judge.lan"], None), _hosts("0.0.0.0", [], None)
+        (['127.0.0.1', 'localhost', '::1', '127.0.0.1', 'judge.lan'], None)
+    """
+    if allowed or (key is None and host in _LOCAL):
+        return [*_LOCAL, host, *allowed]
+    return None
 
 
 def _named(given: list[str]) -> dict[str, str]:

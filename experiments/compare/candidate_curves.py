@@ -23,9 +23,10 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     if not known or min(known.count(group) for group in set(known)) < 2:
         return ()
     scores = {judge: lens.table.scores(judge) for judge in lens.judges}
-    lines = [(judge, Rule("top@1"), column) for judge, column in scores.items() if any(s is not None for s in column)]
+    best = Rule("best-of-n")
+    lines = [(judge, best, column) for judge, column in scores.items() if any(s is not None for s in column)]
     nothing: list[float | None] = [None] * len(answers)
-    lines += [("majority vote", Rule("majority"), nothing), ("random candidate", Rule("mean"), nothing)]
+    lines += [("majority vote", Rule("majority"), nothing), ("random candidate", Rule("random"), nothing)]
     lines += [("oracle", Rule("oracle"), nothing)]
     curves, seed = [], lens.settings.seeds.split
     for label, rule, column in lines:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...extraction.ablation import ablated
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice
 from ...models.loading import LanguageModel
@@ -40,6 +41,7 @@ class CausalTest:
         return float(np.mean(self.without_random)) - self.without_chosen
 
 
+@checked
 def causal_test(
     lm: LanguageModel,
     choices: Sequence[Choice],

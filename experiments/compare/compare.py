@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
@@ -15,7 +16,8 @@ from ..data.jsonl import check_unique
 from ..data.kinds import kind_of
 from ..data.verdict_table import Row, Table
 from ..reading.progress import Steps, silent
-from .figures import Figure, Report
+from .figures import Figure
+from .findings import Report
 from .report.folder import check_folder, claim, withdraw, write
 from .run import ComparisonRun, check_data, ignored
 from .settings import Settings, Source
@@ -64,6 +66,7 @@ class Comparison:
         return Path(folder) / "report.html"
 
 
+@checked
 def compare(
     lm: LanguageModel,
     items: Sequence[Item] | str,

@@ -2,98 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 
 from ...extraction.features import Features
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating, Trace
-from ...models.loading import LanguageModel
-from ..data.kinds import item_to_row, kind_of_record, record_to_item
 from ..data.labels import label_to_fit, require_classes
-from ..data.records import Record
 from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
-from ..judges.panel import Seat, panel, without_abstain, without_reasoning
-from ..reading.passes import Passes
-from ..reading.sampling import sample_traces
+from ..judges.panel import TEXT, Seat, panel, without_abstain, without_reasoning
+from .byproducts import Byproducts
 from .imported import on_sides, unmatched, with_score
+from .items import DataItems
 from .judging import Judging, curves_of
-from .results import Curve, HeadMap, Outcome
-from .settings import ALWAYS, Settings, Source
-from .sides import Sides, split
-from .steps import ReadPart, StepStore
-
-_Made = TypeVar("_Made", Curve, HeadMap)
+from .results import Outcome
+from .settings import ALWAYS, Settings
+from .steps import ReadPart
+from .text_side import with_best_text, with_costs
 
 
 @dataclass(kw_only=True)
-class Evaluation:
-    """Items of one data set, their sides, and what every judge says of those that it was not fitted on.
+class Evaluation(DataItems):
+    """What every judge says of the items of one data set that it was not fitted on.
 
     Args:
-        lm: The model.
-        settings: How judges are compared.
-        source: The data.
-        passes: How the model is run.
-        store: Where steps are kept.
         alone: Whether there is no other data set that imported rows could be of.
     """
 
-    lm: LanguageModel
-    settings: Settings
-    source: Source
-    passes: Passes
-    store: StepStore
     alone: bool = True
-
-    @property
-    def name(self) -> str:
-        """Name of the data set."""
-        return self.source.data.name
-
-    @property
-    def kind(self) -> str:
-        """Kind of its items."""
-        return self.source.data.kind
-
-    @property
-    def depends(self) -> list[Any]:
-        """What its rows depend on, beside the model."""
-        return [self.settings.shaping(), self.source.content]
-
-    @cached_property
-    def items(self) -> list[Item]:
-        """The items, sampled from the model where the data are problems."""
-        if not self.source.data.problems:
-            return list(self.source.data.items)
-        seed = self.settings.seeds.sampling
-        records = self.store.records(f"items-{self.name}", [self.source.content, seed], self._sampled)
-        places = (Record(one, f"item {k}") for k, one in enumerate(records, start=1))
-        return [record_to_item(r, kind_of_record(r)) for r in places]
-
-    def _sampled(self) -> list[dict[str, Any]]:
-        traces = sample_traces(
-            self.lm,
-            self.source.data.problems,
-            n_candidates=self.source.candidates,
-            seed=self.settings.seeds.sampling,
-            batch_size=8 * self.passes.batch_size,
-            steps=self.passes.steps,
-        )
-        return [item_to_row(trace) for trace in traces]
-
-    @cached_property
-    def sides(self) -> Sides:
-        """Split by question."""
-        groups = [item.group for item in self.items]
-        return split(groups, self.settings, name=self.name)
 
     @cached_property
     def seats(self) -> dict[str, Seat]:
@@ -106,6 +49,7 @@ class Evaluation:
         require_classes(self.items, self.sides.fit)
         needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
         needs |= _needs_of_selection(self.kind, self.settings)
+        needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
         told = [self.settings.reasoning_tokens, self.settings.abstain, list(self.settings.scale), sorted(needs)]
         passes = replace(self.passes, needs=needs)
 
@@ -137,44 +81,21 @@ class Evaluation:
 
     def _judged(self) -> list[Row]:
         run = self.judging
-        outcomes = run.outcomes()
+        outcomes = with_costs(run, with_best_text(run, run.outcomes()))
         curves, maps = curves_of(run)
         test = set(self.sides.test.tolist())
         bases = [columns_of(self, self.items[k], "test" if k in test else "calibrate") for k in run.test.tolist()]
-        # What goes with the rows is written before them, so that it is there where they are.
-        self._kept_beside("notes", lambda: [{"note": note} for note in run.notes])
-        self._kept_beside("curves", lambda: [asdict(curve) for curve in curves])
-        self._kept_beside("maps", lambda: [asdict(found) for found in maps])
-        self._kept_beside("seconds", lambda: [{"judge": o.judge, "seconds": o.seconds_per_item} for o in outcomes])
+        self.beside.keep(run.notes, curves, maps, outcomes)
         return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, self.kind)]
 
     def notes(self) -> list[str]:
         """What the items are, what the judges chose, and imported rows that are of no item."""
-        chosen = [str(one["note"]) for one in self._kept_beside("notes", list)]
-        return [_about(self), *chosen, *(note for path in self.imported for note in self.unmatched(path))]
-
-    def curves(self) -> list[Curve]:
-        """Curves over blocks."""
-        return [_revived(Curve, one) for one in self._kept_beside("curves", list)]
-
-    def maps(self) -> list[HeadMap]:
-        """Maps of heads."""
-        return [_revived(HeadMap, one) for one in self._kept_beside("maps", list)]
-
-    def seconds(self) -> dict[str, float | None]:
-        """Seconds an item of every judge, on the machine on which it was asked."""
-        return {str(one["judge"]): one["seconds"] for one in self._kept_beside("seconds", list)}
-
-    def _kept_beside(self, what: str, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-        name = f"{what}-{self.name}"
-        if self.store.folder is not None:
-            return self.store.records(name, self.depends, make)
-        return self._beside.setdefault(what, make())
+        return [_about(self), *self.beside.notes(), *(note for path in self.imported for note in self.unmatched(path))]
 
     @cached_property
-    def _beside(self) -> dict[str, list[dict[str, Any]]]:
-        """What a store that keeps nothing would keep beside the rows."""
-        return {}
+    def beside(self) -> Byproducts:
+        """What is kept beside the rows."""
+        return Byproducts(self.store, self.name, self.depends)
 
     @cached_property
     def imported(self) -> dict[str, list[Row]]:
@@ -235,13 +156,13 @@ def _rows_of(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> l
     """The row of one item, and that of its other form: the pair swapped, the options permuted."""
     found = [said_row(base, outcome.judge, outcome.verdicts[place])]
     if kind == "pair":
-        again = outcome.again[place] if outcome.again is not None else outcome.verdicts[place]
+        again = (outcome.again[place] if outcome.again is not None else None) or outcome.verdicts[place]
         # Pair-wise scores are those of what was shown first; a judge of single responses has one score in both orders.
         if outcome.again is not None and isinstance(again.score, float | int):
             again = replace(again, score=1 - float(again.score))
         found.append(replace(said_row(base, outcome.judge, again), order="swapped"))
-    elif kind == "choice" and outcome.again is not None:
-        found.append(replace(said_row(base, outcome.judge, outcome.again[place]), order="permuted"))
+    elif kind == "choice" and outcome.again is not None and (moved := outcome.again[place]) is not None:
+        found.append(replace(said_row(base, outcome.judge, moved), order="permuted"))
     return found
 
 
@@ -270,12 +191,3 @@ def _about(one: Evaluation) -> str:
     share = f", {sum(known)} of {len(known)} right" if known else ""
     sampled = " sampled from the model at temperature 1" if one.source.data.problems else ""
     return f"{len(one.items)} items{sampled}{share}."
-
-
-def _revived(what: type[_Made], values: dict[str, Any]) -> _Made:
-    """A curve or map from plain data, in which tuples are lists."""
-
-    def frozen(value: Any) -> Any:
-        return tuple(map(frozen, value)) if isinstance(value, list) else value
-
-    return what(**cast(Any, {name: frozen(value) for name, value in values.items()}))

@@ -23,9 +23,11 @@ from ..reading.passes import Passes
 from ..reading.progress import Steps
 from ..reading.read import pair_features, rating_features, read
 from .by_block import choice_curves, rating_curves, trace_curves
-from .results import Curve, HeadMap, Outcome
+from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
+from .text_side import both_responses, permuted_sample
 
+_NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
 Index = npt.NDArray[np.intp]
 #: Reads some items of a data set.
 Read = Callable[[Sequence[Any], Passes], Features]
@@ -57,7 +59,8 @@ class Judging:
     Attributes:
         notes: What was chosen, as sentences for the report.
         features: What was read of all items, by name.
-        permuted: Of choices, the features with options permuted and the answers there.
+        permuted: Of choices, the features with options permuted and the answers there; missing outside of the sample.
+        sample: Rows of the choices that are also asked with their options permuted.
     """
 
     lm: LanguageModel
@@ -73,6 +76,7 @@ class Judging:
     features: dict[str, Features] = field(default_factory=dict, init=False)
     permuted: tuple[Features, list[int | None]] | None = field(default=None, init=False)
     labels: list[Any] = field(init=False)
+    sample: Index = field(default_factory=lambda: np.zeros(0, dtype=np.intp), init=False)
 
     def __post_init__(self) -> None:
         self.labels = [label_to_fit(item, self.settings.scale) for item in self.items]
@@ -91,14 +95,22 @@ class Judging:
     def _of_choices(self) -> list[Outcome]:
         """Choices, as given and with options permuted."""
         choices = cast(Sequence[Choice], self.items)
-        moved, orders = permuted(choices, seed=self.settings.seeds.split)
+        seed = self.settings.seeds.split
+        self.sample = permuted_sample(len(choices), seed)
+        moved, orders = permuted([choices[k] for k in self.sample], seed=seed)
         features = self._read("items", choices)
-        self.permuted = self._read("permuted", moved), [item.answer for item in moved]
+        some = self._read("permuted", moved)
+        answers: list[int | None] = [None] * len(choices)
+        for k, item in zip(self.sample.tolist(), moved, strict=True):
+            answers[k] = item.answer
+        self.permuted = over_all(some, features, _NOT_PERMUTED), answers
+        order = dict(zip(self.sample.tolist(), orders, strict=True))
         outcomes = []
         for name, seat in self.seats.items():
             outcome = self._outcome(name, seat, features, permuted=self.permuted)
             if outcome.again is not None:
-                back = [_moved_back(v, orders[k]) for v, k in zip(outcome.again, self.test, strict=True)]
+                again = zip(outcome.again, self.test.tolist(), strict=True)
+                back = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in again]
                 outcome = replace(outcome, again=back)
             outcomes.append(outcome)
         return outcomes
@@ -106,13 +118,13 @@ class Judging:
     def _of_pairs(self) -> list[Outcome]:
         """Pairs in both orders, and each response on its own for point-wise judges."""
         pairs, passes = cast(Sequence[Pair], self.items), self.passes
-        forward = self._kept("items", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=False))
-        backward = self._kept(
+        forward = self.kept("items", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=False))
+        backward = self.kept(
             "swapped", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=True)
         )
         needs = frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
         single, own = list(Responses(pairs)), replace(passes, needs=needs)
-        alone = self._kept("alone", single, own, lambda some, how: rating_features(self.lm, some, how))
+        alone = self.kept("alone", single, own, lambda some, how: rating_features(self.lm, some, how))
         sides = [one.extra.get("preferred") for one in single]
         ids, outcomes = [pairs[k].id for k in self.test], []
         for name, seat in self.seats.items():
@@ -130,9 +142,25 @@ class Judging:
         return outcomes
 
     def _read(self, name: str, items: Sequence[Item]) -> Features:
-        return self._kept(name, items, self.passes, lambda some, how: read(self.lm, some, how))
+        return self.kept(name, items, self._direct, lambda some, how: read(self.lm, some, how))
 
-    def _kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
+    @property
+    def _direct(self) -> Passes:
+        """Passes without reasoning before the verdict, which is written for the test items only."""
+        needs = self.passes.needs
+        return self.passes if needs is None else replace(self.passes, needs=needs - {"reasoned"})
+
+    def _reasoned(self, seat: Seat) -> Features:
+        """What is written after reasoning about the test items, which need no fit."""
+        passes = replace(self.passes, needs=frozenset(seat.judge.needs) - {"labels"})
+        test = [self.items[k] for k in self.test]
+        found = self.features.get("reasoned")
+        return (
+            self.kept("reasoned", test, passes, lambda some, how: read(self.lm, some, how)) if found is None else found
+        )
+
+    def kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
+        """Features under a name: read now, or taken from where they are kept."""
         self.features[name] = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
         return self.features[name]
 
@@ -143,6 +171,8 @@ class Judging:
         note = fit_seat(name, seat.judge, features, self.labels, self.fit, permuted=permuted)
         self.notes += [note] if note else []
         part = features.take(self.test)
+        if "reasoned" in seat.judge.needs and "reasoned" not in features.texts:
+            part, permuted = replace(self._reasoned(seat), arrays=part.arrays), None
         if seat.judge.learns and seat.judge.provenance_ is None:
             return Outcome(judge=name, verdicts=no_verdicts(seat.judge, part))
         started = time.perf_counter()
@@ -175,20 +205,33 @@ def _pass_seconds(features: Features, judge: BaseJudge) -> float:
     return sum({features.seconds[name] for name in judge.needs if name in features.seconds})
 
 
-def _moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
-    """The label of a permuted question as an index into its options as given; abstaining keeps its place."""
-    label = verdict.label
-    return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
-
-
-def both_responses(rows: Index) -> Index:
-    """Rows of :class:`.variants.Responses` that belong to rows of pairs.
+def over_all(some: Features, whole: Features, reason: str) -> Features:
+    """Features of some of the items as features of all of them: the others are missing for a reason.
 
     Example:
-        >>> both_responses(np.array([0, 3])).tolist()
-        [0, 1, 6, 7]
+        >>> whole = Features.from_arrays({"x": [1.0, 2.0]}, provenance="m", ids=["a", "b"])
+        >>> over_all(whole.take([1]), whole, "not asked").reasons("x")
+        {'a': 'not asked'}
     """
-    return np.stack((2 * rows, 2 * rows + 1), axis=1).reshape(-1)
+    places = {one: k for k, one in enumerate(whole.ids)}
+    rows = [places[one] for one in some.ids]
+    left = dict.fromkeys((one for one in whole.ids if one not in set(some.ids)), reason)
+    arrays = {name: np.zeros((len(whole), *value.shape[1:]), value.dtype) for name, value in some.arrays.items()}
+    for name, value in some.arrays.items():
+        arrays[name][rows] = value
+    texts = {name: [""] * len(whole) for name in some.texts}
+    for name, said in some.texts.items():
+        for row, text in zip(rows, said, strict=True):
+            texts[name][row] = text
+    return Features(
+        ids=whole.ids,
+        groups=whole.groups,
+        provenance=some.provenance,
+        arrays=arrays,
+        texts={name: tuple(said) for name, said in texts.items()},
+        missing={name: {**left, **some.missing.get(name, {})} for name in (*arrays, *texts)} if left else some.missing,
+        seconds=some.seconds,
+    )
 
 
 def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Sequence[str]) -> Outcome:

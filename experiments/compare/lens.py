@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from ..data.verdict_table import Table
 from ..stats.intervals import Interval, cluster_interval
-from ..stats.multiple import Difference, difference, holm, p_value
+from ..stats.multiple import Difference, holm, p_value
 from ..stats.statistic import Statistic
-from .figures import Figure, Good, of_difference, of_interval
+from .figures import Figure, Good, of_interval
 from .settings import Settings
 
 #: A metric of one judge on the rows that a mask keeps.
@@ -116,60 +116,6 @@ class Lens:
     def describe(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
         """A figure that describes, and is neither good nor bad."""
         return self.figure(part, judge, metric, statistic, good="none")
-
-    def differences(
-        self,
-        part: str,
-        metric: str,
-        of: Metric,
-        judges: Sequence[str],
-        scored: Mapping[str, Sequence[bool]],
-        *,
-        against: str | None = None,
-        about: Sequence[bool] | None = None,
-    ) -> dict[str, Figure]:
-        """Paired differences of every judge to another, on the items that both scored, Holm-corrected.
-
-        Args:
-            part: Key of the section.
-            metric: Name of the metric.
-            of: The metric.
-            judges: The judges.
-            scored: Which items each judge scored.
-            against: The other; ``None`` for the one of the settings.
-            about: Which items the metric is about; ``None`` for all.
-        """
-        other = self.settings.against if against is None else against
-        if other not in scored:
-            return {}
-        compared = [judge for judge in judges if judge != other]
-        every = [True] * len(self.truths) if about is None else about
-        both = {judge: [a and b for a, b in zip(scored[judge], scored[other], strict=True)] for judge in compared}
-        made = holm([self._difference(of, judge, other, both[judge]) for judge in compared])
-        found = {}
-        for judge, one in zip(compared, made, strict=True):
-            mine, theirs = ([s and e for s, e in zip(scored[name], every, strict=True)] for name in (judge, other))
-            if one.interval.value is None and (why := _without_pairs(mine, theirs, other)):
-                one = replace(one, interval=replace(one.interval, reason=why))
-            lost = sum(e and not b for e, b in zip(every, both[judge], strict=True))
-            found[judge] = of_difference(
-                one, data=self.data, part=part, judge=judge, metric=metric, against=other, unscored=lost
-            )
-        return found
-
-    def _difference(self, of: Metric, judge: str, other: str, both: Sequence[bool]) -> Difference:
-        return difference(of(judge, both), of(other, both), self.groups)
-
-
-def _without_pairs(mine: Sequence[bool], theirs: Sequence[bool], other: str) -> str | None:
-    """Why there is nothing to take a difference on; ``None`` where some item is scored by both."""
-    if not any(theirs):
-        return f"the judge {other} scored none of these items"
-    if not any(mine):
-        return "this judge scored none of these items"
-    return (
-        None if any(a and b for a, b in zip(mine, theirs, strict=True)) else f"no item is scored by both it and {other}"
-    )
 
 
 def masked(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:

@@ -90,7 +90,7 @@ def _trace(lens: Lens) -> dict[str, Metric]:
     return {
         "AUROC within questions": of(within_question_auroc, groups),
         "AUROC": of(auroc),
-        "top@1": picked(Rule("top@1")),
+        "top@1": picked(Rule("best-of-n")),
         "pairs won within questions": of(wqd, groups),
         "AUPRC": of(auprc),
         "AUPRC within questions": of(within_question_auprc, groups),

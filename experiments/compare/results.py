@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...probes.judge import Verdict
+from ..reading.cost import Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,25 @@ class Outcome:
     Args:
         judge: Name of the judge.
         verdicts: One a test item, in order.
-        again: The same items with options permuted, or the pair shown in the other order (labels named as in the item).
+        again: The same items with options permuted, or the pair shown in the other order (labels named as in the
+            item); ``None`` where an item was not asked again.
         seconds_per_item: Passes that the judge needs, and its own work.
+        cost: Prompts and tokens an item.
     """
 
     judge: str
     verdicts: Sequence[Verdict]
-    again: Sequence[Verdict] | None = None
+    again: Sequence[Verdict | None] | None = None
     seconds_per_item: float | None = None
+    cost: Cost | None = None
+
+
+def moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
+    """The label of a permuted question as an index into its options as given; abstaining keeps its place.
+
+    Example:
+        >>> moved_back(Verdict("c", label=0), (2, 0, 1)).label
+        2
+    """
+    label = verdict.label
+    return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict

@@ -19,7 +19,8 @@ from ..judges.panel import panel
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
 from .evaluation import Evaluation
-from .figures import DataReport, Report, Section
+from .figures import Section
+from .findings import DataReport, Report
 from .lens import Lens
 from .reasons import unscored_reasons
 from .sections.blocks import by_block
@@ -32,6 +33,8 @@ from .steps import StepStore
 
 #: Below so many questions the report warns that everything rests on few.
 FEW_QUESTIONS = 30
+#: Likewise for questions with both a right and a wrong answer.
+FEW_MIXED = 20
 
 
 def ignored(_sentence: str) -> None:
@@ -172,7 +175,13 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
 
 def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
     """The sections that every comparison has."""
-    found = (headline(lens), scores(lens), confounds(lens), candidates(lens), by_block(lens, one.curves(), one.maps()))
+    found = (
+        headline(lens),
+        scores(lens),
+        confounds(lens),
+        candidates(lens),
+        by_block(lens, one.beside.curves(), one.beside.maps()),
+    )
     return [section for section in found if section is not None]
 
 
@@ -181,6 +190,8 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
     counts = {"items": len(one.items), "to fit on": len(one.sides.fit)}
     counts |= {"to calibrate on": len(one.sides.calibrate)} if len(one.sides.calibrate) else {}
     counts |= {"reported": len(lens.truths), "reported questions": lens.n_groups}
+    if lens.kind == "trace":
+        counts["reported questions with a right and a wrong answer"] = n_mixed(lens)
     return DataReport(
         name=one.name,
         kind=one.kind,
@@ -190,7 +201,8 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
         sections=tuple(sections),
         notes=tuple(one.notes()),
         unscored=unscored_reasons((*lens.table, *more)),
-        seconds=one.seconds(),
+        seconds=one.beside.seconds(),
+        cost=one.beside.cost(),
     )
 
 
@@ -202,7 +214,21 @@ def _summary(lens: Lens, sections: Sequence[Section]) -> tuple[str, ...]:
         said += list(first[key].found[:1]) if key in first else []
     if lens.n_groups < FEW_QUESTIONS:
         said.append(f"All of this rests on {lens.n_groups} questions only: read the intervals, not the values.")
+    if lens.kind == "trace" and n_mixed(lens) < FEW_MIXED:
+        said.append(
+            f"Only {n_mixed(lens)} of {lens.n_groups} reported questions have both a right and a wrong answer; "
+            "figures within questions rest on those alone."
+        )
     return tuple(said)
+
+
+def n_mixed(lens: Lens) -> int:
+    """Reported questions with both a right and a wrong answer: what figures within questions rest on."""
+    of: dict[Any, set[bool]] = {}
+    for group, truth in zip(lens.groups, lens.truths, strict=True):
+        if truth is not None:
+            of.setdefault(group, set()).add(bool(truth))
+    return sum(len(seen) > 1 for seen in of.values())
 
 
 def _kin(one: Evaluation, rows: Sequence[Row]) -> dict[str, frozenset[str]]:

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ...extraction.features import Features
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...probes.head_selection import head_credits
 from ...probes.many import fit_many
@@ -69,6 +70,7 @@ class _Cell:
     test: Floats  # [C, test items]
 
 
+@checked
 def sweep(
     features: Features, labels: Sequence[Any], kind: str, *, fit_share: float = 0.5, n_splits: int = 100, seed: int = 0
 ) -> Sweep:
@@ -116,6 +118,7 @@ def sweep(
     )
 
 
+@checked
 def sentences(found: Sweep) -> tuple[str, ...]:
     """What was picked, what it is worth, and what picking on the reported questions would have claimed."""
     noise, honest = found.noise, found.honest

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
 from ...models.reference.split import HELD_OUT_SEED
@@ -48,6 +49,7 @@ class Dataset:
     problems: tuple[Problem, ...] = ()
 
 
+@checked
 def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
     """Load a data set.
 

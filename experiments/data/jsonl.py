@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.foreign import parse_json, require_file
 from ...models.items import Item
@@ -34,6 +35,7 @@ __all__ = [
 LINE = 1 << 26
 
 
+@checked
 def read_items(path: str | Path) -> list[Item]:
     """Read and check a JSONL file of items.
 

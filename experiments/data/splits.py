@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 
 Index = npt.NDArray[np.intp]
@@ -25,6 +26,7 @@ def rows_by_group(groups: Sequence[Hashable]) -> list[Index]:
     return [np.array(rows, dtype=np.intp) for rows in found.values()]
 
 
+@checked
 def split_by_group(groups: Sequence[str], *, train_fraction: float = 0.5, seed: int) -> tuple[Index, Index]:
     """Split rows into two parts that share no group; each part gets at least one group.
 

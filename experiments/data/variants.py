@@ -7,9 +7,11 @@ from typing import overload
 
 import numpy as np
 
+from ...models.arguments import checked
 from ...models.items import Choice, Pair, Rating
 
 
+@checked
 def permuted(choices: Sequence[Choice], *, seed: int) -> tuple[list[Choice], list[tuple[int, ...]]]:
     """Each question with its option texts in another order, and the orders.
 

@@ -28,7 +28,7 @@ any other                tags, which are text: the split, the writer of the resp
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,25 +186,21 @@ class Table(Sequence[Row]):
     @property
     def lengths(self) -> list[float | None]:
         """Length of every item."""
-        found: dict[ItemKey, float | None] = dict.fromkeys(self._items)
-        for row in self.rows:
-            if row.length is not None:
-                found[row.item] = row.length
-        return list(found.values())
+        return self._of_items(lambda row: row.length)
 
     @property
     def answers(self) -> list[str | None]:
         """Final answer of every item; ``None`` where it has none."""
-        found: dict[ItemKey, str | None] = dict.fromkeys(self._items)
-        for row in self.rows:
-            found[row.item] = row.answer if row.answer is not None else found[row.item]
-        return list(found.values())
+        return self._of_items(lambda row: row.answer)
 
     def tag(self, name: str) -> list[str | None]:
         """A tag of every item; ``None`` where it has none."""
-        found: dict[ItemKey, str | None] = dict.fromkeys(self._items)
-        for row in self.rows:
-            found[row.item] = row.tags.get(name, found[row.item])
+        return self._of_items(lambda row: row.tags.get(name))
+
+    def _of_items(self, value: Callable[[Row], Any]) -> list[Any]:
+        """What the last row of each item that says something says."""
+        found = dict.fromkeys(self._items)
+        found.update({row.item: one for row in self.rows if (one := value(row)) is not None})
         return list(found.values())
 
     def column(

@@ -1,7 +1,7 @@
 """Figures, colours, and how numbers are spelled: what notebooks and reports share.
 
-Each function draws onto axes that it is given or returns HTML: ``lines.py`` curves, ``scores.py`` distributions,
-``calibration.py`` reliability, ``heads.py`` maps of heads, ``options.py`` attention over text, ``trajectories.py``
+Each function draws onto axes that it is given or returns HTML: ``lines.py`` curves and reliability, ``scores.py``
+distributions, ``heads.py`` maps of heads, ``options.py`` attention over text, ``trajectories.py``
 paths of states; ``palette.py`` holds colours and dashes. Lines and classes differ by dash, mark or filling as well as
 by colour, so that a print in grey says the same. ``spelling.py`` spells numbers and needs no plots: matplotlib
 is imported only when a drawing function is first used. Imports nothing of the other rooms.
@@ -13,9 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .calibration import reliability
     from .heads import head_map
-    from .lines import accuracy_against_n, curves
+    from .lines import accuracy_against_n, curves, reliability
     from .options import attention_over_text
     from .palette import CYCLE, FAMILY_COLOURS, STYLE, short
     from .scores import score_distributions, scores_by_grade
@@ -29,7 +28,7 @@ _HOME = {
     "attention_over_text": "options",
     "curves": "lines",
     "head_map": "heads",
-    "reliability": "calibration",
+    "reliability": "lines",
     "score_distributions": "scores",
     "scores_by_grade": "scores",
     "short": "palette",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,8 +52,7 @@ def score_distributions(ax: Axes, groups: Mapping[str, npt.ArrayLike], *, x: str
             share = np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0] / len(part)
             ax.stairs(share, edges, fill=True, color=fill, alpha=0.35)
             ax.stairs(share, edges, color=fill, linewidth=1.4, linestyle=dash, hatch=hatch)
-            look: Any = {"edgecolor": fill, "linewidth": 1.4, "linestyle": dash, "hatch": hatch}
-            entries[words] = Patch(facecolor=(fill, 0.35), **look)
+            entries[words] = Patch(facecolor=(fill, 0.35), edgecolor=fill, linewidth=1.4, linestyle=dash, hatch=hatch)
     known = np.unique(values)
     if len(known) <= 4 and (len(known) == 1 or np.diff(known).min() >= np.ptp(known) / 5):
         ax.set_xticks(known, [f"{value:.3g}" for value in known])

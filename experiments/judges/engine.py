@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ...extraction.given_states import GivenStates, Last, features_of_states
 from ...extraction.readouts import HiddenStates
+from ...models.arguments import checked
 from ...models.checkpoint import read_tokenizer
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
@@ -57,6 +58,7 @@ class EngineJudge:
         self._origin = judge.provenance_
 
     @classmethod
+    @checked
     def load(
         cls,
         folder_or_hub_name: str | Path,

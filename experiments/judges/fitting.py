@@ -43,6 +43,8 @@ def fit_seat(
     kept = [int(k) for k in rows if not judge.needs_labels or labels[k] is not None]
     if judge.needs_threshold and not (kept and all(isinstance(labels[k], bool) for k in kept)):
         return None  # It scores without a fit; only the label of a trace needs a threshold.
+    if permuted is not None and judge.needs_permuted:
+        kept = [k for k in kept if permuted[1][k] is not None]  # a sample of the questions
     part = features.take(kept)
     if not len(part):
         return f"{name}: not fitted, since none of the {len(rows)} items to fit on has a label."

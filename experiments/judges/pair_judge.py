@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from ...models.arguments import checked
+from ...models.arguments import checked, require_type
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
@@ -139,6 +139,7 @@ class PairJudge:
             >>> sorted(one["corpus_id"] for one in found)
             [0, 1]
         """
+        require_type(query, str, "rank: the prompt")
         return self.rank_many([query], [documents], top_k, return_documents, batch_size, show_progress_bar)[0]
 
     def rank_many(

@@ -8,6 +8,7 @@ from ...extraction.provenance import WITHOUT_ABSTAIN, provenance
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge
+from ...probes.fitted_arrays import check_fitted
 from ..reading.passes import Passes
 from ..reading.read import needed
 from .pairs import ITEMS
@@ -58,3 +59,5 @@ def require_model(judge: BaseJudge, lm: LanguageModel) -> None:
         fitted = judge.provenance_
         # Prompt and last block are asked for, see `passes_for`.
         judge.require(replace(provenance(lm), prompt=fitted.prompt, last_block=fitted.last_block))
+        whole = {} if fitted.last_block is not None else {"blocks": lm.anatomy.n_blocks}
+        check_fitted(judge, whole | {"heads": lm.anatomy.n_heads})

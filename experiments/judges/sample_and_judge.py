@@ -9,6 +9,7 @@ from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, ResponseLogProb
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
@@ -48,6 +49,7 @@ class Candidates:
         return found
 
 
+@checked
 def sample_and_judge(
     lm: LanguageModel,
     questions: Sequence[Trace | str],

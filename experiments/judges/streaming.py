@@ -11,6 +11,7 @@ from ...extraction.features import Features
 from ...extraction.moments import LayerMoments
 from ...extraction.readouts import HiddenStates
 from ...extraction.store import FeatureStore
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
@@ -21,6 +22,7 @@ from ..reading.passes import Passes
 _J = TypeVar("_J", bound=StreamingJudge)
 
 
+@checked
 def fit_stream(
     judge: _J,
     lm: LanguageModel,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...extraction.provenance import WITHOUT_ABSTAIN
+from ...models.arguments import checked_fields
 from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
 from .progress import Steps, silent
@@ -18,6 +19,7 @@ HIDDEN_NEEDS = frozenset(
 DIRECT_TOKENS = 8
 
 
+@checked_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passes:
     """How the model is run.

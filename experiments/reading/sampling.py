@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...extraction.writing.answers import answered
 from ...extraction.writing.generate import complete
+from ...models.arguments import checked
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
@@ -14,6 +15,7 @@ from ...models.reference.solve import Problem, final_answer
 from .progress import Steps, silent
 
 
+@checked
 def sample_traces(
     lm: LanguageModel,
     problems: Sequence[Problem],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ...models.errors import InnerjudgeError
-from ..data.jsonl import write_jsonl
+from ...models.seal import parse_sealed, sealed
+from ..data.sealed_outputs import write_sealed
 
 
 class PartFile:
@@ -35,25 +37,34 @@ class PartFile:
         if not self._path.is_file():
             self._path.write_text(f"{self._header}\n", encoding="utf-8")
         with self._path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+            file.writelines(json.dumps(sealed(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
         self.rows += rows
 
     def finish(self) -> None:
         """Write the output whole."""
-        write_jsonl(self._out, self.rows)
+        write_sealed(self._out, self.rows)
         self._path.unlink(missing_ok=True)
 
     def _read(self, size: int) -> list[dict[str, Any]]:
         if not self._path.is_file():
             return []
-        first, *lines = self._path.read_text(encoding="utf-8").split("\n")[:-1] or [""]
+        first, *lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] or [""]
         if first and first != self._header:
             raise InnerjudgeError(
                 f"given --out {self._out}, begun by another job ({self._path.name}: other judge, model, data or "
                 f"settings), expected the same job: choose another --out or delete {self._path.name}"
             )
-        keep = lines[: len(lines) // size * size]
+        rows = list(_whole(lines))
+        rows = rows[: len(rows) // size * size]
+        keep = lines[: len(rows)]
         temporary = self._path.with_name(self._path.name + ".tmp")
         temporary.write_text("".join(f"{line}\n" for line in (self._header, *keep)), encoding="utf-8")
         temporary.replace(self._path)
-        return [json.loads(line) for line in keep]
+        return rows
+
+
+def _whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Rows up to the first that is not as it was written: what follows is made again."""
+    with suppress(ValueError):
+        for line in lines:
+            yield parse_sealed(line.encode())

@@ -18,15 +18,16 @@ from ..data.hashes import hash_of
 from ..data.jsonl import read_records
 from ..data.kinds import item_to_row
 from ..data.outputs import writing
+from ..data.sealed_outputs import is_damaged
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, sample_and_judge
 from ..judges.saved import identity
 from ..reading.sampling import labelled
+from .log import log
 from .part_file import PartFile
 
-#: Answers sampled at a time: what a killed run loses at most. Each bit has a seed of its own.
-PART = 128
+#: Between the seeds of one batch of answers and the next: each batch has its own, and is what a killed run loses.
 _APART = 7919
 
 
@@ -129,10 +130,12 @@ def sample_job(
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
     asked = [[trace.question_id, trace.prompt] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
-    if out.exists():
+    if is_damaged(out):
+        log.warning("%s is not what was written (checksum): it is made again", out)
+    elif out.exists():
         _require_same(out, job, len(questions.traces) * sampling.n)
         return f"{out} is complete already."
-    each = max(1, PART // sampling.n)
+    each = max(1, passes.writing_batch // sampling.n)
     replayed = 0
     with writing(out):
         part = PartFile(out, job, each * sampling.n)

@@ -1,1 +1,46 @@
-"""Selection rules: which of the candidates of a question is taken, by their answers and by any scores."""
+"""One answer out of several candidates: rules, their accuracy against the number of candidates, and what they cost.
+
+``columns.py`` reads candidates and scores from files, ``maths.py`` says which answers are the same. ``votes.py``,
+``best_of_majority.py`` and ``representatives.py`` (VecCISC) are the rules of the literature; ``rules.py`` names them
+and ``pick.py`` applies one to a question. ``reranking.py`` is how often a rule is right, ``subsets.py`` the same over
+random subsets, ``temperature.py`` chooses the temperature of a weighted vote on questions set aside for it.
+``select_job.py`` is the command ``select``; ``curve_job.py``, ``curves.py`` and ``curve_plot.py`` are ``curves``.
+
+Imports of the other rooms ``data``, ``drawing`` and ``stats``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...models.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ..data.answers import normalise
+    from .columns import Columns
+    from .curves import curve_rows, discrimination
+    from .representatives import vectors_of
+    from .rules import Rule
+    from .temperature import choose_temperature
+
+_HOMES = {
+    "Columns": ".columns",
+    "Rule": ".rules",
+    "choose_temperature": ".temperature",
+    "curve_rows": ".curves",
+    "discrimination": ".curves",
+    "normalise": "..data.answers",
+    "vectors_of": ".representatives",
+}
+
+__all__ = [
+    "Columns",
+    "Rule",
+    "choose_temperature",
+    "curve_rows",
+    "discrimination",
+    "normalise",
+    "vectors_of",
+]
+
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -18,7 +18,7 @@ REWARDS: dict[str, Callable[[Sequence[float]], float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Gated:
+class MajorityPick:
     """What Best-of-Majority picked.
 
     Args:
@@ -34,7 +34,7 @@ class Gated:
 
 def best_of_majority(
     answers: Answers, scores: Scores, *, alpha: float = 0.0, min_count: int = 1, k: int = 1, reward: str = "max"
-) -> Gated:
+) -> MajorityPick:
     """The ``k`` best answers among those that are frequent enough, each by its best candidate.
 
     An answer passes if at least ``alpha`` of all candidates (unparsable ones included) and at least ``min_count`` of
@@ -62,7 +62,7 @@ def best_of_majority(
 
     Example:
         >>> best_of_majority(["7", "8", "8", "9"], [0.9, 0.2, 0.3, 0.1], min_count=2)
-        Gated(picks=(2,), passed=1, fallback=None)
+        MajorityPick(picks=(2,), passed=1, fallback=None)
         >>> best_of_majority(["7", "8"], [0.9, 0.2], alpha=0.6).fallback
         'no answer passed the gate: all took part'
     """
@@ -79,7 +79,7 @@ def best_of_majority(
         if answer is not None:
             members.setdefault(answer, []).append(place)
     if not members:
-        return Gated((best_of_n(scores),), 0, "no answer can be read: the best candidate was taken")
+        return MajorityPick((best_of_n(scores),), 0, "no answer can be read: the best candidate was taken")
     frequent = [m for m in members.values() if len(m) / len(answers) >= alpha and len(m) >= min_count]
 
     def worth(rows: Sequence[int]) -> tuple[float, int]:
@@ -89,4 +89,4 @@ def best_of_majority(
     ordered = sorted(frequent or members.values(), key=worth)
     picks = tuple(min(rows, key=lambda row: (-read[row] if isfinite(read[row]) else inf, row)) for rows in ordered[:k])
     fallback = None if frequent else "no answer passed the gate: all took part"
-    return Gated(picks, len(frequent), fallback)
+    return MajorityPick(picks, len(frequent), fallback)

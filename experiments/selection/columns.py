@@ -94,7 +94,7 @@ def read_columns(
             f"{Path(path).name}: given no field {score!r}, expected a column of scores; there are "
             f"{', '.join(sorted(rows[0].values))}: name one of them"
         )
-    both = [_Both(row, more.get(key)) for key, row in found.items()]
+    both = [_Sources(row, more.get(key)) for key, row in found.items()]
     return Columns(
         questions=tuple(key[0] for key in found),
         candidates=tuple(key[1] for key in found),
@@ -112,7 +112,7 @@ def judges_of(path: str | Path) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Both:
+class _Sources:
     """A row, and what the candidates' own file has of it."""
 
     row: Record

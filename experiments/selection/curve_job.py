@@ -14,10 +14,10 @@ from ..data.outputs import check_new, writing
 from ..drawing.spelling import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
-from .curve_rows import Discrimination, Point, curve_rows, discrimination
+from .curves import Discrimination, Point, curve_rows, discrimination
+from .representatives import load_vectors
 from .rules import Rule
 from .select_job import held_out, temperature_of
-from .states import load_vectors
 
 #: The file that tells a folder of curves.
 ROWS = "curves.jsonl"
@@ -73,7 +73,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
     shown = {name: columns.take(rest) for name, columns in judges.items()}
     rules = {
         name: (
-            Rule("top@1"),
+            Rule("best-of-n"),
             Rule("top-maj", k=how.k),
             Rule("weighted", temperature=chosen[name]),
             Rule("best-of-majority", min_count=how.min_count),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..drawing.lines import curves, look
 from ..drawing.palette import STYLE, short
-from .curve_rows import Point
+from .curves import Point
 
 _WITHOUT: dict[str, dict[str, Any]] = {
     "majority": {"color": "#000000", "linestyle": "--", "marker": "", "linewidth": 1.2},

@@ -51,7 +51,7 @@ def pick(
         scores: Scores, ``[n]``.
         correct: Whether each is right, for ``"oracle"``.
         k: How many answers ``"best-of-majority"`` picks.
-        rng: Draws the candidate of ``"mean"``.
+        rng: Draws the candidate of ``"random"``.
 
     Raises:
         InnerjudgeError: If there are no candidates.
@@ -68,7 +68,7 @@ def pick(
     match rule.name:
         case "majority":
             return _voted(majority(answers), answers, range(len(answers)), "votes")
-        case "top@1":
+        case "best-of-n":
             index = best_of_n(scores)
             if np.isnan(read[index]):
                 return _one(index, "the first candidate", "no candidate is scored: the first one was taken")

@@ -1,19 +1,25 @@
-"""VecCISC: traces of one answer that think alike are judged once."""
+"""VecCISC: traces of one answer that think alike are judged once; the vectors that say so come from an extraction."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from ...extraction.features import Features
+from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
+from .columns import Columns
 from .votes import Answers, as_scores, weighted_vote
 
+#: States to cluster on, the first that the features have.
+POSITIONS = ("hidden/reasoning_end", "hidden/response_end")
 METHODS = ("kmeans", "agglomerative")
 Vectors = npt.NDArray[np.floating]
 
@@ -68,7 +74,7 @@ def representatives(
 
 
 @dataclass(frozen=True, slots=True)
-class Represented:
+class ClusterVote:
     """What VecCISC picked, and what it spent.
 
     Args:
@@ -91,7 +97,7 @@ def vec_cisc(
     method: str = "kmeans",
     temperature: float = 1.0,
     seed: int = 0,
-) -> Represented:
+) -> ClusterVote:
     """Weighted vote (:func:`~.votes.weighted_vote`) of the representatives alone; nobody else is scored.
 
     The vote counts representatives and not candidates, so that an answer's frequency counts only up to ``clusters``.
@@ -108,7 +114,7 @@ def vec_cisc(
     Example:
         >>> states = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [1.0, 0.0]])
         >>> vec_cisc(["7", "7", "7", "8"], states, lambda rows: [0.5] * len(rows), clusters=1)
-        Represented(pick=1, scored=(1, 3), saved=2)
+        ClusterVote(pick=1, scored=(1, 3), saved=2)
     """
     rows = representatives(answers, vectors, clusters=clusters, method=method, seed=seed)
     said = as_scores(score(rows)) if rows else np.zeros(0)
@@ -117,7 +123,39 @@ def vec_cisc(
     scores: list[float | None] = [None] * len(answers)
     for row, one in zip(rows, said.tolist(), strict=True):
         scores[row] = one
-    return Represented(weighted_vote(answers, scores, temperature=temperature), tuple(rows), len(answers) - len(rows))
+    return ClusterVote(weighted_vote(answers, scores, temperature=temperature), tuple(rows), len(answers) - len(rows))
+
+
+def vectors_of(features: Features, columns: Columns) -> Vectors:
+    """The last state of each candidate, ``[n, D]``: final-normed, at the end of its reasoning, else of its response.
+
+    Raises:
+        InnerjudgeError: If the features lack such states, or one of the candidates.
+    """
+    ids = {one: row for row, one in enumerate(features.ids)}
+    wanted = [f"{q}/{c}" for q, c in zip(columns.questions, columns.candidates, strict=True)]
+    lacking = [one for one in wanted if one not in ids]
+    if lacking:
+        raise InnerjudgeError(
+            f"given features without {lacking[0]!r} ({len(lacking)} of {len(wanted)} candidates), expected all of "
+            "them: extract them from the same file"
+        )
+    rows = np.array([ids[one] for one in wanted], dtype=np.intp)
+    part = features.take(rows)
+    for name in POSITIONS:
+        if name in part.arrays and part.present(name).all():
+            return np.asarray(part[name][:, -1], dtype=np.float64)
+    reasons = next((why for name in POSITIONS for why in part.missing.get(name, {}).values()), "none was extracted")
+    raise InnerjudgeError(
+        f"given features with no state at the end of every candidate ({reasons}), expected {' or '.join(POSITIONS)}: "
+        "extract traces"
+    )
+
+
+def load_vectors(folder: str | Path, columns: Columns) -> Vectors:
+    """:func:`vectors_of` a folder that ``extract`` wrote."""
+    store = FeatureStore.open(folder, check="checksums")
+    return vectors_of(store.features([name for name in POSITIONS if name in store.shapes]), columns)
 
 
 def _labels(points: Vectors, clusters: int, method: str, seed: int) -> npt.NDArray[np.intp]:

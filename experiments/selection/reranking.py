@@ -31,13 +31,13 @@ def selection_accuracy(
     """Expected share of questions whose picked candidate is right; ``n`` counts questions.
 
     Ties go to a random candidate, never to the one that happens to stand first in the file: a question's credit is the
-    mean over :data:`ORDERS` seeded orders of its candidates (exact for ``"top@1"``, ``"mean"`` and ``"oracle"``).
+    mean over :data:`ORDERS` seeded orders of its candidates (exact for ``"best-of-n"``, ``"random"`` and ``"oracle"``).
     Candidates with unknown ``correct`` are left out before the rule runs. Unscored candidates stay and are picked last.
     A question without a known candidate, or, for rules that read scores, without a scored one, is not counted.
 
     Example:
         >>> answers, scores, correct = ["7", "8", "5"], [0.9, 0.1, 0.5], [True, False, True]
-        >>> selection_accuracy(answers, scores, correct, ["p", "p", "q"], rule=Rule("top@1")).value
+        >>> selection_accuracy(answers, scores, correct, ["p", "p", "q"], rule=Rule("best-of-n")).value
         1.0
     """
     require_same_length(answers=answers, scores=scores, correct=correct, groups=groups)
@@ -55,9 +55,9 @@ def selection_accuracy(
 
 def _expected(rule: Rule, answers: Answers, scores: Floats, correct: Sequence[bool]) -> float:
     """Credit for one question, expected over random orders of its candidates."""
-    if rule.name == "top@1":
+    if rule.name == "best-of-n":
         return float(np.asarray(correct)[scores == np.nanmax(scores)].mean())
-    if rule.name in ("mean", "oracle"):
+    if rule.name in ("random", "oracle"):
         return rule.credit(answers, scores, correct)
     orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(answers)), (ORDERS, 1)), axis=1).tolist()
     each = [rule.credit([answers[i] for i in o], scores[o], [correct[i] for i in o]) for o in orders]
@@ -91,7 +91,7 @@ def accuracy_against_n(
     """Expected accuracy of a rule over random subsets of ``N`` candidates of each question, ``N = 1 .. n_max``.
 
     Subsets are drawn without replacement: random orders of a question (:func:`orders`), of which the first ``N``
-    are the subset, in that order (so ties go to a random one). ``"mean"`` and ``"oracle"`` are exact, and every rule is
+    are the subset, in that order (so ties go to a random one). ``"random"`` and ``"oracle"`` are exact; every rule is
     at ``N = 1``. At ``N`` = all candidates every rule gives its :func:`selection_accuracy`, up to ties.
 
     Args:

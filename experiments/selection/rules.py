@@ -24,8 +24,8 @@ class Rule:
     """A rule by name, with its parameters.
 
     Args:
-        name: ``"top@1"`` (best-of-N), ``"majority"``, ``"top-maj"``, ``"weighted"``, ``"best-of-majority"``,
-            ``"oracle"`` or ``"mean"`` (a random candidate).
+        name: ``"best-of-n"``, ``"majority"``, ``"top-maj"``, ``"weighted"``, ``"best-of-majority"``,
+            ``"oracle"`` or ``"random"`` (any candidate).
         k: How many of the best candidates vote in ``"top-maj"``.
         temperature: Of the softmax in ``"weighted"``.
         alpha: Least share of the candidates that gave an answer, in ``"best-of-majority"``.
@@ -64,7 +64,7 @@ class Rule:
         return f"top-maj@{self.k}" if self.name == "top-maj" else self.name
 
     def credit(self, answers: Answers, scores: Scores, correct: Sequence[bool]) -> float:
-        """Credit for one question: 1 or 0, a share for ``"mean"``."""
+        """Credit for one question: 1 or 0, a share for ``"random"``."""
         return float(RULES[self.name](self, answers, scores, correct))
 
     def gated(self, answers: Answers, scores: Scores, k: int = 1) -> tuple[int, ...]:
@@ -75,23 +75,13 @@ class Rule:
 
 
 RULES: dict[str, Callable[[Rule, Answers, Scores, Sequence[bool]], float]] = {
-    "top@1": lambda rule, a, s, c: c[best_of_n(s)],
+    "best-of-n": lambda rule, a, s, c: c[best_of_n(s)],
     "majority": lambda rule, a, s, c: c[majority(a)],
     "top-maj": lambda rule, a, s, c: c[top_maj_at_k(a, s, k=rule.k)],
     "weighted": lambda rule, a, s, c: c[weighted_vote(a, s, temperature=rule.temperature)],
     "best-of-majority": lambda rule, a, s, c: c[rule.gated(a, s)[0]],
     "oracle": lambda rule, a, s, c: oracle(c),
-    "mean": lambda rule, a, s, c: random_expectation(c),
+    "random": lambda rule, a, s, c: random_expectation(c),
 }
 #: The rules that read scores.
-READ_SCORES = ("top@1", "top-maj", "weighted", "best-of-majority")
-
-
-def label(rule: Rule) -> str:
-    """Name of a rule as users of selection know it.
-
-    Example:
-        >>> label(Rule("top@1")), label(Rule("mean")), label(Rule("top-maj", k=2))
-        ('best-of-n', 'random', 'top-maj@2')
-    """
-    return {"top@1": "best-of-n", "mean": "random"}.get(rule.name, str(rule))
+READ_SCORES = ("best-of-n", "top-maj", "weighted", "best-of-majority")

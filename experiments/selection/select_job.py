@@ -15,7 +15,7 @@ from ..data.splits import rows_by_group
 from .columns import Columns
 from .pick import Pick, pick
 from .representatives import Vectors, representatives
-from .rules import Rule, label
+from .rules import Rule
 from .temperature import choose_temperature
 
 
@@ -43,7 +43,7 @@ class Selection:
         """Name of the rule in the rows."""
         if self.clusters is not None:
             return f"vec-cisc (at most {self.clusters} an answer)"
-        return label(rule)
+        return str(rule)
 
 
 def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> tuple[list[dict[str, Any]], Rule]:

@@ -36,7 +36,7 @@ def credits(
         Array ``[n_max]``.
     """
     m, right = len(correct), int(correct.sum())
-    if rule.name == "mean":
+    if rule.name == "random":
         return np.full(n_max, right / m)
     if rule.name == "oracle":  # 1 - C(wrong, N) / C(m, N)
         sizes = np.arange(1, n_max + 1)
@@ -69,7 +69,7 @@ def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArra
         return _vote(np.where(voting | none, codes, -1), np.where(none, 1.0, np.where(voting, weights, 0.0)))
     if rule.name == "best-of-majority":
         return _gated(codes, scores, rule)
-    ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "top@1" else rule.k]
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "best-of-n" else rule.k]
     if ranked.shape[1] == 1:
         return ranked[:, 0]
     best = _vote(np.take_along_axis(codes, ranked, axis=1), np.ones(ranked.shape))

@@ -75,7 +75,7 @@ def majority(answers: Answers) -> int:
 
 
 def best_of_n(scores: Scores) -> int:
-    """The candidate with the best score: top@1.
+    """The candidate with the best score (its accuracy is the figure ``top@1``).
 
     Example:
         >>> best_of_n([None, 0.2, 0.9])
@@ -89,7 +89,7 @@ def best_of_n(scores: Scores) -> int:
 def top_maj_at_k(answers: Answers, scores: Scores, *, k: int) -> int:
     """Majority vote over the ``k`` best candidates (CLUE's top-maj@k).
 
-    A tie goes to the answer whose best candidate ranks higher. ``k = 1`` is top@1; ``k >= n`` is majority, up to ties.
+    A tie goes to the answer whose best candidate ranks higher. ``k = 1`` is best-of-n; ``k >= n`` majority, up to ties.
     Where all ``k`` answers are unparsable, the best candidate is returned.
 
     Source:

@@ -1,1 +1,45 @@
-"""Judges on trial: agreement, calibration, reliability, biases and confounds, all read from one table of rows."""
+"""Figures of judges and how sure they are: agreement, calibration, reliability, biases and confounds.
+
+``metrics/``, ``agreement/`` and ``biases/`` turn columns of labels, scores and verdicts into a ``statistic.py``
+``Statistic``: the value, why it is undefined, and its value with questions left out. ``intervals.py`` makes intervals
+and paired differences of it by leaving out each question in turn, ``evidence.py`` the ends and the p-value of a
+standard error, ``multiple.py`` claims of "better" with Holm's correction. ``permutation.py`` tests a judge against
+chance, ``selection_noise.py`` measures what picking the best of many adds by luck.
+
+Nothing here draws at random but those two, which take a seed. Imports of the other rooms only ``data``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...models.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .biases.confounds import length_matched_pairs
+    from .intervals import cluster_interval, paired_difference
+    from .metrics.auroc import auroc, within_question_auroc
+    from .metrics.calibration import expected_calibration_error
+    from .metrics.correlation import spearman
+
+_HOMES = {
+    "auroc": ".metrics.auroc",
+    "cluster_interval": ".intervals",
+    "expected_calibration_error": ".metrics.calibration",
+    "length_matched_pairs": ".biases.confounds",
+    "paired_difference": ".intervals",
+    "spearman": ".metrics.correlation",
+    "within_question_auroc": ".metrics.auroc",
+}
+
+__all__ = [
+    "auroc",
+    "cluster_interval",
+    "expected_calibration_error",
+    "length_matched_pairs",
+    "paired_difference",
+    "spearman",
+    "within_question_auroc",
+]
+
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -9,7 +9,8 @@ from pathlib import Path
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel, load
 from ..compare.evaluation import Evaluation
-from ..compare.figures import DataReport, Report, Section
+from ..compare.figures import Section
+from ..compare.findings import DataReport, Report
 from ..compare.lens import Lens
 from ..compare.run import ComparisonRun, ignored, part_of, sections_of
 from ..compare.settings import Source

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...models.errors import InnerjudgeError
-from ...models.wordings import WORDINGS
+from ...models.foreign import HEADER_LIMIT, read_file
+from ...models.prompts import WORDINGS
 from ..compare import settings
 from ..compare.settings import Settings
+from ..data.yaml_file import parse_yaml
 from ..judges.between import Between
 from .asking.references import CONDITIONS
 
@@ -175,10 +176,10 @@ def read_study(path: str | Path) -> Study:
         InnerjudgeError: Names the file, the field, what was given and what was expected.
     """
     file = Path(path)
-    if not file.is_file():
+    if not file.exists():
         raise InnerjudgeError(f"given {str(path)!r}, expected a study file (YAML): check the path")
     try:
-        study = parse(file.read_text(encoding="utf-8"))
+        study = parse(read_file(file, HEADER_LIMIT).decode())
     except UnicodeDecodeError:
         raise InnerjudgeError(f"{file.name}: given bytes that are not UTF-8, expected a study file (YAML)") from None
     except InnerjudgeError as error:
@@ -201,10 +202,7 @@ def parse(text: str) -> Study:
         ...     print(error)
         given 0 for data.0.limit, expected: input should be greater than or equal to 1
     """
-    try:
-        given = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InnerjudgeError(f"given broken YAML ({' '.join(str(error).split())}), expected a study") from None
+    given = parse_yaml(text)
     if not isinstance(given, dict):
         raise InnerjudgeError("given no fields, expected a study: begin with `data: [{source: builtin:rate}]`")
     try:

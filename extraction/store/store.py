@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ..features import Features
 from .header import HEADER, HEADER_LIMIT, StoreHeader
@@ -41,6 +42,7 @@ class FeatureStore(StoreReading):
     """
 
     @classmethod
+    @checked
     def create(cls, where: str | Path, header: StoreHeader) -> Self:
         """Begin a store, or go on with one of the same header. Hold its lock (:func:`.lock.locked`) meanwhile.
 
@@ -76,6 +78,7 @@ class FeatureStore(StoreReading):
         return False
 
     @classmethod
+    @checked
     def save(cls, features: Features, where: str | Path, *, dtype: str = "float32", shard_items: int = 128) -> Self:
         """Store features that are in memory; ``open(where).features()`` gives them back.
 
@@ -111,6 +114,7 @@ class FeatureStore(StoreReading):
         return store
 
     @classmethod
+    @checked
     def begun(cls, where: str | Path) -> Self:
         """A store that may lack shards, before anything of it is looked at.
 
@@ -123,6 +127,7 @@ class FeatureStore(StoreReading):
         return cls(at, StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}"))
 
     @classmethod
+    @checked
     def open(cls, where: str | Path, *, check: Check = "sizes") -> Self:
         """Open a whole store to read it.
 
@@ -173,6 +178,7 @@ class FeatureStore(StoreReading):
             remove_index(self.place, number)
         return sorted(found)
 
+    @checked
     def write(self, number: int, features: Features) -> None:
         """Write a shard, whole or not at all.
 

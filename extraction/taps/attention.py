@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -48,14 +50,13 @@ class AttentionTap(BlockAttention):
     ) -> None:
         super().__init__(lm, query.shape[0] if packing is None else 1, kinds=kinds, last=last, lent=lent)
         self._packing = packing
-        self._kernel = lm.attention
         self._query, self._keys, self._prompt = query, keys, prompt
         self._places_on: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
         self._row = AttentionRow(self._family)
         self._spread = lm.anatomy.spread
         shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
         self._arrays = {kind: torch.zeros(shape, device=query.device) for kind in kinds}
-        self._refuse()
+        require_heads(lm, self._heads, kinds)
 
     def results(self) -> dict[str, Tensor]:
         """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
@@ -68,36 +69,6 @@ class AttentionTap(BlockAttention):
             q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
             self._places_on[device] = q_at, k_at, k_at + self._lent
         return self._places_on[device]
-
-    def _refuse(self) -> None:
-        """Raise for what no block of this model gives."""
-        every = [one for block in self._heads for one in block]
-        if not every:
-            raise UnreadableError(
-                f"given {self._family}, none of whose blocks has softmax attention, expected heads: judge this model "
-                "with CLUE or LAGER",
-                self._kinds,
-            )
-        products = self._kinds - {"attention"}
-        if products and all(one.unreadable for one in every):
-            raise UnreadableError(
-                f"given {self._family}, which {every[0].unreadable}, expected the product of a query and a key: use "
-                "Attention-score",
-                products,
-            )
-        if "attention" in self._kinds and not any(one.token_keys for one in every):
-            raise UnreadableError(
-                f"given {self._family}, which {every[0].unreadable}, expected keys of tokens: judge this model with "
-                "CLUE or LAGER",
-                {"attention"},
-            )
-        registered = any(one.registered for one in every)
-        if "attention" in self._kinds and registered and self._kernel not in _ROW_KERNELS:
-            raise UnreadableError(
-                f"given the attention kernel {self._kernel!r}, expected sdpa or eager for attention rows: load the "
-                "model with attn_implementation='sdpa'",
-                {"attention"},
-            )
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         device = call.query.device
@@ -119,27 +90,70 @@ class AttentionTap(BlockAttention):
         if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
             return
         if "qk/after" in self._kinds or not heads.rotary:
-            turned = products(self._pick(call.query, q_at[:, None])[:, :, 0], self._pick(call.key, seen), heads.factor)
+            turned = products(
+                self._unrotated.pick(call.query, q_at[:, None])[:, :, 0],
+                self._unrotated.pick(call.key, seen),
+                heads.factor,
+            )
             for kind in self._kinds - {"attention"} if not heads.rotary else {"qk/after"}:
                 keep(kind, turned)
         if "qk/before" in self._kinds and heads.rotary:
-            query, key = self._unrotated(heads, call, q_at[:, None], k_at, number)
+            query, key = self._before_rotary(heads, call, q_at[:, None], k_at, number)
             keep("qk/before", products(query[:, :, 0], key, heads.factor))
 
-    def _unrotated(
+    def _before_rotary(
         self, heads: Heads, call: AttentionCall, q_at: Tensor, k_at: Tensor, number: int
     ) -> tuple[Tensor, Tensor]:
         """Query and keys before rotation; those of a lent prompt were kept when the prompt was read."""
         assert call.key is not None
-        before = self._unrotated_queries(heads, call.query, q_at)
+        before = self._unrotated.queries(heads, call.query, q_at)
         here = k_at.clamp(min=0) if self._lent else k_at  # for the prompt's keys others stand in below
-        plain = self._unrotated_keys(heads, call.key, here)
+        plain = self._unrotated.keys(heads, call.key, here)
         if before is None or plain is None:
             raise refusal(self._family)
         if self._prompt is not None:
             lent = self._prompt.at(self._block, number, k_at + self._lent).to(plain.device)
             plain = torch.where((k_at < 0)[:, None, :, None], lent, plain)
         return before, plain
+
+
+def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: frozenset[str]) -> None:
+    """Raise for what no block of a model gives.
+
+    Args:
+        lm: The model.
+        heads: Attentions of each block that is read.
+        kinds: What is read: any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
+
+    Raises:
+        UnreadableError: Names what cannot be read, and a judge that can do without it.
+    """
+    family, every = type(lm.model).__name__, [one for block in heads for one in block]
+    if not every:
+        raise UnreadableError(
+            f"given {family}, none of whose blocks has softmax attention, expected heads: judge this model with CLUE "
+            "or LAGER",
+            kinds,
+        )
+    of_products = kinds - {"attention"}
+    if of_products and all(one.unreadable for one in every):
+        raise UnreadableError(
+            f"given {family}, which {every[0].unreadable}, expected the product of a query and a key: use "
+            "Attention-score",
+            of_products,
+        )
+    if "attention" in kinds and not any(one.token_keys for one in every):
+        raise UnreadableError(
+            f"given {family}, which {every[0].unreadable}, expected keys of tokens: judge this model with CLUE or "
+            "LAGER",
+            {"attention"},
+        )
+    if "attention" in kinds and any(one.registered for one in every) and lm.attention not in _ROW_KERNELS:
+        raise UnreadableError(
+            f"given the attention kernel {lm.attention!r}, expected sdpa or eager for attention rows: load the model "
+            "with attn_implementation='sdpa'",
+            {"attention"},
+        )
 
 
 def products(query: Tensor, keys: Tensor, factor: float = 1.0) -> Tensor:

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Self
-from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,8 @@ from ...models.attention_products import AttentionProducts
 from ...models.errors import UnreadableError
 from ...models.heads import Heads, of_text, repeats, token_keys
 from ...models.loading import LanguageModel
-from ...models.rotary import Rotation, before_rotation, turned_into, watched_rotations
+from ...models.rotary import watched_rotations
+from .unrotated import Unrotated
 
 
 class BlockAttention(AbstractContextManager["BlockAttention"]):
@@ -39,9 +39,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         self._prefix = lm.anatomy.stream.layout.prefix
         self._block = -1
         self._calls: list[AttentionCall] = []
-        self._rotations: list[Rotation] = []
-        self._known_keys: list[tuple[ref[Tensor], Tensor | None, Tensor]] = []
-        self._lines: Tensor | None = None
+        self._unrotated = Unrotated(items, lent)
         self._thread = threading.get_ident()
         self._open = ExitStack()
 
@@ -51,7 +49,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
             self._open.callback(handle.remove)
         self._open.enter_context(listening(self._take))
         if "qk/before" in self._kinds and any(one.rotary for block in self._heads for one in block):
-            self._open.enter_context(watched_rotations(self._places, self._rotations.append))
+            self._open.enter_context(watched_rotations(self._places, self._unrotated.rotations.append))
         if any(not one.registered for block in self._heads for one in block):
             self._open.enter_context(AttentionProducts(self._items, lambda: self._block >= 0, self._take))
         return self
@@ -65,7 +63,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
                 self._complete()
         finally:
             self._calls.clear()
-            self._rotations.clear()
+            self._unrotated.rotations.clear()
 
     @abstractmethod
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
@@ -76,7 +74,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
             self._complete()
             self._block += 1
             self._calls.clear()
-            self._rotations.clear()
+            self._unrotated.rotations.clear()
 
     def _complete(self) -> None:
         """Raise if a block has run and some of its heads were not heard, as they were when it was watched."""
@@ -104,7 +102,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
             self._read(call, heads[number], number)
         if len(self._calls) == len(heads):
             # The rest of the block needs the memory: nothing of it is read, so what was heard is let go.
-            self._rotations.clear()
+            self._unrotated.rotations.clear()
             self._calls[:] = [_FORGOTTEN] * len(heads)
 
     def _require_token_keys(self, call: AttentionCall, at: Tensor | None) -> None:
@@ -116,47 +114,6 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
                 "hashed), expected one a token: judge this model with CLUE or LAGER",
                 self._kinds,
             )
-
-    def _unrotated_keys(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
-        """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
-
-        ``every`` key is what the attention received, those of a lent prompt first. Where later blocks share the keys of
-        an earlier one, they are those of the earlier one.
-        """
-        given = turned_into(every, self._rotations)
-        if given is not None:
-            plain = self._pick(given, at)
-            self._known_keys.append((ref(every), None, plain))  # a block that shares them holds them
-            return plain
-        rows = self._pick(every, at + self._lent)
-        found = before_rotation(rows, at, self._rotations, heads.key_norm)
-        if found is None:
-            found = next((p for held, own, p in self._known_keys if self._same(held(), own, every, rows, at)), None)
-        if found is not None:
-            self._known_keys.append((ref(every), rows, found))
-        return found
-
-    def _same(self, held: Tensor | None, own: Tensor | None, every: Tensor, rows: Tensor, at: Tensor) -> bool:
-        """Whether keys are known ones: the same tensor, or the same rows (``own``, or those of what is ``held``)."""
-        if held is every:
-            return True
-        if own is None and held is not None and held.shape == every.shape:
-            own = self._pick(held, at + self._lent)
-        return own is not None and torch.equal(own, rows)
-
-    def _unrotated_queries(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
-        """The same of queries, which no block shares with another."""
-        given = turned_into(every, self._rotations)
-        if given is not None:  # nearly always, and then there is nothing to explain
-            return self._pick(given, at)
-        return before_rotation(self._pick(every, at), at, self._rotations, heads.query_norm)
-
-    def _pick(self, states: Tensor, at: Tensor) -> Tensor:
-        """Rows ``at`` (``[B, N]``) of queries or keys: ``[B, heads, N, hd]``; packed items all lie in one row."""
-        if self._lines is None or self._lines.device != states.device or len(self._lines) != len(at):
-            rows = torch.arange(len(at)) if len(at) == self._items else torch.zeros(len(at), dtype=torch.long)
-            self._lines = rows[:, None].to(states.device)
-        return states[self._lines, :, at].transpose(1, 2)
 
 
 _FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)

@@ -38,7 +38,7 @@ class PromptKeys(BlockAttention):
             return
         at = self._tokens.to(call.key.device)[None]
         self._require_token_keys(call, None)
-        plain = self._unrotated_keys(heads, call.key, at)
+        plain = self._unrotated.keys(heads, call.key, at)
         if plain is None:
             raise refusal(self._family)
         self._kept[self._block, number] = plain

@@ -83,7 +83,9 @@ def decode(
             more, processors = more | {"do_sample": False}, [*processors, Draws(temperature, len(items), present)]
             for name in ("temperature", "top_k", "top_p"):
                 del more[name]
+    lm.mixing.restart(lm.model)
     equal = len(distinct(items)[0]) < len(items) and batch.ids.shape[1] > 1
+    equal = equal and lm.mixing.fixed(batch.ids.shape[1], limit)
     if equal and (hands_on_prompts(lm) if share is None else share):
         more["past_key_values"] = _read_once(lm, items, tap)
     elif tap is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import torch
 from ...models.loading import LanguageModel
 from ...models.positions import Encoded
 from ..batching import by_length
+from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
 from ..room import is_memory
@@ -82,22 +84,31 @@ def in_batches(
         done(len(reasons))
     ragged = len({len(items[k].ids) for k in open_rows}) > 1
     if ragged and limits.batch_size > 1 and "left" not in lm.padding_sides:
-        limits = replace(limits, batch_size=1)  # text behind padding on the left would be read differently
+        limits = replace(limits, batch_size=1)
+        warnings.warn(
+            f"texts are written one at a time: {type(lm.model).__name__} reads what stands behind padding on the left "
+            "differently",
+            stacklevel=3,
+        )
     with torch.random.fork_rng(devices=[lm.device] if lm.device.type == "cuda" else []):
         torch.manual_seed(limits.seed)
         most = Budget(lm, limits).rows
-        for rows in by_length([items[k] for k in open_rows], most):
-            waiting = [[open_rows[k] for k in rows]]
-            while waiting:
-                batch = waiting.pop()
-                if _fits(write, batch):
-                    continue
-                if len(batch) == 1:
-                    length = len(items[batch[0]].ids)
-                    reasons[batch[0]] = f"{length} tokens and a text, for which the memory of {lm.device} is too small"
-                else:
-                    waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
-            done(len(rows))
+        groups = lm.mixing.groups([len(items[k].ids) for k in open_rows], limits.max_new_tokens)
+        for group in ([open_rows[k] for k in places] for places in groups):
+            for rows in by_length([items[k] for k in group], most):
+                waiting = [[group[k] for k in rows]]
+                while waiting:
+                    batch = waiting.pop()
+                    if _fits(write, batch):
+                        continue
+                    if len(batch) == 1:
+                        length = len(items[batch[0]].ids)
+                        reasons[batch[0]] = (
+                            f"{length} tokens and a text, for which the memory of {lm.device} is too small"
+                        )
+                    else:
+                        waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+                done(len(rows))
     return reasons
 
 
@@ -165,6 +176,8 @@ def _no_room(lm: LanguageModel, item: Encoded, max_new_tokens: int) -> str | Non
     context = lm.anatomy.context
     if "*" in item.missing:
         return item.missing["*"]
+    if (why := unreadable_text(lm, item)) is not None:
+        return why
     if context is None or len(item.ids) + max_new_tokens <= context:
         return None
     return (

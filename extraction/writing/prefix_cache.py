@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from ...models.caching import CANNOT_SHARE, PromptCache, fixed_until
+from ...models.caching import CANNOT_SHARE, PromptCache
 from ...models.loading import LanguageModel
 from ...models.positions import Encoded
 from ...models.stopping import StopAfter
@@ -32,8 +32,7 @@ def prefix_cache(lm: LanguageModel, items: Sequence[Encoded], new: int) -> Dynam
         new: Tokens that follow them.
     """
     width = max(len(item.ids) for item in items)
-    until = fixed_until(lm.model.config.get_text_config(decoder=True))
-    if until is not None and width + new > until:
+    if not lm.mixing.fixed(width, new):
         return None
     least = 2 * Room(lm.device, None).fixed
     found = families([item.ids for item in items], [len(item.ids) - 1 for item in items], least=least)

@@ -111,7 +111,9 @@ def write_and_read(
         for k, one in zip(rows, write_batch(lm, prompts, rows, max_new_tokens, temperature=temperature), strict=True):
             reading.answer(k, one)
 
-    reasons = in_batches(lm, prompts, write if carries_states(lm) else write_only, limits)
+    # A text that grows past what its rotary angles are fixed for is not read as it was written.
+    fixed = all(lm.mixing.fixed(len(prompt.ids), max_new_tokens) for prompt in prompts)
+    reasons = in_batches(lm, prompts, write if fixed and carries_states(lm) else write_only, limits)
     for k, why in reasons.items():
         reading.answer(k, why)
     return reading.finished(batch_size, started)

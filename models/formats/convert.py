@@ -42,9 +42,11 @@ def convert(file: Path, out: Path, dtype: str) -> None:
 
 def _told(tensors: Sequence[Any], **_options: Any) -> Iterator[Any]:
     """Stands in for the progress bar of transformers' reader."""
-    for done, tensor in enumerate(tensors):
-        print(done, len(tensors), flush=True)  # noqa: T201
+    total, done = sum(int(tensor.n_elements) for tensor in tensors), 0
+    for tensor in tensors:
+        print(done, total, flush=True)  # noqa: T201
         yield tensor
+        done += int(tensor.n_elements)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def _follow(lines: Iterable[str], name: str) -> str:
     """Show the steps of a conversion, as a bar on a terminal and as lines elsewhere; why it failed, or nothing."""
     reason = ""
     begun = said = time.monotonic()
-    with tqdm(desc=f"converting {name}", unit="tensor", disable=None) as bar:
+    with tqdm(desc=f"converting {name}", unit="weights", unit_scale=True, disable=None) as bar:
         for line in lines:
             if line.startswith("error: "):
                 reason = line.removeprefix("error: ").strip()
@@ -148,5 +148,5 @@ def _follow(lines: Iterable[str], name: str) -> str:
             if bar.disable and now - said >= EVERY and done:
                 said = now
                 left = (total - done) / done * (now - begun)
-                log.warning(f"Converting {name}: {done} of {total} tensors, about {left:.0f} s left")
+                log.warning(f"Converting {name}: {done / total:.0%} done, about {left:.0f} s left")
     return reason

@@ -6,7 +6,7 @@ import re
 from random import Random
 
 from ..items import Trace
-from .problems import Problem, problems
+from .problem import Problem, problems
 from .steps import ENDS, LIMIT, Step, apply, difficulty, slip, write
 
 __all__ = ["Problem", "final_answer", "problems", "traces", "work"]

@@ -19,7 +19,7 @@ from innerjudge.extraction import (
     Features,
     extract,
 )
-from innerjudge.extraction import schedule as sweeps
+from innerjudge.extraction import reader as sweeps
 from innerjudge.extraction.batching import by_tokens
 from innerjudge.extraction.packing import Packing
 from innerjudge.models.attention_calls import AttentionCall

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
-from innerjudge.extraction import schedule as sweeps
+from innerjudge.extraction import reader as sweeps
 from innerjudge.extraction.batching import by_cost
 from innerjudge.extraction.room import Room, is_memory
 from innerjudge.models.loading import LanguageModel

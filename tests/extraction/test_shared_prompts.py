@@ -17,10 +17,11 @@ from innerjudge.extraction import (
     LabelLogits,
     QueryKey,
     extract,
+    schedule,
 )
-from innerjudge.extraction import schedule as sweeps
-from innerjudge.models.caching import fixed_until
+from innerjudge.extraction import reader as sweeps
 from innerjudge.models.loading import LanguageModel, wrap
+from innerjudge.models.mixing import find_mixing
 from innerjudge.models.positions import Encoded
 from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
@@ -165,7 +166,7 @@ def test_a_prompt_that_does_not_fit_says_nothing_about_sharing(
 ) -> None:
     lm, items = tiny("llama"), [*candidates(random_items), *candidates(random_items, seed=1)]
     naive = extract(lm, items, READOUTS, share_prompts=False)
-    read_prompt, asked = sweeps.read_prompt, []
+    read_prompt, asked = schedule.read_prompt, []
 
     def full_at_first(*args: Any) -> Any:
         asked.append(args)
@@ -173,7 +174,7 @@ def test_a_prompt_that_does_not_fit_says_nothing_about_sharing(
             raise error
         return read_prompt(*args)
 
-    monkeypatch.setattr(sweeps, "read_prompt", full_at_first)
+    monkeypatch.setattr(schedule, "read_prompt", full_at_first)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = extract(lm, items, READOUTS)
@@ -192,7 +193,7 @@ def test_angles_that_depend_on_the_length_are_not_shared_beyond_it(words: Any, r
         max_position_embeddings=40,
         rope_parameters=rope,
     )
-    assert fixed_until(config) == 40
+    assert find_mixing(config).until == 40
     torch.manual_seed(0)
     lm = wrap(LlamaForCausalLM(config), words)
     assert lm.shares_prompts

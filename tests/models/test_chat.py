@@ -46,7 +46,7 @@ def test_white_space_that_the_template_puts_before_the_answer() -> None:
     spaced = turns("(' ' if m['role'] == 'assistant' else '') + m['content']")
     assert render(tokenizer(spaced), "Hi?", thinking=True).glue == " "
     worded = turns("('Answer: ' if m['role'] == 'assistant' else '') + m['content']")
-    assert render(tokenizer(worded), "Hi?", thinking=True).glue == ""  # words are not glue
+    assert render(tokenizer(worded), "Hi?", thinking=True).glue == "Answer: "  # a header is part of the turn
 
 
 def test_a_template_that_changes_the_user_turn() -> None:

@@ -9,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge.models.errors import InnerjudgeError, UnreadableError
 from innerjudge.models.items import Choice, Pair, Rating, Trace
-from innerjudge.models.prompts import ABSTAIN_OPTIONS, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
-from innerjudge.models.wordings import ranking_prompt
+from innerjudge.models.prompts import (
+    ABSTAIN_OPTIONS,
+    choice_prompt,
+    pair_prompt,
+    ranking_prompt,
+    rating_prompt,
+    verdict_prompt,
+)
 
 
 def test_rating_word_for_word() -> None:

@@ -107,6 +107,9 @@ def test_the_first_closing_marker_after_the_opening_counts(name: str, tokenizers
     tokenizer = tokenizers[name]
     encoded = encode_trace(tokenizer, trace("</think>Well. <think>One</think>2</think><think>Two</think>3"))
     text = upto(tokenizer, encoded, "reasoning_end")
+    if name == "deepseek-r1-distill-qwen":  # its prompt opened the block, and the response closes it at once
+        assert text.endswith("<think>\n</think>")
+        return
     assert "One</think>" in text
     assert "Two" not in text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -34,13 +34,20 @@ a judge does not (truncation, say) are passed over: a text is never cut.
 """
 
 
-def create_app(judges: Mapping[str, Judge], *, limits: Limits | None = None, key: str | None = None) -> FastAPI:
+def create_app(
+    judges: Mapping[str, Judge],
+    *,
+    limits: Limits | None = None,
+    key: str | None = None,
+    hosts: Collection[str] | None = None,
+) -> FastAPI:
     """The application that serves judges by name.
 
     Args:
         judges: Name -> judge of single responses.
         limits: What is accepted.
         key: Bearer key that clients must send; ``None`` asks for none.
+        hosts: Names that requests may be addressed to; ``None`` takes any.
 
     Raises:
         InnerjudgeError: If there is no judge, or one of choices, which scores no single responses; if the key is empty.
@@ -75,5 +82,6 @@ def create_app(judges: Mapping[str, Judge], *, limits: Limits | None = None, key
     app.include_router(service_routes(batchers, meters))
     register_refusals(app)
     paths = frozenset(app.openapi()["paths"])
-    app.add_middleware(Guard, limits=limits, meters=meters, key=key, paths=paths)
+    known = None if hosts is None else frozenset(map(str.lower, hosts))
+    app.add_middleware(Guard, limits=limits, meters=meters, key=key, paths=paths, hosts=known)
     return app

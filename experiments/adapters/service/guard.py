@@ -10,6 +10,7 @@ from collections import deque
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ....models.shown import shown
 from .limits import Limits
 from .meters import Meters
 from .refused import Refused
@@ -27,11 +28,21 @@ class Guard:
         meters: Where answers are counted.
         key: Bearer key that clients must send; ``None`` asks for none.
         paths: Paths that are counted by name; others count as ``other``.
+        hosts: Names that a request may be addressed to, so that no page of another site can ask through a browser
+            (DNS rebinding); ``None`` takes any.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, meters: Meters, key: str | None, paths: frozenset[str]) -> None:
-        self.app, self.limits, self.meters, self.paths = app, limits, meters, paths
-        self._expected = None if key is None else b"Bearer " + key.encode()
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        meters: Meters,
+        key: str | None,
+        paths: frozenset[str],
+        hosts: frozenset[str] | None = None,
+    ) -> None:
+        self.app, self.limits, self.meters, self.paths, self.hosts = app, limits, meters, paths, hosts
+        self._expected = None if key is None else key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -48,6 +59,7 @@ class Guard:
             await send(message)
 
         try:
+            self._check_host(scope)
             self._check_key(scope)
             body = await self._body(scope, receive)
         except Refused as refused:
@@ -56,11 +68,22 @@ class Guard:
         if body is not None:
             await self.app(scope, _replayed(body, receive), counting)
 
+    def _check_host(self, scope: Scope) -> None:
+        if self.hosts is None:
+            return
+        given = Headers(scope=scope).get("host", "").lower()
+        name = given.partition("]")[0].lstrip("[") if given.startswith("[") else given.partition(":")[0]
+        if name not in self.hosts:
+            raise Refused(
+                421, f"given the host {shown(name, 80)!r}, expected one that this service has: see --allow-host"
+            )
+
     def _check_key(self, scope: Scope) -> None:
         if self._expected is None or scope["path"].startswith(OPEN):
             return
-        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
-        if not hmac.compare_digest(given, self._expected):
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        known = hmac.compare_digest(given.strip().encode("latin-1"), self._expected)
+        if scheme.lower() != "bearer" or not known:
             raise Refused(401, "given no key or a wrong one, expected the header 'Authorization: Bearer KEY'")
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ....models.errors import InnerjudgeError
+from ....models.shown import shown
 
 #: Code -> kind of error, as clients of such services read it.
 _TYPES = {401: "AuthenticationError", 404: "NotFoundError", 429: "RateLimitError"}
@@ -53,5 +54,5 @@ def register_refusals(app: FastAPI) -> None:
 
 def _answer(code: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     kind = _TYPES.get(code, "BadRequestError" if code < 500 else "InternalServerError")
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    body = {"error": {"message": shown(message, 2000), "type": kind, "param": None, "code": code}}
     return JSONResponse(body, status_code=code, headers=headers)

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ....models.shown import shown
 from ...selection.votes import ranking
 from .batcher import Batcher, Judged
 from .limits import Limits
@@ -115,7 +116,7 @@ def _find(batchers: Mapping[str, Batcher], name: str | None) -> tuple[str, Batch
             raise Refused(400, f"given no model, expected one of {', '.join(batchers)}: name it as 'model'")
         return next(iter(batchers.items()))
     if name not in batchers:
-        raise Refused(404, f"given the model {name!r}, expected one of {', '.join(batchers)}")
+        raise Refused(404, f"given the model {shown(name, 80)!r}, expected one of {', '.join(batchers)}")
     return name, batchers[name]
 
 

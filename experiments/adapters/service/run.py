@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import socket
 
-import uvicorn
 from fastapi import FastAPI
 
 from ....models.errors import InnerjudgeError
+from .connections import Server, config_of, room_for
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -42,19 +42,13 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve_until_stopped(app: FastAPI, where: socket.socket, *, seconds: float) -> None:
+def serve_until_stopped(app: FastAPI, where: socket.socket, *, seconds: float, connections: int = 512) -> None:
     """Serve until SIGTERM or SIGINT; what was accepted by then is answered first.
 
     Args:
         app: What :func:`.app.create_app` made.
         where: What :func:`listening` returned.
         seconds: Longest time of a request, and so of the end.
+        connections: Most connections; fewer where the system allows fewer open files.
     """
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(seconds) + 1,
-    )
-    uvicorn.Server(config).run(sockets=[where])
+    Server(config_of(app, most=room_for(connections), grace=math.ceil(seconds) + 1)).run(sockets=[where])

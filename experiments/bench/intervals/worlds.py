@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from ...stats.agreement.confusion import cohen_kappa, scott_pi
 from ...stats.agreement.krippendorff_alpha import krippendorff_alpha
-from ...stats.agreement.systems import system_ranking
+from ...stats.agreement.rankings import system_ranking
 from ...stats.metrics.abstention import area_under_coverage
 from ...stats.metrics.accuracy import accuracy
 from ...stats.metrics.auroc import auroc, within_question_auroc

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ...drawing.spelling import NOTHING, duration
-from ..figures import FAMILIES, DataReport, Figure, Grid, Report
+from ..figures import FAMILIES, Figure, Grid
+from ..findings import DataReport, Report
 from .page import interval, value
 
 #: Widths from which a second metric has room.

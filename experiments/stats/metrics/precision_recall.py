@@ -26,6 +26,7 @@ def auprc(labels: Labels, scores: Values) -> Statistic:
 
 
 def _auprc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+    """The value is scikit-learn's; without each of 500 questions (2,000 rows) its function takes 25 times as long."""
     ties = Ties.of(-score)
 
     def over(rows: Floats) -> Floats:

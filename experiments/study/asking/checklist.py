@@ -9,7 +9,7 @@ from dataclasses import replace
 from ....extraction.writing.generate import complete
 from ....models.loading import LanguageModel
 from ....models.positions import encode_prompt
-from ....models.wordings import check_prompt, checklist_prompt
+from ....models.prompts import check_prompt, checklist_prompt
 from ...data.verdict_table import Row
 from ...stats.statistic import SHARE, Statistic, finite, ratio
 from .ask import Manner, Question

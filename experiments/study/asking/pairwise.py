@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from ....models.wordings import pair_wording
+from ....models.prompts import pair_prompt
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row
 from .ask import Question
@@ -53,7 +53,7 @@ def pairwise(
             "tags": {k: v for k, v in x.tags.items() if y.tags.get(k) == v},
         }
         for order, (first, second) in (("given", (x, y)), ("swapped", (y, x))):
-            prompt = pair_wording(x.prompt, first.response, second.response, wording=wording, reasoned=reasoned)
+            prompt = pair_prompt(x.prompt, first.response, second.response, wording=wording, reasoned=reasoned)
             found.append(Question(prompt=prompt, values=(1, 0), answers=("a", "b"), columns=columns | {"order": order}))
     return found
 

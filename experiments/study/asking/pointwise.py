@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ....models.wordings import rating_wording, verdict_wording
+from ....models.prompts import rating_prompt, verdict_prompt
 from .ask import Question
 from .candidate import Candidate
 
@@ -20,7 +20,7 @@ def pointwise(
 
     Args:
         candidates: What is asked about.
-        wording: One of :data:`~innerjudge.models.wordings.WORDINGS`; the ``template`` of the rows.
+        wording: One of :data:`~innerjudge.models.prompts.WORDINGS`; the ``template`` of the rows.
         references: Reference answer shown with each; without them none is shown, whatever the candidates hold.
         reasoned: Ask to think first.
 
@@ -36,9 +36,9 @@ def pointwise(
 def _asked(one: Candidate, wording: str, reference: str | None, reasoned: bool) -> Question:
     columns = one.columns | {"template": wording}
     if one.scale is None:
-        prompt = verdict_wording(one.prompt, one.response, wording=wording, reference=reference, reasoned=reasoned)
+        prompt = verdict_prompt(one.prompt, one.response, wording=wording, reference=reference, reasoned=reasoned)
         return Question(prompt=prompt, values=(0, 1), answers=(False, True), columns=columns)
-    prompt = rating_wording(
+    prompt = rating_prompt(
         one.prompt,
         one.response,
         wording=wording,

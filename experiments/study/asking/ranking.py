@@ -10,7 +10,7 @@ from ....extraction.writing.generate import complete
 from ....models.errors import UnreadableError
 from ....models.loading import LanguageModel
 from ....models.positions import encode_prompt, unreadable
-from ....models.wordings import ranking_prompt
+from ....models.prompts import ranking_prompt
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row
 from .ask import Manner

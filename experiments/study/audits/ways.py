@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ....models.wordings import WORDINGS
+from ....models.prompts import WORDINGS
 from ...data.verdict_table import Row
 from ..asking.ask import By
 from ..asking.candidate import Candidate

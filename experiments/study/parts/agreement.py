@@ -12,8 +12,8 @@ from ...drawing.spelling import number
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
 from ...stats.agreement.icc import icc3k
 from ...stats.agreement.krippendorff_alpha import krippendorff_alpha
+from ...stats.agreement.rankings import system_ranking
 from ...stats.agreement.raters import MOST_RATERS, addition, replacement
-from ...stats.agreement.systems import system_ranking
 
 KEY = "agreement"
 

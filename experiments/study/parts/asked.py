@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...compare.differences import differences
 from ...compare.figures import Cell, Figure, Grid, Section, grid
 from ...compare.lens import Lens
 from ...compare.metrics import metrics
@@ -35,7 +36,7 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
     everything = [True] * len(small.truths)
     shown = (*ways, *lens.judges)
     scored = {judge: small.scored(judge) for judge in shown}
-    gaps = small.differences(KEY, main, found[main], shown, scored)
+    gaps = differences(small, KEY, main, found[main], scored)
     figures, table = [], []
     for judge in shown:
         made = [

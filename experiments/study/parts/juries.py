@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ...compare.differences import differences
 from ...compare.figures import Cell, Section, grid
 from ...compare.lens import Lens, as_floats
 from ...compare.metrics import metrics
@@ -48,7 +49,7 @@ def panels(lens: Lens) -> Section | None:
     everything = [True] * len(lens.truths)
     best = max(exam, key=lambda j: exam[j])
     scored = {name: widened.scored(name) for name in (*made, best)}
-    gaps = widened.differences(KEY, main, found[main], [*made, best], scored, against=best)
+    gaps = differences(widened, KEY, main, found[main], scored, against=best)
     rows: list[list[Cell]] = []
     for name in (*made, best):
         figures = [widened.figure(KEY, name, m, of(name, everything)) for m, of in list(found.items())[:2]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerjudge.experiments.compare import evaluation as job
+from innerjudge.experiments.compare import items as job
 from innerjudge.models.items import Trace
 
 FILES = [

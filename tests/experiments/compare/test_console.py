@@ -6,7 +6,8 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from innerjudge.experiments.compare.figures import Figure, Report
+from innerjudge.experiments.compare.figures import Figure
+from innerjudge.experiments.compare.findings import Report
 from innerjudge.experiments.compare.report.console import print_report
 from innerjudge.experiments.compare.report.page import interval, value
 from innerjudge.experiments.drawing.spelling import NOTHING, duration, number

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from innerjudge.experiments.compare.figures import Report
+from innerjudge.experiments.compare.findings import Report
 from innerjudge.experiments.compare.report import folder as writing
 from innerjudge.experiments.compare.report.folder import check_folder, claim, read_results, withdraw, write
 from innerjudge.experiments.data.verdict_files import read_table

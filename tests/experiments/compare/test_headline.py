@@ -10,6 +10,7 @@ import pytest
 from innerjudge.experiments.compare.figures import Figure
 from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.compare.metrics import chance_of, metrics
+from innerjudge.experiments.compare.run import n_mixed
 from innerjudge.experiments.compare.sections.candidates import candidates
 from innerjudge.experiments.compare.sections.headline import headline
 from innerjudge.experiments.compare.settings import Settings
@@ -47,6 +48,14 @@ TRACES = [
     )
 ]
 NOTHING = [None] * 6
+
+
+def test_the_questions_behind_figures_are_counted_by_name() -> None:
+    """Of p, q and r only p and q have both a right and a wrong answer."""
+    lens = seen("trace", said("clue", [0.9, 0.1, 0.5, 0.8, 0.3, 0.2], items=TRACES))
+    assert (lens.n_groups, n_mixed(lens)) == (3, 2)
+    table = headline(lens).grids[0]
+    assert table.rows[0][table.columns.index("questions with both")] == 2
 
 
 def test_traces() -> None:

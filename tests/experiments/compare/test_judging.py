@@ -51,11 +51,13 @@ def judging_of(kind: str, items: Sequence[Any], fit: int, seats: dict[str, Seat]
 
 
 def share_right(outcome: Outcome, known: Sequence[Label | None]) -> tuple[float, float]:
-    """Share of the items that are right as given, and of those that are right in both forms."""
+    """Share of the items that are right as given, and of those asked in both forms that are right in both."""
     again = outcome.again if outcome.again is not None else outcome.verdicts
     first = [verdict.label == right for verdict, right in zip(outcome.verdicts, known, strict=True)]
-    second = [verdict.label == right for verdict, right in zip(again, known, strict=True)]
-    return float(np.mean(first)), float(np.mean([a and b for a, b in zip(first, second, strict=True)]))
+    second = [None if other is None else other.label == right for other, right in zip(again, known, strict=True)]
+    both = [a and b for a, b in zip(first, second, strict=True) if b is not None]
+    assert len(both) >= len(known) // 2
+    return float(np.mean(first)), float(np.mean(both))
 
 
 def judged(picks: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float]:

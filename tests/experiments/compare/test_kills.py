@@ -8,85 +8,123 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-#: Files of a run that are the same, killed or not; ``timings.json`` alone differs.
+#: The one file that differs from run to run.
 TIMED = "timings.json"
-#: Runs the command, and notes in a file every pass of the model: what was read, and of how many items.
+#: Imports everything once; then, for each folder that it is told, a process of its own runs the command there, and
+#: notes in ``log`` every pass of the model: what was read. It says the process, and then how it ended.
 SCRIPT = """
-import sys
+import os, sys, zlib
 from innerjudge.experiments.compare import judging
+from innerjudge.experiments.compare import compare, report, run
+from innerjudge.experiments.compare.report import console
 from innerjudge.experiments.cli.main import main
-log = sys.argv.pop(1)
 def counted(read):
     def noted(lm, items, *args, **more):
         found = read(lm, items, *args, **more)
-        with open(log, "a") as file:
-            file.write(f"{read.__name__} {items[0].id} {len(items)}\\n")
+        with open("log", "a") as file:
+            file.write(f"{read.__name__} {zlib.crc32(repr(items).encode())}\\n")
         return found
     return noted
 for name in ("read", "pair_features", "rating_features"):
     setattr(judging, name, counted(getattr(judging, name)))
-main()
+typed = sys.argv[1:]
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        os.chdir(line.strip())
+        sys.stdout = sys.stderr = open(os.devnull, "w")
+        sys.argv = ["innerjudge", *typed]
+        try:
+            main()
+        except SystemExit as end:
+            os._exit(end.code or 0)
+        except BaseException:
+            os._exit(1)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 #: Small parts, so that a killed run has some of them behind it.
-ARGS = ("--data", "builtin:choose", "--limit", "24", "--batch-size", "2", "--reasoning-tokens", "0")
+ARGS = ("--data", "builtin:choose", "--limit", "24", "--batch-size", "2", "--reasoning-tokens", "0", "--judges",
+        "qk-score,letter-logits,text")  # fmt: skip
 
 
-def started(folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", SCRIPT, str(log), "compare", *ARGS, "--out", "run"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, cwd=folder, start_new_session=True, env=dict(os.environ), **quiet)
+class Typed:
+    """Types the command in a folder, and may kill it."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", SCRIPT, "compare", *ARGS, "--out", "run"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes)
+
+    def run(self, folder: Path, kill_after: float | None = None) -> int:
+        """How the command ended in ``folder``."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{folder}\n")
+        self.process.stdin.flush()
+        pid = int(self.process.stdout.readline())
+        if kill_after is not None:
+            time.sleep(kill_after)
+            with suppress(ProcessLookupError):  # it may have ended by itself
+                os.kill(pid, signal.SIGKILL)
+        return int(self.process.stdout.readline())
 
 
-def passes(log: Path) -> list[str]:
-    return log.read_text("utf-8").splitlines() if log.is_file() else []
+def passes(folder: Path) -> list[str]:
+    return (folder / "log").read_text("utf-8").splitlines() if (folder / "log").is_file() else []
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    kept = folder / "kept"
-    every = (path for path in folder.rglob("*") if path.is_file() and not path.is_relative_to(kept))
+    kept = folder / "run" / "kept"
+    every = (path for path in (folder / "run").rglob("*") if path.is_file() and not path.is_relative_to(kept))
     return {str(path.relative_to(folder)): path.read_bytes() for path in every if path.name != TIMED}
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], list[str], float]:
-    """Files and passes of a run that nobody killed, and its seconds."""
+def typed() -> Iterator[Typed]:
+    found = Typed()
+    yield found
+    assert found.process.stdin is not None
+    found.process.stdin.close()
+    found.process.wait()
+
+
+@pytest.fixture(scope="module")
+def unbroken(typed: Typed, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A run that nobody killed, and its seconds."""
     folder = tmp_path_factory.mktemp("unbroken")
     begun = time.monotonic()
-    assert started(folder, folder / "log").wait() == 0
-    return files(folder / "run"), passes(folder / "log"), time.monotonic() - begun
+    assert typed.run(folder) == 0
+    return folder, time.monotonic() - begun
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("INNERJUDGE_KILLS", "3"))))
-def test_a_killed_run_goes_on(tmp_path: Path, unbroken: tuple[dict[str, bytes], list[str], float], seed: int) -> None:
-    whole, every, seconds = unbroken
+@pytest.mark.parametrize("seed", range(int(os.environ.get("INNERJUDGE_KILLS", "4"))))
+def test_a_killed_run_goes_on(typed: Typed, tmp_path: Path, unbroken: tuple[Path, float], seed: int) -> None:
+    whole, seconds = unbroken
+    every = passes(whole)
     assert len(set(every)) == len(every) == 6, "24 choices as given and permuted, in parts of 8"
-    moment = random.Random(seed).uniform(0.2, 1.0) * seconds
-    run = started(tmp_path, tmp_path / "log")
-    try:
-        run.wait(moment)
-    except subprocess.TimeoutExpired:
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-    before = passes(tmp_path / "log")
-    assert started(tmp_path, tmp_path / "log").wait() == 0
-    assert files(tmp_path / "run") == whole
-    again = passes(tmp_path / "log")[len(before) :]
-    # A part whose pass had ended and whose shard was not yet written is the one that may be read twice.
-    repeated = set(before) & set(again)
-    assert len(repeated) <= 1
-    assert repeated <= set(before[-1:])
+    ended = typed.run(tmp_path, random.Random(seed).uniform(0.0, 0.9) * seconds)
+    assert ended in (-signal.SIGKILL, 0)
+    before = passes(tmp_path)
+    assert typed.run(tmp_path) == 0
+    assert files(tmp_path) == files(whole)
+    again = passes(tmp_path)[len(before) :]
+    # Only a part whose pass had ended and whose shard was not yet written may be read twice.
+    assert set(before) & set(again) <= set(before[-1:])
+    assert len(again) == len(set(again))
     assert set(before) | set(again) == set(every)
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".tmp") or path.name.startswith(".inner")]
 
 
-def test_a_finished_run_reads_nothing_again(
-    tmp_path: Path, unbroken: tuple[dict[str, bytes], list[str], float]
-) -> None:
-    for _ in range(2):
-        assert started(tmp_path, tmp_path / "log").wait() == 0
-        assert files(tmp_path / "run") == unbroken[0]
-    assert len(passes(tmp_path / "log")) == len(unbroken[1])
+def test_a_finished_run_reads_nothing_again(typed: Typed, unbroken: tuple[Path, float]) -> None:
+    folder, _ = unbroken
+    before, read = files(folder), passes(folder)
+    assert typed.run(folder) == 0
+    assert files(folder) == before
+    assert passes(folder) == read

@@ -27,10 +27,10 @@ def lens(kind: str, items: Sequence[dict[str, Any]], *scores: float | None) -> L
 
 def test_a_tie_does_not_go_to_the_first_candidate_of_the_file() -> None:
     # One question, four candidates, the last one right, all scores equal: a random pick is right 1 time in 4.
-    found = selection_accuracy(list("abcd"), [1.0] * 4, [False, False, False, True], ["q"] * 4, rule=Rule("top@1"))
+    found = selection_accuracy(list("abcd"), [1.0] * 4, [False, False, False, True], ["q"] * 4, rule=Rule("best-of-n"))
     assert found.value == 0.25
     # Two of three tied at the top, one of them right: 1/2.
-    found = selection_accuracy(list("abc"), [1.0, 0.0, 1.0], [False, False, True], ["q"] * 3, rule=Rule("top@1"))
+    found = selection_accuracy(list("abc"), [1.0, 0.0, 1.0], [False, False, True], ["q"] * 3, rule=Rule("best-of-n"))
     assert found.value == 0.5
 
 

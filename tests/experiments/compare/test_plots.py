@@ -11,7 +11,8 @@ from itertools import pairwise
 import matplotlib as mpl
 import numpy as np
 import pytest
-from innerjudge.experiments.compare.figures import Plot, Report, grid
+from innerjudge.experiments.compare.figures import Plot, grid
+from innerjudge.experiments.compare.findings import Report
 from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.compare.report import judge_plots as plots
 from innerjudge.experiments.compare.results import Curve, HeadMap

@@ -159,7 +159,7 @@ def test_a_batch_of_any_size_says_the_same(clue: Judge, rater: Judge) -> None:
         (PROMPT, "<think></think>3"),
     ]
     for judge in (clue, rater):
-        alone = np.array([judge.scores(pair) for pair in pairs])
+        alone = np.concatenate([judge.scores(pair) for pair in pairs])
         for batch_size in (1, 2, 3, 32):
             np.testing.assert_allclose(judge.scores(pairs, batch_size), alone, rtol=2e-4, atol=1e-5)
 
@@ -240,7 +240,7 @@ def test_kind_goes_by_the_judge_and_is_checked(reference: LanguageModel, clue: J
         Judge(LAGER(values=(0, 1, 2)), reference, passes=Passes())
     with pytest.raises(InnerjudgeError, match="not fitted"):
         Judge(CLUE(), reference)
-    with pytest.raises(InnerjudgeError, match="given a str and a"):
+    with pytest.raises(InnerjudgeError, match="given judge='clue'"):
         Judge("clue", reference)  # type: ignore[arg-type]
 
 

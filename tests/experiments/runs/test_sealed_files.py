@@ -38,8 +38,9 @@ def test_a_flip_in_any_file_is_named_and_healed(cli, extracted: tuple[Path, tupl
         assert (said.code, len(said.err.splitlines())) == (2, 1), name
         shard = Path(name).stem[:6] if name.endswith((".parquet", ".safetensors")) else Path(name).name
         assert shard.lstrip("0") in said.err, (name, said.err)
-        fit = cli("fit", "--features", folder, "--judge", "qk-score", "--out", tmp_path / "judge")
-        assert fit.code == 2, name  # nothing is learned from what is damaged
+        if name != "permuted/items.jsonl":  # which a fit does not read: it permutes the items itself
+            fit = cli("fit", "--features", folder, "--judge", "qk-score", "--out", tmp_path / "judge")
+            assert fit.code == 2, name  # nothing is learned from what is damaged
         said = cli(*command)
         assert said.code == 0, (name, said.err)
         healed = tree(folder)

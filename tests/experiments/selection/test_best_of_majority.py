@@ -6,7 +6,7 @@ from math import isfinite, nan
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from innerjudge.experiments.selection.best_of_majority import REWARDS, Gated, best_of_majority
+from innerjudge.experiments.selection.best_of_majority import REWARDS, MajorityPick, best_of_majority
 from innerjudge.experiments.selection.votes import best_of_n, majority
 from innerjudge.models.errors import InnerjudgeError
 
@@ -17,14 +17,14 @@ SCORES = [0.9, 0.1, 0.3, 0.6, 0.0, 1.0, 0.2, None]
 def test_by_hand() -> None:
     # 7: 1 of 8, max 0.9. 8: 3 of 8, max 0.3, mean 0.2, sum 0.6. 9: 3 of 8, max 0.6, mean 0.3, sum 0.6. One unparsable.
     assert best_of_majority(ANSWERS, SCORES).picks == (0,)
-    assert best_of_majority(ANSWERS, SCORES, min_count=2) == Gated((3,), 2)
-    assert best_of_majority(ANSWERS, SCORES, alpha=3 / 8) == Gated((3,), 2)  # 3 of 8 is enough, exactly
+    assert best_of_majority(ANSWERS, SCORES, min_count=2) == MajorityPick((3,), 2)
+    assert best_of_majority(ANSWERS, SCORES, alpha=3 / 8) == MajorityPick((3,), 2)  # 3 of 8 is enough, exactly
     assert best_of_majority(ANSWERS, SCORES, min_count=2, k=2).picks == (3, 2)
     assert best_of_majority(ANSWERS, SCORES, k=9).picks == (0, 3, 2)  # there are only three answers
     assert best_of_majority(ANSWERS, SCORES, min_count=2, reward="sum").picks == (2,)  # 0.6 : 0.6, 8 comes first
     assert best_of_majority(ANSWERS, SCORES, min_count=2, reward="mean").picks == (3,)
     none = best_of_majority(ANSWERS, SCORES, min_count=4)
-    assert none == Gated((0,), 0, "no answer passed the gate: all took part")
+    assert none == MajorityPick((0,), 0, "no answer passed the gate: all took part")
 
 
 def test_a_share_is_met_where_it_is_met_exactly() -> None:
@@ -36,7 +36,7 @@ def test_a_share_is_met_where_it_is_met_exactly() -> None:
 
 
 def test_silence() -> None:
-    assert best_of_majority([None, None], [0.1, 0.2]) == Gated(
+    assert best_of_majority([None, None], [0.1, 0.2]) == MajorityPick(
         (1,), 0, "no answer can be read: the best candidate was taken"
     )
     assert best_of_majority(["7", "8", "8"], [None, nan, None]).picks == (1,)  # nothing is scored: the most frequent

@@ -21,7 +21,7 @@ GROUPS = ["p", "p", "p", "q", "q", "q"]
 @pytest.mark.parametrize(
     ("rule", "value"),
     [
-        (Rule("top@1"), 1.0),  # p: 7 right, q: 6 right
+        (Rule("best-of-n"), 1.0),  # p: 7 right, q: 6 right
         (Rule("majority"), 0.0),  # p: 8, q: 5, both wrong
         (Rule("top-maj", k=1), 1.0),
         (Rule("top-maj", k=2), 1.0),  # ties go to the better candidate
@@ -29,7 +29,7 @@ GROUPS = ["p", "p", "p", "q", "q", "q"]
         (Rule("weighted", temperature=inf), 0.0),
         (Rule("weighted", temperature=0.0), 1.0),
         (Rule("oracle"), 1.0),
-        (Rule("mean"), 1 / 3),  # p: 1 of 3, q: 1 of 3
+        (Rule("random"), 1 / 3),  # p: 1 of 3, q: 1 of 3
     ],
 )
 def test_by_hand(rule: Rule, value: float) -> None:
@@ -41,15 +41,15 @@ def test_by_hand(rule: Rule, value: float) -> None:
 def test_unknown_candidates_are_left_out_and_unscored_ones_rank_last() -> None:
     correct = [None, False, True, None, None, None]
     scores = [0.9, None, 0.2, 0.5, 0.4, 0.7]
-    found = selection_accuracy(ANSWERS, scores, correct, GROUPS, rule=Rule("top@1"))
+    found = selection_accuracy(ANSWERS, scores, correct, GROUPS, rule=Rule("best-of-n"))
     assert (found.value, found.n) == (1.0, 1)  # p without its first: the scored 0.2 is right; q is not counted
-    nothing = selection_accuracy(ANSWERS, scores, [None] * 6, GROUPS, rule=Rule("top@1"))
+    nothing = selection_accuracy(ANSWERS, scores, [None] * 6, GROUPS, rule=Rule("best-of-n"))
     assert nothing.value is None
     assert nothing.reason == "no candidate is known to be right or wrong"
 
 
 def test_names() -> None:
-    assert [str(Rule(name)) for name in ("top@1", "top-maj")] == ["top@1", "top-maj@4"]
+    assert [str(Rule(name)) for name in ("best-of-n", "top-maj")] == ["best-of-n", "top-maj@4"]
     with pytest.raises(InnerjudgeError, match="given the rule 'best'"):
         Rule("best")
     with pytest.raises(InnerjudgeError, match="k=0"):
@@ -58,7 +58,7 @@ def test_names() -> None:
 
 def test_columns_of_different_lengths() -> None:
     with pytest.raises(InnerjudgeError, match="lengths"):
-        selection_accuracy(["7"], [0.1, 0.2], [True], ["p"], rule=Rule("top@1"))
+        selection_accuracy(["7"], [0.1, 0.2], [True], ["p"], rule=Rule("best-of-n"))
 
 
 drawn = st.lists(
@@ -67,7 +67,7 @@ drawn = st.lists(
     max_size=6,
 )
 rules = st.builds(
-    Rule, st.sampled_from(["top@1", "majority", "top-maj", "weighted", "best-of-majority"]), k=st.integers(1, 4),
+    Rule, st.sampled_from(["best-of-n", "majority", "top-maj", "weighted", "best-of-majority"]), k=st.integers(1, 4),
     temperature=st.sampled_from([0.0, 0.3, 1.0, inf]), alpha=st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 1.0]),
     min_count=st.integers(1, 3), reward=st.sampled_from(["max", "mean", "sum"]),
 )  # fmt: skip
@@ -91,7 +91,7 @@ def test_the_fast_rules_equal_the_plain_ones_on_every_order(
 
 def test_curve_approaches_the_exact_expectation() -> None:
     answers, scores, correct = ["7", "8", "8", "5"], [0.4, 0.9, 0.1, 0.5], [True, False, False, True]
-    rule = Rule("top@1")
+    rule = Rule("best-of-n")
     curve = accuracy_against_n(answers, scores, correct, ["p"] * 4, rule=rule, n_orders=4000, seed=0)
     for n in range(1, 5):  # every subset of n of the 4
         exact = np.mean(
@@ -105,7 +105,7 @@ def test_oracle_and_mean_are_exact() -> None:
     correct = [True, False, False]
     oracle, mean = (
         accuracy_against_n(["7", "8", "9"], [1, 2, 3], correct, ["p"] * 3, rule=Rule(name), seed=0).accuracy
-        for name in ("oracle", "mean")
+        for name in ("oracle", "random")
     )
     assert oracle == pytest.approx([1 / 3, 2 / 3, 1.0])
     assert mean == pytest.approx([1 / 3] * 3)
@@ -130,14 +130,14 @@ def test_curve_ends_at_the_selection_accuracy(name: str) -> None:
 def test_curve_keeps_the_questions_with_enough_candidates() -> None:
     groups, answers, scores = ["p", "q", "q"], ["7", "7", "8"], [1.0, 2.0, 3.0]
     correct = [False, True, True]
-    few = accuracy_against_n(answers, scores, correct, groups, rule=Rule("top@1"), seed=0)
+    few = accuracy_against_n(answers, scores, correct, groups, rule=Rule("best-of-n"), seed=0)
     assert (few.accuracy.tolist(), len(few.each)) == ([0.5], 2)
-    more = accuracy_against_n(answers, scores, correct, groups, rule=Rule("top@1"), n_max=2, seed=0)
+    more = accuracy_against_n(answers, scores, correct, groups, rule=Rule("best-of-n"), n_max=2, seed=0)
     assert (more.accuracy.tolist(), len(more.each)) == ([1.0, 1.0], 1)
     with pytest.raises(InnerjudgeError, match="given at most 2 candidates a question, expected a question with 3"):
-        accuracy_against_n(answers, scores, correct, groups, rule=Rule("top@1"), n_max=3, seed=0)
+        accuracy_against_n(answers, scores, correct, groups, rule=Rule("best-of-n"), n_max=3, seed=0)
     with pytest.raises(InnerjudgeError, match="given at most 0 candidates"):
-        accuracy_against_n(answers, scores, [None] * 3, groups, rule=Rule("top@1"), seed=0)
+        accuracy_against_n(answers, scores, [None] * 3, groups, rule=Rule("best-of-n"), seed=0)
 
 
 def test_curve_is_seeded() -> None:

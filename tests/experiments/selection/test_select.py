@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from innerjudge.experiments.selection.columns import read_columns
 from innerjudge.experiments.selection.curve_plot import draw
-from innerjudge.experiments.selection.curve_rows import Point, curve_rows
+from innerjudge.experiments.selection.curves import Point, curve_rows
 from innerjudge.experiments.selection.pick import pick
 from innerjudge.experiments.selection.rules import Rule
 from innerjudge.models.errors import InnerjudgeError
@@ -88,12 +88,14 @@ def test_fallbacks_say_so(cli, scores: Path, tmp_path: Path) -> None:
     assert (rows[1]["fallback"], rows[1]["picks"]) == ("no answer passed the gate: all took part", ["b", "c"])
 
 
-@pytest.mark.parametrize("rule", ["top@1", "majority", "top-maj", "weighted", "best-of-majority", "mean", "oracle"])
+@pytest.mark.parametrize(
+    "rule", ["best-of-n", "majority", "top-maj", "weighted", "best-of-majority", "random", "oracle"]
+)
 def test_silent_and_unreadable_questions(rule: str) -> None:
     found = pick(Rule(rule), [None, None], [None, None])
     assert found.index in (0, 1)
     assert found.why
-    assert found.fallback or rule == "mean"
+    assert found.fallback or rule == "random"
     assert pick(Rule(rule), ["7"], [0.3], correct=[True]).index == 0
     with pytest.raises(InnerjudgeError, match="without candidates"):
         pick(Rule(rule), [], [])
@@ -250,7 +252,7 @@ def test_vec_cisc_and_curves_on_the_states_of_an_extraction(cli, tmp_path: Path)
 
 def test_points_by_hand(scores: Path) -> None:
     columns = read_columns(scores, score="reward").with_answers("plain")
-    points = curve_rows({"rm": columns}, {"rm": (Rule("top@1"), Rule("majority"))}, n_orders=50)
+    points = curve_rows({"rm": columns}, {"rm": (Rule("best-of-n"), Rule("majority"))}, n_orders=50)
     found = {(point.judge, point.rule, point.n): point for point in points}
     assert found["", "random", 2].accuracy == pytest.approx(1 / 3)
     # Two of three: the right one is among them in 2 of 3 draws.

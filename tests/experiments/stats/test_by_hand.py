@@ -12,8 +12,8 @@ import statsmodels.api as sm
 from innerjudge.experiments.stats.agreement.confusion import cohen_kappa, p_criterion, percent_agreement
 from innerjudge.experiments.stats.agreement.icc import icc3k
 from innerjudge.experiments.stats.agreement.krippendorff_alpha import krippendorff_alpha
+from innerjudge.experiments.stats.agreement.rankings import system_ranking
 from innerjudge.experiments.stats.agreement.raters import addition, replacement
-from innerjudge.experiments.stats.agreement.systems import system_ranking
 from innerjudge.experiments.stats.biases.confounds import centred, centred_auroc, residual
 from innerjudge.experiments.stats.biases.consistency import flip_probability, score_spread, self_consistency
 from innerjudge.experiments.stats.biases.length import length_beyond_labels, length_correlation

@@ -123,9 +123,10 @@ def test_a_question_drawn_twice_counts_as_two() -> None:
 def test_selection_draws_whole_questions() -> None:
     labels, scores, groups = traces(questions=3)
     answers = [str(i) for i in range(len(groups))]
-    made = selection_accuracy(answers, scores, labels.tolist(), groups, rule=Rule("top@1"))
+    made = selection_accuracy(answers, scores, labels.tolist(), groups, rule=Rule("best-of-n"))
+    best = Rule("best-of-n")
     each = [
-        selection_accuracy([answers[i] for i in r], scores[r], labels[r].tolist(), [0] * 4, rule=Rule("top@1")).value
+        selection_accuracy([answers[i] for i in r], scores[r], labels[r].tolist(), [0] * 4, rule=best).value
         for r in rows_by_group(groups)
     ]
     weights = np.repeat([[2.0, 0.0, 1.0]], 4, axis=1)

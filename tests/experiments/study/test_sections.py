@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from innerjudge.experiments.compare.figures import DataReport, Report, Section
+from innerjudge.experiments.compare.figures import Section
+from innerjudge.experiments.compare.findings import DataReport, Report
 from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.compare.reasons import Reason
 from innerjudge.experiments.compare.report.folder import read_results, write

@@ -15,7 +15,7 @@ from ..stats.statistic import SIGNED, Floats
 from .columns import Columns
 from .representatives import Vectors, representatives
 from .reranking import accuracy_against_n, interval, orders
-from .rules import READ_SCORES, Rule, label
+from .rules import READ_SCORES, Rule
 from .votes import weighted_vote
 
 #: Least random orders of a question's candidates behind VecCISC, which clusters each subset of each order anew.
@@ -135,12 +135,12 @@ def curve_rows(
                 )
             )  # fmt: skip
 
-    for name in ("mean", "majority", "oracle"):
-        add(_NOBODY, label(Rule(name)), each(first, Rule(name)), sizes.tolist(), np.zeros(largest))
+    for name in ("random", "majority", "oracle"):
+        add(_NOBODY, name, each(first, Rule(name)), sizes.tolist(), np.zeros(largest))
     for judge, columns in judges.items():
         for rule in rules[judge]:
             calls = sizes.astype(np.float64) if rule.name in READ_SCORES else np.zeros(largest)
-            add(judge, label(rule), each(columns, rule), sizes.tolist(), calls)
+            add(judge, str(rule), each(columns, rule), sizes.tolist(), calls)
         weighted = next((rule for rule in rules[judge] if rule.name == "weighted"), None)
         if vectors is not None and weighted is not None:
             at = [n for n in sizes.tolist() if n & (n - 1) == 0 or n == largest]

@@ -1,0 +1,131 @@
+"""Connections that say nothing, or say it slowly, and how many there may be: no stranger can stop the service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+#: Seconds within which a connection has to send the whole head of a request.
+IDLE_SECONDS = 8.0
+#: Connections accepted at a time, before those that are too many are closed.
+_AT_ONCE = 8
+#: Files that are kept free beside those that are open when the service starts.
+_SPARE_FILES = 96
+_ANSWER = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\nretry-after: 1\r\n\r\n"
+_log = logging.getLogger("innerjudge")
+
+
+def room_for(connections: int) -> int:
+    """So many connections, or fewer where the system allows this process fewer files.
+
+    Example:
+        >>> 8 <= room_for(64) <= 64
+        True
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return connections
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return connections
+    held = Path("/proc/self/fd")
+    open_now = len(os.listdir(held)) if held.is_dir() else 64
+    return max(8, min(connections, most - open_now - _SPARE_FILES))
+
+
+def protocol_of(most: int) -> Callable[..., H11Protocol]:
+    """What makes connections of which at most ``most`` are open; a new one takes the place of the longest idle one."""
+
+    class Bounded(H11Protocol):
+        """HTTP that closes what is idle."""
+
+        _timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            """Make room for the connection, or refuse it where all others are being answered."""
+            super().connection_made(transport)
+            self._wait()
+            if len(self.connections) <= most:
+                return
+            idle = [one for one in self.connections if isinstance(one, Bounded) and one._timer and one is not self]
+            if idle:
+                min(idle, key=lambda one: one._timer.when() if one._timer else 0.0)._close()
+            else:
+                transport.write(_ANSWER)
+                self._close()
+
+        def data_received(self, data: bytes) -> None:
+            """Go on; the clock stops once a request is being answered."""
+            super().data_received(data)
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._stop()
+
+        def on_response_complete(self) -> None:
+            """Start the clock for the next request."""
+            super().on_response_complete()
+            if self.cycle is None or self.cycle.response_complete:
+                self._wait()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            """Forget the clock."""
+            self._stop()
+            super().connection_lost(exc)
+
+        def _wait(self) -> None:
+            self._stop()
+            if not self.transport.is_closing():
+                self._timer = self.loop.call_later(IDLE_SECONDS, self._close)
+
+        def _stop(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+        def _close(self) -> None:
+            self._stop()
+            self.connections.discard(self)
+            self.transport.close()
+
+    return Bounded
+
+
+class Server(uvicorn.Server):
+    """The server; where the system has no files left, accepting waits and says so once."""
+
+    _told = False
+
+    async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
+        """Begin to listen; who comes while others are accepted waits in the system's queue."""
+        asyncio.get_running_loop().set_exception_handler(self._failed)
+        await super().startup(list(sockets or ()))
+        for one in sockets or ():
+            one.listen(1024)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "out of system resource" not in str(context.get("message")):
+            loop.default_exception_handler(context)
+        elif not self._told:
+            self._told = True
+            _log.warning("no files are left to accept connections: raise `ulimit -n`, or lower --connections")
+
+
+def config_of(app: Any, *, most: int, grace: int) -> uvicorn.Config:
+    """How the server runs."""
+    return uvicorn.Config(
+        app,
+        http=protocol_of(most),  # type: ignore[arg-type]  # a class is what it takes, and what this is
+        backlog=_AT_ONCE,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=grace,
+    )

@@ -1,0 +1,141 @@
+"""The text judge of a comparison, asked in the way that was best on the fitting half."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from ...extraction.features import Features
+from ...models.items import Choice, Item, Pair
+from ...probes.judge import Verdict
+from ..data.variants import Responses, permutations
+from ..judges.opponent import Ask, choose_opponent, opponent_says
+from ..judges.panel import TEXT
+from ..reading.cost import cost_of, cost_of_way
+from ..reading.passes import Passes
+from ..reading.ways import Turn, Way, ask
+from .results import Outcome, moved_back
+
+if TYPE_CHECKING:
+    from .judging import Judging
+
+Index = npt.NDArray[np.intp]
+#: Share of the questions that are also asked with their options permuted, and how many are in any case.
+PERMUTED, LEAST = 1 / 3, 24
+
+
+def permuted_sample(n: int, seed: int) -> Index:
+    """Rows of the questions whose options are permuted as well, in order.
+
+    Example:
+        >>> len(permuted_sample(10, 0)), len(permuted_sample(300, 0))
+        (10, 100)
+    """
+    most = max(min(n, LEAST), round(PERMUTED * n))
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most]).astype(np.intp)
+
+
+def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes with those of the judge called ``text`` as its best way of asking gives them; adds to the notes.
+
+    Args:
+        run: What has read the items, with the prompts that all judges share.
+        outcomes: What every judge said.
+    """
+    if all(outcome.judge != TEXT for outcome in outcomes):
+        return list(outcomes)
+    passes = run.passes
+
+    def asking(name: str, some: Sequence[Item], turn: Turn, text: bool, swapped: bool) -> Features:
+        def read(part: Sequence[Any], how: Passes) -> Features:
+            return ask(run.lm, part, turn, how, text=text, swapped=swapped)
+
+        return run.kept(f"{name}-{turn}", some, passes, read)
+
+    features = run.features["items"]
+    found = choose_opponent(run.kind, run.items, features, run.fit, passes, asking, seed=run.settings.seeds.split)
+    run.notes += found.notes
+    started = time.perf_counter()
+    test, cued = [run.items[k] for k in run.test], features.take(run.test)
+    verdicts = opponent_says(found.way, run.kind, test, passes, asking, cued=cued)
+    spent = (time.perf_counter() - started) / max(len(test), 1)
+    again: Sequence[Verdict | None] | None = None
+    if run.kind == "pair":
+        swapped = run.features["swapped"].take(run.test)
+        again = opponent_says(found.way, "pair", test, passes, asking, cued=swapped, swapped=True)
+    elif run.kind == "choice":
+        again = _permuted(run, found.way, asking)
+    own = cued if found.way.turn == "cue" else run.features[f"text-{found.way.turn}"]
+    cost = cost_of_way(run.lm, test, found.way.turn, own, passes, text=found.way.read == "text")
+    return [
+        replace(o, verdicts=verdicts, again=again, cost=cost, seconds_per_item=spent + _shared(o, found.way))
+        if o.judge == TEXT
+        else o
+        for o in outcomes
+    ]
+
+
+def with_costs(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes with the prompts and tokens that each judge costs an item, where that is not known yet."""
+    test = [run.items[k] for k in run.test]
+    read = run.features.get("reasoned")
+    found = []
+    for outcome in outcomes:
+        seat = run.seats[outcome.judge]
+        if outcome.cost is not None or not test:
+            found.append(outcome)
+        elif seat.pointwise:
+            single = list(Responses([item for item in test if isinstance(item, Pair)]))
+            one = cost_of(
+                run.lm, single, seat.judge.needs, run.features["alone"].take(both_responses(run.test)), run.passes
+            )
+            found.append(replace(outcome, cost=one + one))
+        else:
+            own = run.features["items"].take(run.test)
+            part = read if read is not None and "reasoned" in seat.judge.needs else own
+            found.append(replace(outcome, cost=cost_of(run.lm, test, seat.judge.needs, part, run.passes)))
+    return found
+
+
+def both_responses(rows: Index) -> Index:
+    """Rows of :class:`.variants.Responses` that belong to rows of pairs.
+
+    Example:
+        >>> both_responses(np.array([0, 3])).tolist()
+        [0, 1, 6, 7]
+    """
+    return np.stack((2 * rows, 2 * rows + 1), axis=1).reshape(-1)
+
+
+def _shared(outcome: Outcome, way: Way) -> float:
+    """Seconds of the passes with the cue, where they are what the text judge reads."""
+    return (outcome.seconds_per_item or 0.0) if way.turn == "cue" else 0.0
+
+
+def _permuted(run: Judging, way: Way, asking: Ask) -> list[Verdict | None]:
+    """What is said of the test items of the sample with their options permuted, with labels of the options as given."""
+    choices, test = cast(Sequence[Choice], run.items), run.test.tolist()
+    both = [k for k in run.sample.tolist() if k in set(test)]
+    forms = dict(
+        zip(
+            run.sample.tolist(),
+            permutations([choices[k] for k in run.sample], seed=run.settings.seeds.split),
+            strict=True,
+        )
+    )
+    moved = [forms[k][0] for k in both]
+    if not moved:
+        return [None] * len(test)
+    cued = run.features["permuted"].take(np.searchsorted(run.sample, both))
+    said = opponent_says(way, "choice", moved, run.passes, _named(asking, "permuted"), cued=cued)
+    back = {k: moved_back(verdict, forms[k][1]) for k, verdict in zip(both, said, strict=True)}
+    return [back.get(k) for k in test]
+
+
+def _named(asking: Ask, more: str) -> Ask:
+    return lambda name, *rest: asking(f"{name}-{more}", *rest)

@@ -1,0 +1,137 @@
+"""Reads one batch after another, padded or packed, and stops packing where a model turns out not to part the texts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from ..models.caching import CANNOT_SHARE
+from ..models.errors import InnerjudgeError, UnreadableError
+from ..models.loading import LanguageModel
+from ..models.positions import Encoded
+from .arrays import Array
+from .batching import PaddingSide, Placing
+from .one_pass import run_batch
+from .prompt_pass import Prompt
+from .readouts import Readout
+from .room import is_memory
+
+#: Model -> last block and names of readouts -> tokens of the longest packed row whose last text was read as alone.
+_proved: WeakKeyDictionary[Any, dict[tuple[int | None, tuple[str, ...]], int]] = WeakKeyDictionary()
+
+
+class BatchReader:
+    """Values of one batch at a time.
+
+    Args:
+        lm: The model.
+        items: All items.
+        readouts: What is kept; those that the model turns out not to give leave the list and are missing in all items.
+        missing: Name of a readout -> item id -> reason; grows by what cannot be read.
+        side: Side of the padding.
+        packed: Whether the items of a batch lie end to end in one row; those after a common prompt never do.
+        last: The last block that is run.
+
+    Attributes:
+        packs: Whether batches are packed, still.
+        one_each: Whether a batch may have one item only: packing stopped, and padding would change what is read.
+    """
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        items: Sequence[Encoded],
+        readouts: list[Readout],
+        missing: dict[str, dict[str, str]],
+        *,
+        side: PaddingSide,
+        packed: bool,
+        last: int,
+    ) -> None:
+        self._lm, self._items, self._readouts, self._missing = lm, items, readouts, missing
+        self._side, self._last = side, last
+        self.packs, self.one_each = packed, False
+
+    def read(self, chosen: Sequence[int], prompt: Prompt | None) -> dict[str, Array] | None:
+        """Values of the items ``chosen``; ``None`` if they do not fit in memory, or if a packed batch failed.
+
+        The last packed batch is the one that fails: :attr:`packs` is then false.
+        """
+        side: Placing = self._side if prompt is None else "right"
+        if self.packs and prompt is None and len(chosen) > 1:
+            side = "packed"
+        while True:
+            try:
+                values = self._run(chosen, side, prompt)
+                if side == "packed":
+                    self._prove(chosen, values)
+                return values
+            except UnreadableError as error:
+                if prompt is not None or not self._drop(error):
+                    raise
+            except (*CANNOT_SHARE, MemoryError) as error:
+                if isinstance(error, InnerjudgeError):
+                    raise
+                if not is_memory(error):
+                    if side != "packed":
+                        raise
+                    self._unpack(f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
+                return None
+
+    def _run(self, chosen: Sequence[int], side: Placing, prompt: Prompt | None) -> dict[str, Array]:
+        batch = [self._items[k] for k in chosen]
+        return run_batch(self._lm, batch, self._readouts, self._missing, side, self._last, prompt)
+
+    def _drop(self, error: UnreadableError) -> bool:
+        """Go on without the readouts that the model does not give; false if none would be left, or all of them."""
+        kept = [r for r in self._readouts if r.name not in error.readouts]
+        if not kept or len(kept) == len(self._readouts):
+            return False
+        for name in error.readouts & self._missing.keys():
+            self._missing[name] = dict.fromkeys((i.id for i in self._items), str(error)) | self._missing[name]
+        self._readouts[:] = kept
+        return True
+
+    def _prove(self, chosen: Sequence[int], values: dict[str, Array]) -> None:
+        """Hold the last text of a row longer than any before against the same text alone; pack no more if they differ.
+
+        The trial of a model is of few tokens: what parts texts up to some length only shows here. The last text has all
+        others before it, and is the shortest.
+        """
+        model, total = self._lm.model, sum(len(self._items[k].ids) for k in chosen)
+        proved = _proved.setdefault(model, {})
+        what = (self._last, tuple(sorted(values)))
+        if total <= proved.get(what, 0):
+            return
+        alone = self._run(chosen[-1:], self._side, None)
+        tolerance = 1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1
+        for name, own in alone.items():
+            if not _near(values[name][-1][..., : own.shape[-1]], own[0], tolerance):
+                self._unpack(f"{name} in a row of {total} tokens is not that of the text alone")
+                return
+        proved[what] = total
+
+    def _unpack(self, reason: str) -> None:
+        self.packs = False
+        self.one_each = self._side not in self._lm.padding_sides
+        warnings.warn(
+            f"texts are packed no more: {type(self._lm.model).__name__} failed on texts that lie end to end ({reason})",
+            stacklevel=4,
+        )
+
+
+def _near(packed: Array, alone: Array, tolerance: float) -> bool:
+    """Whether two readings of one text differ by float error only, in every row of the last axis by itself.
+
+    A row is held to its own size, and where it is small beside the largest, to a hundredth of that. What neither
+    reading has is no difference.
+    """
+    off = np.where(np.isnan(packed) & np.isnan(alone), 0.0, packed - alone)
+    size = np.linalg.norm(np.nan_to_num(alone, posinf=0.0, neginf=0.0), axis=-1)
+    bound = tolerance * np.maximum(size, 0.01 * size.max(initial=0.0))
+    return bool((np.linalg.norm(off, axis=-1) <= bound + 1e-6).all())

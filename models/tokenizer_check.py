@@ -1,0 +1,89 @@
+"""Whether a tokenizer and its chat template can be read with a model: asked once, when the model is loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .chat import rendered
+from .errors import InnerjudgeError
+from .tokens import bound_texts, tokens
+
+#: User turns that share no word.
+_TRIED = ("Which is larger, 7 or 12?", "Please name a green fruit.")
+#: Seconds for what takes a thousandth of one.
+_PATIENCE = 10.0
+
+
+def check_tokenizer(tokenizer: Any, context: int | None) -> None:
+    """Refuse a tokenizer without offsets, and a chat template that hangs or leaves out what it is given.
+
+    Args:
+        tokenizer: The tokenizer.
+        context: Tokens that its model reads at most; ``None`` where that is not known.
+
+    Raises:
+        InnerjudgeError: One line that says what is wrong. A template that fails is not refused here: not every judge
+            uses it, and those that do are told.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise InnerjudgeError(
+            f"given {type(tokenizer).__name__}, a slow tokenizer, expected a fast one (tokenizer.json): token "
+            "positions are found by character offsets; load it with AutoTokenizer.from_pretrained(..., use_fast=True)"
+        )
+    bound_texts(tokenizer, context)
+    if not tokenizer.chat_template:
+        return
+    texts = []
+    for user in _TRIED:
+        try:
+            texts.append(within(_PATIENCE, partial(rendered, tokenizer, user, None, True)))
+        except TimeoutError:
+            raise InnerjudgeError(
+                f"given a chat template that takes more than {_PATIENCE:.0f} s for one line, expected one that writes "
+                "a header: use the template that came with the model"
+            ) from None
+        except InnerjudgeError as error:
+            if "that fails" in str(error):
+                return
+            raise
+    kept = [_plain(user) in _plain(text) for user, text in zip(_TRIED, texts, strict=True)]
+    if not all(kept) or tokens(tokenizer, texts[0])[0] == tokens(tokenizer, texts[1])[0]:
+        what = "the same tokens for different user turns" if all(kept) else "a text without the user turn in it"
+        raise InnerjudgeError(
+            f"given a chat template that makes {what}, expected one that writes what it is given (begins "
+            f"{texts[0][:40]!r}): every item would look alike to the model; use the template that came with it"
+        )
+
+
+def within(seconds: float, work: Callable[[], str]) -> str:
+    """The result of ``work``, which is Python code of somebody else's and may never end.
+
+    Raises:
+        TimeoutError: If it takes longer; it is then stopped at its next step.
+    """
+    found: list[str | BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        raise TimeoutError
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
+
+
+def _plain(text: str) -> str:
+    """What a template that trims, folds or joins lines leaves of a text."""
+    return "".join(text.split()).casefold()

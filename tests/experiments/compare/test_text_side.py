@@ -1,0 +1,47 @@
+"""The text judge in a comparison: asked in its best way, with its costs, and no more than three prompts an item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from innerjudge.experiments.compare.compare import compare
+from innerjudge.experiments.compare.text_side import both_responses, permuted_sample
+from innerjudge.models.loading import LanguageModel
+
+
+def test_compare_tries_ways_and_says_what_judges_cost(
+    reference: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts: list[str] = []
+    from innerjudge.experiments.reading import verdict_pass, ways
+
+    for module, name in ((verdict_pass, "encode_prompt"), (ways, "encode_question")):
+        own = getattr(module, name)
+
+        def counted(*args: Any, _own: Any = own, **more: Any) -> Any:
+            prompts.append("")
+            return _own(*args, **more)
+
+        monkeypatch.setattr(module, name, counted)
+    found = compare(reference, "builtin:choose", judges=["text", "text-reasoned", "qk-score-by-permutation"], limit=96)
+    report = found.found.results_json()
+    costs = report["cost_per_item"]["builtin:choose"]
+    assert costs["text"]["prompts"] == 1
+    assert costs["text-reasoned"]["prompts"] >= 1
+    assert costs["text"]["tokens"] > 20
+    (part,) = found.found.parts
+    assert any("text is asked in the best of 7 ways" in note for note in part.notes)
+    assert any(note.startswith("Answers in text (no cue)") for note in part.notes)
+    assert len(prompts) <= 3 * 96  # 96 as given, 32 permuted, 48 after reasoning, 2 * 24 tried, 48 + 16 in another turn
+
+
+def test_the_sample_of_permutations_is_drawn_once() -> None:
+    assert permuted_sample(300, 1).tolist() == permuted_sample(300, 1).tolist()
+    assert len(set(permuted_sample(300, 1).tolist())) == 100
+    assert permuted_sample(20, 0).tolist() == list(range(20))
+
+
+def test_rows_of_responses() -> None:
+    assert both_responses(np.array([2])).tolist() == [4, 5]
