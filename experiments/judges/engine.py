@@ -19,7 +19,6 @@ from ...models.positions import Encoded, encode_prompt, encode_trace
 from ...models.prompts import rating_prompt
 from ...probes import BaseJudge, Verdict
 from . import saved
-from .asked import kind_of_judge
 from .hub import find_folder
 from .pairs import items_of_pairs
 from .saved import NORM, Made
@@ -56,7 +55,7 @@ class EngineJudge:
                 "fitted judge of hidden states, such as CLUE or a probe: load the model for the others"
             )
         self.judge, self.made, self.tokenizer, self.final_norm = judge, made, tokenizer, final_norm
-        self.kind = made.kind or kind_of_judge(judge)
+        self.kind = made.kind or judge.kinds[0]
         self._origin = judge.provenance_
 
     @classmethod
@@ -164,7 +163,7 @@ class EngineJudge:
 
     def _encoded(self, item: Any) -> Encoded:
         how = self.made
-        if isinstance(item, Rating) and any(need == "hidden/score" for need in self.judge.needs):
+        if isinstance(item, Rating) and "hidden/score" in self.judge.needs:
             asked = rating_prompt(
                 item.prompt, item.response, criterion=item.criterion, reference=item.reference, scale=how.scale
             )
