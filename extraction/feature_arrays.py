@@ -36,7 +36,7 @@ class Fixed(dict[str, _Value]):
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise TypeError("features are not written into: make others, such as dataclasses.replace(features, arrays=...)")
 
-    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Fixed, (dict(self),)
@@ -157,7 +157,7 @@ def _numbers(name: str, value: npt.ArrayLike) -> Array:
     try:
         array = np.asarray(value, dtype=np.float32)
     except (TypeError, ValueError):
-        array = np.zeros(())
+        array = np.zeros((), np.float32)
     if not array.ndim:
         raise InnerjudgeError(
             f"given a {type(value).__name__} as {name!r}, expected an array of numbers whose first axis is the items"

@@ -174,7 +174,7 @@ def _spelled(hint: Any) -> str:
         return "None"
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
-        return True
+        return "anything"
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(map(_spelled, args)))
     if origin is Literal:

@@ -114,7 +114,7 @@ def rendered(
     turns = [{"role": "user", "content": user}]
     if answer is not None:
         turns.append({"role": "assistant", **answer})
-    switches = dict.fromkeys(("enable_thinking", "thinking"), thinking)
+    switches: dict[str, Any] = dict.fromkeys(("enable_thinking", "thinking"), thinking)
     try:
         text = str(
             tokenizer.apply_chat_template(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,8 @@ from ...models.errors import InnerjudgeError
 from .palette import CYCLE, RIGHT, UNKNOWN, WRONG
 
 #: Filling, dash and hatch of one class after the other: the first is right, the second wrong.
-_SIDES = ((RIGHT, "-", None), (WRONG, "--", "////"), (UNKNOWN, ":", "...."))
+#: Filling, line and hatch of each class.
+_SIDES: tuple[tuple[str, Any, str | None], ...] = ((RIGHT, "-", None), (WRONG, "--", "////"), (UNKNOWN, ":", "...."))
 
 
 def score_distributions(ax: Axes, groups: Mapping[str, npt.ArrayLike], *, x: str = "score") -> dict[str, Patch]:

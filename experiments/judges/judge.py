@@ -196,8 +196,8 @@ class Judge(PairJudge):
             return push_folder(
                 Path(folder),
                 repo_id,
-                private,
-                token,
+                private=private,
+                token=token,
                 revision=revision,
                 commit_message=commit_message,
                 create_pr=create_pr,

@@ -144,7 +144,8 @@ def left_out(n_groups: int, *, most: int = MOST_PARTS) -> Floats:
                [1., 0., 1.]])
     """
     parts = min(n_groups, most)
-    return (np.arange(n_groups) % parts != np.arange(parts)[:, None]).astype(np.float64)
+    kept: npt.NDArray[np.bool_] = np.arange(n_groups) % parts != np.arange(parts)[:, None]
+    return kept.astype(np.float64)
 
 
 def half_samples(n_groups: int, *, most: int = MOST_PARTS) -> Floats:

@@ -23,7 +23,7 @@ _VOCABULARY = 10_000
 def main() -> None:
     """Run, and write what was counted."""
     found, arguments = Path(sys.argv[1]), sys.argv[2:]
-    count = {"passes": 0, "tokens": 0, "steps": 0}
+    count: dict[str, float] = {"passes": 0, "tokens": 0, "steps": 0}
     embed: Any = torch.nn.Embedding.forward
 
     def counted(self: torch.nn.Embedding, ids: torch.Tensor) -> torch.Tensor:
@@ -34,7 +34,7 @@ def main() -> None:
         result: torch.Tensor = embed(self, ids)
         return result
 
-    torch.nn.Embedding.forward = counted  # type: ignore[method-assign]
+    torch.nn.Embedding.forward = counted  # type: ignore[method-assign, assignment]
     started = time.perf_counter()
     sys.argv = ["innerjudge", *arguments]
     code: object = 0

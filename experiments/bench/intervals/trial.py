@@ -71,7 +71,8 @@ def coverage(
     for _ in range(studies):
         sample = Sample(rng, questions, candidates, strength)
         made = WORLDS[figure].draw(sample)
-        found = (paired_difference if len(made) > 1 else cluster_interval)(*made, sample.groups.tolist())
+        groups = sample.groups.tolist()
+        found = paired_difference(made[0], made[1], groups) if len(made) > 1 else cluster_interval(made[0], groups)
         if found.low is None or found.high is None:
             without += 1
             continue

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ...compare.evaluation import Evaluation, columns_of
-from ...compare.judging import both_responses, by_difference
+from ...compare.judging import by_difference
+from ...compare.text_side import both_responses
 from ...data.variants import Responses
 from ...data.verdict_files import score_of
 from ...data.verdict_table import Row
