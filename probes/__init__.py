@@ -1,7 +1,16 @@
-"""Floor 3: judges. Features (or generated text) in, scores out; higher is better."""
+"""Floor 3: judges. Features (or generated text) in, scores out; higher is better.
+
+``judge.py`` is what all judges share: ``reader.py`` checks what they read, ``estimator.py`` makes them estimators of
+scikit-learn, ``description.py`` is what they say of themselves, so that nobody asks for their class. Judges by family:
+``clue.py`` (on ``centroids.py``), ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``), ``linear.py``,
+``logistic.py``, ``ridge.py`` and ``minibatch.py`` (on ``regression.py``), ``heads.py`` and ``letters.py`` (on
+``choices.py``), ``text.py``, ``baselines.py``. ``streaming.py`` is for those that learn chunk by chunk, ``many.py``
+fits many probes. ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
+"""
 
 from .baselines import Length, QuestionOnly, TokenLogProb
 from .clue import CLUE
+from .description import Task
 from .head_selection import attention_variability, choose_heads, head_accuracies
 from .heads import AttentionScore, QKScore
 from .judge import BaseJudge, LearningJudge, Scores, Verdict
@@ -10,16 +19,17 @@ from .letters import LetterLogits
 from .linear import DifferenceOfMeans
 from .logistic import LogisticProbe
 from .minibatch import MiniBatchLogistic
+from .registry import register_judge, registered_judges
 from .ridge import RidgeProbe
 from .row_selector import RowSelector
-from .storage import JUDGES, load, save
+from .storage import load, save
+from .streaming import StreamingJudge
 from .text import TextJudge
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
 __all__ = [
     "CLUE",
-    "JUDGES",
     "LAGER",
     "AttentionScore",
     "BaseJudge",
@@ -35,6 +45,8 @@ __all__ = [
     "RidgeProbe",
     "RowSelector",
     "Scores",
+    "StreamingJudge",
+    "Task",
     "TextJudge",
     "TokenLogProb",
     "TunedLAGER",
@@ -45,5 +57,7 @@ __all__ = [
     "find_verdict",
     "head_accuracies",
     "load",
+    "register_judge",
+    "registered_judges",
     "save",
 ]

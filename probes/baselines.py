@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .description import Task
 from .fitted_arrays import Form, Number
 from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
@@ -20,6 +21,7 @@ from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidate
 from .row_selection import ChooseRow
 
 Target = Literal["correct", "rating"]
+KINDS_OF_TARGET = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
 
 
 class TokenLogProb(BaseJudge):
@@ -44,9 +46,20 @@ class TokenLogProb(BaseJudge):
         array([False,  True])
     """
 
+    family = "baseline"
     needs = ("logprob",)
     fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
     threshold_: float | None = None
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For everything but choices."""
+        return {} if task.kind == "choice" else {"token-log-probability": cls()}
+
+    @property
+    def needs_threshold(self) -> bool:
+        """Log-probabilities have no border between right and wrong."""
+        return True
 
     def __init__(self, *, total: bool = False) -> None:
         self.total = total
@@ -95,6 +108,7 @@ class Length(LearningJudge):
         (-1, array([-3., -9.]), array([ True, False]))
     """
 
+    family = "baseline"
     needs = ("logprob",)
     fitted: ClassVar[tuple[str, ...]] = ("sign_", "threshold_", "n_excluded_")
     forms: ClassVar[Mapping[str, Form]] = {**LearningJudge.forms, "sign_": Number(whole=True, among=(-1, 1))}
@@ -103,6 +117,16 @@ class Length(LearningJudge):
 
     def __init__(self, *, target: Target = "correct") -> None:
         self.target = checked_target(target)
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For everything but choices."""
+        return {} if task.kind == "choice" else {"length": cls(target="rating" if task.kind == "rating" else "correct")}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """By ``target``."""
+        return KINDS_OF_TARGET[self.target]
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
@@ -161,6 +185,7 @@ class QuestionOnly(LogOdds, Linear):
         True
     """
 
+    family = "baseline"
     fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
     forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "penalty_": Number(low=0)}
 
@@ -176,6 +201,17 @@ class QuestionOnly(LogOdds, Linear):
         if candidates is not None:
             checked_candidates(candidates)
         self.candidates = candidates
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces and ratings."""
+        targets: dict[str, Target] = {"trace": "correct", "rating": "rating"}
+        return {"question-only": cls(target=targets[task.kind])} if task.kind in targets else {}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """By ``target``."""
+        return KINDS_OF_TARGET[self.target]
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:

@@ -31,6 +31,21 @@ class ChoiceJudge(BaseJudge):
 
     abstain: bool
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Choices only."""
+        return ("choice",)
+
+    @property
+    def pointwise(self) -> bool:
+        """Sees all options at once."""
+        return False
+
+    @property
+    def needs_abstain_lines(self) -> bool:
+        """With ``abstain=False``: it leaves the last two options out."""
+        return not self.abstain
+
     def _n_options(self, features: Features) -> Ints:
         """Options that take part, ``[n]``: always the first ones."""
         if not self.abstain and features.provenance.prompt == WITHOUT_ABSTAIN:

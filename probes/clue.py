@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from functools import partial
+from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .fitted_arrays import Array, Form, Tuple
-from .judge import LearningJudge, Scores
-from .labels import Bools, Floats, balanced_weights, correctness
+from .centroids import CentroidJudge
+from .description import Task
+from .judge import Scores
+from .labels import Floats
 
-_SLICE = 256  # items a float64 copy is made of at a time
 
-
-class CLUE(LearningJudge):
+class CLUE(CentroidJudge):
     r"""Nearest centroid on the hidden-state delta, layer by layer (arXiv 2510.01591, sections 3.1 to 3.3).
 
     With the delta :math:`\Delta = h_{end} - h_{start}`, an ``[L, D]`` matrix, and the centroids of correct and of
@@ -62,16 +61,6 @@ class CLUE(LearningJudge):
         array([-1.41, -1.41, -4.24, -7.07])
     """
 
-    fitted: ClassVar[tuple[str, ...]] = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **LearningJudge.forms,
-        "n_seen_": Array((2,), dtype="int64", low=0, needed="sum_"),  # all of them come with the first trace
-        "weight_": Array((2,), low=0, needed="n_seen_"),
-        "sum_": Array((2, "layers", "width"), needed="n_seen_"),
-        "squares_": Array((2, "layers"), low=0, needed="n_seen_"),
-        "groups_seen_": Tuple("names", needed="n_seen_"),
-    }
-
     def __init__(
         self,
         *,
@@ -89,74 +78,18 @@ class CLUE(LearningJudge):
         self.embedding, self.scale, self.balance = embedding, scale, balance
         self.needs = (f"hidden/{start}", f"hidden/{end}")
 
-    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Centroids of labelled traces; the same as one :meth:`partial_fit` on a new judge.
-
-        Raises:
-            InnerjudgeError: If the usable traces are all of one class (``balance``: if no question has both).
-        """
-        fresh = type(self)(**self.get_params()).partial_fit(features, labels)
-        fresh._require_both()
-        self.__dict__.update(fresh.__dict__)
-        return self
-
-    def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Add labelled traces to the sums; chunks of any size and order give the centroids of one whole fit.
-
-        A chunk may be of one class; judging then waits until both were seen. With ``balance`` every question must
-        lie within one chunk.
-
-        Raises:
-            InnerjudgeError: If ``balance`` meets a question for the second time.
-        """
-        part, values, excluded = self._training(features, labels, some=False)
-        if self.provenance_ is not None:
-            self.provenance_.require(features.provenance, type(self).__name__)
-        right = correctness(values, both=False)
-        weights = self._weights(part, right)
-        sums, squares = self._sums(part, right, weights)
-        state = self.__dict__
-        self.provenance_ = features.provenance
-        self.n_excluded_ = state.get("n_excluded_", 0) + excluded
-        if not len(part):
-            return self
-        rows = np.flatnonzero(weights)
-        self.n_seen_ = state.get("n_seen_", 0) + np.bincount(right[rows], minlength=2)
-        self.weight_ = state.get("weight_", 0.0) + np.bincount(right[rows], weights=weights[rows], minlength=2)
-        self.sum_, self.squares_ = state.get("sum_", 0.0) + sums, state.get("squares_", 0.0) + squares
-        self.groups_seen_ = state.get("groups_seen_", ()) + (tuple(dict.fromkeys(part.groups)) if self.balance else ())
-        return self
-
-    @property
-    def centroids_(self) -> Floats:
-        """Mean deltas ``[2, L, D]`` of incorrect and of correct traces."""
-        self._require_both()
-        return np.asarray(self.sum_ / self.weight_[:, None, None])
-
-    @property
-    def spread_(self) -> Floats:
-        """Root mean squared distance to the own centroid ``[L]``; 1 where there is none."""
-        raw = self.squares_.sum(axis=0)
-        within = raw - (self.weight_[:, None] * (self.centroids_**2).sum(axis=-1)).sum(axis=0)
-        flat = within <= 1e-12 * raw  # what rounding leaves of a layer that is constant within each class
-        return np.asarray(np.sqrt(np.where(flat, 1.0, within / self.weight_.sum())))
-
-    @property
-    def separation_(self) -> Floats:
-        """Distance between the two centroids in each layer, ``[L]``."""
-        fail, success = self.centroids_
-        return np.asarray(np.linalg.norm(success - fail, axis=-1))
-
-    def distances(self, features: Features) -> Floats:
-        """Distances ``[n, 2]`` to the incorrect and the correct centroid, for traces that have both positions."""
-        self._check(features)
-        centroids, divisor = self.centroids_, self.spread_ if self.scale else 1.0
-        found = np.empty((len(features), 2))
-        for at in range(0, len(features), _SLICE):
-            delta = self._deltas(features, at)
-            apart = [np.linalg.norm(delta - centroid, axis=-1) / divisor for centroid in centroids]
-            found[at : at + _SLICE] = np.mean(apart, axis=-1).T
-        return found
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces: as published, and each extension of it."""
+        if task.kind != "trace":
+            return {}
+        at = partial(cls, start=task.between[0], end=task.between[1])
+        return {
+            "clue": at(),
+            "clue-margin": at(rank_by="margin"),
+            "clue-margin-scaled": at(rank_by="margin", scale=True),
+            "clue-margin-balanced": at(rank_by="margin", balance=True),
+        }
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Also the number of layers that are compared."""
@@ -177,50 +110,19 @@ class CLUE(LearningJudge):
         return [*([0] if self.embedding else []), *range(1, top), top + 1 if whole and self.last == "normed" else top]
 
     def _scores(self, features: Features) -> Scores:
-        fail, success = self.distances(features).T
-        return np.asarray(-success if self.rank_by == "success" else fail - success)
+        return self._judged(features)[0]
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return self._judged(features)[1]
+
+    def _judged(self, features: Features) -> tuple[Scores, list[Any]]:
+        """Both from the same distances: ``-d_succ`` alone does not say which is nearer."""
         fail, success = self.distances(features).T
-        return [bool(x) for x in success < fail]
+        scores = -success if self.rank_by == "success" else fail - success
+        return np.asarray(scores), [bool(x) for x in success < fail]
 
-    def _check(self, features: Features) -> None:
-        super()._check(features)
-        self._require_both()
-
-    def _require_both(self) -> None:
-        fail, success = getattr(self, "n_seen_", (0, 0))
-        if not fail or not success:
-            of = "traces of questions that have both" if self.balance else "traces"
-            raise InnerjudgeError(
-                f"CLUE: given {success} correct and {fail} incorrect {of}, expected at least one of each "
-                f"({getattr(self, 'n_excluded_', 0)} could not be read): add items or raise --limit"
-            )
-
-    def _deltas(self, features: Features, at: int) -> Floats:
-        """Deltas ``[<= 256, L, D]`` in float64 of the items from ``at`` on."""
+    def _vectors(self, features: Features) -> Floats:
+        """Deltas ``[n, L, D]`` in float64."""
         start, end = (features[name] for name in self.needs)
         rows = self._rows(start.shape[1], features.provenance.last_block is None)
-        return end[at : at + _SLICE, rows].astype(np.float64) - start[at : at + _SLICE, rows]
-
-    def _sums(self, part: Features, right: Bools, weights: Floats) -> tuple[Floats, Floats]:
-        """Weighted sums ``[2, L, D]`` and sums of squared norms ``[2, L]``, by class."""
-        sums, squares = np.zeros(()), np.zeros(())
-        for at in range(0, len(part), _SLICE):
-            here = slice(at, at + _SLICE)
-            share = np.stack([~right[here], right[here]]) * weights[here]
-            delta = self._deltas(part, at)
-            sums = sums + np.einsum("cn,nld->cld", share, delta, optimize=True)
-            squares = squares + share @ (delta**2).sum(axis=-1)
-        return sums, squares
-
-    def _weights(self, part: Features, right: Bools) -> Floats:
-        if not self.balance:
-            return np.ones(len(part))
-        again = set(getattr(self, "groups_seen_", ())) & set(part.groups)
-        if again:
-            raise InnerjudgeError(
-                f"CLUE(balance=True): given traces of {min(again)!r} in a second chunk, expected whole questions: "
-                "put all traces of a question into one partial_fit"
-            )
-        return balanced_weights(part.groups, right)
+        return end[:, rows].astype(np.float64) - start[:, rows]

@@ -164,7 +164,9 @@ def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> No
         raise _refusal(judge, f"the attributes {', '.join(held)} without a provenance, expected one")
     fitted = judge.provenance_ is not None if judge.learns else any(value is not None for value in held.values())
     for name in judge.fitted:
-        form = judge.forms[name]
+        form = judge.forms.get(name)
+        if form is None:
+            continue  # a class of somebody else that does not declare it
         needed = form.needed in held if isinstance(form.needed, str) else form.needed and fitted
         fault = form.fault(held[name], known) if name in held else None
         if name not in held and needed:

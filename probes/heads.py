@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .choices import ChoiceJudge, all_tied, mask_options, voted
+from .description import Task
 from .fitted_arrays import Array, Form, Tuple
 from .head_selection import Prefer, attention_variability, choose_heads, head_accuracies, head_credits
 from .judge import LearningJudge, Scores
@@ -45,6 +46,32 @@ class HeadScore(ChoiceJudge, LearningJudge):
             )
         self.select, self.n_heads, self.prefer, self.abstain = select, n_heads, prefer, abstain
         self.fit_needs = ("attention",) if select == "unlabelled" else ()
+
+    @property
+    def needs_labels(self) -> bool:
+        """Not where heads are chosen by how their attention moves."""
+        return self.select != "unlabelled"
+
+    @property
+    def needs_permuted(self) -> bool:
+        """Where heads must be right before and after the options trade places."""
+        return self.select == "permutation"
+
+    @property
+    def chosen_heads(self) -> tuple[tuple[int, int], ...]:
+        """As ``heads_``; empty without a fit."""
+        return () if self.provenance_ is None else self.heads_
+
+    def fit_note(self, n: int) -> str:
+        """The heads, and how good the best of them was."""
+        where = ", ".join(f"block {block} head {head}" for block, head in self.heads_)
+        best = max(float(self.quality_[block - 1, head]) for block, head in self.heads_)
+        how = {
+            "accuracy": f"accuracy {best:.3g}",
+            "permutation": f"permutation accuracy {best:.3g}",
+            "unlabelled": "how much its attention moves between options, without labels,",
+        }[self.select]
+        return f"chose {where} (by {how} on the {n} fit questions)"
 
     @property
     def _reads_until(self) -> int | None:
@@ -177,6 +204,20 @@ class QKScore(HeadScore):
         self.rotary = rotary
         self.needs = (f"qk/{rotary}", "labels")
 
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For choices: as published, and each option of it."""
+        if task.kind != "choice":
+            return {}
+        return {
+            "qk-score": cls(),
+            "qk-score-by-permutation": cls(select="permutation"),
+            "qk-score-unlabelled": cls(select="unlabelled"),
+            "qk-score-vote": cls(n_heads=3),
+            "qk-score-rotated": cls(rotary="after"),
+            "qk-score-no-abstain": cls(abstain=False),
+        }
+
 
 class AttentionScore(HeadScore):
     r"""Post-softmax attention weight of the best head (arXiv 2410.02343, section 3): :math:`a_{N,t_i}`.
@@ -205,3 +246,10 @@ class AttentionScore(HeadScore):
         self, *, select: Select = "accuracy", n_heads: int = 1, prefer: Prefer = "best", abstain: bool = True
     ) -> None:
         super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For choices: as published, and with heads that are right before and after the options trade places."""
+        if task.kind != "choice":
+            return {}
+        return {"attention-score": cls(), "attention-score-by-permutation": cls(select="permutation")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -51,10 +52,21 @@ class BaseJudge(FeatureReader):
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         """One label an item from its scores; ``None`` where the judge has scores only."""
 
+    def _judged(self, features: Features) -> tuple[Scores, list[Any]]:
+        """Scores and labels of features that all have what the judge needs; overridden where one work gives both."""
+        scores = self._scores(features)
+        return scores, self._labels(scores, features)
+
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Return the judge as it is: without ``learns`` there is nothing that must be learned."""
         require_type(features, Features, f"{type(self).__name__}.fit")
         return self
+
+    def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
+        """As :meth:`fit` on all parts at once, all of which are held unless :attr:`learns_in_parts`."""
+        given = list(parts)
+        features = Features.concat([part for part, _ in given])
+        return self.fit(features, np.concatenate([np.asarray(labels) for _, labels in given]))
 
     def decision_function(self, features: Features) -> Scores:
         """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices, ``-inf`` beyond an item's options.
@@ -62,6 +74,10 @@ class BaseJudge(FeatureReader):
         Raises:
             InnerjudgeError: If an item cannot be scored (an array has no place for a reason): use :meth:`verdicts`.
         """
+        self._require_scorable(features)
+        return self._scores(features)
+
+    def _require_scorable(self, features: Features) -> None:
         missing = self.unscored(features)
         if missing:
             some, reason = next(iter(missing.items()))
@@ -69,7 +85,6 @@ class BaseJudge(FeatureReader):
                 f"given {len(missing)} of {len(features)} items that cannot be scored (first: {some}: {reason}), "
                 "expected scorable items: use verdicts(), which returns the reasons"
             )
-        return self._scores(features)
 
     def predict(self, features: Features) -> npt.NDArray[Any]:
         """Labels ``[n]``, as in scikit-learn; raises like :meth:`decision_function`.
@@ -77,14 +92,14 @@ class BaseJudge(FeatureReader):
         Booleans, numbers or strings, as :meth:`verdicts` has them; of type object where they are of several types, or
         where the judge has scores only (``None``).
         """
-        return as_labels(self._labels(self.decision_function(features), features))
+        self._require_scorable(features)
+        return as_labels(self._judged(features)[1])
 
     def verdicts(self, features: Features) -> list[Verdict]:
         """One verdict an item, in the order of ``features.ids``; never NaN, never a silent 0."""
         missing = self.unscored(features)
         part = without(features, missing)
-        scores = self._scores(part) if len(part) else np.zeros(0)
-        labels = self._labels(scores, part) if len(part) else []
+        scores, labels = self._judged(part) if len(part) else (np.zeros(0), [])
         found = {i: Verdict(i, _plain(s), label, None) for i, s, label in zip(part.ids, scores, labels, strict=True)}
         return [found.get(i) or Verdict(i, None, None, missing[i]) for i in features.ids]
 
@@ -145,8 +160,6 @@ class LearningJudge(BaseJudge):
     """A judge that must see labelled features first."""
 
     learns: ClassVar[bool] = True
-    #: Training items that were left out because they lacked a needed readout.
-    n_excluded_: int
 
     @abstractmethod
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
 from ..extraction.features import Features
-from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .judge import BaseJudge, Scores
-from .labels import Floats, best_threshold, correctness
-from .scale import Answer, checked_values, default_answers
+from .description import Task
+from .judge import Scores
+from .labels import Floats
+from .scale import Answer, checked_values
+from .value_judge import ValueJudge
 
 Entries = Literal["all", "drop_last", "last"] | int
 Aggregate = Literal["logits", "probabilities", "probabilities_twice"]
 
 
-class LAGER(BaseJudge):
+class LAGER(ValueJudge):
     r"""Expected score under the layer-averaged verdict logits, without tuning (arXiv 2508.03550, section 3).
 
     With :math:`z_i[s]` the logit of score label ``s`` after entry ``i`` and uniform weights :math:`w_i`:
@@ -63,8 +64,6 @@ class LAGER(BaseJudge):
     """
 
     needs = ("logits/score", "labels")
-    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
-    threshold_: float | None = None
 
     def __init__(
         self,
@@ -89,44 +88,32 @@ class LAGER(BaseJudge):
         self.values, self.answers = values, answers
         self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
 
-    @property
-    def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """A judge of two values has classes, one of grades gives numbers."""
-        return "classifier" if len(self.values) == 2 else "regressor"
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """As published, and for grades each option of it."""
+        if task.kind == "trace":
+            return {"lager": cls(values=(0, 1))}
+        if task.kind == "choice":
+            return {}
+        grades = {"lager": cls(values=task.values), "lager-normed": cls(values=task.values, norm=True)}
+        if task.kind == "pair":
+            return {**grades, "lager-pairwise": cls(values=(1, 0), answers=("a", "b"))}
+        return {
+            **grades,
+            "lager-probabilities": cls(values=task.values, aggregate="probabilities"),
+            "lager-argmax": cls(values=task.values, readout="argmax"),
+        }
 
     @property
-    def classes_(self) -> npt.NDArray[Any]:
-        """The answers of the lower and of the higher value."""
-        if self.estimator_type == "regressor":
-            return super().classes_
-        values, answers = self._scale
-        return np.array([answers[k] for k in np.argsort(values)])
+    def needs_threshold(self) -> bool:
+        """Of two values. The model's own logits have a border, the middle; averaged over all blocks they have none."""
+        return not self.learns and self.entries not in ("last", 1) and len(self.values) == 2
 
-    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Set the threshold of the labels on labelled traces; scores stay as they are.
-
-        Raises:
-            InnerjudgeError: If there are more than two values, no trace can be read, or all are of one class.
-
-        Example:
-            >>> from innerjudge.extraction import Features, Provenance
-            >>> logits = np.zeros((2, 2, 2, 2), np.float32)
-            >>> logits[:, :, :, 1] = np.array([-3, -1])[:, None, None]  # P("yes") is below one half in both
-            >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
-            ...              arrays={"logits/score": logits, "labels": np.array([2, 2], np.float32)})
-            >>> LAGER(values=(0, 1)).predict(f), LAGER(values=(0, 1)).fit(f, [False, True]).predict(f)
-            (array([False, False]), array([False,  True]))
-        """
-        require_type(features, Features, f"{type(self).__name__}.fit")
-        if len(self.values) != 2:
-            raise InnerjudgeError(
-                f"given values={tuple(self.values)}, expected two, as (0, 1), to set a threshold between: grades need "
-                "none"
-            )
-        part, right, excluded = self._training(features, labels)
-        self.threshold_ = best_threshold(self._scores(part), correctness(right))
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+    def fit_note(self, n: int) -> str | None:
+        """The threshold."""
+        if self.threshold_ is None:
+            return None
+        return f"right is what scores above {self.threshold_:.3g} (best balanced accuracy on {n} traces)"
 
     def probabilities(self, features: Features) -> Floats:
         """Distribution over the verdict labels, ``[n, M]``, of items that can be scored."""
@@ -144,21 +131,6 @@ class LAGER(BaseJudge):
         if self.readout == "argmax":
             return np.asarray(values[p.argmax(axis=-1)])
         return np.clip(p @ values, values.min(), values.max())
-
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        """The answer on the score's side of the threshold; without one that of the nearest value, first of a tie."""
-        values, answers = self._scale
-        if self.threshold_ is not None:
-            low, high = (answers[k] for k in np.argsort(values))
-            return [high if s > self.threshold_ else low for s in scores]
-        nearest = np.abs(scores[:, None] - np.array(values)).argmin(axis=-1)
-        return [answers[k] for k in nearest]
-
-    @property
-    def _scale(self) -> tuple[tuple[float, ...], tuple[Answer, ...]]:
-        """Values and the answers that they stand for."""
-        values, answers = checked_values(self.values, self.answers)
-        return values, answers or default_answers(values)
 
     def _weights(self, n_entries: int) -> Floats:
         return np.full(n_entries, 1.0 / n_entries)
@@ -202,8 +174,18 @@ class EScore(LAGER):
         ('last', 'expectation')
     """
 
+    family = "logits"
+
     def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
         super().__init__(values=values, answers=answers, entries="last")
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """The model's own no and yes, grades, or A and B."""
+        yes_or_no = {"trace": {"verdict-logits": cls(values=(0, 1))}}
+        grades = {"e-score": cls(values=task.values)}
+        both = {"verdict-logits": cls(values=(1, 0), answers=("a", "b"))}
+        return {**yes_or_no, "rating": grades, "pair": {**grades, **both}}.get(task.kind, {})
 
 
 class VScore(LAGER):
@@ -218,5 +200,12 @@ class VScore(LAGER):
         ('last', 'argmax')
     """
 
+    family = "logits"
+
     def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
         super().__init__(values=values, answers=answers, entries="last", readout="argmax")
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For ratings."""
+        return {"v-score": cls(values=task.values)} if task.kind == "rating" else {}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
 import numpy as np
 
 from ..extraction.features import Features
 from .choices import ChoiceJudge, mask_options
+from .description import Task
 from .judge import Scores
 
 
@@ -27,7 +31,15 @@ class LetterLogits(ChoiceJudge):
         array([[  1.,   2., -inf, -inf]])
     """
 
+    family = "logits"
     needs = ("logits/score", "labels")
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For choices, with the abstain lines and without."""
+        if task.kind != "choice":
+            return {}
+        return {"letter-logits": cls(), "letter-logits-no-abstain": cls(abstain=False)}
 
     def __init__(self, *, abstain: bool = True) -> None:
         self.abstain = abstain

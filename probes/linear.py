@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .description import Task
 from .fitted_arrays import Array, Form, Number
 from .judge import LearningJudge, Scores
 from .labels import Bools, Floats, correctness
 from .regression import folds
 from .row_selection import ChooseRow, choose_row
+from .streaming import StreamingJudge
 
 Combine = Literal["delta", "concat"]
 #: :attr:`Linear.row_` of the final-normed state, which only a whole pass has.
@@ -52,6 +54,16 @@ class Linear(LearningJudge):
         """Also the length of the vectors that are read."""
         pieces = len(self.needs) if self.combine == "concat" else 1
         return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Ratings first, where it reads the state before a score."""
+        return ("rating", "pair", "trace") if "hidden/score" in self.needs else ("trace", "rating", "pair")
+
+    @property
+    def learns_in_parts(self) -> bool:
+        """Where the row is told: choosing it takes all rows of all items."""
+        return not isinstance(self.row, str)
 
     @property
     def _reads_until(self) -> int | None:
@@ -118,9 +130,8 @@ class Linear(LearningJudge):
                 f"{type(self).__name__}: given {excluded} training items of which none can be read, expected at least "
                 "two: check the data or the readouts"
             )
-        self.row_ = row
         self._learn(np.concatenate(kept), np.concatenate(labels), tuple(groups))
-        self.n_excluded_, self.provenance_ = excluded, known
+        self.row_, self.n_excluded_, self.provenance_ = row, excluded, known
         return self
 
     def _told(self, features: Features) -> int:
@@ -180,7 +191,7 @@ class Linear(LearningJudge):
         return [bool(s > 0) for s in scores]
 
 
-class DifferenceOfMeans(Linear):
+class DifferenceOfMeans(StreamingJudge, Linear):
     """Projection on the difference of the class means; zero half-way between them.
 
     With one layer this is nearest centroid, whose two squared distances differ by exactly this projection.
@@ -229,6 +240,11 @@ class DifferenceOfMeans(Linear):
         row: int | ChooseRow = -1,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces."""
+        return {"difference-of-means": cls(positions=task.between)} if task.kind == "trace" else {}
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.

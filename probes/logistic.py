@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
 
+from .description import Task
 from .fitted_arrays import Form, Number
 from .labels import Floats, correctness
 from .linear import Combine, Linear
@@ -62,6 +63,12 @@ class LogisticProbe(LogOdds, Linear):
         super().__init__(positions=positions, combine=combine, row=row)
         self.C, self.candidates = C, candidates
         self._tried()
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces, and for pairs on the state before the score of each response."""
+        positions = {"trace": task.between, "pair": ("score",)}.get(task.kind)
+        return {} if positions is None else {"logistic-probe": cls(positions=positions)}
 
     def _tried(self) -> tuple[float, ...]:
         return checked_candidates(self.candidates if self.C is None else [self.C])

@@ -38,7 +38,7 @@ class ManyProbes:
 
     def decision_function(self, x: npt.NDArray[np.floating]) -> Floats:
         """Scores ``[P, m]`` of vectors ``[P, m, F]``: log-odds of correct, or the predicted rating."""
-        products: Floats = einsum(x, self.coef, "probe item dim, probe dim -> probe item")
+        products: Floats = einsum(x.astype(np.float64), self.coef, "probe item dim, probe dim -> probe item")
         return products + self.intercept[:, None]
 
 

@@ -15,9 +15,10 @@ from ..models.errors import InnerjudgeError
 from .labels import Floats, correctness
 from .linear import Combine, Linear
 from .log_odds import LogOdds
+from .streaming import StreamingJudge
 
 
-class MiniBatchLogistic(LogOdds, Linear):
+class MiniBatchLogistic(LogOdds, StreamingJudge, Linear):
     """Logistic regression by stochastic gradient descent (scikit-learn), on states standardised as they come.
 
     Means and deviations are those of all items seen so far, so that the first batches are standardised by few; a second

@@ -13,11 +13,12 @@ from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
+from .description import JudgeDescription
 from .estimator import Estimator
 from .fitted_arrays import Form, Number, check_fitted, sizes_of
 
 
-class FeatureReader(Estimator, ABC):
+class FeatureReader(JudgeDescription, Estimator, ABC):
     """An estimator that reads features of one provenance, and says of each item why it cannot be read."""
 
     #: Names of the readouts or generations that the judge reads.

@@ -128,7 +128,7 @@ def _logistic_path(x: Floats, right: npt.NDArray[Any], cs: _Few) -> tuple[Floats
         rows = axes[:, kept] * np.sqrt(squares[kept])
     else:
         rows = z
-    fitted = [LogisticRegression(C=c, max_iter=1000, tol=1e-8).fit(rows, right) for c in cs]
+    fitted = [LogisticRegression(C=c, max_iter=10_000, tol=1e-8).fit(rows, right) for c in cs]
     w = np.concatenate([model.coef_ for model in fitted])
     w = w if turn is None else w @ turn.T @ z
     return _unscaled(w, np.concatenate([model.intercept_ for model in fitted]), scaler)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
+from .description import Task
 from .fitted_arrays import Form, Number
 from .judge import Scores
 from .labels import Floats, ratings
@@ -58,6 +59,11 @@ class RidgeProbe(Linear):
         super().__init__(positions=positions, combine=combine, row=row)
         checked_candidates(candidates)
         self.candidates = candidates
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For ratings."""
+        return {"ridge-probe": cls()} if task.kind == "rating" else {}
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:

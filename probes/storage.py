@@ -18,45 +18,12 @@ from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from ..models.foreign import FILE_LIMIT, parse_json, read_file, require_file
 from ..models.seal import digest_of_file, digest_of_parts, dump_sealed, unsealed
-from .baselines import Length, QuestionOnly, TokenLogProb
-from .clue import CLUE
 from .fitted_arrays import check_fitted
-from .heads import AttentionScore, QKScore
 from .judge import BaseJudge
-from .lager import LAGER, EScore, VScore
-from .letters import LetterLogits
-from .linear import DifferenceOfMeans
-from .logistic import LogisticProbe
-from .minibatch import MiniBatchLogistic
-from .ridge import RidgeProbe
-from .text import TextJudge
-from .tuned_lager import TunedLAGER
+from .registry import how_to_get, origin_of, registered_judges
 
 #: Version of the folder's layout.
 FORMAT = 2
-
-#: The judges that can be saved and loaded, by class name; nothing else is ever constructed.
-JUDGES: dict[str, type[BaseJudge]] = {
-    judge.__name__: judge
-    for judge in (
-        CLUE,
-        LAGER,
-        TunedLAGER,
-        EScore,
-        VScore,
-        LetterLogits,
-        QKScore,
-        AttentionScore,
-        TextJudge,
-        DifferenceOfMeans,
-        LogisticProbe,
-        MiniBatchLogistic,
-        RidgeProbe,
-        TokenLogProb,
-        Length,
-        QuestionOnly,
-    )
-}
 
 _HEADER, _ARRAYS = "judge.json", "judge.safetensors"
 #: Bytes of the header: its longest part are the questions that a judge with ``balance`` has seen.
@@ -75,8 +42,8 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
         beside: Names of further files of the folder that are written already; :func:`load` will not do without them.
 
     Raises:
-        InnerjudgeError: If the class is not one of :data:`JUDGES`, or what it has learned is not what it should be
-            (NaN, say); nothing is written then.
+        InnerjudgeError: If the class is not registered (see :func:`.register_judge`), or what it has learned is not
+            what it should be (NaN, say); nothing is written then.
 
     Example:
         >>> import tempfile
@@ -87,8 +54,11 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
         LAGER(norm=True)
     """
     name = type(judge).__name__
-    if JUDGES.get(name) is not type(judge):
-        raise InnerjudgeError(f"given a {name} to save, expected one of {', '.join(JUDGES)}")
+    if registered_judges().get(name) is not type(judge):
+        raise InnerjudgeError(
+            f"given a {name} to save, which is not registered and could not be loaded, expected one of "
+            f"{', '.join(registered_judges())}: call register_judge({name}) first"
+        )
     check_fitted(judge)
     state = {a: getattr(judge, a) for a in judge.fitted if hasattr(judge, a)}
     params = judge.get_params()
@@ -99,6 +69,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
         "format": FORMAT,
         "innerjudge": version("innerjudge"),
         "judge": name,
+        "origin": origin_of(type(judge)),
         "params": {name: _plain(value) for name, value in params.items()},
         "tuples": [name for name, value in params.items() if isinstance(value, tuple)],
         "fitted": {a: v for a, v in state.items() if a not in arrays},
@@ -133,11 +104,16 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
     try:
         raw = parse_json(read_file(path / _HEADER, _HEADER_LIMIT))
         header = raw if isinstance(raw, dict) else {}
-        if header.get("format") != FORMAT or header.get("judge") not in JUDGES:
+        if header.get("format") != FORMAT:
             raise InnerjudgeError(
-                f"given {str(path)!r} with format {header.get('format')!r:.20} and the judge "
-                f"{header.get('judge')!r:.60}, expected format {FORMAT} and one of {', '.join(JUDGES)}: fit it again "
+                f"given {str(path)!r} with format {header.get('format')!r:.20}, expected format {FORMAT}: fit it again "
                 "with this version"
+            )
+        name = header.get("judge")
+        if not isinstance(name, str) or name not in registered_judges():
+            raise InnerjudgeError(
+                f"given {str(path)!r} with the judge {name!r:.60}, which is not known here, expected one of "
+                f"{', '.join(registered_judges())}: {how_to_get(name, header.get('origin'))}"
             )
         header = unsealed(header)
         files = dict(header["files"])
@@ -172,7 +148,7 @@ def _digest(path: Path) -> str:
 
 def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> BaseJudge:
     params = {k: tuple(v) if k in header["tuples"] else v for k, v in header["params"].items()}
-    made = JUDGES[header["judge"]]
+    made = registered_judges()[header["judge"]]
     for name, parameter in inspect.signature(made).parameters.items():
         value, default = params.get(name), parameter.default
         wrong = isinstance(default, bool | str | float) and type(value) is not type(default)

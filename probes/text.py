@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from string import ascii_uppercase
 from typing import Any, Literal, Self
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .description import Task
 from .judge import BaseJudge, Scores
-from .scale import Answer, checked_values, default_answers
+from .scale import Answer, checked_values, default_answers, kinds_of_values
 from .verdict_text import find_verdict
 
 
@@ -42,6 +44,8 @@ class TextJudge(BaseJudge):
         None no verdict in the text ' I cannot say'
     """
 
+    family = "text"
+
     def __init__(
         self,
         *,
@@ -70,6 +74,31 @@ class TextJudge(BaseJudge):
     def estimator_type(self) -> Literal["classifier", "regressor"]:
         """A judge of more than two values gives numbers."""
         return "regressor" if self.values is not None and len(self.values) > 2 else "classifier"
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For every task: its answer at once, and after reasoning; for pairs also of each response on its own."""
+        if task.kind == "rating":
+            made = partial(cls.rating, scale=task.scale)
+        else:
+            made = partial({"trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}[task.kind])
+        alone = {"text-pointwise": cls.rating(scale=task.scale)} if task.kind == "pair" else {}
+        return {"text": made(), "text-reasoned": made(generation="reasoned"), **alone}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Choices without ``values``; else by them."""
+        return ("choice",) if self.values is None else kinds_of_values(self.values, self.answers)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether it reads a verdict on one response."""
+        return self.values is not None and self.kinds != ("pair",)
+
+    @property
+    def value_range(self) -> tuple[int, int] | None:
+        """Of ``values``."""
+        return None if self.values is None else (int(min(self.values)), int(max(self.values)))
 
     @classmethod
     def rating(cls, *, generation: Literal["direct", "reasoned"] = "direct", scale: tuple[int, int] = (1, 5)) -> Self:

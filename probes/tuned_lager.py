@@ -11,6 +11,7 @@ import torch
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .description import Task
 from .fitted_arrays import Array, Form, Tuple
 from .judge import LearningJudge
 from .labels import Floats, ratings
@@ -114,6 +115,13 @@ class TunedLAGER(LAGER, LearningJudge):
         self.weights_, self.losses_ = self._tune(self._entries(part), y)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For ratings, with either loss."""
+        if task.kind != "rating":
+            return {}
+        return {"lager-tuned": cls(values=task.values), "lager-tuned-paper": cls(values=task.values, loss="paper")}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Also the number of entries that are averaged."""

@@ -1,71 +1,82 @@
-"""The judge of CONTRIBUTING.md is added to a copy of the package as it says, and takes part in a comparison."""
+"""The judge of CONTRIBUTING.md is a package of somebody else: installed, compared, fitted, saved and loaded."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import textwrap
+import tomllib
 from pathlib import Path
 
+import innerjudge
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("models", "extraction", "probes", "experiments")
-_BLOCK = re.compile(
-    r'<!-- (file|line): ([^\s,]+)(?:, before ("[^\n]*"))? -->\n( *)```(?:python|text)\n(.*?)\n *```',
-    re.DOTALL,
-)
+_BLOCK = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)\n```", re.DOTALL)
 
 
-def _apply(package: Path) -> set[str]:
-    """Follow the steps; each place that a line goes before must exist once."""
-    touched = set()
-    for what, name, quoted, indent, code in _BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
-        path, lines = package / name, textwrap.indent(code, "").replace("\n" + indent, "\n").removeprefix(indent)
-        touched.add(name)
-        if what == "file":
-            assert not path.exists()
-            path.write_text(lines + "\n", encoding="utf-8")
-            continue
-        text, place = path.read_text(encoding="utf-8"), json.loads(quoted)
-        assert text.count(place) == 1, (name, place)
-        path.write_text(text.replace(place, f"{lines}\n{place}"), encoding="utf-8")
-    return touched
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with the package of CONTRIBUTING.md, installed there as pip does: the module and its metadata."""
+    files = dict(_BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    assert files.keys() == {"state_norm.py", "pyproject.toml"}
+    project = tomllib.loads(files["pyproject.toml"])["project"]
+    site = tmp_path / "site"
+    metadata = site / f"state_norm-{project['version']}.dist-info"
+    metadata.mkdir(parents=True)
+    (site / "state_norm.py").write_text(files["state_norm.py"] + "\n", encoding="utf-8")
+    named = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (metadata / "METADATA").write_text(named, encoding="utf-8")
+    lines = [
+        f"[{group}]" + "".join(f"\n{k} = {v}" for k, v in e.items()) for group, e in project["entry-points"].items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return site
 
 
-def test_a_toy_judge_takes_three_files(tmp_path):
-    package = tmp_path / "innerjudge"
-    ignore = shutil.ignore_patterns("__pycache__")
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, package / room, ignore=ignore)
-    for name in ("__init__.py", "py.typed"):
-        shutil.copy(ROOT / name, package / name)
+def run(code: str, folder: Path, *paths: Path) -> subprocess.CompletedProcess[str]:
+    here = str(Path(innerjudge.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, paths), here])}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
-    touched = _apply(package)
-    assert touched == {"probes/state_norm.py", "probes/storage.py", "experiments/judges/panel.py"}
 
-    arguments = ["compare", "--model", "reference", "--data", "builtin:solve", "--out", str(tmp_path / "out")]
-    arguments += ["--limit", "6", "--reasoning-tokens", "0"]
-    code = (
-        "import sys, innerjudge; from innerjudge.experiments.cli.main import main; "
-        f"assert innerjudge.__file__.startswith({str(tmp_path)!r}), innerjudge.__file__; "
-        f"sys.argv = ['innerjudge', *{arguments!r}]; main()"
+def cli(*arguments: str) -> str:
+    return (
+        "import sys; from innerjudge.experiments.cli.main import main; "
+        f"sys.argv = ['innerjudge', *{list(arguments)!r}]; main()"
     )
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    run = [sys.executable, "-c", code]
-    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed: Path, tmp_path: Path) -> None:
+    short = ["--limit", "6", "--model", "reference", "--data", "builtin:solve"]
+    done = run(cli("compare", *short, "--reasoning-tokens", "0", "--out", "out"), tmp_path, installed)
     assert done.returncode == 0, done.stderr
-    rows = json.loads((tmp_path / "out" / "results.json").read_text())["figures"]
-    found = {row["metric"]: row["value"] for row in rows if row["judge"] == "state-norm"}
-    assert {"AUROC", "AUROC within questions"} <= found.keys()
+    assert "state-norm" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
+    assert run(cli("extract", *short, "--out", "features"), tmp_path, installed).returncode == 0
+    done = run(cli("fit", "--features", "features", "--judge", "state-norm", "--out", "judge"), tmp_path, installed)
+    assert done.returncode == 0, done.stderr
+    show = "from innerjudge import load_judge; print(load_judge('judge'))"
+    assert run(show, tmp_path, installed).stdout.strip() == "StateNorm()"
+
+    (tmp_path / "state_norm.py").write_text("open('imported', 'w')\n", encoding="utf-8")  # a trap beside the file
+    absent = run(show, tmp_path)
+    assert absent.returncode
+    assert "'StateNorm', which is not known here" in absent.stderr
+    assert "pip install 'state-norm==0.1'" in absent.stderr
+    assert not (tmp_path / "imported").exists(), "loading a judge ran a module that the file names"
+    assert json.loads((tmp_path / "judge" / "judge.json").read_text())["origin"]["module"] == "state_norm"
+
+
+def test_a_class_of_a_script_is_registered_by_hand(installed: Path, tmp_path: Path) -> None:
+    (installed / "state_norm-0.1.dist-info" / "entry_points.txt").unlink()
     save = (
-        "from innerjudge.probes import load, save; from innerjudge.probes.state_norm import StateNorm; "
-        "save(StateNorm(), 'kept'); print(load('kept'))"
+        "from innerjudge import load_judge, register_judge, save_judge; from state_norm import StateNorm; "
+        "register_judge(StateNorm); save_judge(StateNorm(), 'kept'); print(load_judge('kept'))"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", save], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.strip() == "StateNorm()"
+    assert run(save, tmp_path, installed).stdout.strip() == "StateNorm()"
+    absent = run("from innerjudge import load_judge; load_judge('kept')", tmp_path, installed)
+    assert "import the module that defines it (state_norm) and call register_judge(StateNorm) first" in absent.stderr

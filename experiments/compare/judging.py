@@ -196,7 +196,7 @@ def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
         return rating_curves(features, ratings, run.test, scale=run.settings.scale), ()
     curves, maps = choice_curves(features, cast(Sequence[Choice], run.items), run.fit, run.test)
     chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
-    heads = {name: tuple(getattr(seat.judge, "heads_", ())) for name, seat in run.seats.items()}
+    heads = {name: seat.judge.chosen_heads for name, seat in run.seats.items()}
     return curves, tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
 
 

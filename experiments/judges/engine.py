@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
-
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING, Any, Self
 
 from ...extraction.given_states import GivenStates, Last, features_of_states
 from ...extraction.readouts import HiddenStates
@@ -21,10 +19,12 @@ from ...models.positions import Encoded, encode_prompt, encode_trace
 from ...models.prompts import rating_prompt
 from ...probes import BaseJudge, Verdict
 from . import saved
-from .asked import kind_of_judge
 from .hub import find_folder
 from .pairs import items_of_pairs
 from .saved import NORM, Made
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 #: ``sampled_by`` of a trace whose ids the engine has sampled.
 _ENGINE = "engine"
@@ -55,7 +55,7 @@ class EngineJudge:
                 "fitted judge of hidden states, such as CLUE or a probe: load the model for the others"
             )
         self.judge, self.made, self.tokenizer, self.final_norm = judge, made, tokenizer, final_norm
-        self.kind = made.kind or kind_of_judge(judge)
+        self.kind = made.kind or judge.kinds[0]
         self._origin = judge.provenance_
 
     @classmethod
@@ -163,7 +163,7 @@ class EngineJudge:
 
     def _encoded(self, item: Any) -> Encoded:
         how = self.made
-        if isinstance(item, Rating) and any(need == "hidden/score" for need in self.judge.needs):
+        if isinstance(item, Rating) and "hidden/score" in self.judge.needs:
             asked = rating_prompt(
                 item.prompt, item.response, criterion=item.criterion, reference=item.reference, scale=how.scale
             )

@@ -7,15 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
 
 from ...extraction.features import Features
 from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
-from ...probes import BaseJudge, LearningJudge
-from ...probes.linear import Linear
-from .fitting import fit_seat, needs_threshold
-from .streaming import StreamJudge
+from ...probes import BaseJudge
+from .fitting import fit_seat
 
 #: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
 PART = 256
@@ -53,22 +50,19 @@ def fit_from_store(
     Raises:
         InnerjudgeError: If the labels are all of one class.
     """
-    if not isinstance(judge, LearningJudge) and not needs_threshold(judge):
+    if not judge.learns and not judge.needs_threshold:
         return None
     known = [int(k) for k in rows if labels[k] is not None]
-    unlabelled = getattr(judge, "select", None) == "unlabelled"
-    if not known and not unlabelled:
+    if not known and judge.needs_labels:
         no = f"{name}: not fitted, since none of the {len(rows)} items to fit on has a label."
-        return no if isinstance(judge, LearningJudge) else None
+        return no if judge.learns else None
     parts = _parts(judge, known, groups)
     if parts is None:
-        used = rows if unlabelled else np.array(known, dtype=np.intp)
+        used = np.array(known, dtype=np.intp) if judge.needs_labels else rows
         turned = None if permuted is None else (permuted[0].features(judge.reads, used), [permuted[1][k] for k in used])
         features = store.features(judge.reads, used)
         here = np.arange(len(used), dtype=np.intp)
         return fit_seat(name, judge, features, [labels[k] for k in used], here, permuted=turned)
-    learnt: Any = clone(judge)
-    same: BaseJudge = learnt
     first: dict[str, str] = {}
     read = 0
 
@@ -84,12 +78,7 @@ def fit_from_store(
             yield features, np.array([labels[k] for k in some])
 
     try:
-        if isinstance(learnt, StreamJudge):
-            for features, values in given():
-                learnt.partial_fit(features, values)
-            same.unscored(features.take([]))  # refuses where the items were of one class
-        else:
-            learnt.fit_parts(given())
+        judge.fit_parts(given())
     except InnerjudgeError as error:
         if not read and first:
             why = next(iter(first.values()))
@@ -97,15 +86,14 @@ def fit_from_store(
         if len({labels[k] for k in known}) < 2:
             raise
         return f"{name}: not fitted ({error})."
-    judge.__dict__.update(learnt.__dict__)
     return None
 
 
 def _parts(judge: BaseJudge, rows: Sequence[int], groups: Sequence[str]) -> list[Rows] | None:
     """The rows of each part; ``None`` where the judge must see all at once."""
-    if isinstance(getattr(judge, "row", 0), str) or not isinstance(judge, StreamJudge | Linear):
+    if not judge.learns_in_parts:
         return None
-    whole = bool(getattr(judge, "balance", False))
+    whole = judge.keeps_questions_whole
     cuts, begun = [0], set[str]()
     for at, k in enumerate(rows):
         new = at == 0 or groups[k] != groups[rows[at - 1]]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...extraction.features import Features
 from ...models.errors import InnerjudgeError
-from ...probes import LAGER, AttentionScore, BaseJudge, LearningJudge, QKScore, TokenLogProb, Verdict
+from ...probes import BaseJudge, Verdict
 
 
 def fit_seat(
@@ -38,15 +38,12 @@ def fit_seat(
     Raises:
         InnerjudgeError: If the labels are all of one class.
     """
-    threshold = needs_threshold(judge)
-    if not isinstance(judge, LearningJudge | TokenLogProb | LAGER) or not (judge.learns or threshold):
+    if not (judge.learns or judge.needs_threshold):
         return None
-    heads = isinstance(judge, QKScore | AttentionScore)
-    unlabelled = isinstance(judge, QKScore | AttentionScore) and judge.select == "unlabelled"
-    kept = [int(k) for k in rows if unlabelled or labels[k] is not None]
-    if threshold and not (kept and all(isinstance(labels[k], bool) for k in kept)):
+    kept = [int(k) for k in rows if not judge.needs_labels or labels[k] is not None]
+    if judge.needs_threshold and not (kept and all(isinstance(labels[k], bool) for k in kept)):
         return None  # It scores without a fit; only the label of a trace needs a threshold.
-    if permuted is not None and getattr(judge, "select", "") == "permutation":
+    if permuted is not None and judge.needs_permuted:
         kept = [k for k in kept if permuted[1][k] is not None]  # a sample of the questions
     part = features.take(kept)
     if not len(part):
@@ -54,50 +51,22 @@ def fit_seat(
     if not part.present(*judge.needs).any():
         return f"{name}: not fitted, since no item to fit on can be read ({_first_reason(judge, part)})."
     known = np.array([labels[k] for k in kept])
+    fit: Any = judge.fit
     try:
-        if isinstance(judge, QKScore | AttentionScore) and unlabelled:
-            judge.fit(part)
-        elif isinstance(judge, QKScore | AttentionScore) and permuted is not None and judge.select == "permutation":
+        if not judge.needs_labels:
+            fit(part)
+        elif permuted is not None and judge.needs_permuted:
             moved = np.array([permuted[1][k] for k in kept])
-            judge.fit(part, known, permuted=permuted[0].take(kept), permuted_labels=moved)
+            fit(part, known, permuted=permuted[0].take(kept), permuted_labels=moved)
         else:
-            judge.fit(part, known)
+            fit(part, known)
     except InnerjudgeError as error:
-        if not unlabelled and len(set(known.tolist())) < 2:
+        if judge.needs_labels and len(set(known.tolist())) < 2:
             raise
         # Two classes, and yet this judge cannot learn from them: too few can be read, or no question has both.
         return f"{name}: not fitted ({error})."
-    if isinstance(judge, LAGER) and threshold:
-        return (
-            f"{name}: right is what scores above {judge.threshold_:.3g} (best balanced accuracy on {len(part)} traces)."
-        )
-    return _chosen(name, judge, len(part)) if heads else None
-
-
-def needs_threshold(judge: BaseJudge) -> bool:
-    """Whether a judge that scores without a fit has no border of its own between right and wrong.
-
-    The model's own logits have one, the middle; averaged over all blocks they have none.
-
-    Example:
-        >>> needs_threshold(LAGER(values=(0, 1))), needs_threshold(LAGER(values=(1, 2, 3)))
-        (True, False)
-    """
-    if isinstance(judge, LAGER):
-        return not judge.learns and judge.entries not in ("last", 1) and len(judge.values) == 2
-    return isinstance(judge, TokenLogProb)
-
-
-def _chosen(name: str, judge: BaseJudge, n: int) -> str:
-    assert isinstance(judge, QKScore | AttentionScore)
-    where = ", ".join(f"block {block} head {head}" for block, head in judge.heads_)
-    best = max(float(judge.quality_[block - 1, head]) for block, head in judge.heads_)
-    how = {
-        "accuracy": f"accuracy {best:.3g}",
-        "permutation": f"permutation accuracy {best:.3g}",
-        "unlabelled": "how much its attention moves between options, without labels,",
-    }[judge.select]
-    return f"{name}: chose {where} (by {how} on the {n} fit questions)."
+    note = judge.fit_note(len(part))
+    return None if note is None else f"{name}: {note}."
 
 
 def no_verdicts(judge: BaseJudge, features: Features) -> list[Verdict]:

@@ -17,9 +17,9 @@ from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.passes import Passes
 from . import saved
-from .asked import asked_alike, kind_of_judge, require_kind_of_judge, require_model, scale_of
 from .hub import find_folder, push_folder
 from .pair_judge import PairJudge
+from .requirements import passes_for, require_kind_of_judge, require_model, scale_of
 from .saved import Made
 from .shared_models import shared_model
 
@@ -65,16 +65,16 @@ class Judge(PairJudge):
         criterion: str | None = None,
     ) -> None:
         _check(judge)
-        self.kind = kind_of_judge(judge) if kind is None else kind
+        self.kind = judge.kinds[0] if kind is None else kind
         require_kind_of_judge(judge, self.kind)
         require_model(judge, lm)
         scale = scale_of(judge, self.kind)
         passes = Passes(scale=scale) if passes is None else passes
-        if hasattr(judge, "values") and self.kind in ("rating", "pair"):
+        if judge.value_range is not None and self.kind in ("rating", "pair"):
             _check_scale(passes.scale, scale)
         self.lm = lm
         self.judge = judge
-        self.passes = asked_alike(judge, passes)
+        self.passes = passes_for(judge, passes)
         self.criterion = criterion
         self._made = Made(name or type(judge).__name__, self.kind, scale=self.passes.scale, criterion=criterion)
 
@@ -124,7 +124,7 @@ class Judge(PairJudge):
                     "`innerjudge fit` wrote: pass the model as lm (on the command line: --model)"
                 )
             lm = shared_model(judge.provenance_, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
-        kind = made.kind or kind or kind_of_judge(judge)
+        kind = made.kind or kind or judge.kinds[0]
         passes = _passes_of(made, judge, kind)
         found = cls(judge, lm, kind=kind, passes=passes, criterion=made.criterion)
         found._made = replace(made, kind=kind, scale=passes.scale)

@@ -38,9 +38,7 @@ def model_card(judge: BaseJudge, made: Made) -> str:
     )
     ranked = "question, options" if made.kind == "choice" else "prompt, candidates"
     lines = ["---", header.to_yaml(), "---", "", f"# {made.name}: a judge of innerjudge", ""]
-    how = (
-        "lets its model write a verdict on" if {"direct", "reasoned"} & {*judge.needs} else "reads in one forward pass"
-    )
+    how = "lets its model write a verdict on" if judge.reads_text else "reads in one forward pass"
     lines += [f"`{judge!r}` {how} {_READS.get(made.kind, _READS['trace'])}. Higher is better, always.", ""]
     lines += [
         "```python",
@@ -74,8 +72,8 @@ def _facts(judge: BaseJudge, made: Made) -> dict[str, str]:
         facts["abstain lines"] = "yes" if made.abstain else "no"
     if any("reasoning" in need for need in judge.needs):
         facts["reasoning markers"] = " ".join(f"`{marker}`" for marker in made.markers)
-    if "reasoned" in judge.needs:
+    if judge.reads_reasoning:
         facts["reasoning tokens"] = str(made.reasoning_tokens)
-    if getattr(judge, "n_excluded_", None) is not None:
-        facts["items left out of the fit"] = str(judge.n_excluded_)  # type: ignore[attr-defined]
+    if judge.n_left_out is not None:
+        facts["items left out of the fit"] = str(judge.n_left_out)
     return facts

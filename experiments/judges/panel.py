@@ -1,4 +1,4 @@
-"""Which judges sit on the panel for each kind of item, by name and family."""
+"""Which judges sit on the panel for each kind of item, by name and family: those that say so themselves."""
 
 from __future__ import annotations
 
@@ -6,24 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...models.errors import InnerjudgeError
-from ...probes import (
-    CLUE,
-    LAGER,
-    AttentionScore,
-    BaseJudge,
-    DifferenceOfMeans,
-    EScore,
-    Length,
-    LetterLogits,
-    LogisticProbe,
-    QKScore,
-    QuestionOnly,
-    RidgeProbe,
-    TextJudge,
-    TokenLogProb,
-    TunedLAGER,
-    VScore,
-)
+from ...probes import BaseJudge, Task, registered_judges
+
+#: The judge that differences are taken to.
+TEXT = "text"
+_FAMILIES = ("hidden", "logits", "text", "baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,111 +30,40 @@ class Seat:
 
 
 def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dict[str, Seat]:
-    """Judges that fit a kind of item, in the order of the report.
+    """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
 
     Args:
         kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
         between: Positions that CLUE and the probes read.
         scale: Lowest and highest score of ratings.
 
+    Raises:
+        InnerjudgeError: If there is no such kind, or two classes of judges use one name.
+
     Example:
         >>> seats = panel("choice", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
         >>> seats["qk-score"].family, "text" in seats
         ('hidden', True)
     """
-    values = tuple(range(scale[0], scale[1] + 1))
-    match kind:
-        case "trace":
-            return _trace(between)
-        case "rating":
-            return _rating(scale, values)
-        case "choice":
-            return _choice()
-        case "pair":
-            return _pair(scale, values)
-    raise InnerjudgeError(f"given the kind {kind!r}, expected trace, rating, choice or pair")
+    task, seats = Task(kind, between, scale), dict[str, Seat]()
+    for name, cls in registered_judges().items():
+        if "presets" not in vars(cls):
+            continue  # what its parent says is the parent's
+        for seat, judge in cls.presets(task).items():
+            if seat in seats:
+                raise InnerjudgeError(
+                    f"given two judges with the name {seat!r} on the panel of {kind} items ({name} of {cls.__module__} "
+                    f"and {type(seats[seat].judge).__name__}), expected distinct names: rename one in its presets()"
+                )
+            seats[seat] = Seat(judge.family, judge, pointwise=kind == "pair" and judge.pointwise)
+    return dict(sorted(seats.items(), key=lambda entry: _FAMILIES.index(entry[1].family)))
 
 
 def without_reasoning(seats: Mapping[str, Seat]) -> dict[str, Seat]:
     """The panel without the judges that read text written after reasoning."""
-    return {name: seat for name, seat in seats.items() if "reasoned" not in seat.judge.needs}
+    return {name: seat for name, seat in seats.items() if not seat.judge.reads_reasoning}
 
 
 def without_abstain(seats: Mapping[str, Seat]) -> dict[str, Seat]:
     """The panel without the judges that leave the abstain lines out: for prompts that have none."""
-    return {name: seat for name, seat in seats.items() if getattr(seat.judge, "abstain", True)}
-
-
-def _trace(between: tuple[str, str]) -> dict[str, Seat]:
-    start, end = between
-    return {
-        "clue": Seat("hidden", CLUE(start=start, end=end)),
-        "clue-margin": Seat("hidden", CLUE(start=start, end=end, rank_by="margin")),
-        "clue-margin-scaled": Seat("hidden", CLUE(start=start, end=end, rank_by="margin", scale=True)),
-        "clue-margin-balanced": Seat("hidden", CLUE(start=start, end=end, rank_by="margin", balance=True)),
-        "difference-of-means": Seat("hidden", DifferenceOfMeans(positions=between)),
-        "logistic-probe": Seat("hidden", LogisticProbe(positions=between)),
-        "lager": Seat("hidden", LAGER(values=(0, 1))),
-        "verdict-logits": Seat("logits", EScore(values=(0, 1))),
-        TEXT: Seat("text", TextJudge.verdict()),
-        f"{TEXT}-reasoned": Seat("text", TextJudge.verdict(generation="reasoned")),
-        "token-log-probability": Seat("baseline", TokenLogProb()),
-        "length": Seat("baseline", Length()),
-        "question-only": Seat("baseline", QuestionOnly()),
-    }
-
-
-def _rating(scale: tuple[int, int], values: tuple[int, ...]) -> dict[str, Seat]:
-    return {
-        "lager": Seat("hidden", LAGER(values=values)),
-        "lager-normed": Seat("hidden", LAGER(values=values, norm=True)),
-        "lager-tuned": Seat("hidden", TunedLAGER(values=values)),
-        "lager-tuned-paper": Seat("hidden", TunedLAGER(values=values, loss="paper")),
-        "lager-probabilities": Seat("hidden", LAGER(values=values, aggregate="probabilities")),
-        "lager-argmax": Seat("hidden", LAGER(values=values, readout="argmax")),
-        "ridge-probe": Seat("hidden", RidgeProbe()),
-        "e-score": Seat("logits", EScore(values=values)),
-        "v-score": Seat("logits", VScore(values=values)),
-        TEXT: Seat("text", TextJudge.rating(scale=scale)),
-        f"{TEXT}-reasoned": Seat("text", TextJudge.rating(generation="reasoned", scale=scale)),
-        "token-log-probability": Seat("baseline", TokenLogProb()),
-        "length": Seat("baseline", Length(target="rating")),
-        "question-only": Seat("baseline", QuestionOnly(target="rating")),
-    }
-
-
-def _choice() -> dict[str, Seat]:
-    return {
-        "qk-score": Seat("hidden", QKScore()),
-        "qk-score-by-permutation": Seat("hidden", QKScore(select="permutation")),
-        "qk-score-unlabelled": Seat("hidden", QKScore(select="unlabelled")),
-        "qk-score-vote": Seat("hidden", QKScore(n_heads=3)),
-        "qk-score-rotated": Seat("hidden", QKScore(rotary="after")),
-        "qk-score-no-abstain": Seat("hidden", QKScore(abstain=False)),
-        "attention-score": Seat("hidden", AttentionScore()),
-        "attention-score-by-permutation": Seat("hidden", AttentionScore(select="permutation")),
-        "letter-logits": Seat("logits", LetterLogits()),
-        "letter-logits-no-abstain": Seat("logits", LetterLogits(abstain=False)),
-        TEXT: Seat("text", TextJudge.choice()),
-        f"{TEXT}-reasoned": Seat("text", TextJudge.choice(generation="reasoned")),
-    }
-
-
-def _pair(scale: tuple[int, int], values: tuple[int, ...]) -> dict[str, Seat]:
-    return {
-        "lager": Seat("hidden", LAGER(values=values), pointwise=True),
-        "lager-normed": Seat("hidden", LAGER(values=values, norm=True), pointwise=True),
-        "lager-pairwise": Seat("hidden", LAGER(values=(1, 0), answers=("a", "b"))),
-        "logistic-probe": Seat("hidden", LogisticProbe(positions=("score",)), pointwise=True),
-        "e-score": Seat("logits", EScore(values=values), pointwise=True),
-        "verdict-logits": Seat("logits", EScore(values=(1, 0), answers=("a", "b"))),
-        TEXT: Seat("text", TextJudge.pair()),
-        f"{TEXT}-reasoned": Seat("text", TextJudge.pair(generation="reasoned")),
-        f"{TEXT}-pointwise": Seat("text", TextJudge.rating(scale=scale), pointwise=True),
-        "token-log-probability": Seat("baseline", TokenLogProb(), pointwise=True),
-        "length": Seat("baseline", Length(), pointwise=True),
-    }
-
-
-#: The judge that differences are taken to.
-TEXT = "text"
+    return {name: seat for name, seat in seats.items() if not seat.judge.needs_abstain_lines}

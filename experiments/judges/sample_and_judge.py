@@ -17,7 +17,7 @@ from ...probes.judge import BaseJudge, Verdict
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
 from ..reading.read import read
-from .asked import asked_alike, require_model
+from .requirements import passes_for, require_model
 
 #: Names of the arrays that a sampling carries.
 _READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
@@ -111,7 +111,7 @@ def sample_and_judge(
     )
     if carried:
         return Candidates(written.traces, judge.verdicts(as_fitted(judge, written.features)), written.replayed)
-    features = read(lm, written.traces, asked_alike(judge, passes))
+    features = read(lm, written.traces, passes_for(judge, passes))
     return Candidates(written.traces, judge.verdicts(features), len(bare))
 
 

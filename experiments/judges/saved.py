@@ -139,6 +139,6 @@ def identity(judge: BaseJudge) -> str:
     if judge.provenance_ is not None:
         digest.update(judge.provenance_.fingerprint.encode())
     for name in judge.fitted:
-        value = getattr(judge, name, None)
+        value = judge.__dict__.get(name)
         digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
     return digest.hexdigest()[:12]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
-
-import numpy.typing as npt
+from typing import Any, TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
@@ -18,24 +16,10 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
+from ...probes.streaming import StreamingJudge, require_streaming
 from ..reading.passes import Passes
 
-
-@runtime_checkable
-class StreamJudge(Protocol):
-    """A judge that learns from one chunk after another: CLUE, DifferenceOfMeans, MiniBatchLogistic."""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Names of the readouts that it looks at."""
-        ...
-
-    def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Learn from one chunk."""
-        ...
-
-
-_J = TypeVar("_J", bound=StreamJudge)
+_J = TypeVar("_J", bound=StreamingJudge)
 
 
 @checked
@@ -75,7 +59,7 @@ def fit_stream(
         >>> fit_stream(CLUE(), load("reference"), traces, [True, False], chunk=1).n_seen_.tolist()
         [1, 1]
     """
-    _require_streaming(judge)
+    require_streaming(judge)
     sizes = [len(given) for given in (traces, labels) if isinstance(given, Sized)]
     if len(set(sizes)) > 1 or chunk < 1:
         raise InnerjudgeError(
@@ -118,7 +102,7 @@ def fit_store(judge: _J, store: FeatureStore, labels: Sequence[Any], *, rounds: 
     Raises:
         InnerjudgeError: If the judge has no ``partial_fit``, or there is not one label an item.
     """
-    _require_streaming(judge)
+    require_streaming(judge)
     if len(labels) != len(store):
         raise InnerjudgeError(f"given {len(labels)} labels of {len(store)} stored items, expected one an item")
     for _ in range(rounds):
@@ -145,14 +129,6 @@ def read_stream(
     while some := list(islice(coming, chunk)):
         encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint) for t in some]
         yield extract(lm, encoded, readouts, batch_size=passes.batch_size)
-
-
-def _require_streaming(judge: object) -> None:
-    if not isinstance(judge, StreamJudge):
-        raise InnerjudgeError(
-            f"given a {type(judge).__name__}, which needs all features at once, expected a CLUE, DifferenceOfMeans or "
-            "MiniBatchLogistic: use read() and fit()"
-        )
 
 
 def _positions(names: Sequence[str]) -> list[str]:

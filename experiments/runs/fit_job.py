@@ -11,7 +11,7 @@ from ...extraction.store.header import HEADER
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice
-from ...probes import BaseJudge, LearningJudge
+from ...probes import BaseJudge
 from ..data.datasets import drawn
 from ..data.hashes import hash_items, hash_of
 from ..data.labels import label_to_fit
@@ -73,7 +73,7 @@ def fit_job(
         groups.append(item.group)
     rows = drawn(groups, limit, seed=seed, whole=kind != "rating")
     note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned)
-    if isinstance(judge, LearningJudge) and judge.provenance_ is None:
+    if judge.learns and judge.provenance_ is None:
         raise InnerjudgeError(
             f"{note} Expected labelled items that the judge can read: `innerjudge store info` says why"
         )

@@ -9,7 +9,6 @@ from innerjudge.models import InnerjudgeError
 from innerjudge.models.seal import dump_sealed
 from innerjudge.probes import (
     CLUE,
-    JUDGES,
     LAGER,
     AttentionScore,
     DifferenceOfMeans,
@@ -26,10 +25,12 @@ from innerjudge.probes import (
     TunedLAGER,
     VScore,
     load,
+    registered_judges,
     save,
 )
 from sklearn.base import clone
 
+JUDGES = {n: j for n, j in registered_judges().items() if j.__module__.startswith("innerjudge.probes.")}
 CORRECT = np.arange(24) % 2 == 0
 RATINGS = np.arange(24) % 9 / 2 + 1
 ANSWERS = np.arange(24) % 3

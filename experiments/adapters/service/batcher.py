@@ -16,8 +16,7 @@ from .refused import Refused
 if TYPE_CHECKING:
     from ....probes import Verdict
     from ...judges.judge import Judge
-    from .limits import Limits
-    from .meters import Meters
+    from .limits import Limits, Meters
 
 #: A prompt and a response to it.
 AskedPair = tuple[str, str]

@@ -1,0 +1,142 @@
+"""The judges that can be saved, loaded and seated on a panel: those of this package, and those of others.
+
+A class of somebody else's package is known once it was given to :func:`register_judge`, or once its package is
+installed with an entry point in the group ``innerjudge.judges``. What a file names is looked up here, never imported.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from ..models.errors import InnerjudgeError
+from .baselines import Length, QuestionOnly, TokenLogProb
+from .clue import CLUE
+from .heads import AttentionScore, QKScore
+from .judge import BaseJudge
+from .lager import LAGER, EScore, VScore
+from .letters import LetterLogits
+from .linear import DifferenceOfMeans
+from .logistic import LogisticProbe
+from .minibatch import MiniBatchLogistic
+from .ridge import RidgeProbe
+from .text import TextJudge
+from .tuned_lager import TunedLAGER
+
+#: Entry points of other packages: ``my-judge = my_package.my_module:MyJudge``.
+GROUP = "innerjudge.judges"
+
+_Judge = TypeVar("_Judge", bound=type[BaseJudge])
+#: In the order of reports.
+_OURS: dict[str, type[BaseJudge]] = {
+    judge.__name__: judge
+    for judge in (
+        CLUE,
+        DifferenceOfMeans,
+        LogisticProbe,
+        MiniBatchLogistic,
+        LAGER,
+        TunedLAGER,
+        RidgeProbe,
+        QKScore,
+        AttentionScore,
+        EScore,
+        VScore,
+        LetterLogits,
+        TextJudge,
+        TokenLogProb,
+        Length,
+        QuestionOnly,
+    )
+}
+_theirs: dict[str, type[BaseJudge]] = {}
+
+
+def register_judge(judge: _Judge) -> _Judge:
+    """Make a judge class known by its name: it is saved, loaded, compared and served like those of this package.
+
+    A decorator, for a class that a script or notebook defines. A package that is installed names its classes in the
+    entry point group ``innerjudge.judges`` instead, and need not be imported.
+
+    Args:
+        judge: A subclass of :class:`~innerjudge.BaseJudge` without abstract methods. A class of the same name from the
+            same module is replaced, as a notebook does when a cell is run again.
+
+    Raises:
+        InnerjudgeError: If it is no such class, or its name is taken.
+
+    Example:
+        >>> from innerjudge import BaseJudge, register_judge
+        >>> @register_judge
+        ... class LastLogProb(BaseJudge):
+        ...     needs = ("logprob",)
+        ...     def _scores(self, features):
+        ...         return features["logprob"][:, 0].astype(float)
+        ...     def _labels(self, scores, features):
+        ...         return [None] * len(scores)
+        >>> "LastLogProb" in registered_judges()
+        True
+    """
+    if not (isinstance(judge, type) and issubclass(judge, BaseJudge)) or isabstract(judge):
+        raise InnerjudgeError(
+            f"given {judge!r} to register, expected a subclass of innerjudge.BaseJudge that defines _scores and _labels"
+        )
+    name = judge.__name__
+    known = _OURS.get(name) or _theirs.get(name)
+    if known is not None and known.__module__ != judge.__module__:
+        raise InnerjudgeError(
+            f"given a judge class {name} of {judge.__module__}, but {known.__module__} has one of that name, expected "
+            "another name: rename the class"
+        )
+    if name not in _OURS:
+        _theirs[name] = judge
+    return judge
+
+
+def registered_judges() -> Mapping[str, type[BaseJudge]]:
+    """All known judge classes by name: those of this package, and then those of others."""
+    _load_installed()
+    return MappingProxyType(_OURS | _theirs)
+
+
+def origin_of(judge: type[BaseJudge]) -> dict[str, Any] | None:
+    """Where a class of somebody else comes from, for the message where it is missing; ``None`` for our own."""
+    if _OURS.get(judge.__name__) is judge:
+        return None
+    found = next((p for p in entry_points(group=GROUP) if _names(p, judge)), None)
+    package = None if found is None or found.dist is None else f"{found.dist.name}=={found.dist.version}"
+    return {"module": judge.__module__, "package": package}
+
+
+def how_to_get(name: object, origin: object) -> str:
+    """What to install or import, so that a class that a saved judge names is known here."""
+    given = origin if isinstance(origin, Mapping) else {}
+    if given.get("package"):
+        return f"install its package (pip install '{given['package']}')"
+    if given.get("module"):
+        return f"import the module that defines it ({given['module']}) and call register_judge({name}) first"
+    return "call register_judge with its class first, or fit it again with this version"
+
+
+@cache
+def _load_installed() -> None:
+    for point in entry_points(group=GROUP):
+        try:
+            register_judge(point.load())
+        except Exception as error:
+            warnings.warn(
+                f"the judge {point.name!r} ({point.value}) of an installed package is left out, since it cannot be "
+                f"imported ({type(error).__name__}: {error}): mend or uninstall that package",
+                stacklevel=2,
+            )
+
+
+def _names(point: EntryPoint, judge: type[BaseJudge]) -> bool:
+    return point.attr == judge.__name__ and (
+        point.module == judge.__module__ or judge.__module__.startswith(f"{point.module}.")
+    )

@@ -1,0 +1,100 @@
+"""Judges whose score lies between the values of verdict labels: kinds of item, labels, and a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..models.arguments import require_type
+from ..models.errors import InnerjudgeError
+from .judge import BaseJudge, Scores
+from .labels import best_threshold, correctness
+from .scale import Answer, checked_values, default_answers, kinds_of_values
+
+
+class ValueJudge(BaseJudge):
+    """A judge with ``values``, what each verdict label is worth, and ``answers``, the label that stands for each.
+
+    Attributes:
+        threshold_: Score above which a trace has the label of the higher value, of the best balanced accuracy; ``None``
+            without ``fit``: the label is then that whose value is nearest to the score.
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
+    threshold_: float | None = None
+    values: Sequence[float]
+    answers: Sequence[Answer] | None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """By its values: no and yes for traces, grades for ratings, A and B for pairs."""
+        return kinds_of_values(self.values, self.answers)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether it reads the verdict on one response."""
+        return self.kinds != ("pair",)
+
+    @property
+    def value_range(self) -> tuple[int, int]:
+        """Of ``values``."""
+        return int(min(self.values)), int(max(self.values))
+
+    @property
+    def estimator_type(self) -> Literal["classifier", "regressor"]:
+        """A judge of two values has classes, one of grades gives numbers."""
+        return "classifier" if len(self.values) == 2 else "regressor"
+
+    @property
+    def classes_(self) -> npt.NDArray[Any]:
+        """The answers of the lower and of the higher value."""
+        if self.estimator_type == "regressor":
+            return super().classes_
+        values, answers = self._scale
+        return np.array([answers[k] for k in np.argsort(values)])
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Set the threshold of the labels on labelled traces; scores stay as they are.
+
+        Raises:
+            InnerjudgeError: If there are more than two values, no trace can be read, or all are of one class.
+
+        Example:
+            >>> from innerjudge import LAGER
+            >>> from innerjudge.extraction import Features, Provenance
+            >>> logits = np.zeros((2, 2, 2, 2), np.float32)
+            >>> logits[:, :, :, 1] = np.array([-3, -1])[:, None, None]  # P("yes") is below one half in both
+            >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
+            ...              arrays={"logits/score": logits, "labels": np.array([2, 2], np.float32)})
+            >>> LAGER(values=(0, 1)).predict(f), LAGER(values=(0, 1)).fit(f, [False, True]).predict(f)
+            (array([False, False]), array([False,  True]))
+        """
+        require_type(features, Features, f"{type(self).__name__}.fit")
+        if len(self.values) != 2:
+            raise InnerjudgeError(
+                f"given values={tuple(self.values)}, expected two, as (0, 1), to set a threshold between: grades need "
+                "none"
+            )
+        part, right, excluded = self._training(features, labels)
+        self.threshold_ = best_threshold(self._scores(part), correctness(right))
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        """The answer on the score's side of the threshold; without one that of the nearest value, first of a tie."""
+        values, answers = self._scale
+        if self.threshold_ is not None:
+            low, high = (answers[k] for k in np.argsort(values))
+            return [high if s > self.threshold_ else low for s in scores]
+        nearest = np.abs(scores[:, None] - np.array(values)).argmin(axis=-1)
+        return [answers[k] for k in nearest]
+
+    @property
+    def _scale(self) -> tuple[tuple[float, ...], tuple[Answer, ...]]:
+        """Values and the answers that they stand for."""
+        values, answers = checked_values(self.values, self.answers)
+        return values, answers or default_answers(values)
