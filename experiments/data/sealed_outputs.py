@@ -53,3 +53,13 @@ def is_damaged(path: Path) -> bool:
     except InnerjudgeError:
         return True
     return said.split() != [digest_of_file(path), *path.name.split()]
+
+
+def remade(path: Path) -> str:
+    """What is said of a file that is made again since it is damaged; nothing of another.
+
+    Example:
+        >>> remade(Path("no/such/file"))
+        ''
+    """
+    return " What was there was damaged (checksum)." if is_damaged(path) else ""

@@ -18,13 +18,12 @@ from ..data.hashes import hash_of
 from ..data.jsonl import read_records
 from ..data.kinds import item_to_row
 from ..data.outputs import writing
-from ..data.sealed_outputs import is_damaged
+from ..data.sealed_outputs import remade
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, sample_and_judge
 from ..judges.saved import identity
 from ..reading.sampling import labelled
-from .log import log
 from .part_file import PartFile
 
 #: Between the seeds of one batch of answers and the next: each batch has its own, and is what a killed run loses.
@@ -130,9 +129,8 @@ def sample_job(
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
     asked = [[trace.question_id, trace.prompt] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
-    if is_damaged(out):
-        log.warning("%s is not what was written (checksum): it is made again", out)
-    elif out.exists():
+    whole_again = remade(out)
+    if out.exists() and not whole_again:
         _require_same(out, job, len(questions.traces) * sampling.n)
         return f"{out} is complete already."
     each = max(1, passes.writing_batch // sampling.n)
@@ -155,7 +153,7 @@ def sample_job(
             replayed += found.replayed
         part.finish()
     again = f", {replayed} of them read in a pass of their own" if replayed else ""
-    return f"{len(part.rows)} answers to {len(questions.traces)} questions are in {out}{again}."
+    return f"{len(part.rows)} answers to {len(questions.traces)} questions are in {out}{again}.{whole_again}"
 
 
 def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,12 +15,11 @@ from ...models.items import Item
 from ...probes import BaseJudge, Verdict
 from ..data.hashes import hash_item, hash_of
 from ..data.outputs import writing
-from ..data.sealed_outputs import is_damaged, write_sealed
+from ..data.sealed_outputs import is_damaged, remade, write_sealed
 from ..data.verdict_files import read_rows, row_json, verdict_row
 from ..drawing.spelling import are_in
 from ..judges.judge import Judge
 from ..judges.saved import identity
-from .log import log
 from .part_file import PartFile
 
 #: Items scored at a time: what a killed run loses at most.
@@ -59,11 +58,12 @@ def score_features(
     known = [items[k] for k in rows]
     if _is_complete(out, [job.row(item, _unasked(item)) for item in known]):
         return f"{out} is complete already."
+    again = remade(out)
     parts = [rows[at : at + PART] for at in range(0, len(rows), PART)]
     verdicts = (one for part in parts for one in judge.verdicts(store.features(judge.reads, part)))
     with writing(out):
         write_sealed(out, (job.row(item, verdict) for item, verdict in zip(known, verdicts, strict=True)))
-    return are_in(len(known), "verdict", out)
+    return are_in(len(known), "verdict", out) + again
 
 
 def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) -> str:
@@ -76,6 +76,7 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
     known = [job.row(item, _unasked(item)) for item in items]
     if _is_complete(out, known):
         return f"{out} is complete already."
+    again = remade(out)
     with writing(out):
         part = PartFile(out, hash_of(json.dumps(row, sort_keys=True) for row in known), PART)
         for start in range(len(part.rows), len(items), PART):
@@ -83,7 +84,7 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
             verdicts = zip(chunk, judge.verdicts(chunk, judge.passes.batch_size), strict=True)
             part.add([job.row(item, verdict) for item, verdict in verdicts])
         part.finish()
-    return are_in(len(items), "verdict", out)
+    return are_in(len(items), "verdict", out) + again
 
 
 def _source(judge: Judge) -> str:
@@ -113,7 +114,6 @@ def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
     if not out.exists():
         return False
     if is_damaged(out):
-        log.warning("%s is not what was written (checksum): it is made again", out)
         return False
     said = ("score", "scores", "label", "unscored")
     mine, theirs = (_without(rows, said) for rows in (known, read_rows(out)))

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge.models import InnerjudgeError
-from innerjudge.probes import JUDGES, load, save, storage
+from innerjudge.probes import load, save, storage
 from innerjudge.probes.fitted_arrays import check_fitted
 
-from .test_every_judge import CASES, fitted
+from .test_every_judge import CASES, JUDGES, fitted
 
 #: Judge -> what it has learned, by kind.
 LEARNED = [

@@ -89,7 +89,7 @@ def test_one_of_a_thing_is_said_as_one(cli, tmp_path: Path, data: Path) -> None:
     assert again.out.strip() == f"{tmp_path / 'a'} is complete already: 1 item."
     assert "1 item in 1 shard, all as they were written" in cli("store", "verify", tmp_path / "a").out
     (tmp_path / "a" / "shards" / "000000.safetensors").unlink()
-    assert "with 1 shard missing or damaged" in cli("store", "verify", tmp_path / "a").err
+    assert "with 1 file missing or damaged" in cli("store", "verify", tmp_path / "a").err
 
 
 def test_a_share_of_a_gpu_is_for_ray(cli, tmp_path: Path, data: Path) -> None:

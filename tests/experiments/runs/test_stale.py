@@ -109,7 +109,7 @@ def test_features_are_limited_by_question_and_take_no_model(cli, tmp_path: Path)
         assert cli(*args, "--limit", 8).code == 0
         rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
         assert len(rows) == {"score": 8, "rank": 2}[command]
-        assert len({row["question_id"] for row in rows}) == 2
+        assert len({row["question" if command == "score" else "question_id"] for row in rows}) == 2
         refused(cli(*args), "number of items" if command == "score" else "holds")
     (tmp_path / "thesis.tex").write_text("mine")
     refused(cli("rank", "--judge", judge, "--features", features, "--out", tmp_path / "thesis.tex"), "no ranking")
@@ -154,7 +154,7 @@ def test_choices_with_and_without_abstain_lines_never_mix(cli, tmp_path: Path) -
     refused(cli(*score, "--features", tmp_path / "with"), "prompt")
     assert cli(*score, "--data", data).code == 0  # asked as it was fitted
     rows = [json.loads(line) for line in (tmp_path / "v.jsonl").read_text("utf-8").splitlines()]
-    assert {len(row["score"]) for row in rows if row["score"]} == {3}
+    assert {len(row["scores"]) for row in rows if row["scores"]} == {3}
 
 
 @pytest.mark.usefixtures("quick")
