@@ -4,8 +4,8 @@
 scikit-learn, ``description.py`` is what they say of themselves, so that nobody asks for their class. Judges by family:
 ``clue.py`` (on ``centroids.py``), ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``), ``linear.py``,
 ``logistic.py``, ``ridge.py`` and ``minibatch.py`` (on ``regression.py``), ``heads.py`` and ``letters.py`` (on
-``choices.py``), ``text.py``, ``baselines.py``. ``streaming.py`` is for those that learn chunk by chunk, ``many.py`` fits
-many probes. ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
+``choices.py``), ``text.py``, ``baselines.py``. ``streaming.py`` is for those that learn chunk by chunk, ``many.py``
+fits many probes. ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
 
 from .baselines import Length, QuestionOnly, TokenLogProb
