@@ -33,7 +33,9 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
         )
     place = hub_options(source)
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=trust, **place)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(
+            source, revision=revision, trust_remote_code=trust, **place
+        )
     except Exception as error:  # a config is anybody's file, and transformers has no one class for what is wrong in it
         if not trust and wants_trust(error):
             raise untrusted(name) from None

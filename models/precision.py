@@ -6,6 +6,7 @@ import logging
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,9 +25,14 @@ def cpu_units() -> frozenset[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").lower().splitlines()
     except OSError:
-        asked = getattr(torch.cpu, "get_capabilities", dict)()
-        return frozenset(name for name, has in asked.items() if has is True)
+        return frozenset(name for name, has in _capabilities().items() if has is True)
     return frozenset(word for line in lines if line.startswith(("flags", "features")) for word in line.split()[2:])
+
+
+def _capabilities() -> dict[str, Any]:
+    """What torch says of the processor; nothing in versions that do not say."""
+    asked: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return asked
 
 
 def cpu_dtype(stored: str) -> str:
@@ -58,7 +64,7 @@ def take_physical_cores() -> int:
 
     Two threads of one core share its arithmetic units, and wait for one another.
     """
-    cores = getattr(torch.cpu, "get_capabilities", dict)().get("num_physical_cores")
+    cores = _capabilities().get("num_physical_cores")
     if not isinstance(cores, int) or "OMP_NUM_THREADS" in os.environ:
         return torch.get_num_threads()
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -33,7 +34,13 @@ ROOM = {
 FILES = sorted(path.relative_to(ROOT) for floor in FLOOR for path in (ROOT / floor).rglob("*.py"))
 #: Packages that are slow to import, or not always there, and the folders that may import them when they are loaded.
 HEAVY = {
-    "matplotlib": ("experiments/drawing", "experiments/compare/report", "experiments/study", "experiments/bench"),
+    "matplotlib": (
+        "experiments/drawing",
+        "experiments/compare/report",
+        "experiments/study",
+        "experiments/bench",
+        "experiments/selection/curve_plot.py",
+    ),
     "typer": ("experiments/cli", "experiments/bench"),
     "ray": (),
     "fastapi": ("experiments/adapters/service",),
@@ -233,6 +240,14 @@ def test_public_names_exist() -> None:
         assert getattr(innerjudge, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         innerjudge.nonsense  # noqa: B018
+
+
+def test_the_wheel_holds_every_package_but_what_measures_and_trains() -> None:
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    there = {".".join(("innerjudge", *module_of(path))) for path in FILES if path.name == "__init__.py"}
+    apart = ("innerjudge.models.reference.training", "innerjudge.experiments.bench.")
+    left_out = {name for name in there if name.startswith(apart) and not name.startswith(apart[1] + "passes")}
+    assert listed == {"innerjudge", *there} - left_out
 
 
 def test_no_pickles_are_tracked() -> None:

@@ -35,6 +35,7 @@ def compare(
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 128,
     abstain: o.Abstain = True,
+    memory: o.Memory = None,
     top_maj: o.TopMaj = None,
     log_style: o.Log = LogStyle.auto,
 ) -> None:
@@ -64,6 +65,7 @@ def compare(
         reasoning_tokens=reasoning_tokens,
         abstain=abstain,
         batch_size=batch_size,
+        memory=memory,
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
     )
     check_folder(out)

@@ -124,6 +124,15 @@ Abstain = Annotated[
     bool,
     typer.Option(help="Ask choices with None of the above and I don't know as their last two options, as published."),
 ]
+Memory = Annotated[
+    float | None,
+    typer.Option(
+        "--memory",
+        min=0.01,
+        help="Gigabytes that a batch of texts may take beside the weights while they are written; left out, half of "
+        "what is free.",
+    ),
+]
 TopMaj = Annotated[
     list[int] | None,
     typer.Option(

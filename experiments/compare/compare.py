@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
@@ -163,5 +163,6 @@ def _named(items: Sequence[Item] | str, limit: int | None, seed: int) -> Dataset
             f"given {given}, expected a list of items of one kind (Trace, Rating, Choice or Pair), or data such as "
             "'builtin:choose'"
         )
-    check_unique(items, [f"item {number}" for number in range(1, len(items) + 1)])
-    return Dataset(name="items", kind=kind_of(items[0]), items=tuple(items))
+    known = cast(Sequence[Item], items)
+    check_unique(known, [f"item {number}" for number in range(1, len(known) + 1)])
+    return Dataset(name="items", kind=kind_of(known[0]), items=tuple(known))

@@ -77,6 +77,7 @@ class ComparisonRun:
         """How the model is run."""
         return Passes(
             batch_size=self.settings.batch_size,
+            memory=None if self.settings.memory is None else int(self.settings.memory * 1e9),
             reasoning_tokens=self.settings.reasoning_tokens,
             scale=self.settings.scale,
             abstain=self.settings.abstain,

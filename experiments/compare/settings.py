@@ -50,6 +50,8 @@ class Settings:
         reasoning_tokens: Most new tokens of a verdict after reasoning; 0 leaves reasoned text judging out.
         abstain: Whether choices are asked with the two abstaining options.
         batch_size: Items a batch.
+        memory: Gigabytes that a batch of texts that are written may take beside the weights; ``None`` for half of what
+            is free.
         top_maj: The ``k`` of top-maj@k.
         rows: Verdict files of other judges and of people on the same items.
         groups: Fields of the items whose values are compared with one another.
@@ -70,6 +72,7 @@ class Settings:
     reasoning_tokens: int = 128
     abstain: bool = True
     batch_size: int = 16
+    memory: float | None = None
     top_maj: tuple[int, ...] = TOP_MAJ
     rows: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -93,8 +96,8 @@ class Settings:
         return named | {"seeds": [self.seeds.data, self.seeds.split, self.seeds.sampling], "tags": tags}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+        """Plain data, without what changes no result."""
+        return {name: value for name, value in asdict(self).items() if name != "memory"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
-
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING, Any, Self
 
 from ...extraction.given_states import GivenStates, Last, features_of_states
 from ...extraction.readouts import HiddenStates
@@ -24,6 +22,9 @@ from . import saved
 from .hub import find_folder
 from .pairs import items_of_pairs
 from .saved import NORM, Made
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 #: ``sampled_by`` of a trace whose ids the engine has sampled.
 _ENGINE = "engine"

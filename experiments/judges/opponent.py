@@ -161,7 +161,7 @@ def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> fl
     if kind == "trace":
         return float(roc_auc_score(truth, scores)) if len(set(truth)) == 2 else 0.5
     flat = len(set(scores)) < 2 or len(set(truth)) < 2
-    return 0.0 if flat else float(spearmanr(truth, scores)[0])
+    return 0.0 if flat else float(spearmanr(np.array(truth, dtype=np.float64), scores)[0])
 
 
 def _truth(item: Item) -> bool | int | float | str | None:

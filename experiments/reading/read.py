@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any, cast
+from typing import cast
 
 from ...extraction.features import Features
 from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb
@@ -93,8 +93,11 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
 
     parts = ask_for_verdicts(lm, traces, ask, (), passes)
     if passes.wants(*(r.name for r in readouts)):
-        how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "alike": Alike(lm.tokenizer)}
-        encoded = [encode_trace(lm.tokenizer, t, **how) for t in traces]
+        alike = Alike(lm.tokenizer)
+        encoded = [
+            encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint, alike=alike)
+            for t in traces
+        ]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
     return _joined(parts, passes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
@@ -55,13 +55,18 @@ def ask_for_verdicts(
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
         labels[item.id] = prompt.labels
-        how: Any = {"reasoned": reasoned, "markers": passes.markers, "alike": alike}
+
+        def encoded(words: Prompt) -> Encoded:
+            return encode_prompt(
+                lm.tokenizer, item.id, item.group, words, reasoned=reasoned, markers=passes.markers, alike=alike
+            )
+
         try:
-            return encode_prompt(lm.tokenizer, item.id, item.group, prompt, **how)
+            return encoded(prompt)
         except UnreadableError as error:
             if refuse_labels:
                 raise
-            bare = encode_prompt(lm.tokenizer, item.id, item.group, replace(prompt, labels=()), **how)
+            bare = encoded(replace(prompt, labels=()))
             return replace(bare, missing={**bare.missing, "labels": str(error)})
 
     wanted = wanted_of((LabelLogits(), *more), passes)
@@ -73,9 +78,17 @@ def ask_for_verdicts(
         parts.append(extracted(lm, direct, wanted, passes, "asking for verdicts"))
     if passes.wants("reasoned") and passes.reasoning_tokens:
         advance = passes.steps("writing verdicts (reasoned)", len(items))
-        how: Any = {"batch_size": passes.writing_batch, "on_batch": advance}
         reasoned = [encode(item, True) for item in items]
-        parts.append(generate(lm, reasoned, name="reasoned", max_new_tokens=passes.reasoning_tokens, **how))
+        written = generate(
+            lm,
+            reasoned,
+            name="reasoned",
+            max_new_tokens=passes.reasoning_tokens,
+            batch_size=passes.writing_batch,
+            memory=passes.memory,
+            on_batch=advance,
+        )
+        parts.append(written)
     return parts
 
 
@@ -91,9 +104,29 @@ def _asked_in_text(
     def clear(k: int, text: str) -> bool:
         return bool(labels[k]) and settled(text, labels[k])
 
-    how: Any = {"name": "direct", "max_new_tokens": DIRECT_TOKENS, "batch_size": passes.writing_batch}
-    how |= {"settled": clear, "on_batch": passes.steps("asking for verdicts", len(encoded))}
-    return read_and_write(lm, encoded, readouts, **how) if readouts else generate(lm, encoded, **how)
+    advance = passes.steps("asking for verdicts", len(encoded))
+    if not readouts:
+        return generate(
+            lm,
+            encoded,
+            name="direct",
+            max_new_tokens=DIRECT_TOKENS,
+            batch_size=passes.writing_batch,
+            memory=passes.memory,
+            settled=clear,
+            on_batch=advance,
+        )
+    return read_and_write(
+        lm,
+        encoded,
+        readouts,
+        name="direct",
+        max_new_tokens=DIRECT_TOKENS,
+        batch_size=passes.writing_batch,
+        memory=passes.memory,
+        settled=clear,
+        on_batch=advance,
+    )
 
 
 def extracted(

@@ -77,12 +77,11 @@ def ways_of(kind: str) -> tuple[Way, ...]:
         [7, 12]
     """
     reads: tuple[Literal["label", "expected"], ...] = ("label",) if kind == "choice" else ("label", "expected")
-    labels = [
-        Way(turn, read, spaced)
-        for turn, spaced in (("cue", True), ("open", False), ("open", True), ("plain", True), ("plain", False))
-        for read in reads
-    ]
-    return (PUBLISHED, Way("open", "text"), *labels)  # type: ignore[arg-type]
+    turns: tuple[tuple[Turn, bool], ...] = (
+        ("cue", True), ("open", False), ("open", True), ("plain", True), ("plain", False),
+    )  # fmt: skip
+    labels = [Way(turn, read, spaced) for turn, spaced in turns for read in reads]
+    return (PUBLISHED, Way("open", "text"), *labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +125,7 @@ class Said:
 
     @cached_property
     def _free(self) -> list[tuple[int | None, str]]:
-        found = []
+        found: list[tuple[int | None, str]] = []
         for question, text in zip(self.questions, self.texts or (), strict=True):
             if question is None:
                 found.append((None, "not asked"))

@@ -6,19 +6,17 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
 from ..compare.report.judge_plots import png
+from ..compare.report.sweep_plot import draw
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, require_room, writing
-from ..drawing import STYLE, curves, head_map
 from .job_files import read_items_of, read_job
 
 _FILES = {"sweep.csv", "sweep.json", "sweep.png"}
@@ -65,40 +63,6 @@ def sweep_job(
         record = json.dumps(_record(found, command, seed), indent=1, allow_nan=False)
         (out / "sweep.json").write_text(record, encoding="utf-8")
     return found
-
-
-def draw(found: Sweep) -> Figure:
-    """Figures over the rows of the states, each judge at its best position on the fitting questions; heads as maps."""
-    with mpl.rc_context(STYLE):
-        if found.table["head"].notna().any():
-            names = list(dict.fromkeys(found.table["judge"]))
-            figure = Figure(figsize=(4.4 * len(names), 3.5), layout="constrained")
-            for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-                part = found.table[found.table["judge"] == name]
-                held = part.pivot_table(index="row", columns="head", values="test").to_numpy()
-                best = _best(part)
-                head_map(ax, held, label=found.metric, chosen=[(int(best["row"]), int(best["head"]))])
-                ax.set_title(name, loc="left")
-            return figure
-        lines = {}
-        for judge, part in found.table.groupby("judge", sort=False):
-            if part["fit"].notna().any():
-                best = _best(part)
-                same = part[(part["position"] == best["position"]) & (part["normalisation"] == best["normalisation"])]
-                lines[f"{judge}, {best['position']}, {best['normalisation']}"] = (
-                    same["row"].to_list(),
-                    same["test"].to_list(),
-                )
-        figure = Figure(figsize=(9, 4), layout="constrained")
-        handles = curves(
-            figure.subplots(), lines, x="row: h[0] to h[L], then final-normed", y=found.metric, legend=False
-        )
-        figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
-        return figure
-
-
-def _best(part: pd.DataFrame) -> pd.Series:
-    return part.iloc[int(np.nanargmax(part["fit"].to_numpy()))]
 
 
 def _record(found: Sweep, command: str, seed: int) -> dict[str, object]:

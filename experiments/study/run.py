@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...models.errors import InnerjudgeError
@@ -97,7 +97,11 @@ class StudyRun:
             sections += [*asked.sections(lens), selection(one) if audits.selection else None]
         found = [section for section in sections if section is not None]
         found.sort(key=lambda section: ORDER.index(section.key) if section.key in ORDER else len(ORDER))
-        return part_of(one, lens, found, asked.rows)
+        part = part_of(one, lens, found, asked.rows)
+        if one.kind == "choice" and audits.ask:
+            note = "Choices have no responses to ask about: only audits that ask nothing are shown."
+            part = replace(part, notes=(*part.notes, note))
+        return part
 
     def _in_bfloat16(self) -> LanguageModel:
         spec = self.study.model

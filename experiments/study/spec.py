@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -160,6 +160,13 @@ class Study(_Part):
             target_accuracy=self.target_accuracy,
             selection=self.audits.selection,
         )
+
+    @model_validator(mode="after")
+    def _rising_scale(self) -> Self:
+        low, high = self.scale
+        if not low < high:
+            raise ValueError(f"a scale whose second number is higher, not {low} to {high}")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -24,12 +24,13 @@ def convert(file: Path, out: Path, dtype: str) -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    modeling_gguf_pytorch_utils.tqdm = _told
+    setattr(modeling_gguf_pytorch_utils, "tqdm", _told)  # noqa: B010 - a name that it does not export
     what: dict[str, Any] = {"gguf_file": file.name}
     AutoTokenizer.from_pretrained(file.parent, **what).save_pretrained(out)
-    model, info = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         file.parent, dtype=getattr(torch, dtype), output_loading_info=True, ignore_mismatched_sizes=True, **what
     )
+    model, info = loaded
     lacking = sorted(map(str, (*info["missing_keys"], *info["mismatched_keys"])))
     if lacking:
         raise ValueError(f"{len(lacking)} tensors are missing or of another shape (first: {lacking[0]})")

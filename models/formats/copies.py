@@ -77,9 +77,10 @@ def _is_whole(folder: Path) -> bool:
     try:
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
         sizes = {name: (folder / name).stat().st_size for name in facts["files"]}
-    except (OSError, ValueError, KeyError):
+        version = facts["transformers"]
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    return facts["transformers"] == transformers.__version__ and sizes == facts["files"]
+    return bool(version == transformers.__version__ and sizes == facts["files"])
 
 
 def _make(file: GgufFile, dtype: str, folder: Path) -> None:

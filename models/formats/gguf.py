@@ -166,7 +166,7 @@ def _require_whole(header: Header) -> None:
 
 
 def _require_known(path: Path, entries: dict[str, Any]) -> None:
-    from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
+    from transformers.integrations.gguf.gguf_config_mapping import GGUF_CONFIG_ARCHS
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
     plain = {re.sub("[_-]", "", one): one for one in (*GGUF_SUPPORTED_ARCHITECTURES, *GGUF_CONFIG_ARCHS)}

@@ -69,7 +69,7 @@ def adapted(model: PreTrainedModel, folder: str) -> PreTrainedModel:
                 f"given the adapter {folder!r}, which PEFT cannot put on {type(model).__name__} ({one_line(error)}), "
                 f"expected one of this model: check base_model_name_or_path in {_CONFIG}"
             ) from None
-    lacking = [one_line(one.message) for one in said if "missing adapter keys" in str(one.message)]
+    lacking = [" ".join(str(one.message).split())[:200] for one in said if "missing adapter keys" in str(one.message)]
     if lacking:
         raise InnerjudgeError(
             f"given the adapter {folder!r}, which lacks weights ({lacking[0]}), expected a whole one of this model: "

@@ -16,8 +16,7 @@ from .refused import Refused
 if TYPE_CHECKING:
     from ....probes import Verdict
     from ...judges.judge import Judge
-    from .limits import Limits
-    from .meters import Meters
+    from .limits import Limits, Meters
 
 #: A prompt and a response to it.
 AskedPair = tuple[str, str]
@@ -154,7 +153,9 @@ class Batcher:
     async def _judge(self, batch: Sequence[_Waiting]) -> None:
         pairs = [job.pairs[place] for job, place in batch]
         started = time.perf_counter()
-        judged = await asyncio.get_running_loop().run_in_executor(self._runner, self._ask, pairs)
+        judged = await asyncio.get_running_loop().run_in_executor(
+            self._runner, _asked, self.judge, pairs, self.limits.batch_size
+        )
         spent = (time.perf_counter() - started) / len(pairs)
         self._seconds_a_pair += 0.2 * (spent - self._seconds_a_pair)
         self.meters.batch.labels(self.name).observe(len(pairs))
@@ -163,9 +164,11 @@ class Batcher:
         for (job, place), one in zip(batch, judged, strict=True):
             job.put(place, one)
 
-    def _ask(self, pairs: Sequence[AskedPair]) -> list[Judged]:
-        verdicts = self.judge.verdicts(pairs, batch_size=self.limits.batch_size)
-        read = [text for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None for text in pair]
-        ids = self.judge.lm.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
-        sizes = iter(map(len, ids))
-        return [Judged(one, 0 if one.unscored is not None else next(sizes) + next(sizes)) for one in verdicts]
+
+def _asked(judge: Judge, pairs: Sequence[AskedPair], batch_size: int) -> list[Judged]:
+    """Verdicts of pairs and the tokens that were read for them; runs in the thread of the model."""
+    verdicts = judge.verdicts(pairs, batch_size=batch_size)
+    read = [text for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None for text in pair]
+    ids = judge.lm.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
+    sizes = iter(map(len, ids))
+    return [Judged(one, 0 if one.unscored is not None else next(sizes) + next(sizes)) for one in verdicts]

@@ -11,8 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ....models.shown import shown
-from .limits import Limits
-from .meters import Meters
+from .limits import Limits, Meters
 from .refused import Refused
 
 #: Paths that need no key: they say nothing of what is judged.

@@ -13,8 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from ....models.shown import shown
 from ...selection.votes import ranking
 from .batcher import Batcher, Judged
-from .limits import Limits
-from .meters import Meters
+from .limits import Limits, Meters
 from .refused import Refused
 from .shapes import (
     Document,

@@ -20,7 +20,7 @@ from scipy.special import softmax
 from ....extraction.extract import extract
 from ....extraction.features import Features
 from ....extraction.provenance import versions
-from ....extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey
+from ....extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
 from ....models.items import Choice, Item, Rating, Trace
 from ....models.loading import LanguageModel, load
 from ....models.positions import Encoded, encode_prompt, encode_trace
@@ -47,11 +47,12 @@ def differences(lm: LanguageModel, items: Sequence[Item]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     kernel = lm.attention
-    for kind, readouts in (
-        (Trace, [HiddenStates("prompt_end"), HiddenStates("response_end")]),
-        (Rating, [HiddenStates("score"), LabelLogits()]),
-        (Choice, [LabelLogits(), QueryKey("before"), AttentionWeights()]),
-    ):
+    wanted: dict[type[Item], list[Readout]] = {
+        Trace: [HiddenStates("prompt_end"), HiddenStates("response_end")],
+        Rating: [HiddenStates("score"), LabelLogits()],
+        Choice: [LabelLogits(), QueryKey("before"), AttentionWeights()],
+    }
+    for kind, readouts in wanted.items():
         texts = [encoded(lm, item) for item in items if isinstance(item, kind)]
         if not texts:
             continue

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...data.answers import normalise
-from ...selection.reranking import selection_accuracy
+from ...selection.reranking import accuracy_against_n, interval, selection_accuracy
 from ...selection.rules import Rule
-from ..candidate_curves import candidate_curves
 from ..figures import Figure, Section, grid
 from ..lens import Lens
 from ..report.judge_plots import accuracy_by_candidates
+from ..results import Curve
 from .headline import spelt
 
 KEY = "candidates"
 #: Name under which figures stand that need no judge.
 NO_JUDGE = "no judge"
-_RULES = {"majority": "majority", "random": "mean", "oracle": "oracle"}
+_RULES = {"majority": "majority", "random": "random", "oracle": "oracle"}
 
 
 def candidates(lens: Lens) -> Section | None:
@@ -36,3 +38,36 @@ def candidates(lens: Lens) -> Section | None:
         grids=(grid("Right without a judge", ["picked by", *_RULES], [[NO_JUDGE, *figures]], folded=True),),
         plots=(plot,) if plot else (),
     )
+
+
+def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
+    """Expected accuracy over random subsets of 1..N candidates: each judge's best, majority, a random one, the oracle.
+
+    Empty where some question has fewer than two candidates of known correctness. A judge that scored nothing is left
+    out.
+    """
+    correct: list[Any] = lens.truths
+    answers = [normalise(answer) for answer in lens.table.answers]
+    known = [group for group, right in zip(lens.groups, correct, strict=True) if right is not None]
+    if not known or min(known.count(group) for group in set(known)) < 2:
+        return ()
+    scores = {judge: lens.table.scores(judge) for judge in lens.judges}
+    known_to = {judge: column for judge, column in scores.items() if any(s is not None for s in column)}
+    lines = [(judge, Rule("best-of-n"), column) for judge, column in known_to.items()]
+    nothing: list[float | None] = [None] * len(answers)
+    lines += [("majority vote", Rule("majority"), nothing), ("random candidate", Rule("random"), nothing)]
+    lines += [("oracle", Rule("oracle"), nothing)]
+    curves, seed = [], lens.settings.seeds.split
+    for label, rule, column in lines:
+        found = accuracy_against_n(answers, column, correct, lens.groups, rule=rule, seed=seed)
+        low, high = interval(found.each)
+        curves.append(
+            Curve(
+                label=label,
+                x=tuple(range(1, len(found.accuracy) + 1)),
+                y=tuple(float(a) for a in found.accuracy),
+                low=tuple(low.tolist()),
+                high=tuple(high.tolist()),
+            )
+        )
+    return tuple(curves)

@@ -1,4 +1,4 @@
-"""Whether a judge says the same again: over repeats, and over wordings of the question."""
+"""Whether a judge says the same again: over repeats, wordings of the question, batches and precisions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from ..statistic import SHARE, Floats, Statistic, combine, ratio, require_same_length
+from ...data.verdict_table import Label
+from ..statistic import SHARE, Floats, Statistic, Values, combine, finite, ratio, require_same_length
 
 Said = Sequence[Sequence[Hashable | None]]
 
@@ -167,3 +168,31 @@ def _length(columns: Said) -> int:
 
 def _by_item(columns: Said) -> list[list[Hashable]]:
     return [[v for v in row if v is not None] for row in zip(*columns, strict=True)]
+
+
+def score_shift(before: Values, after: Values) -> Statistic:
+    """Mean absolute change of scores.
+
+    Example:
+        >>> score_shift([0.5, 1.0], [0.5, 0.5]).value
+        0.25
+    """
+    require_same_length(before=before, after=after)
+    gap = np.abs(finite(after) - finite(before))
+    known = ~np.isnan(gap)
+    return ratio(np.where(known, gap, 0.0), known.astype(np.float64), reason="no item is scored in both runs")
+
+
+def verdict_change(before: Sequence[Label | None], after: Sequence[Label | None]) -> Statistic:
+    """Share of verdicts that change.
+
+    Example:
+        >>> verdict_change([True, False], [True, True]).value
+        0.5
+    """
+    require_same_length(before=before, after=after)
+    known = [a is not None and b is not None for a, b in zip(before, after, strict=True)]
+    changed = [a != b for a, b in zip(before, after, strict=True)]
+    return ratio(
+        finite(known) * finite(changed), finite(known), reason="no item has a verdict in both runs", limits=SHARE
+    )

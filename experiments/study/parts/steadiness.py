@@ -15,13 +15,14 @@ from ...stats.biases.consistency import (
     flip_probability,
     flip_rate,
     majority_consistency,
+    score_shift,
     score_spread,
     self_consistency,
+    verdict_change,
 )
 from ...stats.biases.length import length_bias, length_bias_denoised
 from ...stats.biases.position import first_wins, position_bias, position_bias_denoised
 from ...stats.biases.sage import sage_statistics
-from ..asking.perturbation import score_shift, verdict_change
 
 KEY = "steadiness"
 

@@ -187,6 +187,9 @@ def test_a_wrong_reading_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(attention, "products", lambda q, k, *scale: plain(q.flip(1), k, *scale))
         assert not result().passes("qk after")
     with monkeypatch.context() as patch:
-        turned = lambda tap, _heads, call, q_at, k_at, _n: (tap._pick(call.query, q_at), tap._pick(call.key, k_at))  # noqa: E731
-        patch.setattr(attention.AttentionTap, "_unrotated", turned)
+
+        def turned(tap: Any, _heads: Any, call: Any, q_at: Any, k_at: Any, _number: int) -> Any:
+            return tap._unrotated.pick(call.query, q_at), tap._unrotated.pick(call.key, k_at)
+
+        patch.setattr(attention.AttentionTap, "_before_rotary", turned)
         assert not result().passes("qk before")

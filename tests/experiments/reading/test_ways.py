@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from innerjudge.experiments.reading.ways import (
     ways_of,
 )
 from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
-from innerjudge.models.loading import LanguageModel
+from innerjudge.models.loading import LanguageModel, wrap
 
 CHOICE = Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear", "gold"), answer=1)
 PAIR = Pair(pair_id="p", prompt="Say hi.", response_a="hi", response_b="no", preference="a")
@@ -64,6 +66,22 @@ def test_every_kind_is_asked_in_every_turn(reference: LanguageModel, item: Item)
         for way in (w for w in ways_of(kind) if w.turn == turn):
             (verdict,) = said.verdicts(way, values_of(kind, (1, 5)))
             assert (verdict.label is None) == (verdict.unscored is not None)
+
+
+def test_a_base_model_without_a_template_and_with_pad_as_its_end(reference: LanguageModel) -> None:
+    tokenizer = copy.deepcopy(reference.tokenizer)
+    tokenizer.chat_template, tokenizer.pad_token = None, tokenizer.eos_token
+    base = wrap(reference.model, tokenizer)
+    other = Choice(
+        question_id="d", question="Which of these is a metal, and which one is none?", options=("iron", "pear")
+    )
+    both = ask(base, [CHOICE, other], "open", PASSES, text=True)
+    for k, item in enumerate((CHOICE, other)):
+        alone = ask(base, [item], "open", PASSES, text=True)
+        n = len(item.options) + 2
+        assert alone.texts["open"][0] == both.texts["open"][k]
+        for name in {"logits/spaced", "logits/bare"} - alone.missing.keys():
+            assert np.allclose(alone[name][0, :n], both[name][k, :n], atol=1e-3)
 
 
 def test_plain_prompts_are_no_chat() -> None:

@@ -11,8 +11,7 @@ import httpx
 import pytest
 from innerjudge.experiments.adapters.service.app import create_app
 from innerjudge.experiments.adapters.service.batcher import Batcher
-from innerjudge.experiments.adapters.service.limits import Limits
-from innerjudge.experiments.adapters.service.meters import Meters
+from innerjudge.experiments.adapters.service.limits import Limits, Meters
 from innerjudge.experiments.adapters.service.refused import Refused
 
 ASK = {"query": "q", "documents": ["abc"]}

@@ -1,0 +1,66 @@
+"""A comparison from Python: the same with and without a folder, and clear words where it cannot be made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from innerjudge.experiments.compare.compare import compare
+from innerjudge.experiments.compare.settings import Settings
+from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.items import Choice, Rating
+from innerjudge.models.loading import LanguageModel
+from innerjudge.models.reference.choose import choices
+
+
+def test_items_in_a_table_verdicts_and_a_report_out(reference: LanguageModel, tmp_path: Path) -> None:
+    items, settings = choices(16, seed=5), Settings(reasoning_tokens=0, batch_size=4)
+    named: dict[str, Any] = {"judges": ["letter-logits", "qk-score", "text"], "settings": settings}
+    loose = compare(reference, items, **named)
+    kept = compare(reference, items, out=tmp_path / "kept", **named)
+    assert loose.verdicts.judges == ("qk-score", "letter-logits", "text")
+    assert list(loose.verdicts) == list(kept.verdicts), "keeping steps changes nothing"
+    assert loose.figures == kept.figures
+    table = loose.table()
+    assert {"data", "judge", "metric", "value", "low", "high", "n", "against", "verdict", "p_corrected"} <= set(table)
+    assert set(table[table["against"] == "text"]["judge"]) == {"letter-logits", "qk-score"}
+    page = loose.report(tmp_path / "report")
+    assert page == tmp_path / "report" / "report.html"
+    files = [json.loads((tmp_path / name / "results.json").read_text("utf-8")) for name in ("report", "kept")]
+    assert files[0] == files[1]
+
+
+def test_what_cannot_be_compared_is_refused_before_any_pass(reference: LanguageModel, tmp_path: Path) -> None:
+    choice = Choice(question_id="c", question="?", options=("x", "y"), answer=0)
+    mixed = [choice, Rating(item_id="r", prompt="?", response="!")]
+    for items, says in (
+        ([], "given no items"),
+        (mixed, "given Choice, Rating"),
+        (choice, "Choice, expected a list"),
+        ([choice, choice], "expected unique ids"),
+        ([choice], "expected at least 2"),
+        ("no-such-file.jsonl", "expected a JSONL file"),
+    ):
+        with pytest.raises(InnerjudgeError, match=says):
+            compare(reference, items, out=tmp_path / "run")  # type: ignore[arg-type]
+        assert not (tmp_path / "run").exists()
+    with pytest.raises(InnerjudgeError, match="given the judge 'clue', which judges none of these data"):
+        compare(reference, choices(4, seed=0), judges=["clue"], out=tmp_path / "run")
+    with pytest.raises(InnerjudgeError, match="expected a list of"):
+        compare(reference, choices(4, seed=0), judges="clue")
+    with pytest.raises(InnerjudgeError, match=r"given .*expected"):
+        compare("reference", choices(4, seed=0))  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+
+
+def test_changed_data_and_settings_are_noticed(reference: LanguageModel, tmp_path: Path) -> None:
+    first, other = choices(20, seed=5), choices(20, seed=6)
+    settings = Settings(reasoning_tokens=0, batch_size=4)
+    found = [
+        compare(reference, items, judges=["letter-logits"], settings=how, out=tmp_path / "run").verdicts.items
+        for items, how in ((first, settings), (other, settings), (first, Settings(reasoning_tokens=0, fit=0.4)))
+    ]
+    assert found[0] != found[1]
+    assert [len(items) for items in found] == [10, 10, 12]
