@@ -19,7 +19,7 @@ class LogOdds:
     """Adds ``predict_proba``, as scikit-learn's own logistic regression has it."""
 
     @available_if(lambda judge: judge.estimator_type == "classifier")  # type: ignore[untyped-decorator]
-    def predict_proba(self: Estimator, features: Features) -> Floats:  # type: ignore[misc]
+    def predict_proba(self: Estimator, features: Features) -> Floats:
         """Probabilities ``[n, 2]`` of wrong and of right, in the order of ``classes_``; each row sums to 1.
 
         They are the model's own, from a fit with a penalty: look at their calibration before reading them as shares.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ...extraction.features import Features
 from ...models.items import Choice, Item, Rating, Trace
-from ...probes import CLUE, EScore, LetterLogits
+from ...probes import CLUE, BaseJudge, EScore, LetterLogits
 from ...probes.head_selection import head_accuracies, head_credits
 from ...probes.one_row import each_entry, each_row
 from ..data.labels import label_of
@@ -40,7 +41,7 @@ def trace_curves(
     points = []
     for alone in each_row(features, first, last):
         clue = CLUE(start=start, end=end, rank_by="margin").fit(alone[fit], right)
-        margin = [verdict.score for verdict in clue.verdicts(alone[test])]
+        margin = _scores(clue, alone[test])
         points.append((within_question_auroc(truth, margin, groups), groups))
     # The last point is the final-normed state, which is what CLUE reads of the last block.
     found = [*points[:-2], points[-1]]
@@ -57,7 +58,7 @@ def rating_curves(
     judge = EScore(values=range(scale[0], scale[1] + 1))
     curves = []
     for normed, name in ((False, "raw states"), (True, "through the final norm")):
-        scores = [[v.score for v in judge.verdicts(alone)] for alone in each_entry(part, normed=normed)]
+        scores = [_scores(judge, alone) for alone in each_entry(part, normed=normed)]
         points = [(spearman(human, one), groups) for one in scores]
         curves.append(_curve(name, list(range(len(points))), points))
     return tuple(curves)
@@ -113,3 +114,8 @@ def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]
         low=tuple(i.low for i in intervals),
         high=tuple(i.high for i in intervals),
     )
+
+
+def _scores(judge: BaseJudge, features: Features) -> list[float | None]:
+    """Scores of a judge of one number an item; ``None`` where it has none."""
+    return [cast("float | None", verdict.score) for verdict in judge.verdicts(features)]

@@ -189,7 +189,7 @@ def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index) -> Itera
 
 def _state_features(part: Features, x: Floats) -> Features:
     """Features of one state an item ``[n, D]``, and of the origin that it is compared with."""
-    state = x[:, None]
+    state = x[:, None].astype(np.float32)
     return replace(part, arrays={"hidden/state": state, "hidden/origin": np.zeros_like(state)}, missing={})
 
 
