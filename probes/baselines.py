@@ -15,8 +15,8 @@ from .description import Task
 from .fitted_arrays import Form, Number
 from .judge import BaseJudge, LearningJudge, Scores
 from .labels import Floats, best_threshold, correctness, ratings
-from .linear import Linear
 from .log_odds import LogOdds
+from .penalised import PenalisedProbe
 from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
 from .row_selection import ChooseRow
 
@@ -157,7 +157,7 @@ class Length(LearningJudge):
         return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
 
 
-class QuestionOnly(LogOdds, Linear):
+class QuestionOnly(LogOdds, PenalisedProbe):
     """A probe on the prompt's last state, which has not seen the response: what the question alone gives away.
 
     All candidates of a question get one score, so that its AUROC within questions is one half by construction. Logistic
@@ -186,8 +186,8 @@ class QuestionOnly(LogOdds, Linear):
     """
 
     family = "baseline"
-    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
-    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "penalty_": Number(low=0)}
+    fitted: ClassVar[tuple[str, ...]] = (*PenalisedProbe.fitted, "penalty_")
+    forms: ClassVar[Mapping[str, Form]] = {**PenalisedProbe.forms, "penalty_": Number(low=0)}
 
     def __init__(
         self,
@@ -225,7 +225,8 @@ class QuestionOnly(LogOdds, Linear):
             found = fit_logistic(x, correctness(labels), groups, candidates)
         else:
             found = fit_ridge(x, ratings(labels), groups, candidates)
-        self.coef_, self.intercept_, self.penalty_ = found.coef, found.intercept, found.penalty
+        self._take(found)
+        self.penalty_ = found.penalty
 
     def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
         if self.target == "correct":

@@ -79,8 +79,8 @@ class CentroidJudge(StreamingJudge):
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
         right = correctness(values, both=False)
-        weights = self._weights(part, right)
-        sums, squares = self._sums(part, right, weights)
+        weights = _weights(self, part, right)
+        sums, squares = _sums(self, part, right, weights)
         state = self.__dict__
         self.provenance_ = features.provenance
         self.n_excluded_ = state.get("n_excluded_", 0) + excluded
@@ -137,24 +137,26 @@ class CentroidJudge(StreamingJudge):
                 f"each ({getattr(self, 'n_excluded_', 0)} could not be read): add items or raise --limit"
             )
 
-    def _sums(self, part: Features, right: Bools, weights: Floats) -> tuple[Floats, Floats]:
-        """Weighted sums ``[2, L, D]`` and sums of squared norms ``[2, L]``, by class."""
-        sums, squares = np.zeros(()), np.zeros(())
-        for at in range(0, len(part), _SLICE):
-            here = slice(at, at + _SLICE)
-            share = np.stack([~right[here], right[here]]) * weights[here]
-            delta = self._vectors(part[at : at + _SLICE])
-            sums = sums + einsum(share, delta, "side item, item layer dim -> side layer dim")
-            squares = squares + share @ (delta**2).sum(axis=-1)
-        return sums, squares
 
-    def _weights(self, part: Features, right: Bools) -> Floats:
-        if not self.balance:
-            return np.ones(len(part))
-        again = set(getattr(self, "groups_seen_", ())) & set(part.groups)
-        if again:
-            raise InnerjudgeError(
-                f"{type(self).__name__}(balance=True): given traces of {min(again)!r} in a second chunk, expected "
-                "whole questions: put all traces of a question into one partial_fit"
-            )
-        return balanced_weights(part.groups, right)
+def _sums(judge: CentroidJudge, part: Features, right: Bools, weights: Floats) -> tuple[Floats, Floats]:
+    """Weighted sums ``[2, L, D]`` and sums of squared norms ``[2, L]``, by class."""
+    sums, squares = np.zeros(()), np.zeros(())
+    for at in range(0, len(part), _SLICE):
+        here = slice(at, at + _SLICE)
+        share = np.stack([~right[here], right[here]]) * weights[here]
+        delta = judge._vectors(part[at : at + _SLICE])
+        sums = sums + einsum(share, delta, "side item, item layer dim -> side layer dim")
+        squares = squares + share @ (delta**2).sum(axis=-1)
+    return sums, squares
+
+
+def _weights(judge: CentroidJudge, part: Features, right: Bools) -> Floats:
+    if not judge.balance:
+        return np.ones(len(part))
+    again = set(getattr(judge, "groups_seen_", ())) & set(part.groups)
+    if again:
+        raise InnerjudgeError(
+            f"{type(judge).__name__}(balance=True): given traces of {min(again)!r} in a second chunk, expected "
+            "whole questions: put all traces of a question into one partial_fit"
+        )
+    return balanced_weights(part.groups, right)

@@ -91,6 +91,11 @@ class CLUE(CentroidJudge):
             "clue-margin-balanced": at(rank_by="margin", balance=True),
         }
 
+    @classmethod
+    def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
+        """For traces: of one state, the delta from the origin."""
+        return {"nearest centroid": cls(start="origin", end="state", rank_by="margin")} if kind == "trace" else {}
+
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Also the number of layers that are compared."""
         stopped = None if self.provenance_ is None else self.provenance_.last_block

@@ -64,6 +64,24 @@ class JudgeDescription:
         """
         return {}
 
+    @classmethod
+    def sweep_presets(cls, kind: str) -> Mapping[str, Any]:
+        """Judges, not fitted, that a sweep fits on one state an item, by the names of its table.
+
+        The state is the only row of the position ``"state"``; at ``"origin"`` there is a state of zeros.
+        """
+        return {}
+
+    @property
+    def standardises(self) -> bool:
+        """Whether it standardises the states by itself, so that a sweep need not."""
+        return False
+
+    @property
+    def penalty(self) -> float | None:
+        """The penalty that the fit chose; ``None`` where there is none."""
+        return None
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of item that the judge reads, the one that it is made for first."""

@@ -20,8 +20,8 @@ from .labels import Floats, answers
 Select = Literal["accuracy", "permutation", "unlabelled"]
 
 
-class HeadScore(ChoiceJudge, LearningJudge):
-    """One score a head and option; ``fit`` picks the heads."""
+class ChosenHeads(ChoiceJudge, LearningJudge):
+    """A judge of options by attention heads: how they are chosen, and which were."""
 
     fitted: ClassVar[tuple[str, ...]] = ("heads_", "quality_", "head_accuracy_", "n_excluded_")
     forms: ClassVar[Mapping[str, Form]] = {
@@ -76,6 +76,10 @@ class HeadScore(ChoiceJudge, LearningJudge):
     @property
     def _reads_until(self) -> int | None:
         return None if self.provenance_ is None else max(block for block, _ in self.heads_)
+
+
+class HeadScore(ChosenHeads):
+    """One score a head and option; ``fit`` picks the heads."""
 
     def fit(
         self,

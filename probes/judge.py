@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
+from .folds import folds
 from .reader import FeatureReader, without
 
 Scores = npt.NDArray[np.float64]
@@ -67,6 +69,24 @@ class BaseJudge(FeatureReader):
         given = list(parts)
         features = Features.concat([part for part, _ in given])
         return self.fit(features, np.concatenate([np.asarray(labels) for _, labels in given]))
+
+    def fit_held_out(self, features: Features, labels: npt.ArrayLike) -> Scores:
+        """Fit, and give the score of every item by a judge of this kind that was fitted without its question.
+
+        Args:
+            features: ``n`` items, all of which can be read.
+            labels: ``[n]``, as for :meth:`fit`.
+
+        Returns:
+            ``[n]``; NaN where the items of all other questions are of one class.
+        """
+        known = np.asarray(labels)
+        found = np.full(len(features), np.nan)
+        for train, test in folds(features.groups):
+            if len(np.unique(known[train])) > 1:
+                found[test] = clone(self).fit(features[train], known[train]).decision_function(features[test])
+        self.fit(features, known)
+        return found
 
     def decision_function(self, features: Features) -> Scores:
         """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices, ``-inf`` beyond an item's options.

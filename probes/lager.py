@@ -109,12 +109,6 @@ class LAGER(ValueJudge):
         """Of two values. The model's own logits have a border, the middle; averaged over all blocks they have none."""
         return not self.learns and self.entries not in ("last", 1) and len(self.values) == 2
 
-    def fit_note(self, n: int) -> str | None:
-        """The threshold."""
-        if self.threshold_ is None:
-            return None
-        return f"right is what scores above {self.threshold_:.3g} (best balanced accuracy on {n} traces)"
-
     def probabilities(self, features: Features) -> Floats:
         """Distribution over the verdict labels, ``[n, M]``, of items that can be scored."""
         self._check(features)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,62 +14,25 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Array, Form, Number
-from .judge import LearningJudge, Scores
+from .folds import folds
+from .judge import Scores
 from .labels import Bools, Floats, correctness
-from .regression import folds
+from .row_judge import Combine, RowJudge
 from .row_selection import ChooseRow, choose_row
 from .streaming import StreamingJudge
 
-Combine = Literal["delta", "concat"]
-#: :attr:`Linear.row_` of the final-normed state, which only a whole pass has.
-FINAL_NORMED = -1
 
-
-class Linear(LearningJudge):
+class Linear(RowJudge):
     """``score = x @ coef_ + intercept_`` on the states of one row at one or more positions."""
 
     fitted: ClassVar[tuple[str, ...]] = ("coef_", "intercept_", "row_", "n_excluded_")
     forms: ClassVar[Mapping[str, Form]] = {
-        **LearningJudge.forms,
+        **RowJudge.forms,
         "coef_": Array(("features",)),
         "intercept_": Number(),
-        "row_": Number(low=FINAL_NORMED, whole=True),
     }
     coef_: Floats
     intercept_: float
-    row_: int
-
-    def __init__(self, *, positions: Sequence[str], combine: Combine, row: int | ChooseRow) -> None:
-        self.positions, self.combine, self.row = positions, combine, row
-        if combine not in ("delta", "concat") or not len(positions) or (combine == "delta" and len(positions) > 2):
-            raise InnerjudgeError(
-                f"given positions={tuple(positions)}, combine={combine!r}, expected 'delta' of one or two positions or "
-                "'concat' of any number"
-            )
-        if isinstance(row, str) and row not in ("best", "earliest"):
-            raise InnerjudgeError(f"given row={row!r}, expected a number, 'best' or 'earliest'")
-        self.needs = tuple(f"hidden/{p}" for p in positions)
-
-    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Also the length of the vectors that are read."""
-        pieces = len(self.needs) if self.combine == "concat" else 1
-        return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Ratings first, where it reads the state before a score."""
-        return ("rating", "pair", "trace") if "hidden/score" in self.needs else ("trace", "rating", "pair")
-
-    @property
-    def learns_in_parts(self) -> bool:
-        """Where the row is told: choosing it takes all rows of all items."""
-        return not isinstance(self.row, str)
-
-    @property
-    def _reads_until(self) -> int | None:
-        if self.provenance_ is None or self.row_ == FINAL_NORMED:
-            return None
-        return max(1, self.row_)
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the coefficients from labelled items.
@@ -134,23 +97,6 @@ class Linear(LearningJudge):
         self.row_, self.n_excluded_, self.provenance_ = row, excluded, known
         return self
 
-    def _told(self, features: Features) -> int:
-        """:attr:`row_` as ``row`` says it."""
-        if isinstance(self.row, str):
-            raise InnerjudgeError(
-                f"given row={self.row!r} with items bit by bit, expected a number: only `fit` chooses a row"
-            )
-        rows = features[self.needs[0]].shape[1]
-        if not -rows <= self.row < rows:
-            raise InnerjudgeError(
-                f"given row={self.row} of {rows} rows h[0..{rows - 2}] and normed, expected {-rows} to {rows - 1}"
-            )
-        return self._named(features, self.row % rows)
-
-    def _named(self, features: Features, row: int) -> int:
-        whole = features.provenance.last_block is None
-        return FINAL_NORMED if whole and row == features[self.needs[0]].shape[1] - 1 else row
-
     @abstractmethod
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         """Set the coefficients from vectors ``[n, F]``."""
@@ -172,17 +118,6 @@ class Linear(LearningJudge):
                 found.append(self._errors(x[test] @ trial.coef_ + trial.intercept_, labels[test]))
             losses[:, row] = np.concatenate(found) if found else 0.0
         return losses, tuple(part.groups[k] for _, test in sides for k in test)
-
-    def _vectors(self, features: Features, row: int) -> Floats:
-        """``[n, D]`` (delta: last position minus first) or ``[n, positions * D]``, float64."""
-        states = [features[name][:, row].astype(np.float64) for name in self.needs]
-        if self.combine == "concat" or len(states) == 1:
-            return np.concatenate(states, axis=-1)
-        return states[-1] - states[0]
-
-    def rows_read(self, total: int) -> frozenset[int]:
-        """The one row, once it is fitted."""
-        return frozenset({self.row_ % total})
 
     def _scores(self, features: Features) -> Scores:
         return np.asarray(self._vectors(features, self.row_) @ self.coef_ + self.intercept_)
@@ -245,6 +180,11 @@ class DifferenceOfMeans(StreamingJudge, Linear):
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """For traces."""
         return {"difference-of-means": cls(positions=task.between)} if task.kind == "trace" else {}
+
+    @classmethod
+    def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
+        """For traces."""
+        return {"difference of means": cls(positions=("state",))} if kind == "trace" else {}
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.

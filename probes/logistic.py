@@ -10,13 +10,14 @@ import numpy.typing as npt
 from .description import Task
 from .fitted_arrays import Form, Number
 from .labels import Floats, correctness
-from .linear import Combine, Linear
 from .log_odds import LogOdds
+from .penalised import PenalisedProbe
 from .regression import LOGISTIC_CANDIDATES, checked_candidates, fit_logistic
+from .row_judge import Combine
 from .row_selection import ChooseRow
 
 
-class LogisticProbe(LogOdds, Linear):
+class LogisticProbe(LogOdds, PenalisedProbe):
     """Logistic regression (scikit-learn) on standardised states; the score is the log-odds of correct.
 
     ``C`` is the candidate of the lowest cross-validated log-loss, the smallest of a tie, with folds that never split a
@@ -48,8 +49,8 @@ class LogisticProbe(LogOdds, Linear):
         array([False, False, False, False,  True,  True,  True,  True])
     """
 
-    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
-    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "C_": Number(low=0)}
+    fitted: ClassVar[tuple[str, ...]] = (*PenalisedProbe.fitted, "C_")
+    forms: ClassVar[Mapping[str, Form]] = {**PenalisedProbe.forms, "C_": Number(low=0)}
 
     def __init__(
         self,
@@ -70,9 +71,15 @@ class LogisticProbe(LogOdds, Linear):
         positions = {"trace": task.between, "pair": ("score",)}.get(task.kind)
         return {} if positions is None else {"logistic-probe": cls(positions=positions)}
 
+    @classmethod
+    def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
+        """For traces."""
+        return {"logistic": cls(positions=("state",))} if kind == "trace" else {}
+
     def _tried(self) -> tuple[float, ...]:
         return checked_candidates(self.candidates if self.C is None else [self.C])
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         found = fit_logistic(x, correctness(labels), groups, self._tried())
-        self.coef_, self.intercept_, self.C_ = found.coef, found.intercept, found.penalty
+        self._take(found)
+        self.C_ = found.penalty

@@ -13,8 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .labels import Floats, correctness
-from .linear import Combine, Linear
+from .linear import Linear
 from .log_odds import LogOdds
+from .row_judge import Combine
 from .streaming import StreamingJudge
 
 

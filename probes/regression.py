@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from einops import repeat
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from ..models.errors import InnerjudgeError
+from .folds import folds
 from .labels import Bools, Floats, Ints
 
 #: Inverse penalties tried by default.
 LOGISTIC_CANDIDATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 #: Penalties tried by default.
 RIDGE_CANDIDATES = (1.0, 10.0, 100.0, 1e3, 1e4)
-_FOLDS = 5
 _NO_SPREAD = 1e-12  # share of the largest squared spread below which a direction is rounding error
 
 _Few = tuple[float, ...]
@@ -84,19 +85,6 @@ def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
     return plain
 
 
-def folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:
-    """Items to fit on and items to test on, five times or once a question; none with fewer than two questions.
-
-    Example:
-        >>> [test.tolist() for _, test in folds(("a", "a", "b"))]
-        [[0, 1], [2]]
-    """
-    _, code = np.unique(np.array(groups), return_inverse=True)
-    n = min(_FOLDS, int(code.max()) + 1)
-    if n >= 2:
-        yield from GroupKFold(n_splits=n).split(code[:, None], groups=code)
-
-
 def _chosen(
     path: _Path, losses_of: _Losses, x: Floats, y: npt.NDArray[Any], sides: Sequence[tuple[Ints, Ints]], penalties: _Few
 ) -> Regression:
@@ -128,7 +116,10 @@ def _logistic_path(x: Floats, right: npt.NDArray[Any], cs: _Few) -> tuple[Floats
         rows = axes[:, kept] * np.sqrt(squares[kept])
     else:
         rows = z
-    fitted = [LogisticRegression(C=c, max_iter=10_000, tol=1e-8).fit(rows, right) for c in cs]
+    with warnings.catch_warnings():
+        # Said where no step lowers the loss any more, before 1e-8 is reached: the end of float64, and the solution.
+        warnings.filterwarnings("ignore", message=r"(?s).*ABNORMAL", category=ConvergenceWarning)
+        fitted = [LogisticRegression(C=c, max_iter=10_000, tol=1e-8).fit(rows, right) for c in cs]
     w = np.concatenate([model.coef_ for model in fitted])
     w = w if turn is None else w @ turn.T @ z
     return _unscaled(w, np.concatenate([model.intercept_ for model in fitted]), scaler)

@@ -13,12 +13,13 @@ from .description import Task
 from .fitted_arrays import Form, Number
 from .judge import Scores
 from .labels import Floats, ratings
-from .linear import Combine, Linear
+from .penalised import PenalisedProbe
 from .regression import RIDGE_CANDIDATES, checked_candidates, fit_ridge
+from .row_judge import Combine
 from .row_selection import ChooseRow
 
 
-class RidgeProbe(Linear):
+class RidgeProbe(PenalisedProbe):
     """Ridge regression (scikit-learn) of the mean human score on standardised states; the label is the score.
 
     The penalty is chosen like :class:`LogisticProbe`'s, by squared error; the largest of a tie or without folds.
@@ -45,8 +46,8 @@ class RidgeProbe(Linear):
         array([1., 2., 3., 4., 5.])
     """
 
-    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "alpha_")
-    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "alpha_": Number(low=0)}
+    fitted: ClassVar[tuple[str, ...]] = (*PenalisedProbe.fitted, "alpha_")
+    forms: ClassVar[Mapping[str, Form]] = {**PenalisedProbe.forms, "alpha_": Number(low=0)}
 
     def __init__(
         self,
@@ -65,6 +66,11 @@ class RidgeProbe(Linear):
         """For ratings."""
         return {"ridge-probe": cls()} if task.kind == "rating" else {}
 
+    @classmethod
+    def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
+        """For ratings."""
+        return {"ridge": cls(positions=("state",))} if kind == "rating" else {}
+
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
         """Predicts numbers."""
@@ -72,7 +78,8 @@ class RidgeProbe(Linear):
 
     def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
         found = fit_ridge(x, ratings(labels), groups, checked_candidates(self.candidates))
-        self.coef_, self.intercept_, self.alpha_ = found.coef, found.intercept, found.penalty
+        self._take(found)
+        self.alpha_ = found.penalty
 
     def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
         return np.asarray((scores - labels.astype(np.float64)) ** 2)

@@ -12,12 +12,13 @@ import numpy as np
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .judge import BaseJudge, Scores
-from .scale import Answer, checked_values, default_answers, kinds_of_values
+from .judge import Scores
+from .scale import Answer, checked_values, default_answers
+from .value_judge import ScaleJudge
 from .verdict_text import find_verdict
 
 
-class TextJudge(BaseJudge):
+class TextJudge(ScaleJudge):
     """Reads a generated verdict: a score, yes or no, an option letter, or A or B.
 
     In ``"direct"`` generations the cue was put into the prompt and the text starts with the verdict. In ``"reasoned"``
@@ -84,21 +85,6 @@ class TextJudge(BaseJudge):
             made = partial({"trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}[task.kind])
         alone = {"text-pointwise": cls.rating(scale=task.scale)} if task.kind == "pair" else {}
         return {"text": made(), "text-reasoned": made(generation="reasoned"), **alone}
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Choices without ``values``; else by them."""
-        return ("choice",) if self.values is None else kinds_of_values(self.values, self.answers)
-
-    @property
-    def pointwise(self) -> bool:
-        """Whether it reads a verdict on one response."""
-        return self.values is not None and self.kinds != ("pair",)
-
-    @property
-    def value_range(self) -> tuple[int, int] | None:
-        """Of ``values``."""
-        return None if self.values is None else (int(min(self.values)), int(max(self.values)))
 
     @classmethod
     def rating(cls, *, generation: Literal["direct", "reasoned"] = "direct", scale: tuple[int, int] = (1, 5)) -> Self:

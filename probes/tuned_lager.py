@@ -112,7 +112,7 @@ class TunedLAGER(LAGER, LearningJudge):
                 f"given human scores from {y.min():g} to {y.max():g}, expected them within values="
                 f"{tuple(self.values)}: for another scale pass values=..., or --scale to the commands"
             )
-        self.weights_, self.losses_ = self._tune(self._entries(part), y)
+        self.weights_, self.losses_ = _tune(self, self._entries(part), y)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
 
@@ -138,33 +138,36 @@ class TunedLAGER(LAGER, LearningJudge):
             )
         return self.weights_
 
-    def _tune(self, entries: Floats, y: Floats) -> tuple[Floats, tuple[float, ...]]:
-        z, target = torch.from_numpy(entries), torch.from_numpy(y)
-        values = torch.tensor(self._scale[0], dtype=torch.float64)
-        nearest = (target[:, None] - values).abs().argmin(dim=-1)
-        theta = torch.zeros(z.shape[1], dtype=torch.float64, requires_grad=True)
-        optimizer = torch.optim.Adam([theta], lr=self.learning_rate)
-        generator = torch.Generator().manual_seed(self.seed)
-        losses = []
-        for _ in range(self.epochs):
-            total = 0.0
-            order = torch.randperm(len(z), generator=generator)
-            for rows in torch.split(order, self.batch_size):
-                log_p = self._log_probabilities(theta.softmax(dim=0), z[rows])
-                error = log_p.exp() @ values - target[rows]
-                gap = error.square() if self.loss == "code" else error.abs()
-                ce = torch.nn.functional.nll_loss(log_p, nearest[rows])
-                loss = self.alpha * ce + (1 - self.alpha) * gap.mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                total += float(loss.detach()) * len(rows)
-            losses.append(total / len(z))
-        weights = theta.detach().softmax(dim=0).numpy()
-        return np.asarray(weights, dtype=np.float64), tuple(losses)
 
-    def _log_probabilities(self, w: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        if self.aggregate == "logits":
-            return torch.einsum("e,nem->nm", w, z).log_softmax(dim=-1)
-        mean = torch.einsum("e,nem->nm", w, z.softmax(dim=-1))
-        return mean.log_softmax(dim=-1) if self.aggregate == "probabilities_twice" else mean.clamp_min(1e-300).log()
+def _tune(judge: TunedLAGER, entries: Floats, y: Floats) -> tuple[Floats, tuple[float, ...]]:
+    """Weights of the entries ``[entries]``, and the mean loss of each epoch."""
+    z, target = torch.from_numpy(entries), torch.from_numpy(y)
+    values = torch.tensor(judge._scale[0], dtype=torch.float64)
+    nearest = (target[:, None] - values).abs().argmin(dim=-1)
+    theta = torch.zeros(z.shape[1], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([theta], lr=judge.learning_rate)
+    generator = torch.Generator().manual_seed(judge.seed)
+    losses = []
+    for _ in range(judge.epochs):
+        total = 0.0
+        order = torch.randperm(len(z), generator=generator)
+        for rows in torch.split(order, judge.batch_size):
+            log_p = _log_probabilities(judge.aggregate, theta.softmax(dim=0), z[rows])
+            error = log_p.exp() @ values - target[rows]
+            gap = error.square() if judge.loss == "code" else error.abs()
+            ce = torch.nn.functional.nll_loss(log_p, nearest[rows])
+            loss = judge.alpha * ce + (1 - judge.alpha) * gap.mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(rows)
+        losses.append(total / len(z))
+    weights = theta.detach().softmax(dim=0).numpy()
+    return np.asarray(weights, dtype=np.float64), tuple(losses)
+
+
+def _log_probabilities(aggregate: Aggregate, w: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    if aggregate == "logits":
+        return torch.einsum("e,nem->nm", w, z).log_softmax(dim=-1)
+    mean = torch.einsum("e,nem->nm", w, z.softmax(dim=-1))
+    return mean.log_softmax(dim=-1) if aggregate == "probabilities_twice" else mean.clamp_min(1e-300).log()

@@ -16,8 +16,30 @@ from .labels import best_threshold, correctness
 from .scale import Answer, checked_values, default_answers, kinds_of_values
 
 
-class ValueJudge(BaseJudge):
-    """A judge with ``values``, what each verdict label is worth, and ``answers``, the label that stands for each.
+class ScaleJudge(BaseJudge):
+    """A judge with ``values``, what each verdict label is worth, and ``answers``, the label that stands for each."""
+
+    values: Sequence[float] | None
+    answers: Sequence[Answer] | None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """No and yes are for traces, grades for ratings, A and B for pairs; option letters have no values."""
+        return ("choice",) if self.values is None else kinds_of_values(self.values, self.answers)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether it reads the verdict on one response."""
+        return self.kinds not in (("choice",), ("pair",))
+
+    @property
+    def value_range(self) -> tuple[int, int] | None:
+        """Of ``values``."""
+        return None if self.values is None else (int(min(self.values)), int(max(self.values)))
+
+
+class ValueJudge(ScaleJudge):
+    """A judge of values whose score lies between them.
 
     Attributes:
         threshold_: Score above which a trace has the label of the higher value, of the best balanced accuracy; ``None``
@@ -27,22 +49,6 @@ class ValueJudge(BaseJudge):
     fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
     threshold_: float | None = None
     values: Sequence[float]
-    answers: Sequence[Answer] | None
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """By its values: no and yes for traces, grades for ratings, A and B for pairs."""
-        return kinds_of_values(self.values, self.answers)
-
-    @property
-    def pointwise(self) -> bool:
-        """Whether it reads the verdict on one response."""
-        return self.kinds != ("pair",)
-
-    @property
-    def value_range(self) -> tuple[int, int]:
-        """Of ``values``."""
-        return int(min(self.values)), int(max(self.values))
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
@@ -56,6 +62,12 @@ class ValueJudge(BaseJudge):
             return super().classes_
         values, answers = self._scale
         return np.array([answers[k] for k in np.argsort(values)])
+
+    def fit_note(self, n: int) -> str | None:
+        """The threshold."""
+        if self.threshold_ is None:
+            return None
+        return f"right is what scores above {self.threshold_:.3g} (best balanced accuracy on {n} traces)"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Set the threshold of the labels on labelled traces; scores stay as they are.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ...extraction.features import Features
 from ...models.items import Choice, Item, Rating, Trace
-from ...probes import LetterLogits
+from ...probes import CLUE, BaseJudge, EScore, LetterLogits
 from ...probes.head_selection import head_accuracies, head_credits
+from ...probes.one_row import each_entry, each_row
 from ..data.labels import label_of
 from ..stats.intervals import cluster_interval
 from ..stats.metrics.accuracy import accuracy
@@ -36,17 +37,15 @@ def trace_curves(
     right = np.array([bool(items[k].correct) for k in fit])
     if not len(test) or right.all() or not right.any():
         return ()
-    found = []
-    blocks = range(features[first].shape[1] - 1)
-    for block in blocks:
-        # The last point is the final-normed state, which is what CLUE reads there.
-        row = block + 1 if block == blocks[-1] else block
-        delta = features[last][:, row] - features[first][:, row]
-        good, bad = delta[fit[right]].mean(0), delta[fit[~right]].mean(0)
-        margin = np.linalg.norm(delta[test] - bad, axis=1) - np.linalg.norm(delta[test] - good, axis=1)
-        groups = [items[k].group for k in test]
-        found.append((within_question_auroc([items[k].correct for k in test], margin, groups), groups))
-    return (_curve("nearest centroid of one block", list(blocks), found),)
+    truth, groups = [items[k].correct for k in test], [items[k].group for k in test]
+    points = []
+    for alone in each_row(features, first, last):
+        clue = CLUE(start=start, end=end, rank_by="margin").fit(alone[fit], right)
+        margin = _scores(clue, alone[test])
+        points.append((within_question_auroc(truth, margin, groups), groups))
+    # The last point is the final-normed state, which is what CLUE reads of the last block.
+    found = [*points[:-2], points[-1]]
+    return (_curve("nearest centroid of one block", list(range(len(found))), found),)
 
 
 def rating_curves(
@@ -56,15 +55,13 @@ def rating_curves(
     part, human, groups = _labelled(features, items, test, "logits/score")
     if not len(part):
         return ()
-    values = np.arange(scale[0], scale[1] + 1, dtype=np.float64)
-    logits = part["logits/score"].astype(np.float64)
-    weights = np.exp(logits - logits.max(-1, keepdims=True))
-    scores = (weights * values).sum(-1) / weights.sum(-1)
-    blocks = list(range(scores.shape[2]))
-    return tuple(
-        _curve(name, blocks, [(spearman(human, scores[:, side, b]), groups) for b in blocks])
-        for side, name in ((0, "raw states"), (1, "through the final norm"))
-    )
+    judge = EScore(values=range(scale[0], scale[1] + 1))
+    curves = []
+    for normed, name in ((False, "raw states"), (True, "through the final norm")):
+        scores = [_scores(judge, alone) for alone in each_entry(part, normed=normed)]
+        points = [(spearman(human, one), groups) for one in scores]
+        curves.append(_curve(name, list(range(len(points))), points))
+    return tuple(curves)
 
 
 def choice_curves(
@@ -89,12 +86,10 @@ def choice_curves(
     part, truth, groups = _labelled(features, items, test, "logits/score")
     if len(part):
         letters = LetterLogits()
-        blocks = list(range(part["logits/score"].shape[2]))
         points = []
-        for block in blocks:
-            upto = part["logits/score"][:, :, : block + 1]
-            lens = replace(part, arrays={**part.arrays, "logits/score": upto})
-            points.append((accuracy(truth, [verdict.label for verdict in letters.verdicts(lens)]), groups))
+        for alone in each_entry(part, normed=True):
+            points.append((accuracy(truth, [verdict.label for verdict in letters.verdicts(alone)]), groups))
+        blocks = list(range(len(points)))
         curves.append(_curve("letter logits of one block (through the final norm)", blocks, points))
     return tuple(curves), tuple(maps)
 
@@ -119,3 +114,8 @@ def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]
         low=tuple(i.low for i in intervals),
         high=tuple(i.high for i in intervals),
     )
+
+
+def _scores(judge: BaseJudge, features: Features) -> list[float | None]:
+    """Scores of a judge of one number an item; ``None`` where it has none."""
+    return [cast("float | None", verdict.score) for verdict in judge.verdicts(features)]

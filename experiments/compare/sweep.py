@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
+from sklearn.base import clone
 
 from ...extraction.features import Features
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
+from ...probes import EScore, registered_judges
 from ...probes.head_selection import head_credits
-from ...probes.many import fit_many
-from ...probes.regression import folds
+from ...probes.one_row import each_entry
 from ..data.splits import Index, split_by_group
 from ..stats.intervals import Interval, cluster_interval
 from ..stats.metrics.auroc import within_question_auroc
@@ -25,7 +26,6 @@ from ..stats.statistic import SHARE, Floats, ratio
 
 #: What is done to a state before a judge sees it.
 NORMALISATIONS = ("as it is", "unit length", "standardised")
-_JUDGES = {"trace": ("logistic", "difference of means", "nearest centroid"), "rating": ("ridge",)}
 _METRICS = {"trace": "within-question AUROC", "rating": "Spearman", "choice": "accuracy"}
 #: Ends and beginnings whose difference is a position of its own, as in CLUE.
 _DELTAS = (("reasoning_end", "reasoning_start"), ("response_end", "prompt_end"))
@@ -164,41 +164,33 @@ def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Featu
 
 
 def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index) -> Iterator[_Cell]:
-    groups = tuple(part.groups[k] for k in fit)
+    """Every judge that can be swept, at every position, normalisation and row."""
+    judges = {name: judge for cls in registered_judges().values() for name, judge in cls.sweep_presets(kind).items()}
     for position, states in _positions(part):
         for normalisation in NORMALISATIONS:
-            x = _normalised(states, normalisation, fit)
-            for judge in _JUDGES[kind]:
-                if judge in ("logistic", "ridge"):
-                    if normalisation == "standardised":
-                        continue  # they standardise by themselves
-                    found = fit_many(cast(Any, judge), x[:, fit], y[fit], groups)
-                    penalty, held, scores = found.penalty, found.held_out, found.decision_function(x[:, test])
-                else:
-                    right = y.astype(bool)
-                    penalty, held = np.full(len(x), np.nan), np.full((len(x), len(fit)), np.nan)
-                    for inside, outside in folds(groups):
-                        if len(set(right[fit[inside]])) == 2:
-                            held[:, outside] = _by_means(judge, x, right, fit[inside], fit[outside])
-                    scores = _by_means(judge, x, right, fit, test)
-                names = {"judge": judge, "position": position, "normalisation": normalisation}
+            rows = [_state_features(part, x) for x in _normalised(states, normalisation, fit)]
+            for name, judge in judges.items():
+                if judge.standardises and normalisation == "standardised":
+                    continue
+                fitted = [clone(judge) for _ in rows]
+                held = np.stack([one.fit_held_out(row[fit], y[fit]) for one, row in zip(fitted, rows, strict=True)])
+                scores = np.stack([one.decision_function(row[test]) for one, row in zip(fitted, rows, strict=True)])
+                penalty = np.array([np.nan if one.penalty is None else one.penalty for one in fitted])
+                names = {"judge": name, "position": position, "normalisation": normalisation}
                 yield _Cell(names, penalty, held, scores)
     if kind == "rating" and "logits/score" in part.arrays and part.present("logits/score").all():
-        z = part["logits/score"].astype(np.float64)
-        p = np.exp(z - z.max(axis=-1, keepdims=True))
-        expected = (p @ np.arange(1, z.shape[-1] + 1)) / p.sum(axis=-1)
-        for side, name in ((0, "raw state"), (1, "final norm")):
-            cells = expected[:, side].T
-            names = {"judge": "expected score of one block", "position": "score", "normalisation": name}
+        judge = EScore(values=range(1, part["logits/score"].shape[-1] + 1))
+        labelled = replace(part, arrays={**part.arrays, "labels": np.full(len(part), len(judge.values))})
+        for normed, normalisation in ((False, "raw state"), (True, "final norm")):
+            cells = np.stack([judge.decision_function(alone) for alone in each_entry(labelled, normed=normed)])
+            names = {"judge": "expected score of one block", "position": "score", "normalisation": normalisation}
             yield _Cell(names, np.full(len(cells), np.nan), cells[:, fit], cells[:, test])
 
 
-def _by_means(judge: str, x: Floats, right: Any, train: Index, at: Index) -> Floats:
-    good, bad = x[:, train[right[train]]].mean(axis=1), x[:, train[~right[train]]].mean(axis=1)
-    if judge == "difference of means":
-        return np.asarray(np.einsum("pmf,pf->pm", x[:, at] - ((good + bad) / 2)[:, None], good - bad, optimize=True))
-    far, near = (np.linalg.norm(x[:, at] - centre[:, None], axis=-1) for centre in (bad, good))
-    return np.asarray(far - near)
+def _state_features(part: Features, x: Floats) -> Features:
+    """Features of one state an item ``[n, D]``, and of the origin that it is compared with."""
+    state = x[:, None].astype(np.float32)
+    return replace(part, arrays={"hidden/state": state, "hidden/origin": np.zeros_like(state)}, missing={})
 
 
 def _heads(part: Features, y: Any, fit: Index, test: Index) -> Iterator[_Cell]:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge.models import InnerjudgeError
-from innerjudge.probes import load, save, storage
+from innerjudge.probes import load, registered_judges, save, storage
 from innerjudge.probes.fitted_arrays import check_fitted
 
-from .test_every_judge import CASES, JUDGES, fitted
+from .test_every_judge import CASES, fitted
 
 #: Judge -> what it has learned, by kind.
 LEARNED = [
@@ -72,7 +72,7 @@ def use_again(judge, features, folder, monkeypatch) -> None:  # type: ignore[no-
 
 
 def test_every_learned_value_has_a_form() -> None:
-    for name, judge in JUDGES.items():
+    for name, judge in registered_judges().items():
         assert set(judge.fitted) <= set(judge.forms), name
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ....probes import CLUE
 from ....probes.head_selection import head_credits
+from ....probes.one_row import each_row
 from ...compare.evaluation import Evaluation
 from ...compare.figures import Cell, Figure, Plot, Section, grid
 from ...compare.lens import Lens
@@ -125,9 +127,11 @@ def _layers(judged: Evaluation) -> list[_Found]:
     right = np.array([bool(labels[k]) for k in fit])
     if not fit or right.all() or not right.any():
         return []
-    delta = (features[last] - features[first]).astype(np.float64)
-    good, bad = delta[fit][right].mean(0), delta[fit][~right].mean(0)  # [rows, D]
-    margin = np.linalg.norm(delta - bad, axis=-1) - np.linalg.norm(delta - good, axis=-1)  # [n, rows]
+    seen = np.flatnonzero(present)
+    margin = np.full((len(features), features[first].shape[1]), np.nan)
+    for row, alone in enumerate(each_row(features, first, last)):
+        clue = CLUE(start=start, end=end, rank_by="margin").fit(alone[fit], right)
+        margin[seen, row] = clue.decision_function(alone[seen])
     groups = [item.group for item in judged.items]
     held, names = auroc_by_question([labels[k] for k in chosen], margin[chosen], [groups[k] for k in chosen])
     if len(names) < 4:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from innerjudge.experiments.compare.by_block import choice_curves, rating_curves, trace_curves
+from innerjudge.experiments.stats.metrics.auroc import within_question_auroc
 from innerjudge.extraction import Features, Provenance
 from innerjudge.models.items import Choice, Rating, Trace
 
@@ -34,6 +35,13 @@ def test_the_block_that_knows_stands_out() -> None:
     assert curve.x == (0, 1, 2, 3)
     assert curve.y[2] == 1.0
     assert all(curve.y[k] is not None and curve.y[k] < 0.95 for k in (0, 1, 3))
+    # Every point against centroids by hand: the distance to the incorrect one minus that to the correct one.
+    for block, row in enumerate((0, 1, 2, L + 1)):
+        x, right = end[:, row].astype(np.float32).astype(float), np.array([t.correct for t in traces])
+        good, bad = x[FIT][right[FIT]].mean(0), x[FIT][~right[FIT]].mean(0)
+        margin = np.linalg.norm(x[TEST] - bad, axis=1) - np.linalg.norm(x[TEST] - good, axis=1)
+        groups = [traces[k].group for k in TEST]
+        assert curve.y[block] == within_question_auroc(right[TEST].tolist(), margin.tolist(), groups).value
     one_sided = np.array([k for k in FIT if traces[k].correct])
     assert trace_curves(read, traces, one_sided, TEST, start="a", end="b") == ()
 
@@ -42,7 +50,7 @@ def test_ratings_by_block() -> None:
     ratings = [Rating(item_id=f"i{k}", prompt="", response="", scores=(k % 5 + 1,)) for k in range(N)]
     logits = np.zeros((N, 2, L + 1, 5))
     logits[np.arange(N), 1, 2, np.arange(N) % 5] = 9.0  # through the norm, block 2 says the score
-    raw, normed = rating_curves(features(logits__score=logits), ratings, TEST, scale=(1, 5))
+    raw, normed = rating_curves(features(logits__score=logits, labels=np.full(N, 5)), ratings, TEST, scale=(1, 5))
     assert (raw.label, normed.label) == ("raw states", "through the final norm")
     assert normed.y[2] is not None
     assert normed.y[2] > 0.99

@@ -17,7 +17,7 @@ from innerjudge.experiments.stats.metrics.correlation import spearman
 from innerjudge.extraction.features import Features
 from innerjudge.extraction.provenance import Provenance
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.probes import DifferenceOfMeans, LogisticProbe, QKScore, RidgeProbe
+from innerjudge.probes import BaseJudge, DifferenceOfMeans, LogisticProbe, QKScore, RidgeProbe, register_judge, registry
 
 N, BLOCKS, WIDTH = 96, 3, 5
 
@@ -66,6 +66,31 @@ def test_cells_are_the_judges_of_the_package() -> None:
     assert found.table.loc[found.picked, "row"] == 2
     # 3 positions x 5 rows, under three judges; the logistic probe standardises by itself.
     assert len(found.table) == 3 * 5 * (2 + 3 + 3)
+
+
+def test_a_judge_of_somebody_else_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FirstNumber(BaseJudge):
+        needs = ("hidden/state",)
+
+        @classmethod
+        def sweep_presets(cls, kind: str) -> dict[str, BaseJudge]:
+            return {"first number": cls()} if kind == "trace" else {}
+
+        def _scores(self, features: Features) -> Any:
+            return features["hidden/state"][:, -1, 0].astype(float)
+
+        def _labels(self, scores: Any, features: Features) -> list[Any]:
+            return [None] * len(scores)
+
+    monkeypatch.setattr(registry, "_theirs", {})
+    register_judge(FirstNumber)
+    made, right, _ = features()
+    found = sweep(made, right, "trace", seed=1, n_splits=5)
+    _, test = split_by_group(made.groups, seed=1)
+    first = made["hidden/reasoning_end"][test, 2, 0].tolist()
+    expected = within_question_auroc([right[k] for k in test], first, [made.groups[k] for k in test]).value
+    got = cell(found, judge="first number", position="reasoning_end", row=2, normalisation="as it is")
+    assert got["test"] == pytest.approx(expected)
 
 
 def test_ratings_and_the_logits_of_each_block() -> None:
