@@ -305,8 +305,8 @@ def test_no_more_than_a_step_is_held(reference: LanguageModel) -> None:
         reference, prompts, limit=60, ends=frozenset(), markers=("<think>", "</think>"), log_probs=False, last=True
     )
     watch.run(0.0)
-    assert all(len(ids) == 60 for ids in watch.ids)
-    assert all(len(states) <= 5 for states in watch.states)
+    assert all(len(ids) == 60 for ids in watch.texts.ids)
+    assert all(len(states) <= 5 for states in watch.record.states)
 
 
 def test_what_cannot_be_is_refused(reference: LanguageModel) -> None:
