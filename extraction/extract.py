@@ -13,7 +13,7 @@ from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.packing import packs_by_itself
 from ..models.paths import packing_refused, padding_refused
-from ..models.positions import Encoded
+from ..models.positions import Encoding
 from .arrays import Array, put
 from .batching import PaddingSide
 from .features import Features, require_unique
@@ -28,7 +28,7 @@ from .schedule import Sweep
 @checked
 def extract(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     readouts: Sequence[Readout],
     *,
     batch_size: int = 8,
@@ -122,14 +122,14 @@ def extract(
 
 
 def stream(
-    lm: LanguageModel, items: Sequence[Encoded], readouts: Sequence[Readout], *, chunk: int = 64, batch_size: int = 8
+    lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], *, chunk: int = 64, batch_size: int = 8
 ) -> Iterator[Features]:
     """Features of ``chunk`` items at a time, in order: for ``partial_fit``, so that no state is stored."""
     for start in range(0, len(items), chunk):
         yield extract(lm, items[start : start + chunk], readouts, batch_size=batch_size)
 
 
-def unreadable_text(lm: LanguageModel, item: Encoded) -> str | None:
+def unreadable_text(lm: LanguageModel, item: Encoding) -> str | None:
     """Why the text of an item cannot be read: it is too long, or has tokens without states; ``None`` if it can."""
     context, length = lm.anatomy.context, len(item.ids)
     if context is not None and length > context:
@@ -144,7 +144,7 @@ def unreadable_text(lm: LanguageModel, item: Encoded) -> str | None:
 
 
 def _padding(
-    lm: LanguageModel, items: Sequence[Encoded], side: PaddingSide, batch_size: int
+    lm: LanguageModel, items: Sequence[Encoding], side: PaddingSide, batch_size: int
 ) -> tuple[PaddingSide, int]:
     """The side to pad on and the size of a batch with which the model reads padded texts as it reads them alone."""
     if batch_size == 1 or len({len(item.ids) for item in items}) <= 1 or side in lm.padding_sides:
@@ -192,7 +192,7 @@ def _roles(readout: Readout) -> tuple[str, ...]:
             return ("prompt_end", "response_end")
 
 
-def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:
     """Item id -> why the item has no place to take the readout from."""
     reasons: dict[str, str] = {}
     for item in items:
@@ -210,7 +210,7 @@ def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> di
 
 
 def fill_empty(
-    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel, last: int
+    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoding], lm: LanguageModel, last: int
 ) -> None:
     """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""
     a, n = lm.anatomy, len(items)

@@ -36,7 +36,7 @@ _MEASURE = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class AskingTrial:
     """How one way of asking did on the fitting half.
 
     Args:
@@ -64,7 +64,7 @@ class Opponent:
     """
 
     way: Way
-    tried: tuple[Tried, ...]
+    tried: tuple[AskingTrial, ...]
     notes: tuple[str, ...]
 
 
@@ -107,7 +107,7 @@ def choose_opponent(
     for way in ways_of(kind):
         verdicts = turns[way.turn].verdicts(way, values)
         unscored = sum(verdict.unscored is not None for verdict in verdicts)
-        tried.append(Tried(way=way, value=quality(kind, some, verdicts), n=len(some), unscored=unscored))
+        tried.append(AskingTrial(way=way, value=quality(kind, some, verdicts), n=len(some), unscored=unscored))
     tried.sort(key=lambda one: -one.value)  # stable: the published way stays before others that are as good
     return Opponent(way=tried[0].way, tried=tuple(tried), notes=tuple(_notes(kind, some, tried, turns)))
 
@@ -144,7 +144,7 @@ def opponent_says(
 
 
 def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> float:
-    """How good verdicts are on labelled items of a kind; see :class:`Tried`.
+    """How good verdicts are on labelled items of a kind; see :class:`AskingTrial`.
 
     Example:
         >>> choice = Choice(question_id="c", question="?", options=("x", "y"), answer=1)
@@ -171,7 +171,7 @@ def _truth(item: Item) -> bool | int | float | str | None:
     return found
 
 
-def _notes(kind: str, items: Sequence[Item], tried: Sequence[Tried], turns: Mapping[Turn, Said]) -> list[str]:
+def _notes(kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], turns: Mapping[Turn, Said]) -> list[str]:
     best, worst, n = tried[0], tried[-1], len(items)
     published = next((one for one in tried if one.way == PUBLISHED), None)
     measure = _MEASURE[kind]
@@ -200,7 +200,7 @@ def _notes(kind: str, items: Sequence[Item], tried: Sequence[Tried], turns: Mapp
     return found
 
 
-def _without(one: Tried) -> str:
+def _without(one: AskingTrial) -> str:
     return f" ({one.unscored} without an answer)" if one.unscored else ""
 
 

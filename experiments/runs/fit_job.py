@@ -21,7 +21,7 @@ from ..drawing.spelling import counted
 from ..judges import saved
 from ..judges.fit_from_store import fit_from_store
 from ..judges.panel import Seat, panel
-from ..judges.saved import Made
+from ..judges.saved import JudgeRecord
 from .job_files import PERMUTED, inside, read_items_of, read_job
 
 
@@ -54,7 +54,7 @@ def fit_job(
         again = FeatureStore.open(inside(at, PERMUTED), check="checksums")
         turned = (again, [item.answer for item, _ in moved])
         parts.append(again.content_hash)
-    made = Made(
+    made = JudgeRecord(
         name,
         kind,
         scale,
@@ -103,7 +103,7 @@ def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]
     return there[name]
 
 
-def _require_same(judge: BaseJudge, made: Made, out: Path) -> None:
+def _require_same(judge: BaseJudge, made: JudgeRecord, out: Path) -> None:
     held, theirs = saved.load(out)
     differing = [] if repr(held) == repr(judge) else ["judge"]
     differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]

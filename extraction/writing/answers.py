@@ -10,7 +10,7 @@ import numpy as np
 
 from ...models.items import Trace
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded, encode_trace
+from ...models.positions import Encoding, encode_trace
 from ..arrays import Array, put
 from ..extract import extract, lacking
 from ..features import Features
@@ -27,7 +27,7 @@ Reject = Callable[[Features], Sequence[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Generation:
     """Answers and what was read of them.
 
     Args:
@@ -59,7 +59,7 @@ class Answers:
             r.name: np.zeros((n, *(shape if isinstance(r, HiddenStates) else (2,))), dtype=np.float32) for r in readouts
         }
         self._answers: dict[int, Trace] = {}
-        self._encoded: dict[int, Encoded] = {}
+        self._encoded: dict[int, Encoding] = {}
         self._read: set[int] = set()
 
     def answer(self, row: int, said: Completion | str) -> None:
@@ -98,7 +98,7 @@ class Answers:
                 reasons[k] = reason
         return reasons
 
-    def finished(self, batch_size: int, started: float) -> Written:
+    def finished(self, batch_size: int, started: float) -> Generation:
         """Everything together; what the generation did not show is read by a pass of its own."""
         encoded = [self._encoded[row] for row in range(len(self._questions))]
         unread = [row for row in range(len(encoded)) if row not in self._read]
@@ -116,9 +116,9 @@ class Answers:
             missing={name: reasons for name, reasons in missing.items() if reasons},
             seconds={r.name: seconds for r in self._readouts},
         )
-        return Written([self._answers[row] for row in range(len(encoded))], features, len(unread))
+        return Generation([self._answers[row] for row in range(len(encoded))], features, len(unread))
 
-    def _encode(self, trace: Trace) -> Encoded:
+    def _encode(self, trace: Trace) -> Encoding:
         return encode_trace(self._lm.tokenizer, trace, markers=self._markers, sampled_by=self._lm.fingerprint)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from ...models.anatomy import Anatomy
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from .step_tap import StepTap
 
 #: Share of a batch that is still written when the others leave it: beginning anew costs about a step.
@@ -84,7 +84,7 @@ class StateRecord:
         items: The prompts; a ``reasoning_start`` in them is kept too.
     """
 
-    def __init__(self, anatomy: Anatomy, items: Sequence[Encoded]) -> None:
+    def __init__(self, anatomy: Anatomy, items: Sequence[Encoding]) -> None:
         self._items = items
         self._early = [item.positions.get("reasoning_start", (None,))[0] for item in items]
         #: Holds what the latest step read.

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import StoppingCriteria
 
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from ...models.stopping import StopAfter
 from .decoding import decode, leaves_batches
 from .marker_watch import MarkerWatch
@@ -47,7 +47,7 @@ class Watch(StoppingCriteria):
     def __init__(
         self,
         lm: LanguageModel,
-        items: Sequence[Encoded],
+        items: Sequence[Encoding],
         *,
         limit: int,
         ends: frozenset[int],

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from ..arrays import Array
 from ..extract import lacking
 from ..features import Features
@@ -24,7 +24,7 @@ UNNOTICED = "its token was not noticed while the text was written"
 def watched_features(
     lm: LanguageModel,
     readouts: Sequence[HiddenStates | ResponseLogProb],
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     watch: Watch,
     places: Sequence[int],
 ) -> Features:

@@ -14,7 +14,7 @@ from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
 from ..features import require_unique
 from ..readouts import HiddenStates, ResponseLogProb
-from .answers import Answers, Reject, Written
+from .answers import Answers, Generation, Reject
 from .budget import Limits
 from .completion import end_ids, write_batch
 from .decoding import carries_states
@@ -39,7 +39,7 @@ def write_and_read(
     reject: Reject | None = None,
     reject_at: Literal["reasoning_start", "reasoning_end"] = "reasoning_end",
     on_batch: Callable[[int], None] | None = None,
-) -> Written:
+) -> Generation:
     """Let the model answer each question, and keep the readouts of its answers as they are written.
 
     The features are those of a replay: the states of a step are the states of one pass over the whole text, up to float

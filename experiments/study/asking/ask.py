@@ -12,7 +12,7 @@ from ....extraction.readouts import LabelLogits
 from ....extraction.writing.generate import generate
 from ....models.errors import InnerjudgeError, UnreadableError
 from ....models.loading import LanguageModel
-from ....models.positions import Encoded, encode_prompt, unreadable
+from ....models.positions import Encoding, encode_prompt, unreadable
 from ....models.prompts import Prompt
 from ....probes import BaseJudge, EScore, TextJudge, Verdict
 from ....probes.scale import Answer
@@ -144,7 +144,7 @@ def _row(question: Question, verdict: Verdict, judge: str, repeat: int) -> Row:
     return Row(**(dict(question.columns) | said), judge=judge, repeat=repeat)
 
 
-def _encode(lm: LanguageModel, prompt: Prompt | UnreadableError, name: str, reasoned: bool) -> Encoded:
+def _encode(lm: LanguageModel, prompt: Prompt | UnreadableError, name: str, reasoned: bool) -> Encoding:
     if isinstance(prompt, UnreadableError):
         return unreadable(name, name, str(prompt))
     return encode_prompt(lm.tokenizer, name, name, prompt, reasoned=reasoned)
