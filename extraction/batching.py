@@ -74,7 +74,7 @@ def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator
 
     Args:
         items: The items.
-        most: How many items a batch may have whose longest has so many tokens; at least 1.
+        most: How many items a batch may have whose longest has this many tokens; at least 1.
 
     Example:
         >>> a, b, c = (Encoding(id=str(n), group="", ids=(0,) * n, positions={}) for n in (1, 3, 2))
@@ -94,7 +94,7 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
 
     Args:
         lengths: Tokens of each text.
-        most: How many texts a batch may have whose longest has so many tokens; at least 1.
+        most: How many texts a batch may have whose longest has this many tokens; at least 1.
         fixed: What a batch costs beside its tokens, in tokens.
 
     Example:
@@ -117,11 +117,11 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
 
 
 def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -> list[list[int]]:
-    """Indices of texts in batches of so many tokens at most, which are packed: longest first, and nothing is padding.
+    """Indices of texts in batches of at most this many tokens, which are packed: longest first, and nothing is padding.
 
     Args:
         lengths: Tokens of each text; one longer than ``tokens`` is alone.
-        most: How many texts a batch may have whose longest has so many tokens; at least 1.
+        most: How many texts a batch may have whose longest has this many tokens; at least 1.
         tokens: Tokens a batch.
 
     Example:

@@ -56,10 +56,10 @@ def extract(
             all.
         share_prompts: Compute what several texts begin with once, where that pays: their common tokens run in a pass
             of their own, whose keys and values are lent to the rest of each. Changes nothing beyond float error. A
-            model with which it would is read text by text, with a warning.
+            model for which it would is read text by text, with a warning.
         packed: Lay the items of a batch end to end in one row, so that nothing is padding and ``max_tokens`` counts
             their own tokens. ``None`` where that pays: on a GPU, with a flash or flex attention kernel. Changes nothing
-            beyond float error. A model with which it would (a recurrence that runs on into the next text, positions
+            beyond float error. A model for which it would (a recurrence that runs on into the next text, positions
             that it counts itself) is padded, with a warning where it was asked for. What follows a prompt that several
             texts share is padded in any case.
         on_batch: Called with the number of items after each batch.

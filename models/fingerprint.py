@@ -1,4 +1,4 @@
-"""A short hash by which the same model is known again, in whatever folder it lies."""
+"""A short hash that identifies a model, whatever folder it is in."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     )
     lines += ["```", "", "| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in _facts(judge, made).items()]
-    lines += ["", "It belongs to these weights, dtype, attention kernel and chat template; others are refused. It was"]
-    lines += ["judged by nobody but you: compare it with its baselines on your own items (`innerjudge compare`)."]
+    lines += ["", "It belongs to these weights, dtype, attention kernel and chat template; others are refused."]
+    lines += ["Nobody else has tested it: compare it with its baselines on your own items (`innerjudge compare`)."]
     return "\n".join(lines) + "\n"
 
 

@@ -84,14 +84,14 @@ def choose_opponent(
         rows: The fitting half.
         passes: How the model is run.
         asking: Asks in another turn, given a name for what is read.
-        seed: Of the draw of the items that are tried, at most :data:`TRIED`, and :data:`SHARE` of all.
+        seed: Seed of the draw of the items that are tried, at most :data:`TRIED`, and :data:`SHARE` of all.
 
     Returns:
         The published way, with a note, where no item of the fitting half has a label.
     """
     labelled = [int(k) for k in rows if _truth(items[k]) is not None]
     if not labelled:
-        note = "text: no item to fit on has a label, so it is asked as published, well or badly."
+        note = "text: no item to fit on has a label, so it is asked in the published way, for better or worse."
         return Opponent(way=PUBLISHED, tried=(), notes=(note,))
     most = max(1, min(TRIED, round(SHARE * len(items))))
     drawn = np.sort(np.random.default_rng(seed).permutation(labelled)[:most])
@@ -190,7 +190,7 @@ def _notes(kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], turns
     if best.value <= chance + 2 * error:
         found.append(
             f"Warning: asked in its best way the text judge is at chance ({measure} {best.value:.2f}; chance is "
-            f"{chance:.2f} and two standard errors are {2 * error:.2f}). To beat it says little: take a stronger model."
+            f"{chance:.2f} and two standard errors are {2 * error:.2f}). Beating it says little: use a stronger model."
         )
     if published is not None and published.value <= chance + 2 * error < best.value:
         found.append(

@@ -1,4 +1,4 @@
-"""A fitted judge as a folder: the judge, and how it was made, so that it is asked later as it was then."""
+"""A fitted judge as a folder: the judge, and how it was made, so that it is asked later in the same way."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class JudgeRecord:
         reasoning_tokens: Most new tokens of a verdict after reasoning.
         criterion: What plain pairs are rated for; ``None`` for their quality in general.
         features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
-        limit: At most so many items were used.
-        seed: Of their draw.
+        limit: At most this many items were used.
+        seed: Seed of their draw.
     """
 
     name: str

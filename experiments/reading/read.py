@@ -155,7 +155,7 @@ def _check_types(lm: object, items: object, judges: object) -> None:
 def _joined(parts: Sequence[Features], passes: Passes) -> Features:
     if not parts:
         raise InnerjudgeError(
-            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, of which these items have none, "
+            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, which these items do not have, "
             "expected items of the kind that it was made for"
         )
     return reduce(Features.join, parts)

@@ -33,7 +33,7 @@ def ask_for_verdicts(
 ) -> list[Features]:
     """Label logits (and ``more``) where the verdict would stand, and the texts written there and after reasoning.
 
-    Labels that this tokenizer splits leave the logits missing, with the reason; all else of the item is still read.
+    Labels that this tokenizer splits leave the logits missing, with the reason; the rest of the item is still read.
 
     Args:
         lm: The model.

@@ -37,7 +37,7 @@ def fit_job(
         name: Name on the panel of the items' kind.
         out: Folder of the judge.
         between: Positions that CLUE and the probes read.
-        limit: At most so many items, whole questions drawn at random; ``None`` for all.
+        limit: At most this many items, whole questions drawn at random; ``None`` for all.
         seed: Of that draw.
 
     Raises:
@@ -82,11 +82,7 @@ def fit_job(
     with writing(out):
         saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
-    said = (
-        f"fitted on {counted(known, 'item')}."
-        if learned
-        else "learns nothing from these labels; set to these settings."
-    )
+    said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
     return f"{note or f'{name}: {said}'} It is saved as {out}."
 
 

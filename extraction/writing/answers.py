@@ -43,7 +43,7 @@ class Generation:
 
 
 class Answers:
-    """Answers and their features, as they come."""
+    """Answers and their features, collected batch by batch."""
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ def complete(
         max_new_tokens: Most tokens to write.
         temperature: 0 is greedy; else plain sampling at that temperature. What the model's own generation config says
             of top-k, top-p or repetition penalties does not count.
-        seed: Of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
+        seed: Seed of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
         batch_size: Prompts a batch, at most; fewer of long ones, see :class:`~.budget.Budget`. Greedy text does not
             depend on it beyond float error.
         memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.

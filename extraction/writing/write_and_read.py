@@ -57,7 +57,7 @@ def write_and_read(
         readouts: Hidden states at :data:`CARRIED` positions, and the response's log-probability.
         max_new_tokens: Most tokens of an answer.
         temperature: As in :func:`~innerjudge.extraction.writing.generate.complete`, like ``seed`` and ``batch_size``.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
         batch_size: Answers a batch, at most.
         memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
         markers: Opening and closing reasoning marker.

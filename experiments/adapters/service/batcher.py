@@ -78,7 +78,7 @@ class Batcher:
         self._worker = asyncio.get_running_loop().create_task(self._work())
 
     async def stop(self) -> None:
-        """Finish what was accepted, refuse what comes."""
+        """Finish what was accepted, refuse new requests."""
         self._closing = True
         self._some.set()
         if self._worker is not None:

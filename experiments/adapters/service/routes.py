@@ -36,7 +36,7 @@ _SAID = {
     404: "No judge of this name.",
     408: "The request was sent too slowly.",
     413: "The request is too large.",
-    429: "The queue is full; Retry-After says when to come again.",
+    429: "The queue is full; Retry-After says when to try again.",
     500: "The judge failed.",
     503: "The service is stopping.",
     504: "Not answered in time.",

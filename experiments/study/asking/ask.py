@@ -50,7 +50,7 @@ class Manner:
             the verdict that the model writes; ``"reasoned"``: the one that it writes after reasoning.
         samples: Answers to each question; more than one needs a temperature.
         temperature: 0 is greedy.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
         reasoning_tokens: Most new tokens of a reasoned answer.
         batch_size: Questions a batch.
         steps: Where progress is shown.
