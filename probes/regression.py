@@ -104,8 +104,9 @@ def _logistic_path(x: Floats, right: npt.NDArray[Any], cs: _Few) -> tuple[Floats
 
     A penalised solution lies in the span of the rows. With more dimensions than items, as hidden states have, the rows
     are turned into that span first: the same problem in ``n`` unknowns, which scikit-learn solves for every ``C``.
-    At 4,096 dimensions and 400 items that takes a quarter of the time. Steps end at 1e-8: at scikit-learn's 1e-4 the
-    log-odds are off by up to 0.4 there, and differ with the order of the dimensions.
+    At 400 items of 4,096 dimensions a probe with its folds and penalties takes about half the CPU time of scikit-learn
+    on the rows as they are (1.1 s against 2.5 s for four probes of drawn states); at 1,024 dimensions about the same.
+    Steps end at 1e-8: at scikit-learn's 1e-4 the log-odds of those probes were off by up to 0.4.
     """
     scaler = StandardScaler().fit(x)
     z, turn = scaler.transform(x), None

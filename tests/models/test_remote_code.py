@@ -13,10 +13,10 @@ from innerjudge.experiments.judges.judge import Judge
 from innerjudge.experiments.reading.read import read
 from innerjudge.extraction.provenance import Provenance, provenance
 from innerjudge.extraction.store import FeatureStore
-from innerjudge.models.checkpoint import source_of
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Rating
 from innerjudge.models.loading import LanguageModel, load
+from innerjudge.models.reference import WEIGHTS
 from innerjudge.probes import LAGER
 
 OWN = """
@@ -40,7 +40,7 @@ class OwnModel(LlamaForCausalLM):
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The reference model under a class that comes with it; importing that leaves the file ``ran``."""
     folder = tmp_path / "own"
-    shutil.copytree(source_of("reference"), folder)
+    shutil.copytree(WEIGHTS, folder)
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "own", "architectures": ["OwnModel"]}
     config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}

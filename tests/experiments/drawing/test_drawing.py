@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from innerjudge.experiments import drawing
-from innerjudge.experiments.compare.report.plots import png
+from innerjudge.experiments.compare.report.judge_plots import png
 from innerjudge.experiments.drawing import palette
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.prompts import choice_prompt
