@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2
 
-# A real model of 135 million parameters on samples of public data. Stopped, it goes on where it was.
+# A real model of 135 million parameters on samples of public data. If it is stopped, it resumes where it was.
 real: $(VENV)/.installed-gguf
 	$(BIN)/python -m innerjudge.experiments.bench.real.fetch real
 	$(BIN)/innerjudge compare --model real/smollm2-135m.gguf --data sample:mmlu --data sample:llmbar \

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..models.positions import Encoded
+from ..models.positions import Encoding
 
 PaddingSide = Literal["left", "right"]
 #: How the items of a batch lie: a row each, padded on one side, or all in one row, one after another.
@@ -39,11 +39,11 @@ class Batch:
         return item if self.lengths is None else 0
 
 
-def pack(items: Sequence[Encoded], *, device: torch.device) -> Batch:
+def pack(items: Sequence[Encoding], *, device: torch.device) -> Batch:
     """Lay items end to end in one row.
 
     Example:
-        >>> two = [Encoded(id=str(n), group="", ids=(n,) * n, positions={}) for n in (3, 2)]
+        >>> two = [Encoding(id=str(n), group="", ids=(n,) * n, positions={}) for n in (3, 2)]
         >>> batch = pack(two, device=torch.device("cpu"))
         >>> batch.ids.tolist(), batch.offsets.tolist(), batch.lengths
         ([[3, 3, 3, 2, 2]], [0, 3], (3, 2))
@@ -54,7 +54,7 @@ def pack(items: Sequence[Encoded], *, device: torch.device) -> Batch:
     return Batch(ids, torch.ones_like(ids), offsets, lengths)
 
 
-def collate(items: Sequence[Encoded], *, pad_id: int, side: PaddingSide, device: torch.device, skip: int = 0) -> Batch:
+def collate(items: Sequence[Encoding], *, pad_id: int, side: PaddingSide, device: torch.device, skip: int = 0) -> Batch:
     """Pad items to their longest; the first ``skip`` tokens of each are left out."""
     lengths = [len(item.ids) - skip for item in items]
     longest = max(lengths)
@@ -69,15 +69,15 @@ def collate(items: Sequence[Encoded], *, pad_id: int, side: PaddingSide, device:
     return Batch(tokens, shown, before)
 
 
-def by_length(items: Sequence[Encoded], most: Callable[[int], int]) -> Iterator[list[int]]:
+def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator[list[int]]:
     """Indices of items in batches of similar length, longest first so that memory runs out early or never.
 
     Args:
         items: The items.
-        most: How many items a batch may have whose longest has so many tokens; at least 1.
+        most: How many items a batch may have whose longest has this many tokens; at least 1.
 
     Example:
-        >>> a, b, c = (Encoded(id=str(n), group="", ids=(0,) * n, positions={}) for n in (1, 3, 2))
+        >>> a, b, c = (Encoding(id=str(n), group="", ids=(0,) * n, positions={}) for n in (1, 3, 2))
         >>> list(by_length([a, b, c], lambda length: 2))
         [[1, 2], [0]]
     """
@@ -94,7 +94,7 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
 
     Args:
         lengths: Tokens of each text.
-        most: How many texts a batch may have whose longest has so many tokens; at least 1.
+        most: How many texts a batch may have whose longest has this many tokens; at least 1.
         fixed: What a batch costs beside its tokens, in tokens.
 
     Example:
@@ -117,11 +117,11 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
 
 
 def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -> list[list[int]]:
-    """Indices of texts in batches of so many tokens at most, which are packed: longest first, and nothing is padding.
+    """Indices of texts in batches of at most this many tokens, which are packed: longest first, and nothing is padding.
 
     Args:
         lengths: Tokens of each text; one longer than ``tokens`` is alone.
-        most: How many texts a batch may have whose longest has so many tokens; at least 1.
+        most: How many texts a batch may have whose longest has this many tokens; at least 1.
         tokens: Tokens a batch.
 
     Example:

@@ -13,7 +13,7 @@ from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.packing import packs_by_itself
 from ..models.paths import packing_refused, padding_refused
-from ..models.positions import Encoded
+from ..models.positions import Encoding
 from .arrays import Array, put
 from .batching import PaddingSide
 from .features import Features, require_unique
@@ -28,7 +28,7 @@ from .schedule import Sweep
 @checked
 def extract(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     readouts: Sequence[Readout],
     *,
     batch_size: int = 8,
@@ -56,10 +56,10 @@ def extract(
             all.
         share_prompts: Compute what several texts begin with once, where that pays: their common tokens run in a pass
             of their own, whose keys and values are lent to the rest of each. Changes nothing beyond float error. A
-            model with which it would is read text by text, with a warning.
+            model for which it would is read text by text, with a warning.
         packed: Lay the items of a batch end to end in one row, so that nothing is padding and ``max_tokens`` counts
             their own tokens. ``None`` where that pays: on a GPU, with a flash or flex attention kernel. Changes nothing
-            beyond float error. A model with which it would (a recurrence that runs on into the next text, positions
+            beyond float error. A model for which it would (a recurrence that runs on into the next text, positions
             that it counts itself) is padded, with a warning where it was asked for. What follows a prompt that several
             texts share is padded in any case.
         on_batch: Called with the number of items after each batch.
@@ -122,14 +122,14 @@ def extract(
 
 
 def stream(
-    lm: LanguageModel, items: Sequence[Encoded], readouts: Sequence[Readout], *, chunk: int = 64, batch_size: int = 8
+    lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], *, chunk: int = 64, batch_size: int = 8
 ) -> Iterator[Features]:
     """Features of ``chunk`` items at a time, in order: for ``partial_fit``, so that no state is stored."""
     for start in range(0, len(items), chunk):
         yield extract(lm, items[start : start + chunk], readouts, batch_size=batch_size)
 
 
-def unreadable_text(lm: LanguageModel, item: Encoded) -> str | None:
+def unreadable_text(lm: LanguageModel, item: Encoding) -> str | None:
     """Why the text of an item cannot be read: it is too long, or has tokens without states; ``None`` if it can."""
     context, length = lm.anatomy.context, len(item.ids)
     if context is not None and length > context:
@@ -144,7 +144,7 @@ def unreadable_text(lm: LanguageModel, item: Encoded) -> str | None:
 
 
 def _padding(
-    lm: LanguageModel, items: Sequence[Encoded], side: PaddingSide, batch_size: int
+    lm: LanguageModel, items: Sequence[Encoding], side: PaddingSide, batch_size: int
 ) -> tuple[PaddingSide, int]:
     """The side to pad on and the size of a batch with which the model reads padded texts as it reads them alone."""
     if batch_size == 1 or len({len(item.ids) for item in items}) <= 1 or side in lm.padding_sides:
@@ -192,7 +192,7 @@ def _roles(readout: Readout) -> tuple[str, ...]:
             return ("prompt_end", "response_end")
 
 
-def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> dict[str, str]:
+def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:
     """Item id -> why the item has no place to take the readout from."""
     reasons: dict[str, str] = {}
     for item in items:
@@ -210,7 +210,7 @@ def lacking(readout: Readout, items: Sequence[Encoded], lm: LanguageModel) -> di
 
 
 def fill_empty(
-    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoded], lm: LanguageModel, last: int
+    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoding], lm: LanguageModel, last: int
 ) -> None:
     """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""
     a, n = lm.anatomy, len(items)

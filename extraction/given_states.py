@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..models.errors import InnerjudgeError
 from ..models.final_norm import FinalNorm
-from ..models.positions import Encoded
+from ..models.positions import Encoding
 from .arrays import Array
 from .features import Features
 from .provenance import Provenance
@@ -69,7 +69,7 @@ def read_vllm(path: str | Path) -> GivenStates:
 
 
 def features_of_states(
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     given: Sequence[GivenStates],
     readouts: Sequence[HiddenStates],
     *,
@@ -102,7 +102,7 @@ def features_of_states(
 
     Example:
         >>> from innerjudge.extraction import Provenance
-        >>> item = Encoded(id="a", group="a", ids=(5, 6), positions={"score": (1,)})
+        >>> item = Encoding(id="a", group="a", ids=(5, 6), positions={"score": (1,)})
         >>> states = np.array([[[1.0, 1.0], [2.0, 2.0]], [[3.0, 3.0], [4.0, 4.0]]])  # 2 tokens, h[0] and h[1], width 2
         >>> found = features_of_states([item], [GivenStates((5, 6), states)], [HiddenStates("score")], layers=[0, 1],
         ...     n_blocks=1, provenance=Provenance("m", None, "f", "", "", ""), last="raw",
@@ -149,7 +149,7 @@ def features_of_states(
     )
 
 
-def _checked(items: Sequence[Encoded], given: Sequence[GivenStates], layers: Sequence[int], n_blocks: int) -> int:
+def _checked(items: Sequence[Encoding], given: Sequence[GivenStates], layers: Sequence[int], n_blocks: int) -> int:
     """The width of the states."""
     widths = {one.states.shape[2] for one in given}
     depths = {one.states.shape[1] for one in given}
@@ -186,7 +186,7 @@ def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | 
     return looks
 
 
-def _reason(item: Encoded, given: GivenStates, position: str | None = None) -> str | None:
+def _reason(item: Encoding, given: GivenStates, position: str | None = None) -> str | None:
     if "*" in item.missing:
         return item.missing["*"]
     if item.ids != given.ids:

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
-from ..models.positions import Encoded
+from ..models.positions import Encoding
 from ..models.stopping import StopAfter
 from .batching import Batch, Placing, collate, pack
 from .features import Array
@@ -30,7 +30,7 @@ _LOGITS = 2**24
 @torch.inference_mode()
 def run_batch(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     readouts: Sequence[Readout],
     missing: Mapping[str, Mapping[str, str]],
     side: Placing,
@@ -106,7 +106,7 @@ def _lens(lm: LanguageModel, rows: Tensor, ids: Tensor) -> Tensor:
 
 def _attention_tap(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     batch: Batch,
     readouts: Sequence[QueryKey | AttentionWeights],
     last: int,
@@ -126,7 +126,7 @@ def _attention_tap(
     return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, **more)
 
 
-def _index(items: Sequence[Encoded], role: str, batch: Batch) -> Tensor:
+def _index(items: Sequence[Encoding], role: str, batch: Batch) -> Tensor:
     """Indices in the rows of the batch, ``[B, K]``; an item without the role points at its first token."""
     rows = _padded([item.positions.get(role, (0,)) for item in items], batch.offsets.device)
     return rows + batch.offsets[:, None]
@@ -137,7 +137,7 @@ def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
 
 
-def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoded], batch: Batch) -> Tensor:
+def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoding], batch: Batch) -> Tensor:
     """``[B, 2]``: summed log-probability of the response tokens, and how many they are."""
     spans = [_predicting(item) for item in items]
     lengths = torch.tensor([len(span) for span in spans], device=last.device)
@@ -159,7 +159,7 @@ def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoded
     return torch.stack((found.sum(1), lengths.to(found.dtype)), dim=1)
 
 
-def _predicting(item: Encoded) -> range:
+def _predicting(item: Encoding) -> range:
     """The tokens after which a token of the response stands."""
     if "response_end" not in item.positions:
         return range(0)
@@ -168,7 +168,7 @@ def _predicting(item: Encoded) -> range:
 
 def _silence(
     found: dict[str, Tensor],
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     missing: Mapping[str, Mapping[str, str]],
     readouts: Sequence[Readout],
 ) -> None:
@@ -184,6 +184,6 @@ def _silence(
                 value[row, ..., len(item.positions[readout.keys]) :] = 0
 
 
-def n_labels(item: Encoded) -> int:
+def n_labels(item: Encoding) -> int:
     """Number of verdict labels, or of options, of an item."""
     return max(len(item.label_ids), len(item.positions.get("option_end", ())))

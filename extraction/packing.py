@@ -38,7 +38,7 @@ class Packing:
         places = (self.starts.to(at.device)[:, None] + own) % total
 
         def line(value: Any) -> Any:
-            """``[1, H, total, total]`` at the queries and the keys of each: ``[B, H, 1, T]``; all else as it is."""
+            """``[1, H, total, total]`` at the queries and the keys of each: ``[B, H, 1, T]``; others unchanged."""
             if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[2:] != (total, total):
                 return value
             heads = torch.arange(value.shape[1], device=at.device)

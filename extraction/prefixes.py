@@ -61,7 +61,7 @@ def families(texts: Sequence[tuple[int, ...]], most: Sequence[int], *, least: in
 
 @dataclass(slots=True)
 class _Branch:
-    """Texts that share so many tokens: families found among them, and those that have none."""
+    """Texts that share this many tokens: families found among them, and those that have none."""
 
     shared: int
     families: list[Family] = field(default_factory=list)

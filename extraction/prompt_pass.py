@@ -14,7 +14,7 @@ from ..models.caching import PromptCache
 from ..models.inputs import position_inputs, positions
 from ..models.loading import LanguageModel
 from ..models.packing import restarting
-from ..models.positions import Encoded
+from ..models.positions import Encoding
 from ..models.stopping import StopAfter
 from .batching import Batch
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
@@ -43,7 +43,7 @@ class Prompt:
 
 @torch.inference_mode()
 def read_prompt(
-    lm: LanguageModel, items: Sequence[Encoded], readouts: Sequence[Readout], length: int, last: int
+    lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], length: int, last: int
 ) -> Prompt:
     """Run the first ``length`` tokens, which the items share, and keep what goes on after them or is read in them."""
     device = lm.device
@@ -86,7 +86,7 @@ def single_roles(readouts: Sequence[Readout]) -> list[str]:
     return list(dict.fromkeys(r.position for r in readouts if isinstance(r, HiddenStates | LabelLogits)))
 
 
-def _within(items: Sequence[Encoded], roles: Sequence[str], length: int, device: torch.device) -> Tensor:
+def _within(items: Sequence[Encoding], roles: Sequence[str], length: int, device: torch.device) -> Tensor:
     """Tokens of ``roles`` in the first ``length``, in order; an item without a role has its first token there."""
     tokens = {token for item in items for role in roles for token in item.positions.get(role, (0,))}
     return torch.tensor(sorted(token for token in tokens if token < length), dtype=torch.long, device=device)

@@ -13,7 +13,7 @@ import torch
 from ..models.caching import CANNOT_SHARE
 from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.loading import LanguageModel
-from ..models.positions import Encoded
+from ..models.positions import Encoding
 from .arrays import Array
 from .batching import PaddingSide, Placing
 from .one_pass import run_batch
@@ -45,7 +45,7 @@ class BatchReader:
     def __init__(
         self,
         lm: LanguageModel,
-        items: Sequence[Encoded],
+        items: Sequence[Encoding],
         readouts: list[Readout],
         missing: dict[str, dict[str, str]],
         *,

@@ -1,4 +1,4 @@
-"""How many items a batch may have: a budget of tokens, and what running out of memory has taught."""
+"""How many items a batch may have: a budget of tokens, adjusted after running out of memory."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ..models.caching import CANNOT_SHARE
 from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
-from ..models.positions import Encoded
+from ..models.positions import Encoding
 from .arrays import Array
 from .batching import by_cost, by_tokens
 from .prefixes import Family, families
@@ -40,7 +40,7 @@ class Sweep:
     def __init__(
         self,
         lm: LanguageModel,
-        items: Sequence[Encoded],
+        items: Sequence[Encoding],
         readouts: list[Readout],
         missing: Missing,
         *,
@@ -129,7 +129,7 @@ class Sweep:
 
 def beginnings(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     rows: Sequence[int],
     readouts: Sequence[Readout],
     missing: Missing,
@@ -144,7 +144,7 @@ def beginnings(
     return [Family(tuple(rows[k] for k in family.rows), family.shared) for family in found]
 
 
-def _most_shared(lm: LanguageModel, item: Encoded, readouts: Sequence[Readout], missing: Missing) -> int:
+def _most_shared(lm: LanguageModel, item: Encoding, readouts: Sequence[Readout], missing: Missing) -> int:
     """Tokens of an item that may be computed elsewhere: not its last, its query, or what predicts its response."""
     if not lm.mixing.fixed(len(item.ids)):
         return 0

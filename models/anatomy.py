@@ -2,7 +2,7 @@
 
 There is no table of families. Blocks are the list of modules that the stream runs through; the final norm is what the
 last block's output goes through inside the base model; the unembedding is ``get_output_embeddings()``, and what a model
-does to its logits is read off known ones. What was found is held against what the model itself returned: its hidden
+does to its logits is read off known ones. What was found is checked against what the model itself returned: its hidden
 states, and its logits through the lens of the last block.
 """
 

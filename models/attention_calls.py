@@ -1,7 +1,7 @@
-"""Hearing what every attention of a model receives, while its own kernel keeps computing.
+"""Recording what every attention of a model receives, while its own kernel does the computing.
 
 transformers sends most causal LMs through a registry of attention functions; each receives a block's query and key
-after norm and rotary. While somebody listens, the registry hands out functions that tell of their call. A family
+after norm and rotary. While a listener is set, the registry hands out functions that report their calls. A family
 outside the registry is heard one level lower: the product that enters a softmax has the query and key as its factors.
 """
 
@@ -54,7 +54,7 @@ Listener = Callable[[AttentionCall], None]
 
 @contextmanager
 def listening(tell: Listener) -> Iterator[None]:
-    """While open, in this thread, ``tell`` hears of every call of a registered attention function."""
+    """While open, in this thread, ``tell`` is called with every call of a registered attention function."""
     _install()
     earlier = getattr(_listeners, "tell", None)
     _listeners.tell = tell
@@ -66,7 +66,7 @@ def listening(tell: Listener) -> Iterator[None]:
 
 
 def _install() -> None:
-    """Put the telling look-ups in place; only while somebody listens, so that compiled code never meets them."""
+    """Install the reporting look-ups, only while there is a listener, so that compiled code never meets them."""
     global _open
     with _lock:
         _open += 1
@@ -96,7 +96,7 @@ def _uninstall() -> None:
 
 
 class _Telling:
-    """An attention function that tells the thread's listener of its calls."""
+    """An attention function that reports its calls to the thread's listener."""
 
     def __init__(self, function: Callable[..., Any], kernel: str, eager: Callable[..., Any] | None) -> None:
         self.function, self.kernel, self.eager = function, kernel, eager

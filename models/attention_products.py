@@ -27,7 +27,7 @@ class AttentionProducts(TorchFunctionMode):
     Args:
         items: Size of the batch, by which heads that were folded into it are told apart.
         inside: Whether the model is inside a block at the moment; nothing is told outside of one.
-        tell: Hears of each attention.
+        tell: Called with each attention.
     """
 
     def __init__(self, items: int, inside: Callable[[], bool], tell: Callable[[AttentionCall], None]) -> None:

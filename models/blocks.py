@@ -1,4 +1,4 @@
-"""The decoder blocks of a model and the residual stream through them, told by the data of one watched pass."""
+"""The decoder blocks of a model and the residual stream through them, found from one watched pass."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _MOST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class ChatPrompt:
     """A prompt as the model sees it.
 
     Args:
@@ -74,7 +74,7 @@ def render(
     thinking: bool,
     markers: tuple[str, str] = THINK,
     frames: dict[bool, Frame] | None = None,
-) -> Rendered:
+) -> ChatPrompt:
     """Render one user turn with the generation prompt; without a chat template, the plain text and a newline.
 
     Args:
@@ -87,7 +87,7 @@ def render(
             every text what it puts around a turn.
     """
     if not tokenizer.chat_template:
-        return Rendered(f"{user}\n", 0, len(user), "", markers)
+        return ChatPrompt(f"{user}\n", 0, len(user), "", markers)
     text = rendered(tokenizer, user, None, thinking)
     known = {} if frames is None else frames
     frame = known.get(thinking)
@@ -100,7 +100,7 @@ def render(
     opened = text[end:].rstrip().endswith(markers[0]) and markers[1] not in frame.glue
     if not thinking and opened:
         text = f"{text.rstrip()}\n\n{markers[1]}\n\n"
-    return Rendered(text, len(frame.before) if kept else -1, end, frame.glue, frame.markers)
+    return ChatPrompt(text, len(frame.before) if kept else -1, end, frame.glue, frame.markers)
 
 
 def rendered(

@@ -30,7 +30,7 @@ class UnreadableError(InnerjudgeError):
 
     Args:
         message: The reason, kept for whatever is left unscored.
-        readouts: Names of the readouts that this model does not give; none where an item is the matter.
+        readouts: Names of the readouts that this model does not give; none where the item is at fault.
 
     Example:
         >>> UnreadableError("given Bloom, expected readable heads", {"qk/before"}).readouts

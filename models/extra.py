@@ -1,4 +1,4 @@
-"""Libraries that the core does without: each comes with an extra, and is asked for where it is needed."""
+"""Libraries that the core does not need: each comes with an extra, and is imported where it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others wrote, read within limits: plain files of a bounded size, and JSON of a bounded depth.
+"""Untrusted files, read within limits: plain files of a bounded size, and JSON of a bounded depth.
 
 Every reader of the project goes through these two, so that a pipe, a device, a file of gigabytes, a tower of brackets
 or a number of thousands of digits is one clear refusal where it is read.
@@ -71,7 +71,7 @@ def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
     with path.open("rb") as file:
         raw = file.read(limit + 1)
     if len(raw) > limit:
-        raise InnerjudgeError(f"given {shown(path)!r} of more than {limit} bytes, expected at most so many")
+        raise InnerjudgeError(f"given {shown(path)!r} of more than {limit} bytes, expected no more")
     return raw
 
 

@@ -1,4 +1,4 @@
-"""The attention heads of every block: how many, how large, grouped how, rotated or not, told by the watched pass."""
+"""The attention heads of every block: how many, how large, grouped how, rotated or not, found from the watched pass."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def takes_positions(model: Any) -> bool:
 
 @torch.no_grad()
 def find_position_offset(model: Any, stream: Stream, seen: Observation, end: Tensor) -> int | None:
-    """What the model counts positions from, told by comparing with the pass that was given none.
+    """What the model counts positions from, found by comparing with the pass that was given none.
 
     Returns:
         0 for nearly all that take ``position_ids``, ``padding_idx + 1`` for those of RoBERTa's kind, ``None`` for

@@ -16,16 +16,15 @@ from .anatomy import Anatomy, find_anatomy
 from .arguments import checked
 from .checkpoint import read_tokenizer, read_weights, require_causal
 from .errors import InnerjudgeError, one_line
+from .fingerprint import fingerprint_of
 from .formats.lora import adapted
 from .formats.source import find_source
 from .mixing import Mixing, find_mixing
 from .observation import input_device
-from .offloading import named_state, stored
 from .precision import cpu_dtype
 from .probing import Probe
 from .remote_code import is_remote, say_meaning
 from .rotary import Place, rotary_places
-from .sharding import gathered
 from .tables import html_table
 from .tokenizer_check import check_tokenizer
 from .unwrapping import eagerly, unwrap
@@ -145,27 +144,7 @@ class LanguageModel:
         shape and up to 64 evenly spaced values, rounded to bfloat16. Nothing else is: not the dtype, the merges and
         chat template of the tokenizer, the rest of the config, nor the other weights.
         """
-        digest = hashlib.sha256()
-        a, config = self.anatomy, self.model.config.get_text_config()
-        sizes = (
-            a.n_heads,
-            a.n_kv_heads,
-            a.head_dim,
-            a.softcap,
-            a.logit_scale,
-            getattr(config, "rope_parameters", None),
-        )
-        digest.update(f"{type(self.model).__name__} {sizes} {len(self.tokenizer)}".encode())
-        digest.update(
-            " ".join(map(str, self.tokenizer.convert_ids_to_tokens([*range(0, len(self.tokenizer), 97)]))).encode()
-        )
-        for name, weight in named_state(self.model):
-            here = stored(self.model, name) if weight.is_meta else gathered(weight.detach())
-            sample = here.flatten()[:: max(1, weight.numel() // 64)][:64]
-            # One dtype for all, so that the dtype is judged by its own field.
-            digest.update(name.encode() + str(tuple(weight.shape)).encode())
-            digest.update(sample.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return fingerprint_of(self.model, self.tokenizer, self.anatomy)
 
     @property
     def chat_template_hash(self) -> str:

@@ -1,4 +1,4 @@
-"""The states that a module takes and gives, among all else that is handed to it and comes out of it."""
+"""The states that a module takes and returns, found among its other inputs and outputs."""
 
 from __future__ import annotations
 

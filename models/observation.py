@@ -1,6 +1,6 @@
 """One short pass of a model, watched: which modules ran, in which order, on what, and what they gave.
 
-Parts of a model are told by what they do in it, not by their names.
+Parts of a model are recognised by what they do in it, not by their names.
 """
 
 from __future__ import annotations

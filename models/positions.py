@@ -21,7 +21,7 @@ from .tokens import LabelTokens, tokens, too_many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoded:
+class Encoding:
     """One text, ready for the pass.
 
     Args:
@@ -63,7 +63,7 @@ def encode_trace(
     markers: tuple[str, str] = THINK,
     sampled_by: str | None = None,
     alike: Alike | None = None,
-) -> Encoded:
+) -> Encoding:
     """Encode a question and its sampled answer.
 
     Stored token ids (``extra["response_ids"]``, sampled by the model with fingerprint ``extra["sampled_by"]``) are
@@ -118,7 +118,7 @@ def encode_trace(
         positions["response_end"] = (len(ids) - 1,)
     else:
         missing["response_end"] = "the response is empty"
-    return Encoded(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
+    return Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
 
 
 def encode_prompt(
@@ -130,7 +130,7 @@ def encode_prompt(
     reasoned: bool = False,
     markers: tuple[str, str] = THINK,
     alike: Alike | None = None,
-) -> Encoded:
+) -> Encoding:
     """Encode a prompt whose verdict is the next token (direct), or that the model answers freely (``reasoned``).
 
     ``alike`` is of this tokenizer and saves time where many prompts are encoded.
@@ -151,7 +151,7 @@ def encode_prompt(
     )
     if reasoned:
         ids, _ = tokens(tokenizer, rendered.text)
-        return Encoded(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
+        return Encoding(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
     stem = rendered.text + rendered.glue + prompt.cue
     found = alike.labels if alike else LabelTokens(tokenizer)
     ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue)
@@ -171,17 +171,17 @@ def encode_prompt(
             missing["option_end"] = "an option line has no token of its own"
         else:
             positions["option_end"] = tuple(e for e in ends if e is not None)
-    return Encoded(id=item_id, group=group, ids=ids, positions=positions, label_ids=label_ids, missing=missing)
+    return Encoding(id=item_id, group=group, ids=ids, positions=positions, label_ids=label_ids, missing=missing)
 
 
-def unreadable(item_id: str, group: str, reason: str) -> Encoded:
+def unreadable(item_id: str, group: str, reason: str) -> Encoding:
     """An item that cannot be put to the model, for the reason to be told beside it.
 
     Example:
         >>> unreadable("q7", "q7", "given 30 options").missing
         {'*': 'given 30 options'}
     """
-    return Encoded(id=item_id, group=group, ids=(), positions={}, missing={"*": reason})
+    return Encoding(id=item_id, group=group, ids=(), positions={}, missing={"*": reason})
 
 
 def not_unicode(*texts: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What a model does with texts in company, tried on a few tokens: which sides of padding, packing and caches it minds.
+"""Whether padding, packing and caches change what a model computes for a text, tried on a few tokens.
 
 A trial compares states that should be equal. In half precision rounding alone can make a difference as large as a fault
 (a massive activation of thousands, where the others are of ones), so there the trial runs on a copy in float32. Where
@@ -25,7 +25,7 @@ _SHARE = 0.5
 
 
 class Probe:
-    """Trials of one model, in float32 where that can be.
+    """Trials of one model, in float32 where possible.
 
     Args:
         model: The model.
@@ -74,7 +74,7 @@ class Probe:
 
 
 def _in_float32(model: Any, stream: Stream) -> tuple[Any, Stream] | None:
-    """A copy of a model, and its stream there, with float32 weights; ``None`` where there is none to be had."""
+    """A copy of a model, and its stream there, with float32 weights; ``None`` where none can be made."""
     weights: list[Tensor] = [*model.parameters(), *model.buffers()]
     if any(weight.is_meta or type(weight) not in (Tensor, nn.Parameter) for weight in weights):
         return None  # offloaded, quantised or spread over devices

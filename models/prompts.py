@@ -137,7 +137,7 @@ def choice_prompt(
 
 
 def require_different(texts: Sequence[str], what: str) -> None:
-    """Refuse texts to choose from of which two are the same: which of them a verdict means, nobody can say.
+    """Refuse texts to choose from of which two are the same: a verdict could mean either.
 
     Raises:
         UnreadableError: Names the two by their letters.

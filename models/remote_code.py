@@ -1,4 +1,4 @@
-"""Python files that come with a model: run only where that was asked for, and told."""
+"""Python files that come with a model: run only on request, and reported."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def wants_trust(error: BaseException) -> bool:
 
 
 def untrusted(name: str) -> InnerjudgeError:
-    """What is said of a model that cannot be loaded without its own code."""
+    """The message for a model that cannot be loaded without its own code."""
     return InnerjudgeError(
         f"given {name!r}, which brings Python code of its own, expected a model that transformers knows by itself: "
         "read that code, and if you would run it with your rights, pass trust_remote_code=True (on the command line "

@@ -61,7 +61,7 @@ def rotary_places(modules: Iterable[nn.Module]) -> list[Place]:
 
 @contextmanager
 def watched_rotations(places: Sequence[Place], tell: Callable[[Rotation], None]) -> Iterator[None]:
-    """While open, in this thread, ``tell`` hears of every call of the rotary functions at ``places``."""
+    """While open, in this thread, ``tell`` is called with every call of the rotary functions at ``places``."""
     with _lock:
         for place in places:
             _install(*place)

@@ -1,4 +1,4 @@
-"""Text of others as a person reads it: control characters escaped, and cut where it is long."""
+"""Untrusted text made safe to show: control characters are escaped, long text is cut."""
 
 from __future__ import annotations
 

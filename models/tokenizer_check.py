@@ -27,7 +27,7 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
 
     Raises:
         InnerjudgeError: One line that says what is wrong. A template that fails is not refused here: not every judge
-            uses it, and those that do are told.
+            uses it, and those that do report it.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise InnerjudgeError(
@@ -60,7 +60,7 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
 
 
 def within(seconds: float, work: Callable[[], str]) -> str:
-    """The result of ``work``, which is Python code of somebody else's and may never end.
+    """The result of ``work``, which runs other people's Python code and may never end.
 
     Raises:
         TimeoutError: If it takes longer; it is then stopped at its next step.

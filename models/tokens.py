@@ -46,7 +46,7 @@ def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None
 
 
 def too_many(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int] = ()) -> str | None:
-    """Why texts cannot fit into the context of the tokenizer's model, told by their length; ``None`` if they may.
+    """Why texts cannot fit into the context of the tokenizer's model, judged by their length; ``None`` if they may.
 
     Nothing is tokenised for it. White space is not counted: special tokens may swallow any amount.
     """

@@ -43,7 +43,7 @@ class Postprocessing:
 
 
 def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Postprocessing:
-    """What the model does to the logits, told from known ones put in place of its unembedding's.
+    """What the model does to the logits, found by putting known ones in place of its unembedding's.
 
     Raises:
         InnerjudgeError: If that is not a factor, a bias and a soft-cap.

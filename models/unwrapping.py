@@ -60,7 +60,7 @@ def unwrap(model: Any) -> PreTrainedModel:
 def eagerly(model: nn.Module) -> Iterator[None]:
     """While open, modules of ``model`` that were compiled run as they are written: compiled code calls no new hooks.
 
-    Inside another of the same model it does nothing: its modules were looked through.
+    Nested for the same model it does nothing: its modules were replaced already.
     """
     if id(model) in _open.get():
         yield

@@ -1,7 +1,7 @@
 """Floor 3: judges. Features (or generated text) in, scores out; higher is better.
 
 ``judge.py`` is what all judges share: ``reader.py`` checks what they read, ``estimator.py`` makes them estimators of
-scikit-learn, ``description.py`` is what they say of themselves, so that nobody asks for their class. Judges by family:
+scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family:
 ``clue.py`` (on ``centroids.py``), ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``), ``linear.py``,
 ``logistic.py``, ``ridge.py`` and ``minibatch.py`` (on ``regression.py``), ``heads.py`` and ``letters.py`` (on
 ``choices.py``), ``text.py``, ``baselines.py``. ``streaming.py`` is for those that learn chunk by chunk, ``many.py``

@@ -1,4 +1,4 @@
-"""What a judge says of itself, so that nobody asks for its class."""
+"""How a judge describes itself, so that no code depends on its class."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Task:
 
 
 class JudgeDescription:
-    """Attributes by which judges are told apart; a judge overrides those that differ for it."""
+    """Attributes that distinguish judges; a judge overrides those that differ for it."""
 
     #: ``"hidden"`` (reads states, heads or the logits of all blocks), ``"logits"`` (the verdict's own logits),
     #: ``"text"`` (reads what the model wrote) or ``"baseline"``.

@@ -53,7 +53,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
         Args:
             features: ``n`` items, all of which can be scored: ``features[features.present(*judge.needs)]``.
-            labels: ``[n]``, what is so.
+            labels: ``[n]``, the true labels.
             sample_weight: ``[n]``, or ``None`` for equal weights.
 
         Raises:

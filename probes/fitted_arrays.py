@@ -1,7 +1,7 @@
-"""What a judge has learned, held to what its class says of it: type, shape and range of every attribute.
+"""What a judge has learned, checked against its class's declarations: type, shape and range of every attribute.
 
 A judge of a folder is checked when it is loaded; once its model or the features that it reads are known, its shapes are
- held to theirs. An array of another shape would be stretched to fit (broadcast), and score without a word.
+ held to theirs. An array of another shape would be broadcast to fit, and give scores without an error.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ Form = Array | Number | Tuple
 
 
 def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> None:
-    """Hold what a judge has learned to the forms that its class declares.
+    """Check what a judge has learned against the forms that its class declares.
 
     Args:
         judge: Fitted, or not at all.
@@ -166,7 +166,7 @@ def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> No
     for name in judge.fitted:
         form = judge.forms.get(name)
         if form is None:
-            continue  # a class of somebody else that does not declare it
+            continue  # a class of another package that does not declare it
         needed = form.needed in held if isinstance(form.needed, str) else form.needed and fitted
         fault = form.fault(held[name], known) if name in held else None
         if name not in held and needed:

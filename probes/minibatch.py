@@ -20,7 +20,7 @@ from .streaming import StreamingJudge
 
 
 class MiniBatchLogistic(LogOdds, StreamingJudge, Linear):
-    """Logistic regression by stochastic gradient descent (scikit-learn), on states standardised as they come.
+    """Logistic regression by stochastic gradient descent (scikit-learn), on states standardised batch by batch.
 
     Means and deviations are those of all items seen so far, so that the first batches are standardised by few; a second
     round over the items mends that. With all states in memory take :class:`LogisticProbe`, which chooses its penalty.

@@ -1,6 +1,6 @@
 """The judges that can be saved, loaded and seated on a panel: those of this package, and those of others.
 
-A class of somebody else's package is known once it was given to :func:`register_judge`, or once its package is
+A class of another package is known once it was given to :func:`register_judge`, or once its package is
 installed with an entry point in the group ``innerjudge.judges``. What a file names is looked up here, never imported.
 """
 
@@ -105,7 +105,7 @@ def registered_judges() -> Mapping[str, type[BaseJudge]]:
 
 
 def origin_of(judge: type[BaseJudge]) -> dict[str, Any] | None:
-    """Where a class of somebody else comes from, for the message where it is missing; ``None`` for our own."""
+    """Where a class of another package comes from, for the message where it is missing; ``None`` for our own."""
     if _OURS.get(judge.__name__) is judge:
         return None
     found = next((p for p in entry_points(group=GROUP) if _names(p, judge)), None)

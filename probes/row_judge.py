@@ -54,7 +54,7 @@ class RowJudge(LearningJudge):
 
     @property
     def learns_in_parts(self) -> bool:
-        """Where the row is told: choosing it takes all rows of all items."""
+        """Only where the row is given: choosing it takes all rows of all items."""
         return not isinstance(self.row, str)
 
     @property

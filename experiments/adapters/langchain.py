@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class JudgeCrossEncoder(BaseCrossEncoder):
     """The model of a ``CrossEncoderReranker``, ``CrossEncoderReranker(model=JudgeCrossEncoder(judge), top_n=3)``.
 
-    LangChain sorts by the scores, and has no word for a document without one: a document that cannot be scored is an
+    LangChain sorts by the scores, and cannot represent a document without one: a document that cannot be scored is an
     ``InnerjudgeError``, with the reason.
 
     Example:

@@ -41,7 +41,7 @@ def extract(
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk.
 
-    A run that was killed goes on where it stopped when the same command is given again; if the data were edited in
+    A run that was killed resumes where it stopped when the same command is given again; if the data were edited in
     between, it is refused. Where the store would leave less than 5 % of the disk free, it asks first. Responses of
     pairs become items of their own, as judges of single responses read them.
 

@@ -49,7 +49,7 @@ def main() -> None:
         named = f"{str(error.filename)!r}" if error.filename is not None else "a file or folder"
         _fail(
             f"given {named}, which cannot be read or written ({error.strerror or error}), expected one that can: check "
-            "its place and its rights",
+            "its path and its permissions",
             2,
         )
     except (KeyboardInterrupt, typer.Abort):
@@ -63,7 +63,8 @@ def main() -> None:
         _fail(f"{error.format_message().rstrip('.')}{_given(error)}. See `{about} --help`.", 2)
     if code == 130:
         _fail(
-            "stopped; compare, extract, score, sample and study go on there when the same command is given again", 130
+            "stopped; compare, extract, score, sample and study resume here when the same command is run again",
+            130,
         )
     raise SystemExit(code if isinstance(code, int) else 0)
 

@@ -55,30 +55,33 @@ StoreDtype = Annotated[
     ),
 ]
 ShardItems = Annotated[
-    int, typer.Option("--shard-items", min=1, help="Items a shard: what a killed run loses at most.")
+    int, typer.Option("--shard-items", min=1, help="Items per shard: the most that a killed run loses.")
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", min=1, help="Processes on this machine; each of several has a GPU of its own.")
+    int,
+    typer.Option("--workers", min=1, help="Processes on this machine; if several, each uses its own GPU."),
 ]
 Ray = Annotated[
     str | None,
     typer.Option("--ray", metavar="[ADDRESS]", help="Run on a Ray cluster; without an address on one of this machine."),
 ]
-Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="With --ray: GPUs a worker, also a fraction.")]
+Gpus = Annotated[
+    float, typer.Option("--gpus-per-worker", min=0, help="With --ray: GPUs per worker; may be a fraction.")
+]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask where the store would leave less than 5 % of the disk free.")
 ]
 Log = Annotated[
-    LogStyle, typer.Option("--log", help="How the run is told: auto is rich on a terminal, plain elsewhere.")
+    LogStyle, typer.Option("--log", help="How progress is shown: auto is rich on a terminal, plain elsewhere.")
 ]
 OutFile = Annotated[Path, typer.Option("--out", help="JSONL file to write.", dir_okay=False, show_default=False)]
 Limit = Annotated[
     int | None,
     typer.Option(
-        "--limit", help="At most so many items, whole questions kept together (builtin:solve: so many problems)."
+        "--limit", help="At most this many items, whole questions kept together (builtin:solve: this many problems)."
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of every draw: items, sampling, split.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw: items, sampling, split.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items a forward pass.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")]
 Dtype = Annotated[

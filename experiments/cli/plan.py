@@ -37,8 +37,8 @@ def plan(
 ) -> None:
     """Say what `extract` will cost: tokens, seconds, bytes by type and readout, memory, and what will be unscored.
 
-    A random sample of 64 items is read to measure; all else is put up from it. Says whether the disk has room, and ends
-    with 2 where it has not.
+    A random sample of 64 items is measured, and everything else is extrapolated from it. Says whether the disk has
+    room, and exits with code 2 where it has not.
 
         innerjudge plan --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
     """
@@ -84,7 +84,7 @@ def plan(
 
 def _verdict(disk: Disk | None, size: int) -> str:
     if disk is None:
-        return "unknown, nobody can say how much an object store takes"
+        return "unknown: an object store does not say how much it can hold"
     if disk.spares(size):
         return "yes"
     return "yes, but it leaves too little: `extract` will ask" if disk.holds(size) else "no"

@@ -26,13 +26,13 @@ def sample(
     out: o.OutFile,
     model: o.ModelOfJudge = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Answers to each question.")] = 8,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Of the sampling; 0 is greedy.")] = 1.0,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 512,
+    temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens per answer.")] = 512,
     reject_below: Annotated[
         float | None,
         typer.Option(help="Stop an answer whose score is below this when it closes its reasoning.", show_default=False),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many questions.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
     device: o.Device = "auto",
@@ -45,7 +45,7 @@ def sample(
 
     A judge of hidden states or log-probabilities reads what the sampling computes anyway, so that the scores cost no
     second pass. The model is the one that the judge was fitted on, unless another place of it is named. A killed run
-    goes on where it stopped.
+    resumes where it stopped.
 
         innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
     """

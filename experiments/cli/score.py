@@ -173,7 +173,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
 _SCORE = """Score items with a saved judge: one verdict a line.
 
     Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
-    by `--model`); only the passes that the judge needs are run, and a killed run goes on where it stopped. Verdicts
+    by `--model`); only the passes that the judge needs are run, and a killed run resumes where it stopped. Verdicts
     that are there already, of the same judge on the same texts, are kept; other verdicts are refused.
 
         innerjudge score --judge runs/judge --data new.jsonl --out runs/verdicts.jsonl

@@ -31,21 +31,21 @@ def serve(
     revision: o.Revision = None,
     trust_remote_code: o.Trust = False,
     module: o.Module = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Most pairs a forward pass.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Maximum pairs per forward pass.")] = 32,
     batch_wait: Annotated[float, typer.Option(min=0, help="Milliseconds that a pass waits for more pairs.")] = 2.0,
-    queue: Annotated[int, typer.Option(min=1, help="Most pairs that wait; then 429.")] = 4096,
-    documents: Annotated[int, typer.Option(min=1, help="Most documents of one request; then 400.")] = 1000,
-    body: Annotated[int, typer.Option(min=1, help="Most bytes of one request; then 413.")] = 8 * 2**20,
-    seconds: Annotated[float, typer.Option(min=0.001, help="Longest time to answer a request; then 504.")] = 60.0,
+    queue: Annotated[int, typer.Option(min=1, help="Maximum pairs that wait; beyond that 429.")] = 4096,
+    documents: Annotated[int, typer.Option(min=1, help="Maximum documents per request; beyond that 400.")] = 1000,
+    body: Annotated[int, typer.Option(min=1, help="Maximum bytes per request; beyond that 413.")] = 8 * 2**20,
+    seconds: Annotated[float, typer.Option(min=0.001, help="Longest time to answer a request; after that 504.")] = 60.0,
     connections: Annotated[
-        int, typer.Option(min=8, help="Most connections; idle ones are closed after 8 s, and where there are more.")
+        int, typer.Option(min=8, help="Maximum connections; idle ones are closed after 8 s, or sooner to make room.")
     ] = 512,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
             "--allow-host",
-            help="Name under which requests may come in, beside that of --host; repeatable. A service on this machine "
-            "alone and without a key takes no other name.",
+            help="Host name that requests may use, besides that of --host; repeatable. A service on this machine "
+            "alone and without a key accepts no other name.",
             show_default=False,
         ),
     ] = None,

@@ -56,7 +56,7 @@ def info(store: _Store) -> None:
 
 @store_app.command()
 def verify(store: _Store) -> None:
-    """Read every file and hold it against its checksum; damaged ones are named, and the command ends with 2.
+    """Check every file against its checksum; damaged ones are named, and the command exits with code 2.
 
     innerjudge store verify runs/features
     """

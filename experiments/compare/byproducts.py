@@ -1,4 +1,4 @@
-"""What judging brings beside verdicts: notes, curves over blocks, maps of heads, costs; kept as the verdicts are."""
+"""What judging yields besides verdicts: notes, curves over blocks, maps of heads, costs; kept as the verdicts are."""
 
 from __future__ import annotations
 

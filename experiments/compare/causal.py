@@ -63,7 +63,7 @@ def causal_test(
         heads: ``(block, head)``, such as ``heads_`` of a fitted judge.
         draws: Random draws; each takes in every block as many other heads as were chosen there, or all others if those
             are fewer.
-        seed: Of the draws.
+        seed: Seed of the draws.
         abstain: Whether the last two option lines take part.
         batch_size: Questions a pass.
 

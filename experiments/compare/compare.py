@@ -89,7 +89,7 @@ def compare(
             beside them.
         out: Folder for verdicts, figures and report, where every step is kept: a run that was killed goes on when it
             is called again. ``None`` keeps nothing.
-        limit: At most so many items of named data, whole questions kept together.
+        limit: At most this many items of named data, whole questions kept together.
         settings: Shares, seeds and how the model is run; ``None`` for the defaults.
         steps: Where progress is shown.
 

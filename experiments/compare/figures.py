@@ -97,7 +97,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """A plot: a file name without suffix, words for who cannot see it, what draws it, and the table behind it."""
+    """A plot: a file name without suffix, alternative text, what draws it, and the table behind it."""
 
     name: str
     heading: str

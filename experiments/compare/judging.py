@@ -3,77 +3,55 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from ...extraction.features import Features
-from ...models.items import Choice, Item, Pair, Rating, Trace
-from ...models.loading import LanguageModel
+from ...models.items import Choice, Pair, Rating, Trace
 from ...probes import BaseJudge, Verdict
 from ..data.labels import label_to_fit
 from ..data.variants import Responses, permuted
 from ..judges.between import positions
 from ..judges.fitting import fit_seat, no_verdicts
 from ..judges.panel import Seat
-from ..reading.passes import Passes
-from ..reading.progress import Steps
-from ..reading.read import pair_features, rating_features, read
+from ..reading.read import pair_features, rating_features
 from .by_block import choice_curves, rating_curves, trace_curves
+from .item_features import Index, ItemFeatures, over_all
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
 from .text_side import both_responses, permuted_sample
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
-Index = npt.NDArray[np.intp]
-#: Reads some items of a data set.
-Read = Callable[[Sequence[Any], Passes], Features]
-#: Called with the name of a set of features, its items and what reads any part of them: where they may be kept.
-Keep = Callable[[str, Sequence[Any], Callable[[Sequence[Any], Steps], Features]], Features]
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
 
 
-def unkept(passes: Passes) -> Keep:
-    """Features that are read at once and kept nowhere."""
-    return lambda _name, items, read_part: read_part(items, passes.steps)
-
-
 @dataclass(kw_only=True)
-class Judging:
+class Judging(ItemFeatures):
     """Reads the items once, fits each judge on ``fit`` and asks it about ``test``.
 
     Args:
-        lm: The model.
         kind: Kind of the items.
-        items: The items.
         fit: Rows to fit on.
         test: Rows to judge.
         seats: The judges.
         settings: How they are compared.
-        passes: How the model is run.
-        keep: May put features on disk, and take them from there.
+        lm, items, passes, keep: As of :class:`~innerjudge.experiments.compare.item_features.ItemFeatures`.
 
     Attributes:
         notes: What was chosen, as sentences for the report.
-        features: What was read of all items, by name.
         permuted: Of choices, the features with options permuted and the answers there; missing outside of the sample.
         sample: Rows of the choices that are also asked with their options permuted.
     """
 
-    lm: LanguageModel
     kind: str
-    items: Sequence[Item]
     fit: Index
     test: Index
     seats: Mapping[str, Seat]
     settings: Settings
-    passes: Passes
-    keep: Keep
     notes: list[str] = field(default_factory=list, init=False)
-    features: dict[str, Features] = field(default_factory=dict, init=False)
     permuted: tuple[Features, list[int | None]] | None = field(default=None, init=False)
     labels: list[Any] = field(init=False)
     sample: Index = field(default_factory=lambda: np.zeros(0, dtype=np.intp), init=False)
@@ -89,7 +67,7 @@ class Judging:
 
     def _of_one_form(self) -> list[Outcome]:
         """Traces and ratings: every judge reads the same features."""
-        features = self._read("items", self.items)
+        features = self.without_reasoning("items", self.items)
         return [self._outcome(name, seat, features) for name, seat in self.seats.items()]
 
     def _of_choices(self) -> list[Outcome]:
@@ -98,8 +76,8 @@ class Judging:
         seed = self.settings.seeds.split
         self.sample = permuted_sample(len(choices), seed)
         moved, orders = permuted([choices[k] for k in self.sample], seed=seed)
-        features = self._read("items", choices)
-        some = self._read("permuted", moved)
+        features = self.without_reasoning("items", choices)
+        some = self.without_reasoning("permuted", moved)
         answers: list[int | None] = [None] * len(choices)
         for k, item in zip(self.sample.tolist(), moved, strict=True):
             answers[k] = item.answer
@@ -141,29 +119,6 @@ class Judging:
             outcomes.append(replace(outcome, again=again))
         return outcomes
 
-    def _read(self, name: str, items: Sequence[Item]) -> Features:
-        return self.kept(name, items, self._direct, lambda some, how: read(self.lm, some, how))
-
-    @property
-    def _direct(self) -> Passes:
-        """Passes without reasoning before the verdict, which is written for the test items only."""
-        needs = self.passes.needs
-        return self.passes if needs is None else replace(self.passes, needs=needs - {"reasoned"})
-
-    def _reasoned(self, seat: Seat) -> Features:
-        """What is written after reasoning about the test items, which need no fit."""
-        passes = replace(self.passes, needs=frozenset(seat.judge.needs) - {"labels"})
-        test = [self.items[k] for k in self.test]
-        found = self.features.get("reasoned")
-        return (
-            self.kept("reasoned", test, passes, lambda some, how: read(self.lm, some, how)) if found is None else found
-        )
-
-    def kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
-        """Features under a name: read now, or taken from where they are kept."""
-        self.features[name] = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
-        return self.features[name]
-
     def _outcome(
         self, name: str, seat: Seat, features: Features, *, permuted: tuple[Features, Sequence[Any]] | None = None
     ) -> Outcome:
@@ -172,7 +127,7 @@ class Judging:
         self.notes += [note] if note else []
         part = features.take(self.test)
         if "reasoned" in seat.judge.needs and "reasoned" not in features.texts:
-            part, permuted = replace(self._reasoned(seat), arrays=part.arrays), None
+            part, permuted = replace(self.reasoned(seat.judge.needs, self.test), arrays=part.arrays), None
         if seat.judge.learns and seat.judge.provenance_ is None:
             return Outcome(judge=name, verdicts=no_verdicts(seat.judge, part))
         started = time.perf_counter()
@@ -203,35 +158,6 @@ def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
 def _pass_seconds(features: Features, judge: BaseJudge) -> float:
     """Wall time of the passes that a judge needs; readouts of one pass carry the same time and count once."""
     return sum({features.seconds[name] for name in judge.needs if name in features.seconds})
-
-
-def over_all(some: Features, whole: Features, reason: str) -> Features:
-    """Features of some of the items as features of all of them: the others are missing for a reason.
-
-    Example:
-        >>> whole = Features.from_arrays({"x": [1.0, 2.0]}, provenance="m", ids=["a", "b"])
-        >>> over_all(whole.take([1]), whole, "not asked").reasons("x")
-        {'a': 'not asked'}
-    """
-    places = {one: k for k, one in enumerate(whole.ids)}
-    rows = [places[one] for one in some.ids]
-    left = dict.fromkeys((one for one in whole.ids if one not in set(some.ids)), reason)
-    arrays = {name: np.zeros((len(whole), *value.shape[1:]), value.dtype) for name, value in some.arrays.items()}
-    for name, value in some.arrays.items():
-        arrays[name][rows] = value
-    texts = {name: [""] * len(whole) for name in some.texts}
-    for name, said in some.texts.items():
-        for row, text in zip(rows, said, strict=True):
-            texts[name][row] = text
-    return Features(
-        ids=whole.ids,
-        groups=whole.groups,
-        provenance=some.provenance,
-        arrays=arrays,
-        texts={name: tuple(said) for name, said in texts.items()},
-        missing={name: {**left, **some.missing.get(name, {})} for name in (*arrays, *texts)} if left else some.missing,
-        seconds=some.seconds,
-    )
 
 
 def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Sequence[str]) -> Outcome:

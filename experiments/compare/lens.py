@@ -75,11 +75,11 @@ class Lens:
 
     @cached_property
     def truths(self) -> list[Any]:
-        """What is so of every item."""
+        """The true label of every item."""
         return list(self.table.truths)
 
     def rights(self, judge: str, *, order: str = "given") -> list[bool | None]:
-        """Whether the judge said what is so."""
+        """Whether the judge was right."""
         return [None if row is None else row.right for row in self.table.column(judge, order=order)]
 
     def scored(self, judge: str, *, order: str = "given") -> list[bool]:

@@ -78,7 +78,7 @@ def _read(note: Path) -> dict[str, str]:
 
 def _why(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     if not before:
-        return "nothing says with which versions they were made"
+        return "the versions they were made with are not recorded"
     changed = [name for name in dict.fromkeys((*before, *now)) if before.get(name) != now.get(name)]
     if changed == ["code"]:
         return f"made with other code of innerjudge {now.get('innerjudge')}"

@@ -1,4 +1,4 @@
-"""A comparison from its data to its figures: judge, see, write down; every step is kept, so a killed run goes on."""
+"""A comparison from its data to its figures: judge, evaluate, report; steps are kept, so a killed run can resume."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FEW_MIXED = 20
 
 
 def ignored(_sentence: str) -> None:
-    """Where a sentence goes when nobody is told."""
+    """Drop a message: the default where no callback is given."""
 
 
 @dataclass(kw_only=True)
@@ -134,7 +134,7 @@ class ComparisonRun:
         spec: dict[str, Any],
         across: tuple[Section, ...] = (),
     ) -> Report:
-        """The report; what only a run that goes on needs is deleted."""
+        """The report; what only a resumed run would need is deleted."""
         self.store.forget_features()
         return Report(
             name=name,
@@ -156,7 +156,7 @@ class ComparisonRun:
 
 
 def check_data(sources: Sequence[Source], settings: Settings) -> None:
-    """Refuse data that stand twice, and judges that judge none of them; needs no model.
+    """Refuse data that are given twice, and judges that judge none of them; needs no model.
 
     Raises:
         InnerjudgeError: Names what is wrong.

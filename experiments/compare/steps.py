@@ -1,4 +1,4 @@
-"""Steps of a comparison, kept on disk: a killed run goes on where it stopped, a changed one does only the rest."""
+"""Steps of a comparison, kept on disk: a killed run resumes where it stopped, a changed one does only the rest."""
 
 from __future__ import annotations
 

@@ -56,9 +56,9 @@ def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
     Args:
         spec: A JSONL file; ``LOADER:PATH`` (:data:`.loaders.LOADERS`); ``sample:NAME`` (:data:`SAMPLES`); or
             ``builtin:solve``, ``builtin:rate``, ``builtin:choose``.
-        limit: At most so many items (problems for ``builtin:solve``), drawn as :func:`take_groups` says. ``None`` is
+        limit: At most this many items (problems for ``builtin:solve``), drawn as :func:`take_groups` says. ``None`` is
             all; for built-in tasks 100 problems or 400 items.
-        seed: Of the draw, and of the built-in generators (held-out items for every seed).
+        seed: Seed of the draw, and of the built-in generators (held-out items for every seed).
 
     Raises:
         InnerjudgeError: Names what is wrong with the spec, or the file, line and field.
@@ -163,8 +163,8 @@ def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int, whole: boo
 
     Args:
         names: Group of each item.
-        limit: At most so many rows.
-        seed: Of the draw.
+        limit: At most this many rows.
+        seed: Seed of the draw.
         whole: Keep all items of a question together, as candidates are; else (ratings) large questions are thinned.
 
     Example:

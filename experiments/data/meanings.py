@@ -1,4 +1,4 @@
-"""Fields beside those of a kind that mean something here: what they must hold, told where the line is read.
+"""Fields beside those of a kind that mean something here: what they must hold, checked where the line is read.
 
 A field of the user's own that happens to have such a name would otherwise be taken for what it is not.
 """

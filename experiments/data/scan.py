@@ -17,7 +17,7 @@ from .kinds import kind_of
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
+class ItemScan:
     """What one pass over a file found.
 
     Args:
@@ -31,7 +31,7 @@ class Scanned:
     groups: npt.NDArray[np.uint64]
 
 
-def scan(path: str | Path) -> Scanned:
+def scan(path: str | Path) -> ItemScan:
     r"""Check a JSONL file of items as :func:`..jsonl.read_items` does, and keep 32 bytes an item.
 
     Ids are compared by 8 bytes of their hash, and where those agree by themselves.
@@ -58,7 +58,7 @@ def scan(path: str | Path) -> Scanned:
     items = ItemLines(Path(path), np.array(starts, dtype=np.int64), np.array(numbers, dtype=np.int64))
     twice = _repeated(np.array(ids, dtype=np.uint64))
     check_unique((items[k] for k in twice), (items.place(k) for k in twice))
-    return Scanned(kind_of(item), items, np.array(groups, dtype=np.uint64))
+    return ItemScan(kind_of(item), items, np.array(groups, dtype=np.uint64))
 
 
 def _short(text: str) -> int:

@@ -127,7 +127,7 @@ def read_table(path: str | Path, *, data: str | None = None) -> Table:
     ``question``, ``judge`` and one of ``score``, ``label`` and ``unscored`` are needed; the other columns of
     :mod:`.verdict_table` may be left out, and fields of other names become tags. Files of earlier versions are read
     too: those of ``compare`` and ``score``, told by ``question_id``, ``item_id`` or ``pair_id``, and those of
-    ``study``, told by ``verdict`` (their ``label`` was what is so).
+    ``study``, told by ``verdict`` (their ``label`` was the truth).
 
     Args:
         path: The file.

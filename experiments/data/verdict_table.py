@@ -17,7 +17,7 @@ column                   meaning
                          best of them stands above the second best
 ``label``                what the judge said: true or false, a grade, an option, ``"a"`` (X), ``"b"`` (Y), ``"tie"``
 ``unscored``             why there is neither score nor label
-``truth``                what is so, in the words of ``label``; the same in every row of an item
+``truth``                the right label, in the words of ``label``; the same in every row of an item
 ``length``               characters of the response; of a comparison those of X less those of Y
 ``scores``               of a choice: the score of each option
 ``answer``, ``tokens``   of a trace: its final answer, and how many tokens were sampled
@@ -98,7 +98,7 @@ class Row:
 
     @property
     def right(self) -> bool | None:
-        """Whether the judge said what is so; ``None`` where one of them is missing."""
+        """Whether the judge was right; ``None`` where one of them is missing."""
         return None if self.label is None or self.truth is None else self.label == self.truth
 
 
@@ -180,7 +180,7 @@ class Table(Sequence[Row]):
 
     @property
     def truths(self) -> list[Label | None]:
-        """What is so of every item."""
+        """The true label of every item."""
         return [row.truth for row in self._items.values()]
 
     @property

@@ -1,4 +1,4 @@
-"""YAML of others, read within limits: no aliases that unfold, no towers of brackets, no endless numbers."""
+"""Untrusted YAML, read within limits: no aliases to expand, no deep nesting, no endless numbers."""
 
 from __future__ import annotations
 

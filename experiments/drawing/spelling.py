@@ -56,7 +56,7 @@ def title(metric: str) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """So many of something.
+    """A count with its noun.
 
     Example:
         >>> counted(1, "shard"), counted(2, "shard"), counted(0, "item")
@@ -66,7 +66,7 @@ def counted(count: int, what: str) -> str:
 
 
 def are_in(count: int, what: str, where: object) -> str:
-    """The sentence that so many of something are somewhere.
+    """The sentence that a number of things are in a place.
 
     Example:
         >>> are_in(1, "item", "runs/f"), are_in(3, "verdict", "v.jsonl")

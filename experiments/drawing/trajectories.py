@@ -1,4 +1,4 @@
-"""The way of hidden states through the depth of a model, seen from its two widest sides."""
+"""The path of hidden states through the layers of a model, along its two principal components."""
 
 from __future__ import annotations
 

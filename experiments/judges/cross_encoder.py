@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CardData:
-    """Stands where a CrossEncoder keeps figures for its model card.
+    """Takes the place of the object in which a CrossEncoder keeps figures for its model card.
 
     Evaluators write there and return the same figures; a judge's card is written from the judge alone, so they are not
     kept.

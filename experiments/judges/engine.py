@@ -15,13 +15,13 @@ from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.formats.source import find_source
 from ...models.items import Rating, Trace
-from ...models.positions import Encoded, encode_prompt, encode_trace
+from ...models.positions import Encoding, encode_prompt, encode_trace
 from ...models.prompts import rating_prompt
 from ...probes import BaseJudge, Verdict
 from . import saved
 from .hub import find_folder
 from .pairs import items_of_pairs
-from .saved import NORM, Made
+from .saved import NORM, JudgeRecord
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -46,7 +46,7 @@ class EngineJudge:
     """
 
     def __init__(
-        self, judge: BaseJudge, made: Made, tokenizer: PreTrainedTokenizerFast, final_norm: FinalNorm | None
+        self, judge: BaseJudge, made: JudgeRecord, tokenizer: PreTrainedTokenizerFast, final_norm: FinalNorm | None
     ) -> None:
         others = [need for need in judge.needs if not need.startswith("hidden/")]
         if others or judge.provenance_ is None:
@@ -97,7 +97,7 @@ class EngineJudge:
         assert tokenizer is not None or origin is None
         return cls(judge, made, tokenizer, norm)  # type: ignore[arg-type]  # without an origin it is refused
 
-    def encode(self, pairs: Sequence[Any]) -> list[Encoded]:
+    def encode(self, pairs: Sequence[Any]) -> list[Encoding]:
         """What the engine must run: ``ids`` of each text, special tokens included; nothing may be added.
 
         Args:
@@ -116,7 +116,7 @@ class EngineJudge:
 
     def verdicts(
         self,
-        encoded: Sequence[Encoded],
+        encoded: Sequence[Encoding],
         given: Sequence[GivenStates],
         *,
         model: str,
@@ -161,7 +161,7 @@ class EngineJudge:
         )
         return self.judge.verdicts(features)
 
-    def _encoded(self, item: Any) -> Encoded:
+    def _encoded(self, item: Any) -> Encoding:
         how = self.made
         if isinstance(item, Rating) and "hidden/score" in self.judge.needs:
             asked = rating_prompt(

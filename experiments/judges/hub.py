@@ -1,4 +1,4 @@
-"""Judges on the Hugging Face hub: found by name, put there."""
+"""Judges on the Hugging Face hub: loaded by name, and uploaded."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from . import saved
 from .hub import find_folder, push_folder
 from .pair_judge import PairJudge
 from .requirements import passes_for, require_kind_of_judge, require_model, scale_of
-from .saved import Made
+from .saved import JudgeRecord
 from .shared_models import shared_model
 
 
@@ -76,7 +76,7 @@ class Judge(PairJudge):
         self.judge = judge
         self.passes = passes_for(judge, passes)
         self.criterion = criterion
-        self._made = Made(name or type(judge).__name__, self.kind, scale=self.passes.scale, criterion=criterion)
+        self._made = JudgeRecord(name or type(judge).__name__, self.kind, scale=self.passes.scale, criterion=criterion)
 
     @classmethod
     @checked
@@ -215,7 +215,7 @@ def _check_scale(given: tuple[int, int], own: tuple[int, int]) -> None:
         raise InnerjudgeError(f"given the scale {theirs} for a judge on {mine}, expected {mine}: leave passes out")
 
 
-def _passes_of(made: Made, judge: BaseJudge, kind: str) -> Passes:
+def _passes_of(made: JudgeRecord, judge: BaseJudge, kind: str) -> Passes:
     return Passes(
         scale=made.scale if made.kind else scale_of(judge, kind),
         abstain=made.abstain,

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCardData
 from ...probes import BaseJudge
 
 if TYPE_CHECKING:
-    from .saved import Made
+    from .saved import JudgeRecord
 
 #: Name of the card in a judge's folder, as the hub shows it.
 CARD = "README.md"
@@ -18,13 +18,13 @@ CARD = "README.md"
 _READS = {"trace": "a prompt and a response to it", "choice": "a question and its options"}
 
 
-def model_card(judge: BaseJudge, made: Made) -> str:
+def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     """Markdown with the hub's header: what the judge is, of which model, how it was fitted, how it is used.
 
     Example:
-        >>> from innerjudge.experiments.judges.saved import Made
+        >>> from innerjudge.experiments.judges.saved import JudgeRecord
         >>> from innerjudge.probes import LAGER
-        >>> print(model_card(LAGER(), Made("lager", "rating")).split("---")[2].strip().splitlines()[0])
+        >>> print(model_card(LAGER(), JudgeRecord("lager", "rating")).split("---")[2].strip().splitlines()[0])
         # lager: a judge of innerjudge
     """
     origin = judge.provenance_
@@ -53,12 +53,12 @@ def model_card(judge: BaseJudge, made: Made) -> str:
     )
     lines += ["```", "", "| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in _facts(judge, made).items()]
-    lines += ["", "It belongs to these weights, dtype, attention kernel and chat template; others are refused. It was"]
-    lines += ["judged by nobody but you: compare it with its baselines on your own items (`innerjudge compare`)."]
+    lines += ["", "It belongs to these weights, dtype, attention kernel and chat template; others are refused."]
+    lines += ["Nobody else has tested it: compare it with its baselines on your own items (`innerjudge compare`)."]
     return "\n".join(lines) + "\n"
 
 
-def _facts(judge: BaseJudge, made: Made) -> dict[str, str]:
+def _facts(judge: BaseJudge, made: JudgeRecord) -> dict[str, str]:
     facts = {"judge": type(judge).__name__, "reads": ", ".join(judge.needs), "items": made.kind or "not recorded"}
     origin = judge.provenance_
     if origin is not None:

@@ -36,7 +36,7 @@ _MEASURE = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class AskingTrial:
     """How one way of asking did on the fitting half.
 
     Args:
@@ -64,7 +64,7 @@ class Opponent:
     """
 
     way: Way
-    tried: tuple[Tried, ...]
+    tried: tuple[AskingTrial, ...]
     notes: tuple[str, ...]
 
 
@@ -84,14 +84,14 @@ def choose_opponent(
         rows: The fitting half.
         passes: How the model is run.
         asking: Asks in another turn, given a name for what is read.
-        seed: Of the draw of the items that are tried, at most :data:`TRIED`, and :data:`SHARE` of all.
+        seed: Seed of the draw of the items that are tried, at most :data:`TRIED`, and :data:`SHARE` of all.
 
     Returns:
         The published way, with a note, where no item of the fitting half has a label.
     """
     labelled = [int(k) for k in rows if _truth(items[k]) is not None]
     if not labelled:
-        note = "text: no item to fit on has a label, so it is asked as published, well or badly."
+        note = "text: no item to fit on has a label, so it is asked in the published way, for better or worse."
         return Opponent(way=PUBLISHED, tried=(), notes=(note,))
     most = max(1, min(TRIED, round(SHARE * len(items))))
     drawn = np.sort(np.random.default_rng(seed).permutation(labelled)[:most])
@@ -107,7 +107,7 @@ def choose_opponent(
     for way in ways_of(kind):
         verdicts = turns[way.turn].verdicts(way, values)
         unscored = sum(verdict.unscored is not None for verdict in verdicts)
-        tried.append(Tried(way=way, value=quality(kind, some, verdicts), n=len(some), unscored=unscored))
+        tried.append(AskingTrial(way=way, value=quality(kind, some, verdicts), n=len(some), unscored=unscored))
     tried.sort(key=lambda one: -one.value)  # stable: the published way stays before others that are as good
     return Opponent(way=tried[0].way, tried=tuple(tried), notes=tuple(_notes(kind, some, tried, turns)))
 
@@ -144,7 +144,7 @@ def opponent_says(
 
 
 def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> float:
-    """How good verdicts are on labelled items of a kind; see :class:`Tried`.
+    """How good verdicts are on labelled items of a kind; see :class:`AskingTrial`.
 
     Example:
         >>> choice = Choice(question_id="c", question="?", options=("x", "y"), answer=1)
@@ -171,7 +171,7 @@ def _truth(item: Item) -> bool | int | float | str | None:
     return found
 
 
-def _notes(kind: str, items: Sequence[Item], tried: Sequence[Tried], turns: Mapping[Turn, Said]) -> list[str]:
+def _notes(kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], turns: Mapping[Turn, Said]) -> list[str]:
     best, worst, n = tried[0], tried[-1], len(items)
     published = next((one for one in tried if one.way == PUBLISHED), None)
     measure = _MEASURE[kind]
@@ -190,7 +190,7 @@ def _notes(kind: str, items: Sequence[Item], tried: Sequence[Tried], turns: Mapp
     if best.value <= chance + 2 * error:
         found.append(
             f"Warning: asked in its best way the text judge is at chance ({measure} {best.value:.2f}; chance is "
-            f"{chance:.2f} and two standard errors are {2 * error:.2f}). To beat it says little: take a stronger model."
+            f"{chance:.2f} and two standard errors are {2 * error:.2f}). Beating it says little: use a stronger model."
         )
     if published is not None and published.value <= chance + 2 * error < best.value:
         found.append(
@@ -200,7 +200,7 @@ def _notes(kind: str, items: Sequence[Item], tried: Sequence[Tried], turns: Mapp
     return found
 
 
-def _without(one: Tried) -> str:
+def _without(one: AskingTrial) -> str:
     return f" ({one.unscored} without an answer)" if one.unscored else ""
 
 

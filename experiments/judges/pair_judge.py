@@ -122,7 +122,7 @@ class PairJudge:
         Args:
             query: The prompt, or the question.
             documents: The candidates, or the options; none give ``[]``.
-            top_k: At most so many; ``None`` for all.
+            top_k: At most this many; ``None`` for all.
             return_documents: Whether each result has its ``text``.
             batch_size: Pairs a forward pass.
             show_progress_bar: Whether progress is shown on standard error.

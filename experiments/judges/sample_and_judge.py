@@ -72,11 +72,11 @@ def sample_and_judge(
         questions: Prompts; or traces, whose ids and prompts are taken, each question once.
         judge: A judge of traces, fitted on this model if it learns.
         n: Answers to each question.
-        temperature: Of the sampling.
+        temperature: Sampling temperature.
         max_new_tokens: Most tokens of an answer.
         reject_below: Stop an answer whose score, when it closes its reasoning, is below this; for judges that read no
             further than that.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
         passes: How the model is run; ``writing_batch`` answers a batch.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A fitted judge as a folder: the judge, and how it was made, so that it is asked later as it was then."""
+"""A fitted judge as a folder: the judge, and how it was made, so that it is asked later in the same way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class JudgeRecord:
     """How a saved judge was made, and is asked.
 
     Args:
@@ -40,8 +40,8 @@ class Made:
         reasoning_tokens: Most new tokens of a verdict after reasoning.
         criterion: What plain pairs are rated for; ``None`` for their quality in general.
         features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
-        limit: At most so many items were used.
-        seed: Of their draw.
+        limit: At most this many items were used.
+        seed: Seed of their draw.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Made:
             raise ValueError("a number that is out of range")
 
 
-def save(judge: BaseJudge, made: Made, folder: Path, norm: FinalNorm | None = None) -> None:
+def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | None = None) -> None:
     """Write ``made.json``, the model card, the model's final norm and then the judge, whose header stands for all."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WHOLE).unlink(missing_ok=True)  # from here until the end the folder is visibly incomplete
@@ -88,7 +88,7 @@ def save(judge: BaseJudge, made: Made, folder: Path, norm: FinalNorm | None = No
     storage.save(judge, folder, beside=(_MADE,) if norm is None else (_MADE, NORM))
 
 
-def load(folder: Path) -> tuple[BaseJudge, Made]:
+def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
     """Inverse of :func:`save`; without ``made.json`` (saved from Python) it goes by its class, scale 1 to 5.
 
     Raises:
@@ -97,21 +97,21 @@ def load(folder: Path) -> tuple[BaseJudge, Made]:
     judge = storage.load(folder, beside=(_MADE, NORM))
     path = folder / _MADE
     if not path.exists():
-        return judge, Made(type(judge).__name__, "")
+        return judge, JudgeRecord(type(judge).__name__, "")
     try:
         data = parse_json(read_file(path, HEADER_LIMIT))
-        given = {field.name: data[field.name] for field in fields(Made) if field.name in data}
+        given = {field.name: data[field.name] for field in fields(JudgeRecord) if field.name in data}
         for name in ("scale", "markers"):
             if name in given:
                 given[name] = tuple(given[name])
-        return judge, Made(**given)
+        return judge, JudgeRecord(**given)
     except (ValueError, TypeError, KeyError) as error:
         raise InnerjudgeError(
             f"given {path}, which is damaged ({error}), expected what `innerjudge fit` wrote: fit again"
         ) from None
 
 
-def require_kind(made: Made, kind: str, scale: tuple[int, int], source: str) -> None:
+def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: str) -> None:
     """Refuse items of another kind, or on another scale, than a judge was fitted on.
 
     Responses of pairs and rated responses are read alike, and count as one kind.

@@ -1,4 +1,4 @@
-"""How the model is run over items: what is wanted of them, and what is asked of it."""
+"""How the model is run over items, and what is read of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress of the long steps: items per second and time left, or silence."""
+"""Progress of the long steps: items per second and time left, or nothing."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Rea
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ...models.positions import Alike, Encoded, encode_trace
+from ...models.positions import Alike, Encoding, encode_trace
 from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ...probes.judge import BaseJudge
 from .passes import Passes
@@ -155,12 +155,12 @@ def _check_types(lm: object, items: object, judges: object) -> None:
 def _joined(parts: Sequence[Features], passes: Passes) -> Features:
     if not parts:
         raise InnerjudgeError(
-            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, of which these items have none, "
+            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, which these items do not have, "
             "expected items of the kind that it was made for"
         )
     return reduce(Features.join, parts)
 
 
-def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoded:
+def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoding:
     trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
     return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike), id=item.id, group=item.group)

@@ -14,7 +14,7 @@ from ...extraction.writing.read_and_write import read_and_write
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ...models.positions import Alike, Encoded, encode_prompt, unreadable
+from ...models.positions import Alike, Encoding, encode_prompt, unreadable
 from ...models.prompts import Prompt
 from ...probes.verdict_text import settled
 from .passes import DIRECT_TOKENS, Passes
@@ -33,7 +33,7 @@ def ask_for_verdicts(
 ) -> list[Features]:
     """Label logits (and ``more``) where the verdict would stand, and the texts written there and after reasoning.
 
-    Labels that this tokenizer splits leave the logits missing, with the reason; all else of the item is still read.
+    Labels that this tokenizer splits leave the logits missing, with the reason; the rest of the item is still read.
 
     Args:
         lm: The model.
@@ -49,14 +49,14 @@ def ask_for_verdicts(
     labels: dict[str, tuple[str, ...]] = {}
     alike = Alike(lm.tokenizer)
 
-    def encode(item: _T, reasoned: bool) -> Encoded:
+    def encode(item: _T, reasoned: bool) -> Encoding:
         try:
             prompt = ask(item, reasoned)
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
         labels[item.id] = prompt.labels
 
-        def encoded(words: Prompt) -> Encoded:
+        def encoded(words: Prompt) -> Encoding:
             return encode_prompt(
                 lm.tokenizer, item.id, item.group, words, reasoned=reasoned, markers=passes.markers, alike=alike
             )
@@ -94,7 +94,7 @@ def ask_for_verdicts(
 
 def _asked_in_text(
     lm: LanguageModel,
-    encoded: Sequence[Encoded],
+    encoded: Sequence[Encoding],
     labels: Sequence[Sequence[str]],
     readouts: Sequence[Readout],
     passes: Passes,
@@ -130,7 +130,7 @@ def _asked_in_text(
 
 
 def extracted(
-    lm: LanguageModel, encoded: Sequence[Encoded], readouts: Sequence[Readout], passes: Passes, what: str
+    lm: LanguageModel, encoded: Sequence[Encoding], readouts: Sequence[Readout], passes: Passes, what: str
 ) -> Features:
     """One pass over texts as ``passes`` says; ``what`` is shown while it runs."""
     return extract(

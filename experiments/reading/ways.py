@@ -24,7 +24,7 @@ from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.plain_prompts import plain_choice, plain_pair, plain_rating, plain_verdict
-from ...models.positions import Alike, Encoded, not_unicode, unreadable
+from ...models.positions import Alike, Encoding, not_unicode, unreadable
 from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ...models.tokens import tokens
 from ...probes.free_text import answered_freely, find_answer
@@ -287,7 +287,7 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
     )
 
 
-def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoded:
+def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoding:
     """The prompt up to where the verdict stands; ``label_ids`` are of labels after a space, then of bare ones."""
     item, prompt, tokenizer = question.item, question.prompt, lm.tokenizer
     broken = not_unicode(prompt.user)
@@ -307,7 +307,7 @@ def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Al
     missing = {
         k: f"{why} is not one token here" for (k, why), one in zip(splits.items(), spelled, strict=True) if not one
     }
-    return Encoded(
+    return Encoding(
         id=item.id,
         group=item.group,
         ids=ids,
@@ -317,7 +317,7 @@ def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Al
     )
 
 
-def _by_spelling(features: Features, questions: Sequence[Question | None], encoded: Sequence[Encoded]) -> Features:
+def _by_spelling(features: Features, questions: Sequence[Question | None], encoded: Sequence[Encoding]) -> Features:
     """The model's own logits of each spelling apart, in place of those of every block."""
     counts = [0 if q is None else len(q.prompt.labels) for q in questions]
     whole = "logits/score"

@@ -1,1 +1,1 @@
-"""Runs that last a night: what is done is kept, what goes on is told, and more than one process shares the work."""
+"""Long runs: finished work is kept, progress is shown, and several processes share the work."""

@@ -21,7 +21,7 @@ from ..drawing.spelling import counted
 from ..judges import saved
 from ..judges.fit_from_store import fit_from_store
 from ..judges.panel import Seat, panel
-from ..judges.saved import Made
+from ..judges.saved import JudgeRecord
 from .job_files import PERMUTED, inside, read_items_of, read_job
 
 
@@ -37,7 +37,7 @@ def fit_job(
         name: Name on the panel of the items' kind.
         out: Folder of the judge.
         between: Positions that CLUE and the probes read.
-        limit: At most so many items, whole questions drawn at random; ``None`` for all.
+        limit: At most this many items, whole questions drawn at random; ``None`` for all.
         seed: Of that draw.
 
     Raises:
@@ -54,7 +54,7 @@ def fit_job(
         again = FeatureStore.open(inside(at, PERMUTED), check="checksums")
         turned = (again, [item.answer for item, _ in moved])
         parts.append(again.content_hash)
-    made = Made(
+    made = JudgeRecord(
         name,
         kind,
         scale,
@@ -82,11 +82,7 @@ def fit_job(
     with writing(out):
         saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
-    said = (
-        f"fitted on {counted(known, 'item')}."
-        if learned
-        else "learns nothing from these labels; set to these settings."
-    )
+    said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
     return f"{note or f'{name}: {said}'} It is saved as {out}."
 
 
@@ -103,7 +99,7 @@ def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]
     return there[name]
 
 
-def _require_same(judge: BaseJudge, made: Made, out: Path) -> None:
+def _require_same(judge: BaseJudge, made: JudgeRecord, out: Path) -> None:
     held, theirs = saved.load(out)
     differing = [] if repr(held) == repr(judge) else ["judge"]
     differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]

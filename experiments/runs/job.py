@@ -1,4 +1,4 @@
-"""An extraction as a folder: whose it is, its items, and the stores that are to be filled."""
+"""An extraction as a folder: its identity, its items, and the stores to fill."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ log = logging.getLogger("innerjudge")
 #: Seconds between two lines of progress in a log.
 EVERY = 30.0
 
-#: What every record of the logging module carries; all else was given by us.
+#: What every record of the logging module carries; everything else is ours.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -111,7 +111,7 @@ def _given(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class LogStyle(StrEnum):
-    """How a run tells what it does."""
+    """How a run reports what it does."""
 
     auto = "auto"
     rich = "rich"

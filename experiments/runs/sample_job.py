@@ -1,4 +1,4 @@
-"""Candidates of questions into a file, with what a judge says of them; a killed run goes on where it stopped."""
+"""Candidates of questions into a file, with what a judge says of them; a killed run resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Sampling:
 
     Args:
         n: Answers to each question.
-        temperature: Of the sampling.
+        temperature: Sampling temperature.
         max_new_tokens: Most tokens of an answer.
         reject_below: Stop answers whose score is below this when they close their reasoning.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
     """
 
     n: int = 8
@@ -68,8 +68,8 @@ def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Que
     Args:
         spec: ``builtin:solve``; traces, as a JSONL file or ``LOADER:PATH``, whose questions are taken; or a JSONL file
             with ``question_id`` and ``prompt`` on every line (other fields but those of a trace are kept).
-        limit: At most so many questions.
-        seed: Of their draw.
+        limit: At most this many questions.
+        seed: Seed of their draw.
 
     Raises:
         InnerjudgeError: If there are no questions in it, or a line cannot be read.

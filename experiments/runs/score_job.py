@@ -1,4 +1,4 @@
-"""Verdicts of a saved judge, from file to file; a killed run goes on where it stopped."""
+"""Verdicts of a saved judge, from file to file; a killed run resumes where it stopped."""
 
 from __future__ import annotations
 

@@ -37,10 +37,10 @@ def sweep_job(
     Args:
         features_folder: What ``innerjudge extract`` wrote, folder or URI.
         out: Folder to write; files of an earlier sweep there are replaced.
-        limit: At most so many items, whole questions drawn at random.
+        limit: At most this many items, whole questions drawn at random.
         fit_share: See :func:`.sweep.sweep`.
         n_splits: See :func:`.sweep.sweep`.
-        seed: Of the draws.
+        seed: Seed of the draws.
         command: What was typed, for the record.
 
     Raises:

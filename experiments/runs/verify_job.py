@@ -1,4 +1,4 @@
-"""Every file of an extraction held against the checksum that was written with it."""
+"""Every file of an extraction checked against the checksum that was written with it."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class CurveSettings:
         held_out: Share of the questions on which each judge's temperature is chosen; figures are of the others.
         n_max: Largest number of candidates.
         n_orders: Random orders of each question.
-        seed: Of every draw.
+        seed: Seed of every draw.
     """
 
     judges: tuple[str, ...] = ()
@@ -113,7 +113,9 @@ def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
                 raise InnerjudgeError(f"given {path.name} with the judge {named!r} again, expected each once")
             judges[named] = read_columns(path, score=how.score, judge=name, data=how.data).with_answers(how.spelling)
     if not judges:
-        raise InnerjudgeError(f"given --judge {', '.join(how.judges)}, of whom no file holds verdicts: check the names")
+        raise InnerjudgeError(
+            f"given --judge {', '.join(how.judges)}, expected judges with verdicts in a file: check the names"
+        )
     first_name, first = next(iter(judges.items()))
     return {name: _alike(name, columns, first_name, first) for name, columns in judges.items()}
 

@@ -98,7 +98,7 @@ def vec_cisc(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> ClusterVote:
-    """Weighted vote (:func:`~.votes.weighted_vote`) of the representatives alone; nobody else is scored.
+    """Weighted vote (:func:`~.votes.weighted_vote`) of the representatives alone; no other candidate is scored.
 
     The vote counts representatives and not candidates, so that an answer's frequency counts only up to ``clusters``.
 

@@ -64,7 +64,7 @@ class Auditing:
         )
 
     def sampled(self) -> Manner:
-        """Text, sampled so often and at the temperature that the study says."""
+        """Text, sampled as often and at the temperature that the study says."""
         return replace(self.manner("text"), samples=self.wanted.samples, temperature=self.wanted.temperature)
 
     def asked(self, questions: Sequence[Question], name: str, how: By | Manner) -> list[Row]:

@@ -182,5 +182,5 @@ def _refusing(name: str) -> Iterator[None]:
     except (*_SAID_OF_DAMAGE, pa.ArrowException) as error:
         raise InnerjudgeError(
             f"given {_FOLDER}/{name}, which is damaged ({type(error).__name__}: {error}), expected what "
-            "`innerjudge extract` wrote: run it again, it makes up for the shard"
+            "`innerjudge extract` wrote: run it again, it writes the shard anew"
         ) from error

@@ -49,7 +49,7 @@ class Rounding:
 
 
 def stored_type(name: str, dtype: str) -> str:
-    """Type that the readout ``name`` is stored in: hidden states as asked for, all else, which is small, in fp32.
+    """Type that the readout ``name`` is stored in: hidden states as asked for, the rest, which is small, in fp32.
 
     Example:
         >>> stored_type("hidden/score", "int8"), stored_type("logits/score", "int8")

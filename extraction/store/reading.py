@@ -46,7 +46,7 @@ class StoreReading:
         self._open: OrderedDict[int, OpenShard] = OrderedDict()
 
     def close(self) -> None:
-        """Let go of the shards that are mapped into memory; they are mapped again when they are asked for."""
+        """Close the shards that are mapped into memory; they are mapped again when needed."""
         self._open.clear()
 
     def __len__(self) -> int:

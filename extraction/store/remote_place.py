@@ -106,21 +106,26 @@ class RemotePlace:
         return f"{self._root}/{checked(name)}"
 
     def _connect(self) -> None:
-        from pyarrow import fs
-
         self._cache = tempfile.TemporaryDirectory(prefix="innerjudge-")
-        self._system: Any
-        try:
-            try:
-                self._system, root = fs.FileSystem.from_uri(self.uri)
-            except (ValueError, NotImplementedError):
-                import fsspec
+        self._system, self._root = _file_system(self.uri)
 
-                system, root = fsspec.core.url_to_fs(self.uri)
-                self._system = fs.PyFileSystem(fs.FSSpecHandler(system))
-        except (ValueError, ImportError, OSError) as error:
-            raise InnerjudgeError(
-                f"given {self.uri!r}, which no file system answers to ({error}), expected a folder, s3://..., gs://... "
-                "or what fsspec knows: install what it needs"
-            ) from error
-        self._root = root.rstrip("/")
+
+def _file_system(uri: str) -> tuple[Any, str]:
+    """The file system that a URI names, and the folder in it."""
+    from pyarrow import fs
+
+    system: Any
+    try:
+        try:
+            system, root = fs.FileSystem.from_uri(uri)
+        except (ValueError, NotImplementedError):
+            import fsspec
+
+            inner, root = fsspec.core.url_to_fs(uri)
+            system = fs.PyFileSystem(fs.FSSpecHandler(inner))
+    except (ValueError, ImportError, OSError) as error:
+        raise InnerjudgeError(
+            f"given {uri!r}, which no file system answers to ({error}), expected a folder, s3://..., gs://... "
+            "or what fsspec knows: install what it needs"
+        ) from error
+    return system, root.rstrip("/")

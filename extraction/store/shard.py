@@ -123,7 +123,7 @@ class OpenShard:
                 raise  # says nothing of the shard
             raise InnerjudgeError(
                 f"given {self.path}, which is damaged ({type(error).__name__}: {error}), expected what `innerjudge "
-                "extract` wrote: run it again, it makes up for the shard"
+                "extract` wrote: run it again, it writes the shard anew"
             ) from error
 
 

@@ -10,7 +10,7 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ..features import Features
 from .header import HEADER, HEADER_LIMIT, StoreHeader
-from .index import index_names, read_entry, remove_index, write_index
+from .index import Entry, index_names, read_entry, remove_index, write_index
 from .lock import locked
 from .place import Place, place
 from .reading import StoreReading
@@ -53,7 +53,7 @@ class FeatureStore(StoreReading):
             InnerjudgeError: If the folder holds a store of another header.
         """
         at = place(where)
-        if at.size(HEADER) is None or cls._is_damaged(at, header):
+        if at.size(HEADER) is None or _is_damaged(at, header):
             at.write(HEADER, [header.dump()])
         held = StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}")
         held.provenance.require(header.provenance, f"the store {at}")
@@ -62,20 +62,6 @@ class FeatureStore(StoreReading):
             pairs = ", ".join(f"{k} {getattr(held, k)!r} instead of {getattr(header, k)!r}" for k in odd)
             raise InnerjudgeError(f"given the store {at} with {pairs}, expected the same: choose another folder")
         return cls(at, held)
-
-    @staticmethod
-    def _is_damaged(at: Place, header: StoreHeader) -> bool:
-        """Whether the header there cannot be read, but every shard that can be was written under this one."""
-        try:
-            StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}")
-        except InnerjudgeError:
-            held = set()
-            for number, names in index_names(at).items():
-                for name in names:
-                    with suppress(InnerjudgeError):  # a damaged index says nothing, and its shard is made again
-                        held.add(read_entry(at, number, name).header)
-            return held <= {header.digest}
-        return False
 
     @classmethod
     @checked
@@ -152,23 +138,7 @@ class FeatureStore(StoreReading):
 
     def look(self, *, checksums: bool) -> dict[int, tuple[str, str]]:
         """Number of a shard that is missing or damaged -> its file, and why. The others are the store's entries."""
-        names, found = index_names(self.place), {}
-        self.entries = {}
-        for number in range(self.header.shards):
-            try:
-                entries = [read_entry(self.place, number, name) for name in names.get(number, [])]
-            except InnerjudgeError as error:
-                found[number] = (f"index of shard {number}", str(error))
-                continue
-            start, stop = self.header.span(number)
-            if len(entries) != 1 or entries[0].rows != stop - start:
-                found[number] = (shard_name(number), "it is not there" if not entries else "its index is not its own")
-            elif entries[0].header != self.header.digest:
-                found[number] = (shard_name(number), "it is of another store")
-            elif why := damage(self.place, entries[0], checksum=checksums):
-                found[number] = (shard_name(number), why)
-            else:
-                self.entries[number] = entries[0]
+        self.entries, found = _check_shards(self.place, self.header, checksums=checksums)
         return found
 
     def missing(self, *, checksums: bool = True) -> list[int]:
@@ -198,3 +168,42 @@ class FeatureStore(StoreReading):
         shard, rounding = write_shard(self.place, number, features, self.header.dtype)
         self._open.pop(number, None)
         self.entries[number] = write_index(self.place, number, start, features, shard, rounding, self.header.digest)
+
+
+def _is_damaged(at: Place, header: StoreHeader) -> bool:
+    """Whether the header there cannot be read, but every shard that can be was written under this one."""
+    try:
+        StoreHeader.parse(at.read(HEADER, HEADER_LIMIT), f"{at}/{HEADER}")
+    except InnerjudgeError:
+        held = set()
+        for number, names in index_names(at).items():
+            for name in names:
+                with suppress(InnerjudgeError):  # a damaged index says nothing, and its shard is made again
+                    held.add(read_entry(at, number, name).header)
+        return held <= {header.digest}
+    return False
+
+
+def _check_shards(
+    at: Place, header: StoreHeader, *, checksums: bool
+) -> tuple[dict[int, Entry], dict[int, tuple[str, str]]]:
+    """The entries of the shards that are whole, and for the number of every other one its file and what is wrong."""
+    names = index_names(at)
+    whole: dict[int, Entry] = {}
+    found: dict[int, tuple[str, str]] = {}
+    for number in range(header.shards):
+        try:
+            entries = [read_entry(at, number, name) for name in names.get(number, [])]
+        except InnerjudgeError as error:
+            found[number] = (f"index of shard {number}", str(error))
+            continue
+        start, stop = header.span(number)
+        if len(entries) != 1 or entries[0].rows != stop - start:
+            found[number] = (shard_name(number), "it is not there" if not entries else "its index is not its own")
+        elif entries[0].header != header.digest:
+            found[number] = (shard_name(number), "it is of another store")
+        elif why := damage(at, entries[0], checksum=checksums):
+            found[number] = (shard_name(number), why)
+        else:
+            whole[number] = entries[0]
+    return whole, found

@@ -17,7 +17,7 @@ from ...models.errors import UnreadableError
 from ...models.heads import Heads, of_text, repeats, token_keys
 from ...models.loading import LanguageModel
 from ...models.rotary import watched_rotations
-from .unrotated import Unrotated
+from .unrotated import UnrotatedStates
 
 
 class BlockAttention(AbstractContextManager["BlockAttention"]):
@@ -39,7 +39,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         self._prefix = lm.anatomy.stream.layout.prefix
         self._block = -1
         self._calls: list[AttentionCall] = []
-        self._unrotated = Unrotated(items, lent)
+        self._unrotated = UnrotatedStates(items, lent)
         self._thread = threading.get_ident()
         self._open = ExitStack()
 

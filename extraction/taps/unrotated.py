@@ -11,7 +11,7 @@ from ...models.heads import Heads
 from ...models.rotary import Rotation, before_rotation, turned_into
 
 
-class Unrotated:
+class UnrotatedStates:
     """Looks rows up in what the rotary functions of the present block took and gave.
 
     Args:

@@ -7,30 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ...models.items import Trace
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded, encode_trace
+from ...models.positions import Encoding, encode_trace
 from ..arrays import Array, put
 from ..extract import extract, lacking
 from ..features import Features
-from ..one_pass import with_normed
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
 from .completion import Completion, completion
 from .watch import Watch
+from .watched import UNNOTICED, watched_features
 
 _OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "not_sampled")
-_UNNOTICED = "its token was not noticed while the text was written"
 
 #: Given the features of texts that have just come to a marker -> for each, why it is stopped, or ``None`` to go on.
 Reject = Callable[[Features], Sequence[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Generation:
     """Answers and what was read of them.
 
     Args:
@@ -46,7 +43,7 @@ class Written:
 
 
 class Answers:
-    """Answers and their features, as they come."""
+    """Answers and their features, collected batch by batch."""
 
     def __init__(
         self,
@@ -62,7 +59,7 @@ class Answers:
             r.name: np.zeros((n, *(shape if isinstance(r, HiddenStates) else (2,))), dtype=np.float32) for r in readouts
         }
         self._answers: dict[int, Trace] = {}
-        self._encoded: dict[int, Encoded] = {}
+        self._encoded: dict[int, Encoding] = {}
         self._read: set[int] = set()
 
     def answer(self, row: int, said: Completion | str) -> None:
@@ -73,30 +70,35 @@ class Answers:
     def take(self, watch: Watch, rows: Sequence[int]) -> None:
         """Take the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
-            ids, finished, rejected = watch.ids[place], watch.finished[place], watch.rejected[place]
-            self.answer(row, completion(self._lm, ids, finished=finished, rejected=rejected))
-        found = self._features([self._encoded[row] for row in rows], watch, range(len(rows)))
+            texts = watch.texts
+            finished, rejected = texts.finished[place], texts.rejected[place]
+            self.answer(row, completion(self._lm, texts.ids[place], finished=finished, rejected=rejected))
+        found = watched_features(
+            self._lm, self._readouts, [self._encoded[row] for row in rows], watch, range(len(rows))
+        )
         for name, values in found.arrays.items():
             put(self._arrays, name, values, rows, len(self._questions))
-        lost = {i for reasons in found.missing.values() for i, why in reasons.items() if why == _UNNOTICED}
+        lost = {i for reasons in found.missing.values() for i, why in reasons.items() if why == UNNOTICED}
         self._read.update(row for row in rows if self._encoded[row].id not in lost)
 
     def ask(
         self, watch: Watch, rows: Sequence[int], places: Sequence[int], reject: Reject, role: str
     ) -> list[str | None]:
         """Why the texts at some places of a batch, whose newest token ended a marker, are to be stopped."""
-        said = [completion(self._lm, watch.ids[place], finished=False) for place in places]
+        said = [completion(self._lm, watch.texts.ids[place], finished=False) for place in places]
         traces = [answered(self._lm, self._questions[rows[p]], one) for p, one in zip(places, said, strict=True)]
         encoded = [self._encode(trace) for trace in traces]
         there = [k for k, one in enumerate(encoded) if one.positions.get(role) == (len(one.ids) - 1,)]
         reasons: list[str | None] = [None] * len(places)
         if there:
-            features = self._features([encoded[k] for k in there], watch, [places[k] for k in there])
+            features = watched_features(
+                self._lm, self._readouts, [encoded[k] for k in there], watch, [places[k] for k in there]
+            )
             for k, reason in zip(there, reject(features), strict=True):
                 reasons[k] = reason
         return reasons
 
-    def finished(self, batch_size: int, started: float) -> Written:
+    def finished(self, batch_size: int, started: float) -> Generation:
         """Everything together; what the generation did not show is read by a pass of its own."""
         encoded = [self._encoded[row] for row in range(len(self._questions))]
         unread = [row for row in range(len(encoded)) if row not in self._read]
@@ -114,47 +116,10 @@ class Answers:
             missing={name: reasons for name, reasons in missing.items() if reasons},
             seconds={r.name: seconds for r in self._readouts},
         )
-        return Written([self._answers[row] for row in range(len(encoded))], features, len(unread))
+        return Generation([self._answers[row] for row in range(len(encoded))], features, len(unread))
 
-    def _encode(self, trace: Trace) -> Encoded:
+    def _encode(self, trace: Trace) -> Encoding:
         return encode_trace(self._lm.tokenizer, trace, markers=self._markers, sampled_by=self._lm.fingerprint)
-
-    def _features(self, items: Sequence[Encoded], watch: Watch, places: Sequence[int]) -> Features:
-        """What a watch has kept of some texts, as far as they are written."""
-        missing = {r.name: lacking(r, items, self._lm) for r in self._readouts}
-        arrays: dict[str, Array] = {}
-        for readout in self._readouts:
-            reasons = missing[readout.name]
-            if isinstance(readout, ResponseLogProb):
-                values = watch.log_probs(places).numpy()
-            else:
-                at = {item.id: item.positions[readout.position][0] for item in items if item.id not in reasons}
-                kept = [watch.states[p].get(at.get(item.id, -1)) for p, item in zip(places, items, strict=True)]
-                for item, states in zip(items, kept, strict=True):
-                    if states is None:
-                        reasons.setdefault(item.id, _UNNOTICED)
-                values = self._rows(kept).numpy()
-            values[[item.id in reasons for item in items]] = 0
-            arrays[readout.name] = values
-        return Features(
-            ids=tuple(item.id for item in items),
-            groups=tuple(item.group for item in items),
-            provenance=provenance(self._lm),
-            arrays=arrays,
-            missing={name: reasons for name, reasons in missing.items() if reasons},
-        )
-
-    @torch.inference_mode()
-    def _rows(self, kept: Sequence[Tensor | None]) -> Tensor:
-        """``h[0..L]`` and the final-normed state of each text, ``[n, L + 2, W]`` in fp32; zeros where there is none."""
-        a = self._lm.anatomy
-        values = torch.zeros(len(kept), a.n_blocks + 2, a.width)
-        there = [k for k, states in enumerate(kept) if states is not None]
-        if there:
-            values[there] = (
-                with_normed(self._lm, torch.stack([states for states in kept if states is not None])).float().cpu()
-            )
-        return values
 
 
 def answered(lm: LanguageModel, question: Trace, said: Completion | str) -> Trace:

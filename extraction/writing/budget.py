@@ -25,7 +25,7 @@ class Limits:
     Args:
         max_new_tokens: Most tokens of a text.
         temperature: 0 is greedy.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
         batch_size: Texts a batch, at most.
         memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
         on_batch: Called with the number of items after each batch.
@@ -79,7 +79,7 @@ class Budget:
         self.logits = _LOGITS * 4 * int(getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", 0))
 
     def rows(self, length: int) -> int:
-        """Texts at once whose longest prompt has so many tokens; at least 1."""
+        """Texts at once whose longest prompt has this many tokens; at least 1."""
         whole = length + self._limits.max_new_tokens
         tokens = min(self._room.tokens // max(length, 1), _HELD * self._room.tokens // whole)
         each = whole * self.held + length * self.read + self.logits

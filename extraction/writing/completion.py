@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import StoppingCriteria
 
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from ...models.replay import decoded
 from .decoding import decode
 
@@ -38,7 +38,7 @@ class Completion:
 
 def write_batch(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     rows: Sequence[int],
     limit: int,
     *,

@@ -22,7 +22,7 @@ from transformers import (
 from ...models.inputs import alike, last_states, positions
 from ...models.loading import LanguageModel
 from ...models.observation import probe_ids
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from ...models.stopping import StopAfter
 from ..batching import collate
 from .draws import Draws
@@ -45,7 +45,7 @@ _leaves: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 @torch.inference_mode()
 def decode(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     limit: int,
     *,
     temperature: float = 0.0,
@@ -125,11 +125,11 @@ def decode(
         lm.model.generation_config = own
 
 
-def distinct(items: Sequence[Encoded]) -> tuple[list[int], list[int]]:
+def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
     """Where each distinct prompt of a batch stands first, and which of them each item has.
 
     Example:
-        >>> a, b, c = (Encoded(id=str(k), group="", ids=ids, positions={}) for k, ids in enumerate([(1,), (2,), (1,)]))
+        >>> a, b, c = (Encoding(id=str(k), group="", ids=ids, positions={}) for k, ids in enumerate([(1,), (2,), (1,)]))
         >>> distinct([a, b, c])
         ([0, 1], [0, 1, 0])
     """
@@ -165,7 +165,7 @@ def carries_states(lm: LanguageModel) -> bool:
     return _steps[lm.model]
 
 
-def _read_once(lm: LanguageModel, items: Sequence[Encoded], tap: StepTap | None) -> Cache:
+def _read_once(lm: LanguageModel, items: Sequence[Encoding], tap: StepTap | None) -> Cache:
     """Cache of all tokens but the last of each prompt, handed to every item; the head is not run."""
     first, rows = distinct(items)
     batch = collate([items[k] for k in first], pad_id=lm.pad_id, side="left", device=lm.device)
@@ -207,7 +207,7 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
     """
     a = lm.anatomy
     prompts = [tuple(row) for row in probe_ids(lm.model).tolist()]
-    items = [Encoded(id="", group="", ids=prompts[k if leave else 0], positions={}) for k in range(2)]
+    items = [Encoding(id="", group="", ids=prompts[k if leave else 0], positions={}) for k in range(2)]
     tap = StepTap(a, [None] * 2)
     newest = _Newest(tap, leave=leave)
     asked = iter([[1]])

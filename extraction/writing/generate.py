@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from ..batching import by_length
 from ..extract import unreadable_text
 from ..features import Features
@@ -22,7 +22,7 @@ from .completion import Completion, Settled, write_batch
 
 def complete(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     *,
     max_new_tokens: int,
     temperature: float = 0.0,
@@ -41,7 +41,7 @@ def complete(
         max_new_tokens: Most tokens to write.
         temperature: 0 is greedy; else plain sampling at that temperature. What the model's own generation config says
             of top-k, top-p or repetition penalties does not count.
-        seed: Of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
+        seed: Seed of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
         batch_size: Prompts a batch, at most; fewer of long ones, see :class:`~.budget.Budget`. Greedy text does not
             depend on it beyond float error.
         memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
@@ -70,7 +70,7 @@ def complete(
 
 
 def in_batches(
-    lm: LanguageModel, items: Sequence[Encoded], write: Callable[[list[int]], None], limits: Limits
+    lm: LanguageModel, items: Sequence[Encoding], write: Callable[[list[int]], None], limits: Limits
 ) -> dict[int, str]:
     """Have ``write`` called with the items of every batch, and return why others have no room for a text.
 
@@ -114,7 +114,7 @@ def in_batches(
 
 def generate(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     *,
     name: str,
     max_new_tokens: int,
@@ -172,7 +172,7 @@ def _fits(write: Callable[[list[int]], None], rows: list[int]) -> bool:
     return True
 
 
-def _no_room(lm: LanguageModel, item: Encoded, max_new_tokens: int) -> str | None:
+def _no_room(lm: LanguageModel, item: Encoding, max_new_tokens: int) -> str | None:
     context = lm.anatomy.context
     if "*" in item.missing:
         return item.missing["*"]

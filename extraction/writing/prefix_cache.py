@@ -12,7 +12,7 @@ from transformers.cache_utils import DynamicLayer
 
 from ...models.caching import CANNOT_SHARE, PromptCache
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from ...models.stopping import StopAfter
 from ..batching import Batch
 from ..prefixes import families
@@ -20,7 +20,7 @@ from ..prompt_pass import forward
 from ..room import Room, is_memory
 
 
-def prefix_cache(lm: LanguageModel, items: Sequence[Encoded], new: int) -> DynamicCache | None:
+def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> DynamicCache | None:
     """Keys and values of the first columns of the batch padded on the left; ``None`` where sharing does not pay.
 
     Every column is what the whole batch would hold there: padding, or a token at its own position. Prompts of several

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.errors import UnreadableError
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from ..arrays import Array, put
 from ..batching import by_length
 from ..extract import extract, fill_empty, lacking
@@ -26,7 +26,7 @@ from .generate import generate, in_batches
 
 def read_and_write(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     readouts: Sequence[Readout],
     *,
     name: str,
@@ -86,11 +86,11 @@ def read_and_write(
     return features.join(written)
 
 
-def _shares_most(lm: LanguageModel, items: Sequence[Encoded], limits: Limits) -> bool:
+def _shares_most(lm: LanguageModel, items: Sequence[Encoding], limits: Limits) -> bool:
     """Whether two readings that share what prompts begin with (all, then a batch) read fewer tokens than one."""
     least = 2 * Room(lm.device, None).fixed
 
-    def saved(some: Sequence[Encoded]) -> int:
+    def saved(some: Sequence[Encoding]) -> int:
         most = [max(len(item.ids) - 1, 0) for item in some]
         found = families([item.ids for item in some], most, least=least)
         return sum((len(family.rows) - 1) * family.shared for family in found)
@@ -101,7 +101,7 @@ def _shares_most(lm: LanguageModel, items: Sequence[Encoded], limits: Limits) ->
 
 def _at_once(
     lm: LanguageModel,
-    items: Sequence[Encoded],
+    items: Sequence[Encoding],
     readouts: Sequence[Readout],
     name: str,
     limits: Limits,

@@ -8,18 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, StoppingCriteria
+from transformers import StoppingCriteria
 
 from ...models.loading import LanguageModel
-from ...models.positions import Encoded
+from ...models.positions import Encoding
 from ...models.stopping import StopAfter
 from .decoding import decode, leaves_batches
 from .marker_watch import MarkerWatch
-from .step_tap import StepTap
+from .progress import BatchProgress, LogProbRecord, StateRecord
 
-#: Share of a batch that is still written when the others leave it: beginning anew costs about a step.
-_FEW = 0.75
-#: Asked about rows of the batch whose newest token ended a marker: the row and its token ids so far -> why it stops.
+#: Asked about texts whose newest token ended a marker -> for each, why it is to be stopped, or ``None`` to go on.
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | None]]
 
 
@@ -40,12 +38,16 @@ class Watch(StoppingCriteria):
         log_probs: Whether the log-probability of each token is kept.
         last: Whether the state of the last token is wanted.
         ask: Asked whether texts are to be stopped, at the tokens that end a marker.
+
+    Attributes:
+        texts: What is written so far.
+        record: The states that are kept.
     """
 
     def __init__(
         self,
         lm: LanguageModel,
-        items: Sequence[Encoded],
+        items: Sequence[Encoding],
         *,
         limit: int,
         ends: frozenset[int],
@@ -56,31 +58,21 @@ class Watch(StoppingCriteria):
     ) -> None:
         self._lm, self._items, self._limit, self._ends = lm, items, limit, ends
         self._last, self._ask = last, ask
-        early = [item.positions.get("reasoning_start", (None,))[0] for item in items]
-        self._tap = StepTap(lm.anatomy, early)
-        self._early = early
+        self.record = StateRecord(lm.anatomy, items)
+        self._log_probs = LogProbRecord(len(items)) if log_probs else None
         self._markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
-        self._logits = _Logits() if log_probs else None
-        self._open = list(range(len(items)))
-        self._present = list(range(len(items)))  # in the batch, in order
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
         self._leaving = False
         self._due: set[int] = set()
         self._begun = False
         self._tail = ExitStack()
-        self._done = torch.zeros(len(items), dtype=torch.bool, device=lm.device)
-        self.ids: list[list[int]] = [[] for _ in items]
-        self.finished = [False] * len(items)
-        self.rejected: list[str | None] = [None] * len(items)
-        #: For each item, token (as in prompt and text together) -> its states, ``[L + 1, W]``.
-        self.states: list[dict[int, Tensor]] = [{} for _ in items]
-        self._log_probs: list[Tensor] = []
+        self.texts = BatchProgress(len(items), ends, lm.device)
 
     @torch.inference_mode()
     def run(self, temperature: float) -> None:
         """Write the texts."""
-        processors = [] if self._logits is None else [self._logits]
-        with self._tap, self._tail, self._lm.uncompiled():
+        processors = [] if self._log_probs is None else [self._log_probs]
+        with self.record.tap, self._tail, self._lm.uncompiled():
             decode(
                 self._lm,
                 self._items,
@@ -89,106 +81,53 @@ class Watch(StoppingCriteria):
                 ends=self._ends,
                 criteria=[self],
                 processors=processors,
-                tap=self._tap,
+                tap=self.record.tap,
                 staying=self._staying if self._leaves else None,
             )
-        if self._open:
-            self._keep(self._open)
+        if self.texts.open:
+            self.record.keep_newest(self.texts.open, self.texts)
             self._stop_rejected()
 
     def log_probs(self, rows: Sequence[int]) -> Tensor:
         """Summed log-probability of the tokens of some items so far, and how many they are: ``[len(rows), 2]``."""
-        lengths = torch.tensor([len(self.ids[row]) for row in rows])
-        if not self._log_probs:
-            return torch.stack([torch.zeros(len(rows)), lengths.float()], dim=1)
-        steps = torch.stack(self._log_probs, dim=1)[list(rows)].cpu()
-        written = torch.arange(steps.shape[1]) < lengths[:, None]
-        return torch.stack([torch.where(written, steps, 0.0).sum(1), lengths.float()], dim=1)
+        record = self._log_probs or LogProbRecord(len(self._items))
+        return record.sums(rows, self.texts.ids)
 
     def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
-        newest = input_ids[:, -1]
-        tokens = dict(zip(self._present, newest.tolist(), strict=True))
-        if self._logits is not None:
-            every = torch.zeros(len(self._items), device=newest.device)
-            every[self._present] = self._logits.of(newest)
-            self._log_probs.append(every)
+        texts, newest = self.texts, input_ids[:, -1]
+        tokens = dict(zip(texts.present, newest.tolist(), strict=True))
+        if self._log_probs is not None:
+            self._log_probs.add(newest, texts.present)
         if self._begun:
-            ending = {row for row in self._open if self._last and tokens[row] in self._ends}
-            self._keep(sorted(self._due | ending))
+            ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
+            self.record.keep_newest(sorted(self._due | ending), texts)
             self._stop_rejected()
         else:
-            self._keep_prompts()
-        for row in list(self._open):
-            if tokens[row] in self._ends:
-                self.finished[row] = True
-                self._close(row)
-                continue
-            self.ids[row].append(tokens[row])
-            if self._markers[row].ends_marker(self.ids[row]):
+            self._begun = True
+            self.record.keep_prompts()
+        for row in list(texts.open):
+            if texts.add(row, tokens[row]) and self._markers[row].ends_marker(texts.ids[row]):
                 self._due.add(row)
-        at_end = bool(self._open) and len(self.ids[self._open[0]]) == self._limit
+        at_end = bool(texts.open) and len(texts.ids[texts.open[0]]) == self._limit
         if at_end:
-            for row in [row for row in self._open if not self._last and row not in self._due]:
-                self._close(row)
-            if self._open:
+            for row in [row for row in texts.open if not self._last and row not in self._due]:
+                texts.close(row)
+            if texts.open:
                 self._tail.enter_context(StopAfter(self._lm.anatomy.stream))
-        self._tap.expect()
-        self._leaving = self._leaves and not at_end and 0 < len(self._open) <= _FEW * len(self._present)
-        return torch.ones_like(newest, dtype=torch.bool) if self._leaving else self._done[self._present]
+        self.record.tap.expect()
+        self._leaving = self._leaves and not at_end and texts.few()
+        return torch.ones_like(newest, dtype=torch.bool) if self._leaving else texts.done()
 
     def _staying(self) -> list[int] | None:
         """Places in the batch of the texts that go on in a smaller one; ``None`` where all have ended."""
-        if not self._leaving:
-            return None
-        stay = [place for place, row in enumerate(self._present) if row in self._open]
-        self._present = list(self._open)
-        return stay
-
-    def _close(self, row: int) -> None:
-        self._open.remove(row)
-        self._due.discard(row)
-        self._done = self._done.clone()
-        self._done[row] = True
-
-    def _keep_prompts(self) -> None:
-        self._begun = True
-        early, last = self._tap.prompts()
-        for row, item in enumerate(self._items):
-            at, end = self._early[row], len(item.ids) - 1
-            if at is not None and at != end:
-                self.states[row][at] = early[row]
-            self.states[row][end] = last[row]
-
-    def _keep(self, rows: Sequence[int]) -> None:
-        """Keep the states that the latest step read of some rows: those of their newest tokens."""
-        if rows:
-            places = [self._present.index(row) for row in rows]
-            for row, states in zip(rows, self._tap.of(places)[:, :, -1], strict=True):
-                self.states[row][len(self._items[row].ids) + len(self.ids[row]) - 1] = states
+        return self.texts.shrink() if self._leaving else None
 
     def _stop_rejected(self) -> None:
         """Ask about the texts whose newest token ended a marker."""
-        rows, self._due = [row for row in self._open if row in self._due], set()
+        rows, self._due = [row for row in self.texts.open if row in self._due], set()
         if self._ask is None or not rows:
             return
         for row, reason in zip(rows, self._ask(self, rows), strict=True):
             if reason is not None:
-                self.rejected[row] = reason
-                self._close(row)
-
-
-class _Logits(LogitsProcessor):
-    """Holds the raw logits of the latest step."""
-
-    def __init__(self) -> None:
-        self._raw = torch.zeros(0)
-
-    def __call__(self, _input_ids: Tensor, scores: Tensor) -> Tensor:
-        self._raw = scores
-        return scores
-
-    def of(self, tokens: Tensor) -> Tensor:
-        """Log-probability of one token a text, ``[B]``."""
-        raw, self._raw = self._raw, torch.zeros(0)
-        return raw.gather(1, tokens[:, None])[:, 0] - raw.logsumexp(1)
+                self.texts.close(row, reason)

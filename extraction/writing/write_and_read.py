@@ -14,7 +14,7 @@ from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
 from ..features import require_unique
 from ..readouts import HiddenStates, ResponseLogProb
-from .answers import Answers, Reject, Written
+from .answers import Answers, Generation, Reject
 from .budget import Limits
 from .completion import end_ids, write_batch
 from .decoding import carries_states
@@ -39,7 +39,7 @@ def write_and_read(
     reject: Reject | None = None,
     reject_at: Literal["reasoning_start", "reasoning_end"] = "reasoning_end",
     on_batch: Callable[[int], None] | None = None,
-) -> Written:
+) -> Generation:
     """Let the model answer each question, and keep the readouts of its answers as they are written.
 
     The features are those of a replay: the states of a step are the states of one pass over the whole text, up to float
@@ -57,7 +57,7 @@ def write_and_read(
         readouts: Hidden states at :data:`CARRIED` positions, and the response's log-probability.
         max_new_tokens: Most tokens of an answer.
         temperature: As in :func:`~innerjudge.extraction.writing.generate.complete`, like ``seed`` and ``batch_size``.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
         batch_size: Answers a batch, at most.
         memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
         markers: Opening and closing reasoning marker.

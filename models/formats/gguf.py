@@ -91,7 +91,7 @@ def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | No
 
 
 def read_header(path: Path) -> GgufFile:
-    """What a GGUF file says of itself, after it was looked through for what would fail later.
+    """What a GGUF file says of itself, after a check for what would fail later.
 
     Raises:
         InnerjudgeError: If a package is missing, or the file is split, cut short, no GGUF file, without a tokenizer or

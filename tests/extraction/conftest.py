@@ -18,7 +18,7 @@ from innerjudge.extraction import (
     ResponseLogProb,
 )
 from innerjudge.models.loading import LanguageModel, wrap
-from innerjudge.models.positions import Encoded
+from innerjudge.models.positions import Encoding
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import (
@@ -139,16 +139,16 @@ def tiny(words: PreTrainedTokenizerFast) -> Callable[..., LanguageModel]:
 
 
 @pytest.fixture(scope="session")
-def random_items() -> Callable[..., list[Encoded]]:
+def random_items() -> Callable[..., list[Encoding]]:
     """Items of given lengths (at least 6): random tokens, three labels, three options, every role."""
 
-    def make(lengths: Sequence[int], *, seed: int = 0, options: Sequence[int] | None = None) -> list[Encoded]:
+    def make(lengths: Sequence[int], *, seed: int = 0, options: Sequence[int] | None = None) -> list[Encoding]:
         random = torch.Generator().manual_seed(seed)
         items = []
         for k, length in enumerate(lengths):
             count = options[k] if options else 3
             items.append(
-                Encoded(
+                Encoding(
                     id=f"item-{k}",
                     group=f"group-{k // 2}",
                     ids=tuple(torch.randint(4, VOCABULARY, (length,), generator=random).tolist()),

@@ -13,14 +13,14 @@ import torch
 from innerjudge.experiments.bench.coverage.shrink import small_config
 from innerjudge.experiments.bench.coverage.small_model import small_model
 from innerjudge.extraction import Features, HiddenStates, QueryKey, ResponseLogProb, extract
-from innerjudge.extraction.writing.answers import Written
+from innerjudge.extraction.writing.answers import Generation
 from innerjudge.extraction.writing.decoding import carries_states, distinct, hands_on_prompts, leaves_batches
 from innerjudge.extraction.writing.generate import complete
 from innerjudge.extraction.writing.write_and_read import CARRIED, write_and_read
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, wrap
-from innerjudge.models.positions import Encoded, encode_trace
+from innerjudge.models.positions import Encoding, encode_trace
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.split import HELD_OUT_SEED
 from tokenizers import Tokenizer
@@ -50,13 +50,13 @@ def asked(prompts: Sequence[str], n: int = 1) -> list[Trace]:
     ]
 
 
-def replay(lm: LanguageModel, found: Written, markers: tuple[str, str]) -> Features:
+def replay(lm: LanguageModel, found: Generation, markers: tuple[str, str]) -> Features:
     """The naive way: the finished answers passed through the model, one by one."""
     encoded = [encode_trace(lm.tokenizer, t, markers=markers, sampled_by=lm.fingerprint) for t in found.traces]
     return extract(lm, encoded, READOUTS, batch_size=1, share_prompts=False)
 
 
-def check(lm: LanguageModel, found: Written, markers: tuple[str, str], *, size: float = 2e-4) -> None:
+def check(lm: LanguageModel, found: Generation, markers: tuple[str, str], *, size: float = 2e-4) -> None:
     naive = replay(lm, found, markers)
     assert found.features.arrays.keys() == naive.arrays.keys()
     assert (found.features.ids, found.features.groups) == (naive.ids, naive.groups)
@@ -305,8 +305,8 @@ def test_no_more_than_a_step_is_held(reference: LanguageModel) -> None:
         reference, prompts, limit=60, ends=frozenset(), markers=("<think>", "</think>"), log_probs=False, last=True
     )
     watch.run(0.0)
-    assert all(len(ids) == 60 for ids in watch.ids)
-    assert all(len(states) <= 5 for states in watch.states)
+    assert all(len(ids) == 60 for ids in watch.texts.ids)
+    assert all(len(states) <= 5 for states in watch.record.states)
 
 
 def test_what_cannot_be_is_refused(reference: LanguageModel) -> None:
@@ -360,5 +360,5 @@ def test_equal_prompts_are_read_once(reference: LanguageModel) -> None:
 
 def test_features_of_any_encoding_are_refused_nothing(reference: LanguageModel) -> None:
     """An item of one token has no prompt to share, and is answered all the same."""
-    one = Encoded(id="x", group="", ids=(20,), positions={"prompt_end": (0,)})
+    one = Encoding(id="x", group="", ids=(20,), positions={"prompt_end": (0,)})
     assert len(complete(reference, [one, one], max_new_tokens=3)) == 2

@@ -15,7 +15,7 @@ from innerjudge.extraction.writing.generate import complete, generate
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
-from innerjudge.models.positions import Encoded, encode_trace
+from innerjudge.models.positions import Encoding, encode_trace
 from innerjudge.models.reference.solve import Problem, problems
 from innerjudge.models.reference.split import HELD_OUT_SEED
 
@@ -30,7 +30,7 @@ def lm(request: pytest.FixtureRequest) -> LanguageModel:
     return found
 
 
-def asked(lm: LanguageModel, prompts: list[str]) -> list[Encoded]:
+def asked(lm: LanguageModel, prompts: list[str]) -> list[Encoding]:
     traces = [Trace(question_id=f"q{k}", candidate_id="0", prompt=p, response="") for k, p in enumerate(prompts)]
     return [encode_trace(lm.tokenizer, trace) for trace in traces]
 

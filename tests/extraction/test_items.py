@@ -24,7 +24,7 @@ from innerjudge.extraction.taps.residual import ResidualTap
 from innerjudge.extraction.writing.generate import generate
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
-from innerjudge.models.positions import Encoded, unreadable
+from innerjudge.models.positions import Encoding, unreadable
 
 ALL = [HiddenStates("reasoning_end"), LabelLogits("score"), QueryKey(), AttentionWeights(), ResponseLogProb()]
 NAMES = [readout.name for readout in ALL]
@@ -35,7 +35,7 @@ def lm(tiny: Callable[..., LanguageModel]) -> LanguageModel:
     return tiny("llama")
 
 
-def without(item: Encoded, role: str, reason: str | None = None) -> Encoded:
+def without(item: Encoding, role: str, reason: str | None = None) -> Encoding:
     positions = {name: at for name, at in item.positions.items() if name != role}
     return replace(item, positions=positions, missing={role: reason} if reason else {})
 
@@ -77,7 +77,7 @@ def test_each_role_that_is_missing_has_its_reason(lm: LanguageModel, random_item
 
 def test_a_reason_for_all_roles(lm: LanguageModel, random_items: Any) -> None:
     a, b = random_items((12, 9))
-    broken = Encoded(id="broken", group="g", ids=(), positions={}, missing={"*": "the template fails"})
+    broken = Encoding(id="broken", group="g", ids=(), positions={}, missing={"*": "the template fails"})
     features = extract(lm, [a, broken, b], ALL)
     assert features.missing == {name: {"broken": "the template fails"} for name in NAMES}
     assert features["labels"].tolist() == [3, 0, 3]

@@ -26,7 +26,7 @@ from innerjudge.models.attention_calls import AttentionCall
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.observation import probe_ids
 from innerjudge.models.packing import packs_by_itself, reads_packed
-from innerjudge.models.positions import Encoded
+from innerjudge.models.positions import Encoding
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import (
     AttentionInterface,
@@ -61,7 +61,7 @@ def wrapped(config: Any, words: Any) -> LanguageModel:
     return wrap(model, words)
 
 
-def moved(item: Encoded, by: int) -> dict[str, tuple[int, ...]]:
+def moved(item: Encoding, by: int) -> dict[str, tuple[int, ...]]:
     return {role: tuple(at + by for at in places) for role, places in item.positions.items()}
 
 

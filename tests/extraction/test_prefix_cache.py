@@ -12,7 +12,7 @@ from innerjudge.extraction.room import Room
 from innerjudge.extraction.writing import prefix_cache
 from innerjudge.extraction.writing.decoding import decode
 from innerjudge.models.loading import LanguageModel
-from innerjudge.models.positions import Encoded
+from innerjudge.models.positions import Encoding
 from transformers import GenerationConfig
 
 
@@ -28,7 +28,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefix_cache, "Room", Eager)
 
 
-def texts(beginnings: Sequence[int], lengths: Sequence[Sequence[int]], *, seed: int = 0) -> list[Encoded]:
+def texts(beginnings: Sequence[int], lengths: Sequence[Sequence[int]], *, seed: int = 0) -> list[Encoding]:
     """For each beginning, so many texts of these lengths that share it."""
     random = torch.Generator().manual_seed(seed)
 
@@ -37,10 +37,10 @@ def texts(beginnings: Sequence[int], lengths: Sequence[Sequence[int]], *, seed: 
 
     heads = [tokens(n) for n in beginnings]
     rows = [(*head, *tokens(n - len(head))) for head, some in zip(heads, lengths, strict=True) for n in some]
-    return [Encoded(id=str(k), group="", ids=ids, positions={}) for k, ids in enumerate(rows)]
+    return [Encoding(id=str(k), group="", ids=ids, positions={}) for k, ids in enumerate(rows)]
 
 
-CASES: dict[str, list[Encoded]] = {
+CASES: dict[str, list[Encoding]] = {
     "one beginning, one length": texts([12], [[16, 16, 16]]),
     "one beginning, padded": texts([12], [[20, 14, 16]]),
     "padding longer than the beginning": texts([6], [[24, 9, 24, 22]]),

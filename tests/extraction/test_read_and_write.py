@@ -19,7 +19,7 @@ from innerjudge.extraction import (
 from innerjudge.extraction.writing.generate import generate
 from innerjudge.extraction.writing.read_and_write import read_and_write
 from innerjudge.models.loading import LanguageModel, wrap
-from innerjudge.models.positions import Encoded
+from innerjudge.models.positions import Encoding
 from transformers import MambaConfig, MambaForCausalLM
 
 READOUTS: list[Any] = [
@@ -33,7 +33,7 @@ READOUTS: list[Any] = [
 ]
 
 
-def naive(lm: LanguageModel, items: list[Encoded], readouts: list[Any], tokens: int) -> Any:
+def naive(lm: LanguageModel, items: list[Encoding], readouts: list[Any], tokens: int) -> Any:
     read = extract(lm, items, readouts, batch_size=1, share_prompts=False)
     return read.join(generate(lm, items, name="direct", max_new_tokens=tokens, batch_size=1))
 

@@ -22,7 +22,7 @@ from innerjudge.extraction import (
 from innerjudge.extraction import reader as sweeps
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.mixing import find_mixing
-from innerjudge.models.positions import Encoded
+from innerjudge.models.positions import Encoding
 from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
 from . import conftest
@@ -35,7 +35,7 @@ READOUTS = [HiddenStates("reasoning_start"), *conftest.READOUTS]
 FAMILIES = ["llama", "yarn", "qwen3", "gpt_neox", "gpt2", "gpt_neo", "gemma2", "gemma3", "phi3", "cohere2", "opt"]
 
 
-def candidates(make: Any, *, answers: tuple[int, ...] = (7, 12, 6, 9), seed: int = 0) -> list[Encoded]:
+def candidates(make: Any, *, answers: tuple[int, ...] = (7, 12, 6, 9), seed: int = 0) -> list[Encoding]:
     """Answers to one prompt; options in the prompt, across its end and behind it; one item lacks a position."""
     prompt = make((PROMPT,), seed=seed + 100)[0].ids
     found = []

@@ -11,7 +11,7 @@ import pytest
 import torch
 from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, extract
 from innerjudge.models.loading import LanguageModel, load
-from innerjudge.models.positions import Encoded
+from innerjudge.models.positions import Encoding
 
 READOUTS = [HiddenStates("score"), LabelLogits("score"), QueryKey("before"), QueryKey("after"), AttentionWeights()]
 
@@ -19,7 +19,7 @@ READOUTS = [HiddenStates("score"), LabelLogits("score"), QueryKey("before"), Que
 @pytest.fixture(params=["llama", "gpt2", "stories"])
 def read(
     request: pytest.FixtureRequest, tiny: Callable[..., LanguageModel], random_items: Any, tmp_path: Path
-) -> tuple[LanguageModel, Encoded, Any]:
+) -> tuple[LanguageModel, Encoding, Any]:
     """One item, a model and its TransformerLens cache."""
     lens = pytest.importorskip("transformer_lens.model_bridge")
     if request.param == "stories":

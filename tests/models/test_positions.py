@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from innerjudge.models.chat import render
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
-from innerjudge.models.positions import Encoded, encode_prompt, encode_trace
+from innerjudge.models.positions import Encoding, encode_prompt, encode_trace
 from innerjudge.models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from transformers import AutoTokenizer
 
@@ -182,7 +182,7 @@ def test_reasoned_prompt_ends_where_the_assistant_writes(name: str, tokenizer: A
 def test_any_options_end_on_distinct_tokens(tokenizers: dict[str, Any], texts: list[str]) -> None:
     prompt = choice_prompt("Which?", texts)
     for name in ("qwen3", "gpt2", "smollm2-instruct"):
-        encoded: Encoded = encode_prompt(tokenizers[name], "i", "g", prompt)
+        encoded: Encoding = encode_prompt(tokenizers[name], "i", "g", prompt)
         ends = encoded.positions["option_end"]
         assert list(ends) == sorted(set(ends))
         assert len(ends) == len(texts) + 2

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from innerjudge.models.chat import THINK, render
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
-from innerjudge.models.positions import Encoded, encode_prompt, encode_trace
+from innerjudge.models.positions import Encoding, encode_prompt, encode_trace
 from innerjudge.models.prompts import rating_prompt
 from innerjudge.models.tokenizer_check import check_tokenizer
 from innerjudge.models.tokens import tokens, too_many
@@ -129,7 +129,7 @@ def test_reasoning_stands_where_the_template_puts_it(every: dict[str, Any], user
         assert whole.startswith(ours), name
 
 
-def between(tok: Any, encoded: Encoded) -> str:
+def between(tok: Any, encoded: Encoding) -> str:
     start, end = (encoded.positions[f"reasoning_{which}"][0] for which in ("start", "end"))
     return str(tok.decode(list(encoded.ids[start + 1 : end + 1])))
 

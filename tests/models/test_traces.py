@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from innerjudge.models.chat import render
 from innerjudge.models.items import Trace
-from innerjudge.models.positions import Encoded, encode_trace
+from innerjudge.models.positions import Encoding, encode_trace
 from transformers import AutoTokenizer
 
 #: Tokenizers by what their markers and templates do.
@@ -34,7 +34,7 @@ def trace(response: str, prompt: str = "What is 1 + 1?", **extra: Any) -> Trace:
     return Trace(question_id="q", candidate_id="0", prompt=prompt, response=response, extra=extra)
 
 
-def upto(tokenizer: Any, encoded: Encoded, role: str) -> str:
+def upto(tokenizer: Any, encoded: Encoding, role: str) -> str:
     """Text up to and including the token of a role."""
     return str(tokenizer.decode(list(encoded.ids[: encoded.positions[role][0] + 1])))
 

@@ -1,1 +1,1 @@
-"""Judges behind HTTP, in the words of the rerank and score services that tools already speak (extra ``serve``)."""
+"""Judges behind HTTP, with the API of the rerank and score services that tools already use (extra ``serve``)."""

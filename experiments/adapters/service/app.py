@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from ...judges.judge import Judge
 
 _ABOUT = """
-Judges that read a language model's inside, in the shapes of Jina, Cohere and vLLM. Higher is better, on each judge's
-own scale. What cannot be scored has the score `null` and the reason as `unscored`. Fields that these services know and
-a judge does not (truncation, say) are passed over: a text is never cut.
+Judges that read a language model's hidden states, with the request formats of Jina, Cohere and vLLM. Higher is better,
+on each judge's own scale. What cannot be scored has the score `null` and the reason as `unscored`. Fields that these
+services know and a judge does not (truncation, say) are ignored: a text is never cut.
 """
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AskedPair = tuple[str, str]
 
 
-class Judged(NamedTuple):
+class PairVerdict(NamedTuple):
     """What is said of one pair, and how many tokens were read for it (none where it is unscored)."""
 
     verdict: Verdict
@@ -34,10 +34,10 @@ class _Job:
     """The pairs of one request, and what is known of them so far."""
 
     pairs: Sequence[AskedPair]
-    done: asyncio.Future[list[Judged]]
-    found: dict[int, Judged] = field(default_factory=dict)
+    done: asyncio.Future[list[PairVerdict]]
+    found: dict[int, PairVerdict] = field(default_factory=dict)
 
-    def put(self, place: int, judged: Judged) -> None:
+    def put(self, place: int, judged: PairVerdict) -> None:
         self.found[place] = judged
         if len(self.found) == len(self.pairs) and not self.done.done():
             self.done.set_result([self.found[k] for k in range(len(self.pairs))])
@@ -78,7 +78,7 @@ class Batcher:
         self._worker = asyncio.get_running_loop().create_task(self._work())
 
     async def stop(self) -> None:
-        """Finish what was accepted, refuse what comes."""
+        """Finish what was accepted, refuse new requests."""
         self._closing = True
         self._some.set()
         if self._worker is not None:
@@ -89,7 +89,7 @@ class Batcher:
         """Whether pairs are being judged."""
         return self._worker is not None and not self._worker.done()
 
-    async def judged(self, pairs: Sequence[AskedPair]) -> list[Judged]:
+    async def judged(self, pairs: Sequence[AskedPair]) -> list[PairVerdict]:
         """One verdict a pair, in order.
 
         Raises:
@@ -165,10 +165,10 @@ class Batcher:
             job.put(place, one)
 
 
-def _asked(judge: Judge, pairs: Sequence[AskedPair], batch_size: int) -> list[Judged]:
+def _asked(judge: Judge, pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:
     """Verdicts of pairs and the tokens that were read for them; runs in the thread of the model."""
     verdicts = judge.verdicts(pairs, batch_size=batch_size)
     read = [text for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None for text in pair]
     ids = judge.lm.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
     sizes = iter(map(len, ids))
-    return [Judged(one, 0 if one.unscored is not None else next(sizes) + next(sizes)) for one in verdicts]
+    return [PairVerdict(one, 0 if one.unscored is not None else next(sizes) + next(sizes)) for one in verdicts]

@@ -1,4 +1,4 @@
-"""Connections that say nothing, or say it slowly, and how many there may be: no stranger can stop the service."""
+"""Limits on idle and slow connections, and on their number: no client can block the service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = logging.getLogger("innerjudge")
 
 
 def room_for(connections: int) -> int:
-    """So many connections, or fewer where the system allows this process fewer files.
+    """This many connections, or fewer where the system allows this process fewer files.
 
     Example:
         >>> 8 <= room_for(64) <= 64
@@ -104,7 +104,7 @@ class Server(uvicorn.Server):
     _told = False
 
     async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
-        """Begin to listen; who comes while others are accepted waits in the system's queue."""
+        """Begin to listen; clients that connect while others are accepted wait in the system's queue."""
         asyncio.get_running_loop().set_exception_handler(self._failed)
         await super().startup(list(sockets or ()))
         for one in sockets or ():

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ....models.shown import shown
 from ...selection.votes import ranking
-from .batcher import Batcher, Judged
+from .batcher import Batcher, PairVerdict
 from .limits import Limits, Meters
 from .refused import Refused
 from .shapes import (
@@ -36,7 +36,7 @@ _SAID = {
     404: "No judge of this name.",
     408: "The request was sent too slowly.",
     413: "The request is too large.",
-    429: "The queue is full; Retry-After says when to come again.",
+    429: "The queue is full; Retry-After says when to try again.",
     500: "The judge failed.",
     503: "The service is stopping.",
     504: "Not answered in time.",
@@ -135,20 +135,20 @@ def _pairs(first: str | list[str], second: str | list[str]) -> list[tuple[str, s
     return list(zip(left, right, strict=True))
 
 
-def _score(one: Judged) -> float | None:
+def _score(one: PairVerdict) -> float | None:
     return None if isinstance(one.verdict.score, list) else one.verdict.score
 
 
-def _reason(one: Judged) -> dict[str, Any]:
+def _reason(one: PairVerdict) -> dict[str, Any]:
     return {} if one.verdict.unscored is None else {"unscored": one.verdict.unscored}
 
 
-def _result(place: int, one: Judged, text: str | None) -> RerankResult:
+def _result(place: int, one: PairVerdict, text: str | None) -> RerankResult:
     document: dict[str, Any] = {} if text is None else {"document": Document(text=text)}
     return RerankResult(index=place, relevance_score=_score(one), **document, **_reason(one))
 
 
-def _usage(said: Sequence[Judged]) -> Usage:
+def _usage(said: Sequence[PairVerdict]) -> Usage:
     total = sum(one.tokens for one in said)
     return Usage(prompt_tokens=total, total_tokens=total)
 

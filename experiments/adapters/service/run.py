@@ -12,9 +12,9 @@ from .connections import Server, config_of, room_for
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens, before uvicorn has it: a port in use is told as every other wrong option is.
+    """A socket that listens, before uvicorn has it: a port in use is reported like any other wrong option.
 
-    Who connects before the service answers waits.
+    Clients that connect before the service answers wait.
 
     Args:
         host: Name or address.

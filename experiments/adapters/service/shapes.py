@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _PROMPT = "Start with 7. Add 5."
 _GOOD, _BAD = "<think>7+5=12</think>12", "<think>7+5=13</think>13"
-_MODEL = "Name of a judge that is served; may be left out where there is one."
-_UNSCORED = "Why there is no score; only where there is none."
+_MODEL = "Name of a judge that is served; may be left out if there is only one."
+_UNSCORED = "Why there is no score; only on unscored results."
 
 
 def _example(**fields: Any) -> ConfigDict:
@@ -42,7 +42,7 @@ class RerankRequest(BaseModel):
     model: Text | None = Field(None, description=_MODEL)
     query: Text = Field(description="The prompt.")
     documents: list[Text | Document] = Field(min_length=1, description="The candidates: strings, or objects with text.")
-    top_n: int | None = Field(None, ge=0, description="At most so many results; 0 or nothing for all.")
+    top_n: int | None = Field(None, ge=0, description="Return at most this many results; 0 or none for all.")
     return_documents: bool = Field(True, description="Whether each result has its document.")
 
     @property

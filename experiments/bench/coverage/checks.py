@@ -12,7 +12,7 @@ import torch
 from ....extraction import AttentionWeights, Features, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
 from ....models.errors import InnerjudgeError
 from ....models.loading import LanguageModel
-from ....models.positions import Encoded
+from ....models.positions import Encoding
 from .exceptions import AFTER_BLOCKS, BIASED, FIRST_OF_TWO, OTHER_STACK_FIRST
 from .head_oracle import explain_weights, products, stretched
 from .oracle import Truth, truth
@@ -94,7 +94,7 @@ def _eager(config: Any, plain: Any) -> Any:
     return other
 
 
-def _hidden(lm: LanguageModel, features: Features, items: list[Encoded], truths: list[Truth]) -> str:
+def _hidden(lm: LanguageModel, features: Features, items: list[Encoding], truths: list[Truth]) -> str:
     n = lm.anatomy.n_blocks
     after = lm.model.config.model_type in AFTER_BLOCKS | OTHER_STACK_FIRST
     two = lm.model.config.model_type in FIRST_OF_TWO
@@ -116,7 +116,7 @@ def _hidden(lm: LanguageModel, features: Features, items: list[Encoded], truths:
     return "pass"
 
 
-def _lens(lm: LanguageModel, features: Features, items: list[Encoded], truths: list[Truth]) -> str:
+def _lens(lm: LanguageModel, features: Features, items: list[Encoding], truths: list[Truth]) -> str:
     for k, (item, own) in enumerate(zip(items, truths, strict=True)):
         theirs = own.logits[item.positions["score"][0], list(item.label_ids)]
         if (odd := _odd(features["logits/score"][k, 1, lm.anatomy.n_blocks], theirs)) is not None:
@@ -129,7 +129,7 @@ def _lens(lm: LanguageModel, features: Features, items: list[Encoded], truths: l
 
 
 def _attention(
-    coverage: Coverage, lm: LanguageModel, items: list[Encoded], truths: list[Truth], size: int, side: Any
+    coverage: Coverage, lm: LanguageModel, items: list[Encoding], truths: list[Truth], size: int, side: Any
 ) -> None:
     found: dict[str, Features] = {}
     for aspect, readout in (
@@ -148,7 +148,7 @@ def _attention(
             _note(coverage, aspect, "pass" if np.abs(found[aspect][name]).max() > 1e-3 else "WRONG: zeros")
 
 
-def _products(coverage: Coverage, lm: LanguageModel, item: Encoded, own: Truth) -> None:
+def _products(coverage: Coverage, lm: LanguageModel, item: Encoding, own: Truth) -> None:
     """Queries and keys held to the model's own weights, to its own rotation backwards, and to what positions change."""
     if not coverage.passes("qk after"):
         return
@@ -184,7 +184,7 @@ def _by_block(lm: LanguageModel, own: Truth) -> dict[int, list[torch.Tensor]]:
     return found
 
 
-def _rows(lm: LanguageModel, features: Features, items: list[Encoded], truths: list[Truth]) -> str:
+def _rows(lm: LanguageModel, features: Features, items: list[Encoding], truths: list[Truth]) -> str:
     for k, (item, own) in enumerate(zip(items, truths, strict=True)):
         length, theirs = len(item.ids), _by_block(lm, own)
         if not theirs:
@@ -201,7 +201,7 @@ def _rows(lm: LanguageModel, features: Features, items: list[Encoded], truths: l
     return "pass"
 
 
-def _early(lm: LanguageModel, items: list[Encoded]) -> str:
+def _early(lm: LanguageModel, items: list[Encoding]) -> str:
     last = max(1, lm.anatomy.n_blocks // 2)
     whole = extract(lm, items, _READOUTS, batch_size=3)
     early = extract(lm, items, _READOUTS, batch_size=3, last_block=last)

@@ -13,7 +13,7 @@ from ....extraction.taps.attention import AttentionTap
 from ....models.heads import Heads
 from ....models.loading import LanguageModel
 from ....models.module_values import states_taken
-from ....models.positions import Encoded
+from ....models.positions import Encoding
 
 #: Largest difference, relative to the size of what is compared.
 TOLERANCE = 2e-4
@@ -23,7 +23,7 @@ _VISIBLE = 1e-5
 
 @torch.no_grad()
 def products(
-    lm: LanguageModel, item: Encoded, kinds: Iterable[str] = ("qk/before", "qk/after"), *, stretch: int = 1
+    lm: LanguageModel, item: Encoding, kinds: Iterable[str] = ("qk/before", "qk/after"), *, stretch: int = 1
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Products of the last token with all, ``[L, H, T]`` each, at positions ``stretch`` apart."""
     length = len(item.ids)
@@ -37,7 +37,7 @@ def products(
     return {name: value[0].numpy() for name, value in tap.results().items()}
 
 
-def stretched(lm: LanguageModel, item: Encoded) -> str:
+def stretched(lm: LanguageModel, item: Encoding) -> str:
     """The first block knows positions by its rotary embedding only: products before it see none, those after it do."""
     first = next((b for b, heads in enumerate(lm.anatomy.heads) if heads), -1)
     if first != 0 or lm.anatomy.position_offset != 0 or not lm.anatomy.heads[0][0].rotary:

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from ....models.loading import LanguageModel
-from ....models.positions import Encoded
+from ....models.positions import Encoding
 from ....models.rotary import rotary_functions
 
 _TOLERANCE = 2e-4
 
 
 @torch.no_grad()
-def turned_back(lm: LanguageModel, item: Encoded, found: dict[str, npt.NDArray[np.float32]]) -> str:
+def turned_back(lm: LanguageModel, item: Encoding, found: dict[str, npt.NDArray[np.float32]]) -> str:
     """Rotation may change a product by nothing but what it does to the dimensions that it turns.
 
     So in every block ``before - after`` must be the product of the queries and keys turned back, less that of the

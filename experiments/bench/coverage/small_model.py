@@ -13,7 +13,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedTokenizerFast
 
 from ....models.loading import LanguageModel, wrap
-from ....models.positions import Encoded
+from ....models.positions import Encoding
 
 #: Spread of what is added to matrices, and to everything else: with the usual 0.02 attention is uniform, norm weights
 #: are one, biases zero, and most errors leave no trace.
@@ -57,13 +57,13 @@ def readable(model: Any) -> LanguageModel:
     return wrap(model, PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="w0"))
 
 
-def random_items(lm: LanguageModel, lengths: Sequence[int], *, seed: int = 0) -> list[Encoded]:
+def random_items(lm: LanguageModel, lengths: Sequence[int], *, seed: int = 0) -> list[Encoding]:
     """Items of random tokens: positions in the middle and at the end, a response, all tokens options, three labels."""
     random = torch.Generator().manual_seed(seed)
     embedding: Any = lm.model.get_input_embeddings()
     size = min(int(embedding.weight.shape[0]), lm.anatomy.post.size)  # one may have more entries than the other
     return [
-        Encoded(
+        Encoding(
             id=f"item-{k}",
             group=f"item-{k}",
             ids=tuple(torch.randint(size // 4, size - 8, (length,), generator=random).tolist()),

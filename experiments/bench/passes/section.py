@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from ....models.loading import LanguageModel
-from ....models.positions import Encoded
+from ....models.positions import Encoding
 from .work import Work
 
 #: Runs all texts of a section once; what it returns is thrown away.
@@ -58,6 +58,6 @@ class Section:
     key: str
     title: str
     about: str
-    make_items: Callable[[LanguageModel, bool], tuple[Encoded, ...]]
+    make_items: Callable[[LanguageModel, bool], tuple[Encoding, ...]]
     make_variants: Callable[[Work], tuple[Variant, ...]]
     memory: bool = False

@@ -12,7 +12,7 @@ from torch import Tensor
 from ....extraction.batching import Batch, collate
 from ....extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
 from ....models.loading import LanguageModel
-from ....models.positions import Encoded
+from ....models.positions import Encoding
 
 #: What CLUE, LAGER, QK-score and Attention-score read, in one pass.
 CORE: tuple[Readout, ...] = (
@@ -36,7 +36,7 @@ class Work:
     """
 
     lm: LanguageModel
-    items: tuple[Encoded, ...]
+    items: tuple[Encoding, ...]
     shape: str
     dtype: str
 
@@ -53,7 +53,7 @@ class Work:
         return torch.tensor(rows, device=self.lm.device)
 
 
-def texts(lm: LanguageModel, lengths: Sequence[int], *, prompt: int = 0, seed: int = 0) -> tuple[Encoded, ...]:
+def texts(lm: LanguageModel, lengths: Sequence[int], *, prompt: int = 0, seed: int = 0) -> tuple[Encoding, ...]:
     """Random tokens of the given lengths.
 
     Args:
@@ -71,7 +71,7 @@ def texts(lm: LanguageModel, lengths: Sequence[int], *, prompt: int = 0, seed: i
         own = torch.randint(4, size, (length - prompt,), generator=random).tolist()
         ends = tuple(range(length - 9, length - 1, 2))
         made.append(
-            Encoded(
+            Encoding(
                 id=f"text-{k}",
                 group="prompt" if prompt else f"text-{k}",
                 ids=(*shared, *own),

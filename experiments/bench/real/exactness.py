@@ -23,7 +23,7 @@ from ....extraction.provenance import versions
 from ....extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
 from ....models.items import Choice, Item, Rating, Trace
 from ....models.loading import LanguageModel, load
-from ....models.positions import Encoded, encode_prompt, encode_trace
+from ....models.positions import Encoding, encode_prompt, encode_trace
 from ....models.prompts import choice_prompt, rating_prompt
 from ....probes import LAGER
 from ...data.datasets import load_data
@@ -67,7 +67,7 @@ def differences(lm: LanguageModel, items: Sequence[Item]) -> dict[str, float]:
     return found
 
 
-def encoded(lm: LanguageModel, item: Item) -> Encoded:
+def encoded(lm: LanguageModel, item: Item) -> Encoding:
     """An item as the model is asked about it."""
     if isinstance(item, Trace):
         return encode_trace(lm.tokenizer, item)
@@ -81,7 +81,7 @@ def encoded(lm: LanguageModel, item: Item) -> Encoded:
 
 
 @torch.no_grad()
-def naive(lm: LanguageModel, text: Encoded) -> dict[str, Array]:
+def naive(lm: LanguageModel, text: Encoding) -> dict[str, Array]:
     """Every value of one text, by its definition."""
     model: Any = lm.model
     rows: dict[tuple[int, str], torch.Tensor] = {}

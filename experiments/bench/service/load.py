@@ -36,7 +36,7 @@ _VERSIONS = ("innerjudge", "torch", "transformers", "fastapi", "uvicorn", "locus
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What was measured with so many clients at once."""
+    """What was measured with one number of clients at once."""
 
     clients: int
     requests: int

@@ -76,7 +76,7 @@ def curves(
 def diagonals(
     lens: Lens, name: str, heading: str, points: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, behind: Grid
 ) -> Plot | None:
-    """A small panel a judge: what was said against what was so; on the diagonal the two are the same."""
+    """A small panel a judge: predicted against observed; on the diagonal the two are the same."""
     if not points:
         return None
 

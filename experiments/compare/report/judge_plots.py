@@ -61,7 +61,7 @@ def score_distributions(lens: Lens) -> Plot | None:
             drawing.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=len(entries))
         return drawing
 
-    shape = "Boxes over the human score" if lens.kind == "rating" else "Histograms by what is so"
+    shape = "Boxes over the human score" if lens.kind == "rating" else "Histograms by true label"
     return Plot(
         name=slug(lens.data, "scores"),
         heading="Scores of right and wrong items" if lens.kind != "rating" else "Scores by human grade",

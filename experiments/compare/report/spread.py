@@ -16,7 +16,7 @@ _WORDS = {"trace": ("right traces", "wrong traces")}
 def draw_spread(panel: Axes, lens: Lens, judge: str, colour: str) -> dict[str, Patch]:
     """Draw the panel of ``judge``; returns the legend's entries by their words (none for ratings).
 
-    Of a trace the sides are what is so, of a choice or pair whether the judge picked the right one.
+    The sides are the true label of a trace; for a choice or pair, whether the judge picked the right one.
     """
     scores = lens.table.scores(judge)
     if lens.kind == "rating":

@@ -1,4 +1,4 @@
-"""How the scores of every judge spread over what is so."""
+"""How the scores of every judge are distributed for each true label."""
 
 from __future__ import annotations
 

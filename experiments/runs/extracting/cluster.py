@@ -32,7 +32,7 @@ from .workers import Cluster, Model, Reader, pipeline
 def extract_on_ray(
     model: Model, source: Source, out: str, *, job: dict[str, Any], passes: Passes, cluster: Cluster, yes: bool = False
 ) -> str:
-    """Features of a data set into the store ``out``, equal to what one process writes; goes on where it stopped.
+    """Features of a data set into the store ``out``, equal to what one process writes; resumes where it stopped.
 
     The items are written into ``out`` first, one after another: by this process, or, where they are sampled from the
     model, by a worker. From there each worker reads its own. Parsing and tokenising belong to the actor's stage: what

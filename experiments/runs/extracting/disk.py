@@ -45,7 +45,7 @@ class Disk:
     total: int
 
     def holds(self, size: float) -> bool:
-        """Whether so many bytes fit at all."""
+        """Whether a number of bytes fits at all."""
         return size <= self.free
 
     def spares(self, size: float) -> bool:
@@ -57,7 +57,7 @@ class Disk:
 
 
 def disk_of(out: str) -> Disk | None:
-    """The disk on which a store would lie; ``None`` where nobody can say (an object store)."""
+    """The disk on which a store would lie; ``None`` where that is unknown (an object store)."""
     if "://" in out:
         return None
     there = Path(out).absolute()

@@ -1,4 +1,4 @@
-"""A data set into a store, by one process or by several; a run that was killed goes on where it stopped."""
+"""A data set into a store, by one process or by several; a run that was killed resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def extract_job(
     ranks: Ranks | None = None,
     yes: bool = False,
 ) -> str:
-    """Features of a data set into the folder ``out``; a killed run goes on where it stopped.
+    """Features of a data set into the folder ``out``; a killed run resumes where it stopped.
 
     Args:
         lm: The model.

@@ -50,4 +50,4 @@ class Interrupt(AbstractContextManager["Interrupt"]):
                 raise KeyboardInterrupt
             return
         self.asked, self._when = True, now
-        log.warning("asked to stop: finishing the shard at hand; once more stops at once")
+        log.warning("asked to stop: finishing the current shard; ask again to stop at once")

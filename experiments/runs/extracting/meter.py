@@ -1,4 +1,4 @@
-"""What the passes of a run were made of: tokens, and what the same batches cost without anything being read."""
+"""The tokens of a run's passes, and what the same batches cost when nothing is read."""
 
 from __future__ import annotations
 

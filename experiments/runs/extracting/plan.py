@@ -26,7 +26,7 @@ SAMPLE = 64
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was measured on a sample, put up to all items.
+    """What was measured on a sample, extrapolated to all items.
 
     Args:
         items: Items of the data set.
@@ -64,13 +64,13 @@ class Plan:
 
 
 def make_plan(lm: LanguageModel, items: Sequence[Item], passes: Passes, *, seed: int = 0, copies: int = 1) -> Plan:
-    """Read a random sample of the items and put what it took up to all of them.
+    """Read a random sample of the items and extrapolate its cost to all of them.
 
     Args:
         lm: The model.
         items: All items.
         passes: How the model will be run.
-        seed: Of the sample.
+        seed: Seed of the sample.
         copies: How often each item is read (choices also with their options permuted).
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(items))[:SAMPLE])

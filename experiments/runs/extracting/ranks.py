@@ -33,7 +33,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that prepares, and that speaks."""
+        """Whether this is the process that prepares, and that reports."""
         return self.rank == 0
 
     def mine(self, numbers: Sequence[int]) -> list[int]:

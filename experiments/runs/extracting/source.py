@@ -1,4 +1,4 @@
-"""What a run is of: the content of its data, found out without parsing them again where a run goes on."""
+"""The data of a run, identified by their content, and not parsed again when a run resumes."""
 
 from __future__ import annotations
 

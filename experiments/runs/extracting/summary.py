@@ -1,4 +1,4 @@
-"""The last word of a run: how much was done, what was left unscored and why, and how fast it went."""
+"""The summary of a run: how much was done, what was left unscored and why, and how fast it went."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Reader:
 
 
 def read_lines(task: dict[str, Any], out: str) -> dict[str, Any]:
-    """The first stage: the lines of one shard, read where they lie; a task carries no more than where that is."""
+    """The first stage: the lines of one shard, read from the file; a task carries only their place in it."""
     name = items_file(str(task["inner"]))
     return task | {"lines": read_range(place(out), name, int(task["first"]), int(task["last"]))}
 

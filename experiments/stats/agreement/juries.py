@@ -19,7 +19,7 @@ Weighting = Literal["uniform", "log-odds", "exponential", "power"]
 def mean_jury(
     scores: Sequence[Values], *, weights: Sequence[float] | None = None, z_score: bool = False
 ) -> list[float | None]:
-    """Weighted mean of the jurors' scores; who gave none is skipped, an item that nobody scored stays ``None``.
+    """Weighted mean of the jurors' scores; jurors without one are skipped, an item without any stays ``None``.
 
     Args:
         scores: One column a juror.

@@ -1,1 +1,1 @@
-"""What else moves a verdict: position, length, format, scale use, inconsistency. Arrays in, numbers out."""
+"""What else influences a verdict: position, length, format, scale use, inconsistency. Arrays in, numbers out."""

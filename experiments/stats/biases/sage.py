@@ -1,4 +1,4 @@
-"""Sage: how good a pair-wise judge can be at most, told from its own contradictions, without any label."""
+"""Sage: how good a pair-wise judge can be at most, estimated from its own contradictions, without any label."""
 
 from __future__ import annotations
 

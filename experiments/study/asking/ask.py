@@ -12,7 +12,7 @@ from ....extraction.readouts import LabelLogits
 from ....extraction.writing.generate import generate
 from ....models.errors import InnerjudgeError, UnreadableError
 from ....models.loading import LanguageModel
-from ....models.positions import Encoded, encode_prompt, unreadable
+from ....models.positions import Encoding, encode_prompt, unreadable
 from ....models.prompts import Prompt
 from ....probes import BaseJudge, EScore, TextJudge, Verdict
 from ....probes.scale import Answer
@@ -50,7 +50,7 @@ class Manner:
             the verdict that the model writes; ``"reasoned"``: the one that it writes after reasoning.
         samples: Answers to each question; more than one needs a temperature.
         temperature: 0 is greedy.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
         reasoning_tokens: Most new tokens of a reasoned answer.
         batch_size: Questions a batch.
         steps: Where progress is shown.
@@ -144,7 +144,7 @@ def _row(question: Question, verdict: Verdict, judge: str, repeat: int) -> Row:
     return Row(**(dict(question.columns) | said), judge=judge, repeat=repeat)
 
 
-def _encode(lm: LanguageModel, prompt: Prompt | UnreadableError, name: str, reasoned: bool) -> Encoded:
+def _encode(lm: LanguageModel, prompt: Prompt | UnreadableError, name: str, reasoned: bool) -> Encoding:
     if isinstance(prompt, UnreadableError):
         return unreadable(name, name, str(prompt))
     return encode_prompt(lm.tokenizer, name, name, prompt, reasoned=reasoned)

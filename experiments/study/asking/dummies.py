@@ -1,4 +1,4 @@
-"""Answers that say nothing, and the gold answer: what a judge makes of them."""
+"""Dummy answers and the gold answer: how a judge scores them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ DISTRACTORS: dict[str, Callable[[str], str]] = {
 
 
 def with_faults(response: str, *, severity: int, seed: int) -> str | None:
-    """The response with so many planted faults, or ``None`` where it has no room for them.
+    """The response with a number of planted faults, or ``None`` where it has no room for them.
 
     A fault changes one number (by 1 to 9); where there are not numbers enough, the others drop a sentence each, so long
     as one is left.

@@ -19,7 +19,7 @@ MOST_COMPARED = 5
 
 
 def samples(audit: Auditing) -> list[Row]:
-    """Point-wise text, sampled so often as the study says."""
+    """Point-wise text, sampled as often as the study says."""
     how, name = audit.sampled(), "samples, text"
     return audit.step(name, _told(how), lambda: audit.asked(pointwise(audit.candidates), name, how))
 

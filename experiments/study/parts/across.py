@@ -76,7 +76,9 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
         key=KEY,
         title="Transfer between data sets",
         question="Does what a judge learnt on one data set hold on another?",
-        found=("The diagonal is the judge at home; a judge that learnt the data and not the task falls off it.",),
+        found=(
+            "On the diagonal a judge meets its own data; one that learnt the data and not the task does worse off it.",
+        ),
         grids=(grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *targets], table),),
         plots=tuple(plots),
     )

@@ -143,7 +143,7 @@ def _said(lens: Lens, kept: list[list[Cell]]) -> list[str]:
             f"{', '.join(reach)}."
         )
     if none:
-        said.append(f"Reach it at no certainty: {', '.join(none)}.")
+        said.append(f"Do not reach it at any level of certainty: {', '.join(none)}.")
     return said
 
 

@@ -117,7 +117,7 @@ def _recused(said: Said, writers: Sequence[str | None], kin: frozenset[str]) -> 
 
 
 def _juror(lens: Lens, judge: str) -> _Juror | None:
-    """A juror on one scale, fitted on the calibration questions; ``None`` for who cannot be.
+    """A juror on one scale, fitted on the calibration questions; ``None`` where it cannot be fitted.
 
     Probabilities that the answer is right; of ratings human grades; of choices the options picked.
     """

@@ -88,7 +88,7 @@ def known_labels(table: Table, kind: str) -> list[Any]:
 
 
 def votes_of(lens: Lens, judge: str) -> Votes | None:
-    """A judge's probability of every class, calibrated on the calibration side; ``None`` where that is not to be had.
+    """A judge's probability of every class, calibrated on the calibration side; ``None`` where there is none.
 
     Of traces and pairs it comes from the score (of pairs the mean over both orders); of choices from how sure the judge
     is of its pick, the other options sharing the rest.

@@ -20,7 +20,7 @@ TIMED = "timings.json"
 #: notes in ``log`` every pass of the model: what was read. It says the process, and then how it ended.
 SCRIPT = """
 import os, sys, zlib
-from innerjudge.experiments.compare import judging
+from innerjudge.experiments.compare import item_features, judging
 from innerjudge.experiments.compare import compare, report, run
 from innerjudge.experiments.compare.report import console
 from innerjudge.experiments.cli.main import main
@@ -31,8 +31,8 @@ def counted(read):
             file.write(f"{read.__name__} {zlib.crc32(repr(items).encode())}\\n")
         return found
     return noted
-for name in ("read", "pair_features", "rating_features"):
-    setattr(judging, name, counted(getattr(judging, name)))
+for module, name in ((item_features, "read"), (judging, "pair_features"), (judging, "rating_features")):
+    setattr(module, name, counted(getattr(module, name)))
 typed = sys.argv[1:]
 for line in sys.stdin:
     child = os.fork()

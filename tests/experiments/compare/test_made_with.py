@@ -43,7 +43,7 @@ def test_steps_of_which_nothing_is_known_are_thrown_away(tmp_path: Path, note: s
     if note is not None:
         (tmp_path / MADE_WITH).write_bytes(note.encode("utf-8", "surrogateescape"))
     said = renew(tmp_path, NOW)
-    assert said == "1 kept step was thrown away: nothing says with which versions they were made."
+    assert said == "1 kept step was thrown away: the versions they were made with are not recorded."
     assert renew(tmp_path, NOW) is None
 
 

@@ -14,7 +14,7 @@ from innerjudge.experiments.data.jsonl import read_items
 from innerjudge.experiments.judges import saved
 from innerjudge.experiments.judges.judge import Judge
 from innerjudge.experiments.judges.sample_and_judge import candidates_of, rejecting, sample_and_judge
-from innerjudge.experiments.judges.saved import Made
+from innerjudge.experiments.judges.saved import JudgeRecord
 from innerjudge.experiments.reading.read import read
 from innerjudge.experiments.reading.sampling import sample_traces
 from innerjudge.experiments.runs import sample_job as jobs
@@ -198,7 +198,7 @@ def test_questions_from_files(tmp_path: Path) -> None:
 def test_the_command(
     reference: LanguageModel, fitted: dict[str, BaseJudge], tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
-    saved.save(fitted["clue"], Made("clue-margin", "trace", (1, 5)), tmp_path / "judge")
+    saved.save(fitted["clue"], JudgeRecord("clue-margin", "trace", (1, 5)), tmp_path / "judge")
     out = tmp_path / "traces.jsonl"
     how = ("--judge", tmp_path / "judge", "--data", "builtin:solve", "--limit", 2, "--n", 2, "--max-new-tokens", 80)
     said = cli("sample", *how, "--out", out)
@@ -212,7 +212,7 @@ def test_the_command(
     named = cli("sample", *how, "--model", "reference", "--out", tmp_path / "named.jsonl")
     assert named.code == 0
     assert (tmp_path / "named.jsonl").read_bytes() == out.read_bytes(), "the judge's own model is the same"
-    saved.save(fitted["lager"], Made("lager", "rating", (1, 5)), tmp_path / "ratings")
+    saved.save(fitted["lager"], JudgeRecord("lager", "rating", (1, 5)), tmp_path / "ratings")
     for more, reason in (
         (
             ("--judge", tmp_path / "ratings", "--data", "builtin:solve"),

@@ -8,14 +8,14 @@ from .....extraction.writing.decoding import decode
 from .....extraction.writing.generate import generate
 from .....extraction.writing.read_and_write import read_and_write
 from .....models.loading import LanguageModel
-from .....models.positions import Encoded, encode_prompt
+from .....models.positions import Encoding, encode_prompt
 from .....models.prompts import rating_prompt
 from ....reading.passes import DIRECT_TOKENS
 from ..section import Run, Section, Variant
 from ..work import Work
 
 
-def _prompts(lm: LanguageModel, quick: bool) -> tuple[Encoded, ...]:
+def _prompts(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:
     n, words = (3, 8) if quick else (4, 40)
     asked = [rating_prompt(f"Start with {k}.", " Add 5." * words) for k in range(n)]
     return tuple(encode_prompt(lm.tokenizer, str(k), str(k), one) for k, one in enumerate(asked))
@@ -58,7 +58,7 @@ def _at_once(work: Work) -> Run:
 _REASONED, _REASONED_QUICK = 32, 4
 
 
-def _answers(lm: LanguageModel, quick: bool) -> tuple[Encoded, ...]:
+def _answers(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:
     """Answers to one question, each to be rated."""
     n, words = (3, 24) if quick else (8, 60)
     asked = [rating_prompt("Start with 7." + " Add 5." * words, f"Step {k}.", reasoned=True) for k in range(n)]

@@ -14,7 +14,7 @@ from .....extraction.writing.decoding import decode
 from .....extraction.writing.write_and_read import CARRIED, write_and_read
 from .....models.items import Trace
 from .....models.loading import LanguageModel
-from .....models.positions import Encoded, encode_trace
+from .....models.positions import Encoding, encode_trace
 from ..section import Run, Section, Variant
 from ..work import Work
 
@@ -33,7 +33,7 @@ def _questions(n: int, *, alike: bool) -> list[Trace]:
     return [Trace(question_id=str(k), candidate_id="0", prompt=text, response="") for k, text in enumerate(texts)]
 
 
-def _encoded(lm: LanguageModel, quick: bool, *, alike: bool) -> tuple[Encoded, ...]:
+def _encoded(lm: LanguageModel, quick: bool, *, alike: bool) -> tuple[Encoding, ...]:
     questions = _questions(2 if quick else _ANSWERS, alike=alike)
     return tuple(encode_trace(lm.tokenizer, question) for question in questions)
 
@@ -74,7 +74,7 @@ def _then_replay(work: Work, *, share: bool) -> Run:
         torch.manual_seed(0)
         written = decode(lm, work.items, new, temperature=1.0, share=share)
         read = [
-            Encoded(
+            Encoding(
                 id=str(k),
                 group="",
                 ids=(*item.ids, *ids),

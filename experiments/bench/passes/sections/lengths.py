@@ -6,14 +6,14 @@ import random
 
 from .....extraction.extract import extract
 from .....models.loading import LanguageModel
-from .....models.positions import Encoded
+from .....models.positions import Encoding
 from ..section import Run, Section, Variant
 from ..variants.floor import prepare as floor
 from ..variants.ours import reading
 from ..work import CORE, Work, texts
 
 
-def _items(lm: LanguageModel, quick: bool) -> tuple[Encoded, ...]:
+def _items(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:
     longest, n = (96, 8) if quick else (512, 12)
     lengths = [round(32 + k * (longest - 32) / (n - 1)) for k in range(n)]
     random.Random(0).shuffle(lengths)
