@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ def tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, ..
 #: White space of any kind.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 #: Tokenizer -> context of its model, and the most characters that one of its tokens can stand for.
+_UNBOUNDED = sys.maxsize
 _bounds: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, int]] = WeakKeyDictionary()
 
 
@@ -33,13 +35,17 @@ def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None
     """From now on :func:`too_many` knows what cannot fit into ``context`` tokens.
 
     Only for tokenizers that have a token for every byte: others may make one unknown token of any number of characters.
+    Of models that share a tokenizer the longest context counts, so that no text is refused that fits one of them; the
+    tokens are counted for each model afterwards.
     """
     backend = tokenizer.backend_tokenizer
     every_byte = "ByteLevel" in f"{backend.pre_tokenizer} {backend.decoder}" or getattr(
         backend.model, "byte_fallback", False
     )
-    if context is None or not every_byte:
+    if not every_byte:
         return
+    known, _ = _bounds.get(tokenizer, (context or _UNBOUNDED, 1))
+    context = max(known, context or _UNBOUNDED)
     longest = max(map(len, tokenizer.get_vocab()), default=1)
     # A normalizer may compose characters: no more than four to one in Unicode's canonical forms.
     _bounds[tokenizer] = context, longest * (4 if backend.normalizer is not None else 1)
@@ -50,8 +56,8 @@ def too_many(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int]
 
     Nothing is tokenised for it. White space is not counted: special tokens may swallow any amount.
     """
-    context, longest = _bounds.get(tokenizer, (0, 0))
-    if not context or (sum(map(len, texts)) <= context * longest and len(ids) <= context):
+    context, longest = _bounds.get(tokenizer, (_UNBOUNDED, 1))
+    if context == _UNBOUNDED or (sum(map(len, texts)) <= context * longest and len(ids) <= context):
         return None
     characters = sum(len(text) - sum(map(text.count, _SPACES)) for text in texts)  # without a copy of any
     least = max(len(ids), -(-characters // longest))

@@ -28,6 +28,7 @@ WRONG: dict[str, Any] = {
 NOT_CALLED = {
     "BaseJudge": "abstract",
     "LearningJudge": "abstract",
+    "StreamingJudge": "abstract",
     "EngineJudge": "made by EngineJudge.load, which is called below",
     "InnerjudgeError": "the error itself",
     "Comparison": "what compare returns",
@@ -81,6 +82,7 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("extract", {"lm": LM, "readouts": []}, "items", ()),
     ("extract", {"lm": LM, "items": []}, "readouts", ()),
     ("describe", {}, "lm", ()),
+    ("register_judge", {}, "judge", ()),
     ("compare", {"items": []}, "lm", ()),
     ("compare", {"lm": LM}, "items", ("str",)),
     ("compare", {"lm": LM, "items": []}, "judges", ("None",)),

@@ -234,9 +234,15 @@ def test_a_text_that_is_too_long_is_not_tokenised(monkeypatch: pytest.MonkeyPatc
     assert too_many(tok, "a" * 20, " " * 1000 + "b" * 20) is None
     said = "at least 11 tokens, longer than the model's context of 10; not cut"
     assert too_many(tok, "a" * 20, "b" * 21) == too_many(tok, ids=[1] * 11) == said
+    check_tokenizer(tok, 5)
+    assert too_many(tok, "a" * 20, "b" * 20) is None, (
+        "a second model of this tokenizer, with less room, changes nothing"
+    )
     monkeypatch.setattr(type(tok), "__call__", lambda *_, **__: pytest.fail("tokenised"))
     assert encode_trace(tok, trace("a" * 37)).missing == {"*": said}
     assert encode_prompt(tok, "i", "g", rating_prompt("?", "a" * 41)).missing.keys() == {"*"}
+    check_tokenizer(tok, None)
+    assert too_many(tok, "a" * 1000) is None, "a third one reads texts of any length"
 
 
 def test_the_markers_that_a_template_writes() -> None:

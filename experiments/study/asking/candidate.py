@@ -68,7 +68,8 @@ def candidates_of(items: Sequence[Item], *, data: str = "", scale: tuple[int, in
     }
     found = []
     for item in items:
-        base: dict[str, Any] = {k: v for k, v in item_columns(item, data).items() if k != "length"}
+        columns = item_columns(item, data)
+        base: dict[str, Any] = {name: columns[name] for name in ("data", "question", "candidate", "truth", "tags")}
         match item:
             case Trace():
                 given = item.extra.get("reference") or item.extra.get("ground_truth") or known.get(item.question_id)

@@ -64,7 +64,7 @@ def test_candidates_of_every_kind() -> None:
     ]
     assert [c.reference for c in candidates_of(traces)] == ["4", "4"]
     (rating,) = candidates_of([Rating(item_id="r", prompt="", response="", criterion="c", scores=(2,))], scale=(1, 3))
-    assert (rating.scale, rating.criterion, rating.label) == ((1, 3), "c", 2.0)
+    assert (rating.scale, rating.criterion, rating.truth) == ((1, 3), "c", 2.0)
     pair = candidates_of([Pair(pair_id="p", prompt="", response_a="x", response_b="y", preference="a")])
     assert [(c.candidate, c.truth) for c in pair] == [("a", None), ("b", None)]
 
@@ -113,7 +113,7 @@ def test_both_orders_by_hand() -> None:
         Row(**one, candidate="y|z", score=0.5, label="a"),
         Row(**one, candidate="y|z", order="swapped", unscored="no verdict"),
     ])  # fmt: skip
-    assert rows[1].verdict == "b"
+    assert rows[1].label == "b"
     assert rows[1].score == pytest.approx(0.2)
     made = both_orders(rows, judge="both")
     # x|y: (0.9 + 0.2) / 2; x|z: (0.7 + 0.9) / 2
@@ -222,6 +222,6 @@ def test_natural_flips_by_hand() -> None:
 def test_dummy_answers_have_their_labels() -> None:
     made = dict(dummies([candidate("x", reference="Yes."), candidate("y", reference="Yes.")]))
     assert list(made) == ["yes", "sure", "question", "gold"]
-    assert (made["yes"].label, made["sure"].label, made["gold"].label) == (None, False, True)
+    assert (made["yes"].truth, made["sure"].truth, made["gold"].truth) == (None, False, True)
     rated = dict(dummies([candidate("x", scale=(1, 5), reference="4")]))
-    assert (rated["sure"].label, rated["gold"].label) == (1.0, 5.0)
+    assert (rated["sure"].truth, rated["gold"].truth) == (1.0, 5.0)
