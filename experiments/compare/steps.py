@@ -105,6 +105,8 @@ class StepStore:
     def _path(self, kind: str, name: str, depends: Any, suffix: str) -> Path | None:
         if self.folder is None:
             return None
-        digest = hashlib.sha256(json.dumps([self.depends, depends], sort_keys=True, default=str).encode()).hexdigest()
+        # The name goes into the digest whole: of a long one, the file shows the end only.
+        known = json.dumps([name, self.depends, depends], sort_keys=True, default=str)
+        digest = hashlib.sha256(known.encode()).hexdigest()
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[-48:]
         return self.folder / kind / f"{slug}-{digest[:12]}{suffix}"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,12 +31,13 @@ def test_json_round_trip(origin: Provenance) -> None:
 
 @pytest.mark.parametrize("field", BINDING)
 def test_each_binding_field_is_refused_by_name(origin: Provenance, field: str) -> None:
-    other = replace(origin, **{field: "another"}, model="that model")
+    another: Any = 7 if field == "last_block" else "another"
+    other = replace(origin, **{field: another}, model="that model")
     assert origin.differences(other) == (field,)
     was = getattr(origin, field)
     with pytest.raises(InnerjudgeError) as caught:
         origin.require(other, "scoring")
-    assert f"{field} 'another' instead of {was!r}" in str(caught.value)
+    assert f"{field} {another!r} instead of {was!r}" in str(caught.value)
     assert "scoring" in str(caught.value)
     assert "that model" in str(caught.value)
 
@@ -43,7 +45,7 @@ def test_each_binding_field_is_refused_by_name(origin: Provenance, field: str) -
 def test_names_and_versions_do_not_bind(origin: Provenance) -> None:
     moved = replace(origin, model="elsewhere", revision="main", versions=(("torch", "99"),))
     origin.require(moved, "scoring")
-    assert {f.name for f in fields(origin)} == {*BINDING, "model", "revision", "versions", "remote_code"}
+    assert {f.name for f in fields(origin)} == {*BINDING, "model", "revision", "versions", "remote_code", "origin"}
 
 
 def test_the_same_model_in_two_folders_agrees(tiny: Tiny, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_what_cannot_be_is_refused(reference: LanguageModel, fitted: dict[str, B
         sample_and_judge(reference, QUESTIONS, fitted["probe"], reject_below=0.0, **HOW)
     with pytest.raises(InnerjudgeError, match="reads direct to reject by"):
         rejecting(fitted["text"], 0.5)
-    with pytest.raises(InnerjudgeError, match="expected a list of questions"):
+    with pytest.raises(InnerjudgeError, match="expected a list of Trace or str"):
         sample_and_judge(reference, "Start with 7.", fitted["clue"])
     with pytest.raises(InnerjudgeError, match="at least 1 answer"):
         sample_and_judge(reference, QUESTIONS, fitted["clue"], n=0)
@@ -136,10 +136,11 @@ def test_a_question_stands_once() -> None:
 def test_a_job_is_resumed_and_ends_with_the_same_file(
     reference: LanguageModel, fitted: dict[str, BaseJudge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "PART", 4)  # two questions of two answers at a time
     questions = load_questions("builtin:solve", limit=5)
     how: dict[str, Any] = {"sampling": Sampling(n=2, max_new_tokens=80)}
-    job = (Judge(fitted["clue"], reference, kind="trace", name="clue"), questions)
+    judge = Judge(fitted["clue"], reference, kind="trace", name="clue")
+    judge.passes = replace(judge.passes, batch_size=1)  # 4 answers written at a time: two questions of two answers
+    job = (judge, questions)
     assert sample_job(*job, tmp_path / "whole.jsonl", **how).startswith("10 answers to 5 questions")
     out, calls = tmp_path / "killed.jsonl", list[int]()
 

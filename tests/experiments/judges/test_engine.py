@@ -70,8 +70,7 @@ def test_the_wrong_convention_is_refused(reference: LanguageModel, folder: Path)
             InnerjudgeError, match=f"said to be {said}, but looks {looks} beside the model's final norm"
         ):
             judge.verdicts(judge.encode(PAIRS), given(reference, judge, PAIRS, raw=raw), last=said, **how)
-    (folder / "final_norm.safetensors").unlink()
-    bare = EngineJudge.load(folder)
+    bare = EngineJudge(judge.judge, judge.made, judge.tokenizer, None)
     with pytest.raises(InnerjudgeError, match="without the model's final norm"):
         bare.verdicts(bare.encode(PAIRS), given(reference, bare, PAIRS, raw=True), last="detect", **how)
     with pytest.raises(InnerjudgeError, match=r"expected also the final-normed state.*pass the model's final norm"):
