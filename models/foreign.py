@@ -71,7 +71,7 @@ def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
     with path.open("rb") as file:
         raw = file.read(limit + 1)
     if len(raw) > limit:
-        raise InnerjudgeError(f"given {shown(path)!r} of more than {limit} bytes, expected no more")
+        raise InnerjudgeError(f"given {shown(path)!r} of more than {limit} bytes, expected at most that")
     return raw
 
 

@@ -107,7 +107,7 @@ class Guard:
             raise Refused(408, f"the request did not arrive within {self.limits.seconds:g} s") from None
 
     def _too_large(self) -> Refused:
-        return Refused(413, f"given more than {self.limits.body} bytes, expected no more: send fewer documents")
+        return Refused(413, f"given more than {self.limits.body} bytes, expected at most that: send fewer documents")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
