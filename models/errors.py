@@ -21,6 +21,9 @@ class InnerjudgeError(Exception):
         given 0 items, expected at least 1: check --limit
     """
 
+    #: What the command line exits with.
+    exit_code = 2
+
     def __init__(self, message: str) -> None:
         super().__init__(shown(message, MESSAGE, lines=True))
 

@@ -35,6 +35,7 @@ NOT_CALLED = {
     "ComparisonSettings": "checked by the comparison that it is given to",
     "LanguageModel": "made by load and wrap",
     "ResponseLogProb": "takes nothing",
+    "Task": "what a judge says of the items that it judges",
     "Verdict": "what judges return",
     "StoreRows": "what FeatureStore.rows returns",
 }

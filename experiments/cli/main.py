@@ -44,7 +44,7 @@ def main() -> None:
     try:
         code = app(_arguments(sys.argv[1:]) or ["--help"], prog_name="innerjudge", standalone_mode=False)
     except InnerjudgeError as error:
-        _fail(str(error), 2)
+        _fail(str(error), error.exit_code)
     except OSError as error:
         named = f"{str(error.filename)!r}" if error.filename is not None else "a file or folder"
         _fail(

@@ -91,10 +91,7 @@ class Record:
 
     def whole(self, name: str, allowed: Collection[int]) -> int:
         """A whole number out of ``allowed``."""
-        if isinstance(allowed, range):
-            expected = f"a whole number from {allowed.start} to {allowed.stop - 1}"
-        else:
-            expected = f"one of {', '.join(map(str, allowed))}"
+        expected = _spelled(allowed)
         value = self._get(name, expected)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(name, describe(value), expected, "write the number without quotes or decimals")
@@ -146,3 +143,9 @@ class Record:
         if not isinstance(value, dict):
             raise self.error(name, describe(value), "an object with named fields", "write it as {...}")
         return Record(value, f"{self.where}, in {name!r}")
+
+
+def _spelled(allowed: Collection[int]) -> str:
+    if isinstance(allowed, range):
+        return f"a whole number from {allowed.start} to {allowed.stop - 1}"
+    return f"one of {', '.join(map(str, allowed))}"

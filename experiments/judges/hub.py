@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
 
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError, one_line
 from .saved import FILES
 
@@ -50,3 +53,47 @@ def push_folder(folder: Path, repo_id: str, *, private: bool | None, token: str 
             f"(`hf auth login`): {one_line(error)}"
         ) from None
     return str(made)
+
+
+class HubUpload(ABC):
+    """Puts on the hub what ``save`` writes into a folder."""
+
+    @abstractmethod
+    def save(self, folder: str | Path) -> None:
+        """Write everything into a folder."""
+
+    @checked
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str = "Judge of innerjudge",
+        create_pr: bool = False,
+    ) -> str:
+        """Put the judge's folder on the hub, model card and all; returns the address.
+
+        Args:
+            repo_id: ``"you/name"``; the repository is made where it does not exist.
+            private: Whether a new repository is private; ``None`` is the hub's default for you.
+            token: Of an account that may write there; ``None`` for the one of ``hf auth login``.
+            revision: Branch to commit to.
+            commit_message: First line of the commit.
+            create_pr: Propose the commit instead of making it.
+
+        Raises:
+            InnerjudgeError: If the hub refuses, with its reason.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(folder)
+            return push_folder(
+                Path(folder),
+                repo_id,
+                private=private,
+                token=token,
+                revision=revision,
+                commit_message=commit_message,
+                create_pr=create_pr,
+            )

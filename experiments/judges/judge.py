@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -17,14 +16,14 @@ from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.passes import Passes
 from . import saved
-from .hub import find_folder, push_folder
+from .hub import HubUpload, find_folder
 from .pair_judge import PairJudge
 from .requirements import passes_for, require_kind_of_judge, require_model, scale_of
 from .saved import JudgeRecord
 from .shared_models import shared_model
 
 
-class Judge(PairJudge):
+class Judge(PairJudge, HubUpload):
     """A judge, its model and how it is asked.
 
     It may be used from many threads; one at a time runs the model. Judges of one model that are loaded in one process
@@ -166,42 +165,6 @@ class Judge(PairJudge):
             saved.save(judge, made, Path(folder), norm)
 
     save_pretrained = save
-
-    @checked
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | None = None,
-        revision: str | None = None,
-        commit_message: str = "Judge of innerjudge",
-        create_pr: bool = False,
-    ) -> str:
-        """Put the judge's folder on the hub, model card and all; returns the address.
-
-        Args:
-            repo_id: ``"you/name"``; the repository is made where it does not exist.
-            private: Whether a new repository is private; ``None`` is the hub's default for you.
-            token: Of an account that may write there; ``None`` for the one of ``hf auth login``.
-            revision: Branch to commit to.
-            commit_message: First line of the commit.
-            create_pr: Propose the commit instead of making it.
-
-        Raises:
-            InnerjudgeError: If the hub refuses, with its reason.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            self.save(folder)
-            return push_folder(
-                Path(folder),
-                repo_id,
-                private=private,
-                token=token,
-                revision=revision,
-                commit_message=commit_message,
-                create_pr=create_pr,
-            )
 
 
 def _check(judge: BaseJudge) -> None:

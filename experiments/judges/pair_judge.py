@@ -60,7 +60,7 @@ class PairJudge:
             InnerjudgeError: If one of them cannot be scored (an array has no place for a reason: :meth:`verdicts` has),
                 or the judge is one of choices.
         """
-        self._refuse_options("scores")
+        refuse_options(self, "scores")
         return np.array([v.score for v in self._scorable(pairs, batch_size, show_progress_bar)], dtype=np.float64)
 
     @checked
@@ -184,7 +184,7 @@ class PairJudge:
         """
         from .cross_encoder import CrossEncoderJudge
 
-        self._refuse_options("as_cross_encoder")
+        refuse_options(self, "as_cross_encoder")
         return CrossEncoderJudge(self, activation_fn)
 
     @checked
@@ -192,7 +192,7 @@ class PairJudge:
         """A reward function for TRL's trainers: :func:`~innerjudge.experiments.judges.reward.as_reward`."""
         from .reward import as_reward
 
-        self._refuse_options("as_reward")
+        refuse_options(self, "as_reward")
         return as_reward(self, name=name, batch_size=batch_size)
 
     def _scorable(self, pairs: Any, batch_size: int, show_progress_bar: bool | None) -> list[Verdict]:
@@ -205,12 +205,14 @@ class PairJudge:
             )
         return found
 
-    def _refuse_options(self, method: str) -> None:
-        if self.kind == "choice":
-            raise InnerjudgeError(
-                f"given {self.judge!r}, which compares the options of a question, expected a judge of responses for "
-                f"{method}(pairs): use rank(question, options)"
-            )
+
+def refuse_options(judge: PairJudge, method: str) -> None:
+    """Refuse a judge of choices where single responses are judged."""
+    if judge.kind == "choice":
+        raise InnerjudgeError(
+            f"given {judge.judge!r}, which compares the options of a question, expected a judge of responses for "
+            f"{method}(pairs): use rank(question, options)"
+        )
 
 
 def ask(judge: PairJudge, asked: list[Any], batch_size: int, show_progress_bar: bool | None) -> list[Verdict]:

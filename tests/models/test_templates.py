@@ -15,7 +15,7 @@ from innerjudge.models.items import Trace
 from innerjudge.models.positions import Encoding, encode_prompt, encode_trace
 from innerjudge.models.prompts import rating_prompt
 from innerjudge.models.tokenizer_check import check_tokenizer
-from innerjudge.models.tokens import tokens, too_many
+from innerjudge.models.tokens import bound_texts, tokens, too_many
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
@@ -203,7 +203,7 @@ def test_a_template_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) 
 
 def test_templates_that_change_the_text_are_read(every: dict[str, Any]) -> None:
     for tok in (*every.values(), tokenizer(turns("m['content'] | upper")), tokenizer(None), tokenizer("{% for %}")):
-        check_tokenizer(tok, None)
+        bound_texts(tok, None)
 
 
 def test_a_slow_tokenizer_is_refused() -> None:
@@ -234,14 +234,14 @@ def test_a_text_that_is_too_long_is_not_tokenised(monkeypatch: pytest.MonkeyPatc
     assert too_many(tok, "a" * 20, " " * 1000 + "b" * 20) is None
     said = "at least 11 tokens, longer than the model's context of 10; not cut"
     assert too_many(tok, "a" * 20, "b" * 21) == too_many(tok, ids=[1] * 11) == said
-    check_tokenizer(tok, 5)
+    bound_texts(tok, 5)
     assert too_many(tok, "a" * 20, "b" * 20) is None, (
         "a second model of this tokenizer, with less room, changes nothing"
     )
     monkeypatch.setattr(type(tok), "__call__", lambda *_, **__: pytest.fail("tokenised"))
     assert encode_trace(tok, trace("a" * 37)).missing == {"*": said}
     assert encode_prompt(tok, "i", "g", rating_prompt("?", "a" * 41)).missing.keys() == {"*"}
-    check_tokenizer(tok, None)
+    bound_texts(tok, None)
     assert too_many(tok, "a" * 1000) is None, "a third one reads texts of any length"
 
 

@@ -123,21 +123,13 @@ class Batcher:
             await self._some.wait()
             if not self._closing and len(self._waiting) < self.limits.batch_size and self.limits.batch_wait:
                 await asyncio.sleep(self.limits.batch_wait)
-            batch = self._next()
+            batch = _taken(self._waiting, self.limits.batch_size)
             if batch:
                 await self._run(batch)
             elif self._closing:
                 return
             if not self._waiting and not self._closing:
                 self._some.clear()
-
-    def _next(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        while self._waiting and len(batch) < self.limits.batch_size:
-            job, place = self._waiting.popleft()
-            if not job.done.done():
-                batch.append((job, place))
-        return batch
 
     async def _run(self, batch: Sequence[_Waiting]) -> None:
         try:
@@ -163,6 +155,16 @@ class Batcher:
         self.meters.unscored.labels(self.name).inc(sum(one.verdict.unscored is not None for one in judged))
         for (job, place), one in zip(batch, judged, strict=True):
             job.put(place, one)
+
+
+def _taken(waiting: deque[_Waiting], size: int) -> list[_Waiting]:
+    """The pairs that have waited longest, at most ``size``; those of requests that are over are passed over."""
+    batch: list[_Waiting] = []
+    while waiting and len(batch) < size:
+        job, place = waiting.popleft()
+        if not job.done.done():
+            batch.append((job, place))
+    return batch
 
 
 def _asked(judge: Judge, pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import typer
-
 from ....extraction.store import FeatureStore
 from ....extraction.store.lock import locked
 from ....extraction.store.place import LocalPlace, place
@@ -68,7 +66,7 @@ def extract_on_ray(
             size = on_a_worker(Model.size, model, str(at), held.header, lacking, quiet)
             try:
                 require_room(size, str(at))
-            except (InnerjudgeError, typer.Abort):
+            except InnerjudgeError:
                 if new and isinstance(at, LocalPlace):
                     forget(at, keep_folder=existed)
                 raise

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import typer
+from rich.console import Console
+from rich.prompt import Confirm
 
 from ....extraction.store.precision import DTYPES, stored_type
 from ....models.errors import InnerjudgeError
@@ -18,6 +19,13 @@ from ...reading.passes import HIDDEN_NEEDS, Passes
 from ...reading.progress import silent
 from ...reading.read import read
 from ..job import Job
+
+
+class DeclinedError(InnerjudgeError):
+    """The answer was no: nothing is written."""
+
+    exit_code = 130
+
 
 #: Share of a disk that a run leaves free unless it is told otherwise: a full disk takes other programs with it.
 SPARE = 0.05
@@ -72,14 +80,17 @@ def require_room(size: int, out: str) -> None:
 
     Raises:
         InnerjudgeError: Names what is needed and what is free, where there is no terminal to ask on.
-        typer.Abort: If the answer is no.
+        DeclinedError: If the answer is no.
     """
     disk = disk_of(out)
     if disk is None or disk.spares(size):
         return
     if sys.stdin.isatty():
         asked = f"{_said(size, disk)}. What is written stays when the disk is full. Go on?"
-        typer.confirm(f"{out}: {asked}", abort=True, err=True)
+        if not Confirm.ask(f"{out}: {asked}", console=Console(stderr=True), default=False):
+            raise DeclinedError(
+                f"given {out}, which was declined, expected a place with more room: choose another --out"
+            )
         return
     raise no_room(size, out, disk)
 

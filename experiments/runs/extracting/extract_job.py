@@ -9,8 +9,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-import typer
-
 from ....extraction.features import Features
 from ....extraction.provenance import provenance
 from ....extraction.store import FeatureStore
@@ -64,7 +62,7 @@ def extract_job(
     Raises:
         InnerjudgeError: If the folder is another job's, is written by another run, or cannot be written, or the items
             cannot be read, or the disk has no room and there is no terminal to ask on.
-        typer.Abort: If it was asked, and the answer was no.
+        DeclinedError: If it was asked, and the answer was no.
         KeyboardInterrupt: If the run was asked to stop; the shard at hand is written by then.
     """
     ranks = ranks or Ranks()
@@ -75,7 +73,7 @@ def extract_job(
     with writing(out), Interrupt() as interrupt, locked(at) if ranks.first else nullcontext():
         try:
             return _filled(lm, get_items, at, job, passes, ranks, interrupt, yes)
-        except (InnerjudgeError, typer.Abort):
+        except InnerjudgeError:
             if new and ranks.first and isinstance(at, LocalPlace):
                 forget(at, keep_folder=existed)  # it would fail the same way again: leave nothing behind
             raise

@@ -67,28 +67,13 @@ def test_on_a_terminal_it_asks(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr("typer.confirm", confirming(asked, answer))
+    monkeypatch.setattr("rich.prompt.Confirm.ask", lambda text, **_: asked.append(text) or answer)
     disk(1000, 10**9)
     said = cli("extract", "--data", data, "--out", tmp_path / "a")
     assert len(asked) == 1
     assert "1.0 kB of 1.0 GB are free" in asked[0]
     assert said.code == (0 if answer else 130)
     assert (tmp_path / "a").exists() == answer
-
-
-def confirming(asked: list[str], answer: bool) -> Callable[..., bool]:
-    """What stands for the question on a terminal."""
-    import typer
-
-    def confirm(text: str, *, abort: bool, err: bool) -> bool:
-        asked.append(text)
-        assert abort
-        assert err
-        if not answer:
-            raise typer.Abort
-        return True
-
-    return confirm
 
 
 def test_what_is_to_come_is_what_comes(cli, tmp_path: Path, data: Path, reference: LanguageModel) -> None:

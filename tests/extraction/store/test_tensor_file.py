@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from innerjudge.extraction import Features
-from innerjudge.extraction.store import FeatureStore, reading
+from innerjudge.extraction.store import FeatureStore, shards
 from innerjudge.extraction.store.place import place
 from innerjudge.extraction.store.precision import decode, decode_file
 from innerjudge.extraction.store.shard import OpenShard, shard_name
@@ -138,7 +138,7 @@ def test_few_files_are_open_however_many_shards_there_are(tmp_path: Path) -> Non
     store = stored(tmp_path, made(200), shard_items=1)
     features = store.features()
     np.testing.assert_array_equal(store.layer("hidden/score", 1), features["hidden/score"][:, 1])
-    assert len(store._open) == reading._OPEN < 100
+    assert len(store._open) == shards._OPEN < 100
 
 
 def test_an_upload_whose_parts_fail_leaves_no_file(tmp_path: Path) -> None:
