@@ -84,7 +84,7 @@ def _key(library: Any, answer: str) -> Hashable:
 
 def _canonical(value: Any) -> Hashable:
     """One form for a parsed answer and for all that equal it; ``None`` where it is no value."""
-    import sympy  # type: ignore[import-untyped]
+    import sympy
 
     if isinstance(value, sympy.Equality) and value.lhs.is_Symbol and not value.rhs.is_Symbol:
         return _canonical(value.rhs)  # "x=5" says 5
