@@ -25,6 +25,7 @@ class ItemLines(Sequence[Item]):
         starts: Byte at which the line of each item begins; ``None`` for every line of a file without blank ones, as
             :func:`..jsonl.write_jsonl` wrote it.
         numbers: Numbers of those lines, for messages; ``None`` where they are ``1, 2, ...``.
+        owner: What the file belongs to and is deleted with, such as the copy of a remote place; kept as long as this.
 
     Raises:
         InnerjudgeError: If there are no lines; when an item is asked for, names the line that is broken.
@@ -38,8 +39,10 @@ class ItemLines(Sequence[Item]):
         (1, 'r1')
     """
 
-    def __init__(self, path: Path, starts: Longs | None = None, numbers: Longs | None = None) -> None:
-        self.path, self.numbers = path, numbers
+    def __init__(
+        self, path: Path, starts: Longs | None = None, numbers: Longs | None = None, owner: object = None
+    ) -> None:
+        self.path, self.numbers, self._owner = path, numbers, owner
         self.starts = line_starts(path) if starts is None else starts
         if len(self) < 1:
             raise InnerjudgeError(f"given {path} without items, expected one item a line: delete its folder")

@@ -92,7 +92,7 @@ def read_items_of(folder: str | Path, inner: str = "") -> ItemLines:
             f"given {at}/{name}, which is damaged or not there (checksum), expected what `innerjudge extract` wrote: "
             "run the same command again, it makes the items again from the data"
         )
-    return ItemLines(at.local(name))
+    return ItemLines(at.local(name), owner=at)
 
 
 def damaged_files(folder: str | Path) -> dict[str, str]:
