@@ -155,7 +155,7 @@ def _rebuilt(cls: type[FeatureArrays], fields: dict[str, Any]) -> FeatureArrays:
 
 def _numbers(name: str, value: npt.ArrayLike) -> Array:
     try:
-        array = np.asarray(value, dtype=np.float32)
+        array = np.array(value, dtype=np.float32)  # a copy: who gave it may go on writing into theirs
     except (TypeError, ValueError):
         array = np.zeros((), np.float32)
     if not array.ndim:

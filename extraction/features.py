@@ -122,7 +122,9 @@ class Features(FeatureArrays):
             odd = next((i for i in other.ids if i not in set(self.ids)), "the order")
             raise InnerjudgeError(f"given features of other items (first difference: {odd}), expected the same ids")
         both = (self.arrays.keys() | self.texts.keys()) & (other.arrays.keys() | other.texts.keys())
-        both = {k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0))}
+        both = {
+            k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0), equal_nan=True)
+        }
         if both:
             raise InnerjudgeError(f"given {sorted(both)} on both sides, expected distinct names: rename a readout")
         return type(self)(
@@ -164,6 +166,8 @@ def _places(key: Any, n: int) -> npt.NDArray[np.intp]:
     if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
         key = key[0]
     try:
+        if isinstance(key, bool | np.bool_):
+            raise IndexError("one boolean is no mask")
         return np.atleast_1d(np.arange(n)[key if isinstance(key, slice) else _index(key)])
     except (IndexError, TypeError, ValueError):
         raise InnerjudgeError(

@@ -96,10 +96,11 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
 
     def _require_fitting(self, sizes: dict[str, int]) -> None:
         """:func:`.fitted_arrays.check_fitted`, once for what was learned and for each model."""
-        key = (sorted(sizes.items()), [id(self.__dict__.get(name)) for name in self.fitted])
-        if self.__dict__.get("_held_to") != key:
+        held, learned = self.__dict__.get("_held_to", (None, ())), [self.__dict__.get(name) for name in self.fitted]
+        same = len(held[1]) == len(learned) and all(a is b for a, b in zip(held[1], learned, strict=True))
+        if held[0] != sizes or not same:
             check_fitted(self, sizes)
-            self._held_to = key
+            self._held_to = (dict(sizes), learned)
 
     def _reasons(self, features: Features, *also: str) -> dict[str, str]:
         """Item id -> why it cannot be read (``also``: readouts beyond ``needs``); needs no fitted judge."""

@@ -17,7 +17,7 @@ from ..extraction.provenance import Provenance
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from ..models.foreign import FILE_LIMIT, parse_json, read_file, require_file
-from ..models.seal import digest_of_file, digest_of_parts, dump_sealed, unsealed
+from ..models.seal import digest_of_file, digest_of_parts, dump_sealed, parse_sealed, unsealed
 from .fitted_arrays import check_fitted
 from .judge import BaseJudge
 from .registry import how_to_get, origin_of, registered_judges
@@ -79,11 +79,23 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
     }
     text = dump_sealed(header)
     path.mkdir(parents=True, exist_ok=True)
+    stale = _files_of(path).difference(header["files"])  # of the judge that is replaced
     (path / _HEADER).unlink(missing_ok=True)  # from here until the end the folder is visibly incomplete
+    for one in stale:
+        (path / one).unlink(missing_ok=True)
     (path / _ARRAYS).write_bytes(blob)
     temporary = path / f"{_HEADER}.tmp"
     temporary.write_bytes(text)
     temporary.replace(path / _HEADER)
+
+
+def _files_of(path: Path) -> set[str]:
+    """Files of the judge in a folder, beside its header; none where there is no whole one."""
+    try:
+        header = parse_sealed((path / _HEADER).read_bytes())
+        return {_plain_name(name) for name in header["files"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
 
 
 @checked

@@ -81,7 +81,7 @@ class CrossEncoderJudge:
             convert_to_tensor: A tensor instead.
 
         Returns:
-            Scores ``[n]`` float64; a float for one pair; ``[0]`` for no pairs.
+            Scores ``[n]`` float64; a float (or a tensor of it) for one pair; ``[0]`` for no pairs.
 
         Raises:
             InnerjudgeError: If one of them cannot be scored (an array has no place for a reason: ``verdicts`` of the
@@ -89,12 +89,12 @@ class CrossEncoderJudge:
         """
         _refuse_prompts(prompt_name, prompt)
         scores = self._activated(self.judge.scores(inputs, batch_size, show_progress_bar), activation_fn)
-        if is_single(inputs):
-            return float(scores[0])
         if convert_to_tensor:
             import torch
 
-            return torch.from_numpy(scores)
+            return torch.from_numpy(scores)[0] if is_single(inputs) else torch.from_numpy(scores)
+        if is_single(inputs):
+            return float(scores[0])
         return scores if convert_to_numpy else scores.tolist()
 
     def rank(
@@ -130,7 +130,9 @@ class CrossEncoderJudge:
             return scores
         import torch
 
-        return np.asarray(apply(torch.from_numpy(scores)), dtype=np.float64)
+        with torch.inference_mode():
+            found = torch.as_tensor(apply(torch.from_numpy(scores)))
+        return found.cpu().numpy().astype(np.float64)
 
 
 def _refuse_prompts(prompt_name: str | None, prompt: str | None) -> None:

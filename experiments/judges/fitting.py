@@ -41,7 +41,7 @@ def fit_seat(
     if not (judge.learns or judge.needs_threshold):
         return None
     kept = [int(k) for k in rows if not judge.needs_labels or labels[k] is not None]
-    if judge.needs_threshold and not (kept and all(isinstance(labels[k], bool) for k in kept)):
+    if judge.needs_threshold and not (kept and all(isinstance(labels[k], bool | np.bool_) for k in kept)):
         return None  # It scores without a fit; only the label of a trace needs a threshold.
     if permuted is not None and judge.needs_permuted:
         kept = [k for k in kept if permuted[1][k] is not None]  # a sample of the questions

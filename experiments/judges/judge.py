@@ -76,7 +76,8 @@ class Judge(PairJudge, HubUpload):
         self.judge = judge
         self.passes = passes_for(judge, passes)
         self.criterion = criterion
-        self._made = JudgeRecord(name or type(judge).__name__, self.kind, scale=self.passes.scale, criterion=criterion)
+        known = name or type(judge).__name__
+        self._made = JudgeRecord(known, self.kind, scale=_whole(self.passes.scale), criterion=criterion)
 
     @classmethod
     @checked
@@ -108,6 +109,7 @@ class Judge(PairJudge, HubUpload):
             InnerjudgeError: If there is no such judge, its files are damaged, or the model is gone or another.
 
         Example:
+            >>> import tempfile
             >>> from innerjudge import TokenLogProb, load
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     Judge(TokenLogProb(), load("reference")).save(folder)
@@ -163,13 +165,18 @@ class Judge(PairJudge, HubUpload):
             self._made,
             abstain=passes.abstain,
             markers=passes.markers,
-            reasoning_tokens=passes.reasoning_tokens,
+            reasoning_tokens=int(passes.reasoning_tokens),
         )
         norm = find_final_norm(self.lm) if any(need.startswith("hidden/") for need in judge.needs) else None
         with writing(folder):
             saved.save(judge, made, Path(folder), norm)
 
     save_pretrained = save
+
+
+def _whole(scale: tuple[int, int]) -> tuple[int, int]:
+    """A scale of Python's own integers, as files hold them; NumPy's are taken too."""
+    return int(scale[0]), int(scale[1])
 
 
 def _check(judge: BaseJudge) -> None:

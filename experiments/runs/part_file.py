@@ -37,7 +37,8 @@ class PartFile:
         if not self._path.is_file():
             self._path.write_text(f"{self._header}\n", encoding="utf-8")
         with self._path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(sealed(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+            placed = (sealed({"place": k, "row": row}) for k, row in enumerate(rows, start=len(self.rows)))
+            file.writelines(json.dumps(one, ensure_ascii=False, allow_nan=False) + "\n" for one in placed)
         self.rows += rows
 
     def finish(self) -> None:
@@ -65,6 +66,9 @@ class PartFile:
 
 def _whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Rows up to the first that is not as it was written: what follows is made again."""
-    with suppress(ValueError):
-        for line in lines:
-            yield parse_sealed(line.encode())
+    with suppress(ValueError, KeyError, TypeError):
+        for place, line in enumerate(lines):
+            held = parse_sealed(line.encode())
+            if held["place"] != place:
+                return
+            yield held["row"]
