@@ -19,7 +19,7 @@ from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidate
 Kind = Literal["logistic", "ridge"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ManyProbes:
     """``P`` fitted probes.
 
@@ -35,6 +35,10 @@ class ManyProbes:
     intercept: Floats
     penalty: Floats
     held_out: Floats
+
+    def __repr__(self) -> str:
+        probes, width = self.coef.shape
+        return f"ManyProbes({probes} probes of vectors of {width} numbers, fitted on {self.held_out.shape[1]} items)"
 
     def decision_function(self, x: npt.NDArray[np.floating]) -> Floats:
         """Scores ``[P, m]`` of vectors ``[P, m, F]``: log-odds of correct, or the predicted rating."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison:
     """What a comparison found.
 
@@ -54,6 +54,17 @@ class Comparison:
         import pandas as pd
 
         return pd.DataFrame([figure.to_json() for figure in self.figures])
+
+    def __repr__(self) -> str:
+        judges = ", ".join(self.verdicts.judges)
+        return f"Comparison({len(self.figures)} figures, {len(self.verdicts)} verdicts of {judges})"
+
+    def _repr_html_(self) -> str:
+        """The first figures, for notebooks; :meth:`table` has all of them."""
+        columns = ["data", "part", "judge", "metric", "value", "low", "high", "n", "against", "verdict"]
+        found = self.table()
+        shown = found[[name for name in columns if name in found]]
+        return str(shown.to_html(max_rows=20, float_format="{:.3g}".format, na_rep="", index=False))
 
     def report(self, folder: str | Path) -> Path:
         """Write the report and all that belongs to it into a folder, and return the path of ``report.html``.

@@ -33,7 +33,7 @@ _HEADS = ("qk/before", "qk/after", "attention")
 _READABLE = 0.9  # share of the items that must have a position
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Sweep:
     """What a sweep found.
 
@@ -58,6 +58,14 @@ class Sweep:
     notes: tuple[str, ...]
     n_fit: int
     n_test: int
+
+    def __repr__(self) -> str:
+        sizes = f"fitted on {self.n_fit} items, reported on {self.n_test}"
+        return f"Sweep({len(self.table)} cells, {self.metric}, {sizes}; picked {_name(self, self.picked)})"
+
+    def _repr_html_(self) -> str:
+        """The cells that are best on the fitting questions, for notebooks."""
+        return str(self.table.sort_values("fit", ascending=False).head(10).to_html(float_format="{:.3g}".format))
 
 
 @dataclass(frozen=True, slots=True)

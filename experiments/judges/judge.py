@@ -12,6 +12,7 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
+from ...models.tables import html_table
 from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.passes import Passes
@@ -140,6 +141,10 @@ class Judge(PairJudge, HubUpload):
 
     def __repr__(self) -> str:
         return f"Judge({self.judge!r}, {self.lm.name!r}, kind={self.kind!r})"
+
+    def _repr_html_(self) -> str:
+        rows = [("judge", repr(self.judge)), ("model", repr(self.lm)), ("items", self.kind)]
+        return html_table(self.name, (), [*rows, ("reads", ", ".join(self.judge.needs))])
 
     @checked
     def save(self, folder: str | Path) -> None:

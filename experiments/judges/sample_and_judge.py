@@ -13,6 +13,7 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
+from ...models.tables import html_table
 from ...probes.judge import BaseJudge, Verdict
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
@@ -26,7 +27,7 @@ _READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Candidates:
     """Sampled answers and what a judge says of them, in the same order: those of one question together.
 
@@ -39,6 +40,16 @@ class Candidates:
     traces: list[Trace]
     verdicts: list[Verdict]
     replayed: int
+
+    def __repr__(self) -> str:
+        questions, unscored = len({t.group for t in self.traces}), sum(v.unscored is not None for v in self.verdicts)
+        return f"Candidates({len(self.traces)} answers to {questions} questions, {unscored} unscored)"
+
+    def _repr_html_(self) -> str:
+        """The best answer to each of the first questions, for notebooks; :meth:`ranked` has all of them."""
+        best = [pairs[0] for pairs in self.ranked()[:20]]
+        rows = [(t.prompt[:80], t.response[:80], "" if v.score is None else v.score, v.unscored or "") for t, v in best]
+        return html_table(repr(self), ("prompt", "best answer", "score", "unscored"), rows)
 
     def ranked(self) -> list[list[tuple[Trace, Verdict]]]:
         """For each question its candidates, best first, and behind them those that were stopped or are unscored."""
