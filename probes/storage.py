@@ -65,6 +65,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
     arrays = {a: np.ascontiguousarray(v) for a, v in state.items() if isinstance(v, np.ndarray)}
     blob = dump_arrays(arrays)
     path = Path(folder)
+    files = {_ARRAYS: digest_of_parts([blob])} | {one: digest_of_file(path / one) for one in beside}
     header = {
         "format": FORMAT,
         "innerjudge": version("innerjudge"),
@@ -74,12 +75,12 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
         "tuples": [name for name, value in params.items() if isinstance(value, tuple)],
         "fitted": {a: v for a, v in state.items() if a not in arrays},
         "arrays": sorted(arrays),
-        "files": {_ARRAYS: digest_of_parts([blob])} | {one: digest_of_file(path / one) for one in beside},
+        "files": files,
         "provenance": None if judge.provenance_ is None else judge.provenance_.to_json(),
     }
     text = dump_sealed(header)
     path.mkdir(parents=True, exist_ok=True)
-    stale = _files_of(path).difference(header["files"])  # of the judge that is replaced
+    stale = _files_of(path).difference(files)  # of the judge that is replaced
     (path / _HEADER).unlink(missing_ok=True)  # from here until the end the folder is visibly incomplete
     for one in stale:
         (path / one).unlink(missing_ok=True)
