@@ -39,24 +39,7 @@ def real_models() -> Path:
 @pytest.fixture(scope="session")
 def reference() -> LanguageModel:
     """The built-in model."""
-    lm = load("reference")
-    _SHARED.append(lm)
-    return lm
-
-
-#: Models that tests share: each has to leave them as it found them.
-_SHARED: list[LanguageModel] = []
-
-
-@pytest.fixture(autouse=True)
-def _no_hook_stays() -> Iterator[None]:
-    yield
-    for lm in _SHARED:
-        left = [b for b in lm.anatomy.blocks if b._forward_hooks or b._forward_pre_hooks]
-        for block in left:  # the next test starts clean all the same
-            block._forward_hooks.clear()
-            block._forward_pre_hooks.clear()
-        assert not left, "a hook was left on the built-in model"
+    return load("reference")
 
 
 @pytest.fixture(scope="session")
