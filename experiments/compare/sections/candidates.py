@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ...data.answers import normalise
@@ -49,7 +50,7 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     correct: list[Any] = lens.truths
     answers = [normalise(answer) for answer in lens.table.answers]
     known = [group for group, right in zip(lens.groups, correct, strict=True) if right is not None]
-    if not known or min(known.count(group) for group in set(known)) < 2:
+    if not known or min(Counter(known).values()) < 2:
         return ()
     scores = {judge: lens.table.scores(judge) for judge in lens.judges}
     known_to = {judge: column for judge, column in scores.items() if any(s is not None for s in column)}
