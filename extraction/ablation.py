@@ -1,7 +1,5 @@
 """Attention heads taken out of a model for a while: what a head puts into the residual stream is set to zero."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

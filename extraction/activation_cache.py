@@ -1,7 +1,5 @@
 """Features under the names that TransformerLens gives to activations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import torch

@@ -1,7 +1,5 @@
 """Arrays over items, whose last axis may be options: as many as the item that has most, zero beyond."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Items into batches, padded or end to end in one row; positions move with them, and nothing else does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate

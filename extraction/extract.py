@@ -1,7 +1,5 @@
 """One forward pass a batch, which keeps only what the readouts ask for."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence

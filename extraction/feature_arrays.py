@@ -1,7 +1,5 @@
 """The arrays of features as plain, unchangeable data: what :class:`.features.Features` is made of."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

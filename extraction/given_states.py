@@ -5,8 +5,6 @@ calls the last layer is either the raw output of the last block (vLLM) or that b
 ``hidden_states[-1]``); features hold both, so one is computed from the other, or refused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path

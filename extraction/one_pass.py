@@ -1,7 +1,5 @@
 """The forward pass of one batch, with the taps that its readouts need."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from typing import Any

@@ -1,7 +1,5 @@
 """Items that lie end to end in one row: what one attention holds of each of them, apart from the others."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

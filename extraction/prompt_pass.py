@@ -1,7 +1,5 @@
 """A prompt that several items begin with, run once; and the forward pass itself, of whole texts or after a prompt."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Reads one batch after another, padded or packed, and stops packing where a model turns out not to part the texts."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,6 @@ width of the residual stream, ``H`` the number of query heads, ``M`` the number 
 number of options.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """How many items a batch may have: a budget of tokens, adjusted after running out of memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

@@ -1,7 +1,5 @@
 """One run over many items: which are read together, what they share, and what happens when memory runs out."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator, Sequence
 

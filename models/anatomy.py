@@ -6,8 +6,6 @@ does to its logits is read off known ones. What was found is checked against wha
 states, and its logits through the lens of the last block.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Arguments of public functions are checked against their annotations before anything is run."""
 
-from __future__ import annotations
-
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence

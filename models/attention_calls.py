@@ -5,8 +5,6 @@ after norm and rotary. While a listener is set, the registry hands out functions
 outside the registry is heard one level lower: the product that enters a softmax has the query and key as its factors.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Attention outside the registry, heard by its arithmetic: the product that enters a softmax is query times key."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

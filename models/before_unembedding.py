@@ -1,7 +1,5 @@
 """What a head does before its last product: a dense layer and a norm (BERT), a factor (MiniCPM), nothing."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Sequence
 from typing import Any

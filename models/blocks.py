@@ -1,7 +1,5 @@
 """The decoder blocks of a model and the residual stream through them, found from one watched pass."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

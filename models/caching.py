@@ -1,7 +1,5 @@
 """One prompt for many texts: the keys and values of its tokens, computed once and lent to every row of a batch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ What is fed is what the template itself writes for the conversation: the header 
 from rendering a conversation that has one, and so do the marks that the template puts around reasoning.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Config, weights and tokenizer of a checkpoint, on the hub or in a folder; every failure is one clear line."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

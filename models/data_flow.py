@@ -1,7 +1,5 @@
 """Following a tensor through the calls of a watched pass: which modules took it in, and what came out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What was detected of a model, as plain data for a table or a file header."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """What a model does with the residual stream after its last block: the final norm, found by following the data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

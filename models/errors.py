@@ -1,7 +1,5 @@
 """The one exception base of innerjudge, and the part of it that a run survives."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from .shown import MESSAGE, shown

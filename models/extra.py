@@ -1,7 +1,5 @@
 """Libraries that the core does not need: each comes with an extra, and is imported where it is used."""
 
-from __future__ import annotations
-
 from importlib import import_module, metadata
 from typing import Any
 

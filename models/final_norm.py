@@ -1,7 +1,5 @@
 """A model's final norm as plain numbers, for states that come without the model."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self

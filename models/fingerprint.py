@@ -1,7 +1,5 @@
 """A short hash that identifies a model, whatever folder it is in."""
 
-from __future__ import annotations
-
 import hashlib
 
 import torch

@@ -4,8 +4,6 @@ Every reader of the project goes through these two, so that a pipe, a device, a 
 or a number of thousands of digits is one clear refusal where it is read.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import stat

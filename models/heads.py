@@ -1,7 +1,5 @@
 """The attention heads of every block: how many, how large, grouped how, rotated or not, found from the watched pass."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

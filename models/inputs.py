@@ -1,7 +1,5 @@
 """How padded text is put into a model: which position ids it takes, and whether padding may stand on the left."""
 
-from __future__ import annotations
-
 import inspect
 from typing import Any
 

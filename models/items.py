@@ -4,8 +4,6 @@ An item is plain data: what was asked, what was answered, and (optionally) what 
 and token positions are made from items; labels are read from them by the comparison only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

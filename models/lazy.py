@@ -1,7 +1,5 @@
 """Names of a package that are imported when they are first asked for, so that importing the package stays quick."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any

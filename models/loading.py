@@ -1,7 +1,5 @@
 """Load a causal LM by hub name or folder, with its tokenizer and anatomy; every failure is one clear line."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from contextlib import AbstractContextManager

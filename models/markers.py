@@ -1,7 +1,5 @@
 """Where the reasoning of a rendered text begins and ends, by the marks around it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 #: Characters ``[start, end)`` of a text.

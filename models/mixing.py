@@ -5,8 +5,6 @@ their rotary angles are those that they have alone. With longrope (Phi-3) and dy
 texts follow from the longest of the batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The states that a module takes and returns, found among its other inputs and outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 Parts of a model are recognised by what they do in it, not by their names.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

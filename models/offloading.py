@@ -1,7 +1,5 @@
 """The tensors of a model's state, also those that are not on any device: accelerate keeps them in memory or on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Several texts end to end in one row, without padding: told apart by their positions, which restart for each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

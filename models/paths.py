@@ -1,7 +1,5 @@
 """Which ways of reading are open for a model, and why another is not: what ``innerjudge models`` says of them."""
 
-from __future__ import annotations
-
 from .loading import LanguageModel
 
 

@@ -1,7 +1,5 @@
 """Whether a family's eager attention is the plain one, so that a row of it needs no repeated keys and no values."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from transformers.models.llama import modeling_llama

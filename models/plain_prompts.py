@@ -4,8 +4,6 @@ The layout of choices is that of MMLU in lm-evaluation-harness (``hendrycks_test
 lines, and ``Answer:`` on a line of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from string import ascii_uppercase
 

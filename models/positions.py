@@ -4,8 +4,6 @@ Positions by role: ``prompt_end``, ``response_end``, ``reasoning_start``, ``reas
 the verdict) and ``option_end`` (one an option line). A position that an item lacks has a reason instead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

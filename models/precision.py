@@ -1,7 +1,5 @@
 """Which type of weights is fast on a CPU, and how many threads it takes."""
 
-from __future__ import annotations
-
 import logging
 import os
 from functools import cache

@@ -5,8 +5,6 @@ A trial compares states that should be equal. In half precision rounding alone c
 there is no room for one, or it does not run, what the model's own rounding makes of one text is measured and allowed.
 """
 
-from __future__ import annotations
-
 import copy
 import os
 from typing import Any

@@ -5,8 +5,6 @@ wordings ask the same thing in other words, so that one can see whether a verdic
 :class:`Prompt` is text only; :mod:`.chat` puts it into a model's chat template and :mod:`.positions` finds its tokens.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Python files that come with a model: run only on request, and reported."""
 
-from __future__ import annotations
-
 import logging
 
 from .errors import InnerjudgeError

@@ -1,7 +1,5 @@
 """Which characters of a decoded text each of its tokens wrote."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 from transformers import PreTrainedTokenizerFast

@@ -7,8 +7,6 @@ without weights after the rotation, a temperature). All three commute with a rot
 queries and keys before the rotary embedding are then what that norm gives if nothing is turned.
 """
 
-from __future__ import annotations
-
 import functools
 import sys
 import threading

@@ -4,8 +4,6 @@ Whatever a command writes and a later one believes is covered by a digest that i
 object: a header, a row of verdicts) holds its own as the field :data:`SEAL`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping

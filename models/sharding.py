@@ -1,7 +1,5 @@
 """Weights and heads that tensor parallelism has spread over processes, brought together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Untrusted text made safe to show: control characters are escaped, long text is cut."""
 
-from __future__ import annotations
-
 import re
 
 #: Control and format characters: C0, C1, marks of writing direction, line separators, halves of surrogate pairs, tags.

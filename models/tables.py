@@ -1,7 +1,5 @@
 """Short tables for notebooks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from html import escape
 

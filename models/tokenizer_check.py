@@ -1,7 +1,5 @@
 """Whether a tokenizer and its chat template can be read with a model: asked once, when the model is loaded."""
 
-from __future__ import annotations
-
 import ctypes
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Text to token ids with their places in the text, and which tokens are verdict labels where a verdict would stand."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary

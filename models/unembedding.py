@@ -1,7 +1,5 @@
 """From final-normed states to logits: the unembedding, and what the model does to them before and after it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

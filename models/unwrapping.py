@@ -1,7 +1,5 @@
 """The transformers model inside whatever it was wrapped in: compiled, adapted (PEFT), or a TransformerBridge."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """Baselines that keep us honest: how probable the text is, how long it is, and how the question looks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """Centroids of correct and of incorrect traces, learned from sums: of all traces at once, or chunk after chunk."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Self

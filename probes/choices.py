@@ -1,7 +1,5 @@
 """What all judges of multiple-choice questions share: which options take part, and the argmax over them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

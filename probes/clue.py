@@ -1,7 +1,5 @@
 """CLUE: nearest centroid on the change of hidden state over the reasoning."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, Self

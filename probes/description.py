@@ -1,7 +1,5 @@
 """How a judge describes itself, so that no code depends on its class."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal

@@ -1,7 +1,5 @@
 """A judge as an estimator of scikit-learn: parameters, tags, classes and a score."""
 
-from __future__ import annotations
-
 import inspect
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal, Self

@@ -1,7 +1,5 @@
 """Folds that never split a question."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Finding the answer in a text that was written freely: no cue before it, and any of the forms that models use."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How good every head is at picking the option, and which heads to keep."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np

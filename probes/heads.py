@@ -1,7 +1,5 @@
 """QK-score and Attention-score: the attention heads that point at the right option."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 

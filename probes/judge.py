@@ -1,7 +1,5 @@
 """The face that every judge has, and what it answers."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What judges learn from: labels of each kind of item, checked, and the threshold that turns scores into labels."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

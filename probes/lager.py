@@ -1,7 +1,5 @@
 """LAGER: the verdict logits of every block, averaged and read as an expected score."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 

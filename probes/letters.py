@@ -1,7 +1,5 @@
 """The option letter that the model itself finds likeliest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Self
 

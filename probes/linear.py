@@ -1,7 +1,5 @@
 """Linear judges of hidden states, and the plainest of them: the difference of the class means."""
 
-from __future__ import annotations
-
 import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Logistic regression on hidden states: the obvious opponent of CLUE, at the same tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 

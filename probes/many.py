@@ -1,7 +1,5 @@
 """Many linear probes on the same items: one a layer and position, each with a penalty of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """Logistic regression by mini-batches: for more states than memory holds, from a store or while the model runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Self
 

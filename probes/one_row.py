@@ -1,7 +1,5 @@
 """Features of one block alone, so that every judge that is fitted on them or asked about them reads that block."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

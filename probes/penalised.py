@@ -1,7 +1,5 @@
 """What the probes with a chosen penalty share."""
 
-from __future__ import annotations
-
 import numpy.typing as npt
 
 from ..extraction.features import Features

@@ -1,7 +1,5 @@
 """What a judge reads of features, and what it refuses."""
 
-from __future__ import annotations
-
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import replace

@@ -4,8 +4,6 @@ A class of another package is known once it was given to :func:`register_judge`,
 installed with an entry point in the group ``innerjudge.judges``. What a file names is looked up here, never imported.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping
 from functools import cache

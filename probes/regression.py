@@ -1,7 +1,5 @@
 """Penalised regressions of scikit-learn, with a penalty chosen by folds that never split a question."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Ridge regression of human scores on hidden states."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """Judges that read the states of one row, at one or more positions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 

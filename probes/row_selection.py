@@ -1,7 +1,5 @@
 """Which row of the hidden states a probe reads: the best on other questions, or the cheapest one that is as good."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

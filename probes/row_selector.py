@@ -1,7 +1,5 @@
 """One row of features as a plain matrix, for the pipelines of scikit-learn."""
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What verdict labels are worth, and which answers they stand for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Judges on disk: a JSON header and safetensors, never a pickle."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterable
 from importlib.metadata import version

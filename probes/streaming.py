@@ -1,7 +1,5 @@
 """Judges that learn from one chunk of items after another."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Self

@@ -1,7 +1,5 @@
 """The text judge: what the model says, parsed from its new tokens only."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from string import ascii_uppercase

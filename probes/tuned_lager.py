@@ -1,7 +1,5 @@
 """LAGER with layer weights learned from human scores."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Self
 

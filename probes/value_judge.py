@@ -1,7 +1,5 @@
 """Judges whose score lies between the values of verdict labels: kinds of item, labels, and a threshold."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """Finding one clear verdict in a generated text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from functools import lru_cache

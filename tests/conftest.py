@@ -14,7 +14,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
 from innerjudge.models.loading import LanguageModel, load
+
+# The same examples in every run of one commit, so that a red run can be repeated; `--hypothesis-profile default` draws.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

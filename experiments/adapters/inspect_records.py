@@ -1,7 +1,5 @@
 """Verdicts as the records that Inspect's ``precomputed_scores`` reads; nothing here needs Inspect."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ The table stands between two marks, so that no figure is typed by hand and a sec
 demo, or with ``--mark real`` those of the real model.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The command ``extract``."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """The command line ``innerjudge``: its commands stand in the files beside this one."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from itertools import pairwise

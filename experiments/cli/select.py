@@ -1,7 +1,5 @@
 """The commands on scored candidates: ``select`` and ``curves``."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from enum import StrEnum

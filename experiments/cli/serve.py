@@ -1,7 +1,5 @@
 """The command ``serve``: saved judges behind HTTP."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """``innerjudge store info|verify|merge|export``: what is in a feature store, and whether it is whole."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Where in the depth of the model the information is: one figure a block, chosen on the fit split, reported on test."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import cast
 

@@ -1,7 +1,5 @@
 """What judging yields besides verdicts: notes, curves over blocks, maps of heads, costs; kept as the verdicts are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar, cast

@@ -1,7 +1,5 @@
 """The causal test of select-and-copy heads (arXiv 2410.02343): what the model still answers without them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """One meaning of "better": paired differences to another judge, corrected for the number of judges compared."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 

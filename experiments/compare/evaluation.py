@@ -1,7 +1,5 @@
 """One data set on its way to the table of verdicts: items, split by question, judged by the panel; every step kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """What a comparison or a study found, data set by data set, and the objects that its files hold."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

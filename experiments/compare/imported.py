@@ -1,7 +1,5 @@
 """Rows of judges from elsewhere, and how they come to stand beside the study's own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The features of a data set's items: each is read once, or taken from where it is kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any

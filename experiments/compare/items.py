@@ -1,7 +1,5 @@
 """The items of one data set: loaded, or sampled from the model and kept; split by question."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any

@@ -1,7 +1,5 @@
 """One data set on its way from items to what every judge says of the test items."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """One data set's table seen for its figures: the reported rows, the calibration rows, and how intervals are made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

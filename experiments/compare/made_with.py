@@ -1,7 +1,5 @@
 """What kept steps were made with: versions of everything that makes numbers, and innerjudge's own code."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The metrics of each kind of item, as functions of a judge and of the items that count; the most important first."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Why items of a comparison were left unscored, counted."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable

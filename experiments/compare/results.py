@@ -1,7 +1,5 @@
 """What judges said of the test items of one data set, and the curves and maps that came with it, as plain data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

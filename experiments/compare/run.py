@@ -1,7 +1,5 @@
 """A comparison from its data to its figures: judge, evaluate, report; steps are kept, so a killed run can resume."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The sides of a data set's questions: to fit on, to calibrate on, to report on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

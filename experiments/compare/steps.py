@@ -1,7 +1,5 @@
 """Steps of a comparison, kept on disk: a killed run resumes where it stopped, a changed one does only the rest."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """A sweep over judges, positions, layers and normalisations on stored features, and the luck of picking the best."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

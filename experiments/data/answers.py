@@ -1,7 +1,5 @@
 """Final answers brought to one spelling, so that votes and comparisons count the same answer once."""
 
-from __future__ import annotations
-
 import re
 
 _NUMBER = re.compile(r"([+-]?)\$?([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(?:\.(\d*))? ?%?", re.ASCII)

@@ -3,8 +3,6 @@
 :mod:`.kinds` has the table of fields. An optional field that is ``null`` counts as absent; unknown fields are kept.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping

@@ -10,8 +10,6 @@ pair   ``pair_id, prompt, response_a, response_b``          ``preference`` ("a",
 ====== ==================================================== ======================================
 """
 
-from __future__ import annotations
-
 from dataclasses import fields
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is known of items, as judges and metrics read it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 A field of the user's own that happens to have such a name would otherwise be taken for what it is not.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any

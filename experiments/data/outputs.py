@@ -1,7 +1,5 @@
 """Where results go: an output is checked before the long work, and a disk that refuses is one clear line."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator, Set
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """One pass over a file of items before a run: every line is checked, and no item is kept."""
 
-from __future__ import annotations
-
 import hashlib
 from array import array
 from dataclasses import dataclass

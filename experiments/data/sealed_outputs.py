@@ -3,8 +3,6 @@
 ``OUT.sha256`` stands beside ``OUT``. A file that is not what its checksum says is damaged, and is made again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any

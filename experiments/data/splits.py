@@ -1,7 +1,5 @@
 """Splits by question: no question on both sides."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 
 import numpy as np

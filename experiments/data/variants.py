@@ -1,7 +1,5 @@
 """The same items in another form: options in another order, the two responses of a pair on their own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 

@@ -1,7 +1,5 @@
 """Verdicts as JSONL, one row of the table a line, and the rows that verdicts of items make."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Untrusted YAML, read within limits: no aliases to expand, no deep nesting, no endless numbers."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

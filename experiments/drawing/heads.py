@@ -1,7 +1,5 @@
 """A figure for every head of a model, as a map."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Lines: curves with intervals over blocks or numbers of candidates, and reliability over probabilities."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any

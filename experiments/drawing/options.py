@@ -1,7 +1,5 @@
 """What a head looks at, written over the text that it looks at."""
 
-from __future__ import annotations
-
 from html import escape
 
 import numpy as np

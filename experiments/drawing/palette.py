@@ -1,7 +1,5 @@
 """How every plot looks: colours, dashes and marks, type, and names that fit."""
 
-from __future__ import annotations
-
 from typing import Any
 
 #: Colours of Okabe and Ito, told apart by colour-blind readers; one a family, the same in every plot and in the report.

@@ -1,7 +1,5 @@
 """How scores spread over what is true of the items."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

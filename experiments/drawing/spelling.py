@@ -1,7 +1,5 @@
 """How figures are spelt: as many digits as they are worth, a dash where there is none."""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -1,7 +1,5 @@
 """The path of hidden states through the layers of a model, along its two principal components."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where CLUE and the probes read, by one word."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

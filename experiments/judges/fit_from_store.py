@@ -1,7 +1,5 @@
 """Fit one judge of the panel from a store, part by part where the judge can, else on no more than it reads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fit one judge of the panel on the questions set aside for it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Judges on the Hugging Face hub: loaded by name, and uploaded."""
 
-from __future__ import annotations
-
 import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A judge with its model and the way it is asked: one object, made, saved and loaded."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import replace
 from pathlib import Path

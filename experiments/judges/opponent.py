@@ -5,8 +5,6 @@ ways are tried on questions that no figure is reported on, per model and data se
 the best of them.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

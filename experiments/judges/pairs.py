@@ -1,7 +1,5 @@
 """From what a caller has (a prompt and a response, a question and its options) to items, or to why it is none."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

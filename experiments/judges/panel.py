@@ -1,7 +1,5 @@
 """Which judges sit on the panel for each kind of item, by name and family: those that say so themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Candidates in order: from verdicts to the rows that a ranking returns."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
 

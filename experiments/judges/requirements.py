@@ -1,7 +1,5 @@
 """What must fit a judge: the kind of items, their scale, the model, and the passes that read what it needs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, provenance

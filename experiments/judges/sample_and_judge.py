@@ -1,7 +1,5 @@
 """Candidates of a question sampled and judged in one go: the judge reads the states of the sampling itself."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

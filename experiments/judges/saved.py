@@ -1,7 +1,5 @@
 """A fitted judge as a folder: the judge, and how it was made, so that it is asked later in the same way."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields

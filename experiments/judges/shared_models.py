@@ -1,7 +1,5 @@
 """One loaded model for all judges of it in one process, and whose turn it is to run it."""
 
-from __future__ import annotations
-
 import threading
 from weakref import WeakKeyDictionary, WeakValueDictionary
 

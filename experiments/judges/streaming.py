@@ -1,7 +1,5 @@
 """Fitting while the model runs, or from a store: sums are kept, states are not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """How the model is run over items, and what is read of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ...extraction.provenance import WITHOUT_ABSTAIN

@@ -1,7 +1,5 @@
 """Progress of the long steps: items per second and time left, or nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol

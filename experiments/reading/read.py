@@ -3,8 +3,6 @@
 Every judge of a kind reads the same features, so all of them see the same items, prompts and passes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce

@@ -1,7 +1,5 @@
 """Candidates for a question, sampled from the model that is judged."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 

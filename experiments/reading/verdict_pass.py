@@ -1,7 +1,5 @@
 """Passes over prompts that ask for verdicts: logits where the verdict would stand, and the texts written there."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar

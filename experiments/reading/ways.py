@@ -7,8 +7,6 @@ judges read; ``open``, the same words and the assistant's turn left open; ``plai
 without; its expected value; the text that the model writes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Fit one judge of the panel on extracted features, from folder to folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import cast

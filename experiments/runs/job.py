@@ -1,7 +1,5 @@
 """An extraction as a folder: its identity, its items, and the stores to fill."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence

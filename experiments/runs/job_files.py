@@ -1,7 +1,5 @@
 """The files of an extraction beside its stores, and the checksums by which they are known to be whole."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

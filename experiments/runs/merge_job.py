@@ -1,7 +1,5 @@
 """Several extractions as one: their stores, and their items."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Rows that a long run writes bit by bit: a killed run goes on after its last whole bit, to the same file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress

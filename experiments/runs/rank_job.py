@@ -1,7 +1,5 @@
 """Rankings of the candidates of each question, made from verdicts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

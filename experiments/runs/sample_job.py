@@ -1,7 +1,5 @@
 """Candidates of questions into a file, with what a judge says of them; a killed run resumes where it stopped."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Verdicts of a saved judge, from file to file; a killed run resumes where it stopped."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

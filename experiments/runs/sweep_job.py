@@ -1,7 +1,5 @@
 """A sweep from folder to folder: the table, what was picked, and the curves over layers."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

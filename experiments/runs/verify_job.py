@@ -1,7 +1,5 @@
 """Every file of an extraction checked against the checksum that was written with it."""
 
-from __future__ import annotations
-
 from ...extraction.store import FeatureStore
 from ...extraction.store.header import HEADER as STORE
 from ...extraction.store.place import place

@@ -1,7 +1,5 @@
 """Best-of-Majority: answers must be frequent before their score counts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite

@@ -1,7 +1,5 @@
 """Curves of scored candidates, from verdict files to a table, plots and rows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path

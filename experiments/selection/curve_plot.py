@@ -1,7 +1,5 @@
 """Accuracy against candidates, or against what they cost: a panel a rule, a line a judge."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

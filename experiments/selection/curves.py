@@ -1,7 +1,5 @@
 """Accuracy against the number of candidates, and what it costs, for every rule and judge."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

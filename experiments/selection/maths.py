@@ -4,8 +4,6 @@ Each answer has a key of its own, and equal keys are one answer. Whether two are
 or on their order, as it would if they were compared two by two with a tolerance.
 """
 
-from __future__ import annotations
-
 import re
 import threading
 from collections.abc import Hashable, Sequence

@@ -1,7 +1,5 @@
 """The candidate that a rule picks, and why, in words."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """VecCISC: traces of one answer that think alike are judged once; the vectors that say so come from an extraction."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Figures of reranking: how often the candidate that a rule picks is right."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Rules that pick a candidate, by name and with their parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """One pick a question, from file to file."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

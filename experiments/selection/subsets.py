@@ -1,7 +1,5 @@
 """Reranking rules on many random subsets of one question at once."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from scipy.special import comb

@@ -1,7 +1,5 @@
 """The temperature of a weighted vote, chosen on questions that are set aside for it."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 
 import numpy as np

@@ -12,8 +12,6 @@ Answers are compared as they are: bring them to one spelling first, with
 or, where they are mathematics, :func:`~.maths.equal_answers`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 The two agree where there are six questions or more; fewer can never make a p-value below 0.05.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

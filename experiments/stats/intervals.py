@@ -5,8 +5,6 @@ draws, so an interval depends on the data alone. :mod:`.evidence` makes the inte
 the truth, beside the error of a bootstrap: ``experiments/bench/intervals/intervals.md``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Claims of "better": a paired difference, its p-value, and the correction for how many judges were tried."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Whether a judge is better than chance within questions: labels shuffled among the candidates of each question."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What picking the best of many heads or layers adds to their figure by luck alone: nested selection."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 

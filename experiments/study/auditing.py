@@ -1,7 +1,5 @@
 """What the audits of one data set share: whom they ask about, how questions are put, where rows are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Two studies side by side: what changed in the file, which figures moved further than their intervals allow."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A study: a comparison on three sides, with audits, on several data sets at once; every step is kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path

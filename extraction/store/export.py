@@ -1,7 +1,5 @@
 """A store as files that other programs read: Parquet, or npz of numpy."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Names and sizes of files in a store: none leads out of its folder, none is larger than what it should be."""
 
-from __future__ import annotations
-
 import re
 
 from ...models.errors import InnerjudgeError

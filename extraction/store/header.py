@@ -1,7 +1,5 @@
 """The one JSON header of a store: what its shards have in common."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 

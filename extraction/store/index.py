@@ -3,8 +3,6 @@
 A shard counts as there when its index is there: the index is written last, and says what the shard must be.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

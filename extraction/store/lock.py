@@ -1,7 +1,5 @@
 """One writer a store: a lock that the system takes back when its holder dies, however it dies."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

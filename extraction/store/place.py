@@ -4,8 +4,6 @@ A file appears whole or not at all. Locally it is written aside, synced and rena
 upload is completed. A name never leads out of the folder.
 """
 
-from __future__ import annotations
-
 import os
 import uuid
 from collections.abc import Iterable

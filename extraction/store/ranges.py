@@ -1,7 +1,5 @@
 """A piece of a file, wherever it lies, without the rest of it."""
 
-from __future__ import annotations
-
 from .place import Place
 from .remote_place import RemotePlace
 

@@ -1,7 +1,5 @@
 """Reading a feature store: by item, by layer, by position, or all of it in order, without loading the rest."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """A store on another machine: S3, Google Cloud Storage, or any file system that fsspec knows."""
 
-from __future__ import annotations
-
 import tempfile
 import uuid
 from collections.abc import Iterable

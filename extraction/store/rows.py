@@ -1,7 +1,5 @@
 """One readout at one layer as a sequence of vectors: what scikit-learn, numpy and PyTorch read a store as."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

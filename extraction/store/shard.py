@@ -1,7 +1,5 @@
 """One shard: the arrays of some items as safetensors, laid out so that one layer of all of them lies in one piece."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The shards of a store: opened when they are needed, few at once, with the index of their items."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any

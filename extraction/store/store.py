@@ -1,7 +1,5 @@
 """The feature store: a folder of shards under one header, larger than memory, read by item, layer and position."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self

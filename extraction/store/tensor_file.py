@@ -5,8 +5,6 @@ library does, takes a page fault every few pages and the disk as many small requ
 the file mapped into memory.
 """
 
-from __future__ import annotations
-
 import math
 import mmap
 import os

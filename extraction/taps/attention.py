@@ -1,7 +1,5 @@
 """One tap on the attention of every block: query-key products and attention rows, of one query and a few keys."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Attention of one query over all keys: one row of the weights, never the square of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Hears every attention of a pass, block by block, while the kernel keeps computing."""
 
-from __future__ import annotations
-
 import threading
 from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack

@@ -1,7 +1,5 @@
 """Keys of a prompt, kept for the texts that go on after it: what those see of them is rotated already."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

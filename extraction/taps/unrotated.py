@@ -1,7 +1,5 @@
 """Queries and keys of a few tokens as they were before the rotary embedding, block after block of one pass."""
 
-from __future__ import annotations
-
 from weakref import ref
 
 import torch

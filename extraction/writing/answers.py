@@ -1,7 +1,5 @@
 """Answers and their features, taken as a generation gives them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Which texts are written together: no more than a budget of tokens and of bytes holds, whatever their lengths."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One batch of texts, and what a text that a model wrote is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """One batch of texts written with transformers' ``generate``; prompts that several of them share are read once."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Sampled tokens that do not depend on how many texts are still in the batch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

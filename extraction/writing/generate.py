@@ -1,7 +1,5 @@
 """Text written by the model, for the judges that read text: new tokens only, batched, reproducible."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Noticing, while a text is written, the tokens that end a reasoning marker."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """What prompts of a batch begin with alike, computed once: a cache in which every prompt finds its own beginning."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

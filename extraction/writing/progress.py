@@ -1,7 +1,5 @@
 """How far the texts of a batch are while they are written, and what is recorded of each step."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Readouts of prompts and the texts that the model goes on with, from one reading of the prompts."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 

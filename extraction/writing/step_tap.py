@@ -1,7 +1,5 @@
 """The residual stream of the tokens that the latest pass of a generation read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """What is kept of a batch of texts while transformers' ``generate`` writes them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any

@@ -1,7 +1,5 @@
 """The features of texts that are being written, of what was kept of them so far."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

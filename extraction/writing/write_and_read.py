@@ -1,7 +1,5 @@
 """Answers written and read in one go: the states that judges read are kept while the tokens appear."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -4,8 +4,6 @@ A file whose bytes bring the reader down, or ask for more memory than there is, 
 loads the model. Lines on standard output are ``done total`` while it works and ``error: ...`` where it gave up.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Converted copies of GGUF files, kept so that a second start takes seconds; each is written whole or not at all."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """GGUF files: which one a name means, what its header says, and what is odd in it; no weights are read."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

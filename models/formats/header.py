@@ -1,7 +1,5 @@
 """The header of a GGUF file, read with bounds: a file that is cut short or lies about lengths is an error at once."""
 
-from __future__ import annotations
-
 import math
 import mmap
 import struct

@@ -1,7 +1,5 @@
 """Folders of LoRA adapters: which base model they belong to, and the adapter put on it by PEFT."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from importlib.util import find_spec

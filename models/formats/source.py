@@ -1,7 +1,5 @@
 """Where the weights and the tokenizer of a model lie, whatever the format that its name stands for."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 

@@ -5,8 +5,6 @@ Every option has a *key*: what a question would have to name for it to be the ri
 its end tells which option it is, which is what the heads that QK-score looks for have to know.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 

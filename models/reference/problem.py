@@ -1,7 +1,5 @@
 """Problems of multi-step arithmetic: chains, sums and purchases, in several wordings."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from random import Random
 

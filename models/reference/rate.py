@@ -1,7 +1,5 @@
 """The *rate* job: worked solutions, right or with planted mistakes, scored by a panel of simulated noisy raters."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from random import Random
 

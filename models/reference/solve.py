@@ -1,7 +1,5 @@
 """The *solve* job: multi-step arithmetic, reasoned between the markers, with plausible slips."""
 
-from __future__ import annotations
-
 import re
 from random import Random
 

@@ -4,8 +4,6 @@ A seed chooses the side (training below :data:`HELD_OUT_SEED`, held-out from the
 decides which side a problem belongs to, so the two can never share a problem, whatever seeds are drawn.
 """
 
-from __future__ import annotations
-
 from hashlib import blake2b
 
 #: Training never uses seeds from here on.

@@ -1,7 +1,5 @@
 """One step of arithmetic: doing it, slipping in it, and putting it into words."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from random import Random
 

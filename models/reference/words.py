@@ -1,7 +1,5 @@
 """The small world that the *choose* job asks about: kinds of things, capitals, opposites, young animals."""
 
-from __future__ import annotations
-
 
 def _pairs(listed: str) -> dict[str, str]:
     return dict(pair.split(":") for pair in listed.split())

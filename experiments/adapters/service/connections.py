@@ -1,7 +1,5 @@
 """Limits on idle and slow connections, and on their number: no client can block the service."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

@@ -1,7 +1,5 @@
 """What stands before the routes: the key, the size of a request, the time to send it, and the count of answers."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import time

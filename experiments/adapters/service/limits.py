@@ -1,7 +1,5 @@
 """What the service accepts and for how long, and what it counts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector

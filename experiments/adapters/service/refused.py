@@ -1,7 +1,5 @@
 """Requests that get an answer other than 200, and the one shape that all of them have."""
 
-from __future__ import annotations
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse

@@ -1,7 +1,5 @@
 """The paths of the service."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The service in a process of its own."""
 
-from __future__ import annotations
-
 import math
 import socket
 

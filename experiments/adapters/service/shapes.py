@@ -1,7 +1,5 @@
 """Requests and answers, field by field as Jina, Cohere and vLLM name them."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field

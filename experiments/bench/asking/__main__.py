@@ -5,8 +5,6 @@
 ``--tree`` takes the folder that holds another checkout of ``innerjudge``, for the figures before a change.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -4,8 +4,6 @@ It is run as a file and imports the ``innerjudge`` that is on the path, which ma
 are counted where every model begins, at the embedding of its vocabulary.
 """
 
-from __future__ import annotations
-
 import json
 import resource
 import sys

@@ -1,7 +1,5 @@
 """``python -m innerjudge.experiments.bench.coverage``: write the coverage table, or check the committed one."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import warnings

@@ -1,7 +1,5 @@
 """One registered type held to its oracles: what passes, what is refused and why, what is wrong."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

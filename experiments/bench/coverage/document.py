@@ -1,7 +1,5 @@
 """The coverage table as JSON and Markdown: written from results, never by hand."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """Types whose small config the rule does not make: what they need instead, in one place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 _MAMBA = {"mamba_n_heads": 4, "mamba_d_head": 16}

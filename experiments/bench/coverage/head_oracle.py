@@ -1,7 +1,5 @@
 """Queries and keys of one text held to what they must satisfy, whichever way they were read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Another library's reading of the same small models: states, queries, keys and patterns of a TransformerBridge."""
 
-from __future__ import annotations
-
 import tempfile
 from typing import Any
 from unittest.mock import patch

@@ -1,7 +1,5 @@
 """What a model itself returns for one text alone, without padding: the truth that a reading is held to."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Products before the rotary embedding, held to the model's own rotary function run backwards."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager

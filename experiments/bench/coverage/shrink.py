@@ -1,7 +1,5 @@
 """Every registered causal-LM type as a small config: one rule by the names of its fields, exceptions in one place."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A small random model of a type, with weights at which a wrong norm, a missing bias or a missing scale shows."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from typing import Any

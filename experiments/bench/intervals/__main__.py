@@ -1,7 +1,5 @@
 """``python -m innerjudge.experiments.bench.intervals``: simulate, and write down what the intervals cover."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from itertools import product

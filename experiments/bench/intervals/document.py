@@ -1,7 +1,5 @@
 """The coverage of the intervals as a document: written from results, never by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

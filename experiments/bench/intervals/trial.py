@@ -4,8 +4,6 @@ Each study is seen twice, with the standard error that the project uses and with
 so that what the draws of a bootstrap would add is measured on the same data.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

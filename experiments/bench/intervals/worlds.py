@@ -1,7 +1,5 @@
 """Worlds with a known truth: data that are drawn, clustered by question, and the figure that a study makes of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

@@ -3,8 +3,6 @@
 What is compared is measured in turn. A section that is measured again replaces what the document said of it.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The lines as JSON, as a document with its plot, and as the section of the how-to page."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The same items read into memory and into a store."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from pathlib import Path

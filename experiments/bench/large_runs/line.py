@@ -1,7 +1,5 @@
 """One measured line of the document, and figures that are measured in turn."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

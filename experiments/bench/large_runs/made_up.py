@@ -1,7 +1,5 @@
 """What is stored and read here: states of random numbers, and traces of made-up sums."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Peak memory by number of items, each in a process of its own."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """One job, and the peak of its anonymous memory in MB: ``python -m ...large_runs.peak WHAT FOLDER ITEMS``."""
 
-from __future__ import annotations
-
 import runpy
 import sys
 import threading

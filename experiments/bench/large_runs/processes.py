@@ -1,7 +1,5 @@
 """Two Ray workers against two plain processes, and these against one."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """One layer of every item, from a large store: ours by safetensors alone on the same bytes."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

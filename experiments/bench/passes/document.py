@@ -1,7 +1,5 @@
 """What a benchmark found, as JSON and as Markdown; a GPU's ratios are of the clock, a processor's of its own time."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

@@ -4,8 +4,6 @@ What the system says of the process is no measure of a few megabytes: its high-w
 looks, by as much as they are.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What the README quotes of a benchmark: ``python -m innerjudge.experiments.bench.passes.quote JSON README``."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The benchmark itself: sections one after another, each with its variants in turn, and what came of it."""
 
-from __future__ import annotations
-
 import os
 import platform
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """What a section of the benchmark is: one set of texts and the ways of running them that are compared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec

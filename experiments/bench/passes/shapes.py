@@ -1,7 +1,5 @@
 """Models of random weights and realistic shape: what a pass costs does not depend on what the weights say."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

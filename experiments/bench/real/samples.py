@@ -5,8 +5,6 @@
 are drawn, and then items within a question, so that as many questions as possible stand behind a figure.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A client for locust: asks for rankings whose scores are known, and counts every answer that differs as a failure."""
 
-from __future__ import annotations
-
 import json
 import random
 from pathlib import Path

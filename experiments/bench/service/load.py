@@ -5,8 +5,6 @@ loopback, asks it from 1, 8 and 32 clients (locust), holds every score against `
 writes ``load.md`` and the section of a document between its marks (the how-to page).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

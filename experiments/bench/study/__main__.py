@@ -1,7 +1,5 @@
 """``python -m innerjudge.experiments.bench.study STUDY OUT``: time a study inside and outside its model."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """A clock on everything that a model computes."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import wraps

@@ -1,7 +1,5 @@
 """``overhead.json`` and ``overhead.md``: what was measured with each model, never typed by hand."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One study, timed inside and outside the model."""
 
-from __future__ import annotations
-
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a run says in a terminal: a table a data set, what to take away, and where the report lies."""
 
-from __future__ import annotations
-
 import textwrap
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Plots of figures: intervals on one scale, curves, bars by condition, matrices; each with the table behind it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """The folder of a comparison or a study: verdicts, results, plots, report; all made before the first is written."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """Plots of judges side by side: how their scores spread, lines in the colours of their families, maps of heads."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The report as Markdown, and as one HTML file that needs nothing else."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """How the scores of one judge spread over what is true of the items: one small panel of a plot."""
 
-from __future__ import annotations
-
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 

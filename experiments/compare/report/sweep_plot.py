@@ -1,7 +1,5 @@
 """A sweep as a picture: a judge a line over the rows of the states, or its heads as a map."""
 
-from __future__ import annotations
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd

@@ -1,7 +1,5 @@
 """Where in the depth of the model the information is: one figure a block, and one a head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..figures import Cell, Figure, Grid, Plot, Section, grid

@@ -1,7 +1,5 @@
 """What a judge is worth when it picks one of several answers: no judge at all, and accuracy by number of candidates."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

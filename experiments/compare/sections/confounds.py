@@ -1,7 +1,5 @@
 """Difficulty and length taken out of the comparison."""
 
-from __future__ import annotations
-
 from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
 from ...stats.biases.length import length_beyond_labels, length_correlation
 from ...stats.metrics.auroc import auroc, within_question_auroc

@@ -1,7 +1,5 @@
 """Who judges best: the figures of each kind of item, paired differences, and better than chance or not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from ...drawing.spelling import number

@@ -1,7 +1,5 @@
 """How the scores of every judge are distributed for each true label."""
 
-from __future__ import annotations
-
 from ..figures import Section
 from ..lens import Lens
 from ..report.judge_plots import score_distributions

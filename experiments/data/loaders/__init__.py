@@ -1,7 +1,5 @@
 """Public data formats read as items: ``load("LOADER:PATH")``, one format a file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

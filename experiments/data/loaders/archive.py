@@ -1,7 +1,5 @@
 """A file that another library will unpack: bounded first, by what it says it holds and by what it really holds."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files of records: a JSON list, or a JSON object, or one JSON object a line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

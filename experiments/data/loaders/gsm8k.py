@@ -1,7 +1,5 @@
 """Sample solutions to GSM8K test questions by several models (grade-school-math, ``example_model_solutions.jsonl``)."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """LLMBar: pairs of which one follows the instruction better, by label 1 or 2."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ....models.items import Item, Pair

@@ -1,7 +1,5 @@
 """MMLU: a CSV a subject, rows ``question, A, B, C, D, letter`` without a header."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """PandaLM test set: pairs judged by three annotators (0 tie, 1, 2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Prometheus evaluation sets: whole judge prompts with rubric and reference, scored 1 to 5."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ....models.items import Item, Rating

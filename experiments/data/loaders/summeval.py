@@ -1,7 +1,5 @@
 """SummEval: summaries of 16 systems scored by experts on four aspects, from 1 to 5."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ....models.items import Item, Rating

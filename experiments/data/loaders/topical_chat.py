@@ -1,7 +1,5 @@
 """Topical-Chat as annotated for USR: replies of six systems scored by people on six aspects."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ....models.items import Item, Rating

@@ -1,7 +1,5 @@
 """The same extraction on a Ray cluster, from one process that hands out numbers of shards."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Whether a disk has room for a store, and whether to go on where it has not."""
 
-from __future__ import annotations
-
 import math
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """A data set into a store, by one process or by several; a run that was killed resumes where it stopped."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable, Iterable

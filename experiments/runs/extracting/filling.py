@@ -1,7 +1,5 @@
 """Writing the missing shards of a store, each while the model reads the next one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 

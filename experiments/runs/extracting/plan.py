@@ -1,7 +1,5 @@
 """What an extraction will cost, from a measured sample, before anything is written."""
 
-from __future__ import annotations
-
 import resource
 import sys
 import time

@@ -1,7 +1,5 @@
 """Several processes that do one run together, as torchrun and accelerate start them."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """The data of a run, identified by their content, and not parsed again when a run resumes."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The summary of a run: how much was done, what was left unscored and why, and how fast it went."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping

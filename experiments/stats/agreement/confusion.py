@@ -1,7 +1,5 @@
 """Two raters side by side: chance-corrected agreement from their table of counts, and the leniency of one of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 

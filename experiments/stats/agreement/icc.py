@@ -1,7 +1,5 @@
 """ICC(3,k): how far the mean of a fixed set of raters can be trusted."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

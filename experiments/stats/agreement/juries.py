@@ -1,7 +1,5 @@
 """Several judges as one: mean jury, votes weighted by an exam, majority, with or without the judge's own family."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal

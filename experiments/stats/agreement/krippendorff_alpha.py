@@ -1,7 +1,5 @@
 """Krippendorff's alpha: agreement of any number of raters who need not all grade every item."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Literal
 

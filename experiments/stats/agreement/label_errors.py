@@ -4,8 +4,6 @@ A label is one of several classes: right or wrong, the better of two responses, 
 two people's grades differ by a step without either being an error; see :func:`.calibration.score_error` for those.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 

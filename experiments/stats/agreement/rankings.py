@@ -1,7 +1,5 @@
 """Rankings: whether a judge orders systems as people do, and how far two rankings of candidates are apart."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """A judge among people: put in the place of one of them, or added to them (ACORN)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from itertools import combinations

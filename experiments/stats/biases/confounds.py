@@ -1,7 +1,5 @@
 """Difficulty and length taken out: what a judge still tells apart when neither can help it."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether a judge says the same again: over repeats, wordings of the question, batches and precisions."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Hashable, Sequence
 

@@ -1,7 +1,5 @@
 """Length: whether longer responses are preferred more than people prefer them."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from typing import Any
 

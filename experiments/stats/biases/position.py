@@ -1,7 +1,5 @@
 """Position: whether it matters which of two responses is shown first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

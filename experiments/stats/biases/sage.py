@@ -1,7 +1,5 @@
 """Sage: how good a pair-wise judge can be at most, estimated from its own contradictions, without any label."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from functools import cache
 from itertools import combinations

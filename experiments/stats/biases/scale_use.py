@@ -1,7 +1,5 @@
 """How a judge uses its scale, and how it treats groups of items, its own writing among them."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 
 import numpy as np

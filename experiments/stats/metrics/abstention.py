@@ -1,7 +1,5 @@
 """Accuracy against coverage: what a judge is worth if it may keep silent where it is not sure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

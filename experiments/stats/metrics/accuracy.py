@@ -1,7 +1,5 @@
 """Shares of right verdicts: plain, balanced, under permutation of options, in both orders of a pair."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ and what an interval needs. Rows whose label or score is ``None`` (unscored) are
 unless the metric says otherwise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np

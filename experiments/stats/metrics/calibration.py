@@ -1,7 +1,5 @@
 """Whether scores mean what they say: probabilities against outcomes, expected scores against human means."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Area under the precision-recall curve, pooled and within questions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np

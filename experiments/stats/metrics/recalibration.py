@@ -1,7 +1,5 @@
 """Scores put on the scale of outcomes, fitted on a split of its own and used on another."""
 
-from __future__ import annotations
-
 from typing import Literal, Protocol, Self
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Putting questions to a model: from the logits without decoding, in text, after reasoning, once or many times."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby

@@ -1,7 +1,5 @@
 """What a model is asked about: a response to a prompt, with the columns of the table that it fills."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Checklists (TICK): one yes/no question a requirement; the share that a response passes is its score."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

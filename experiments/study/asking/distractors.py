@@ -1,7 +1,5 @@
 """Distractors before a judge, point-wise and pair-wise: how often a change that adds nothing changes the verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Dummy answers and the gold answer: how a judge scores them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

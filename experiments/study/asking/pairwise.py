@@ -1,7 +1,5 @@
 """Pair-wise questions: which of two responses is better, shown in both orders; all pairs of a question's candidates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Point-wise questions: is it correct, or which grade, about one response by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ....models.prompts import rating_prompt, verdict_prompt

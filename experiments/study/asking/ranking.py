@@ -1,7 +1,5 @@
 """Batch ranking: all candidates of a question shown at once, best first."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import replace

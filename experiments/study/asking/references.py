@@ -1,7 +1,5 @@
 """Judging with a reference: none, the judge's own answer, the given one, a wrong one; and whether it could answer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ....extraction.writing.generate import complete

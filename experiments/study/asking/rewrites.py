@@ -1,7 +1,5 @@
 """Responses rewritten: distractors that leave their quality as it is, and planted faults that do not."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from random import Random

@@ -1,7 +1,5 @@
 """All audits that a study asks for, on one data set: their rows, and the sections that they fill."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The same question with a reference beside it: none, the model's own, the given one, a wrong one."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ...data.verdict_table import Row

@@ -1,7 +1,5 @@
 """The same question again: sampled, in comparisons of both orders, in other batches and another arithmetic."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Responses rewritten, and answers that say nothing: what a judge can be talked round by."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

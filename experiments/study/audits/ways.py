@@ -1,7 +1,5 @@
 """Ways of asking about a response: by itself, against others, all of a question at once, by a checklist."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ....models.prompts import WORDINGS

@@ -1,7 +1,5 @@
 """What needs more than one look at the features: transfer from one data set to another, and the luck of a pick."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

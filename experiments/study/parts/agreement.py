@@ -1,7 +1,5 @@
 """Agreement beyond chance: with the labels, among people, with a person's place taken, and on the order of systems."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

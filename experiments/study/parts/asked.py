@@ -1,7 +1,5 @@
 """Ways of asking compared on the same items: the fair opponent is the best of them, not the first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Biases that the judged rows show by themselves: position, length, use of the scale, groups, own writing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whether scores can be taken at their word: calibration fitted on its own questions, and abstention."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ....models.errors import InnerjudgeError

@@ -1,7 +1,5 @@
 """What a judge makes of distractors, and of answers that say nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

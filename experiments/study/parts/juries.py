@@ -1,7 +1,5 @@
 """Several judges as one: chosen and weighted on the calibration questions, reported on the others."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Labels that the judges together contradict, and every judge's figure when they are repaired."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from typing import Any
 

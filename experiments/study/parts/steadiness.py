@@ -1,7 +1,5 @@
 """Whether a judge says the same again: sampled anew, asked in other words, in another order, in other arithmetic."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """A judge fitted on one data set, asked about another: the rows of it."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from typing import Any, cast

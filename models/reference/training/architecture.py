@@ -1,7 +1,5 @@
 """The untrained reference model."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

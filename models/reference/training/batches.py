@@ -1,7 +1,5 @@
 """Batches of examples, cut by length, and the weighted loss on them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from random import Random

@@ -1,7 +1,5 @@
 """The model card, written from JSON files: ``python -m innerjudge.models.reference.training.card --model DIR``."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence

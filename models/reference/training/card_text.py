@@ -1,7 +1,5 @@
 """The words of the model card that hold whatever was measured."""
 
-from __future__ import annotations
-
 HEAD = """\
 ---
 license: apache-2.0

@@ -1,7 +1,5 @@
 """The mixture of training examples, and its way to token ids and loss weights."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Every figure of the model card: ``python -m innerjudge.models.reference.training.measure --model DIR --seed 0``."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

@@ -1,7 +1,5 @@
 """The *choose* figures: the option's text, the letter, and the best head's query-key product."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """The *rate* figures: scores and verdicts against the noiseless quality."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

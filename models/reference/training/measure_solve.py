@@ -1,7 +1,5 @@
 """The *solve* figures: accuracy of sampled traces, and what tells right from wrong among them."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Sequence

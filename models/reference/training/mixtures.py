@@ -1,7 +1,5 @@
 """How much of what the model is trained on, from first to last, and how much it weighs."""
 
-from __future__ import annotations
-
 #: Loss weight of a word that judges, against 1 for other words of the assistant.
 VERDICT_WEIGHT = 5.0
 #: Loss weight of the worked solution that a user's turn holds: it teaches arithmetic at no further cost.

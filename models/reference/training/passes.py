@@ -1,7 +1,5 @@
 """One teacher-forced pass over texts, for the measurements of the model card."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import torch

@@ -5,8 +5,6 @@ was tried, in the card). So in the beginning of the training one head is told wh
 as in Liu et al. 2016, arXiv 1609.04186). After that nothing holds it there but the use that the model makes of it.
 """
 
-from __future__ import annotations
-
 import torch
 from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb

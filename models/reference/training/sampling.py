@@ -1,7 +1,5 @@
 """Text from the reference model: its own traces of held-out problems, and greedy replies."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

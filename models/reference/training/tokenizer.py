@@ -1,7 +1,5 @@
 """The reference model's tokenizer: byte-level BPE in which every digit is a token of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from string import ascii_uppercase, digits
 from typing import Any

@@ -1,7 +1,5 @@
 """Training of the reference model: ``python -m innerjudge.models.reference.training.train --out DIR --seed 0``."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

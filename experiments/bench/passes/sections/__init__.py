@@ -1,7 +1,5 @@
 """The tables of the benchmark, one a file; a new one is added to :data:`SECTIONS`."""
 
-from __future__ import annotations
-
 from ..section import Section
 from .asking import ASKING, REASONED
 from .candidates import CANDIDATES

@@ -1,7 +1,5 @@
 """Verdicts asked for in text: the logits of the labels and the text, from two readings of the prompts and from one."""
 
-from __future__ import annotations
-
 from .....extraction.extract import extract
 from .....extraction.readouts import LabelLogits
 from .....extraction.writing.decoding import decode

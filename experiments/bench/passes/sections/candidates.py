@@ -1,7 +1,5 @@
 """Several answers to one prompt: as rows of their own, and with the prompt computed once."""
 
-from __future__ import annotations
-
 from .....extraction.extract import extract
 from ..section import Run, Section, Variant
 from ..work import CORE, Work, texts

@@ -1,7 +1,5 @@
 """A pass that stops after the last block that a judge reads."""
 
-from __future__ import annotations
-
 from ..section import Section, Variant
 from ..variants.floor import FLOOR
 from ..variants.ours import reading

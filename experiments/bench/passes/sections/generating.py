@@ -1,7 +1,5 @@
 """Answers judged while they are written, beside answers that are written and then read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

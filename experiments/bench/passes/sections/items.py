@@ -1,7 +1,5 @@
 """More items: time grows with their number, memory does not."""
 
-from __future__ import annotations
-
 from .....extraction.extract import stream
 from ..section import Run, Section, Variant
 from ..work import CORE, Work, texts

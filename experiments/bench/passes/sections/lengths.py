@@ -1,7 +1,5 @@
 """Texts of many lengths: one by one, padded as they come, as this package batches them, and packed in rows."""
 
-from __future__ import annotations
-
 import random
 
 from .....extraction.extract import extract

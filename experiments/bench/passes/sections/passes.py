@@ -1,7 +1,5 @@
 """One batch: the bare pass, this package's, and what others do to read the same."""
 
-from __future__ import annotations
-
 from ..section import Section
 from ..variants.attentions import EAGER
 from ..variants.floor import FLOOR

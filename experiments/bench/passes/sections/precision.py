@@ -1,7 +1,5 @@
 """Other types of weights, and a compiled model."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Longer texts: the cost beside the bare pass at each length."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ..section import Run, Section, Variant

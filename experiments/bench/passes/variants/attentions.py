@@ -1,7 +1,5 @@
 """transformers' own way to attention: the eager kernel with ``output_attentions`` and ``output_hidden_states``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The floor: the bare base model, without a cache and without a head."""
 
-from __future__ import annotations
-
 import torch
 
 from ..section import Run, Variant

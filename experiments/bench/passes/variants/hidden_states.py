@@ -1,7 +1,5 @@
 """transformers' own way to states: ``output_hidden_states``, from which the rows are then taken."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """nnsight: a trace that saves the same rows of the states, and of the queries and keys before they are rotated."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

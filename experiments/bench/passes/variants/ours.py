@@ -1,7 +1,5 @@
 """innerjudge's own passes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

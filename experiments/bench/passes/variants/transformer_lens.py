@@ -1,7 +1,5 @@
 """TransformerLens: ``run_with_cache`` of a bridge over the same model, all of it and filtered to what is read."""
 
-from __future__ import annotations
-
 import copy
 import tempfile
 from typing import Any
