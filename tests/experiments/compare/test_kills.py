@@ -68,7 +68,8 @@ def write_items(folder: Path) -> None:
     ]  # fmt: skip
     traces = [
         {"question_id": f"q{k}", "candidate_id": f"{c}", "prompt": f"What is {k} plus 1?",
-         "response": f"<think>{k} plus 1 is {k + 1 + c}.</think>{k + 1 + c}", "answer": f"{k + 1 + c}", "correct": c == 0}
+         "response": f"<think>{k} plus 1 is {k + 1 + c}.</think>{k + 1 + c}", "answer": f"{k + 1 + c}",
+         "correct": c == 0}
         for k in range(8) for c in range(2)
     ]  # fmt: skip
     for name, rows in (("pairs", pairs), ("traces", traces)):
