@@ -23,7 +23,7 @@ from .item_features import Index, ItemFeatures, over_all
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
 from .text_side import both_responses, permuted_sample
-from .turns import note_of, read_open, reads_the_verdict, try_turns
+from .turns import LEAST, note_of, read_open, reads_the_verdict, try_turns
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
@@ -81,7 +81,7 @@ class Judging(ItemFeatures):
     def _choose_turns(self, features: Features) -> None:
         """Behind the cue or in an open turn: where each judge reads the verdict, by some items of the fitting half."""
         rows = tried_rows(self.items, self.fit, self.settings.seeds.split)
-        if not len(rows) or not any(reads_the_verdict(s.judge) and not s.pointwise for s in self.seats.values()):
+        if len(rows) < LEAST or not any(reads_the_verdict(s.judge) and not s.pointwise for s in self.seats.values()):
             return
         some, text = [self.items[k] for k in rows], TEXT in self.seats
         opened = self.kept(

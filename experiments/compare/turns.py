@@ -1,7 +1,8 @@
 """Where judges of hidden states read the verdict: behind the published cue, or where an open turn begins.
 
 A model that does not follow a cue in its turn has little to read there. So both places are tried for every judge that
-reads them, on items of the fitting half and by the measure of the ways of asking in text; the better one is taken.
+reads them, on items of the fitting half and by the measure of the ways of asking in text. The published place is left
+only for a lead of more than one standard error on at least :data:`LEAST` items: on few, the better of two is luck.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
 from ...probes.folds import folds
 from ..judges.fitting import fit_seat
-from ..judges.opponent import MEASURE, quality
+from ..judges.opponent import MEASURE, chance_of, quality
 from ..judges.panel import Seat
 from ..reading.passes import Passes
 from ..reading.read import VERDICT_READOUTS
@@ -27,20 +28,32 @@ from ..reading.ways import Turn, ask
 #: What is read at the place of the verdict.
 _THERE = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
 _OPEN = "verdicts without a cue"
+#: Fewest items to try both places on.
+LEAST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTrial:
-    """How a judge did at both places, on items that it was not fitted on; ``None`` where it could not be fitted."""
+    """How a judge did at both places, on items that it was not fitted on; ``None`` where it could not be fitted.
+
+    Args:
+        judge: Its name.
+        cue: Quality behind the cue.
+        opened: Quality in an open turn.
+        error: Standard error of such a figure at chance.
+    """
 
     judge: str
     cue: float | None
     opened: float | None
+    error: float
 
     @property
     def turn(self) -> Turn:
-        """The better place; the published one where none is."""
-        return "open" if self.opened is not None and (self.cue is None or self.opened > self.cue) else "cue"
+        """An open turn where that leads by more than the error, or where nothing can be read behind the cue."""
+        if self.opened is None or (self.cue is not None and self.opened <= self.cue + self.error):
+            return "cue"
+        return "open"
 
 
 def reads_the_verdict(judge: BaseJudge) -> bool:
@@ -87,8 +100,10 @@ def try_turns(
         cued: Their features behind the cue.
         opened: Those in an open turn.
     """
+    _, error = chance_of(kind, items)
     return [
         TurnTrial(
+            error=error,
             judge=name,
             cue=held_out_quality(kind, seat.judge, items, labels, cued),
             opened=held_out_quality(kind, seat.judge, items, labels, opened),
@@ -124,9 +139,11 @@ def note_of(kind: str, trials: Sequence[TurnTrial], n: int) -> str:
         return "not fitted" if value is None else f"{value:.2f}"
 
     moved = [one.judge for one in trials if one.turn == "open"]
+    error = max((one.error for one in trials), default=0.0)
     chosen = f"no cue for {', '.join(moved)}; the cue for the rest" if moved else "the cue for all of them"
     each = "; ".join(f"{one.judge} {shown(one.cue)} and {shown(one.opened)}" for one in trials)
     return (
         f"Judges that read the place of the verdict were tried with the cue in the turn and without one on {n} items "
-        f"of the fitting half ({MEASURE[kind]}, by judges fitted on other questions): {each}. Taken: {chosen}."
+        f"of the fitting half ({MEASURE[kind]}, by judges fitted on other questions; only a lead of more than one "
+        f"standard error, {error:.2f}, counts): {each}. Taken: {chosen}."
     )

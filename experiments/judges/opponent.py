@@ -195,7 +195,7 @@ def _notes(kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], turns
             forms = Counter(form if form in FORMS else "no answer" for form in said.forms)
             listed = ", ".join(f"{form} {count}" for form, count in forms.most_common())
             found.append(f"Answers in text ({'cue' if turn == 'cue' else 'no cue'}): {listed}.")
-    chance, error = _chance(kind, items)
+    chance, error = chance_of(kind, items)
     if best.value <= chance + 2 * error:
         found.append(
             f"Warning: asked in its best way the text judge is at chance ({measure} {best.value:.2f}; chance is "
@@ -210,8 +210,13 @@ def _without(one: AskingTrial) -> str:
     return f" ({one.unscored} without an answer)" if one.unscored else ""
 
 
-def _chance(kind: str, items: Sequence[Item]) -> tuple[float, float]:
-    """The figure of a judge that guesses, and its standard error."""
+def chance_of(kind: str, items: Sequence[Item]) -> tuple[float, float]:
+    """The figure of a judge that guesses on labelled items, and its standard error.
+
+    Example:
+        >>> chance_of("pair", [Pair(pair_id=str(k), prompt="?", response_a="x", response_b="y") for k in range(25)])
+        (0.5, 0.1)
+    """
     n = len(items)
     if kind == "trace":
         right = sum(bool(_truth(item)) for item in items)

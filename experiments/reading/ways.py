@@ -151,18 +151,18 @@ class Said:
         item, question = self.features.ids[k], self.questions[k]
         if question is None or item in missing:
             return Verdict(item, unscored=missing.get(item, "it cannot be asked"))
-        n = len(question.prompt.labels)
+        n, asked = len(question.prompt.labels), question.item
         if way.read == "text":
             index, form = self._free[k]
-            return Verdict(item, unscored=form) if index is None else _verdict(item, index, n, values)
+            return Verdict(item, unscored=form) if index is None else _verdict(asked, index, n, values)
         read = self.features[_logits(way)][k]
         logits = (read if read.ndim == 1 else read[1, -1])[:n].astype(np.float64)
         if way.read == "label" or values is None:
-            return _verdict(item, int(logits.argmax()), n, values)
+            return _verdict(asked, int(logits.argmax()), n, values)
         weights = np.exp(logits - logits.max())
         score = float(weights @ np.array(values) / weights.sum())
         nearest = min(values, key=lambda value: abs(value - score))
-        return replace(_verdict(item, list(values).index(nearest), n, values), score=score)
+        return replace(_verdict(asked, list(values).index(nearest), n, values), score=score)
 
 
 def _logits(way: Way) -> str:
@@ -171,15 +171,13 @@ def _logits(way: Way) -> str:
     return "logits/spaced" if way.spaced else "logits/bare"
 
 
-def _verdict(item: str, index: int, n: int, values: Sequence[float] | None) -> Verdict:
+def _verdict(item: Item, index: int, n: int, values: Sequence[float] | None) -> Verdict:
     if values is None:
-        return Verdict(item, score=[float(k == index) for k in range(n)], label=index)
-    answers: tuple[bool | float | str, ...] = tuple(values)
-    if tuple(values) == (0, 1):
-        answers = (False, True)
-    elif tuple(values) == (1, 0):
-        answers = ("a", "b")
-    return Verdict(item, score=float(values[index]), label=answers[index])
+        return Verdict(item.id, score=[float(k == index) for k in range(n)], label=index)
+    said: Sequence[bool | float | str] = values
+    if isinstance(item, Trace | Pair):
+        said = (False, True) if isinstance(item, Trace) else ("a", "b")
+    return Verdict(item.id, score=float(values[index]), label=said[index])
 
 
 def values_of(kind: str, scale: tuple[int, int]) -> tuple[float, ...] | None:

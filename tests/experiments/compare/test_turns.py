@@ -25,10 +25,10 @@ CHOICES = [
 ]
 
 
-def test_the_better_place_is_taken_and_a_tie_stays_with_the_cue() -> None:
-    places = {(0.5, 0.6): "open", (0.6, 0.6): "cue", (0.6, None): "cue", (None, 0.1): "open", (None, None): "cue"}
-    for (cue, opened), turn in places.items():
-        assert TurnTrial(judge="j", cue=cue, opened=opened).turn == turn
+def test_the_published_place_is_left_for_a_clear_lead() -> None:
+    places = {(0.5, 0.7): "open", (0.5, 0.6): "cue", (0.6, 0.6): "cue", (0.6, None): "cue", (None, 0.1): "open"}
+    for (cue, opened), turn in {**places, (None, None): "cue"}.items():
+        assert TurnTrial(judge="j", cue=cue, opened=opened, error=0.125).turn == turn
 
 
 def test_logits_of_an_open_turn_are_the_models_own(reference: LanguageModel) -> None:
@@ -60,7 +60,9 @@ def test_a_judge_is_tried_at_both_places() -> None:
     cued, opened = logits_of([0, 0, 1, 0]), logits_of([1, 1, 1, 0])
     seats = {"letters": Seat("logits", LetterLogits())}
     (found,) = try_turns("choice", seats, CHOICES, [1] * 4, cued, opened)
-    assert (found.cue, found.opened, found.turn) == (0.25, 0.75, "open")  # 1 and 3 of 4 say option 1, the answer
+    assert (found.cue, found.opened) == (0.25, 0.75)  # 1 and 3 of 4 say option 1, the answer
+    assert found.error == 0.25  # of guessing one of two four times: sqrt(1/2 * 1/2 / 4)
+    assert found.turn == "open"
 
 
 def test_a_judge_that_learns_is_tried_on_questions_that_it_was_not_fitted_on() -> None:
@@ -90,7 +92,7 @@ def test_a_judge_of_an_open_turn_judges_what_was_read_there(
     """Forced there, a judge says what it says of features of the open turn, and its figure is of those."""
 
     def forced(_kind: Any, seats: Any, *_: Any) -> list[TurnTrial]:
-        return [TurnTrial(judge=name, cue=0.0, opened=1.0) for name in seats if name == name_of[kind]]
+        return [TurnTrial(judge=name, cue=0.0, opened=1.0, error=0.1) for name in seats if name == name_of[kind]]
 
     name_of = {"choice": "letter-logits", "rating": "e-score", "pair": "verdict-logits"}
     items: dict[str, list[Any]] = {
@@ -104,6 +106,7 @@ def test_a_judge_of_an_open_turn_judges_what_was_read_there(
         ],
     }
     monkeypatch.setattr(judging, "try_turns", forced)
+    monkeypatch.setattr(judging, "LEAST", 1)
     found = compare(reference, items[kind], judges=[name_of[kind]], limit=8)
     (part,) = found.found.parts
     assert any(f"no cue for {name_of[kind]}" in note for note in part.notes)
