@@ -10,6 +10,7 @@ import typer
 from ...models.errors import InnerjudgeError
 from .bench import bench
 from .compare import compare
+from .doctor import doctor
 from .extract import extract
 from .fit import fit
 from .models import models
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 for _command in (
     *(extract, fit, score, rank, sample, select, curves, plan, study, diff),
-    *(bench, serve, sweep, compare, models),
+    *(bench, serve, sweep, compare, doctor, models),
 ):
     app.command()(_command)
 app.add_typer(store_app, name="store")
