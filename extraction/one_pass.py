@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..models.blocks import StopAfter
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
-from ..models.stopping import StopAfter
 from .batching import Batch, Placing, collate, pack
 from .features import Array
 from .packing import Packing

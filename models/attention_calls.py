@@ -22,18 +22,14 @@ _own: dict[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class AttentionCall:
-    """What one attention received.
+    """What one attention received; ``module`` is ``None`` where only its products were seen.
 
-    Args:
-        module: The attention module; ``None`` where only its products were seen.
-        query: ``[B, H, T, head_dim]``, after norm and rotary.
-        key: ``[B, Hkv, S, head_dim]``; ``None`` if the products do not tell it (learned biases, relative positions).
-        mask: Additive or boolean, ``[B, 1 or H, T, S]``; ``None`` without (then causal, or as the module says).
-        scaling: Factor on the products; ``None`` for ``1/sqrt(head_dim)``.
-        weights: After the softmax, ``[B, H, T, S]``; ``None`` where the kernel returned none.
-        kernel: Name of the kernel; empty where only products were seen.
-        eager: The family's own function that returns weights; ``None`` if it is not known.
-        extra: What else the kernel was given (soft-cap, sinks, window, biases).
+    ``query`` is ``[B, H, T, head_dim]`` after norm and rotary, ``key`` ``[B, Hkv, S, head_dim]``, ``None`` if the
+    products do not tell it (learned biases, relative positions). ``mask``, additive or boolean, is ``[B, 1 or H, T,
+    S]``; without one causal, or as the module says. ``scaling`` is ``None`` for ``1/sqrt(head_dim)``; ``weights`` after
+    the softmax ``[B, H, T, S]``, if the kernel returned them. ``kernel`` is empty where only products were seen;
+    ``eager`` is the family's own function that returns weights; ``extra`` what else the kernel was given (soft-cap,
+    sinks, window, biases).
     """
 
     module: nn.Module | None

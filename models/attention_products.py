@@ -20,12 +20,9 @@ _KEPT = 8
 
 
 class AttentionProducts(TorchFunctionMode):
-    """Tells of every softmax over keys, with the query and key whose product it is of.
+    """Tells of every softmax over keys, with the query and key whose product it is of, while ``inside`` a block.
 
-    Args:
-        items: Size of the batch, by which heads that were folded into it are told apart.
-        inside: Whether the model is inside a block at the moment; nothing is told outside of one.
-        tell: Called with each attention.
+    ``items`` is the size of the batch, by which heads that were folded into it are told apart.
     """
 
     def __init__(self, items: int, inside: Callable[[], bool], tell: Callable[[AttentionCall], None]) -> None:

@@ -25,11 +25,7 @@ def after_blocks(
 
 
 class AttentionResiduals(nn.Module):
-    """What the final norm reads where blocks attend to states of earlier ones instead of adding to them (Inkling 2).
-
-    Args:
-        model: Its text model.
-    """
+    """What the final norm reads where blocks attend to states of earlier ones instead of adding to them (Inkling 2)."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -48,11 +44,7 @@ def find_residuals(model: nn.Module) -> AttentionResiduals | None:
 
 
 class AlternatingUpdates(nn.Module):
-    """Four parallel streams to one, then the norm, as Gemma 3n does it in its forward and not in a module.
-
-    Args:
-        model: Its text model.
-    """
+    """Four parallel streams to one, then the norm, as Gemma 3n does it in its forward and not in a module."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -71,11 +63,7 @@ class AlternatingUpdates(nn.Module):
 
 
 class ReversibleNorm(nn.Module):
-    """The norm over both streams of reversible residuals, which Reformer puts side by side in the other order.
-
-    Args:
-        encoder: Its stack of blocks.
-    """
+    """The norm over both streams of reversible residuals, which Reformer puts side by side in the other order."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from .attention_calls import AttentionCall
@@ -74,15 +75,10 @@ def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Hea
 
 
 def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None, *, lent: int = 0) -> bool:
-    """Whether the first keys are those of the tokens; compressed or hashed keys are none.
+    """Whether the first keys are those of the ``tokens``, after those ``lent``; compressed or hashed keys are none.
 
-    More keys than tokens are told apart by the mask: a token sees its own key, and none of a later token.
-
-    Args:
-        call: The attention.
-        tokens: How many tokens there are.
-        at: The token of each item that is asked about, ``[B]``; ``None`` for all.
-        lent: Keys of tokens before those of the pass.
+    More keys than tokens are told apart by the mask: a token (that at ``at``, ``[B]``, or every one) sees its own key,
+    and none of a later token.
     """
     if call.query.shape[-2] != tokens or (call.key is not None and call.key.shape[-2] < lent + tokens):
         return False
@@ -209,3 +205,23 @@ def _knows_no_positions(model: Any, seen: Observation) -> bool:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and value else None
+
+
+def find_spread(model: nn.Module, heads: Sequence[Sequence[Heads]]) -> int:
+    """Over how many processes the heads of each attention are spread: 1 without tensor parallelism."""
+    size = getattr(model, "tp_size", None) or 1
+    if size == 1:
+        return 1
+    config: Any = model.config
+    known = getattr(config.get_text_config(decoder=True), "num_attention_heads", None)
+    own = {one.n_heads for block in heads for one in block}
+    return int(size) if own == {(known or 0) // size} else 1
+
+
+def all_heads(own: Tensor, spread: int) -> Tensor:
+    """``[B, L, H, K]`` of all heads from those of this process; every process must ask for it at the same time."""
+    if spread == 1:
+        return own
+    parts = [torch.empty_like(own) for _ in range(spread)]
+    dist.all_gather(parts, own.contiguous())
+    return torch.cat(parts, dim=2)

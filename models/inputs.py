@@ -6,10 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .blocks import Stream
-from .module_values import states_given
-from .observation import TOKENS, Observation
-from .stopping import StopAfter
+from .blocks import StopAfter, Stream
+from .observation import TOKENS, Observation, states_given
 
 #: Difference of states, relative to their size, that float error explains.
 _SAME = {torch.float32: 1e-4, torch.float64: 1e-6}
@@ -26,9 +24,8 @@ def takes_positions(model: Any) -> bool:
 def find_position_offset(model: Any, stream: Stream, seen: Observation, end: Tensor) -> int | None:
     """What the model counts positions from, found by comparing with the pass that was given none.
 
-    Returns:
-        0 for nearly all that take ``position_ids``, ``padding_idx + 1`` for those of RoBERTa's kind, ``None`` for
-        models that take none or mean something else by them.
+    0 for nearly all that take ``position_ids``, ``padding_idx + 1`` for those of RoBERTa's kind, ``None`` for models
+    that take none or mean something else by them.
     """
     if not takes_positions(model):
         return None

@@ -69,13 +69,7 @@ class Mixing:
 
 
 def find_mixing(config: Any) -> Mixing:
-    """The rule of a model, by the rotary parameters of its text config.
-
-    Example:
-        >>> from transformers import LlamaConfig
-        >>> find_mixing(LlamaConfig()).until is None
-        True
-    """
+    """The rule of a model, by the rotary parameters of its text config."""
     kinds = list(rotary_kinds(config))
     names = [str(kind.get("rope_type")) for kind in kinds]
     exact = any("dynamic" in name for name in names)

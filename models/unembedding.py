@@ -1,6 +1,7 @@
 """From final-normed states to logits: the unembedding, and what the model does to them before and after it."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import NAME_THEM
+from .data_flow import Times, follow, multiple
 from .errors import InnerjudgeError
+from .observation import ModuleCall, Observation
 
 #: Logits that are put in place of the unembedding's, one a token, to see what becomes of them.
 _PROBES = (0.0, 1e-2, 1.0, -1.0, 3.0, 40.0, 1e6)
@@ -19,11 +22,7 @@ _PROBES = (0.0, 1e-2, 1.0, -1.0, 3.0, 40.0, 1e6)
 class Postprocessing:
     """``cap * tanh((scale * z + bias) / cap)`` of the unembedded states ``z``; without ``cap`` the line alone.
 
-    Args:
-        scale: Factor on the logits.
-        softcap: ``cap``; ``None`` without.
-        bias: ``[vocabulary]``, added after the factor; ``None`` without.
-        size: Entries that are kept: models drop those that only pad the vocabulary.
+    ``bias`` is ``[vocabulary]``; ``size`` entries are kept, as models drop those that only pad the vocabulary.
     """
 
     scale: float
@@ -43,8 +42,7 @@ class Postprocessing:
 def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Postprocessing:
     """What the model does to the logits, found by putting known ones in place of its unembedding's.
 
-    Raises:
-        InnerjudgeError: If that is not a factor, a bias and a soft-cap.
+    ``InnerjudgeError`` if that is not a factor, a bias and a soft-cap.
     """
     size = 0
 
@@ -104,3 +102,51 @@ def _hooked(module: nn.Module, hook: Any) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+class BeforeUnembedding(nn.Module):
+    """Runs a head up to its unembedding and gives what that would have read: for heads that norm in code."""
+
+    def __init__(self, head: nn.Module, unembedding: nn.Module) -> None:
+        super().__init__()
+        self.head, self.unembedding = head, unembedding
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States before the unembedding, ``[..., D] -> [..., D']``."""
+        thread = threading.get_ident()
+
+        def stop(_module: nn.Module, args: tuple[Any, ...]) -> None:
+            if threading.get_ident() == thread:
+                raise _ReadError(args[0])
+
+        handle = self.unembedding.register_forward_pre_hook(stop)
+        try:
+            self.head(states)
+        except _ReadError as read:
+            return read.states
+        finally:
+            handle.remove()
+        raise RuntimeError("the head did not use its unembedding")
+
+
+class _ReadError(Exception):
+    def __init__(self, states: Tensor) -> None:
+        self.states = states
+
+
+def find_transform(end: Tensor, outside: Sequence[ModuleCall], seen: Observation, unembedding: nn.Module) -> nn.Module:
+    """From final-normed states ``end`` (``[ITEMS, TOKENS, D]``) to what the unembedding reads.
+
+    ``outside`` are the calls between the base model and the unembedding: a dense layer and a norm (BERT), a factor
+    (MiniCPM), mostly nothing.
+    """
+    reads = seen.of(unembedding)
+    if not reads or reads[-1].given is None:
+        return nn.Identity()
+    chain = follow(end, outside)
+    factor = multiple(reads[-1].given, chain.end)
+    if factor is not None:
+        return chain.module if factor == 1.0 else nn.Sequential(*chain.modules, Times(factor))
+    heads = [c for c in seen.calls if c.start < reads[-1].start < c.end and c.given is not None]
+    head = next((c for c in heads if multiple(c.given, end) == 1.0), None)  # type: ignore[arg-type]
+    return chain.module if head is None else BeforeUnembedding(head.module, unembedding)

@@ -21,9 +21,18 @@ from ...models.chat import render
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ...models.plain_prompts import plain_choice, plain_pair, plain_rating, plain_verdict
 from ...models.positions import Alike, Encoding, not_unicode, unreadable
-from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from ...models.prompts import (
+    Prompt,
+    choice_prompt,
+    pair_prompt,
+    plain_choice,
+    plain_pair,
+    plain_rating,
+    plain_verdict,
+    rating_prompt,
+    verdict_prompt,
+)
 from ...models.tokens import tokens
 from ...probes.free_text import answered_freely, find_answer
 from ...probes.judge import Verdict

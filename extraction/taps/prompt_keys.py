@@ -11,14 +11,7 @@ from .block_attention import BlockAttention
 
 
 class PromptKeys(BlockAttention):
-    """Keeps the keys of a few tokens of one prompt as they were before the rotary embedding.
-
-    Args:
-        lm: The model.
-        tokens: The tokens, in order, ``[K]``.
-        kinds: What will be read of them: any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
-        last: The last block that is read, ``1..L``.
-    """
+    """Keeps the keys of a few ``tokens`` (``[K]``, in order) of one prompt as they were before the rotary embedding."""
 
     def __init__(self, lm: LanguageModel, tokens: Tensor, *, kinds: frozenset[str], last: int) -> None:
         super().__init__(lm, 1, kinds=kinds, last=last, lent=0)

@@ -15,8 +15,7 @@ from ..features import Features
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
 from .completion import Completion, completion
-from .watch import Watch
-from .watched import UNNOTICED, watched_features
+from .watch import UNNOTICED, Watch, watched_features
 
 _OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "not_sampled")
 

@@ -18,18 +18,11 @@ _LOGITS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How texts are written.
+    """How texts are written, ``temperature`` 0 being greedy; ``batch_size`` is the most texts a batch.
 
-    Args:
-        max_new_tokens: Most tokens of a text.
-        temperature: 0 is greedy.
-        seed: Seed of the sampling.
-        batch_size: Texts a batch, at most.
-        memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
-        on_batch: Called with the number of items after each batch.
-
-    Raises:
-        InnerjudgeError: If there is no token to write, or the temperature is negative.
+    ``memory`` are the bytes that a batch may take beside the weights, ``None`` for half of what is free. ``on_batch``
+    is called with the number of items after each batch. ``InnerjudgeError`` for less than one token or a negative
+    temperature.
     """
 
     max_new_tokens: int
@@ -51,10 +44,6 @@ class Budget:
     """How many texts of a length may be written together.
 
     The tokens are fixed by the device, so that a seed gives the same texts wherever the bytes suffice.
-
-    Args:
-        lm: The model.
-        limits: How the texts are written.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -85,12 +74,7 @@ class Budget:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free where a model runs.
-
-    Example:
-        >>> free_memory(torch.device("cpu")) > 0
-        True
-    """
+    """Bytes that are free where a model runs."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:

@@ -17,15 +17,14 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from ...models.blocks import StopAfter
 from ...models.inputs import alike, last_states, positions
 from ...models.loading import LanguageModel
 from ...models.observation import probe_ids
 from ...models.positions import Encoding
-from ...models.stopping import StopAfter
 from ..batching import collate
-from .draws import Draws
 from .prefix_cache import prefix_cache
-from .step_tap import StepTap
+from .progress import StepTap
 
 log = logging.getLogger(__name__)
 
@@ -56,19 +55,11 @@ def decode(
 ) -> list[list[int]]:
     """New token ids of every item, ``limit`` at most: padded behind an end token, as long as it was in the batch.
 
-    Args:
-        lm: The model.
-        items: Prompts.
-        limit: Most tokens to write.
-        temperature: 0 is greedy.
-        ends: Tokens that end a text.
-        criteria: Asked after every step, beside the end tokens.
-        processors: Called with the raw logits of every step, before the temperature.
-        tap: Keeps the states of each step.
-        share: Whether equal prompts are read once; ``None`` where that changes nothing but float error, and then also
-            what prompts begin with alike.
-        staying: Asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller
-            one; ``None`` to end it. What they write does not depend on the others having left.
+    ``criteria`` are asked after every step, beside the end tokens ``ends``; ``processors`` get the raw logits of a
+    step, before the temperature; ``tap`` keeps its states. ``share`` says whether equal prompts are read once,
+    ``None``: where that changes nothing but float error, and then also what prompts begin with alike. ``staying`` is
+    asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller one, or
+    ``None`` to end it. What they write does not depend on the others having left.
     """
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
@@ -124,13 +115,7 @@ def decode(
 
 
 def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
-    """Where each distinct prompt of a batch stands first, and which of them each item has.
-
-    Example:
-        >>> a, b, c = (Encoding(id=str(k), group="", ids=ids, positions={}) for k, ids in enumerate([(1,), (2,), (1,)]))
-        >>> distinct([a, b, c])
-        ([0, 1], [0, 1, 0])
-    """
+    """Where each distinct prompt of a batch stands first, and which of them each item has."""
     places: dict[tuple[int, ...], int] = {}
     first: list[int] = []
     for row, item in enumerate(items):
@@ -222,3 +207,28 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
         return False
     found = torch.stack([states[-len(texts) :] for states in newest.states], dim=1)
     return expected is not None and alike(found.to(expected.device), expected[:, len(items[0].ids) - 1 : -1])
+
+
+class Draws(LogitsProcessor):
+    """Scores whose largest entry is a token drawn from the distribution: for a ``generate`` that takes the largest.
+
+    ``torch.multinomial`` draws one token a row in this very way, with noise for all rows at once: the tokens are those
+    that it would draw for the whole batch of ``n``, whichever rows are ``present``; the caller takes out those that
+    leave.
+
+    Example:
+        >>> logits, rows = torch.randn(3, 7), [0, 1, 2]
+        >>> seed = torch.manual_seed(0)
+        >>> whole = torch.multinomial((logits / 0.5).softmax(-1), 1)[:, 0]
+        >>> draws, rows[:], seed = Draws(0.5, 3, rows), [2], torch.manual_seed(0)
+        >>> bool(draws(None, logits[[2]]).argmax(-1) == whole[2])
+        True
+    """
+
+    def __init__(self, temperature: float, n: int, present: Sequence[int]) -> None:
+        self._temperature, self._n, self._present = temperature, n, present
+
+    def __call__(self, _input_ids: Any, scores: Tensor) -> Tensor:
+        """``[B, vocabulary]`` logits of the texts that are present."""
+        noise = torch.empty(self._n, scores.shape[1], device=scores.device, dtype=scores.dtype).exponential_(1)
+        return (scores / self._temperature).softmax(-1) / noise[list(self._present)]

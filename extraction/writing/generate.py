@@ -30,24 +30,14 @@ def complete(
     settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> list[Completion | str]:
-    """Let the model go on after each item.
+    """Let the model go on after each item: one completion an item, in order, or why there is none (a string).
 
-    Args:
-        lm: The model.
-        items: Encoded prompts; ids need not be unique: a prompt may be sampled many times, and the samples of one batch
-            read it once where the model's cache can be shared.
-        max_new_tokens: Most tokens to write.
-        temperature: 0 is greedy; else plain sampling at that temperature. What the model's own generation config says
-            of top-k, top-p or repetition penalties does not count.
-        seed: Seed of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
-        batch_size: Prompts a batch, at most; fewer of long ones, see :class:`~.budget.Budget`. Greedy text does not
-            depend on it beyond float error.
-        memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
-        settled: A text ends where this says that nothing more of it is wanted.
-        on_batch: Called with the number of items after each batch.
-
-    Returns:
-        One completion an item, in order; or the reason (a string) why there is none.
+    Ids need not be unique: a prompt may be sampled many times, and the samples of one batch read it once where the
+    model's cache can be shared. ``temperature`` 0 is greedy, else plain sampling: what the model's own generation
+    config says of top-k, top-p or penalties does not count. Same seed, batch size and items: same text; the caller's
+    random state is kept. A batch has at most ``batch_size`` prompts, fewer of long ones (:class:`~.budget.Budget`);
+    greedy text does not depend on it beyond float error. ``memory`` and ``on_batch`` as in :class:`~.budget.Limits`. A
+    text ends where ``settled`` says that nothing more of it is wanted.
     """
     found: dict[int, Completion] = {}
 
@@ -123,17 +113,7 @@ def generate(
     settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
-    """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> from innerjudge.models.positions import encode_prompt
-        >>> from innerjudge.models.prompts import rating_prompt
-        >>> lm = load("reference")
-        >>> item = encode_prompt(lm.tokenizer, "r1", "r1", rating_prompt("Say hi.", "hi"))
-        >>> len(generate(lm, [item], name="direct", max_new_tokens=4).texts["direct"])
-        1
-    """
+    """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read."""
     started = time.perf_counter()
     found = complete(
         lm,

@@ -13,12 +13,7 @@ _END_ODDS = (9, 4, 3, 2, 1)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One written step; ``sound`` is false where it is a slip.
-
-    Example:
-        >>> Step(7, "+", 5, 12).formula()
-        '7+5=12'
-    """
+    """One written step; ``sound`` is false where it is a slip."""
 
     left: int
     op: str
@@ -32,12 +27,7 @@ class Step:
 
 
 def apply(left: int, op: str, right: int) -> int:
-    """Compute one operation.
-
-    Example:
-        >>> apply(12, "*", 3)
-        36
-    """
+    """Compute one operation."""
     return left + right if op == "+" else left - right if op == "-" else left * right
 
 
