@@ -18,7 +18,7 @@ from .packing import Packing
 from .prompt_pass import Prompt, forward, single_roles
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from .taps.attention import AttentionTap
-from .taps.prompt_keys import nearest
+from .taps.block_attention import nearest
 from .taps.residual import ResidualTap
 
 #: Logits held at once for log-probabilities, over all rows: 64 MB in float32, and two copies on their way.

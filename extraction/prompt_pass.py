@@ -15,7 +15,7 @@ from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import Batch
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
-from .taps.prompt_keys import PromptKeys
+from .taps.block_attention import PromptKeys
 from .taps.residual import ResidualTap
 
 

@@ -14,13 +14,21 @@ from torch import Tensor, nn
 
 from .blocks import NAME_THEM, Layout, Stream, find_stream
 from .data_flow import Chain, follow
-from .ending import IN_CODE, AttentionResiduals, after_blocks, final_layout, find_residuals
 from .errors import InnerjudgeError
 from .heads import Heads, find_heads, find_spread
 from .inputs import find_position_offset
 from .mixing import context_of
 from .observation import TOKENS, Observation, observe
-from .unembedding import Postprocessing, find_postprocessing, find_transform
+from .unembedding import (
+    IN_CODE,
+    AttentionResiduals,
+    Postprocessing,
+    after_blocks,
+    final_layout,
+    find_postprocessing,
+    find_residuals,
+    find_transform,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

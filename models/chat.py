@@ -164,10 +164,7 @@ def begins_with_header(response: str, glue: str) -> bool:
 def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
     r"""The end of a prompt before a response that reasons: its block is neither closed already nor opened twice.
 
-    Args:
-        rest: What the template puts behind the user turn.
-        response: The response, with its markers.
-        markers: Opening and closing reasoning marker.
+    ``rest`` is what the template puts behind the user turn.
 
     Example:
         >>> unclosed("<A></think>", "why</think>4", THINK), unclosed("<A><think>\n", "<think>why</think>4", THINK)

@@ -18,23 +18,16 @@ from .rotary import Rotation, before_rotation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heads:
-    """Softmax attention of one block.
+    """Softmax attention of one block; query head ``h`` reads key head ``h // (n_heads // n_kv_heads)``.
 
-    Args:
-        n_heads: Query heads.
-        n_kv_heads: Key heads; query head ``h`` reads key head ``h // (n_heads // n_kv_heads)``.
-        head_dim: Size of a query and of a key; latent attention: of both parts together.
-        registered: Whether it goes through transformers' attention registry; else its products are heard.
-        rotary: Whether queries and keys are rotated in this block.
-        window: Tokens that a query sees, itself included; ``None`` for all.
-        softcap: Soft-cap on the attention logits; ``None`` without.
-        sinks: Whether the softmax has a learned sink beside the keys, so that weights sum to less than 1.
-        factor: What the model multiplied its queries and keys with in place of scaling the products; divided out.
-        token_keys: Whether there is one key a token; compressed or hashed keys are none.
-        unreadable: Why queries and keys of this block have no product to be read; empty if they have.
-        query_norm: The norm with weights between the rotary embedding and the attention; nearly always ``None``.
-        key_norm: The same for keys.
-        output: The module that reads the heads' outputs, one head after another in its input; ``None`` if unknown.
+    ``head_dim`` is the size of a query and of a key, in latent attention of both parts together. ``registered``: it
+    goes through transformers' attention registry; else its products are heard. ``window`` counts the tokens that a
+    query sees, itself included. With ``sinks`` the softmax has a learned sink beside the keys, so that weights sum to
+    less than 1. ``factor`` is what the model multiplied its queries and keys with in place of scaling the products; it
+    is divided out. ``token_keys``: there is one key a token; compressed or hashed keys are none. ``unreadable`` says
+    why queries and keys have no product to be read. ``query_norm`` and ``key_norm`` are norms with weights between the
+    rotary embedding and the attention, nearly always ``None``. ``output`` reads the heads' outputs, one head after
+    another in its input.
     """
 
     n_heads: int

@@ -97,22 +97,12 @@ def alike(a: Tensor, b: Tensor, noise: float = 0.0) -> bool:
 
 
 def apart(a: Tensor, b: Tensor) -> float:
-    """Largest difference of two sets of states, relative to the largest of the second.
-
-    Example:
-        >>> apart(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 4.0]))
-        0.25
-    """
+    """Largest difference of two sets of states, relative to the largest of the second."""
     return float((a.float() - b.float()).abs().max() / b.float().abs().max().clamp(min=1e-6))
 
 
 def position_inputs(mask: Tensor, offset: int | None) -> dict[str, Tensor]:
-    """``position_ids`` where a model must be told them; left to its own count where that is the same.
-
-    Example:
-        >>> position_inputs(torch.tensor([[1, 1, 0]]), 0), list(position_inputs(torch.tensor([[0, 1, 1]]), 0))
-        ({}, ['position_ids'])
-    """
+    """``position_ids`` where a model must be told them; left to its own count where that is the same."""
     if offset is None or (offset == 0 and bool(mask[:, 0].all())):  # the first token is real: counted from 0
         return {}
     return {"position_ids": positions(mask, offset)}

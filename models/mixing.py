@@ -16,9 +16,8 @@ from torch import nn
 class Mixing:
     """Which lengths have the same rotary angles.
 
-    Args:
-        until: Tokens of the longest text whose angles do not depend on its length; ``None`` where they never do.
-        exact: Whether each longer length may have angles of its own (dynamic NTK), and not all the same (longrope).
+    ``until`` are the tokens of the longest text whose angles do not depend on its length, ``None`` where they never do.
+    ``exact``: each longer length may have angles of its own (dynamic NTK), and not all the same (longrope).
 
     Example:
         >>> phi = Mixing(40, exact=False)

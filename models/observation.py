@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .attention_calls import AttentionCall, listening
-from .attention_products import AttentionProducts
+from .attention_calls import AttentionCall, AttentionProducts, listening
 from .errors import InnerjudgeError
 from .rotary import Rotation, rotary_places, watched_rotations
 

@@ -12,8 +12,7 @@ from ...models.loading import LanguageModel
 from ...models.rotary import refusal
 from ..packing import Packing
 from .attention_row import AttentionRow
-from .block_attention import BlockAttention
-from .prompt_keys import PromptKeys
+from .block_attention import BlockAttention, PromptKeys
 
 #: Kernels whose attention rows can be computed again for one query.
 _ROW_KERNELS = ("sdpa", "eager")

@@ -10,12 +10,11 @@ from weakref import ref
 import torch
 from torch import Tensor, nn
 
-from ...models.attention_calls import AttentionCall, listening
-from ...models.attention_products import AttentionProducts
+from ...models.attention_calls import AttentionCall, AttentionProducts, listening
 from ...models.errors import UnreadableError
 from ...models.heads import Heads, of_text, repeats, token_keys
 from ...models.loading import LanguageModel
-from ...models.rotary import Rotation, before_rotation, turned_into, watched_rotations
+from ...models.rotary import Rotation, before_rotation, refusal, turned_into, watched_rotations
 
 
 class BlockAttention(AbstractContextManager["BlockAttention"]):
@@ -164,3 +163,38 @@ class UnrotatedStates:
             rows = torch.arange(len(at)) if len(at) == self._items else torch.zeros(len(at), dtype=torch.long)
             self._lines = rows[:, None].to(states.device)
         return states[self._lines, :, at].transpose(1, 2)
+
+
+class PromptKeys(BlockAttention):
+    """Keeps the keys of a few ``tokens`` (``[K]``, in order) of one prompt as they were before the rotary embedding."""
+
+    def __init__(self, lm: LanguageModel, tokens: Tensor, *, kinds: frozenset[str], last: int) -> None:
+        super().__init__(lm, 1, kinds=kinds, last=last, lent=0)
+        self._tokens = tokens
+        self._kept: dict[tuple[int, int], Tensor] = {}
+
+    def at(self, block: int, number: int, tokens: Tensor) -> Tensor:
+        """Keys of ``tokens`` (``[B, K]``; those that are not kept give any) in one attention: ``[B, Hkv, K, hd]``."""
+        place = nearest(self._tokens, tokens)
+        kept = self._kept[block, number][0]
+        return kept[:, place.to(kept.device)].movedim(1, 0)
+
+    def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
+        if "qk/before" not in self._kinds or not heads.rotary or heads.unreadable or call.key is None:
+            return
+        at = self._tokens.to(call.key.device)[None]
+        self._require_token_keys(call, None)
+        plain = self._unrotated.keys(heads, call.key, at)
+        if plain is None:
+            raise refusal(self._family)
+        self._kept[self._block, number] = plain
+
+
+def nearest(kept: Tensor, wanted: Tensor) -> Tensor:
+    """Places of ``wanted`` in ``kept`` (``[K]``, in order); any place for what is not there.
+
+    Example:
+        >>> nearest(torch.tensor([3, 8]), torch.tensor([[8, 3, 99]])).tolist()
+        [[1, 0, 1]]
+    """
+    return torch.searchsorted(kept, wanted.to(kept.device).contiguous()).clamp(max=len(kept) - 1)

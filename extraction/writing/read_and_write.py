@@ -17,9 +17,8 @@ from ..prefixes import families
 from ..provenance import provenance
 from ..readouts import HiddenStates, Readout, ResponseLogProb
 from ..room import Room
-from .budget import Budget, Limits
 from .completion import Completion, Settled, write_batch
-from .generate import generate, in_batches
+from .generate import Budget, Limits, generate, in_batches
 
 
 def read_and_write(

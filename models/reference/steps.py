@@ -48,10 +48,6 @@ def slip(left: int, op: str, right: int, rng: Random) -> Step:
     """Make a plausible slip in the result: off by one, by two or by ten.
 
     Slips in what is copied (a wrong operand, a wrong operation) were tried and blurred the copying itself.
-
-    Example:
-        >>> slip(7, "+", 5, Random(0)).sound
-        False
     """
     truth = apply(left, op, right)
     while True:

@@ -82,10 +82,5 @@ def is_held_out(text: str) -> bool:
 
 
 def belongs(text: str, seed: int) -> bool:
-    """Say whether a generator that runs under ``seed`` may use a problem.
-
-    Example:
-        >>> belongs("Start with 7.", 1) != belongs("Start with 7.", HELD_OUT_SEED + 1)
-        True
-    """
+    """Say whether a generator that runs under ``seed`` may use a problem."""
     return is_held_out(text) == (seed >= HELD_OUT_SEED)
