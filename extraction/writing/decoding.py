@@ -32,11 +32,8 @@ log = logging.getLogger(__name__)
 _PROBED = 3
 #: What models raise that keep no cache, or one of another kind.
 _OTHER = (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError)
-#: Model -> whether its texts read the same when they go on from a shared cache, when read step by step, and when
-#: others leave their batch.
-_hands_on: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-_steps: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-_leaves: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+#: Model -> (share, leave) -> whether its texts read the same then (:func:`_reads_alike`).
+_tried: WeakKeyDictionary[Any, dict[tuple[bool, bool], bool]] = WeakKeyDictionary()
 
 
 @torch.inference_mode()
@@ -126,26 +123,28 @@ def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
 
 
 def hands_on_prompts(lm: LanguageModel) -> bool:
-    """Whether texts that go on from a shared cache are as those that do not; tried once a model."""
-    if lm.model not in _hands_on:
-        _hands_on[lm.model] = _reads_alike(lm, share=True)
-        if not _hands_on[lm.model]:
-            log.info("%s: the cache of a prompt cannot be shared, each text reads its own", type(lm.model).__name__)
-    return _hands_on[lm.model]
+    """Whether texts that go on from a shared cache are as those that do not."""
+    return _known(lm, share=True)
 
 
 def leaves_batches(lm: LanguageModel) -> bool:
-    """Whether a text goes on as it would when others leave its batch; tried once a model."""
-    if lm.model not in _leaves:
-        _leaves[lm.model] = _reads_alike(lm, share=False, leave=True)
-    return _leaves[lm.model]
+    """Whether a text goes on as it would when others leave its batch."""
+    return _known(lm, share=False, leave=True)
 
 
 def carries_states(lm: LanguageModel) -> bool:
-    """Whether the states of each step of a generation are those of one pass over the whole text; tried once a model."""
-    if lm.model not in _steps:
-        _steps[lm.model] = _reads_alike(lm, share=False)
-    return _steps[lm.model]
+    """Whether the states of each step of a generation are those of one pass over the whole text."""
+    return _known(lm, share=False)
+
+
+def _known(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool:
+    """:func:`_reads_alike`, tried once a model."""
+    known = _tried.setdefault(lm.model, {})
+    if (share, leave) not in known:
+        known[share, leave] = _reads_alike(lm, share=share, leave=leave)
+        if share and not known[share, leave]:
+            log.info("%s: the cache of a prompt cannot be shared, each text reads its own", type(lm.model).__name__)
+    return known[share, leave]
 
 
 def _read_once(lm: LanguageModel, items: Sequence[Encoding], tap: StepTap | None) -> Cache:
