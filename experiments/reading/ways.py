@@ -3,8 +3,8 @@
 A model may say nothing of use behind one wording and be right behind another, so a text judge is only a fair opponent
 when it is asked well. The turns: ``cue``, our words and the cue in the assistant's turn, which is what hidden-state
 judges read; ``open``, the same words and the assistant's turn left open; ``plain``, no chat at all
-(the plain ones of :mod:`~innerjudge.models.prompts`). What is read: the next token among the labels, with a space before them or
-without; its expected value; the text that the model writes.
+(the plain ones of :mod:`~innerjudge.models.prompts`). What is read: the next token among the labels, with a space
+before them or without; its expected value; the text that the model writes.
 """
 
 from collections.abc import Mapping, Sequence
