@@ -17,7 +17,7 @@ from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoding, encode_trace
 from innerjudge.models.reference.solve import Problem, problems
-from innerjudge.models.reference.split import HELD_OUT_SEED
+from innerjudge.models.reference.words import HELD_OUT_SEED
 
 NEW = 12
 WORDS = ["Once upon a time", "Hello! How are you today, my friend?", "Tell me a story of a cat, a dog and a red ball."]
