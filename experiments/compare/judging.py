@@ -105,16 +105,17 @@ class Judging(ItemFeatures):
         forward = self.kept("items", pairs, passes, partial(pair_features, self.lm, swapped=False))
         backward = self.kept("swapped", pairs, passes, partial(pair_features, self.lm, swapped=True))
         needs = frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
-        single, own = list(Responses(pairs)), replace(passes, needs=needs)
-        alone = self.kept("alone", single, own, partial(rating_features, self.lm))
-        sides = [one.extra.get("preferred") for one in single]
+        single = list(Responses(pairs))
+        alone = self.kept("alone", single, replace(passes, needs=needs), partial(rating_features, self.lm))
         choose_turns(self, forward)
         opened = opened_items(self, "items-open", pairs, forward)
         turned = opened_items(self, "swapped-open", pairs, backward, swapped=True)
         ids, outcomes = [pairs[k].id for k in self.test], []
         for name, seat in self.seats.items():
             if seat.pointwise:
-                note = fit_seat(name, seat.judge, alone, sides, both_responses(self.fit))
+                note = fit_seat(
+                    name, seat.judge, alone, [one.extra.get("preferred") for one in single], both_responses(self.fit)
+                )
                 self.notes += [note] if note else []
                 outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue
