@@ -9,10 +9,8 @@ import typer
 
 from ...models.errors import InnerjudgeError
 from .bench import bench
-from .compare import compare
-from .doctor import doctor
-from .extract import extract
-from .fit import fit
+from .compare import compare, doctor
+from .extract import extract, fit
 from .models import models
 from .plan import plan
 from .sample import sample

@@ -110,12 +110,10 @@ class Judging(ItemFeatures):
         choose_turns(self, forward)
         opened = opened_items(self, "items-open", pairs, forward)
         turned = opened_items(self, "swapped-open", pairs, backward, swapped=True)
-        ids, outcomes = [pairs[k].id for k in self.test], []
+        ids, sides, outcomes = [pairs[k].id for k in self.test], [one.extra.get("preferred") for one in single], []
         for name, seat in self.seats.items():
             if seat.pointwise:
-                note = fit_seat(
-                    name, seat.judge, alone, [one.extra.get("preferred") for one in single], both_responses(self.fit)
-                )
+                note = fit_seat(name, seat.judge, alone, sides, both_responses(self.fit))
                 self.notes += [note] if note else []
                 outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue

@@ -23,10 +23,9 @@ from .findings import DataReport, Report
 from .lens import Lens
 from .reasons import unscored_reasons
 from .sections.blocks import by_block
+from .sections.candidates import candidates
 from .sections.confounds import confounds
-from .sections.headline import headline
-from .sections.passes import candidates
-from .sections.scores import scores
+from .sections.headline import headline, scores
 from .settings import Settings, Source
 from .steps import StepStore
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from innerjudge.experiments.compare.lens import Lens
-from innerjudge.experiments.compare.sections.passes import candidate_curves
+from innerjudge.experiments.compare.sections.candidates import candidate_curves
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.data.verdict_table import Row, Table
 

@@ -11,8 +11,8 @@ from innerjudge.experiments.compare.figures import Figure
 from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.compare.metrics import chance_of, metrics
 from innerjudge.experiments.compare.run import n_mixed
+from innerjudge.experiments.compare.sections.candidates import candidates
 from innerjudge.experiments.compare.sections.headline import headline
-from innerjudge.experiments.compare.sections.passes import candidates
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.data.verdict_table import Row, Table
 
