@@ -204,7 +204,7 @@ def _verdict(given: Scores, explained: Explained) -> Section:
     if "signal" in named:
         inside = _figure(given, "verdict", "score", "AUROC within questions",
                          within_question_auroc(given.labels, given.scores, given.questions))  # fmt: skip
-        said = f"The scores say more than all that was held against them: {_shown(inside)} within questions."
+        said = f"The scores say more than all that was held against them: AUROC within questions {_shown(inside)}."
     elif named:
         said = f"What the scores know is explained by {'; and by '.join(_SAID[one] for one in named)}."
     elif alone.p >= LEVEL:
@@ -217,7 +217,7 @@ def _verdict(given: Scores, explained: Explained) -> Section:
         said += " They point the wrong way: higher scores are wrong more often."
     split = (
         f"Pooled AUROC {pooled:.3f} = {share:.3f} x within questions {_three(within)} "
-        f"+ {1 - share:.3f} x between {_three(between)}."
+        f"+ {1 - share:.3f} x between {_three(between)}, all pairs of a right and a wrong row alike."
     )
     rows: list[list[Cell]] = [["nothing", None, round(alone.value, 3), _p(alone.p)]]
     for one in explained.causes:
@@ -257,7 +257,7 @@ def _opponents(given: Scores) -> Section:
         if known and mine.value is not None:
             best = max(known, key=lambda name: known[name])
             closest[metric] = (best, known[best])
-    found = [f"Strongest opponent by {metric}: {name} with {value:.3f}." for metric, (name, value) in closest.items()]
+    strongest = "; by ".join(f"{metric} {name} ({value:.3f})" for metric, (name, value) in closest.items())
     notes = []
     if PASS_RATE in others:
         notes.append(
@@ -268,7 +268,7 @@ def _opponents(given: Scores) -> Section:
         key="opponents",
         title="Cheaper opponents",
         question="Would something that is not the method have done as well?",
-        found=tuple(found),
+        found=(f"The strongest opponent: by {strongest}.",) if closest else (),
         grids=(
             grid("Each fitted on other questions; differences corrected for their number. " + " ".join(notes),
                  ["", "AUROC", "score less it", "within questions", "score less it, within"], list(rows.values())),
@@ -366,7 +366,7 @@ def _checks(given: Scores) -> Section:
         )
     absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
     if absent:
-        found.append(f"Not examined, since the table has no {', '.join(absent)}: what these could explain.")
+        found.append(f"Not examined, as not every row has them: {', '.join(absent)}.")
     return Section(
         key="checks",
         title="The data",
