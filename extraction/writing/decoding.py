@@ -23,7 +23,7 @@ from ...models.observation import probe_ids
 from ...models.positions import Encoding
 from ...models.stopping import StopAfter
 from ..batching import collate
-from .draws import Draws
+from .draws import Draws, Writable
 from .prefix_cache import prefix_cache
 from .step_tap import StepTap
 
@@ -56,6 +56,8 @@ def decode(
 ) -> list[list[int]]:
     """New token ids of every item, ``limit`` at most: padded behind an end token, as long as it was in the batch.
 
+    Ids that only pad the vocabulary, behind those of the tokenizer, are never written.
+
     Args:
         lm: The model.
         items: Prompts.
@@ -75,6 +77,8 @@ def decode(
     if temperature:
         more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     present, written = list(range(len(items))), [list[int]() for _ in items]
+    if lm.n_known < lm.n_ids:
+        processors = [*processors, Writable(lm.n_known)]
     if staying is not None:
         more |= {"return_dict_in_generate": True}
         if temperature:

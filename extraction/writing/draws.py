@@ -1,4 +1,4 @@
-"""Sampled tokens that do not depend on how many texts are still in the batch."""
+"""Which tokens a step may write, and sampled ones that do not depend on how many texts are still in the batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,27 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor
+
+
+class Writable(LogitsProcessor):
+    """Leaves out ids that stand for no text: models pad their vocabulary beyond that of their tokenizer.
+
+    Args:
+        n: Ids that the tokenizer can write.
+
+    Example:
+        >>> Writable(2)(None, torch.zeros(1, 3))
+        tensor([[0., 0., -inf]])
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __call__(self, _input_ids: Any, scores: Tensor) -> Tensor:
+        """``[B, vocabulary]`` logits."""
+        left = scores.clone()
+        left[:, self._n :] = -torch.inf
+        return left
 
 
 class Draws(LogitsProcessor):
