@@ -4,15 +4,15 @@ Positions by role: ``prompt_end``, ``response_end``, ``reasoning_start``, ``reas
 the verdict) and ``option_end`` (one an option line). A position that an item lacks has a reason instead.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
-from .chat import THINK, Frame, begins_with_header, render, unclosed
+from .chat import THINK, ChatPrompt, Frame, begins_with_header, render, unclosed
 from .items import Trace
-from .markers import in_format, last_overlap, marker_positions, reasons
+from .markers import Span, in_format, last_overlap, marker_positions, reasons
 from .prompts import Prompt
 from .replay import decoded, replayed_spans
 from .tokens import LabelTokens, tokens, too_many
@@ -153,6 +153,20 @@ def encode_prompt(
     stem = rendered.text + rendered.glue + prompt.cue
     found = alike.labels if alike else LabelTokens(tokenizer)
     ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue)
+    return replace(_verdict_encoding(item_id, group, prompt, rendered, ids, spans), label_ids=label_ids)
+
+
+def encode_stem(
+    tokenizer: PreTrainedTokenizerFast, item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, stem: str
+) -> Encoding:
+    """A rendered prompt up to the end of ``stem``, where its verdict stands; without ``label_ids``."""
+    ids, spans = tokens(tokenizer, stem)
+    return _verdict_encoding(item_id, group, prompt, rendered, ids, spans)
+
+
+def _verdict_encoding(
+    item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, ids: tuple[int, ...], spans: Sequence[Span]
+) -> Encoding:
     positions: dict[str, tuple[int, ...]] = {"score": (len(ids) - 1,), "prompt_end": (len(ids) - 1,)}
     missing: dict[str, str] = {}
     if prompt.option_spans:
@@ -169,7 +183,7 @@ def encode_prompt(
             missing["option_end"] = "an option line has no token of its own"
         else:
             positions["option_end"] = tuple(e for e in ends if e is not None)
-    return Encoding(id=item_id, group=group, ids=ids, positions=positions, label_ids=label_ids, missing=missing)
+    return Encoding(id=item_id, group=group, ids=ids, positions=positions, missing=missing)
 
 
 def unreadable(item_id: str, group: str, reason: str) -> Encoding:

@@ -14,13 +14,16 @@ from ..data.labels import label_to_fit
 from ..data.variants import Responses, permuted
 from ..judges.between import positions
 from ..judges.fitting import fit_seat, no_verdicts
-from ..judges.panel import Seat
+from ..judges.opponent import tried_rows
+from ..judges.panel import TEXT, Seat
 from ..reading.read import pair_features, rating_features
+from ..reading.ways import Turn
 from .by_block import choice_curves, rating_curves, trace_curves
 from .item_features import Index, ItemFeatures, over_all
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
 from .text_side import both_responses, permuted_sample
+from .turns import LEAST, note_of, read_open, reads_the_verdict, try_turns
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
@@ -42,6 +45,7 @@ class Judging(ItemFeatures):
         notes: What was chosen, as sentences for the report.
         permuted: Of choices, the features with options permuted and the answers there; missing outside of the sample.
         sample: Rows of the choices that are also asked with their options permuted.
+        turns: Where each judge that reads the place of the verdict does so.
     """
 
     kind: str
@@ -52,6 +56,7 @@ class Judging(ItemFeatures):
     notes: list[str] = field(default_factory=list, init=False)
     permuted: tuple[Features, list[int | None]] | None = field(default=None, init=False)
     labels: list[Any] = field(init=False)
+    turns: dict[str, Turn] = field(default_factory=dict, init=False)
     sample: Index = field(default_factory=lambda: np.zeros(0, dtype=np.intp), init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +71,37 @@ class Judging(ItemFeatures):
     def _of_one_form(self) -> list[Outcome]:
         """Traces and ratings: every judge reads the same features."""
         features = self.without_reasoning("items", self.items)
-        return [self._outcome(name, seat, features) for name, seat in self.seats.items()]
+        self._choose_turns(features)
+        opened = self._opened("items-open", self.items, features)
+        return [
+            self._outcome(name, seat, opened if self.turns.get(name) == "open" else features)
+            for name, seat in self.seats.items()
+        ]
+
+    def _choose_turns(self, features: Features) -> None:
+        """Behind the cue or in an open turn: where each judge reads the verdict, by some items of the fitting half."""
+        rows = tried_rows(self.items, self.fit, self.settings.seeds.split)
+        if len(rows) < LEAST or not any(reads_the_verdict(s.judge) and not s.pointwise for s in self.seats.values()):
+            return
+        some, text = [self.items[k] for k in rows], TEXT in self.seats
+        opened = self.kept(
+            "tried-open-open", some, self.passes, lambda part, how: read_open(self.lm, part, self.kind, how, text=text)
+        )
+        labels = [self.labels[k] for k in rows]
+        found = try_turns(self.kind, self.seats, some, labels, features.take(rows), opened)
+        self.turns = {one.judge: one.turn for one in found}
+        self.notes.append(note_of(self.kind, found, len(rows)))
+
+    def _opened(self, name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:
+        """What is read in an open turn; where no judge was better there, nothing is, and this is what the cue gave."""
+        if "open" not in self.turns.values():
+            return cued
+        return self.kept(
+            name,
+            items,
+            self.passes,
+            lambda some, how: read_open(self.lm, some, self.kind, how, text=False, swapped=swapped),
+        )
 
     def _of_choices(self) -> list[Outcome]:
         """Choices, as given and with options permuted."""
@@ -80,13 +115,19 @@ class Judging(ItemFeatures):
         for k, item in zip(self.sample.tolist(), moved, strict=True):
             answers[k] = item.answer
         self.permuted = over_all(some, features, _NOT_PERMUTED), answers
+        self._choose_turns(features)
+        opened = self._opened("items-open", choices, features)
+        without = over_all(self._opened("permuted-open", moved, some), opened, _NOT_PERMUTED), answers
         order = dict(zip(self.sample.tolist(), orders, strict=True))
         outcomes = []
         for name, seat in self.seats.items():
-            outcome = self._outcome(name, seat, features, permuted=self.permuted)
+            is_open = self.turns.get(name) == "open"
+            outcome = self._outcome(
+                name, seat, opened if is_open else features, permuted=without if is_open else self.permuted
+            )
             if outcome.again is not None:
-                again = zip(outcome.again, self.test.tolist(), strict=True)
-                back = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in again]
+                said = zip(outcome.again, self.test.tolist(), strict=True)
+                back = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in said]
                 outcome = replace(outcome, again=back)
             outcomes.append(outcome)
         return outcomes
@@ -102,6 +143,9 @@ class Judging(ItemFeatures):
         single, own = list(Responses(pairs)), replace(passes, needs=needs)
         alone = self.kept("alone", single, own, lambda some, how: rating_features(self.lm, some, how))
         sides = [one.extra.get("preferred") for one in single]
+        self._choose_turns(forward)
+        opened = self._opened("items-open", pairs, forward)
+        turned = self._opened("swapped-open", pairs, backward, swapped=True)
         ids, outcomes = [pairs[k].id for k in self.test], []
         for name, seat in self.seats.items():
             if seat.pointwise:
@@ -109,10 +153,11 @@ class Judging(ItemFeatures):
                 self.notes += [note] if note else []
                 outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue
-            outcome = self._outcome(name, seat, forward)
+            first, second = (opened, turned) if self.turns.get(name) == "open" else (forward, backward)
+            outcome = self._outcome(name, seat, first)
             again = [
                 v if v.label is None else replace(v, label=_SWAPPED[str(v.label)])
-                for v in seat.judge.verdicts(backward.take(self.test))
+                for v in seat.judge.verdicts(second.take(self.test))
             ]
             outcomes.append(replace(outcome, again=again))
         return outcomes
@@ -149,7 +194,8 @@ def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
         return rating_curves(features, ratings, run.test, scale=run.settings.scale), ()
     curves, maps = choice_curves(features, cast(Sequence[Choice], run.items), run.fit, run.test)
     chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
-    heads = {name: seat.judge.chosen_heads for name, seat in run.seats.items()}
+    # The maps are of the prompts with the cue; heads that were chosen in an open turn are not on them.
+    heads = {name: s.judge.chosen_heads for name, s in run.seats.items() if run.turns.get(name) != "open"}
     return curves, tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
 
 

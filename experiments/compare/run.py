@@ -1,5 +1,6 @@
 """A comparison from its data to its figures: judge, evaluate, report; steps are kept, so a killed run can resume."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ class ComparisonRun:
         table = Table(rows)
         families = {name: seat.family for name, seat in one.seats.items()}
         for name in table.judges:
-            families.setdefault(name, "people" if name.startswith("human") else "imported")
+            families.setdefault(name, "people" if re.fullmatch(r"human-\d+", name) else "imported")
         return Lens(
             data=one.name,
             kind=one.kind,

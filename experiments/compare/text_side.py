@@ -98,7 +98,8 @@ def with_costs(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
         else:
             own = run.features["items"].take(run.test)
             part = read if read is not None and "reasoned" in seat.judge.needs else own
-            found.append(replace(outcome, cost=cost_of(run.lm, test, seat.judge.needs, part, run.passes)))
+            turn = run.turns.get(outcome.judge, "cue")
+            found.append(replace(outcome, cost=cost_of(run.lm, test, seat.judge.needs, part, run.passes, turn)))
     return found
 
 
