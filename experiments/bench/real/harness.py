@@ -41,8 +41,8 @@ def _is_science(item: Item) -> bool:
 #: Name -> the data in the folder of originals, how many of its items are drawn, and from which.
 DATA: dict[str, tuple[str, int, Callable[[Item], bool]]] = {
     "mmlu": ("mmlu:{}/mmlu/val", 150, lambda _: True),
-    "mmlu-science": ("mmlu:{}/mmlu/val", 60, _is_science),
-    "gsm8k-yes-no": ("gsm8k-solutions:{}/gsm8k/example_model_solutions.jsonl", 60, lambda _: True),
+    "mmlu-science": ("mmlu:{}/mmlu/val", 50, _is_science),
+    "gsm8k-yes-no": ("gsm8k-solutions:{}/gsm8k/example_model_solutions.jsonl", 50, lambda _: True),
 }
 #: Ways that the harness is asked in as well: each turn with the spelling of the label that is usual there.
 HELD = (Way("cue", "label"), Way("open", "label", spaced=False), Way("plain", "label"))
