@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from .errors import InnerjudgeError, one_line
 
@@ -42,6 +43,11 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
                 f"given the folder {name!r}, whose config.json cannot be read ({one_line(error)}), expected that of a "
                 "causal LM: copy it again from where the model came from"
             ) from None
+        if _is_adapter_on_hub(source, revision, place):
+            raise InnerjudgeError(
+                f"given the hub name {name!r}, which is a LoRA adapter without a model, expected its folder: download "
+                f"it with `hf download {name} --local-dir FOLDER`, and give that folder"
+            ) from None
         away = f"; the hub at {constants.ENDPOINT} cannot be reached, and no copy is on this machine" if place else ""
         raise InnerjudgeError(
             f"given the model {name!r}, expected a local folder, a hub name that can be reached, or 'reference': "
@@ -65,6 +71,13 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
             "plain weights: delete that entry, or load the GGUF file itself"
         )
     return config
+
+
+def _is_adapter_on_hub(source: str, revision: str | None, place: dict[str, Any]) -> bool:
+    try:
+        return find_adapter_config_file(source, revision=revision, **place) is not None
+    except Exception:  # a name that the hub does not have, or that is none
+        return False
 
 
 def read_weights(

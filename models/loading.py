@@ -132,6 +132,11 @@ class LanguageModel:
         return int(size or self.model.config.get_text_config(decoder=True).vocab_size)
 
     @cached_property
+    def n_known(self) -> int:
+        """How many token ids the tokenizer can write: those behind them only pad the model's vocabulary."""
+        return 1 + max(self.tokenizer.get_vocab().values())
+
+    @cached_property
     def fingerprint(self) -> str:
         """First 16 digits of a SHA-256: the same model in two folders agrees.
 

@@ -81,7 +81,7 @@ class Judging(ItemFeatures):
     def _of_choices(self) -> list[Outcome]:
         """Choices, as given and with options permuted."""
         choices, seed = cast(Sequence[Choice], self.items), self.settings.seeds.split
-        self.sample = permuted_sample(len(choices), seed)
+        self.sample = permuted_sample((self.fit, self.test), seed)
         moved, orders = permuted([choices[k] for k in self.sample], seed=seed)
         features = self.without_reasoning("items", choices)
         some = self.without_reasoning("permuted", moved)

@@ -57,12 +57,16 @@ def decode(
     ``None``: where that changes nothing but float error, and then also what prompts begin with alike. ``staying`` is
     asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller one, or
     ``None`` to end it. What they write does not depend on the others having left.
+
+    Ids that only pad the vocabulary, behind those of the tokenizer, are never written.
     """
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
     if temperature:
         more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     present, written = list(range(len(items))), [list[int]() for _ in items]
+    if lm.n_known < lm.n_ids:
+        processors = [*processors, Writable(lm.n_known)]
     if staying is not None:
         more |= {"return_dict_in_generate": True}
         if temperature:
@@ -206,6 +210,27 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
         return False
     found = torch.stack([states[-len(texts) :] for states in newest.states], dim=1)
     return expected is not None and alike(found.to(expected.device), expected[:, len(items[0].ids) - 1 : -1])
+
+
+class Writable(LogitsProcessor):
+    """Leaves out ids that stand for no text: models pad their vocabulary beyond that of their tokenizer.
+
+    Args:
+        n: Ids that the tokenizer can write.
+
+    Example:
+        >>> Writable(2)(None, torch.zeros(1, 3))
+        tensor([[0., 0., -inf]])
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __call__(self, _input_ids: Any, scores: Tensor) -> Tensor:
+        """``[B, vocabulary]`` logits."""
+        left = scores.clone()
+        left[:, self._n :] = -torch.inf
+        return left
 
 
 class Draws(LogitsProcessor):
