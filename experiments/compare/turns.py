@@ -172,6 +172,7 @@ def note_of(kind: str, trials: Sequence[TurnTrial], n: int) -> str:
     def shown(value: float | None) -> str:
         return "not fitted" if value is None else f"{value:.2f}"
 
+    trials = [one for one in trials if one.cue is not None or one.opened is not None]
     moved = [one.judge for one in trials if one.turn == "open"]
     error = max((one.error for one in trials), default=0.0)
     chosen = f"no cue for {', '.join(moved)}; the cue for the rest" if moved else "the cue for all of them"

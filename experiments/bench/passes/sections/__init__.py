@@ -1,4 +1,4 @@
-"""The tables of the benchmark, one a file; a new one is added to :data:`SECTIONS`."""
+"""The tables of the benchmark; a new one is added to :data:`SECTIONS`."""
 
 from ..section import Section
 from .asking import ASKING, REASONED
