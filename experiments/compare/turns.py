@@ -2,7 +2,7 @@
 
 A model that does not follow a cue in its turn has little to read there. So both places are tried for every judge that
 reads them, on items of the fitting half and by the measure of the ways of asking in text. The published place is left
-only for a lead of more than one standard error on at least :data:`LEAST` items: on few, the better of two is luck.
+only for a lead of more than two standard errors on at least :data:`LEAST` items: on few, the better of two is luck.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,8 +53,8 @@ class TurnTrial:
 
     @property
     def turn(self) -> Turn:
-        """An open turn where that leads by more than the error, or where nothing can be read behind the cue."""
-        if self.opened is None or (self.cue is not None and self.opened <= self.cue + self.error):
+        """An open turn where that leads by more than two standard errors, or where nothing can be read behind the cue."""
+        if self.opened is None or (self.cue is not None and self.opened <= self.cue + 2 * self.error):
             return "cue"
         return "open"
 
@@ -179,6 +179,6 @@ def note_of(kind: str, trials: Sequence[TurnTrial], n: int) -> str:
     each = "; ".join(f"{one.judge} {shown(one.cue)} and {shown(one.opened)}" for one in trials)
     return (
         f"Judges that read the place of the verdict were tried with the cue in the turn and without one on {n} items "
-        f"of the fitting half ({MEASURE[kind]}, by judges fitted on other questions; only a lead of more than one "
-        f"standard error, {error:.2f}, counts): {each}. Taken: {chosen}."
+        f"of the fitting half ({MEASURE[kind]}, by judges fitted on other questions; only a lead of more than two "
+        f"standard errors, {2 * error:.2f}, counts): {each}. Taken: {chosen}."
     )
