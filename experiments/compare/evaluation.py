@@ -144,6 +144,12 @@ def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
     return {name: seat for name, seat in every.items() if name in wanted}
 
 
+def left_out_of(kind: str, settings: Settings) -> set[str]:
+    """Judges that are named and judge this kind, but need reasoning or abstain lines, which are switched off."""
+    every = panel(kind, between=positions(settings.between), scale=settings.scale)
+    return (set(settings.judges) & set(every)) - set(seats_of(kind, settings))
+
+
 def columns_of(one: Evaluation, item: Item, split: str) -> dict[str, Any]:
     """Columns of an item's rows, with the tags that figures are made by."""
     columns = item_columns(item, one.name)

@@ -17,7 +17,7 @@ from ..judges.between import Between, positions
 from ..judges.panel import panel
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
-from .evaluation import Evaluation
+from .evaluation import Evaluation, left_out_of
 from .figures import Section
 from .findings import DataReport, Report
 from .lens import Lens
@@ -90,10 +90,18 @@ class ComparisonRun:
             InnerjudgeError: If a data set stands twice, a judge is unknown, or the data cannot be judged as asked.
         """
         check_data(sources, self.settings)
-        shared: dict[str, Any] = {"lm": self.lm, "settings": self.settings, "passes": self.passes, "store": self.store}
-        every = [Evaluation(source=source, alone=len(sources) == 1, **shared) for source in sources]
+        passes, alone = self.passes, len(sources) == 1
+        every = [
+            Evaluation(lm=self.lm, settings=self.settings, source=source, passes=passes, store=self.store, alone=alone)
+            for source in sources
+        ]
         for one in every:
             one.check()
+        if left_out := sorted({name for one in every for name in left_out_of(one.kind, self.settings)}):
+            self.say(
+                f"left out, though named: {', '.join(left_out)}: verdicts after reasoning need reasoning_tokens above "
+                "0, and judges without the abstain lines need abstain"
+            )
         return every
 
     def lens(self, one: Evaluation) -> Lens:
