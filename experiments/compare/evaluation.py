@@ -16,11 +16,10 @@ from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
 from ..judges.panel import TEXT, Seat, panel, without_abstain, without_reasoning
-from .byproducts import Byproducts
 from .imported import on_sides, unmatched, with_score
 from .items import DataItems
 from .judging import Judging, curves_of
-from .results import Outcome
+from .results import Byproducts, Outcome
 from .settings import ALWAYS, Settings
 from .steps import ReadPart
 from .text_side import with_best_text, with_costs

@@ -10,8 +10,7 @@ from ...data.verdict_table import Row
 from ...stats.statistic import SHARE, Statistic, finite, ratio
 from .ask import Manner, ask
 from .candidate import Candidate
-from .pairwise import both_orders, named_as_in_the_item, pairwise
-from .pointwise import pointwise
+from .questions import both_orders, named_as_in_the_item, pairwise, pointwise
 from .rewrites import DISTRACTORS, with_faults
 
 #: Scores of two texts, the plain one first; ``None`` where a text is unscored.
