@@ -27,11 +27,7 @@ from .text_side import with_best_text, with_costs
 
 @dataclass(kw_only=True)
 class Evaluation(DataItems):
-    """What every judge says of the items of one data set that it was not fitted on.
-
-    Args:
-        alone: Whether there is no other data set that imported rows could be of.
-    """
+    """What every judge says of the items of one data set that it was not fitted on (``alone``: there is no other)."""
 
     alone: bool = True
 
@@ -106,11 +102,7 @@ class Evaluation(DataItems):
         return unmatched(self.imported[path], known, file=Path(path).name, data=self.name, alone=self.alone)
 
     def check(self) -> None:
-        """Refuse what can be refused before any pass of the model.
-
-        Raises:
-            InnerjudgeError: If there are too few questions, one class to fit on, no judge, or rows that are no rows.
-        """
+        """Refuse what can be refused before any pass of the model."""
         assert self.seats
         if not self.source.data.problems:  # others are sampled from the model first
             require_classes(self.items, self.sides.fit)
@@ -128,8 +120,7 @@ class Evaluation(DataItems):
 def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
     """The judges of a comparison that fit a kind of item, and beside them always length and question alone.
 
-    Raises:
-        InnerjudgeError: If judges are named of which none judges this kind.
+    Judges of which none fits are an error.
     """
     every = panel(kind, between=positions(settings.between), scale=settings.scale)
     every = every if settings.reasoning_tokens else without_reasoning(every)

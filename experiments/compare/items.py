@@ -34,13 +34,7 @@ class Sides:
 def split(groups: Sequence[str], settings: Settings, *, name: str) -> Sides:
     """Split by question, in two where nothing is calibrated, else in three with at least two questions to report on.
 
-    Args:
-        groups: Question of each item.
-        settings: Shares of the questions, and the seed of the draw.
-        name: Of the data, for the message.
-
-    Raises:
-        InnerjudgeError: With fewer than two questions, or four where scores are calibrated.
+    Fewer than two questions, or four where scores are calibrated, are an ``InnerjudgeError``.
 
     Example:
         >>> sides = split(list("aabbccddee"), Settings(fit=0.4, calibrate=0.2), name="d")
@@ -63,15 +57,7 @@ def split(groups: Sequence[str], settings: Settings, *, name: str) -> Sides:
 
 @dataclass(kw_only=True)
 class DataItems:
-    """Items of one data set, and their sides.
-
-    Args:
-        lm: The model.
-        settings: How judges are compared.
-        source: The data.
-        passes: How the model is run.
-        store: Where steps are kept.
-    """
+    """Items of one data set, and their sides."""
 
     lm: LanguageModel
     settings: Settings

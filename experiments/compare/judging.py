@@ -65,20 +65,20 @@ class Judging(ItemFeatures):
     def outcomes(self) -> list[Outcome]:
         """What every judge says of the test items."""
         if self.kind == "pair":
-            return self._of_pairs()
-        return self._of_choices() if self.kind == "choice" else self._of_one_form()
+            return pair_outcomes(self)
+        return choice_outcomes(self) if self.kind == "choice" else self._of_one_form()
 
     def _of_one_form(self) -> list[Outcome]:
         """Traces and ratings: every judge reads the same features."""
         features = self.without_reasoning("items", self.items)
-        self._choose_turns(features)
-        opened = self._opened("items-open", self.items, features)
+        self.choose_turns(features)
+        opened = self.opened("items-open", self.items, features)
         return [
-            self._outcome(name, seat, opened if self.turns.get(name) == "open" else features)
+            self.outcome(name, seat, opened if self.turns.get(name) == "open" else features)
             for name, seat in self.seats.items()
         ]
 
-    def _choose_turns(self, features: Features) -> None:
+    def choose_turns(self, features: Features) -> None:
         """Behind the cue or in an open turn: where each judge reads the verdict, by some items of the fitting half."""
         rows = tried_rows(self.items, self.fit, self.settings.seeds.split)
         if len(rows) < LEAST or not any(reads_the_verdict(s.judge) and not s.pointwise for s in self.seats.values()):
@@ -92,7 +92,7 @@ class Judging(ItemFeatures):
         self.turns = {one.judge: one.turn for one in found}
         self.notes.append(note_of(self.kind, found, len(rows)))
 
-    def _opened(self, name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:
+    def opened(self, name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:
         """What is read in an open turn; where no judge was better there, nothing is, and this is what the cue gave."""
         if "open" not in self.turns.values():
             return cued
@@ -103,66 +103,7 @@ class Judging(ItemFeatures):
             lambda some, how: read_open(self.lm, some, self.kind, how, text=False, swapped=swapped),
         )
 
-    def _of_choices(self) -> list[Outcome]:
-        """Choices, as given and with options permuted."""
-        choices = cast(Sequence[Choice], self.items)
-        seed = self.settings.seeds.split
-        self.sample = permuted_sample(len(choices), seed)
-        moved, orders = permuted([choices[k] for k in self.sample], seed=seed)
-        features = self.without_reasoning("items", choices)
-        some = self.without_reasoning("permuted", moved)
-        answers: list[int | None] = [None] * len(choices)
-        for k, item in zip(self.sample.tolist(), moved, strict=True):
-            answers[k] = item.answer
-        self.permuted = over_all(some, features, _NOT_PERMUTED), answers
-        self._choose_turns(features)
-        opened = self._opened("items-open", choices, features)
-        without = over_all(self._opened("permuted-open", moved, some), opened, _NOT_PERMUTED), answers
-        order = dict(zip(self.sample.tolist(), orders, strict=True))
-        outcomes = []
-        for name, seat in self.seats.items():
-            is_open = self.turns.get(name) == "open"
-            outcome = self._outcome(
-                name, seat, opened if is_open else features, permuted=without if is_open else self.permuted
-            )
-            if outcome.again is not None:
-                said = zip(outcome.again, self.test.tolist(), strict=True)
-                back = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in said]
-                outcome = replace(outcome, again=back)
-            outcomes.append(outcome)
-        return outcomes
-
-    def _of_pairs(self) -> list[Outcome]:
-        """Pairs in both orders, and each response on its own for point-wise judges."""
-        pairs, passes = cast(Sequence[Pair], self.items), self.passes
-        forward = self.kept("items", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=False))
-        backward = self.kept(
-            "swapped", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=True)
-        )
-        needs = frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
-        single, own = list(Responses(pairs)), replace(passes, needs=needs)
-        alone = self.kept("alone", single, own, lambda some, how: rating_features(self.lm, some, how))
-        sides = [one.extra.get("preferred") for one in single]
-        self._choose_turns(forward)
-        opened = self._opened("items-open", pairs, forward)
-        turned = self._opened("swapped-open", pairs, backward, swapped=True)
-        ids, outcomes = [pairs[k].id for k in self.test], []
-        for name, seat in self.seats.items():
-            if seat.pointwise:
-                note = fit_seat(name, seat.judge, alone, sides, both_responses(self.fit))
-                self.notes += [note] if note else []
-                outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
-                continue
-            first, second = (opened, turned) if self.turns.get(name) == "open" else (forward, backward)
-            outcome = self._outcome(name, seat, first)
-            again = [
-                v if v.label is None else replace(v, label=_SWAPPED[str(v.label)])
-                for v in seat.judge.verdicts(second.take(self.test))
-            ]
-            outcomes.append(replace(outcome, again=again))
-        return outcomes
-
-    def _outcome(
+    def outcome(
         self, name: str, seat: Seat, features: Features, *, permuted: tuple[Features, Sequence[Any]] | None = None
     ) -> Outcome:
         """Fit where there is something to learn, then judge the test items."""
@@ -178,6 +119,65 @@ class Judging(ItemFeatures):
         spent = time.perf_counter() - started + _pass_seconds(part, seat.judge)
         again = seat.judge.verdicts(permuted[0].take(self.test)) if permuted else None
         return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
+
+
+def choice_outcomes(run: Judging) -> list[Outcome]:
+    """Choices, as given and with options permuted."""
+    choices = cast(Sequence[Choice], run.items)
+    seed = run.settings.seeds.split
+    run.sample = permuted_sample(len(choices), seed)
+    moved, orders = permuted([choices[k] for k in run.sample], seed=seed)
+    features = run.without_reasoning("items", choices)
+    some = run.without_reasoning("permuted", moved)
+    answers: list[int | None] = [None] * len(choices)
+    for k, item in zip(run.sample.tolist(), moved, strict=True):
+        answers[k] = item.answer
+    run.permuted = over_all(some, features, _NOT_PERMUTED), answers
+    run.choose_turns(features)
+    opened = run.opened("items-open", choices, features)
+    without = over_all(run.opened("permuted-open", moved, some), opened, _NOT_PERMUTED), answers
+    order = dict(zip(run.sample.tolist(), orders, strict=True))
+    outcomes = []
+    for name, seat in run.seats.items():
+        is_open = run.turns.get(name) == "open"
+        outcome = run.outcome(
+            name, seat, opened if is_open else features, permuted=without if is_open else run.permuted
+        )
+        if outcome.again is not None:
+            said = zip(outcome.again, run.test.tolist(), strict=True)
+            back = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in said]
+            outcome = replace(outcome, again=back)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def pair_outcomes(run: Judging) -> list[Outcome]:
+    """Pairs in both orders, and each response on its own for point-wise judges."""
+    pairs, passes = cast(Sequence[Pair], run.items), run.passes
+    forward = run.kept("items", pairs, passes, lambda some, how: pair_features(run.lm, some, how, swapped=False))
+    backward = run.kept("swapped", pairs, passes, lambda some, how: pair_features(run.lm, some, how, swapped=True))
+    needs = frozenset(need for seat in run.seats.values() if seat.pointwise for need in seat.judge.needs)
+    single, own = list(Responses(pairs)), replace(passes, needs=needs)
+    alone = run.kept("alone", single, own, lambda some, how: rating_features(run.lm, some, how))
+    sides = [one.extra.get("preferred") for one in single]
+    run.choose_turns(forward)
+    opened = run.opened("items-open", pairs, forward)
+    turned = run.opened("swapped-open", pairs, backward, swapped=True)
+    ids, outcomes = [pairs[k].id for k in run.test], []
+    for name, seat in run.seats.items():
+        if seat.pointwise:
+            note = fit_seat(name, seat.judge, alone, sides, both_responses(run.fit))
+            run.notes += [note] if note else []
+            outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(run.test)), ids))
+            continue
+        first, second = (opened, turned) if run.turns.get(name) == "open" else (forward, backward)
+        outcome = run.outcome(name, seat, first)
+        again = [
+            v if v.label is None else replace(v, label=_SWAPPED[str(v.label)])
+            for v in seat.judge.verdicts(second.take(run.test))
+        ]
+        outcomes.append(replace(outcome, again=again))
+    return outcomes
 
 
 def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:

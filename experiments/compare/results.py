@@ -66,13 +66,7 @@ _Made = TypeVar("_Made", Curve, HeadMap)
 
 @dataclass
 class Byproducts:
-    """What is kept beside the verdicts on one data set.
-
-    Args:
-        store: Where.
-        name: Name of the data set.
-        depends: What the verdicts depend on.
-    """
+    """What is kept in ``store`` beside the verdicts on the data set ``name``, under what those depend on."""
 
     store: StepStore
     name: str

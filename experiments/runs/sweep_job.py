@@ -9,8 +9,7 @@ import pandas as pd
 
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
-from ..compare.report.judge_plots import png
-from ..compare.report.sweep_plot import draw
+from ..compare.report.judge_plots import png, sweep_plot
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
 from ..data.labels import label_to_fit
@@ -57,7 +56,7 @@ def sweep_job(
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out / "sweep.csv", index=False)
-        (out / "sweep.png").write_bytes(png(draw(found)))
+        (out / "sweep.png").write_bytes(png(sweep_plot(found)))
         record = json.dumps(_record(found, command, seed), indent=1, allow_nan=False)
         (out / "sweep.json").write_text(record, encoding="utf-8")
     return found

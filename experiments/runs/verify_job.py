@@ -4,7 +4,7 @@ from ...extraction.store import FeatureStore
 from ...extraction.store.header import HEADER as STORE
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
-from ..drawing.spelling import counted
+from ..drawing.style import counted
 from .job_files import HEADER, ITEMS, PERMUTED, damaged_files, inside
 
 #: Damaged files that are named.

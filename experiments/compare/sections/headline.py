@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ...drawing.spelling import number
+from ...drawing.style import number
 from ...stats.intervals import Interval
 from ...stats.multiple import Difference, holm
 from ...stats.permutation import better_than_chance

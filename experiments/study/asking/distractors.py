@@ -45,19 +45,10 @@ def distractor_trials(
     severities: Sequence[int] = (0, 1, 2, 3),
     seed: int = 0,
 ) -> dict[str, list[Trial]]:
-    """Every candidate against its rewritten forms, judged point-wise and pair-wise in both orders.
+    """Good responses against their rewritten forms, point-wise (and pair-wise in both orders): way -> trials.
 
-    Args:
-        lm: The model.
-        candidates: Good responses: what is rewritten. At severity 1 to 3 the rewritten form has that many planted
-            faults beside the distractor, so that preferring it is wrong beyond doubt.
-        manner: How the model is asked.
-        pairwise_too: Also ask pair-wise.
-        severities: Of the planted faults.
-        seed: Of the faults.
-
-    Returns:
-        ``"point-wise"`` (and ``"pair-wise"``) -> trials. Candidates without room for a severity have no trial of it.
+    At severity 1 to 3 the rewritten form has that many planted faults beside the distractor, so that preferring it
+    is wrong beyond doubt. Candidates without room for a severity have no trial of it.
 
     Source:
         "Pairwise or Pointwise?" (arXiv 2504.14716): fixed quality and variable quality.
@@ -108,9 +99,8 @@ def tie_rate(trials: Sequence[Trial]) -> Statistic:
 def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> Statistic:
     """Share of pairs whose dis-preferred response wins after a distractor was put on it.
 
-    Args:
-        baseline: Preference between the two responses, ``"a"`` or ``"b"``; ties are left out.
-        after: Preference when the response that lost carries the distractor.
+    ``baseline`` is the preference before, ``after`` the one when the loser carries the distractor; ties are left
+    out.
 
     Source:
         The natural-data setting of "Pairwise or Pointwise?" (arXiv 2504.14716).

@@ -70,9 +70,7 @@ def named_as_in_the_item(rows: Iterable[Row]) -> list[Row]:
 def both_orders(rows: Sequence[Row], *, judge: str) -> list[Row]:
     """One row a comparison from its two orders: the mean score, and the preference of the mean (``"tie"`` at one half).
 
-    Args:
-        rows: Rows by :func:`named_as_in_the_item`.
-        judge: Name of the judge in the new rows.
+    ``rows`` are by :func:`named_as_in_the_item`.
 
     Example:
         >>> one = {"question": "q", "candidate": "x|y", "judge": "j"}
@@ -125,11 +123,7 @@ def pointwise(
 ) -> list[Question]:
     """One question a candidate: "is the response correct" without a scale, else a grade on its scale.
 
-    Args:
-        candidates: What is asked about.
-        wording: One of :data:`~innerjudge.models.prompts.WORDINGS`; the ``template`` of the rows.
-        references: Reference answer shown with each; without them none is shown, whatever the candidates hold.
-        reasoned: Ask to think first.
+    Only given ``references`` are shown, whatever the candidates hold; ``wording`` is the ``template`` of the rows.
 
     Example:
         >>> one = Candidate(prompt="2+2?", response="4", question="q", candidate="0", scale=(1, 3))

@@ -20,7 +20,7 @@ from ...compare.text_side import both_responses
 from ...data.variants import Responses
 from ...data.verdict_files import score_of
 from ...data.verdict_table import Row, Table
-from ...drawing.spelling import number
+from ...drawing.style import number
 from ...judges.between import positions
 from ...judges.fitting import fit_seat, no_verdicts
 from ...judges.panel import Seat
