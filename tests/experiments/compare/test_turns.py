@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from innerjudge import Choice, Features, Pair, Rating
-from innerjudge.experiments.compare import judging
+from innerjudge.experiments.compare import turns
 from innerjudge.experiments.compare.compare import compare
 from innerjudge.experiments.compare.turns import TurnTrial, held_out_quality, read_open, try_turns
 from innerjudge.experiments.judges.panel import Seat
@@ -105,8 +105,8 @@ def test_a_judge_of_an_open_turn_judges_what_was_read_there(
             for k in range(8)
         ],
     }
-    monkeypatch.setattr(judging, "try_turns", forced)
-    monkeypatch.setattr(judging, "LEAST", 1)
+    monkeypatch.setattr(turns, "try_turns", forced)
+    monkeypatch.setattr(turns, "LEAST", 1)
     found = compare(reference, items[kind], judges=[name_of[kind]], limit=8)
     (part,) = found.found.parts
     assert any(f"no cue for {name_of[kind]}" in note for note in part.notes)
