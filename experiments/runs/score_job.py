@@ -16,7 +16,7 @@ from ..data.jsonl import write_jsonl
 from ..data.outputs import writing
 from ..data.sealed_outputs import is_damaged, remade
 from ..data.verdict_files import read_rows, row_json, verdict_row
-from ..drawing.spelling import are_in
+from ..drawing.style import are_in
 from ..judges.judge import Judge
 from ..judges.saved import identity
 from .part_file import PartFile

@@ -10,8 +10,7 @@ import pandas as pd
 
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
-from ..compare.report.judge_plots import png
-from ..compare.report.sweep_plot import draw
+from ..compare.report.judge_plots import png, sweep_plot
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
 from ..data.hashes import hash_of
@@ -68,7 +67,7 @@ def sweep_job(
         found = sweep(features, labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed, keep=fits)
         out.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out / "sweep.csv", index=False)
-        (out / "sweep.png").write_bytes(png(draw(found)))
+        (out / "sweep.png").write_bytes(png(sweep_plot(found)))
         record = json.dumps(_record(found, command, seed), indent=1, allow_nan=False)
         (out / "sweep.json").write_text(record, encoding="utf-8")
         fits.part.forget()
