@@ -18,7 +18,7 @@ test: $(VENV)/.installed-test
 real: $(VENV)/.installed-gguf
 	$(BIN)/python -m innerjudge.experiments.bench.real.fetch real
 	$(BIN)/innerjudge compare --model real/smollm2-135m.gguf --data sample:mmlu --data sample:llmbar \
-	  --data sample:topical-chat --data sample:gsm8k-solutions --limit 100 --reasoning-tokens 0 --out real/compare
+	  --data sample:topical-chat --data sample:gsm8k-solutions --limit 100 --between response --reasoning-tokens 0 --out real/compare
 
 # Takes about half an hour, best on an idle machine; the README and the document beside the code quote it.
 bench: $(VENV)/.installed-bench

@@ -4,31 +4,25 @@ Positions by role: ``prompt_end``, ``response_end``, ``reasoning_start``, ``reas
 the verdict) and ``option_end`` (one an option line). A position that an item lacks has a reason instead.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
-from .chat import THINK, Frame, begins_with_header, render, unclosed
+from .chat import THINK, ChatPrompt, Frame, begins_with_header, render, unclosed
 from .items import Trace
-from .markers import in_format, last_overlap, marker_positions, reasons
+from .markers import Span, in_format, last_overlap, marker_positions, reasons
 from .prompts import Prompt
-from .replay import decoded, replayed_spans
-from .tokens import LabelTokens, tokens, too_many
+from .tokens import LabelTokens, decoded, replayed_spans, tokens, too_many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """One text, ready for the pass.
+    """One text, ready for the pass: token ids without padding, and role -> token indices (one, or one an option).
 
-    Args:
-        id: Item id.
-        group: Question of the item.
-        ids: Token ids, without padding.
-        positions: Role -> token indices (one, or one an option).
-        label_ids: Token ids of the verdict labels in this context, in label order.
-        missing: Role -> why the item has no such position; the role ``"*"`` stands for all of them.
+    ``label_ids`` are the tokens of the verdict labels in this context, in order. ``missing`` says why a role has no
+    position; the role ``"*"`` stands for all of them.
     """
 
     id: str
@@ -42,10 +36,7 @@ class Encoding:
 class Alike:
     """What the texts of one tokenizer have in common, remembered while many of them are encoded.
 
-    It changes nothing but the time that it takes.
-
-    Args:
-        tokenizer: The tokenizer; it is not changed while this is in use.
+    It changes nothing but the time that it takes. The tokenizer is not changed while this is in use.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -131,15 +122,10 @@ def encode_prompt(
 ) -> Encoding:
     """Encode a prompt whose verdict is the next token (direct), or that the model answers freely (``reasoned``).
 
+    Direct: position ``score`` (the last token), ``label_ids`` and, for choices, ``option_end`` (the last token that
+    overlaps each option line, newline included). Reasoned: position ``prompt_end``. ``UnreadableError`` if a verdict
+    label is not one token in this context. Text that is no Unicode is no error: the item then lacks every position.
     ``alike`` is of this tokenizer and saves time where many prompts are encoded.
-
-    Returns:
-        Direct: position ``score`` (the last token), ``label_ids`` and, for choices, ``option_end`` (the last token that
-        overlaps each option line, newline included). Reasoned: position ``prompt_end``.
-
-    Raises:
-        UnreadableError: If a verdict label is not one token in this context; the message says which. Text that is no
-            Unicode is no error: the item then lacks every position.
     """
     broken = not_unicode(prompt.user) or too_many(tokenizer, prompt.user)
     if broken:
@@ -153,6 +139,20 @@ def encode_prompt(
     stem = rendered.text + rendered.glue + prompt.cue
     found = alike.labels if alike else LabelTokens(tokenizer)
     ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue)
+    return replace(_verdict_encoding(item_id, group, prompt, rendered, ids, spans), label_ids=label_ids)
+
+
+def encode_stem(
+    tokenizer: PreTrainedTokenizerFast, item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, stem: str
+) -> Encoding:
+    """A rendered prompt up to the end of ``stem``, where its verdict stands; without ``label_ids``."""
+    ids, spans = tokens(tokenizer, stem)
+    return _verdict_encoding(item_id, group, prompt, rendered, ids, spans)
+
+
+def _verdict_encoding(
+    item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, ids: tuple[int, ...], spans: Sequence[Span]
+) -> Encoding:
     positions: dict[str, tuple[int, ...]] = {"score": (len(ids) - 1,), "prompt_end": (len(ids) - 1,)}
     missing: dict[str, str] = {}
     if prompt.option_spans:
@@ -169,16 +169,11 @@ def encode_prompt(
             missing["option_end"] = "an option line has no token of its own"
         else:
             positions["option_end"] = tuple(e for e in ends if e is not None)
-    return Encoding(id=item_id, group=group, ids=ids, positions=positions, label_ids=label_ids, missing=missing)
+    return Encoding(id=item_id, group=group, ids=ids, positions=positions, missing=missing)
 
 
 def unreadable(item_id: str, group: str, reason: str) -> Encoding:
-    """An item that cannot be put to the model, for the reason to be told beside it.
-
-    Example:
-        >>> unreadable("q7", "q7", "given 30 options").missing
-        {'*': 'given 30 options'}
-    """
+    """An item that cannot be put to the model, for the reason to be told beside it."""
     return Encoding(id=item_id, group=group, ids=(), positions={}, missing={"*": reason})
 
 

@@ -48,7 +48,7 @@ class ChoiceJudge(BaseJudge):
 
     def _n_options(self, features: Features) -> Ints:
         """Options that take part, ``[n]``: always the first ones."""
-        if not self.abstain and features.provenance.prompt == WITHOUT_ABSTAIN:
+        if not self.abstain and WITHOUT_ABSTAIN in features.provenance.prompt:
             raise InnerjudgeError(
                 f"{type(self).__name__}(abstain=False): given features of prompts without the abstain lines, so that "
                 "two real options would be left out, expected those with them: use abstain=True here"

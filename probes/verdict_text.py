@@ -60,10 +60,10 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
         tail = said(text)
         if tail is None:
             return f"no end of the reasoning in the text {shown(text)}"
-        cues = list(_cue(cue).finditer(tail))
-        if not cues:
+        behind = _behind(cue, tail)
+        if behind is None:
             return f"no verdict in the text {shown(text)}: it has no {cue!r}"
-        text, place = tail[cues[-1].end() :], f"after the last {cue!r}"
+        text, place = behind, f"after the last {cue!r}"
     match = _verdict(tuple(labels)).match(text)
     if match is None:
         return f"no verdict {place} {shown(text)}"
@@ -101,6 +101,12 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
 
 
+def _behind(cue: str, text: str) -> str | None:
+    """What follows the last cue; ``None`` where there is none."""
+    cues = list(_cue(cue).finditer(text))
+    return text[cues[-1].end() :] if cues else None
+
+
 @lru_cache(maxsize=64)
 def _cue(cue: str) -> re.Pattern[str]:
     words, colon = (cue.strip()[:-1], ":") if cue.strip().endswith(":") else (cue.strip(), "")
@@ -129,7 +135,7 @@ def _verdict(labels: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"{_MARKS}(?P<label>{one}){alone}{end}", re.IGNORECASE)
 
 
-def settled(text: str, labels: Sequence[str]) -> bool:
+def settled(text: str, labels: Sequence[str], *, cue: str | None = None) -> bool:
     r"""Whether a text that opens with its verdict says the same whatever is written after it: :func:`find_verdict`.
 
     True only where that is certain: behind the label (and marks that close it) the line has ended and the next has
@@ -137,22 +143,29 @@ def settled(text: str, labels: Sequence[str]) -> bool:
     sentences, a word that does not join or count. A text without a verdict is never settled, as all of it is shown in
     the reason.
 
+    With a ``cue`` the verdict is the answer that was asked for, and a text may end there: it stands behind the cue, the
+    line has ended and the next has begun. Only another cue in what would follow could give another verdict.
+
     Args:
-        text: Tokens written so far, without a cue.
+        text: Tokens written so far.
         labels: Verdict strings, at least one.
+        cue: Announces the verdict of a text that reasons first.
 
     Example:
         >>> [settled(text, ["1", "2", "3", "4", "5"]) for text in (" 4", " 4\n", " 4\n\nIt", "4. ", "4 or", "4 is ")]
         [False, False, True, True, False, True]
+        >>> [settled(text, ["A", "B"], cue="Answer:") for text in ("Answer: B is", "Answer: B\nI")]
+        [False, True]
     """
-    index = find_verdict(text, labels)
+    index = find_verdict(text, labels, cue=cue)
     if isinstance(index, str):
         return False
+    text = text if cue is None else (_behind(cue, text) or "")
     label = labels[index].strip()
     match = _verdict(tuple(labels)).match(text)
     assert match is not None
     rest = text[match.end("label") :]
     if re.match(rf"{_SHUT}{_BLANK}*\n\s*[^\s%]", rest):
         return True
-    plain = match["label"] == label or len(label) > 1
+    plain = cue is None and (match["label"] == label or len(label) > 1)
     return plain and bool(re.match(_STOPPED if label.casefold() in _WORDS else rf"{_STOPPED}|{_GOES_ON}", rest))

@@ -62,6 +62,8 @@ def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed:
     show = "from innerjudge import load_judge; print(load_judge('judge'))"
     assert run(show, tmp_path, installed).stdout.strip() == "StateNorm()"
 
+    _scored_ranked_and_served(installed, tmp_path)
+
     (tmp_path / "state_norm.py").write_text("open('imported', 'w')\n", encoding="utf-8")  # a trap beside the file
     absent = run(show, tmp_path)
     assert absent.returncode
@@ -69,6 +71,48 @@ def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed:
     assert "pip install 'state-norm==0.1'" in absent.stderr
     assert not (tmp_path / "imported").exists(), "loading a judge ran a module that the file names"
     assert json.loads((tmp_path / "judge" / "judge.json").read_text())["origin"]["module"] == "state_norm"
+
+
+def _scored_ranked_and_served(installed: Path, folder: Path) -> None:
+    """The saved judge in ``judge`` does all that one of ours does."""
+    for command in ("score", "rank"):
+        out = ["--judge", "judge", "--features", "features", "--out", f"{command}.jsonl"]
+        done = run(cli(command, *out), folder, installed)
+        assert done.returncode == 0, done.stderr
+    scores = [json.loads(line)["score"] for line in (folder / "score.jsonl").read_text("utf-8").splitlines()]
+    assert min(scores) > 0, "norms"
+    serve = (
+        "from fastapi.testclient import TestClient; from innerjudge import Judge; from pathlib import Path; "
+        "from innerjudge.experiments.adapters.service.app import create_app; "
+        "asked = {'model': 'norm', 'query': 'What is 2 plus 2?', 'documents': ['<think>2 + 2 = 4</think>4', '']}\n"
+        "with TestClient(create_app({'norm': Judge.load(Path('judge'))})) as service:\n"
+        "    print(service.post('/v1/rerank', json=asked).json())"
+    )
+    served = run(serve, folder, installed)
+    assert "relevance_score" in served.stdout, served.stderr
+
+
+def test_a_learning_judge_of_somebody_else_is_swept(tmp_path: Path) -> None:
+    own = (
+        "from innerjudge import LogisticProbe, register_judge\n"
+        "class Theirs(LogisticProbe):\n"
+        "    @classmethod\n"
+        "    def sweep_presets(cls, kind):\n"
+        "        return {'theirs': cls(positions=('state',))} if kind == 'trace' else {}\n"
+        "register_judge(Theirs)\n"
+    )
+    data = ["--limit", "12", "--model", "reference", "--data", "builtin:solve"]
+    assert run(cli("extract", *data, "--out", "features"), tmp_path).returncode == 0
+    done = run(own + cli("sweep", "--features", "features", "--out", "sweep"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "sweep" / "sweep.csv").read_text("utf-8").splitlines()
+    cells = {
+        name: {tuple(row.split(",")[1:5]) for row in rows if row.startswith(f"{name},")}
+        for name in ("theirs", "nearest centroid")
+    }
+    ours = {cell for cell in cells["nearest centroid"] if "standardised" not in cell}  # theirs does that by itself
+    assert cells["theirs"] == ours
+    assert ours
 
 
 def test_a_class_of_a_script_is_registered_by_hand(installed: Path, tmp_path: Path) -> None:

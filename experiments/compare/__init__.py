@@ -2,7 +2,8 @@
 
 ``compare.py`` is the call from Python, ``settings.py`` what it can be told. ``run.py`` leads through the rest:
 ``items.py`` has the items of a data set, ``sides.py`` splits them and ``item_features.py`` reads them once;
-``evaluation.py`` and ``judging.py`` fit each judge on one part and ask it about the others. ``steps.py`` keeps all of
+``evaluation.py`` and ``judging.py`` fit each judge on one part and ask it about the others, by prompts with a cue or
+without one (``turns.py``, ``text_side.py``). ``steps.py`` keeps all of
 it on disk, ``byproducts.py`` what is no verdict; ``made_with.py`` says whether it still counts. ``lens.py`` sees the
 rows, with the metrics of ``metrics.py`` and the ``differences.py`` to another judge; ``sections`` make figures of them
 (``figures.py``, ``findings.py``), and ``report`` writes folder, page and plots. ``by_block.py`` and

@@ -115,8 +115,15 @@ class Evaluation(DataItems):
         assert self.seats
         if not self.source.data.problems:  # others are sampled from the model first
             require_classes(self.items, self.sides.fit)
-        for path in self.imported:
+        for path, rows in self.imported.items():
             self.unmatched(path)
+            own = next((row.judge for row in rows if row.judge in self.seats), None)
+            if own is not None:
+                raise InnerjudgeError(
+                    f"{Path(path).name}: given rows of a judge {own!r}, which this comparison has as well, expected "
+                    "another name: rename it in the file, or leave ours out with --judges"
+                )
+        Table(row for rows in self.imported.values() for row in rows)  # refuses rows that clash
 
 
 def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:

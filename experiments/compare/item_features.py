@@ -47,8 +47,9 @@ class ItemFeatures:
     features: dict[str, Features] = field(default_factory=dict, init=False)
 
     def kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
-        """Features under a name: read now, or taken from where they are kept."""
-        self.features[name] = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
+        """Features under a name: read now, or taken from where they are kept; the same ones when asked again."""
+        if name not in self.features:
+            self.features[name] = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
         return self.features[name]
 
     def without_reasoning(self, name: str, items: Sequence[Item]) -> Features:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -16,11 +17,13 @@ from ..judges.between import positions
 from ..judges.fitting import fit_seat, no_verdicts
 from ..judges.panel import Seat
 from ..reading.read import pair_features, rating_features
+from ..reading.ways import Turn
 from .by_block import choice_curves, rating_curves, trace_curves
 from .item_features import Index, ItemFeatures, over_all
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
 from .text_side import both_responses, permuted_sample
+from .turns import choose_turns, opened_items
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
@@ -42,6 +45,7 @@ class Judging(ItemFeatures):
         notes: What was chosen, as sentences for the report.
         permuted: Of choices, the features with options permuted and the answers there; missing outside of the sample.
         sample: Rows of the choices that are also asked with their options permuted.
+        turns: Where each judge that reads the place of the verdict does so.
     """
 
     kind: str
@@ -52,6 +56,7 @@ class Judging(ItemFeatures):
     notes: list[str] = field(default_factory=list, init=False)
     permuted: tuple[Features, list[int | None]] | None = field(default=None, init=False)
     labels: list[Any] = field(init=False)
+    turns: dict[str, Turn] = field(default_factory=dict, init=False)
     sample: Index = field(default_factory=lambda: np.zeros(0, dtype=np.intp), init=False)
 
     def __post_init__(self) -> None:
@@ -66,55 +71,55 @@ class Judging(ItemFeatures):
     def _of_one_form(self) -> list[Outcome]:
         """Traces and ratings: every judge reads the same features."""
         features = self.without_reasoning("items", self.items)
-        return [self._outcome(name, seat, features) for name, seat in self.seats.items()]
+        choose_turns(self, features)
+        opened = opened_items(self, "items-open", self.items, features)
+        return [
+            self._outcome(name, seat, opened if self.turns.get(name) == "open" else features)
+            for name, seat in self.seats.items()
+        ]
 
     def _of_choices(self) -> list[Outcome]:
         """Choices, as given and with options permuted."""
-        choices = cast(Sequence[Choice], self.items)
-        seed = self.settings.seeds.split
-        self.sample = permuted_sample(len(choices), seed)
+        choices, seed = cast(Sequence[Choice], self.items), self.settings.seeds.split
+        self.sample = permuted_sample((self.fit, self.test), seed)
         moved, orders = permuted([choices[k] for k in self.sample], seed=seed)
         features = self.without_reasoning("items", choices)
         some = self.without_reasoning("permuted", moved)
-        answers: list[int | None] = [None] * len(choices)
-        for k, item in zip(self.sample.tolist(), moved, strict=True):
-            answers[k] = item.answer
+        answer_of = {k: item.answer for k, item in zip(self.sample.tolist(), moved, strict=True)}
+        answers = [answer_of.get(k) for k in range(len(choices))]
         self.permuted = over_all(some, features, _NOT_PERMUTED), answers
+        choose_turns(self, features)
+        opened = opened_items(self, "items-open", choices, features)
+        without = over_all(opened_items(self, "permuted-open", moved, some), opened, _NOT_PERMUTED), answers
         order = dict(zip(self.sample.tolist(), orders, strict=True))
         outcomes = []
         for name, seat in self.seats.items():
-            outcome = self._outcome(name, seat, features, permuted=self.permuted)
-            if outcome.again is not None:
-                again = zip(outcome.again, self.test.tolist(), strict=True)
-                back = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in again]
-                outcome = replace(outcome, again=back)
-            outcomes.append(outcome)
+            is_open = self.turns.get(name) == "open"
+            read, again = (opened, without) if is_open else (features, self.permuted)
+            outcomes.append(_as_given(self._outcome(name, seat, read, permuted=again), order, self.test))
         return outcomes
 
     def _of_pairs(self) -> list[Outcome]:
         """Pairs in both orders, and each response on its own for point-wise judges."""
         pairs, passes = cast(Sequence[Pair], self.items), self.passes
-        forward = self.kept("items", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=False))
-        backward = self.kept(
-            "swapped", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=True)
-        )
+        forward = self.kept("items", pairs, passes, partial(pair_features, self.lm, swapped=False))
+        backward = self.kept("swapped", pairs, passes, partial(pair_features, self.lm, swapped=True))
         needs = frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
-        single, own = list(Responses(pairs)), replace(passes, needs=needs)
-        alone = self.kept("alone", single, own, lambda some, how: rating_features(self.lm, some, how))
-        sides = [one.extra.get("preferred") for one in single]
-        ids, outcomes = [pairs[k].id for k in self.test], []
+        single = list(Responses(pairs))
+        alone = self.kept("alone", single, replace(passes, needs=needs), partial(rating_features, self.lm))
+        choose_turns(self, forward)
+        opened = opened_items(self, "items-open", pairs, forward)
+        turned = opened_items(self, "swapped-open", pairs, backward, swapped=True)
+        ids, sides, outcomes = [pairs[k].id for k in self.test], [one.extra.get("preferred") for one in single], []
         for name, seat in self.seats.items():
             if seat.pointwise:
                 note = fit_seat(name, seat.judge, alone, sides, both_responses(self.fit))
                 self.notes += [note] if note else []
                 outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue
-            outcome = self._outcome(name, seat, forward)
-            again = [
-                v if v.label is None else replace(v, label=_SWAPPED[str(v.label)])
-                for v in seat.judge.verdicts(backward.take(self.test))
-            ]
-            outcomes.append(replace(outcome, again=again))
+            first, second = (opened, turned) if self.turns.get(name) == "open" else (forward, backward)
+            again = [_as_shown_first(v) for v in seat.judge.verdicts(second.take(self.test))]
+            outcomes.append(replace(self._outcome(name, seat, first), again=again))
         return outcomes
 
     def _outcome(
@@ -135,6 +140,19 @@ class Judging(ItemFeatures):
         return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
 
 
+def _as_given(outcome: Outcome, order: Mapping[int, tuple[int, ...]], rows: Index) -> Outcome:
+    """The verdicts on permuted options as labels of the options as given; ``None`` outside of the sample."""
+    if outcome.again is None:
+        return outcome
+    said = zip(outcome.again, rows.tolist(), strict=True)
+    return replace(outcome, again=[moved_back(v, order[k]) if v is not None and k in order else None for v, k in said])
+
+
+def _as_shown_first(verdict: Verdict) -> Verdict:
+    """A verdict on a swapped pair, with the labels of the pair."""
+    return verdict if verdict.label is None else replace(verdict, label=_SWAPPED[str(verdict.label)])
+
+
 def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
     """Curves over blocks and maps of heads, of what was read of the items; pairs have none."""
     features = run.features.get("items")
@@ -149,7 +167,8 @@ def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
         return rating_curves(features, ratings, run.test, scale=run.settings.scale), ()
     curves, maps = choice_curves(features, cast(Sequence[Choice], run.items), run.fit, run.test)
     chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
-    heads = {name: seat.judge.chosen_heads for name, seat in run.seats.items()}
+    # The maps are of the prompts with the cue; heads that were chosen in an open turn are not on them.
+    heads = {name: s.judge.chosen_heads for name, s in run.seats.items() if run.turns.get(name) != "open"}
     return curves, tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
 
 

@@ -1,5 +1,6 @@
 """A comparison from its data to its figures: judge, evaluate, report; steps are kept, so a killed run can resume."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,7 @@ from .reasons import unscored_reasons
 from .sections.blocks import by_block
 from .sections.candidates import candidates
 from .sections.confounds import confounds
-from .sections.headline import headline
-from .sections.scores import scores
+from .sections.headline import headline, scores
 from .settings import Settings, Source
 from .steps import StepStore
 
@@ -103,7 +103,7 @@ class ComparisonRun:
         table = Table(rows)
         families = {name: seat.family for name, seat in one.seats.items()}
         for name in table.judges:
-            families.setdefault(name, "people" if name.startswith("human") else "imported")
+            families.setdefault(name, "people" if re.fullmatch(r"human-\d+", name) else "imported")
         return Lens(
             data=one.name,
             kind=one.kind,

@@ -82,7 +82,7 @@ class Settings:
     selection: bool = False
 
     def __post_init__(self) -> None:
-        if not (0 < self.fit < 1 and 0 <= self.calibrate < 1 - self.fit):
+        if not (self.fit > 0 and self.calibrate >= 0 and self.fit + self.calibrate < 1 - 1e-9):
             raise InnerjudgeError(
                 f"given the shares fit={self.fit:g} and calibrate={self.calibrate:g}, expected positive ones that "
                 "leave questions to report on, such as 0.5 and 0"

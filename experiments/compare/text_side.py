@@ -25,19 +25,23 @@ if TYPE_CHECKING:
     from .judging import Judging
 
 Index = npt.NDArray[np.intp]
-#: Share of the questions that are also asked with their options permuted, and how many are in any case.
-PERMUTED, LEAST = 1 / 3, 24
+#: Share of the questions of a side that are also asked with their options permuted, and how many are in any case.
+PERMUTED, LEAST = 1 / 3, 12
 
 
-def permuted_sample(n: int, seed: int) -> Index:
-    """Rows of the questions whose options are permuted as well, in order.
+def permuted_sample(sides: Sequence[Index], seed: int) -> Index:
+    """Rows of the questions whose options are permuted as well, in order: a share of every side.
+
+    Each side has its own draw, as judges choose heads on those to fit on and figures rest on those that are reported.
 
     Example:
-        >>> len(permuted_sample(10, 0)), len(permuted_sample(300, 0))
-        (10, 100)
+        >>> sides = np.arange(150), np.arange(150, 300)
+        >>> (permuted_sample(sides, 0) < 150).sum(), (permuted_sample(sides, 0) >= 150).sum()
+        (np.int64(50), np.int64(50))
     """
-    most = max(min(n, LEAST), round(PERMUTED * n))
-    return np.sort(np.random.default_rng(seed).permutation(n)[:most]).astype(np.intp)
+    rng = np.random.default_rng(seed)
+    drawn = [rng.permutation(rows)[: max(LEAST, round(PERMUTED * len(rows)))] for rows in sides]
+    return np.sort(np.concatenate(drawn)).astype(np.intp)
 
 
 def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -98,7 +102,8 @@ def with_costs(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
         else:
             own = run.features["items"].take(run.test)
             part = read if read is not None and "reasoned" in seat.judge.needs else own
-            found.append(replace(outcome, cost=cost_of(run.lm, test, seat.judge.needs, part, run.passes)))
+            turn = run.turns.get(outcome.judge, "cue")
+            found.append(replace(outcome, cost=cost_of(run.lm, test, seat.judge.needs, part, run.passes, turn)))
     return found
 
 

@@ -25,7 +25,7 @@ from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, 
 Index = npt.NDArray[np.intp]
 #: Most questions that the ways are tried on, and most of them as a share of all items.
 TRIED, SHARE = 200, 0.25
-_MEASURE = {
+MEASURE = {
     "choice": "accuracy",
     "pair": "accuracy",
     "trace": "AUROC",
@@ -87,12 +87,10 @@ def choose_opponent(
     Returns:
         The published way, with a note, where no item of the fitting half has a label.
     """
-    labelled = [int(k) for k in rows if _truth(items[k]) is not None]
-    if not labelled:
+    drawn = tried_rows(items, rows, seed)
+    if not len(drawn):
         note = "text: no item to fit on has a label, so it is asked in the published way, for better or worse."
         return Opponent(way=PUBLISHED, tried=(), notes=(note,))
-    most = max(1, min(TRIED, round(SHARE * len(items))))
-    drawn = np.sort(np.random.default_rng(seed).permutation(labelled)[:most])
     some = [items[k] for k in drawn]
     read: dict[Turn, Features] = {
         "cue": features.take(drawn),
@@ -108,6 +106,19 @@ def choose_opponent(
         tried.append(AskingTrial(way=way, value=quality(kind, some, verdicts), n=len(some), unscored=unscored))
     tried.sort(key=lambda one: -one.value)  # stable: the published way stays before others that are as good
     return Opponent(way=tried[0].way, tried=tuple(tried), notes=tuple(_notes(kind, some, tried, turns)))
+
+
+def tried_rows(items: Sequence[Item], rows: Index, seed: int) -> Index:
+    """Rows of the fitting half on which ways of asking are tried: labelled, drawn, in order.
+
+    Example:
+        >>> items = [Choice(question_id=str(k), question="?", options=("x", "y"), answer=k % 2) for k in range(40)]
+        >>> len(tried_rows(items, np.arange(20), 0))
+        10
+    """
+    labelled = [int(k) for k in rows if _truth(items[k]) is not None]
+    most = max(1, min(TRIED, round(SHARE * len(items))))
+    return np.sort(np.random.default_rng(seed).permutation(labelled)[:most]).astype(np.intp)
 
 
 def opponent_says(
@@ -172,7 +183,7 @@ def _truth(item: Item) -> bool | int | float | str | None:
 def _notes(kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], turns: Mapping[Turn, Said]) -> list[str]:
     best, worst, n = tried[0], tried[-1], len(items)
     published = next((one for one in tried if one.way == PUBLISHED), None)
-    measure = _MEASURE[kind]
+    measure = MEASURE[kind]
     found = [
         f"text is asked in the best of {len(tried)} ways on {n} items of the fitting half: {best.way.name} "
         f"({measure} {best.value:.2f}). The ways spread from {worst.value:.2f} to {best.value:.2f}: "
@@ -184,17 +195,14 @@ def _notes(kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], turns
             forms = Counter(form if form in FORMS else "no answer" for form in said.forms)
             listed = ", ".join(f"{form} {count}" for form, count in forms.most_common())
             found.append(f"Answers in text ({'cue' if turn == 'cue' else 'no cue'}): {listed}.")
-    chance, error = _chance(kind, items)
+    chance, error = chance_of(kind, items)
     if best.value <= chance + 2 * error:
         found.append(
             f"Warning: asked in its best way the text judge is at chance ({measure} {best.value:.2f}; chance is "
             f"{chance:.2f} and two standard errors are {2 * error:.2f}). Beating it says little: use a stronger model."
         )
     if published is not None and published.value <= chance + 2 * error < best.value:
-        found.append(
-            f"Warning: asked as published (cue in the turn) this model is at chance ({published.value:.2f}), and "
-            "hidden-state judges still read those prompts."
-        )
+        found.append(f"Warning: asked as published (cue in the turn) this model is at chance ({published.value:.2f}).")
     return found
 
 
@@ -202,8 +210,13 @@ def _without(one: AskingTrial) -> str:
     return f" ({one.unscored} without an answer)" if one.unscored else ""
 
 
-def _chance(kind: str, items: Sequence[Item]) -> tuple[float, float]:
-    """The figure of a judge that guesses, and its standard error."""
+def chance_of(kind: str, items: Sequence[Item]) -> tuple[float, float]:
+    """The figure of a judge that guesses on labelled items, and its standard error.
+
+    Example:
+        >>> chance_of("pair", [Pair(pair_id=str(k), prompt="?", response_a="x", response_b="y") for k in range(25)])
+        (0.5, 0.1)
+    """
     n = len(items)
     if kind == "trace":
         right = sum(bool(_truth(item)) for item in items)

@@ -39,7 +39,14 @@ class Cost:
 NOTHING = Cost(0.0, 0.0)
 
 
-def cost_of(lm: LanguageModel, items: Sequence[Item], needs: Sequence[str], features: Features, passes: Passes) -> Cost:
+def cost_of(
+    lm: LanguageModel,
+    items: Sequence[Item],
+    needs: Sequence[str],
+    features: Features,
+    passes: Passes,
+    turn: Turn = "cue",
+) -> Cost:
     """What a judge with such needs costs an item, without what batches and shared beginnings save.
 
     Args:
@@ -48,6 +55,7 @@ def cost_of(lm: LanguageModel, items: Sequence[Item], needs: Sequence[str], feat
         needs: Readouts and generations that the judge reads.
         features: Their features, for the texts that were written.
         passes: How the model is run.
+        turn: How the prompts that ask for a verdict are put.
     """
     own = _OWN.get(type(items[0]), ()) if items else ()
     wanted = {name for name in needs if name not in own and name != "reasoned"}
@@ -58,7 +66,7 @@ def cost_of(lm: LanguageModel, items: Sequence[Item], needs: Sequence[str], feat
         lengths = [len(encode_trace(lm.tokenizer, t, markers=passes.markers, alike=alike).ids) for t in texts]
         found += Cost(1.0, sum(lengths) / len(items))
     if wanted:
-        found += _asked(lm, items, "cue", passes) + _written(lm, features, "direct" if "direct" in wanted else "")
+        found += _asked(lm, items, turn, passes) + _written(lm, features, "direct" if "direct" in wanted else "")
     if "reasoned" in needs:
         found += _asked(lm, items, "open", passes) + _written(lm, features, "reasoned")
     return found

@@ -19,6 +19,12 @@ from ...probes.judge import BaseJudge
 from .passes import Passes
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
+#: By kind, what is read of the prompt that asks for a verdict, beside the logits of its labels.
+VERDICT_READOUTS: dict[str, tuple[Readout, ...]] = {
+    "rating": (HiddenStates("score"),),
+    "choice": (QueryKey("before"), QueryKey("after"), AttentionWeights()),
+}
+
 
 def read(
     lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None, *, judges: Sequence[BaseJudge] = ()
@@ -110,7 +116,7 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
 
     readouts: list[Readout] = [HiddenStates("prompt_end"), ResponseLogProb()]
     # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
-    parts = ask_for_verdicts(lm, ratings, ask, (HiddenStates("score"),), passes, refuse_labels=True)
+    parts = ask_for_verdicts(lm, ratings, ask, VERDICT_READOUTS["rating"], passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
         alike = Alike(lm.tokenizer)
         encoded = [_as_trace(lm, r, passes, alike) for r in ratings]
@@ -124,8 +130,7 @@ def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes
     def ask(c: Choice, reasoned: bool) -> Prompt:
         return choice_prompt(c.question, c.options, abstain=passes.abstain, reasoned=reasoned)
 
-    readouts = (QueryKey("before"), QueryKey("after"), AttentionWeights())
-    found = _joined(ask_for_verdicts(lm, choices, ask, readouts, passes), passes)
+    found = _joined(ask_for_verdicts(lm, choices, ask, VERDICT_READOUTS["choice"], passes), passes)
     return replace(found, provenance=replace(found.provenance, prompt=passes.prompt))
 
 

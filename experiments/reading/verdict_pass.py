@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, LabelLogits, Readout, ResponseLogProb
+from ...extraction.writing.completion import Settled
 from ...extraction.writing.generate import generate
 from ...extraction.writing.read_and_write import read_and_write
 from ...models.errors import UnreadableError
@@ -44,7 +46,7 @@ def ask_for_verdicts(
     Returns:
         Features of the wanted passes, none where nothing of them is wanted.
     """
-    labels: dict[str, tuple[str, ...]] = {}
+    prompts: dict[str, Prompt] = {}
     alike = Alike(lm.tokenizer)
 
     def encode(item: _T, reasoned: bool) -> Encoding:
@@ -52,7 +54,7 @@ def ask_for_verdicts(
             prompt = ask(item, reasoned)
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
-        labels[item.id] = prompt.labels
+        prompts[item.id] = prompt
 
         def encoded(words: Prompt) -> Encoding:
             return encode_prompt(
@@ -67,11 +69,15 @@ def ask_for_verdicts(
             bare = encoded(replace(prompt, labels=()))
             return replace(bare, missing={**bare.missing, "labels": str(error)})
 
+    def clear(k: int, text: str, *, reasoned: bool = False) -> bool:
+        prompt = prompts.get(items[k].id)
+        return prompt is not None and settled(text, prompt.labels, cue=prompt.cue if reasoned else None)
+
     wanted = wanted_of((LabelLogits(), *more), passes)
     parts = []
     direct = [encode(item, False) for item in items]
     if passes.wants("direct"):
-        parts.append(_asked_in_text(lm, direct, [labels.get(item.id, ()) for item in items], wanted, passes))
+        parts.append(_asked_in_text(lm, direct, clear, wanted, passes))
     elif wanted:
         parts.append(extracted(lm, direct, wanted, passes, "asking for verdicts"))
     if passes.wants("reasoned") and passes.reasoning_tokens:
@@ -84,6 +90,7 @@ def ask_for_verdicts(
             max_new_tokens=passes.reasoning_tokens,
             batch_size=passes.writing_batch,
             memory=passes.memory,
+            settled=partial(clear, reasoned=True),
             on_batch=advance,
         )
         parts.append(written)
@@ -93,15 +100,11 @@ def ask_for_verdicts(
 def _asked_in_text(
     lm: LanguageModel,
     encoded: Sequence[Encoding],
-    labels: Sequence[Sequence[str]],
+    clear: Settled,
     readouts: Sequence[Readout],
     passes: Passes,
 ) -> Features:
     """The text of each verdict, no longer than it takes to be clear, and the readouts of the same pass."""
-
-    def clear(k: int, text: str) -> bool:
-        return bool(labels[k]) and settled(text, labels[k])
-
     advance = passes.steps("asking for verdicts", len(encoded))
     if not readouts:
         return generate(

@@ -3,8 +3,8 @@
 A model may say nothing of use behind one wording and be right behind another, so a text judge is only a fair opponent
 when it is asked well. The turns: ``cue``, our words and the cue in the assistant's turn, which is what hidden-state
 judges read; ``open``, the same words and the assistant's turn left open; ``plain``, no chat at all
-(:mod:`~innerjudge.models.plain_prompts`). What is read: the next token among the labels, with a space before them or
-without; its expected value; the text that the model writes.
+(the plain ones of :mod:`~innerjudge.models.prompts`). What is read: the next token among the labels, with a space
+before them or without; its expected value; the text that the model writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,24 @@ from typing import Literal
 import numpy as np
 
 from ...extraction.features import Features
-from ...extraction.readouts import LabelLogits
+from ...extraction.readouts import LabelLogits, Readout
 from ...extraction.writing.read_and_write import read_and_write
 from ...models.chat import render
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ...models.plain_prompts import plain_choice, plain_pair, plain_rating, plain_verdict
-from ...models.positions import Alike, Encoding, not_unicode, unreadable
-from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from ...models.positions import Alike, Encoding, encode_stem, not_unicode, unreadable
+from ...models.prompts import (
+    Prompt,
+    choice_prompt,
+    pair_prompt,
+    plain_choice,
+    plain_pair,
+    plain_rating,
+    plain_verdict,
+    rating_prompt,
+    verdict_prompt,
+)
 from ...models.tokens import tokens
 from ...probes.free_text import answered_freely, find_answer
 from ...probes.judge import Verdict
@@ -151,18 +160,18 @@ class Said:
         item, question = self.features.ids[k], self.questions[k]
         if question is None or item in missing:
             return Verdict(item, unscored=missing.get(item, "it cannot be asked"))
-        n = len(question.prompt.labels)
+        n, asked = len(question.prompt.labels), question.item
         if way.read == "text":
             index, form = self._free[k]
-            return Verdict(item, unscored=form) if index is None else _verdict(item, index, n, values)
+            return Verdict(item, unscored=form) if index is None else _verdict(asked, index, n, values)
         read = self.features[_logits(way)][k]
         logits = (read if read.ndim == 1 else read[1, -1])[:n].astype(np.float64)
         if way.read == "label" or values is None:
-            return _verdict(item, int(logits.argmax()), n, values)
+            return _verdict(asked, int(logits.argmax()), n, values)
         weights = np.exp(logits - logits.max())
         score = float(weights @ np.array(values) / weights.sum())
         nearest = min(values, key=lambda value: abs(value - score))
-        return replace(_verdict(item, list(values).index(nearest), n, values), score=score)
+        return replace(_verdict(asked, list(values).index(nearest), n, values), score=score)
 
 
 def _logits(way: Way) -> str:
@@ -171,15 +180,13 @@ def _logits(way: Way) -> str:
     return "logits/spaced" if way.spaced else "logits/bare"
 
 
-def _verdict(item: str, index: int, n: int, values: Sequence[float] | None) -> Verdict:
+def _verdict(item: Item, index: int, n: int, values: Sequence[float] | None) -> Verdict:
     if values is None:
-        return Verdict(item, score=[float(k == index) for k in range(n)], label=index)
-    answers: tuple[bool | float | str, ...] = tuple(values)
-    if tuple(values) == (0, 1):
-        answers = (False, True)
-    elif tuple(values) == (1, 0):
-        answers = ("a", "b")
-    return Verdict(item, score=float(values[index]), label=answers[index])
+        return Verdict(item.id, score=[float(k == index) for k in range(n)], label=index)
+    said: Sequence[bool | float | str] = values
+    if isinstance(item, Trace | Pair):
+        said = (False, True) if isinstance(item, Trace) else ("a", "b")
+    return Verdict(item.id, score=float(values[index]), label=said[index])
 
 
 def values_of(kind: str, scale: tuple[int, int]) -> tuple[float, ...] | None:
@@ -194,7 +201,15 @@ def values_of(kind: str, scale: tuple[int, int]) -> tuple[float, ...] | None:
 
 
 def ask(
-    lm: LanguageModel, items: Sequence[Item], turn: Turn, passes: Passes, *, text: bool, swapped: bool = False
+    lm: LanguageModel,
+    items: Sequence[Item],
+    turn: Turn,
+    passes: Passes,
+    *,
+    text: bool,
+    swapped: bool = False,
+    more: Sequence[Readout] = (),
+    every_block: bool = False,
 ) -> Features:
     """Ask every item in one turn: the logits of its labels as next tokens, and the text where one is wanted.
 
@@ -205,10 +220,13 @@ def ask(
         passes: How the model is run.
         text: Whether the model writes; one reading of the prompts gives both.
         swapped: Show response b of a pair first; the labels name what was shown.
+        more: Further readouts of the same pass, for judges of hidden states.
+        every_block: Keep the labels' logits of every block as well.
 
     Returns:
         ``logits/spaced`` and ``logits/bare``, ``[n, K]``: the model's own logits of the labels after a space and
-        without one, missing where a label is not one token then; ``texts["open"]`` where the model writes.
+        without one, missing where a label is not one token then; ``texts["open"]`` where the model writes; the
+        readouts of ``more``; with ``every_block`` also ``logits/score``, of bare labels where these are tokens.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -227,7 +245,7 @@ def ask(
         features = read_and_write(
             lm,
             encoded,
-            [LabelLogits()],
+            [LabelLogits(), *more],
             name="open",
             max_new_tokens=OPEN_TOKENS,
             batch_size=passes.writing_batch,
@@ -238,8 +256,8 @@ def ask(
             on_batch=passes.steps(what, len(items)),
         )
     else:
-        features = extracted(lm, encoded, [LabelLogits()], passes, what)
-    return _by_spelling(features, questions, encoded)
+        features = extracted(lm, encoded, [LabelLogits(), *more], passes, what)
+    return _by_spelling(features, questions, encoded, every_block=every_block)
 
 
 def questions_of(items: Sequence[Item], turn: Turn, passes: Passes, *, swapped: bool = False) -> list[Question | None]:
@@ -294,43 +312,52 @@ def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Al
     if turn == "plain":
         begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id] and bool(tokenizer.chat_template)
         stem = (tokenizer.bos_token if begins else "") + prompt.user
+        ids, _ = tokens(tokenizer, stem)
+        found = Encoding(id=item.id, group=item.group, ids=ids, positions={"score": (len(ids) - 1,)})
     else:
         rendered = render(tokenizer, prompt.user, thinking=False, frames=alike.frames)
-        glue = rendered.glue if prompt.cue else rendered.glue.rstrip(" ")  # labels are spelled with a space and without
-        stem = rendered.text + glue + prompt.cue
-    ids, _ = tokens(tokenizer, stem)
+        # Without a cue no space opens the turn: labels are spelled with a space and without.
+        stem = rendered.text + (rendered.glue if prompt.cue else rendered.glue.rstrip(" ")) + prompt.cue
+        found = encode_stem(tokenizer, item.id, item.group, prompt, rendered, stem)
     spelled = [alike.labels.spelled(stem, prompt.labels, lead) for lead in (" ", "")]
     there = tuple(one or (0,) * len(prompt.labels) for one in spelled)  # a place is kept for those that are none
     splits = {"spaced": "a label after a space", "bare": "a label without a space"}
     missing = {
         k: f"{why} is not one token here" for (k, why), one in zip(splits.items(), spelled, strict=True) if not one
     }
-    return Encoding(
-        id=item.id,
-        group=item.group,
-        ids=ids,
-        positions={"score": (len(ids) - 1,)},
-        label_ids=(*there[0], *there[1]),
-        missing=missing,
-    )
+    return replace(found, label_ids=(*there[0], *there[1]), missing={**found.missing, **missing})
 
 
-def _by_spelling(features: Features, questions: Sequence[Question | None], encoded: Sequence[Encoding]) -> Features:
-    """The model's own logits of each spelling apart, in place of those of every block."""
+def _by_spelling(
+    features: Features, questions: Sequence[Question | None], encoded: Sequence[Encoding], *, every_block: bool
+) -> Features:
+    """The model's own logits of each spelling apart, in place of those of every block unless these are wanted."""
     counts = [0 if q is None else len(q.prompt.labels) for q in questions]
     whole = "logits/score"
-    logits = features[whole][:, 1, -1]
-    arrays = {"labels": np.array(counts, dtype=np.float32)}
+    logits = features[whole]
+    arrays = {name: array for name, array in features.arrays.items() if name not in (whole, "labels")}
+    arrays["labels"] = np.array(counts, dtype=np.float32)
     missing = {name: reasons for name, reasons in features.missing.items() if name != whole}
+    unread = features.missing.get(whole, {})
+    most = max(counts, default=0)
     for place, name in enumerate(("spaced", "bare")):
-        arrays[f"logits/{name}"] = found = np.zeros((len(encoded), max(counts, default=0)), dtype=np.float32)
-        reasons = dict(features.missing.get(whole, {}))
+        arrays[f"logits/{name}"] = found = np.zeros((len(encoded), most), dtype=np.float32)
+        reasons = dict(unread)
         for k, (item, n) in enumerate(zip(encoded, counts, strict=True)):
             if name in item.missing:
                 reasons.setdefault(item.id, item.missing[name])
             elif item.id not in reasons:
-                found[k, :n] = logits[k, place * n : (place + 1) * n]
+                found[k, :n] = logits[k, 1, -1, place * n : (place + 1) * n]
         missing |= {f"logits/{name}": reasons} if reasons else {}
-    seconds = {name: spent for name, spent in features.seconds.items() if name != whole}
-    seconds |= {name: features.seconds.get(whole, 0.0) for name in arrays if name != "labels"}
+    if every_block:
+        arrays[whole] = np.zeros((*logits.shape[:3], most), dtype=np.float32)
+        reasons = dict(unread)
+        for k, (item, n) in enumerate(zip(encoded, counts, strict=True)):
+            place = 0 if "bare" in item.missing else n
+            if "bare" in item.missing and "spaced" in item.missing:
+                reasons.setdefault(item.id, item.missing["bare"])
+            arrays[whole][k, ..., :n] = logits[k, ..., place : place + n]
+        missing |= {whole: reasons} if reasons else {}
+    seconds = {name: spent for name, spent in features.seconds.items() if name != whole or every_block}
+    seconds |= {f"logits/{name}": features.seconds.get(whole, 0.0) for name in ("spaced", "bare")}
     return replace(features, arrays=arrays, missing=missing, seconds=seconds)

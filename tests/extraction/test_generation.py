@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from innerjudge.experiments.data.datasets import load_data
+from innerjudge.experiments.reading.passes import Passes
+from innerjudge.experiments.reading.read import read
 from innerjudge.experiments.reading.sampling import sample_traces
 from innerjudge.extraction import extract
 from innerjudge.extraction.readouts import HiddenStates
@@ -14,10 +19,11 @@ from innerjudge.extraction.writing.completion import Completion
 from innerjudge.extraction.writing.generate import complete, generate
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
-from innerjudge.models.loading import LanguageModel
+from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoding, encode_trace
 from innerjudge.models.reference.solve import Problem, problems
-from innerjudge.models.reference.split import HELD_OUT_SEED
+from innerjudge.models.reference.words import HELD_OUT_SEED
+from innerjudge.probes import TextJudge
 
 NEW = 12
 WORDS = ["Once upon a time", "Hello! How are you today, my friend?", "Tell me a story of a cat, a dog and a red ball."]
@@ -50,6 +56,30 @@ def test_batched_is_one_by_one_and_new_tokens_only(lm: LanguageModel) -> None:
         assert one.text == lm.tokenizer.decode(list(one.ids))
         assert len(one.ids) <= NEW
         assert one.finished == (len(one.ids) < NEW) or one.finished
+
+
+def test_ids_that_only_pad_the_vocabulary_are_never_written(reference: LanguageModel) -> None:
+    """A copy of the model with 40 ids more, which are the likeliest everywhere: texts and verdicts are the model's."""
+    model = copy.deepcopy(reference.model)
+    model.resize_token_embeddings(reference.n_ids + 40, mean_resizing=False)
+    padded = wrap(model, reference.tokenizer)
+    head: Any = model.get_output_embeddings()
+    head.register_forward_hook(lambda _module, _given, logits: logits + 99 * (torch.arange(logits.shape[-1]) >= known))
+    known = reference.n_known
+    assert (padded.n_known, padded.n_ids) == (known, reference.n_ids + 40)
+    with torch.inference_mode():
+        assert int(padded.model(torch.tensor([[5, 6]])).logits[0, -1].argmax()) >= known
+    items = asked(reference, WORDS)
+    for temperature in (0.0, 1.0):
+        how: dict[str, Any] = {"max_new_tokens": NEW, "batch_size": 3, "temperature": temperature}
+        written = complete(padded, items, **how)
+        assert all(isinstance(one, Completion) and max(one.ids, default=0) < known for one in written)
+        assert temperature or written == complete(reference, items, **how)
+    data = load_data("builtin:choose", limit=4).items
+    needs = Passes(needs=frozenset({"direct", "labels", "logits/score"}))
+    judge, ours, theirs = TextJudge.choice(), read(padded, data, needs), read(reference, data, needs)
+    assert judge.verdicts(ours) == judge.verdicts(theirs)
+    assert any(verdict.unscored is None for verdict in judge.verdicts(ours))
 
 
 def test_the_end_token_is_cut(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,8 +88,21 @@ def test_what_is_missing_is_said(adapter: Path, monkeypatch: pytest.MonkeyPatch)
     (adapter / "adapter_config.json").write_text("{")
     assert "adapter_config.json" in refusal(adapter)
     (adapter / "adapter_config.json").write_text(whole)
-    monkeypatch.setattr("innerjudge.models.formats.lora.find_spec", lambda _: None)
+    monkeypatch.setattr("innerjudge.models.formats.source.find_spec", lambda _: None)
     assert "pip install 'innerjudge[lora]'" in refusal(adapter)
+
+
+def test_an_adapter_by_its_hub_name(adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the hub's library keeps it on this machine."""
+    kept = tmp_path / "models--you--adapter" / "snapshots" / ("0" * 40)
+    shutil.copytree(adapter, kept)
+    (tmp_path / "models--you--adapter" / "refs").mkdir()
+    (tmp_path / "models--you--adapter" / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for place in ("huggingface_hub.constants.HF_HUB_CACHE", "transformers.utils.hub.constants.HF_HUB_CACHE"):
+        monkeypatch.setattr(place, str(tmp_path))
+    with pytest.raises(InnerjudgeError, match="hf download you/adapter --local-dir FOLDER"):
+        load("you/adapter")
 
 
 def test_weights_that_do_not_fit(adapter: Path) -> None:

@@ -15,6 +15,7 @@ from innerjudge.experiments.reading import verdict_pass
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.extraction.extract import extract
 from innerjudge.extraction.writing.generate import generate
+from innerjudge.models.items import Choice
 from innerjudge.models.loading import LanguageModel
 from innerjudge.probes.verdict_text import find_verdict, settled
 
@@ -67,6 +68,43 @@ def test_nothing_changes_one_that_begins_with_a_label(labels: tuple[str, ...], d
 )
 def test_by_hand(text: str, labels: tuple[str, ...], clear: bool) -> None:
     assert settled(text, labels) == clear
+
+
+@pytest.mark.parametrize(
+    ("text", "clear"),
+    [
+        ("It is a pear.\nAnswer: B\n\nQuestion", True),
+        ("**Answer:** (B)\nI", True),
+        ("Answer: B", False),  # B-level
+        ("Answer: B\n", False),
+        ("Answer: B. It", False),  # the line goes on and may take it back
+        ("Answer: B is tempting\nbut", False),
+        ("Answer: A\nNo. Answer: B", False),  # the last one counts, and is not clear yet
+        ("<think>Answer: B\nI am not sure", False),  # still reasoning
+        ("<think>Answer: A\n</think>Answer: B\nI", True),
+        ("B\nI", False),  # without the cue it is no verdict
+    ],
+)
+def test_a_verdict_behind_its_cue_by_hand(text: str, clear: bool) -> None:
+    assert settled(text, ("A", "B"), cue="Answer:") == clear
+
+
+def test_reasoned_texts_end_behind_their_verdict(tinystories: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model would go on for 12 tokens; here any text of three counts as one that has given its verdict."""
+    choice = Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear"))
+    passes = Passes(reasoning_tokens=12, needs=frozenset({"reasoned"}))
+    whole = views.read(tinystories, [choice], passes).texts["reasoned"][0]
+    asked: list[str | None] = []
+
+    def third(text: str, labels: Any, *, cue: str | None = None) -> bool:
+        asked.append(cue)
+        return len(asked) == 3
+
+    monkeypatch.setattr(verdict_pass, "settled", third)
+    short = views.read(tinystories, [choice], passes).texts["reasoned"][0]
+    assert asked == ["Answer:"] * 3
+    assert whole.startswith(short)
+    assert len(short) < len(whole)
 
 
 @pytest.mark.parametrize("spec", ["builtin:rate", "builtin:choose"])

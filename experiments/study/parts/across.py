@@ -75,7 +75,8 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
         title="Transfer between data sets",
         question="Does what a judge learnt on one data set hold on another?",
         found=(
-            "On the diagonal a judge meets its own data; one that learnt the data and not the task does worse off it.",
+            "On the diagonal a judge meets its own data; one that learnt the data and not the task does worse off it. "
+            "Judges read the prompts with the cue here.",
         ),
         grids=(grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *targets], table),),
         plots=tuple(plots),

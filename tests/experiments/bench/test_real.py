@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
-from innerjudge.experiments.bench.real import exactness, fetch
+import torch
+from innerjudge.experiments.bench.real import costs, exactness, fetch, harness
 from innerjudge.experiments.data.datasets import load_data
+from innerjudge.experiments.reading.passes import Passes
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, load
+from innerjudge.models.plain_prompts import plain_choice
 
 #: What is compared for items of all three kinds.
 COMPARED = {"hidden states", "verdict logits", "LAGER score", "query-key products", "attention weights"}
@@ -68,3 +73,77 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("fetched"))
     (tmp_path / fetch.FILE).write_bytes(b"GGUF")
     assert fetch.fetch(tmp_path) == tmp_path / fetch.FILE
+
+
+def test_our_plain_words_are_those_of_the_harness() -> None:
+    utils = pytest.importorskip("lm_eval.utils")
+    template = Path(utils.__file__).parent / "tasks" / "mmlu" / "default" / "_default_template_yaml"
+    (words,) = re.findall(r'doc_to_text: "(.*)"', template.read_text(encoding="utf-8"))
+    theirs = utils.apply_template(
+        words.replace("\\n", "\n"), {"question": " Which is a fruit? ", "choices": ["iron", "pear", "tin", "zinc"]}
+    )
+    assert plain_choice(" Which is a fruit? ", ["iron", "pear", "tin", "zinc"]).user == theirs
+
+
+@pytest.mark.parametrize(("data", "ways"), [("builtin:choose", 3), ("builtin:solve", 2)])
+def test_the_harness_gets_the_same_answers_of_the_built_in_model(
+    reference: LanguageModel, data: str, ways: int
+) -> None:
+    """The built-in model has no yes and no without a space before them: that way of asking has no answers here."""
+    pytest.importorskip("lm_eval")
+    from lm_eval.models.huggingface import HFLM
+
+    items = solutions() if data == "builtin:solve" else load_data(data, limit=12).items
+    model = HFLM(pretrained=reference.model, tokenizer=reference.tokenizer, batch_size=4)
+    lines = harness.compared(reference, model, items, Passes(batch_size=4), text=False)
+    held = [line for line in lines if "harness" in line]
+    assert [line["way"] for line in held] == [way.name for way in harness.HELD]
+    held = [line for line in held if not line["without an answer"]]
+    assert [line["same answer"] for line in held] == [len(items)] * ways
+    assert all(line["ours"] == line["harness"] for line in held)
+
+
+def solutions() -> list[Trace]:
+    """Six sums with a right and a wrong result each."""
+    asked = [f"Start with {k}. Add 5." for k in range(6)]
+    return [
+        Trace(question_id=f"q{k}", candidate_id=str(ok), prompt=asked[k], response=str(k + 5 + (not ok)), correct=ok)
+        for k in range(6)
+        for ok in (True, False)
+    ]
+
+
+@pytest.mark.parametrize("data", ["sample:mmlu", "sample:gsm8k-solutions"])
+def test_a_real_model_is_as_accurate_here_as_in_the_harness(data: str, real_models: Path) -> None:
+    pytest.importorskip("lm_eval")
+    from lm_eval.models.huggingface import HFLM
+
+    folder = str(real_models / "smollm2-135m")
+    lm = load(folder, device="cpu", dtype="float32")
+    model = HFLM(pretrained=folder, dtype="float32", device="cpu", batch_size=4)
+    lines = harness.compared(lm, model, load_data(data, limit=12, seed=2).items, Passes(batch_size=4), text=False)
+    assert all(line["within two standard errors"] for line in lines if "harness" in line)
+
+
+def test_the_record_of_the_harness() -> None:
+    record = json.loads(harness.RECORD.read_text(encoding="utf-8"))
+    lines = [line for one in record for line in one["ways"] if "harness" in line]
+    assert lines
+    assert all(line["within two standard errors"] for line in lines)
+    for line in lines:  # sqrt(p (1 - p) / n) of whichever of the two accuracies gives more
+        spread = max(p * (1 - p) for p in (line["ours"], line["harness"]))
+        assert line["standard error"] == pytest.approx((spread / line["items"]) ** 0.5, abs=1e-3)
+    assert harness.document(record) == harness.RECORD.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_costs_are_counted(reference: LanguageModel) -> None:
+    with costs.peak() as grown:
+        held = bytearray(b"1" * 64_000_000)
+        del held
+        assert 60e6 < grown() < 200e6
+    with costs.read_by(reference) as seen, torch.inference_mode():
+        reference.model(torch.tensor([[5, 6, 7], [5, 6, 8]]))
+        reference.model(torch.tensor([[5], [6]]))
+    assert (seen.prompts, seen.tokens, seen.steps, len(seen.passes)) == (2, 6, 2, 1)
+    assert costs.bare(reference, seen.passes) > 0
+    assert costs.weight_bytes(reference) == sum(p.numel() for p in reference.model.parameters()) * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -20,7 +21,7 @@ TIMED = "timings.json"
 #: notes in ``log`` every pass of the model: what was read. It says the process, and then how it ended.
 SCRIPT = """
 import os, sys, zlib
-from innerjudge.experiments.compare import item_features, judging
+from innerjudge.experiments.compare import item_features, judging, text_side
 from innerjudge.experiments.compare import compare, report, run
 from innerjudge.experiments.compare.report import console
 from innerjudge.experiments.cli.main import main
@@ -28,10 +29,13 @@ def counted(read):
     def noted(lm, items, *args, **more):
         found = read(lm, items, *args, **more)
         with open("log", "a") as file:
-            file.write(f"{read.__name__} {zlib.crc32(repr(items).encode())}\\n")
+            how = [more.get("swapped"), *(one for one in args if isinstance(one, str))]
+            file.write(f"{read.__name__} {how} {zlib.crc32(repr(items).encode())}\\n")
         return found
     return noted
-for module, name in ((item_features, "read"), (judging, "pair_features"), (judging, "rating_features")):
+for module, name in (
+    (item_features, "read"), (judging, "pair_features"), (judging, "rating_features"), (text_side, "ask")
+):
     setattr(module, name, counted(getattr(module, name)))
 typed = sys.argv[1:]
 for line in sys.stdin:
@@ -49,9 +53,27 @@ for line in sys.stdin:
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-#: Small parts, so that a killed run has some of them behind it.
-ARGS = ("--data", "builtin:choose", "--limit", "24", "--batch-size", "2", "--reasoning-tokens", "0", "--judges",
-        "qk-score,letter-logits,text")  # fmt: skip
+#: All four kinds of item, in small parts, so that a killed run has some of them behind it.
+ARGS = ("--data", "builtin:choose", "--data", "builtin:rate", "--data", "pairs.jsonl", "--data", "traces.jsonl",
+        "--limit", "16", "--batch-size", "2", "--reasoning-tokens", "0",
+        "--judges", "qk-score,lager,clue,text,length")  # fmt: skip
+
+
+def write_items(folder: Path) -> None:
+    """Pairs, and right and wrong answers with their reasoning."""
+    pairs = [
+        {"pair_id": f"p{k}", "prompt": f"Say {k}.", "response_a": f"{k + k % 2}", "response_b": f"{k + 1 - k % 2}",
+         "preference": "ab"[k % 2]}
+        for k in range(16)
+    ]  # fmt: skip
+    traces = [
+        {"question_id": f"q{k}", "candidate_id": f"{c}", "prompt": f"What is {k} plus 1?",
+         "response": f"<think>{k} plus 1 is {k + 1 + c}.</think>{k + 1 + c}", "answer": f"{k + 1 + c}",
+         "correct": c == 0}
+        for k in range(8) for c in range(2)
+    ]  # fmt: skip
+    for name, rows in (("pairs", pairs), ("traces", traces)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 class Typed:
@@ -66,6 +88,7 @@ class Typed:
         """How the command ended in ``folder``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
+        write_items(folder)
         self.process.stdin.write(f"{folder}\n")
         self.process.stdin.flush()
         pid = int(self.process.stdout.readline())
@@ -108,7 +131,9 @@ def unbroken(typed: Typed, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 def test_a_killed_run_goes_on(typed: Typed, tmp_path: Path, unbroken: tuple[Path, float], seed: int) -> None:
     whole, seconds = unbroken
     every = passes(whole)
-    assert len(set(every)) == len(every) == 6, "24 choices as given and permuted, in parts of 8"
+    assert len(set(every)) == len(every), "nothing is read twice"
+    assert {line.split()[0] for line in every} == {"read", "pair_features", "rating_features", "ask"}
+    assert len(every) > 20, "each data set is read in parts"
     ended = typed.run(tmp_path, random.Random(seed).uniform(0.0, 0.9) * seconds)
     assert ended in (-signal.SIGKILL, 0)
     before = passes(tmp_path)

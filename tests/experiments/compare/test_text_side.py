@@ -38,9 +38,18 @@ def test_compare_tries_ways_and_says_what_judges_cost(
 
 
 def test_the_sample_of_permutations_is_drawn_once() -> None:
-    assert permuted_sample(300, 1).tolist() == permuted_sample(300, 1).tolist()
-    assert len(set(permuted_sample(300, 1).tolist())) == 100
-    assert permuted_sample(20, 0).tolist() == list(range(20))
+    sides = np.arange(0, 300, 2), np.arange(1, 300, 2)
+    found = permuted_sample(sides, 1).tolist()
+    assert found == permuted_sample(sides, 1).tolist() == sorted(set(found))
+    assert [sum(k % 2 == side for k in found) for side in (0, 1)] == [50, 50]
+    assert permuted_sample((np.arange(12), np.arange(12, 20)), 0).tolist() == list(range(20))
+
+
+def test_figures_of_permuted_options_rest_on_the_share_that_was_permuted(reference: LanguageModel) -> None:
+    """Of 48 questions 24 are reported, and of these 12 are permuted, with the seed that parts the questions."""
+    found = compare(reference, "builtin:choose", judges=["letter-logits"], limit=48).found.results_json()
+    (one,) = [row for row in found["figures"] if row["metric"] == "accuracy, options also permuted"]
+    assert one["n"] == 12
 
 
 def test_rows_of_responses() -> None:

@@ -1,0 +1,184 @@
+"""Where judges of hidden states read the verdict: behind the published cue, or where an open turn begins.
+
+A model that does not follow a cue in its turn has little to read there. So both places are tried for every judge that
+reads them, on items of the fitting half and by the measure of the ways of asking in text. The published place is left
+only for a lead of more than two standard errors on at least :data:`LEAST` items: on few, the better of two is luck.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sklearn.base import clone
+
+from ...extraction.features import Features
+from ...models.errors import InnerjudgeError
+from ...models.items import Item
+from ...models.loading import LanguageModel
+from ...probes import BaseJudge, Verdict
+from ...probes.folds import folds
+from ..judges.fitting import fit_seat
+from ..judges.opponent import MEASURE, chance_of, quality, tried_rows
+from ..judges.panel import TEXT, Seat
+from ..reading.passes import Passes
+from ..reading.read import VERDICT_READOUTS
+from ..reading.verdict_pass import wanted_of
+from ..reading.ways import Turn, ask
+
+if TYPE_CHECKING:
+    from .judging import Judging
+
+#: What is read at the place of the verdict.
+_THERE = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
+_OPEN = "verdicts without a cue"
+#: Fewest items to try both places on.
+LEAST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTrial:
+    """How a judge did at both places, on items that it was not fitted on; ``None`` where it could not be fitted.
+
+    Args:
+        judge: Its name.
+        cue: Quality behind the cue.
+        opened: Quality in an open turn.
+        error: Standard error of such a figure at chance.
+    """
+
+    judge: str
+    cue: float | None
+    opened: float | None
+    error: float
+
+    @property
+    def turn(self) -> Turn:
+        """An open turn where that leads by more than two standard errors, or where nothing can be read behind the cue."""
+        if self.opened is None or (self.cue is not None and self.opened <= self.cue + 2 * self.error):
+            return "cue"
+        return "open"
+
+
+def reads_the_verdict(judge: BaseJudge) -> bool:
+    """Whether a judge reads the place of the verdict, and nothing else of the item.
+
+    Example:
+        >>> from innerjudge.probes import CLUE, LAGER, Length
+        >>> [reads_the_verdict(judge) for judge in (LAGER(), CLUE(), Length())]
+        [True, False, False]
+    """
+    needs = {*judge.needs, *judge.fit_needs}
+    return not judge.reads_text and needs <= _THERE and bool(needs - {"labels"})
+
+
+def choose_turns(run: "Judging", features: Features) -> None:
+    """Choose where each judge reads the verdict, by some items of the fitting half; adds to the notes.
+
+    Args:
+        run: What has read the items, with the prompts that all judges share.
+        features: Those prompts' features.
+    """
+    rows = tried_rows(run.items, run.fit, run.settings.seeds.split)
+    if len(rows) < LEAST or not any(reads_the_verdict(s.judge) and not s.pointwise for s in run.seats.values()):
+        return
+    some, text = [run.items[k] for k in rows], TEXT in run.seats
+    opened = run.kept(
+        "tried-open-open", some, run.passes, lambda part, how: read_open(run.lm, part, run.kind, how, text=text)
+    )
+    found = try_turns(run.kind, run.seats, some, [run.labels[k] for k in rows], features.take(rows), opened)
+    run.turns = {one.judge: one.turn for one in found}
+    run.notes.append(note_of(run.kind, found, len(rows)))
+
+
+def opened_items(run: "Judging", name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:
+    """What is read in an open turn; where no judge was better there, nothing is, and this is what the cue gave."""
+    if "open" not in run.turns.values():
+        return cued
+    return run.kept(
+        name,
+        items,
+        run.passes,
+        lambda some, how: read_open(run.lm, some, run.kind, how, text=False, swapped=swapped),
+    )
+
+
+def read_open(
+    lm: LanguageModel, items: Sequence[Item], kind: str, passes: Passes, *, text: bool, swapped: bool = False
+) -> Features:
+    """What judges read where the verdict stands in an open turn; ``text`` also has the model write there."""
+    wanted = wanted_of(VERDICT_READOUTS.get(kind, ()), replace(passes, needs=_needs(passes)))
+    found = ask(lm, items, "open", passes, text=text, swapped=swapped, more=wanted, every_block=True)
+    prompt = "; ".join(part for part in (passes.prompt if kind == "choice" else "", _OPEN) if part)
+    return replace(found, provenance=replace(found.provenance, prompt=prompt))
+
+
+def _needs(passes: Passes) -> frozenset[str]:
+    return (frozenset(_THERE) if passes.needs is None else passes.needs & _THERE) - {"labels"}
+
+
+def try_turns(
+    kind: str,
+    seats: Mapping[str, Seat],
+    items: Sequence[Item],
+    labels: Sequence[Any],
+    cued: Features,
+    opened: Features,
+) -> list[TurnTrial]:
+    """Each judge that reads the place of the verdict, at both places.
+
+    Args:
+        kind: Kind of the items.
+        seats: All judges of the comparison.
+        items: Items of the fitting half, all labelled.
+        labels: Their labels, as judges are fitted on them.
+        cued: Their features behind the cue.
+        opened: Those in an open turn.
+    """
+    _, error = chance_of(kind, items)
+    return [
+        TurnTrial(
+            error=error,
+            judge=name,
+            cue=held_out_quality(kind, seat.judge, items, labels, cued),
+            opened=held_out_quality(kind, seat.judge, items, labels, opened),
+        )
+        for name, seat in seats.items()
+        if reads_the_verdict(seat.judge) and not seat.pointwise
+    ]
+
+
+def held_out_quality(
+    kind: str, judge: BaseJudge, items: Sequence[Item], labels: Sequence[Any], features: Features
+) -> float | None:
+    """Quality of a judge's verdicts on items whose questions it was not fitted on; ``None`` where that cannot be."""
+    if not judge.learns:
+        return quality(kind, items, judge.verdicts(features))
+    verdicts: dict[int, Verdict] = {}
+    for train, test in folds(features.groups):
+        fold = clone(judge)
+        try:
+            fit_seat("", fold, features, labels, train)
+        except InnerjudgeError:
+            return None
+        if fold.provenance_ is None:
+            return None
+        verdicts |= dict(zip(test.tolist(), fold.verdicts(features[test]), strict=True))
+    return quality(kind, items, [verdicts[k] for k in range(len(items))]) if verdicts else None
+
+
+def note_of(kind: str, trials: Sequence[TurnTrial], n: int) -> str:
+    """What was chosen, as a sentence for the report."""
+
+    def shown(value: float | None) -> str:
+        return "not fitted" if value is None else f"{value:.2f}"
+
+    trials = [one for one in trials if one.cue is not None or one.opened is not None]
+    moved = [one.judge for one in trials if one.turn == "open"]
+    error = max((one.error for one in trials), default=0.0)
+    chosen = f"no cue for {', '.join(moved)}; the cue for the rest" if moved else "the cue for all of them"
+    each = "; ".join(f"{one.judge} {shown(one.cue)} and {shown(one.opened)}" for one in trials)
+    return (
+        f"Judges that read the place of the verdict were tried with the cue in the turn and without one on {n} items "
+        f"of the fitting half ({MEASURE[kind]}, by judges fitted on other questions; only a lead of more than two "
+        f"standard errors, {2 * error:.2f}, counts): {each}. Taken: {chosen}."
+    )
