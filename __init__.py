@@ -73,7 +73,7 @@ if TYPE_CHECKING:
         VScore,
         register_judge,
     )
-    from .probes.many import fit_many
+    from .probes.regression import fit_many
     from .probes.storage import load as load_judge
     from .probes.storage import save as save_judge
 

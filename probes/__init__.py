@@ -9,21 +9,19 @@ fits many probes. ``registry.py`` knows the classes, those of other packages too
 """
 
 from .baselines import Length, QuestionOnly, TokenLogProb
+from .choices import LetterLogits
 from .clue import CLUE
 from .description import Task
 from .head_selection import attention_variability, choose_heads, head_accuracies
 from .heads import AttentionScore, QKScore
-from .judge import BaseJudge, LearningJudge, Scores, Verdict
+from .judge import BaseJudge, LearningJudge, Scores, StreamingJudge, Verdict
 from .lager import LAGER, EScore, VScore
-from .letters import LetterLogits
 from .linear import DifferenceOfMeans
-from .logistic import LogisticProbe
 from .minibatch import MiniBatchLogistic
+from .one_row import RowSelector
+from .penalised import LogisticProbe, RidgeProbe
 from .registry import register_judge, registered_judges
-from .ridge import RidgeProbe
-from .row_selector import RowSelector
 from .storage import load, save
-from .streaming import StreamingJudge
 from .text import TextJudge
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict

@@ -12,14 +12,12 @@ from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Form, Number
 from .judge import BaseJudge, LearningJudge, Scores
-from .labels import Floats, best_threshold, correctness, ratings
-from .log_odds import LogOdds
+from .labels import best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
-from .regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, checked_candidates, fit_logistic, fit_ridge
-from .row_selection import ChooseRow
+from .regression import Target
+from .row_judge import ChooseRow
 
-Target = Literal["correct", "rating"]
-KINDS_OF_TARGET = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
+_KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
 
 
 class TokenLogProb(BaseJudge):
@@ -35,9 +33,7 @@ class TokenLogProb(BaseJudge):
             ``fit``.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
-        >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"logprob": np.array([[-6, 3], [-4, 4]], np.float32)})
+        >>> f = Features.from_arrays({"logprob": [[-6, 3], [-4, 4]]}, provenance="m")
         >>> TokenLogProb().decision_function(f), TokenLogProb().predict(f)
         (array([-2., -1.]), array([None, None], dtype=object))
         >>> TokenLogProb().fit(f, [False, True]).predict(f)
@@ -98,9 +94,7 @@ class Length(LearningJudge):
         n_excluded_: Training items left out because they could not be read.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
-        >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"logprob": np.array([[-6, 3], [-4, 9]], np.float32)})
+        >>> f = Features.from_arrays({"logprob": [[-6, 3], [-4, 9]]}, provenance="m")
         >>> length = Length().fit(f, [True, False])
         >>> length.sign_, length.decision_function(f), length.predict(f)
         (-1, array([-3., -9.]), array([ True, False]))
@@ -114,7 +108,7 @@ class Length(LearningJudge):
     threshold_: float | None
 
     def __init__(self, *, target: Target = "correct") -> None:
-        self.target = checked_target(target)
+        self.target = _checked_target(target)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -124,7 +118,7 @@ class Length(LearningJudge):
     @property
     def kinds(self) -> tuple[str, ...]:
         """By ``target``."""
-        return KINDS_OF_TARGET[self.target]
+        return _KINDS[self.target]
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
@@ -155,7 +149,7 @@ class Length(LearningJudge):
         return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
 
 
-class QuestionOnly(LogOdds, PenalisedProbe):
+class QuestionOnly(PenalisedProbe):
     """A probe on the prompt's last state, which has not seen the response: what the question alone gives away.
 
     All candidates of a question get one score, so that its AUROC within questions is one half by construction. Logistic
@@ -174,10 +168,8 @@ class QuestionOnly(LogOdds, PenalisedProbe):
         n_excluded_: Training items left out because they could not be read.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
-        >>> state = np.repeat(np.array([1, 1, 0, 0], np.float32)[:, None, None], 3, axis=1)
-        >>> f = Features(ids=tuple("abcd"), groups=tuple("ppqq"), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"hidden/prompt_end": state})
+        >>> state = np.repeat(np.array([1, 1, 0, 0])[:, None, None], 3, axis=1)
+        >>> f = Features.from_arrays({"hidden/prompt_end": state}, provenance="m", groups="ppqq")
         >>> scores = QuestionOnly().fit(f, [True, True, False, False]).decision_function(f)
         >>> bool(scores[0] == scores[1] > scores[2] == scores[3])
         True
@@ -186,19 +178,14 @@ class QuestionOnly(LogOdds, PenalisedProbe):
     family = "baseline"
     fitted: ClassVar[tuple[str, ...]] = (*PenalisedProbe.fitted, "penalty_")
     forms: ClassVar[Mapping[str, Form]] = {**PenalisedProbe.forms, "penalty_": Number(low=0)}
+    _chosen = "penalty_"
 
     def __init__(
-        self,
-        *,
-        target: Target = "correct",
-        row: int | ChooseRow = -1,
-        candidates: Sequence[float] | None = None,
+        self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None
     ) -> None:
         super().__init__(positions=("prompt_end",), combine="concat", row=row)
-        self.target = checked_target(target)
-        if candidates is not None:
-            checked_candidates(candidates)
-        self.candidates = candidates
+        self.target, self.candidates = _checked_target(target), candidates
+        self._tried()
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -209,39 +196,10 @@ class QuestionOnly(LogOdds, PenalisedProbe):
     @property
     def kinds(self) -> tuple[str, ...]:
         """By ``target``."""
-        return KINDS_OF_TARGET[self.target]
-
-    @property
-    def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """By ``target``."""
-        return "classifier" if self.target == "correct" else "regressor"
-
-    def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        default = LOGISTIC_CANDIDATES if self.target == "correct" else RIDGE_CANDIDATES
-        candidates = default if self.candidates is None else checked_candidates(self.candidates)
-        if self.target == "correct":
-            found = fit_logistic(x, correctness(labels), groups, candidates)
-        else:
-            found = fit_ridge(x, ratings(labels), groups, candidates)
-        self._take(found)
-        self.penalty_ = found.penalty
-
-    def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
-        if self.target == "correct":
-            return super()._errors(scores, labels)
-        return np.asarray((scores - labels.astype(np.float64)) ** 2)
-
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        return [bool(s > 0) if self.target == "correct" else float(s) for s in scores]
+        return _KINDS[self.target]
 
 
-def checked_target(target: Target) -> Target:
-    """``"correct"`` or ``"rating"``, or an error.
-
-    Example:
-        >>> checked_target("rating")
-        'rating'
-    """
-    if target not in ("correct", "rating"):
+def _checked_target(target: Target) -> Target:
+    if target not in _KINDS:
         raise InnerjudgeError(f"given target={target!r}, expected 'correct' or 'rating'")
     return target

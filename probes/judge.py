@@ -14,7 +14,7 @@ from sklearn.base import clone
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .folds import folds
+from .labels import Bools, correctness, folds
 from .reader import FeatureReader, without
 
 Scores = npt.NDArray[np.float64]
@@ -211,3 +211,61 @@ def _storage() -> Any:
 
 def _plain(score: Any) -> float | list[float]:
     return [float(s) for s in score if np.isfinite(s)] if np.ndim(score) else float(score)
+
+
+class StreamingJudge(LearningJudge):
+    """A judge with ``partial_fit``: CLUE, DifferenceOfMeans, MiniBatchLogistic."""
+
+    @abstractmethod
+    def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Learn from one chunk more."""
+
+    def _chunk(self, features: Features, labels: npt.ArrayLike) -> tuple[Features, Bools]:
+        """Usable items of one chunk, and which are correct; a first chunk sets the provenance."""
+        part, values, excluded = self._training(features, labels, some=False)
+        if self.provenance_ is not None:
+            self.provenance_.require(features.provenance, type(self).__name__)
+        right = correctness(values, both=False)
+        self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
+        self.provenance_ = features.provenance
+        return part, right
+
+    def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
+        """Learn anew from items part by part, of which only one is held at a time; a failed fit changes nothing.
+
+        Args:
+            parts: Items and their labels, read once.
+
+        Raises:
+            InnerjudgeError: As :meth:`fit`, and if there is no part at all.
+
+        Example:
+            >>> import numpy as np
+            >>> from innerjudge import CLUE, Features
+            >>> end = np.array([3, 1, -1, -3.0])[:, None, None].repeat(3, axis=1)
+            >>> f = Features.from_arrays({"hidden/prompt_end": 0 * end, "hidden/response_end": end}, provenance="m")
+            >>> halves = [(f[:2], [True, True]), (f[2:], [False, False])]
+            >>> CLUE(start="prompt_end", end="response_end").fit_parts(halves).n_seen_
+            array([2, 2])
+        """
+        fresh, features = type(self)(**self.get_params()), None
+        for features, labels in parts:
+            fresh.partial_fit(features, labels)
+        if features is None:
+            raise InnerjudgeError(f"{type(self).__name__}: given no items to fit on, expected at least two")
+        fresh._check(features)
+        self.__dict__.update(fresh.__dict__)
+        return self
+
+
+def require_streaming(judge: object) -> None:
+    """Refuse a judge that must see all items at once.
+
+    Raises:
+        InnerjudgeError: Names what can stream.
+    """
+    if not isinstance(judge, StreamingJudge):
+        raise InnerjudgeError(
+            f"given a {type(judge).__name__}, which needs all features at once, expected a CLUE, DifferenceOfMeans or "
+            "MiniBatchLogistic: use read() and fit()"
+        )

@@ -1,10 +1,12 @@
 """What judges learn from: labels of each kind of item, checked, and the threshold that turns scores into labels."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.model_selection import GroupKFold
 
 from ..models.errors import InnerjudgeError
 
@@ -124,3 +126,19 @@ def best_threshold(scores: Floats, right: Bools) -> float:
 def _some(values: npt.NDArray[Any]) -> str:
     shown = ", ".join(str(v) for v in values[:3].tolist())
     return f"[{shown}{', ...' if values.size > 3 else ''}]"
+
+
+_FOLDS = 5
+
+
+def folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:
+    """Items to fit on and items to test on, five times or once a question; none with fewer than two questions.
+
+    Example:
+        >>> [test.tolist() for _, test in folds(("a", "a", "b"))]
+        [[0, 1], [2]]
+    """
+    _, code = np.unique(np.array(groups), return_inverse=True)
+    n = min(_FOLDS, int(code.max()) + 1)
+    if n >= 2:
+        yield from GroupKFold(n_splits=n).split(code[:, None], groups=code)

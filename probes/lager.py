@@ -12,8 +12,7 @@ from ..models.errors import InnerjudgeError
 from .description import Task
 from .judge import Scores
 from .labels import Floats
-from .scale import Answer, checked_values
-from .value_judge import ValueJudge
+from .value_judge import Answer, ValueJudge, checked_values
 
 Entries = Literal["all", "drop_last", "last"] | int
 Aggregate = Literal["logits", "probabilities", "probabilities_twice"]

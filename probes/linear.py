@@ -7,17 +7,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
+from sklearn.utils.metaestimators import available_if
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Array, Form, Number
-from .folds import folds
-from .judge import Scores
-from .labels import Bools, Floats, correctness
-from .row_judge import Combine, RowJudge
-from .row_selection import ChooseRow, choose_row
-from .streaming import StreamingJudge
+from .judge import Scores, StreamingJudge
+from .labels import Bools, Floats, correctness, folds
+from .row_judge import ChooseRow, Combine, RowJudge, choose_row
 
 
 class Linear(RowJudge):
@@ -33,11 +32,7 @@ class Linear(RowJudge):
     intercept_: float
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Learn the coefficients from labelled items.
-
-        Args:
-            features: ``n`` training items.
-            labels: ``[n]`` booleans for traces, mean human scores for ratings.
+        """Learn the coefficients from labels ``[n]``: booleans for traces, mean human scores for ratings.
 
         Raises:
             InnerjudgeError: If no item can be read or the labels are all of one class.
@@ -55,22 +50,8 @@ class Linear(RowJudge):
     def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
         """Learn what :meth:`fit` on all items at once would, of which only the vectors of one row are kept.
 
-        Args:
-            parts: Items and their labels, part by part, read once.
-
         Raises:
             InnerjudgeError: As :meth:`fit`; and if ``row`` is to be chosen, for which all rows are needed.
-
-        Example:
-            >>> from innerjudge.extraction import Features, Provenance
-            >>> states = np.array([[[3.0]], [[1.0]], [[-1.0]], [[-3.0]]], np.float32)
-            >>> f = Features(ids=tuple("abcd"), groups=tuple("pqpq"), provenance=Provenance("m", None, "f", "", "", ""),
-            ...              arrays={"hidden/score": states})
-            >>> right = np.array([True, True, False, False])
-            >>> how = dict(positions=["score"], combine="concat")
-            >>> parts = DifferenceOfMeans(**how).fit_parts((f.take([k]), right[[k]]) for k in range(4))
-            >>> bool(parts.coef_ == DifferenceOfMeans(**how).fit(f, right).coef_)
-            True
         """
         kept: list[Floats] = []
         labels: list[npt.NDArray[Any]] = []
@@ -124,6 +105,30 @@ class Linear(RowJudge):
         return [bool(s > 0) for s in scores]
 
 
+class LogOdds(Linear):
+    """Adds ``predict_proba``, as scikit-learn's own logistic regression has it."""
+
+    @available_if(lambda judge: judge.estimator_type == "classifier")  # type: ignore[untyped-decorator]
+    def predict_proba(self, features: Features) -> Floats:
+        """Probabilities ``[n, 2]`` of wrong and of right, in the order of ``classes_``; each row sums to 1.
+
+        They are the model's own, from a fit with a penalty: look at their calibration before reading them as shares.
+
+        Raises:
+            InnerjudgeError: If an item cannot be scored.
+
+        Example:
+            >>> from innerjudge import LogisticProbe
+            >>> x = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)
+            >>> f = Features.from_arrays({"hidden/reasoning_end": x}, provenance="m", groups=list("pqrspqrs"))
+            >>> p = LogisticProbe(positions=["reasoning_end"]).fit(f, [0, 0, 0, 0, 1, 1, 1, 1]).predict_proba(f)
+            >>> p.shape, bool((p.argmax(axis=1) == [0, 0, 0, 0, 1, 1, 1, 1]).all())
+            ((8, 2), True)
+        """
+        right = expit(self.decision_function(features))
+        return np.stack([1 - right, right], axis=1)
+
+
 class DifferenceOfMeans(StreamingJudge, Linear):
     """Projection on the difference of the class means; zero half-way between them.
 
@@ -135,8 +140,7 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         row: Row of the states: ``0..L`` raw ``h[l]``, ``L + 1`` or -1 final-normed, -2 the raw last block. Or chosen by
             the fit: ``"best"``, the row with the fewest errors on questions that it was not fitted on (five folds that
             never split a question), or ``"earliest"``, the first row within one standard error of it: a judge of an
-            early block needs no pass beyond it. Both fit a probe a row in each
-            of the folds.
+            early block needs no pass beyond it. Both fit a probe a row in each of the folds.
 
     Attributes:
         row_: The row that is read; -1 for the final-normed state.
@@ -146,11 +150,9 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         n_excluded_: Training items left out because they could not be read.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
-        >>> start = np.zeros((4, 3, 1), np.float32)
-        >>> end = start + np.array([3, 1, -1, -3], np.float32)[:, None, None]
-        >>> f = Features(ids=tuple("abcd"), groups=tuple("pqpq"), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"hidden/reasoning_start": start, "hidden/reasoning_end": end})
+        >>> end = np.array([3, 1, -1, -3.0])[:, None, None].repeat(3, axis=1)
+        >>> states = {"hidden/reasoning_start": 0 * end, "hidden/reasoning_end": end}
+        >>> f = Features.from_arrays(states, provenance="m", groups="pqpq")
         >>> probe = DifferenceOfMeans().fit(f, [True, True, False, False])
         >>> probe.decision_function(f), probe.predict(f)
         (array([ 12.,   4.,  -4., -12.]), array([ True,  True, False, False]))
@@ -192,12 +194,7 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         Raises:
             InnerjudgeError: If the features are of another provenance than those before.
         """
-        part, values, excluded = self._training(features, labels, some=False)
-        if self.provenance_ is not None:
-            self.provenance_.require(features.provenance, type(self).__name__)
-        right = correctness(values, both=False)
-        self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
-        self.provenance_ = features.provenance
+        part, right = self._chunk(features, labels)
         self.row_ = self._told(features)
         if len(part):
             self._add(self._vectors(part, self.row_), right)

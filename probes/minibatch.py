@@ -10,14 +10,13 @@ from sklearn.preprocessing import StandardScaler
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .judge import StreamingJudge
 from .labels import Floats, correctness
-from .linear import Linear
-from .log_odds import LogOdds
+from .linear import LogOdds
 from .row_judge import Combine
-from .streaming import StreamingJudge
 
 
-class MiniBatchLogistic(LogOdds, StreamingJudge, Linear):
+class MiniBatchLogistic(StreamingJudge, LogOdds):
     """Logistic regression by stochastic gradient descent (scikit-learn), on states standardised batch by batch.
 
     Means and deviations are those of all items seen so far, so that the first batches are standardised by few; a second
@@ -38,11 +37,8 @@ class MiniBatchLogistic(LogOdds, StreamingJudge, Linear):
         n_excluded_: Training items left out because they could not be read.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
-        >>> end = np.repeat(np.linspace(-1, 1, 8, dtype=np.float32)[:, None, None], 3, axis=1)
-        >>> f = Features(ids=tuple("abcdefgh"), groups=tuple("pqrspqrs"),
-        ...              provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"hidden/reasoning_end": end})
+        >>> end = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)
+        >>> f = Features.from_arrays({"hidden/reasoning_end": end}, provenance="m", groups="pqrspqrs")
         >>> probe = MiniBatchLogistic(positions=["reasoning_end"]).fit(f, [0, 0, 0, 0, 1, 1, 1, 1])
         >>> probe.predict(f)
         array([False, False, False, False,  True,  True,  True,  True])
@@ -78,13 +74,8 @@ class MiniBatchLogistic(LogOdds, StreamingJudge, Linear):
                 "given further items for a MiniBatchLogistic that was loaded from a folder, expected a new one: fit it "
                 "from the start"
             )
-        part, values, excluded = self._training(features, labels, some=False)
-        if self.provenance_ is not None:
-            self.provenance_.require(features.provenance, type(self).__name__)
-        right = correctness(values, both=False)
-        self.n_excluded_ = getattr(self, "n_excluded_", 0) + excluded
+        part, right = self._chunk(features, labels)
         self._begin()
-        self.provenance_ = features.provenance
         self.row_ = self._told(features)
         if len(part):
             self._step(self._vectors(part, self.row_), right)

@@ -14,15 +14,14 @@ from typing import Any, TypeVar
 
 from ..models.errors import InnerjudgeError
 from .baselines import Length, QuestionOnly, TokenLogProb
+from .choices import LetterLogits
 from .clue import CLUE
 from .heads import AttentionScore, QKScore
 from .judge import BaseJudge
 from .lager import LAGER, EScore, VScore
-from .letters import LetterLogits
 from .linear import DifferenceOfMeans
-from .logistic import LogisticProbe
 from .minibatch import MiniBatchLogistic
-from .ridge import RidgeProbe
+from .penalised import LogisticProbe, RidgeProbe
 from .text import TextJudge
 from .tuned_lager import TunedLAGER
 

@@ -3,19 +3,21 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from einops import repeat
+from einops import einsum, repeat
+from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
+from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
-from .folds import folds
-from .labels import Bools, Floats, Ints
+from .labels import Bools, Floats, Ints, correctness, folds, ratings
 
+Target = Literal["correct", "rating"]
 #: Inverse penalties tried by default.
 LOGISTIC_CANDIDATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 #: Penalties tried by default.
@@ -68,6 +70,13 @@ def fit_ridge(x: Floats, y: Floats, groups: tuple[str, ...], candidates: tuple[f
         (2.0, 1.0)
     """
     return _chosen(_ridge_path, _squared_errors, x, y, list(folds(groups)), tuple(sorted(candidates, reverse=True)))
+
+
+#: What is predicted -> how labels become targets, the regression, and the penalties tried by default.
+REGRESSIONS: dict[Target, tuple[Callable[[npt.NDArray[Any]], Any], Callable[..., Regression], _Few]] = {
+    "correct": (correctness, fit_logistic, LOGISTIC_CANDIDATES),
+    "rating": (ratings, fit_ridge, RIDGE_CANDIDATES),
+}
 
 
 def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
@@ -145,3 +154,85 @@ def _log_losses(right: npt.NDArray[Any], scores: Floats) -> Floats:
 
 def _squared_errors(y: npt.NDArray[Any], scores: Floats) -> Floats:
     return np.asarray((scores - y) ** 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ManyProbes:
+    """``P`` fitted probes.
+
+    Args:
+        coef: ``[P, F]`` float64, on the vectors as they are (the standardisation is folded in).
+        intercept: ``[P]``.
+        penalty: ``[P]``, the chosen candidate: ``C`` (logistic) or ``alpha`` (ridge).
+        held_out: ``[P, n]``, the score of every training item by a probe that was fitted without its question, at the
+            chosen penalty; NaN where no fold gave one.
+    """
+
+    coef: Floats
+    intercept: Floats
+    penalty: Floats
+    held_out: Floats
+
+    def __repr__(self) -> str:
+        probes, width = self.coef.shape
+        return f"ManyProbes({probes} probes of vectors of {width} numbers, fitted on {self.held_out.shape[1]} items)"
+
+    def decision_function(self, x: npt.NDArray[np.floating]) -> Floats:
+        """Scores ``[P, m]`` of vectors ``[P, m, F]``: log-odds of correct, or the predicted rating."""
+        products: Floats = einsum(x.astype(np.float64), self.coef, "probe item dim, probe dim -> probe item")
+        return products + self.intercept[:, None]
+
+
+@checked
+def fit_many(
+    kind: Literal["logistic", "ridge"],
+    x: npt.NDArray[np.floating],
+    labels: npt.ArrayLike,
+    groups: Sequence[str],
+    *,
+    candidates: Sequence[float] | None = None,
+    n_jobs: int | None = None,
+) -> ManyProbes:
+    """Fit ``P`` probes on ``P`` views of the same ``n`` items.
+
+    Each is what :class:`.LogisticProbe` or :class:`.RidgeProbe` learns on its view. Vectors are standardised; the
+    penalty is chosen by folds that never split a question, by log-loss or squared error.
+
+    Args:
+        kind: ``"logistic"`` (labels are booleans) or ``"ridge"`` (labels are ratings).
+        x: ``[P, n, F]``, such as the states of every layer at one position: ``states.swapaxes(0, 1)``.
+        labels: ``[n]``.
+        groups: Question of each item, length ``n``.
+        candidates: Penalties; default those of the two judges.
+        n_jobs: Processes, as in scikit-learn: ``None`` is one, or what ``joblib.parallel_config`` says; -1 all cores.
+
+    Raises:
+        InnerjudgeError: If the shapes do not fit, a vector is not finite, or the labels are all of one class.
+
+    Example:
+        >>> x = np.stack([[[0.0], [1.0], [2.0], [3.0]], [[1.0], [-1.0], [1.0], [-1.0]]])  # the second tells nothing
+        >>> found = fit_many("ridge", x, [1.0, 2.0, 3.0, 4.0], list("abcd"), candidates=[1e-6])
+        >>> found.decision_function(x).round(3)[0]
+        array([1., 2., 3., 4.])
+    """
+    if kind not in ("logistic", "ridge"):
+        raise InnerjudgeError(f"given the kind {kind!r}, expected 'logistic' or 'ridge'")
+    if x.ndim != 3 or x.shape[1] != len(groups) or 0 in x.shape:
+        raise InnerjudgeError(
+            f"given vectors of shape {x.shape} and {len(groups)} questions, expected [probes, items, width]"
+        )
+    if not np.isfinite(x).all():
+        raise InnerjudgeError("given vectors with infinite values or NaN, expected finite ones: leave those items out")
+    known = np.asarray(labels)
+    if len(known) != x.shape[1]:
+        raise InnerjudgeError(f"given {len(known)} labels for {x.shape[1]} items, expected one an item")
+    target, fit, usual = REGRESSIONS["correct" if kind == "logistic" else "rating"]
+    y = target(known)
+    tried = checked_candidates(usual if candidates is None else candidates)
+    probes = Parallel(n_jobs=n_jobs)(delayed(fit)(own.astype(np.float64), y, tuple(groups), tried) for own in x)
+    return ManyProbes(
+        coef=np.stack([probe.coef for probe in probes]),
+        intercept=np.array([probe.intercept for probe in probes]),
+        penalty=np.array([probe.penalty for probe in probes]),
+        held_out=np.stack([probe.held_out for probe in probes]),
+    )

@@ -11,8 +11,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
 from .judge import Scores
-from .scale import Answer, checked_values, default_answers
-from .value_judge import ScaleJudge
+from .value_judge import Answer, ScaleJudge, checked_values, default_answers
 from .verdict_text import find_verdict
 
 

@@ -14,7 +14,7 @@ from .fitted_arrays import Array, Form, Tuple
 from .judge import LearningJudge
 from .labels import Floats, ratings
 from .lager import LAGER, Aggregate, Entries
-from .scale import Answer
+from .value_judge import Answer
 
 
 class TunedLAGER(LAGER, LearningJudge):

@@ -10,7 +10,7 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice
 from ...models.loading import LanguageModel
-from ...probes.letters import LetterLogits
+from ...probes.choices import LetterLogits
 from ..reading.passes import Passes
 from ..reading.read import choice_features
 

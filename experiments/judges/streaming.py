@@ -14,7 +14,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
-from ...probes.streaming import StreamingJudge, require_streaming
+from ...probes.judge import StreamingJudge, require_streaming
 from ..reading.passes import Passes
 
 _J = TypeVar("_J", bound=StreamingJudge)

@@ -19,7 +19,7 @@ from innerjudge.probes import (
     RidgeProbe,
     TokenLogProb,
 )
-from innerjudge.probes.row_selection import choose_row
+from innerjudge.probes.row_judge import choose_row
 from innerjudge.probes.storage import load, save
 
 CORRECT = np.random.default_rng(4).random(24) < 0.5

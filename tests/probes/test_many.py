@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.probes.folds import folds
-from innerjudge.probes.many import ManyProbes, fit_many
-from innerjudge.probes.regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES
+from innerjudge.probes.labels import folds
+from innerjudge.probes.regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, ManyProbes, fit_many
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline

@@ -9,7 +9,7 @@ import pytest
 from innerjudge.extraction import Features, Provenance
 from innerjudge.probes import LogisticProbe, RidgeProbe, linear
 from innerjudge.probes.labels import Floats
-from innerjudge.probes.row_selection import choose_row
+from innerjudge.probes.row_judge import choose_row
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold

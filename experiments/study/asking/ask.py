@@ -13,7 +13,7 @@ from ....models.loading import LanguageModel
 from ....models.positions import Encoding, encode_prompt, unreadable
 from ....models.prompts import Prompt
 from ....probes import BaseJudge, EScore, TextJudge, Verdict
-from ....probes.scale import Answer
+from ....probes.value_judge import Answer
 from ....probes.verdict_text import settled
 from ...data.verdict_table import Row
 from ...reading.passes import DIRECT_TOKENS
