@@ -16,7 +16,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
-from ...probes.folds import folds
+from ...probes.labels import folds
 from ..judges.fitting import fit_seat
 from ..judges.opponent import MEASURE, chance_of, quality, tried_rows
 from ..judges.panel import TEXT, Seat
