@@ -46,9 +46,9 @@ HEAVY = {
     "fastapi": ("experiments/adapters/service",),
     "transformers": ("models", "extraction", "experiments/bench"),
 }
-#: Lines of a function or class, without its docstrings and blank lines.
 #: Lines of Python that the wheel may hold.
 MOST_LINES = 45_000
+#: Lines of a function or class, without its docstrings and blank lines.
 LONGEST = 80
 #: Share of the files of ``experiments`` that may have fewer than 50 lines.
 SMALL = 0.2
