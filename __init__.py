@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .experiments import drawing, selection, stats
     from .experiments.compare.causal import causal_test
     from .experiments.compare.compare import Comparison, compare
+    from .experiments.compare.doctor.diagnosis import Diagnosis, doctor
     from .experiments.compare.settings import Settings as ComparisonSettings
     from .experiments.compare.sweep import sentences, sweep
     from .experiments.data.datasets import load_data
@@ -97,6 +98,8 @@ _PUBLIC = {
     "CLUE": ("probes", "CLUE"),
     "Choice": ("models", "Choice"),
     "Comparison": ("experiments.compare.compare", "Comparison"),
+    "doctor": ("experiments.compare.doctor.diagnosis", "doctor"),
+    "Diagnosis": ("experiments.compare.doctor.diagnosis", "Diagnosis"),
     "ComparisonSettings": ("experiments.compare.settings", "Settings"),
     "DifferenceOfMeans": ("probes", "DifferenceOfMeans"),
     "EScore": ("probes", "EScore"),
@@ -159,6 +162,7 @@ __all__ = [
     "Choice",
     "Comparison",
     "ComparisonSettings",
+    "Diagnosis",
     "DifferenceOfMeans",
     "EScore",
     "EngineJudge",
@@ -197,6 +201,7 @@ __all__ = [
     "causal_test",
     "compare",
     "describe",
+    "doctor",
     "drawing",
     "encode_trace",
     "extract",

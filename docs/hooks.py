@@ -99,6 +99,7 @@ def _results() -> dict[str, str]:
     )
     coverage = (ROOT / "experiments" / "bench" / "coverage" / "coverage.md").read_text(encoding="utf-8")
     intervals = (ROOT / "experiments" / "bench" / "intervals" / "intervals.md").read_text(encoding="utf-8")
+    worlds = (ROOT / "experiments" / "bench" / "doctor" / "worlds.md").read_text(encoding="utf-8")
     folder = ROOT / "experiments" / "bench" / "passes"
     measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
     overhead = (ROOT / "experiments" / "bench" / "study" / "overhead.md").read_text(encoding="utf-8")
@@ -108,6 +109,7 @@ def _results() -> dict[str, str]:
         "results/coverage.md": coverage,
         "results/overhead.md": overhead,
         "results/intervals.md": intervals,
+        "results/worlds.md": worlds,
         "results/benchmark.md": "\n".join(page.read_text(encoding="utf-8") for page in measured) or none,
     }
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ..models.arguments import checked
+from ..models.caching import packs_by_itself
+from ..models.description import packing_refused, padding_refused
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
-from ..models.packing import packs_by_itself
-from ..models.paths import packing_refused, padding_refused
 from ..models.positions import Encoding
 from .arrays import Array, put
 from .batching import PaddingSide

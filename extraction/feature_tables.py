@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..models.tables import html_table
+from ..models.shown import html_table
 from .feature_arrays import FeatureArrays
 
 if TYPE_CHECKING:

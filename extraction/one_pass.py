@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..models.blocks import StopAfter
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
-from ..models.stopping import StopAfter
 from .batching import Batch, Placing, collate, pack
 from .features import Array
 from .packing import Packing
 from .prompt_pass import Prompt, forward, single_roles
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from .taps.attention import AttentionTap
-from .taps.prompt_keys import nearest
+from .taps.block_attention import nearest
 from .taps.residual import ResidualTap
 
 #: Logits held at once for log-probabilities, over all rows: 64 MB in float32, and two copies on their way.

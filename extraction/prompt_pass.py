@@ -8,15 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models.caching import PromptCache
+from ..models.blocks import StopAfter
+from ..models.caching import PromptCache, restarting
 from ..models.inputs import position_inputs, positions
 from ..models.loading import LanguageModel
-from ..models.packing import restarting
 from ..models.positions import Encoding
-from ..models.stopping import StopAfter
 from .batching import Batch
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
-from .taps.prompt_keys import PromptKeys
+from .taps.block_attention import PromptKeys
 from .taps.residual import ResidualTap
 
 

@@ -12,37 +12,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .before_unembedding import find_transform
 from .blocks import NAME_THEM, Layout, Stream, find_stream
 from .data_flow import Chain, follow
-from .ending import IN_CODE, AttentionResiduals, after_blocks, final_layout, find_residuals
 from .errors import InnerjudgeError
-from .heads import Heads, find_heads
+from .heads import Heads, find_heads, find_spread
 from .inputs import find_position_offset
 from .mixing import context_of
 from .observation import TOKENS, Observation, observe
-from .sharding import find_spread
-from .unembedding import Postprocessing, find_postprocessing
+from .unembedding import (
+    IN_CODE,
+    AttentionResiduals,
+    Postprocessing,
+    after_blocks,
+    final_layout,
+    find_postprocessing,
+    find_residuals,
+    find_transform,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
     """Named parts and sizes of one model.
 
-    Args:
-        stream: Where the residual stream is read; its ``blocks`` in order.
-        final_norm: Applied to the output of the last block; the identity in models that norm inside their blocks.
-        final: How the final-normed states lie.
-        residuals: What the final norm reads beside the output of the last block; nearly always nothing.
-        transform: What the head applies to the final-normed states before the unembedding; nearly always the identity.
-        unembedding: Map from the final-normed states to the vocabulary.
-        post: What becomes of the logits.
-        heads: Attentions of each block; none in a block without (state space, delta net, recurrence).
-        width: Size of the residual stream; of all streams, where a model has several in parallel.
-        context: Longest input in tokens; ``None`` where the config gives none.
-        position_offset: What position ids count from; ``None`` for a model that is given none.
-        spread: Over how many processes tensor parallelism spreads the heads of each attention; ``heads`` are this
-            process's own, all numbers of heads below those of all processes.
+    ``final_norm`` is the identity in models that norm inside their blocks, ``final`` how the final-normed states lie.
+    ``residuals`` is what the final norm reads beside the output of the last block, ``transform`` what the head applies
+    before the unembedding; nearly always nothing. ``post`` is what becomes of the logits. ``heads`` has the attentions
+    of each block, none in one without (state space, delta net, recurrence). ``width`` counts all streams where several
+    run in parallel. ``context`` is the longest input in tokens, ``None`` where the config gives none; position ids
+    count from ``position_offset``, ``None`` for a model that is given none. ``spread``: over how many processes tensor
+    parallelism spreads the heads of each attention; ``heads`` are this process's own, all numbers of heads below those
+    of all processes.
     """
 
     stream: Stream
@@ -160,8 +160,7 @@ def find_anatomy(
 ) -> Anatomy:
     """Find the parts of ``model``; ``blocks``, ``final_norm`` and ``unembedding`` name them if they are not recognised.
 
-    Raises:
-        InnerjudgeError: If a part is not found, or the parts do not reproduce the model's hidden states and logits.
+    ``InnerjudgeError`` if a part is not found, or the parts do not reproduce the model's hidden states and logits.
     """
     family = type(model).__name__
     named = {path: _named(model, path) for path in (blocks, final_norm, unembedding) if path}

@@ -72,14 +72,7 @@ def checked_fields(cls: type[_Object]) -> type[_Object]:
 
 
 def require_type(value: object, expected: type, what: str) -> None:
-    """Refuse an object of another class; ``what`` is the function or method that was called.
-
-    Example:
-        >>> require_type(3, str, "read")
-        Traceback (most recent call last):
-        ...
-        innerjudge.models.errors.InnerjudgeError: read: given 3 (int), expected str
-    """
+    """Refuse an object of another class; ``what`` is the function or method that was called."""
     if not isinstance(value, expected):
         raise InnerjudgeError(_message(what, "", value, expected))
 

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 from transformers.modeling_utils import AttentionInterface
 
 _lock = threading.Lock()
@@ -22,18 +25,14 @@ _own: dict[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class AttentionCall:
-    """What one attention received.
+    """What one attention received; ``module`` is ``None`` where only its products were seen.
 
-    Args:
-        module: The attention module; ``None`` where only its products were seen.
-        query: ``[B, H, T, head_dim]``, after norm and rotary.
-        key: ``[B, Hkv, S, head_dim]``; ``None`` if the products do not tell it (learned biases, relative positions).
-        mask: Additive or boolean, ``[B, 1 or H, T, S]``; ``None`` without (then causal, or as the module says).
-        scaling: Factor on the products; ``None`` for ``1/sqrt(head_dim)``.
-        weights: After the softmax, ``[B, H, T, S]``; ``None`` where the kernel returned none.
-        kernel: Name of the kernel; empty where only products were seen.
-        eager: The family's own function that returns weights; ``None`` if it is not known.
-        extra: What else the kernel was given (soft-cap, sinks, window, biases).
+    ``query`` is ``[B, H, T, head_dim]`` after norm and rotary, ``key`` ``[B, Hkv, S, head_dim]``, ``None`` if the
+    products do not tell it (learned biases, relative positions). ``mask``, additive or boolean, is ``[B, 1 or H, T,
+    S]``; without one causal, or as the module says. ``scaling`` is ``None`` for ``1/sqrt(head_dim)``; ``weights`` after
+    the softmax ``[B, H, T, S]``, if the kernel returned them. ``kernel`` is empty where only products were seen;
+    ``eager`` is the family's own function that returns weights; ``extra`` what else the kernel was given (soft-cap,
+    sinks, window, biases).
     """
 
     module: nn.Module | None
@@ -136,3 +135,93 @@ def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return function.function if isinstance(function, _Telling) else function
+
+
+_MATMUL = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
+_BADDBMM = {torch.baddbmm, Tensor.baddbmm}
+_SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax}
+#: Softmax in two steps: the exponential of the logits less this.
+_LOGSUMEXP = {torch.logsumexp, Tensor.logsumexp, torch.special.logsumexp}
+#: Products that have not met a softmax yet; more in one block would be something else than attention.
+_KEPT = 8
+
+
+class AttentionProducts(TorchFunctionMode):
+    """Tells of every softmax over keys, with the query and key whose product it is of, while ``inside`` a block.
+
+    ``items`` is the size of the batch, by which heads that were folded into it are told apart.
+    """
+
+    def __init__(self, items: int, inside: Callable[[], bool], tell: Callable[[AttentionCall], None]) -> None:
+        super().__init__()
+        self._items, self._inside, self._tell = items, inside, tell
+        self._products: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._weights: Tensor | None = None
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        if not self._inside():
+            return output
+        if func in _MATMUL:
+            self._keep(args[0], args[1].transpose(-1, -2) if args[1].ndim > 2 else args[1], output)
+        elif func in _BADDBMM:
+            first, second = (
+                kwargs.get(n, a) for n, a in zip(("batch1", "batch2"), (*args[1:3], None, None), strict=False)
+            )
+            self._keep(first, second.transpose(-1, -2), output)
+        elif func is torch.einsum:
+            self._keep_einsum(args, output)
+        elif func in _SOFTMAX:
+            self._match(output)
+        elif func in _LOGSUMEXP and args[0].ndim == output.ndim:
+            self._match((args[0] - output).exp())
+        elif func is functional.scaled_dot_product_attention:
+            names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
+            extra = {"is_causal": bool(given.get("is_causal", False))}
+            call = (None, given["query"], given["key"], given.get("attn_mask"), given.get("scale"), None)
+            self._tell(AttentionCall(*call, kernel="products", extra=extra))
+        return output
+
+    def _keep(self, query: Tensor, key: Tensor, product: Tensor) -> None:
+        if self._weights is not None and query.shape == self._weights.shape and torch.equal(query, self._weights):
+            return  # of the weights with the values
+        if product.ndim in (3, 4) and query.ndim == key.ndim == product.ndim and query.is_floating_point():
+            self._products = [*self._products[-_KEPT:], (query, key, product)]
+
+    def _keep_einsum(self, args: Any, product: Tensor) -> None:
+        if len(args) != 3 or not isinstance(args[0], str) or product.ndim != 4:
+            return
+        inputs, _, output = args[0].replace(" ", "").partition("->")
+        first, second = inputs.split(",")
+        summed = [letter for letter in first if letter in second and letter not in output]
+        rows = [letter for letter in output if letter in first and letter not in second]
+        columns = [letter for letter in output if letter in second and letter not in first]
+        if len(summed) == len(rows) == len(columns) == 1 and len(first) == len(second) == 4:
+            outer = [letter for letter in output if letter in first and letter in second]
+            query = torch.einsum(f"{first}->{''.join(outer)}{rows[0]}{summed[0]}", args[1])
+            key = torch.einsum(f"{second}->{''.join(outer)}{columns[0]}{summed[0]}", args[2])
+            order = f"{output}->{''.join(outer)}{rows[0]}{columns[0]}"
+            self._keep(query, key, torch.einsum(order, product))
+
+    def _match(self, weights: Tensor) -> None:
+        """A softmax: its last product of the same size is what it was taken of."""
+        size, last = weights.numel(), weights.shape[-2:]
+        same = [p for p in self._products if p[2].numel() == size and p[2].shape[-2:] == last]
+        self._products.clear()
+        self._weights = weights
+        if not same or weights.ndim not in (3, 4) or weights.shape[-2] * weights.shape[-1] == 0:
+            return
+        query, key, _ = same[-1]
+        query, key, weights = (self._unfolded(t) for t in (query, key, weights))
+        if query.ndim == key.ndim == weights.ndim == 4:
+            # Beside the product with the keys there may be one with positions, which are more than keys (XLNet); two of
+            # the size of the weights cannot be told apart.
+            only = key if len(same) == 1 else None
+            self._tell(AttentionCall(None, query, only, None, None, weights, kernel="products"))
+
+    def _unfolded(self, states: Tensor) -> Tensor:
+        """``[B * H, T, d]`` as ``[B, H, T, d]``, and the latter as it is."""
+        folded = states.ndim == 3 and states.shape[0] % self._items == 0
+        return states.unflatten(0, (self._items, -1)) if folded else states

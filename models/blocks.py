@@ -1,9 +1,12 @@
 """The decoder blocks of a model and the residual stream through them, found from one watched pass."""
 
 import itertools
+import threading
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +24,9 @@ NAME_THEM = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the tensors of a residual stream lie.
+    """How the tensors of a residual stream lie: the axes of items and tokens.
 
-    Args:
-        items: Axis of the items.
-        tokens: Axis of the tokens.
-        prefix: Tokens that the model puts before those of the text; any that it puts behind them are passed over.
+    ``prefix`` tokens of the model's own stand before those of the text; any that it puts behind them are passed over.
     """
 
     items: int
@@ -53,13 +53,10 @@ class Layout:
 class Stream:
     """Where the residual stream ``h[0..L]`` is read.
 
-    Args:
-        blocks: The blocks in the order in which they run; one that runs several times stands there as often.
-        leaves: The module whose output is ``h[L]``; nearly always the last block.
-        by_input: Whether ``h[l]`` is what block ``l + 1`` was given, and not what block ``l`` gave: the two differ
-            where a model changes the stream between its blocks.
-        layout: How the tensors lie.
-        shape: Shape of the stream in the watched pass.
+    ``blocks`` are in the order in which they run, one that runs several times as often. The output of ``leaves``,
+    nearly always the last block, is ``h[L]``. ``by_input``: ``h[l]`` is what block ``l + 1`` was given, and not what
+    block ``l`` gave; the two differ where a model changes the stream between its blocks. ``shape`` is that of the
+    stream in the watched pass.
     """
 
     blocks: tuple[nn.Module, ...]
@@ -82,14 +79,7 @@ def find_stream(
 ) -> tuple[Stream, list[Tensor]]:
     """Blocks and stream of a watched pass, and its states ``h[0..L]`` there.
 
-    Args:
-        model: The model.
-        seen: The watched pass.
-        unembedding: The module that makes the logits.
-        named: The list of blocks if the user named it.
-
-    Raises:
-        InnerjudgeError: If no list of modules ran as blocks do.
+    ``named`` is the list of blocks if the user named it. ``InnerjudgeError`` if no list of modules ran as blocks do.
     """
     family = type(model).__name__
     if named is not None and not isinstance(named, nn.ModuleList | nn.Sequential):
@@ -187,3 +177,43 @@ def _same(a: Tensor | None, b: Tensor | None) -> bool:
 def _tensor(states: Tensor | None) -> Tensor:
     assert states is not None
     return states
+
+
+class _Enough(BaseException):
+    """Thrown through a forward pass when all that is wanted has been seen; no ``except Exception`` may catch it."""
+
+
+class StopAfter(AbstractContextManager["StopAfter"]):
+    """Ends a forward pass of this thread after block ``last`` (``1..L``); the ``with`` statement goes on after it.
+
+    Open it after the taps that read: hooks run in the order in which they were registered.
+    """
+
+    def __init__(self, stream: Stream, last: int | None = None) -> None:
+        n = len(stream.blocks)
+        self._last = n if last is None else last
+        if stream.by_input and self._last < n:
+            self._last += 1  # h[last] is what the next block is given
+        # The stream may leave the last block elsewhere (XLM): then that module is waited for.
+        self._at_end = self._last == n
+        self._modules = [stream.leaves] if self._at_end else list(dict.fromkeys(stream.blocks))
+        self._left = stream.blocks.count(stream.leaves) or 1 if self._at_end else self._last
+        self._thread = threading.get_ident()
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> Self:
+        self._handles = [module.register_forward_hook(self._after) for module in self._modules]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        for handle in self._handles:
+            handle.remove()
+        return kind is _Enough
+
+    def _after(self, _module: nn.Module, _args: tuple[Any, ...], _output: Any) -> None:
+        if threading.get_ident() == self._thread:
+            self._left -= 1
+            if not self._left:
+                raise _Enough

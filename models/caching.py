@@ -1,14 +1,18 @@
-"""One prompt for many texts: the keys and values of its tokens, computed once and lent to every row of a batch."""
+"""Whether padding, packing and cached prompts change what a model computes for a text, tried on a few tokens."""
 
+import copy
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from .blocks import Stream
-from .inputs import alike, last_states, positions
+from .inputs import alike, apart, find_sides, last_states, position_inputs, positions
+from .observation import probe_ids
 
 #: What a model that cannot go on after a cache of this kind may raise.
 CANNOT_SHARE = (TypeError, ValueError, RuntimeError, IndexError, AssertionError, AttributeError, KeyError)
@@ -80,3 +84,118 @@ def shares_prompts(
         return False
     real = mask[:, half:].bool()
     return alike(found[real], whole[:, half:][real], noise)
+
+
+def packs_by_itself(device: torch.device, kernel: str) -> bool:
+    """Whether packing pays: on a GPU, with a kernel that never computes what one text would see of another."""
+    return device.type == "cuda" and ("flash_attention" in kernel or kernel == "flex_attention")
+
+
+def restarting(lengths: Sequence[int], offset: int) -> Tensor:
+    """Positions of texts of ``lengths`` tokens laid end to end, ``[1, total]``."""
+    return torch.cat([torch.arange(length) for length in lengths])[None] + offset
+
+
+@torch.no_grad()
+def reads_packed(model: Any, stream: Stream, ids: Tensor, offset: int | None, noise: float = 0.0) -> bool:
+    """Whether texts that lie end to end read as they do alone: tried on ``ids``, ``[B, T]``, cut to several lengths.
+
+    Where a recurrence or a convolution runs on from one text into the next, where the model counts positions itself,
+    or where its kernel or its mask does not part the texts, the states are others.
+    """
+    if offset is None or stream.layout.prefix:
+        return False
+    texts = [row[: len(row) - 2 * (k % 2)] for k, row in enumerate(ids)]
+    row = torch.cat(texts)[None]
+    where = restarting([len(text) for text in texts], offset).to(row.device)
+    found = last_states(model, stream, row, torch.ones_like(row), attention_mask=None, position_ids=where)
+    if found is None or found.shape[:2] != row.shape:
+        return False
+    for text, own in zip(texts, found[0].split([len(text) for text in texts]), strict=True):
+        mask = torch.ones_like(text)[None]
+        alone = last_states(model, stream, text[None], mask, **position_inputs(mask, offset))
+        if alone is None or not alike(own, alone[0], noise):
+            return False
+    return True
+
+
+#: Share of the free memory that a copy may take.
+_SHARE = 0.5
+
+
+class Probe:
+    """Trials of one model, in float32 where possible.
+
+    A trial compares states that should be equal. In half precision rounding alone can make a difference as large as a
+    fault (a massive activation of thousands, where the others are of ones), so there the trial runs on a copy in
+    float32. Where there is no room for one, or it does not run, what the model's own rounding makes of one text is
+    measured and allowed.
+    """
+
+    def __init__(self, model: Any, stream: Stream, offset: int | None, pad_id: int) -> None:
+        self._offset, self._pad_id = offset, pad_id
+        self._model, self._stream, self._noise = model, stream, 0.0
+        self._ids = probe_ids(model)
+        if model.dtype in (torch.float16, torch.bfloat16):
+            twin = _in_float32(model, stream)
+            if twin is not None:
+                self._model, self._stream = twin
+                if self._plain() is not None:
+                    return
+            self._model, self._stream = model, stream
+            self._noise = self._own_noise()
+
+    def sides(self) -> frozenset[str]:
+        """Sides on which padding changes nothing."""
+        return find_sides(self._model, self._stream, self._ids, self._offset, self._pad_id, self._noise)
+
+    def shares(self) -> bool:
+        """Whether texts with one prompt may share its keys and values."""
+        return shares_prompts(self._model, self._stream, self._ids, self._offset, self._pad_id, self._noise)
+
+    def packs(self) -> bool:
+        """Whether texts may lie end to end in one row."""
+        return reads_packed(self._model, self._stream, self._ids, self._offset, self._noise)
+
+    def _plain(self, ids: Tensor | None = None) -> Tensor | None:
+        ids = self._ids if ids is None else ids
+        mask = torch.ones_like(ids)
+        return last_states(self._model, self._stream, ids, mask, **position_inputs(mask, self._offset))
+
+    def _own_noise(self) -> float:
+        """Largest difference between texts in a batch and the same texts alone: nothing but rounding explains it."""
+        together = self._plain()
+        alone = [self._plain(text[None]) for text in self._ids]
+        if together is None or any(states is None for states in alone):
+            return 0.0
+        return max(apart(a, b) for a, b in zip(together[:, None], alone, strict=True) if b is not None)
+
+
+def _in_float32(model: Any, stream: Stream) -> tuple[Any, Stream] | None:
+    """A copy of a model, and its stream there, with float32 weights; ``None`` where none can be made."""
+    weights: list[Tensor] = [*model.parameters(), *model.buffers()]
+    if any(weight.is_meta or type(weight) not in (Tensor, nn.Parameter) for weight in weights):
+        return None  # offloaded, quantised or spread over devices
+    if 4 * sum(weight.numel() for weight in weights) > _SHARE * _free(weights[0].device):
+        return None
+    # What the copy finds here stands for the weight itself, so that no half-precision copy is made on the way.
+    wide: dict[int, Any] = {}
+    try:
+        for weight in weights:
+            if weight.dtype in (torch.float16, torch.bfloat16):
+                data = weight.detach().float()
+                wide[id(weight)] = nn.Parameter(data, requires_grad=False) if isinstance(weight, nn.Parameter) else data
+        twin, blocks = copy.deepcopy((model, stream), wide)
+    except (TypeError, RuntimeError, AttributeError, ValueError, NotImplementedError):
+        return None
+    return twin, blocks
+
+
+def _free(device: torch.device) -> float:
+    """Bytes of free memory."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    try:
+        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")

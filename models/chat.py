@@ -27,14 +27,11 @@ _MOST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
-    """A prompt as the model sees it.
+    """A prompt as the model sees it, up to the point where the assistant writes.
 
-    Args:
-        text: The rendered conversation up to the point where the assistant writes.
-        user_start: Character at which the user turn begins in ``text``; -1 if the template changed its text.
-        user_end: Character after the user turn.
-        glue: What the template puts between ``text`` and an answer: white space, or the header of the answer.
-        markers: Opening and closing reasoning marker that the template itself writes; those given, if it has none.
+    The user turn is ``text[user_start:user_end]``, ``user_start`` -1 if the template changed its text. ``glue`` is what
+    the template puts between ``text`` and an answer: white space, or the header of the answer. ``markers`` are the
+    reasoning markers that the template itself writes; those given, if it has none.
     """
 
     text: str
@@ -48,13 +45,9 @@ class ChatPrompt:
 class Frame:
     """What a chat template puts before and after a user turn, and before what the assistant writes.
 
-    Args:
-        before: Text before the user turn.
-        after: Text after it, as the generation prompt has it.
-        opening: The same up to where the assistant writes: it differs from ``after`` in templates whose generation
-            prompt is not how their assistant turn begins.
-        glue: White space or header between that and an answer.
-        markers: The template's own reasoning markers.
+    ``after`` is as the generation prompt has it, ``opening`` the same up to where the assistant writes: the two differ
+    in templates whose generation prompt is not how their assistant turn begins. ``glue`` stands between that and an
+    answer.
     """
 
     before: str
@@ -106,8 +99,7 @@ def rendered(
 ) -> str:
     """What the template writes for a user turn, and an assistant turn or (if there is none) the generation prompt.
 
-    Raises:
-        InnerjudgeError: If the template fails, or writes far more than it was given.
+    ``InnerjudgeError`` if the template fails, or writes far more than it was given.
     """
     turns = [{"role": "user", "content": user}]
     if answer is not None:
@@ -172,10 +164,7 @@ def begins_with_header(response: str, glue: str) -> bool:
 def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
     r"""The end of a prompt before a response that reasons: its block is neither closed already nor opened twice.
 
-    Args:
-        rest: What the template puts behind the user turn.
-        response: The response, with its markers.
-        markers: Opening and closing reasoning marker.
+    ``rest`` is what the template puts behind the user turn.
 
     Example:
         >>> unclosed("<A></think>", "why</think>4", THINK), unclosed("<A><think>\n", "<think>why</think>4", THINK)

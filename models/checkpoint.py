@@ -1,5 +1,6 @@
-"""Config, weights and tokenizer of a checkpoint, on the hub or in a folder; every failure is one clear line."""
+"""Config, weights, tokenizer and own code of a checkpoint, on the hub or here; every failure is one clear line."""
 
+import logging
 import os
 from typing import Any
 
@@ -17,7 +18,6 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from .errors import InnerjudgeError, one_line
-from .remote_code import untrusted, wants_trust
 
 #: Seconds in which the hub must answer before a checkpoint is looked for on this machine only.
 HUB_PATIENCE = 5.0
@@ -142,10 +142,6 @@ def hub_options(source: str) -> dict[str, Any]:
     """What ``from_pretrained`` is told of the hub: to look on this machine only, where the hub does not answer.
 
     Left to themselves the libraries try again for minutes. A folder has nothing to do with the hub.
-
-    Example:
-        >>> hub_options(".")
-        {}
     """
     if os.path.isdir(source) or constants.is_offline_mode():
         return {}
@@ -154,3 +150,37 @@ def hub_options(source: str) -> dict[str, Any]:
     except Exception:  # of whichever HTTP client the hub's library has; its answer, good or bad, raises nothing
         return {"local_files_only": True}
     return {}
+
+
+log = logging.getLogger("innerjudge")
+#: What trusting the code of a model means, in one sentence.
+MEANING = (
+    "trust_remote_code runs the Python files that come with the model {name!r}, with all your rights: they can read, "
+    "change and send whatever you can, so read them first, and pin the revision that you read"
+)
+#: Package that transformers imports such files under.
+_PACKAGE = "transformers_modules"
+
+
+def say_meaning(name: str) -> None:
+    """Log what it means to trust the code of the model ``name``."""
+    log.warning(MEANING.format(name=name))
+
+
+def is_remote(made: object) -> bool:
+    """Whether the class of a model, config or tokenizer came with the model."""
+    return any(one.__module__.split(".")[0] == _PACKAGE for one in type(made).__mro__)
+
+
+def wants_trust(error: BaseException) -> bool:
+    """Whether transformers gave up since it was not told to trust the code of a model."""
+    return "trust_remote_code" in str(error)
+
+
+def untrusted(name: str) -> InnerjudgeError:
+    """The message for a model that cannot be loaded without its own code."""
+    return InnerjudgeError(
+        f"given {name!r}, which brings Python code of its own, expected a model that transformers knows by itself: "
+        "read that code, and if you would run it with your rights, pass trust_remote_code=True (on the command line "
+        "--trust-remote-code, in a study model.trust_remote_code)"
+    )

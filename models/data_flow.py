@@ -23,12 +23,7 @@ class Times(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Modules that the stream went through one after another, and what came out.
-
-    Args:
-        modules: In order; none where the stream goes on as it is.
-        end: The tensor that came out.
-    """
+    """Modules that the stream went through one after another (none where it goes on as it is), and what came out."""
 
     modules: tuple[nn.Module, ...]
     end: Tensor

@@ -1,4 +1,4 @@
-"""What was detected of a model, as plain data for a table or a file header."""
+"""What was detected of a model, and which ways of reading it are open: data for a table or a file header."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ import torch
 from .arguments import checked
 from .chat import THINK
 from .loading import LanguageModel
-from .paths import open_paths
 
 
 @checked
@@ -84,3 +83,43 @@ def _markers(lm: LanguageModel) -> str:
     sizes = [len(lm.tokenizer(marker, add_special_tokens=False)["input_ids"]) for marker in THINK]
     both = " and ".join(THINK)
     return f"{both}, one token each" if sizes == [1, 1] else f"{both} as plain text ({sizes[0]} and {sizes[1]} tokens)"
+
+
+def padding_refused(lm: LanguageModel) -> str | None:
+    """Why texts of different lengths are read one at a time; ``None`` where they are padded."""
+    if lm.padding_sides:
+        return None
+    return "padding beside a text changes its states, on either side: it has no mask for all that it reads"
+
+
+def packing_refused(lm: LanguageModel) -> str | None:
+    """Why texts do not lie end to end in one row; ``None`` where they may."""
+    if lm.reads_packed:
+        return None
+    if lm.anatomy.position_offset is None:
+        return "it takes no position ids that would tell texts apart"
+    if lm.anatomy.stream.layout.prefix:
+        return "it puts tokens of its own before a text"
+    return f"the states of texts that lie end to end are not those of the texts alone (kernel {lm.attention})"
+
+
+def sharing_refused(lm: LanguageModel) -> str | None:
+    """Why a prompt is computed for each of its texts; ``None`` where they share it."""
+    if lm.shares_prompts:
+        return None
+    return "a text that goes on after a cached prompt reads differently, or there is no such cache"
+
+
+def open_paths(lm: LanguageModel) -> dict[str, str]:
+    """Name of a way of reading -> "open", with its limits, or why it is closed."""
+    sides = " or ".join(sorted(lm.padding_sides))
+    batches = f"open, padded {sides}" if sides else f"closed, one text at a time: {padding_refused(lm)}"
+    if sides and lm.mixing.until is not None:
+        rule = "of one length" if lm.mixing.exact else "apart"
+        batches += f"; texts of more than {lm.mixing.until} tokens {rule} (rotary angles follow the longest)"
+    closed = {"packing": packing_refused(lm), "shared prompts": sharing_refused(lm)}
+    return {
+        "batches": batches,
+        **{name: "open" if why is None else f"closed: {why}" for name, why in closed.items()},
+        "early stop": f"open, after each of {lm.anatomy.n_blocks} blocks",
+    }

@@ -29,13 +29,7 @@ class InnerjudgeError(Exception):
 class UnreadableError(InnerjudgeError):
     """One item, or one readout of this model, cannot be read; the others can, and a run goes on without it.
 
-    Args:
-        message: The reason, kept for whatever is left unscored.
-        readouts: Names of the readouts that this model does not give; none where the item is at fault.
-
-    Example:
-        >>> UnreadableError("given Bloom, expected readable heads", {"qk/before"}).readouts
-        frozenset({'qk/before'})
+    ``readouts`` are the names of those that this model does not give; none where the item is at fault.
     """
 
     def __init__(self, message: str, readouts: Iterable[str] = ()) -> None:
@@ -44,10 +38,5 @@ class UnreadableError(InnerjudgeError):
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error, without line breaks and cut after 200 characters.
-
-    Example:
-        >>> one_line(ValueError("two" + chr(10) + "lines"))
-        'two lines'
-    """
+    """The message of an error, without line breaks and cut after 200 characters."""
     return " ".join(str(error).split())[:200]

@@ -1,5 +1,6 @@
-"""Libraries that the core does not need: each comes with an extra, and is imported where it is used."""
+"""Libraries and names that are imported where they are used: extras of innerjudge, and lazy packages."""
 
+from collections.abc import Callable, Mapping
 from importlib import import_module, metadata
 from typing import Any
 
@@ -9,14 +10,7 @@ from .errors import InnerjudgeError
 
 
 def require(module: str, extra: str) -> Any:
-    """The module, in a version that the extra allows, or an error that says how to install it.
-
-    Args:
-        module: Name of the module.
-        extra: Extra of innerjudge that brings it.
-
-    Raises:
-        InnerjudgeError: If it is not installed, or a library of the extra is older than needed.
+    """The module, in a version that the ``extra`` of innerjudge allows, or an error that says how to install it.
 
     Example:
         >>> require("yaml", "lab").__name__
@@ -50,3 +44,14 @@ def _libraries(extra: str) -> list[Requirement]:
 
 def _spelt(library: Requirement) -> str:
     return f"{library.name}{library.specifier}"
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """``__getattr__`` of a package whose names are imported on first use: name -> module that holds it."""
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(homes[name], package), name)
+
+    return find

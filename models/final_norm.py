@@ -20,13 +20,7 @@ _TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinalNorm:
-    """``weight * (x - mean) / sqrt(variance + eps) + bias``, or without the mean (RMS norm).
-
-    Args:
-        weight: ``[D]``.
-        bias: ``[D]``.
-        eps: Added under the root.
-        centred: Whether the mean is taken out first (layer norm).
+    """``weight * (x - mean) / sqrt(variance + eps) + bias``, or without the mean (RMS norm) if not ``centred``.
 
     Example:
         >>> norm = FinalNorm(np.ones(2), np.zeros(2), 0.0, centred=False)
@@ -68,11 +62,7 @@ class FinalNorm:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Inverse of :meth:`save`.
-
-        Raises:
-            InnerjudgeError: If the file is damaged.
-        """
+        """Inverse of :meth:`save`; ``InnerjudgeError`` if the file is damaged."""
         try:
             with safe_open(path, "numpy") as file:
                 how = file.metadata()
@@ -86,13 +76,7 @@ class FinalNorm:
 
 @torch.inference_mode()
 def find_final_norm(lm: LanguageModel) -> FinalNorm | None:
-    """The final norm of a model as numbers, found by probing it; ``None`` where it is of another form.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> find_final_norm(load("reference")).centred
-        False
-    """
+    """The final norm of a model as numbers, found by probing it; ``None`` where it is of another form."""
     a = lm.anatomy
     rng = np.random.default_rng(0)
 

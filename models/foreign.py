@@ -26,21 +26,9 @@ _SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]|[\ud800-\udfff]")
 
 
 def require_file(path: Path, limit: int | None = None) -> int:
-    """Bytes of a regular file.
+    """Bytes of a regular file, links followed.
 
-    Args:
-        path: The file; links are followed.
-        limit: Most bytes that are accepted.
-
-    Raises:
-        InnerjudgeError: If there is nothing, or a folder, pipe, socket or device, or the file is larger than ``limit``.
-
-    Example:
-        >>> try:
-        ...     require_file(Path("/dev/null"))
-        ... except InnerjudgeError as error:
-        ...     print(error)
-        given '/dev/null', which is no regular file, expected one: copy its content into a file
+    ``InnerjudgeError`` if there is nothing, or a folder, pipe, socket or device, or the file is larger than ``limit``.
     """
     name = shown(path)
     try:
@@ -60,11 +48,7 @@ def require_file(path: Path, limit: int | None = None) -> int:
 
 
 def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
-    """Content of a regular file of at most ``limit`` bytes.
-
-    Raises:
-        InnerjudgeError: As :func:`require_file`; also if it grows while it is read.
-    """
+    """Content of a regular file; errors as :func:`require_file`, also if it grows while it is read."""
     require_file(path, limit)
     with path.open("rb") as file:
         raw = file.read(limit + 1)
@@ -74,22 +58,10 @@ def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
 
 
 def parse_json(raw: bytes | str) -> Any:
-    r"""The value of a JSON text.
+    """The value of a JSON text.
 
-    Raises:
-        ValueError: In few words: no UTF-8, broken, nested deeper than :data:`DEPTH`, NaN or infinity, a number that
-            neither a float nor 64 bits hold, or half of a surrogate pair.
-
-    Example:
-        >>> for text in ("[1, 2", "1e999", "[" * 100 + "]" * 100, '"\\ud800"'):
-        ...     try:
-        ...         parse_json(text)
-        ...     except ValueError as error:
-        ...         print(error)
-        Expecting ',' delimiter: line 1 column 6 (char 5)
-        a number beyond the range of a float
-        nested deeper than 64
-        half of a surrogate pair, which is no character
+    ``ValueError``, in few words: no UTF-8, broken, nested deeper than :data:`DEPTH`, NaN or infinity, a number that
+    neither a float nor 64 bits hold, or half of a surrogate pair.
     """
     if isinstance(raw, bytes):
         try:

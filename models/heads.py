@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from .attention_calls import AttentionCall
@@ -17,23 +18,16 @@ from .rotary import Rotation, before_rotation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heads:
-    """Softmax attention of one block.
+    """Softmax attention of one block; query head ``h`` reads key head ``h // (n_heads // n_kv_heads)``.
 
-    Args:
-        n_heads: Query heads.
-        n_kv_heads: Key heads; query head ``h`` reads key head ``h // (n_heads // n_kv_heads)``.
-        head_dim: Size of a query and of a key; latent attention: of both parts together.
-        registered: Whether it goes through transformers' attention registry; else its products are heard.
-        rotary: Whether queries and keys are rotated in this block.
-        window: Tokens that a query sees, itself included; ``None`` for all.
-        softcap: Soft-cap on the attention logits; ``None`` without.
-        sinks: Whether the softmax has a learned sink beside the keys, so that weights sum to less than 1.
-        factor: What the model multiplied its queries and keys with in place of scaling the products; divided out.
-        token_keys: Whether there is one key a token; compressed or hashed keys are none.
-        unreadable: Why queries and keys of this block have no product to be read; empty if they have.
-        query_norm: The norm with weights between the rotary embedding and the attention; nearly always ``None``.
-        key_norm: The same for keys.
-        output: The module that reads the heads' outputs, one head after another in its input; ``None`` if unknown.
+    ``head_dim`` is the size of a query and of a key, in latent attention of both parts together. ``registered``: it
+    goes through transformers' attention registry; else its products are heard. ``window`` counts the tokens that a
+    query sees, itself included. With ``sinks`` the softmax has a learned sink beside the keys, so that weights sum to
+    less than 1. ``factor`` is what the model multiplied its queries and keys with in place of scaling the products; it
+    is divided out. ``token_keys``: there is one key a token; compressed or hashed keys are none. ``unreadable`` says
+    why queries and keys have no product to be read. ``query_norm`` and ``key_norm`` are norms with weights between the
+    rotary embedding and the attention, nearly always ``None``. ``output`` reads the heads' outputs, one head after
+    another in its input.
     """
 
     n_heads: int
@@ -74,15 +68,10 @@ def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Hea
 
 
 def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None, *, lent: int = 0) -> bool:
-    """Whether the first keys are those of the tokens; compressed or hashed keys are none.
+    """Whether the first keys are those of the ``tokens``, after those ``lent``; compressed or hashed keys are none.
 
-    More keys than tokens are told apart by the mask: a token sees its own key, and none of a later token.
-
-    Args:
-        call: The attention.
-        tokens: How many tokens there are.
-        at: The token of each item that is asked about, ``[B]``; ``None`` for all.
-        lent: Keys of tokens before those of the pass.
+    More keys than tokens are told apart by the mask: a token (that at ``at``, ``[B]``, or every one) sees its own key,
+    and none of a later token.
     """
     if call.query.shape[-2] != tokens or (call.key is not None and call.key.shape[-2] < lent + tokens):
         return False
@@ -209,3 +198,23 @@ def _knows_no_positions(model: Any, seen: Observation) -> bool:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and value else None
+
+
+def find_spread(model: nn.Module, heads: Sequence[Sequence[Heads]]) -> int:
+    """Over how many processes the heads of each attention are spread: 1 without tensor parallelism."""
+    size = getattr(model, "tp_size", None) or 1
+    if size == 1:
+        return 1
+    config: Any = model.config
+    known = getattr(config.get_text_config(decoder=True), "num_attention_heads", None)
+    own = {one.n_heads for block in heads for one in block}
+    return int(size) if own == {(known or 0) // size} else 1
+
+
+def all_heads(own: Tensor, spread: int) -> Tensor:
+    """``[B, L, H, K]`` of all heads from those of this process; every process must ask for it at the same time."""
+    if spread == 1:
+        return own
+    parts = [torch.empty_like(own) for _ in range(spread)]
+    dist.all_gather(parts, own.contiguous())
+    return torch.cat(parts, dim=2)

@@ -6,10 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .blocks import Stream
-from .module_values import states_given
-from .observation import TOKENS, Observation
-from .stopping import StopAfter
+from .blocks import StopAfter, Stream
+from .observation import TOKENS, Observation, states_given
 
 #: Difference of states, relative to their size, that float error explains.
 _SAME = {torch.float32: 1e-4, torch.float64: 1e-6}
@@ -26,9 +24,8 @@ def takes_positions(model: Any) -> bool:
 def find_position_offset(model: Any, stream: Stream, seen: Observation, end: Tensor) -> int | None:
     """What the model counts positions from, found by comparing with the pass that was given none.
 
-    Returns:
-        0 for nearly all that take ``position_ids``, ``padding_idx + 1`` for those of RoBERTa's kind, ``None`` for
-        models that take none or mean something else by them.
+    0 for nearly all that take ``position_ids``, ``padding_idx + 1`` for those of RoBERTa's kind, ``None`` for models
+    that take none or mean something else by them.
     """
     if not takes_positions(model):
         return None
@@ -100,22 +97,12 @@ def alike(a: Tensor, b: Tensor, noise: float = 0.0) -> bool:
 
 
 def apart(a: Tensor, b: Tensor) -> float:
-    """Largest difference of two sets of states, relative to the largest of the second.
-
-    Example:
-        >>> apart(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 4.0]))
-        0.25
-    """
+    """Largest difference of two sets of states, relative to the largest of the second."""
     return float((a.float() - b.float()).abs().max() / b.float().abs().max().clamp(min=1e-6))
 
 
 def position_inputs(mask: Tensor, offset: int | None) -> dict[str, Tensor]:
-    """``position_ids`` where a model must be told them; left to its own count where that is the same.
-
-    Example:
-        >>> position_inputs(torch.tensor([[1, 1, 0]]), 0), list(position_inputs(torch.tensor([[0, 1, 1]]), 0))
-        ({}, ['position_ids'])
-    """
+    """``position_ids`` where a model must be told them; left to its own count where that is the same."""
     if offset is None or (offset == 0 and bool(mask[:, 0].all())):  # the first token is real: counted from 0
         return {}
     return {"position_ids": positions(mask, offset)}

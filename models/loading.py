@@ -12,18 +12,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
 from .arguments import checked
-from .checkpoint import read_tokenizer, read_weights, require_causal
+from .caching import Probe
+from .checkpoint import is_remote, read_tokenizer, read_weights, require_causal, say_meaning
 from .errors import InnerjudgeError, one_line
 from .fingerprint import fingerprint_of
-from .formats.lora import adapted
-from .formats.source import find_source
+from .formats.source import adapted, find_source
 from .mixing import Mixing, find_mixing
 from .observation import input_device
 from .precision import cpu_dtype
-from .probing import Probe
-from .remote_code import is_remote, say_meaning
 from .rotary import Place, rotary_places
-from .tables import html_table
+from .shown import html_table
 from .tokenizer_check import check_tokenizer
 from .unwrapping import eagerly, unwrap
 

@@ -16,9 +16,8 @@ from torch import nn
 class Mixing:
     """Which lengths have the same rotary angles.
 
-    Args:
-        until: Tokens of the longest text whose angles do not depend on its length; ``None`` where they never do.
-        exact: Whether each longer length may have angles of its own (dynamic NTK), and not all the same (longrope).
+    ``until`` are the tokens of the longest text whose angles do not depend on its length, ``None`` where they never do.
+    ``exact``: each longer length may have angles of its own (dynamic NTK), and not all the same (longrope).
 
     Example:
         >>> phi = Mixing(40, exact=False)
@@ -69,13 +68,7 @@ class Mixing:
 
 
 def find_mixing(config: Any) -> Mixing:
-    """The rule of a model, by the rotary parameters of its text config.
-
-    Example:
-        >>> from transformers import LlamaConfig
-        >>> find_mixing(LlamaConfig()).until is None
-        True
-    """
+    """The rule of a model, by the rotary parameters of its text config."""
     kinds = list(rotary_kinds(config))
     names = [str(kind.get("rope_type")) for kind in kinds]
     exact = any("dynamic" in name for name in names)

@@ -3,7 +3,7 @@
 Parts of a model are recognised by what they do in it, not by their names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .attention_calls import AttentionCall, listening
-from .attention_products import AttentionProducts
+from .attention_calls import AttentionCall, AttentionProducts, listening
 from .errors import InnerjudgeError
-from .module_values import states_given, states_taken
 from .rotary import Rotation, rotary_places, watched_rotations
 
 #: Items and tokens of the watched pass: two primes, so that the axes of every tensor can be told by their sizes.
@@ -23,15 +21,9 @@ ITEMS, TOKENS = 3, 7
 
 @dataclass(slots=True)
 class ModuleCall:
-    """One call of one module.
+    """One call of one module: the first floating tensors that it was given and gave.
 
-    Args:
-        name: Path of the module in the model.
-        module: The module.
-        given: First floating tensor that it was given.
-        returned: First floating tensor that it gave.
-        start: Place in the order of all starts and ends.
-        end: The same, of its end.
+    ``start`` and ``end`` are places in the order of all starts and ends.
     """
 
     name: str
@@ -44,14 +36,9 @@ class ModuleCall:
 
 @dataclass(slots=True)
 class Observation:
-    """What was seen in one pass.
+    """What was seen in one pass of ``ids``, ``[ITEMS, TOKENS]``: calls of modules in the order of their starts.
 
-    Args:
-        ids: Token ids, ``[ITEMS, TOKENS]``.
-        calls: Calls of modules, in the order of their starts.
-        attention: Calls of attention functions, each with its place in the order of starts and ends.
-        rotations: Calls of rotary functions, likewise.
-        output: What the model returned.
+    Calls of attention and rotary functions have their place in the order of starts and ends beside them.
     """
 
     ids: Tensor
@@ -72,14 +59,9 @@ class Observation:
 
 @torch.no_grad()
 def observe(model: Any, ids: Tensor | None = None) -> Observation:
-    """Run a short pass and keep what every module was given and gave.
+    """Run a short pass (of ordinary tokens, if no ``ids`` are given) and keep what every module was given and gave.
 
-    Args:
-        model: The model.
-        ids: Token ids, ``[ITEMS, TOKENS]``; ordinary ones if left out.
-
-    Raises:
-        InnerjudgeError: If the model does not run on token ids alone, or gives no logits.
+    ``InnerjudgeError`` if the model does not run on token ids alone, or gives no logits.
     """
     seen = Observation(probe_ids(model) if ids is None else ids)
     family = type(model).__name__
@@ -175,3 +157,35 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+#: Class of block -> the names of the two streams that it takes, and of those that it gives: reversible residuals hand
+#: on both. The one that transformers calls the hidden states comes first.
+TWO_STREAMS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "ReformerLayer": (("hidden_states", "prev_attn_output"), ("hidden_states", "attn_output"))
+}
+
+
+def states_taken(module: nn.Module, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    """First floating tensor given to a module, ``hidden_states`` before others; two streams side by side."""
+    names = TWO_STREAMS.get(type(module).__name__)
+    if names is not None and all(name in kwargs for name in names[0]):
+        return torch.cat([kwargs[name] for name in names[0]], dim=-1)
+    given = floating(kwargs.get("hidden_states")) if not args else None
+    return floating((*args, kwargs)) if given is None else given
+
+
+def states_given(module: nn.Module, output: Any) -> Tensor | None:
+    """First floating tensor of what a module returned; two streams side by side."""
+    names = TWO_STREAMS.get(type(module).__name__)
+    if names is not None and all(hasattr(output, name) for name in names[1]):
+        return torch.cat([getattr(output, name) for name in names[1]], dim=-1)
+    return floating(output)
+
+
+def floating(values: Any) -> Tensor | None:
+    """First floating tensor of what a module was given or gave; outputs may be tuples, lists or mappings."""
+    if isinstance(values, Tensor):
+        return values if values.is_floating_point() else None
+    inner = values.values() if isinstance(values, dict) else values if isinstance(values, tuple | list) else ()
+    return next((found for found in map(floating, inner) if found is not None), None)

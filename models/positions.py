@@ -14,21 +14,15 @@ from .chat import THINK, ChatPrompt, Frame, begins_with_header, render, unclosed
 from .items import Trace
 from .markers import Span, in_format, last_overlap, marker_positions, reasons
 from .prompts import Prompt
-from .replay import decoded, replayed_spans
-from .tokens import LabelTokens, tokens, too_many
+from .tokens import LabelTokens, decoded, replayed_spans, tokens, too_many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """One text, ready for the pass.
+    """One text, ready for the pass: token ids without padding, and role -> token indices (one, or one an option).
 
-    Args:
-        id: Item id.
-        group: Question of the item.
-        ids: Token ids, without padding.
-        positions: Role -> token indices (one, or one an option).
-        label_ids: Token ids of the verdict labels in this context, in label order.
-        missing: Role -> why the item has no such position; the role ``"*"`` stands for all of them.
+    ``label_ids`` are the tokens of the verdict labels in this context, in order. ``missing`` says why a role has no
+    position; the role ``"*"`` stands for all of them.
     """
 
     id: str
@@ -42,10 +36,7 @@ class Encoding:
 class Alike:
     """What the texts of one tokenizer have in common, remembered while many of them are encoded.
 
-    It changes nothing but the time that it takes.
-
-    Args:
-        tokenizer: The tokenizer; it is not changed while this is in use.
+    It changes nothing but the time that it takes. The tokenizer is not changed while this is in use.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -131,15 +122,10 @@ def encode_prompt(
 ) -> Encoding:
     """Encode a prompt whose verdict is the next token (direct), or that the model answers freely (``reasoned``).
 
+    Direct: position ``score`` (the last token), ``label_ids`` and, for choices, ``option_end`` (the last token that
+    overlaps each option line, newline included). Reasoned: position ``prompt_end``. ``UnreadableError`` if a verdict
+    label is not one token in this context. Text that is no Unicode is no error: the item then lacks every position.
     ``alike`` is of this tokenizer and saves time where many prompts are encoded.
-
-    Returns:
-        Direct: position ``score`` (the last token), ``label_ids`` and, for choices, ``option_end`` (the last token that
-        overlaps each option line, newline included). Reasoned: position ``prompt_end``.
-
-    Raises:
-        UnreadableError: If a verdict label is not one token in this context; the message says which. Text that is no
-            Unicode is no error: the item then lacks every position.
     """
     broken = not_unicode(prompt.user) or too_many(tokenizer, prompt.user)
     if broken:
@@ -187,12 +173,7 @@ def _verdict_encoding(
 
 
 def unreadable(item_id: str, group: str, reason: str) -> Encoding:
-    """An item that cannot be put to the model, for the reason to be told beside it.
-
-    Example:
-        >>> unreadable("q7", "q7", "given 30 options").missing
-        {'*': 'given 30 options'}
-    """
+    """An item that cannot be put to the model, for the reason to be told beside it."""
     return Encoding(id=item_id, group=group, ids=(), positions={}, missing={"*": reason})
 
 

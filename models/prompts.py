@@ -39,13 +39,9 @@ _PAIR = {
 class Prompt:
     """A user turn and the beginning of the assistant turn that announces the verdict.
 
-    Args:
-        user: Text of the user turn.
-        cue: Text before the verdict, such as ``"Score:"``. Teacher-forced in direct mode; searched in the generated
-            text in reasoned mode.
-        labels: The verdict strings in order, such as ``("1", ..., "5")``.
-        option_spans: For choices, the character span ``[start, end)`` of each option line in ``user``, newline
-            included.
+    ``cue`` is the text before the verdict, such as ``"Score:"``: teacher-forced in direct mode, searched in the
+    generated text in reasoned mode. ``labels`` are the verdicts in order. For choices, ``option_spans`` are the
+    characters ``[start, end)`` of each option line in ``user``, newline included.
     """
 
     user: str
@@ -84,8 +80,6 @@ def verdict_prompt(
     """Ask whether one response is correct.
 
     Example:
-        >>> verdict_prompt("2+2?", "4").labels
-        ('no', 'yes')
         >>> "Reference:" in verdict_prompt("2+2?", "4", wording="terse", reference="4").user
         True
     """
@@ -135,14 +129,7 @@ def choice_prompt(
 
 
 def require_different(texts: Sequence[str], what: str) -> None:
-    """Refuse texts to choose from of which two are the same: a verdict could mean either.
-
-    Raises:
-        UnreadableError: Names the two by their letters.
-
-    Example:
-        >>> require_different(["iron", "pear"], "option")
-    """
+    """Refuse texts to choose from of which two are the same: a verdict could mean either."""
     first: dict[str, int] = {}
     for place, text in enumerate(texts):
         known = first.setdefault(unicodedata.normalize("NFC", " ".join(text.split())), place)
@@ -168,12 +155,7 @@ def pair_prompt(
 def ranking_prompt(prompt: str, responses: Sequence[str], *, reasoned: bool = False) -> Prompt:
     """Ask for all responses at once, best first. The verdict is a line of letters, not one label.
 
-    Raises:
-        UnreadableError: With fewer than two responses or more than letters, or if two responses are one text.
-
-    Example:
-        >>> ranking_prompt("Say hi.", ["hi", "no"]).labels
-        ('A', 'B')
+    ``UnreadableError`` with fewer than two responses or more than letters, or if two responses are one text.
     """
     if not 2 <= len(responses) <= len(ascii_uppercase):
         raise UnreadableError(f"given {len(responses)} responses to rank, expected 2 to {len(ascii_uppercase)}")
@@ -185,15 +167,7 @@ def ranking_prompt(prompt: str, responses: Sequence[str], *, reasoned: bool = Fa
 
 
 def checklist_prompt(prompt: str) -> Prompt:
-    """Ask for a checklist of yes/no questions that a good response must pass; the answer is free text, one a line.
-
-    Source:
-        TICK (arXiv 2410.03608): one question a requirement of the instruction.
-
-    Example:
-        >>> checklist_prompt("Say hi.").cue
-        'Checklist:'
-    """
+    """Ask for a checklist of yes/no questions that a good response must pass (TICK, arXiv 2410.03608), one a line."""
     ask = (
         "Write a checklist for judging responses to the request above: a few yes/no questions, one for each "
         "requirement, one a line, yes being good."
@@ -202,12 +176,7 @@ def checklist_prompt(prompt: str) -> Prompt:
 
 
 def check_prompt(prompt: str, response: str, question: str, *, reasoned: bool = False) -> Prompt:
-    """Ask one question of a checklist.
-
-    Example:
-        >>> check_prompt("Say hi.", "hi", "Is it a greeting?").labels
-        ('no', 'yes')
-    """
+    """Ask one question of a checklist."""
     ask = f'{question} {_ask(reasoned)} "Answer:" and yes or no.'
     return Prompt(_body(prompt, response, None, None, ask), "Answer:", ("no", "yes"))
 
@@ -227,3 +196,55 @@ def _body(prompt: str, response: str, reference: str | None, criterion: str | No
     parts += [f"Reference:\n{reference}"] if reference is not None else []
     parts += [f"Criterion: {criterion}"] if criterion is not None else []
     return "\n\n".join([*parts, ask])
+
+
+def plain_choice(question: str, options: Sequence[str]) -> Prompt:
+    r"""A question, its lettered options, and ``Answer:``.
+
+    Example:
+        >>> plain_choice("Which is a fruit?", ["iron", "pear"]).user
+        'Which is a fruit?\nA. iron\nB. pear\nAnswer:'
+    """
+    letters = tuple(ascii_uppercase[: len(options)])
+    lines = [f"{letter}. {text}" for letter, text in zip(letters, options, strict=True)]
+    return _asked([question.strip(), *lines], letters)
+
+
+def plain_verdict(prompt: str, response: str) -> Prompt:
+    r"""A question, a response, and whether it is correct.
+
+    Example:
+        >>> plain_verdict("2+2?", "4").user
+        'Question: 2+2?\nResponse: 4\nIs the response correct, yes or no?\nAnswer:'
+    """
+    lines = [f"Question: {prompt}", f"Response: {response}", "Is the response correct, yes or no?"]
+    return _asked(lines, ("no", "yes"))
+
+
+def plain_rating(prompt: str, response: str, *, criterion: str | None, scale: tuple[int, int]) -> Prompt:
+    r"""A question, a response, and its rating.
+
+    Example:
+        >>> plain_rating("2+2?", "4", criterion=None, scale=(1, 5)).user
+        'Question: 2+2?\nResponse: 4\nRating of the response from 1 to 5\nAnswer:'
+    """
+    low, high = scale
+    about = [f"Criterion: {criterion}"] if criterion else []
+    lines = [f"Question: {prompt}", f"Response: {response}", *about, f"Rating of the response from {low} to {high}"]
+    return _asked(lines, tuple(str(value) for value in range(low, high + 1)))
+
+
+def plain_pair(prompt: str, first: str, second: str) -> Prompt:
+    r"""A question, two responses, and which is better.
+
+    Example:
+        >>> plain_pair("Say hi.", "hi", "no").user
+        'Question: Say hi.\nA. hi\nB. no\nWhich response is better, A or B?\nAnswer:'
+    """
+    return _asked(
+        [f"Question: {prompt}", f"A. {first}", f"B. {second}", "Which response is better, A or B?"], ("A", "B")
+    )
+
+
+def _asked(lines: Sequence[str], labels: tuple[str, ...]) -> Prompt:
+    return Prompt("\n".join([*lines, "Answer:"]), labels=labels)

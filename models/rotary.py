@@ -33,13 +33,7 @@ _wrapped: dict[tuple[Any, str], list[Any]] = {}
 
 
 def rotary_functions(owner: Any) -> list[str]:
-    """Names of the functions of a modelling file, or of a class, that rotate, such as ``apply_rotary_pos_emb``.
-
-    Example:
-        >>> from transformers.models.llama import modeling_llama
-        >>> rotary_functions(modeling_llama)
-        ['apply_rotary_pos_emb']
-    """
+    """Names of the functions of a modelling file, or of a class, that rotate, such as ``apply_rotary_pos_emb``."""
     return [
         name
         for name, value in vars(owner).items()
@@ -96,14 +90,9 @@ def before_rotation(
 ) -> Tensor | None:
     """Rows of queries or keys as they were before the rotary embedding; ``None`` if no rotation explains them.
 
-    Args:
-        rows: Queries or keys as the attention received them, ``[B, heads, N, head_dim]``.
-        at: Their token indices, ``[B, N]``.
-        rotations: What the rotary functions took and gave in this block.
-        norm: The norm that what was turned goes through before the attention, if there is one.
-
-    Returns:
-        ``[B, heads, N, head_dim]``. Dimensions beyond the rotary ones are passed through.
+    ``rows`` (``[B, heads, N, head_dim]``) are as the attention received them, ``at`` their tokens (``[B, N]``);
+    ``norm`` is what they went through after the rotation, if anything. Dimensions beyond the rotary ones are passed
+    through.
     """
     for given, turned in rotations:
         for layout in ((given, turned), (given.transpose(1, 2), turned.transpose(1, 2))):

@@ -19,31 +19,18 @@ _BLOCK = 1 << 22
 
 
 def digest_of(record: Mapping[str, Any]) -> str:
-    """SHA-256 of a record, whatever the order of its fields; :data:`SEAL` does not count.
-
-    Example:
-        >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1, "sha256": "..."})
-        True
-    """
+    """SHA-256 of a record, whatever the order of its fields; :data:`SEAL` does not count."""
     plain = {name: value for name, value in record.items() if name != SEAL}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with its digest.
-
-    Example:
-        >>> sorted(sealed({"a": 1}))
-        ['a', 'sha256']
-    """
+    """The record with its digest."""
     return {**record, SEAL: digest_of(record)}
 
 
 def unsealed(record: object) -> dict[str, Any]:
-    """The record without its digest.
-
-    Raises:
-        ValueError: If it is no record, has no digest, or is not what it was sealed as.
+    """The record without its digest; ``ValueError`` if it is no record, has no digest, or is not what it was sealed as.
 
     Example:
         >>> unsealed(sealed({"a": 1}))
@@ -67,15 +54,7 @@ def dump_sealed(record: Mapping[str, Any]) -> bytes:
 
 
 def parse_sealed(raw: bytes) -> dict[str, Any]:
-    """Inverse of :func:`dump_sealed`.
-
-    Raises:
-        ValueError: As :func:`unsealed`, and if it is no JSON.
-
-    Example:
-        >>> parse_sealed(dump_sealed({"a": [1, 2]}))
-        {'a': [1, 2]}
-    """
+    """Inverse of :func:`dump_sealed`; ``ValueError`` as :func:`unsealed`, and if it is no JSON."""
     return unsealed(parse_json(raw))
 
 
@@ -88,14 +67,6 @@ def digest_of_parts(parts: Iterable[bytes]) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp(), "x")
-        >>> _ = file.write_bytes(b"abc")
-        >>> digest_of_file(file) == digest_of_parts([b"a", b"bc"])
-        True
-    """
+    """SHA-256 of a file."""
     with path.open("rb") as file:
         return digest_of_parts(iter(lambda: file.read(_BLOCK), b""))

@@ -1,6 +1,8 @@
-"""Untrusted text made safe to show: control characters are escaped, long text is cut."""
+"""Text made safe to show: control characters are escaped, long text is cut, tables for notebooks are HTML."""
 
 import re
+from collections.abc import Iterable, Sequence
+from html import escape
 
 #: Control and format characters: C0, C1, marks of writing direction, line separators, halves of surrogate pairs, tags.
 _HIDDEN = re.compile(
@@ -13,16 +15,11 @@ MESSAGE = 4000
 def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
     r"""A name or a value as a terminal, a log or a page may show it: it can neither move the cursor nor forge a line.
 
-    Args:
-        text: What is to be shown.
-        most: Characters that are kept; what is longer ends with an ellipsis.
-        lines: Whether line breaks and tabs stay as they are.
+    What is longer than ``most`` characters ends with an ellipsis; with ``lines``, line breaks and tabs stay.
 
     Example:
         >>> shown("red \x1b[31m"), shown("a\nb"), shown("abcdef", most=3)
         ('red \\x1b[31m', 'a\\nb', 'abc…')
-        >>> shown("a\nb", lines=True) == "a\nb"
-        True
     """
     value = text if isinstance(text, str) else str(text)
     if len(value) > most:
@@ -33,3 +30,15 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as HTML, every text escaped.
+
+    Example:
+        >>> html_table("A & B", ["name"], [["x"]])
+        '<table><caption>A &amp; B</caption><tr><th>name</th></tr><tr><td>x</td></tr></table>'
+    """
+    head = "".join(f"<th>{escape(one)}</th>" for one in header)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(str(one))}</td>' for one in row)}</tr>" for row in rows)
+    return f"<table><caption>{escape(title)}</caption>{f'<tr>{head}</tr>' if header else ''}{body}</table>"

@@ -19,13 +19,8 @@ _PATIENCE = 10.0
 def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     """Refuse a tokenizer without offsets, and a chat template that hangs or leaves out what it is given.
 
-    Args:
-        tokenizer: The tokenizer.
-        context: Tokens that its model reads at most; ``None`` where that is not known.
-
-    Raises:
-        InnerjudgeError: One line that says what is wrong. A template that fails is not refused here: not every judge
-            uses it, and those that do report it.
+    ``context`` are the tokens that its model reads at most, ``None`` if unknown. A template that fails is not refused
+    here: not every judge uses it, and those that do report it.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise InnerjudgeError(
@@ -60,8 +55,7 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
 def within(seconds: float, work: Callable[[], str]) -> str:
     """The result of ``work``, which runs other people's Python code and may never end.
 
-    Raises:
-        TimeoutError: If it takes longer; it is then stopped at its next step.
+    ``TimeoutError`` if it takes longer; it is then stopped at its next step.
     """
     found: list[str | BaseException] = []
 

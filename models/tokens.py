@@ -1,7 +1,8 @@
-"""Text to token ids with their places in the text, and which tokens are verdict labels where a verdict would stand."""
+"""Text to token ids with their places in the text, and back; which tokens are labels where a verdict would stand."""
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 from tokenizers.pre_tokenizers import ByteLevel
@@ -65,14 +66,11 @@ def too_many(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int]
 
 
 class LabelTokens:
-    """Finds the tokens of verdict labels, once for all stems that end alike.
+    """Finds the tokens of verdict labels, once for all stems that end alike; the tokenizer must not change meanwhile.
 
     A tokenizer cuts a text at its added tokens (those of a chat template are such) before anything else, so what
     follows the last of them is read alike whatever stands before: from there on, equal texts have equal tokens. One of
     GPT-2's kind also cuts between the end of a line and a letter, whatever stands on either side.
-
-    Args:
-        tokenizer: The tokenizer; it is not changed while this is in use.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -86,15 +84,8 @@ class LabelTokens:
         """Tokens of the stem that makes every label exactly one further token, and the labels' ids.
 
         Tried in turn: the label with a space before it (GPT-2: one token), the space as part of the stem
-        (digit-splitting vocabularies: the space is a token of its own), no space at all.
-
-        Args:
-            stem: The text up to the verdict.
-            labels: The verdicts.
-            cue: The end of the stem, for the message.
-
-        Raises:
-            UnreadableError: If a label is not one token; the message says which.
+        (digit-splitting vocabularies: the space is a token of its own), no space at all. ``UnreadableError`` if a label
+        is not one token; ``cue``, the end of the stem, is for its message.
         """
         ids, spans = tokens(self._tokenizer, stem)
         cut = self._cut(stem, ids, spans)
@@ -110,13 +101,7 @@ class LabelTokens:
         return ids, spans, found
 
     def spelled(self, stem: str, labels: Sequence[str], lead: str) -> tuple[int, ...]:
-        """Ids of the labels right after a stem, each with ``lead`` before it; none where one is not a token of its own.
-
-        Args:
-            stem: The text up to the verdict.
-            labels: The verdicts.
-            lead: What stands before each: a space, or nothing.
-        """
+        """Ids of the labels right after a stem, each with ``lead`` before it; none where one is no token of its own."""
         ids, spans = tokens(self._tokenizer, stem)
         cut = self._cut(stem, ids, spans)
         key = None if cut is None else (stem[cut:] + f"\0{lead}", tuple(labels))
@@ -173,3 +158,52 @@ def _cuts_lines(tokenizer: PreTrainedTokenizerFast) -> bool:
     backend = tokenizer.backend_tokenizer
     cutter = backend.pre_tokenizer
     return backend.normalizer is None and isinstance(cutter, ByteLevel) and bool(cutter.use_regex)
+
+
+#: Written for bytes that are no character (yet).
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
+#: Tokens without a safe place to start from, after which the whole prefix is decoded once.
+_STUCK = 64
+
+
+def decoded(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
+    """The text of sampled ids, markers and special tokens included."""
+    return str(tokenizer.decode(ids))
+
+
+def replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: int) -> list[tuple[int, int]]:
+    """Span of each token in ``decode(ids)``, moved by ``start``.
+
+    A token ends where the decoded tokens up to it leave the text: a character made of several tokens belongs to the
+    token that completes it, and those before it have empty spans. Spans are contiguous, and the last one ends with the
+    text.
+
+    The time is linear. Only a window is decoded, which starts one safe piece early, since decoders drop the space
+    before the first token of what they are given. A piece is safe if it wrote something, ends in a whole character
+    and reads as the text does.
+    """
+    text = decoded(tokenizer, ids)
+    cuts = [0]
+    before, safe, head = 0, 0, ""  # where the window and its new part start, and what its old part reads
+    base = 0  # characters that the tokens before `safe` wrote
+    for end in range(1, len(ids) + 1):
+        window, origin = decoded(tokenizer, ids[before:end]), base
+        if (end - safe) % _STUCK == 0:
+            new, origin = decoded(tokenizer, ids[:end]), 0
+        else:
+            new = window[len(head) :] if window.startswith(head) else ""
+        shared = origin + _shared(new, text[origin : origin + len(new)])
+        cuts.append(max(cuts[-1], shared))
+        if shared == origin + len(new) and new and not new.endswith(_BROKEN):
+            piece = decoded(tokenizer, ids[safe:end])
+            if piece:
+                before, safe, head, base = safe, end, piece, shared
+    cuts[-1] = len(text)
+    return [(start + a, start + b) for a, b in pairwise(cuts)]
+
+
+def _shared(one: str, other: str) -> int:
+    """Length of the longest common beginning."""
+    if one == other:
+        return len(one)
+    return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -1,6 +1,7 @@
-"""From final-normed states to logits: the unembedding, and what the model does to them before and after it."""
+"""From the last block to logits: the final norm, the unembedding, and what the model does around them."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .blocks import NAME_THEM
+from .blocks import NAME_THEM, Layout, Stream
+from .data_flow import Times, follow, multiple
 from .errors import InnerjudgeError
+from .observation import ModuleCall, Observation
 
 #: Logits that are put in place of the unembedding's, one a token, to see what becomes of them.
 _PROBES = (0.0, 1e-2, 1.0, -1.0, 3.0, 40.0, 1e6)
@@ -19,11 +22,7 @@ _PROBES = (0.0, 1e-2, 1.0, -1.0, 3.0, 40.0, 1e6)
 class Postprocessing:
     """``cap * tanh((scale * z + bias) / cap)`` of the unembedded states ``z``; without ``cap`` the line alone.
 
-    Args:
-        scale: Factor on the logits.
-        softcap: ``cap``; ``None`` without.
-        bias: ``[vocabulary]``, added after the factor; ``None`` without.
-        size: Entries that are kept: models drop those that only pad the vocabulary.
+    ``bias`` is ``[vocabulary]``; ``size`` entries are kept, as models drop those that only pad the vocabulary.
     """
 
     scale: float
@@ -43,8 +42,7 @@ class Postprocessing:
 def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Postprocessing:
     """What the model does to the logits, found by putting known ones in place of its unembedding's.
 
-    Raises:
-        InnerjudgeError: If that is not a factor, a bias and a soft-cap.
+    ``InnerjudgeError`` if that is not a factor, a bias and a soft-cap.
     """
     size = 0
 
@@ -104,3 +102,128 @@ def _hooked(module: nn.Module, hook: Any) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+class BeforeUnembedding(nn.Module):
+    """Runs a head up to its unembedding and gives what that would have read: for heads that norm in code."""
+
+    def __init__(self, head: nn.Module, unembedding: nn.Module) -> None:
+        super().__init__()
+        self.head, self.unembedding = head, unembedding
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States before the unembedding, ``[..., D] -> [..., D']``."""
+        thread = threading.get_ident()
+
+        def stop(_module: nn.Module, args: tuple[Any, ...]) -> None:
+            if threading.get_ident() == thread:
+                raise _ReadError(args[0])
+
+        handle = self.unembedding.register_forward_pre_hook(stop)
+        try:
+            self.head(states)
+        except _ReadError as read:
+            return read.states
+        finally:
+            handle.remove()
+        raise RuntimeError("the head did not use its unembedding")
+
+
+class _ReadError(Exception):
+    def __init__(self, states: Tensor) -> None:
+        self.states = states
+
+
+def find_transform(end: Tensor, outside: Sequence[ModuleCall], seen: Observation, unembedding: nn.Module) -> nn.Module:
+    """From final-normed states ``end`` (``[ITEMS, TOKENS, D]``) to what the unembedding reads.
+
+    ``outside`` are the calls between the base model and the unembedding: a dense layer and a norm (BERT), a factor
+    (MiniCPM), mostly nothing.
+    """
+    reads = seen.of(unembedding)
+    if not reads or reads[-1].given is None:
+        return nn.Identity()
+    chain = follow(end, outside)
+    factor = multiple(reads[-1].given, chain.end)
+    if factor is not None:
+        return chain.module if factor == 1.0 else nn.Sequential(*chain.modules, Times(factor))
+    heads = [c for c in seen.calls if c.start < reads[-1].start < c.end and c.given is not None]
+    head = next((c for c in heads if multiple(c.given, end) == 1.0), None)  # type: ignore[arg-type]
+    return chain.module if head is None else BeforeUnembedding(head.module, unembedding)
+
+
+def after_blocks(
+    seen: Observation, stream: Stream, unembedding: nn.Module
+) -> tuple[list[ModuleCall], list[ModuleCall]]:
+    """Calls between the last block and the unembedding: those inside the base model, and those of the head."""
+    last = seen.of(stream.leaves)[-1]
+    reads = seen.of(unembedding)
+    until = reads[-1].start if reads else max(call.end for call in seen.calls) + 1
+    around = [c for c in seen.calls if c.start < last.start and c.end > last.end and c.end < until]
+    base_end = max((c.end for c in around), default=last.end)
+    between = [c for c in seen.calls if c.start > last.end and c.end < until]
+    top = [c for c in between if not any(d.start < c.start and d.end > c.end for d in between)]
+    return [c for c in top if c.end < base_end], [c for c in top if c.start > base_end]
+
+
+class AttentionResiduals(nn.Module):
+    """What the final norm reads where blocks attend to states of earlier ones instead of adding to them (Inkling 2)."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.mix: nn.Module = model.final_input
+        self.numbers = tuple(k for k, block in enumerate(model.layers) if block.is_block_boundary)
+
+    def forward(self, earlier: Sequence[Tensor], last: Tensor) -> Tensor:
+        """``h[l]`` of the numbers before that of ``last``, each ``[..., D]``, and ``last``: ``[..., D]``."""
+        held = torch.stack(tuple(earlier), dim=-2) if earlier else last.new_zeros(*last.shape[:-1], 0, last.shape[-1])
+        return self.mix(held, last)[0]  # type: ignore[no-any-return]
+
+
+def find_residuals(model: nn.Module) -> AttentionResiduals | None:
+    """The attention over earlier states that comes before the final norm; ``None`` in nearly all models."""
+    return next((AttentionResiduals(m) for m in model.modules() if type(m).__name__ == "Inkling2TextModel"), None)
+
+
+class AlternatingUpdates(nn.Module):
+    """Four parallel streams to one, then the norm, as Gemma 3n does it in its forward and not in a module."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.projections: nn.ModuleList = model.altup_unembed_projections  # type: ignore[assignment]
+        self.norm: nn.Module = model.norm  # type: ignore[assignment]
+
+    def forward(self, states: Tensor) -> Tensor:
+        """``[4, B, T, D]`` to ``[B, T, D]``: every stream at the magnitude of the first, then their mean."""
+        first = states[0]
+        magnitude = first.square().mean(-1, keepdim=True) ** 0.5
+        streams = [first]
+        for projection, stream in zip(self.projections, states[1:], strict=True):
+            other = projection(stream).to(first.dtype)
+            streams.append(other * magnitude / other.square().mean(-1, keepdim=True).clamp(min=1e-5).sqrt())
+        return self.norm(torch.stack(streams).mean(0))  # type: ignore[no-any-return]
+
+
+class ReversibleNorm(nn.Module):
+    """The norm over both streams of reversible residuals, which Reformer puts side by side in the other order."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.norm: nn.Module = encoder.layer_norm  # type: ignore[assignment]
+
+    def forward(self, states: Tensor) -> Tensor:
+        """``[..., 2 * D]``, hidden states first, to ``[..., 2 * D]``."""
+        hidden, attention = states.chunk(2, dim=-1)
+        return self.norm(torch.cat((attention, hidden), dim=-1))  # type: ignore[no-any-return]
+
+
+#: Class of a module -> what it does after its last block, where that is code and not a module.
+IN_CODE: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "Gemma3nTextModel": AlternatingUpdates,
+    "ReformerEncoder": ReversibleNorm,
+}
+
+
+def final_layout(end: Tensor, layout: Layout, stream: Tensor) -> Layout:
+    """How the final-normed states lie: as the stream, unless parallel streams became one."""
+    return layout if end.ndim == stream.ndim else Layout(0, 1, layout.prefix)

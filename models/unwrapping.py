@@ -20,17 +20,8 @@ def unwrap(model: Any) -> PreTrainedModel:
 
     Taken apart, in any nesting: ``torch.compile(model)`` (its eager modules are run), PEFT models whose adapters are
     inside the modules (LoRA and its kin), ``DataParallel``, and a TransformerLens ``TransformerBridge`` (the model that
-    it drives, its components in place).
-
-    Raises:
-        InnerjudgeError: If there is no transformers model inside, or one that reads virtual tokens (prompt and prefix
-            tuning): their states are not at the positions of the text.
-
-    Example:
-        >>> from transformers import GPT2Config, GPT2LMHeadModel
-        >>> model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=16))
-        >>> unwrap(torch.nn.DataParallel(model)) is model
-        True
+    it drives, its components in place). ``InnerjudgeError`` if there is none inside, or one that reads virtual tokens
+    (prompt and prefix tuning): their states are not at the positions of the text.
     """
     given = type(model).__name__
     while not isinstance(model, PreTrainedModel):

@@ -9,9 +9,8 @@ import typer
 
 from ...models.errors import InnerjudgeError
 from .bench import bench
-from .compare import compare
-from .extract import extract
-from .fit import fit
+from .compare import compare, doctor
+from .extract import extract, fit
 from .models import models
 from .plan import plan
 from .sample import sample
@@ -31,7 +30,7 @@ app = typer.Typer(
 )
 for _command in (
     *(extract, fit, score, rank, sample, select, curves, plan, study, diff),
-    *(bench, serve, sweep, compare, models),
+    *(bench, serve, sweep, compare, doctor, models),
 ):
     app.command()(_command)
 app.add_typer(store_app, name="store")

@@ -58,7 +58,7 @@ def verify(store: _Store) -> None:
 
     innerjudge store verify runs/features
     """
-    from ..runs.verify_job import verify_job
+    from ..runs.merge_job import verify_job
 
     for line in verify_job(store):
         typer.echo(line)

@@ -40,7 +40,8 @@ class DataReport:
 class Report:
     """What a comparison or a study found, and how it was made.
 
-    ``seconds`` are those of its stages; no report shows them, since they differ from run to run.
+    ``seconds`` are those of its stages; no report shows them, since they differ from run to run. ``how_to_read`` takes
+    the place of what every comparison says about its figures.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Report:
     parts: tuple[DataReport, ...]
     across: tuple[Section, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    how_to_read: tuple[str, ...] = ()
 
     @property
     def sections(self) -> list[Section]:

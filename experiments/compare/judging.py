@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -14,8 +15,7 @@ from ..data.labels import label_to_fit
 from ..data.variants import Responses, permuted
 from ..judges.between import positions
 from ..judges.fitting import fit_seat, no_verdicts
-from ..judges.opponent import tried_rows
-from ..judges.panel import TEXT, Seat
+from ..judges.panel import Seat
 from ..reading.read import pair_features, rating_features
 from ..reading.ways import Turn
 from .by_block import choice_curves, rating_curves, trace_curves
@@ -23,7 +23,7 @@ from .item_features import Index, ItemFeatures, over_all
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
 from .text_side import both_responses, permuted_sample
-from .turns import LEAST, note_of, read_open, reads_the_verdict, try_turns
+from .turns import choose_turns, opened_items
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
@@ -71,82 +71,46 @@ class Judging(ItemFeatures):
     def _of_one_form(self) -> list[Outcome]:
         """Traces and ratings: every judge reads the same features."""
         features = self.without_reasoning("items", self.items)
-        self._choose_turns(features)
-        opened = self._opened("items-open", self.items, features)
+        choose_turns(self, features)
+        opened = opened_items(self, "items-open", self.items, features)
         return [
             self._outcome(name, seat, opened if self.turns.get(name) == "open" else features)
             for name, seat in self.seats.items()
         ]
 
-    def _choose_turns(self, features: Features) -> None:
-        """Behind the cue or in an open turn: where each judge reads the verdict, by some items of the fitting half."""
-        rows = tried_rows(self.items, self.fit, self.settings.seeds.split)
-        if len(rows) < LEAST or not any(reads_the_verdict(s.judge) and not s.pointwise for s in self.seats.values()):
-            return
-        some, text = [self.items[k] for k in rows], TEXT in self.seats
-        opened = self.kept(
-            "tried-open-open", some, self.passes, lambda part, how: read_open(self.lm, part, self.kind, how, text=text)
-        )
-        labels = [self.labels[k] for k in rows]
-        found = try_turns(self.kind, self.seats, some, labels, features.take(rows), opened)
-        self.turns = {one.judge: one.turn for one in found}
-        self.notes.append(note_of(self.kind, found, len(rows)))
-
-    def _opened(self, name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:
-        """What is read in an open turn; where no judge was better there, nothing is, and this is what the cue gave."""
-        if "open" not in self.turns.values():
-            return cued
-        return self.kept(
-            name,
-            items,
-            self.passes,
-            lambda some, how: read_open(self.lm, some, self.kind, how, text=False, swapped=swapped),
-        )
-
     def _of_choices(self) -> list[Outcome]:
         """Choices, as given and with options permuted."""
-        choices = cast(Sequence[Choice], self.items)
-        seed = self.settings.seeds.split
+        choices, seed = cast(Sequence[Choice], self.items), self.settings.seeds.split
         self.sample = permuted_sample((self.fit, self.test), seed)
         moved, orders = permuted([choices[k] for k in self.sample], seed=seed)
         features = self.without_reasoning("items", choices)
         some = self.without_reasoning("permuted", moved)
-        answers: list[int | None] = [None] * len(choices)
-        for k, item in zip(self.sample.tolist(), moved, strict=True):
-            answers[k] = item.answer
+        answer_of = {k: item.answer for k, item in zip(self.sample.tolist(), moved, strict=True)}
+        answers = [answer_of.get(k) for k in range(len(choices))]
         self.permuted = over_all(some, features, _NOT_PERMUTED), answers
-        self._choose_turns(features)
-        opened = self._opened("items-open", choices, features)
-        without = over_all(self._opened("permuted-open", moved, some), opened, _NOT_PERMUTED), answers
+        choose_turns(self, features)
+        opened = opened_items(self, "items-open", choices, features)
+        without = over_all(opened_items(self, "permuted-open", moved, some), opened, _NOT_PERMUTED), answers
         order = dict(zip(self.sample.tolist(), orders, strict=True))
         outcomes = []
         for name, seat in self.seats.items():
             is_open = self.turns.get(name) == "open"
-            outcome = self._outcome(
-                name, seat, opened if is_open else features, permuted=without if is_open else self.permuted
-            )
-            if outcome.again is not None:
-                said = zip(outcome.again, self.test.tolist(), strict=True)
-                back = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in said]
-                outcome = replace(outcome, again=back)
-            outcomes.append(outcome)
+            read, again = (opened, without) if is_open else (features, self.permuted)
+            outcomes.append(_as_given(self._outcome(name, seat, read, permuted=again), order, self.test))
         return outcomes
 
     def _of_pairs(self) -> list[Outcome]:
         """Pairs in both orders, and each response on its own for point-wise judges."""
         pairs, passes = cast(Sequence[Pair], self.items), self.passes
-        forward = self.kept("items", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=False))
-        backward = self.kept(
-            "swapped", pairs, passes, lambda some, how: pair_features(self.lm, some, how, swapped=True)
-        )
+        forward = self.kept("items", pairs, passes, partial(pair_features, self.lm, swapped=False))
+        backward = self.kept("swapped", pairs, passes, partial(pair_features, self.lm, swapped=True))
         needs = frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
-        single, own = list(Responses(pairs)), replace(passes, needs=needs)
-        alone = self.kept("alone", single, own, lambda some, how: rating_features(self.lm, some, how))
-        sides = [one.extra.get("preferred") for one in single]
-        self._choose_turns(forward)
-        opened = self._opened("items-open", pairs, forward)
-        turned = self._opened("swapped-open", pairs, backward, swapped=True)
-        ids, outcomes = [pairs[k].id for k in self.test], []
+        single = list(Responses(pairs))
+        alone = self.kept("alone", single, replace(passes, needs=needs), partial(rating_features, self.lm))
+        choose_turns(self, forward)
+        opened = opened_items(self, "items-open", pairs, forward)
+        turned = opened_items(self, "swapped-open", pairs, backward, swapped=True)
+        ids, sides, outcomes = [pairs[k].id for k in self.test], [one.extra.get("preferred") for one in single], []
         for name, seat in self.seats.items():
             if seat.pointwise:
                 note = fit_seat(name, seat.judge, alone, sides, both_responses(self.fit))
@@ -154,12 +118,8 @@ class Judging(ItemFeatures):
                 outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue
             first, second = (opened, turned) if self.turns.get(name) == "open" else (forward, backward)
-            outcome = self._outcome(name, seat, first)
-            again = [
-                v if v.label is None else replace(v, label=_SWAPPED[str(v.label)])
-                for v in seat.judge.verdicts(second.take(self.test))
-            ]
-            outcomes.append(replace(outcome, again=again))
+            again = [_as_shown_first(v) for v in seat.judge.verdicts(second.take(self.test))]
+            outcomes.append(replace(self._outcome(name, seat, first), again=again))
         return outcomes
 
     def _outcome(
@@ -178,6 +138,19 @@ class Judging(ItemFeatures):
         spent = time.perf_counter() - started + _pass_seconds(part, seat.judge)
         again = seat.judge.verdicts(permuted[0].take(self.test)) if permuted else None
         return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
+
+
+def _as_given(outcome: Outcome, order: Mapping[int, tuple[int, ...]], rows: Index) -> Outcome:
+    """The verdicts on permuted options as labels of the options as given; ``None`` outside of the sample."""
+    if outcome.again is None:
+        return outcome
+    said = zip(outcome.again, rows.tolist(), strict=True)
+    return replace(outcome, again=[moved_back(v, order[k]) if v is not None and k in order else None for v, k in said])
+
+
+def _as_shown_first(verdict: Verdict) -> Verdict:
+    """A verdict on a swapped pair, with the labels of the pair."""
+    return verdict if verdict.label is None else replace(verdict, label=_SWAPPED[str(verdict.label)])
 
 
 def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:

@@ -9,9 +9,8 @@ from ..selection.reranking import selection_accuracy
 from ..selection.rules import Rule
 from ..stats.biases.position import accuracy_random
 from ..stats.metrics.accuracy import accuracy, balanced_accuracy, pair_accuracy, permutation_accuracy
-from ..stats.metrics.auroc import auroc, within_question_auroc, wqd
+from ..stats.metrics.auroc import auprc, auroc, within_question_auprc, within_question_auroc, wqd
 from ..stats.metrics.correlation import kendall, pearson, spearman
-from ..stats.metrics.precision_recall import auprc, within_question_auprc
 from ..stats.statistic import SIGNED, Statistic, combine
 from .lens import Lens, Metric, as_floats, masked
 

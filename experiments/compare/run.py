@@ -25,8 +25,7 @@ from .reasons import unscored_reasons
 from .sections.blocks import by_block
 from .sections.candidates import candidates
 from .sections.confounds import confounds
-from .sections.headline import headline
-from .sections.scores import scores
+from .sections.headline import headline, scores
 from .settings import Settings, Source
 from .steps import StepStore
 

@@ -2,12 +2,12 @@
 
 A model that does not follow a cue in its turn has little to read there. So both places are tried for every judge that
 reads them, on items of the fitting half and by the measure of the ways of asking in text. The published place is left
-only for a lead of more than one standard error on at least :data:`LEAST` items: on few, the better of two is luck.
+only for a lead of more than two standard errors on at least :data:`LEAST` items: on few, the better of two is luck.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
@@ -18,12 +18,15 @@ from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
 from ...probes.folds import folds
 from ..judges.fitting import fit_seat
-from ..judges.opponent import MEASURE, chance_of, quality
-from ..judges.panel import Seat
+from ..judges.opponent import MEASURE, chance_of, quality, tried_rows
+from ..judges.panel import TEXT, Seat
 from ..reading.passes import Passes
 from ..reading.read import VERDICT_READOUTS
 from ..reading.verdict_pass import wanted_of
 from ..reading.ways import Turn, ask
+
+if TYPE_CHECKING:
+    from .judging import Judging
 
 #: What is read at the place of the verdict.
 _THERE = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
@@ -50,8 +53,8 @@ class TurnTrial:
 
     @property
     def turn(self) -> Turn:
-        """An open turn where that leads by more than the error, or where nothing can be read behind the cue."""
-        if self.opened is None or (self.cue is not None and self.opened <= self.cue + self.error):
+        """An open turn where that leads by more than two standard errors, or where nothing can be read behind the cue."""
+        if self.opened is None or (self.cue is not None and self.opened <= self.cue + 2 * self.error):
             return "cue"
         return "open"
 
@@ -60,12 +63,43 @@ def reads_the_verdict(judge: BaseJudge) -> bool:
     """Whether a judge reads the place of the verdict, and nothing else of the item.
 
     Example:
-        >>> from innerjudge.probes import CLUE, LAGER, LengthJudge
-        >>> [reads_the_verdict(judge) for judge in (LAGER(), CLUE(), LengthJudge())]
+        >>> from innerjudge.probes import CLUE, LAGER, Length
+        >>> [reads_the_verdict(judge) for judge in (LAGER(), CLUE(), Length())]
         [True, False, False]
     """
     needs = {*judge.needs, *judge.fit_needs}
     return not judge.reads_text and needs <= _THERE and bool(needs - {"labels"})
+
+
+def choose_turns(run: "Judging", features: Features) -> None:
+    """Choose where each judge reads the verdict, by some items of the fitting half; adds to the notes.
+
+    Args:
+        run: What has read the items, with the prompts that all judges share.
+        features: Those prompts' features.
+    """
+    rows = tried_rows(run.items, run.fit, run.settings.seeds.split)
+    if len(rows) < LEAST or not any(reads_the_verdict(s.judge) and not s.pointwise for s in run.seats.values()):
+        return
+    some, text = [run.items[k] for k in rows], TEXT in run.seats
+    opened = run.kept(
+        "tried-open-open", some, run.passes, lambda part, how: read_open(run.lm, part, run.kind, how, text=text)
+    )
+    found = try_turns(run.kind, run.seats, some, [run.labels[k] for k in rows], features.take(rows), opened)
+    run.turns = {one.judge: one.turn for one in found}
+    run.notes.append(note_of(run.kind, found, len(rows)))
+
+
+def opened_items(run: "Judging", name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:
+    """What is read in an open turn; where no judge was better there, nothing is, and this is what the cue gave."""
+    if "open" not in run.turns.values():
+        return cued
+    return run.kept(
+        name,
+        items,
+        run.passes,
+        lambda some, how: read_open(run.lm, some, run.kind, how, text=False, swapped=swapped),
+    )
 
 
 def read_open(
@@ -138,12 +172,13 @@ def note_of(kind: str, trials: Sequence[TurnTrial], n: int) -> str:
     def shown(value: float | None) -> str:
         return "not fitted" if value is None else f"{value:.2f}"
 
+    trials = [one for one in trials if one.cue is not None or one.opened is not None]
     moved = [one.judge for one in trials if one.turn == "open"]
     error = max((one.error for one in trials), default=0.0)
     chosen = f"no cue for {', '.join(moved)}; the cue for the rest" if moved else "the cue for all of them"
     each = "; ".join(f"{one.judge} {shown(one.cue)} and {shown(one.opened)}" for one in trials)
     return (
         f"Judges that read the place of the verdict were tried with the cue in the turn and without one on {n} items "
-        f"of the fitting half ({MEASURE[kind]}, by judges fitted on other questions; only a lead of more than one "
-        f"standard error, {error:.2f}, counts): {each}. Taken: {chosen}."
+        f"of the fitting half ({MEASURE[kind]}, by judges fitted on other questions; only a lead of more than two "
+        f"standard errors, {2 * error:.2f}, counts): {each}. Taken: {chosen}."
     )

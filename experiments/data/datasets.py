@@ -12,7 +12,7 @@ import numpy as np
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
-from ...models.reference.split import HELD_OUT_SEED
+from ...models.reference.words import HELD_OUT_SEED
 from .jsonl import read_items
 from .kinds import kind_of
 from .loaders import LOADERS, load

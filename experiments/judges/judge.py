@@ -10,7 +10,7 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
-from ...models.tables import html_table
+from ...models.shown import html_table
 from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.passes import Passes

@@ -11,7 +11,7 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
-from ...models.tables import html_table
+from ...models.shown import html_table
 from ...probes.judge import BaseJudge, Verdict
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes

@@ -3,8 +3,8 @@
 A model may say nothing of use behind one wording and be right behind another, so a text judge is only a fair opponent
 when it is asked well. The turns: ``cue``, our words and the cue in the assistant's turn, which is what hidden-state
 judges read; ``open``, the same words and the assistant's turn left open; ``plain``, no chat at all
-(:mod:`~innerjudge.models.plain_prompts`). What is read: the next token among the labels, with a space before them or
-without; its expected value; the text that the model writes.
+(the plain ones of :mod:`~innerjudge.models.prompts`). What is read: the next token among the labels, with a space
+before them or without; its expected value; the text that the model writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,18 @@ from ...models.chat import render
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ...models.plain_prompts import plain_choice, plain_pair, plain_rating, plain_verdict
 from ...models.positions import Alike, Encoding, encode_stem, not_unicode, unreadable
-from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from ...models.prompts import (
+    Prompt,
+    choice_prompt,
+    pair_prompt,
+    plain_choice,
+    plain_pair,
+    plain_rating,
+    plain_verdict,
+    rating_prompt,
+    verdict_prompt,
+)
 from ...models.tokens import tokens
 from ...probes.free_text import answered_freely, find_answer
 from ...probes.judge import Verdict

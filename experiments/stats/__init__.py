@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...models.lazy import lazy_names
+from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from .biases.confounds import length_matched_pairs

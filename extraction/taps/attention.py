@@ -7,14 +7,12 @@ from torch import Tensor
 
 from ...models.attention_calls import AttentionCall
 from ...models.errors import UnreadableError
-from ...models.heads import Heads
+from ...models.heads import Heads, all_heads
 from ...models.loading import LanguageModel
 from ...models.rotary import refusal
-from ...models.sharding import all_heads
 from ..packing import Packing
 from .attention_row import AttentionRow
-from .block_attention import BlockAttention
-from .prompt_keys import PromptKeys
+from .block_attention import BlockAttention, PromptKeys
 
 #: Kernels whose attention rows can be computed again for one query.
 _ROW_KERNELS = ("sdpa", "eager")
@@ -23,15 +21,10 @@ _ROW_KERNELS = ("sdpa", "eager")
 class AttentionTap(BlockAttention):
     """Keeps, in every block and head, what one query position has to do with ``K`` key positions.
 
-    Args:
-        lm: The model.
-        query: Token of the query, ``[B]``, counted from the first one of its row.
-        keys: Tokens of the keys, ``[B, K]``, counted likewise; those of a lent prompt are negative.
-        kinds: Any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
-        last: The last block that is read, ``1..L``.
-        lent: Tokens of a prompt that was read before and whose keys the pass is lent; 0 for whole texts.
-        prompt: What was kept of that prompt's keys; ``None`` where none of ``keys`` is in it.
-        packing: Where the items lie in one row; ``None`` where each has a row of its own.
+    ``query`` (``[B]``) and ``keys`` (``[B, K]``) are counted from the first token of their row; keys of a lent prompt
+    are negative, and ``prompt`` holds what was kept of them. ``lent`` is how many tokens that prompt has, ``packing``
+    where the items lie in one row. ``kinds`` are any of ``"qk/before"``, ``"qk/after"``, ``"attention"``; ``last`` is
+    the last block, ``1..L``.
     """
 
     def __init__(
@@ -116,16 +109,7 @@ class AttentionTap(BlockAttention):
 
 
 def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: frozenset[str]) -> None:
-    """Raise for what no block of a model gives.
-
-    Args:
-        lm: The model.
-        heads: Attentions of each block that is read.
-        kinds: What is read: any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
-
-    Raises:
-        UnreadableError: Names what cannot be read, and a judge that can do without it.
-    """
+    """Raise ``UnreadableError`` for the ``kinds`` that no block of a model gives, with a judge that can do without."""
     family, every = type(lm.model).__name__, [one for block in heads for one in block]
     if not every:
         raise UnreadableError(

@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.models.llama import modeling_llama
 
 from ...models.attention_calls import AttentionCall
 from ...models.errors import UnreadableError
-from ...models.plain_attention import is_plain
 from ...models.rotary import select
 
 #: Terms that a softmax may have beside the scaled products and the mask.
@@ -15,11 +15,7 @@ _OWN = ("softcap", "s_aux", "position_bias")
 
 
 class AttentionRow:
-    """Reads rows in block after block of one pass; the line of a mask that many blocks are given is made once.
-
-    Args:
-        family: Name of the model, for errors.
-    """
+    """Reads rows in block after block of one pass; the line of a mask that many blocks are given is made once."""
 
     def __init__(self, family: str) -> None:
         self._family = family
@@ -29,11 +25,9 @@ class AttentionRow:
     def of(self, call: AttentionCall, at: Tensor) -> Tensor:
         """Weights of the query at ``at`` (``[B]``, the same in every block) over all keys, ``[B, H, S]``.
 
-        The weights that the kernel returned; else the family's own eager function on this one query, so that soft-cap,
-        sinks and biases are in; else the softmax of the scaled products.
-
-        Raises:
-            UnreadableError: If the softmax has terms of the family's own, and no function that computes them is known.
+        Those that the kernel returned; else by the family's own eager function on this one query, so that soft-cap,
+        sinks and biases are in; else the softmax of the scaled products. ``UnreadableError`` where terms of the
+        family's own are in a softmax that no known function computes.
         """
         if call.weights is not None:
             return call.weights[torch.arange(at.shape[0], device=at.device), :, at]
@@ -103,3 +97,25 @@ def _line(value: Any, call: AttentionCall, at: Tensor) -> Any:
         return value
     rows = torch.arange(at.shape[0], device=at.device)
     return value.expand(at.shape[0], *value.shape[1:])[rows, :, at][:, :, None]
+
+
+def is_plain(eager: Any) -> bool:
+    """Whether a function does what Llama's does, line by line: ``softmax(scaling * query @ key + mask)``, in fp32.
+
+    Most families have a copy of it, whose compiled code is the same. One with a soft-cap, sinks or biases of its own is
+    another function, whatever it gives for one input.
+
+    Example:
+        >>> from transformers.models.gemma2 import modeling_gemma2
+        >>> from transformers.models.qwen3 import modeling_qwen3
+        >>> is_plain(modeling_qwen3.eager_attention_forward), is_plain(modeling_gemma2.eager_attention_forward)
+        (True, False)
+    """
+    plain = modeling_llama.eager_attention_forward
+    repeat = getattr(eager, "__globals__", {}).get("repeat_kv")
+    return _code(eager) == _code(plain) and _code(repeat) == _code(modeling_llama.repeat_kv)
+
+
+def _code(function: Any) -> tuple[Any, ...] | None:
+    code = getattr(function, "__code__", None)
+    return None if code is None else (code.co_code, code.co_consts, code.co_names, code.co_varnames)

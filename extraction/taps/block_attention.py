@@ -5,28 +5,22 @@ from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Self
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
 
-from ...models.attention_calls import AttentionCall, listening
-from ...models.attention_products import AttentionProducts
+from ...models.attention_calls import AttentionCall, AttentionProducts, listening
 from ...models.errors import UnreadableError
 from ...models.heads import Heads, of_text, repeats, token_keys
 from ...models.loading import LanguageModel
-from ...models.rotary import watched_rotations
-from .unrotated import UnrotatedStates
+from ...models.rotary import Rotation, before_rotation, refusal, turned_into, watched_rotations
 
 
 class BlockAttention(AbstractContextManager["BlockAttention"]):
-    """Calls :meth:`_read` for every softmax attention of the blocks, in the thread that opened it.
+    """Calls :meth:`_read` for every softmax attention of blocks ``1..last``, in the thread that opened it.
 
-    Args:
-        lm: The model.
-        items: Items of the batch, ``B``.
-        kinds: What is read: any of ``"qk/before"``, ``"qk/after"``, ``"attention"``.
-        last: The last block that is read, ``1..L``.
-        lent: Tokens before those of the pass whose keys are lent to it.
+    ``lent`` tokens stand before those of the pass, whose keys are lent to it.
     """
 
     def __init__(self, lm: LanguageModel, items: int, *, kinds: frozenset[str], last: int, lent: int) -> None:
@@ -115,3 +109,92 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
 
 
 _FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)
+
+
+class UnrotatedStates:
+    """Queries and keys of a few tokens before the rotary embedding, found in what the rotary functions took and gave.
+
+    ``rotations`` are those of the present block; ``lent`` tokens stand before those of the pass.
+    """
+
+    def __init__(self, items: int, lent: int) -> None:
+        self._items, self._lent = items, lent
+        self.rotations: list[Rotation] = []
+        self._known: list[tuple[ref[Tensor], Tensor | None, Tensor]] = []
+        self._lines: Tensor | None = None
+
+    def keys(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
+        """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
+
+        ``every`` key is what the attention received, those of a lent prompt first. Where later blocks share the keys of
+        an earlier one, they are those of the earlier one.
+        """
+        given = turned_into(every, self.rotations)
+        if given is not None:
+            plain = self.pick(given, at)
+            self._known.append((ref(every), None, plain))  # a block that shares them holds them
+            return plain
+        rows = self.pick(every, at + self._lent)
+        found = before_rotation(rows, at, self.rotations, heads.key_norm)
+        if found is None:
+            found = next((p for held, own, p in self._known if self._same(held(), own, every, rows, at)), None)
+        if found is not None:
+            self._known.append((ref(every), rows, found))
+        return found
+
+    def _same(self, held: Tensor | None, own: Tensor | None, every: Tensor, rows: Tensor, at: Tensor) -> bool:
+        """Whether keys are known ones: the same tensor, or the same rows (``own``, or those of what is ``held``)."""
+        if held is every:
+            return True
+        if own is None and held is not None and held.shape == every.shape:
+            own = self.pick(held, at + self._lent)
+        return own is not None and torch.equal(own, rows)
+
+    def queries(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
+        """Queries of tokens ``at`` of the pass before the rotary embedding, which no block shares with another."""
+        given = turned_into(every, self.rotations)
+        if given is not None:  # nearly always, and then there is nothing to explain
+            return self.pick(given, at)
+        return before_rotation(self.pick(every, at), at, self.rotations, heads.query_norm)
+
+    def pick(self, states: Tensor, at: Tensor) -> Tensor:
+        """Rows ``at`` (``[B, N]``) of queries or keys: ``[B, heads, N, hd]``; packed items all lie in one row."""
+        if self._lines is None or self._lines.device != states.device or len(self._lines) != len(at):
+            rows = torch.arange(len(at)) if len(at) == self._items else torch.zeros(len(at), dtype=torch.long)
+            self._lines = rows[:, None].to(states.device)
+        return states[self._lines, :, at].transpose(1, 2)
+
+
+class PromptKeys(BlockAttention):
+    """Keeps the keys of a few ``tokens`` (``[K]``, in order) of one prompt as they were before the rotary embedding."""
+
+    def __init__(self, lm: LanguageModel, tokens: Tensor, *, kinds: frozenset[str], last: int) -> None:
+        super().__init__(lm, 1, kinds=kinds, last=last, lent=0)
+        self._tokens = tokens
+        self._kept: dict[tuple[int, int], Tensor] = {}
+
+    def at(self, block: int, number: int, tokens: Tensor) -> Tensor:
+        """Keys of ``tokens`` (``[B, K]``; those that are not kept give any) in one attention: ``[B, Hkv, K, hd]``."""
+        place = nearest(self._tokens, tokens)
+        kept = self._kept[block, number][0]
+        return kept[:, place.to(kept.device)].movedim(1, 0)
+
+    def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
+        if "qk/before" not in self._kinds or not heads.rotary or heads.unreadable or call.key is None:
+            return
+        at = self._tokens.to(call.key.device)[None]
+        self._require_token_keys(call, None)
+        plain = self._unrotated.keys(heads, call.key, at)
+        if plain is None:
+            raise refusal(self._family)
+        self._kept[self._block, number] = plain
+
+
+def nearest(kept: Tensor, wanted: Tensor) -> Tensor:
+    """Places of ``wanted`` in ``kept`` (``[K]``, in order); any place for what is not there.
+
+    Example:
+        >>> nearest(torch.tensor([3, 8]), torch.tensor([[8, 3, 99]])).tolist()
+        [[1, 0, 1]]
+    """
+    return torch.searchsorted(kept, wanted.to(kept.device).contiguous()).clamp(max=len(kept) - 1)

@@ -11,19 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from ...models.anatomy import Anatomy
-from ...models.module_values import states_given, states_taken
+from ...models.observation import states_given, states_taken
 
 
 class ResidualTap(AbstractContextManager["ResidualTap"]):
-    """Keeps ``h[0..last]`` at ``P`` positions an item, and the last block's output at all tokens if asked.
+    """Keeps ``h[0..last]`` at ``positions`` (``[B, P]``, ``P`` may be 0) of one pass.
 
-    Hooks belong to the thread that made them, so that two passes may share one model.
-
-    Args:
-        anatomy: Parts of the model.
-        positions: Token indices, ``[B, P]``; ``P`` may be 0.
-        last: The last block that is read, ``1..L``.
-        keep_last: Also keep what the final norm reads, ``[B, T, W]``: the output of block ``L``.
+    With ``keep_last`` also what the final norm reads, ``[B, T, W]``. Hooks belong to the thread that made them, so that
+    two passes may share one model.
     """
 
     def __init__(self, anatomy: Anatomy, positions: Tensor, *, last: int, keep_last: bool) -> None:

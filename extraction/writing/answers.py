@@ -15,8 +15,7 @@ from ..features import Features
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
 from .completion import Completion, completion
-from .watch import Watch
-from .watched import UNNOTICED, watched_features
+from .watch import UNNOTICED, Watch, watched_features
 
 _OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "not_sampled")
 
@@ -28,11 +27,10 @@ Reject = Callable[[Features], Sequence[str | None]]
 class Generation:
     """Answers and what was read of them.
 
-    Args:
-        traces: The questions with their answers. ``extra`` has ``response_ids``, ``sampled_by``, ``finished`` and,
-            where an answer was stopped, ``rejected`` with the reason; or ``not_sampled``, why there is none.
-        features: What :func:`~innerjudge.extraction.extract` reads of these traces.
-        replayed: How many of them needed a pass of their own for it.
+    ``extra`` of a trace has ``response_ids``, ``sampled_by``, ``finished`` and, where an answer was stopped,
+    ``rejected`` with the reason; or ``not_sampled``, why there is none. ``features`` are what
+    :func:`~innerjudge.extraction.extract` reads of these traces; ``replayed`` of them needed a pass of their own for
+    it.
     """
 
     traces: list[Trace]

@@ -10,7 +10,7 @@ from transformers import StoppingCriteria
 
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ...models.replay import decoded
+from ...models.tokens import decoded
 from .decoding import decode
 
 #: Given the number of an item and its text so far -> whether nothing more of it is wanted.
@@ -19,13 +19,9 @@ Settled = Callable[[int, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model wrote after one prompt.
+    """What the model wrote after one prompt: ``ids`` without the end token, and the ``text`` that they are.
 
-    Args:
-        ids: New token ids, without the end token.
-        text: The same, decoded.
-        finished: Whether the model ended by itself, and not by ``max_new_tokens`` or because it was stopped.
-        rejected: Why it was stopped before its end; ``None`` if it was not.
+    ``finished`` says whether the model ended by itself, ``rejected`` why it was stopped before that.
     """
 
     ids: tuple[int, ...]
@@ -44,16 +40,10 @@ def write_batch(
     settled: Settled | None = None,
     after_prompts: Callable[[], None] | None = None,
 ) -> list[Completion]:
-    """What the model writes after the items at ``rows``, one batch.
+    """What the model writes after the items at ``rows``, one batch, at most ``limit`` tokens each.
 
-    Args:
-        lm: The model.
-        items: All prompts.
-        rows: Those of the batch.
-        limit: Most tokens of a text.
-        temperature: 0 is greedy.
-        settled: As in :func:`complete`.
-        after_prompts: Called when the whole prompts have been read, by one pass; they are not read in parts then.
+    ``settled`` as in :func:`complete`. ``after_prompts`` is called when the whole prompts have been read, by one pass;
+    they are not read in parts then.
     """
     ends = end_ids(lm)
     stop = _Stop(lm, rows, ends, settled, after_prompts)

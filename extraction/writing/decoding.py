@@ -17,15 +17,14 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from ...models.blocks import StopAfter
 from ...models.inputs import alike, last_states, positions
 from ...models.loading import LanguageModel
 from ...models.observation import probe_ids
 from ...models.positions import Encoding
-from ...models.stopping import StopAfter
 from ..batching import collate
-from .draws import Draws, Writable
 from .prefix_cache import prefix_cache
-from .step_tap import StepTap
+from .progress import StepTap
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +32,8 @@ log = logging.getLogger(__name__)
 _PROBED = 3
 #: What models raise that keep no cache, or one of another kind.
 _OTHER = (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError)
-#: Model -> whether its texts read the same when they go on from a shared cache, when read step by step, and when
-#: others leave their batch.
-_hands_on: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-_steps: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-_leaves: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+#: Model -> (share, leave) -> whether its texts read the same then (:func:`_reads_alike`).
+_tried: WeakKeyDictionary[Any, dict[tuple[bool, bool], bool]] = WeakKeyDictionary()
 
 
 @torch.inference_mode()
@@ -56,21 +52,13 @@ def decode(
 ) -> list[list[int]]:
     """New token ids of every item, ``limit`` at most: padded behind an end token, as long as it was in the batch.
 
-    Ids that only pad the vocabulary, behind those of the tokenizer, are never written.
+    ``criteria`` are asked after every step, beside the end tokens ``ends``; ``processors`` get the raw logits of a
+    step, before the temperature; ``tap`` keeps its states. ``share`` says whether equal prompts are read once,
+    ``None``: where that changes nothing but float error, and then also what prompts begin with alike. ``staying`` is
+    asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller one, or
+    ``None`` to end it. What they write does not depend on the others having left.
 
-    Args:
-        lm: The model.
-        items: Prompts.
-        limit: Most tokens to write.
-        temperature: 0 is greedy.
-        ends: Tokens that end a text.
-        criteria: Asked after every step, beside the end tokens.
-        processors: Called with the raw logits of every step, before the temperature.
-        tap: Keeps the states of each step.
-        share: Whether equal prompts are read once; ``None`` where that changes nothing but float error, and then also
-            what prompts begin with alike.
-        staying: Asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller
-            one; ``None`` to end it. What they write does not depend on the others having left.
+    Ids that only pad the vocabulary, behind those of the tokenizer, are never written.
     """
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
@@ -128,13 +116,7 @@ def decode(
 
 
 def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
-    """Where each distinct prompt of a batch stands first, and which of them each item has.
-
-    Example:
-        >>> a, b, c = (Encoding(id=str(k), group="", ids=ids, positions={}) for k, ids in enumerate([(1,), (2,), (1,)]))
-        >>> distinct([a, b, c])
-        ([0, 1], [0, 1, 0])
-    """
+    """Where each distinct prompt of a batch stands first, and which of them each item has."""
     places: dict[tuple[int, ...], int] = {}
     first: list[int] = []
     for row, item in enumerate(items):
@@ -145,26 +127,28 @@ def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
 
 
 def hands_on_prompts(lm: LanguageModel) -> bool:
-    """Whether texts that go on from a shared cache are as those that do not; tried once a model."""
-    if lm.model not in _hands_on:
-        _hands_on[lm.model] = _reads_alike(lm, share=True)
-        if not _hands_on[lm.model]:
-            log.info("%s: the cache of a prompt cannot be shared, each text reads its own", type(lm.model).__name__)
-    return _hands_on[lm.model]
+    """Whether texts that go on from a shared cache are as those that do not."""
+    return _known(lm, share=True)
 
 
 def leaves_batches(lm: LanguageModel) -> bool:
-    """Whether a text goes on as it would when others leave its batch; tried once a model."""
-    if lm.model not in _leaves:
-        _leaves[lm.model] = _reads_alike(lm, share=False, leave=True)
-    return _leaves[lm.model]
+    """Whether a text goes on as it would when others leave its batch."""
+    return _known(lm, share=False, leave=True)
 
 
 def carries_states(lm: LanguageModel) -> bool:
-    """Whether the states of each step of a generation are those of one pass over the whole text; tried once a model."""
-    if lm.model not in _steps:
-        _steps[lm.model] = _reads_alike(lm, share=False)
-    return _steps[lm.model]
+    """Whether the states of each step of a generation are those of one pass over the whole text."""
+    return _known(lm, share=False)
+
+
+def _known(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool:
+    """:func:`_reads_alike`, tried once a model."""
+    known = _tried.setdefault(lm.model, {})
+    if (share, leave) not in known:
+        known[share, leave] = _reads_alike(lm, share=share, leave=leave)
+        if share and not known[share, leave]:
+            log.info("%s: the cache of a prompt cannot be shared, each text reads its own", type(lm.model).__name__)
+    return known[share, leave]
 
 
 def _read_once(lm: LanguageModel, items: Sequence[Encoding], tap: StepTap | None) -> Cache:
@@ -226,3 +210,49 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
         return False
     found = torch.stack([states[-len(texts) :] for states in newest.states], dim=1)
     return expected is not None and alike(found.to(expected.device), expected[:, len(items[0].ids) - 1 : -1])
+
+
+class Writable(LogitsProcessor):
+    """Leaves out ids that stand for no text: models pad their vocabulary beyond that of their tokenizer.
+
+    Args:
+        n: Ids that the tokenizer can write.
+
+    Example:
+        >>> Writable(2)(None, torch.zeros(1, 3))
+        tensor([[0., 0., -inf]])
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __call__(self, _input_ids: Any, scores: Tensor) -> Tensor:
+        """``[B, vocabulary]`` logits."""
+        left = scores.clone()
+        left[:, self._n :] = -torch.inf
+        return left
+
+
+class Draws(LogitsProcessor):
+    """Scores whose largest entry is a token drawn from the distribution: for a ``generate`` that takes the largest.
+
+    ``torch.multinomial`` draws one token a row in this very way, with noise for all rows at once: the tokens are those
+    that it would draw for the whole batch of ``n``, whichever rows are ``present``; the caller takes out those that
+    leave.
+
+    Example:
+        >>> logits, rows = torch.randn(3, 7), [0, 1, 2]
+        >>> seed = torch.manual_seed(0)
+        >>> whole = torch.multinomial((logits / 0.5).softmax(-1), 1)[:, 0]
+        >>> draws, rows[:], seed = Draws(0.5, 3, rows), [2], torch.manual_seed(0)
+        >>> bool(draws(None, logits[[2]]).argmax(-1) == whole[2])
+        True
+    """
+
+    def __init__(self, temperature: float, n: int, present: Sequence[int]) -> None:
+        self._temperature, self._n, self._present = temperature, n, present
+
+    def __call__(self, _input_ids: Any, scores: Tensor) -> Tensor:
+        """``[B, vocabulary]`` logits of the texts that are present."""
+        noise = torch.empty(self._n, scores.shape[1], device=scores.device, dtype=scores.dtype).exponential_(1)
+        return (scores / self._temperature).softmax(-1) / noise[list(self._present)]

@@ -1,21 +1,96 @@
-"""Text written by the model, for the judges that read text: new tokens only, batched, reproducible."""
+"""Text written by the model, for the judges that read text: new tokens only, batched by a budget, reproducible."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
+from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import by_length
 from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
-from ..room import is_memory
-from .budget import Budget, Limits
+from ..room import Room, is_memory
 from .completion import Completion, Settled, write_batch
+
+#: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.
+_HELD = 3
+#: Copies of a row of logits that a step makes: the head's, one in float32, its processed form.
+_LOGITS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How texts are written, ``temperature`` 0 being greedy; ``batch_size`` is the most texts a batch.
+
+    ``memory`` are the bytes that a batch may take beside the weights, ``None`` for half of what is free. ``on_batch``
+    is called with the number of items after each batch. ``InnerjudgeError`` for less than one token or a negative
+    temperature.
+    """
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    batch_size: int = 8
+    memory: int | None = None
+    on_batch: Callable[[int], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1 or self.temperature < 0:
+            raise InnerjudgeError(
+                f"given max_new_tokens={self.max_new_tokens} and temperature={self.temperature}, expected at least 1 "
+                "and at least 0"
+            )
+
+
+class Budget:
+    """How many texts of a length may be written together.
+
+    The tokens are fixed by the device, so that a seed gives the same texts wherever the bytes suffice.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> budget = Budget(load("reference"), Limits(max_new_tokens=28, batch_size=64))
+        >>> budget.rows(100)  # CPU: 2048 tokens of prompts are read at once, and 3 * 2048 are held
+        20
+        >>> budget.rows(4)  # as many as were asked for
+        64
+    """
+
+    def __init__(self, lm: LanguageModel, limits: Limits) -> None:
+        self._room, self._limits = Room(lm.device, None), limits
+        self._memory = free_memory(lm.device) // 2 if limits.memory is None else limits.memory
+        a, size = lm.anatomy, lm.model.dtype.itemsize
+        matrices = [p.shape for p in a.blocks[-1].parameters() if p.ndim == 2]
+        widest = max((max(shape) for shape in matrices), default=a.width)
+        #: Bytes of the keys and values of a token, of its states inside a block, and of a row of logits.
+        self.held = 2 * a.n_blocks * max(a.n_kv_heads * a.head_dim, 1) * size
+        self.read = 4 * (a.width + widest) * size
+        self.logits = _LOGITS * 4 * int(getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", 0))
+
+    def rows(self, length: int) -> int:
+        """Texts at once whose longest prompt has this many tokens; at least 1."""
+        whole = length + self._limits.max_new_tokens
+        tokens = min(self._room.tokens // max(length, 1), _HELD * self._room.tokens // whole)
+        each = whole * self.held + length * self.read + self.logits
+        return max(1, min(self._limits.batch_size, tokens, self._memory // each))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free where a model runs."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            found = {name: int(rest.split()[0]) for name, rest in (line.split(":", 1) for line in lines)}
+        return found["MemAvailable"] * 1024
+    except (OSError, KeyError):  # not Linux
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def complete(
@@ -30,24 +105,14 @@ def complete(
     settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> list[Completion | str]:
-    """Let the model go on after each item.
+    """Let the model go on after each item: one completion an item, in order, or why there is none (a string).
 
-    Args:
-        lm: The model.
-        items: Encoded prompts; ids need not be unique: a prompt may be sampled many times, and the samples of one batch
-            read it once where the model's cache can be shared.
-        max_new_tokens: Most tokens to write.
-        temperature: 0 is greedy; else plain sampling at that temperature. What the model's own generation config says
-            of top-k, top-p or repetition penalties does not count.
-        seed: Seed of the sampling. Same seed, batch size and items: same text. The caller's random state is kept.
-        batch_size: Prompts a batch, at most; fewer of long ones, see :class:`~.budget.Budget`. Greedy text does not
-            depend on it beyond float error.
-        memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
-        settled: A text ends where this says that nothing more of it is wanted.
-        on_batch: Called with the number of items after each batch.
-
-    Returns:
-        One completion an item, in order; or the reason (a string) why there is none.
+    Ids need not be unique: a prompt may be sampled many times, and the samples of one batch read it once where the
+    model's cache can be shared. ``temperature`` 0 is greedy, else plain sampling: what the model's own generation
+    config says of top-k, top-p or penalties does not count. Same seed, batch size and items: same text; the caller's
+    random state is kept. A batch has at most ``batch_size`` prompts, fewer of long ones (:class:`Budget`);
+    greedy text does not depend on it beyond float error. ``memory`` and ``on_batch`` as in :class:`Limits`. A
+    text ends where ``settled`` says that nothing more of it is wanted.
     """
     found: dict[int, Completion] = {}
 
@@ -123,17 +188,7 @@ def generate(
     settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
-    """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> from innerjudge.models.positions import encode_prompt
-        >>> from innerjudge.models.prompts import rating_prompt
-        >>> lm = load("reference")
-        >>> item = encode_prompt(lm.tokenizer, "r1", "r1", rating_prompt("Say hi.", "hi"))
-        >>> len(generate(lm, [item], name="direct", max_new_tokens=4).texts["direct"])
-        1
-    """
+    """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read."""
     started = time.perf_counter()
     found = complete(
         lm,

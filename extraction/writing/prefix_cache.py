@@ -8,10 +8,10 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from ...models.blocks import StopAfter
 from ...models.caching import CANNOT_SHARE, PromptCache
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ...models.stopping import StopAfter
 from ..batching import Batch
 from ..prefixes import families
 from ..prompt_pass import forward
@@ -22,12 +22,8 @@ def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> Dyna
     """Keys and values of the first columns of the batch padded on the left; ``None`` where sharing does not pay.
 
     Every column is what the whole batch would hold there: padding, or a token at its own position. Prompts of several
-    beginnings may be in one batch; it has as many columns as all rows find in what was computed of theirs.
-
-    Args:
-        lm: The model.
-        items: Prompts.
-        new: Tokens that follow them.
+    beginnings may be in one batch; it has as many columns as all rows find in what was computed of theirs. ``new``
+    tokens follow.
     """
     width = max(len(item.ids) for item in items)
     if not lm.mixing.fixed(width, new):

@@ -1,14 +1,16 @@
-"""How far the texts of a batch are while they are written, and what is recorded of each step."""
+"""How far the texts of a batch are while they are written, and what each step shows of them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor
+from transformers import LogitsProcessor, PreTrainedTokenizerFast
 
 from ...models.anatomy import Anatomy
 from ...models.positions import Encoding
-from .step_tap import StepTap
+from ...models.tokens import decoded
+from ..taps.residual import ResidualTap
 
 #: Share of a batch that is still written when the others leave it: beginning anew costs about a step.
 _FEW = 0.75
@@ -16,11 +18,6 @@ _FEW = 0.75
 
 class BatchProgress:
     """The texts of a batch: their tokens so far, which of them go on, and which are still rows of the batch.
-
-    Args:
-        n: How many texts.
-        ends: Tokens that end a text.
-        device: Where the model takes its inputs.
 
     Example:
         >>> texts = BatchProgress(2, frozenset({0}), torch.device("cpu"))
@@ -75,12 +72,7 @@ class BatchProgress:
 
 
 class StateRecord:
-    """The states of the few tokens that a readout may name.
-
-    Args:
-        anatomy: Parts of the model.
-        items: The prompts; a ``reasoning_start`` in them is kept too.
-    """
+    """The states of the few tokens that a readout may name, a ``reasoning_start`` in the prompts too."""
 
     def __init__(self, anatomy: Anatomy, items: Sequence[Encoding]) -> None:
         self._items = items
@@ -108,11 +100,7 @@ class StateRecord:
 
 
 class LogProbRecord(LogitsProcessor):
-    """The log-probability of every token, by the raw logits of its step.
-
-    Args:
-        n: How many texts.
-    """
+    """The log-probability of every token of ``n`` texts, by the raw logits of its step."""
 
     def __init__(self, n: int) -> None:
         self._n = n
@@ -139,3 +127,108 @@ class LogProbRecord(LogitsProcessor):
         steps = torch.stack(self._steps, dim=1)[list(texts)].cpu()
         written = torch.arange(steps.shape[1]) < lengths[:, None]
         return torch.stack([torch.where(written, steps, 0.0).sum(1), lengths.float()], dim=1)
+
+
+class StepTap(ResidualTap):
+    """Keeps ``h[0..L]`` of one pass at a time: of chosen tokens of the prompts, then of each step's newest token.
+
+    :meth:`expect` comes before the first pass and after every one, and drops what was kept before: no more than one
+    step is ever held. ``early`` is, for each item, one token of its prompt that is kept beside the last.
+    """
+
+    def __init__(self, anatomy: Anatomy, early: Sequence[int | None]) -> None:
+        super().__init__(anatomy, torch.zeros(0, 0, dtype=torch.long), last=anatomy.n_blocks, keep_last=False)
+        self._early = early
+        self._at: Tensor | None = None
+        self._handed: Tensor | None = None
+        self._kept: dict[int, Tensor] = {}
+
+    def columns(self, items: Sequence[int], offsets: Tensor, width: int) -> Tensor:
+        """Places of the early and of the last token of some items in a left-padded batch: ``[len(items), 2]``."""
+        early = [self._early[k] for k in items]
+        last = torch.full_like(offsets, width - 1)
+        first = [width - 1 if at is None else at + int(offset) for at, offset in zip(early, offsets, strict=True)]
+        return torch.stack([torch.tensor(first, device=offsets.device), last], dim=1)
+
+    def expect(self, at: Tensor | None = None) -> None:
+        """Make ready for the next pass: keep tokens ``at`` (``[B, P]``), or the newest one where it is ``None``."""
+        self._at = at
+        self._started = self._ended = 0
+        self._kept = {}
+
+    def hand_on(self, rows: Sequence[int]) -> None:
+        """After a pass over distinct prompts: row ``k`` of the batch that goes on from it has prompt ``rows[k]``."""
+        self._handed = self.of(rows)[:, :, 0]
+        self.expect()
+
+    def of(self, items: Sequence[int]) -> Tensor:
+        """States of some items of the latest pass: ``[len(items), L + 1, P, W]``; ``P`` is 1 for the newest token."""
+        near = self._anatomy.on_norm(self._kept[self._last][:1]).device
+        return torch.stack([self._kept[k][list(items)].to(near) for k in range(self._last + 1)], dim=1)
+
+    def prompts(self) -> tuple[Tensor, Tensor]:
+        """After the pass that read the last tokens of the prompts: early and last ones, each ``[B, L + 1, W]``."""
+        found = self.of(range(len(self._early)))
+        early = found[:, :, 0] if self._handed is None else self._handed
+        self._handed = None
+        return early, found[:, :, -1]
+
+    def _keep(self, number: int, states: Tensor | None) -> None:
+        if states is None:
+            return
+        layout = self._stream.layout
+        if self._at is not None:
+            self._kept[number] = layout.rows(states, self._at)
+        elif (layout.items, layout.tokens) == (0, 1) and states.ndim == 3:
+            self._kept[number] = states[:, -1:].clone()
+        else:  # a copy: blocks may go on writing into what they gave, and a view would hold the states of every token
+            self._kept[number] = states.movedim((layout.items, layout.tokens), (0, 1))[:, -1:].flatten(2).clone()
+
+
+#: Tokens beyond its characters that a marker may be spread over (pieces of a character write nothing themselves).
+_SPARE = 8
+
+
+class MarkerWatch:
+    """Follows one text token by token, and notices those that end a reasoning marker.
+
+    Kept are the tokens that :func:`~innerjudge.models.markers.marker_positions` may name when the text is finished: the
+    end of the first opening marker, of the first closing one, and of the first closing one after an opening one.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> None:
+        self._tokenizer, self._markers = tokenizer, markers
+        self._candidates = _candidates(tokenizer, markers)
+        self._tail = max(len(marker) for marker in markers) + _SPARE
+        self._seen: set[str] = set()
+
+    def ends_marker(self, ids: Sequence[int]) -> bool:
+        """Whether the last of the tokens written so far ends a marker; ask once for every token, in order."""
+        if len(self._seen) == 3 or (self._candidates is not None and ids[-1] not in self._candidates):
+            return False
+        opening, closing = self._markers
+        tail = decoded(self._tokenizer, list(ids[-self._tail :]))
+        if opening not in tail and closing not in tail:
+            return False
+        text = decoded(self._tokenizer, list(ids))
+        start = text.find(opening)
+        after = text.find(closing, start + len(opening)) if start >= 0 else -1
+        found = {
+            name
+            for name, at in (("opening", start), ("closing", text.find(closing)), ("closing after opening", after))
+            if at >= 0
+        }
+        new = found - self._seen
+        self._seen |= new
+        return bool(new)
+
+
+@lru_cache(maxsize=8)
+def _candidates(tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> frozenset[int] | None:
+    """Tokens that write the last character of a marker; ``None`` where pieces do not show which those are."""
+    ends = {marker[-1] for marker in markers}
+    if not all("!" <= end <= "~" for end in ends):  # other characters are spelt in bytes by many tokenizers
+        return None
+    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    bytes_of = {f"<0x{ord(end):02X}>" for end in ends}
+    return frozenset(k for k, piece in enumerate(pieces) if piece in bytes_of or ends.intersection(piece or ""))

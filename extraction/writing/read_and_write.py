@@ -17,9 +17,8 @@ from ..prefixes import families
 from ..provenance import provenance
 from ..readouts import HiddenStates, Readout, ResponseLogProb
 from ..room import Room
-from .budget import Budget, Limits
 from .completion import Completion, Settled, write_batch
-from .generate import generate, in_batches
+from .generate import Budget, Limits, generate, in_batches
 
 
 def read_and_write(
@@ -34,34 +33,13 @@ def read_and_write(
     settled: Settled | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Features:
-    """:func:`~.run.extract` and a greedy :func:`~.generation.generate` joined, at the price of the second alone.
+    """:func:`~.extract.extract` and a greedy :func:`~.generate.generate` joined, at the price of the second alone.
 
     The readouts are taken from the pass over the prompts with which a generation begins. Items that leave no room for a
     text are extracted alone. There are two passes where the model gives not all readouts, or would read prompts padded
     on the left differently, and where prompts begin so much alike that two readings which compute that once are cheaper
-    than one which does not.
-
-    Args:
-        lm: The model.
-        items: Encoded prompts; ids must be unique.
-        readouts: What to keep of them.
-        name: Key of the texts.
-        max_new_tokens: Most tokens of a text.
-        batch_size: Items a batch, at most.
-        memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
-        settled: As in :func:`~.generation.complete`.
-        on_batch: Called with the number of items after each batch.
-
-    Example:
-        >>> from innerjudge.extraction import LabelLogits
-        >>> from innerjudge.models.loading import load
-        >>> from innerjudge.models.positions import encode_prompt
-        >>> from innerjudge.models.prompts import rating_prompt
-        >>> lm = load("reference")
-        >>> item = encode_prompt(lm.tokenizer, "r1", "r1", rating_prompt("Say hi.", "hi"))
-        >>> found = read_and_write(lm, [item], [LabelLogits()], name="direct", max_new_tokens=4)
-        >>> found["logits/score"].shape[-1], len(found.texts["direct"])
-        (5, 1)
+    than one which does not. Ids of items must be unique; the texts are ``texts[name]``; the rest is as in
+    :func:`~.generate.complete`.
     """
     limits = Limits(max_new_tokens=max_new_tokens, batch_size=batch_size, memory=memory, on_batch=on_batch)
     ragged = len({len(item.ids) for item in items}) > 1

@@ -1,4 +1,4 @@
-"""What is kept of a batch of texts while transformers' ``generate`` writes them."""
+"""What is kept of a batch of texts while ``generate`` writes them, and the features that are made of it."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -8,12 +8,17 @@ import torch
 from torch import Tensor
 from transformers import StoppingCriteria
 
+from ...models.blocks import StopAfter
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ...models.stopping import StopAfter
+from ..arrays import Array
+from ..extract import lacking
+from ..features import Features
+from ..one_pass import with_normed
+from ..provenance import provenance
+from ..readouts import HiddenStates, ResponseLogProb
 from .decoding import decode, leaves_batches
-from .marker_watch import MarkerWatch
-from .progress import BatchProgress, LogProbRecord, StateRecord
+from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord
 
 #: Asked about texts whose newest token ended a marker -> for each, why it is to be stopped, or ``None`` to go on.
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | None]]
@@ -23,23 +28,10 @@ class Watch(StoppingCriteria):
     """Follows every text of a batch, and keeps the states of the few tokens that a readout may name.
 
     A step reads one token a text and writes the next: the states of the newest token come with the step after it. That
-    of the last token is read by a step of its own, through the blocks alone, where the limit and not an end token ended
-    a text. A text that has ended is padded by ``generate``; nothing more is kept of it. Where texts may be stopped,
-    those that ended leave the batch once they are a quarter of it.
-
-    Args:
-        lm: The model.
-        items: The prompts; a ``reasoning_start`` in them is kept too.
-        limit: Most tokens to write.
-        ends: Tokens that end a text.
-        markers: Opening and closing reasoning marker.
-        log_probs: Whether the log-probability of each token is kept.
-        last: Whether the state of the last token is wanted.
-        ask: Asked whether texts are to be stopped, at the tokens that end a marker.
-
-    Attributes:
-        texts: What is written so far.
-        record: The states that are kept.
+    of the last token (wanted if ``last``) is read by a step of its own, through the blocks alone, where the limit and
+    not an end token ended a text. A text that has ended is padded by ``generate``; nothing more is kept of it. Where
+    texts may be stopped (``ask``, at the tokens that end a marker), those that ended leave the batch once they are a
+    quarter of it.
     """
 
     def __init__(
@@ -129,3 +121,50 @@ class Watch(StoppingCriteria):
         for row, reason in zip(rows, self._ask(self, rows), strict=True):
             if reason is not None:
                 self.texts.close(row, reason)
+
+
+#: Why a feature is missing that a pass over the finished text can still give.
+UNNOTICED = "its token was not noticed while the text was written"
+
+
+def watched_features(
+    lm: LanguageModel,
+    readouts: Sequence[HiddenStates | ResponseLogProb],
+    items: Sequence[Encoding],
+    watch: Watch,
+    places: Sequence[int],
+) -> Features:
+    """The features of some texts of a watched batch, at ``places`` of it, as far as they are written."""
+    missing = {r.name: lacking(r, items, lm) for r in readouts}
+    arrays: dict[str, Array] = {}
+    for readout in readouts:
+        reasons = missing[readout.name]
+        if isinstance(readout, ResponseLogProb):
+            values = watch.log_probs(places).numpy()
+        else:
+            at = {item.id: item.positions[readout.position][0] for item in items if item.id not in reasons}
+            kept = [watch.record.states[p].get(at.get(item.id, -1)) for p, item in zip(places, items, strict=True)]
+            for item, states in zip(items, kept, strict=True):
+                if states is None:
+                    reasons.setdefault(item.id, UNNOTICED)
+            values = _rows(lm, kept).numpy()
+        values[[item.id in reasons for item in items]] = 0
+        arrays[readout.name] = values
+    return Features(
+        ids=tuple(item.id for item in items),
+        groups=tuple(item.group for item in items),
+        provenance=provenance(lm),
+        arrays=arrays,
+        missing={name: reasons for name, reasons in missing.items() if reasons},
+    )
+
+
+@torch.inference_mode()
+def _rows(lm: LanguageModel, kept: Sequence[Tensor | None]) -> Tensor:
+    """``h[0..L]`` and the final-normed state of each text, ``[n, L + 2, W]`` in fp32; zeros where there is none."""
+    values = torch.zeros(len(kept), lm.anatomy.n_blocks + 2, lm.anatomy.width)
+    there = [k for k, states in enumerate(kept) if states is not None]
+    if there:
+        found = torch.stack([states for states in kept if states is not None])
+        values[there] = with_normed(lm, found).float().cpu()
+    return values

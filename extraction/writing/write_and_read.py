@@ -13,10 +13,9 @@ from ...models.positions import encode_trace
 from ..features import require_unique
 from ..readouts import HiddenStates, ResponseLogProb
 from .answers import Answers, Generation, Reject
-from .budget import Limits
 from .completion import end_ids, write_batch
 from .decoding import carries_states
-from .generate import in_batches
+from .generate import Limits, in_batches
 from .watch import Watch
 
 #: Roles of a trace whose states a generation carries.
@@ -46,25 +45,14 @@ def write_and_read(
     its passes (no cache, or one that rounds), and for the odd answer whose markers only the finished text shows, the
     answers are passed through the model once more, and counted in ``replayed``.
 
-    A generation carries no readouts of other prompts (verdict logits, the text of a judge) and none at positions that
-    traces do not have (query-key products and attention rows at options).
-
-    Args:
-        lm: The model.
-        questions: Traces without a response; ids must be unique. Equal prompts of a batch are read once.
-        readouts: Hidden states at :data:`CARRIED` positions, and the response's log-probability.
-        max_new_tokens: Most tokens of an answer.
-        temperature: As in :func:`~innerjudge.extraction.writing.generate.complete`, like ``seed`` and ``batch_size``.
-        seed: Seed of the sampling.
-        batch_size: Answers a batch, at most.
-        memory: Bytes that a batch may take beside the weights; ``None`` for half of what is free.
-        markers: Opening and closing reasoning marker.
-        reject: Stops answers that are not worth their end. It is asked once an answer, when the marker ``reject_at`` is
-            written, and sees what has been read by then. A stopped answer ends with that marker and leaves its batch,
-            with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of
-            a batch end together). The other answers are what they would be without.
-        reject_at: The marker.
-        on_batch: Called with the number of answers after each batch.
+    Questions have unique ids and no response; equal prompts of a batch are read once. Readouts are hidden states at
+    :data:`CARRIED` positions and the response's log-probability: a generation carries none of other prompts (verdict
+    logits, the text of a judge) and none at positions that traces do not have (query-key products and attention rows at
+    options). ``reject`` stops answers that are not worth their end: it is asked once an answer, when the marker
+    ``reject_at`` is written, and sees what has been read by then. A stopped answer ends with that marker and leaves its
+    batch, with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a
+    batch end together). The other answers are what they would be without. The rest is as in
+    :func:`~innerjudge.extraction.writing.generate.complete`.
 
     Raises:
         InnerjudgeError: If there are no questions or no readouts, or a readout is none that a generation carries.

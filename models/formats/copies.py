@@ -37,14 +37,10 @@ def cache_folder() -> Path:
 
 
 def copy_of(file: GgufFile, dtype: str) -> Path:
-    """The Hugging Face folder with the dequantised weights of ``file``, converted where there is none yet.
+    """The Hugging Face folder with the weights of ``file`` in ``dtype``, converted where there is none yet.
 
-    Args:
-        file: What to convert. Another file with the same bytes has the same copy.
-        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-
-    Raises:
-        InnerjudgeError: If the copy does not fit on the disk, or transformers cannot read the file.
+    Another file with the same bytes has the same copy. ``InnerjudgeError`` if it does not fit on the disk, or
+    transformers cannot read the file.
     """
     folder = cache_folder() / "gguf" / f"{file.sha256[:32]}-{dtype}"
     if _is_whole(folder):

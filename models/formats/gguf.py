@@ -26,12 +26,8 @@ _NEEDED = ("gguf", "accelerate")
 class GgufFile:
     """A GGUF file that transformers can read.
 
-    Args:
-        path: Where it lies.
-        sha256: Hash of the whole file, 64 hexadecimal digits.
-        quantisation: Such as ``"Q4_K_M"``; ``"F16"`` and the like where nothing is quantised.
-        values: Weights in the file.
-        oddities: What converted files often get wrong and this one does, one sentence each.
+    ``sha256`` is of the whole file; ``quantisation`` such as ``"Q4_K_M"``, ``"F16"`` and the like where nothing is
+    quantised; ``oddities`` what converted files often get wrong and this one does, one sentence each.
     """
 
     path: Path
@@ -47,19 +43,10 @@ class GgufFile:
 
 
 def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | None:
-    """The GGUF file that a model's name means; ``None`` where it means none.
+    """The GGUF file that a name means; ``None`` where it means none.
 
-    Args:
-        name: A file, a folder that holds one and no ``config.json``, or ``hub-name:file.gguf``.
-        revision: Revision on the hub.
-        **place: Passed to the hub's download, such as ``local_files_only``.
-
-    Raises:
-        InnerjudgeError: If the file is missing, or a folder holds several.
-
-    Example:
-        >>> find_gguf("reference") is None
-        True
+    A name is a file, a folder that holds one and no ``config.json``, or ``hub-name:file.gguf``; ``place`` is passed to
+    the hub's download. ``InnerjudgeError`` if the file is missing, or a folder holds several.
     """
     path = Path(name)
     if path.is_dir():

@@ -17,14 +17,7 @@ _VERSIONS = (2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Entry of the table of tensors.
-
-    Args:
-        name: As the file spells it.
-        values: How many it holds.
-        kind: Number of its type in the file, such as 2 for Q4_0.
-        offset: First byte, from the begin of the data.
-    """
+    """Entry of the table of tensors; ``kind`` is the number of a type (2 for Q4_0), ``offset`` its first byte."""
 
     name: str
     values: int
@@ -34,14 +27,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """All of a GGUF file but the weights.
-
-    Args:
-        entries: Key-value pairs; an array is its length.
-        tensors: The table of tensors.
-        data: Where the weights begin.
-        size: Bytes of the whole file.
-    """
+    """All of a GGUF file but the weights, which begin at byte ``data`` of ``size``; an array is given by its length."""
 
     entries: dict[str, Any]
     tensors: tuple[Tensor, ...]
@@ -50,19 +36,7 @@ class Header:
 
 
 def read(path: Path) -> Header:
-    """Read the header of a GGUF file of version 2 or 3.
-
-    Raises:
-        ValueError: If the file is none, or ends before what it promises.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = Path(folder, "empty.gguf")
-        ...     _ = file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
-        ...     read(file)
-        Header(entries={}, tensors=(), data=32, size=24)
-    """
+    """Read the header of a GGUF file of version 2 or 3; ``ValueError`` if it is none, or is cut short."""
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise ValueError("it does not begin with GGUF")

@@ -1,14 +1,19 @@
-"""Where the weights and the tokenizer of a model lie, whatever the format that its name stands for."""
+"""Where the weights, the tokenizer and the LoRA adapter of a model lie, whatever format its name stands for."""
 
+import json
+import warnings
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
+from transformers import PreTrainedModel
+
 from ..checkpoint import hub_options
-from ..errors import InnerjudgeError
+from ..errors import InnerjudgeError, one_line
 from ..precision import cpu_dtype
+from ..unwrapping import unwrap
 from .copies import copy_of
 from .gguf import find_gguf, read_header
-from .lora import base_of, is_adapter
 
 #: Name that stands for the small model that comes with the package.
 REFERENCE = "reference"
@@ -17,15 +22,9 @@ _REFERENCE_FOLDER = Path(__file__).parents[1] / "reference" / "weights"
 
 @dataclass(frozen=True)
 class Source:
-    """What transformers is asked for.
+    """What transformers is asked for: folders or hub names, and the LoRA ``adapter`` that is put on the model, if any.
 
-    Args:
-        weights: Folder or hub name of the whole model.
-        tokenizer: Folder or hub name of its tokenizer.
-        revision: Revision of both on the hub.
-        adapter: LoRA folder that is put on the model, if any.
-        origin: What the folder was made from, such as ``"GGUF Q4_K_M, SHA-256 ..."``; else empty.
-        notes: What is odd in it, one sentence each.
+    ``origin`` is what the folder was made from, such as ``"GGUF Q4_K_M, SHA-256 ..."``; ``notes`` what is odd in it.
     """
 
     weights: str
@@ -39,18 +38,9 @@ class Source:
 def find_source(name: str, revision: str | None = None, dtype: str = "auto") -> Source:
     """Where the model ``name`` lies; a GGUF file is converted first where it was not before.
 
-    Args:
-        name: Hub name, folder, ``"reference"``, GGUF file, folder that holds one, ``hub-name:file.gguf``, or folder
-            of a LoRA adapter.
-        revision: Revision on the hub.
-        dtype: Type that a GGUF file is dequantised to; ``"auto"`` is float32 for one that is quantised.
-
-    Raises:
-        InnerjudgeError: If there is no such file, or it cannot be converted.
-
-    Example:
-        >>> find_source("you/model")
-        Source(weights='you/model', tokenizer='you/model', revision=None, adapter=None, origin='', notes=())
+    A name is one of the hub, a folder, ``"reference"``, a GGUF file, a folder that holds one, ``hub-name:file.gguf``,
+    or the folder of a LoRA adapter. ``dtype`` is what a GGUF file is dequantised to, ``"auto"`` being float32 for one
+    that is quantised. ``InnerjudgeError`` if there is no such file, or it cannot be converted.
     """
     if name == REFERENCE:
         return Source(str(_REFERENCE_FOLDER), str(_REFERENCE_FOLDER))
@@ -71,3 +61,61 @@ def find_source(name: str, revision: str | None = None, dtype: str = "auto") -> 
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
     folder = str(copy_of(file, dtype))
     return Source(folder, folder, origin=file.origin, notes=file.oddities)
+
+
+_CONFIG = "adapter_config.json"
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a name is a folder with an adapter and no model of its own."""
+    return Path(name, _CONFIG).is_file() and not Path(name, "config.json").is_file()
+
+
+def base_of(name: str) -> str:
+    """Hub name, folder or file of the model that the adapter ``name`` was trained on.
+
+    A relative path is one of the working folder, as in PEFT, else of the adapter's own. ``InnerjudgeError`` if the
+    adapter does not say, or PEFT is not installed.
+    """
+    path = Path(name, _CONFIG)
+    try:
+        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (ValueError, AttributeError) as error:
+        raise InnerjudgeError(f"given {str(path)!r}, which cannot be read ({one_line(error)}), expected JSON") from None
+    if not isinstance(base, str) or not base or Path(base).resolve() == Path(name).resolve():
+        raise InnerjudgeError(
+            f"given the adapter {name!r}, which names no base model, expected one: write its folder or hub name into "
+            f'{str(path)!r}, as "base_model_name_or_path": "owner/model"'
+        )
+    if find_spec("peft") is None:
+        raise InnerjudgeError(
+            f"given the adapter {name!r} without the package peft, expected the extra lora: "
+            "pip install 'innerjudge[lora]'"
+        )
+    beside = Path(name, base)
+    return str(beside) if beside.exists() and not Path(base).exists() else base
+
+
+def adapted(model: PreTrainedModel, folder: str) -> PreTrainedModel:
+    """The model with the adapter of ``folder`` inside its modules.
+
+    ``InnerjudgeError`` if it does not fit the model, lacks weights, or is no kind that stays in the modules.
+    """
+    from peft import PeftModel
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            whole = PeftModel.from_pretrained(model, folder)
+        except Exception as error:  # anybody's file: shapes, names and kinds that do not fit
+            raise InnerjudgeError(
+                f"given the adapter {folder!r}, which PEFT cannot put on {type(model).__name__} ({one_line(error)}), "
+                f"expected one of this model: check base_model_name_or_path in {_CONFIG}"
+            ) from None
+    lacking = [" ".join(str(one.message).split())[:200] for one in said if "missing adapter keys" in str(one.message)]
+    if lacking:
+        raise InnerjudgeError(
+            f"given the adapter {folder!r}, which lacks weights ({lacking[0]}), expected a whole one of this model: "
+            f"check base_model_name_or_path in {_CONFIG}"
+        )
+    return unwrap(whole)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy_names
+from ..extra import lazy_names
 
 if TYPE_CHECKING:
     from .choose import choices, synthetic
     from .rate import ratings
     from .solve import final_answer, problems
-    from .split import HELD_OUT_SEED
+    from .words import HELD_OUT_SEED
 
 #: Folder of the committed weights, in ordinary Hugging Face form.
 WEIGHTS = Path(__file__).parent / "weights"
 _HOMES = {
-    "HELD_OUT_SEED": ".split",
+    "HELD_OUT_SEED": ".words",
     "choices": ".choose",
     "final_answer": ".solve",
     "problems": ".solve",

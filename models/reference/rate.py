@@ -16,9 +16,7 @@ MISTAKE_ODDS = (50, 25, 15, 10)
 def quality(steps: Sequence[Step], truths: Sequence[int]) -> int:
     """Noiseless quality from 1 to 5: no mistake 5, one small 4, one gross 3, two 2, more 1.
 
-    Args:
-        steps: The written steps.
-        truths: What each step should have given.
+    ``truths`` is what each step should have given.
 
     Example:
         >>> quality([Step(7, "+", 5, 13, sound=False)], [12])
@@ -31,27 +29,13 @@ def quality(steps: Sequence[Step], truths: Sequence[int]) -> int:
 
 
 def panel(truth: int, rng: Random, raters: int = 3) -> tuple[float, ...]:
-    """Scores that ``raters`` noisy raters give to a response of quality ``truth``.
-
-    Example:
-        >>> all(1 <= s <= 5 for s in panel(5, Random(0)))
-        True
-    """
+    """Scores that ``raters`` noisy raters give to a response of quality ``truth``."""
     drawn = (round(truth + rng.gauss(0, RATER_BIAS) + rng.gauss(0, RATER_NOISE)) for _ in range(raters))
     return tuple(float(min(5, max(1, score))) for score in drawn)
 
 
 def worked(problem: Problem, rng: Random) -> tuple[list[Step], int]:
-    """Work a problem with a drawn number of planted mistakes.
-
-    Returns:
-        The steps and the noiseless quality.
-
-    Example:
-        >>> steps, truth = worked(problems(1, seed=1)[0], Random(0))
-        >>> truth in range(1, 6)
-        True
-    """
+    """Work a problem with a drawn number of planted mistakes: the steps, and the noiseless quality."""
     while True:
         clean = work(problem, rng, frozenset())
         if clean is None:

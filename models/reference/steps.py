@@ -13,12 +13,7 @@ _END_ODDS = (9, 4, 3, 2, 1)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One written step; ``sound`` is false where it is a slip.
-
-    Example:
-        >>> Step(7, "+", 5, 12).formula()
-        '7+5=12'
-    """
+    """One written step; ``sound`` is false where it is a slip."""
 
     left: int
     op: str
@@ -32,12 +27,7 @@ class Step:
 
 
 def apply(left: int, op: str, right: int) -> int:
-    """Compute one operation.
-
-    Example:
-        >>> apply(12, "*", 3)
-        36
-    """
+    """Compute one operation."""
     return left + right if op == "+" else left - right if op == "-" else left * right
 
 
@@ -58,10 +48,6 @@ def slip(left: int, op: str, right: int, rng: Random) -> Step:
     """Make a plausible slip in the result: off by one, by two or by ten.
 
     Slips in what is copied (a wrong operand, a wrong operation) were tried and blurred the copying itself.
-
-    Example:
-        >>> slip(7, "+", 5, Random(0)).sound
-        False
     """
     truth = apply(left, op, right)
     while True:

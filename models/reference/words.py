@@ -1,4 +1,6 @@
-"""The small world that the *choose* job asks about: kinds of things, capitals, opposites, young animals."""
+"""The small world that the *choose* job asks about, and which of all texts are held out."""
+
+from hashlib import blake2b
 
 
 def _pairs(listed: str) -> dict[str, str]:
@@ -68,3 +70,17 @@ WORLD: tuple[str, ...] = tuple(
         | {word for text in (*DECOR, *KINDS) for word in text.split()}
     )
 )
+#: Training never uses seeds from here on.
+HELD_OUT_SEED = 1_000_000
+_HELD_OUT_ONE_IN = 10
+
+
+def is_held_out(text: str) -> bool:
+    """Say whether a problem's text is reserved for held-out items (one in ten, by a stable hash)."""
+    digest = blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % _HELD_OUT_ONE_IN == 0
+
+
+def belongs(text: str, seed: int) -> bool:
+    """Say whether a generator that runs under ``seed`` may use a problem."""
+    return is_held_out(text) == (seed >= HELD_OUT_SEED)

@@ -16,8 +16,7 @@ from innerjudge.experiments.compare.results import Curve, HeadMap
 from innerjudge.experiments.compare.sections.blocks import by_block
 from innerjudge.experiments.compare.sections.candidates import candidates
 from innerjudge.experiments.compare.sections.confounds import confounds
-from innerjudge.experiments.compare.sections.headline import headline
-from innerjudge.experiments.compare.sections.scores import scores
+from innerjudge.experiments.compare.sections.headline import headline, scores
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.data.verdict_table import Row, Table
 

@@ -22,7 +22,7 @@ from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoding, encode_trace
 from innerjudge.models.reference.solve import problems
-from innerjudge.models.reference.split import HELD_OUT_SEED
+from innerjudge.models.reference.words import HELD_OUT_SEED
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit

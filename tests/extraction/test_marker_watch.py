@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from innerjudge.extraction.writing.marker_watch import MarkerWatch
+from innerjudge.extraction.writing.progress import MarkerWatch
 from innerjudge.models.items import Trace
 from innerjudge.models.positions import encode_trace
 from transformers import AutoTokenizer

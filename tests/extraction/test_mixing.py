@@ -15,10 +15,10 @@ from innerjudge.experiments.bench.coverage.shrink import registered_types, small
 from innerjudge.experiments.bench.coverage.small_model import random_items, readable, small_model
 from innerjudge.extraction import HiddenStates, extract
 from innerjudge.extraction.writing.generate import complete
+from innerjudge.models.description import open_paths
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.mixing import Mixing, context_of, find_mixing
-from innerjudge.models.paths import open_paths
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING

@@ -23,9 +23,9 @@ from innerjudge.extraction import reader as sweeps
 from innerjudge.extraction.batching import by_tokens
 from innerjudge.extraction.packing import Packing
 from innerjudge.models.attention_calls import AttentionCall
+from innerjudge.models.caching import packs_by_itself, reads_packed
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.observation import probe_ids
-from innerjudge.models.packing import packs_by_itself, reads_packed
 from innerjudge.models.positions import Encoding
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import (
@@ -196,7 +196,7 @@ def test_a_leak_would_be_seen(tiny: Tiny, random_items: Any, monkeypatch: pytest
     def running_on(lengths: Any, offset: int) -> torch.Tensor:
         return torch.arange(sum(lengths))[None] + offset
 
-    monkeypatch.setattr("innerjudge.models.packing.restarting", running_on)
+    monkeypatch.setattr("innerjudge.models.caching.restarting", running_on)
     assert not reads_packed(lm.model, lm.anatomy.stream, probe_ids(lm.model), 0)
     monkeypatch.setattr("innerjudge.extraction.prompt_pass.restarting", running_on)
     monkeypatch.setattr(sweeps, "_proved", WeakKeyDictionary())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from innerjudge.extraction.writing import generate as writing
-from innerjudge.extraction.writing.budget import Budget, Limits
-from innerjudge.extraction.writing.generate import complete
+from innerjudge.extraction.writing.generate import Budget, Limits, complete
 from innerjudge.models import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_prompt

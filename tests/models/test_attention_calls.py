@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from innerjudge.models.attention_calls import AttentionCall, listening
-from innerjudge.models.attention_products import AttentionProducts
+from innerjudge.models.attention_calls import AttentionCall, AttentionProducts, listening
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, AttentionInterface

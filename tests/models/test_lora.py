@@ -88,7 +88,7 @@ def test_what_is_missing_is_said(adapter: Path, monkeypatch: pytest.MonkeyPatch)
     (adapter / "adapter_config.json").write_text("{")
     assert "adapter_config.json" in refusal(adapter)
     (adapter / "adapter_config.json").write_text(whole)
-    monkeypatch.setattr("innerjudge.models.formats.lora.find_spec", lambda _: None)
+    monkeypatch.setattr("innerjudge.models.formats.source.find_spec", lambda _: None)
     assert "pip install 'innerjudge[lora]'" in refusal(adapter)
 
 

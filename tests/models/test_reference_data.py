@@ -3,12 +3,11 @@ from random import Random
 
 import pytest
 from innerjudge.models.reference import choose, rate, solve
-from innerjudge.models.reference.split import HELD_OUT_SEED, is_held_out
 from innerjudge.models.reference.steps import write
 from innerjudge.models.reference.training import corpus
 from innerjudge.models.reference.training.measure import load
 from innerjudge.models.reference.training.mixtures import KEY_WEIGHT, LETTER_WEIGHT
-from innerjudge.models.reference.words import CAPITALS, KINDS, OPPOSITES, YOUNG
+from innerjudge.models.reference.words import CAPITALS, HELD_OUT_SEED, KINDS, OPPOSITES, YOUNG, is_held_out
 
 HELD = HELD_OUT_SEED
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from innerjudge.models.prompts import choice_prompt, rating_prompt
 from innerjudge.models.reference import WEIGHTS, choose, rate, solve
-from innerjudge.models.reference.split import HELD_OUT_SEED
 from innerjudge.models.reference.training.card import card
 from innerjudge.models.reference.training.measure import load
 from innerjudge.models.reference.training.passes import label_ids
@@ -12,6 +11,7 @@ from innerjudge.models.reference.training.pointing import BLOCK, HEAD, Pointer
 from innerjudge.models.reference.training.sampling import replies, sampled_traces
 from innerjudge.models.reference.training.tokenizer import render
 from innerjudge.models.reference.training.train import train
+from innerjudge.models.reference.words import HELD_OUT_SEED
 from scipy.stats import spearmanr
 from transformers import AutoModelForCausalLM, AutoTokenizer
 

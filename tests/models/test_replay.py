@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.models.replay import replayed_spans
+from innerjudge.models.tokens import replayed_spans
 from transformers import AutoTokenizer
 
 NAMES = ("qwen3", "mistral-7b-v0.1", "gpt2", "minimind", "smollm2-instruct", "gpt-neox-20b-pythia")

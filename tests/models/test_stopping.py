@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from innerjudge.models.anatomy import find_anatomy
-from innerjudge.models.stopping import StopAfter
+from innerjudge.models.blocks import StopAfter
 from transformers import LlamaConfig, LlamaForCausalLM
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ....extraction.taps.attention import AttentionTap
 from ....models.heads import Heads
 from ....models.loading import LanguageModel
-from ....models.module_values import states_taken
+from ....models.observation import states_taken
 from ....models.positions import Encoding
 
 #: Largest difference, relative to the size of what is compared.

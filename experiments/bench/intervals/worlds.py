@@ -12,10 +12,9 @@ from ...stats.agreement.krippendorff_alpha import krippendorff_alpha
 from ...stats.agreement.rankings import system_ranking
 from ...stats.metrics.abstention import area_under_coverage
 from ...stats.metrics.accuracy import accuracy
-from ...stats.metrics.auroc import auroc, within_question_auroc
+from ...stats.metrics.auroc import auprc, auroc, within_question_auroc
 from ...stats.metrics.calibration import expected_calibration_error
 from ...stats.metrics.correlation import kendall, pearson, spearman
-from ...stats.metrics.precision_recall import auprc
 from ...stats.statistic import Floats, Statistic, Values, ratio
 
 Bools = npt.NDArray[np.bool_]

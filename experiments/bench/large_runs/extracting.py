@@ -11,7 +11,7 @@ from ....extraction.store.header import StoreHeader
 from ....models.loading import load
 from ...reading.passes import HIDDEN_NEEDS, Passes
 from ...reading.read import read
-from ...runs.extracting.filling import fill
+from ...runs.extracting.disk import fill
 from ...runs.extracting.interrupt import Interrupt
 from .line import Line, in_turn, said
 from .made_up import traces

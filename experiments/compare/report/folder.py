@@ -73,7 +73,9 @@ def withdraw(folder: str | Path, *, name: str = SPECS[0]) -> None:
             path.rmdir()
 
 
-def write(folder: str | Path, report: Report, rows: Iterable[Row], *, more: Mapping[str, str] | None = None) -> None:
+def write(
+    folder: str | Path, report: Report, rows: Iterable[Row] | None, *, more: Mapping[str, str] | None = None
+) -> None:
     """Write ``verdicts.jsonl``, ``plots/``, ``report.md``, ``report.html``, ``timings.json`` and ``results.json``.
 
     Everything is made first, so a failure leaves an earlier run as it was; each file arrives whole, by a rename, and
@@ -82,7 +84,7 @@ def write(folder: str | Path, report: Report, rows: Iterable[Row], *, more: Mapp
     Args:
         folder: Where to write; made if it is not there.
         report: What was found.
-        rows: All verdicts.
+        rows: All verdicts; ``None`` where no judge of ours said any, so that there is nothing to time either.
         more: Further files, by name.
 
     Raises:
@@ -100,12 +102,13 @@ def write(folder: str | Path, report: Report, rows: Iterable[Row], *, more: Mapp
     with writing(folder):
         images = images_of(report)
         results = _dump(report.results_json(), RESULTS)
-        made = {_VERDICTS: b"".join(jsonl_lines(map(row_json, rows), _VERDICTS))}
+        made = {} if rows is None else {_VERDICTS: b"".join(jsonl_lines(map(row_json, rows), _VERDICTS))}
         made |= {f"{_PLOTS}/{plot}.png": image for plot, image in images.items()}
         made |= {name: text.encode("utf-8", "replace") for name, text in (more or {}).items()}
         made["report.md"] = markdown(report).encode("utf-8", "replace")
         made["report.html"] = html(report, images).encode("utf-8", "replace")
-        made[_TIMINGS] = _dump(report.timings_json(), _TIMINGS)
+        if rows is not None:
+            made[_TIMINGS] = _dump(report.timings_json(), _TIMINGS)
         (path / _PLOTS).mkdir(parents=True, exist_ok=True)
         (path / RESULTS).unlink(missing_ok=True)
         for name, content in made.items():

@@ -154,7 +154,7 @@ def _environment(*, escape: bool) -> Environment:
 
 def _context(report: Report) -> dict[str, object]:
     calibrated = any("to calibrate on" in part.counts for part in report.parts)
-    read = HOW_TO_READ + (HOW_TO_READ_A_STUDY if calibrated else ())
+    read = report.how_to_read or HOW_TO_READ + (HOW_TO_READ_A_STUDY if calibrated else ())
     return {"report": report, "how_to_read": read, "spec": json.dumps(report.spec, indent=1, ensure_ascii=False)}
 
 

@@ -11,6 +11,7 @@ from ..figures import Cell, Figure, Grid, Section, grid
 from ..lens import Lens, Metric
 from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
 from ..report.draw import forest
+from ..report.judge_plots import score_distributions
 
 KEY = "accuracy"
 #: Metrics that stand in the short table, beside the difference in the first of them.
@@ -211,3 +212,16 @@ def _chance_tests(lens: Lens) -> Grid:
     columns = ["judge", "AUROC within questions", "p", "p, corrected", "questions with both"]
     caption = "Better than chance within questions (labels shuffled inside each question)"
     return grid(caption, columns, rows, families=lens.families, folded=True)
+
+
+_SCORES = "scores"
+
+
+def scores(lens: Lens) -> Section | None:
+    """A small panel a judge: scores of right and of wrong items, or over the human grade."""
+    plot = score_distributions(lens)
+    if plot is None:
+        return None
+    return Section(
+        key=_SCORES, title="Scores", question="How far apart are the scores of right and of wrong items?", plots=(plot,)
+    )

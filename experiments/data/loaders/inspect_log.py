@@ -12,7 +12,7 @@ from ....models.errors import InnerjudgeError
 from ....models.extra import require
 from ....models.items import Item, Trace
 from ....models.shown import shown
-from .archive import require_archive
+from .files import require_archive
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalSample

@@ -23,8 +23,7 @@ from ...reading.read import read
 from ..job import Job, claim
 from ..job_files import HEADER, inside, read_job
 from ..log import log
-from .disk import bytes_to_come, disk_of, require_room
-from .filling import fill
+from .disk import bytes_to_come, disk_of, fill, require_room
 from .interrupt import Interrupt
 from .meter import Meter
 from .ranks import Ranks

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from ....models.blocks import StopAfter
 from ....models.loading import LanguageModel
-from ....models.stopping import StopAfter
 
 #: Batches that are kept to be passed again, bare; of a long run every second, fourth ... one.
 _KEPT = 8

@@ -12,10 +12,9 @@ from ..auditing import Auditing
 from ..parts.asked import asked, with_references
 from ..parts.distracted import distracted
 from ..parts.steadiness import SteadinessRows, steadiness
-from .referenced import referenced
 from .repeats import pairs, perturbed, sampled_pairs, samples
 from .rewritten import distractors, dummy_answers, flips
-from .ways import alone, checked, ranking, wins, wordings
+from .ways import alone, checked, ranking, referenced, wins, wordings
 
 
 @dataclass(frozen=True, slots=True)

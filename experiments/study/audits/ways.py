@@ -1,6 +1,7 @@
 """Ways of asking about a response: by itself, against others, all of a question at once, by a checklist."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ....models.prompts import WORDINGS
 from ...data.verdict_table import Row
@@ -10,6 +11,7 @@ from ..asking.checklist import checks, written_checklists
 from ..asking.pairwise import both_orders
 from ..asking.pointwise import pointwise
 from ..asking.ranking import ranked
+from ..asking.references import could_answer, own_answers, references
 from ..auditing import Auditing
 
 
@@ -74,3 +76,25 @@ def wins(rows: Sequence[Row], candidates: Sequence[Candidate], *, judge: str) ->
         score = sum(mine) / len(mine) if mine else None
         found.append(Row(**c.columns, judge=judge, score=score, unscored=None if mine else "in no comparison"))
     return found
+
+
+def referenced(audit: Auditing) -> list[Row]:
+    """Point-wise by logits under every reference condition; the tag ``could_answer`` splits them."""
+    conditions = audit.wanted.references
+
+    def made() -> list[Row]:
+        own = own_answers(audit.lm, audit.candidates, manner=audit.manner("text"))
+        able = could_answer(audit.candidates, own)
+        tagged = [
+            replace(c, tags=dict(c.tags) | ({} if a is None else {"could_answer": "yes" if a else "no"}))
+            for c, a in zip(audit.candidates, able, strict=True)
+        ]
+        found: list[Row] = []
+        for condition in conditions:
+            shown = references(tagged, condition, own=own)
+            kept = [k for k, r in enumerate(shown) if condition == "none" or r is not None]
+            questions = pointwise([tagged[k] for k in kept], references=[shown[k] for k in kept])
+            found += audit.asked(questions, f"reference: {condition}", "logits")
+        return found
+
+    return audit.step("references", list(conditions), made)

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from ..split import HELD_OUT_SEED
+from ..words import HELD_OUT_SEED
 from .corpus import encode, examples
 from .mixtures import MIXTURE, VERDICT_WEIGHT
 

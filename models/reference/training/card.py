@@ -68,7 +68,7 @@ def _training(training: Mapping[str, Any]) -> str:
 def card(training: Mapping[str, Any], figures: Mapping[str, Any], config: Mapping[str, Any], trials: Any) -> str:
     """Write the card's text; every number in it comes from the arguments or from the generators' constants."""
     from ..solve import FREE_ORDER, VERDICT_SHARE
-    from ..split import HELD_OUT_SEED
+    from ..words import HELD_OUT_SEED
     from . import pointing
     from .mixtures import EARLY_SHARE, KEY_WEIGHT, OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
 

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from .. import WEIGHTS
-from ..split import HELD_OUT_SEED
+from ..words import HELD_OUT_SEED
 from .measure_choose import measure_choose
 from .measure_rate import measure_rate, measure_verdict
 from .measure_solve import measure_solve

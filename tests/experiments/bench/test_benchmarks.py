@@ -18,13 +18,11 @@ from innerjudge.experiments.bench.passes.quote import BEGIN, END, speed_section,
 from innerjudge.experiments.bench.passes.run import Benchmark, Options, run_section
 from innerjudge.experiments.bench.passes.section import Section, Variant
 from innerjudge.experiments.bench.passes.sections import SECTIONS
-from innerjudge.experiments.bench.passes.sections.items import ITEMS
+from innerjudge.experiments.bench.passes.sections.passes import ITEMS
 from innerjudge.experiments.bench.passes.shapes import random_model
 from innerjudge.experiments.bench.passes.timing import Spread, Times, timed
-from innerjudge.experiments.bench.passes.variants.attentions import EAGER
-from innerjudge.experiments.bench.passes.variants.hidden_states import BASE_MODEL, CAUSAL_LM
-from innerjudge.experiments.bench.passes.variants.nnsight import NNSIGHT
-from innerjudge.experiments.bench.passes.variants.transformer_lens import EVERYTHING, FILTERED
+from innerjudge.experiments.bench.passes.variants.others import EVERYTHING, FILTERED, NNSIGHT
+from innerjudge.experiments.bench.passes.variants.plain import BASE_MODEL, CAUSAL_LM, EAGER
 from innerjudge.experiments.bench.passes.work import CORE, Work, texts
 from innerjudge.experiments.reading.progress import silent
 from innerjudge.extraction import extract

@@ -25,7 +25,7 @@ from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_trace
 from innerjudge.models.reference.solve import problems
-from innerjudge.models.reference.split import HELD_OUT_SEED
+from innerjudge.models.reference.words import HELD_OUT_SEED
 from innerjudge.probes import CLUE, LAGER, BaseJudge, LogisticProbe, QuestionOnly, TextJudge, TokenLogProb
 
 QUESTIONS = [p.prompt for p in problems(3, seed=HELD_OUT_SEED)]

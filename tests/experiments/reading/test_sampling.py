@@ -10,7 +10,7 @@ from innerjudge.experiments.reading.sampling import sample_traces
 from innerjudge.extraction.writing.completion import Completion
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.reference.solve import problems
-from innerjudge.models.reference.split import HELD_OUT_SEED
+from innerjudge.models.reference.words import HELD_OUT_SEED
 
 
 def test_labels_come_from_the_answer(reference: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,9 +26,9 @@ from innerjudge.experiments.stats.metrics.abstention import (
     kept_accuracy,
     kept_share,
 )
+from innerjudge.experiments.stats.metrics.auroc import within_question_auprc
 from innerjudge.experiments.stats.metrics.calibration import brier, score_error
 from innerjudge.experiments.stats.metrics.correlation import kendall, pearson, spearman
-from innerjudge.experiments.stats.metrics.precision_recall import within_question_auprc
 from innerjudge.experiments.stats.selection_noise import auroc_by_question
 from scipy import stats
 from sklearn.metrics import (

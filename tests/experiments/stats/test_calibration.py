@@ -12,6 +12,7 @@ from innerjudge.experiments.stats.metrics.abstention import (
     kept_share,
     threshold_for,
 )
+from innerjudge.experiments.stats.metrics.auroc import auprc, within_question_auprc
 from innerjudge.experiments.stats.metrics.calibration import (
     brier,
     expected_calibration_error,
@@ -19,7 +20,6 @@ from innerjudge.experiments.stats.metrics.calibration import (
     score_bias,
     score_error,
 )
-from innerjudge.experiments.stats.metrics.precision_recall import auprc, within_question_auprc
 from innerjudge.experiments.stats.metrics.recalibration import Isotonic, Platt, Temperature
 from scipy.special import expit
 from sklearn.calibration import calibration_curve

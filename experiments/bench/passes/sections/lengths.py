@@ -1,13 +1,19 @@
-"""Texts of many lengths: one by one, padded as they come, as this package batches them, and packed in rows."""
+"""Texts of many lengths, counts of tokens and of positions, and types to compute in."""
 
 import random
+from dataclasses import replace
+from typing import Any
+
+import torch
 
 from .....extraction.extract import extract
-from .....models.loading import LanguageModel
+from .....models.loading import LanguageModel, wrap
 from .....models.positions import Encoding
 from ..section import Run, Section, Variant
-from ..variants.floor import prepare as floor
+from ..shapes import random_model
 from ..variants.ours import reading
+from ..variants.plain import FLOOR
+from ..variants.plain import prepare as floor
 from ..work import CORE, Work, texts
 
 
@@ -45,5 +51,80 @@ LENGTHS = Section(
             keeps="all three readouts",
         ),
         Variant(name="bare pass, batches of 8 as they come", prepare=floor, keeps="nothing"),
+    ),
+)
+
+
+_PER_LENGTH = 2
+
+
+def _variants(work: Work) -> tuple[Variant, ...]:
+    found = []
+    for at in range(0, len(work.items), _PER_LENGTH):
+        length = len(work.items[at].ids)
+        bare = f"bare pass, {length} tokens"
+
+        def part(work: Work, at: int = at) -> Work:
+            return replace(work, items=work.items[at : at + _PER_LENGTH])
+
+        def bare_run(work: Work, part=part) -> Run:  # type: ignore[no-untyped-def]
+            return floor(part(work))
+
+        def own_run(work: Work, part=part) -> Run:  # type: ignore[no-untyped-def]
+            return reading()(part(work))  # type: ignore[no-any-return]
+
+        found.append(Variant(name=bare, prepare=bare_run, against=bare))
+        found.append(Variant(name=f"innerjudge, {length} tokens", prepare=own_run, against=bare, expected=1.05))
+    return tuple(found)
+
+
+TOKENS = Section(
+    key="tokens",
+    title="Length",
+    about="2 texts of one length, all three readouts; each ratio is to the bare pass of the same length.",
+    make_items=lambda lm, quick: texts(
+        lm, [t for t in ((24, 48) if quick else (64, 128, 256, 512)) for _ in range(_PER_LENGTH)]
+    ),
+    make_variants=_variants,
+)
+
+
+def _half(work: Work) -> Work:
+    return replace(work, lm=random_model(work.shape, device=str(work.lm.device), dtype="bfloat16"), dtype="bfloat16")
+
+
+def _compiled(work: Work) -> Work:
+    """The same weights behind ``torch.compile``; a model of its own, since compiling marks the modules."""
+    lm = random_model(work.shape, device=str(work.lm.device), dtype=work.dtype)
+    compiled: Any = lm.model
+    compiled.base_model.compile()
+    return replace(work, lm=wrap(compiled, lm.tokenizer, name=lm.name))
+
+
+def _compiled_floor(work: Work) -> Run:
+    torch._dynamo.reset()
+    return floor(_compiled(work))
+
+
+_HALF_FLOOR = "bare pass, bfloat16"
+
+PRECISION = Section(
+    key="precision",
+    title="bfloat16 and torch.compile",
+    about="The same texts in other types of weights; innerjudge runs the modules of a compiled model as they are "
+    "written, since compiled code calls no new hooks.",
+    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [128] * 4),
+    make_variants=lambda work: (
+        FLOOR,
+        Variant(name=f"innerjudge, {work.dtype}", prepare=reading(), expected=1.05),
+        Variant(name=_HALF_FLOOR, prepare=lambda work: floor(_half(work))),
+        Variant(
+            name="innerjudge, bfloat16",
+            prepare=lambda work: reading()(_half(work)),
+            against=_HALF_FLOOR,
+            expected=1.05,
+        ),
+        Variant(name="bare pass, compiled", prepare=_compiled_floor),
+        Variant(name="innerjudge on the compiled model", prepare=lambda work: reading()(_compiled(work))),
     ),
 )

@@ -1,13 +1,11 @@
-"""One batch: the bare pass, this package's, and what others do to read the same."""
+"""One batch: the bare pass, ours and that of others; passes that stop early; answers of one prompt; items of a kind."""
 
-from ..section import Section
-from ..variants.attentions import EAGER
-from ..variants.floor import FLOOR
-from ..variants.hidden_states import BASE_MODEL, CAUSAL_LM
-from ..variants.nnsight import NNSIGHT
-from ..variants.ours import CLUE_ONLY, LAGER_ONLY, OURS
-from ..variants.transformer_lens import EVERYTHING, FILTERED
-from ..work import texts
+from .....extraction.extract import extract, stream
+from ..section import Run, Section, Variant
+from ..variants.others import EVERYTHING, FILTERED, NNSIGHT
+from ..variants.ours import CLUE_ONLY, LAGER_ONLY, OURS, reading
+from ..variants.plain import BASE_MODEL, CAUSAL_LM, EAGER, FLOOR
+from ..work import CORE, Work, texts
 
 PASSES = Section(
     key="passes",
@@ -26,5 +24,94 @@ PASSES = Section(
         FILTERED,
         EVERYTHING,
     ),
+    memory=True,
+)
+
+
+def _variants(work: Work) -> tuple[Variant, ...]:
+    n = work.lm.anatomy.n_blocks
+    lasts = sorted({max(1, round(n * part / 6)) for part in (1, 2, 3, 4, 5, 6)})
+    stops = (
+        Variant(
+            name=f"innerjudge: all three readouts up to block {last} of {n}",
+            prepare=reading(last_block=last),
+            keeps=f"what the blocks up to {last} give",
+            expected=last / n + 0.05,
+        )
+        for last in lasts
+    )
+    return FLOOR, *stops
+
+
+EARLY_STOP = Section(
+    key="early-stop",
+    title="Stopping at the last block that is needed",
+    about="4 texts of 128 tokens; a judge whose last block is l of L: a chosen head, or a probe on a middle block.",
+    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [128] * 4),
+    make_variants=_variants,
+)
+
+
+_COUNTS = (4, 8)
+
+
+def _candidates_variants(work: Work) -> tuple[Variant, ...]:
+    prompt = work.items[0].positions["prompt_end"][0] + 1
+
+    def some(n: int, *, share: bool) -> Variant:
+        def prepare(work: Work) -> Run:
+            return lambda: extract(work.lm, work.items[:n], CORE, share_prompts=share)
+
+        naive = f"{n} answers as {n} rows"
+        tokens = sum(len(item.ids) for item in work.items[:n])
+        return Variant(
+            name=f"{n} answers, their prompt once" if share else naive,
+            prepare=prepare,
+            keeps=f"{tokens - (n - 1) * prompt if share else tokens} tokens computed",
+            against=naive,
+            expected=0.4 if share and n == 8 else None,
+        )
+
+    return tuple(some(n, share=share) for n in reversed(_COUNTS) for share in (False, True))
+
+
+CANDIDATES = Section(
+    key="candidates",
+    title="Answers that share their prompt",
+    about="One prompt of 192 tokens, answers of 64; each ratio is to the same answers as rows of their own.",
+    make_items=lambda lm, quick: texts(lm, [96] * 8 if quick else [256] * 8, prompt=72 if quick else 192),
+    make_variants=_candidates_variants,
+)
+
+
+_FIRST = 8
+
+
+def _items_variants(work: Work) -> tuple[Variant, ...]:
+    def some(n: int) -> Variant:
+        def prepare(work: Work) -> Run:
+            def run() -> None:
+                for _ in stream(work.lm, work.items[:n], CORE, chunk=_FIRST):
+                    pass
+
+            return run
+
+        return Variant(
+            name=f"{n} texts",
+            prepare=prepare,
+            keeps="chunks of 8, handed on",
+            expected=n / _FIRST * 1.05,
+            expected_memory=1.1,
+        )
+
+    return tuple(some(n) for n in (_FIRST, 2 * _FIRST, 4 * _FIRST))
+
+
+ITEMS = Section(
+    key="items",
+    title="Number of texts",
+    about="Texts of 48 tokens as a stream, all three readouts; ratios are to the first 8.",
+    make_items=lambda lm, quick: texts(lm, [24 if quick else 48] * 4 * _FIRST),
+    make_variants=_items_variants,
     memory=True,
 )

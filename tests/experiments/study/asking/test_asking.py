@@ -16,7 +16,6 @@ from innerjudge.experiments.study.asking.distractors import (
     rows_of,
     tie_rate,
 )
-from innerjudge.experiments.study.asking.dummies import dummies
 from innerjudge.experiments.study.asking.pairwise import (
     both_orders,
     comparisons,
@@ -26,7 +25,7 @@ from innerjudge.experiments.study.asking.pairwise import (
 )
 from innerjudge.experiments.study.asking.pointwise import pointwise
 from innerjudge.experiments.study.asking.ranking import parsed_ranking
-from innerjudge.experiments.study.asking.references import could_answer, references
+from innerjudge.experiments.study.asking.references import could_answer, dummies, references
 from innerjudge.experiments.study.asking.rewrites import DISTRACTORS, with_faults
 from innerjudge.models.errors import UnreadableError
 from innerjudge.models.prompts import WORDINGS, pair_prompt, ranking_prompt, rating_prompt, verdict_prompt

@@ -1,4 +1,4 @@
-"""TransformerLens: ``run_with_cache`` of a bridge over the same model, all of it and filtered to what is read."""
+"""Other tools that read a pass: nnsight and TransformerLens, the same rows of states, queries and keys."""
 
 import copy
 import tempfile
@@ -9,11 +9,45 @@ import torch
 from ..section import Run, Variant
 from ..work import Work
 
+
+def _prepare(work: Work, size: int = 8) -> Run:
+    from nnsight import NNsight
+
+    traced: Any = NNsight(work.lm.model.base_model)
+    batches = work.batches(size)
+    places = [work.positions(k * size, size) for k in range(len(batches))]
+
+    @torch.inference_mode()
+    def run() -> list[Any]:
+        kept: list[Any] = []
+        for batch, at in zip(batches, places, strict=True):
+            rows = torch.arange(at.shape[0], device=at.device)[:, None]
+            with traced.trace(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False):
+                found: Any = []
+                found = found.save()  # nnsight gives every object this method
+                for layer in traced.layers:
+                    query = layer.self_attn.q_proj.output[rows, at[:, -1:]]
+                    key = layer.self_attn.k_proj.output[rows, at]
+                    found.append((query, key, layer.output[rows, at]))
+            kept.append(found)
+        return kept
+
+    return run
+
+
+NNSIGHT = Variant(
+    name="nnsight: trace, rows of states, queries and keys",
+    prepare=_prepare,
+    keeps="three positions of every block, their queries and keys",
+    package="nnsight",
+)
+
+
 #: Hooks that hold what the core readouts take rows of.
 _READ = ("hook_resid_pre", "hook_resid_post", "attn.hook_q", "attn.hook_k", "attn.hook_pattern")
 
 
-def _prepare(work: Work, size: int = 8, *, filtered: bool) -> Run:
+def _transformer_lens_prepare(work: Work, size: int = 8, *, filtered: bool) -> Run:
     from transformer_lens.model_bridge import TransformerBridge
 
     with tempfile.TemporaryDirectory() as folder:
@@ -41,13 +75,13 @@ def _prepare(work: Work, size: int = 8, *, filtered: bool) -> Run:
 
 EVERYTHING = Variant(
     name="TransformerLens: run_with_cache, everything",
-    prepare=lambda work: _prepare(work, filtered=False),
+    prepare=lambda work: _transformer_lens_prepare(work, filtered=False),
     keeps="every activation",
     package="transformer_lens",
 )
 FILTERED = Variant(
     name="TransformerLens: run_with_cache, filtered",
-    prepare=lambda work: _prepare(work, filtered=True),
+    prepare=lambda work: _transformer_lens_prepare(work, filtered=True),
     keeps="states, queries, keys and patterns of every block",
     package="transformer_lens",
 )

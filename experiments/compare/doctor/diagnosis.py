@@ -1,0 +1,391 @@
+"""The verdict on a method by its scores alone: what it knows, what explains it, what it is worth for choosing."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import norm
+
+from ....extraction.provenance import versions
+from ....models.errors import InnerjudgeError
+from ...data.splits import rows_by_group
+from ...stats.intervals import cluster_interval
+from ...stats.metrics.auroc import auroc, within_question_auroc, wqd
+from ...stats.multiple import difference, holm, p_value
+from ...stats.statistic import SHARE, Statistic, Values, ratio
+from ..figures import Cell, Figure, Section, grid, of_difference, of_interval
+from ..findings import DataReport, Report
+from ..reasons import Reason
+from ..report.folder import check_folder, write
+from .explanations import LEVEL, Explained, explain
+from .opponents import PASS_RATE, opponents
+from .scores import Scores, read_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SAID = {
+    "question": "knowing the question: among candidates of one question it does not tell right from wrong",
+    "length": "the length of the text",
+    "source": "who or what wrote the text",
+    "leak": "the answer standing in the prompt",
+}
+
+
+#: What a reader must know before the figures.
+HOW_TO_READ = (
+    "Nothing was fitted to the scores. Opponents were fitted to the labels, each on other questions than it scores.",
+    "Intervals are 95 % intervals from the spread over questions; tests keep the candidates of a question together.",
+    "A cause explains the scores where they go with the labels alone, and beside the cause do so no more (p above "
+    f"{LEVEL:g}, and at most half of the correlation left). Not told apart does not mean equal.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What was found of a table of scores.
+
+    Args:
+        named: What explains the scores: ``"question"``, ``"length"``, ``"source"``, ``"leak"``, or ``"signal"`` where
+            they say more than all of these; none where they do not go with the labels, or nothing can be told.
+        explained: The tests behind it.
+        found: The report.
+    """
+
+    named: tuple[str, ...]
+    explained: Explained
+    found: Report
+
+    def __repr__(self) -> str:
+        return "\n".join(self.found.parts[0].summary)
+
+    def table(self) -> "pd.DataFrame":
+        """Every figure, one a row."""
+        import pandas as pd
+
+        return pd.DataFrame([figure.to_json() for figure in self.found.figures])
+
+    def report(self, folder: str | Path) -> None:
+        """Write ``report.html``, ``report.md`` and ``results.json``.
+
+        Raises:
+            InnerjudgeError: If ``folder`` is a file or holds other files.
+        """
+        check_folder(folder)
+        write(folder, self.found, None)
+
+
+def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str = "innerjudge.doctor") -> Diagnosis:
+    """Examine anybody's scores of answers; no model is needed.
+
+    Args:
+        source: A JSONL or Parquet file, or a pandas frame, with ``question``, ``score`` (higher is better) and
+            ``label`` (right or not); ``candidate``, ``text``, ``prompt``, ``answer``, ``source``, ``split`` and
+            ``label_again`` where they are there. See :func:`.scores.read_scores`.
+        tried: How many heads, layers, probes or prompts the method was picked from on these rows.
+        command: What the report says it was made by.
+
+    Returns:
+        Leaks, the split of the AUROC into pairs within and between questions, opponents, what explains the scores, the
+        choice among candidates, the luck of a pick, the ceiling of noisy labels. All tests and intervals keep the
+        candidates of a question together.
+
+    Raises:
+        InnerjudgeError: If the table cannot be read, or ``tried`` is below 1.
+
+    Example:
+        >>> import numpy as np, pandas as pd
+        >>> draw = np.random.default_rng(0)
+        >>> hard = draw.random(80)  # scores that know how hard a question is, and nothing else
+        >>> rows = [{"question": str(k // 5), "label": bool(draw.random() < hard[k // 5]), "score": hard[k // 5]}
+        ...         for k in range(400)]
+        >>> doctor(pd.DataFrame(rows)).named
+        ('question',)
+    """
+    if tried < 1:
+        raise InnerjudgeError(f"given tried={tried}, expected at least 1: how many methods this one was picked from")
+    every = read_scores(source)
+    given = every.scored()
+    if len(set(given.questions)) < 2 or len(set(given.labels)) < 2:
+        raise InnerjudgeError(
+            f"{every.name}: given {len(given)} scored rows, expected right and wrong ones of 2 questions"
+        )
+    lost, explained = len(every) - len(given), explain(given)
+    sections = [_verdict(given, explained), _opponents(given), _choosing(given, tried), _checks(every)]
+    part = DataReport(
+        name=every.name,
+        kind="scores",
+        counts={"rows": len(every), "scored": len(given), "questions": len(set(every.questions))},
+        families={},
+        summary=tuple(sentence for section in sections for sentence in section.found),
+        sections=tuple(sections),
+        unscored=(Reason("no score", 0, lost, ("score",)),) if lost else (),
+    )
+    report = Report(
+        name=f"Examination of {every.name}",
+        command=command,
+        spec={"tried": tried},
+        versions=dict(versions()),
+        model={},
+        parts=(part,),
+        how_to_read=HOW_TO_READ,
+    )
+    return Diagnosis(named=explained.named, explained=explained, found=report)
+
+
+def decomposition(given: Scores) -> tuple[float, float | None, float | None, float]:
+    """``(pooled, within, between, share)`` with ``pooled = share * within + (1 - share) * between``, ties one half.
+
+    ``share`` is that of the (right, wrong) pairs which are of one question; ``within`` and ``between`` weigh every pair
+    alike, and are ``None`` where there is no such pair.
+
+    Source:
+        arXiv 2609.03436, equation 1.
+
+    Example:
+        >>> labels, questions = (True, True, False, True, False, False), tuple("aaabbb")
+        >>> more = dict(name="", again=(None,) * 6, more={})
+        >>> values = decomposition(
+        ...     Scores(questions=questions, scores=(0.9, 0.4, 0.6, 0.5, 0.3, 0.2), labels=labels, **more))
+        >>> [round(v, 6) for v in values]  # of 9 pairs 4 are within, 3 of them won; of the other 5, 4
+        [0.777778, 0.75, 0.8, 0.444444]
+    """
+    labels, scores = given.labels, given.scores
+    pooled = auroc(labels, scores).value
+    assert pooled is not None
+    inner = wqd(labels, scores, given.questions)
+    pairs = sum(labels) * (len(labels) - sum(labels))
+    share = inner.n / pairs
+    if inner.value is None:
+        return pooled, None, pooled, 0.0
+    between = (pooled - share * inner.value) / (1 - share) if inner.n < pairs else None
+    return pooled, inner.value, between, share
+
+
+def label_ceiling(labels: Sequence[bool], again: Sequence[bool | None]) -> float | None:
+    """The AUROC that a judge of the truth itself would show on labels that are wrong as often as two people differ.
+
+    Both people are taken to err alike and at random, so that they differ on ``2 e (1 - e)`` of the rows. ``None`` where
+    fewer than 20 rows have a second label, or half of them differ.
+
+    Example:
+        >>> label_ceiling([True, False] * 50, [True, False] * 50)
+        1.0
+        >>> again = [False, True] * 9 + [True, False] * 41  # 18 % differ: e = 0.1
+        >>> round(label_ceiling([True, False] * 50, again), 3)  # 9 of 10 labels hold: 0.81 + 0.5 (0.09 + 0.09)
+        0.9
+    """
+    both = [(a, b) for a, b in zip(labels, again, strict=True) if b is not None]
+    differ = sum(a != b for a, b in both) / max(len(both), 1)
+    if len(both) < 20 or differ >= 0.5:
+        return None
+    error = (1 - np.sqrt(1 - 2 * differ)) / 2
+    right = min(max((np.mean(labels) - error) / (1 - 2 * error), 0.0), 1.0)  # share that is right in truth
+    said = right * (1 - error) + (1 - right) * error
+    if not 0 < said < 1:
+        return None
+    true, false = right * (1 - error) / said, right * error / (1 - said)  # right in truth, of those called right, wrong
+    return float(true * (1 - false) + 0.5 * (true * false + (1 - true) * (1 - false)))
+
+
+def _figure(given: Scores, part: str, judge: str, metric: str, made: Statistic, null: float | None = None) -> Figure:
+    found = cluster_interval(made, given.questions)
+    p = None if null is None else p_value(found, null=null)
+    return of_interval(found, data=given.name, part=part, judge=judge, metric=metric, p=p)
+
+
+def _verdict(given: Scores, explained: Explained) -> Section:
+    """The page's first lines: what the method knows."""
+    pooled, within, between, share = decomposition(given)
+    alone, named = explained.alone, explained.named
+    if "signal" in named:
+        inside = _figure(given, "verdict", "score", "AUROC within questions",
+                         within_question_auroc(given.labels, given.scores, given.questions))  # fmt: skip
+        said = f"The scores say more than all that was held against them: AUROC within questions {_shown(inside)}."
+    elif named:
+        said = f"What the scores know is explained by {'; and by '.join(_SAID[one] for one in named)}."
+    elif alone.p >= LEVEL:
+        said = "The scores do not go with the labels: no effect at this size."
+    elif explained.left is None:
+        said = "No question has a right and a wrong candidate, so the scores may know the question alone."
+    else:
+        said = "The scores go with the labels, but not beyond all causes together; no single cause explains them."
+    if alone.p < LEVEL and alone.value < 0:
+        said += " They point the wrong way: higher scores are wrong more often."
+    split = (
+        f"Pooled AUROC {pooled:.3f} = {share:.3f} x within questions {_three(within)} "
+        f"+ {1 - share:.3f} x between {_three(between)}, all pairs of a right and a wrong row alike."
+    )
+    rows: list[list[Cell]] = [["nothing", None, round(alone.value, 3), _p(alone.p)]]
+    for one in explained.causes:
+        rows.append([one.cause, None if one.p is None else _p(one.p), round(one.beside.value, 3), _p(one.beside.p)])
+    if explained.left is not None:
+        rows.append(["all of them", None, round(explained.left.value, 3), _p(explained.left.p)])
+    return Section(
+        key="verdict",
+        title="What the scores know",
+        question="Do the scores say more of the labels than something cheap does?",
+        found=(said, split),
+        grids=(
+            grid("Correlation of the score's rank with the labels, with each cause held fixed (tests by question)",
+                 ["held fixed", "p of the cause", "correlation of the score", "p of the score"], rows),
+        ),
+    )  # fmt: skip
+
+
+def _opponents(given: Scores) -> Section:
+    """Cheap scores of the same rows, with paired differences corrected for their number."""
+    others = opponents(given)
+    measures: dict[str, Callable[[Values], Statistic]] = {
+        "AUROC": lambda values: auroc(given.labels, values),
+        "AUROC within questions": lambda values: within_question_auroc(given.labels, values, given.questions),
+    }
+    rows: dict[str, list[Cell]] = {name: [name] for name in ("score", *others)}
+    closest: dict[str, tuple[str, float]] = {}
+    for metric, made in measures.items():
+        mine = made(given.scores)
+        rows["score"] += [_figure(given, "opponents", "score", metric, mine, null=0.5), None]
+        theirs = {name: made(values) for name, values in others.items()}
+        gaps = holm([difference(mine, one, given.questions) for one in theirs.values()])
+        for (name, one), gap in zip(theirs.items(), gaps, strict=True):
+            less = of_difference(gap, data=given.name, part="opponents", judge="score", metric=metric, against=name)
+            rows[name] += [_figure(given, "opponents", name, metric, one), less]
+        known = {name: one.value for name, one in theirs.items() if one.value is not None and name != PASS_RATE}
+        if known and mine.value is not None:
+            best = max(known, key=lambda name: known[name])
+            closest[metric] = (best, known[best])
+    strongest = "; by ".join(f"{metric} {name} ({value:.3f})" for metric, (name, value) in closest.items())
+    notes = []
+    if PASS_RATE in others:
+        notes.append(
+            f'"{PASS_RATE}" reads no text and uses labels: it shows what the question alone can give, and is exactly 0 '
+            "within questions by construction."
+        )
+    return Section(
+        key="opponents",
+        title="Cheaper opponents",
+        question="Would something that is not the method have done as well?",
+        found=(f"The strongest opponent: by {strongest}.",) if closest else (),
+        grids=(
+            grid("Each fitted on other questions; differences corrected for their number. " + " ".join(notes),
+                 ["", "AUROC", "score less it", "within questions", "score less it, within"], list(rows.values())),
+        ),
+    )  # fmt: skip
+
+
+def _choosing(given: Scores, tried: int) -> Section:
+    """The choice among candidates, the luck of a pick, the ceiling of noisy labels."""
+    right, score = np.array(given.labels, dtype=np.float64), np.array(given.scores, dtype=np.float64)
+    parts = np.zeros((4, len(right)))  # chosen by score, at random, by the truth; whether it counts
+    for held in rows_by_group(given.questions):
+        if len(held) > 1:
+            top = held[score[held] == score[held].max()]
+            parts[:, held[0]] = right[top].mean(), right[held].mean(), right[held].max(), 1.0
+    rows: list[list[Cell]] = []
+    found = []
+    if parts[3].any():
+        made = [ratio(one, parts[3], limits=SHARE) for one in parts[:3]]
+        names = ("the highest score", "at random", "the right one, where there is one")
+        rows = [[n, _figure(given, "choosing", n, "right choice", m)] for n, m in zip(names, made, strict=True)]
+        (gain,) = holm([difference(made[0], made[1], given.questions)])
+        one = of_difference(
+            gain, data=given.name, part="choosing", judge="score", metric="right choice", against="at random"
+        )
+        rows.append(["gain over a random choice", one])
+        claim = {
+            "better": "",
+            "worse": ", and is worse than chance",
+            "not told apart": ", which is not told apart from none",
+        }
+        found.append(
+            f"Choosing by score among the candidates of a question gains {_shown(one)}{claim[one.verdict or '']}."
+        )
+    pooled = cluster_interval(auroc(given.labels, given.scores), given.questions)
+    if tried > 1 and pooled.error is not None and pooled.value is not None:
+        luck = pooled.error * float(norm.ppf((tried - 0.375) / (tried + 0.25)))  # Blom 1958
+        found.append(
+            f"The best of {tried} methods that know nothing would show an AUROC of about {0.5 + luck:.3f} on these "
+            f"rows; this one shows {pooled.value:.3f}. Pick on other questions than you report on."
+        )
+    ceiling = label_ceiling(given.labels, given.again)
+    if ceiling is not None:
+        found.append(f"Two people label these rows differently so often that a perfect score would show {ceiling:.3f}.")
+    return Section(
+        key="choosing",
+        title="Choosing among candidates",
+        question="Is it worth anything where one of several answers is to be taken?",
+        found=tuple(found),
+        grids=(grid("Share of questions whose chosen candidate is right (questions of several candidates)",
+                    ["choice", "right"], rows),) if rows else (),
+    )  # fmt: skip
+
+
+def _checks(given: Scores) -> Section:
+    """Leaks in the data themselves, whatever the scores are."""
+    found, rows = [], list[list[Cell]]()
+    leaked = given.leaked
+    if leaked is not None:
+        right = np.array(given.labels)
+        shares = [float(leaked[right].mean()), float(leaked[~right].mean())]
+        rows.append(["answer in the prompt, of right ones", f"{shares[0]:.0%}"])
+        rows.append(["answer in the prompt, of wrong ones", f"{shares[1]:.0%}"])
+        if leaked.any():
+            found.append(
+                f"The answer stands in the prompt for {shares[0]:.0%} of the right and {shares[1]:.0%} of the wrong "
+                "rows."
+            )
+    if "split" in given.more:
+        for field, of in (("prompt", "prompts"), ("text", "texts")):
+            where: dict[str, set[str]] = {}
+            for text, side in zip(given.more.get(field, ()), given.more["split"], strict=False):
+                where.setdefault(" ".join(text.casefold().split()), set()).add(side)
+            twice = sum(len(sides) > 1 for sides in where.values())
+            if field in given.more:
+                rows.append([f"{of} on both sides of the split", twice])
+                found += [f"{twice} {of} stand on both sides of the split."] if twice else []
+        sides: dict[str, set[str]] = {}
+        for question, side in zip(given.questions, given.more["split"], strict=True):
+            sides.setdefault(question, set()).add(side)
+        both = sum(len(one) > 1 for one in sides.values())
+        rows.append(["questions on both sides of the split", both])
+        found += [f"{both} questions have candidates on both sides of the split."] if both else []
+    if "text" in given.more:
+        repeated = sum(n - 1 for n in Counter(zip(given.questions, given.more["text"], strict=True)).values())
+        rows.append(["candidates that repeat another of their question", repeated])
+    sizes = Counter(given.questions)
+    rows.append(["candidates a question", f"{min(sizes.values())} to {max(sizes.values())}"])
+    mixed = set(sizes) & {q for q, y in zip(given.questions, given.labels, strict=True) if y}
+    mixed &= {q for q, y in zip(given.questions, given.labels, strict=True) if not y}
+    rows.append(["questions with a right and a wrong candidate", len(mixed)])
+    if len(mixed) < 20:
+        found.append(
+            f"Only {len(mixed)} questions have a right and a wrong candidate: figures within questions rest on those."
+        )
+    absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
+    if absent:
+        found.append(f"Not examined, as not every row has them: {', '.join(absent)}.")
+    return Section(
+        key="checks",
+        title="The data",
+        question="Do labels leak, or stand on both sides of a split?",
+        found=tuple(found),
+        grids=(grid("Checks of the table", ["check", "found"], rows),),
+    )
+
+
+def _shown(figure: Figure) -> str:
+    if figure.value is None:
+        return "an unknown amount"
+    ends = "" if figure.low is None or figure.high is None else f" [{figure.low:.3f}, {figure.high:.3f}]"
+    return f"{figure.value:.3f}{ends}"
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _p(value: float) -> str:
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"

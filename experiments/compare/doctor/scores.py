@@ -1,0 +1,181 @@
+"""A table of scores from any tool: read from a file or a frame, every field checked, in columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ....models.errors import InnerjudgeError
+from ....models.foreign import require_file
+from ....models.shown import shown
+from ...data.jsonl import read_records
+from ...data.records import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Fields that are read where they are there, beside ``question``, ``score`` and ``label``.
+OPTIONAL = ("candidate", "text", "prompt", "answer", "source", "split")
+#: Bytes of a Parquet file.
+_PARQUET = 1 << 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Scored candidates, column by column, ``n`` rows.
+
+    Args:
+        name: Where they are from.
+        questions: Question of each.
+        scores: Score, higher is better; ``None`` where unscored.
+        labels: Whether each is right.
+        again: A second label of the same row, by somebody else; ``None`` where there is none.
+        more: The fields of :data:`OPTIONAL` that every row has.
+    """
+
+    name: str
+    questions: tuple[str, ...]
+    scores: tuple[float | None, ...]
+    labels: tuple[bool, ...]
+    again: tuple[bool | None, ...]
+    more: dict[str, tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.float64] | None:
+        """Characters of each text; ``None`` without texts."""
+        return np.array([float(len(t)) for t in self.more["text"]]) if "text" in self.more else None
+
+    @property
+    def leaked(self) -> npt.NDArray[np.float64] | None:
+        """1 where the answer stands in the prompt, whatever its case; ``None`` without prompts or answers."""
+        if not {"prompt", "answer"} <= self.more.keys():
+            return None
+        pairs = zip(self.more["answer"], self.more["prompt"], strict=True)
+        return np.array([float(bool(a.strip()) and f" {_words(a)} " in f" {_words(p)} ") for a, p in pairs])
+
+    def scored(self) -> "Scores":
+        """The rows that have a score."""
+        kept = [k for k, score in enumerate(self.scores) if score is not None]
+        return self.take(kept)
+
+    def take(self, rows: Sequence[int]) -> "Scores":
+        """Some rows."""
+        return Scores(
+            name=self.name,
+            questions=tuple(self.questions[k] for k in rows),
+            scores=tuple(self.scores[k] for k in rows),
+            labels=tuple(self.labels[k] for k in rows),
+            again=tuple(self.again[k] for k in rows),
+            more={name: tuple(column[k] for k in rows) for name, column in self.more.items()},
+        )
+
+
+def _words(text: str) -> str:
+    return " ".join("".join(c if c.isalnum() else " " for c in text.casefold()).split())
+
+
+def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
+    """A table of scores.
+
+    Args:
+        source: A JSONL file, a Parquet file (``.parquet``), or a pandas frame, with the columns ``question``, ``score``
+            (a number, higher is better, or null) and ``label`` (whether the candidate is right: true or false, 1 or 0);
+            beside them, where they are there, ``candidate``, ``text`` (what the model wrote), ``prompt``, ``answer``,
+            ``source`` (who or what wrote it), ``split``, and ``label_again`` (a second person's label).
+
+    Raises:
+        InnerjudgeError: Names the place and the field: no such file, a missing or wrong field, a candidate twice, fewer
+            than two questions, or labels of one class.
+
+    Example:
+        >>> import pandas as pd
+        >>> rows = [{"question": q, "score": s, "label": s > 0} for q, s in (("a", 1), ("a", -1), ("b", 2))]
+        >>> len(read_scores(pd.DataFrame(rows)))
+        3
+    """
+    records, name = _records(source)
+    found = [_row(record) for record in records]
+    more = {key: [row[key] for row in found] for key in OPTIONAL}
+    whole = {key: tuple(column) for key, column in more.items() if None not in column}
+    questions = tuple(row["question"] for row in found)
+    if "candidate" in whole:
+        seen: dict[tuple[str, str], str] = {}
+        for record, key in zip(records, zip(questions, whole["candidate"], strict=True), strict=True):
+            if key in seen:
+                raise InnerjudgeError(
+                    f"{record.where}: given question {shown(key[0])!r} candidate {shown(key[1])!r}, which stands in "
+                    f"{seen[key]}, expected each candidate once: keep one score a candidate"
+                )
+            seen[key] = record.where
+    labels = tuple(row["label"] for row in found)
+    if len(set(questions)) < 2 or len(set(labels)) < 2:
+        raise InnerjudgeError(
+            f"{name}: given {len(set(questions))} questions and {sum(labels)} right of {len(labels)} candidates, "
+            "expected at least two questions, and right and wrong candidates: give more rows"
+        )
+    again = tuple(row["label_again"] for row in found)
+    scores = tuple(row["score"] for row in found)
+    return Scores(name=name, questions=questions, scores=scores, labels=labels, again=again, more=whole)
+
+
+def _records(source: Any) -> tuple[list[Record], str]:
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.suffix != ".parquet":
+            return read_records(path), shown(path.name)
+        require_file(path, _PARQUET)
+        import pandas as pd
+
+        try:
+            frame = pd.read_parquet(path)
+        except Exception as error:  # pyarrow has many kinds
+            raise InnerjudgeError(
+                f"given {shown(path)!r}, which cannot be read as Parquet ({shown(str(error), most=200)}): write it anew"
+            ) from None
+        return _of_frame(frame, shown(path.name)), shown(path.name)
+    if not hasattr(source, "to_dict"):
+        raise InnerjudgeError(
+            f"given a {type(source).__name__}, expected a pandas frame, or the path of a JSONL or Parquet file"
+        )
+    return _of_frame(source, "the frame"), "the frame"
+
+
+def _of_frame(frame: Any, name: str) -> list[Record]:
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    if not rows:
+        raise InnerjudgeError(f"{name}: given no row, expected one a candidate")
+    return [
+        Record({str(k): v.item() if isinstance(v, np.generic) else v for k, v in row.items()}, f"{name} row {number}")
+        for number, row in enumerate(rows, start=1)
+    ]
+
+
+def _row(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = {"question": _id(record, "question"), "score": None}
+    if record.has("score"):
+        row["score"] = record.number("score", -1e300, 1e300)
+    elif "score" not in record.values:
+        record.number("score", -1e300, 1e300)  # says what is missing
+    row["label"] = _flag(record, "label")
+    row["label_again"] = _flag(record, "label_again") if record.has("label_again") else None
+    for name in OPTIONAL:
+        given = record.values.get(name)
+        row[name] = None if given is None else _id(record, name) if name != "text" else record.text(name)
+    return row
+
+
+def _id(record: Record, name: str) -> str:
+    """A string, or a whole number as one: ids and answers are often numbers."""
+    value = record.values.get(name)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else record.text(name)
+
+
+def _flag(record: Record, name: str) -> bool:
+    value = record.values.get(name)
+    return bool(value) if isinstance(value, int | float) and value in (0, 1) else record.flag(name)
