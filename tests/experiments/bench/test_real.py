@@ -15,7 +15,7 @@ from innerjudge.experiments.reading.passes import Passes
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, load
-from innerjudge.models.plain_prompts import plain_choice
+from innerjudge.models.prompts import plain_choice
 
 #: What is compared for items of all three kinds.
 COMPARED = {"hidden states", "verdict logits", "LAGER score", "query-key products", "attention weights"}
