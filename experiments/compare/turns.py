@@ -16,7 +16,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
-from ...probes.folds import folds
+from ...probes.labels import folds
 from ..judges.fitting import fit_seat
 from ..judges.opponent import MEASURE, chance_of, quality, tried_rows
 from ..judges.panel import TEXT, Seat
@@ -53,7 +53,7 @@ class TurnTrial:
 
     @property
     def turn(self) -> Turn:
-        """An open turn where that leads by more than two standard errors, or where nothing can be read behind the cue."""
+        """An open turn where that leads by more than two standard errors, or nothing can be read behind the cue."""
         if self.opened is None or (self.cue is not None and self.opened <= self.cue + 2 * self.error):
             return "cue"
         return "open"
