@@ -138,7 +138,7 @@ _PUBLIC = {
     "Verdict": ("probes", "Verdict"),
     "describe": ("models.description", "describe"),
     "extract": ("extraction", "extract"),
-    "fit_many": ("probes.many", "fit_many"),
+    "fit_many": ("probes.regression", "fit_many"),
     "fit_stream": ("experiments.judges.streaming", "fit_stream"),
     "load": ("models.loading", "load"),
     "load_data": ("experiments.data.datasets", "load_data"),

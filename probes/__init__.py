@@ -1,11 +1,10 @@
 """Floor 3: judges. Features (or generated text) in, scores out; higher is better.
 
 ``judge.py`` is what all judges share: ``reader.py`` checks what they read, ``estimator.py`` makes them estimators of
-scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family:
-``clue.py`` (on ``centroids.py``), ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``), ``linear.py``,
-``logistic.py``, ``ridge.py`` and ``minibatch.py`` (on ``regression.py``), ``heads.py`` and ``letters.py`` (on
-``choices.py``), ``text.py``, ``baselines.py``. ``streaming.py`` is for those that learn chunk by chunk, ``many.py``
-fits many probes. ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
+scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
+``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py``, ``penalised.py`` (on ``regression.py``) and
+``minibatch.py`` (all on ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``.
+``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
 
 from .baselines import Length, QuestionOnly, TokenLogProb

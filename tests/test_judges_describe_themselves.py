@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(p.relative_to(ROOT) for room in ("extraction", "experiments") for p in (ROOT / room).rglob("*.py"))
 #: The base class may be asked for: a public function refuses what is no judge at all.
 CLASSES = {n for n in probes.__all__ if isinstance(getattr(probes, n), type)} - {"BaseJudge", "Task", "Verdict"}
-CLASSES |= {"ChoiceJudge", "HeadScore", "Linear", "ValueJudge"}
+CLASSES |= {"ChoiceJudge", "HeadScore", "Linear", "CentroidJudge", "ValueJudge"}
 
 
 def questions(tree: ast.AST) -> Iterator[int]:

@@ -53,7 +53,7 @@ class TurnTrial:
 
     @property
     def turn(self) -> Turn:
-        """An open turn where that leads by over two standard errors, or where nothing can be read behind the cue."""
+        """An open turn where that leads by more than two standard errors, or nothing can be read behind the cue."""
         if self.opened is None or (self.cue is not None and self.opened <= self.cue + 2 * self.error):
             return "cue"
         return "open"
