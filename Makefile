@@ -25,7 +25,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only passes --only early-stop --only candidates --only lengths --only tokens --only items \
 	  --only precision --out experiments/bench/passes
 	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/bench/passes/generation
-	$(BIN)/python -m innerjudge.experiments.bench.passes.quote experiments/bench/passes/benchmark.json README.md
+	$(BIN)/python -m innerjudge.experiments.bench.documents.speed experiments/bench/passes/benchmark.json README.md
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import innerjudge
 import pytest
-from innerjudge.experiments.bench.readme import demo_section, marks, update
+from innerjudge.experiments.bench.documents.readme import demo_section, marks, update
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ....extraction.provenance import versions
-from ..readme import put_section
+from ..documents.readme import put_section
 from .document import BEGIN, END, load_sections, write_all
 from .extracting import extracting
 from .line import Line

@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from ..readme import put_section
+from ..documents.readme import put_section
 from .client import LOCUSTFILE
 
 BEGIN, END = "<!-- load:begin -->", "<!-- load:end -->"

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from innerjudge.experiments.bench.documents.speed import BEGIN, END, speed_section, update
 from innerjudge.experiments.bench.passes import run as running
 from innerjudge.experiments.bench.passes.document import markdown, write
 from innerjudge.experiments.bench.passes.peak import peak_of
-from innerjudge.experiments.bench.passes.quote import BEGIN, END, speed_section, update
 from innerjudge.experiments.bench.passes.run import Benchmark, Options, run_section
 from innerjudge.experiments.bench.passes.section import Section, Variant
 from innerjudge.experiments.bench.passes.sections import SECTIONS

@@ -1,4 +1,4 @@
-"""Write the table of a comparison into a README: ``python -m innerjudge.experiments.bench.readme RESULTS README``.
+"""Put the table of a comparison into a README: ``python -m innerjudge.experiments.bench.documents.readme JSON README``.
 
 The table stands between two marks, so that no figure is typed by hand and a second run replaces the first: those of the
 demo, or with ``--mark real`` those of the real model.
@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from ...models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError
 
 #: Metrics shown of each data set, in order; those that a data set lacks are left out.
 SHOWN = (

@@ -1,4 +1,4 @@
-"""What the README quotes of a benchmark: ``python -m innerjudge.experiments.bench.passes.quote JSON README``."""
+"""What the README quotes of a benchmark: ``python -m innerjudge.experiments.bench.documents.speed JSON README``."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from ....models.errors import InnerjudgeError
-from ..readme import put_section
+from .readme import put_section
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
@@ -18,7 +18,7 @@ def speed_section(found: dict[str, Any]) -> str:
     Of the passes that stop early the one in the middle stands for all.
 
     Args:
-        found: A benchmark as :func:`.report.to_json` gives it.
+        found: A benchmark as the file ``benchmark.json`` has it.
 
     Example:
         >>> spread = {"median": 1.01, "low": 1.0, "high": 1.03}

@@ -1,0 +1,1 @@
+"""What writes figures of comparisons and benchmarks into the README."""
