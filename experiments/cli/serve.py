@@ -65,8 +65,8 @@ def serve(
 
     require("uvicorn", "serve")
     from ..adapters.service.app import create_app
+    from ..adapters.service.connections import listening, serve_until_stopped
     from ..adapters.service.limits import Limits
-    from ..adapters.service.run import listening, serve_until_stopped
     from ..judges.judge import Judge
     from ..runs.log import load_quietly, log, quieten
 

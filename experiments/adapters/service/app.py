@@ -19,8 +19,7 @@ from fastapi_offline import FastAPIOffline  # noqa: E402
 
 from .batcher import Batcher  # noqa: E402
 from .guard import Guard  # noqa: E402
-from .limits import Limits, Meters  # noqa: E402
-from .refused import register_refusals  # noqa: E402
+from .limits import Limits, Meters, register_refusals  # noqa: E402
 from .routes import judging_routes, service_routes  # noqa: E402
 
 if TYPE_CHECKING:

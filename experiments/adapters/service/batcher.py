@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from .refused import Refused
+from .limits import Refused
 
 if TYPE_CHECKING:
     from ....probes import Verdict
@@ -56,12 +56,7 @@ class Batcher:
     Pairs wait in the order in which they came; while a pass runs, those of the next gather. A pass that fails for
     several requests is run again for each of them alone, so that one request cannot spoil the answer of another.
 
-    Args:
-        name: Name of the judge in the meters.
-        judge: The judge.
-        limits: Sizes and times.
-        meters: Where the work is counted.
-        runner: Executor of one thread that runs the model; judges of one model share it.
+    ``runner`` is an executor of one thread that runs the model; judges of one model share it.
     """
 
     def __init__(self, name: str, judge: Judge, limits: Limits, meters: Meters, runner: Executor) -> None:

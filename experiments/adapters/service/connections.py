@@ -1,7 +1,8 @@
-"""Limits on idle and slow connections, and on their number: no client can block the service."""
+"""The service in a process of its own: idle and slow connections and their number are bounded, no client blocks it."""
 
 import asyncio
 import logging
+import math
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ....models.errors import InnerjudgeError
 
 #: Seconds within which a connection has to send the whole head of a request.
 IDLE_SECONDS = 8.0
@@ -127,3 +131,30 @@ def config_of(app: Any, *, most: int, grace: int) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=grace,
     )
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens, before uvicorn has it: a port in use is reported like any other wrong option.
+
+    Port 0 takes a free one. Clients that connect before the service answers wait.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind, protocol)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen()
+    except OSError as error:
+        raise InnerjudgeError(
+            f"given --host {host} --port {port}, expected an address to listen on ({error.strerror or error}): choose "
+            "another --port, or end what listens there"
+        ) from None
+    return found
+
+
+def serve_until_stopped(app: FastAPI, where: socket.socket, *, seconds: float, connections: int = 512) -> None:
+    """Serve on a socket until SIGTERM or SIGINT; what was accepted by then is answered first, within ``seconds``.
+
+    There are at most this many connections, and fewer where the system allows fewer open files.
+    """
+    Server(config_of(app, most=room_for(connections), grace=math.ceil(seconds) + 1)).run(sockets=[where])

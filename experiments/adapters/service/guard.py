@@ -9,8 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ....models.shown import shown
-from .limits import Limits, Meters
-from .refused import Refused
+from .limits import Limits, Meters, Refused
 
 #: Paths that need no key: they say nothing of what is judged.
 OPEN = ("/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/static-offline-docs")
@@ -19,14 +18,9 @@ OPEN = ("/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/static-offl
 class Guard:
     """ASGI middleware. A body is taken whole, within its bounds, before anything reads it; no key, no body.
 
-    Args:
-        app: What it stands before.
-        limits: Size and time.
-        meters: Where answers are counted.
-        key: Bearer key that clients must send; ``None`` asks for none.
-        paths: Paths that are counted by name; others count as ``other``.
-        hosts: Names that a request may be addressed to, so that no page of another site can ask through a browser
-            (DNS rebinding); ``None`` takes any.
+    Answers on ``paths`` are counted by name, on others as ``other``. ``hosts`` are names that a request may be
+    addressed to, so that no page of another site can ask through a browser (DNS rebinding). ``None`` as ``key`` or
+    ``hosts`` asks for none, or takes any.
     """
 
     def __init__(

@@ -11,8 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from ....models.shown import shown
 from ...selection.votes import ranking
 from .batcher import Batcher, PairVerdict
-from .limits import Limits, Meters
-from .refused import Refused
+from .limits import Limits, Meters, Refused
 from .shapes import (
     Document,
     ErrorResponse,

@@ -10,28 +10,15 @@ import torch
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
 from ...reading.progress import Steps
-from .peak import peak_of
-from .section import Run, Section, Variant
+from .section import Run, Section, Variant, Work
 from .sections import SECTIONS
 from .shapes import random_model
-from .timing import Spread, Times, timed
-from .work import Work
+from .timing import Spread, Times, peak_of, timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How the benchmark is run.
-
-    Args:
-        shape: Of the model.
-        device: Where it runs.
-        dtype: Type of its weights.
-        rounds: How often each variant is timed.
-        threads: Threads of the processor.
-        quick: Few and short texts: to see that everything runs, not what it costs.
-        only: Keys of the sections; all if empty.
-        seed: Of the weights.
-    """
+    """How the benchmark is run, as the help of ``innerjudge bench`` says it; no ``only`` means all sections."""
 
     shape: str = "135m"
     device: str = "cpu"
@@ -45,20 +32,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What was found of one variant.
+    """What was found of one variant: ratios of time and memory to the variant ``against``, and what they may be.
 
-    Args:
-        name: Of the variant.
-        keeps: What is there afterwards.
-        against: Name of the variant that the ratios are to.
-        cpu: Ratio of processor time; ``None`` if the variant was not run.
-        wall: Ratio of the clock's time.
-        seconds: Median processor seconds of one run.
-        peak: Bytes of live tensors at its peak, without the weights; ``None`` if not measured.
-        memory: Ratio of ``peak``.
-        expected: What ``cpu`` should be at most.
-        expected_memory: What ``memory`` should be at most.
-        reason: Why it was not run; empty if it was.
+    ``seconds`` are the median processor seconds of a run, ``peak`` bytes of live tensors without the weights; ``None``
+    where it was not run (``reason`` says why) or not measured.
     """
 
     name: str
@@ -86,15 +63,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """A whole run.
-
-    Args:
-        command: What was typed.
-        options: How it was run.
-        machine: Architecture, cores and what the processor (or GPU) can do.
-        versions: Of libraries.
-        tables: One a section.
-    """
+    """A whole run: what was typed, the machine, the versions of libraries, and a table a section."""
 
     command: str
     options: Options
@@ -104,16 +73,9 @@ class Benchmark:
 
 
 def run_benchmark(options: Options, steps: Steps, command: str, keep: Callable[[Benchmark], None]) -> Benchmark:
-    """Run the sections.
+    """Run the sections; an unknown section, shape, dtype or device is refused.
 
-    Args:
-        options: How.
-        steps: Where progress is shown.
-        command: What was typed.
-        keep: Told of what was found so far after every section: a run that is stopped leaves whole tables.
-
-    Raises:
-        InnerjudgeError: If a section, shape, dtype or device is unknown.
+    ``keep`` is told of what was found so far after every section, so that a run that is stopped leaves whole tables.
     """
     unknown = set(options.only) - {section.key for section in SECTIONS}
     if unknown:

@@ -8,61 +8,25 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from ....models.errors import InnerjudgeError
 from ....models.loading import LanguageModel, load, wrap
 
+_SIZES = (
+    *("vocab_size", "hidden_size", "intermediate_size"),
+    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
+)
 #: Name -> sizes; Llama's blocks in the shapes of a small, a middling and a usual model, and two for tests and studies.
 SHAPES: dict[str, dict[str, Any]] = {
-    "tiny": {
-        "vocab_size": 2048,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    },
-    "10m": {
-        "vocab_size": 8192,
-        "hidden_size": 256,
-        "intermediate_size": 1024,
-        "num_hidden_layers": 8,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-    },
-    "135m": {
-        "vocab_size": 49152,
-        "hidden_size": 576,
-        "intermediate_size": 1536,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-    },
-    "1b": {
-        "vocab_size": 128256,
-        "hidden_size": 2048,
-        "intermediate_size": 8192,
-        "num_hidden_layers": 16,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-    },
-    "7b": {
-        "vocab_size": 32000,
-        "hidden_size": 4096,
-        "intermediate_size": 11008,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 32,
-    },
+    name: dict(zip(_SIZES, sizes, strict=True))
+    for name, *sizes in (
+        ("tiny", 2048, 64, 128, 4, 4, 2),
+        ("10m", 8192, 256, 1024, 8, 8, 4),
+        ("135m", 49152, 576, 1536, 30, 9, 3),
+        ("1b", 128256, 2048, 8192, 16, 32, 8),
+        ("7b", 32000, 4096, 11008, 32, 32, 32),
+    )
 }
 
 
 def random_model(shape: str, *, device: str, dtype: str, attention: str = "sdpa", seed: int = 0) -> LanguageModel:
-    """A model of one of :data:`SHAPES`; the same seed gives the same weights.
-
-    Raises:
-        InnerjudgeError: If there is no such shape, dtype or device.
-
-    Example:
-        >>> random_model("tiny", device="cpu", dtype="float32").anatomy.n_blocks
-        4
-    """
+    """A model of one of :data:`SHAPES`; the same seed gives the same weights. An unknown shape or type is refused."""
     if shape not in SHAPES:
         raise InnerjudgeError(f"given --shape {shape!r}, expected one of {', '.join(SHAPES)}")
     kind = getattr(torch, dtype, None)

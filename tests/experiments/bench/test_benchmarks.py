@@ -14,16 +14,13 @@ import torch
 from innerjudge.experiments.bench.documents.speed import BEGIN, END, speed_section, update
 from innerjudge.experiments.bench.passes import run as running
 from innerjudge.experiments.bench.passes.document import markdown, write
-from innerjudge.experiments.bench.passes.peak import peak_of
 from innerjudge.experiments.bench.passes.run import Benchmark, Options, run_section
-from innerjudge.experiments.bench.passes.section import Section, Variant
+from innerjudge.experiments.bench.passes.section import CORE, Section, Variant, Work, texts
 from innerjudge.experiments.bench.passes.sections import SECTIONS
 from innerjudge.experiments.bench.passes.sections.passes import ITEMS
 from innerjudge.experiments.bench.passes.shapes import random_model
-from innerjudge.experiments.bench.passes.timing import Spread, Times, timed
-from innerjudge.experiments.bench.passes.variants.others import EVERYTHING, FILTERED, NNSIGHT
-from innerjudge.experiments.bench.passes.variants.plain import BASE_MODEL, CAUSAL_LM, EAGER
-from innerjudge.experiments.bench.passes.work import CORE, Work, texts
+from innerjudge.experiments.bench.passes.timing import Spread, Times, peak_of, timed
+from innerjudge.experiments.bench.passes.variants import BASE_MODEL, CAUSAL_LM, EAGER, EVERYTHING, FILTERED, NNSIGHT
 from innerjudge.experiments.reading.progress import silent
 from innerjudge.extraction import extract
 from innerjudge.models.errors import InnerjudgeError

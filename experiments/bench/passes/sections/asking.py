@@ -9,8 +9,7 @@ from .....models.loading import LanguageModel
 from .....models.positions import Encoding, encode_prompt
 from .....models.prompts import rating_prompt
 from ....reading.passes import DIRECT_TOKENS
-from ..section import Run, Section, Variant
-from ..work import Work
+from ..section import Run, Section, Variant, Work
 
 
 def _prompts(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:

@@ -9,12 +9,9 @@ import torch
 from .....extraction.extract import extract
 from .....models.loading import LanguageModel, wrap
 from .....models.positions import Encoding
-from ..section import Run, Section, Variant
+from ..section import CORE, Run, Section, Variant, Work, texts
 from ..shapes import random_model
-from ..variants.ours import reading
-from ..variants.plain import FLOOR
-from ..variants.plain import prepare as floor
-from ..work import CORE, Work, texts
+from ..variants import FLOOR, floor, reading
 
 
 def _items(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:

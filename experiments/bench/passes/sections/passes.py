@@ -1,11 +1,20 @@
 """One batch: the bare pass, ours and that of others; passes that stop early; answers of one prompt; items of a kind."""
 
 from .....extraction.extract import extract, stream
-from ..section import Run, Section, Variant
-from ..variants.others import EVERYTHING, FILTERED, NNSIGHT
-from ..variants.ours import CLUE_ONLY, LAGER_ONLY, OURS, reading
-from ..variants.plain import BASE_MODEL, CAUSAL_LM, EAGER, FLOOR
-from ..work import CORE, Work, texts
+from ..section import CORE, Run, Section, Variant, Work, texts
+from ..variants import (
+    BASE_MODEL,
+    CAUSAL_LM,
+    CLUE_ONLY,
+    EAGER,
+    EVERYTHING,
+    FILTERED,
+    FLOOR,
+    LAGER_ONLY,
+    NNSIGHT,
+    OURS,
+    reading,
+)
 
 PASSES = Section(
     key="passes",

@@ -14,8 +14,8 @@ import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from innerjudge.experiments.adapters.service.app import create_app
+from innerjudge.experiments.adapters.service.connections import listening
 from innerjudge.experiments.adapters.service.limits import Limits
-from innerjudge.experiments.adapters.service.run import listening
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 

@@ -11,8 +11,7 @@ import httpx
 import pytest
 from innerjudge.experiments.adapters.service.app import create_app
 from innerjudge.experiments.adapters.service.batcher import Batcher
-from innerjudge.experiments.adapters.service.limits import Limits, Meters
-from innerjudge.experiments.adapters.service.refused import Refused
+from innerjudge.experiments.adapters.service.limits import Limits, Meters, Refused
 
 ASK = {"query": "q", "documents": ["abc"]}
 

@@ -13,8 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 from innerjudge.experiments.adapters.service import connections
 from innerjudge.experiments.adapters.service.app import create_app
-from innerjudge.experiments.adapters.service.connections import Server, config_of
-from innerjudge.experiments.adapters.service.run import listening
+from innerjudge.experiments.adapters.service.connections import Server, config_of, listening
 from innerjudge.experiments.cli.serve import _hosts
 
 from .conftest import Lengths
