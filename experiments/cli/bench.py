@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,8 +61,7 @@ def bench(
         seed=seed,
     )
     with shown(Console(stderr=True)) as steps:
-        command = shlex.join(["innerjudge", *sys.argv[1:]])
-        found = run_benchmark(options, steps, command, lambda so_far: write(so_far, out))
+        found = run_benchmark(options, steps, o.typed(), lambda so_far: write(so_far, out))
     _print(found, Console())
     typer.echo(f"The tables are in {out / DOCUMENT}.")
 

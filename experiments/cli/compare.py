@@ -1,7 +1,5 @@
 """The commands ``compare``, of judges on the same items, and ``doctor``, of anybody's scores."""
 
-import shlex
-import sys
 import textwrap
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +8,8 @@ import typer
 from rich.console import Console
 
 from ..judges.between import Between
-from ..runs.log import LogStyle, load_quietly, log, logged
+from ..runs.loading import Model
+from ..runs.log import LogStyle, log, logged
 from . import options as o
 
 
@@ -69,13 +68,12 @@ def compare(
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
     )
     check_folder(out)
-    modules = o.modules(module)
+    on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
     sources = [Source(data=load_data(spec, limit=limit, seed=seed), candidates=candidates) for spec in data]
     check_data(sources, settings)
-    command = shlex.join(["innerjudge", *sys.argv[1:]])
-    lm = load_quietly(model, device, dtype, revision, modules, trust=trust_remote_code)
+    lm = on.load()
     with logged(log_style, kept=str(out / KEPT)) as steps:
-        found = compare_data(lm, sources, settings, out=out, command=command, steps=steps, say=log.info)
+        found = compare_data(lm, sources, settings, out=out, command=o.typed(), steps=steps, say=log.info)
     print_report(found.found, Console(), path=out / "report.html")
 
 
@@ -107,7 +105,7 @@ def doctor(
 
     if out is not None:
         check_folder(out)
-    found = examine(scores, tried=tried, command=shlex.join(["innerjudge", *sys.argv[1:]]))
+    found = examine(scores, tried=tried, command=o.typed())
     for sentence in found.found.parts[0].summary:
         typer.echo(textwrap.fill(sentence, 100, subsequent_indent="  "))
     if out is not None:

@@ -1,15 +1,22 @@
-"""The commands ``extract`` and ``fit``."""
+"""The commands ``extract``, and ``fit`` and ``sweep`` of what it wrote."""
+
+from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from ...models.errors import InnerjudgeError
-from ..runs.log import load_quietly
+from ..runs.loading import Model
 from . import options as o
-from .loading import make_passes
+
+if TYPE_CHECKING:
+    from ..compare.sweep import Sweep
 
 
 def extract(
@@ -49,7 +56,7 @@ def extract(
 
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
-    from ..reading.passes import HIDDEN_NEEDS
+    from ..reading.passes import HIDDEN_NEEDS, Passes
     from ..runs.extracting.extract_job import extract_job
     from ..runs.extracting.ranks import joined, launch, own_device
     from ..runs.extracting.source import find_source
@@ -66,25 +73,29 @@ def extract(
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
         if ranks.first:
             check_extraction(out)
-        o.bounds(scale)
+        ends = o.bounds(scale)
         o.stored(store_dtype)
-        modules = o.modules(module)
+        on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         found = find_source(data, out, limit=limit, seed=seed)
-        needs = None if text else HIDDEN_NEEDS
-        passes = make_passes(batch_size, scale, reasoning_tokens if text else 0, steps, needs, abstain=abstain)
+        passes = Passes(
+            batch_size=batch_size,
+            scale=ends,
+            reasoning_tokens=reasoning_tokens if text else 0,
+            steps=steps,
+            needs=None if text else HIDDEN_NEEDS,
+            abstain=abstain,
+        )
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
         if ray is not None:
-            from ..runs.extracting.cluster import extract_on_ray
-            from ..runs.extracting.workers import Cluster, Model
+            from ..runs.extracting.cluster import Cluster, extract_on_ray
 
             where = Cluster(ray, workers, gpus_per_worker)
-            on = Model(model, device, dtype, revision, modules, trust_remote_code)
             typer.echo(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
             return
-        lm = load_quietly(model, own_device(device), dtype, revision, modules, trust=trust_remote_code)
+        lm = replace(on, device=own_device(device)).load()
         said = extract_job(
             lm,
             lambda: items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes),
@@ -120,3 +131,53 @@ def fit(
     from ..runs.fit_job import fit_job
 
     typer.echo(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
+
+
+def sweep(
+    features: o.FeaturesFolder,
+    out: o.OutFolder,
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    fit_share: Annotated[float, typer.Option(help="Share of the questions that cells are fitted and picked on.")] = 0.5,
+    splits: Annotated[int, typer.Option(min=1, help="Halvings behind the optimism of picking the best.")] = 100,
+    top: Annotated[int, typer.Option(min=1, help="Cells to print.")] = 10,
+    batch_size: o.NoBatchSize = 16,
+    device: o.NoDevice = "auto",
+    dtype: o.NoDtype = "auto",
+) -> None:
+    """Fit every probe at every layer, position and normalisation, and say what picking the best is worth.
+
+    Writes `sweep.csv` (one row a cell), `sweep.json` (the pick, its honest figure, the optimism) and `sweep.png`. The
+    model is not run: extract once, sweep as often as you like.
+
+        innerjudge extract --data builtin:solve --limit 80 --out runs/features
+
+        innerjudge sweep --features runs/features --out runs/sweep
+    """
+    del batch_size, device, dtype
+    from ..runs.sweep_job import sweep_job
+
+    o.share(fit_share)
+    found = sweep_job(features, out, limit=limit, fit_share=fit_share, n_splits=splits, seed=seed, command=o.typed())
+    show(found, Console(), top)
+    typer.echo(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
+
+
+def show(found: Sweep, console: Console, top: int) -> None:
+    """Print the best cells and what picking among them is worth."""
+    from ..compare.sweep import sentences
+
+    table = Table(title=f"{found.metric}, best on the fitting questions first", title_justify="left", box=None)
+    heads = found.table["head"].notna().any()
+    names = ["judge", "position", "row", *(["head"] if heads else []), "normalisation", "penalty", "fit", "test"]
+    for name in names:
+        table.add_column(name, justify="right" if name in ("row", "head", "penalty", "fit", "test") else "left")
+    for _, cell in found.table.sort_values("fit", ascending=False, kind="stable").head(top).iterrows():
+        table.add_row(*("-" if cell[n] is None or cell[n] != cell[n] else _text(cell[n]) for n in names))
+    console.print(table)
+    for sentence in (*sentences(found), *found.notes):
+        console.print(sentence, highlight=False)
+
+
+def _text(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -10,16 +10,13 @@ import typer
 from ...models.errors import InnerjudgeError
 from .bench import bench
 from .compare import compare, doctor
-from .extract import extract, fit
-from .models import models
-from .plan import plan
-from .sample import sample
-from .score import rank, score
+from .extract import extract, fit, sweep
+from .plan import models, plan
+from .score import rank, sample, score
 from .select import curves, select
 from .serve import serve
 from .store import store_app
 from .study import diff, study
-from .sweep import sweep
 
 app = typer.Typer(
     name="innerjudge",

@@ -1,5 +1,7 @@
 """Options that several commands share, with the help that they show."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -170,6 +172,11 @@ JudgeFolder = Annotated[
 ]
 
 
+def typed() -> str:
+    """The command as it was typed, for the record."""
+    return shlex.join(["innerjudge", *sys.argv[1:]])
+
+
 def bounds(scale: str) -> tuple[int, int]:
     """Lowest and highest score of a scale such as ``"1-5"``.
 
@@ -184,12 +191,7 @@ def bounds(scale: str) -> tuple[int, int]:
 
 
 def stored(dtype: str) -> str:
-    """A type that hidden states can be stored in.
-
-    Example:
-        >>> stored("int8")
-        'int8'
-    """
+    """A type that hidden states can be stored in."""
     from ...extraction.store.precision import DTYPES
 
     if dtype not in DTYPES:
@@ -217,12 +219,7 @@ def modules(named: list[str] | None) -> dict[str, str]:
 
 
 def share(value: float, option: str = "--fit-share") -> float:
-    """A share of the questions, strictly between 0 and 1.
-
-    Example:
-        >>> share(0.5)
-        0.5
-    """
+    """A share of the questions, strictly between 0 and 1."""
     if not 0 < value < 1:
         raise InnerjudgeError(f"given {option} {value:g}, expected more than 0 and less than 1, such as 0.5")
     return value

@@ -1,4 +1,4 @@
-"""``innerjudge plan``: what an extraction will cost, before it runs."""
+"""The commands that look before a run: ``models``, what a model is, and ``plan``, what an extraction will cost."""
 
 from __future__ import annotations
 
@@ -8,12 +8,36 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..runs.log import load_quietly
+from ..runs.loading import Model
 from . import options as o
-from .loading import make_passes
 
 if TYPE_CHECKING:
     from ..runs.extracting.disk import Disk
+
+
+def models(
+    model: o.Model = "reference",
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
+    module: o.Module = None,
+    limit: o.NoLimit = None,
+    seed: o.NoSeed = 0,
+    batch_size: o.NoBatch = 16,
+) -> None:
+    """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers.
+
+    innerjudge models --model Qwen/Qwen3-0.6B
+    """
+    del limit, seed, batch_size
+    from ...models.description import describe
+
+    table = Table(show_header=False, box=None)
+    lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
+    for name, value in describe(lm).items():
+        table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
+    Console().print(table)
 
 
 def plan(
@@ -44,18 +68,17 @@ def plan(
     """
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data
-    from ..reading.passes import HIDDEN_NEEDS
-    from ..reading.progress import silent
+    from ..reading.passes import HIDDEN_NEEDS, Passes
     from ..runs.extracting.disk import disk_of, no_room, told
     from ..runs.extracting.plan import make_plan
     from ..runs.extracting.summary import one_line
     from ..runs.job import items_of
 
-    o.bounds(scale)
+    ends = o.bounds(scale)
     o.stored(store_dtype)
     found = open_data(data, limit=limit, seed=seed)
-    lm = load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
-    passes = make_passes(batch_size, scale, 0, silent, HIDDEN_NEEDS, abstain=abstain)
+    lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
+    passes = Passes(batch_size=batch_size, scale=ends, reasoning_tokens=0, needs=HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
     planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)
     console = Console()

@@ -1,18 +1,18 @@
-"""The commands that ask a saved judge: ``score`` and ``rank``, of one set of options."""
+"""The commands that ask a saved judge: ``score`` and ``rank``, of one set of options, and ``sample``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from ...models.errors import InnerjudgeError
+from ..runs.loading import Model
 from . import options as o
-from .loading import load_judge
 
 if TYPE_CHECKING:
     from ...models.items import Item
@@ -30,12 +30,7 @@ class Source:
 
     features: str | None
     data: str | None
-    model: str | None
-    device: str
-    dtype: str
-    revision: str | None
-    trust: bool
-    modules: dict[str, str]
+    model: Model
     limit: int | None
     seed: int
     batch_size: int
@@ -43,7 +38,7 @@ class Source:
     reasoning_tokens: int | None
 
 
-def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, about: str) -> Callable[..., None]:
+def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, about: str) -> Callable[..., None]:
     """The command ``name``; ``about`` is its help.
 
     ``work`` (judge, output, source) says what was done, and where the verdicts are.
@@ -82,12 +77,7 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
         source = Source(
             features,
             data,
-            model,
-            device,
-            dtype,
-            revision,
-            trust_remote_code,
-            o.modules(module),
+            Model(model, device, dtype, revision, o.modules(module), trust_remote_code),
             limit,
             seed,
             batch_size,
@@ -105,12 +95,12 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
     return command
 
 
-def score_work(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
+def _score(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
     """``score``: verdicts into ``out``."""
     return _verdicts(judge, out, source)[1], out
 
 
-def rank_work(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
+def _rank(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
     """``rank``: verdicts beside ``out``, and the ranking that they give."""
     from ..data.outputs import require_room
     from ..runs.rank_job import require_ranking, write_ranking
@@ -159,8 +149,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
             f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
             "expected at least 1: leave the option out"
         )
-    how = (source.device, source.dtype, source.revision, source.modules)
-    whole = load_judge(folder, found.kind, source.model, *how, trust=source.trust)
+    whole = source.model.load_judge(folder, found.kind)
     with shown(Console(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
@@ -169,7 +158,6 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
         return items, score_items(whole, items, out, data=found.name)
 
 
-#: Help of the two commands that ask a saved judge.
 _SCORE = """Score items with a saved judge: one verdict a line.
 
     Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
@@ -191,7 +179,64 @@ _RANK = """Rank the candidates of each question with a saved judge, best first: 
     """
 
 
-score = judged(score_work, "score", _SCORE)
+score = _command(_score, "score", _SCORE)
+rank = _command(_rank, "rank", _RANK)
 
 
-rank = judged(rank_work, "rank", _RANK)
+def sample(
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            help="Questions: builtin:solve, traces (JSONL or LOADER:PATH), or JSONL with question_id and prompt.",
+            show_default=False,
+        ),
+    ],
+    judge: o.JudgeFolder,
+    out: o.OutFile,
+    model: o.ModelOfJudge = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Answers to each question.")] = 8,
+    temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens per answer.")] = 512,
+    reject_below: Annotated[
+        float | None,
+        typer.Option(help="Stop an answer whose score is below this when it closes its reasoning.", show_default=False),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
+    seed: o.Seed = 0,
+    batch_size: o.BatchSize = 16,
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    revision: o.Revision = None,
+    trust_remote_code: o.Trust = False,
+    module: o.Module = None,
+) -> None:
+    """Sample answers to questions and judge them in one go: one trace with its score a line.
+
+    A judge of hidden states or log-probabilities reads what the sampling computes anyway, so that the scores cost no
+    second pass. The model is the one that the judge was fitted on, unless another place of it is named. A killed run
+    resumes where it stopped.
+
+        innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
+    """
+    from ..data.outputs import require_room
+    from ..judges import saved
+    from ..judges.hub import find_folder
+    from ..reading.progress import shown
+    from ..runs.sample_job import Sampling, load_questions, sample_job
+
+    require_room(out)
+    folder = find_folder(judge, None)
+    made = saved.load(folder)[1]
+    if made.kind not in ("", "trace"):
+        raise InnerjudgeError(
+            f"given the judge {made.name}, which was fitted on {made.kind} items, expected one for traces: sampled "
+            "answers are traces"
+        )
+    questions = load_questions(data, limit=limit, seed=seed)
+    asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
+    whole = asked.load_judge(folder, "trace")
+    how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=reject_below, seed=seed)
+    with shown(Console(stderr=True)) as steps:
+        whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
+        typer.echo(sample_job(whole, questions, out, sampling=how))

@@ -1,7 +1,5 @@
 """The commands on scored candidates: ``select`` and ``curves``."""
 
-import shlex
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -192,7 +190,7 @@ def curves(
         n_orders=orders,
         seed=seed,
     )
-    typer.echo(curve_job(scores, out, how, command=shlex.join(["innerjudge", *sys.argv[1:]])))
+    typer.echo(curve_job(scores, out, how, command=o.typed()))
 
 
 def _temperature(typed: str) -> float:

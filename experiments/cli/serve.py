@@ -68,7 +68,8 @@ def serve(
     from ..adapters.service.connections import listening, serve_until_stopped
     from ..adapters.service.limits import Limits
     from ..judges.judge import Judge
-    from ..runs.log import load_quietly, log, quieten
+    from ..runs.loading import Model, quieten
+    from ..runs.log import log
 
     limits = Limits(
         batch_size=batch_size,
@@ -80,11 +81,10 @@ def serve(
     )
     quieten()
     modules = o.modules(module)
-    lm = load_quietly(model, device, dtype, None, modules, trust=trust_remote_code) if model is not None else None
+    lm = Model(model, device, dtype, None, modules, trust_remote_code).load() if model is not None else None
+    trust = trust_remote_code
     judges = {
-        name: Judge.load(
-            where, lm=lm, device=device, dtype=dtype, revision=revision, trust_remote_code=trust_remote_code
-        )
+        name: Judge.load(where, lm=lm, device=device, dtype=dtype, revision=revision, trust_remote_code=trust)
         for name, where in _named(judge).items()
     }
     app = create_app(judges, limits=limits, key=key, hosts=_hosts(host, allow_host or [], key))

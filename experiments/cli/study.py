@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..runs.log import LogStyle, load_quietly, log, logged
+from ..runs.loading import Model
+from ..runs.log import LogStyle, log, logged
+from . import options as o
 
 if TYPE_CHECKING:
     from ..study.diff import StudyDiff
@@ -47,14 +47,12 @@ def study(
     check_folder(folder)
     sources = sources_of(spec)
     check_data(sources, spec.settings)
-    model = spec.model
-    source = (model.device, model.dtype, model.revision, model.modules)
-    lm = load_quietly(model.name, *source, trust=model.trust_remote_code)
+    on = spec.model
+    lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code).load()
     plain = spec.model_dump(mode="json")
     kept = claim(folder, plain, name=SPECS[1])
-    command = shlex.join(["innerjudge", *sys.argv[1:]])
     with logged(LogStyle.auto, kept=str(kept)) as steps:
-        run = StudyRun(study=spec, lm=lm, folder=kept, command=command, steps=steps, say=log.info)
+        run = StudyRun(study=spec, lm=lm, folder=kept, command=o.typed(), steps=steps, say=log.info)
         report = run.report(sources)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     write(folder, report, run.rows, more={"study.yaml": text})

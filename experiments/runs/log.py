@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
 
 from ..reading.progress import Steps, shown
-
-if TYPE_CHECKING:
-    from ...models.loading import LanguageModel
 
 log = logging.getLogger("innerjudge")
 
@@ -27,6 +23,15 @@ EVERY = 30.0
 
 #: What every record of the logging module carries; everything else is ours.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class LogStyle(StrEnum):
+    """How a run reports what it does."""
+
+    auto = "auto"
+    rich = "rich"
+    plain = "plain"
+    json = "json"
 
 
 class _Json(logging.Formatter):
@@ -108,36 +113,3 @@ def in_lines(description: str, total: int, kept: str | None = None) -> Callable[
 def _given(record: logging.LogRecord) -> dict[str, Any]:
     given = vars(record).items()  # Ray adds a name of its own, with a leading line
     return {name: value for name, value in given if name not in _OWN and not name.startswith("_")}
-
-
-class LogStyle(StrEnum):
-    """How a run reports what it does."""
-
-    auto = "auto"
-    rich = "rich"
-    plain = "plain"
-    json = "json"
-
-
-def load_quietly(
-    name: str, device: str, dtype: str, revision: str | None, modules: Mapping[Any, str], *, trust: bool = False
-) -> LanguageModel:
-    """:func:`innerjudge.load` without the notes and bars of transformers, on as many threads as physical cores."""
-    quieten()
-    from ...models.loading import load
-    from ...models.precision import take_physical_cores
-
-    take_physical_cores()
-    return load(name, device=device, dtype=dtype, revision=revision, trust_remote_code=trust, **modules)
-
-
-def quieten() -> None:
-    """Silence the notes and bars of transformers and of the hub, which would fight with ours."""
-    # Before transformers is imported: it reads the variable once, and its bars would fight with ours.
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from huggingface_hub.utils import logging as hub_logging
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()

@@ -1,28 +1,118 @@
-"""The same extraction on a Ray cluster, from one process that hands out numbers of shards."""
+"""The same extraction on a Ray cluster: one process hands out numbers of shards, actors with a model each write them.
+
+Workers read the lines of a shard. Ray schedules, retries what a lost worker had in hand, and holds back what the pool
+cannot take yet. A shard is written whole or not at all and is the same whoever writes it, so that one written twice
+does no harm.
+"""
+
+from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ....extraction.store import FeatureStore
+from ....extraction.store.header import StoreHeader
 from ....extraction.store.lock import locked
 from ....extraction.store.place import LocalPlace, place
+from ....extraction.store.ranges import read_range
 from ....models.errors import InnerjudgeError
+from ...data.datasets import load_data
+from ...data.jsonl import parse_item
 from ...data.outputs import writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import silent, whole
-from ..job import Job, claim, pointwise
-from ..job_files import HEADER, has_items
+from ..job import Job, claim, items_of, pointwise
+from ..job_files import HEADER, has_items, inside, items_file
+from ..loading import Model
 from ..log import log
-from .disk import disk_of, require_room
+from .disk import bytes_to_come, disk_of, require_room
 from .extract_job import forget
+from .meter import Meter
 from .source import Source
 from .summary import Speed, summary
-from .workers import Cluster, Model, Reader, pipeline
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where to run, and on how much of it.
+
+    ``address`` is that of a Ray cluster (``"auto"``, ``"ray://host:10001"``), or ``"local"`` for one on this machine;
+    ``workers`` are actors with a model of their own, and ``gpus`` those of each: a fraction puts several on one.
+    """
+
+    address: str = "local"
+    workers: int = 1
+    gpus: float = 0.0
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What Ray sets aside for each worker."""
+        return {"num_cpus": 1, "num_gpus": self.gpus}
+
+
+def prepare(model: Model, out: str | None, job: dict[str, Any], passes: Passes) -> dict[str, Any]:
+    """Identity of the model, as a worker sees it; with ``out``, items are sampled from it into that folder."""
+    from ....extraction.provenance import provenance
+
+    lm = model.load()
+    known = provenance(lm).to_json()
+    if out is not None:
+        data = load_data(job["data"], limit=job["limit"], seed=job["seed"])
+        how: Any = {"candidates": job["candidates"], "seed": job["seed"], "passes": passes}
+        claim(place(out), job | {"provenance": known}, lambda: items_of(lm, data, **how))
+    return known
+
+
+def measure(model: Model, out: str, header: dict[str, Any], lacking: dict[str, list[int]], passes: Passes) -> int:
+    """Bytes that missing shards will take, as a worker measures them."""
+    return bytes_to_come(model.load(), Job.begun(place(out), header), lacking, passes)
+
+
+class Reader:
+    """An actor of the pool: a model, and where its features go."""
+
+    def __init__(self, model: Model, passes: Passes, out: str, header: StoreHeader) -> None:
+        self.lm = model.load()
+        self.passes, self.out, self.header = passes, out, header
+
+    def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, list[Any]]:
+        """Read the items of one shard and write it."""
+        from ...reading.read import read
+
+        (inner,), (number,), (lines,) = batch["inner"], batch["number"], batch["lines"]
+        items = [parse_item(line, f"shard {number}") for line in bytes(lines).split(b"\n") if line]
+        with Meter(self.lm) as meter:
+            features = read(self.lm, items, self.passes)
+        FeatureStore(place(inside(place(self.out), str(inner))), self.header).write(int(number), features)
+        return {"items": [len(items)], "tokens": [meter.tokens]}
+
+
+def read_lines(task: dict[str, Any], out: str) -> dict[str, Any]:
+    """The first stage: the lines of one shard, read from the file; a task carries only their place in it."""
+    name = items_file(str(task["inner"]))
+    return task | {"lines": read_range(place(out), name, int(task["first"]), int(task["last"]))}
+
+
+def pipeline(
+    ray: Any, tasks: Sequence[dict[str, Any]], out: str, reader: type, given: Sequence[Any], cluster: Cluster
+) -> Any:
+    """Tasks, lines, features: a Ray data set whose rows say what was done.
+
+    Reading takes no processor of the pool's, and at most two shards wait for each actor: Ray holds back the rest.
+    """
+    pool = ray.data.ActorPoolStrategy(size=cluster.workers, max_tasks_in_flight_per_actor=2)
+    lines = ray.data.from_items(list(tasks), override_num_blocks=len(tasks)).map(
+        read_lines, fn_kwargs={"out": out}, num_cpus=0, concurrency=cluster.workers
+    )
+    return lines.map_batches(reader, fn_constructor_args=tuple(given), batch_size=1, compute=pool, **cluster.resources)
 
 
 def extract_on_ray(
@@ -35,17 +125,8 @@ def extract_on_ray(
     an item is asked depends on the judges and on the model, so that the tokens of an item (several prompts, with
     positions, labels and reasons) are larger than its text, and would have to travel.
 
-    Args:
-        model: What each worker loads.
-        source: The data set.
-        out: A folder that all workers see, or a URI.
-        job: What identifies the run, as in :func:`.extract.extract_job`.
-        passes: How the model is run.
-        cluster: Where.
-        yes: Fill the disk unasked.
-
-    Raises:
-        InnerjudgeError: If Ray is not installed, or as in a plain extraction.
+    ``out`` is a folder that all workers see, or a URI. ``job`` and the errors are those of
+    :func:`.extract_job.extract_job`; beside them Ray that is not installed, or does not answer, is one.
     """
     at, quiet = place(out), replace(passes, steps=silent)
     new, existed = at.size(HEADER) is None, isinstance(at, LocalPlace) and at.folder.is_dir()
@@ -55,13 +136,13 @@ def extract_on_ray(
             return ray.get(ray.remote(**cluster.resources)(work).remote(*given))
 
         sampled = source.sampled and not has_items(at)
-        known = on_a_worker(Model.prepare, model, str(at) if sampled else None, job, quiet)
+        known = on_a_worker(prepare, model, str(at) if sampled else None, job, quiet)
         held = claim(at, job | {"provenance": known}, lambda: pointwise(source.open()).items)
         lacking = {inner: held.store(inner).missing() for inner in held.stores}
         if not any(lacking.values()):
             return f"{at} is complete already: {counted(len(held.items), 'item')}."
         if not yes and disk_of(str(at)) is not None:
-            size = on_a_worker(Model.size, model, str(at), held.header, lacking, quiet)
+            size = on_a_worker(measure, model, str(at), held.header, lacking, quiet)
             try:
                 require_room(size, str(at))
             except InnerjudgeError:

@@ -159,7 +159,7 @@ def test_ray_on_items_that_no_file_holds(cli, tmp_path: Path, data: str) -> None
 def test_two_workers_share_a_gpu(tmp_path: Path) -> None:
     """Ray counts what it is told that a machine has: this one need not have a GPU."""
     import ray
-    from innerjudge.experiments.runs.extracting.workers import Cluster, pipeline
+    from innerjudge.experiments.runs.extracting.cluster import Cluster, pipeline
 
     class Telling:
         def __init__(self, word: str) -> None:

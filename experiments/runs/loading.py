@@ -1,0 +1,71 @@
+"""The model that a command was told of, and a saved judge with it; heavy imports wait until one is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...models.errors import InnerjudgeError
+
+if TYPE_CHECKING:
+    from ...models.loading import LanguageModel
+    from ..judges.judge import Judge
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What :func:`innerjudge.load` is given; without a name it is the judge's own model."""
+
+    name: str | None
+    device: str = "auto"
+    dtype: str = "auto"
+    revision: str | None = None
+    modules: Mapping[Any, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
+
+    def load(self) -> LanguageModel:
+        """The model, without the notes and bars of transformers, on as many threads as physical cores."""
+        quieten()
+        from ...models.loading import load
+        from ...models.precision import take_physical_cores
+
+        assert self.name is not None
+        take_physical_cores()
+        return load(
+            self.name,
+            device=self.device,
+            dtype=self.dtype,
+            revision=self.revision,
+            trust_remote_code=self.trust_remote_code,
+            **self.modules,
+        )
+
+    def load_judge(self, folder: Path, kind: str) -> Judge:
+        """A saved judge with this model; what belongs to a named model alone is refused without a name."""
+        quieten()
+        from ..judges.judge import Judge
+
+        if self.name is not None:
+            return Judge.load(folder, lm=self.load(), kind=kind)
+        if self.revision is not None or self.modules:
+            given = f"--revision {self.revision}" if self.revision is not None else "--module"
+            raise InnerjudgeError(
+                f"given {given} without --model, expected both: the judge's own model is loaded as it was"
+            )
+        trust = self.trust_remote_code
+        return Judge.load(folder, kind=kind, device=self.device, dtype=self.dtype, trust_remote_code=trust)
+
+
+def quieten() -> None:
+    """Silence the notes and bars of transformers and of the hub, which would fight with ours."""
+    # Before transformers is imported: it reads the variable once.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
