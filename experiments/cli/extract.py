@@ -57,9 +57,8 @@ def extract(
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
     from ..reading.passes import HIDDEN_NEEDS, Passes
-    from ..runs.extracting.extract_job import extract_job
+    from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
-    from ..runs.extracting.source import find_source
     from ..runs.job import check_extraction, items_of
     from ..runs.log import logged
 

@@ -29,14 +29,8 @@ def fit_job(
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
     Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
-
-    Args:
-        features_folder: What ``extract`` wrote; only the readouts of the judge are read, part by part where it can.
-        name: Name on the panel of the items' kind.
-        out: Folder of the judge.
-        between: Positions that CLUE and the probes read.
-        limit: At most this many items, whole questions drawn at random; ``None`` for all.
-        seed: Of that draw.
+    Only the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
+    probes read; ``limit`` and ``seed`` draw whole questions at random.
 
     Raises:
         InnerjudgeError: If the judge is not one for these items, cannot learn from them, or ``out`` holds another fit.

@@ -70,11 +70,8 @@ def pointwise(data: Dataset) -> Dataset:
 class Job:
     """A folder that is claimed for one extraction.
 
-    Args:
-        place: The folder.
-        header: What identifies the run.
-        stores: Folder of a store, inside that of the job -> the items that it holds, read when they are asked for;
-            choices have a permuted one, first.
+    ``stores`` has the items, read when they are asked for, by the folder of the store inside that of the job; choices
+    have a permuted one, first.
     """
 
     place: Place
@@ -117,11 +114,8 @@ def check_extraction(out: str) -> None:
 def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[Item]]) -> Job:
     """Begin the folder of a job, or go on with it. Hold its lock meanwhile.
 
-    Args:
-        at: The folder.
-        header: What identifies the run, the content of its data and its ``provenance`` included.
-        get_items: Loads or samples the items, which are written one after another; not called where the folder holds
-            them already.
+    ``header`` identifies the run, the content of its data and its ``provenance`` included. ``get_items`` loads or
+    samples the items, which are written one after another; it is not called where the folder holds them already.
 
     Raises:
         InnerjudgeError: If another job began the folder; if damaged files of it cannot be made again from these items.

@@ -59,10 +59,8 @@ class _Plain(logging.Formatter):
 def logged(style: LogStyle, *, quiet: bool = False, kept: str | None = None) -> Iterator[Steps]:
     """Say on standard error what a run does, and yield what shows its steps.
 
-    Args:
-        style: ``auto`` is ``rich`` on a terminal, ``plain`` elsewhere.
-        quiet: Only warnings: for all but the first of several processes.
-        kept: Where what is done is kept, which every line of progress says.
+    ``auto`` is ``rich`` on a terminal, ``plain`` elsewhere. ``quiet`` says warnings alone: for all but the first of
+    several processes. ``kept`` is where what is done is kept, which every line of progress says.
     """
     console = Console(stderr=True)
     if style is LogStyle.auto:

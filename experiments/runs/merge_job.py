@@ -69,13 +69,9 @@ _NAMED = 20
 
 
 def verify_job(folder: str) -> list[str]:
-    """What is whole, a line for each store.
+    """What is whole of an extraction, merged or not, or of a :meth:`FeatureStore.save`: a line for each store.
 
-    Args:
-        folder: What ``extract``, ``merge`` or :meth:`FeatureStore.save` wrote, or a URI.
-
-    Raises:
-        InnerjudgeError: Names the files that are damaged or not there, and what makes them again.
+    Files that are damaged or not there are an error, which names them and what makes them again.
     """
     at = place(folder)
     if all(at.size(name) is None for name in (HEADER, ITEMS, STORE)):

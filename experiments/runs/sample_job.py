@@ -30,14 +30,9 @@ _APART = 7919
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How candidates are sampled.
+    """How ``n`` answers to each question are sampled.
 
-    Args:
-        n: Answers to each question.
-        temperature: Sampling temperature.
-        max_new_tokens: Most tokens of an answer.
-        reject_below: Stop answers whose score is below this when they close their reasoning.
-        seed: Seed of the sampling.
+    Answers whose score is below ``reject_below`` when they close their reasoning are stopped.
     """
 
     n: int = 8
@@ -49,28 +44,17 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Questions to sample answers to.
-
-    Args:
-        traces: One without a response for each.
-        problems: Question id -> problem, where the right answers are known (``builtin:solve``).
-    """
+    """Questions to sample answers to: traces without a response, and problems by id where the answers are known."""
 
     traces: list[Trace]
     problems: dict[str, Problem]
 
 
 def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Questions:
-    """Questions of a data set.
+    """Questions of a data set, at most ``limit`` of them; an error where there are none, or a line cannot be read.
 
-    Args:
-        spec: ``builtin:solve``; traces, as a JSONL file or ``LOADER:PATH``, whose questions are taken; or a JSONL file
-            with ``question_id`` and ``prompt`` on every line (other fields but those of a trace are kept).
-        limit: At most this many questions.
-        seed: Seed of their draw.
-
-    Raises:
-        InnerjudgeError: If there are no questions in it, or a line cannot be read.
+    ``spec`` is ``builtin:solve``; traces, as a JSONL file or ``LOADER:PATH``, whose questions are taken; or a JSONL
+    file with ``question_id`` and ``prompt`` on every line (other fields but those of a trace are kept).
 
     Example:
         >>> [trace.id for trace in load_questions("builtin:solve", limit=2).traces]  # doctest: +ELLIPSIS
@@ -105,23 +89,13 @@ def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Que
     return Questions(_once([one for one in found.items if isinstance(one, Trace)], limit, seed), {})
 
 
-def sample_job(
-    judge: Judge,
-    questions: Questions,
-    out: Path,
-    *,
-    sampling: Sampling,
-) -> str:
+def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampling) -> str:
     """Traces with scores into the JSONL file ``out``, and what was done.
 
     Each row is a trace that every other command reads (``extract``, ``score``, ``compare``), with ``judge``, ``score``,
     ``label``, ``unscored`` (null or the reason) and, where the answer was stopped, ``rejected``.
 
-    Args:
-        judge: The judge with its model and the way that it is asked.
-        questions: The questions.
-        out: The file. One of the same job is left as it is; another is refused.
-        sampling: How answers are sampled.
+    A file of the same job is left as it is; another is refused.
     """
     lm, passes = judge.lm, judge.passes
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]

@@ -31,10 +31,8 @@ from ..job_files import HEADER, has_items, inside, items_file
 from ..loading import Model
 from ..log import log
 from .disk import bytes_to_come, disk_of, require_room
-from .extract_job import forget
-from .meter import Meter
-from .source import Source
-from .summary import Speed, summary
+from .extract_job import Source, forget
+from .summary import Meter, Speed, summary
 
 if TYPE_CHECKING:
     import numpy as np

@@ -38,11 +38,7 @@ _SAMPLE = 4
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The disk that a folder lies on.
-
-    Args:
-        free: Bytes.
-        total: Bytes.
+    """The disk that a folder lies on, in bytes.
 
     Example:
         >>> disk = Disk(free=40, total=100)
@@ -79,12 +75,7 @@ def disk_of(out: str) -> Disk | None:
 
 
 def require_room(size: int, out: str) -> None:
-    """Ask, on a terminal, whether to fill a disk; elsewhere refuse to.
-
-    Raises:
-        InnerjudgeError: Names what is needed and what is free, where there is no terminal to ask on.
-        DeclinedError: If the answer is no.
-    """
+    """Ask, on a terminal, whether to fill a disk (:class:`DeclinedError` if not to); elsewhere refuse to."""
     disk = disk_of(out)
     if disk is None or disk.spares(size):
         return
@@ -110,11 +101,7 @@ def no_room(size: int, out: str, disk: Disk) -> InnerjudgeError:
 def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], passes: Passes) -> int:
     """Bytes that the missing shards of a job will take: as large as those that are there, else as a few items read now.
 
-    Args:
-        lm: The model.
-        job: The job.
-        lacking: Folder of a store -> numbers of its missing shards.
-        passes: How the model is run.
+    ``lacking`` has the numbers of the missing shards by the folder of their store.
     """
     header, total = job.store_header(), 0.0
     # Written text is in no shard, and its index is small: nothing is written to measure.
@@ -173,18 +160,10 @@ def fill(
     *,
     interrupt: Interrupt,
 ) -> None:
-    """Write the shards ``numbers``.
+    """Write the shards ``numbers``, each of the items that ``read_part`` reads from one place up to another.
 
-    At most one shard waits for the disk while the model computes the next, so that memory holds two.
-
-    Args:
-        store: The store.
-        numbers: Shards to write.
-        read_part: Features of the items from one place up to another.
-        interrupt: Asked between shards whether to stop.
-
-    Raises:
-        KeyboardInterrupt: If the run was asked to stop; what was read is written by then.
+    At most one shard waits for the disk while the model computes the next, so that memory holds two. A run that was
+    asked to stop between two shards is interrupted once what was read is written.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer:  # leaving it waits for the last shard
         waiting: Future[None] | None = None

@@ -1,10 +1,12 @@
 """A data set into a store, by one process or by several; a run that was killed resumes where it stopped."""
 
+import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ....extraction.features import Features
@@ -15,19 +17,20 @@ from ....extraction.store.place import LocalPlace, Place, place
 from ....models.errors import InnerjudgeError
 from ....models.items import Item
 from ....models.loading import LanguageModel
+from ...data.datasets import Dataset, is_file, open_data
+from ...data.hashes import hash_data
 from ...data.outputs import writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import whole
 from ...reading.read import read
 from ..job import Job, claim
-from ..job_files import HEADER, inside, read_job
+from ..job_files import FILE_HASH, HEADER, ITEMS, inside, is_damaged, read_job
 from ..log import log
 from .disk import bytes_to_come, disk_of, fill, require_room
 from .interrupt import Interrupt
-from .meter import Meter
 from .ranks import Ranks
-from .summary import Speed, summary
+from .summary import Meter, Speed, summary
 
 
 def extract_job(
@@ -45,16 +48,12 @@ def extract_job(
     Args:
         lm: The model.
         get_items: Loads or samples the items; not called where ``out`` holds them already.
-        out: The folder, or a URI: ``job.json``, ``items.jsonl`` and a store (and a second one in ``permuted/`` for
-            choices).
+        out: Becomes ``job.json``, ``items.jsonl`` and a store (and a second one in ``permuted/`` for choices).
         job: What identifies the run, the content of its data included, with the ``store_dtype`` and ``shard_items`` of
             the store; a folder begun by another job is refused.
         passes: How the model is run.
         ranks: The processes that do it together.
         yes: Fill the disk unasked.
-
-    Returns:
-        What was done, in one sentence.
 
     Raises:
         InnerjudgeError: If the folder is another job's, is written by another run, or cannot be written, or the items
@@ -131,3 +130,46 @@ def forget(at: LocalPlace, *, keep_folder: bool) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     if not keep_folder:
         at.folder.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The data of a run, identified by a hash of their content, and by that of their file where they are one.
+
+    ``sampled`` says whether the items are still to be sampled from the model. What ``open`` returns is checked, but not
+    held, where it is a file.
+    """
+
+    kind: str
+    items: str
+    file_hash: str | None
+    sampled: bool
+    open: Callable[[], Dataset]
+
+    def header(self) -> dict[str, Any]:
+        """What the header of the job says of them."""
+        known = {} if self.file_hash is None else {FILE_HASH: self.file_hash}
+        return {"kind": self.kind, "items": self.items, **known}
+
+
+def find_source(spec: str, out: str, *, limit: int | None, seed: int) -> Source:
+    """The data of a run into ``out``; a file that ``out`` was begun with is known by its bytes, and not parsed.
+
+    What cannot be loaded is refused as by :func:`..datasets.load_data`.
+    """
+    file_hash = _sha256(Path(spec)) if is_file(spec) else None
+    at = place(out)
+    if file_hash is not None and at.size(HEADER) is not None and at.size(ITEMS) is not None:
+        begun = {} if is_damaged(at) else read_job(out)
+        same = {FILE_HASH: file_hash, "data": spec, "limit": limit, "seed": seed}
+        if all(begun.get(name) == value for name, value in same.items()):
+            return Source(
+                begun["kind"], begun["items"], file_hash, False, lambda: open_data(spec, limit=limit, seed=seed)
+            )
+    data = open_data(spec, limit=limit, seed=seed)
+    return Source(data.kind, hash_data(data), file_hash, bool(data.problems), lambda: data)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,8 +15,7 @@ from ....models.loading import LanguageModel
 from ...reading.passes import Passes
 from ...reading.read import read
 from .disk import stored_bytes
-from .meter import Meter
-from .summary import reasons_of
+from .summary import Meter, reasons_of
 
 #: Items that are read to measure.
 SAMPLE = 64
@@ -24,17 +23,10 @@ SAMPLE = 64
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was measured on a sample, extrapolated to all items.
+    """What was measured on ``sample`` items, extrapolated to all: ``seconds`` are of this machine and batch size.
 
-    Args:
-        items: Items of the data set.
-        sample: Items that were read.
-        tokens: Tokens of all items.
-        seconds: Seconds for all items, on this machine and with this batch size.
-        shapes: Readout -> its shape in one item.
-        memory: Most bytes that this process held so far, model included.
-        gpu_memory: Most bytes on the GPU; 0 without one.
-        unscored: Readouts, items of the sample without them, and why.
+    ``shapes`` are those of the readouts in one item; ``memory`` is the most that this process held so far, model
+    included, in bytes; ``unscored`` says of the sample which readouts how many items lack, and why.
     """
 
     items: int
@@ -47,13 +39,7 @@ class Plan:
     unscored: list[tuple[str, int, str]]
 
     def size(self, name: str, dtype: str) -> int:
-        """Bytes of a readout in the store; hidden states alone are narrowed, ``int8`` has a scale a state.
-
-        Example:
-            >>> plan = Plan(10, 1, 0, 0.0, {"hidden/score": (3, 100), "labels": ()}, 0, 0, [])
-            >>> plan.size("hidden/score", "bfloat16"), plan.size("hidden/score", "int8"), plan.size("labels", "int8")
-            (6000, 3120, 40)
-        """
+        """Bytes of a readout in the store."""
         return self.items * stored_bytes(name, self.shapes[name], dtype)
 
     def total(self, dtype: str) -> int:
@@ -62,15 +48,7 @@ class Plan:
 
 
 def make_plan(lm: LanguageModel, items: Sequence[Item], passes: Passes, *, seed: int = 0, copies: int = 1) -> Plan:
-    """Read a random sample of the items and extrapolate its cost to all of them.
-
-    Args:
-        lm: The model.
-        items: All items.
-        passes: How the model will be run.
-        seed: Seed of the sample.
-        copies: How often each item is read (choices also with their options permuted).
-    """
+    """Read a random sample of the items and extrapolate its cost to all of them, each read ``copies`` times."""
     rows = np.sort(np.random.default_rng(seed).permutation(len(items))[:SAMPLE])
     some = [items[k] for k in rows]
     read(lm, some[: passes.batch_size], passes)  # the first pass of a process is slower than all others
