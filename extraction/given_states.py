@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from ..models.errors import InnerjudgeError
 from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
-from .arrays import Array
+from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
 from .readouts import HiddenStates

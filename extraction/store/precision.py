@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...models.errors import InnerjudgeError
-from ..arrays import Array, as_tensor
+from ..feature_arrays import Array, as_tensor
 
 #: What ``--store-dtype`` may be, and the type of the stored numbers.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...models.errors import InnerjudgeError
-from ..arrays import Array
+from ..feature_arrays import Array
 from ..features import Features
 from .index import Entry
 from .place import Place
