@@ -46,6 +46,8 @@ HEAVY = {
     "fastapi": ("experiments/adapters/service",),
     "transformers": ("models", "extraction", "experiments/bench"),
 }
+#: Lines of Python that the wheel may hold.
+MOST_LINES = 45_000
 #: Lines of a function or class, without its docstrings and blank lines.
 LONGEST = 80
 #: Share of the files of ``experiments`` that may have fewer than 50 lines.
@@ -248,6 +250,13 @@ def test_the_wheel_holds_every_package_but_what_measures_and_trains() -> None:
     apart = ("innerjudge.models.reference.training", "innerjudge.experiments.bench.")
     left_out = {name for name in there if name.startswith(apart) and not name.startswith(apart[1] + "passes")}
     assert listed == {"innerjudge", *there} - left_out
+
+
+def test_the_wheel_keeps_its_budget_of_lines() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = [ROOT.joinpath(*package.split(".")[1:]) for package in packages]
+    lines = sum(path.read_bytes().count(b"\n") for folder in folders for path in folder.glob("*.py"))
+    assert 10_000 < lines <= MOST_LINES, "a new capability pays with what it makes simpler"
 
 
 def test_no_pickles_are_tracked() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import write_jsonl
 from ..data.outputs import writing
+from ..data.sealed_outputs import is_damaged
 from ..data.verdict_files import read_rows
 
 
@@ -46,7 +47,7 @@ def write_records(verdicts: Path, out: Path) -> str:
     """
     rows = read_rows(verdicts)
     records = inspect_records(rows)
-    if out.exists() and read_rows(out, "records for Inspect") != records:
+    if out.exists() and not is_damaged(out) and read_rows(out, "records for Inspect") != records:
         raise InnerjudgeError(
             f"given --inspect {out}, which holds something else, expected a new file or the same records: name another"
         )

@@ -60,7 +60,8 @@ def demo_section(results: dict[str, Any]) -> str:
         for judge in dict.fromkeys(row["judge"] for row in rows):
             found = {row["metric"]: row for row in rows if row["judge"] == judge}
             if any(metric in found for metric in metrics):
-                unscored = max(row["unscored"] for row in found.values())
+                # Of the first metric: those of others may leave items out, such as questions that are asked once only.
+                unscored = next(found[metric]["unscored"] for metric in metrics if metric in found)
                 cells = " | ".join(_cell(found.get(metric)) for metric in metrics)
                 table.append(f"| {judge} | {cells} | {unscored} |")
         parts.append(f"**{data}**\n\n" + "\n".join(table))

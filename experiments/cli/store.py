@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...models.errors import InnerjudgeError
-from ..drawing.spelling import are_in, counted
+from ..drawing.style import are_in, counted
 
 _Store = Annotated[str, typer.Argument(help="Folder (or URI) that `extract` wrote.", show_default=False)]
 store_app = typer.Typer(help="Look at feature stores, check, merge and export them.", rich_markup_mode="markdown")

@@ -80,7 +80,7 @@ def choice_curves(
         curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points))
         test_map = head_accuracies(shown_on[name], options, np.array(truth))
         values = tuple(tuple(float(v) for v in row) for row in test_map)
-        maps.append(HeadMap(label=label, metric="accuracy on the test questions", values=values, chosen=()))
+        maps.append(HeadMap(label=label, metric="accuracy on the questions not fitted on", values=values, chosen=()))
     part, truth, groups = _labelled(features, items, test, "logits/score")
     if len(part):
         letters = LetterLogits()

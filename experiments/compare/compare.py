@@ -136,17 +136,7 @@ def compare_data(
     steps: Steps = silent,
     say: Callable[[str], None] = ignored,
 ) -> Comparison:
-    """:func:`compare` on several data sets.
-
-    Args:
-        lm: The model.
-        sources: The data sets.
-        settings: How judges are compared.
-        out: As in :func:`compare`.
-        command: What was typed, for the report.
-        steps: Where progress is shown.
-        say: Called with a sentence when something kept cannot be used.
-    """
+    """:func:`compare` on several data sets; ``command`` is what was typed, ``say`` is told what kept cannot be used."""
     check_data(sources, settings)
     kept = None if out is None else claim(out, settings.to_json())
     run = ComparisonRun(lm=lm, settings=settings, folder=kept, steps=steps, say=say)

@@ -20,14 +20,8 @@ def differences(
 ) -> dict[str, Figure]:
     """Paired differences of judges to another one, on the items that both scored, Holm-corrected.
 
-    Args:
-        lens: The rows.
-        part: Key of the section.
-        metric: Name of the metric.
-        of: The metric.
-        scored: Which items each judge scored; none of them is compared where the other one is not among them.
-        against: The other judge; ``None`` for the one of the settings.
-        about: Which items the metric is about; ``None`` for all.
+    Judges of ``scored`` are compared with ``against`` (that of the settings), if it is among them; ``about`` says
+    which items the metric is about.
     """
     other = lens.settings.against if against is None else against
     if other not in scored:

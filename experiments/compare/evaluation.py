@@ -16,11 +16,10 @@ from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
 from ..judges.panel import TEXT, Seat, panel, without_abstain, without_reasoning
-from .byproducts import Byproducts
 from .imported import on_sides, unmatched, with_score
 from .items import DataItems
 from .judging import Judging, curves_of
-from .results import Outcome
+from .results import Byproducts, Outcome
 from .settings import ALWAYS, Settings
 from .steps import ReadPart
 from .text_side import with_best_text, with_costs
@@ -28,11 +27,7 @@ from .text_side import with_best_text, with_costs
 
 @dataclass(kw_only=True)
 class Evaluation(DataItems):
-    """What every judge says of the items of one data set that it was not fitted on.
-
-    Args:
-        alone: Whether there is no other data set that imported rows could be of.
-    """
+    """What every judge says of the items of one data set that it was not fitted on (``alone``: there is no other)."""
 
     alone: bool = True
 
@@ -107,11 +102,7 @@ class Evaluation(DataItems):
         return unmatched(self.imported[path], known, file=Path(path).name, data=self.name, alone=self.alone)
 
     def check(self) -> None:
-        """Refuse what can be refused before any pass of the model.
-
-        Raises:
-            InnerjudgeError: If there are too few questions, one class to fit on, no judge, or rows that are no rows.
-        """
+        """Refuse what can be refused before any pass of the model."""
         assert self.seats
         if not self.source.data.problems:  # others are sampled from the model first
             require_classes(self.items, self.sides.fit)
@@ -129,8 +120,7 @@ class Evaluation(DataItems):
 def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
     """The judges of a comparison that fit a kind of item, and beside them always length and question alone.
 
-    Raises:
-        InnerjudgeError: If judges are named of which none judges this kind.
+    Judges of which none fits are an error.
     """
     every = panel(kind, between=positions(settings.between), scale=settings.scale)
     every = every if settings.reasoning_tokens else without_reasoning(every)
@@ -142,6 +132,12 @@ def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
             f"{', '.join(every)}"
         )
     return {name: seat for name, seat in every.items() if name in wanted}
+
+
+def left_out_of(kind: str, settings: Settings) -> set[str]:
+    """Judges that are named and judge this kind, but need reasoning or abstain lines, which are switched off."""
+    every = panel(kind, between=positions(settings.between), scale=settings.scale)
+    return (set(settings.judges) & set(every)) - set(seats_of(kind, settings))
 
 
 def columns_of(one: Evaluation, item: Item, split: str) -> dict[str, Any]:

@@ -205,12 +205,7 @@ def grid(
 ) -> Grid:
     """A table from lists; rows that hold nothing but their name, and columns that hold nothing, are left out.
 
-    Args:
-        caption: What it shows.
-        columns: Heads of the columns.
-        rows: Cells of the rows.
-        families: Family of each judge: rows are put under the heads of their families.
-        folded: Whether a report shows it only when it is asked to.
+    With ``families`` (judge -> family), rows are put under the heads of their families.
 
     Example:
         >>> found = grid("c", ["judge", "n", "p"], [["clue", 3, None], ["text", None, None]])

@@ -25,17 +25,9 @@ def with_score(row: Row) -> Row:
 
 
 def unmatched(rows: Sequence[Row], known: Set[ItemKey], *, file: str, data: str, alone: bool) -> list[str]:
-    """A note on imported rows of no item here; with one data set, none at all that match is an error.
+    """A note on imported rows of no item here.
 
-    Args:
-        rows: The imported rows of the data.
-        known: The items of the data.
-        file: Where the rows are from.
-        data: Name of the data.
-        alone: Whether there is no other data that they could be of.
-
-    Raises:
-        InnerjudgeError: If ``alone`` and no row is of an item here.
+    ``InnerjudgeError`` if there is no other data (``alone``) and none match.
     """
     odd = [row for row in rows if row.item not in known]
     if not odd:

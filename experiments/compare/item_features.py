@@ -28,17 +28,7 @@ def unkept(passes: Passes) -> Keep:
 
 @dataclass(kw_only=True)
 class ItemFeatures:
-    """Reads the items of a data set once.
-
-    Args:
-        lm: The model.
-        items: The items.
-        passes: How the model is run.
-        keep: May put features on disk, and take them from there.
-
-    Attributes:
-        features: What was read of all items, by name.
-    """
+    """Reads the items of a data set once; ``keep`` may put features on disk, ``features`` holds them by name."""
 
     lm: LanguageModel
     items: Sequence[Item]

@@ -1,31 +1,63 @@
 """The items of one data set: loaded, or sampled from the model and kept; split by question."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...models.loading import LanguageModel
 from ..data.kinds import item_to_row, kind_of_record, record_to_item
 from ..data.records import Record
+from ..data.splits import Index, split_by_group
 from ..reading.passes import Passes
 from ..reading.sampling import sample_traces
 from .settings import Settings, Source
-from .sides import Sides, split
 from .steps import StepStore
+
+#: Fewest questions of a data set that is also calibrated on.
+FEWEST = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Rows of the items to fit on, to calibrate on and to report on: no question is on two sides."""
+
+    fit: Index
+    calibrate: Index
+    test: Index
+
+
+def split(groups: Sequence[str], settings: Settings, *, name: str) -> Sides:
+    """Split by question, in two where nothing is calibrated, else in three with at least two questions to report on.
+
+    Fewer than two questions, or four where scores are calibrated, are an ``InnerjudgeError``.
+
+    Example:
+        >>> sides = split(list("aabbccddee"), Settings(fit=0.4, calibrate=0.2), name="d")
+        >>> len(sides.fit), len(sides.calibrate), len(sides.test)
+        (4, 2, 4)
+    """
+    if settings.calibrate and len(set(groups)) < FEWEST:
+        raise InnerjudgeError(
+            f"{name}: given {len(set(groups))} questions, expected at least {FEWEST} to fit, calibrate and report on: "
+            "raise limit"
+        )
+    seed = settings.seeds.split
+    fit, rest = split_by_group(groups, train_fraction=settings.fit, seed=seed)
+    if not settings.calibrate:
+        return Sides(fit=fit, calibrate=np.array([], dtype=np.intp), test=rest)
+    left = [groups[k] for k in rest]
+    one, two = split_by_group(left, train_fraction=settings.calibrate / (1 - settings.fit), seed=seed + 1)
+    return Sides(fit=fit, calibrate=rest[one], test=rest[two])
 
 
 @dataclass(kw_only=True)
 class DataItems:
-    """Items of one data set, and their sides.
-
-    Args:
-        lm: The model.
-        settings: How judges are compared.
-        source: The data.
-        passes: How the model is run.
-        store: Where steps are kept.
-    """
+    """Items of one data set, and their sides."""
 
     lm: LanguageModel
     settings: Settings

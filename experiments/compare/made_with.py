@@ -51,7 +51,7 @@ def renew(folder: Path, now: Mapping[str, str]) -> str | None:
     """
     note = folder / MADE_WITH
     before = _read(note)
-    lost = [*folder.glob("steps/*"), *folder.glob("features/*")]
+    lost = [*folder.glob("steps/*.jsonl"), *folder.glob("features/*")]
     if before == dict(now):
         return None
     for name in ("steps", "features"):

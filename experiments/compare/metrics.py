@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 from typing import Any
 
 from ..data.answers import normalise
@@ -51,12 +52,19 @@ def scored_by(lens: Lens, metric: str, judge: str) -> list[bool]:
 
 
 def criteria(lens: Lens) -> dict[str, list[bool]]:
-    """Name of each criterion's figure -> which items are of it; none with one criterion, or with too many."""
+    """Name of each criterion's figure -> which items are of it; none with one criterion, or with too many.
+
+    A criterion is named by what stands before its colon, cut at 40 characters; names that would be the same get a
+    number. Items without a criterion are a group of their own.
+    """
     tags = lens.table.tag("criterion")
-    names = list(dict.fromkeys(tags))
-    if not 1 < len(names) <= MOST_CRITERIA:
-        return {}
-    return {f"Spearman [{str(name).split(':')[0].strip()[:40]}]": [tag == name for tag in tags] for name in names}
+    found: dict[str, list[bool]] = {}
+    for tag in dict.fromkeys(tags):
+        short = "no criterion" if tag is None else str(tag).split(":")[0].strip()[:40]
+        taken = (f"{short} ({k})" for k in count(2))
+        name = next(n for n in chain([short], taken) if f"Spearman [{n}]" not in found)
+        found[f"Spearman [{name}]"] = [one == tag for one in tags]
+    return found if 1 < len(found) <= MOST_CRITERIA else {}
 
 
 def _once(metric: Metric) -> Metric:

@@ -1,10 +1,12 @@
-"""What judges said of the test items of one data set, and the curves and maps that came with it, as plain data."""
+"""What judges said of the test items of one data set, and what came with it: curves, maps of heads, notes, costs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar, cast
 
 from ...probes.judge import Verdict
 from ..reading.cost import Cost
+from .steps import StepStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +59,60 @@ def moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
     """
     label = verdict.label
     return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
+
+
+_Made = TypeVar("_Made", Curve, HeadMap)
+
+
+@dataclass
+class Byproducts:
+    """What is kept in ``store`` beside the verdicts on the data set ``name``, under what those depend on."""
+
+    store: StepStore
+    name: str
+    depends: Any
+    _loose: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def keep(
+        self, notes: Sequence[str], curves: Sequence[Curve], maps: Sequence[HeadMap], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Keep them; to be called before the verdicts are written, so that they are there where those are."""
+        self._records("notes", [{"note": note} for note in notes])
+        self._records("curves", [asdict(curve) for curve in curves])
+        self._records("maps", [asdict(one) for one in maps])
+        self._records("seconds", [{"judge": one.judge, "seconds": one.seconds_per_item} for one in outcomes])
+        self._records("cost", [{"judge": o.judge} | asdict(o.cost) for o in outcomes if o.cost is not None])
+
+    def notes(self) -> list[str]:
+        """What the judges chose."""
+        return [str(one["note"]) for one in self._records("notes")]
+
+    def curves(self) -> list[Curve]:
+        """Curves over blocks."""
+        return [_revived(Curve, one) for one in self._records("curves")]
+
+    def maps(self) -> list[HeadMap]:
+        """Maps of heads."""
+        return [_revived(HeadMap, one) for one in self._records("maps")]
+
+    def seconds(self) -> dict[str, float | None]:
+        """Seconds an item of every judge, on the machine on which it was asked."""
+        return {str(one["judge"]): one["seconds"] for one in self._records("seconds")}
+
+    def cost(self) -> dict[str, dict[str, float]]:
+        """Prompts and tokens an item of every judge."""
+        return {str(o["judge"]): {name: o[name] for name in ("prompts", "tokens")} for o in self._records("cost")}
+
+    def _records(self, what: str, made: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+        if self.store.folder is None:  # it keeps nothing, and they are asked for once more
+            return self._loose.setdefault(what, list(made))
+        return self.store.records(f"{what}-{self.name}", self.depends, lambda: list(made))
+
+
+def _revived(what: type[_Made], values: dict[str, Any]) -> _Made:
+    """A curve or map from plain data, in which tuples are lists."""
+
+    def frozen(value: Any) -> Any:
+        return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+    return what(**cast(Any, {name: frozen(value) for name, value in values.items()}))

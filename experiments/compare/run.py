@@ -1,6 +1,5 @@
 """A comparison from its data to its figures: judge, evaluate, report; steps are kept, so a killed run can resume."""
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from ..judges.between import Between, positions
 from ..judges.panel import panel
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
-from .evaluation import Evaluation
+from .evaluation import Evaluation, left_out_of
 from .figures import Section
 from .findings import DataReport, Report
 from .lens import Lens
@@ -41,19 +40,9 @@ def ignored(_sentence: str) -> None:
 
 @dataclass(kw_only=True)
 class ComparisonRun:
-    """One run of a comparison, or of the comparison in a study.
+    """One run of a comparison, or of the comparison in a study; ``say`` is told what kept cannot be used.
 
-    Args:
-        lm: The model.
-        settings: How judges are compared.
-        folder: Where steps are kept; ``None`` keeps none.
-        steps: Where progress is shown.
-        say: Called with a sentence when something kept cannot be used.
-
-    Attributes:
-        store: The kept steps.
-        rows: Verdicts so far.
-        seconds: Seconds of each stage.
+    Steps are kept in ``folder``, if any. ``rows`` are the verdicts so far, ``seconds`` those of each stage.
     """
 
     lm: LanguageModel
@@ -65,8 +54,7 @@ class ComparisonRun:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        part = self.passes.writing_batch
-        self.store = StepStore(self.folder, provenance(self.lm).to_json(), part=part)
+        self.store = StepStore(self.folder, provenance(self.lm).to_json(), part=self.passes.writing_batch)
         if self.store.lost:
             self.say(self.store.lost)
 
@@ -83,16 +71,17 @@ class ComparisonRun:
         )
 
     def evaluations(self, sources: Sequence[Source]) -> list[Evaluation]:
-        """One for each data set, after everything is refused that can be refused before a pass of the model.
-
-        Raises:
-            InnerjudgeError: If a data set stands twice, a judge is unknown, or the data cannot be judged as asked.
-        """
+        """One for each data set, after everything is refused that can be refused before a pass of the model."""
         check_data(sources, self.settings)
-        shared: dict[str, Any] = {"lm": self.lm, "settings": self.settings, "passes": self.passes, "store": self.store}
-        every = [Evaluation(source=source, alone=len(sources) == 1, **shared) for source in sources]
+        passes, alone = self.passes, len(sources) == 1
+        every = [
+            Evaluation(lm=self.lm, settings=self.settings, source=source, passes=passes, store=self.store, alone=alone)
+            for source in sources
+        ]
         for one in every:
             one.check()
+        if note := _left_out(every):
+            self.say(note)
         return every
 
     def lens(self, one: Evaluation) -> Lens:
@@ -101,15 +90,12 @@ class ComparisonRun:
             rows = one.rows()
         self.rows += rows
         table = Table(rows)
-        families = {name: seat.family for name, seat in one.seats.items()}
-        for name in table.judges:
-            families.setdefault(name, "people" if re.fullmatch(r"human-\d+", name) else "imported")
         return Lens(
             data=one.name,
             kind=one.kind,
             table=table.where(split="test"),
             calibration=table.where(split="calibrate"),
-            families=families,
+            families=_families(one, table),
             settings=self.settings,
             kin=_kin(one, rows),
         )
@@ -154,11 +140,7 @@ class ComparisonRun:
 
 
 def check_data(sources: Sequence[Source], settings: Settings) -> None:
-    """Refuse data that are given twice, and judges that judge none of them; needs no model.
-
-    Raises:
-        InnerjudgeError: Names what is wrong.
-    """
+    """Refuse data that are given twice, and judges that judge none of them; needs no model."""
     names = [source.data.name for source in sources]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
@@ -228,6 +210,21 @@ def n_mixed(lens: Lens) -> int:
         if truth is not None:
             of.setdefault(group, set()).add(bool(truth))
     return sum(len(seen) > 1 for seen in of.values())
+
+
+def _families(one: Evaluation, table: Table) -> dict[str, str]:
+    """Family of every judge: of ours as the panel says, of others ``people`` or ``imported``."""
+    found = {name: seat.family for name, seat in one.seats.items()}
+    for name in table.judges:
+        found.setdefault(name, "people" if name.startswith("human") else "imported")
+    return found
+
+
+def _left_out(every: Sequence[Evaluation]) -> str:
+    """Which judges were named and cannot be asked with these settings, as a sentence; empty without any."""
+    left_out = sorted({name for one in every for name in left_out_of(one.kind, one.settings)})
+    why = "verdicts after reasoning need reasoning_tokens above 0, judges that leave the abstain lines out need abstain"
+    return f"Named, but left out: {', '.join(left_out)} ({why})." if left_out else ""
 
 
 def _kin(one: Evaluation, rows: Sequence[Row]) -> dict[str, frozenset[str]]:

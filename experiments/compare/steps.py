@@ -5,14 +5,17 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ...extraction.features import Features
 from ...extraction.store import FeatureStore
-from ...extraction.store.header import HEADER, StoreHeader
+from ...extraction.store.header import StoreHeader
+from ...models.errors import InnerjudgeError
 from ..data.jsonl import write_jsonl
 from ..data.kinds import item_to_row, kind_of
+from ..data.sealed_outputs import is_whole
 from ..data.verdict_files import read_table, row_json
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent, whole
@@ -28,7 +31,7 @@ class StepStore:
     """Results of steps under a folder, each under its name and a hash of all that it depends on.
 
     Steps that were made with other versions, or other code of innerjudge, are thrown away; ``lost`` says so. What a
-    killed run left half-written goes too.
+    killed run left half-written goes too, and what is not as it was written (checksum) is made again.
 
     Args:
         folder: Where they lie; ``None`` keeps nothing.
@@ -47,7 +50,7 @@ class StepStore:
         path = self._path("steps", name, depends, ".jsonl")
         if path is None:
             return list(make())
-        if not path.is_file():
+        if not is_whole(path):
             write_jsonl(path, map(row_json, made) if (made := list(make())) else [{"empty": True}])
             return made
         if path.read_text(encoding="utf-8").startswith('{"empty"'):
@@ -59,7 +62,7 @@ class StepStore:
         path = self._path("steps", name, depends, ".jsonl")
         if path is None:
             return make()
-        if not path.is_file():
+        if not is_whole(path):
             write_jsonl(path, make())
         lines = path.read_text(encoding="utf-8").split("\n")
         return [json.loads(line) for line in lines if line]
@@ -77,7 +80,9 @@ class StepStore:
             shown = whole(steps, len(items))
             parts = [read_part(items[at : at + self.part], shown) for at in range(0, len(items), self.part)]
             return Features.concat(parts)
-        begun = FeatureStore.begun(folder) if (folder / HEADER).is_file() else None
+        begun = None
+        with suppress(InnerjudgeError):  # it is not there, or its header is damaged and written again below
+            begun = FeatureStore.begun(folder)
         spans = [begun.header.span(number) for number in begun.missing()] if begun else [(0, len(items))]
         shown = whole(steps, sum(stop - start for start, stop in spans))
         if begun is None:  # only what was read says of which provenance it is

@@ -1,7 +1,8 @@
 """A sweep over judges, positions, layers and normalisations on stored features, and the luck of picking the best."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,15 @@ from ..stats.metrics.correlation import spearman
 from ..stats.selection_noise import SelectionNoise, auroc_by_question, selection_noise
 from ..stats.statistic import SHARE, Floats, ratio
 
+#: Takes what makes a part of a sweep, and gives what it made, just now or in an earlier run.
+Keep = Callable[[Callable[[], Floats]], Floats]
 #: What is done to a state before a judge sees it.
 NORMALISATIONS = ("as it is", "unit length", "standardised")
 _METRICS = {"trace": "within-question AUROC", "rating": "Spearman", "choice": "accuracy"}
 #: Ends and beginnings whose difference is a position of its own, as in CLUE.
 _DELTAS = (("reasoning_end", "reasoning_start"), ("response_end", "prompt_end"))
 _HEADS = ("qk/before", "qk/after", "attention")
+_REPORTED = 4  # questions that picking needs two halves of
 _READABLE = 0.9  # share of the items that must have a position
 
 
@@ -78,7 +82,14 @@ class _Cell:
 
 @checked
 def sweep(
-    features: Features, labels: Sequence[Any], kind: str, *, fit_share: float = 0.5, n_splits: int = 100, seed: int = 0
+    features: Features,
+    labels: Sequence[Any],
+    kind: str,
+    *,
+    fit_share: float = 0.5,
+    n_splits: int = 100,
+    seed: int = 0,
+    keep: Keep = lambda make: make(),
 ) -> Sweep:
     """Fit every judge at every layer, position and normalisation, on one part of the questions; report on the other.
 
@@ -92,6 +103,7 @@ def sweep(
         fit_share: Share of the questions to fit on.
         n_splits: Halvings behind the optimism.
         seed: Of the split and the halvings.
+        keep: Called once a fit, always in the same order.
 
     Raises:
         InnerjudgeError: If nothing can be swept: too few questions or labels, or no readout of this kind.
@@ -100,10 +112,11 @@ def sweep(
         raise InnerjudgeError(f"given the kind {kind!r}, expected one of {sorted(_METRICS)}")
     part, known, notes = _usable(features, labels, kind)
     fit, test = split_by_group(part.groups, train_fraction=fit_share, seed=seed)
-    blocks = list(_heads(part, known, fit, test) if kind == "choice" else _probes(part, known, kind, fit, test))
+    groups = [part.groups[k] for k in test]
+    _require_reported(kind, known[test], groups, len(set(part.groups)))
+    blocks = list(_heads(part, known, fit, test) if kind == "choice" else _probes(part, known, kind, fit, test, keep))
     seen = np.concatenate([_figures(kind, known[fit], b.held_out, [part.groups[k] for k in fit]) for b in blocks])
     scores = np.concatenate([b.test for b in blocks])
-    groups = [part.groups[k] for k in test]
     table = pd.concat([_rows(b) for b in blocks], ignore_index=True)
     table["fit"], table["test"] = seen, _figures(kind, known[test], scores, groups)
     if np.isnan(seen).all():
@@ -169,7 +182,21 @@ def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Featu
     return rows, np.array([labels[labelled[k]] for k in whole]), notes
 
 
-def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index) -> Iterator[_Cell]:
+def _require_reported(kind: str, y: Any, groups: Sequence[str], n: int) -> None:
+    """Refuse, before the long work, too few questions to say what picking on them is worth."""
+    sides: dict[str, set[bool]] = {}
+    for value, group in zip(y, groups, strict=True):
+        sides.setdefault(group, set()).add(bool(value))
+    usable = sum(kind != "trace" or len(side) > 1 for side in sides.values())
+    if usable < _REPORTED:
+        both = " with a right and a wrong answer" if kind == "trace" else ""
+        raise InnerjudgeError(
+            f"given {n} questions, of which {len(sides)} are reported on and {usable} can be{both}, expected at least "
+            f"{_REPORTED} such: raise --limit or lower --fit-share"
+        )
+
+
+def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Keep) -> Iterator[_Cell]:
     """Every judge that can be swept, at every position, normalisation and row."""
     judges = {name: judge for cls in registered_judges().values() for name, judge in cls.sweep_presets(kind).items()}
     for position, states in _positions(part):
@@ -178,12 +205,9 @@ def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index) -> Itera
             for name, judge in judges.items():
                 if judge.standardises and normalisation == "standardised":
                     continue
-                fitted = [clone(judge) for _ in rows]
-                held = np.stack([one.fit_held_out(row[fit], y[fit]) for one, row in zip(fitted, rows, strict=True)])
-                scores = np.stack([one.decision_function(row[test]) for one, row in zip(fitted, rows, strict=True)])
-                penalty = np.array([np.nan if one.penalty is None else one.penalty for one in fitted])
+                made = np.stack([keep(partial(_fitted, clone(judge), row, y, fit, test)) for row in rows])
                 names = {"judge": name, "position": position, "normalisation": normalisation}
-                yield _Cell(names, penalty, held, scores)
+                yield _Cell(names, made[:, 0], made[:, 1 : len(fit) + 1], made[:, len(fit) + 1 :])
     if kind == "rating" and "logits/score" in part.arrays and part.present("logits/score").all():
         judge = EScore(values=range(1, part["logits/score"].shape[-1] + 1))
         labelled = replace(part, arrays={**part.arrays, "labels": np.full(len(part), len(judge.values))})
@@ -191,6 +215,13 @@ def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index) -> Itera
             cells = np.stack([judge.decision_function(alone) for alone in each_entry(labelled, normed=normed)])
             names = {"judge": "expected score of one block", "position": "score", "normalisation": normalisation}
             yield _Cell(names, np.full(len(cells), np.nan), cells[:, fit], cells[:, test])
+
+
+def _fitted(judge: Any, row: Features, y: Any, fit: Index, test: Index) -> Floats:
+    """The penalty of a judge fitted on a row, then its scores of the fitting items (held out) and of the test items."""
+    held = judge.fit_held_out(row[fit], y[fit])
+    penalty = np.nan if judge.penalty is None else judge.penalty
+    return np.concatenate([[penalty], held, judge.decision_function(row[test])])
 
 
 def _state_features(part: Features, x: Floats) -> Features:

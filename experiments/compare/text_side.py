@@ -45,12 +45,7 @@ def permuted_sample(sides: Sequence[Index], seed: int) -> Index:
 
 
 def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes with those of the judge called ``text`` as its best way of asking gives them; adds to the notes.
-
-    Args:
-        run: What has read the items, with the prompts that all judges share.
-        outcomes: What every judge said.
-    """
+    """The outcomes with those of the judge called ``text`` as its best way of asking gives them; adds to the notes."""
     if all(outcome.judge != TEXT for outcome in outcomes):
         return list(outcomes)
     passes = run.passes

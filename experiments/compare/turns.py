@@ -124,16 +124,7 @@ def try_turns(
     cued: Features,
     opened: Features,
 ) -> list[TurnTrial]:
-    """Each judge that reads the place of the verdict, at both places.
-
-    Args:
-        kind: Kind of the items.
-        seats: All judges of the comparison.
-        items: Items of the fitting half, all labelled.
-        labels: Their labels, as judges are fitted on them.
-        cued: Their features behind the cue.
-        opened: Those in an open turn.
-    """
+    """Each judge that reads the place of the verdict, at both places, on labelled items of the fitting half."""
     _, error = chance_of(kind, items)
     return [
         TurnTrial(

@@ -13,9 +13,11 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.foreign import parse_json, require_file
 from ...models.items import Item
+from ...models.seal import digest_of_file
 from ...models.shown import shown
 from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
 from .records import Record
+from .sealed_outputs import checksum_line, checksum_of, require_undamaged
 
 __all__ = [
     "check_unique",
@@ -87,6 +89,7 @@ def _records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
             f"given {shown(path)!r}, expected a JSONL file: check the path, or name a loader as LOADER:PATH"
         )
     require_file(file)
+    require_undamaged(file)
     name, at, found = shown(file.name), 0, False
     with file.open("rb") as lines:
         for number, raw in enumerate(lines_of(lines, name), start=1):
@@ -135,8 +138,14 @@ def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
         seen[item.id] = place
 
 
-def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]], *, seal: bool = True) -> None:
     """Write one JSON object a line, whole or not at all (a temporary file beside it, then a rename).
+
+    Args:
+        path: The file.
+        rows: The objects.
+        seal: Whether its checksum stands beside it. It is written first: a run that is killed leaves no file that
+            looks whole and has none.
 
     Raises:
         InnerjudgeError: If a row holds NaN, infinity or something that JSON cannot say; the old file stays as it was.
@@ -147,6 +156,10 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     try:
         with temporary.open("wb") as out:
             out.writelines(jsonl_lines(rows, file.name))
+        if seal:
+            checksum_of(file).write_bytes(checksum_line(file.name, digest_of_file(temporary)))
+        else:
+            checksum_of(file).unlink(missing_ok=True)
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,16 +1,16 @@
-"""Result files with their checksum beside them, as ``sha256sum -c`` reads it: a later run trusts only what was written.
+"""Result files with their checksum beside them, as ``sha256sum -c`` reads it: what is read is what was written.
 
-``OUT.sha256`` stands beside ``OUT``. A file that is not what its checksum says is damaged, and is made again.
+``OUT.sha256`` stands beside ``OUT``. A file that is not what its checksum says is damaged: the command that wrote it
+makes it again, and every other one refuses it.
 """
 
-from collections.abc import Iterable, Mapping
+import os
 from pathlib import Path
-from typing import Any
 
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HEADER_LIMIT, read_file
 from ...models.seal import digest_of_file
-from .jsonl import write_jsonl
+from ...models.shown import shown
 
 
 def checksum_of(path: Path) -> Path:
@@ -23,13 +23,19 @@ def checksum_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def write_sealed(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """:func:`.jsonl.write_jsonl`, and then the checksum."""
-    checksum_of(path).unlink(missing_ok=True)
-    write_jsonl(path, rows)
-    aside = checksum_of(path).with_name(f"{path.name}.sha256.tmp")
-    aside.write_text(f"{digest_of_file(path)}  {path.name}\n", encoding="utf-8")
-    aside.replace(checksum_of(path))
+def is_whole(path: Path) -> bool:
+    """Whether a file is there, and is what the checksum beside it says."""
+    if not path.is_file() or not checksum_of(path).exists():
+        return False
+    try:
+        return read_file(checksum_of(path), HEADER_LIMIT) == checksum_line(path.name, digest_of_file(path))
+    except InnerjudgeError:
+        return False
+
+
+def checksum_line(name: str, digest: str) -> bytes:
+    """What stands in the file that holds a checksum."""
+    return os.fsencode(f"{digest}  {name}\n")
 
 
 def is_damaged(path: Path) -> bool:
@@ -37,20 +43,29 @@ def is_damaged(path: Path) -> bool:
 
     Example:
         >>> import tempfile
+        >>> from innerjudge.experiments.data.jsonl import write_jsonl
         >>> file = Path(tempfile.mkdtemp(), "v.jsonl")
-        >>> write_sealed(file, [{"score": 1}])
+        >>> write_jsonl(file, [{"score": 1}])
         >>> before = is_damaged(file)
         >>> _ = file.write_text('{"score": 2}\n')
         >>> before, is_damaged(file)
         (False, True)
     """
-    if not path.exists() or not checksum_of(path).exists():
-        return False
-    try:
-        said = read_file(checksum_of(path), HEADER_LIMIT).decode("utf-8", "replace")
-    except InnerjudgeError:
-        return True
-    return said.split() != [digest_of_file(path), *path.name.split()]
+    return path.is_file() and checksum_of(path).exists() and not is_whole(path)
+
+
+def require_undamaged(path: Path) -> None:
+    """Refuse a file that is not what the checksum beside it says.
+
+    Raises:
+        InnerjudgeError: Names both.
+    """
+    if is_damaged(path):
+        name = shown(path)
+        raise InnerjudgeError(
+            f"given {name!r}, which is not what its checksum {shown(checksum_of(path).name)} says, expected the file "
+            "as it was written: run the command that made it again, or delete the checksum if you changed it yourself"
+        )
 
 
 def remade(path: Path) -> str:

@@ -12,6 +12,7 @@ from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes import Verdict
 from .jsonl import read_records, write_jsonl
 from .records import Record, describe
+from .sealed_outputs import require_undamaged
 from .verdict_table import Label, Row, Table
 
 _COLUMNS = tuple(f.name for f in fields(Row) if f.name != "tags")
@@ -149,8 +150,9 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
     """Rows of a file that one of the commands wrote, as plain objects.
 
     Raises:
-        InnerjudgeError: If it holds no such rows.
+        InnerjudgeError: If it holds no such rows, or is not what its checksum says.
     """
+    require_undamaged(path)
     try:
         return [dict(json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except (ValueError, TypeError, OSError):

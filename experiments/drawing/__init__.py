@@ -2,8 +2,8 @@
 
 Each function draws onto axes that it is given or returns HTML: ``lines.py`` curves and reliability, ``scores.py``
 distributions, ``heads.py`` maps of heads, ``options.py`` attention over text, ``trajectories.py``
-paths of states; ``palette.py`` holds colours and dashes. Lines and classes differ by dash, mark or filling as well as
-by colour, so that a print in grey says the same. ``spelling.py`` spells numbers and needs no plots: matplotlib
+paths of states; ``style.py`` holds colours and dashes. Lines and classes differ by dash, mark or filling as well as
+by colour, so that a print in grey says the same. ``style.py`` spells numbers and needs no plots: matplotlib
 is imported only when a drawing function is first used. Imports nothing of the other rooms.
 """
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from .heads import head_map
     from .lines import accuracy_against_n, curves, reliability
     from .options import attention_over_text
-    from .palette import CYCLE, FAMILY_COLOURS, STYLE, short
     from .scores import score_distributions, scores_by_grade
+    from .style import CYCLE, FAMILY_COLOURS, STYLE, short
     from .trajectories import trajectory
 
 _HOME = {
-    "CYCLE": "palette",
-    "FAMILY_COLOURS": "palette",
-    "STYLE": "palette",
+    "CYCLE": "style",
+    "FAMILY_COLOURS": "style",
+    "STYLE": "style",
     "accuracy_against_n": "lines",
     "attention_over_text": "options",
     "curves": "lines",
@@ -31,7 +31,7 @@ _HOME = {
     "reliability": "lines",
     "score_distributions": "scores",
     "scores_by_grade": "scores",
-    "short": "palette",
+    "short": "style",
     "trajectory": "trajectories",
 }
 

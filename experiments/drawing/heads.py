@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ...models.errors import InnerjudgeError
-from .palette import short
+from .style import short
 
 
 def head_map(

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ...models.errors import InnerjudgeError
-from .palette import CYCLE, LINES, short
+from .style import CYCLE, LINES, short
 
 #: Up to this many curves have their interval drawn as a band.
 BANDS = 5

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ...models.errors import InnerjudgeError
-from .palette import CYCLE, RIGHT, UNKNOWN, WRONG
+from .style import CYCLE, RIGHT, UNKNOWN, WRONG
 
 #: Filling, dash and hatch of one class after the other: the first is right, the second wrong.
 #: Filling, line and hatch of each class.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from ...models.errors import InnerjudgeError
-from .palette import RIGHT, UNKNOWN, WRONG
+from .style import RIGHT, UNKNOWN, WRONG
 
 #: Label -> words, colour, dash, mark.
 _LOOKS: dict[bool | None, tuple[str, str, str, str]] = {

@@ -15,7 +15,7 @@ from ..data.hashes import hash_items, hash_of
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, writing
 from ..data.variants import permutations
-from ..drawing.spelling import counted
+from ..drawing.style import counted
 from ..judges import saved
 from ..judges.fitting import fit_from_store
 from ..judges.panel import Seat, panel

@@ -11,7 +11,7 @@ from ...models.seal import digest_of_parts
 from ..data.hashes import hash_items
 from ..data.jsonl import item_to_row, jsonl_lines
 from ..data.outputs import writing
-from ..drawing.spelling import are_in, counted
+from ..drawing.style import are_in, counted
 from .job import check_extraction, claim
 from .job_files import (
     FILE_HASH,

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...models.errors import InnerjudgeError
 from ...models.seal import parse_sealed, sealed
-from ..data.sealed_outputs import write_sealed
+from ..data.jsonl import write_jsonl
 
 
 class PartFile:
@@ -18,16 +18,17 @@ class PartFile:
         out: The JSONL file that the job makes.
         job: Identity of the job; the rows of another are refused.
         size: Rows that are added at a time; a bit that was cut short is dropped.
+        other: Whether rows of another job are refused, or dropped.
 
     Raises:
-        InnerjudgeError: If ``OUT.part`` belongs to another job.
+        InnerjudgeError: If ``OUT.part`` belongs to another job, and these are refused.
     """
 
-    def __init__(self, out: Path, job: str, size: int) -> None:
+    def __init__(self, out: Path, job: str, size: int, *, other: Literal["refuse", "drop"] = "refuse") -> None:
         self._out, self._path = out, out.with_name(out.name + ".part")
-        self._header = json.dumps({"job": job})
+        self._header = json.dumps(sealed({"job": job}))
         #: Rows so far.
-        self.rows: list[dict[str, Any]] = self._read(size)
+        self.rows: list[dict[str, Any]] = self._read(size, other)
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append rows."""
@@ -41,18 +42,27 @@ class PartFile:
 
     def finish(self) -> None:
         """Write the output whole."""
-        write_sealed(self._out, self.rows)
+        write_jsonl(self._out, self.rows)
+        self.forget()
+
+    def forget(self) -> None:
+        """Delete the rows so far, once all that is made of them is written."""
         self._path.unlink(missing_ok=True)
 
-    def _read(self, size: int) -> list[dict[str, Any]]:
+    def _read(self, size: int, other: str) -> list[dict[str, Any]]:
         if not self._path.is_file():
             return []
         first, *lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] or [""]
-        if first and first != self._header:
-            raise InnerjudgeError(
-                f"given --out {self._out}, begun by another job ({self._path.name}: other judge, model, data or "
-                f"settings), expected the same job: choose another --out or delete {self._path.name}"
-            )
+        try:
+            if parse_sealed(first.encode()) and first != self._header:
+                if other == "drop":
+                    raise ValueError("rows of another job")
+                raise InnerjudgeError(
+                    f"given --out {self._out}, begun by another job ({self._path.name}: other judge, model, data or "
+                    f"settings), expected the same job: choose another --out or delete {self._path.name}"
+                )
+        except ValueError:
+            lines = []  # of another job, or of nobody knows which: all are made again
         rows = list(_whole(lines))
         rows = rows[: len(rows) // size * size]
         keep = lines[: len(rows)]

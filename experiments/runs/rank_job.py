@@ -8,6 +8,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ..data.jsonl import write_jsonl
 from ..data.outputs import writing
+from ..data.sealed_outputs import is_damaged
 from ..data.splits import rows_by_group
 from ..data.verdict_files import read_rows
 
@@ -23,7 +24,8 @@ def require_rankable(kind: str) -> None:
 
 def require_ranking(out: Path) -> None:
     """Refuse a file that is there and holds no ranking, before anything is run."""
-    if out.exists() and not all({"question_id", "ranking"} <= row.keys() for row in read_rows(out, "ranking")):
+    kept = [] if not out.exists() or is_damaged(out) else read_rows(out, "ranking")
+    if not all({"question_id", "ranking"} <= row.keys() for row in kept):
         raise InnerjudgeError(f"given --out {out}, which holds no ranking, expected a new file: choose another --out")
 
 
@@ -35,7 +37,7 @@ def write_ranking(items: Sequence[Item], verdicts: Path, out: Path) -> str:
     """
     require_ranking(out)
     rows = list(ranking_rows(items, read_rows(verdicts)))
-    if out.exists():
+    if out.exists() and not is_damaged(out):
         if read_rows(out) == rows:
             return f"{out} is complete already."
         raise InnerjudgeError(

@@ -12,10 +12,11 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...probes import BaseJudge, Verdict
 from ..data.hashes import hash_item, hash_of
+from ..data.jsonl import write_jsonl
 from ..data.outputs import writing
-from ..data.sealed_outputs import is_damaged, remade, write_sealed
+from ..data.sealed_outputs import is_damaged, remade
 from ..data.verdict_files import read_rows, row_json, verdict_row
-from ..drawing.spelling import are_in
+from ..drawing.style import are_in
 from ..judges.judge import Judge
 from ..judges.saved import identity
 from .part_file import PartFile
@@ -60,7 +61,7 @@ def score_features(
     parts = [rows[at : at + PART] for at in range(0, len(rows), PART)]
     verdicts = (one for part in parts for one in judge.verdicts(store.features(judge.reads, part)))
     with writing(out):
-        write_sealed(out, (job.row(item, verdict) for item, verdict in zip(known, verdicts, strict=True)))
+        write_jsonl(out, (job.row(item, verdict) for item, verdict in zip(known, verdicts, strict=True)))
     return are_in(len(known), "verdict", out) + again
 
 
@@ -109,9 +110,7 @@ class _Job:
 
 def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
     """Whether ``out`` holds verdicts on these rows; a file of anything else is refused, with what differs."""
-    if not out.exists():
-        return False
-    if is_damaged(out):
+    if not out.exists() or is_damaged(out):
         return False
     said = ("score", "scores", "label", "unscored")
     mine, theirs = (_without(rows, said) for rows in (known, read_rows(out)))

@@ -1,6 +1,7 @@
 """A sweep from folder to folder: the table, what was picked, and the curves over layers."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,15 +10,17 @@ import pandas as pd
 
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
-from ..compare.report.judge_plots import png
-from ..compare.report.sweep_plot import draw
+from ..compare.report.judge_plots import png, sweep_plot
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
+from ..data.hashes import hash_of
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, require_room, writing
+from ..stats.statistic import Floats
 from .job_files import read_items_of, read_job
+from .part_file import PartFile
 
-_FILES = {"sweep.csv", "sweep.json", "sweep.png"}
+_FILES = {"sweep.csv", "sweep.json", "sweep.json.part", "sweep.json.part.tmp", "sweep.png"}
 
 
 def sweep_job(
@@ -31,6 +34,8 @@ def sweep_job(
     command: str = "",
 ) -> Sweep:
     """Sweep an extraction and write ``sweep.csv``, ``sweep.png`` and then ``sweep.json``.
+
+    Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped.
 
     Args:
         features_folder: What ``innerjudge extract`` wrote, folder or URI.
@@ -53,14 +58,36 @@ def sweep_job(
         items[k].extra.get("preferred") if job["kind"] == "pair" else label_to_fit(items[k], job["scale"]) for k in rows
     ]
     kind = "trace" if job["kind"] == "pair" else job["kind"]
-    found = sweep(store.features(rows=rows), labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed)
+    features = store.features(rows=rows)
+    told = [job, [(features.ids[k], str(label)) for k, label in enumerate(labels)], fit_share, seed, dict(versions())]
     with writing(out):
+        fits = _KeptFits(
+            PartFile(out / "sweep.json", hash_of([json.dumps(told, sort_keys=True)]), size=1, other="drop")
+        )
+        found = sweep(features, labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed, keep=fits)
         out.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out / "sweep.csv", index=False)
-        (out / "sweep.png").write_bytes(png(draw(found)))
+        (out / "sweep.png").write_bytes(png(sweep_plot(found)))
         record = json.dumps(_record(found, command, seed), indent=1, allow_nan=False)
         (out / "sweep.json").write_text(record, encoding="utf-8")
+        fits.part.forget()
     return found
+
+
+class _KeptFits:
+    """Gives the fits of a killed run again, in their order, and keeps those that are made now."""
+
+    def __init__(self, part: PartFile) -> None:
+        self.part = part
+        self._given = iter([row["values"] for row in part.rows])
+
+    def __call__(self, make: Callable[[], Floats]) -> Floats:
+        known = next(self._given, None)
+        if known is not None:
+            return np.array([np.nan if value is None else value for value in known], dtype=np.float64)
+        made = make()
+        self.part.add([{"values": [None if np.isnan(value) else value for value in made.tolist()]}])
+        return made
 
 
 def _record(found: Sweep, command: str, seed: int) -> dict[str, object]:

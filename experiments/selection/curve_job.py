@@ -9,7 +9,7 @@ from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import write_jsonl
 from ..data.outputs import check_new, writing
-from ..drawing.spelling import number
+from ..drawing.style import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
 from .curves import Discrimination, Point, curve_rows, discrimination

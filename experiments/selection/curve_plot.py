@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ..drawing.lines import curves, look
-from ..drawing.palette import STYLE, short
+from ..drawing.style import STYLE, short
 from .curves import Point
 
 _WITHOUT: dict[str, dict[str, Any]] = {

@@ -17,12 +17,7 @@ from .spec import Audits, Study
 
 @dataclass
 class Auditing:
-    """Asks about some of the reported items of one data set.
-
-    Args:
-        study: The study.
-        evaluation: The data set, judged.
-    """
+    """Asks about some of the reported items of one data set."""
 
     study: Study
     evaluation: Evaluation

@@ -61,14 +61,7 @@ class StudyRun:
         return self.comparison.rows
 
     def report(self, sources: Sequence[Source]) -> Report:
-        """Run every step that is not kept, and make the figures.
-
-        Args:
-            sources: The data sets, as :func:`sources_of` loads them.
-
-        Raises:
-            InnerjudgeError: If the data cannot be judged as the study says.
-        """
+        """Run every step that is not kept, and make the figures."""
         every = self.comparison.evaluations(sources)
         lenses, parts = [], []
         for one in every:

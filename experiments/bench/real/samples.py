@@ -77,7 +77,7 @@ def main(originals: Annotated[Path, typer.Argument(help="Folder with the origina
     """Write every sample, and beside it the licence of its original."""
     for name in SAMPLES:
         items = draw(load(DRAWINGS[name].source.format(originals)), DRAWINGS[name])
-        write_jsonl(sample_path(name), map(item_to_row, items))
+        write_jsonl(sample_path(name), map(item_to_row, items), seal=False)
         shutil.copyfile(originals / _FOLDERS[name] / "LICENSE", sample_path(name).with_suffix(".LICENSE"))
         print(name, len(items), "items,", len({item.group for item in items}), "questions")  # noqa: T201
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ...drawing.spelling import NOTHING, duration
+from ...drawing.style import NOTHING, duration
 from ..figures import FAMILIES, Figure, Grid
 from ..findings import DataReport, Report
 from .page import interval, value
@@ -21,11 +21,6 @@ def print_report(report: Report, console: Console, *, path: Path | None = None) 
     """Print the short table of every data set, made for 100 columns, and the summary.
 
     Only the first metric, the difference in it and the second metric have room here; the report has them all.
-
-    Args:
-        report: What was found.
-        console: Where to print.
-        path: The report's file, named in the last line.
     """
     for part in report.parts:
         console.print(_table(part, part.sections[0].grids[0], console.width) if part.sections[0].grids else part.name)

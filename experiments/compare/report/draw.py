@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 
 from ...drawing.lines import Line, reliability
 from ...drawing.lines import curves as line_plot
-from ...drawing.palette import CYCLE, FAMILY_COLOURS, STYLE, short
+from ...drawing.style import CYCLE, FAMILY_COLOURS, STYLE, short
 from ..figures import Figure, Grid, Plot, grid
 from ..lens import Lens
 

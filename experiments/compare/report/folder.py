@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ....models.errors import InnerjudgeError
+from ....models.foreign import parse_json, read_file
+from ....models.seal import digest_of_parts, sealed, unsealed
 from ...data.jsonl import jsonl_lines
 from ...data.outputs import require_room, writing
+from ...data.sealed_outputs import checksum_line, checksum_of
 from ...data.verdict_files import row_json
 from ...data.verdict_table import Row
 from ..findings import Report
@@ -78,6 +81,8 @@ def write(
 ) -> None:
     """Write ``verdicts.jsonl``, ``plots/``, ``report.md``, ``report.html``, ``timings.json`` and ``results.json``.
 
+    What later commands read has its checksum: verdicts beside them, results as their last field.
+
     Everything is made first, so a failure leaves an earlier run as it was; each file arrives whole, by a rename, and
     ``results.json`` is the last. All of them but ``timings.json`` are the same for the same data, model and settings.
 
@@ -96,13 +101,13 @@ def write(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write(folder, report, [])
         ...     sorted(path.name for path in Path(folder).iterdir())
-        ['plots', 'report.html', 'report.md', 'results.json', 'timings.json', 'verdicts.jsonl']
+        ['plots', 'report.html', 'report.md', 'results.json', 'timings.json', 'verdicts.jsonl', 'verdicts.jsonl.sha256']
     """
     path = Path(folder)
     with writing(folder):
         images = images_of(report)
-        results = _dump(report.results_json(), RESULTS)
-        made = {} if rows is None else {_VERDICTS: b"".join(jsonl_lines(map(row_json, rows), _VERDICTS))}
+        results = _dump(sealed(json.loads(_dump(report.results_json(), RESULTS))), RESULTS)
+        made = {} if rows is None else _sealed_rows(rows)
         made |= {f"{_PLOTS}/{plot}.png": image for plot, image in images.items()}
         made |= {name: text.encode("utf-8", "replace") for name, text in (more or {}).items()}
         made["report.md"] = markdown(report).encode("utf-8", "replace")
@@ -119,6 +124,13 @@ def write(
         _put(path / RESULTS, results)
 
 
+def _sealed_rows(rows: Iterable[Row]) -> dict[str, bytes]:
+    """The file of verdicts and, before it, that of its checksum."""
+    verdicts = b"".join(jsonl_lines(map(row_json, rows), _VERDICTS))
+    checksum = checksum_line(_VERDICTS, digest_of_parts([verdicts]))
+    return {checksum_of(Path(_VERDICTS)).name: checksum, _VERDICTS: verdicts}
+
+
 def read_results(folder: str | Path) -> dict[str, Any]:
     """``results.json`` of a finished comparison or study.
 
@@ -129,19 +141,20 @@ def read_results(folder: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise InnerjudgeError(f"given {str(folder)!r}, expected the folder of a finished study with {RESULTS}: run it")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(read_file(path))
         if isinstance(found, dict) and "rows" in found and "figures" not in found:
             raise InnerjudgeError(
                 f"given {path}, which an earlier version of innerjudge wrote, expected figures as this one writes "
                 "them: run the same command again"
             )
+        found = unsealed(found)
         whole = all(isinstance(found[name], dict) for name in ("spec", "versions")) and _are_figures(found["figures"])
     except (ValueError, TypeError, KeyError):
         whole = False
     if not whole:
         raise InnerjudgeError(
-            f"given {path}, which holds no results of a study, expected {RESULTS} as `innerjudge study` writes it: "
-            "name the folder of a finished study"
+            f"given {path}, which is damaged or holds no results of a study, expected {RESULTS} as `innerjudge study` "
+            "writes it: name the folder of a finished study, or run the same command again"
         )
     return dict(found)
 

@@ -4,22 +4,29 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure as Drawing
+from matplotlib.patches import Patch
 
+from ...drawing import scores as spread
 from ...drawing.heads import head_map
 from ...drawing.lines import BANDS, accuracy_against_n, curves
-from ...drawing.palette import LINES, STYLE, short
-from ...drawing.spelling import number
+from ...drawing.style import LINES, STYLE, UNKNOWN, number, short
 from ..figures import Grid, Plot, family_rank
-from ..lens import Lens
+from ..lens import Lens, as_floats
 from ..results import Curve, HeadMap
 from .draw import COLOURS, slug, styled
-from .spread import draw_spread
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..sweep import Sweep
 
 _SCORES_NOTE = "Each judge has a scale of its own; the outermost bars hold the tails. Unscored items are left out."
 _MAP_NOTE = (
@@ -165,3 +172,71 @@ def _looks(lens: Lens, found: Sequence[Curve], fallback: str) -> Iterator[tuple[
         pairs = zip(to_rgb(COLOURS.get(family, "#333333")), to_rgb(towards), strict=True)
         red, green, blue = (a * (1 - share) + b * share for a, b in pairs)
         yield curve, {"color": to_hex((red, green, blue)), "linestyle": dash, "marker": mark}
+
+
+_X = {"choice": "best score minus second best", "pair": "score (higher favours a)"}
+_WORDS = {"trace": ("right traces", "wrong traces")}
+
+
+def draw_spread(panel: Axes, lens: Lens, judge: str, colour: str) -> dict[str, Patch]:
+    """Draw the panel of ``judge``; returns the legend's entries by their words (none for ratings).
+
+    The sides are the true label of a trace; for a choice or pair, whether the judge picked the right one.
+    """
+    scores = lens.table.scores(judge)
+    if lens.kind == "rating":
+        pairs = [
+            (human, score)
+            for human, score in zip(as_floats(lens.truths), scores, strict=True)
+            if None not in (human, score)
+        ]
+        if pairs:
+            human, said = zip(*pairs, strict=True)
+            spread.scores_by_grade(panel, human, said, colour=colour)
+        else:
+            panel.set(xlabel="human score", ylabel="score")
+            panel.text(0.5, 0.5, "no human scores", ha="center", transform=panel.transAxes, color=UNKNOWN, fontsize=8)
+        return {}
+    sides = lens.truths if lens.kind == "trace" else lens.rights(judge)
+    groups: dict[str, list[float]] = {
+        words: [] for words in (*_WORDS.get(lens.kind, ("right picks", "wrong picks")), "no label")
+    }
+    right, wrong, unknown = groups
+    for side, score in zip(sides, scores, strict=True):
+        if score is not None:
+            groups[unknown if side is None else right if side else wrong].append(score)
+    return spread.score_distributions(panel, groups, x=_X.get(lens.kind, "score"))
+
+
+def sweep_plot(found: "Sweep") -> Drawing:
+    """Figures over the rows of the states, each judge at its best position on the fitting questions; heads as maps."""
+    with mpl.rc_context(STYLE):
+        if found.table["head"].notna().any():
+            names = list(dict.fromkeys(found.table["judge"]))
+            figure = Drawing(figsize=(4.4 * len(names), 3.5), layout="constrained")
+            for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+                part = found.table[found.table["judge"] == name]
+                held = part.pivot_table(index="row", columns="head", values="test").to_numpy()
+                best = _best_on_fit(part)
+                head_map(ax, held, label=found.metric, chosen=[(int(best["row"]), int(best["head"]))])
+                ax.set_title(name, loc="left")
+            return figure
+        lines = {}
+        for judge, part in found.table.groupby("judge", sort=False):
+            if part["fit"].notna().any():
+                best = _best_on_fit(part)
+                same = part[(part["position"] == best["position"]) & (part["normalisation"] == best["normalisation"])]
+                lines[f"{judge}, {best['position']}, {best['normalisation']}"] = (
+                    same["row"].to_list(),
+                    same["test"].to_list(),
+                )
+        figure = Drawing(figsize=(9, 4), layout="constrained")
+        handles = curves(
+            figure.subplots(), lines, x="row: h[0] to h[L], then final-normed", y=found.metric, legend=False
+        )
+        figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
+        return figure
+
+
+def _best_on_fit(part: "pd.DataFrame") -> "pd.Series":
+    return part.iloc[int(np.nanargmax(part["fit"].to_numpy()))]

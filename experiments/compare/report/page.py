@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ...drawing import spelling
+from ...drawing import style
 from ..figures import FAMILIES, Cell, Figure, Grid
 from ..findings import Report
 from .draw import COLOURS
@@ -44,9 +44,7 @@ HOW_TO_READ_A_STUDY = (
 def html(report: Report, images: Mapping[str, bytes] | None = None) -> str:
     """The report; style and plots are inside it, it asks the network for nothing and runs no script.
 
-    Args:
-        report: What was found.
-        images: PNG bytes by plot name, as :func:`images_of` makes them; drawn here when not given.
+    ``images`` are PNG bytes by plot name, drawn here when not given.
 
     Example:
         >>> report = Report(name="<b>", command="", spec={}, versions={}, model={}, parts=())
@@ -95,7 +93,7 @@ def plain(value: object) -> str:
         return ", ".join(f"{key} {plain(inner)}" for key, inner in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(plain(inner) for inner in value)
-    return spelling.NOTHING if value is None else str(value)
+    return style.NOTHING if value is None else str(value)
 
 
 def spelt(figure: Figure) -> str:
@@ -113,14 +111,14 @@ def spelt(figure: Figure) -> str:
 
 def value(figure: Figure) -> str:
     """The value: two decimals, three where the interval is so narrow, or a difference so small, that they matter."""
-    return spelling.number(figure.value, decimals=_decimals(figure), sign=figure.against is not None)
+    return style.number(figure.value, decimals=_decimals(figure), sign=figure.against is not None)
 
 
 def interval(figure: Figure) -> str:
     """The interval as ``[low, high]``, or nothing where there is none."""
     if figure.low is None or figure.high is None:
         return ""
-    low, high = (spelling.number(v, decimals=_decimals(figure)) for v in (figure.low, figure.high))
+    low, high = (style.number(v, decimals=_decimals(figure)) for v in (figure.low, figure.high))
     return f"[{low}, {high}]"
 
 
@@ -147,7 +145,7 @@ def _environment(*, escape: bool) -> Environment:
     )
     made.filters |= {"value": value, "interval": interval, "p": _p, "plain": plain, "plain_number": _number}
     made.filters |= {"reasons": reasons, "md": markdown_escape, "cell": cell}
-    made.globals |= {"NOTHING": spelling.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
+    made.globals |= {"NOTHING": style.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
     made.tests["figure"] = lambda c: isinstance(c, Figure)
     return made
 
@@ -161,9 +159,9 @@ def _context(report: Report) -> dict[str, object]:
 def cell(one: Cell) -> str:
     """A cell in words."""
     if one is None:
-        return spelling.NOTHING
+        return style.NOTHING
     if isinstance(one, Figure):
-        return spelling.NOTHING if one.value is None else spelt(one)
+        return style.NOTHING if one.value is None else spelt(one)
     return _number(one) if isinstance(one, int | float) else one
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ...drawing.spelling import number
+from ...drawing.style import number
 from ...stats.intervals import Interval
 from ...stats.multiple import Difference, holm
 from ...stats.permutation import better_than_chance
@@ -214,14 +214,8 @@ def _chance_tests(lens: Lens) -> Grid:
     return grid(caption, columns, rows, families=lens.families, folded=True)
 
 
-_SCORES = "scores"
-
-
 def scores(lens: Lens) -> Section | None:
     """A small panel a judge: scores of right and of wrong items, or over the human grade."""
     plot = score_distributions(lens)
-    if plot is None:
-        return None
-    return Section(
-        key=_SCORES, title="Scores", question="How far apart are the scores of right and of wrong items?", plots=(plot,)
-    )
+    question = "How far apart are the scores of right and of wrong items?"
+    return Section(key="scores", title="Scores", question=question, plots=(plot,)) if plot is not None else None

@@ -12,7 +12,7 @@ from ....extraction.store.lock import locked
 from ....extraction.store.place import LocalPlace, place
 from ....models.errors import InnerjudgeError
 from ...data.outputs import writing
-from ...drawing.spelling import are_in, counted
+from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import silent, whole
 from ..job import Job, claim, pointwise

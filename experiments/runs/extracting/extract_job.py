@@ -16,7 +16,7 @@ from ....models.errors import InnerjudgeError
 from ....models.items import Item
 from ....models.loading import LanguageModel
 from ...data.outputs import writing
-from ...drawing.spelling import are_in, counted
+from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import whole
 from ...reading.read import read

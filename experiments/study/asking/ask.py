@@ -75,15 +75,7 @@ class Manner:
 def ask(lm: LanguageModel, questions: Sequence[Question], *, judge: str, manner: Manner | None = None) -> list[Row]:
     """Put every question and return its row (``samples`` rows, ``repeat`` from 0), in order.
 
-    Args:
-        lm: The model.
-        questions: The questions.
-        judge: Name of the judge in the rows.
-        manner: How they are put.
-
-    Returns:
-        Rows with score and verdict, or ``unscored`` with the reason: an over-long prompt, a text without one clear
-        verdict.
+    A row is ``unscored`` with the reason for an over-long prompt or a text without one clear verdict.
 
     Example:
         >>> from innerjudge.models.loading import load

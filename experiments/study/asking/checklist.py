@@ -51,9 +51,7 @@ def parsed_checklist(text: str) -> tuple[str, ...]:
 def checks(candidates: Sequence[Candidate], checklists: Mapping[str, Sequence[str]]) -> list[Question]:
     """One question a candidate and check; rows have the template ``check-1`` ... and the words as the tag ``check``.
 
-    Args:
-        candidates: What is asked about.
-        checklists: Prompt -> questions; a prompt without any gives no question.
+    A prompt without questions in ``checklists`` gives none.
 
     Example:
         >>> one = Candidate(prompt="Say hi.", response="hi", question="q", candidate="0")
@@ -102,13 +100,10 @@ def pass_rates(candidates: Sequence[Candidate], rows: Sequence[Row], *, judge: s
 
 
 def requirement_share(rows: Sequence[Row], items: Sequence[tuple[str, str, str]]) -> Statistic:
-    """DRFR: share of all checks of all responses that are passed, requirements pooled over instructions.
+    """DRFR: share of all checks of all responses that are passed (rows of :func:`checks`), pooled over instructions.
 
-    It weighs instructions with more requirements more than the mean of pass rates does. ``n`` counts checks.
-
-    Args:
-        rows: Rows of :func:`checks`.
-        items: The items, in the order of the statistic's rows.
+    It weighs instructions with more requirements more than the mean of pass rates does. ``n`` counts checks;
+    ``items`` is the order of the statistic's rows.
 
     Source:
         The decomposed requirements following ratio, as TICK (arXiv 2410.03608) reports it.

@@ -10,8 +10,7 @@ from ...data.verdict_table import Row
 from ...stats.statistic import SHARE, Statistic, finite, ratio
 from .ask import Manner, ask
 from .candidate import Candidate
-from .pairwise import both_orders, named_as_in_the_item, pairwise
-from .pointwise import pointwise
+from .questions import both_orders, named_as_in_the_item, pairwise, pointwise
 from .rewrites import DISTRACTORS, with_faults
 
 #: Scores of two texts, the plain one first; ``None`` where a text is unscored.
@@ -46,19 +45,10 @@ def distractor_trials(
     severities: Sequence[int] = (0, 1, 2, 3),
     seed: int = 0,
 ) -> dict[str, list[Trial]]:
-    """Every candidate against its rewritten forms, judged point-wise and pair-wise in both orders.
+    """Good responses against their rewritten forms, point-wise (and pair-wise in both orders): way -> trials.
 
-    Args:
-        lm: The model.
-        candidates: Good responses: what is rewritten. At severity 1 to 3 the rewritten form has that many planted
-            faults beside the distractor, so that preferring it is wrong beyond doubt.
-        manner: How the model is asked.
-        pairwise_too: Also ask pair-wise.
-        severities: Of the planted faults.
-        seed: Of the faults.
-
-    Returns:
-        ``"point-wise"`` (and ``"pair-wise"``) -> trials. Candidates without room for a severity have no trial of it.
+    At severity 1 to 3 the rewritten form has that many planted faults beside the distractor, so that preferring it
+    is wrong beyond doubt. Candidates without room for a severity have no trial of it.
 
     Source:
         "Pairwise or Pointwise?" (arXiv 2504.14716): fixed quality and variable quality.
@@ -109,9 +99,8 @@ def tie_rate(trials: Sequence[Trial]) -> Statistic:
 def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> Statistic:
     """Share of pairs whose dis-preferred response wins after a distractor was put on it.
 
-    Args:
-        baseline: Preference between the two responses, ``"a"`` or ``"b"``; ties are left out.
-        after: Preference when the response that lost carries the distractor.
+    ``baseline`` is the preference before, ``after`` the one when the loser carries the distractor; ties are left
+    out.
 
     Source:
         The natural-data setting of "Pairwise or Pointwise?" (arXiv 2504.14716).

@@ -1,4 +1,4 @@
-"""The same question with a reference beside it, and dummy answers beside the gold one."""
+"""Judging with a reference (none, the judge's own answer, the given one, a wrong one), and of dummy answers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,13 +20,10 @@ CONDITIONS = ("none", "self", "given", "wrong")
 def references(
     candidates: Sequence[Candidate], condition: str, *, own: dict[str, str] | None = None
 ) -> list[str | None]:
-    """The reference shown with each candidate under a condition; ``None`` where there is none to show.
+    """The reference shown with each candidate under one of :data:`CONDITIONS`; ``None`` where there is none to show.
 
-    Args:
-        candidates: The candidates.
-        condition: ``"none"``; ``"self"``: what the judge's model answers; ``"given"``; ``"wrong"``: the given reference
-            of the next question that has another one.
-        own: Prompt -> the model's own answer, for ``"self"``.
+    ``"self"`` is the model's own answer, from ``own`` (prompt -> answer); ``"wrong"`` the given reference of the
+    next question that has another one.
 
     Source:
         The reference conditions of "No Free Labels" (arXiv 2503.05061).

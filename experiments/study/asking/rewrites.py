@@ -63,15 +63,10 @@ DISTRACTORS: dict[str, Callable[[str], str]] = {
 
 
 def with_faults(response: str, *, severity: int, seed: int) -> str | None:
-    """The response with a number of planted faults, or ``None`` where it has no room for them.
+    """The response with 1 to 3 planted faults, or ``None`` where it has no room for them.
 
-    A fault changes one number (by 1 to 9); where there are not numbers enough, the others drop a sentence each, so long
-    as one is left.
-
-    Args:
-        response: The response.
-        severity: Faults, 1 to 3.
-        seed: Where they are put; the same seed plants the faults of a lower severity among those of a higher one.
+    A fault changes one number (by 1 to 9); where there are not numbers enough, the others drop a sentence each, so
+    long as one is left. A seed plants the faults of a lower severity among those of a higher one.
 
     Source:
         Severity levels as in "Pairwise or Pointwise?" (arXiv 2504.14716), where they are broken instructions.

@@ -49,9 +49,7 @@ class AuditRows:
 def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> AuditRows:
     """Ask everything that the study wants to know; choices have no responses, and nothing is asked.
 
-    Args:
-        audit: The data set.
-        other: Loads the model in another arithmetic, for the look at perturbations.
+    ``other`` loads the model in another arithmetic, for the look at perturbations.
     """
     if not audit.candidates:
         return AuditRows()

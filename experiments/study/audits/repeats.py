@@ -8,8 +8,7 @@ from ....models.items import Pair
 from ....models.loading import LanguageModel
 from ...data.verdict_table import Row
 from ..asking.ask import Manner, Question, ask
-from ..asking.pairwise import comparisons, named_as_in_the_item, pairwise
-from ..asking.pointwise import pointwise
+from ..asking.questions import comparisons, named_as_in_the_item, pairwise, pointwise
 from ..auditing import Auditing
 
 #: Most candidates of a question that are compared with one another.

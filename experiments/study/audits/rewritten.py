@@ -6,8 +6,7 @@ from dataclasses import replace
 from ...data.verdict_table import Row
 from ..asking.candidate import Candidate
 from ..asking.distractors import distracted_losers, distractor_trials, rows_of
-from ..asking.pairwise import both_orders, comparisons, named_as_in_the_item, pairwise, preference
-from ..asking.pointwise import pointwise
+from ..asking.questions import both_orders, comparisons, named_as_in_the_item, pairwise, pointwise, preference
 from ..asking.references import dummies
 from ..asking.rewrites import DISTRACTORS
 from ..auditing import Auditing

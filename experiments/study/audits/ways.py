@@ -1,4 +1,4 @@
-"""Ways of asking about a response: by itself, against others, all of a question at once, by a checklist."""
+"""Ways of asking about a response: by itself, against others, all at once, by a checklist, beside a reference."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,8 +8,7 @@ from ...data.verdict_table import Row
 from ..asking.ask import By
 from ..asking.candidate import Candidate
 from ..asking.checklist import checks, written_checklists
-from ..asking.pairwise import both_orders
-from ..asking.pointwise import pointwise
+from ..asking.questions import both_orders, pointwise
 from ..asking.ranking import ranked
 from ..asking.references import could_answer, own_answers, references
 from ..auditing import Auditing

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...compare.figures import Cell, Grid, Section, grid
 from ...compare.lens import Lens, as_floats
-from ...drawing.spelling import number
+from ...drawing.style import number
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
 from ...stats.agreement.icc import icc3k
 from ...stats.agreement.krippendorff_alpha import krippendorff_alpha

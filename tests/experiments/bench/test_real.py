@@ -15,7 +15,7 @@ from innerjudge.experiments.reading.passes import Passes
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, load
-from innerjudge.models.plain_prompts import plain_choice
+from innerjudge.models.prompts import plain_choice
 
 #: What is compared for items of all three kinds.
 COMPARED = {"hidden states", "verdict logits", "LAGER score", "query-key products", "attention weights"}
@@ -140,7 +140,7 @@ def test_costs_are_counted(reference: LanguageModel) -> None:
     with costs.peak() as grown:
         held = bytearray(b"1" * 64_000_000)
         del held
-        assert 60e6 < grown() < 200e6
+        assert all(60e6 < most < 200e6 for most in grown())
     with costs.read_by(reference) as seen, torch.inference_mode():
         reference.model(torch.tensor([[5, 6, 7], [5, 6, 8]]))
         reference.model(torch.tensor([[5], [6]]))

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from innerjudge.experiments.compare.compare import compare
-from innerjudge.experiments.compare.settings import Settings
+from innerjudge.experiments.compare.run import ComparisonRun
+from innerjudge.experiments.compare.settings import Settings, Source
+from innerjudge.experiments.data.datasets import Dataset
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Rating
 from innerjudge.models.loading import LanguageModel
@@ -64,3 +66,15 @@ def test_changed_data_and_settings_are_noticed(reference: LanguageModel, tmp_pat
     ]
     assert found[0] != found[1]
     assert [len(items) for items in found] == [10, 10, 12]
+
+
+def test_a_named_judge_that_is_left_out_is_said_once(reference: LanguageModel) -> None:
+    seen: list[str] = []
+    settings = Settings(judges=("letter-logits", "text-reasoned"), reasoning_tokens=0)
+    sources = [Source(data=Dataset(name=n, kind="choice", items=tuple(choices(12, seed=0)))) for n in ("one", "two")]
+    run = ComparisonRun(lm=reference, settings=settings, say=seen.append)
+    assert all("text-reasoned" not in one.seats for one in run.evaluations(sources))
+    assert [line.split(" (")[0] for line in seen] == ["Named, but left out: text-reasoned"]
+    seen.clear()
+    ComparisonRun(lm=reference, settings=Settings(judges=("letter-logits",)), say=seen.append).evaluations(sources)
+    assert seen == []

@@ -15,7 +15,7 @@ from innerjudge.experiments.data.verdict_files import read_table
 from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.models.errors import InnerjudgeError
 
-FILES = ["plots", "report.html", "report.md", "results.json", "timings.json", "verdicts.jsonl"]
+FILES = ["plots", "report.html", "report.md", "results.json", "timings.json", "verdicts.jsonl", "verdicts.jsonl.sha256"]
 ROWS = [Row(question="q", candidate="0", judge="j", score=0.5, label=True, truth=False)]
 
 

@@ -101,3 +101,18 @@ def test_the_mean_over_criteria_is_weighed_as_a_whole() -> None:
 def test_one_criterion_has_no_pooled_twin() -> None:
     one = [{"question": str(k), "candidate": str(k), "truth": k, "tags": {"criterion": "x"}} for k in range(3)]
     assert not any("pooled" in name for name in metrics(lens("rating", one, 1.0, 2.0, 3.0)))
+
+
+def test_every_criterion_has_a_figure_of_its_own_name() -> None:
+    # Two criteria that differ behind their 40th character only, and items without one: three groups, three figures.
+    start = "c" * 40
+    items = [
+        {"question": f"{k}", "candidate": f"{name}{k}", "truth": k, "tags": {} if name is None else {"criterion": name}}
+        for name in (start + "x", start + "y", None)
+        for k in range(3)
+    ]
+    found = metrics(lens("rating", items, 1.0, 2.0, 3.0, 3.0, 2.0, 1.0, 1.0, 2.0, 3.0))
+    named = [f"Spearman [{start}]", f"Spearman [{start} (2)]", "Spearman [no criterion]"]
+    # The human order is 0 < 1 < 2 in each; scores rise in the first and the last, and fall in the second.
+    assert [found[name]("j", [True] * 9).value for name in named] == pytest.approx([1.0, -1.0, 1.0])
+    assert "Spearman [None]" not in found

@@ -17,7 +17,7 @@ from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.compare.report import judge_plots as plots
 from innerjudge.experiments.compare.results import Curve, HeadMap
 from innerjudge.experiments.data.verdict_table import Row, Table
-from innerjudge.experiments.drawing.palette import FAMILY_COLOURS, short
+from innerjudge.experiments.drawing.style import FAMILY_COLOURS, short
 from matplotlib.figure import Figure
 
 NOTHING = grid("", ["block"], [])

@@ -23,7 +23,7 @@ from innerjudge.experiments.compare.report.page import (
 )
 from innerjudge.experiments.compare.sections.confounds import confounds
 from innerjudge.experiments.data.verdict_table import Row
-from innerjudge.experiments.drawing.spelling import NOTHING
+from innerjudge.experiments.drawing.style import NOTHING
 
 
 class Page(HTMLParser):

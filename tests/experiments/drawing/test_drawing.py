@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from innerjudge.experiments import drawing
 from innerjudge.experiments.compare.report.judge_plots import png
-from innerjudge.experiments.drawing import palette
+from innerjudge.experiments.drawing import style
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.prompts import choice_prompt
 from matplotlib.axes import Axes
@@ -49,8 +49,8 @@ def test_classes_differ_in_grey() -> None:
     def grey(colour: str) -> float:
         return sum(int(colour[at : at + 2], 16) * w for at, w in ((1, 0.299), (3, 0.587), (5, 0.114)))
 
-    assert abs(grey(palette.RIGHT) - grey(palette.WRONG)) > 60
-    for one, other in combinations(palette.FAMILY_COLOURS.values(), 2):
+    assert abs(grey(style.RIGHT) - grey(style.WRONG)) > 60
+    for one, other in combinations(style.FAMILY_COLOURS.values(), 2):
         assert one != other
 
 

@@ -16,14 +16,14 @@ from innerjudge.experiments.study.asking.distractors import (
     rows_of,
     tie_rate,
 )
-from innerjudge.experiments.study.asking.pairwise import (
+from innerjudge.experiments.study.asking.questions import (
     both_orders,
     comparisons,
     named_as_in_the_item,
     pairwise,
+    pointwise,
     preference,
 )
-from innerjudge.experiments.study.asking.pointwise import pointwise
 from innerjudge.experiments.study.asking.ranking import parsed_ranking
 from innerjudge.experiments.study.asking.references import could_answer, dummies, references
 from innerjudge.experiments.study.asking.rewrites import DISTRACTORS, with_faults

@@ -1,11 +1,11 @@
-"""Pair-wise questions: which of two responses is better, shown in both orders; all pairs of a question's candidates."""
+"""Questions about one response (is it correct, which grade) and about two (which is better, in both orders)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from ....models.prompts import pair_prompt
+from ....models.prompts import pair_prompt, rating_prompt, verdict_prompt
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row
 from .ask import Question
@@ -70,9 +70,7 @@ def named_as_in_the_item(rows: Iterable[Row]) -> list[Row]:
 def both_orders(rows: Sequence[Row], *, judge: str) -> list[Row]:
     """One row a comparison from its two orders: the mean score, and the preference of the mean (``"tie"`` at one half).
 
-    Args:
-        rows: Rows by :func:`named_as_in_the_item`.
-        judge: Name of the judge in the new rows.
+    ``rows`` are by :func:`named_as_in_the_item`.
 
     Example:
         >>> one = {"question": "q", "candidate": "x|y", "judge": "j"}
@@ -114,3 +112,41 @@ def preference(x: Any, y: Any) -> str | None:
 def _turned(row: Row) -> Row:
     score = None if row.score is None else 1 - row.score
     return replace(row, score=score, label=None if row.label is None else OTHER[str(row.label)])
+
+
+def pointwise(
+    candidates: Sequence[Candidate],
+    *,
+    wording: str = "default",
+    references: Sequence[str | None] | None = None,
+    reasoned: bool = False,
+) -> list[Question]:
+    """One question a candidate: "is the response correct" without a scale, else a grade on its scale.
+
+    Only given ``references`` are shown, whatever the candidates hold; ``wording`` is the ``template`` of the rows.
+
+    Example:
+        >>> one = Candidate(prompt="2+2?", response="4", question="q", candidate="0", scale=(1, 3))
+        >>> pointwise([one])[0].values
+        (1, 2, 3)
+    """
+    shown = references if references is not None else [None] * len(candidates)
+    return [_asked(c, wording, r, reasoned) for c, r in zip(candidates, shown, strict=True)]
+
+
+def _asked(one: Candidate, wording: str, reference: str | None, reasoned: bool) -> Question:
+    columns = one.columns | {"template": wording}
+    if one.scale is None:
+        prompt = verdict_prompt(one.prompt, one.response, wording=wording, reference=reference, reasoned=reasoned)
+        return Question(prompt=prompt, values=(0, 1), answers=(False, True), columns=columns)
+    prompt = rating_prompt(
+        one.prompt,
+        one.response,
+        wording=wording,
+        criterion=one.criterion,
+        reference=reference,
+        scale=one.scale,
+        reasoned=reasoned,
+    )
+    grades = tuple(range(one.scale[0], one.scale[1] + 1))
+    return Question(prompt=prompt, values=grades, answers=grades, columns=columns)

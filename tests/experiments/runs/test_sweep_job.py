@@ -1,0 +1,90 @@
+"""A sweep that is killed resumes: the same files, and no fit is made twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from innerjudge.experiments.compare import sweep as sweeping
+from innerjudge.experiments.runs.sweep_job import sweep_job
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import sys
+
+    from innerjudge.experiments.cli.main import main
+
+    folder = tmp_path_factory.mktemp("extracted") / "features"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["innerjudge", "extract", "--data", "builtin:solve", "--limit", "16", "--out",
+                                    str(folder)])  # fmt: skip
+        with pytest.raises(SystemExit):
+            main()
+    return folder
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts fits; a negative number in front is how many are left before the run is killed."""
+    made: list[int] = [0, 10**9]
+    own = sweeping._fitted
+
+    def counted(*args: Any) -> Any:
+        if made[0] >= made[1]:
+            raise KeyboardInterrupt
+        made[0] += 1
+        return own(*args)
+
+    monkeypatch.setattr(sweeping, "_fitted", counted)
+    return made
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_killed_sweep_resumes(features: Path, fits: list[int], tmp_path: Path) -> None:
+    sweep_job(features, tmp_path / "whole", n_splits=5)
+    every = fits[0]
+    assert every > 20
+    fits[:] = [0, 7]
+    with pytest.raises(KeyboardInterrupt):
+        sweep_job(features, tmp_path / "killed", n_splits=5)
+    assert {path.name for path in (tmp_path / "killed").iterdir()} == {"sweep.json.part"}
+    with (tmp_path / "killed" / "sweep.json.part").open("a") as part:
+        part.write('{"place": 7, "row": {"val')  # cut short by the kill
+    fits[:] = [0, 10**9]
+    sweep_job(features, tmp_path / "killed", n_splits=5)
+    assert fits[0] == every - 7
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_fits_of_another_sweep_are_not_taken(features: Path, fits: list[int], tmp_path: Path) -> None:
+    fits[:] = [0, 3]
+    with pytest.raises(KeyboardInterrupt):
+        sweep_job(features, tmp_path / "out", n_splits=5, seed=1)
+    fits[:] = [0, 10**9]
+    sweep_job(features, tmp_path / "out", n_splits=5)
+    sweep_job(features, tmp_path / "other", n_splits=5)
+    assert files(tmp_path / "out") == files(tmp_path / "other")
+    assert fits[0] % 2 == 0, "as many fits as in a folder of its own"
+
+
+def test_a_damaged_fit_is_made_again(features: Path, fits: list[int], tmp_path: Path) -> None:
+    fits[:] = [0, 5]
+    with pytest.raises(KeyboardInterrupt):
+        sweep_job(features, tmp_path / "out", n_splits=5)
+    part = tmp_path / "out" / "sweep.json.part"
+    lines = part.read_text("utf-8").splitlines()
+    row = json.loads(lines[2])
+    row["row"]["values"][1] = 99.0
+    part.write_text("\n".join([*lines[:2], json.dumps(row), *lines[3:]]) + "\n", encoding="utf-8")
+    fits[:] = [0, 10**9]
+    sweep_job(features, tmp_path / "out", n_splits=5)
+    made = fits[0]
+    sweep_job(features, tmp_path / "whole", n_splits=5)
+    assert fits[0] - made == made + 1, "the one before the damaged fit was kept"
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
