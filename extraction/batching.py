@@ -39,14 +39,7 @@ class Batch:
 
 
 def pack(items: Sequence[Encoding], *, device: torch.device) -> Batch:
-    """Lay items end to end in one row.
-
-    Example:
-        >>> two = [Encoding(id=str(n), group="", ids=(n,) * n, positions={}) for n in (3, 2)]
-        >>> batch = pack(two, device=torch.device("cpu"))
-        >>> batch.ids.tolist(), batch.offsets.tolist(), batch.lengths
-        ([[3, 3, 3, 2, 2]], [0, 3], (3, 2))
-    """
+    """Lay items end to end in one row."""
     ids = torch.tensor([[token for item in items for token in item.ids]], device=device)
     lengths = tuple(len(item.ids) for item in items)
     offsets = torch.tensor([0, *accumulate(lengths[:-1])], device=device)
@@ -71,14 +64,7 @@ def collate(items: Sequence[Encoding], *, pad_id: int, side: PaddingSide, device
 def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator[list[int]]:
     """Indices of items in batches of similar length, longest first so that memory runs out early or never.
 
-    Args:
-        items: The items.
-        most: How many items a batch may have whose longest has this many tokens; at least 1.
-
-    Example:
-        >>> a, b, c = (Encoding(id=str(n), group="", ids=(0,) * n, positions={}) for n in (1, 3, 2))
-        >>> list(by_length([a, b, c], lambda length: 2))
-        [[1, 2], [0]]
+    ``most`` says how many items a batch may have whose longest has so many tokens; at least 1.
     """
     order = sorted(range(len(items)), key=lambda i: -len(items[i].ids))
     start = 0
@@ -122,10 +108,6 @@ def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -
         lengths: Tokens of each text; one longer than ``tokens`` is alone.
         most: How many texts a batch may have whose longest has this many tokens; at least 1.
         tokens: Tokens a batch.
-
-    Example:
-        >>> by_tokens([9, 2, 10, 1], lambda length: 4, 12)
-        [[2], [0, 1, 3]]
     """
     batches: list[list[int]] = []
     left = 0
@@ -202,14 +184,10 @@ _SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot 
 
 
 class Room:
-    """The room of a run; one object for its batches, in order.
+    """The room of a run, in tokens a batch with padding; one object for its batches, in order.
 
     Texts are told apart by the power of two below their length: a batch of long texts that did not fit says nothing
     about short ones.
-
-    Args:
-        device: Where the model takes its inputs.
-        max_tokens: Tokens a batch, padding included; ``None`` for what suits the device.
 
     Example:
         >>> room = Room(torch.device("cpu"), 1000)
@@ -245,11 +223,6 @@ class Room:
 
 
 def is_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out.
-
-    Example:
-        >>> is_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")), is_memory(KeyError(1))
-        (True, False)
-    """
+    """Whether an error says that memory ran out."""
     said: Iterable[str] = _SAID if isinstance(error, RuntimeError) else ()
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(s in str(error).lower() for s in said)

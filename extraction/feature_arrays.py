@@ -28,16 +28,7 @@ _Value = TypeVar("_Value")
 
 
 class Fixed(dict[str, _Value]):
-    """A dictionary that is not written into after it was made; ``|`` gives a new, ordinary one.
-
-    Example:
-        >>> Fixed({"a": 1})["a"]
-        1
-        >>> Fixed({"a": 1}).update(b=2)
-        Traceback (most recent call last):
-        ...
-        TypeError: features are not written into: make others, such as dataclasses.replace(features, arrays=...)
-    """
+    """A dictionary that is not written into after it was made; ``|`` gives a new, ordinary one."""
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise TypeError("features are not written into: make others, such as dataclasses.replace(features, arrays=...)")
@@ -238,14 +229,7 @@ def widen(array: Array, width: int) -> Array:
 
 
 def as_tensor(array: Array) -> torch.Tensor:
-    """A tensor to read from that shares the memory of an array, also of a read-only one (torch would warn).
-
-    Example:
-        >>> fixed = np.ones(2, np.float32)
-        >>> fixed.flags.writeable = False
-        >>> as_tensor(fixed)
-        tensor([1., 1.])
-    """
+    """A tensor to read from that shares the memory of an array, also of a read-only one (torch would warn)."""
     view = np.ascontiguousarray(array, np.float32).view()
     try:
         view.flags.writeable = True

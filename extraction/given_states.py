@@ -51,9 +51,6 @@ def read_vllm(path: str | Path) -> GivenStates:
 
     Its layers are those of ``eagle_aux_hidden_state_layer_ids`` in the order given there: ``0`` is what enters the
     first block, ``num_hidden_layers`` what leaves the last one, raw.
-
-    Raises:
-        InnerjudgeError: If the file cannot be read or holds something else.
     """
     try:
         with safe_open(path, "pt") as file:  # numpy has no bfloat16

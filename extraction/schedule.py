@@ -109,18 +109,7 @@ def _common(one: tuple[int, ...], other: tuple[int, ...]) -> int:
 
 
 class Sweep:
-    """Passes over items, each at most once.
-
-    Args:
-        lm: The model.
-        items: All items.
-        readouts: What is kept, as the reader was given it.
-        missing: Name of a readout -> item id -> reason; grows by what cannot be read.
-        reader: Reads the batches.
-        last: The last block that is run.
-        batch_size: Items a batch, at most.
-        room: Tokens a batch.
-    """
+    """Passes over items, each at most once."""
 
     def __init__(
         self,
@@ -140,9 +129,7 @@ class Sweep:
     def run(self, rows: Sequence[int], *, share: bool) -> Iterator[Found]:
         """Values of the items at ``rows``, batch by batch; without values where an item did not fit in memory.
 
-        Args:
-            rows: The items to read.
-            share: Whether what several of them begin with is computed once.
+        With ``share`` what several of them begin with is computed once.
         """
         whole = [Family(tuple(rows), 0)]
         least = 2 * self._room.fixed

@@ -23,16 +23,8 @@ def fit_seat(
 ) -> str | None:
     """Fit ``judge`` on the labelled ones of ``rows``; nothing happens where it does not learn, or none can be read.
 
-    Args:
-        name: Name of the judge, for the note.
-        judge: The judge.
-        features: Features of all items.
-        labels: What is known of all items, ``None`` where nothing is.
-        rows: Items to fit on.
-        permuted: For choices: features of the questions with their options permuted, and the answers there.
-
-    Returns:
-        What was chosen, or why the judge is not fitted, as a sentence for the report; ``None`` where there is neither.
+    ``permuted`` are, for choices, the questions with their options permuted, and the answers there. Returns what was
+    chosen, or why the judge is not fitted, as a sentence for the report; ``None`` where there is neither.
 
     Raises:
         InnerjudgeError: If the labels are all of one class.
@@ -95,25 +87,10 @@ def fit_from_store(
     *,
     permuted: tuple[FeatureStore, Sequence[Any]] | None = None,
 ) -> str | None:
-    """:func:`.fitting.fit_seat` on items of a store, of which memory holds as few as the judge allows.
+    """:func:`fit_seat` on items of a store, of which memory holds as few as the judge allows.
 
     CLUE and the difference of means keep sums, other linear judges the vectors of the row that they read, a judge that
     learns nothing reads nothing; those that must see all at once get the readouts they name, of labelled items.
-
-    Args:
-        name: Name of the judge, for the note.
-        judge: The judge.
-        store: Features of all items.
-        labels: What is known of all items, ``None`` where nothing is.
-        groups: Question of each item.
-        rows: Items to fit on, in order.
-        permuted: For choices: the store of the questions with their options permuted, and the answers there.
-
-    Returns:
-        What was chosen, or why the judge is not fitted; ``None`` where there is neither.
-
-    Raises:
-        InnerjudgeError: If the labels are all of one class.
     """
     if not judge.learns and not judge.needs_threshold:
         return None

@@ -28,15 +28,7 @@ if TYPE_CHECKING:
 
 
 class PairJudge:
-    """Scores, labels, verdicts and rankings of a judge; :class:`~.judge.Judge` sets the attributes.
-
-    Attributes:
-        judge: The judge.
-        lm: Its model.
-        kind: Kind of what is judged.
-        passes: How the model is run.
-        criterion: What ratings are asked for.
-    """
+    """Scores, labels, verdicts and rankings of a judge; :class:`~.judge.Judge` sets the attributes."""
 
     judge: BaseJudge
     lm: LanguageModel

@@ -17,12 +17,7 @@ MOST_CHARACTERS = 64
 
 
 def is_single(pairs: object) -> bool:
-    """Whether this is one pair or item, and not a list of them.
-
-    Example:
-        >>> is_single(("2+2?", "4")), is_single([("2+2?", "4")]), is_single([])
-        (True, False, False)
-    """
+    """Whether this is one pair or item, and not a list of them."""
     if isinstance(pairs, Trace | Rating | Choice | Pair):
         return True
     if not isinstance(pairs, list | tuple | np.ndarray) or len(pairs) != 2:
@@ -31,11 +26,7 @@ def is_single(pairs: object) -> bool:
 
 
 def as_list(given: object, what: str) -> list[Any]:
-    """A list of ``what``; a string, which is a sequence too, is refused.
-
-    Raises:
-        InnerjudgeError: If it is no iterable.
-    """
+    """A list of ``what``; a string, which is a sequence too, is refused, and so is what cannot be gone through."""
     if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
         raise InnerjudgeError(f"given a {type(given).__name__}, expected a list of {what}: write [it] for one")
     return list(given)
@@ -177,11 +168,6 @@ def of_options(verdict: Verdict, n: int) -> list[Verdict]:
 
 
 def check_top_k(top_k: object) -> None:
-    """Refuse anything but ``None`` or a number of at least 1.
-
-    Example:
-        >>> check_top_k(None), check_top_k(3)
-        (None, None)
-    """
+    """Refuse anything but ``None`` or a number of at least 1."""
     if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
         raise InnerjudgeError(f"given top_k={top_k!r}, expected at least 1: leave it out for all")

@@ -36,14 +36,6 @@ class Seat:
 def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dict[str, Seat]:
     """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
 
-    Args:
-        kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
-        between: Positions that CLUE and the probes read.
-        scale: Lowest and highest score of ratings.
-
-    Raises:
-        InnerjudgeError: If there is no such kind, or two classes of judges use one name.
-
     Example:
         >>> seats = panel("choice", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
         >>> seats["qk-score"].family, "text" in seats
@@ -91,13 +83,7 @@ def require_kind_of_judge(judge: BaseJudge, kind: str) -> None:
 
 
 def scale_of(judge: BaseJudge, kind: str) -> tuple[int, int]:
-    """Lowest and highest score that a judge of ratings reads; 1 to 5 where it does not say.
-
-    Example:
-        >>> from innerjudge.probes import LAGER, RidgeProbe
-        >>> scale_of(LAGER(values=(0, 1, 2)), "rating"), scale_of(RidgeProbe(), "rating")
-        ((0, 2), (1, 5))
-    """
+    """Lowest and highest score that a judge of ratings reads; 1 to 5 where it does not say."""
     return (1, 5) if kind not in ("rating", "pair") or judge.value_range is None else judge.value_range
 
 

@@ -146,14 +146,7 @@ def identity(judge: BaseJudge) -> str:
 
 
 def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
-    """Markdown with the hub's header: what the judge is, of which model, how it was fitted, how it is used.
-
-    Example:
-        >>> from innerjudge.experiments.judges.saved import JudgeRecord
-        >>> from innerjudge.probes import LAGER
-        >>> print(model_card(LAGER(), JudgeRecord("lager", "rating")).split("---")[2].strip().splitlines()[0])
-        # lager: a judge of innerjudge
-    """
+    """Markdown with the hub's header: what the judge is, of which model, how it was fitted, how it is used."""
     origin = judge.provenance_
     name = "" if origin is None else origin.model
     base = name if name.count("/") == 1 and not name.startswith((".", "/")) and not Path(name).exists() else None

@@ -71,16 +71,9 @@ def fit_stream(
 
 
 def fit_store(judge: _J, store: FeatureStore, labels: Sequence[Any], *, rounds: int = 1) -> _J:
-    """Fit a judge on the labelled items of a store, one shard after another; memory holds one.
+    """Fit a judge on the labelled items of a store ``rounds`` times, one shard after another; memory holds one.
 
-    Args:
-        judge: As for :func:`fit_stream`.
-        store: An open store.
-        labels: Whether each item is correct, ``[n]``; ``None`` where it is not known.
-        rounds: How often to go over them; more than once helps a MiniBatchLogistic only.
-
-    Raises:
-        InnerjudgeError: If the judge has no ``partial_fit``, or there is not one label an item.
+    ``labels`` says whether each item is correct, ``None`` where it is not known.
     """
     require_streaming(judge)
     if len(labels) != len(store):

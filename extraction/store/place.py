@@ -55,10 +55,6 @@ def place(where: str | Path) -> Place:
 
     Raises:
         InnerjudgeError: If no file system answers to the URI.
-
-    Example:
-        >>> place("runs/features")
-        LocalPlace('runs/features')
     """
     if isinstance(where, str) and "://" in where:
         return RemotePlace(where)
@@ -270,15 +266,7 @@ def _file_system(uri: str) -> tuple[Any, str]:
 
 
 def checked(name: str) -> str:
-    """``name``, unless it could lead out of a folder.
-
-    Example:
-        >>> checked("shards/000000.safetensors")
-        'shards/000000.safetensors'
-        >>> checked("../secrets")
-        Traceback (most recent call last):
-        innerjudge.models.errors.InnerjudgeError: given the file name '../secrets', expected one inside its folder
-    """
+    """``name``, unless it could lead out of a folder."""
     if not NAME.fullmatch(name):
         raise InnerjudgeError(f"given the file name {name!r}, expected one inside its folder")
     return name

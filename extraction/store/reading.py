@@ -44,18 +44,9 @@ class StoreReading(Shards):
         return digest.hexdigest()[:16]
 
     def layer(self, name: str, layer: int | None, rows: npt.ArrayLike | None = None) -> Array:
-        """A readout at one layer (axis 1 of the readout, ``None`` for all), without reading the others.
+        """A readout ``[rows, ...]`` at one layer (axis 1, from the end where negative), without reading the others.
 
-        Args:
-            name: Such as ``"hidden/reasoning_end"``.
-            layer: Row of the states, counted from the end where negative.
-            rows: Places of the items, in any order; ``None`` for all.
-
-        Returns:
-            float32, ``[rows, ...]``.
-
-        Raises:
-            InnerjudgeError: If there is no such readout, layer or item.
+        ``rows`` are places of items in any order; ``None`` for all, as for the layers.
         """
         shape = self._shape(name)
         if layer is not None and (len(shape) < 3 or not -shape[1] <= layer < shape[1]):
