@@ -50,8 +50,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """Accuracy of the labels; of a judge of numbers :math:`R^2` of the scores, as in scikit-learn.
 
         Raises:
-            InnerjudgeError: If an item cannot be scored (``features[features.present(*judge.needs)]`` leaves those out),
-                there is not one label an item, or the judge has no labels.
+            InnerjudgeError: If an item cannot be scored (``features[features.present(*judge.needs)]`` leaves those
+                out), there is not one label an item, or the judge has no labels.
         """
         numbers = self.estimator_type == "regressor"
         said = self.decision_function(features) if numbers else self.predict(features)
