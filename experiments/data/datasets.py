@@ -110,7 +110,7 @@ def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
     """
     if not is_file(spec):
         return load_data(spec, limit=limit, seed=seed)
-    from .scan import scan
+    from .item_lines import scan
 
     _check_draw(limit, seed)
     found = scan(spec)

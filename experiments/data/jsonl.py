@@ -16,8 +16,8 @@ from ...models.items import Item
 from ...models.seal import digest_of_file
 from ...models.shown import shown
 from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
+from .outputs import checksum_line, checksum_of, require_undamaged
 from .records import Record
-from .sealed_outputs import checksum_line, checksum_of, require_undamaged
 
 __all__ = [
     "check_unique",

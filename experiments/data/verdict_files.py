@@ -11,8 +11,8 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes import Verdict
 from .jsonl import read_records, write_jsonl
+from .outputs import require_undamaged
 from .records import Record, describe
-from .sealed_outputs import require_undamaged
 from .verdict_table import Label, Row, Table
 
 _COLUMNS = tuple(f.name for f in fields(Row) if f.name != "tags")

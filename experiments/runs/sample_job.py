@@ -15,8 +15,7 @@ from ..data.datasets import load_data, take_groups
 from ..data.hashes import hash_of
 from ..data.jsonl import read_records
 from ..data.kinds import item_to_row
-from ..data.outputs import writing
-from ..data.sealed_outputs import remade
+from ..data.outputs import remade, writing
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, sample_and_judge

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .curves import curve_rows, discrimination
     from .representatives import vectors_of
     from .rules import Rule
-    from .temperature import choose_temperature
+    from .select_job import choose_temperature
 
 _HOMES = {
     "Columns": ".columns",

@@ -8,12 +8,9 @@ from ....models.items import Item
 from ..jsonl import check_unique
 from .gsm8k import gsm8k_solutions
 from .inspect_log import inspect_log
-from .llmbar import llmbar
 from .mmlu import mmlu
-from .pandalm import pandalm
-from .prometheus import prometheus
-from .summeval import summeval
-from .topical_chat import topical_chat
+from .pairs import llmbar, pandalm
+from .ratings import prometheus, summeval, topical_chat
 
 #: Name of a format -> its reader.
 LOADERS: dict[str, Callable[[Path], list[Item]]] = {
