@@ -14,7 +14,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
 from ...models.reference.words import HELD_OUT_SEED
 from .jsonl import read_items
-from .kinds import kind_of
+from .kinds import hash_items, hash_of, kind_of
 from .loaders import LOADERS, load
 from .splits import Index, rows_by_group
 
@@ -230,3 +230,8 @@ def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
     from ...models.reference.choose import choices
 
     return Dataset(name=name, kind="choice", items=tuple(choices(count, seed=HELD_OUT_SEED + seed)))
+
+
+def hash_data(data: Dataset) -> str:
+    """Hash of a data set: its items, or the problems that items are sampled for."""
+    return hash_of([hash_items(data.items), *map(repr, data.problems)])

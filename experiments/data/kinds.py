@@ -10,13 +10,16 @@ pair   ``pair_id, prompt, response_a, response_b``          ``preference`` ("a",
 ====== ==================================================== ======================================
 """
 
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
-from .meanings import check_meanings
-from .records import Record
+from .records import Record, describe
 
 #: Required fields of each kind.
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -157,3 +160,97 @@ def _pair(r: Record, extra: dict[str, Any]) -> Item:
 
 
 _BUILD = {"trace": _trace, "rating": _rating, "choice": _choice, "pair": _pair}
+
+
+#: Token ids are below this in every vocabulary.
+_IDS = 1 << 31
+_RENAME = "correct it, or give a field of your own another name"
+
+
+def check_meanings(record: Record, kind: str, extra: Mapping[str, Any]) -> None:
+    """Refuse a field with a meaning that holds something else; null counts as absent.
+
+    Raises:
+        InnerjudgeError: Names the place and the field.
+
+    Example:
+        >>> from ...models.errors import InnerjudgeError
+        >>> row = {"item_id": "r", "prompt": "?", "response": "!", "scale": [5, 1]}
+        >>> try:
+        ...     check_meanings(Record(row, "r.jsonl line 2"), "rating", {"scale": [5, 1]})
+        ... except InnerjudgeError as error:
+        ...     print(error)
+        r.jsonl line 2: field 'scale': given [5, 1], expected the lowest score and a higher one, such as [1, 5]: \
+correct it, or give a field of your own another name
+    """
+    for name, (kinds, expected, fits) in _MEANINGS.items():
+        value = extra.get(name)
+        if value is not None and kind in kinds and not fits(value):
+            plain = isinstance(value, str | int | float) or (isinstance(value, list) and len(value) < 5)
+            raise record.error(name, f"{value!r:.60}" if plain else describe(value), expected, _RENAME)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_scale(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and bool(value[0] < value[1])
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def are_ids(value: Any) -> bool:
+    """Whether a value is a list of what a vocabulary may hold.
+
+    Example:
+        >>> are_ids([5, 17]), are_ids([-1]), are_ids([1.5]), are_ids(5)
+        (True, False, False, False)
+    """
+    return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
+    "question_id": (("rating",), "the name of a question", _is_name),
+    "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
+    "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),
+    "sampled_by": (("trace",), "the fingerprint of a model, a string", _is_text),
+}
+
+
+def hash_of(parts: Iterable[str | bytes]) -> str:
+    """First 16 digits of a SHA-256 over parts, each set apart from the next.
+
+    Example:
+        >>> hash_of(["ab", "c"]) == hash_of(["a", "bc"])
+        False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(f"{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+def hash_item(item: Item) -> str:
+    """Hash of an item's kind and fields, those that are kept unread among them."""
+    return hash_of([kind_of(item), json.dumps(item_to_row(item), sort_keys=True)])
+
+
+def hash_items(items: Iterable[Item]) -> str:
+    """Hash of items in their order.
+
+    Example:
+        >>> from ...models.items import Rating
+        >>> one = Rating(item_id="r", prompt="Say hi.", response="hi")
+        >>> hash_items([one]) == hash_items([Rating(item_id="r", prompt="Say hi.", response="ho")])
+        False
+    """
+    return hash_of(hash_item(item) for item in items)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Columns": ".columns",
     "Rule": ".rules",
-    "choose_temperature": ".temperature",
+    "choose_temperature": ".select_job",
     "curve_rows": ".curves",
     "discrimination": ".curves",
     "normalise": "..data.answers",

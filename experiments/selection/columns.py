@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ...models.errors import InnerjudgeError
 from ..data.answers import normalise
 from ..data.jsonl import read_records
-from ..data.meanings import are_ids
+from ..data.kinds import are_ids
 from ..data.records import Record, describe
 from .maths import equal_answers
 
