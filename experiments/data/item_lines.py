@@ -21,7 +21,7 @@ Longs = npt.NDArray[np.int64]
 
 
 class ItemLines(Sequence[Item]):
-    r"""Some lines of a file of items of one kind; memory holds 8 or 16 bytes an item, and the items asked for.
+    """Some lines of a file of items of one kind; memory holds 8 or 16 bytes an item, and the items asked for.
 
     Args:
         path: The file.
@@ -32,14 +32,6 @@ class ItemLines(Sequence[Item]):
 
     Raises:
         InnerjudgeError: If there are no lines; when an item is asked for, names the line that is broken.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp(), "items.jsonl")
-        >>> _ = path.write_text('{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\n')
-        >>> items = ItemLines(path)
-        >>> len(items), items[0].id
-        (1, 'r1')
     """
 
     def __init__(
@@ -108,13 +100,7 @@ def line_starts(path: Path) -> Longs:
 
 @dataclass(frozen=True, slots=True)
 class ItemScan:
-    """What one pass over a file found.
-
-    Args:
-        kind: Of all items.
-        items: The items, read from the file when they are asked for.
-        groups: Of each item, a number that stands for its group.
-    """
+    """What one pass over a file found: the kind and the items, and for each a number that stands for its group."""
 
     kind: str
     items: ItemLines
@@ -122,20 +108,9 @@ class ItemScan:
 
 
 def scan(path: str | Path) -> ItemScan:
-    r"""Check a JSONL file of items as :func:`..jsonl.read_items` does, and keep 32 bytes an item.
+    """Check a JSONL file of items as :func:`..jsonl.read_items` does, and keep 32 bytes an item.
 
     Ids are compared by 8 bytes of their hash, and where those agree by themselves.
-
-    Raises:
-        InnerjudgeError: As :func:`..jsonl.read_items`.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp(), "r.jsonl")
-        >>> _ = path.write_text('\n{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\n')
-        >>> found = scan(path)
-        >>> found.kind, len(found.items), found.items.place(0)
-        ('rating', 1, 'r.jsonl line 2')
     """
     starts, numbers, ids, groups = array("q"), array("q"), array("Q"), array("Q")
     item: Item | None = None

@@ -34,22 +34,12 @@ _PREFERENCES = ("a", "b", "tie")
 
 
 def kind_of(item: Item) -> str:
-    """Name of an item's kind.
-
-    Example:
-        >>> kind_of(Rating(item_id="r1", prompt="Say hi.", response="hi"))
-        'rating'
-    """
+    """Name of an item's kind."""
     return next(kind for kind, made in KINDS.items() if isinstance(item, made))
 
 
 def item_to_row(item: Item) -> dict[str, Any]:
-    """The JSON object of an item, inverse of :func:`record_to_item`; absent optional fields are left out.
-
-    Example:
-        >>> item_to_row(Choice(question_id="c1", question="?", options=("x", "y"), answer=0, extra={"subject": "s"}))
-        {'question_id': 'c1', 'question': '?', 'options': ['x', 'y'], 'answer': 0, 'subject': 's'}
-    """
+    """The JSON object of an item, inverse of :func:`record_to_item`; absent optional fields are left out."""
     kind = kind_of(item)
     clash = set(item.extra) & set(_KNOWN[kind])
     if clash:
@@ -60,20 +50,10 @@ def item_to_row(item: Item) -> dict[str, Any]:
 
 
 def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> str:
-    """Kind of a record by the fields that are there.
+    """Kind of a record by the fields that are there; those behind the ``first`` of a file must share its ``kind``.
 
-    Args:
-        record: The record.
-        kind: Kind of the file's first record, which the others must share; ``None`` for the first.
-        first: Where the first record stands.
-
-    Raises:
-        InnerjudgeError: If the record is of another kind, of two kinds or of none. A record that lacks a field of the
-            nearest kind passes; :func:`record_to_item` then names the field.
-
-    Example:
-        >>> kind_of_record(Record({"item_id": "r1", "prompt": "?", "response": "!"}, "line 1"))
-        'rating'
+    A record of another kind, of two kinds or of none is an error. One that lacks a field of the nearest kind passes;
+    :func:`record_to_item` then names the field.
     """
     missing = {k: [name for name in names if name not in record.values] for k, names in REQUIRED.items()}
     whole = [k for k, names in missing.items() if not names]
@@ -101,12 +81,7 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
 def record_to_item(record: Record, kind: str) -> Item:
     """Build the item of a record, checking every field; unknown fields go to ``extra``, those without a value too.
 
-    Fields of :mod:`.meanings` are checked: a field of one's own must not have such a name.
-
-    Example:
-        >>> row = {"pair_id": "p", "prompt": "?", "response_a": "x", "response_b": "y", "hard": True}
-        >>> record_to_item(Record(row, "line 1"), "pair").extra
-        {'hard': True}
+    A field of one's own must not have the name of one that means something here (:func:`check_meanings`).
     """
     extra = {k: v for k, v in record.values.items() if k not in _KNOWN[kind]}
     check_meanings(record, kind, extra)
@@ -168,20 +143,9 @@ _RENAME = "correct it, or give a field of your own another name"
 
 
 def check_meanings(record: Record, kind: str, extra: Mapping[str, Any]) -> None:
-    """Refuse a field with a meaning that holds something else; null counts as absent.
+    """Refuse a field beside those of a kind that means something here and holds something else; null counts as absent.
 
-    Raises:
-        InnerjudgeError: Names the place and the field.
-
-    Example:
-        >>> from ...models.errors import InnerjudgeError
-        >>> row = {"item_id": "r", "prompt": "?", "response": "!", "scale": [5, 1]}
-        >>> try:
-        ...     check_meanings(Record(row, "r.jsonl line 2"), "rating", {"scale": [5, 1]})
-        ... except InnerjudgeError as error:
-        ...     print(error)
-        r.jsonl line 2: field 'scale': given [5, 1], expected the lowest score and a higher one, such as [1, 5]: \
-correct it, or give a field of your own another name
+    A field of the user's own that happens to have such a name would otherwise be taken for what it is not.
     """
     for name, (kinds, expected, fits) in _MEANINGS.items():
         value = extra.get(name)
@@ -245,12 +209,5 @@ def hash_item(item: Item) -> str:
 
 
 def hash_items(items: Iterable[Item]) -> str:
-    """Hash of items in their order.
-
-    Example:
-        >>> from ...models.items import Rating
-        >>> one = Rating(item_id="r", prompt="Say hi.", response="hi")
-        >>> hash_items([one]) == hash_items([Rating(item_id="r", prompt="Say hi.", response="ho")])
-        False
-    """
+    """Hash of items in their order: whether the same name still stands for the same items."""
     return hash_of(hash_item(item) for item in items)

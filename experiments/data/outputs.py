@@ -1,4 +1,8 @@
-"""Where results go: an output is checked before the long work, and a disk that refuses is one clear line."""
+"""Where results go: an output is checked before the long work, and a disk that refuses is one clear line.
+
+A checksum stands beside a result ``OUT``, in ``OUT.sha256`` as ``sha256sum -c`` reads it. A file that is not what its
+checksum says is damaged: the command that wrote it makes it again, and every other one refuses it.
+"""
 
 import os
 import tempfile
@@ -15,14 +19,7 @@ from ...models.shown import shown
 def require_room(out: str | Path) -> None:
     """Refuse an output that could not be written, before anything is computed; leaves no trace.
 
-    Args:
-        out: A file or folder that may not exist yet; the nearest folder above it that does must take new files.
-
-    Raises:
-        InnerjudgeError: Names the output and what the system said.
-
-    Example:
-        >>> require_room("runs/not/there/yet")
+    ``out`` may not exist yet: the nearest folder above it that does must take new files.
     """
     place = Path(out).absolute().parent if not Path(out).is_dir() else Path(out)
     while not place.exists() and place != place.parent:
@@ -57,13 +54,7 @@ and the right to write: name another
 def check_new(out: Path, *, ours: str, begun: Set[str] = frozenset()) -> None:
     """Refuse a folder that holds files but not ``ours``, the file that tells a folder of one command.
 
-    Args:
-        out: The folder; it need not exist.
-        ours: Name of that file.
-        begun: Names that a run which was killed before it wrote ``ours`` may have left.
-
-    Raises:
-        InnerjudgeError: Names the folder.
+    ``begun`` are names that a run which was killed before it wrote ``ours`` may have left.
     """
     require_room(out)
     others = out.is_dir() and {path.name for path in out.iterdir()} - begun
@@ -74,12 +65,7 @@ def check_new(out: Path, *, ours: str, begun: Set[str] = frozenset()) -> None:
 
 
 def checksum_of(path: Path) -> Path:
-    """The file that holds the checksum of ``path``.
-
-    Example:
-        >>> checksum_of(Path("v.jsonl")).name
-        'v.jsonl.sha256'
-    """
+    """The file that holds the checksum of ``path``."""
     return path.with_name(f"{path.name}.sha256")
 
 
@@ -99,27 +85,12 @@ def checksum_line(name: str, digest: str) -> bytes:
 
 
 def is_damaged(path: Path) -> bool:
-    r"""Whether a file has a checksum beside it that is not its own; one without any may be anybody's.
-
-    Example:
-        >>> import tempfile
-        >>> from innerjudge.experiments.data.jsonl import write_jsonl
-        >>> file = Path(tempfile.mkdtemp(), "v.jsonl")
-        >>> write_jsonl(file, [{"score": 1}])
-        >>> before = is_damaged(file)
-        >>> _ = file.write_text('{"score": 2}\n')
-        >>> before, is_damaged(file)
-        (False, True)
-    """
+    """Whether a file has a checksum beside it that is not its own; one without any may be anybody's."""
     return path.is_file() and checksum_of(path).exists() and not is_whole(path)
 
 
 def require_undamaged(path: Path) -> None:
-    """Refuse a file that is not what the checksum beside it says.
-
-    Raises:
-        InnerjudgeError: Names both.
-    """
+    """Refuse a file that is not what the checksum beside it says."""
     if is_damaged(path):
         name = shown(path)
         raise InnerjudgeError(
@@ -129,10 +100,5 @@ def require_undamaged(path: Path) -> None:
 
 
 def remade(path: Path) -> str:
-    """What is said of a file that is made again since it is damaged; nothing of another.
-
-    Example:
-        >>> remade(Path("no/such/file"))
-        ''
-    """
+    """What is said of a file that is made again since it is damaged; nothing of another."""
     return " What was there was damaged (checksum)." if is_damaged(path) else ""

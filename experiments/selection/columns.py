@@ -21,15 +21,15 @@ _SCORE = "score"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Candidates of all questions, one entry each.
+    """Candidates of all questions, one entry each; what is unknown of one is ``None``.
 
     Args:
         questions: Question of each candidate.
         candidates: Its id within the question.
-        answers: Its final answer in one spelling; ``None`` where there is none.
-        scores: Its score; ``None`` where it is unscored.
-        correct: Whether it is right; ``None`` where unknown.
-        tokens: Tokens that it took to write; ``None`` where unknown.
+        answers: Its final answer in one spelling.
+        scores: Its score.
+        correct: Whether it is right.
+        tokens: Tokens that it took to write.
         seconds: Seconds, likewise.
     """
 

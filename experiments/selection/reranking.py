@@ -1,4 +1,4 @@
-"""Figures of reranking: how often the candidate that a rule picks is right."""
+"""Figures of reranking: how often the candidate that a rule picks is right, over random subsets of a question too."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -32,11 +32,6 @@ def selection_accuracy(
     mean over :data:`ORDERS` seeded orders of its candidates (exact for ``"best-of-n"``, ``"random"`` and ``"oracle"``).
     Candidates with unknown ``correct`` are left out before the rule runs. Unscored candidates stay and are picked last.
     A question without a known candidate, or, for rules that read scores, without a scored one, is not counted.
-
-    Example:
-        >>> answers, scores, correct = ["7", "8", "5"], [0.9, 0.1, 0.5], [True, False, True]
-        >>> selection_accuracy(answers, scores, correct, ["p", "p", "q"], rule=Rule("best-of-n")).value
-        1.0
     """
     require_same_length(answers=answers, scores=scores, correct=correct, groups=groups)
     won, counted = np.zeros(len(groups)), np.zeros(len(groups))
@@ -64,12 +59,7 @@ def _expected(rule: Rule, answers: Answers, scores: Floats, correct: Sequence[bo
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Expected accuracy against the number of candidates.
-
-    Args:
-        accuracy: ``[n_max]``; entry ``N - 1`` is for ``N`` candidates.
-        each: The same of every question, ``[questions, n_max]``, for intervals.
-    """
+    """Expected accuracy of 1 to ``n_max`` candidates, ``[n_max]``, and ``each`` question's."""
 
     accuracy: Floats
     each: Floats
@@ -88,28 +78,12 @@ def accuracy_against_n(
 ) -> Curve:
     """Expected accuracy of a rule over random subsets of ``N`` candidates of each question, ``N = 1 .. n_max``.
 
-    Subsets are drawn without replacement: random orders of a question (:func:`orders`), of which the first ``N``
-    are the subset, in that order (so ties go to a random one). ``"random"`` and ``"oracle"`` are exact; every rule is
-    at ``N = 1``. At ``N`` = all candidates every rule gives its :func:`selection_accuracy`, up to ties.
+    Subsets are drawn without replacement: random orders of a question (:func:`orders`), of which the first ``N`` are
+    the subset, in that order (so ties go to a random one). ``"random"`` and ``"oracle"`` are exact; every rule is at
+    ``N = 1``. At ``N`` = all candidates every rule gives its :func:`selection_accuracy`, up to ties.
 
-    Args:
-        answers: Final answer of each candidate.
-        scores: Its score.
-        correct: Whether it is right; candidates with ``None`` are left out.
-        groups: Its question.
-        rule: The rule.
-        n_max: Largest ``N``; default the fewest candidates that a question has. Questions with fewer than ``n_max`` are
-            left out, so that every point averages the same questions.
-        n_orders: Random orders of each question, at least.
-        seed: Seed of the orders.
-
-    Raises:
-        InnerjudgeError: If no question has ``n_max`` candidates.
-
-    Example:
-        >>> rule = Rule("oracle")
-        >>> accuracy_against_n(["7", "8"], [0.9, 0.1], [True, False], ["q", "q"], rule=rule, seed=0).accuracy.tolist()
-        [0.5, 1.0]
+    Candidates whose ``correct`` is ``None`` are left out. ``n_max`` is by default the fewest candidates that a question
+    has; questions with fewer are left out, so that every point averages the same ones, and none left is an error.
     """
     questions = [[i for i in rows.tolist() if correct[i] is not None] for rows in rows_by_group(groups)]
     sizes = [len(q) for q in questions if q]
@@ -136,13 +110,7 @@ def accuracy_against_n(
 
 
 def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.intp]:
-    """Random orders of ``m`` candidates, each with all its rotations: every candidate is in every place equally often.
-
-    Example:
-        >>> found = orders(np.random.default_rng(0), 3, 4)
-        >>> found.shape, found.sum(axis=0).tolist()  # two orders with three rotations each
-        ((6, 3), [6, 6, 6])
-    """
+    """Random orders of ``m`` candidates with all their rotations: each candidate is in every place equally often."""
     drawn = rng.permuted(np.tile(np.arange(m), (-(-at_least // m), 1)), axis=1)
     turned = (np.arange(m)[:, None] + np.arange(m)) % m
     return np.asarray(drawn[:, turned].reshape(-1, m), dtype=np.intp)
@@ -151,17 +119,8 @@ def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.in
 def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
     """95 % interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
 
-    As in :func:`~innerjudge.experiments.stats.intervals.cluster_interval`, with the standard error of a
-    mean. One question says nothing of others: its interval is all that can be.
-
-    Args:
-        each: Figure of each question at every point.
-        limits: Lowest and highest value that it can have.
-
-    Example:
-        >>> low, high = interval(np.array([[0.0, 1.0]] * 3))
-        >>> low.round(2).tolist(), high.round(2).tolist()  # 0.025 ** (1 / 3) = 0.29
-        ([0.0, 0.29], [0.71, 1.0])
+    As in :func:`~innerjudge.experiments.stats.intervals.cluster_interval`, with the standard error of a mean. One
+    question says nothing of others: its interval is all that can be.
     """
     n, points = each.shape
     if n < 2:
@@ -189,18 +148,9 @@ def credits(
     n_max: int,
     orders: Orders,
 ) -> Floats:
-    """Mean credit of ``rule`` on the first ``N`` candidates of each order, ``N = 1 .. n_max``.
+    """Mean credit of ``rule`` on the first ``N`` candidates of each order, ``N = 1 .. n_max``: ``[n_max]``.
 
-    Args:
-        answers: Final answers, ``[m]``.
-        scores: Scores, ``[m]``.
-        correct: Whether each is right, ``[m]``.
-        rule: The rule.
-        n_max: Largest ``N``, at most ``m``.
-        orders: Permutations of ``0..m-1``, ``[R, m]``.
-
-    Returns:
-        Array ``[n_max]``.
+    ``answers``, ``scores`` and ``correct`` are ``[m]``, ``orders`` permutations of ``0..m-1``, ``[R, m]``.
     """
     m, right = len(correct), int(correct.sum())
     if rule.name == "random":

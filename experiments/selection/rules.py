@@ -1,4 +1,4 @@
-"""The candidate that a rule picks, and why, in words."""
+"""Rules that pick a candidate, by name and with their parameters; and what one picks, and why, in words."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -97,13 +97,10 @@ _SILENT = "no candidate with an answer is scored: plain majority"
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """What a rule took of one question.
+    """The candidate that a rule took of one question, and why.
 
-    Args:
-        index: The candidate.
-        why: Why, in words.
-        fallback: What was done instead where the rule as published says nothing; else ``None``.
-        picks: All candidates that were picked, best first; more than one for Best-of-Majority with ``k > 1`` only.
+    ``fallback`` is what was done instead where the rule as published says nothing; ``picks`` are all candidates that
+    were picked, best first: more than one for Best-of-Majority with ``k > 1`` only.
     """
 
     index: int
@@ -121,24 +118,10 @@ def pick(
     k: int = 1,
     rng: np.random.Generator | None = None,
 ) -> Pick:
-    """The pick of a rule.
+    """The pick of a rule; no candidates are an error.
 
-    Args:
-        rule: The rule.
-        answers: Final answers, ``[n]``, ``n >= 1``.
-        scores: Scores, ``[n]``.
-        correct: Whether each is right, for ``"oracle"``.
-        k: How many answers ``"best-of-majority"`` picks.
-        rng: Draws the candidate of ``"random"``.
-
-    Raises:
-        InnerjudgeError: If there are no candidates.
-
-    Example:
-        >>> pick(Rule("majority"), ["7", "8", "8"], [None] * 3).why
-        "'8' has 2 of 3 votes"
-        >>> pick(Rule("weighted"), ["7", "8"], [None, None]).fallback
-        'no candidate with an answer is scored: plain majority'
+    ``correct`` is for ``"oracle"``, ``k`` how many answers ``"best-of-majority"`` picks, ``rng`` draws for
+    ``"random"``.
     """
     if not len(answers):
         raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")

@@ -1,4 +1,4 @@
-"""One pick a question, from file to file."""
+"""One pick a question, from file to file, with a temperature chosen on questions that are set aside for it."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -49,8 +49,7 @@ class Selection:
 def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> tuple[list[dict[str, Any]], Rule]:
     """One row a question, in order, and the rule with the temperature that was chosen.
 
-    Raises:
-        InnerjudgeError: If VecCISC has no vectors, or a temperature is to be chosen where nothing is known.
+    VecCISC without vectors, or a temperature to be chosen where nothing is known, is an error.
     """
     if how.clusters is not None and vectors is None:
         raise InnerjudgeError("given VecCISC without states of the candidates, expected --features of an extraction")
@@ -189,12 +188,7 @@ def choose_temperature(
 
 
 def default_temperatures(scores: Scores, groups: Sequence[Hashable]) -> Floats:
-    """The temperatures that are tried, ``[80]``, in the unit of the scores.
-
-    Example:
-        >>> default_temperatures([1.0, 3.0, None], ["p", "p", "q"])[[0, -1]].round(6).tolist()
-        [0.01, 100.0]
-    """
+    """The temperatures that are tried, ``[80]``, in the unit of the scores."""
     read = as_scores(scores)
     gaps = [read[rows] - np.nanmean(read[rows]) for rows in rows_by_group(groups) if np.isfinite(read[rows]).any()]
     spread = float(np.sqrt(np.nanmean(np.concatenate(gaps) ** 2))) if gaps else 1.0

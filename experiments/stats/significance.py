@@ -1,4 +1,4 @@
-"""Claims of "better": a paired difference, its p-value, and the correction for how many judges were tried."""
+"""Claims of "better": a paired difference, its p-value, the correction for how many judges were tried; and chance."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +15,10 @@ from .statistic import Labels, Statistic, Values, finite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One judge against another.
+    """One judge against another: ``interval`` is the paired difference (not corrected), ``p`` its two-sided p-value.
 
-    Args:
-        interval: Paired difference with its interval (not corrected).
-        p: Two-sided p-value; ``None`` where there is no test.
-        p_corrected: After Holm's correction over the judges compared; ``None`` before it.
-        level: Below this ``p_corrected`` a difference is called one.
+    ``p_corrected`` is that after Holm's correction over the judges compared, ``None`` before it; below ``level`` a
+    difference is called one.
     """
 
     interval: Interval
@@ -41,28 +38,13 @@ def difference(first: Statistic, second: Statistic, groups: Sequence[Hashable]) 
     """Paired difference ``first - second`` and its p-value, from its standard error over questions.
 
     With six questions or more the p-value agrees with the interval: below 0.05 where 0 is outside of it.
-
-    Example:
-        >>> from .metrics.accuracy import accuracy
-        >>> a, b = accuracy([1] * 8, [1] * 7 + [0]), accuracy([1] * 8, [1, 0] * 4)
-        >>> found = difference(a, b, range(8))
-        >>> round(found.interval.value, 3), found.p < 0.2
-        (0.375, True)
     """
     interval = paired_difference(first, second, groups)
     return Difference(interval=interval, p=p_value(interval))
 
 
 def p_value(interval: Interval, *, null: float = 0.0) -> float | None:
-    """Two-sided p-value of ``value = null`` (:meth:`.evidence.Evidence.p_value`); ``None`` where there is no error.
-
-    Example:
-        >>> found = Interval(value=0.6, low=0.5, high=0.7, n=50, error=0.05, groups=50)
-        >>> round(p_value(found, null=0.5), 3)  # t = 0.1 / (0.05 sqrt(50 / 49)) = 1.98, 49 degrees
-        0.053
-        >>> p_value(Interval(value=1.0, low=1.0, high=1.0, n=3, error=0.0, groups=3))  # never below 2 (1/2)^3
-        0.25
-    """
+    """Two-sided p-value of ``value = null`` (:meth:`.evidence.Evidence.p_value`); ``None`` where there is no error."""
     if interval.value is None or interval.error is None or interval.groups < 2:
         return None
     made = Evidence(
@@ -83,11 +65,6 @@ def holm(differences: Sequence[Difference]) -> list[Difference]:
 
     Source:
         Holm 1979. The tests hold it against statsmodels, which would be a dependency for these six lines alone.
-
-    Example:
-        >>> some = [Difference(interval=Interval(value=0.1, low=0.0, high=0.2, n=9), p=p) for p in (0.01, 0.04, 0.03)]
-        >>> [d.p_corrected for d in holm(some)]
-        [0.03, 0.06, 0.06]
     """
     known = sorted((d.p, k) for k, d in enumerate(differences) if d.p is not None)
     corrected: dict[int, float] = {}
@@ -100,13 +77,9 @@ def holm(differences: Sequence[Difference]) -> list[Difference]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermutationTest:
-    """Outcome of a test.
+    """The within-question AUROC ``value`` on ``n`` questions, and the share ``p`` of shuffles that reach it.
 
-    Args:
-        value: The within-question AUROC on the data; ``None`` with ``reason`` where undefined.
-        p: Share of shuffles that reach it, the data counted among them: one-sided, never 0.
-        n: Questions that count.
-        reason: Why there is no test.
+    The data count among the shuffles: one-sided, never 0. Where there is no test, ``reason`` says why.
     """
 
     value: float | None
@@ -122,12 +95,6 @@ def better_than_chance(
 
     Shuffling inside each question keeps its difficulty and its ties: what is tested is only whether the judge tells its
     candidates apart. Exact for any number of questions.
-
-    Example:
-        >>> labels, scores = [1, 0, 0] * 4, [0.9, 0.2, 0.1] * 4
-        >>> found = better_than_chance(labels, scores, [k // 3 for k in range(12)], seed=0)
-        >>> found.value, found.p < 0.05  # a perfect judge: chance reaches it in 1 of 3^4 shuffles
-        (1.0, True)
     """
     seen = within_question_auroc(labels, scores, groups)
     if seen.value is None:

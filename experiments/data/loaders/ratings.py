@@ -1,4 +1,4 @@
-"""SummEval: summaries of 16 systems scored by experts on four aspects, from 1 to 5."""
+"""Scored responses: SummEval, Topical-Chat and the Prometheus evaluation sets."""
 
 from pathlib import Path
 
@@ -16,13 +16,11 @@ _SUMMARY_ASPECTS = {
 
 
 def summeval(path: Path) -> list[Item]:
-    """Ratings, one for each document, system and aspect, of ``{DOC: {src, sys_summs: {SYSTEM: {sys_summ, scores}}}}``.
+    """SummEval: summaries by document and system, rated by experts on four aspects from 1 to 5.
 
-    ``extra`` holds ``question_id`` (the document), ``system``, ``aspect``, ``scale`` and, where given,
-    ``reference_summary``: the published protocol rates without a reference, so :attr:`Rating.reference` stays empty.
-
-    Raises:
-        InnerjudgeError: Names file, record and field.
+    One rating each of ``{DOC: {src, sys_summs: {SYSTEM: {sys_summ, scores}}}}``. ``extra`` holds ``question_id`` (the
+    document), ``system``, ``aspect``, ``scale`` and, where given, ``reference_summary``: the published protocol rates
+    without a reference, so :attr:`Rating.reference` stays empty.
     """
     items: list[Item] = []
     for document, record in read_table(path).items():
@@ -58,14 +56,11 @@ _TOPICAL_ASPECTS: dict[str, tuple[str, tuple[int, int]]] = {
 
 
 def topical_chat(path: Path) -> list[Item]:
-    """Ratings, one for each reply and aspect, of ``[{source, context, system_id, system_output, scores}, ...]``.
+    """Topical-Chat as annotated for USR: replies of six systems rated by people on six aspects.
 
-    The prompt holds the conversation and the fact. ``extra`` holds ``question_id`` (replies to one conversation and
-    fact share it), ``system``, ``aspect`` and ``scale``: **people used 0 to 1, 1 to 3 and 1 to 5**, so correlate by
-    aspect.
-
-    Raises:
-        InnerjudgeError: Names file, record and field.
+    One rating each of ``[{source, context, system_id, system_output, scores}, ...]``. The prompt holds the conversation
+    and the fact. ``extra`` holds ``question_id`` (replies to one conversation and fact share it), ``system``,
+    ``aspect`` and ``scale``: **people used 0 to 1, 1 to 3 and 1 to 5**, so correlate by aspect.
     """
     items: list[Item] = []
     dialogues: dict[tuple[str, str], str] = {}
@@ -97,14 +92,11 @@ _FEEDBACK = "###Feedback:"
 
 
 def prometheus(path: Path) -> list[Item]:
-    """Ratings of ``[{idx, response_source, instruction, gpt4_score, ...}, ...]``.
+    """Ratings (1 to 5) of Prometheus, ``[{idx, response_source, instruction, gpt4_score, ...}, ...]``.
 
-    ``instruction`` is a whole prompt: what was asked, the response, the reference (score 5) and the rubric are read
-    out of its ``###`` sections. ``scores`` are the samples of ``gpt4_score``. ``extra`` holds ``question_id`` (one
+    ``instruction`` is a whole prompt: what was asked, the response, the reference (score 5) and the rubric are read out
+    of its ``###`` sections. ``scores`` are the samples of ``gpt4_score``. ``extra`` holds ``question_id`` (one
     instruction to several systems), ``system`` and ``category``.
-
-    Raises:
-        InnerjudgeError: Names file, record and field; names the section that is missing.
     """
     items: list[Item] = []
     for record in read_list(path):

@@ -1,4 +1,4 @@
-"""Several judges as one: mean jury, votes weighted by an exam, majority, with or without the judge's own family."""
+"""Several judges as one (mean, votes, weights by an exam), and a judge among people: in one's place or added."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
@@ -21,17 +21,11 @@ def mean_jury(
 ) -> list[float | None]:
     """Weighted mean of the jurors' scores; jurors without one are skipped, an item without any stays ``None``.
 
-    Args:
-        scores: One column a juror.
-        weights: One a juror, 0 or more; default all 1.
-        z_score: Put every juror on mean 0 and standard deviation 1 first, for jurors on scales of their own.
+    ``scores``: one column a juror; ``weights``: one a juror, by default all 1. ``z_score`` puts every juror on mean 0
+    and standard deviation 1 first, for jurors on scales of their own.
 
     Source:
         The plain mean jury of MedHELM (arXiv 2505.23802).
-
-    Example:
-        >>> mean_jury([[1.0, None], [3.0, None]], weights=[3, 1])
-        [1.5, None]
     """
     share = _weights(scores, weights)
     columns = [z_scored(c) for c in scores] if z_score else [list(c) for c in scores]
@@ -45,14 +39,7 @@ def mean_jury(
 def weighted_vote(
     verdicts: Sequence[Sequence[Hashable | None]], *, weights: Sequence[float] | None = None
 ) -> list[Hashable | None]:
-    """The verdict with the most weight behind it; ``None`` where two are level or nobody has a verdict.
-
-    Example:
-        >>> weighted_vote([["a", "a"], ["b", "b"], ["b", None]])
-        ['b', None]
-        >>> weighted_vote([["a"], ["b"], ["b"]], weights=[3, 1, 1])
-        ['a']
-    """
+    """The verdict with the most weight behind it; ``None`` where two are level or nobody has a verdict."""
     share = _weights(verdicts, weights)
     found: list[Hashable | None] = []
     for said in zip(*verdicts, strict=True):
@@ -70,28 +57,13 @@ def exam_weights(
 ) -> dict[str, float]:
     r"""Weights of the jurors that pass an exam, by their share of right answers ``p`` in it; they sum to 1.
 
-    Take the exam on a split of its own: weights from the reported items are chosen on what they are reported on.
-
-    Args:
-        exam: Share of right answers of each juror, 0 to 1 (of pairs: agreement with people, a tie counts one half).
-        passing: Jurors below are sent home.
-        by: ``"uniform"``; ``"log-odds"``: :math:`\log(p/(1-p))`; ``"exponential"``: :math:`e^{\alpha p}`; ``"power"``:
-            :math:`p^\alpha`.
-        alpha: Of the last two.
-
-    Returns:
-        Jurors that passed, in the order given. Log-odds of ``p`` at 1 are those of 0.999 (they are infinite), and a
-        juror at or below one half gets none of the weight (its log-odds are not above 0), as the release's are not.
-
-    Raises:
-        InnerjudgeError: If nobody passes.
+    Take the exam on a split of its own: weights from the reported items are chosen on what they are reported on. ``by``
+    is ``"uniform"``, ``"log-odds"`` (:math:`\log(p/(1-p))`), ``"exponential"`` (:math:`e^{\alpha p}`) or ``"power"``
+    (:math:`p^\alpha`). Log-odds of ``p`` at 1 are those of 0.999 (they are infinite), and a juror at or below one half
+    gets none of the weight (its log-odds are not above 0), as the release's are not. Nobody passing is an error.
 
     Source:
         PRE, peer review (arXiv 2401.15641), qualification exam and weights.
-
-    Example:
-        >>> {k: round(v, 2) for k, v in exam_weights({"a": 0.9, "b": 0.75, "c": 0.5}).items()}  # log 9 and log 3
-        {'a': 0.67, 'b': 0.33}
     """
     odd = {k: p for k, p in exam.items() if not 0 <= p <= 1}
     if odd or by not in ("uniform", "log-odds", "exponential", "power"):
@@ -126,10 +98,6 @@ def without_family(jurors: Mapping[str, str], family: str) -> tuple[str, ...]:
 
     Source:
         Fellowship of the LLMs (arXiv 2408.08688), which leaves the judge's own family out.
-
-    Example:
-        >>> without_family({"clue": "qwen", "text": "qwen", "gpt": "openai"}, "qwen")
-        ('gpt',)
     """
     return tuple(name for name, own in jurors.items() if own != family)
 
@@ -152,20 +120,10 @@ def replacement(people: Sequence[Values], judge: Values, *, level: Level = "ordi
     """Change of Krippendorff's alpha when the judge takes the place of one person, mean over the persons.
 
     0 means that the judge agrees with the others as the person whom it replaces did; below 0 it agrees less. The judge
-    takes the place on the items that the person graded.
-
-    Args:
-        people: One column a person, ``None`` where there is no grade.
-        judge: The judge's grades, on the same scale.
-        level: See :func:`krippendorff_alpha`.
+    takes the place on the items that the person graded (``None``: not graded).
 
     Source:
         ACORN (arXiv 2405.04818): one human rating at random is dropped for the judge's, and agreement computed anew.
-
-    Example:
-        >>> people = [[1, 2, 3, 4], [1, 2, 3, 4]]
-        >>> replacement(people, [1, 2, 3, 4]).value, round(replacement(people, [4, 3, 2, 1]).value, 3) < 0
-        (0.0, True)
     """
     require_same_length(**{f"person {k}": c for k, c in enumerate(people, start=1)}, judge=judge)
     before = krippendorff_alpha(people, level=level)
@@ -183,11 +141,6 @@ def addition(people: Sequence[Grades], judge: Grades, *, m: int) -> Statistic:
 
     Source:
         ACORN (arXiv 2405.04818), where an additional rater helped only at ``m = 2``.
-
-    Example:
-        >>> people = [[1, 1], [1, 1], [0, 1]]  # three people, two items; the vote is 1 and 1
-        >>> round(addition(people, [1, 1], m=1).value, 4)  # item 1: 2/3 without; with: 1, 1 and a tie's half: 5/6
-        0.0833
     """
     require_same_length(**{f"person {k}": c for k, c in enumerate(people, start=1)}, judge=judge)
     if not 1 <= m <= len(people) <= MOST_RATERS:

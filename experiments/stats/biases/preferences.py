@@ -1,4 +1,4 @@
-"""Position: whether it matters which of two responses is shown first."""
+"""Biases of preferences: for the response that is shown first, and for the longer one, beyond what people prefer."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -65,13 +65,8 @@ def position_bias_denoised(
 def denoised_gap(runs: Sequence[Sequence[Sequence[bool | None]]], *, published: bool) -> Statistic:
     """Accuracy on the first side less that on the second, each freed of the judge's own flips.
 
-    Args:
-        runs: One a repeat: whether the verdicts of each of two sides are right, ``None`` where a row is of the other.
-        published: As in :func:`.consistency.flip_probability`.
-
-    Example:
-        >>> denoised_gap([([True, None], [None, False])] * 2, published=False).value
-        1.0
+    ``runs``: one a repeat: whether the verdicts of each of two sides are right, ``None`` where a row is of the other.
+    ``published`` as in :func:`.consistency.flip_probability`.
     """
     sides = []
     for side in (0, 1):
@@ -86,10 +81,6 @@ def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
 
     Source:
         ``|P(A wins) - 1/2|`` of "Reliability without Validity" (arXiv 2606.19544), with its sign.
-
-    Example:
-        >>> first_wins(["a", "a"], ["b", "a"]).value  # 3 of 4
-        0.25
     """
     require_same_length(given=given, swapped=swapped)
     known = np.array([g is not None and s is not None for g, s in zip(given, swapped, strict=True)], dtype=np.float64)
@@ -104,12 +95,7 @@ def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
 
 
 def accuracy_random(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:
-    """Expected accuracy when every pair is shown in one random order (``Acc-random``): the mean of both.
-
-    Example:
-        >>> accuracy_random(["a", "b"], ["a", "a"], ["a", "b"]).value
-        0.75
-    """
+    """Expected accuracy when every pair is shown in one random order (``Acc-random``): the mean of both."""
     both = [both_orders(preferences, given, swapped, k) for k in (0, 1)]
     return combine([accuracy(right_where_known(b), b) for b in both], lambda a, b: (a + b) / 2, limits=SHARE)
 
@@ -126,12 +112,7 @@ def both_orders(preferences: Preferences, given: Preferences, swapped: Preferenc
 def better_first(
     preferences: Preferences, given: Preferences, swapped: Preferences
 ) -> tuple[list[bool | None], list[bool | None]]:
-    """Whether the judge was right with the better response shown first, and with it shown second.
-
-    Example:
-        >>> better_first(["a", "b"], ["a", "a"], ["b", "b"])
-        ([True, True], [False, False])
-    """
+    """Whether the judge was right with the better response shown first, and with it shown second."""
     one, two = (both_orders(preferences, given, swapped, side) for side in (0, 1))
     turned = [p == "b" for p in preferences]
     first = [b if t else a for a, b, t in zip(one, two, turned, strict=True)]
@@ -146,17 +127,11 @@ def right_where_known(values: Sequence[bool | None]) -> list[bool | None]:
 def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values) -> Statistic:
     """Accuracy where the better response is the longer one less accuracy where it is not.
 
-    Args:
-        preferences: ``"a"``, ``"b"`` or ``"tie"`` (left out).
-        verdicts: The judge's, named alike; ``"tie"`` is wrong.
-        lengths: Length of response a less that of b; pairs of equal length count as "not longer", as in the source.
+    ``lengths`` are those of response a less those of b; pairs of equal length count as "not longer", as in the source.
+    Human ties are left out; a verdict ``"tie"`` is wrong.
 
     Source:
         arXiv 2408.13006, ``acc(chosen longer) - acc(chosen not longer)``.
-
-    Example:
-        >>> length_bias(["a", "b"], ["a", "a"], [5, 5]).value  # always the longer one
-        1.0
     """
     longer, shorter = _sides(preferences, verdicts, lengths)
     return combine(
@@ -169,29 +144,16 @@ def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values
 def length_bias_denoised(
     preferences: Preferences, repeats: Sequence[Preferences], lengths: Values, *, published: bool = False
 ) -> Statistic:
-    """:func:`length_bias` without what random flips take from it, from several repeats.
+    """:func:`length_bias` without what random flips take from it; ``repeats`` has a column of verdicts a repeat.
 
-    Args:
-        preferences: What people prefer.
-        repeats: One column of verdicts a repeat.
-        lengths: As in :func:`length_bias`.
-        published: Correct by twice the noise, as the release of arXiv 2408.13006 does.
-
-    Example:
-        >>> length_bias_denoised(["a", "b"], [["a", "a"], ["a", "a"]], [5, 5]).value
-        1.0
+    ``published`` corrects by twice the noise, as the release of arXiv 2408.13006 does.
     """
     runs = [_sides(preferences, column, lengths) for column in repeats]
     return denoised_gap(runs, published=published)
 
 
 def length_correlation(scores: Values, lengths: Values) -> Statistic:
-    """Spearman correlation of scores with lengths, over all rows; for point-wise judges, and no bias by itself.
-
-    Example:
-        >>> round(length_correlation([1.0, 2.0, 3.0], [10, 20, 30]).value, 6)
-        1.0
-    """
+    """Spearman correlation of scores with lengths, over all rows; for point-wise judges, and no bias by itself."""
     return spearman(lengths, scores)
 
 

@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: probabilities against outcomes, expected scores against human means."""
+"""Whether scores mean what they say, and maps, fitted on a split of their own, that make them do so."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
@@ -17,12 +17,7 @@ Bins = Literal["width", "mass"]
 
 
 def brier(labels: Labels, probabilities: Values) -> Statistic:
-    """Mean squared distance between probability and outcome; lower is better, so this is a loss and says so.
-
-    Example:
-        >>> round(brier([True, False], [0.9, 0.4]).value, 4)  # (0.01 + 0.16) / 2
-        0.085
-    """
+    """Mean squared distance between probability and outcome; lower is better, so this is a loss and says so."""
     truth, p, known = _checked(labels, probabilities)
     squares, reason = np.where(known, (p - truth) ** 2, 0.0), "no scored row with a label"
     return ratio(squares, known.astype(np.float64), reason=reason, limits=SHARE)
@@ -76,12 +71,7 @@ class Bin:
 def reliability_diagram(
     labels: Labels, probabilities: Values, *, bins: int = 10, by: Bins = "width"
 ) -> tuple[Bin, ...]:
-    """The bins behind :func:`expected_calibration_error` that hold rows, by rising probability.
-
-    Example:
-        >>> [(b.said, b.right, b.n) for b in reliability_diagram([True, False, True], [0.75, 0.75, 0.25], bins=2)]
-        [(0.25, 1.0, 1), (0.75, 0.5, 2)]
-    """
+    """The bins behind :func:`expected_calibration_error` that hold rows, by rising probability."""
     truth, p, known = _checked(labels, probabilities)
     found = []
     for column in _members(p, known, bins, by).T:
@@ -93,22 +83,12 @@ def reliability_diagram(
 
 
 def score_bias(human: Values, scores: Values) -> Statistic:
-    """Mean of score less human score: above 0 the judge over-scores.
-
-    Example:
-        >>> score_bias([1, 3], [2, 3.5]).value
-        0.75
-    """
+    """Mean of score less human score: above 0 the judge over-scores."""
     return _gap(human, scores, lambda gap: gap)
 
 
 def score_error(human: Values, scores: Values) -> Statistic:
-    """Mean absolute distance between score and human score, on the scale of the scores; a loss.
-
-    Example:
-        >>> score_error([1, 3], [2, 2.5]).value
-        0.75
-    """
+    """Mean absolute distance between score and human score, on the scale of the scores; a loss."""
     return _gap(human, scores, np.abs)
 
 
@@ -164,11 +144,6 @@ class Temperature:
 
     Source:
         Guo et al. 2017, temperature scaling.
-
-    Example:
-        >>> t = Temperature().fit([0.99, 0.99, 0.01, 0.01], [True, False, False, True])
-        >>> round(t.predict([0.99])[0], 2)  # half of its sure verdicts were wrong
-        0.5
     """
 
     temperature_: float
@@ -197,11 +172,6 @@ class Platt:
 
     Source:
         Platt 1999.
-
-    Example:
-        >>> p = Platt().fit([-2.0, -1.0, 1.0, 2.0], [False, True, False, True]).predict([-2.0, 2.0])
-        >>> p[0] < 0.5 < p[1]
-        True
     """
 
     def fit(self, scores: Values, labels: Labels | Values) -> Self:
@@ -225,10 +195,6 @@ class Isotonic:
 
     Source:
         Zadrozny and Elkan 2002.
-
-    Example:
-        >>> Isotonic().fit([1.0, 2.0, 3.0], [2.0, 4.0, 3.0]).predict([0.0, 2.0, None])
-        [2.0, 3.5, None]
     """
 
     def fit(self, scores: Values, labels: Labels | Values) -> Self:
