@@ -11,7 +11,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Choice
 from ...probes import BaseJudge
 from ..data.datasets import drawn
-from ..data.hashes import hash_items, hash_of
+from ..data.kinds import hash_items, hash_of
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, writing
 from ..data.variants import permutations

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ....extraction.store.place import place
-from ...data.datasets import Dataset, is_file, open_data
-from ...data.hashes import hash_data
+from ...data.datasets import Dataset, hash_data, is_file, open_data
 from ..job_files import FILE_HASH, HEADER, ITEMS, is_damaged, read_job
 
 

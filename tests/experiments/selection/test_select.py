@@ -11,8 +11,7 @@ import pytest
 from innerjudge.experiments.selection.columns import read_columns
 from innerjudge.experiments.selection.curve_plot import draw
 from innerjudge.experiments.selection.curves import Point, curve_rows
-from innerjudge.experiments.selection.pick import pick
-from innerjudge.experiments.selection.rules import Rule
+from innerjudge.experiments.selection.rules import Rule, pick
 from innerjudge.models.errors import InnerjudgeError
 from PIL import Image
 
