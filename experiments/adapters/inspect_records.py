@@ -6,8 +6,7 @@ from typing import Any
 
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import write_jsonl
-from ..data.outputs import writing
-from ..data.sealed_outputs import is_damaged
+from ..data.outputs import is_damaged, writing
 from ..data.verdict_files import read_rows
 
 

@@ -29,8 +29,7 @@ from ...models.chat import THINK
 from ...models.extra import require
 from ..data.answers import normalise
 from ..data.jsonl import write_jsonl
-from ..selection.pick import pick
-from ..selection.rules import Rule
+from ..selection.rules import Rule, pick
 
 require("lm_eval", "lm-eval")
 
@@ -62,7 +61,7 @@ class JudgeFilter(Filter):  # type: ignore[misc]
         device: Where the judge's model runs.
     """
 
-    #: See :mod:`~innerjudge.experiments.selection.pick`, which has every edge case.
+    #: See :mod:`~innerjudge.experiments.selection.rules`, which has every edge case.
     rule: Rule
 
     def __init__(

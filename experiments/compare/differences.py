@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..stats.multiple import difference, holm
+from ..stats.significance import difference, holm
 from .figures import Figure, of_difference
 from .lens import Lens, Metric
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..stats.intervals import Interval
-from ..stats.multiple import Difference
+from ..stats.significance import Difference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.verdict_table import Table
 from ..stats.intervals import Interval, cluster_interval
-from ..stats.multiple import Difference, holm, p_value
+from ..stats.significance import Difference, holm, p_value
 from ..stats.statistic import Statistic
 from .figures import Figure, Good, of_interval
 from .settings import Settings

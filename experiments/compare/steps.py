@@ -15,7 +15,7 @@ from ...extraction.store.header import StoreHeader
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import write_jsonl
 from ..data.kinds import item_to_row, kind_of
-from ..data.sealed_outputs import is_whole
+from ..data.outputs import is_whole
 from ..data.verdict_files import read_table, row_json
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent, whole

@@ -14,7 +14,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
 from ...models.reference.words import HELD_OUT_SEED
 from .jsonl import read_items
-from .kinds import kind_of
+from .kinds import hash_items, hash_of, kind_of
 from .loaders import LOADERS, load
 from .splits import Index, rows_by_group
 
@@ -89,28 +89,14 @@ def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
 
 
 def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
-    r"""A data set for one long run: the items of a JSONL file are read when they are asked for, and not kept.
+    """A data set for one long run: the items of a JSONL file are read when they are asked for, and not kept.
 
-    Public formats are one JSON document each or small, and built-in items are drawn in one go: they are in memory.
-
-    Args:
-        spec: As for :func:`load_data`.
-        limit: Likewise.
-        seed: Likewise.
-
-    Raises:
-        InnerjudgeError: As :func:`load_data`; all of the file was checked once when this returns.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp(), "r.jsonl")
-        >>> _ = path.write_text('{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\n')
-        >>> type(open_data(str(path)).items).__name__, type(load_data(str(path)).items).__name__
-        ('ItemLines', 'tuple')
+    As :func:`load_data`; all of the file was checked once when this returns. Public formats are one JSON document each
+    or small, and built-in items are drawn in one go: they are in memory.
     """
     if not is_file(spec):
         return load_data(spec, limit=limit, seed=seed)
-    from .scan import scan
+    from .item_lines import scan
 
     _check_draw(limit, seed)
     found = scan(spec)
@@ -126,15 +112,7 @@ def is_file(spec: str) -> bool:
 
 
 def sample_path(name: str) -> Path:
-    """The file of a sample that comes with the package.
-
-    Raises:
-        InnerjudgeError: If there is none of that name.
-
-    Example:
-        >>> sample_path("mmlu").name
-        'mmlu.jsonl'
-    """
+    """The file of a sample that comes with the package."""
     if name not in SAMPLES:
         raise InnerjudgeError(f"given 'sample:{name}', expected sample:{', sample:'.join(SAMPLES)}")
     return Path(__file__).parent / "samples" / f"{name}.jsonl"
@@ -145,15 +123,9 @@ def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
 
     Questions come in a random order, and one that no longer fits is passed over. Questions of one item each thus give
     exactly ``limit`` items. Candidates of one question stay together. Ratings of one question are first thinned at
-    random to a fortieth of the limit, but never below four: intervals come from questions, and five conversations of
-    36 ratings say less than 45 of four. Where not even two questions fit, two are thinned to ``limit`` items together
-    (one item each or more), so that a split by question stays possible; a limit of 1 gives one item.
-
-    Example:
-        >>> from ...models.items import Trace
-        >>> many = [Trace(question_id=q, candidate_id=c, prompt="", response="") for q in "pqr" for c in "012"]
-        >>> [len(take_groups(many, limit, seed=0)) for limit in (1, 4, 7, 9)]
-        [1, 4, 6, 9]
+    random to a fortieth of the limit, but never below four: intervals come from questions, and five conversations of 36
+    ratings say less than 45 of four. Where not even two questions fit, two are thinned to ``limit`` items together (one
+    item each or more), so that a split by question stays possible; a limit of 1 gives one item.
     """
     return [items[k] for k in drawn_rows(items, limit, seed=seed)]
 
@@ -161,15 +133,7 @@ def take_groups(items: Sequence[Item], limit: int, *, seed: int) -> list[Item]:
 def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int, whole: bool = True) -> Index:
     """Rows that :func:`take_groups` draws, by the group of each item; all of them without a limit.
 
-    Args:
-        names: Group of each item.
-        limit: At most this many rows.
-        seed: Seed of the draw.
-        whole: Keep all items of a question together, as candidates are; else (ratings) large questions are thinned.
-
-    Example:
-        >>> drawn("ppq", None, seed=0), len(drawn("ppq", 1, seed=0))
-        (array([0, 1, 2]), 1)
+    ``whole`` keeps all items of a question together, as candidates are; else (ratings) large questions are thinned.
     """
     _check_draw(limit, seed)
     if limit is None:
@@ -196,14 +160,7 @@ def drawn(names: Sequence[Hashable], limit: int | None, *, seed: int, whole: boo
 
 
 def drawn_rows(items: Sequence[Item], limit: int | None, *, seed: int) -> list[int]:
-    """Rows of the items that :func:`take_groups` draws; all of them without a limit.
-
-    Example:
-        >>> from ...models.items import Trace
-        >>> pair = [Trace(question_id="q", candidate_id=c, prompt="", response="") for c in "ab"]
-        >>> drawn_rows(pair, None, seed=0), len(drawn_rows(pair, 1, seed=0))
-        ([0, 1], 1)
-    """
+    """Rows of the items that :func:`take_groups` draws; all of them without a limit."""
     together = not items or not isinstance(items[0], Rating)
     return [int(k) for k in drawn([item.group for item in items], limit, seed=seed, whole=together)]
 
@@ -230,3 +187,8 @@ def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
     from ...models.reference.choose import choices
 
     return Dataset(name=name, kind="choice", items=tuple(choices(count, seed=HELD_OUT_SEED + seed)))
+
+
+def hash_data(data: Dataset) -> str:
+    """Hash of a data set: its items, or the problems that items are sampled for."""
+    return hash_of([hash_items(data.items), *map(repr, data.problems)])

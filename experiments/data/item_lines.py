@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
@@ -12,13 +14,14 @@ import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
 from ...models.items import Item
-from .jsonl import parse_item
+from .jsonl import check_unique, parse_item, placed_items
+from .kinds import kind_of
 
 Longs = npt.NDArray[np.int64]
 
 
 class ItemLines(Sequence[Item]):
-    r"""Some lines of a file of items of one kind; memory holds 8 or 16 bytes an item, and the items asked for.
+    """Some lines of a file of items of one kind; memory holds 8 or 16 bytes an item, and the items asked for.
 
     Args:
         path: The file.
@@ -29,14 +32,6 @@ class ItemLines(Sequence[Item]):
 
     Raises:
         InnerjudgeError: If there are no lines; when an item is asked for, names the line that is broken.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp(), "items.jsonl")
-        >>> _ = path.write_text('{"item_id": "r1", "prompt": "Say hi.", "response": "hi"}\n')
-        >>> items = ItemLines(path)
-        >>> len(items), items[0].id
-        (1, 'r1')
     """
 
     def __init__(
@@ -101,3 +96,45 @@ def line_starts(path: Path) -> Longs:
             starts.append(at)
             at += len(line)
     return np.array(starts, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemScan:
+    """What one pass over a file found: the kind and the items, and for each a number that stands for its group."""
+
+    kind: str
+    items: ItemLines
+    groups: npt.NDArray[np.uint64]
+
+
+def scan(path: str | Path) -> ItemScan:
+    """Check a JSONL file of items as :func:`..jsonl.read_items` does, and keep 32 bytes an item.
+
+    Ids are compared by 8 bytes of their hash, and where those agree by themselves.
+    """
+    starts, numbers, ids, groups = array("q"), array("q"), array("Q"), array("Q")
+    item: Item | None = None
+    for item, at, number in placed_items(path):
+        starts.append(at)
+        numbers.append(number)
+        ids.append(_short(item.id))
+        groups.append(_short(item.group))
+    assert item is not None  # an empty file was refused
+    items = ItemLines(Path(path), np.array(starts, dtype=np.int64), np.array(numbers, dtype=np.int64))
+    twice = _repeated(np.array(ids, dtype=np.uint64))
+    check_unique((items[k] for k in twice), (items.place(k) for k in twice))
+    return ItemScan(kind_of(item), items, np.array(groups, dtype=np.uint64))
+
+
+def _short(text: str) -> int:
+    """A number of 8 bytes for a text, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _repeated(numbers: npt.NDArray[np.uint64]) -> list[int]:
+    """Rows whose number stands in another row as well."""
+    order = np.argsort(numbers, kind="stable")
+    same = numbers[order][1:] == numbers[order][:-1]
+    found = np.zeros(len(numbers), dtype=bool)
+    found[order[1:][same]] = found[order[:-1][same]] = True
+    return [int(k) for k in np.flatnonzero(found)]

@@ -16,8 +16,8 @@ from ...models.items import Item
 from ...models.seal import digest_of_file
 from ...models.shown import shown
 from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
+from .outputs import checksum_line, checksum_of, require_undamaged
 from .records import Record
-from .sealed_outputs import checksum_line, checksum_of, require_undamaged
 
 __all__ = [
     "check_unique",
@@ -61,10 +61,7 @@ def read_items(path: str | Path) -> list[Item]:
 def placed_items(path: str | Path) -> Iterator[tuple[Item, int, int]]:
     """The items of a file one after another, each with the byte at which its line begins and the line's number.
 
-    Memory holds one line. Ids are not compared here.
-
-    Raises:
-        InnerjudgeError: As in :func:`read_items`, when the line is reached.
+    Memory holds one line. Ids are not compared here; errors as in :func:`read_items`, when the line is reached.
     """
     kind, first = None, ""
     for record, at, number in _records(path):
@@ -102,11 +99,7 @@ def _records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
 
 
 def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """The lines of an open file, each of at most :data:`LINE` bytes.
-
-    Raises:
-        InnerjudgeError: Names the line that is longer, of which no more is read.
-    """
+    """The lines of an open file; one of more than :data:`LINE` bytes is an error, and no more of it is read."""
     number = 0
     while raw := file.readline(LINE + 1):
         number += 1
@@ -116,11 +109,7 @@ def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def parse_item(raw: bytes, where: str) -> Item:
-    """The item of one line of a file.
-
-    Raises:
-        InnerjudgeError: Names ``where``, and the field that is wrong.
-    """
+    """The item of one line of a file; errors name ``where``, and the field."""
     record = _parse(raw, where)
     return record_to_item(record, kind_of_record(record))
 
@@ -166,11 +155,7 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]], *, seal: bo
 
 
 def jsonl_lines(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[bytes]:
-    """The lines of a JSONL file called ``name``.
-
-    Raises:
-        InnerjudgeError: If a row holds NaN, infinity or something that JSON cannot say.
-    """
+    """The lines of a JSONL file called ``name``; NaN, infinity and what JSON cannot say are an error."""
     for number, row in enumerate(rows, start=1):
         yield _line(row, f"{name} row {number}")
 

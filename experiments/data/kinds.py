@@ -10,13 +10,16 @@ pair   ``pair_id, prompt, response_a, response_b``          ``preference`` ("a",
 ====== ==================================================== ======================================
 """
 
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
-from .meanings import check_meanings
-from .records import Record
+from .records import Record, describe
 
 #: Required fields of each kind.
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -31,22 +34,12 @@ _PREFERENCES = ("a", "b", "tie")
 
 
 def kind_of(item: Item) -> str:
-    """Name of an item's kind.
-
-    Example:
-        >>> kind_of(Rating(item_id="r1", prompt="Say hi.", response="hi"))
-        'rating'
-    """
+    """Name of an item's kind."""
     return next(kind for kind, made in KINDS.items() if isinstance(item, made))
 
 
 def item_to_row(item: Item) -> dict[str, Any]:
-    """The JSON object of an item, inverse of :func:`record_to_item`; absent optional fields are left out.
-
-    Example:
-        >>> item_to_row(Choice(question_id="c1", question="?", options=("x", "y"), answer=0, extra={"subject": "s"}))
-        {'question_id': 'c1', 'question': '?', 'options': ['x', 'y'], 'answer': 0, 'subject': 's'}
-    """
+    """The JSON object of an item, inverse of :func:`record_to_item`; absent optional fields are left out."""
     kind = kind_of(item)
     clash = set(item.extra) & set(_KNOWN[kind])
     if clash:
@@ -57,20 +50,10 @@ def item_to_row(item: Item) -> dict[str, Any]:
 
 
 def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> str:
-    """Kind of a record by the fields that are there.
+    """Kind of a record by the fields that are there; those behind the ``first`` of a file must share its ``kind``.
 
-    Args:
-        record: The record.
-        kind: Kind of the file's first record, which the others must share; ``None`` for the first.
-        first: Where the first record stands.
-
-    Raises:
-        InnerjudgeError: If the record is of another kind, of two kinds or of none. A record that lacks a field of the
-            nearest kind passes; :func:`record_to_item` then names the field.
-
-    Example:
-        >>> kind_of_record(Record({"item_id": "r1", "prompt": "?", "response": "!"}, "line 1"))
-        'rating'
+    A record of another kind, of two kinds or of none is an error. One that lacks a field of the nearest kind passes;
+    :func:`record_to_item` then names the field.
     """
     missing = {k: [name for name in names if name not in record.values] for k, names in REQUIRED.items()}
     whole = [k for k, names in missing.items() if not names]
@@ -98,12 +81,7 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
 def record_to_item(record: Record, kind: str) -> Item:
     """Build the item of a record, checking every field; unknown fields go to ``extra``, those without a value too.
 
-    Fields of :mod:`.meanings` are checked: a field of one's own must not have such a name.
-
-    Example:
-        >>> row = {"pair_id": "p", "prompt": "?", "response_a": "x", "response_b": "y", "hard": True}
-        >>> record_to_item(Record(row, "line 1"), "pair").extra
-        {'hard': True}
+    A field of one's own must not have the name of one that means something here (:func:`check_meanings`).
     """
     extra = {k: v for k, v in record.values.items() if k not in _KNOWN[kind]}
     check_meanings(record, kind, extra)
@@ -157,3 +135,79 @@ def _pair(r: Record, extra: dict[str, Any]) -> Item:
 
 
 _BUILD = {"trace": _trace, "rating": _rating, "choice": _choice, "pair": _pair}
+
+
+#: Token ids are below this in every vocabulary.
+_IDS = 1 << 31
+_RENAME = "correct it, or give a field of your own another name"
+
+
+def check_meanings(record: Record, kind: str, extra: Mapping[str, Any]) -> None:
+    """Refuse a field beside those of a kind that means something here and holds something else; null counts as absent.
+
+    A field of the user's own that happens to have such a name would otherwise be taken for what it is not.
+    """
+    for name, (kinds, expected, fits) in _MEANINGS.items():
+        value = extra.get(name)
+        if value is not None and kind in kinds and not fits(value):
+            plain = isinstance(value, str | int | float) or (isinstance(value, list) and len(value) < 5)
+            raise record.error(name, f"{value!r:.60}" if plain else describe(value), expected, _RENAME)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_scale(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and bool(value[0] < value[1])
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def are_ids(value: Any) -> bool:
+    """Whether a value is a list of what a vocabulary may hold.
+
+    Example:
+        >>> are_ids([5, 17]), are_ids([-1]), are_ids([1.5]), are_ids(5)
+        (True, False, False, False)
+    """
+    return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
+    "question_id": (("rating",), "the name of a question", _is_name),
+    "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
+    "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),
+    "sampled_by": (("trace",), "the fingerprint of a model, a string", _is_text),
+}
+
+
+def hash_of(parts: Iterable[str | bytes]) -> str:
+    """First 16 digits of a SHA-256 over parts, each set apart from the next.
+
+    Example:
+        >>> hash_of(["ab", "c"]) == hash_of(["a", "bc"])
+        False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(f"{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+def hash_item(item: Item) -> str:
+    """Hash of an item's kind and fields, those that are kept unread among them."""
+    return hash_of([kind_of(item), json.dumps(item_to_row(item), sort_keys=True)])
+
+
+def hash_items(items: Iterable[Item]) -> str:
+    """Hash of items in their order: whether the same name still stands for the same items."""
+    return hash_of(hash_item(item) for item in items)

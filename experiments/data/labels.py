@@ -11,12 +11,7 @@ from ...models.items import Choice, Item, Pair, Rating, Trace
 
 
 def label_of(item: Item) -> Any:
-    """Correctness of a trace, mean score of a rating, answer of a choice, preference of a pair; ``None`` if unknown.
-
-    Example:
-        >>> label_of(Rating(item_id="r", prompt="?", response="!", scores=(2, 3)))
-        2.5
-    """
+    """Correctness of a trace, mean score of a rating, answer of a choice, preference of a pair; ``None`` if unknown."""
     match item:
         case Trace():
             return item.correct
@@ -44,11 +39,7 @@ def label_to_fit(item: Item, scale: tuple[int, int]) -> Any:
 
 
 def require_classes(items: Sequence[Item], rows: npt.NDArray[np.intp]) -> None:
-    """Refuse items to fit on whose labels are all the same; no labels at all, and pairs (two sides each), pass.
-
-    Raises:
-        InnerjudgeError: Says what the one label is.
-    """
+    """Refuse items to fit on whose labels are all the same; no labels at all, and pairs (two sides each), pass."""
     found = {label_of(items[k]) for k in rows if not isinstance(items[k], Pair)} - {None}
     if len(found) == 1:
         (only,) = found

@@ -1,24 +1,25 @@
-"""Where results go: an output is checked before the long work, and a disk that refuses is one clear line."""
+"""Where results go: an output is checked before the long work, and a disk that refuses is one clear line.
 
+A checksum stands beside a result ``OUT``, in ``OUT.sha256`` as ``sha256sum -c`` reads it. A file that is not what its
+checksum says is damaged: the command that wrote it makes it again, and every other one refuses it.
+"""
+
+import os
 import tempfile
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
 from ...models.errors import InnerjudgeError
+from ...models.foreign import HEADER_LIMIT, read_file
+from ...models.seal import digest_of_file
+from ...models.shown import shown
 
 
 def require_room(out: str | Path) -> None:
     """Refuse an output that could not be written, before anything is computed; leaves no trace.
 
-    Args:
-        out: A file or folder that may not exist yet; the nearest folder above it that does must take new files.
-
-    Raises:
-        InnerjudgeError: Names the output and what the system said.
-
-    Example:
-        >>> require_room("runs/not/there/yet")
+    ``out`` may not exist yet: the nearest folder above it that does must take new files.
     """
     place = Path(out).absolute().parent if not Path(out).is_dir() else Path(out)
     while not place.exists() and place != place.parent:
@@ -53,13 +54,7 @@ and the right to write: name another
 def check_new(out: Path, *, ours: str, begun: Set[str] = frozenset()) -> None:
     """Refuse a folder that holds files but not ``ours``, the file that tells a folder of one command.
 
-    Args:
-        out: The folder; it need not exist.
-        ours: Name of that file.
-        begun: Names that a run which was killed before it wrote ``ours`` may have left.
-
-    Raises:
-        InnerjudgeError: Names the folder.
+    ``begun`` are names that a run which was killed before it wrote ``ours`` may have left.
     """
     require_room(out)
     others = out.is_dir() and {path.name for path in out.iterdir()} - begun
@@ -67,3 +62,43 @@ def check_new(out: Path, *, ours: str, begun: Set[str] = frozenset()) -> None:
         raise InnerjudgeError(
             f"given --out {out}, which holds other files, expected a new folder: choose another --out"
         )
+
+
+def checksum_of(path: Path) -> Path:
+    """The file that holds the checksum of ``path``."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file is there, and is what the checksum beside it says."""
+    if not path.is_file() or not checksum_of(path).exists():
+        return False
+    try:
+        return read_file(checksum_of(path), HEADER_LIMIT) == checksum_line(path.name, digest_of_file(path))
+    except InnerjudgeError:
+        return False
+
+
+def checksum_line(name: str, digest: str) -> bytes:
+    """What stands in the file that holds a checksum."""
+    return os.fsencode(f"{digest}  {name}\n")
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a file has a checksum beside it that is not its own; one without any may be anybody's."""
+    return path.is_file() and checksum_of(path).exists() and not is_whole(path)
+
+
+def require_undamaged(path: Path) -> None:
+    """Refuse a file that is not what the checksum beside it says."""
+    if is_damaged(path):
+        name = shown(path)
+        raise InnerjudgeError(
+            f"given {name!r}, which is not what its checksum {shown(checksum_of(path).name)} says, expected the file "
+            "as it was written: run the command that made it again, or delete the checksum if you changed it yourself"
+        )
+
+
+def remade(path: Path) -> str:
+    """What is said of a file that is made again since it is damaged; nothing of another."""
+    return " What was there was damaged (checksum)." if is_damaged(path) else ""

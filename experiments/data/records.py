@@ -12,12 +12,7 @@ from ...models.shown import shown
 
 
 def describe(value: object) -> str:
-    """Say in words what a JSON value is.
-
-    Example:
-        >>> describe(3), describe(None), describe([])
-        ('a number', 'null', 'a list')
-    """
+    """Say in words what a JSON value is."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -31,13 +26,6 @@ class Record:
     """The fields of one record and where it stands, such as ``"data.jsonl line 3"``.
 
     A field that is ``null`` counts as absent where it is optional.
-
-    Example:
-        >>> try:
-        ...     Record({"prompt": 5}, "data.jsonl line 3").text("prompt")
-        ... except InnerjudgeError as error:
-        ...     print(error)
-        data.jsonl line 3: field 'prompt': given a number, expected a string: put the value in quotes
     """
 
     values: Mapping[str, Any]

@@ -12,12 +12,7 @@ Index = npt.NDArray[np.intp]
 
 
 def rows_by_group(groups: Sequence[Hashable]) -> list[Index]:
-    """Rows of each group, groups in order of first appearance.
-
-    Example:
-        >>> [rows.tolist() for rows in rows_by_group(["q2", "q1", "q2"])]
-        [[0, 2], [1]]
-    """
+    """Rows of each group, groups in order of first appearance."""
     found: dict[Hashable, list[int]] = {}
     for row, group in enumerate(groups):
         found.setdefault(group, []).append(row)

@@ -30,13 +30,7 @@ def permuted(choices: Sequence[Choice], *, seed: int) -> tuple[list[Choice], lis
 
 
 def permutations(choices: Iterable[Choice], *, seed: int) -> Iterator[tuple[Choice, tuple[int, ...]]]:
-    """:func:`permuted`, one question after another: memory holds one.
-
-    Example:
-        >>> c = Choice(question_id="c", question="?", options=("x", "y"), answer=0)
-        >>> [order for _, order in permutations(iter([c, c]), seed=0)]
-        [(1, 0), (1, 0)]
-    """
+    """:func:`permuted`, one question after another: memory holds one."""
     rng = np.random.default_rng(seed)
     for c in choices:
         order = rng.permutation(len(c.options))
@@ -52,11 +46,6 @@ class Responses(Sequence[Rating]):
     """Both responses of every pair as an item each, ``<pair_id>/a`` and ``<pair_id>/b``, for point-wise judges.
 
     ``extra["preferred"]`` says whether it is the response that people preferred, where they preferred one.
-
-    Example:
-        >>> pair = Pair(pair_id="p", prompt="Say hi.", response_a="hi", response_b="no", preference="a")
-        >>> [(one.id, one.extra["preferred"]) for one in Responses([pair])]
-        [('p/a', True), ('p/b', False)]
     """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:

@@ -11,8 +11,8 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes import Verdict
 from .jsonl import read_records, write_jsonl
+from .outputs import require_undamaged
 from .records import Record, describe
-from .sealed_outputs import require_undamaged
 from .verdict_table import Label, Row, Table
 
 _COLUMNS = tuple(f.name for f in fields(Row) if f.name != "tags")
@@ -23,14 +23,7 @@ _EARLIER = {"question_id": "options", "item_id": "", "pair_id": "a|b"}
 
 
 def verdict_row(item: Item, verdict: Verdict, *, data: str, judge: str, tags: Mapping[str, str] | None = None) -> Row:
-    """The row of what a judge said of an item; ``tags`` stand beside what the item itself says.
-
-    Example:
-        >>> item = Choice(question_id="c1", question="?", options=("x", "y"), answer=1)
-        >>> row = verdict_row(item, Verdict("c1", score=[0.1, 0.9], label=1), data="d", judge="qk-score")
-        >>> row.label, row.truth, row.score, row.scores
-        (1, 1, 0.8, (0.1, 0.9))
-    """
+    """The row of what a judge said of an item; ``tags`` stand beside what the item itself says."""
     base = item_columns(item, data)
     return said_row(base | {"tags": dict(tags or {})}, judge, verdict)
 
@@ -49,12 +42,7 @@ def said_row(columns: Mapping[str, Any], judge: str, verdict: Verdict) -> Row:
 
 
 def score_of(score: Any) -> float | None:
-    """A verdict's score as one number: itself, or for a list how far its best stands above its second best.
-
-    Example:
-        >>> score_of(2), score_of([0.25, 0.75, 0.5]), score_of([0.2]), score_of(None)
-        (2.0, 0.25, None, None)
-    """
+    """A verdict's score as one number: itself, or for a list how far its best stands above its second best."""
     if isinstance(score, list | tuple):
         known = sorted((s for s in map(score_of, score) if s is not None), reverse=True)
         return known[0] - known[1] if len(known) > 1 else None
@@ -65,11 +53,6 @@ def item_columns(item: Item, data: str = "") -> dict[str, Any]:
     """The columns of a row that the item itself fills; text fields of ``extra`` become tags.
 
     A rating has its mean human score as truth. A comparison's candidate is ``"a|b"``.
-
-    Example:
-        >>> pair = Pair(pair_id="p", prompt="?", response_a="yes", response_b="no", preference="a")
-        >>> item_columns(pair)["candidate"], item_columns(pair)["length"]
-        ('a|b', 1.0)
     """
     tags = {k: v for k, v in item.extra.items() if isinstance(v, str) and k not in _COLUMNS}
     found: dict[str, Any] = {"data": data, "question": item.group, "tags": tags}
@@ -102,12 +85,7 @@ def human_rows(items: Iterable[Item], *, data: str = "") -> Iterator[Row]:
 
 
 def row_json(row: Row) -> dict[str, Any]:
-    """The JSON object of a row; columns without a value are null.
-
-    Example:
-        >>> row_json(Row(question="q", candidate="0", judge="j", score=1.0, tags={"split": "test"}))["split"]
-        'test'
-    """
+    """The JSON object of a row; columns without a value are null."""
     clash = sorted(set(row.tags) & set(_COLUMNS))
     if clash:
         raise InnerjudgeError(f"{row.where}: given tags {clash} that are columns of the table, expected others: rename")
@@ -121,37 +99,16 @@ def write_table(path: str | Path, rows: Iterable[Row]) -> None:
 
 
 def read_table(path: str | Path, *, data: str | None = None) -> Table:
-    """Read rows from a JSONL file, one object a line.
+    """Read rows from a JSONL file, one object a line; errors name file, line and field.
 
     ``question``, ``judge`` and one of ``score``, ``label`` and ``unscored`` are needed; the other columns of
-    :mod:`.verdict_table` may be left out, and fields of other names become tags. Files of earlier versions are read
-    too: those of ``compare`` and ``score``, told by ``question_id``, ``item_id`` or ``pair_id``, and those of
-    ``study``, told by ``verdict`` (their ``label`` was the truth).
-
-    Args:
-        path: The file.
-        data: Name of the data set of rows that give none.
-
-    Raises:
-        InnerjudgeError: Names file, line and field.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = Path(folder) / "people.jsonl"
-        ...     _ = file.write_text('{"question": "q1", "judge": "ann", "score": 4, "language": "da"}')
-        ...     read_table(file)[0].tags
-        {'language': 'da'}
+    :mod:`.verdict_table` may be left out (``data`` is then the argument's), and fields of other names become tags.
     """
     return Table(_row(_present_form(record), data or "") for record in read_records(path))
 
 
 def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
-    """Rows of a file that one of the commands wrote, as plain objects.
-
-    Raises:
-        InnerjudgeError: If it holds no such rows, or is not what its checksum says.
-    """
+    """Rows of a file that one of the commands wrote, as plain objects."""
     require_undamaged(path)
     try:
         return [dict(json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -152,14 +152,7 @@ class Table(Sequence[Row]):
         return Table((*self.rows, *other))
 
     def where(self, **columns: Any) -> Table:
-        """Rows whose columns (or tags) have these values; a set, list or tuple stands for any of its members.
-
-        Example:
-            >>> row = {"question": "q", "candidate": "0", "score": 1.0, "tags": {"split": "test"}}
-            >>> table = Table([Row(judge="a", **row), Row(judge="b", **row)])
-            >>> len(table.where(judge={"a", "c"})), len(table.where(split="fit"))
-            (1, 0)
-        """
+        """Rows whose columns (or tags) have these values; a set, list or tuple stands for any of its members."""
         wanted = {k: v if isinstance(v, set | frozenset | list | tuple) else (v,) for k, v in columns.items()}
         return Table(row for row in self.rows if all(_value(row, k) in v for k, v in wanted.items()))
 

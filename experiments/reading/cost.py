@@ -22,12 +22,7 @@ _OWN = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Prompts and tokens an item; what several judges share is counted for each of them.
-
-    Example:
-        >>> Cost(1.0, 100.0) + Cost(1.0, 20.0)
-        Cost(prompts=2.0, tokens=120.0)
-    """
+    """Prompts and tokens an item; what several judges share is counted for each of them."""
 
     prompts: float
     tokens: float
@@ -49,13 +44,7 @@ def cost_of(
 ) -> Cost:
     """What a judge with such needs costs an item, without what batches and shared beginnings save.
 
-    Args:
-        lm: The model.
-        items: Items of one kind.
-        needs: Readouts and generations that the judge reads.
-        features: Their features, for the texts that were written.
-        passes: How the model is run.
-        turn: How the prompts that ask for a verdict are put.
+    ``features`` have the texts that were written, ``turn`` is how the prompts that ask for a verdict are put.
     """
     own = _OWN.get(type(items[0]), ()) if items else ()
     wanted = {name for name in needs if name not in own and name != "reasoned"}

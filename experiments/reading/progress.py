@@ -18,11 +18,7 @@ class Steps(Protocol):
 
 
 def silent(_description: str, _total: int) -> Callable[[int], None]:
-    """Steps that show nothing.
-
-    Example:
-        >>> silent("reading", 3)(1)
-    """
+    """Steps that show nothing."""
     return lambda _done: None
 
 
@@ -62,14 +58,7 @@ def shown(console: Console) -> Iterator[Steps]:
 
 
 def whole(steps: Steps, total: int) -> Steps:
-    """Steps of all parts of a run together: each description begins once, with the ``total`` of the run.
-
-    Example:
-        >>> said = []
-        >>> steps = whole(lambda what, total: said.append((what, total)) or (lambda done: said.append(done)), 5)
-        >>> steps("reading", 3)(3), steps("reading", 2)(2), said
-        (None, None, [('reading', 5), 3, 2])
-    """
+    """Steps of all parts of a run together: each description begins once, with the ``total`` of the run."""
     begun: dict[str, Callable[[int], None]] = {}
 
     def begin(description: str, _part: int) -> Callable[[int], None]:

@@ -70,14 +70,7 @@ def read(
 
 
 def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
-    """Passes that keep what ``judges`` need, and stop after the last block that they read.
-
-    Example:
-        >>> from innerjudge.probes import AttentionScore
-        >>> passes = needed([AttentionScore()], Passes())
-        >>> sorted(passes.needs), passes.last_block
-        (['attention', 'labels'], None)
-    """
+    """Passes that keep what ``judges`` need, and stop after the last block that they read."""
     wanted = {need for judge in judges for need in judge.needs}
     wanted |= {need for judge in judges if judge.provenance_ is None for need in judge.fit_needs}
     lasts = [judge.last_block for judge in judges]

@@ -31,20 +31,10 @@ def ask_for_verdicts(
     *,
     refuse_labels: bool = False,
 ) -> list[Features]:
-    """Label logits (and ``more``) where the verdict would stand, and the texts written there and after reasoning.
+    """Features of the wanted passes: label logits (and ``more``) where the verdict would stand, and the texts written.
 
-    Labels that this tokenizer splits leave the logits missing, with the reason; the rest of the item is still read.
-
-    Args:
-        lm: The model.
-        items: The items.
-        ask: The prompt of an item, with reasoning before the verdict or without.
-        more: Further readouts of the same pass.
-        passes: How the model is run, and what is wanted.
-        refuse_labels: Raise where this tokenizer splits a label.
-
-    Returns:
-        Features of the wanted passes, none where nothing of them is wanted.
+    ``ask`` makes the prompt of an item, with reasoning before the verdict or without. Labels that this tokenizer splits
+    leave the logits missing, with the reason; the rest of the item is still read (``refuse_labels`` raises).
     """
     prompts: dict[str, Prompt] = {}
     alike = Alike(lm.tokenizer)

@@ -50,15 +50,8 @@ _TURNS: dict[Turn, str] = {"cue": "cue in the turn", "open": "no cue", "plain": 
 class Way:
     """One way of asking, and of reading what is said.
 
-    Args:
-        turn: How the question is put.
-        read: ``"text"`` reads what is written, ``"label"`` takes the likeliest label as the next token, ``"expected"``
-            the expected value of the labels.
-        spaced: Whether the labels have a space before them; a text has none.
-
-    Example:
-        >>> Way("open", "label", spaced=False).name
-        'no cue, next label without a space'
+    ``read="text"`` reads what is written, ``"label"`` takes the likeliest label as the next token, ``"expected"`` the
+    expected value of the labels, with a space before them (``spaced``) or without.
     """
 
     turn: Turn
@@ -77,12 +70,7 @@ PUBLISHED = Way("cue", "text")
 
 
 def ways_of(kind: str) -> tuple[Way, ...]:
-    """The ways in which items of a kind are asked; the published one is the first.
-
-    Example:
-        >>> [len(ways_of(kind)) for kind in ("choice", "trace")]
-        [7, 12]
-    """
+    """The ways in which items of a kind are asked; the published one is the first."""
     reads: tuple[Literal["label", "expected"], ...] = ("label",) if kind == "choice" else ("label", "expected")
     turns: tuple[tuple[Turn, bool], ...] = (
         ("cue", True), ("open", False), ("open", True), ("plain", True), ("plain", False),
@@ -95,11 +83,8 @@ def ways_of(kind: str) -> tuple[Way, ...]:
 class Question:
     """What one item is asked in one turn.
 
-    Args:
-        item: The item.
-        prompt: The words.
-        options: Texts that the first labels stand for.
-        quotes: Whether those are long texts, which a model may write out behind their labels.
+    ``options`` are texts that the first labels stand for; with ``quotes`` long ones, which a model may write out behind
+    their labels.
     """
 
     item: Item
@@ -110,11 +95,9 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What a model said to some items in one turn.
+    """What a model said to some items in one turn; ``None`` stands for an item that cannot be asked.
 
-    Args:
-        questions: What they were asked; ``None`` where an item cannot be asked.
-        features: What was read: :func:`ask`, or the passes with the cue that all judges read.
+    ``features`` are those of :func:`ask`, or of the passes with the cue that all judges read.
     """
 
     questions: Sequence[Question | None]
@@ -147,12 +130,7 @@ class Said:
         return found
 
     def verdicts(self, way: Way, values: Sequence[float] | None) -> list[Verdict]:
-        """What the model says of each item, read in one way.
-
-        Args:
-            way: How it is read.
-            values: Worth of each label; ``None`` for the options of a choice.
-        """
+        """What the model says of each item, read in one way; ``values`` are the labels' worth, ``None`` of a choice."""
         name = ("direct" if way.turn == "cue" else "open") if way.read == "text" else _logits(way)
         return [self._verdict(k, way, values, self.features.missing.get(name, {})) for k in range(len(self.questions))]
 
@@ -190,12 +168,7 @@ def _verdict(item: Item, index: int, n: int, values: Sequence[float] | None) -> 
 
 
 def values_of(kind: str, scale: tuple[int, int]) -> tuple[float, ...] | None:
-    """Worth of each label of a kind of item.
-
-    Example:
-        >>> values_of("rating", (1, 3)), values_of("choice", (1, 3))
-        ((1, 2, 3), None)
-    """
+    """Worth of each label of a kind of item; ``None`` for choices."""
     fixed: dict[str, tuple[float, ...] | None] = {"trace": (0, 1), "pair": (1, 0), "choice": None}
     return fixed[kind] if kind in fixed else tuple(range(scale[0], scale[1] + 1))
 
@@ -213,26 +186,14 @@ def ask(
 ) -> Features:
     """Ask every item in one turn: the logits of its labels as next tokens, and the text where one is wanted.
 
-    Args:
-        lm: The model.
-        items: Items of one kind.
-        turn: How they are put.
-        passes: How the model is run.
-        text: Whether the model writes; one reading of the prompts gives both.
-        swapped: Show response b of a pair first; the labels name what was shown.
-        more: Further readouts of the same pass, for judges of hidden states.
-        every_block: Keep the labels' logits of every block as well.
+    ``swapped`` shows response b of a pair first (the labels name what was shown), ``more`` are readouts of the same
+    pass for judges of hidden states, ``every_block`` keeps the labels' logits of every block as well. One reading of
+    the prompts gives logits and ``text``.
 
     Returns:
         ``logits/spaced`` and ``logits/bare``, ``[n, K]``: the model's own logits of the labels after a space and
         without one, missing where a label is not one token then; ``texts["open"]`` where the model writes; the
         readouts of ``more``; with ``every_block`` also ``logits/score``, of bare labels where these are tokens.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> choice = Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear"))
-        >>> ask(load("reference"), [choice], "plain", Passes(), text=False)["logits/spaced"].shape
-        (1, 2)
     """
     questions = questions_of(items, turn, passes, swapped=swapped)
     alike = Alike(lm.tokenizer)
@@ -272,11 +233,7 @@ def questions_of(items: Sequence[Item], turn: Turn, passes: Passes, *, swapped: 
 
 
 def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False) -> Question:
-    """The words in which an item is asked in one turn.
-
-    Raises:
-        UnreadableError: If it cannot be asked, such as a question of one option.
-    """
+    """The words in which an item is asked in one turn; ``UnreadableError`` if it cannot be (one option only)."""
     plain, scale = turn == "plain", passes.scale
     options: tuple[str, ...] = ()
     match item:

@@ -11,13 +11,13 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Choice
 from ...probes import BaseJudge
 from ..data.datasets import drawn
-from ..data.hashes import hash_items, hash_of
+from ..data.kinds import hash_items, hash_of
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, writing
 from ..data.variants import permutations
 from ..drawing.style import counted
 from ..judges import saved
-from ..judges.fit_from_store import fit_from_store
+from ..judges.fitting import fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
 from .job_files import PERMUTED, inside, read_items_of, read_job

@@ -12,11 +12,9 @@ from ...models.items import Trace
 from ...models.reference.solve import Problem
 from ...probes.judge import Verdict
 from ..data.datasets import load_data, take_groups
-from ..data.hashes import hash_of
 from ..data.jsonl import read_records
-from ..data.kinds import item_to_row
-from ..data.outputs import writing
-from ..data.sealed_outputs import remade
+from ..data.kinds import hash_of, item_to_row
+from ..data.outputs import remade, writing
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, sample_and_judge

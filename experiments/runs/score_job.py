@@ -11,10 +11,9 @@ from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...probes import BaseJudge, Verdict
-from ..data.hashes import hash_item, hash_of
 from ..data.jsonl import write_jsonl
-from ..data.outputs import writing
-from ..data.sealed_outputs import is_damaged, remade
+from ..data.kinds import hash_item, hash_of
+from ..data.outputs import is_damaged, remade, writing
 from ..data.verdict_files import read_rows, row_json, verdict_row
 from ..drawing.style import are_in
 from ..judges.judge import Judge

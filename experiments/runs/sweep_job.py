@@ -13,7 +13,7 @@ from ...extraction.store import FeatureStore
 from ..compare.report.judge_plots import png, sweep_plot
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
-from ..data.hashes import hash_of
+from ..data.kinds import hash_of
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, require_room, writing
 from ..stats.statistic import Floats

@@ -1,10 +1,10 @@
 """One answer out of several candidates: rules, their accuracy against the number of candidates, and what they cost.
 
-``columns.py`` reads candidates and scores from files, ``maths.py`` says which answers are the same. ``votes.py``,
-``best_of_majority.py`` and ``representatives.py`` (VecCISC) are the rules of the literature; ``rules.py`` names them
-and ``pick.py`` applies one to a question. ``reranking.py`` is how often a rule is right, ``subsets.py`` the same over
-random subsets, ``temperature.py`` chooses the temperature of a weighted vote on questions set aside for it.
-``select_job.py`` is the command ``select``; ``curve_job.py``, ``curves.py`` and ``curve_plot.py`` are ``curves``.
+``columns.py`` reads candidates and scores from files, ``maths.py`` says which answers are the same. ``votes.py`` and
+``representatives.py`` (VecCISC) are the rules of the literature; ``rules.py`` names them and applies one to a question.
+``reranking.py`` is how often a rule is right, over random subsets too. ``select_job.py`` is the command ``select``, and
+chooses the temperature of a weighted vote on questions set aside for it; ``curve_job.py``, ``curves.py`` and
+``curve_plot.py`` are ``curves``.
 
 Imports of the other rooms ``data``, ``drawing`` and ``stats``.
 """
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from .curves import curve_rows, discrimination
     from .representatives import vectors_of
     from .rules import Rule
-    from .temperature import choose_temperature
+    from .select_job import choose_temperature
 
 _HOMES = {
     "Columns": ".columns",
     "Rule": ".rules",
-    "choose_temperature": ".temperature",
+    "choose_temperature": ".select_job",
     "curve_rows": ".curves",
     "discrimination": ".curves",
     "normalise": "..data.answers",

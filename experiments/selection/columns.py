@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ...models.errors import InnerjudgeError
 from ..data.answers import normalise
 from ..data.jsonl import read_records
-from ..data.meanings import are_ids
+from ..data.kinds import are_ids
 from ..data.records import Record, describe
 from .maths import equal_answers
 
@@ -21,15 +21,15 @@ _SCORE = "score"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Candidates of all questions, one entry each.
+    """Candidates of all questions, one entry each; what is unknown of one is ``None``.
 
     Args:
         questions: Question of each candidate.
         candidates: Its id within the question.
-        answers: Its final answer in one spelling; ``None`` where there is none.
-        scores: Its score; ``None`` where it is unscored.
-        correct: Whether it is right; ``None`` where unknown.
-        tokens: Tokens that it took to write; ``None`` where unknown.
+        answers: Its final answer in one spelling.
+        scores: Its score.
+        correct: Whether it is right.
+        tokens: Tokens that it took to write.
         seconds: Seconds, likewise.
     """
 

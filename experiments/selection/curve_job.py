@@ -57,9 +57,8 @@ class CurveSettings:
 def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: str) -> str:
     """Write ``curves.jsonl``, ``curves.md``, ``curves.png``; where costs are known, ``tokens.png``, ``seconds.png``.
 
-    Raises:
-        InnerjudgeError: If the files cannot be read or disagree on the candidates, nothing is known to be right or
-            wrong, or ``out`` holds other files.
+    Files that cannot be read or disagree on the candidates, nothing known to be right or wrong, or other files in
+    ``out`` are an error.
     """
     check_new(out, ours=ROWS)
     judges = _judges(files, how)

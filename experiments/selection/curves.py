@@ -23,22 +23,11 @@ _NOBODY = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One rule with one judge on ``n`` candidates a question.
+    """One rule with one judge (``""`` for rules that read no scores) on ``n`` candidates a question.
 
-    Args:
-        judge: Name of the judge; empty for rules that read no scores.
-        rule: Name of the rule.
-        n: Candidates a question.
-        accuracy: Expected share of questions whose pick is right, over random subsets.
-        low: Lower end of its 95 % interval over questions.
-        high: Upper end.
-        minus_majority: Accuracy minus that of the majority vote.
-        minus_low: Lower end of its paired interval.
-        minus_high: Upper end.
-        calls: Calls of the judge a question.
-        tokens: Tokens of the candidates a question; ``None`` where unknown.
-        seconds: Seconds, likewise.
-        questions: How many questions it is the mean of.
+    ``accuracy`` is the expected share of questions whose pick is right, over random subsets; ``minus_majority`` that
+    less the majority vote's; each with its 95 % interval over questions (paired). ``calls`` of the judge, ``tokens``
+    and ``seconds`` (``None``: unknown) are a question's.
     """
 
     judge: str
@@ -58,13 +47,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discrimination:
-    """Within-question discrimination of one judge.
+    """Within-question discrimination of one judge, and how many candidates it left ``unscored``.
 
-    Args:
-        judge: Its name.
-        pooled: Share of (right, wrong) pairs of one question that the right one wins, pairs pooled as in CISC.
-        per_question: The mean of that share over questions, each weighing the same.
-        unscored: Candidates without a score.
+    ``pooled`` is the share of (right, wrong) pairs of one question that the right one wins, pairs pooled as in CISC;
+    ``per_question`` the mean of that share over questions, each weighing the same.
     """
 
     judge: str

@@ -28,22 +28,12 @@ _SIGNS = re.compile(r"[\\^{}()\[\]+*=|<>]")
 
 
 def equal_answers(answers: Sequence[str | None]) -> list[str | None]:
-    r"""One spelling for answers that are mathematically equal.
+    r"""One spelling for answers that are mathematically equal; needs math-verify (the extra ``[math]``).
 
     ``1/2``, ``0.5`` and ``\frac{1}{2}`` are one answer. Letters and words are compared as
-    :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a percent sign is dropped as there.
-    Every group has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot
-    be parsed keeps its own.
-
-    Args:
-        answers: Final answers; ``None`` and blank ones give ``None``.
-
-    Raises:
-        InnerjudgeError: If math-verify (the extra ``[math]``) is not installed.
-
-    Example:
-        >>> equal_answers(["1/2", r"\frac{1}{2}", "0.50", "x=5", "5", "(b)", "B", "not given.", None])
-        ['0.5', '0.5', '0.5', '5', '5', 'B', 'B', 'not given', None]
+    :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a percent sign is dropped as there. Every
+    group has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot be
+    parsed keeps its own. ``None`` and blank ones give ``None``.
     """
     library = require("math_verify", "math")
     keys = {answer: _key(library, answer) for answer in dict.fromkeys(answers) if answer is not None}

@@ -32,7 +32,7 @@ def representatives(
 
     Args:
         answers: Final answers, ``[n]``.
-        vectors: A vector a candidate, ``[n, D]``, such as the hidden state at the response's end.
+        vectors: A finite vector a candidate, ``[n, D]``, such as the hidden state at the response's end.
         clusters: Most clusters of one answer.
         method: ``"kmeans"`` or ``"agglomerative"`` (Ward).
         seed: Of k-means.
@@ -40,16 +40,8 @@ def representatives(
     Returns:
         Their places, in order. Of equal distances the first; a vector of zeros counts as at right angles to all.
 
-    Raises:
-        InnerjudgeError: If there are not as many vectors as answers, one is not finite, or a parameter is unknown.
-
     Source:
         VecCISC: group by answer, cluster within it, keep the trace of least cosine distance to the centre.
-
-    Example:
-        >>> states = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [1.0, 0.0]])
-        >>> representatives(["7", "7", "7", "8"], states, clusters=2)
-        [0, 2, 3]
     """
     if method not in METHODS or clusters < 1:
         raise InnerjudgeError(
@@ -73,13 +65,7 @@ def representatives(
 
 @dataclass(frozen=True, slots=True)
 class ClusterVote:
-    """What VecCISC picked, and what it spent.
-
-    Args:
-        pick: The candidate.
-        scored: The candidates that were scored.
-        saved: How many calls of the judge that saved, of one a candidate.
-    """
+    """What VecCISC picked, the candidates that were scored, and how many calls of the judge that saved, of one each."""
 
     pick: int
     scored: tuple[int, ...]
@@ -99,20 +85,8 @@ def vec_cisc(
     """Weighted vote (:func:`~.votes.weighted_vote`) of the representatives alone; no other candidate is scored.
 
     The vote counts representatives and not candidates, so that an answer's frequency counts only up to ``clusters``.
-
-    Args:
-        answers: Final answers, ``[n]``, ``n >= 1``.
-        vectors: A vector a candidate, ``[n, D]``.
-        score: Called once, with the places of the representatives; returns a score each, ``None`` where there is none.
-        clusters: Most clusters of one answer.
-        method: ``"kmeans"`` or ``"agglomerative"``.
-        temperature: Of the vote.
-        seed: Of k-means.
-
-    Example:
-        >>> states = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [1.0, 0.0]])
-        >>> vec_cisc(["7", "7", "7", "8"], states, lambda rows: [0.5] * len(rows), clusters=1)
-        ClusterVote(pick=1, scored=(1, 3), saved=2)
+    ``score`` is called once, with the places of the :func:`representatives`, and returns a score each, ``None`` where
+    there is none.
     """
     rows = representatives(answers, vectors, clusters=clusters, method=method, seed=seed)
     said = as_scores(score(rows)) if rows else np.zeros(0)

@@ -1,18 +1,18 @@
-"""Figures of reranking: how often the candidate that a rule picks is right."""
+"""Figures of reranking: how often the candidate that a rule picks is right, over random subsets of a question too."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import comb
 
 from ...models.errors import InnerjudgeError
 from ..data.splits import rows_by_group
 from ..stats.evidence import Evidence, degrees_of_freedom
 from ..stats.statistic import SHARE, Floats, Labels, Limits, Statistic, ratio, require_same_length
 from .rules import READ_SCORES, Rule
-from .subsets import credits
-from .votes import Answers, Scores, as_scores
+from .votes import Answers, Scores, as_scores, softmax_weights
 
 #: Random orders of a question's candidates over which ties of a vote are averaged.
 ORDERS = 20
@@ -32,11 +32,6 @@ def selection_accuracy(
     mean over :data:`ORDERS` seeded orders of its candidates (exact for ``"best-of-n"``, ``"random"`` and ``"oracle"``).
     Candidates with unknown ``correct`` are left out before the rule runs. Unscored candidates stay and are picked last.
     A question without a known candidate, or, for rules that read scores, without a scored one, is not counted.
-
-    Example:
-        >>> answers, scores, correct = ["7", "8", "5"], [0.9, 0.1, 0.5], [True, False, True]
-        >>> selection_accuracy(answers, scores, correct, ["p", "p", "q"], rule=Rule("best-of-n")).value
-        1.0
     """
     require_same_length(answers=answers, scores=scores, correct=correct, groups=groups)
     won, counted = np.zeros(len(groups)), np.zeros(len(groups))
@@ -64,12 +59,7 @@ def _expected(rule: Rule, answers: Answers, scores: Floats, correct: Sequence[bo
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Expected accuracy against the number of candidates.
-
-    Args:
-        accuracy: ``[n_max]``; entry ``N - 1`` is for ``N`` candidates.
-        each: The same of every question, ``[questions, n_max]``, for intervals.
-    """
+    """Expected accuracy of 1 to ``n_max`` candidates, ``[n_max]``, and ``each`` question's."""
 
     accuracy: Floats
     each: Floats
@@ -88,28 +78,12 @@ def accuracy_against_n(
 ) -> Curve:
     """Expected accuracy of a rule over random subsets of ``N`` candidates of each question, ``N = 1 .. n_max``.
 
-    Subsets are drawn without replacement: random orders of a question (:func:`orders`), of which the first ``N``
-    are the subset, in that order (so ties go to a random one). ``"random"`` and ``"oracle"`` are exact; every rule is
-    at ``N = 1``. At ``N`` = all candidates every rule gives its :func:`selection_accuracy`, up to ties.
+    Subsets are drawn without replacement: random orders of a question (:func:`orders`), of which the first ``N`` are
+    the subset, in that order (so ties go to a random one). ``"random"`` and ``"oracle"`` are exact; every rule is at
+    ``N = 1``. At ``N`` = all candidates every rule gives its :func:`selection_accuracy`, up to ties.
 
-    Args:
-        answers: Final answer of each candidate.
-        scores: Its score.
-        correct: Whether it is right; candidates with ``None`` are left out.
-        groups: Its question.
-        rule: The rule.
-        n_max: Largest ``N``; default the fewest candidates that a question has. Questions with fewer than ``n_max`` are
-            left out, so that every point averages the same questions.
-        n_orders: Random orders of each question, at least.
-        seed: Seed of the orders.
-
-    Raises:
-        InnerjudgeError: If no question has ``n_max`` candidates.
-
-    Example:
-        >>> rule = Rule("oracle")
-        >>> accuracy_against_n(["7", "8"], [0.9, 0.1], [True, False], ["q", "q"], rule=rule, seed=0).accuracy.tolist()
-        [0.5, 1.0]
+    Candidates whose ``correct`` is ``None`` are left out. ``n_max`` is by default the fewest candidates that a question
+    has; questions with fewer are left out, so that every point averages the same ones, and none left is an error.
     """
     questions = [[i for i in rows.tolist() if correct[i] is not None] for rows in rows_by_group(groups)]
     sizes = [len(q) for q in questions if q]
@@ -136,13 +110,7 @@ def accuracy_against_n(
 
 
 def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.intp]:
-    """Random orders of ``m`` candidates, each with all its rotations: every candidate is in every place equally often.
-
-    Example:
-        >>> found = orders(np.random.default_rng(0), 3, 4)
-        >>> found.shape, found.sum(axis=0).tolist()  # two orders with three rotations each
-        ((6, 3), [6, 6, 6])
-    """
+    """Random orders of ``m`` candidates with all their rotations: each candidate is in every place equally often."""
     drawn = rng.permuted(np.tile(np.arange(m), (-(-at_least // m), 1)), axis=1)
     turned = (np.arange(m)[:, None] + np.arange(m)) % m
     return np.asarray(drawn[:, turned].reshape(-1, m), dtype=np.intp)
@@ -151,17 +119,8 @@ def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.in
 def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
     """95 % interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
 
-    As in :func:`~innerjudge.experiments.stats.intervals.cluster_interval`, with the standard error of a
-    mean. One question says nothing of others: its interval is all that can be.
-
-    Args:
-        each: Figure of each question at every point.
-        limits: Lowest and highest value that it can have.
-
-    Example:
-        >>> low, high = interval(np.array([[0.0, 1.0]] * 3))
-        >>> low.round(2).tolist(), high.round(2).tolist()  # 0.025 ** (1 / 3) = 0.29
-        ([0.0, 0.29], [0.71, 1.0])
+    As in :func:`~innerjudge.experiments.stats.intervals.cluster_interval`, with the standard error of a mean. One
+    question says nothing of others: its interval is all that can be.
     """
     n, points = each.shape
     if n < 2:
@@ -175,3 +134,102 @@ def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
         ends.append(made or limits)
     low, high = np.array(ends).T
     return low, high
+
+
+Orders = npt.NDArray[np.intp]
+
+
+def credits(
+    answers: Answers,
+    scores: Scores,
+    correct: npt.NDArray[np.bool_],
+    *,
+    rule: Rule,
+    n_max: int,
+    orders: Orders,
+) -> Floats:
+    """Mean credit of ``rule`` on the first ``N`` candidates of each order, ``N = 1 .. n_max``: ``[n_max]``.
+
+    ``answers``, ``scores`` and ``correct`` are ``[m]``, ``orders`` permutations of ``0..m-1``, ``[R, m]``.
+    """
+    m, right = len(correct), int(correct.sum())
+    if rule.name == "random":
+        return np.full(n_max, right / m)
+    if rule.name == "oracle":  # 1 - C(wrong, N) / C(m, N)
+        sizes = np.arange(1, n_max + 1)
+        return np.asarray(1 - comb(m - right, sizes) / comb(m, sizes), dtype=np.float64)
+    codes = _codes(answers)
+    drawn_scores, drawn_codes, drawn_right = as_scores(scores)[orders], codes[orders], correct[orders]
+    result = np.empty(n_max)
+    rows = np.arange(len(orders))
+    for n in range(1, n_max + 1):
+        picked = _pick(drawn_codes[:, :n], drawn_scores[:, :n], rule)
+        result[n - 1] = drawn_right[rows, picked].mean()
+    return result
+
+
+def _codes(answers: Answers) -> npt.NDArray[np.intp]:
+    """Whole numbers for answers, -1 for ``None``."""
+    names = {a: k for k, a in enumerate(dict.fromkeys(a for a in answers if a is not None))}
+    return np.array([-1 if a is None else names[a] for a in answers], dtype=np.intp)
+
+
+def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArray[np.intp]:
+    """The column that the rule picks in each row of ``codes`` and ``scores``, both ``[R, N]``."""
+    if rule.name == "majority":
+        return _vote(codes, np.ones(codes.shape))
+    if rule.name == "weighted":
+        voting = ~np.isnan(scores) & (codes >= 0)
+        none = ~voting.any(axis=1, keepdims=True)  # nobody to weigh: plain majority
+        lowest = scores[voting].min(initial=0.0)  # stands for the others, above no voter of the row; masked below
+        weights = softmax_weights(np.where(voting, scores, lowest), rule.temperature)
+        return _vote(np.where(voting | none, codes, -1), np.where(none, 1.0, np.where(voting, weights, 0.0)))
+    if rule.name == "best-of-majority":
+        return _gated(codes, scores, rule)
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "best-of-n" else rule.k]
+    if ranked.shape[1] == 1:
+        return ranked[:, 0]
+    best = _vote(np.take_along_axis(codes, ranked, axis=1), np.ones(ranked.shape))
+    return ranked[np.arange(len(ranked)), best]
+
+
+def _vote(codes: npt.NDArray[np.intp], weights: Floats) -> npt.NDArray[np.intp]:
+    """First column with the answer of the greatest summed weight in each row; answers of -1 win only alone."""
+    count = len(codes)
+    kinds = int(codes.max()) + 2  # one more, for -1
+    flat = (np.arange(count)[:, None] * kinds + codes + 1).ravel()
+    sums = np.bincount(flat, weights=weights.ravel(), minlength=count * kinds).reshape(count, kinds)
+    sums[:, 0] = -1.0
+    mine = np.take_along_axis(sums, codes + 1, axis=1)  # each column's own total
+    return np.asarray(np.argmax(mine, axis=1), dtype=np.intp)
+
+
+def _gated(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArray[np.intp]:
+    """Best-of-Majority, see :func:`~.best_of_majority.best_of_majority`, with its best candidate in each row."""
+    count, n = codes.shape
+    kinds = int(codes.max()) + 2  # one more, for -1
+    flat = np.arange(count)[:, None] * kinds + codes + 1
+    known = ~np.isnan(scores)
+
+    def by_answer(weights: Floats | None = None) -> Floats:
+        found = np.bincount(flat.ravel(), None if weights is None else weights.ravel(), minlength=count * kinds)
+        return found.reshape(count, kinds).astype(np.float64)
+
+    given, scored = by_answer(), by_answer(known.astype(np.float64))
+    given[:, 0] = 0
+    passed = (given > 0) & (given / n >= rule.alpha) & (given >= rule.min_count)
+    passed |= ~passed.any(axis=1, keepdims=True) & (given > 0)
+    if rule.reward == "max":
+        reward = np.full(count * kinds, -np.inf)
+        np.maximum.at(reward, flat.ravel(), np.where(known, scores, -np.inf).ravel())
+        reward = reward.reshape(count, kinds)
+    else:
+        reward = by_answer(np.where(known, scores, 0.0))
+        reward = reward / np.maximum(scored, 1) if rule.reward == "mean" else reward
+    reward = np.where(passed & (scored > 0), reward, -np.inf)
+    silent = np.isinf(reward).all(axis=1, keepdims=True)  # no answer that passed is scored: the most frequent one
+    worth = np.where(silent, np.where(passed, given, -np.inf), reward)
+    winner = np.take_along_axis(codes, np.take_along_axis(worth, codes + 1, axis=1).argmax(axis=1)[:, None], axis=1)
+    # Its best candidate; where all answers are unparsable, the best of all of them.
+    unscored_last = np.where(known, scores, -np.finfo(np.float64).max)
+    return np.asarray(np.where(codes == winner, unscored_last, -np.inf).argmax(axis=1), dtype=np.intp)

@@ -12,7 +12,9 @@ Answers are compared as they are: bring them to one spelling first, with
 or, where they are mathematics, :func:`~.maths.equal_answers`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -24,35 +26,20 @@ Scores = Sequence[float | None] | npt.NDArray[np.float64]
 
 
 def as_scores(scores: Scores) -> npt.NDArray[np.float64]:
-    """Scores as an array with NaN for unscored, shape ``[n]``.
-
-    Example:
-        >>> as_scores([1.0, None])
-        array([ 1., nan])
-    """
+    """Scores as an array with NaN for unscored, shape ``[n]``."""
     array = np.array([np.nan if s is None else s for s in scores], dtype=np.float64)
     array[~np.isfinite(array)] = np.nan
     return array
 
 
 def ranking(scores: Scores) -> list[int]:
-    """Candidates from best to worst; ties in order of appearance, unscored ones last.
-
-    Example:
-        >>> ranking([0.1, None, 0.9, 0.9])
-        [2, 3, 0, 1]
-    """
+    """Candidates from best to worst; ties in order of appearance, unscored ones last."""
     found: list[int] = np.argsort(-as_scores(scores), kind="stable").tolist()  # NaN sorts last
     return found
 
 
 def vote(answers: Answers, weights: Sequence[float]) -> int:
-    """Index of the first candidate with the answer of the greatest summed weight.
-
-    Example:
-        >>> vote(["a", "b", "b"], [1.0, 0.4, 0.5])
-        0
-    """
+    """Index of the first candidate with the answer of the greatest summed weight."""
     if not answers:
         raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
     sums: dict[str, float] = {}
@@ -63,22 +50,12 @@ def vote(answers: Answers, weights: Sequence[float]) -> int:
 
 
 def majority(answers: Answers) -> int:
-    """Plain majority vote (self-consistency).
-
-    Example:
-        >>> majority(["7", "8", None, None, "8"])
-        1
-    """
+    """Plain majority vote (self-consistency)."""
     return vote(answers, [1.0] * len(answers))
 
 
 def best_of_n(scores: Scores) -> int:
-    """The candidate with the best score (its accuracy is the figure ``top@1``).
-
-    Example:
-        >>> best_of_n([None, 0.2, 0.9])
-        2
-    """
+    """The candidate with the best score (its accuracy is the figure ``top@1``)."""
     if not len(scores):
         raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
     return ranking(scores)[0]
@@ -92,10 +69,6 @@ def top_maj_at_k(answers: Answers, scores: Scores, *, k: int) -> int:
 
     Source:
         CLUE, arXiv 2510.01591, reranking procedures (k in 4, 8, 16); ties are not specified there.
-
-    Example:
-        >>> top_maj_at_k(["7", "8", "8", "7", "7"], [0.9, 0.8, 0.7, 0.1, 0.1], k=3)
-        1
     """
     if k < 1:
         raise InnerjudgeError(f"given k={k} for top-maj@k, expected at least 1")
@@ -111,12 +84,6 @@ def weighted_vote(answers: Answers, scores: Scores, *, temperature: float = 1.0)
 
     Source:
         CISC: weights by within-question softmax, the answer of the greatest summed weight.
-
-    Example:
-        >>> weighted_vote(["7", "8", "8"], [2.0, 0.0, 0.0])
-        0
-        >>> weighted_vote(["7", "8", "8"], [2.0, 0.0, 0.0], temperature=float("inf"))
-        1
     """
     if not temperature >= 0:
         raise InnerjudgeError(f"given the temperature {temperature}, expected 0 or more")
@@ -141,20 +108,72 @@ def softmax_weights(scores: npt.NDArray[np.float64], temperature: float) -> npt.
 
 
 def oracle(correct: Sequence[bool]) -> bool:
-    """Whether any candidate is right: pass@n, the ceiling of every rule.
-
-    Example:
-        >>> oracle([False, True])
-        True
-    """
+    """Whether any candidate is right: pass@n, the ceiling of every rule."""
     return any(correct)
 
 
 def random_expectation(correct: Sequence[bool]) -> float:
-    """Expected accuracy of a candidate drawn at random: mean@n, the floor.
-
-    Example:
-        >>> random_expectation([False, True])
-        0.5
-    """
+    """Expected accuracy of a candidate drawn at random: mean@n, the floor."""
     return sum(correct) / len(correct)
+
+
+#: How the scores of the candidates with one answer become the answer's score.
+REWARDS: dict[str, Callable[[Sequence[float]], float]] = {
+    "max": max,
+    "mean": lambda scores: sum(scores) / len(scores),
+    "sum": sum,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MajorityPick:
+    """What Best-of-Majority picked: candidates, best answer first, one each of the answers that ``passed`` the gate.
+
+    ``fallback`` is what was done instead where the rule as published has no answer; else ``None``.
+    """
+
+    picks: tuple[int, ...]
+    passed: int
+    fallback: str | None = None
+
+
+def best_of_majority(
+    answers: Answers, scores: Scores, *, alpha: float = 0.0, min_count: int = 1, k: int = 1, reward: str = "max"
+) -> MajorityPick:
+    """The ``k`` best answers among those that are frequent enough, each by its best candidate.
+
+    An answer passes if at least ``alpha`` of all candidates (unparsable ones included) and at least ``min_count`` of
+    them gave it. With the defaults every answer passes, and the pick is that of best-of-N among the parsable ones, up
+    to ties. ``reward`` is ``"max"``, ``"mean"`` or ``"sum"`` of the scored candidates of an answer (the paper leaves it
+    open).
+
+    No answer passes: all take part, and ``fallback`` says so. All are unparsable: the best candidate. Answers of which
+    no candidate is scored come last, the most frequent first; ties go to the answer that comes first.
+
+    Source:
+        Best-of-Majority (top-k by reward of the answers with frequency at least alpha).
+    """
+    if not 0 <= alpha <= 1 or min_count < 1 or k < 1 or reward not in REWARDS:
+        raise InnerjudgeError(
+            f"given alpha={alpha}, min_count={min_count}, k={k} and reward={reward!r}, expected a share from 0 to 1, "
+            f"numbers of at least 1, and one of {', '.join(REWARDS)}"
+        )
+    if not len(answers):
+        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
+    read = as_scores(scores)
+    members: dict[str, list[int]] = {}
+    for place, answer in enumerate(answers):
+        if answer is not None:
+            members.setdefault(answer, []).append(place)
+    if not members:
+        return MajorityPick((best_of_n(scores),), 0, "no answer can be read: the best candidate was taken")
+    frequent = [m for m in members.values() if len(m) / len(answers) >= alpha and len(m) >= min_count]
+
+    def worth(rows: Sequence[int]) -> tuple[float, int]:
+        known = [float(read[row]) for row in rows if isfinite(read[row])]
+        return (-REWARDS[reward](known), 0) if known else (inf, -len(rows))
+
+    ordered = sorted(frequent or members.values(), key=worth)
+    picks = tuple(min(rows, key=lambda row: (-read[row] if isfinite(read[row]) else inf, row)) for rows in ordered[:k])
+    fallback = None if frequent else "no answer passed the gate: all took part"
+    return MajorityPick(picks, len(frequent), fallback)

@@ -16,15 +16,10 @@ _NONE = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a figure rests on.
+    """What a figure rests on: its standard error over ``groups`` (at least 2) questions, with the divisor ``groups``.
 
-    Args:
-        value: The figure.
-        error: Its standard error over questions, with the divisor ``groups``.
-        groups: Questions that it rests on, at least 2.
-        degrees: Degrees of freedom of the error (:func:`degrees_of_freedom`); ``None`` for ``groups - 1``; infinite
-            where the error follows from the figure itself.
-        limits: Lowest and highest value that the figure can have; ``None`` where it has none.
+    ``degrees`` of freedom are those of :func:`degrees_of_freedom`, by default ``groups - 1``; infinite where the error
+    follows from the figure itself. ``limits``: lowest and highest value that the figure can have, if any.
     """
 
     value: float
@@ -40,20 +35,12 @@ class Evidence:
         number of questions :math:`p(1-p)/s^2` and Student's t in the place of the normal quantile: it ends inside the
         bounds, and is as skewed as a share near its bound is. Others have the usual :math:`\pm t s`.
 
-        Where all :math:`G` questions say the same there is no spread to reckon with, and still others may say
-        something else: with the confidence asked for no more than the share :math:`u = 1 - (\alpha/2)^{1/G}` of them
-        (Clopper and Pearson's bound for 0 of :math:`G`), which moves the figure at most that far towards its bounds.
+        Where all :math:`G` questions say the same there is no spread to reckon with, and still others may say something
+        else: with the confidence asked for no more than the share :math:`u = 1 - (\alpha/2)^{1/G}` of them (Clopper and
+        Pearson's bound for 0 of :math:`G`), which moves the figure at most that far towards its bounds.
 
         Source:
             Wilson 1927; the effective sample size as in Korn and Graubard 1998.
-
-        Example:
-            >>> ends = Evidence(value=1.0, error=0.0, groups=10, limits=(0.0, 1.0)).ends()
-            >>> [round(float(e), 4) for e in ends]  # 0.025 ** (1 / 10)
-            [0.6915, 1.0]
-            >>> ends = Evidence(value=0.5, error=0.05, groups=100, degrees=float("inf"), limits=(0.0, 1.0)).ends()
-            >>> [round(float(e), 4) for e in ends]  # Wilson's interval of 50 of 100
-            [0.4038, 0.5962]
         """
         tail = (1 - confidence) / 2
         t = float(stats.t.isf(tail, self._degrees))
@@ -77,12 +64,6 @@ class Evidence:
 
         Never below ``2 ** (1 - groups)``, the least that a sign test of so many questions can give: of 5 or fewer it is
         never below 0.05, whatever the interval says.
-
-        Example:
-            >>> Evidence(value=1.0, error=0.0, groups=3, limits=(-1.0, 1.0)).p_value()  # 2 (1/2)^3
-            0.25
-            >>> round(Evidence(value=0.6, error=0.05, groups=50).p_value(0.5), 3)  # t = 0.1 / (0.05 sqrt(50 / 49)), 49
-            0.053
         """
         least, distance, spread = 2.0 ** (1 - self.groups), abs(self.value - null), self._spread
         if distance <= _NONE:
@@ -120,30 +101,14 @@ class Evidence:
 
 
 def degrees_of_freedom(pulls: Floats, value: float, limits: Limits | None, groups: int) -> float:
-    r"""Degrees of freedom of the standard error, by Satterthwaite's rule.
+    """Degrees of freedom of the standard error, by Satterthwaite's rule; at most ``groups - 1``, at least 1.
 
     The error is itself an estimate, and a poor one where few questions make all of the spread: two judges that differ
-    on one of 200 questions differ on one question. With :math:`d_q` the pull of each question and :math:`s^2` their
-    mean square, it is as uncertain as the mean of :math:`d_q^2/s^2 - 1` is; of a figure with bounds, whose interval
-    goes by :math:`p(1-p)/s^2`, as that is where that is less sure: simulations (:mod:`.lab.intervals`) ask for it.
-
-    Args:
-        pulls: How far each question pulls the figure, on the figure's scale (for a mean: its value less the mean).
-        value: The figure.
-        limits: Its bounds.
-        groups: Questions that count: there are never more than ``groups - 1`` degrees, never fewer than 1.
-
-    Returns:
-        Infinity where every question is at one of the bounds: the error then follows from the figure, as that of a
-        share of single right or wrong items does.
-
-    Example:
-        >>> x = np.array([1.0] * 8 + [0.0] * 2)
-        >>> degrees_of_freedom(x - 0.8, 0.8, (0.0, 1.0), 10)
-        inf
-        >>> one = np.array([1.0] + [0.0] * 199)  # a difference of two judges that is 1 on one question of 200
-        >>> round(degrees_of_freedom(one - one.mean(), one.mean(), (-1.0, 1.0), 200), 1)
-        2.0
+    on one of 200 questions differ on one question. With :math:`d_q` the pull of each question (for a mean: its value
+    less the mean) and :math:`s^2` their mean square, it is as uncertain as the mean of :math:`d_q^2/s^2 - 1` is; of a
+    figure with bounds, whose interval goes by :math:`p(1-p)/s^2`, as that is where that is less sure: the study in
+    ``experiments/bench/intervals`` asks for it. Infinity where every question is at one of the bounds: the error then
+    follows from the figure, as that of a share of single right or wrong items does.
     """
     most, square = float(groups - 1), float((pulls**2).mean())
     if square <= _NONE**2:

@@ -26,18 +26,11 @@ _AT_ONCE = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A figure and its interval.
+    """A figure and its interval; what is ``None`` has its ``reason``.
 
-    Args:
-        value: The figure; ``None`` with ``reason`` where undefined.
-        low: Lower end, ``None`` where there is none (with ``reason``).
-        high: Upper end.
-        n: What the figure rests on (see the metric).
-        reason: Why something is ``None``.
-        error: Standard error; ``None`` where there is no interval.
-        groups: Questions that it rests on; see :func:`groups_that_count`.
-        degrees: Degrees of freedom of the error; see :func:`.evidence.degrees_of_freedom`.
-        limits: Lowest and highest value that the figure can have; ``None`` where it has none.
+    ``n`` is what the figure rests on (see the metric), ``groups`` the questions that it rests on
+    (:func:`groups_that_count`), ``error`` its standard error with its ``degrees`` of freedom
+    (:func:`.evidence.degrees_of_freedom`), ``limits`` the lowest and highest value that it can have.
     """
 
     value: float | None
@@ -112,11 +105,6 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic) -> int
     """How many questions there are of the scarcest rows that the statistics need.
 
     A gap between a group of one question and all others rests on one question, however many the others are.
-
-    Example:
-        >>> from .metrics.accuracy import accuracy
-        >>> groups_that_count(["p", "p", "q"], accuracy([0, 1, None], [0, 1, 1]))
-        1
     """
     group_of = _numbers(groups)
     masks = [mask for statistic in statistics for mask in statistic.counts]
@@ -134,13 +122,7 @@ def both_scored(first: Sequence[object | None], second: Sequence[object | None])
 
 
 def left_out(n_groups: int, *, most: int = MOST_PARTS) -> Floats:
-    """Weights that leave out each group in turn, or each of ``most`` parts where there are more: ``[B, groups]``.
-
-    Example:
-        >>> left_out(3, most=2)
-        array([[0., 1., 0.],
-               [1., 0., 1.]])
-    """
+    """Weights that leave out each group in turn, or each of ``most`` parts where there are more: ``[B, groups]``."""
     parts = min(n_groups, most)
     kept: npt.NDArray[np.bool_] = np.arange(n_groups) % parts != np.arange(parts)[:, None]
     return kept.astype(np.float64)
@@ -154,12 +136,6 @@ def half_samples(n_groups: int, *, most: int = MOST_PARTS) -> Floats:
     Source:
         Balanced half samples, McCarthy 1969; that leaving out many at a time serves where one at a time fails,
         Shao and Wu 1989.
-
-    Example:
-        >>> half_samples(3)
-        array([[0., 1., 0.],
-               [1., 0., 0.],
-               [0., 0., 1.]])
     """
     parts = min(n_groups, most)
     signs = hadamard(1 << parts.bit_length())[1:, 1 : parts + 1]

@@ -15,7 +15,7 @@ Quality = Callable[[Index], Floats]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionNoise:
-    """The pick, and how far its figure flatters it.
+    """The pick of ``n_candidates``, and how far its figure flatters it, over ``n_splits``.
 
     Args:
         pick: Candidate with the best figure on all rows.
@@ -43,20 +43,8 @@ class SelectionNoise:
 def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: int = 200, seed: int) -> SelectionNoise:
     """Pick the best candidate on a random half of the questions and look at it on the other half, many times.
 
-    Args:
-        quality: Figures of all candidates on some rows; NaN (undefined there) is never picked.
-        groups: Question of each row; questions stay whole.
-        n_splits: How often.
-        seed: Of the halves.
-
-    Raises:
-        InnerjudgeError: With fewer than four questions, or no candidate with a figure.
-
-    Example:
-        >>> hits = np.random.default_rng(0).random((40, 50)) < 0.25  # 40 questions, 50 heads at chance of 1 in 4
-        >>> found = selection_noise(lambda rows: hits[rows].mean(axis=0), range(40), seed=0)
-        >>> found.seen > 0.35, abs(found.honest - 0.25) < 0.06, found.optimism > 0.1
-        (True, True, True)
+    ``quality`` gives figures of all candidates on some rows; NaN (undefined there) is never picked. Questions
+    (``groups``) stay whole; fewer than four, or no candidate with a figure, is an error.
     """
     members = rows_by_group(groups)
     if len(members) < 4:
@@ -100,19 +88,9 @@ def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: i
 def auroc_by_question(
     labels: Sequence[bool | None], scores: Floats, groups: Sequence[Hashable]
 ) -> tuple[Floats, list[Hashable]]:
-    """Within-question AUROC of many candidates (layers, heads) at once, a row a question that has both classes.
+    """Within-question AUROC of ``C`` candidates (layers, heads) at once, and the questions that have both classes.
 
-    Args:
-        labels: Whether each row is right.
-        scores: Score of each row under each candidate, ``[n, C]``.
-        groups: Question of each row.
-
-    Returns:
-        ``[Q, C]``, and the questions.
-
-    Example:
-        >>> auroc_by_question([True, False], np.array([[1.0, 0.0], [0.0, 0.0]]), ["q", "q"])
-        (array([[1. , 0.5]]), ['q'])
+    ``scores`` are ``[n, C]``, the result ``[Q, C]``.
     """
     found, names = [], []
     truth = finite(labels)

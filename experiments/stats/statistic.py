@@ -24,26 +24,20 @@ SIGNED: Limits = (-1.0, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
-    """One metric on ``size`` rows.
+    """One metric on ``size`` rows, unscored ones included.
 
     Args:
         value: The metric on the data as they are; ``None`` where undefined, with the ``reason``.
         n: What it rests on: rows (or questions, or pairs, as the metric says) that count.
-        size: Rows given, unscored ones included.
-        reason: Why ``value`` is ``None``, else ``None``.
+        size: Rows given.
+        reason: Why there is no value.
         counts: Masks ``[size]`` of the rows that count, one for each part that needs rows of its own (either class,
             either group); none: all rows may count. Intervals are as wide as the questions of the scarcest are few.
-        limits: Lowest and highest value that the metric can have, such as :data:`SHARE`; ``None`` where it has none.
-            The interval stays within, and says something where all questions agree.
+        limits: Lowest and highest value that the metric can have, such as :data:`SHARE`; the interval stays within.
         over: Weights ``[R, size]`` (0 for a row that is left out, else how often it counts) -> the ``R`` values, NaN
             where undefined. Rows of one question must have equal weights in metrics that look within questions.
         smooth: Whether leaving out one question moves it a little. A figure that moves in steps, such as the ranking of
             a few systems, says ``False``: halves of the questions are then looked at too.
-
-    Example:
-        >>> half = ratio(np.array([1.0, 0.0]), np.ones(2))
-        >>> half.value, half.n, half.over(np.array([[2.0, 0.0], [1.0, 3.0]])).tolist()
-        (0.5, 2, [1.0, 0.25])
     """
 
     value: float | None
@@ -57,12 +51,7 @@ class Statistic:
 
 
 def undefined(reason: str, *, n: int, size: int) -> Statistic:
-    """A metric that these data do not define.
-
-    Example:
-        >>> undefined("one class", n=3, size=4).over(np.ones((2, 4)))
-        array([nan, nan])
-    """
+    """A metric that these data do not define."""
     return Statistic(value=None, n=n, size=size, reason=reason, over=lambda w: np.full(len(w), np.nan))
 
 
@@ -125,12 +114,7 @@ class Ties:
         return np.asarray(np.add.reduceat(weights[:, self.order], self.starts, axis=1), dtype=np.float64)
 
     def ranks(self, weights: Floats) -> Floats:
-        """Mid-ranks of the rows when each is repeated ``weights`` times: ``[R, n]`` -> ``[R, n]``.
-
-        Example:
-            >>> Ties.of(np.array([5.0, 5.0, 9.0])).ranks(np.ones((1, 3)))
-            array([[1.5, 1.5, 3. ]])
-        """
+        """Mid-ranks of the rows when each is repeated ``weights`` times: ``[R, n]`` -> ``[R, n]``."""
         held = self.sums(weights)
         return (np.cumsum(held, axis=1) - held + (held + 1) / 2)[:, self.run]
 
@@ -150,20 +134,9 @@ def finite(values: Labels | Values) -> Floats:
 
 
 def combine(parts: Sequence[Statistic], function: Callable[..., Any], *, limits: Limits | None = None) -> Statistic:
-    """A function of several metrics of the same rows, such as their difference or mean.
+    """An elementwise function of several metrics of the same rows, such as their difference or mean.
 
-    Args:
-        parts: The metrics.
-        function: Called with their values (floats or arrays ``[R]``), by place; elementwise.
-        limits: Of the result, where it has any.
-
-    Returns:
-        Undefined, with the first reason, where a part is. ``n`` is the smallest.
-
-    Example:
-        >>> half, whole = ratio(np.array([1.0, 0.0]), np.ones(2)), ratio(np.ones(2), np.ones(2))
-        >>> combine([whole, half], lambda a, b: a - b).value
-        0.5
+    Undefined, with the first reason, where a part is. ``n`` is the smallest.
     """
     if len({part.size for part in parts}) != 1:
         raise InnerjudgeError(f"given metrics of {[part.size for part in parts]} rows, expected one number of rows")
@@ -187,12 +160,7 @@ def combine(parts: Sequence[Statistic], function: Callable[..., Any], *, limits:
 
 
 def where(rows: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.bool_]:
-    """The mask ``[size]`` of some rows.
-
-    Example:
-        >>> where(np.array([0, 2]), 3)
-        array([ True, False,  True])
-    """
+    """The mask ``[size]`` of some rows."""
     mask = np.zeros(size, dtype=bool)
     mask[rows] = True
     return mask

@@ -17,9 +17,8 @@ with atheris.instrument_imports(
     include=["innerjudge.extraction.store", "innerjudge.experiments.data.jsonl", "innerjudge.experiments.data.records"]
 ):
     import numpy as np
-    from innerjudge.experiments.data.item_lines import ItemLines
+    from innerjudge.experiments.data.item_lines import ItemLines, scan
     from innerjudge.experiments.data.jsonl import read_items
-    from innerjudge.experiments.data.scan import scan
     from innerjudge.extraction import Features, Provenance
     from innerjudge.extraction.store import FeatureStore
     from innerjudge.extraction.store.header import StoreHeader

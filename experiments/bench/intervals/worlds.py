@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from ...stats.agreement.confusion import cohen_kappa, scott_pi
-from ...stats.agreement.krippendorff_alpha import krippendorff_alpha
 from ...stats.agreement.rankings import system_ranking
+from ...stats.agreement.reliability import krippendorff_alpha
 from ...stats.metrics.abstention import area_under_coverage
 from ...stats.metrics.accuracy import accuracy
 from ...stats.metrics.auroc import auprc, auroc, within_question_auroc

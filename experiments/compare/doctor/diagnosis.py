@@ -14,7 +14,7 @@ from ....models.errors import InnerjudgeError
 from ...data.splits import rows_by_group
 from ...stats.intervals import cluster_interval
 from ...stats.metrics.auroc import auroc, within_question_auroc, wqd
-from ...stats.multiple import difference, holm, p_value
+from ...stats.significance import difference, holm, p_value
 from ...stats.statistic import SHARE, Statistic, Values, ratio
 from ..figures import Cell, Figure, Section, grid, of_difference, of_interval
 from ..findings import DataReport, Report

@@ -12,8 +12,7 @@ from ....models.errors import InnerjudgeError
 from ....models.foreign import parse_json, read_file
 from ....models.seal import digest_of_parts, sealed, unsealed
 from ...data.jsonl import jsonl_lines
-from ...data.outputs import require_room, writing
-from ...data.sealed_outputs import checksum_line, checksum_of
+from ...data.outputs import checksum_line, checksum_of, require_room, writing
 from ...data.verdict_files import row_json
 from ...data.verdict_table import Row
 from ..findings import Report

@@ -1,7 +1,7 @@
 """Difficulty and length taken out of the comparison."""
 
 from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
-from ...stats.biases.length import length_beyond_labels, length_correlation
+from ...stats.biases.preferences import length_beyond_labels, length_correlation
 from ...stats.metrics.auroc import auroc, within_question_auroc
 from ..figures import Cell, Figure, Section, grid
 from ..lens import Lens, as_floats, standing

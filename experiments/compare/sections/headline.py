@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ...drawing.style import number
 from ...stats.intervals import Interval
-from ...stats.multiple import Difference, holm
-from ...stats.permutation import better_than_chance
+from ...stats.significance import Difference, better_than_chance, holm
 from ..differences import differences
 from ..figures import Cell, Figure, Grid, Section, grid
 from ..lens import Lens, Metric

@@ -1,4 +1,4 @@
-"""Public data formats read as items: ``load("LOADER:PATH")``, one format a file."""
+"""Public data formats read as items: ``load("LOADER:PATH")``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +8,9 @@ from ....models.items import Item
 from ..jsonl import check_unique
 from .gsm8k import gsm8k_solutions
 from .inspect_log import inspect_log
-from .llmbar import llmbar
 from .mmlu import mmlu
-from .pandalm import pandalm
-from .prometheus import prometheus
-from .summeval import summeval
-from .topical_chat import topical_chat
+from .pairs import llmbar, pandalm
+from .ratings import prometheus, summeval, topical_chat
 
 #: Name of a format -> its reader.
 LOADERS: dict[str, Callable[[Path], list[Item]]] = {
@@ -29,22 +26,7 @@ LOADERS: dict[str, Callable[[Path], list[Item]]] = {
 
 
 def load(spec: str) -> list[Item]:
-    """Read the items of ``LOADER:PATH``.
-
-    Args:
-        spec: Such as ``"mmlu:data/mmlu/val"``; :data:`LOADERS` has the names.
-
-    Raises:
-        InnerjudgeError: If the loader is unknown, the path is missing, or a record has another shape; names file and
-            record.
-
-    Example:
-        >>> try:
-        ...     load("mmlu:no/such/folder")
-        ... except InnerjudgeError as error:
-        ...     print(error)
-        given 'no/such/folder', expected a folder or file: check the path
-    """
+    """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record."""
     name, colon, place = spec.partition(":")
     if not colon or name not in LOADERS:
         raise InnerjudgeError(f"given {spec!r}, expected LOADER:PATH with a loader of {', '.join(LOADERS)}")

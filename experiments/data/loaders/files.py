@@ -64,9 +64,6 @@ def require_archive(path: Path, limit: int = FILE_LIMIT) -> None:
     """Refuse what is no regular file, is too large, or is a zip that unpacks to more than ``limit`` bytes.
 
     The sizes in a zip's directory may lie, so that what says little is also unpacked once, into nothing.
-
-    Raises:
-        InnerjudgeError: Names the file.
     """
     held = require_file(path, limit)
     if not zipfile.is_zipfile(path):

@@ -14,11 +14,8 @@ def gsm8k_solutions(path: Path) -> list[Item]:
     """One trace for each model and question of ``{question, ground_truth, MODEL: {solution, is_correct}, ...}``.
 
     ``question_id`` is ``gsm8k-LINE`` (from 0), ``candidate_id`` the model's name, ``response`` the solution as written
-    (no reasoning markers), ``answer`` what follows the last ``A:`` at the start of a line (normalised; ``None``
-    without one), ``correct`` the file's ``is_correct``. The worked truth stays in ``extra``.
-
-    Raises:
-        InnerjudgeError: Names file and record where a field is missing or of another type.
+    (no reasoning markers), ``answer`` what follows the last ``A:`` at the start of a line (normalised; ``None`` without
+    one), ``correct`` the file's ``is_correct``. The worked truth stays in ``extra``.
     """
     items: list[Item] = []
     for number, record in enumerate(read_lines(path)):
@@ -44,11 +41,6 @@ def gsm8k_solutions(path: Path) -> list[Item]:
 
 
 def final_answer(solution: str) -> str | None:
-    r"""What follows the last ``A:`` at the start of a line, normalised.
-
-    Example:
-        >>> final_answer("9 * 2 = 18\nA: $1,800.0"), final_answer("9 * 2 = 18")
-        ('1800', None)
-    """
+    """What follows the last ``A:`` at the start of a line, normalised."""
     found = _ANSWER.findall(solution)
     return normalise(found[-1]) if found else None

@@ -31,9 +31,6 @@ def inspect_log(path: Path) -> list[Item]:
     messages before its last answer, joined by blank lines), ``response`` the completion with its reasoning between the
     markers. ``answer`` and ``correct`` are those of the log's first scorer, where it says right or wrong. A sample that
     failed, or whose reasoning is redacted, has no response and says why: every judge leaves it unscored.
-
-    Raises:
-        InnerjudgeError: If the file is no log or too large, or none of its samples has an answer.
     """
     require("inspect_ai", "inspect")
     from inspect_ai.log import read_eval_log
@@ -109,14 +106,7 @@ def prompt_of(given: str | Sequence[ChatMessage]) -> str:
 def completion_of(output: ModelOutput) -> str | None:
     """The whole completion, with its reasoning between the markers: Inspect keeps the two apart.
 
-    Returns:
-        ``None`` where there is none, or its reasoning cannot be read (redacted).
-
-    Example:
-        >>> from inspect_ai.model import ContentReasoning, ContentText, ModelOutput
-        >>> said = [ContentReasoning(reasoning="7+5=12"), ContentText(text="12")]
-        >>> completion_of(ModelOutput.from_content("mockllm/model", said))
-        '<think>7+5=12</think>12'
+    ``None`` where there is none, or its reasoning cannot be read (redacted).
     """
     if not output.choices:
         return None

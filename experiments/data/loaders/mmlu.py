@@ -17,11 +17,7 @@ def mmlu(path: Path) -> list[Item]:
     """Questions of one CSV, or of every CSV in a folder (one split), subjects in alphabetical order.
 
     ``question_id`` is ``SUBJECT/ROW`` (rows from 0) and ``extra["subject"]`` the subject: the file's name without its
-    split.
-
-    Raises:
-        InnerjudgeError: Names file and record where a row has another number of cells, an empty cell, or no letter A
-            to D.
+    split. A row with another number of cells, an empty cell, or no letter A to D is an error.
     """
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not files:

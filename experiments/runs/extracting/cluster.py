@@ -18,7 +18,6 @@ from ....extraction.store import FeatureStore
 from ....extraction.store.header import StoreHeader
 from ....extraction.store.lock import locked
 from ....extraction.store.place import LocalPlace, place
-from ....extraction.store.ranges import read_range
 from ....models.errors import InnerjudgeError
 from ...data.datasets import load_data
 from ...data.jsonl import parse_item
@@ -96,7 +95,7 @@ class Reader:
 def read_lines(task: dict[str, Any], out: str) -> dict[str, Any]:
     """The first stage: the lines of one shard, read from the file; a task carries only their place in it."""
     name = items_file(str(task["inner"]))
-    return task | {"lines": read_range(place(out), name, int(task["first"]), int(task["last"]))}
+    return task | {"lines": place(out).range(name, int(task["first"]), int(task["last"]))}
 
 
 def pipeline(

@@ -17,8 +17,7 @@ from ....extraction.store.place import LocalPlace, Place, place
 from ....models.errors import InnerjudgeError
 from ....models.items import Item
 from ....models.loading import LanguageModel
-from ...data.datasets import Dataset, is_file, open_data
-from ...data.hashes import hash_data
+from ...data.datasets import Dataset, hash_data, is_file, open_data
 from ...data.outputs import writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes

@@ -28,12 +28,7 @@ Weighting = Literal["plain", "linear", "quadratic"]
 
 
 def percent_agreement(first: Grades, second: Grades) -> Statistic:
-    """Share of items that two raters grade alike. Above 90 % it can hide a gap of ten points; see :func:`scott_pi`.
-
-    Example:
-        >>> percent_agreement(["yes", "no", None], ["yes", "yes", "no"]).value
-        0.5
-    """
+    """Share of items that two raters grade alike. Above 90 % it can hide a gap of ten points; see :func:`scott_pi`."""
     require_same_length(first=first, second=second)
     known = np.array([a is not None and b is not None for a, b in zip(first, second, strict=True)], dtype=np.float64)
     same = np.array([a == b for a, b in zip(first, second, strict=True)], dtype=np.float64)
@@ -48,10 +43,6 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 
     Source:
         Scott 1955; the agreement of "Judging the Judges" (arXiv 2406.12624), which moved to it from Cohen's kappa.
-
-    Example:
-        >>> round(scott_pi([1, 1, 0, 0], [1, 1, 0, 1]).value, 4)  # P_o = 3/4, P_e = (5/8)^2 + (3/8)^2 = 34/64
-        0.4667
     """
 
     def pi(counts: Floats) -> Floats:
@@ -66,22 +57,11 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 def cohen_kappa(
     first: Grades, second: Grades, *, weights: Weighting = "plain", scale: Sequence[Hashable] | None = None
 ) -> Statistic:
-    """Cohen's kappa of two raters, each with a distribution of grades of its own.
+    """Cohen's kappa of two raters with own distributions of grades; undefined where both give one grade throughout.
 
-    Args:
-        first: Grades of one rater, ``None`` where it gave none.
-        second: Grades of the other.
-        weights: ``"plain"``: any difference counts the same; ``"linear"`` or ``"quadratic"``: by the distance between
-            the *places* of two grades among all grades of the scale, in rising order (numbers only).
-        scale: All grades that could be given; default: those that were. A grade in the middle that nobody gave counts
-            as a step only where it is named here.
-
-    Returns:
-        Undefined where both raters give one and the same grade throughout.
-
-    Example:
-        >>> cohen_kappa([1, 1, 0, 0], [1, 1, 0, 1]).value  # P_o = 3/4, P_e = 1/2 * 3/4 + 1/2 * 1/4 = 1/2
-        0.5
+    ``weights``: ``"plain"`` counts any difference the same; ``"linear"`` and ``"quadratic"`` go by the distance between
+    the *places* of two grades in rising order (numbers only) among those of ``scale``, by default those that were
+    given: a grade in the middle that nobody gave counts as a step only where it is named there.
     """
     if weights not in ("plain", "linear", "quadratic"):
         raise InnerjudgeError(f'given weights={weights!r}, expected "plain", "linear" or "quadratic"')
@@ -104,31 +84,21 @@ def cohen_kappa(
 
 
 def p_criterion(labels: Labels, verdicts: Labels) -> Statistic:
-    r"""How often a judge applies the criterion, by the leniency model: :math:`P_c = TPR + TNR - 1`.
+    """How often a judge applies the criterion, by the leniency model: :math:`P_c = TPR + TNR - 1`.
 
     The judge is thought to apply the criterion with probability :math:`P_c` and else to say "right" with probability
-    :math:`P_+` (:func:`p_lenient`). With :math:`s` the true share of right items and :math:`t_P, t_N` the shares of
-    *all* items that are true positives and true negatives, :math:`P_c = t_P/s + t_N/(1-s) - 1`. Undefined with one
-    class of labels.
+    :math:`P_+` (:func:`p_lenient`). Undefined with one class of labels.
 
     Source:
         "Judging the Judges" (arXiv 2406.12624), leniency bias.
-
-    Example:
-        >>> p_criterion([1, 1, 0, 0], [1, 1, 0, 1]).value  # TPR 1, TNR 1/2
-        0.5
     """
     return _leniency(labels, verdicts, lambda tpr, tnr: tpr + tnr - 1, "P_c", SIGNED)
 
 
 def p_lenient(labels: Labels, verdicts: Labels) -> Statistic:
-    r"""How often a judge that does not apply the criterion says "right": :math:`P_+ = (1 - TNR) / (1 - P_c)`.
+    """How often a judge that does not apply the criterion says "right": :math:`P_+ = (1 - TNR) / (1 - P_c)`.
 
     One half is neutral, 1 is lenient, 0 is harsh. Undefined for a judge that is always right (:math:`P_c = 1`).
-
-    Example:
-        >>> p_lenient([1, 1, 0, 0], [1, 1, 0, 1]).value  # P_c 1/2; (1 - 1/2) / (1 - 1/2)
-        1.0
     """
     return _leniency(labels, verdicts, lambda tpr, tnr: divide(1 - tnr, _rest(tpr + tnr - 1)), "P_+", SHARE)
 

@@ -1,15 +1,17 @@
-"""Several judges as one: mean jury, votes weighted by an exam, majority, with or without the judge's own family."""
+"""Several judges as one (mean, votes, weights by an exam), and a judge among people: in one's place or added."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 from scipy.special import logit
 
 from ....models.errors import InnerjudgeError
-from ..statistic import Values, finite, require_same_length
-from .icc import z_scored
+from ..statistic import SIGNED, Statistic, Values, combine, finite, ratio, require_same_length
+from .confusion import Grades
+from .reliability import Level, krippendorff_alpha, z_scored
 
 Weighting = Literal["uniform", "log-odds", "exponential", "power"]
 
@@ -19,17 +21,11 @@ def mean_jury(
 ) -> list[float | None]:
     """Weighted mean of the jurors' scores; jurors without one are skipped, an item without any stays ``None``.
 
-    Args:
-        scores: One column a juror.
-        weights: One a juror, 0 or more; default all 1.
-        z_score: Put every juror on mean 0 and standard deviation 1 first, for jurors on scales of their own.
+    ``scores``: one column a juror; ``weights``: one a juror, by default all 1. ``z_score`` puts every juror on mean 0
+    and standard deviation 1 first, for jurors on scales of their own.
 
     Source:
         The plain mean jury of MedHELM (arXiv 2505.23802).
-
-    Example:
-        >>> mean_jury([[1.0, None], [3.0, None]], weights=[3, 1])
-        [1.5, None]
     """
     share = _weights(scores, weights)
     columns = [z_scored(c) for c in scores] if z_score else [list(c) for c in scores]
@@ -43,14 +39,7 @@ def mean_jury(
 def weighted_vote(
     verdicts: Sequence[Sequence[Hashable | None]], *, weights: Sequence[float] | None = None
 ) -> list[Hashable | None]:
-    """The verdict with the most weight behind it; ``None`` where two are level or nobody has a verdict.
-
-    Example:
-        >>> weighted_vote([["a", "a"], ["b", "b"], ["b", None]])
-        ['b', None]
-        >>> weighted_vote([["a"], ["b"], ["b"]], weights=[3, 1, 1])
-        ['a']
-    """
+    """The verdict with the most weight behind it; ``None`` where two are level or nobody has a verdict."""
     share = _weights(verdicts, weights)
     found: list[Hashable | None] = []
     for said in zip(*verdicts, strict=True):
@@ -68,28 +57,13 @@ def exam_weights(
 ) -> dict[str, float]:
     r"""Weights of the jurors that pass an exam, by their share of right answers ``p`` in it; they sum to 1.
 
-    Take the exam on a split of its own: weights from the reported items are chosen on what they are reported on.
-
-    Args:
-        exam: Share of right answers of each juror, 0 to 1 (of pairs: agreement with people, a tie counts one half).
-        passing: Jurors below are sent home.
-        by: ``"uniform"``; ``"log-odds"``: :math:`\log(p/(1-p))`; ``"exponential"``: :math:`e^{\alpha p}`; ``"power"``:
-            :math:`p^\alpha`.
-        alpha: Of the last two.
-
-    Returns:
-        Jurors that passed, in the order given. Log-odds of ``p`` at 1 are those of 0.999 (they are infinite), and a
-        juror at or below one half gets none of the weight (its log-odds are not above 0), as the release's are not.
-
-    Raises:
-        InnerjudgeError: If nobody passes.
+    Take the exam on a split of its own: weights from the reported items are chosen on what they are reported on. ``by``
+    is ``"uniform"``, ``"log-odds"`` (:math:`\log(p/(1-p))`), ``"exponential"`` (:math:`e^{\alpha p}`) or ``"power"``
+    (:math:`p^\alpha`). Log-odds of ``p`` at 1 are those of 0.999 (they are infinite), and a juror at or below one half
+    gets none of the weight (its log-odds are not above 0), as the release's are not. Nobody passing is an error.
 
     Source:
         PRE, peer review (arXiv 2401.15641), qualification exam and weights.
-
-    Example:
-        >>> {k: round(v, 2) for k, v in exam_weights({"a": 0.9, "b": 0.75, "c": 0.5}).items()}  # log 9 and log 3
-        {'a': 0.67, 'b': 0.33}
     """
     odd = {k: p for k, p in exam.items() if not 0 <= p <= 1}
     if odd or by not in ("uniform", "log-odds", "exponential", "power"):
@@ -124,10 +98,6 @@ def without_family(jurors: Mapping[str, str], family: str) -> tuple[str, ...]:
 
     Source:
         Fellowship of the LLMs (arXiv 2408.08688), which leaves the judge's own family out.
-
-    Example:
-        >>> without_family({"clue": "qwen", "text": "qwen", "gpt": "openai"}, "qwen")
-        ('gpt',)
     """
     return tuple(name for name, own in jurors.items() if own != family)
 
@@ -140,3 +110,78 @@ def _weights(columns: Sequence[Sequence[object] | Values], weights: Sequence[flo
             f"given {len(columns)} jurors and weights {weights}, expected one weight of 0 or more each"
         )
     return share
+
+
+#: Most people of whom all subsets are looked at.
+MOST_RATERS = 12
+
+
+def replacement(people: Sequence[Values], judge: Values, *, level: Level = "ordinal") -> Statistic:
+    """Change of Krippendorff's alpha when the judge takes the place of one person, mean over the persons.
+
+    0 means that the judge agrees with the others as the person whom it replaces did; below 0 it agrees less. The judge
+    takes the place on the items that the person graded (``None``: not graded).
+
+    Source:
+        ACORN (arXiv 2405.04818): one human rating at random is dropped for the judge's, and agreement computed anew.
+    """
+    require_same_length(**{f"person {k}": c for k, c in enumerate(people, start=1)}, judge=judge)
+    before = krippendorff_alpha(people, level=level)
+    after = [krippendorff_alpha(_with(people, k, judge), level=level) for k in range(len(people))]
+    return combine([before, *after], lambda first, *rest: sum(rest) / len(rest) - first, limits=(-2.0, 2.0))
+
+
+def addition(people: Sequence[Grades], judge: Grades, *, m: int) -> Statistic:
+    """Gain in agreement with the whole panel's vote when the judge joins ``m`` of the people.
+
+    For every item and every ``m`` of its people: does their majority (ties count their share) give the majority of all
+    people, without the judge and with it. Items whose panel is tied, with fewer than ``m`` people or without a grade of
+    the judge are left out. The ``m`` belong to the panel, as in the source: with ``m`` equal to the panel the judge can
+    only spoil the vote.
+
+    Source:
+        ACORN (arXiv 2405.04818), where an additional rater helped only at ``m = 2``.
+    """
+    require_same_length(**{f"person {k}": c for k, c in enumerate(people, start=1)}, judge=judge)
+    if not 1 <= m <= len(people) <= MOST_RATERS:
+        raise InnerjudgeError(
+            f"given m={m} of {len(people)} people, expected 1 to {len(people)}, at most {MOST_RATERS}"
+        )
+    gain, counted = np.zeros(len(judge)), np.zeros(len(judge))
+    for k, own in enumerate(judge):
+        given = [column[k] for column in people if column[k] is not None]
+        best = _winners(given)
+        if own is None or len(given) < m or len(best) != 1:
+            continue
+        chosen = [list(some) for some in combinations(given, m)]
+        counted[k] = 1.0
+        gain[k] = np.mean([_share([*some, own], best[0]) - _share(some, best[0]) for some in chosen])
+    reason = "no item has a panel with one vote, enough people and a grade of the judge"
+    return ratio(gain, counted, reason=reason, limits=SIGNED)
+
+
+def vote(grades: Sequence[Hashable | None]) -> Hashable | None:
+    """The grade given most often; ``None`` where two are level or none is given.
+
+    Example:
+        >>> vote([3, 3, None, 1]), vote([1, 2])
+        (3, None)
+    """
+    best = _winners([g for g in grades if g is not None])
+    return best[0] if len(best) == 1 else None
+
+
+def _with(people: Sequence[Values], place: int, judge: Values) -> list[Values]:
+    taken = [None if person is None else grade for person, grade in zip(people[place], judge, strict=True)]
+    return [taken if k == place else column for k, column in enumerate(people)]
+
+
+def _winners(grades: Sequence[Hashable]) -> list[Hashable]:
+    counts = Counter(grades)
+    return [g for g, n in counts.items() if n == max(counts.values())]
+
+
+def _share(grades: Sequence[Hashable], gold: Hashable) -> float:
+    """1 where the vote is ``gold``, its share where it ties, else 0."""
+    best = _winners(grades)
+    return (gold in best) / len(best)

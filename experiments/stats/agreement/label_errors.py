@@ -18,15 +18,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """An item whose label the ensemble contradicts.
-
-    Args:
-        row: Its row.
-        label: The given label.
-        instead: The ensemble's label.
-        confidence: Mean probability of it over the judges.
-        judges: How many judges had a vote.
-    """
+    """The item at ``row``, whose ``label`` the ensemble of ``judges`` contradicts; ``confidence`` in ``instead``."""
 
     row: int
     label: Hashable
@@ -38,17 +30,7 @@ class Suspect:
 def right_or_wrong(
     probabilities: Values, *, classes: tuple[Hashable, Hashable] = (True, False)
 ) -> list[Distribution | None]:
-    """Votes between two classes from the probability of the first; no vote where it is ``None``.
-
-    Raises:
-        InnerjudgeError: If one is no probability.
-
-    Example:
-        >>> right_or_wrong([0.75, None])
-        [{True: 0.75, False: 0.25}, None]
-        >>> right_or_wrong([0.25], classes=("a", "b"))
-        [{'a': 0.25, 'b': 0.75}]
-    """
+    """Votes between two classes from the probability of the first; no vote where it is ``None``."""
     return one_of([None if v is None else classes[0] for v in probabilities], probabilities, options=classes)
 
 
@@ -57,17 +39,7 @@ def one_of(
 ) -> list[Distribution | None]:
     """Votes between options from a verdict and the probability that it is right; the others share the rest alike.
 
-    Args:
-        verdicts: Option that the judge picked, ``None`` where unscored.
-        probabilities: Probability that the pick is right.
-        options: All options, two at least.
-
-    Raises:
-        InnerjudgeError: If one is no probability, or a verdict is none of the options.
-
-    Example:
-        >>> one_of([2, None], [0.5, None], options=[0, 1, 2])
-        [{0: 0.25, 1: 0.25, 2: 0.5}, None]
+    A probability outside 0 to 1, a verdict that is none of the options, or fewer than two of these are an error.
     """
     require_same_length(verdicts=verdicts, probabilities=probabilities)
     if len(set(options)) < 2:
@@ -87,12 +59,7 @@ def one_of(
 
 
 def ensemble(judges: Sequence[Votes]) -> list[Distribution | None]:
-    """Mean probability of every class over the judges that have a vote on an item.
-
-    Example:
-        >>> ensemble([right_or_wrong([0.75, None]), right_or_wrong([0.25, None])])
-        [{True: 0.5, False: 0.5}, None]
-    """
+    """Mean probability of every class over the judges that have a vote on an item."""
     require_same_length(**{f"judge {k}": votes for k, votes in enumerate(judges, start=1)})
     found: list[Distribution | None] = []
     for each in zip(*judges, strict=True):
@@ -106,21 +73,12 @@ def suspects(labels: Sequence[Hashable | None], judges: Sequence[Votes], *, thre
     """Items whose label the ensemble contradicts with at least ``threshold``, the surest first.
 
     The judges should not have been fitted on these items, and should be calibrated on others. A suspect is a question
-    to an expert, no proof: the ensemble is also sure where all judges share a mistake.
-
-    Args:
-        labels: The given labels; ``None`` where there is none.
-        judges: Votes of each judge (:func:`right_or_wrong`, :func:`one_of`).
-        threshold: Least mean probability of the ensemble's label, from one half (which is not enough by itself).
+    to an expert, no proof: the ensemble is also sure where all judges share a mistake. ``threshold`` is the least mean
+    probability of the ensemble's label, from one half (which is not enough by itself).
 
     Source:
         "Are LLMs Better than Reported?" (arXiv 2410.18889): mean class probability of several judges; experts found 10
         to 40 % of labels wrong, and agreed with the ensemble more often the surer it was.
-
-    Example:
-        >>> judges = [right_or_wrong([0.125, 1.0, 1.0]), right_or_wrong([0.25, 1.0, 1.0])]
-        >>> [(s.row, s.instead, s.confidence) for s in suspects([True, False, True], judges)]
-        [(1, True, 1.0), (0, False, 0.8125)]
     """
     if not 0.5 <= threshold <= 1:
         raise InnerjudgeError(
@@ -147,12 +105,6 @@ def repaired(
 
     Figures on repaired labels flatter the judges that did the repair: print them beside those on the given labels, and
     judge a judge by an ensemble without it.
-
-    Example:
-        >>> labels = [True, False]
-        >>> flagged = suspects(labels, [right_or_wrong([0.05, 0.1])])
-        >>> repaired(labels, flagged), repaired(labels, flagged, how="drop")
-        ([False, False], [None, False])
     """
     if how not in ("flip", "drop"):
         raise InnerjudgeError(f'given how={how!r}, expected "flip" or "drop"')

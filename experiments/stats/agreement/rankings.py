@@ -15,27 +15,14 @@ Rank = Literal["kendall", "spearman"]
 def system_ranking(
     labels: Values, scores: Values, systems: Sequence[Hashable | None], *, by: Rank = "kendall"
 ) -> Statistic:
-    """Rank correlation between the systems' mean label and their mean score.
+    """Rank correlation between the systems' mean label and their mean score; ``n`` counts systems.
 
     A judge can rank systems well and single responses badly, since a mean forgives errors: print this beside the
-    agreement on items, never instead of it.
-
-    Args:
-        labels: What people said of each response.
-        scores: What the judge said.
-        systems: Who wrote it; rows with ``None`` anywhere are left out.
-        by: ``"kendall"`` (tau-b) or ``"spearman"``.
-
-    Returns:
-        ``n`` counts systems. Undefined with fewer than two, or where the means on one side are all equal.
+    agreement on items, never instead of it. Rows with ``None`` anywhere are left out. ``by`` is ``"kendall"`` (tau-b)
+    or ``"spearman"``. Undefined with fewer than two systems, or where the means on one side are all equal.
 
     Source:
         The second measure of the LLMJudge collection (arXiv 2408.08896).
-
-    Example:
-        >>> labels, scores = [1, 1, 2, 2, 3, 3], [0.1, 0.3, 0.8, 0.6, 0.5, 0.5]
-        >>> round(system_ranking(labels, scores, list("aabbcc")).value, 4)  # means 0.2, 0.7, 0.5: (2 - 1) / 3
-        0.3333
     """
     require_same_length(labels=labels, scores=scores, systems=systems)
     if by not in ("kendall", "spearman"):
@@ -71,10 +58,6 @@ def levenshtein_distance(first: Sequence[Hashable], second: Sequence[Hashable]) 
 
     Source:
         The batch-ranking measure of MLLM-as-a-Judge (arXiv 2402.04788).
-
-    Example:
-        >>> levenshtein_distance("ABC", "ACB")
-        0.6666666666666666
     """
     row = list(range(len(second) + 1))
     for k, a in enumerate(first, start=1):

@@ -14,11 +14,6 @@ def centred_auroc(labels: Labels, scores: Values, groups: Sequence[Hashable]) ->
 
     What a judge knows of the question alone is gone; rows are still compared across questions. Only questions with
     right and wrong scored candidates count, since in the others every centred score is about the question.
-
-    Example:
-        >>> labels, scores = [1, 0, 1, 0], [0.9, 0.8, 0.2, 0.1]
-        >>> centred_auroc(labels, scores, list("ppqq")).value, auroc(labels, scores).value
-        (1.0, 0.75)
     """
     return auroc(labels, centred(scores, groups, labels=labels))
 
@@ -26,14 +21,7 @@ def centred_auroc(labels: Labels, scores: Values, groups: Sequence[Hashable]) ->
 def centred(scores: Values, groups: Sequence[Hashable], *, labels: Labels | None = None) -> list[float | None]:
     """Scores less the mean of their question's scored rows; ``None`` for unscored rows.
 
-    Args:
-        scores: Scores.
-        groups: Question of each.
-        labels: Where given, rows without a label, and questions without both classes, become ``None``.
-
-    Example:
-        >>> centred([1.0, 3.0, None, 5.0], ["p", "p", "q", "q"])
-        [-1.0, 1.0, None, 0.0]
+    With ``labels``, rows without one and questions without both classes become ``None`` too.
     """
     require_same_length(scores=scores, groups=groups)
     x = finite(scores)
@@ -79,17 +67,7 @@ def length_matched_pairs(
 
 
 def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hashable]) -> list[float | None]:
-    """Scores less what a straight line in the confounds says, both centred within questions first.
-
-    Args:
-        scores: Scores.
-        confounds: Columns such as lengths; rows with ``None`` in any become ``None``.
-        groups: Question of each row.
-
-    Example:
-        >>> [round(abs(v), 6) for v in residual([1.0, 2.0, 5.0, 7.0], [[10, 20, 10, 30]], list("ppqq"))]
-        [0.0, 0.0, 0.0, 0.0]
-    """
+    """Scores less what a straight line in the confounds (lengths ...) says, both centred within questions first."""
     x = finite(scores)
     columns = [finite(c) for c in confounds]
     known = ~np.isnan(x)

@@ -14,16 +14,10 @@ Said = Sequence[Sequence[Hashable | None]]
 def self_consistency(repeats: Said) -> Statistic:
     r"""Chance that two repeats of one item agree: :math:`\sum_v \frac{n_v (n_v - 1)}{n (n - 1)}`, mean over items.
 
-    Args:
-        repeats: One column a repeat, ``None`` where it was unscored; all of one length. Items with fewer than two
-            verdicts are left out.
+    ``repeats``: one column a repeat, ``None`` where unscored. Items with fewer than two verdicts are left out.
 
     Source:
         arXiv 2408.13006 ("Systematic Evaluation of LLM-as-a-Judge"), whose release computes it like this.
-
-    Example:
-        >>> self_consistency([["a", "a"], ["a", "b"], ["a", "b"]]).value  # 1, and (0 + 2) / 6
-        0.6666666666666666
     """
     agree, counted = np.zeros(_length(repeats)), np.zeros(_length(repeats))
     for k, said in enumerate(_by_item(repeats)):
@@ -39,10 +33,6 @@ def majority_consistency(repeats: Said) -> Statistic:
 
     Source:
         MLLM-as-a-Judge (arXiv 2402.04788), which repeats six times.
-
-    Example:
-        >>> majority_consistency([["a", "a"], ["a", "b"]]).value
-        0.5
     """
     won, counted = np.zeros(_length(repeats)), np.zeros(_length(repeats))
     for k, said in enumerate(_by_item(repeats)):
@@ -55,17 +45,9 @@ def majority_consistency(repeats: Said) -> Statistic:
 def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:
     r"""Chance ``q`` that one run departs from the judge's settled verdict, for two-valued verdicts.
 
-    Two noisy runs agree with probability :math:`p = 1 - 2q(1-q)`, so :math:`q = (1 - \sqrt{2p - 1})/2`; below
-    :math:`p = 1/2`, where only chance can be, it is 1/2.
-
-    Args:
-        repeats: As in :func:`self_consistency`, whose value is ``p``.
-        published: ``q = 1 - p`` as in the release of arXiv 2408.13006, about twice too large.
-
-    Example:
-        >>> repeats = [["a"] * 9, ["a"] * 8 + ["b"]]  # p = 8/9
-        >>> round(flip_probability(repeats).value, 4), round(flip_probability(repeats, published=True).value, 4)
-        (0.059, 0.1111)
+    Two noisy runs agree with probability :math:`p = 1 - 2q(1-q)` (:func:`self_consistency`), so :math:`q = (1 -
+    \sqrt{2p - 1})/2`; below :math:`p = 1/2`, where only chance can be, it is 1/2. ``published``: ``q = 1 - p`` as in
+    the release of arXiv 2408.13006, about twice too large.
     """
     p = self_consistency(repeats)
     if published:
@@ -74,23 +56,13 @@ def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:
 
 
 def denoised(accuracy: Statistic, flip: Statistic) -> Statistic:
-    """Accuracy that the judge would have without its flips: ``(acc - q) / (1 - 2 q)``.
+    """Accuracy that the judge would have without its flips: ``(acc - q) / (1 - 2 q)``, both of the same rows.
 
     Undefined where ``q`` is 1/2 (within 0.02): the verdicts are then noise and nothing can be got back.
-
-    Args:
-        accuracy: As observed on two-valued verdicts.
-        flip: :func:`flip_probability` on the same rows.
 
     Source:
         arXiv 2408.13006. With its own ``q`` (``published=True``) the release over-corrects: true accuracy 0.70 and
         flips of 0.10 are observed as 0.66 and come back as 0.75; with the consistent ``q`` as 0.70.
-
-    Example:
-        >>> acc = ratio(np.array([0.66]), np.ones(1))
-        >>> flips = ratio(np.array([0.1]), np.ones(1))
-        >>> round(denoised(acc, flips).value, 4)
-        0.7
     """
 
     def correct(acc: Floats, q: Floats) -> Floats:
@@ -105,10 +77,6 @@ def consensus(templates: Said) -> list[Hashable | None]:
 
     Source:
         The consensus pseudo-labels of Flip-Flop consistency (F2C), strict majority.
-
-    Example:
-        >>> consensus([["a", "a"], ["a", "b"], ["b", None]])
-        ['a', None]
     """
     found: list[Hashable | None] = []
     for said in _by_item(templates):
@@ -118,12 +86,7 @@ def consensus(templates: Said) -> list[Hashable | None]:
 
 
 def flip_rate(templates: Said) -> Statistic:
-    """Share of verdicts that differ from their item's :func:`consensus`; items without one are left out.
-
-    Example:
-        >>> flip_rate([["a", "a"], ["a", "b"], ["b", None]]).value  # the first item: one of three
-        0.3333333333333333
-    """
+    """Share of verdicts that differ from their item's :func:`consensus`; items without one are left out."""
     agreed = consensus(templates)
     share, counted = np.zeros(len(agreed)), np.zeros(len(agreed))
     for k, said in enumerate(_by_item(templates)):
@@ -134,24 +97,14 @@ def flip_rate(templates: Said) -> Statistic:
 
 
 def consensus_share(templates: Said) -> Statistic:
-    """Share of items that have a :func:`consensus`, of those with any verdict.
-
-    Example:
-        >>> consensus_share([["a", "a"], ["a", "b"], ["b", None]]).value
-        0.5
-    """
+    """Share of items that have a :func:`consensus`, of those with any verdict."""
     agreed = consensus(templates)
     there = np.array([bool(said) for said in _by_item(templates)], dtype=np.float64)
     return ratio(np.array([a is not None for a in agreed]) * there, there, reason="no item has a verdict", limits=SHARE)
 
 
 def score_spread(templates: Sequence[Sequence[float | None]]) -> Statistic:
-    """Mean over items of the standard deviation (``n - 1``) of an item's scores over wordings or repeats.
-
-    Example:
-        >>> round(score_spread([[1.0, 2.0], [3.0, 2.0]]).value, 4)  # (sqrt(2) + 0) / 2
-        0.7071
-    """
+    """Mean over items of the standard deviation (``n - 1``) of an item's scores over wordings or repeats."""
     spread, counted = np.zeros(_length(templates)), np.zeros(_length(templates))
     for k, said in enumerate(_by_item(templates)):
         if len(said) > 1:

@@ -19,15 +19,8 @@ MOST_CANDIDATES = 7
 def weak_orders(n: int) -> Signs:
     """All weak orders of ``n`` candidates as signs of their pairs ``i < j``: 1 where ``i`` is above ``j``, 0 level.
 
-    Returns:
-        Array ``[orders, n (n - 1) / 2]``; the orders number 1, 3, 13, 75, 541, 4683 and 47293 for ``n`` = 1 to 7.
-
-    Raises:
-        InnerjudgeError: Beyond :data:`MOST_CANDIDATES`.
-
-    Example:
-        >>> weak_orders(2).tolist(), len(weak_orders(4))
-        ([[-1], [0], [1]], 75)
+    ``[orders, n (n - 1) / 2]``: 1, 3, 13, 75, 541, 4683, 47293 orders for ``n`` = 1 to 7; beyond
+    :data:`MOST_CANDIDATES` an error.
     """
     if not 1 <= n <= MOST_CANDIDATES:
         raise InnerjudgeError(
@@ -51,16 +44,11 @@ def _weak_orders(n: int) -> Signs:
 def inconsistent_pairs(verdicts: npt.ArrayLike) -> float:
     r"""IPI of one question: share of pairs whose two orders contradict, :math:`y_{ij} \ne -y_{ji}`.
 
-    Args:
-        verdicts: ``y[i, j]`` in -1, 0, 1, ``[n, n]``: 1 where ``i``, shown first, was preferred to ``j``. The diagonal
-            does not count.
+    ``verdicts[i, j]`` is 1 where ``i``, shown first, was preferred to ``j``, else -1 or 0, ``[n, n]``; the diagonal
+    does not count.
 
     Source:
         Sage (arXiv 2512.16041), intra-pair instability.
-
-    Example:
-        >>> inconsistent_pairs([[0, 1, 1], [-1, 0, 1], [1, -1, 0]])  # 1 and 3 each win when shown first
-        0.3333333333333333
     """
     y = _square(verdicts)
     i, j = np.triu_indices(len(y), 1)
@@ -76,10 +64,6 @@ def order_violations(verdicts: npt.ArrayLike) -> int:
 
     Source:
         Sage (arXiv 2512.16041), total order violation.
-
-    Example:
-        >>> order_violations([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])  # a circle: turn one pair, in both orders
-        2
     """
     return int(_violations(_square(verdicts)[None])[0])
 
@@ -89,14 +73,6 @@ def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int
 
     The rows are comparisons, candidate ``"X|Y"`` in both orders, every two candidates of a question once. ``n`` counts
     questions. The statistics' rows are the table's :attr:`~.table.Table.items`.
-
-    Example:
-        >>> from ...data.verdict_table import Row
-        >>> said = {("x|y", "given"): "a", ("x|y", "swapped"): "b"}
-        >>> rows = [Row(question="q", candidate=c, judge="text", order=o, label=v) for (c, o), v in said.items()]
-        >>> ipi, tov, left_out = sage_statistics(Table(rows), "text")
-        >>> ipi.value, tov.value, left_out
-        (1.0, 1.0, 0)
     """
     given, swapped = (table.labels(judge, order=o) for o in ("given", "swapped"))
     firsts: dict[Hashable, list[int]] = {}
@@ -118,12 +94,7 @@ def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int
 
 
 def square_of(said: Mapping[str, tuple[object, object]]) -> Signs | None:
-    """Verdicts of one question's comparisons as ``y[i, j]``; ``None`` where one is missing.
-
-    Example:
-        >>> square_of({"x|y": ("a", "a")}).tolist()  # x wins in both orders
-        [[0, 1], [-1, 0]]
-    """
+    """Verdicts of one question's comparisons as ``y[i, j]``; ``None`` where one is missing."""
     names = list(dict.fromkeys(name for pair in said for name in pair.split("|")))
     y = np.zeros((len(names), len(names)), dtype=np.int8)
     sign = {"a": 1, "tie": 0, "b": -1}

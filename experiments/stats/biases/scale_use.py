@@ -14,10 +14,6 @@ def grades_used(grades: Values, *, scale: Sequence[float]) -> Statistic:
 
     1 where all grades are given equally often, ``1 / len(scale)`` where one alone is. Grades off the scale are rounded
     to the nearest one on it.
-
-    Example:
-        >>> grades_used([1, 1, 2, 2], scale=(1, 2, 3, 4)).value
-        0.5
     """
     steps = np.array(sorted(scale), dtype=np.float64)
     if len(steps) < 2:
@@ -39,12 +35,7 @@ def grades_used(grades: Values, *, scale: Sequence[float]) -> Statistic:
 
 
 def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
-    """Share of pairs of one question's candidates with equal scores: what a judge cannot tell apart at all.
-
-    Example:
-        >>> tied_share([3, 3, 4], ["q", "q", "q"]).value
-        0.3333333333333333
-    """
+    """Share of pairs of one question's candidates with equal scores: what a judge cannot tell apart at all."""
     require_same_length(scores=scores, groups=groups)
     x = finite(scores)
     tied, pairs = np.zeros(len(x)), np.zeros(len(x))
@@ -59,21 +50,13 @@ def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
 
 
 def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None]) -> Statistic:
-    """Mean of score less label among the members of a group less the same among all others.
+    """Mean of score less label among the ``members`` of a group (``None``: left out) less the same among all others.
 
-    Above 0 the judge flatters the group beyond what its labels say. Scores and labels must be on one scale.
-
-    Args:
-        labels: What is true (1 and 0 for right and wrong, or human scores).
-        scores: Probabilities, or scores on the human scale.
-        members: Whether each row is of the group; ``None`` is left out.
+    Above 0 the judge flatters the group beyond what its labels say. Scores and labels (1 and 0, or human scores) must
+    be on one scale.
 
     Source:
         The over-scoring of low-resource languages in arXiv 2309.07462.
-
-    Example:
-        >>> over_scoring([1, 1, 0, 0], [1, 1, 1, 0.5], [True, True, False, False]).value
-        -0.75
     """
     require_same_length(labels=labels, scores=scores, members=members)
     gap = finite(scores) - finite(labels)
@@ -90,9 +73,5 @@ def self_preference(labels: Values, scores: Values, own: Sequence[bool | None]) 
 
     Where the labels say that its responses are better, higher scores for them are deserved: only what goes beyond the
     labels counts.
-
-    Example:
-        >>> self_preference([1, 1], [0.9, 0.6], [True, False]).value
-        0.30000000000000004
     """
     return over_scoring(labels, scores, own)

@@ -13,13 +13,7 @@ Rights = Sequence[bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Accuracy at every threshold, from the surest rows to all of them.
-
-    Args:
-        threshold: Certainty that a row needs, falling, ``[T]``; rows at the threshold are in.
-        coverage: Share of rows kept, ``[T]``.
-        accuracy: Share of those that are right, ``[T]``.
-    """
+    """Share of rows kept at each falling threshold (rows at it are in), and how many of them are right; all ``[T]``."""
 
     threshold: Floats
     coverage: Floats
@@ -31,11 +25,6 @@ def accuracy_coverage(right: Rights, certainty: Values) -> Coverage:
 
     Source:
         The general form of the certainty bands of "Can LLM be a Personalized Judge?" (arXiv 2406.11657).
-
-    Example:
-        >>> curve = accuracy_coverage([True, False, True], [0.9, 0.5, 0.5])
-        >>> curve.threshold.tolist(), curve.accuracy.round(2).tolist()
-        ([0.9, 0.5], [1.0, 0.67])
     """
     hit, sure, _ = _known(right, certainty)
     order = np.argsort(-sure, kind="stable")
@@ -50,10 +39,6 @@ def area_under_coverage(right: Rights, certainty: Values) -> Statistic:
     """Mean accuracy over all numbers of kept rows, the surest first (ties in their mean order).
 
     A judge whose certainty says nothing gets its plain accuracy.
-
-    Example:
-        >>> round(area_under_coverage([True, False], [0.9, 0.1]).value, 2)  # (1 + 1/2) / 2
-        0.75
     """
     require_same_length(right=right, certainty=certainty)
     hit, sure, rows = _known(right, certainty)
@@ -82,10 +67,6 @@ def threshold_for(right: Rights, certainty: Values, *, accuracy: float) -> float
     """Lowest certainty at and above which the rows reach ``accuracy``; ``None`` where no threshold does.
 
     Choose it on one split and report :func:`kept_accuracy` and :func:`kept_share` on another.
-
-    Example:
-        >>> threshold_for([True, True, False], [0.9, 0.7, 0.2], accuracy=1.0)
-        0.7
     """
     if not 0 < accuracy <= 1:
         raise InnerjudgeError(f"given the target accuracy {accuracy}, expected above 0 and at most 1: pass 0.9")
@@ -95,24 +76,14 @@ def threshold_for(right: Rights, certainty: Values, *, accuracy: float) -> float
 
 
 def kept_accuracy(right: Rights, certainty: Values, *, threshold: float) -> Statistic:
-    """Accuracy of the rows at or above a threshold.
-
-    Example:
-        >>> kept_accuracy([True, False, False], [0.9, 0.8, 0.1], threshold=0.5).value
-        0.5
-    """
+    """Accuracy of the rows at or above a threshold."""
     hit, _, known, kept = _split(right, certainty, threshold)
     counted, reason = known & kept, "no row is certain enough"
     return ratio(np.where(counted, hit, 0.0), counted.astype(np.float64), reason=reason, limits=SHARE)
 
 
 def kept_share(right: Rights, certainty: Values, *, threshold: float) -> Statistic:
-    """Coverage: share of the scored rows that are at or above a threshold.
-
-    Example:
-        >>> kept_share([True, False, False, None], [0.9, 0.8, 0.1, 0.9], threshold=0.5).value
-        0.6666666666666666
-    """
+    """Coverage: share of the scored rows that are at or above a threshold."""
     _, _, known, kept = _split(right, certainty, threshold)
     counted, reason = (known & kept).astype(np.float64), "no scored row with a label"
     return ratio(counted, known.astype(np.float64), reason=reason, limits=SHARE)

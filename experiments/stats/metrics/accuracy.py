@@ -36,15 +36,8 @@ def of_two_classes(
 ) -> Statistic:
     """A metric of the scored rows that have a label; undefined with one class only.
 
-    Args:
-        labels: Whether each row is right.
-        scores: Its score.
-        make: Called with the class and the score of the rows that count: the value, and what the weights of these rows
-            give.
-
-    Example:
-        >>> of_two_classes([True, None, False], [0.5, 0.1, 0.5], lambda right, _: (right.mean(), lambda w: w @ right)).n
-        2
+    ``make`` gets the class and the score of the rows that count, and gives the value and what weights of these rows
+    give.
     """
     require_same_length(labels=labels, scores=scores)
     truth, score = finite(labels), finite(scores)
@@ -64,12 +57,7 @@ def of_two_classes(
 
 
 def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
-    """Mean of the shares of true and of false rows that are called so. Undefined with one class of labels only.
-
-    Example:
-        >>> balanced_accuracy([True, True, True, False], [True, True, False, False]).value
-        0.8333333333333333
-    """
+    """Mean of the shares of true and of false rows that are called so. Undefined with one class of labels only."""
     require_same_length(labels=labels, predicted=predicted)
     truth, said = finite(labels), finite(predicted)
     kept = ~np.isnan(truth) & ~np.isnan(said)
@@ -91,16 +79,9 @@ def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
 def accuracy(
     labels: Sequence[Hashable | None], predicted: Sequence[Hashable | None], *, unscored: str = "skip"
 ) -> Statistic:
-    """Share of rows whose prediction equals the label.
+    """Share of rows whose prediction equals the label; rows without a label are left out.
 
-    Args:
-        labels: Right answers; rows with ``None`` are left out.
-        predicted: What was said; ``None`` where unscored.
-        unscored: ``"skip"`` leaves unscored rows out, ``"wrong"`` counts them as wrong.
-
-    Example:
-        >>> accuracy([0, 1, 2], [0, 2, None]).value, accuracy([0, 1, 2], [0, 2, None], unscored="wrong").n
-        (0.5, 3)
+    ``unscored="skip"`` leaves rows without a prediction out, ``"wrong"`` counts them as wrong.
     """
     require_same_length(labels=labels, predicted=predicted)
     rights = [None if p is None else p == t for t, p in zip(labels, predicted, strict=True)]
@@ -114,10 +95,6 @@ def permutation_accuracy(
 
     Source:
         QK-score, arXiv 2410.02343: ``PA = (1/N) sum_i I_i I_i^p``, one random permutation, letters stay.
-
-    Example:
-        >>> permutation_accuracy([True, True, False, False], [True, False, True, False]).value
-        0.25
     """
     require_same_length(right=right, right_permuted=right_permuted)
     both = [None if a is None or b is None else a and b for a, b in zip(right, right_permuted, strict=True)]
@@ -132,19 +109,10 @@ def pair_accuracy(
     ties: str = "skip",
     unscored: str = "skip",
 ) -> Statistic:
-    """Share of pairs judged as people did in both orders of presentation.
+    """Share of pairs judged as people did in both orders, verdicts *named as in the item* (``"a"``: ``response_a``).
 
-    Args:
-        preferences: Human preference: ``"a"``, ``"b"``, ``"tie"``; rows with ``None`` are left out.
-        forward: Verdict with ``response_a`` shown first.
-        backward: Verdict with ``response_b`` shown first, *named as in the item* (``"a"`` is ``response_a`` in both).
-        ties: ``"skip"`` leaves human ties out; ``"match"`` keeps them, right where both verdicts are ``"tie"``. A
-            verdict ``"tie"`` on a decided pair is wrong either way.
-        unscored: ``"skip"`` or ``"wrong"``, as in :func:`accuracy`.
-
-    Example:
-        >>> pair_accuracy(["a", "b", "tie"], ["a", "b", "tie"], ["a", "a", "tie"]).value
-        0.5
+    ``ties="skip"`` leaves human ties out; ``"match"`` keeps them, right where both verdicts are ``"tie"``. A verdict
+    ``"tie"`` on a decided pair is wrong either way. ``unscored`` as in :func:`accuracy`.
     """
     require_same_length(preferences=preferences, forward=forward, backward=backward)
     if ties not in ("skip", "match"):

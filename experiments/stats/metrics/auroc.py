@@ -58,20 +58,11 @@ def within_question_auroc(labels: Labels, scores: Values, groups: Sequence[Hasha
 def wqd(labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: float = 0.5) -> Statistic:
     """Within-question discrimination: share of (right, wrong) pairs of one question won by the right one.
 
-    Pairs are pooled over questions, so a question with more pairs weighs more. ``n`` counts pairs.
-
-    Args:
-        labels: Whether each candidate is right.
-        scores: Its score.
-        groups: Its question.
-        tie: Credit of a pair with equal scores: 0.5 as in AUROC, 0 for the strict form of the source.
+    Pairs are pooled over questions, so a question with more pairs weighs more; ``n`` counts pairs. ``tie`` is the
+    credit of a pair with equal scores: 0.5 as in AUROC, 0 for the strict form of the source.
 
     Source:
         CISC, within-question discrimination.
-
-    Example:
-        >>> wqd([1, 0, 1, 0, 0], [0.9, 0.1, 0.5, 0.5, 0.7], ["p", "p", "q", "q", "q"]).value  # (1 + 0.5 + 0) / 3
-        0.5
     """
     won, pairs = _pairs_won(labels, scores, groups, tie=tie)
     reason = "no question has right and wrong scored candidates"
@@ -97,10 +88,6 @@ def auprc(labels: Labels, scores: Values) -> Statistic:
     """Average precision, all rows pooled: precision at every score that is given, weighted by the recall won there.
 
     A judge that knows nothing gets the share of right rows, not one half. Undefined with one class only.
-
-    Example:
-        >>> round(auprc([True, False, True], [0.9, 0.8, 0.1]).value, 4)  # 1/2 * 1 + 1/2 * 2/3
-        0.8333
     """
     return of_two_classes(labels, scores, _auprc)
 
@@ -122,10 +109,6 @@ def within_question_auprc(labels: Labels, scores: Values, groups: Sequence[Hasha
     """Mean over questions of the average precision among the candidates of one question; ``n`` counts questions.
 
     Every question that has right and wrong scored candidates weighs the same.
-
-    Example:
-        >>> within_question_auprc([1, 0, 1, 1], [0.9, 0.1, 0.5, 0.7], ["p", "p", "q", "q"]).value
-        1.0
     """
     require_same_length(labels=labels, scores=scores, groups=groups)
     truth, score = finite(labels), finite(scores)

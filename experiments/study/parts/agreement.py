@@ -8,10 +8,9 @@ from ...compare.figures import Cell, Grid, Section, grid
 from ...compare.lens import Lens, as_floats
 from ...drawing.style import number
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
-from ...stats.agreement.icc import icc3k
-from ...stats.agreement.krippendorff_alpha import krippendorff_alpha
+from ...stats.agreement.juries import MOST_RATERS, addition, replacement
 from ...stats.agreement.rankings import system_ranking
-from ...stats.agreement.raters import MOST_RATERS, addition, replacement
+from ...stats.agreement.reliability import icc3k, krippendorff_alpha
 
 KEY = "agreement"
 

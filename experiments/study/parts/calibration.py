@@ -8,8 +8,16 @@ from ...compare.lens import Lens, as_floats
 from ...compare.report.draw import curves, diagonals
 from ...data.verdict_table import Table
 from ...stats.metrics.abstention import accuracy_coverage, area_under_coverage, kept_accuracy, kept_share, threshold_for
-from ...stats.metrics.calibration import brier, expected_calibration_error, reliability_diagram, score_bias, score_error
-from ...stats.metrics.recalibration import METHODS, Isotonic, Method
+from ...stats.metrics.calibration import (
+    METHODS,
+    Isotonic,
+    Method,
+    brier,
+    expected_calibration_error,
+    reliability_diagram,
+    score_bias,
+    score_error,
+)
 
 KEY = "calibration"
 

@@ -11,7 +11,7 @@ from ...compare.lens import Lens, as_floats
 from ...compare.metrics import metrics
 from ...data.verdict_table import Row, Table
 from ...stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
-from ...stats.metrics.recalibration import Isotonic, Platt
+from ...stats.metrics.calibration import Isotonic, Platt
 
 KEY = "panels"
 #: Families that sit on no panel: they know nothing of the response, or are kept for comparison.

@@ -10,7 +10,7 @@ from ...data.verdict_table import Table
 from ...stats.agreement.label_errors import Votes, one_of, repaired, right_or_wrong, suspects
 from ...stats.metrics.accuracy import accuracy, pair_accuracy
 from ...stats.metrics.auroc import auroc, within_question_auroc
-from ...stats.metrics.recalibration import Platt
+from ...stats.metrics.calibration import Platt
 from ...stats.statistic import Statistic
 from .calibration import outcomes
 

@@ -18,8 +18,13 @@ from ...stats.biases.consistency import (
     self_consistency,
     verdict_change,
 )
-from ...stats.biases.length import length_bias, length_bias_denoised
-from ...stats.biases.position import first_wins, position_bias, position_bias_denoised
+from ...stats.biases.preferences import (
+    first_wins,
+    length_bias,
+    length_bias_denoised,
+    position_bias,
+    position_bias_denoised,
+)
 from ...stats.biases.sage import sage_statistics
 
 KEY = "steadiness"

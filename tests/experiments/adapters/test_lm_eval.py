@@ -13,8 +13,7 @@ import yaml
 from innerjudge import Judge
 from innerjudge.experiments.adapters.lm_eval import BestOfMajority, BestOfN, WeightedVote
 from innerjudge.experiments.data.answers import normalise
-from innerjudge.experiments.selection.best_of_majority import best_of_majority
-from innerjudge.experiments.selection.votes import best_of_n, majority, weighted_vote
+from innerjudge.experiments.selection.votes import best_of_majority, best_of_n, majority, weighted_vote
 from innerjudge.models import reference as built_in
 from innerjudge.models.reference.solve import final_answer
 

@@ -9,7 +9,7 @@ from innerjudge.experiments.data.answers import normalise
 from innerjudge.experiments.data.jsonl import item_to_row, read_items, write_jsonl
 from innerjudge.experiments.data.loaders import LOADERS, load
 from innerjudge.experiments.data.loaders.gsm8k import final_answer
-from innerjudge.experiments.data.loaders.pandalm import majority_preference
+from innerjudge.experiments.data.loaders.pairs import majority_preference
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Pair, Rating, Trace
 

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from innerjudge.experiments.data import item_lines as scanning
 from innerjudge.experiments.data import jsonl
-from innerjudge.experiments.data import scan as scanning
 from innerjudge.experiments.data.datasets import Dataset, load_data, open_data
-from innerjudge.experiments.data.hashes import hash_items
-from innerjudge.experiments.data.item_lines import ItemLines
-from innerjudge.experiments.data.scan import scan
+from innerjudge.experiments.data.item_lines import ItemLines, scan
+from innerjudge.experiments.data.kinds import hash_items
 from innerjudge.experiments.data.variants import permuted
 from innerjudge.experiments.runs import job as jobs
 from innerjudge.experiments.runs.job import claim, pointwise

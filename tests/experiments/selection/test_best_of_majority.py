@@ -6,8 +6,7 @@ from math import isfinite, nan
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from innerjudge.experiments.selection.best_of_majority import REWARDS, MajorityPick, best_of_majority
-from innerjudge.experiments.selection.votes import best_of_n, majority
+from innerjudge.experiments.selection.votes import REWARDS, MajorityPick, best_of_majority, best_of_n, majority
 from innerjudge.models.errors import InnerjudgeError
 
 ANSWERS = ["7", "8", "8", "9", "9", None, "8", "9"]

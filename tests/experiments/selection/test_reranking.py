@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments.selection.reranking import accuracy_against_n, selection_accuracy
+from innerjudge.experiments.selection.reranking import accuracy_against_n, credits, selection_accuracy
 from innerjudge.experiments.selection.rules import RULES, Rule
-from innerjudge.experiments.selection.subsets import credits
 from innerjudge.models.errors import InnerjudgeError
 
 ANSWERS = ["7", "8", "8", "5", "5", "6"]

@@ -11,8 +11,7 @@ import pytest
 from innerjudge.experiments.selection.columns import read_columns
 from innerjudge.experiments.selection.curve_plot import draw
 from innerjudge.experiments.selection.curves import Point, curve_rows
-from innerjudge.experiments.selection.pick import pick
-from innerjudge.experiments.selection.rules import Rule
+from innerjudge.experiments.selection.rules import Rule, pick
 from innerjudge.models.errors import InnerjudgeError
 from PIL import Image
 
@@ -222,6 +221,7 @@ def test_vec_cisc_and_curves_on_the_states_of_an_extraction(cli, tmp_path: Path)
     assert said.code == 0, said.err
     assert {path.name for path in (tmp_path / "curves").iterdir()} == {
         "curves.jsonl",
+        "curves.jsonl.sha256",
         "curves.md",
         "curves.png",
         "tokens.png",

@@ -9,7 +9,7 @@ from innerjudge.experiments.selection import maths
 from innerjudge.experiments.selection.maths import equal_answers
 from innerjudge.experiments.selection.reranking import selection_accuracy
 from innerjudge.experiments.selection.rules import Rule
-from innerjudge.experiments.selection.temperature import choose_temperature, default_temperatures
+from innerjudge.experiments.selection.select_job import choose_temperature, default_temperatures
 from innerjudge.models.errors import InnerjudgeError
 
 

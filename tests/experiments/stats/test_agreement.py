@@ -15,10 +15,9 @@ from innerjudge.experiments.stats.agreement.confusion import (
     percent_agreement,
     scott_pi,
 )
-from innerjudge.experiments.stats.agreement.icc import icc3k, z_scored
-from innerjudge.experiments.stats.agreement.krippendorff_alpha import krippendorff_alpha
+from innerjudge.experiments.stats.agreement.juries import addition, replacement, vote
 from innerjudge.experiments.stats.agreement.rankings import system_ranking
-from innerjudge.experiments.stats.agreement.raters import addition, replacement, vote
+from innerjudge.experiments.stats.agreement.reliability import icc3k, krippendorff_alpha, z_scored
 from innerjudge.experiments.stats.intervals import cluster_interval
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from innerjudge.experiments.stats.biases.consistency import flip_probability
-from innerjudge.experiments.stats.biases.length import (
+from innerjudge.experiments.stats.biases.preferences import (
+    accuracy_random,
+    first_wins,
     length_beyond_labels,
     length_bias,
     length_bias_denoised,
     length_correlation,
-)
-from innerjudge.experiments.stats.biases.position import (
-    accuracy_random,
-    first_wins,
     position_bias,
     position_bias_denoised,
 )

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from innerjudge.experiments.stats.agreement.confusion import cohen_kappa, p_criterion, percent_agreement
-from innerjudge.experiments.stats.agreement.icc import icc3k
-from innerjudge.experiments.stats.agreement.krippendorff_alpha import krippendorff_alpha
+from innerjudge.experiments.stats.agreement.juries import addition, replacement
 from innerjudge.experiments.stats.agreement.rankings import system_ranking
-from innerjudge.experiments.stats.agreement.raters import addition, replacement
+from innerjudge.experiments.stats.agreement.reliability import icc3k, krippendorff_alpha
 from innerjudge.experiments.stats.biases.confounds import centred, centred_auroc, residual
 from innerjudge.experiments.stats.biases.consistency import flip_probability, score_spread, self_consistency
-from innerjudge.experiments.stats.biases.length import length_beyond_labels, length_correlation
-from innerjudge.experiments.stats.biases.position import position_bias_denoised
+from innerjudge.experiments.stats.biases.preferences import (
+    length_beyond_labels,
+    length_correlation,
+    position_bias_denoised,
+)
 from innerjudge.experiments.stats.biases.sage import inconsistent_pairs, order_violations, square_of
 from innerjudge.experiments.stats.biases.scale_use import grades_used
 from innerjudge.experiments.stats.metrics.abstention import (

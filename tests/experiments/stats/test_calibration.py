@@ -14,13 +14,15 @@ from innerjudge.experiments.stats.metrics.abstention import (
 )
 from innerjudge.experiments.stats.metrics.auroc import auprc, within_question_auprc
 from innerjudge.experiments.stats.metrics.calibration import (
+    Isotonic,
+    Platt,
+    Temperature,
     brier,
     expected_calibration_error,
     reliability_diagram,
     score_bias,
     score_error,
 )
-from innerjudge.experiments.stats.metrics.recalibration import Isotonic, Platt, Temperature
 from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss

@@ -9,8 +9,8 @@ import pytest
 from innerjudge import InnerjudgeError
 from innerjudge.experiments.stats.biases.confounds import centred, centred_auroc, length_matched_pairs, residual
 from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
-from innerjudge.experiments.stats.permutation import better_than_chance
 from innerjudge.experiments.stats.selection_noise import selection_noise
+from innerjudge.experiments.stats.significance import better_than_chance
 
 
 def test_centring_by_hand() -> None:

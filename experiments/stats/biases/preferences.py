@@ -1,11 +1,14 @@
-"""Position: whether it matters which of two responses is shown first."""
+"""Biases of preferences: for the response that is shown first, and for the longer one, beyond what people prefer."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from ..metrics.accuracy import accuracy
-from ..statistic import SHARE, SIGNED, Statistic, combine, ratio, require_same_length
+from ..metrics.correlation import spearman
+from ..statistic import SHARE, SIGNED, Statistic, Values, combine, finite, ratio, require_same_length
 from .consistency import denoised, flip_probability
 
 Preferences = Sequence[str | None]
@@ -62,13 +65,8 @@ def position_bias_denoised(
 def denoised_gap(runs: Sequence[Sequence[Sequence[bool | None]]], *, published: bool) -> Statistic:
     """Accuracy on the first side less that on the second, each freed of the judge's own flips.
 
-    Args:
-        runs: One a repeat: whether the verdicts of each of two sides are right, ``None`` where a row is of the other.
-        published: As in :func:`.consistency.flip_probability`.
-
-    Example:
-        >>> denoised_gap([([True, None], [None, False])] * 2, published=False).value
-        1.0
+    ``runs``: one a repeat: whether the verdicts of each of two sides are right, ``None`` where a row is of the other.
+    ``published`` as in :func:`.consistency.flip_probability`.
     """
     sides = []
     for side in (0, 1):
@@ -83,10 +81,6 @@ def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
 
     Source:
         ``|P(A wins) - 1/2|`` of "Reliability without Validity" (arXiv 2606.19544), with its sign.
-
-    Example:
-        >>> first_wins(["a", "a"], ["b", "a"]).value  # 3 of 4
-        0.25
     """
     require_same_length(given=given, swapped=swapped)
     known = np.array([g is not None and s is not None for g, s in zip(given, swapped, strict=True)], dtype=np.float64)
@@ -101,12 +95,7 @@ def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
 
 
 def accuracy_random(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:
-    """Expected accuracy when every pair is shown in one random order (``Acc-random``): the mean of both.
-
-    Example:
-        >>> accuracy_random(["a", "b"], ["a", "a"], ["a", "b"]).value
-        0.75
-    """
+    """Expected accuracy when every pair is shown in one random order (``Acc-random``): the mean of both."""
     both = [both_orders(preferences, given, swapped, k) for k in (0, 1)]
     return combine([accuracy(right_where_known(b), b) for b in both], lambda a, b: (a + b) / 2, limits=SHARE)
 
@@ -123,12 +112,7 @@ def both_orders(preferences: Preferences, given: Preferences, swapped: Preferenc
 def better_first(
     preferences: Preferences, given: Preferences, swapped: Preferences
 ) -> tuple[list[bool | None], list[bool | None]]:
-    """Whether the judge was right with the better response shown first, and with it shown second.
-
-    Example:
-        >>> better_first(["a", "b"], ["a", "a"], ["b", "b"])
-        ([True, True], [False, False])
-    """
+    """Whether the judge was right with the better response shown first, and with it shown second."""
     one, two = (both_orders(preferences, given, swapped, side) for side in (0, 1))
     turned = [p == "b" for p in preferences]
     first = [b if t else a for a, b, t in zip(one, two, turned, strict=True)]
@@ -138,3 +122,77 @@ def better_first(
 def right_where_known(values: Sequence[bool | None]) -> list[bool | None]:
     """The truth that verdicts on being right are held to: true wherever there is one."""
     return [None if v is None else True for v in values]
+
+
+def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values) -> Statistic:
+    """Accuracy where the better response is the longer one less accuracy where it is not.
+
+    ``lengths`` are those of response a less those of b; pairs of equal length count as "not longer", as in the source.
+    Human ties are left out; a verdict ``"tie"`` is wrong.
+
+    Source:
+        arXiv 2408.13006, ``acc(chosen longer) - acc(chosen not longer)``.
+    """
+    longer, shorter = _sides(preferences, verdicts, lengths)
+    return combine(
+        [accuracy(right_where_known(longer), longer), accuracy(right_where_known(shorter), shorter)],
+        lambda a, b: a - b,
+        limits=SIGNED,
+    )
+
+
+def length_bias_denoised(
+    preferences: Preferences, repeats: Sequence[Preferences], lengths: Values, *, published: bool = False
+) -> Statistic:
+    """:func:`length_bias` without what random flips take from it; ``repeats`` has a column of verdicts a repeat.
+
+    ``published`` corrects by twice the noise, as the release of arXiv 2408.13006 does.
+    """
+    runs = [_sides(preferences, column, lengths) for column in repeats]
+    return denoised_gap(runs, published=published)
+
+
+def length_correlation(scores: Values, lengths: Values) -> Statistic:
+    """Spearman correlation of scores with lengths, over all rows; for point-wise judges, and no bias by itself."""
+    return spearman(lengths, scores)
+
+
+def length_beyond_labels(
+    scores: Values, lengths: Values, labels: Sequence[Any], groups: Sequence[Hashable]
+) -> Statistic:
+    """Spearman correlation of scores with lengths among rows of one question and one label: length that is not quality.
+
+    Scores and lengths are ranked within each such cell and centred on its mean rank; cells of one row are left out.
+    Where questions have one candidate each, pass one group for all.
+
+    Example:
+        >>> length_beyond_labels([1, 2, 9, 8], [10, 20, 5, 4], [0, 0, 1, 1], list("qqqq")).value
+        1.0
+    """
+    require_same_length(scores=scores, lengths=lengths, labels=labels, groups=groups)
+    x, y = finite(lengths), finite(scores)
+    cells: dict[Hashable, list[int]] = {}
+    for k, cell in enumerate(zip(groups, labels, strict=True)):
+        if cell[1] is not None and not np.isnan(x[k]) and not np.isnan(y[k]):
+            cells.setdefault(cell, []).append(k)
+    ranks = [np.full(len(x), np.nan), np.full(len(x), np.nan)]
+    for rows in cells.values():
+        if len(rows) > 1:
+            for rank, values in zip(ranks, (x, y), strict=True):
+                rank[rows] = rankdata(values[rows]) - (len(rows) + 1) / 2
+    return spearman(ranks[0], ranks[1])
+
+
+def _sides(preferences: Preferences, verdicts: Preferences, lengths: Values) -> tuple[list[bool | None], ...]:
+    """Whether the verdicts are right: where the better response is longer, and where it is not."""
+    require_same_length(preferences=preferences, verdicts=verdicts, lengths=lengths)
+    gap = finite(lengths)
+    right = [
+        None if p in (None, "tie") or v is None or np.isnan(gap[k]) else v == p
+        for k, (p, v) in enumerate(zip(preferences, verdicts, strict=True))
+    ]
+    longer = [(g > 0) if p == "a" else (g < 0) for p, g in zip(preferences, gap, strict=True)]
+    return (
+        [r if up else None for r, up in zip(right, longer, strict=True)],
+        [None if up else r for r, up in zip(right, longer, strict=True)],
+    )

@@ -1,4 +1,4 @@
-"""Krippendorff's alpha: agreement of any number of raters who need not all grade every item."""
+"""Agreement of several raters: Krippendorff's alpha, and how far the mean of a fixed set can be trusted (ICC(3,k))."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -12,25 +12,18 @@ Level = Literal["nominal", "ordinal", "interval"]
 
 
 def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") -> Statistic:
-    r"""Alpha, :math:`1 - D_o / D_e`: observed over expected disagreement.
+    """Krippendorff's alpha, :math:`1 - D_o / D_e`, of any number of raters who need not all grade every item.
 
-    Args:
-        ratings: One column a rater, ``None`` where a rater gave no grade; all of one length.
-        level: How far two grades are apart: ``"nominal"`` (different or not), ``"interval"`` (squared difference) or
-            ``"ordinal"`` (squared number of grades given between them).
-
-    Returns:
-        ``n`` counts the items with at least two grades. Undefined where there are none, or all grades are the same.
+    ``ratings``: one column a rater, ``None`` where it gave no grade. ``level`` is how far two grades are apart:
+    ``"nominal"`` (different or not), ``"interval"`` (squared difference) or ``"ordinal"`` (squared number of grades
+    given between them). ``n`` counts the items with at least two grades. Undefined where there are none, or all grades
+    are the same.
 
     Source:
         Krippendorff 2004, with the expected disagreement over all pairable grades. The library ``krippendorff``, which
         the tests hold this against, makes a table of all grades by all grades: minutes on scores without ties. With
         five grades (2,000 items, three raters) it takes 9 (ordinal) and 170 (interval) times as long for 500 questions
         left out in turn.
-
-    Example:
-        >>> round(krippendorff_alpha([[1, 2, 3, None], [1, 2, 2, 4]], level="nominal").value, 4)  # 1 - (2/6)/(22/30)
-        0.5455
     """
     if level not in ("nominal", "ordinal", "interval"):
         raise InnerjudgeError(f'given level={level!r}, expected "nominal", "ordinal" or "interval"')
@@ -73,10 +66,7 @@ def _nominal(part: Floats) -> Callable[[Floats], Floats]:
 
 
 def _ordinal(part: Floats) -> Callable[[Floats], Floats]:
-    """Interval alpha of the mid-ranks, which every row of weights has anew.
-
-    The distance of two mid-ranks is the number of grades given between them, with half of those at either end.
-    """
+    """Interval alpha of the mid-ranks, which every row of weights has anew."""
     item, rater = np.nonzero(~np.isnan(part.T))
     ties = Ties.of(part[rater, item])
     starts = np.flatnonzero(np.append(True, np.diff(item) != 0))
@@ -107,3 +97,70 @@ def _alpha(n: Floats, total: Floats, squares: Floats, within: Floats) -> Floats:
     spread = 2 * (n * squares - total**2)
     spread = np.where(spread > 1e-9 * np.maximum(n * squares, 1e-300), spread, 0.0)
     return 1 - divide(within * (n - 1), spread)
+
+
+def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
+    """Consistency of the mean of ``k`` fixed raters: :math:`(MS_{rows} - MS_{err}) / MS_{rows}`; ``n`` counts items.
+
+    ``ratings``: one column a rater; items with a missing grade are left out. ``z_score`` first puts every rater's
+    grades on mean 0 and standard deviation 1, so that harsh and narrow raters count like others. Undefined with fewer
+    than 2 items or 2 raters, where all item means are equal, or (with ``z_score``) where a rater gives one grade only.
+
+    Source:
+        Shrout and Fleiss 1979; z-scored within raters as in MedHELM (arXiv 2505.23802). ``pingouin``, which the tests
+        hold this against, takes 14 ms a call on 2,000 items of three raters: 220 times as long for 500 questions left
+        out in turn.
+    """
+    matrix, kept, size = _complete(ratings)
+    n, k = matrix.shape
+
+    if n < 2 or k < 2:
+        return undefined(f"{n} items graded by all of {k} raters, fewer than 2", n=n, size=size)
+
+    def over(weights: Floats) -> Floats:
+        return _consistency(*_mean_squares(matrix, weights[:, kept], z_score))
+
+    value = float(_consistency(*_mean_squares(matrix, np.ones((1, n)), z_score))[0])
+    if not np.isfinite(value):
+        return undefined("the items, or the grades of a rater, do not differ", n=n, size=size)
+    return Statistic(value=value, n=n, size=size, counts=(where(np.array(kept), size),), over=over)
+
+
+def z_scored(values: Values) -> list[float | None]:
+    """Scores of one rater on mean 0 and standard deviation 1 (``n - 1``); all ``None`` where they do not differ."""
+    x = finite(values)
+    known = x[~np.isnan(x)]
+    spread = known.std(ddof=1) if len(known) > 1 else 0.0
+    if not spread > 0:
+        return [None] * len(x)
+    return [None if np.isnan(v) else float((v - known.mean()) / spread) for v in x]
+
+
+def _complete(ratings: Sequence[Values]) -> tuple[Floats, list[int], int]:
+    require_same_length(**{f"rater {k}": column for k, column in enumerate(ratings, start=1)})
+    matrix = np.stack([finite(column) for column in ratings], axis=1) if ratings else np.zeros((0, 0))
+    kept = np.flatnonzero(~np.isnan(matrix).any(axis=1)).tolist()
+    return matrix[kept], kept, len(matrix)
+
+
+def _consistency(rows: Floats, error: Floats) -> Floats:
+    return divide(rows - error, rows)
+
+
+def _mean_squares(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:
+    """Mean squares between items and of the residual under weights ``[R, n]``, ``[R]`` each."""
+    k = x.shape[1]
+    total = w.sum(axis=1)
+    safe = np.maximum(total, 1.0)
+    column = w @ x / safe[:, None]  # [R, k]
+    scale = np.ones_like(column)
+    if z_score:
+        spread = np.stack([(w * (x[:, j] - column[:, j, None]) ** 2).sum(axis=1) for j in range(k)], axis=1)
+        scale = np.sqrt(spread / np.maximum(total - 1, 1.0)[:, None])
+        scale = np.where(scale > 0, scale, np.nan)
+    centred = [(x[:, j] - column[:, j, None]) / scale[:, j, None] for j in range(k)]
+    item = sum(centred) / k  # [R, n]
+    between = k * (w * item**2).sum(axis=1)
+    residual = sum((w * (c - item) ** 2).sum(axis=1) for c in centred)
+    rows, error = total - 1, (total - 1) * (k - 1)
+    return divide(np.asarray(between), rows), divide(np.asarray(residual), error)

@@ -1,4 +1,4 @@
-"""PandaLM test set: pairs judged by three annotators (0 tie, 1, 2)."""
+"""Pairs of responses: the PandaLM test set and LLMBar."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +11,12 @@ _NAMES = ("tie", "a", "b")
 
 
 def pandalm(path: Path) -> list[Item]:
-    """Pairs of one file ``[{idx, instruction, input, response1, response2, annotator1, ...}, ...]``.
+    """Pairs of the PandaLM test set, ``[{idx, instruction, input, response1, response2, annotator1, ...}, ...]``.
 
     The prompt is the instruction, then the input where there is one. ``preference`` is what at least two of the three
-    annotators said, else ``"tie"``. ``extra`` keeps ``annotators`` (three preferences) and ``cmp_key`` (the two
-    systems).
-
-    The published file holds some replies as a JSON ``true`` instead of text: they are read as ``"True"``.
-
-    Raises:
-        InnerjudgeError: Names file, record and field.
+    annotators (0 tie, 1, 2) said, else ``"tie"``. ``extra`` keeps ``annotators`` (three preferences) and ``cmp_key``
+    (the two systems). The published file holds some replies as a JSON ``true`` instead of text: they are read as
+    ``"True"``.
     """
     items: list[Item] = []
     for record in read_list(path):
@@ -48,10 +44,22 @@ def _reply(record: Record, name: str) -> str:
 
 
 def majority_preference(annotators: Sequence[str]) -> str:
-    """What more than half of the annotators said, else ``"tie"``.
-
-    Example:
-        >>> majority_preference(["a", "b", "a"]), majority_preference(["a", "b", "tie"])
-        ('a', 'tie')
-    """
+    """What more than half of the annotators said, else ``"tie"``."""
     return next((name for name in _NAMES if 2 * annotators.count(name) > len(annotators)), "tie")
+
+
+def llmbar(path: Path) -> list[Item]:
+    """Pairs of one file of LLMBar, ``[{input, output_1, output_2, label}, ...]``; label 1 is ``"a"``, 2 is ``"b"``.
+
+    ``pair_id`` is ``FILE-RECORD`` (from 0).
+    """
+    return [
+        Pair(
+            pair_id=f"{path.stem}-{number}",
+            prompt=record.text("input"),
+            response_a=record.text("output_1"),
+            response_b=record.text("output_2"),
+            preference="ab"[record.whole("label", (1, 2)) - 1],
+        )
+        for number, record in enumerate(read_list(path))
+    ]
