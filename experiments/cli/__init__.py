@@ -1,7 +1,6 @@
-"""The command line, one command a file: options in, one call, an exit code.
+"""The command line, the commands on one subject a file: options in, one call, an exit code.
 
 ``main.py`` gathers the commands and turns errors into one line on standard error. ``options.py`` holds the options that
-several commands share, ``loading.py`` loads the models and judges that were typed. A command imports what it runs
-inside its function, so that ``--help`` stays quick. This is the top room: it may import every other, and none
-imports it.
+several commands share. A command imports what it runs inside its function, so that ``--help`` stays quick. This is the
+top room: it may import every other, and none imports it.
 """
