@@ -8,225 +8,131 @@ Items go in, one forward pass a text is run, features come back, judges turn the
     judge.verdicts(features)
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .experiments import drawing, selection, stats
-    from .experiments.compare.causal import causal_test
-    from .experiments.compare.compare import Comparison, compare
-    from .experiments.compare.doctor.diagnosis import Diagnosis, doctor
-    from .experiments.compare.settings import Settings as ComparisonSettings
-    from .experiments.compare.sweep import sentences, sweep
-    from .experiments.data.datasets import load_data
-    from .experiments.data.jsonl import read_items
-    from .experiments.data.splits import split_by_group
-    from .experiments.data.variants import permuted
-    from .experiments.judges.engine import EngineJudge
-    from .experiments.judges.judge import Judge
-    from .experiments.judges.sample_and_judge import sample_and_judge
-    from .experiments.judges.streaming import fit_stream
-    from .experiments.reading.passes import Passes
-    from .experiments.reading.read import read
-    from .experiments.reading.sampling import sample_traces
-    from .extraction import (
-        AttentionWeights,
-        Features,
-        HiddenStates,
-        LabelLogits,
-        Provenance,
-        QueryKey,
-        ResponseLogProb,
-        extract,
-    )
-    from .extraction.ablation import ablated
-    from .extraction.store import FeatureStore, StoreRows
-    from .models import Choice, InnerjudgeError, Pair, Rating, Trace, prompts, reference
-    from .models.chat import render
-    from .models.description import describe
-    from .models.loading import LanguageModel, load, wrap
-    from .models.positions import encode_trace
-    from .probes import (
-        CLUE,
-        LAGER,
-        AttentionScore,
-        BaseJudge,
-        DifferenceOfMeans,
-        EScore,
-        LearningJudge,
-        Length,
-        LetterLogits,
-        LogisticProbe,
-        MiniBatchLogistic,
-        QKScore,
-        QuestionOnly,
-        RidgeProbe,
-        RowSelector,
-        StreamingJudge,
-        Task,
-        TextJudge,
-        TokenLogProb,
-        TunedLAGER,
-        Verdict,
-        VScore,
-        register_judge,
-    )
-    from .probes.regression import fit_many
-    from .probes.storage import load as load_judge
-    from .probes.storage import save as save_judge
+    from .experiments import drawing as drawing
+    from .experiments import selection as selection
+    from .experiments import stats as stats
+    from .experiments.compare.causal import causal_test as causal_test
+    from .experiments.compare.compare import Comparison as Comparison
+    from .experiments.compare.compare import compare as compare
+    from .experiments.compare.doctor.diagnosis import Diagnosis as Diagnosis
+    from .experiments.compare.doctor.diagnosis import doctor as doctor
+    from .experiments.compare.settings import Settings
+    from .experiments.compare.sweep import sentences as sentences
+    from .experiments.compare.sweep import sweep as sweep
+    from .experiments.data.datasets import load_data as load_data
+    from .experiments.data.jsonl import read_items as read_items
+    from .experiments.data.splits import split_by_group as split_by_group
+    from .experiments.data.variants import permuted as permuted
+    from .experiments.judges.engine import EngineJudge as EngineJudge
+    from .experiments.judges.judge import Judge as Judge
+    from .experiments.judges.sample_and_judge import sample_and_judge as sample_and_judge
+    from .experiments.judges.streaming import fit_stream as fit_stream
+    from .experiments.reading.passes import Passes as Passes
+    from .experiments.reading.read import read as read
+    from .experiments.reading.sampling import sample_traces as sample_traces
+    from .extraction import AttentionWeights as AttentionWeights
+    from .extraction import Features as Features
+    from .extraction import HiddenStates as HiddenStates
+    from .extraction import LabelLogits as LabelLogits
+    from .extraction import Provenance as Provenance
+    from .extraction import QueryKey as QueryKey
+    from .extraction import ResponseLogProb as ResponseLogProb
+    from .extraction import extract as extract
+    from .extraction.ablation import ablated as ablated
+    from .extraction.store import FeatureStore as FeatureStore
+    from .extraction.store import StoreRows as StoreRows
+    from .models import Choice as Choice
+    from .models import InnerjudgeError as InnerjudgeError
+    from .models import Pair as Pair
+    from .models import Rating as Rating
+    from .models import Trace as Trace
+    from .models import prompts as prompts
+    from .models import reference as reference
+    from .models.chat import render as render
+    from .models.description import describe as describe
+    from .models.loading import LanguageModel as LanguageModel
+    from .models.loading import load as load
+    from .models.loading import wrap as wrap
+    from .models.positions import encode_trace as encode_trace
+    from .probes import CLUE as CLUE
+    from .probes import LAGER as LAGER
+    from .probes import AttentionScore as AttentionScore
+    from .probes import BaseJudge as BaseJudge
+    from .probes import DifferenceOfMeans as DifferenceOfMeans
+    from .probes import EScore as EScore
+    from .probes import LearningJudge as LearningJudge
+    from .probes import Length as Length
+    from .probes import LetterLogits as LetterLogits
+    from .probes import LogisticProbe as LogisticProbe
+    from .probes import MiniBatchLogistic as MiniBatchLogistic
+    from .probes import QKScore as QKScore
+    from .probes import QuestionOnly as QuestionOnly
+    from .probes import RidgeProbe as RidgeProbe
+    from .probes import RowSelector as RowSelector
+    from .probes import StreamingJudge as StreamingJudge
+    from .probes import Task as Task
+    from .probes import TextJudge as TextJudge
+    from .probes import TokenLogProb as TokenLogProb
+    from .probes import TunedLAGER as TunedLAGER
+    from .probes import Verdict as Verdict
+    from .probes import VScore as VScore
+    from .probes import register_judge as register_judge
+    from .probes.regression import fit_many as fit_many
+    from .probes.storage import load as _load_judge
+    from .probes.storage import save as _save_judge
 
-#: Public name -> module and name there. Imported on first use, so that ``import innerjudge`` and ``--help`` stay quick.
-_PUBLIC = {
-    "sweep": ("experiments.compare.sweep", "sweep"),
-    "sentences": ("experiments.compare.sweep", "sentences"),
-    "causal_test": ("experiments.compare.causal", "causal_test"),
-    "ablated": ("extraction.ablation", "ablated"),
-    "encode_trace": ("models.positions", "encode_trace"),
-    "render": ("models.chat", "render"),
-    "permuted": ("experiments.data.variants", "permuted"),
-    "compare": ("experiments.compare.compare", "compare"),
-    "drawing": ("experiments.drawing", ""),
-    "stats": ("experiments.stats", ""),
-    "selection": ("experiments.selection", ""),
-    "reference": ("models.reference", ""),
-    "prompts": ("models.prompts", ""),
-    "AttentionScore": ("probes", "AttentionScore"),
-    "AttentionWeights": ("extraction", "AttentionWeights"),
-    "BaseJudge": ("probes", "BaseJudge"),
-    "CLUE": ("probes", "CLUE"),
-    "Choice": ("models", "Choice"),
-    "Comparison": ("experiments.compare.compare", "Comparison"),
-    "doctor": ("experiments.compare.doctor.diagnosis", "doctor"),
-    "Diagnosis": ("experiments.compare.doctor.diagnosis", "Diagnosis"),
-    "ComparisonSettings": ("experiments.compare.settings", "Settings"),
-    "DifferenceOfMeans": ("probes", "DifferenceOfMeans"),
-    "EScore": ("probes", "EScore"),
-    "EngineJudge": ("experiments.judges.engine", "EngineJudge"),
-    "FeatureStore": ("extraction.store", "FeatureStore"),
-    "Features": ("extraction", "Features"),
-    "HiddenStates": ("extraction", "HiddenStates"),
-    "InnerjudgeError": ("models", "InnerjudgeError"),
-    "Judge": ("experiments.judges.judge", "Judge"),
-    "LAGER": ("probes", "LAGER"),
-    "LabelLogits": ("extraction", "LabelLogits"),
-    "LanguageModel": ("models.loading", "LanguageModel"),
-    "LearningJudge": ("probes", "LearningJudge"),
-    "Length": ("probes", "Length"),
-    "LetterLogits": ("probes", "LetterLogits"),
-    "LogisticProbe": ("probes", "LogisticProbe"),
-    "MiniBatchLogistic": ("probes", "MiniBatchLogistic"),
-    "Pair": ("models", "Pair"),
-    "Passes": ("experiments.reading.passes", "Passes"),
-    "Provenance": ("extraction", "Provenance"),
-    "QKScore": ("probes", "QKScore"),
-    "QueryKey": ("extraction", "QueryKey"),
-    "QuestionOnly": ("probes", "QuestionOnly"),
-    "Rating": ("models", "Rating"),
-    "ResponseLogProb": ("extraction", "ResponseLogProb"),
-    "RidgeProbe": ("probes", "RidgeProbe"),
-    "RowSelector": ("probes", "RowSelector"),
-    "StreamingJudge": ("probes", "StreamingJudge"),
-    "StoreRows": ("extraction.store", "StoreRows"),
-    "Task": ("probes", "Task"),
-    "TextJudge": ("probes", "TextJudge"),
-    "TokenLogProb": ("probes", "TokenLogProb"),
-    "Trace": ("models", "Trace"),
-    "TunedLAGER": ("probes", "TunedLAGER"),
-    "VScore": ("probes", "VScore"),
-    "Verdict": ("probes", "Verdict"),
-    "describe": ("models.description", "describe"),
-    "extract": ("extraction", "extract"),
-    "fit_many": ("probes.regression", "fit_many"),
-    "fit_stream": ("experiments.judges.streaming", "fit_stream"),
-    "load": ("models.loading", "load"),
-    "load_data": ("experiments.data.datasets", "load_data"),
-    "read": ("experiments.reading.read", "read"),
-    "read_items": ("experiments.data.jsonl", "read_items"),
-    "register_judge": ("probes", "register_judge"),
-    "sample_and_judge": ("experiments.judges.sample_and_judge", "sample_and_judge"),
-    "sample_traces": ("experiments.reading.sampling", "sample_traces"),
-    "split_by_group": ("experiments.data.splits", "split_by_group"),
-    "wrap": ("models.loading", "wrap"),
-    "load_judge": ("probes.storage", "load"),
-    "save_judge": ("probes.storage", "save"),
+    ComparisonSettings = Settings
+    load_judge, save_judge = _load_judge, _save_judge
+
+#: Module -> public names there, imported on first use, so that ``import innerjudge`` and ``--help`` stay quick; with
+#: ``NAME=OTHER`` the module calls it ``OTHER``.
+_NAMES = {
+    "experiments.compare.causal": "causal_test",
+    "experiments.compare.compare": "Comparison compare",
+    "experiments.compare.doctor.diagnosis": "Diagnosis doctor",
+    "experiments.compare.settings": "ComparisonSettings=Settings",
+    "experiments.compare.sweep": "sentences sweep",
+    "experiments.data.datasets": "load_data",
+    "experiments.data.jsonl": "read_items",
+    "experiments.data.splits": "split_by_group",
+    "experiments.data.variants": "permuted",
+    "experiments.judges.engine": "EngineJudge",
+    "experiments.judges.judge": "Judge",
+    "experiments.judges.sample_and_judge": "sample_and_judge",
+    "experiments.judges.streaming": "fit_stream",
+    "experiments.reading.passes": "Passes",
+    "experiments.reading.read": "read",
+    "experiments.reading.sampling": "sample_traces",
+    "extraction": "AttentionWeights Features HiddenStates LabelLogits Provenance QueryKey ResponseLogProb extract",
+    "extraction.ablation": "ablated",
+    "extraction.store": "FeatureStore StoreRows",
+    "models": "Choice InnerjudgeError Pair Rating Trace",
+    "models.chat": "render",
+    "models.description": "describe",
+    "models.loading": "LanguageModel load wrap",
+    "models.positions": "encode_trace",
+    "probes": (
+        "AttentionScore BaseJudge CLUE DifferenceOfMeans EScore LAGER LearningJudge Length LetterLogits "
+        "LogisticProbe MiniBatchLogistic QKScore QuestionOnly RidgeProbe RowSelector StreamingJudge Task "
+        "TextJudge TokenLogProb TunedLAGER VScore Verdict register_judge"
+    ),
+    "probes.regression": "fit_many",
+    "probes.storage": "load_judge=load save_judge=save",
 }
+#: Modules that are public themselves.
+_MODULES = ("experiments.drawing", "models.prompts", "models.reference", "experiments.selection", "experiments.stats")
 
-__all__ = [
-    "CLUE",
-    "LAGER",
-    "AttentionScore",
-    "AttentionWeights",
-    "BaseJudge",
-    "Choice",
-    "Comparison",
-    "ComparisonSettings",
-    "Diagnosis",
-    "DifferenceOfMeans",
-    "EScore",
-    "EngineJudge",
-    "FeatureStore",
-    "Features",
-    "HiddenStates",
-    "InnerjudgeError",
-    "Judge",
-    "LabelLogits",
-    "LanguageModel",
-    "LearningJudge",
-    "Length",
-    "LetterLogits",
-    "LogisticProbe",
-    "MiniBatchLogistic",
-    "Pair",
-    "Passes",
-    "Provenance",
-    "QKScore",
-    "QueryKey",
-    "QuestionOnly",
-    "Rating",
-    "ResponseLogProb",
-    "RidgeProbe",
-    "RowSelector",
-    "StoreRows",
-    "StreamingJudge",
-    "Task",
-    "TextJudge",
-    "TokenLogProb",
-    "Trace",
-    "TunedLAGER",
-    "VScore",
-    "Verdict",
-    "ablated",
-    "causal_test",
-    "compare",
-    "describe",
-    "doctor",
-    "drawing",
-    "encode_trace",
-    "extract",
-    "fit_many",
-    "fit_stream",
-    "load",
-    "load_data",
-    "load_judge",
-    "permuted",
-    "prompts",
-    "read",
-    "read_items",
-    "reference",
-    "register_judge",
-    "render",
-    "sample_and_judge",
-    "sample_traces",
-    "save_judge",
-    "selection",
-    "sentences",
-    "split_by_group",
-    "stats",
-    "sweep",
-    "wrap",
-]
+#: Public name -> module and name there.
+_PUBLIC = {
+    one.partition("=")[0]: (module, one.rpartition("=")[2]) for module in _NAMES for one in _NAMES[module].split()
+}
+_PUBLIC |= {module.rpartition(".")[2]: (module, "") for module in _MODULES}
+
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
@@ -234,10 +140,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'innerjudge' has no attribute {name!r}")
     module, inner = _PUBLIC[name]
     found = import_module(f".{module}", __name__)
-    value = getattr(found, inner) if inner else found  # without a name: the module itself, such as innerjudge.stats
+    value = getattr(found, inner) if inner else found
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__
