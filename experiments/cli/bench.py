@@ -33,7 +33,7 @@ def bench(
 ) -> None:
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
 
-    Peers (`pip install "innerjudge[bench]"`) are measured where they are installed. A table is written when it is done.
+    In a checkout other libraries are measured too, where they are installed. A table is written when it is done.
 
         innerjudge bench
 
@@ -60,8 +60,12 @@ def bench(
         only=tuple(only or ()),
         seed=seed,
     )
+    try:
+        from ..bench.documents.sections import SECTIONS
+    except ModuleNotFoundError:  # the wheel has none of it
+        from ..bench.passes.run import SECTIONS
     with shown(Console(stderr=True)) as steps:
-        found = run_benchmark(options, steps, o.typed(), lambda so_far: write(so_far, out))
+        found = run_benchmark(options, steps, o.typed(), lambda so_far: write(so_far, out), SECTIONS)
     _print(found, Console())
     typer.echo(f"The tables are in {out / DOCUMENT}.")
 

@@ -1,1 +1,1 @@
-"""What writes figures of comparisons and benchmarks into the README."""
+"""What only our own documents measure and write: peers, asking in text, and the tables of the README."""

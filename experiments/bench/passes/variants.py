@@ -1,7 +1,5 @@
-"""Ways of running texts: the bare pass, this package's, and what others do to read the same rows."""
+"""Ways of running texts: the bare pass, this package's, and what transformers itself gives."""
 
-import copy
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +33,7 @@ def floor(work: Work, size: int = 8) -> Run:
     return run
 
 
-def _kept(work: Work, read: Callable[[Batch, Tensor, Tensor], Any], size: int = 8) -> Run:
+def kept_rows(work: Work, read: Callable[[Batch, Tensor, Tensor], Any], size: int = 8) -> Run:
     """What ``read`` keeps of each batch, given its rows ``[B, 1]`` and the positions to read in them ``[B, 3]``."""
     batches = work.batches(size)
 
@@ -55,7 +53,7 @@ def _transformers(work: Work, model: Any) -> Run:
         output = model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False, output_hidden_states=True)
         return torch.stack([states[rows, at] for states in output.hidden_states], dim=1)
 
-    return _kept(work, read)
+    return kept_rows(work, read)
 
 
 def _eager(work: Work) -> Run:
@@ -67,7 +65,7 @@ def _eager(work: Work) -> Run:
         states = torch.stack([one[rows, at] for one in output.hidden_states], dim=1)
         return states, torch.stack([one[rows[:, 0], :, at[:, -1]] for one in output.attentions], dim=1)
 
-    kept = _kept(work, read)
+    kept = kept_rows(work, read)
 
     def run() -> object:
         model.set_attn_implementation("eager")
@@ -77,47 +75,6 @@ def _eager(work: Work) -> Run:
             model.set_attn_implementation("sdpa")
 
     return run
-
-
-def _nnsight(work: Work) -> Run:
-    from nnsight import NNsight
-
-    traced: Any = NNsight(work.lm.model.base_model)
-
-    def read(batch: Batch, rows: Tensor, at: Tensor) -> Any:
-        with traced.trace(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False):
-            found: Any = []
-            found = found.save()  # nnsight gives every object this method
-            for layer in traced.layers:
-                query = layer.self_attn.q_proj.output[rows, at[:, -1:]]
-                key = layer.self_attn.k_proj.output[rows, at]
-                found.append((query, key, layer.output[rows, at]))
-        return found
-
-    return _kept(work, read)
-
-
-#: Hooks that hold what the core readouts take rows of.
-_READ = ("hook_resid_pre", "hook_resid_post", "attn.hook_q", "attn.hook_k", "attn.hook_pattern")
-
-
-def _transformer_lens(work: Work, *, filtered: bool) -> Run:
-    from transformer_lens.model_bridge import TransformerBridge
-
-    with tempfile.TemporaryDirectory() as folder:
-        copy.copy(work.lm.model).save_pretrained(folder)
-        work.lm.tokenizer.save_pretrained(folder)
-        bridge: Any = TransformerBridge.boot_transformers(
-            folder, device=str(work.lm.device), tokenizer=work.lm.tokenizer, dtype=work.lm.model.dtype
-        )
-    options = {"names_filter": lambda name: name.endswith(_READ)} if filtered else {}
-    blocks = range(work.lm.anatomy.n_blocks)
-
-    def read(batch: Batch, rows: Tensor, at: Tensor) -> Tensor:
-        _, cache = bridge.run_with_cache(batch.ids, attention_mask=batch.mask, **options)
-        return torch.stack([cache[f"blocks.{n}.hook_resid_post"][rows, at] for n in blocks], dim=1)
-
-    return _kept(work, read)
 
 
 FLOOR = Variant(name="bare pass of the base model (the floor)", prepare=floor, keeps="nothing")
@@ -156,22 +113,4 @@ EAGER = Variant(
     name="transformers: eager, output_hidden_states and output_attentions, causal LM",
     prepare=_eager,
     keeps="states of every block, the squares of attention, logits of every token",
-)
-NNSIGHT = Variant(
-    name="nnsight: trace, rows of states, queries and keys",
-    prepare=_nnsight,
-    keeps="three positions of every block, their queries and keys",
-    package="nnsight",
-)
-EVERYTHING = Variant(
-    name="TransformerLens: run_with_cache, everything",
-    prepare=lambda work: _transformer_lens(work, filtered=False),
-    keeps="every activation",
-    package="transformer_lens",
-)
-FILTERED = Variant(
-    name="TransformerLens: run_with_cache, filtered",
-    prepare=lambda work: _transformer_lens(work, filtered=True),
-    keeps="states, queries, keys and patterns of every block",
-    package="transformer_lens",
 )

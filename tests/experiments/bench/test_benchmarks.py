@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,16 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from innerjudge.experiments.bench.documents.sections import EVERYTHING, FILTERED, ITEMS, NNSIGHT, SECTIONS
 from innerjudge.experiments.bench.documents.speed import BEGIN, END, speed_section, update
 from innerjudge.experiments.bench.passes import run as running
 from innerjudge.experiments.bench.passes.document import markdown, write
 from innerjudge.experiments.bench.passes.run import Benchmark, Options, run_section
 from innerjudge.experiments.bench.passes.section import CORE, Section, Variant, Work, texts
-from innerjudge.experiments.bench.passes.sections import SECTIONS
-from innerjudge.experiments.bench.passes.sections.passes import ITEMS
 from innerjudge.experiments.bench.passes.shapes import random_model
 from innerjudge.experiments.bench.passes.timing import Spread, Times, peak_of, timed
-from innerjudge.experiments.bench.passes.variants import BASE_MODEL, CAUSAL_LM, EAGER, EVERYTHING, FILTERED, NNSIGHT
+from innerjudge.experiments.bench.passes.variants import BASE_MODEL, CAUSAL_LM, EAGER
 from innerjudge.experiments.reading.progress import silent
 from innerjudge.extraction import extract
 from innerjudge.models.errors import InnerjudgeError
@@ -87,6 +87,16 @@ def test_the_command_writes_its_tables(
     assert "says nothing about cost" in text
     assert "## Answers that share their prompt" in text
     assert "The tables are in" in said.out
+
+
+def test_without_a_checkout_the_tables_of_our_documents_are_not_there(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "innerjudge.experiments.bench.documents.sections", None)
+    said = cli("bench", "--quick", "--shape", "tiny", "--out", tmp_path / "new", "--only", "asking")
+    assert said.code == 2
+    known = "passes, early-stop, candidates, lengths, tokens, precision, generating, reranking"
+    assert f"given --only asking, expected some of {known}" in said.err
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from .....extraction.batching import collate
-from .....extraction.extract import extract
-from .....extraction.readouts import HiddenStates, ResponseLogProb
-from .....extraction.writing.decoding import decode
-from .....extraction.writing.write_and_read import CARRIED, write_and_read
-from .....models.items import Trace
-from .....models.loading import LanguageModel
-from .....models.positions import Encoding, encode_trace
-from ..section import Run, Section, Variant, Work
+from ....extraction.batching import collate
+from ....extraction.extract import extract
+from ....extraction.readouts import HiddenStates, ResponseLogProb
+from ....extraction.writing.decoding import decode
+from ....extraction.writing.write_and_read import CARRIED, write_and_read
+from ....models.items import Trace
+from ....models.loading import LanguageModel
+from ....models.positions import Encoding, encode_trace
+from .section import Run, Section, Variant, Work
 
 _STATES = tuple(HiddenStates(role) for role in CARRIED)
 _ANSWERS = 4

@@ -1,38 +1,15 @@
-"""One batch: the bare pass, ours and that of others; passes that stop early; answers of one prompt; items of a kind."""
+"""One batch, the bare pass, ours and that of transformers; passes that stop early; answers of one prompt."""
 
-from .....extraction.extract import extract, stream
-from ..section import CORE, Run, Section, Variant, Work, texts
-from ..variants import (
-    BASE_MODEL,
-    CAUSAL_LM,
-    CLUE_ONLY,
-    EAGER,
-    EVERYTHING,
-    FILTERED,
-    FLOOR,
-    LAGER_ONLY,
-    NNSIGHT,
-    OURS,
-    reading,
-)
+from ....extraction.extract import extract
+from .section import CORE, Run, Section, Variant, Work, texts
+from .variants import BASE_MODEL, CAUSAL_LM, CLUE_ONLY, EAGER, FLOOR, LAGER_ONLY, OURS, reading
 
 PASSES = Section(
     key="passes",
     title="One batch, beside what others do",
     about="All variants on the same batch of 4 texts of 256 tokens; ratios are to the bare pass of the base model.",
     make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [256] * 4),
-    make_variants=lambda _work: (
-        FLOOR,
-        OURS,
-        CLUE_ONLY,
-        LAGER_ONLY,
-        BASE_MODEL,
-        CAUSAL_LM,
-        EAGER,
-        NNSIGHT,
-        FILTERED,
-        EVERYTHING,
-    ),
+    make_variants=lambda _work: (FLOOR, OURS, CLUE_ONLY, LAGER_ONLY, BASE_MODEL, CAUSAL_LM, EAGER),
     memory=True,
 )
 
@@ -90,37 +67,4 @@ CANDIDATES = Section(
     about="One prompt of 192 tokens, answers of 64; each ratio is to the same answers as rows of their own.",
     make_items=lambda lm, quick: texts(lm, [96] * 8 if quick else [256] * 8, prompt=72 if quick else 192),
     make_variants=_candidates_variants,
-)
-
-
-_FIRST = 8
-
-
-def _items_variants(work: Work) -> tuple[Variant, ...]:
-    def some(n: int) -> Variant:
-        def prepare(work: Work) -> Run:
-            def run() -> None:
-                for _ in stream(work.lm, work.items[:n], CORE, chunk=_FIRST):
-                    pass
-
-            return run
-
-        return Variant(
-            name=f"{n} texts",
-            prepare=prepare,
-            keeps="chunks of 8, handed on",
-            expected=n / _FIRST * 1.05,
-            expected_memory=1.1,
-        )
-
-    return tuple(some(n) for n in (_FIRST, 2 * _FIRST, 4 * _FIRST))
-
-
-ITEMS = Section(
-    key="items",
-    title="Number of texts",
-    about="Texts of 48 tokens as a stream, all three readouts; ratios are to the first 8.",
-    make_items=lambda lm, quick: texts(lm, [24 if quick else 48] * 4 * _FIRST),
-    make_variants=_items_variants,
-    memory=True,
 )

@@ -1,15 +1,15 @@
 """Verdicts asked for in text: the logits of the labels and the text, from two readings of the prompts and from one."""
 
-from .....extraction.extract import extract
-from .....extraction.readouts import LabelLogits
-from .....extraction.writing.decoding import decode
-from .....extraction.writing.generate import generate
-from .....extraction.writing.read_and_write import read_and_write
-from .....models.loading import LanguageModel
-from .....models.positions import Encoding, encode_prompt
-from .....models.prompts import rating_prompt
-from ....reading.passes import DIRECT_TOKENS
-from ..section import Run, Section, Variant, Work
+from ....extraction.extract import extract
+from ....extraction.readouts import LabelLogits
+from ....extraction.writing.decoding import decode
+from ....extraction.writing.generate import generate
+from ....extraction.writing.read_and_write import read_and_write
+from ....models.loading import LanguageModel
+from ....models.positions import Encoding, encode_prompt
+from ....models.prompts import rating_prompt
+from ...reading.passes import DIRECT_TOKENS
+from ..passes.section import Run, Section, Variant, Work
 
 
 def _prompts(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:
