@@ -103,7 +103,7 @@ def _score(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
 def _rank(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
     """``rank``: verdicts beside ``out``, and the ranking that they give."""
     from ..data.outputs import require_room
-    from ..runs.rank_job import require_ranking, write_ranking
+    from ..runs.score_job import require_ranking, write_ranking
 
     require_room(out)
     require_ranking(out)
@@ -121,8 +121,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
     from ..reading.progress import shown
     from ..runs.job import items_of
     from ..runs.job_files import read_items_of, read_job
-    from ..runs.rank_job import require_rankable
-    from ..runs.score_job import score_features, score_items
+    from ..runs.score_job import require_rankable, score_features, score_items
 
     require_room(out)
     folder = find_folder(judge_folder, None)

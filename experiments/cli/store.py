@@ -21,7 +21,7 @@ def info(store: _Store) -> None:
     innerjudge store info runs/features
     """
     from ...extraction.store import FeatureStore
-    from ..runs.extracting.summary import one_line, unscored
+    from ..runs.extracting.summary import one_line, reasons_of
 
     held = FeatureStore.begun(store)
     lacking = held.look(checksums=False)
@@ -48,7 +48,7 @@ def info(store: _Store) -> None:
     console.print(table)
     if lacking:
         raise InnerjudgeError(_told(store, lacking))
-    for names, count, reason in unscored(held):
+    for names, count, reason in reasons_of(held.missing_reasons()):
         console.print(f"{count:,} items without {names}: {one_line(reason)}", markup=False, highlight=False)
 
 

@@ -48,12 +48,7 @@ def items_of(lm: LanguageModel, data: Dataset, *, candidates: int, seed: int, pa
     """Items of a data set: sampled for ``builtin:solve``, both responses of every pair as items of their own."""
     if data.problems:
         return sample_traces(
-            lm,
-            data.problems,
-            n_candidates=candidates,
-            seed=seed,
-            batch_size=8 * passes.batch_size,
-            steps=passes.steps,
+            lm, data.problems, n_candidates=candidates, seed=seed, batch_size=8 * passes.batch_size, steps=passes.steps
         )
     return pointwise(data).items
 

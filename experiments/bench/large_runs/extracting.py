@@ -11,8 +11,7 @@ from ....extraction.store.header import StoreHeader
 from ....models.loading import load
 from ...reading.passes import HIDDEN_NEEDS, Passes
 from ...reading.read import read
-from ...runs.extracting.disk import fill
-from ...runs.extracting.interrupt import Interrupt
+from ...runs.extracting.extract_job import Interrupt, fill
 from .line import Line, in_turn, said
 from .made_up import traces
 

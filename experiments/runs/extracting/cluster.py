@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....extraction.store import FeatureStore
 from ....extraction.store.header import StoreHeader
-from ....extraction.store.lock import locked
-from ....extraction.store.place import LocalPlace, place
+from ....extraction.store.place import place
 from ....models.errors import InnerjudgeError
 from ...data.datasets import load_data
 from ...data.jsonl import parse_item
@@ -26,11 +25,11 @@ from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import silent, whole
 from ..job import Job, claim, items_of, pointwise
-from ..job_files import HEADER, has_items, inside, items_file
+from ..job_files import has_items, inside, items_file
 from ..loading import Model
 from ..log import log
 from .disk import bytes_to_come, disk_of, require_room
-from .extract_job import Source, forget
+from .extract_job import Source, holding
 from .summary import Meter, Speed, summary
 
 if TYPE_CHECKING:
@@ -126,8 +125,7 @@ def extract_on_ray(
     :func:`.extract_job.extract_job`; beside them Ray that is not installed, or does not answer, is one.
     """
     at, quiet = place(out), replace(passes, steps=silent)
-    new, existed = at.size(HEADER) is None, isinstance(at, LocalPlace) and at.folder.is_dir()
-    with _connected(cluster) as ray, writing(out), locked(at):
+    with _connected(cluster) as ray, writing(out), holding(at):
 
         def on_a_worker(work: Callable[..., Any], *given: Any) -> Any:
             return ray.get(ray.remote(**cluster.resources)(work).remote(*given))
@@ -139,13 +137,7 @@ def extract_on_ray(
         if not any(lacking.values()):
             return f"{at} is complete already: {counted(len(held.items), 'item')}."
         if not yes and disk_of(str(at)) is not None:
-            size = on_a_worker(measure, model, str(at), held.header, lacking, quiet)
-            try:
-                require_room(size, str(at))
-            except InnerjudgeError:
-                if new and isinstance(at, LocalPlace):
-                    forget(at, keep_folder=existed)
-                raise
+            require_room(on_a_worker(measure, model, str(at), held.header, lacking, quiet), str(at))
         tasks, items = _tasks(held, lacking)
         advance = whole(passes.steps, items)("reading on the cluster", items)
         started, tokens = time.perf_counter(), 0

@@ -3,16 +3,13 @@
 import math
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.prompt import Confirm
 
-from ....extraction.features import Features
-from ....extraction.store import FeatureStore
 from ....extraction.store.precision import DTYPES, stored_type
 from ....models.errors import InnerjudgeError
 from ....models.loading import LanguageModel
@@ -20,8 +17,6 @@ from ...reading.passes import HIDDEN_NEEDS, Passes
 from ...reading.progress import silent
 from ...reading.read import read
 from ..job import Job
-from ..log import log
-from .interrupt import Interrupt
 
 
 class DeclinedError(InnerjudgeError):
@@ -151,35 +146,3 @@ def told(size: int) -> str:
 
 def _said(size: int, disk: Disk) -> str:
     return f"about {told(size)} are to be written and {told(disk.free)} of {told(disk.total)} are free"
-
-
-def fill(
-    store: FeatureStore,
-    numbers: Sequence[int],
-    read_part: Callable[[int, int], Features],
-    *,
-    interrupt: Interrupt,
-) -> None:
-    """Write the shards ``numbers``, each of the items that ``read_part`` reads from one place up to another.
-
-    At most one shard waits for the disk while the model computes the next, so that memory holds two. A run that was
-    asked to stop between two shards is interrupted once what was read is written.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer:  # leaving it waits for the last shard
-        waiting: Future[None] | None = None
-        for number in numbers:
-            if interrupt.asked:
-                break
-            features = read_part(*store.header.span(number))
-            if waiting is not None:
-                waiting.result()
-            waiting = writer.submit(_write, store, number, features)
-        if waiting is not None:
-            waiting.result()
-    if interrupt.asked:
-        raise KeyboardInterrupt
-
-
-def _write(store: FeatureStore, number: int, features: Features) -> None:
-    store.write(number, features)
-    log.debug("shard written", extra={"shard": number, "items": len(features)})

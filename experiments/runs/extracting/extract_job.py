@@ -1,13 +1,16 @@
 """A data set into a store, by one process or by several; a run that was killed resumes where it stopped."""
 
-import hashlib
 import shutil
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Self
 
 from ....extraction.features import Features
 from ....extraction.provenance import provenance
@@ -17,6 +20,7 @@ from ....extraction.store.place import LocalPlace, Place, place
 from ....models.errors import InnerjudgeError
 from ....models.items import Item
 from ....models.loading import LanguageModel
+from ....models.seal import digest_of_file
 from ...data.datasets import Dataset, hash_data, is_file, open_data
 from ...data.outputs import writing
 from ...drawing.style import are_in, counted
@@ -26,8 +30,7 @@ from ...reading.read import read
 from ..job import Job, claim
 from ..job_files import FILE_HASH, HEADER, ITEMS, inside, is_damaged, read_job
 from ..log import log
-from .disk import bytes_to_come, disk_of, fill, require_room
-from .interrupt import Interrupt
+from .disk import bytes_to_come, disk_of, require_room
 from .ranks import Ranks
 from .summary import Meter, Speed, summary
 
@@ -60,75 +63,127 @@ def extract_job(
         DeclinedError: If it was asked, and the answer was no.
         KeyboardInterrupt: If the run was asked to stop; the shard at hand is written by then.
     """
-    ranks = ranks or Ranks()
-    at = place(out)
-    job = job | {"provenance": provenance(lm).to_json()}
-    new = at.size(HEADER) is None
-    existed = isinstance(at, LocalPlace) and at.folder.is_dir()
-    with writing(out), Interrupt() as interrupt, locked(at) if ranks.first else nullcontext():
+    ranks, at = ranks or Ranks(), place(out)
+    header = job | {"provenance": provenance(lm).to_json()}
+
+    def prepare() -> dict[str, list[int]]:
+        held = claim(at, header, get_items)
+        lacking = {inner: held.store(inner).missing() for inner in held.stores}
+        if any(lacking.values()) and not yes and disk_of(str(at)) is not None:
+            require_room(bytes_to_come(lm, held, lacking, passes), str(at))
+        return lacking
+
+    with writing(out), Interrupt() as interrupt, holding(at) if ranks.first else nullcontext():
+        lacking: dict[str, list[int]] = ranks.told(prepare)
+        held = Job.begun(at, read_job(str(at)))
+        if not any(lacking.values()):
+            return f"{at} is complete already: {counted(len(held.items), 'item')}."
+        stores = {inner: FeatureStore(place(inside(at, inner)), held.store_header()) for inner in lacking}
+        spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
+        mine = sum(stop - start for start, stop in spans)
+        total, left = sum(store.header.shards for store in stores.values()), sum(map(len, lacking.values()))
+        if left < total:
+            log.info("going on", extra={"out": str(at), "shards_done": total - left, "shards": total})
+        passes = replace(passes, steps=whole(passes.steps, mine))
+        started = time.perf_counter()
+        with Meter(lm) as meter:
+            for inner, items in held.stores.items():
+
+                def read_part(start: int, stop: int, items: Any = items) -> Features:
+                    return read(lm, items[start:stop], passes)
+
+                fill(stores[inner], ranks.mine(lacking[inner]), read_part, interrupt=interrupt)
+        items_done, tokens = ranks.sums(mine, meter.tokens)
+        seconds = time.perf_counter() - started
+        if ranks.first:
+            floor = 0.0 if header["text"] else meter.floor() * tokens / ranks.world
+            speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds, floor=floor)
+            for line in summary(FeatureStore.open(str(at)), speed):
+                log.info(line)
+    return are_in(len(held.items), "item", at)
+
+
+@contextmanager
+def holding(at: Place) -> Iterator[None]:
+    """Hold the lock of a folder; where a run fails that began it, before a shard, it would fail the same way again.
+
+    Nothing is left behind then.
+    """
+    new, existed = at.size(HEADER) is None, isinstance(at, LocalPlace) and at.folder.is_dir()
+    with locked(at):
         try:
-            return _filled(lm, get_items, at, job, passes, ranks, interrupt, yes)
+            yield
         except InnerjudgeError:
-            if new and ranks.first and isinstance(at, LocalPlace):
-                forget(at, keep_folder=existed)  # it would fail the same way again: leave nothing behind
+            if new and isinstance(at, LocalPlace) and not list(at.folder.glob("**/shards/*")):
+                for path in at.folder.iterdir():
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if not existed:
+                    at.folder.rmdir()
             raise
 
 
-def _filled(
-    lm: LanguageModel,
-    get_items: Callable[[], Iterable[Item]],
-    at: Place,
-    header: dict[str, Any],
-    passes: Passes,
-    ranks: Ranks,
+class Interrupt(AbstractContextManager["Interrupt"]):
+    """While open, ``asked`` says whether the run was asked to stop: a first Ctrl-C asks, a second one stops at once."""
+
+    #: What a cluster or a person sends to ask a run to stop.
+    signals = (signal.SIGINT, signal.SIGTERM)
+    #: Seconds after which a second Ctrl-C is one: a launcher that passes it on lets one reach a process twice.
+    again = 0.5
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._when = 0.0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # elsewhere signals do not arrive
+            self._before = {number: signal.signal(number, self._ask) for number in self.signals}
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.asked:
+            if number == signal.SIGINT and now - self._when > self.again:
+                raise KeyboardInterrupt
+            return
+        self.asked, self._when = True, now
+        log.warning("asked to stop: finishing the current shard; ask again to stop at once")
+
+
+def fill(
+    store: FeatureStore,
+    numbers: Sequence[int],
+    read_part: Callable[[int, int], Features],
+    *,
     interrupt: Interrupt,
-    yes: bool,
-) -> str:
-    def prepare() -> dict[str, list[int]]:
-        job = claim(at, header, get_items)
-        lacking = {inner: job.store(inner).missing() for inner in job.stores}
-        if any(lacking.values()) and not yes and disk_of(str(at)) is not None:
-            require_room(bytes_to_come(lm, job, lacking, passes), str(at))
-        return lacking
+) -> None:
+    """Write the shards ``numbers``; ``read_part`` gives the features of the items from one place up to another.
 
-    lacking: dict[str, list[int]] = ranks.told(prepare)
-    job = Job.begun(at, read_job(str(at)))
-    stores = {inner: FeatureStore(place(inside(at, inner)), job.store_header()) for inner in lacking}
-    spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
-    mine = sum(stop - start for start, stop in spans)
-    if not any(lacking.values()):
-        return f"{at} is complete already: {counted(len(job.items), 'item')}."
-    total = sum(store.header.shards for store in stores.values())
-    left = sum(map(len, lacking.values()))
-    if left < total:
-        log.info("going on", extra={"out": str(at), "shards_done": total - left, "shards": total})
-    passes = replace(passes, steps=whole(passes.steps, mine))
-    started = time.perf_counter()
-    with Meter(lm) as meter:
-        for inner, items in job.stores.items():
-
-            def read_part(start: int, stop: int, items: Any = items) -> Features:
-                return read(lm, items[start:stop], passes)
-
-            fill(stores[inner], ranks.mine(lacking[inner]), read_part, interrupt=interrupt)
-    items_done, tokens = ranks.sums(mine, meter.tokens)
-    seconds = time.perf_counter() - started
-    if ranks.first:
-        floor = 0.0 if header["text"] else meter.floor() * tokens / ranks.world
-        speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds, floor=floor)
-        for line in summary(FeatureStore.open(str(at)), speed):
-            log.info(line)
-    return are_in(len(job.items), "item", at)
+    At most one shard waits for the disk while the model computes the next, so that memory holds two.
+    ``KeyboardInterrupt`` if the run was asked to stop; what was read is written by then.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer:  # leaving it waits for the last shard
+        waiting: Future[None] | None = None
+        for number in numbers:
+            if interrupt.asked:
+                break
+            features = read_part(*store.header.span(number))
+            if waiting is not None:
+                waiting.result()
+            waiting = writer.submit(_write, store, number, features)
+        if waiting is not None:
+            waiting.result()
+    if interrupt.asked:
+        raise KeyboardInterrupt
 
 
-def forget(at: LocalPlace, *, keep_folder: bool) -> None:
-    """Remove a folder that this run began, unless a shard is in it."""
-    if list(at.folder.glob("**/shards/*")):
-        return
-    for path in at.folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if not keep_folder:
-        at.folder.rmdir()
+def _write(store: FeatureStore, number: int, features: Features) -> None:
+    store.write(number, features)
+    log.debug("shard written", extra={"shard": number, "items": len(features)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +211,7 @@ def find_source(spec: str, out: str, *, limit: int | None, seed: int) -> Source:
 
     What cannot be loaded is refused as by :func:`..datasets.load_data`.
     """
-    file_hash = _sha256(Path(spec)) if is_file(spec) else None
+    file_hash = digest_of_file(Path(spec)) if is_file(spec) else None
     at = place(out)
     if file_hash is not None and at.size(HEADER) is not None and at.size(ITEMS) is not None:
         begun = {} if is_damaged(at) else read_job(out)
@@ -167,8 +222,3 @@ def find_source(spec: str, out: str, *, limit: int | None, seed: int) -> Source:
             )
     data = open_data(spec, limit=limit, seed=seed)
     return Source(data.kind, hash_data(data), file_hash, bool(data.problems), lambda: data)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

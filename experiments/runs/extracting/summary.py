@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -42,11 +41,6 @@ class Speed:
         return said + (f", {self.seconds / self.floor:.2f}x the bare pass" if self.floor else "")
 
 
-def unscored(store: FeatureStore) -> list[tuple[str, int, str]]:
-    """Why items of a store lack a readout, see :func:`reasons_of`."""
-    return reasons_of(store.missing_reasons())
-
-
 def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]:
     """Why items lack a readout: readouts, number of items, and the reason of the first of them.
 
@@ -58,11 +52,9 @@ def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]
     """
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], str] = {}
-    for missing in items:
-        for name, reason in missing.items():
-            key = (name, shape_of(reason))
-            counts[key] += 1
-            first.setdefault(key, reason)
+    for name, reason in (pair for missing in items for pair in missing.items()):
+        counts[name, shape_of(reason)] += 1
+        first.setdefault((name, shape_of(reason)), reason)
     merged: dict[tuple[str, int], list[str]] = {}
     for (name, shape), count in counts.items():
         merged.setdefault((shape, count), []).append(name)
@@ -70,15 +62,15 @@ def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]
     return sorted(rows, key=lambda row: (-row[1], row[0]))
 
 
-def summary(store: FeatureStore, speed: Speed | None) -> list[str]:
+def summary(store: FeatureStore, speed: Speed) -> list[str]:
     """Lines: what was done just now, what the type lost, what is unscored and why."""
-    lines = [speed.told()] if speed else []
+    lines = [speed.told()]
     for name, rounding in store.rounding.items():
         lines.append(
             f"{name} stored as {store.header.dtype}: relative error {rounding.relative:.2g}, at most "
             f"{rounding.worst:.2g} in one state"
         )
-    for names, count, reason in unscored(store):
+    for names, count, reason in reasons_of(store.missing_reasons()):
         lines.append(f"{count:,} of {len(store):,} items without {names}: {one_line(reason)}")
     return lines
 
@@ -115,9 +107,7 @@ class Meter(AbstractContextManager["Meter"]):
         self._handle = self.lm.model.register_forward_pre_hook(self._count, with_kwargs=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._handle.remove()
 
     @torch.inference_mode()
