@@ -15,7 +15,7 @@ from typing import Self
 
 #: Reads a folder and what is typed there; says the process, and then how it ended.
 _SERVER = """
-import json, os, pkgutil, sys, traceback
+import gc, json, os, pkgutil, sys, traceback
 from importlib import import_module
 for room in ("cli", "compare", "runs", "selection", "study"):
     package = import_module(f"innerjudge.experiments.{room}")
@@ -23,6 +23,7 @@ for room in ("cli", "compare", "runs", "selection", "study"):
         import_module(module.name)
 import_module("innerjudge").load("reference")
 main = import_module("innerjudge.experiments.cli.main").main
+gc.freeze()
 for line in sys.stdin:
     folder, out, err, argv = json.loads(line)
     child = os.fork()
