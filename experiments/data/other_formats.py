@@ -49,8 +49,8 @@ def known_file(name: str, start: bytes) -> str:
         start: Its first bytes.
 
     Example:
-        >>> known_file("t.parquet", b"PAR1")[:47]
-        "a Parquet file, expected JSONL: type `python -c"
+        >>> known_file("t.parquet", b"PAR1").split(":")[0]
+        'a Parquet file, expected JSONL'
         >>> known_file("t.jsonl", b"hello")
         ''
     """
