@@ -1,4 +1,4 @@
-"""Commands typed in a process that has everything imported; each runs in a process of its own, and may be killed."""
+"""Commands typed in a process that has everything imported; those that may be killed run in one of their own."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-#: Reads a folder and what is typed there; says the process, and then how it ended.
+#: Reads a folder and what is typed there; says the process, and then how it ended. What may be killed has its own.
 _SERVER = """
 import gc, json, os, pkgutil, sys, traceback
 from importlib import import_module
@@ -23,28 +23,31 @@ for room in ("cli", "compare", "runs", "selection", "study"):
         import_module(module.name)
 import_module("innerjudge").load("reference")
 main = import_module("innerjudge.experiments.cli.main").main
+told = os.fdopen(os.dup(1), "w", buffering=1)
 gc.freeze()
+def typed(folder, out, err, argv):
+    os.chdir(folder)
+    for name, number in ((out, 1), (err, 2)):
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number), os.close(file)
+    sys.argv, code = ["innerjudge", *argv], 0
+    try:
+        main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        code = 70
+    sys.stdout.flush(), sys.stderr.flush()
+    return code
 for line in sys.stdin:
-    folder, out, err, argv = json.loads(line)
-    child = os.fork()
+    apart, *asked = json.loads(line)
+    child = os.fork() if apart else os.getpid()
     if not child:
-        os.chdir(folder)
-        for name, number in ((out, 1), (err, 2)):
-            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        sys.argv, code = ["innerjudge", *argv], 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        except BaseException:
-            traceback.print_exc()
-            code = 70
-        sys.stdout.flush(), sys.stderr.flush()
-        os._exit(code)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        os._exit(typed(*asked))
+    print(child, file=told)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if apart else typed(*asked), file=told)
 """
-
 #: Bytes that the first line of a file of parts has at most.
 _HEADER = 200
 
@@ -98,14 +101,15 @@ class Typist:
         assert stdout is not None
         out, err = (Path(self._said.name, name) for name in ("out", "err"))
         begun = time.monotonic()
-        stdin.write(json.dumps([str(folder), str(out), str(err), list(typed)]) + "\n")
+        apart = bool(once) or kill_after is not None
+        stdin.write(json.dumps([apart, str(folder), str(out), str(err), list(typed)]) + "\n")
         stdin.flush()
         child = int(stdout.readline())
         if once:
             _wait(folder, once, child)
         elif kill_after is not None:
             time.sleep(kill_after)
-        if once or kill_after is not None:
+        if apart:
             with suppress(ProcessLookupError):  # it may have ended by itself
                 os.kill(child, signal.SIGKILL)
         code = int(stdout.readline())
