@@ -213,8 +213,8 @@ def _check(anatomy: Anatomy, end: Tensor, seen: Observation, family: str) -> Non
     finite = logits[logits.isfinite()]
     if not len(finite):
         raise InnerjudgeError(
-            f"given {family}, whose logits are all NaN or infinite, expected weights that make numbers: copy them again "
-            "from where the model came from, or load them in another dtype"
+            f"given {family}, whose logits are all NaN or infinite, expected weights that make numbers: copy them "
+            "again from where the model came from, or load them in another dtype"
         )
     try:
         lens = anatomy.logits(anatomy.normed(anatomy.stream.layout.all_rows(end, TOKENS))).to(logits.device)
