@@ -5,3 +5,12 @@ several commands share, ``loading.py`` loads the models and judges that were typ
 inside its function, so that ``--help`` stays quick. This is the top room: it may import every other, and none
 imports it.
 """
+
+import typer
+
+from ...models.shown import readable
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text, and nothing that a terminal would obey: names come from anybody's files."""
+    typer.echo(readable(text), err=err)

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..reading.progress import PlainConsole
 from . import options as o
+from . import say
 
 if TYPE_CHECKING:
     from ..bench.passes.run import Benchmark
@@ -62,11 +64,11 @@ def bench(
         only=tuple(only or ()),
         seed=seed,
     )
-    with shown(Console(stderr=True)) as steps:
+    with shown(PlainConsole(stderr=True)) as steps:
         command = shlex.join(["innerjudge", *sys.argv[1:]])
         found = run_benchmark(options, steps, command, lambda so_far: write(so_far, out))
-    _print(found, Console())
-    typer.echo(f"The tables are in {out / DOCUMENT}.")
+    _print(found, PlainConsole())
+    say(f"The tables are in {out / DOCUMENT}.")
 
 
 def _print(found: Benchmark, console: Console) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..judges.between import Between
+from ..reading.progress import PlainConsole
 from ..runs.log import LogStyle, load_quietly, log, logged
 from . import options as o
+from . import say
 
 
 def compare(
@@ -76,7 +77,7 @@ def compare(
     lm = load_quietly(model, device, dtype, revision, modules, trust=trust_remote_code)
     with logged(log_style, kept=str(out / KEPT)) as steps:
         found = compare_data(lm, sources, settings, out=out, command=command, steps=steps, say=log.info)
-    print_report(found.found, Console(), path=out / "report.html")
+    print_report(found.found, PlainConsole(), path=out / "report.html")
 
 
 def doctor(
@@ -109,7 +110,7 @@ def doctor(
         check_folder(out)
     found = examine(scores, tried=tried, command=shlex.join(["innerjudge", *sys.argv[1:]]))
     for sentence in found.found.parts[0].summary:
-        typer.echo(textwrap.fill(sentence, 100, subsequent_indent="  "))
+        say(textwrap.fill(sentence, 100, subsequent_indent="  "))
     if out is not None:
         found.report(out)
-        typer.echo(f"Report: {out / 'report.html'}")
+        say(f"Report: {out / 'report.html'}")

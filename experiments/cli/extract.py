@@ -9,6 +9,7 @@ import typer
 from ...models.errors import InnerjudgeError
 from ..runs.log import load_quietly
 from . import options as o
+from . import say
 from .loading import make_passes
 
 
@@ -82,7 +83,7 @@ def extract(
 
             where = Cluster(ray, workers, gpus_per_worker)
             on = Model(model, device, dtype, revision, modules, trust_remote_code)
-            typer.echo(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
+            say(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
             return
         lm = load_quietly(model, own_device(device), dtype, revision, modules, trust=trust_remote_code)
         said = extract_job(
@@ -95,7 +96,7 @@ def extract(
             yes=yes,
         )
     if ranks.first:
-        typer.echo(said)
+        say(said)
 
 
 def fit(
@@ -119,4 +120,4 @@ def fit(
     del batch_size, device, dtype
     from ..runs.fit_job import fit_job
 
-    typer.echo(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
+    say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))

@@ -1,8 +1,8 @@
 """The command ``models``."""
 
-from rich.console import Console
 from rich.table import Table
 
+from ..reading.progress import PlainConsole
 from ..runs.log import load_quietly
 from . import options as o
 
@@ -29,4 +29,4 @@ def models(
     lm = load_quietly(model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
     for name, value in describe(lm).items():
         table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
-    Console().print(table)
+    PlainConsole().print(table)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from ..reading.progress import PlainConsole
 from ..runs.log import load_quietly
 from . import options as o
 from .loading import make_passes
@@ -58,7 +58,7 @@ def plan(
     passes = make_passes(batch_size, scale, 0, silent, HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
     planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)
-    console = Console()
+    console = PlainConsole()
     disk, size = disk_of(out), planned.total(store_dtype)
     for name, value in {
         "items": f"{planned.items:,} (measured on {planned.sample})",

@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ...models.errors import InnerjudgeError
+from ..reading.progress import PlainConsole
 from . import options as o
+from . import say
 from .loading import load_judge
 
 
@@ -64,6 +65,6 @@ def sample(
     questions = load_questions(data, limit=limit, seed=seed)
     whole = load_judge(folder, "trace", model, device, dtype, revision, o.modules(module), trust=trust_remote_code)
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=reject_below, seed=seed)
-    with shown(Console(stderr=True)) as steps:
+    with shown(PlainConsole(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
-        typer.echo(sample_job(whole, questions, out, sampling=how))
+        say(sample_job(whole, questions, out, sampling=how))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
 from ...models.errors import InnerjudgeError
+from ..reading.progress import PlainConsole
 from . import options as o
+from . import say
 from .loading import load_judge
 
 if TYPE_CHECKING:
@@ -95,11 +96,11 @@ def judged(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, ab
             reasoning_tokens,
         )
         said, verdicts = work(judge, out, source)
-        typer.echo(said)
+        say(said)
         if inspect is not None:
             from ..adapters.inspect_records import write_records
 
-            typer.echo(write_records(verdicts, inspect))
+            say(write_records(verdicts, inspect))
 
     command.__name__, command.__doc__ = name, about
     return command
@@ -161,7 +162,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
         )
     how = (source.device, source.dtype, source.revision, source.modules)
     whole = load_judge(folder, found.kind, source.model, *how, trust=source.trust)
-    with shown(Console(stderr=True)) as steps:
+    with shown(PlainConsole(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)

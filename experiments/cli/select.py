@@ -10,6 +10,7 @@ import typer
 
 from ...models.errors import InnerjudgeError
 from . import options as o
+from . import say
 
 
 class RuleName(StrEnum):
@@ -145,7 +146,7 @@ def select(
         held_out=o.share(held_out, "--held-out") if chosen else 0.0,
         seed=seed,
     )
-    typer.echo(select_job(columns, how, out, vectors))
+    say(select_job(columns, how, out, vectors))
 
 
 def curves(
@@ -192,7 +193,7 @@ def curves(
         n_orders=orders,
         seed=seed,
     )
-    typer.echo(curve_job(scores, out, how, command=shlex.join(["innerjudge", *sys.argv[1:]])))
+    say(curve_job(scores, out, how, command=shlex.join(["innerjudge", *sys.argv[1:]])))
 
 
 def _temperature(typed: str) -> float:

@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ..reading.progress import PlainConsole
 from . import options as o
+from . import say
 
 if TYPE_CHECKING:
     from ..compare.sweep import Sweep
@@ -43,8 +45,8 @@ def sweep(
     o.share(fit_share)
     command = shlex.join(["innerjudge", *sys.argv[1:]])
     found = sweep_job(features, out, limit=limit, fit_share=fit_share, n_splits=splits, seed=seed, command=command)
-    show(found, Console(), top)
-    typer.echo(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
+    show(found, PlainConsole(), top)
+    say(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
 
 
 def show(found: Sweep, console: Console, top: int) -> None:
