@@ -210,11 +210,17 @@ def _named(model: nn.Module, path: str) -> Any:
 def _check(anatomy: Anatomy, end: Tensor, seen: Observation, family: str) -> None:
     """The parts must give what the model itself returned for the watched pass."""
     logits = seen.logits.float()
+    finite = logits[logits.isfinite()]
+    if not len(finite):
+        raise InnerjudgeError(
+            f"given {family}, whose logits are all NaN or infinite, expected weights that make numbers: copy them "
+            "again from where the model came from, or load them in another dtype"
+        )
     try:
         lens = anatomy.logits(anatomy.normed(anatomy.stream.layout.all_rows(end, TOKENS))).to(logits.device)
     except (RuntimeError, ValueError, TypeError, IndexError):
         lens = logits[..., :0]
-    scale = float(logits[logits.isfinite()].abs().max().clamp(min=1.0))
+    scale = float(finite.abs().max().clamp(min=1.0))
     tolerance = 1e-3 if logits.dtype == torch.float32 and end.dtype == torch.float32 else 5e-2
     if lens.shape != logits.shape or not bool(((lens - logits).abs() <= tolerance * scale).all()):
         raise InnerjudgeError(

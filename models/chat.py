@@ -114,6 +114,7 @@ def rendered(
                 **switches,
             )
         )
+        text.encode()  # halves of surrogate pairs are no text
     except Exception as error:  # jinja raises its own and whatever the template raises
         reason = " ".join(str(error).split())[:200]
         raise InnerjudgeError(

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from typing import Any
 
 import transformers
@@ -21,6 +22,8 @@ from .errors import InnerjudgeError, one_line
 
 #: Seconds in which the hub must answer before a checkpoint is looked for on this machine only.
 HUB_PATIENCE = 5.0
+#: Blocks or experts that a model may have: each is made before any weight is read.
+_PARTS, _MOST_PARTS = re.compile(r"(num|n)_(\w+_)?(layers?|blocks?|experts?)"), 10_000
 
 
 def require_causal(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedConfig:
@@ -53,9 +56,15 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
             f"given the model {name!r}, expected a local folder, a hub name that can be reached, or 'reference': "
             f"check the spelling and the network ({one_line(error)}{away})"
         ) from None
+    for field, given in config.get_text_config().to_dict().items():
+        if _PARTS.fullmatch(field) and type(given) is int and given > _MOST_PARTS:
+            raise InnerjudgeError(
+                f"given {name!r}, whose config.json says {field} {given:.3g}, expected at most {_MOST_PARTS}: copy it "
+                "again from where the model came from"
+            )
     causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
-    architectures = config.architectures or [
-        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, config.model_type)
+    architectures = [str(one) for one in config.architectures or ()] or [
+        str(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, config.model_type))
     ]
     known = {a for entry in causal for a in (entry if isinstance(entry, tuple) else (entry,))}
     remote = getattr(config, "auto_map", None)
@@ -119,6 +128,7 @@ def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool 
         tokenizer: Any = AutoTokenizer.from_pretrained(
             source, revision=revision, trust_remote_code=trust, **hub_options(source)
         )
+        tokenizer("a")  # which looks at settings that nothing has looked at yet
     except Exception as error:  # as above
         if not trust and wants_trust(error):
             raise untrusted(name) from None

@@ -49,11 +49,11 @@ def require_file(path: Path, limit: int | None = None) -> int:
 
 def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
     """Content of a regular file; errors as :func:`require_file`, also if it grows while it is read."""
-    require_file(path, limit)
+    size = require_file(path, limit)
     with path.open("rb") as file:
-        raw = file.read(limit + 1)
-    if len(raw) > limit:
-        raise InnerjudgeError(f"given {shown(path)!r} of more than {limit} bytes, expected at most that")
+        raw = file.read(size + 1)  # no more: as many bytes are set aside before any is read
+    if len(raw) > size:
+        raise InnerjudgeError(f"given {shown(path)!r}, which grows while it is read, expected a file that is whole")
     return raw
 
 

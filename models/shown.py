@@ -28,6 +28,16 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
     return _HIDDEN.sub(lambda found: found[0] if found[0] in kept else _escaped(found[0]), value)
 
 
+def readable(text: str) -> str:
+    r"""A whole text as :func:`shown` gives a value: of any length, line breaks and tabs as they are.
+
+    Example:
+        >>> readable("one\n\x07two") == "one\n\\x07two"
+        True
+    """
+    return shown(text, len(text), lines=True)
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 

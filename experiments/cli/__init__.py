@@ -4,3 +4,12 @@
 several commands share. A command imports what it runs inside its function, so that ``--help`` stays quick. This is the
 top room: it may import every other, and none imports it.
 """
+
+import typer
+
+from ...models.shown import readable
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text, and nothing that a terminal would obey: names come from anybody's files."""
+    typer.echo(readable(text), err=err)

@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..reading.progress import PlainConsole
 from . import options as o
+from . import say
 
 if TYPE_CHECKING:
     from ..bench.passes.run import Benchmark
@@ -64,10 +66,10 @@ def bench(
         from ..bench.documents.sections import SECTIONS
     except ModuleNotFoundError:  # the wheel has none of it
         from ..bench.passes.run import SECTIONS
-    with shown(Console(stderr=True)) as steps:
+    with shown(PlainConsole(stderr=True)) as steps:
         found = run_benchmark(options, steps, o.typed(), lambda so_far: write(so_far, out), SECTIONS)
-    _print(found, Console())
-    typer.echo(f"The tables are in {out / DOCUMENT}.")
+    _print(found, PlainConsole())
+    say(f"The tables are in {out / DOCUMENT}.")
 
 
 def _print(found: Benchmark, console: Console) -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..judges.between import Between
+from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from ..runs.log import LogStyle, log, logged
 from . import options as o
+from . import say
 
 
 def compare(
@@ -74,7 +75,7 @@ def compare(
     lm = on.load()
     with logged(log_style, kept=str(out / KEPT)) as steps:
         found = compare_data(lm, sources, settings, out=out, command=o.typed(), steps=steps, say=log.info)
-    print_report(found.found, Console(), path=out / "report.html")
+    print_report(found.found, PlainConsole(), path=out / "report.html")
 
 
 def doctor(
@@ -107,7 +108,7 @@ def doctor(
         check_folder(out)
     found = examine(scores, tried=tried, command=o.typed())
     for sentence in found.found.parts[0].summary:
-        typer.echo(textwrap.fill(sentence, 100, subsequent_indent="  "))
+        say(textwrap.fill(sentence, 100, subsequent_indent="  "))
     if out is not None:
         found.report(out)
-        typer.echo(f"Report: {out / 'report.html'}")
+        say(f"Report: {out / 'report.html'}")

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ...models.errors import InnerjudgeError
+from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from . import options as o
+from . import say
 
 if TYPE_CHECKING:
     from ..compare.sweep import Sweep
@@ -92,7 +94,7 @@ def extract(
             from ..runs.extracting.cluster import Cluster, extract_on_ray
 
             where = Cluster(ray, workers, gpus_per_worker)
-            typer.echo(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
+            say(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
             return
         lm = replace(on, device=own_device(device)).load()
         said = extract_job(
@@ -105,7 +107,7 @@ def extract(
             yes=yes,
         )
     if ranks.first:
-        typer.echo(said)
+        say(said)
 
 
 def fit(
@@ -129,7 +131,7 @@ def fit(
     del batch_size, device, dtype
     from ..runs.fit_job import fit_job
 
-    typer.echo(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
+    say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
 
 
 def sweep(
@@ -158,8 +160,8 @@ def sweep(
 
     o.share(fit_share)
     found = sweep_job(features, out, limit=limit, fit_share=fit_share, n_splits=splits, seed=seed, command=o.typed())
-    show(found, Console(), top)
-    typer.echo(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
+    show(found, PlainConsole(), top)
+    say(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
 
 
 def show(found: Sweep, console: Console, top: int) -> None:

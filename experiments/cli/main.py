@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 
 from ...models.errors import InnerjudgeError
+from . import say
 from .bench import bench
 from .compare import compare, doctor
 from .extract import extract, fit, sweep
@@ -78,7 +79,7 @@ def _given(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"innerjudge: {' '.join(message.split())}", err=True)
+    say(f"innerjudge: {' '.join(message.split())}", err=True)
     raise SystemExit(code) from None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from . import options as o
 
@@ -37,7 +37,7 @@ def models(
     lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
     for name, value in describe(lm).items():
         table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
-    Console().print(table)
+    PlainConsole().print(table)
 
 
 def plan(
@@ -81,7 +81,7 @@ def plan(
     passes = Passes(batch_size=batch_size, scale=ends, reasoning_tokens=0, needs=HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
     planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)
-    console = Console()
+    console = PlainConsole()
     disk, size = disk_of(out), planned.total(store_dtype)
     for name, value in {
         "items": f"{planned.items:,} (measured on {planned.sample})",

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from ...models.errors import InnerjudgeError
+from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from . import options as o
+from . import say
 
 if TYPE_CHECKING:
     from ...models.items import Item
@@ -85,11 +86,11 @@ def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, 
             reasoning_tokens,
         )
         said, verdicts = work(judge, out, source)
-        typer.echo(said)
+        say(said)
         if inspect is not None:
             from ..adapters.inspect_records import write_records
 
-            typer.echo(write_records(verdicts, inspect))
+            say(write_records(verdicts, inspect))
 
     command.__name__, command.__doc__ = name, about
     return command
@@ -149,7 +150,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
             "expected at least 1: leave the option out"
         )
     whole = source.model.load_judge(folder, found.kind)
-    with shown(Console(stderr=True)) as steps:
+    with shown(PlainConsole(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
@@ -236,6 +237,6 @@ def sample(
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
     whole = asked.load_judge(folder, "trace")
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=reject_below, seed=seed)
-    with shown(Console(stderr=True)) as steps:
+    with shown(PlainConsole(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
-        typer.echo(sample_job(whole, questions, out, sampling=how))
+        say(sample_job(whole, questions, out, sampling=how))

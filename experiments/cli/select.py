@@ -8,6 +8,7 @@ import typer
 
 from ...models.errors import InnerjudgeError
 from . import options as o
+from . import say
 
 
 class RuleName(StrEnum):
@@ -143,7 +144,7 @@ def select(
         held_out=o.share(held_out, "--held-out") if chosen else 0.0,
         seed=seed,
     )
-    typer.echo(select_job(columns, how, out, vectors))
+    say(select_job(columns, how, out, vectors))
 
 
 def curves(
@@ -190,7 +191,7 @@ def curves(
         n_orders=orders,
         seed=seed,
     )
-    typer.echo(curve_job(scores, out, how, command=o.typed()))
+    say(curve_job(scores, out, how, command=o.typed()))
 
 
 def _temperature(typed: str) -> float:

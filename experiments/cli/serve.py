@@ -8,6 +8,7 @@ import typer
 from ...models.errors import InnerjudgeError
 from ...models.shown import shown
 from . import options as o
+from . import say
 
 
 def serve(
@@ -92,7 +93,7 @@ def serve(
         log.warning("%s is open to others and asks for no key: set --key or INNERJUDGE_KEY", shown(host))
     with listening(host, port) as where:
         at = where.getsockname()
-        typer.echo(f"Serving {', '.join(judges)} on http://{at[0]}:{at[1]} (how to ask: /docs).")
+        say(f"Serving {', '.join(judges)} on http://{at[0]}:{at[1]} (how to ask: /docs).")
         serve_until_stopped(app, where, seconds=seconds, connections=connections)
 
 

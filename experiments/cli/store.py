@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ...models.errors import InnerjudgeError
 from ..drawing.style import are_in, counted
+from ..reading.progress import PlainConsole
+from . import say
 
 _Store = Annotated[str, typer.Argument(help="Folder (or URI) that `extract` wrote.", show_default=False)]
 store_app = typer.Typer(help="Look at feature stores, check, merge and export them.", rich_markup_mode="markdown")
@@ -44,7 +45,7 @@ def info(store: _Store) -> None:
     rows |= {f"version of {name}": one for name, one in known.versions}
     for name, value in rows.items():
         table.add_row(name, value, end_section=False)
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     if lacking:
         raise InnerjudgeError(_told(store, lacking))
@@ -61,7 +62,7 @@ def verify(store: _Store) -> None:
     from ..runs.merge_job import verify_job
 
     for line in verify_job(store):
-        typer.echo(line)
+        say(line)
 
 
 @store_app.command()
@@ -77,7 +78,7 @@ def merge(
     """
     from ..runs.merge_job import merge_jobs
 
-    typer.echo(merge_jobs(parts, out))
+    say(merge_jobs(parts, out))
 
 
 @store_app.command()
@@ -96,7 +97,7 @@ def export(
     held = FeatureStore.open(store, check="checksums")
     with writing(out):
         write(held, out)
-    typer.echo(are_in(len(held), "item", out))
+    say(are_in(len(held), "item", out))
 
 
 def _told(store: str, lacking: dict[int, tuple[str, str]]) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from ..runs.log import LogStyle, log, logged
 from . import options as o
@@ -56,7 +57,7 @@ def study(
         report = run.report(sources)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     write(folder, report, run.rows, more={"study.yaml": text})
-    print_report(report, Console(), path=folder / "report.html")
+    print_report(report, PlainConsole(), path=folder / "report.html")
 
 
 def diff(
@@ -75,7 +76,7 @@ def diff(
     from ..compare.report.folder import read_results
     from ..study.diff import compare_studies
 
-    _print_diff(compare_studies(read_results(first), read_results(second)), Console(), everything=everything)
+    _print_diff(compare_studies(read_results(first), read_results(second)), PlainConsole(), everything=everything)
 
 
 def _print_diff(found: StudyDiff, console: Console, *, everything: bool) -> None:

@@ -16,6 +16,7 @@ from ...models.items import Item
 from ...models.seal import digest_of_file
 from ...models.shown import shown
 from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
+from .other_formats import known_file
 from .outputs import checksum_line, checksum_of, require_undamaged
 from .records import Record
 
@@ -33,6 +34,8 @@ __all__ = [
 
 #: Bytes of a line: longer ones hold no item that a model could read.
 LINE = 1 << 26
+#: Bytes by which a file of another format is known.
+_START = 1 << 16
 
 
 @checked
@@ -90,6 +93,8 @@ def _records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     name, at, found = shown(file.name), 0, False
     with file.open("rb") as lines:
         for number, raw in enumerate(lines_of(lines, name), start=1):
+            if number == 1 and (known := known_file(name, raw[:_START])):
+                raise InnerjudgeError(f"{name}: given {known}")
             if raw.strip():
                 found = True
                 yield _parse(raw, f"{name} line {number}"), at, number

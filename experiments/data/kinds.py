@@ -19,6 +19,7 @@ from typing import Any
 
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
+from .other_formats import known_rows
 from .records import Record, describe
 
 #: Required fields of each kind.
@@ -69,6 +70,8 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
             f"{record.where}: given the fields of a {whole[0]} and of a {whole[1]}, expected one kind: "
             f"rename one of {odd}"
         )
+    if not whole and (known := known_rows(record.values)):
+        raise InnerjudgeError(f"{record.where}: given {known}")
     best = min(REQUIRED, key=lambda k: (len(missing[k]), -len(REQUIRED[k])))
     if len(missing[best]) == len(REQUIRED[best]) or (missing[best] and len(missing[best]) > 2):
         table = "; ".join(f"{k}: {', '.join(names)}" for k, names in REQUIRED.items())

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
 
 from ...models.arguments import checked, require_type
 from ...models.errors import InnerjudgeError
@@ -17,7 +16,7 @@ from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
 from ...probes.judge import as_labels
 from ..reading.passes import Passes
-from ..reading.progress import shown
+from ..reading.progress import PlainConsole, shown
 from ..reading.read import read
 from .pairs import Ranked, as_list, check_top_k, is_single, items_of_pairs, of_options, ranked
 from .shared_models import turn
@@ -215,7 +214,7 @@ def ask(judge: PairJudge, asked: list[Any], batch_size: int, show_progress_bar: 
     if items:
         passes = replace(judge.passes, batch_size=batch_size)
         with (
-            shown(Console(stderr=True)) if show_progress_bar else nullcontext(passes.steps) as steps,
+            shown(PlainConsole(stderr=True)) if show_progress_bar else nullcontext(passes.steps) as steps,
             turn(judge.lm),
         ):
             features = read(judge.lm, items, replace(passes, steps=steps))

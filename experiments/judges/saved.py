@@ -12,6 +12,7 @@ from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.foreign import HEADER_LIMIT, parse_json, read_file
+from ...models.seal import digest_of_file, parse_sealed
 from ...probes import BaseJudge, storage
 
 _MADE = "made.json"
@@ -110,6 +111,16 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
         raise InnerjudgeError(
             f"given {path}, which is damaged ({error}), expected what `innerjudge fit` wrote: fit again"
         ) from None
+
+
+def is_damaged(folder: Path) -> bool:
+    """Whether this holds a judge of ours of which a file is not what was written: fitting again loses nothing."""
+    try:
+        raw = read_file(folder / WHOLE)
+        files = parse_sealed(raw)["files"] if b'"innerjudge"' in raw else {}
+        return any(digest_of_file(folder / Path(name).name) != digest for name, digest in files.items())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return True
 
 
 def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: str) -> None:

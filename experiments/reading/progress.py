@@ -1,12 +1,24 @@
 """Progress of the long steps: items per second and time left, or nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.text import Text
+
+from ...models.shown import readable
+
+
+class PlainConsole(Console):
+    """A console whose texts cannot move the cursor: what names and ids bring along is escaped."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is written: our own codes, and texts."""
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(readable(part.text), part.style)
 
 
 class Steps(Protocol):

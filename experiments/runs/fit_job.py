@@ -56,7 +56,8 @@ def fit_job(
         seed=seed if limit is not None else 0,
     )
     check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
-    if (out / saved.WHOLE).is_file():
+    damaged = (out / saved.WHOLE).is_file() and saved.is_damaged(out)
+    if (out / saved.WHOLE).is_file() and not damaged:
         _require_same(judge, made, out)
         return f"{out} is complete already."
     labels, groups = [], []
@@ -75,7 +76,7 @@ def fit_job(
         saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
     said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
-    return f"{note or f'{name}: {said}'} It is saved as {out}."
+    return f"{note or f'{name}: {said}'} It is saved as {out}." + damaged * " What was there was damaged (checksum)."
 
 
 def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]) -> Seat:

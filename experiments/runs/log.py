@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console
 from rich.logging import RichHandler
 
-from ..reading.progress import Steps, shown
+from ...models.shown import readable
+from ..reading.progress import PlainConsole, Steps, shown
 
 log = logging.getLogger("innerjudge")
 
@@ -41,7 +41,7 @@ class _Json(logging.Formatter):
         """The line."""
         when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         said = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
-        return json.dumps(said | _given(record), ensure_ascii=False, default=str)
+        return json.dumps(said | _given(record), default=str)
 
 
 class _Plain(logging.Formatter):
@@ -52,7 +52,7 @@ class _Plain(logging.Formatter):
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         more = " ".join(f"{name}={value}" for name, value in _given(record).items())
-        return f"{when} {level}{record.getMessage()}" + (f" ({more})" if more else "")
+        return readable(f"{when} {level}{record.getMessage()}" + (f" ({more})" if more else ""))
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def logged(style: LogStyle, *, quiet: bool = False, kept: str | None = None) -> 
     ``auto`` is ``rich`` on a terminal, ``plain`` elsewhere. ``quiet`` says warnings alone: for all but the first of
     several processes. ``kept`` is where what is done is kept, which every line of progress says.
     """
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     if style is LogStyle.auto:
         style = LogStyle.rich if console.is_terminal else LogStyle.plain
     handler: logging.Handler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import exists
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -227,6 +228,6 @@ def _from_folder(source: str, folder: Path) -> str:
     prefix, colon, rest = source.partition(":")
     if colon and prefix == "builtin":
         return source
-    if colon and not Path(source).exists() and not (folder / source).exists():
-        return source if Path(rest).is_absolute() or not (folder / rest).exists() else f"{prefix}:{folder / rest}"
-    return source if Path(source).is_absolute() or not (folder / source).exists() else str(folder / source)
+    if colon and not exists(source) and not exists(folder / source):
+        return source if Path(rest).is_absolute() or not exists(folder / rest) else f"{prefix}:{folder / rest}"
+    return source if Path(source).is_absolute() or not exists(folder / source) else str(folder / source)

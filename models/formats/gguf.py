@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from importlib.util import find_spec
+from os.path import isdir, isfile
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | No
     the hub's download. ``InnerjudgeError`` if the file is missing, or a folder holds several.
     """
     path = Path(name)
-    if path.is_dir():
+    if isdir(path):
         files = sorted(path.glob("*.gguf"))
         if not files or (path / "config.json").is_file():
             return None
@@ -61,7 +62,7 @@ def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | No
         return files[0]
     if not name.lower().endswith(".gguf"):
         return None
-    if path.is_file():
+    if isfile(path):
         return path
     repository, colon, file = name.rpartition(":")
     if not colon or "/" not in repository:

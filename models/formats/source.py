@@ -1,15 +1,16 @@
 """Where the weights, the tokenizer and the LoRA adapter of a model lie, whatever format its name stands for."""
 
-import json
 import warnings
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from os.path import exists, isfile, realpath
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
 from ..checkpoint import hub_options
 from ..errors import InnerjudgeError, one_line
+from ..foreign import HEADER_LIMIT, parse_json, read_file
 from ..precision import cpu_dtype
 from ..unwrapping import unwrap
 from .copies import copy_of
@@ -68,7 +69,7 @@ _CONFIG = "adapter_config.json"
 
 def is_adapter(name: str) -> bool:
     """Whether a name is a folder with an adapter and no model of its own."""
-    return Path(name, _CONFIG).is_file() and not Path(name, "config.json").is_file()
+    return isfile(Path(name, _CONFIG)) and not isfile(Path(name, "config.json"))
 
 
 def base_of(name: str) -> str:
@@ -79,10 +80,10 @@ def base_of(name: str) -> str:
     """
     path = Path(name, _CONFIG)
     try:
-        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+        base = parse_json(read_file(path, HEADER_LIMIT)).get("base_model_name_or_path")
     except (ValueError, AttributeError) as error:
         raise InnerjudgeError(f"given {str(path)!r}, which cannot be read ({one_line(error)}), expected JSON") from None
-    if not isinstance(base, str) or not base or Path(base).resolve() == Path(name).resolve():
+    if not isinstance(base, str) or not base or not base.isprintable() or realpath(base) == realpath(name):
         raise InnerjudgeError(
             f"given the adapter {name!r}, which names no base model, expected one: write its folder or hub name into "
             f'{str(path)!r}, as "base_model_name_or_path": "owner/model"'
@@ -93,7 +94,7 @@ def base_of(name: str) -> str:
             "pip install 'innerjudge[lora]'"
         )
     beside = Path(name, base)
-    return str(beside) if beside.exists() and not Path(base).exists() else base
+    return str(beside) if exists(beside) and not exists(base) else base
 
 
 def adapted(model: PreTrainedModel, folder: str) -> PreTrainedModel:

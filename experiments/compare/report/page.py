@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ....models.shown import readable
 from ...drawing import style
 from ..figures import FAMILIES, Cell, Figure, Grid
 from ..findings import Report
@@ -140,6 +141,7 @@ def _environment(*, escape: bool) -> Environment:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=escape,
         undefined=StrictUndefined,
+        finalize=_readable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -148,6 +150,11 @@ def _environment(*, escape: bool) -> Environment:
     made.globals |= {"NOTHING": style.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
     made.tests["figure"] = lambda c: isinstance(c, Figure)
     return made
+
+
+def _readable(value: object) -> object:
+    """Texts without control characters, whoever wrote them; what is escaped for HTML already stays so."""
+    return type(value)(readable(value)) if isinstance(value, str) else value
 
 
 def _context(report: Report) -> dict[str, object]:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.prompt import Confirm
 
 from ....extraction.store.precision import DTYPES, stored_type
 from ....models.errors import InnerjudgeError
 from ....models.loading import LanguageModel
 from ...reading.passes import HIDDEN_NEEDS, Passes
-from ...reading.progress import silent
+from ...reading.progress import PlainConsole, silent
 from ...reading.read import read
 from ..job import Job
 
@@ -76,7 +75,7 @@ def require_room(size: int, out: str) -> None:
         return
     if sys.stdin.isatty():
         asked = f"{_said(size, disk)}. What is written stays when the disk is full. Go on?"
-        if not Confirm.ask(f"{out}: {asked}", console=Console(stderr=True), default=False):
+        if not Confirm.ask(f"{out}: {asked}", console=PlainConsole(stderr=True), default=False):
             raise DeclinedError(
                 f"given {out}, which was declined, expected a place with more room: choose another --out"
             )

@@ -1,0 +1,77 @@
+"""Files and rows that people have and that are no items yet: what they are, and what to type or write."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+#: Fields that tell rows of a public format or tool -> what they are, and what to write of each.
+_ROWS = {
+    ("chosen", "rejected"): (
+        "a preference (RewardBench, TRL)",
+        "pair_id, prompt, response_a, response_b and preference, with the chosen one now as a, now as b",
+    ),
+    ("labeler", "question", "label"): (
+        "a labelled solution of PRM800K",
+        "question_id, candidate_id, prompt, response (the steps, joined) and correct",
+    ),
+    ("judgment", "user_prompt"): (
+        "a judgment of MT-Bench",
+        "question, candidate, judge and score, and name the file under `rows` of a study",
+    ),
+    ("custom_id", "response"): (
+        "a result of a batch of requests (OpenAI)",
+        "question_id, candidate_id, prompt (from the requests) and response (its message's content)",
+    ),
+}
+
+
+def known_rows(fields: Iterable[str]) -> str:
+    """What rows with these fields are, and what to write instead; nothing of others.
+
+    Example:
+        >>> known_rows(["prompt", "chosen", "rejected"]).split(",")[0]
+        'a preference (RewardBench'
+        >>> known_rows(["prompt"])
+        ''
+    """
+    given = set(fields)
+    for names, (what, instead) in _ROWS.items():
+        if given >= set(names):
+            return f"{what}, expected an item: write {instead}"
+    return ""
+
+
+def known_file(name: str, start: bytes) -> str:
+    r"""What a file whose first line is no JSON is, and what to type to make JSONL of it; nothing of others.
+
+    Args:
+        name: Its name, with its suffix.
+        start: Its first bytes.
+
+    Example:
+        >>> known_file("t.parquet", b"PAR1").split(":")[0]
+        'a Parquet file, expected JSONL'
+        >>> known_file("t.jsonl", b"hello")
+        ''
+    """
+    plain = re.fullmatch(r"[\w.-]+", name) is not None
+    stem, suffix = Path(name).stem, Path(name).suffix
+    out = (f"{stem}-lines.jsonl" if suffix == ".jsonl" else f"{stem}.jsonl") if plain else "OUT.jsonl"
+    name = name if plain else "FILE"
+    by_pandas = "python -c \"import pandas as p; p.read_{}('{}'{}).to_json('{}', orient='records', lines=True)\""
+    if start.startswith(b"PAR1"):
+        what, typed = "a Parquet file", by_pandas.format("parquet", name, "", out)
+    elif re.match(rb"[^\n]*\}\s*\r\s*\{", start):
+        what, typed = "lines that end with CR alone", f"tr '\\r' '\\n' < {name} > {out}"
+    elif re.match(rb"\s*\[\s*(\{|$)", start):
+        what, typed = "one JSON list", f"jq -c '.[]' {name} > {out}"
+    elif re.match(rb"\s*\{\s*\r?\n", start):
+        what, typed = "JSON objects of several lines each", f"jq -c . {name} > {out}"
+    elif (suffix in (".csv", ".tsv") and not start.lstrip().startswith(b"{")) or re.match(rb"\w+(,\w+)+\r?\n", start):
+        what, typed = (
+            "a CSV file",
+            by_pandas.format("csv", name, ", dtype={'question_id': str, 'candidate_id': str}", out),
+        )
+    else:
+        return ""
+    return f"{what}, expected JSONL: type `{typed}`"
