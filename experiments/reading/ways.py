@@ -16,7 +16,6 @@ import numpy as np
 
 from ...extraction.features import Features
 from ...extraction.readouts import LabelLogits, Readout
-from ...extraction.writing.read_and_write import read_and_write
 from ...models.chat import render
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
@@ -38,7 +37,7 @@ from ...probes.free_text import answered_freely, find_answer
 from ...probes.judge import Verdict
 from ...probes.verdict_text import find_verdict
 from .passes import Passes
-from .verdict_pass import extracted
+from .verdict_pass import extracted, written
 
 Turn = Literal["cue", "open", "plain"]
 #: New tokens of a freely written answer.
@@ -203,19 +202,13 @@ def ask(
     ]
     what = f"asking ({_TURNS[turn]})"
     if text:
-        features = read_and_write(
-            lm,
-            encoded,
-            [LabelLogits(), *more],
-            name="open",
-            max_new_tokens=OPEN_TOKENS,
-            batch_size=passes.writing_batch,
-            memory=passes.memory,
-            settled=lambda k, said: (
-                (q := questions[k]) is not None and answered_freely(said, q.prompt.labels, quotes=q.quotes)
-            ),
-            on_batch=passes.steps(what, len(items)),
-        )
+
+        def clear(k: int, said: str) -> bool:
+            question = questions[k]
+            return question is not None and answered_freely(said, question.prompt.labels, quotes=question.quotes)
+
+        steps = passes.steps(what, len(items))
+        features = written(lm, encoded, [LabelLogits(), *more], passes, "open", OPEN_TOKENS, clear, steps)
     else:
         features = extracted(lm, encoded, [LabelLogits(), *more], passes, what)
     return _by_spelling(features, questions, encoded, every_block=every_block)
