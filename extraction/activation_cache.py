@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..models.errors import InnerjudgeError
-from .arrays import as_tensor
+from .feature_arrays import as_tensor
 from .features import Features
 
 #: Shorthand of TransformerLens -> full name with the number of the block.

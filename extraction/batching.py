@@ -1,13 +1,14 @@
 """Items into batches, padded or end to end in one row; positions move with them, and nothing else does."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from ..models.attention_calls import AttentionCall
 from ..models.positions import Encoding
 
 PaddingSide = Literal["left", "right"]
@@ -38,14 +39,7 @@ class Batch:
 
 
 def pack(items: Sequence[Encoding], *, device: torch.device) -> Batch:
-    """Lay items end to end in one row.
-
-    Example:
-        >>> two = [Encoding(id=str(n), group="", ids=(n,) * n, positions={}) for n in (3, 2)]
-        >>> batch = pack(two, device=torch.device("cpu"))
-        >>> batch.ids.tolist(), batch.offsets.tolist(), batch.lengths
-        ([[3, 3, 3, 2, 2]], [0, 3], (3, 2))
-    """
+    """Lay items end to end in one row."""
     ids = torch.tensor([[token for item in items for token in item.ids]], device=device)
     lengths = tuple(len(item.ids) for item in items)
     offsets = torch.tensor([0, *accumulate(lengths[:-1])], device=device)
@@ -70,14 +64,7 @@ def collate(items: Sequence[Encoding], *, pad_id: int, side: PaddingSide, device
 def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator[list[int]]:
     """Indices of items in batches of similar length, longest first so that memory runs out early or never.
 
-    Args:
-        items: The items.
-        most: How many items a batch may have whose longest has this many tokens; at least 1.
-
-    Example:
-        >>> a, b, c = (Encoding(id=str(n), group="", ids=(0,) * n, positions={}) for n in (1, 3, 2))
-        >>> list(by_length([a, b, c], lambda length: 2))
-        [[1, 2], [0]]
+    ``most`` says how many items a batch may have whose longest has so many tokens; at least 1.
     """
     order = sorted(range(len(items)), key=lambda i: -len(items[i].ids))
     start = 0
@@ -121,10 +108,6 @@ def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -
         lengths: Tokens of each text; one longer than ``tokens`` is alone.
         most: How many texts a batch may have whose longest has this many tokens; at least 1.
         tokens: Tokens a batch.
-
-    Example:
-        >>> by_tokens([9, 2, 10, 1], lambda length: 4, 12)
-        [[2], [0, 1, 3]]
     """
     batches: list[list[int]] = []
     left = 0
@@ -135,3 +118,111 @@ def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -
         batches[-1].append(place)
         left -= lengths[place]
     return batches
+
+
+class Packing:
+    """Where the items of a packed row lie.
+
+    Args:
+        starts: Place of the first token of each item, ``[B]``.
+        lengths: Tokens of each item.
+    """
+
+    def __init__(self, starts: Tensor, lengths: tuple[int, ...]) -> None:
+        self.starts = starts
+        self._longest = max(lengths)
+
+    def apart(self, call: AttentionCall, at: Tensor) -> AttentionCall:
+        """One query of each item over the keys of its own, as if it had a row: query ``[B, H, 1, hd]``.
+
+        Rows are as long as the longest item. What follows a shorter one there are tokens of others, which the mask
+        hides from its query as it hid them in the pass; behind the last item the first one follows.
+
+        Args:
+            call: An attention of the packed row: query ``[1, H, total, hd]``.
+            at: Place of each item's query in that row, ``[B]``.
+        """
+        total = call.query.shape[2]
+        own = torch.arange(self._longest, device=at.device)
+        places = (self.starts.to(at.device)[:, None] + own) % total
+
+        def line(value: Any) -> Any:
+            """``[1, H, total, total]`` at the queries and the keys of each: ``[B, H, 1, T]``; others unchanged."""
+            if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[2:] != (total, total):
+                return value
+            heads = torch.arange(value.shape[1], device=at.device)
+            return value[0][heads[None, :, None], at[:, None, None], places[:, None]][:, :, None]
+
+        def rows(states: Tensor | None) -> Tensor | None:
+            """``[1, H, total, hd]`` at the keys of each: ``[B, H, T, hd]``."""
+            return None if states is None else states[0][:, places].movedim(1, 0)
+
+        mask = line(call.mask)
+        if mask is None:
+            mask = (own <= (at - self.starts.to(at.device))[:, None])[:, None, None]
+        extra = {name: line(value) for name, value in call.extra.items() if name != "value"}
+        return replace(
+            call,
+            query=call.query[0][:, at].movedim(1, 0)[:, :, None],
+            key=rows(call.key),
+            mask=mask,
+            weights=line(call.weights),
+            extra=extra | {"value": rows(call.extra.get("value"))},
+        )
+
+
+#: Tokens a batch, padding included, where none are asked for: enough to keep the cores busy, and no more in memory.
+#: Starting a pass costs about a hundredth of such a batch.
+_ON_CPU = 2048
+
+
+_ON_GPU = 16384
+
+
+#: How libraries say that memory ran out where they raise no error of their own class.
+_SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+
+
+class Room:
+    """The room of a run, in tokens a batch with padding; one object for its batches, in order.
+
+    Texts are told apart by the power of two below their length: a batch of long texts that did not fit says nothing
+    about short ones.
+
+    Example:
+        >>> room = Room(torch.device("cpu"), 1000)
+        >>> room.items(100)
+        10
+        >>> room.ran_out(10, 100)  # a batch of 10 did not fit
+        >>> room.items(100), room.items(120), room.items(50)
+        (5, 5, 20)
+    """
+
+    def __init__(self, device: torch.device, max_tokens: int | None) -> None:
+        usual = _ON_CPU if device.type == "cpu" else _ON_GPU
+        #: Tokens a batch.
+        self.tokens = max_tokens or usual
+        #: What a pass costs beside its tokens, in tokens.
+        self.fixed = usual // 128
+        self._most: dict[int, int] = {}
+
+    def items(self, length: int, skip: int = 0) -> int:
+        """Items a batch whose longest has ``length`` tokens, ``skip`` of them computed already; at least 1."""
+        budget = max(1, self.tokens // max(length - skip, 1))
+        return min(budget, self.learned(length, budget))
+
+    def learned(self, length: int, most: int) -> int:
+        """``most``, or fewer where a batch of texts of about ``length`` tokens did not fit."""
+        return self._most.get(length.bit_length(), most)
+
+    def ran_out(self, n: int, length: int) -> None:
+        """A batch of ``n`` items, the longest of ``length`` tokens, did not fit: half as many may."""
+        self._most[length.bit_length()] = max(1, n // 2)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    said: Iterable[str] = _SAID if isinstance(error, RuntimeError) else ()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(s in str(error).lower() for s in said)

@@ -12,14 +12,13 @@ from ..models.description import packing_refused, padding_refused
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
-from .arrays import Array, put
-from .batching import PaddingSide
+from .batching import PaddingSide, Room
+from .feature_arrays import Array, put
 from .features import Features, require_unique
 from .one_pass import n_labels
 from .provenance import provenance
 from .reader import BatchReader
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
-from .room import Room
 from .schedule import Sweep
 
 

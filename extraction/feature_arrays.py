@@ -1,18 +1,26 @@
 """The arrays of features as plain, unchangeable data: what :class:`.features.Features` is made of."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .arrays import Array, Mask
+from ..models.shown import html_table
 from .provenance import Provenance
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 _TYPES: dict[str, type] = {"ids": tuple, "groups": tuple, "provenance": Provenance}
 
 
@@ -20,16 +28,7 @@ _Value = TypeVar("_Value")
 
 
 class Fixed(dict[str, _Value]):
-    """A dictionary that is not written into after it was made; ``|`` gives a new, ordinary one.
-
-    Example:
-        >>> Fixed({"a": 1})["a"]
-        1
-        >>> Fixed({"a": 1}).update(b=2)
-        Traceback (most recent call last):
-        ...
-        TypeError: features are not written into: make others, such as dataclasses.replace(features, arrays=...)
-    """
+    """A dictionary that is not written into after it was made; ``|`` gives a new, ordinary one."""
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise TypeError("features are not written into: make others, such as dataclasses.replace(features, arrays=...)")
@@ -170,3 +169,70 @@ def require_unique(ids: Sequence[str]) -> None:
         if one in seen:
             raise InnerjudgeError(f"given the id {one!r} twice, expected unique ids: rename one of the items")
         seen.add(one)
+
+
+def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> pd.DataFrame:
+    """See :meth:`.Features.frame`."""
+    import pandas as pd
+
+    reasons = features.reasons(*(names or (*features.arrays, *features.texts)))
+    small = [*features.texts, *(name for name, array in features.arrays.items() if array.ndim <= 2)]
+    columns: dict[str, Any] = {"group": features.groups}
+    for name in names or small:
+        if name in features.texts:
+            columns[name] = features.texts[name]
+            continue
+        array = features.array(name)
+        for place in np.ndindex(array.shape[1:]):
+            columns[f"{name}[{','.join(map(str, place))}]" if place else name] = array[:, *place]
+    columns["missing"] = [reasons.get(i, "") for i in features.ids]
+    return pd.DataFrame(columns, index=pd.Index(features.ids, name="id"))
+
+
+def summary(features: FeatureArrays) -> str:
+    """How many items there are, of which model, and the shape of each readout."""
+    parts = [f"{name} [{', '.join(map(str, array.shape))}]" for name, array in features.arrays.items()]
+    items, questions = len(features), len(set(features.groups))
+    sizes = f"{items} item{'s' * (items != 1)}, {questions} question{'s' * (questions != 1)}"
+    model = features.provenance.model
+    return f"Features({sizes}, model {model!r}: {', '.join((*parts, *features.texts)) or 'nothing'})"
+
+
+def html_summary(features: FeatureArrays) -> str:
+    """One line a readout: its shape, how many items have it, and the first reason of the others."""
+    rows = []
+    for name in (*features.arrays, *features.texts):
+        reasons = features.missing.get(name, {})
+        shape = " x ".join(map(str, features.arrays[name].shape)) if name in features.arrays else "text"
+        rows.append((name, shape, len(features) - len(reasons), next(iter(reasons.values()), "")))
+    title = f"Features of {len(features)} items, {len(set(features.groups))} questions, {features.provenance.model}"
+    return html_table(title, ("readout", "shape", "items", "first reason of those without"), rows)
+
+
+def stack(parts: Sequence[Array]) -> Array:
+    """Concatenate along items, at the width of the widest part."""
+    width = max(part.shape[-1] for part in parts)
+    return np.concatenate([part if part.ndim == 1 else widen(part, width) for part in parts])
+
+
+def put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int], n: int) -> None:
+    """Write the rows of one batch into ``arrays[name]``, of ``n`` items, which is made or widened as needed."""
+    held = arrays.setdefault(name, np.zeros((n, *values.shape[1:]), dtype=np.float32))
+    held = arrays[name] = widen(held, values.shape[-1])
+    held[list(rows), ..., : values.shape[-1]] = values
+
+
+def widen(array: Array, width: int) -> Array:
+    """Pad the last axis with zeros up to ``width``."""
+    lacking = width - array.shape[-1]
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, lacking)]) if lacking > 0 else array
+
+
+def as_tensor(array: Array) -> torch.Tensor:
+    """A tensor to read from that shares the memory of an array, also of a read-only one (torch would warn)."""
+    view = np.ascontiguousarray(array, np.float32).view()
+    try:
+        view.flags.writeable = True
+    except ValueError:  # what it is a view of is read-only itself
+        view = view.copy()
+    return torch.from_numpy(view)

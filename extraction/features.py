@@ -10,9 +10,7 @@ import numpy.typing as npt
 
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
-from .arrays import Array, Mask, stack
-from .feature_arrays import FeatureArrays, require_unique
-from .feature_tables import feature_frame, html_summary, summary
+from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, stack, summary
 
 if TYPE_CHECKING:
     import pandas as pd

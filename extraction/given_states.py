@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from ..models.errors import InnerjudgeError
 from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
-from .arrays import Array
+from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
 from .readouts import HiddenStates
@@ -51,9 +51,6 @@ def read_vllm(path: str | Path) -> GivenStates:
 
     Its layers are those of ``eagle_aux_hidden_state_layer_ids`` in the order given there: ``0`` is what enters the
     first block, ``num_hidden_layers`` what leaves the last one, raw.
-
-    Raises:
-        InnerjudgeError: If the file cannot be read or holds something else.
     """
     try:
         with safe_open(path, "pt") as file:  # numpy has no bfloat16

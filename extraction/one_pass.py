@@ -12,9 +12,8 @@ from ..models.blocks import StopAfter
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
-from .batching import Batch, Placing, collate, pack
+from .batching import Batch, Packing, Placing, collate, pack
 from .features import Array
-from .packing import Packing
 from .prompt_pass import Prompt, forward, single_roles
 from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
 from .taps.attention import AttentionTap

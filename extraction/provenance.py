@@ -78,11 +78,7 @@ class Provenance:
         return tuple(name for name in _BINDING if getattr(self, name) != getattr(other, name))
 
     def require(self, other: Provenance, what: str) -> None:
-        """Raise unless ``other`` (what was given) agrees with this one (what is expected).
-
-        Raises:
-            InnerjudgeError: Naming each field that differs, both values, and what to do.
-        """
+        """Raise unless ``other`` (what was given) agrees with this one (what is expected)."""
         names = self.differences(other)
         if names:
             pairs = ", ".join(f"{n} {getattr(other, n)!r} instead of {getattr(self, n)!r}" for n in names)

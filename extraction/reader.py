@@ -12,12 +12,11 @@ from ..models.caching import CANNOT_SHARE
 from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
-from .arrays import Array
-from .batching import PaddingSide, Placing
+from .batching import PaddingSide, Placing, is_memory
+from .feature_arrays import Array
 from .one_pass import run_batch
 from .prompt_pass import Prompt
 from .readouts import Readout
-from .room import is_memory
 
 #: Model -> last block and names of readouts -> tokens of the longest packed row whose last text was read as alone.
 _proved: WeakKeyDictionary[Any, dict[tuple[int | None, tuple[str, ...]], int]] = WeakKeyDictionary()

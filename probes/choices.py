@@ -65,46 +65,25 @@ class ChoiceJudge(BaseJudge):
 
 
 def mask_options(scores: npt.NDArray[Any], n_options: Ints) -> Scores:
-    """``-inf`` beyond each item's options; ``scores`` is ``[n, ..., K]``.
-
-    Example:
-        >>> mask_options(np.array([[1.0, 2.0, 3.0]]), np.array([2]))
-        array([[  1.,   2., -inf]])
-    """
+    """``-inf`` beyond each item's options; ``scores`` is ``[n, ..., K]``."""
     inside = option_mask(n_options, scores.shape[-1]).reshape(len(scores), *[1] * (scores.ndim - 2), scores.shape[-1])
     return np.where(inside, scores, -np.inf)
 
 
 def best_options(masked: Scores) -> npt.NDArray[np.bool_]:
-    """Which options share the highest score, up to rounding: ``[..., K]``, of scores that are ``-inf`` beyond them.
-
-    Example:
-        >>> best_options(np.array([[1.0, 2.0, 2.0], [0.0, 0.0, -np.inf]]))
-        array([[False,  True,  True],
-               [ True,  True, False]])
-    """
+    """Which options share the highest score, up to rounding: ``[..., K]``, of scores that are ``-inf`` beyond them."""
     inside = np.isfinite(masked)
     largest = np.abs(np.where(inside, masked, 0.0)).max(axis=-1, keepdims=True)
     return np.asarray(inside & (masked >= masked.max(axis=-1, keepdims=True) - ROUNDING * largest))
 
 
 def all_tied(masked: Scores) -> npt.NDArray[np.bool_]:
-    """Whether an item's options all share the highest score: ``[...]`` of scores ``[..., K]``.
-
-    Example:
-        >>> all_tied(np.array([[1.0, 1.0, -np.inf], [1.0, 1.0, 2.0]]))
-        array([ True, False])
-    """
+    """Whether an item's options all share the highest score: ``[...]`` of scores ``[..., K]``."""
     return np.asarray((best_options(masked) == np.isfinite(masked)).all(axis=-1))
 
 
 def option_mask(n_options: Ints, k: int) -> npt.NDArray[np.bool_]:
-    """Which of ``k`` places are options, ``[n, k]``.
-
-    Example:
-        >>> option_mask(np.array([1]), 2)
-        array([[ True, False]])
-    """
+    """Which of ``k`` places are options, ``[n, k]``."""
     return np.asarray(np.arange(k) < np.asarray(n_options)[:, None])
 
 
@@ -132,11 +111,9 @@ class LetterLogits(ChoiceJudge):
         abstain: Whether the last two option lines take part, see :class:`~innerjudge.probes.choices.ChoiceJudge`.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
         >>> logits = np.zeros((1, 2, 2, 4), np.float32)
         >>> logits[0, 1, 1] = [1, 2, 0, 9]  # the model's own logits: (normed, last block)
-        >>> f = Features(ids=("a",), groups=("a",), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"logits/score": logits, "labels": np.array([4], np.float32)})
+        >>> f = Features.from_arrays({"logits/score": logits, "labels": np.array([4], np.float32)}, provenance="m")
         >>> LetterLogits().predict(f), LetterLogits(abstain=False).predict(f)
         (array([3]), array([1]))
         >>> LetterLogits(abstain=False).decision_function(f)

@@ -47,15 +47,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return np.array([False, True])
 
     def score(self, features: Features, labels: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-        """Accuracy of the labels; for judges of numbers, :math:`R^2` of the scores: what scikit-learn's own mean by it.
-
-        Args:
-            features: ``n`` items, all of which can be scored: ``features[features.present(*judge.needs)]``.
-            labels: ``[n]``, the true labels.
-            sample_weight: ``[n]``, or ``None`` for equal weights.
+        """Accuracy of the labels; of a judge of numbers :math:`R^2` of the scores, as in scikit-learn.
 
         Raises:
-            InnerjudgeError: If an item cannot be scored, there is not one label an item, or the judge has no labels.
+            InnerjudgeError: If an item cannot be scored (``features[features.present(*judge.needs)]`` leaves those
+                out), there is not one label an item, or the judge has no labels.
         """
         numbers = self.estimator_type == "regressor"
         said = self.decision_function(features) if numbers else self.predict(features)

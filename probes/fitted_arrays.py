@@ -149,14 +149,9 @@ Form = Array | Number | Tuple
 
 
 def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> None:
-    """Check what a judge has learned against the forms that its class declares.
+    """Check what a judge has learned against the forms that its class declares; the error names the attribute.
 
-    Args:
-        judge: Fitted, or not at all.
-        sizes: What is known of its model: ``blocks``, ``width`` of the states, ``heads`` of a block.
-
-    Raises:
-        InnerjudgeError: Names the attribute, what it is and what was expected.
+    ``sizes`` is what is known of its model: ``blocks``, ``width`` of the states, ``heads`` of a block.
     """
     known = judge.sizes({k: v for k, v in (sizes or {}).items() if v is not None})
     held = {name: getattr(judge, name) for name in judge.fitted if hasattr(judge, name)}
@@ -176,15 +171,7 @@ def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> No
 
 
 def sizes_of(features: Features, names: Iterable[str]) -> Sizes:
-    """Lengths that features tell of their model, by those readouts.
-
-    Example:
-        >>> from ..extraction import Features, Provenance
-        >>> f = Features(ids=("a",), groups=("a",), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"hidden/score": np.ones((1, 4, 5), np.float32)})
-        >>> sizes_of(f, ["hidden/score"])
-        {'width': 5, 'blocks': 2}
-    """
+    """Lengths that features tell of their model, by those readouts."""
     found: Sizes = {}
     whole = features.provenance.last_block is None
     for name, array in ((name, features.arrays[name]) for name in names if name in features.arrays):

@@ -58,12 +58,6 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
     (``\boxed{B}``, ``$B$``); the text of exactly one option; a verdict that stands alone on a line. The first form in
     which something is found decides; where what it finds contradicts itself, there is no answer.
 
-    Args:
-        text: New tokens only.
-        labels: Verdict strings; the highest label of a numeric scale is the last.
-        options: Texts of the options that the first labels stand for. One that the text begins to write out counts.
-        quotes: Whether ``A: ...`` and ``A) ...`` only repeat what the label stands for, such as a response of a pair.
-
     Example:
         >>> find_answer("The correct answer is (B).", "ABCD")
         Reading(index=1, form='announced')

@@ -42,14 +42,7 @@ def head_credits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt
 
 
 def head_accuracies(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
-    """Accuracy of every head, ``[L, H]``; arguments and ties as in :func:`head_credits`.
-
-    Example:
-        >>> s = np.zeros((2, 1, 2, 2))
-        >>> s[:, 0, 1, 1] = 1  # head 0 ties and guesses; head 1 answers B
-        >>> head_accuracies(s, [2, 2], [1, 1])
-        array([[0.5, 1. ]])
-    """
+    """Accuracy of every head, ``[L, H]``; arguments and ties as in :func:`head_credits`."""
     if not len(scores):
         raise InnerjudgeError("given no questions to measure heads on, expected at least one")
     return np.asarray(head_credits(scores, n_options, labels).mean(axis=0))

@@ -92,8 +92,7 @@ class HeadScore(ChosenHeads):
         Args:
             features: Validation questions; ``select="unlabelled"`` also reads their ``"attention"``.
             labels: 0-based right answers ``[n]``; may be left out for ``select="unlabelled"``.
-            permuted: For ``select="permutation"``: the same questions (same ids, same order) with the option texts in
-                another order.
+            permuted: For ``select="permutation"``: the same questions in the same order, their options in another.
             permuted_labels: Right answers after the permutation, ``[n]``.
 
         Raises:
@@ -180,12 +179,10 @@ class QKScore(HeadScore):
         n_excluded_: Validation questions left out because they could not be read.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
         >>> right = np.array([0, 1, 2, 1])
         >>> qk = np.zeros((4, 2, 3, 3), np.float32)  # 4 questions, 2 blocks, 3 heads, 3 options
         >>> qk[np.arange(4), 1, 2, right] = 5.0  # head 2 of block 2 knows
-        >>> f = Features(ids=tuple("abcd"), groups=tuple("abcd"), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"qk/before": qk, "labels": np.full(4, 3, np.float32)})
+        >>> f = Features.from_arrays({"qk/before": qk, "labels": np.full(4, 3, np.float32)}, provenance="m")
         >>> judge = QKScore().fit(f, right)
         >>> judge.heads_, judge.predict(f)
         (((2, 2),), array([0, 1, 2, 1]))
@@ -233,11 +230,9 @@ class AttentionScore(HeadScore):
     Attributes are those of :class:`QKScore`.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
         >>> a = np.zeros((2, 1, 2, 2), np.float32)
         >>> a[:, 0, 0], a[:, 0, 1] = [[0.1, 0.0], [0.0, 0.1]], [[0.5, 0.2], [0.5, 0.2]]
-        >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"attention": a, "labels": np.full(2, 2, np.float32)})
+        >>> f = Features.from_arrays({"attention": a, "labels": np.full(2, 2, np.float32)}, provenance="m")
         >>> AttentionScore(select="unlabelled").fit(f).heads_  # variance 0.0025 * mass 0.1, against none
         ((1, 0),)
     """

@@ -69,14 +69,9 @@ class BaseJudge(FeatureReader):
         return self.fit(features, np.concatenate([np.asarray(labels) for _, labels in given]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike) -> Scores:
-        """Fit, and give the score of every item by a judge of this kind that was fitted without its question.
+        """Fit, and give each of ``n`` items the score of a judge that was fitted without its question.
 
-        Args:
-            features: ``n`` items, all of which can be read.
-            labels: ``[n]``, as for :meth:`fit`.
-
-        Returns:
-            ``[n]``; NaN where the items of all other questions are of one class.
+        The scores are ``[n]``, NaN where the items of all other questions are of one class.
         """
         known = np.asarray(labels)
         found = np.full(len(features), np.nan)
@@ -135,14 +130,6 @@ class BaseJudge(FeatureReader):
 
         Raises:
             InnerjudgeError: If there is no such judge, or it is of another class.
-
-        Example:
-            >>> import tempfile
-            >>> from innerjudge import LAGER
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     LAGER(norm=True).save(folder)
-            ...     BaseJudge.load(folder)
-            LAGER(norm=True)
         """
         found = _storage().load(folder)
         if not isinstance(found, cls):
@@ -183,22 +170,13 @@ class LearningJudge(BaseJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labelled features and return the judge; a second call starts anew.
 
-        Args:
-            features: ``n`` training items.
-            labels: Length ``n``: booleans for traces, mean human scores for ratings, 0-based answers for choices.
-
         Raises:
             InnerjudgeError: If there is nothing to learn from: no usable item, or labels all of one class.
         """
 
 
 def as_labels(labels: list[Any]) -> npt.NDArray[Any]:
-    """Labels as an array ``[n]``: of their own type, or of objects where they are of several or ``None``.
-
-    Example:
-        >>> as_labels([True, False]), as_labels([None, None])
-        (array([ True, False]), array([None, None], dtype=object))
-    """
+    """Labels as an array ``[n]``: of their own type, or of objects where they are of several or ``None``."""
     types = {type(label) for label in labels}
     plain = len(types) == 1 and type(None) not in types
     return np.array(labels, dtype=None if plain or types == {int, float} else object)
@@ -233,20 +211,8 @@ class StreamingJudge(LearningJudge):
     def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
         """Learn anew from items part by part, of which only one is held at a time; a failed fit changes nothing.
 
-        Args:
-            parts: Items and their labels, read once.
-
         Raises:
             InnerjudgeError: As :meth:`fit`, and if there is no part at all.
-
-        Example:
-            >>> import numpy as np
-            >>> from innerjudge import CLUE, Features
-            >>> end = np.array([3, 1, -1, -3.0])[:, None, None].repeat(3, axis=1)
-            >>> f = Features.from_arrays({"hidden/prompt_end": 0 * end, "hidden/response_end": end}, provenance="m")
-            >>> halves = [(f[:2], [True, True]), (f[2:], [False, False])]
-            >>> CLUE(start="prompt_end", end="response_end").fit_parts(halves).n_seen_
-            array([2, 2])
         """
         fresh, features = type(self)(**self.get_params()), None
         for features, labels in parts:
@@ -259,11 +225,7 @@ class StreamingJudge(LearningJudge):
 
 
 def require_streaming(judge: object) -> None:
-    """Refuse a judge that must see all items at once.
-
-    Raises:
-        InnerjudgeError: Names what can stream.
-    """
+    """Refuse a judge that must see all items at once, and name those that need not."""
     if not isinstance(judge, StreamingJudge):
         raise InnerjudgeError(
             f"given a {type(judge).__name__}, which needs all features at once, expected a CLUE, DifferenceOfMeans or "

@@ -16,14 +16,7 @@ Ints = npt.NDArray[np.intp]
 
 
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
-    """Labels of traces as booleans; 0 and 1 are accepted.
-
-    Args:
-        labels: Length ``n``.
-        both: Demand at least one right and one wrong.
-
-    Raises:
-        InnerjudgeError: If a label is neither true nor false, or (``both``) all are of one class.
+    """Labels of traces ``[n]`` as booleans; 0 and 1 are accepted. Refuses others and, with ``both``, one class only.
 
     Example:
         >>> correctness(np.array([1, 0]))
@@ -41,15 +34,7 @@ def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
 
 
 def ratings(labels: npt.NDArray[Any]) -> Floats:
-    """Mean human scores as float64.
-
-    Raises:
-        InnerjudgeError: If a score is not a finite number, or all are the same.
-
-    Example:
-        >>> ratings(np.array([1, 4.5]))
-        array([1. , 4.5])
-    """
+    """Mean human scores as float64; refuses what is not finite, and scores that are all the same."""
     if labels.dtype.kind not in "biuf" or not np.isfinite(labels.astype(np.float64)).all():
         raise InnerjudgeError(
             f"given human scores {_some(labels)}, expected finite numbers: drop items without a score"
@@ -64,15 +49,9 @@ def ratings(labels: npt.NDArray[Any]) -> Floats:
 
 
 def answers(labels: npt.NDArray[Any], n_options: Ints, ids: tuple[str, ...]) -> Ints:
-    """Right answers of choices, 0-based.
+    """Right answers of choices, 0-based, each an option.
 
-    Raises:
-        InnerjudgeError: If an answer is not the index of an option, or all are the same letter (a head that always
-            picks that letter would look perfect).
-
-    Example:
-        >>> answers(np.array([0, 3]), np.array([4, 4]), ("a", "b"))
-        array([0, 3])
+    All the same letter is refused: a head that always picks that letter would look perfect.
     """
     if labels.dtype.kind not in "iu":
         raise InnerjudgeError(f"given answers {_some(labels)}, expected 0-based integers: drop items without an answer")
@@ -93,10 +72,6 @@ def balanced_weights(groups: tuple[str, ...], right: Bools) -> Floats:
 
     A question with ``r`` right and ``w`` wrong items gives ``1/r`` to each right and ``1/w`` to each wrong one; items
     of questions with one class only weigh 0.
-
-    Example:
-        >>> balanced_weights(("p", "p", "p", "q"), np.array([True, True, False, True]))
-        array([0.5, 0.5, 1. , 0. ])
     """
     counts = Counter(zip(groups, right.tolist(), strict=True))
     weights = [1.0 / counts[g, r] if counts[g, not r] else 0.0 for g, r in zip(groups, right.tolist(), strict=True)]

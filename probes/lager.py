@@ -49,11 +49,9 @@ class LAGER(ValueJudge):
     does not sum to 1, and expectations leave the scale.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
         >>> logits = np.zeros((1, 2, 2, 2), np.float32)  # 1 item, (raw, normed), h[0] and h[1] of 1 block, 2 labels
         >>> logits[0, 0, 0, 1], logits[0, 1, 1, 1] = 2 * np.log(3), 0  # raw h[0]; normed h[1]
-        >>> f = Features(ids=("a",), groups=("a",), provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"logits/score": logits, "labels": np.array([2], np.float32)})
+        >>> f = Features.from_arrays({"logits/score": logits, "labels": np.array([2], np.float32)}, provenance="m")
         >>> LAGER(values=(0, 1)).decision_function(f).round(4)  # mean logit log 3: P = (1/4, 3/4)
         array([0.75])
         >>> LAGER(values=(0, 1)).predict(f)

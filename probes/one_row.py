@@ -16,28 +16,13 @@ from .labels import Floats
 
 
 def each_row(features: Features, *names: str) -> Iterator[Features]:
-    """Features of one row of hidden states after another, ``h[0]`` first and the final-normed one last.
-
-    Args:
-        features: Of a whole pass.
-        names: Arrays ``[n, rows, D]``, such as ``"hidden/response_end"``; the others are left out.
-
-    Example:
-        >>> import numpy as np
-        >>> f = Features.from_arrays({"hidden/score": np.arange(3.0)[None, :, None]}, provenance="m")
-        >>> [part["hidden/score"].ravel().tolist() for part in each_row(f, "hidden/score")]
-        [[0.0], [1.0], [2.0]]
-    """
+    """One row of the hidden states ``names`` after another, ``h[0]`` first and the final-normed one last."""
     for row in range(features[names[0]].shape[1]):
         yield replace(features, arrays={name: features[name][:, row : row + 1] for name in names})
 
 
 def each_entry(features: Features, *, normed: bool) -> Iterator[Features]:
-    """Features with the verdict logits of one block after another in place of the model's own.
-
-    Args:
-        features: With ``"logits/score"``.
-        normed: Logits through the final norm, or of the raw states.
+    """Features with the verdict logits of one block after another (normed or raw) in place of the model's own.
 
     Example:
         >>> import numpy as np

@@ -63,11 +63,7 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
         expected.require(given, type(self).__name__)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Lengths that :attr:`forms` names, as far as parameters and provenance tell them.
-
-        Args:
-            known: Of the model: ``blocks``, ``width`` of the states, ``heads`` of a block, where they are known.
-        """
+        """Lengths that :attr:`forms` names, from parameters, provenance and what is ``known`` of the model."""
         return dict(known)
 
     @property

@@ -57,15 +57,12 @@ _theirs: dict[str, type[BaseJudge]] = {}
 def register_judge(judge: _Judge) -> _Judge:
     """Make a judge class known by its name: it is saved, loaded, compared and served like those of this package.
 
-    A decorator, for a class that a script or notebook defines. A package that is installed names its classes in the
-    entry point group ``innerjudge.judges`` instead, and need not be imported.
-
-    Args:
-        judge: A subclass of :class:`~innerjudge.BaseJudge` without abstract methods. A class of the same name from the
-            same module is replaced, as a notebook does when a cell is run again.
+    A decorator, for a class that a script or notebook defines; one of the same name from the same module is replaced,
+    as when a cell is run again. A package that is installed names its classes in the entry point group
+    ``innerjudge.judges`` instead, and need not be imported.
 
     Raises:
-        InnerjudgeError: If it is no such class, or its name is taken.
+        InnerjudgeError: If it is no subclass of BaseJudge without abstract methods, or its name is taken.
 
     Example:
         >>> from innerjudge import BaseJudge, register_judge

@@ -48,14 +48,7 @@ class Regression:
 
 
 def fit_logistic(x: Floats, right: Bools, groups: tuple[str, ...], candidates: tuple[float, ...]) -> Regression:
-    """Logistic regression (scikit-learn) on standardised ``x [n, F]``; ``C`` has the lowest held-out log-loss.
-
-    Example:
-        >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
-        >>> found = fit_logistic(x, x[:, 0] > 1, tuple("aabb"), (1.0,))
-        >>> bool(found.coef[0] > 0), found.penalty
-        (True, 1.0)
-    """
+    """Logistic regression (scikit-learn) on standardised ``x [n, F]``; ``C`` has the lowest held-out log-loss."""
     sides = [(train, test) for train, test in folds(groups) if 0 < right[train].sum() < len(train)]
     return _chosen(_logistic_path, _log_losses, x, right, sides, tuple(sorted(candidates)))
 
@@ -80,12 +73,7 @@ REGRESSIONS: dict[Target, tuple[Callable[[npt.NDArray[Any]], Any], Callable[...,
 
 
 def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
-    """Penalties as floats; at least one, all positive.
-
-    Example:
-        >>> checked_candidates([1, 10])
-        (1.0, 10.0)
-    """
+    """Penalties as floats; at least one, all positive."""
     plain = tuple(float(c) for c in candidates)
     if not plain or not all(0 < c < float("inf") for c in plain):
         raise InnerjudgeError(f"given candidates={plain}, expected at least one positive number")
@@ -158,15 +146,7 @@ def _squared_errors(y: npt.NDArray[Any], scores: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ManyProbes:
-    """``P`` fitted probes.
-
-    Args:
-        coef: ``[P, F]`` float64, on the vectors as they are (the standardisation is folded in).
-        intercept: ``[P]``.
-        penalty: ``[P]``, the chosen candidate: ``C`` (logistic) or ``alpha`` (ridge).
-        held_out: ``[P, n]``, the score of every training item by a probe that was fitted without its question, at the
-            chosen penalty; NaN where no fold gave one.
-    """
+    """``P`` fitted probes, each as :class:`Regression` has it: ``coef [P, F]``, ``held_out [P, n]``."""
 
     coef: Floats
     intercept: Floats

@@ -19,13 +19,7 @@ ChooseRow = Literal["best", "earliest"]
 
 
 class RowJudge(LearningJudge):
-    """A judge of vectors: the states of one row, side by side or as their difference.
-
-    Example:
-        >>> from innerjudge import DifferenceOfMeans
-        >>> issubclass(DifferenceOfMeans, RowJudge), DifferenceOfMeans(row="best").learns_in_parts
-        (True, False)
-    """
+    """A judge of vectors: the states of one row, side by side or as their difference."""
 
     forms: ClassVar[Mapping[str, Form]] = {**LearningJudge.forms, "row_": Number(low=FINAL_NORMED, whole=True)}
     row_: int

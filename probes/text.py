@@ -85,43 +85,23 @@ class TextJudge(ScaleJudge):
 
     @classmethod
     def rating(cls, *, generation: Literal["direct", "reasoned"] = "direct", scale: tuple[int, int] = (1, 5)) -> Self:
-        """Judge of the scores that ``rating_prompt`` asks for.
-
-        Example:
-            >>> TextJudge.rating(scale=(1, 3)).labels
-            ('1', '2', '3')
-        """
+        """Judge of the scores that ``rating_prompt`` asks for."""
         values = tuple(range(scale[0], scale[1] + 1))
         return cls(generation=generation, cue="Score:", labels=tuple(str(v) for v in values), values=values)
 
     @classmethod
     def verdict(cls, *, generation: Literal["direct", "reasoned"] = "direct") -> Self:
-        """Judge of the yes or no that ``verdict_prompt`` asks for: score 1 or 0, label true or false.
-
-        Example:
-            >>> TextJudge.verdict().cue
-            'Verdict:'
-        """
+        """Judge of the yes or no that ``verdict_prompt`` asks for: score 1 or 0, label true or false."""
         return cls(generation=generation, cue="Verdict:", labels=("no", "yes"), values=(0, 1))
 
     @classmethod
     def choice(cls, *, generation: Literal["direct", "reasoned"] = "direct", n_options: int = 26) -> Self:
-        """Judge of the letters that ``choice_prompt`` asks for.
-
-        Example:
-            >>> TextJudge.choice(n_options=3).labels
-            ('A', 'B', 'C')
-        """
+        """Judge of the letters that ``choice_prompt`` asks for."""
         return cls(generation=generation, cue="Answer:", labels=tuple(ascii_uppercase[:n_options]), values=None)
 
     @classmethod
     def pair(cls, *, generation: Literal["direct", "reasoned"] = "direct") -> Self:
-        """Judge of the A or B that ``pair_prompt`` asks for: score 1 for A, 0 for B, label ``"a"`` or ``"b"``.
-
-        Example:
-            >>> TextJudge.pair().answers
-            ('a', 'b')
-        """
+        """Judge of the A or B that ``pair_prompt`` asks for: score 1 for A, 0 for B, label ``"a"`` or ``"b"``."""
         return cls(generation=generation, cue="Better:", labels=("A", "B"), values=(1, 0), answers=("a", "b"))
 
     def _parsed(self, features: Features) -> list[int | str]:

@@ -51,13 +51,10 @@ class TunedLAGER(LAGER, LearningJudge):
         n_excluded_: Training items left out because they could not be read.
 
     Example:
-        >>> from innerjudge.extraction import Features, Provenance
         >>> logits = np.zeros((8, 2, 3, 2), np.float32)
         >>> y = np.arange(8) % 2
         >>> logits[:, 0, 1, 1] = 6 * y - 3  # only h[1] of blocks 1..2 knows
-        >>> f = Features(ids=tuple("abcdefgh"), groups=tuple("abcdefgh"),
-        ...              provenance=Provenance("m", None, "f", "", "", ""),
-        ...              arrays={"logits/score": logits, "labels": np.full(8, 2, np.float32)})
+        >>> f = Features.from_arrays({"logits/score": logits, "labels": np.full(8, 2, np.float32)}, provenance="m")
         >>> judge = TunedLAGER(values=(0, 1), epochs=20).fit(f, y)
         >>> int(judge.weights_.argmax()), round(float(judge.weights_.sum()), 12)
         (1, 1.0)

@@ -38,12 +38,7 @@ class ScaleJudge(BaseJudge):
 
 
 class ValueJudge(ScaleJudge):
-    """A judge of values whose score lies between them.
-
-    Attributes:
-        threshold_: Score above which a trace has the label of the higher value, of the best balanced accuracy; ``None``
-            without ``fit``: the label is then that whose value is nearest to the score.
-    """
+    """A judge of values whose score lies between them; without a ``threshold_`` the label is the nearest value."""
 
     fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
     threshold_: float | None = None
@@ -73,16 +68,6 @@ class ValueJudge(ScaleJudge):
 
         Raises:
             InnerjudgeError: If there are more than two values, no trace can be read, or all are of one class.
-
-        Example:
-            >>> from innerjudge import LAGER
-            >>> from innerjudge.extraction import Features, Provenance
-            >>> logits = np.zeros((2, 2, 2, 2), np.float32)
-            >>> logits[:, :, :, 1] = np.array([-3, -1])[:, None, None]  # P("yes") is below one half in both
-            >>> f = Features(ids=("a", "b"), groups=("a", "b"), provenance=Provenance("m", None, "f", "", "", ""),
-            ...              arrays={"logits/score": logits, "labels": np.array([2, 2], np.float32)})
-            >>> LAGER(values=(0, 1)).predict(f), LAGER(values=(0, 1)).fit(f, [False, True]).predict(f)
-            (array([False, False]), array([False,  True]))
         """
         require_type(features, Features, f"{type(self).__name__}.fit")
         if len(self.values) != 2:
@@ -114,12 +99,7 @@ class ValueJudge(ScaleJudge):
 def checked_values(
     values: Sequence[float], answers: Sequence[Answer] | None
 ) -> tuple[tuple[float, ...], tuple[Answer, ...] | None]:
-    """Values and answers of a scale as tuples; at least two distinct values, as many answers.
-
-    Example:
-        >>> checked_values([1, 0], ["a", "b"])
-        ((1, 0), ('a', 'b'))
-    """
+    """Values and answers of a scale as tuples; at least two distinct values, as many answers."""
     plain = tuple(v.item() if isinstance(v, np.generic) else v for v in values)
     names = None if answers is None else tuple(answers)
     if len(set(plain)) < 2 or not np.isfinite(plain).all() or (names is not None and len(names) != len(plain)):
@@ -130,12 +110,7 @@ def checked_values(
 
 
 def default_answers(values: tuple[float, ...]) -> tuple[Answer, ...]:
-    """Labels that verdicts carry where none were given: the values, and booleans for ``(0, 1)``.
-
-    Example:
-        >>> default_answers((0, 1)), default_answers((1, 2))
-        ((False, True), (1, 2))
-    """
+    """Labels that verdicts carry where none were given: the values, and booleans for ``(0, 1)``."""
     return (False, True) if values == (0, 1) else values
 
 

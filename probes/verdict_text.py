@@ -42,11 +42,6 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
     count in any case (``YES``); letters are upper case, lower case only if nothing else stands on the line. ``A``,
     ``I`` and ``no`` also begin sentences (``A pear``, ``no idea``) and need punctuation or the line's end after them.
 
-    Args:
-        text: New tokens only.
-        labels: Verdict strings, at least one; the highest label of a numeric scale is the last.
-        cue: Announces the verdict in a reasoned text.
-
     Example:
         >>> find_verdict(" **4**\n", ["1", "2", "3", "4", "5"])
         3
@@ -79,12 +74,7 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
 
 
 def said(text: str) -> str | None:
-    """What a text says after its reasoning; ``None`` where the reasoning never closes.
-
-    Example:
-        >>> said("<think>4 or 5?</think>5"), said("[THINK]4 or"), said("5")
-        ('5', None, '5')
-    """
+    """What a text says after its reasoning; ``None`` where the reasoning never closes."""
     tail = text
     for _, close in _REASONING:
         tail = tail.rpartition(close)[2]
@@ -92,12 +82,7 @@ def said(text: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """The first 40 characters of a text, quoted.
-
-    Example:
-        >>> shown("x" * 41)
-        "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'"
-    """
+    """The first 40 characters of a text, quoted."""
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
 
 
@@ -145,11 +130,6 @@ def settled(text: str, labels: Sequence[str], *, cue: str | None = None) -> bool
 
     With a ``cue`` the verdict is the answer that was asked for, and a text may end there: it stands behind the cue, the
     line has ended and the next has begun. Only another cue in what would follow could give another verdict.
-
-    Args:
-        text: Tokens written so far.
-        labels: Verdict strings, at least one.
-        cue: Announces the verdict of a text that reasons first.
 
     Example:
         >>> [settled(text, ["1", "2", "3", "4", "5"]) for text in (" 4", " 4\n", " 4\n\nIt", "4. ", "4 or", "4 is ")]

@@ -1,4 +1,4 @@
-"""Where CLUE and the probes read, by one word."""
+"""Where CLUE and the probes read, by one word: the command line knows it without loading a judge."""
 
 from enum import StrEnum
 

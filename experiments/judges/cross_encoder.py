@@ -9,8 +9,7 @@ import numpy as np
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
-from .pairs import is_single
-from .ranking import Ranked, check_top_k
+from .pairs import Ranked, check_top_k, is_single
 
 if TYPE_CHECKING:
     from .pair_judge import PairJudge

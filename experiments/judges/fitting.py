@@ -1,12 +1,13 @@
-"""Fit one judge of the panel on the questions set aside for it."""
+"""Fit one judge of the panel on the questions set aside for it: on features in memory, or on a store part by part."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...extraction.features import Features
+from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
 from ...probes import BaseJudge, Verdict
 
@@ -22,16 +23,8 @@ def fit_seat(
 ) -> str | None:
     """Fit ``judge`` on the labelled ones of ``rows``; nothing happens where it does not learn, or none can be read.
 
-    Args:
-        name: Name of the judge, for the note.
-        judge: The judge.
-        features: Features of all items.
-        labels: What is known of all items, ``None`` where nothing is.
-        rows: Items to fit on.
-        permuted: For choices: features of the questions with their options permuted, and the answers there.
-
-    Returns:
-        What was chosen, or why the judge is not fitted, as a sentence for the report; ``None`` where there is neither.
+    ``permuted`` are, for choices, the questions with their options permuted, and the answers there. Returns what was
+    chosen, or why the judge is not fitted, as a sentence for the report; ``None`` where there is neither.
 
     Raises:
         InnerjudgeError: If the labels are all of one class.
@@ -75,3 +68,81 @@ def no_verdicts(judge: BaseJudge, features: Features) -> list[Verdict]:
 
 def _first_reason(judge: BaseJudge, features: Features) -> str:
     return next(iter(features.reasons(*judge.needs).values()))
+
+
+#: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
+PART = 256
+
+
+Rows = npt.NDArray[np.intp]
+
+
+def fit_from_store(
+    name: str,
+    judge: BaseJudge,
+    store: FeatureStore,
+    labels: Sequence[Any],
+    groups: Sequence[str],
+    rows: Rows,
+    *,
+    permuted: tuple[FeatureStore, Sequence[Any]] | None = None,
+) -> str | None:
+    """:func:`fit_seat` on items of a store, of which memory holds as few as the judge allows.
+
+    CLUE and the difference of means keep sums, other linear judges the vectors of the row that they read, a judge that
+    learns nothing reads nothing; those that must see all at once get the readouts they name, of labelled items.
+    """
+    if not judge.learns and not judge.needs_threshold:
+        return None
+    known = [int(k) for k in rows if labels[k] is not None]
+    if not known and judge.needs_labels:
+        no = f"{name}: not fitted, since none of the {len(rows)} items to fit on has a label."
+        return no if judge.learns else None
+    parts = _parts(judge, known, groups)
+    if parts is None:
+        used = np.array(known, dtype=np.intp) if judge.needs_labels else rows
+        turned = None if permuted is None else (permuted[0].features(judge.reads, used), [permuted[1][k] for k in used])
+        features = store.features(judge.reads, used)
+        here = np.arange(len(used), dtype=np.intp)
+        return fit_seat(name, judge, features, [labels[k] for k in used], here, permuted=turned)
+    first: dict[str, str] = {}
+    read = 0
+
+    def given() -> Iterator[tuple[Features, npt.NDArray[Any]]]:
+        nonlocal read
+        for some in parts:
+            features = store.features(judge.reads, some)
+            reasons = features.reasons(*judge.needs)
+            if not first:
+                first.update(reasons)
+            read += len(features) - len(reasons)
+            store.close()  # what is mapped counts as memory of this process, and none of it is needed again
+            yield features, np.array([labels[k] for k in some])
+
+    try:
+        judge.fit_parts(given())
+    except InnerjudgeError as error:
+        if not read and first:
+            why = next(iter(first.values()))
+            return f"{name}: not fitted, since no item to fit on can be read ({why})."
+        if len({labels[k] for k in known}) < 2:
+            raise
+        return f"{name}: not fitted ({error})."
+    return None
+
+
+def _parts(judge: BaseJudge, rows: Sequence[int], groups: Sequence[str]) -> list[Rows] | None:
+    """The rows of each part; ``None`` where the judge must see all at once."""
+    if not judge.learns_in_parts:
+        return None
+    whole = judge.keeps_questions_whole
+    cuts, begun = [0], set[str]()
+    for at, k in enumerate(rows):
+        new = at == 0 or groups[k] != groups[rows[at - 1]]
+        if whole and new:
+            if groups[k] in begun:
+                return None  # a question whose traces lie apart cannot lie within one part
+            begun.add(groups[k])
+        if at - cuts[-1] >= PART and (new or not whole):
+            cuts.append(at)
+    return [np.asarray(rows[a:b], dtype=np.intp) for a, b in zip(cuts, [*cuts[1:], len(rows)], strict=True)]

@@ -17,7 +17,7 @@ from ..reading.passes import Passes
 from . import saved
 from .hub import HubUpload, find_folder
 from .pair_judge import PairJudge
-from .requirements import passes_for, require_kind_of_judge, require_model, scale_of
+from .panel import passes_for, require_kind_of_judge, require_model, scale_of
 from .saved import JudgeRecord
 from .shared_models import shared_model
 

@@ -73,19 +73,10 @@ Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 def choose_opponent(
     kind: str, items: Sequence[Item], features: Features, rows: Index, passes: Passes, asking: Ask, *, seed: int
 ) -> Opponent:
-    """Try every way of asking on some items of the fitting half, and take the best.
+    """Try every way of asking on some items of the fitting half ``rows``, and take the best.
 
-    Args:
-        kind: Kind of the items.
-        items: All items.
-        features: What the passes with the cue read of all of them.
-        rows: The fitting half.
-        passes: How the model is run.
-        asking: Asks in another turn, given a name for what is read.
-        seed: Seed of the draw of the items that are tried, at most :data:`TRIED`, and :data:`SHARE` of all.
-
-    Returns:
-        The published way, with a note, where no item of the fitting half has a label.
+    At most :data:`TRIED` and :data:`SHARE` of all items are tried, drawn by ``seed``; ``features`` is what the passes
+    with the cue read of all items. Without a labelled item in the half it is the published way, with a note.
     """
     drawn = tried_rows(items, rows, seed)
     if not len(drawn):
@@ -109,13 +100,7 @@ def choose_opponent(
 
 
 def tried_rows(items: Sequence[Item], rows: Index, seed: int) -> Index:
-    """Rows of the fitting half on which ways of asking are tried: labelled, drawn, in order.
-
-    Example:
-        >>> items = [Choice(question_id=str(k), question="?", options=("x", "y"), answer=k % 2) for k in range(40)]
-        >>> len(tried_rows(items, np.arange(20), 0))
-        10
-    """
+    """Rows of the fitting half on which ways of asking are tried: labelled, drawn, in order."""
     labelled = [int(k) for k in rows if _truth(items[k]) is not None]
     most = max(1, min(TRIED, round(SHARE * len(items))))
     return np.sort(np.random.default_rng(seed).permutation(labelled)[:most]).astype(np.intp)
@@ -131,16 +116,9 @@ def opponent_says(
     cued: Features | None = None,
     swapped: bool = False,
 ) -> list[Verdict]:
-    """What the model says of items, asked in one way.
+    """What the model says of items, asked in one way; ``cued`` is what the passes with the cue read of them.
 
-    Args:
-        way: The way.
-        kind: Kind of the items.
-        items: The items.
-        passes: How the model is run.
-        asking: Asks in another turn than that with the cue.
-        cued: What the passes with the cue read of these items.
-        swapped: Show response b of a pair first; labels are still those of the pair, scores those of what was first.
+    ``swapped`` shows response b of a pair first; labels are still those of the pair, scores those of what was first.
     """
     name = f"text{'-swapped' if swapped else ''}"
     features = (
@@ -153,13 +131,7 @@ def opponent_says(
 
 
 def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> float:
-    """How good verdicts are on labelled items of a kind; see :class:`AskingTrial`.
-
-    Example:
-        >>> choice = Choice(question_id="c", question="?", options=("x", "y"), answer=1)
-        >>> quality("choice", [choice], [Verdict("c", score=[0.0, 1.0], label=1)])
-        1.0
-    """
+    """How good verdicts are on labelled items of a kind; see :class:`AskingTrial`."""
     truth = [_truth(item) for item in items]
     if kind in ("choice", "pair"):
         right = [v.unscored is None and v.label == t for v, t in zip(verdicts, truth, strict=True)]

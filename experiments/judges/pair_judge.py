@@ -19,8 +19,7 @@ from ...probes.judge import as_labels
 from ..reading.passes import Passes
 from ..reading.progress import shown
 from ..reading.read import read
-from .pairs import as_list, is_single, items_of_pairs
-from .ranking import Ranked, check_top_k, of_options, ranked
+from .pairs import Ranked, as_list, check_top_k, is_single, items_of_pairs, of_options, ranked
 from .shared_models import turn
 
 if TYPE_CHECKING:
@@ -29,15 +28,7 @@ if TYPE_CHECKING:
 
 
 class PairJudge:
-    """Scores, labels, verdicts and rankings of a judge; :class:`~.judge.Judge` sets the attributes.
-
-    Attributes:
-        judge: The judge.
-        lm: Its model.
-        kind: Kind of what is judged.
-        passes: How the model is run.
-        criterion: What ratings are asked for.
-    """
+    """Scores, labels, verdicts and rankings of a judge; :class:`~.judge.Judge` sets the attributes."""
 
     judge: BaseJudge
     lm: LanguageModel

@@ -1,12 +1,13 @@
 """From what a caller has (a prompt and a response, a question and its options) to items, or to why it is none."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...probes import Verdict
 
 #: Kind of a judge -> what it reads. Responses of pairs are read one by one, as rated responses.
 ITEMS: dict[str, type[Item]] = {"trace": Trace, "rating": Rating, "pair": Rating, "choice": Choice}
@@ -16,12 +17,7 @@ MOST_CHARACTERS = 64
 
 
 def is_single(pairs: object) -> bool:
-    """Whether this is one pair or item, and not a list of them.
-
-    Example:
-        >>> is_single(("2+2?", "4")), is_single([("2+2?", "4")]), is_single([])
-        (True, False, False)
-    """
+    """Whether this is one pair or item, and not a list of them."""
     if isinstance(pairs, Trace | Rating | Choice | Pair):
         return True
     if not isinstance(pairs, list | tuple | np.ndarray) or len(pairs) != 2:
@@ -30,11 +26,7 @@ def is_single(pairs: object) -> bool:
 
 
 def as_list(given: object, what: str) -> list[Any]:
-    """A list of ``what``; a string, which is a sequence too, is refused.
-
-    Raises:
-        InnerjudgeError: If it is no iterable.
-    """
+    """A list of ``what``; a string, which is a sequence too, is refused, and so is what cannot be gone through."""
     if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
         raise InnerjudgeError(f"given a {type(given).__name__}, expected a list of {what}: write [it] for one")
     return list(given)
@@ -130,3 +122,52 @@ def _too_long(item: Item, context: int | None) -> str | None:
     if context is None or length <= MOST_CHARACTERS * context:
         return None
     return f"{length} characters, far more than the model's context of {context} tokens holds; not cut"
+
+
+class Ranked(TypedDict):
+    """One candidate: its place in the list given, its score (``None`` with ``unscored``, the reason), and its text."""
+
+    corpus_id: int
+    score: float | None
+    text: NotRequired[Any]
+    unscored: NotRequired[str]
+
+
+def ranked(
+    verdicts: Sequence[Verdict], documents: Sequence[Any], top_k: int | None, return_documents: bool
+) -> list[Ranked]:
+    """Best first, ties in the order given, unscored ones last; at most ``top_k``.
+
+    Example:
+        >>> said = [Verdict("0", score=0.1), Verdict("1", unscored="empty"), Verdict("2", score=0.9)]
+        >>> for one in ranked(said, ["a", "b", "c"], None, True):
+        ...     print(one)
+        {'corpus_id': 2, 'score': 0.9, 'text': 'c'}
+        {'corpus_id': 0, 'score': 0.1, 'text': 'a'}
+        {'corpus_id': 1, 'score': None, 'text': 'b', 'unscored': 'empty'}
+    """
+    found = [_ranked(k, verdict, documents[k], return_documents) for k, verdict in enumerate(verdicts)]
+    found.sort(key=lambda one: (one["score"] is None, -(one["score"] or 0.0)))
+    return found[:top_k]
+
+
+def _ranked(place: int, verdict: Verdict, document: Any, with_text: bool) -> Ranked:
+    assert not isinstance(verdict.score, list)
+    found: Ranked = {"corpus_id": place, "score": verdict.score}
+    if with_text:
+        found["text"] = document
+    if verdict.unscored is not None:
+        found["unscored"] = verdict.unscored
+    return found
+
+
+def of_options(verdict: Verdict, n: int) -> list[Verdict]:
+    """Verdicts of the ``n`` options of one question; the abstain lines behind them are left out."""
+    scores = verdict.score if isinstance(verdict.score, list) else [None] * n
+    return [Verdict(str(k), score=scores[k], unscored=verdict.unscored) for k in range(n)]
+
+
+def check_top_k(top_k: object) -> None:
+    """Refuse anything but ``None`` or a number of at least 1."""
+    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+        raise InnerjudgeError(f"given top_k={top_k!r}, expected at least 1: leave it out for all")

@@ -1,10 +1,16 @@
 """Which judges sit on the panel for each kind of item, by name and family: those that say so themselves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ...extraction.provenance import WITHOUT_ABSTAIN, provenance
 from ...models.errors import InnerjudgeError
+from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Task, registered_judges
+from ...probes.fitted_arrays import check_fitted
+from ..reading.passes import Passes
+from ..reading.read import needed
+from .pairs import ITEMS
 
 #: The judge that differences are taken to.
 TEXT = "text"
@@ -29,14 +35,6 @@ class Seat:
 
 def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dict[str, Seat]:
     """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
-
-    Args:
-        kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
-        between: Positions that CLUE and the probes read.
-        scale: Lowest and highest score of ratings.
-
-    Raises:
-        InnerjudgeError: If there is no such kind, or two classes of judges use one name.
 
     Example:
         >>> seats = panel("choice", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
@@ -65,3 +63,46 @@ def without_reasoning(seats: Mapping[str, Seat]) -> dict[str, Seat]:
 def without_abstain(seats: Mapping[str, Seat]) -> dict[str, Seat]:
     """The panel without the judges that leave the abstain lines out: for prompts that have none."""
     return {name: seat for name, seat in seats.items() if not seat.judge.needs_abstain_lines}
+
+
+def require_kind_of_judge(judge: BaseJudge, kind: str) -> None:
+    """Refuse a judge that cannot read items of this kind one by one.
+
+    Raises:
+        InnerjudgeError: Names what was expected.
+    """
+    if kind not in ITEMS:
+        raise InnerjudgeError(f"given kind={kind!r}, expected one of {', '.join(ITEMS)}")
+    if not judge.pointwise and "choice" not in judge.kinds:
+        raise InnerjudgeError(
+            f"given {judge!r}, which sees both responses of a pair at once, expected a judge of single responses: the "
+            "others judge pairs in `innerjudge compare`"
+        )
+    if kind not in judge.kinds:
+        raise InnerjudgeError(f"given kind={kind!r} with {judge!r}, expected kind={judge.kinds[0]!r}: leave kind out")
+
+
+def scale_of(judge: BaseJudge, kind: str) -> tuple[int, int]:
+    """Lowest and highest score that a judge of ratings reads; 1 to 5 where it does not say."""
+    return (1, 5) if kind not in ("rating", "pair") or judge.value_range is None else judge.value_range
+
+
+def passes_for(judge: BaseJudge, passes: Passes) -> Passes:
+    """Passes that read what a judge needs and no further, and ask choices as those were asked that it was fitted on."""
+    origin = judge.provenance_
+    abstain = passes.abstain if origin is None else origin.prompt != WITHOUT_ABSTAIN
+    return replace(needed([judge], passes), abstain=abstain)
+
+
+def require_model(judge: BaseJudge, lm: LanguageModel) -> None:
+    """Refuse a model that the judge was not made for, before anything is run.
+
+    Raises:
+        InnerjudgeError: Names both models.
+    """
+    if judge.provenance_ is not None:
+        fitted = judge.provenance_
+        # Prompt and last block are asked for, see `passes_for`.
+        judge.require(replace(provenance(lm), prompt=fitted.prompt, last_block=fitted.last_block))
+        whole = {} if fitted.last_block is not None else {"blocks": lm.anatomy.n_blocks}
+        check_fitted(judge, whole | {"heads": lm.anatomy.n_heads})

@@ -16,7 +16,7 @@ from ...probes.judge import BaseJudge, Verdict
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
 from ..reading.read import read
-from .requirements import passes_for, require_model
+from .panel import passes_for, require_model
 
 #: Names of the arrays that a sampling carries.
 _READOUTS: dict[str, HiddenStates | ResponseLogProb] = {

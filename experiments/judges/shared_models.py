@@ -23,14 +23,7 @@ def shared_model(
 ) -> LanguageModel:
     """The model behind a provenance, loaded once: it stays in memory as long as something holds it.
 
-    Args:
-        made_with: Names the model and its revision, dtype and attention kernel.
-        device: As in :func:`~innerjudge.load`.
-        dtype: ``"auto"`` is that of the provenance.
-        trust_remote_code: As in :func:`~innerjudge.load`.
-
-    Raises:
-        InnerjudgeError: If the model cannot be loaded from where it was then.
+    Options are those of :func:`~innerjudge.load`; ``dtype="auto"`` is that of the provenance.
     """
     wanted = dtype if dtype != "auto" or made_with.dtype not in _DTYPES else made_with.dtype
     key = (made_with.model, made_with.revision, made_with.attention, device, wanted, str(trust_remote_code))

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
-from ...extraction.moments import LayerMoments
 from ...extraction.readouts import HiddenStates
 from ...extraction.store import FeatureStore
 from ...models.arguments import checked
@@ -71,34 +70,10 @@ def fit_stream(
     return judge
 
 
-def layer_moments(
-    lm: LanguageModel, traces: Iterable[Trace], position: str, passes: Passes | None = None, *, chunk: int = 256
-) -> LayerMoments:
-    """Mean, spread and norm of the states at a position, layer by layer, without keeping any state.
-
-    Example:
-        >>> from innerjudge import load
-        >>> trace = Trace(question_id="q", candidate_id="0", prompt="1+1?", response="<think>1+1=2</think>2")
-        >>> layer_moments(load("reference"), [trace], "reasoning_end").n
-        1
-    """
-    moments = LayerMoments(f"hidden/{position}")
-    for features in read_stream(lm, traces, [position], passes, chunk=chunk):
-        moments.add(features)
-    return moments
-
-
 def fit_store(judge: _J, store: FeatureStore, labels: Sequence[Any], *, rounds: int = 1) -> _J:
-    """Fit a judge on the labelled items of a store, one shard after another; memory holds one.
+    """Fit a judge on the labelled items of a store ``rounds`` times, one shard after another; memory holds one.
 
-    Args:
-        judge: As for :func:`fit_stream`.
-        store: An open store.
-        labels: Whether each item is correct, ``[n]``; ``None`` where it is not known.
-        rounds: How often to go over them; more than once helps a MiniBatchLogistic only.
-
-    Raises:
-        InnerjudgeError: If the judge has no ``partial_fit``, or there is not one label an item.
+    ``labels`` says whether each item is correct, ``None`` where it is not known.
     """
     require_streaming(judge)
     if len(labels) != len(store):

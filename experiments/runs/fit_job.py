@@ -17,7 +17,7 @@ from ..data.outputs import check_new, writing
 from ..data.variants import permutations
 from ..drawing.style import counted
 from ..judges import saved
-from ..judges.fit_from_store import fit_from_store
+from ..judges.fitting import fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
 from .job_files import PERMUTED, inside, read_items_of, read_job

@@ -3,7 +3,7 @@
 from .export import export
 from .merge import merge
 from .precision import DTYPES, Rounding
-from .rows import StoreRows
+from .reading import StoreRows
 from .store import FeatureStore
 
 __all__ = ["DTYPES", "FeatureStore", "Rounding", "StoreRows", "export", "merge"]

@@ -12,18 +12,11 @@ from .reading import StoreReading
 
 
 def export(store: StoreReading, out: str | Path) -> None:
-    """Write all items into one file, part by part, whole or not at all.
+    """Write all items into one file, ``.parquet`` or ``.npz``, part by part, whole or not at all.
 
     ``.parquet`` has one row an item: id, group, each readout as a list of numbers (its shape in the metadata of its
     column) and each text; a readout that an item lacks is null. ``.npz`` has one array a readout, ``[n, ...]``, and
     ``id``, ``group`` and ``present/NAME`` beside them.
-
-    Args:
-        store: An open store.
-        out: A file that ends in ``.parquet`` or ``.npz``.
-
-    Raises:
-        InnerjudgeError: If it ends otherwise.
     """
     path = Path(out)
     writers = {".parquet": _parquet, ".npz": _npz}

@@ -16,11 +16,6 @@ def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> Fe
 
     Every shard of the parts is checked before it is read. A merge that was killed goes on when it is called again.
 
-    Args:
-        parts: Stores of one provenance and one type, without an id in common.
-        into: The new store.
-        job: See :class:`.header.StoreHeader`.
-
     Raises:
         InnerjudgeError: If there are none, an id is in two of them, or their provenances, types or readouts differ.
     """

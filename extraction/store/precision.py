@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...models.errors import InnerjudgeError
-from ..arrays import Array, as_tensor
+from ..feature_arrays import Array, as_tensor
 
 #: What ``--store-dtype`` may be, and the type of the stored numbers.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
@@ -49,12 +49,7 @@ class Rounding:
 
 
 def stored_type(name: str, dtype: str) -> str:
-    """Type that the readout ``name`` is stored in: hidden states as asked for, the rest, which is small, in fp32.
-
-    Example:
-        >>> stored_type("hidden/score", "int8"), stored_type("logits/score", "int8")
-        ('int8', 'float32')
-    """
+    """Type that the readout ``name`` is stored in: hidden states as asked for, the rest, which is small, in fp32."""
     return dtype if name.startswith("hidden/") else "float32"
 
 
@@ -65,11 +60,6 @@ def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Roun
 
     Raises:
         InnerjudgeError: If ``float16`` cannot hold a number (over 65504) that the array holds.
-
-    Example:
-        >>> tensors, rounding = encode("hidden/score", np.array([[[1.0, -127.0]]], np.float32), "int8")
-        >>> tensors["hidden/score"].tolist(), rounding.error
-        ([[[1, -127]]], 0.0)
     """
     exact = as_tensor(array)
     kind = stored_type(name, dtype)
@@ -96,12 +86,7 @@ def decode(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
 
 
 def decode_file(raw: npt.NDArray[Any], scale: npt.NDArray[Any] | None = None) -> Array:
-    """:func:`decode` for numbers as numpy holds them: bfloat16 as their 16 bits, which it has no type for.
-
-    Example:
-        >>> decode_file(np.array([0x3F80], np.uint16)), decode_file(np.array([[2]], np.int8), np.array([[0.5]]))
-        (array([1.], dtype=float32), array([[1.]], dtype=float32))
-    """
+    """:func:`decode` for numbers as numpy holds them: bfloat16 as their 16 bits, which it has no type for."""
     if raw.dtype == np.float32:
         return raw
     own = raw if raw.flags.writeable else raw.copy()  # torch takes no memory that cannot be written to

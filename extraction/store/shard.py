@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...models.errors import InnerjudgeError
-from ..arrays import Array
+from ..feature_arrays import Array
 from ..features import Features
 from .index import Entry
 from .place import Place
@@ -24,12 +24,7 @@ _BLOCK = 1 << 22
 
 
 def shard_name(number: int) -> str:
-    """File of a shard.
-
-    Example:
-        >>> shard_name(7)
-        'shards/000007.safetensors'
-    """
+    """File of a shard."""
     return f"shards/{number:06d}.safetensors"
 
 
@@ -80,14 +75,7 @@ class OpenShard:
                     raise ValueError(f"{name} of shape {held} where the index says {shape}")
 
     def read(self, name: str, rows: Any = slice(None), layer: int | None = None, out: Array | None = None) -> Array:
-        """Numbers of a readout, ``[rows, ...]`` or, at one layer, ``[rows, ...]`` without the layers' axis.
-
-        Args:
-            name: Of the readout.
-            rows: A slice of the shard's items, or a list of them.
-            layer: Row of the states; ``None`` for all.
-            out: Where to put them, of their shape; a new array if not given.
-        """
+        """Numbers of a readout, ``[rows, ...]``, into ``out`` if given; at one ``layer`` without the layers' axis."""
         with self._refusing():
             pieces = [self._file.pieces[part] for part in (name, name + SCALE) if part in self._file.pieces]
             if layer is not None:

@@ -74,16 +74,6 @@ class FeatureStore(StoreReading):
 
         Raises:
             InnerjudgeError: If a store is there already, or there are no items.
-
-        Example:
-            >>> import tempfile
-            >>> import numpy as np
-            >>> from innerjudge.extraction import Provenance
-            >>> origin = Provenance("m", None, "f", "float32", "sdpa", "none")
-            >>> states = {"hidden/score": np.ones((1, 3, 2), dtype=np.float32)}
-            >>> some = Features(ids=("a",), groups=("q",), provenance=origin, arrays=states)
-            >>> FeatureStore.save(some, tempfile.mkdtemp()).features().ids
-            ('a',)
         """
         at = place(where)
         with locked(at):
@@ -149,10 +139,6 @@ class FeatureStore(StoreReading):
     @checked
     def write(self, number: int, features: Features) -> None:
         """Write a shard, whole or not at all.
-
-        Args:
-            number: Which.
-            features: Its items, those of :meth:`StoreHeader.span`.
 
         Raises:
             InnerjudgeError: If they are not as many, or of another provenance.

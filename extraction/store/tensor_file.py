@@ -68,14 +68,7 @@ class Piece:
 
 
 class TensorFile:
-    """A safetensors file, open.
-
-    Args:
-        path: The file.
-
-    Raises:
-        OSError: If there is no such file, or it ends before it should.
-        ValueError: If its header is none, or leads out of it.
+    """A safetensors file, open; an OSError or ValueError says where it is cut off, or what its header gets wrong.
 
     Example:
         >>> import tempfile

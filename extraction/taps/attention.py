@@ -10,7 +10,7 @@ from ...models.errors import UnreadableError
 from ...models.heads import Heads, all_heads
 from ...models.loading import LanguageModel
 from ...models.rotary import refusal
-from ..packing import Packing
+from ..batching import Packing
 from .attention_row import AttentionRow
 from .block_attention import BlockAttention, PromptKeys
 

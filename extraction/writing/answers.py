@@ -9,8 +9,8 @@ import numpy as np
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding, encode_trace
-from ..arrays import Array, put
 from ..extract import extract, lacking
+from ..feature_arrays import Array, put
 from ..features import Features
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb

@@ -11,11 +11,10 @@ import torch
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ..batching import by_length
+from ..batching import Room, by_length, is_memory
 from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
-from ..room import Room, is_memory
 from .completion import Completion, Settled, write_batch
 
 #: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.

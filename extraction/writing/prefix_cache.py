@@ -12,10 +12,9 @@ from ...models.blocks import StopAfter
 from ...models.caching import CANNOT_SHARE, PromptCache
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ..batching import Batch
-from ..prefixes import families
+from ..batching import Batch, Room, is_memory
 from ..prompt_pass import forward
-from ..room import Room, is_memory
+from ..schedule import families
 
 
 def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> DynamicCache | None:

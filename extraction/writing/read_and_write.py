@@ -8,15 +8,14 @@ import numpy as np
 from ...models.errors import UnreadableError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ..arrays import Array, put
-from ..batching import by_length
+from ..batching import Room, by_length
 from ..extract import extract, fill_empty, lacking
+from ..feature_arrays import Array, put
 from ..features import Features, require_unique
 from ..one_pass import n_labels, run_batch
-from ..prefixes import families
 from ..provenance import provenance
 from ..readouts import HiddenStates, Readout, ResponseLogProb
-from ..room import Room
+from ..schedule import families
 from .completion import Completion, Settled, write_batch
 from .generate import Budget, Limits, generate, in_batches
 

@@ -11,8 +11,8 @@ from transformers import StoppingCriteria
 from ...models.blocks import StopAfter
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ..arrays import Array
 from ..extract import lacking
+from ..feature_arrays import Array
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance

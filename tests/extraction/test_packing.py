@@ -20,8 +20,7 @@ from innerjudge.extraction import (
     extract,
 )
 from innerjudge.extraction import reader as sweeps
-from innerjudge.extraction.batching import by_tokens
-from innerjudge.extraction.packing import Packing
+from innerjudge.extraction.batching import Packing, by_tokens
 from innerjudge.models.attention_calls import AttentionCall
 from innerjudge.models.caching import packs_by_itself, reads_packed
 from innerjudge.models.loading import LanguageModel, wrap

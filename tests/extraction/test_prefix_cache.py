@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from innerjudge.extraction.batching import collate
-from innerjudge.extraction.room import Room
+from innerjudge.extraction.batching import Room, collate
 from innerjudge.extraction.writing import prefix_cache
 from innerjudge.extraction.writing.decoding import decode
 from innerjudge.models.loading import LanguageModel

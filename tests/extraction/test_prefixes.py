@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from innerjudge.extraction import prefixes
-from innerjudge.extraction.prefixes import Family, families
+from innerjudge.extraction import schedule
+from innerjudge.extraction.schedule import Family, families
 
 Text = tuple[int, ...]
 
@@ -73,7 +73,7 @@ def _saved(texts: Sequence[Text], rows: Sequence[int]) -> int:
 @given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=6).map(tuple), min_size=1, max_size=6))
 def test_families_share_what_they_say_and_save_nearly_all_that_can_be(texts: list[Text]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefixes, "WORTH", 0.0)
+        patch.setattr(schedule, "WORTH", 0.0)
         found = families(texts, _all(texts))
     assert sorted(row for family in found for row in family.rows) == list(range(len(texts)))
     for family in found:

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
 from innerjudge.extraction import reader as sweeps
-from innerjudge.extraction.batching import by_cost
-from innerjudge.extraction.room import Room, is_memory
+from innerjudge.extraction.batching import Room, by_cost, is_memory
 from innerjudge.models.loading import LanguageModel
 
 Tiny = Callable[..., LanguageModel]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from ....extraction.store import FeatureStore
 from ....extraction.store.header import StoreHeader
 from ....extraction.store.place import place
-from ....extraction.store.ranges import read_range
 from ...data.datasets import load_data
 from ...data.jsonl import parse_item
 from ...reading.passes import Passes
@@ -109,7 +108,7 @@ class Reader:
 def read_lines(task: dict[str, Any], out: str) -> dict[str, Any]:
     """The first stage: the lines of one shard, read from the file; a task carries only their place in it."""
     name = items_file(str(task["inner"]))
-    return task | {"lines": read_range(place(out), name, int(task["first"]), int(task["last"]))}
+    return task | {"lines": place(out).range(name, int(task["first"]), int(task["last"]))}
 
 
 def pipeline(

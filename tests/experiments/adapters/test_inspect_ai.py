@@ -109,6 +109,7 @@ def test_a_log_is_scored_again(cli, judge: Judge, folder: Path, tmp_path: Path) 
     assert all(values.get((7, epoch)) is None for epoch in (1, 2))
 
     records.write_text('{"id": "other"}\n', "utf-8")
+    records.with_name(f"{records.name}.sha256").unlink()  # a file of somebody else has no checksum of ours
     said = cli(*ask)
     assert said.code == 2
     assert "holds something else" in said.err

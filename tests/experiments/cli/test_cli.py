@@ -23,6 +23,7 @@ FILES = [
     "results.json",
     "timings.json",
     "verdicts.jsonl",
+    "verdicts.jsonl.sha256",
 ]
 PAIRS = [("a", "good"), ("b", "fine"), ("a", "nice"), ("tie", "well"), ("b", "yes"), ("a", "hi")]
 QUICK = ("--seed", 3)

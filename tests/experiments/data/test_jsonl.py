@@ -229,7 +229,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, bad
     with pytest.raises(InnerjudgeError, match=r"d\.jsonl row 2"):
         write_jsonl(path, [{"x": 2}, {"x": bad}])
     assert path.read_text() == '{"x": 1}\n'
-    assert [p.name for p in path.parent.iterdir()] == ["d.jsonl"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["d.jsonl", "d.jsonl.sha256"]
 
 
 def test_a_row_source_that_fails_leaves_nothing(tmp_path: Path) -> None:

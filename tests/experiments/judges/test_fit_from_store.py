@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments.judges import fit_from_store as fitting
-from innerjudge.experiments.judges.fit_from_store import fit_from_store
-from innerjudge.experiments.judges.fitting import fit_seat
+from innerjudge.experiments.judges import fitting
+from innerjudge.experiments.judges.fitting import fit_from_store, fit_seat
 from innerjudge.extraction import Features, Provenance
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.reading import StoreReading

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from innerjudge.experiments.judges.streaming import fit_store, fit_stream, layer_moments
+from innerjudge.experiments.judges.streaming import fit_store, fit_stream
 from innerjudge.experiments.reading.read import read
 from innerjudge.extraction import Features, Provenance
-from innerjudge.extraction.moments import LayerMoments
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.header import StoreHeader
 from innerjudge.models.errors import InnerjudgeError
@@ -90,18 +89,6 @@ def test_a_chunk_of_one_class_waits_for_the_other() -> None:
     np.testing.assert_allclose(judge.coef_, DifferenceOfMeans().fit(features, right).coef_)
 
 
-def test_moments_by_chunks_are_those_of_numpy(store: FeatureStore) -> None:
-    features, _ = made()
-    moments = LayerMoments("hidden/reasoning_end")
-    for part in store.parts(size=7):
-        moments.add(part)
-    states = features["hidden/reasoning_end"][features.present("hidden/reasoning_end")].astype(np.float64)
-    assert moments.n == 355
-    np.testing.assert_allclose(moments.mean, states.mean(axis=0))
-    np.testing.assert_allclose(moments.std, states.std(axis=0))
-    np.testing.assert_allclose(moments.norm, np.linalg.norm(states, axis=-1).mean(axis=0))
-
-
 def test_while_the_model_runs(reference: LanguageModel) -> None:
     said = [f"<think>1+1={k}</think>{k}" for k in range(5)] + ["no markers"]
     traces = [Trace(question_id="q", candidate_id=f"{k}", prompt="1+1?", response=one) for k, one in enumerate(said)]
@@ -112,7 +99,6 @@ def test_while_the_model_runs(reference: LanguageModel) -> None:
         parts = fit_stream(judge, reference, iter(traces), iter(labels), chunk=4)
         some = features.take(range(5))
         np.testing.assert_allclose(parts.decision_function(some), whole.decision_function(some), atol=1e-3)
-    assert layer_moments(reference, traces, "reasoning_end", chunk=2).n == 5
 
 
 def test_refusals(store: FeatureStore) -> None:

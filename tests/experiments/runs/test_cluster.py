@@ -19,7 +19,6 @@ import pytest
 import torch
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.place import place
-from innerjudge.extraction.store.ranges import read_range
 from innerjudge.models.errors import InnerjudgeError
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
@@ -189,7 +188,7 @@ def test_a_piece_of_a_file_in_a_bucket(bucket: str) -> None:
     at = place(f"{bucket}/x")
     at.write("a.jsonl", [b"0123", b"456789"])
     for start, stop in ((0, 4), (3, 7), (8, 99), (10, 12), (20, 22)):
-        assert read_range(at, "a.jsonl", start, stop) == b"0123456789"[start:stop]
+        assert at.range("a.jsonl", start, stop) == b"0123456789"[start:stop]
 
 
 def test_a_store_on_s3(cli, tmp_path: Path, data: Path, bucket: str) -> None:
