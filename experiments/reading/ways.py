@@ -80,11 +80,7 @@ def ways_of(kind: str) -> tuple[Way, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What one item is asked in one turn.
-
-    ``options`` are texts that the first labels stand for; with ``quotes`` long ones, which a model may write out behind
-    their labels.
-    """
+    """What one item is asked in one turn; ``quotes``: its ``options`` are long texts, which a model may write out."""
 
     item: Item
     prompt: Prompt

@@ -81,7 +81,8 @@ def ratio(
 def divide(numerator: Floats, denominator: Floats) -> Floats:
     """Elementwise quotient, NaN where the denominator is 0."""
     out = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
-    return np.divide(numerator, denominator, out=out, where=denominator != 0)
+    np.divide(numerator, denominator, out=out, where=denominator != 0)
+    return out
 
 
 @dataclass(frozen=True, slots=True)
