@@ -73,7 +73,8 @@ def test_all_four_kinds(cli, pairs_file: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == FILES
 
     results = json.loads((out / "results.json").read_text("utf-8"), parse_constant=refuse)
-    assert set(results) == {"name", "command", "spec", "versions", "model", "summary", "figures", "cost_per_item"}
+    parts = {"name", "command", "spec", "versions", "model", "summary", "figures", "cost_per_item", "sha256"}
+    assert set(results) == parts
     assert results["spec"]["seeds"] == {"data": 3, "split": 3, "sampling": 3}
     assert results["command"].startswith("innerjudge compare --data builtin:solve")
     assert list(results["summary"]) == ["builtin:solve", "builtin:rate", "builtin:choose", "pairs.jsonl"]

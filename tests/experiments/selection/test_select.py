@@ -221,6 +221,7 @@ def test_vec_cisc_and_curves_on_the_states_of_an_extraction(cli, tmp_path: Path)
     assert said.code == 0, said.err
     assert {path.name for path in (tmp_path / "curves").iterdir()} == {
         "curves.jsonl",
+        "curves.jsonl.sha256",
         "curves.md",
         "curves.png",
         "tokens.png",

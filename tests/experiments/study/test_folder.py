@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from innerjudge import InnerjudgeError
 from innerjudge.experiments.compare.report.folder import claim, read_results
 from innerjudge.experiments.study.diff import compare_studies
+from innerjudge.models.seal import sealed
 
 
 def test_two_studies_compared() -> None:
@@ -59,7 +61,7 @@ def test_folders_of_others_are_refused(tmp_path: Path) -> None:
     claim(tmp_path / "new", {}, name="study.json")
     figure = '{"data": "d", "part": "p", "judge": "j", "metric": "m", "value": %s, "low": null, "high": null}'
     whole = '{"spec": {}, "versions": {}, "figures": [' + figure + "]}"
-    (tmp_path / "new" / "results.json").write_text(whole % "0.5")
+    (tmp_path / "new" / "results.json").write_text(json.dumps(sealed(json.loads(whole % "0.5"))))
     assert read_results(tmp_path / "new")["figures"][0]["value"] == 0.5
     no_study = (
         "{}",

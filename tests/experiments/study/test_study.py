@@ -31,6 +31,7 @@ def test_a_study_runs_and_goes_on(cli, tmp_path: Path, monkeypatch: pytest.Monke
         "study.yaml",
         "timings.json",
         "verdicts.jsonl",
+        "verdicts.jsonl.sha256",
     }
     first = json.loads((out / "results.json").read_text("utf-8"))
     verdicts = (out / "verdicts.jsonl").read_bytes()
