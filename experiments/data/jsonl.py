@@ -15,22 +15,10 @@ from ...models.foreign import parse_json, require_file
 from ...models.items import Item
 from ...models.seal import digest_of_file
 from ...models.shown import shown
-from .kinds import REQUIRED, item_to_row, kind_of, kind_of_record, record_to_item
+from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item
 from .other_formats import known_file
 from .outputs import checksum_line, checksum_of, require_undamaged
 from .records import Record
-
-__all__ = [
-    "check_unique",
-    "item_to_row",
-    "jsonl_lines",
-    "lines_of",
-    "parse_item",
-    "placed_items",
-    "read_items",
-    "read_records",
-    "write_jsonl",
-]
 
 #: Bytes of a line: longer ones hold no item that a model could read.
 LINE = 1 << 26

@@ -88,56 +88,48 @@ def record_to_item(record: Record, kind: str) -> Item:
     """
     extra = {k: v for k, v in record.values.items() if k not in _KNOWN[kind]}
     check_meanings(record, kind, extra)
-    return _BUILD[kind](record, extra)
+    return KINDS[kind](**{name: read(record, name) for name, read in _FIELDS[kind].items()}, extra=extra)
 
 
-def _trace(r: Record, extra: dict[str, Any]) -> Item:
-    return Trace(
-        question_id=r.label("question_id"),
-        candidate_id=r.label("candidate_id"),
-        prompt=r.text("prompt"),
-        response=r.text("response"),
-        answer=r.optional_text("answer"),
-        correct=r.flag("correct") if r.has("correct") else None,
-        extra=extra,
-    )
+def _flag(r: Record, name: str) -> bool | None:
+    return r.flag(name) if r.has(name) else None
 
 
-def _rating(r: Record, extra: dict[str, Any]) -> Item:
-    return Rating(
-        item_id=r.label("item_id"),
-        prompt=r.text("prompt"),
-        response=r.text("response"),
-        criterion=r.optional_text("criterion"),
-        reference=r.optional_text("reference"),
-        scores=r.numbers("scores") if r.has("scores") else None,
-        extra=extra,
-    )
+def _scores(r: Record, name: str) -> tuple[float, ...] | None:
+    return r.numbers(name) if r.has(name) else None
 
 
-def _choice(r: Record, extra: dict[str, Any]) -> Item:
-    options = r.texts("options", at_least=2)
-    answer = r.whole("answer", range(len(options))) if r.has("answer") else None
-    return Choice(
-        question_id=r.label("question_id"), question=r.text("question"), options=options, answer=answer, extra=extra
-    )
+def _options(r: Record, name: str) -> tuple[str, ...]:
+    return r.texts(name, at_least=2)
 
 
-def _pair(r: Record, extra: dict[str, Any]) -> Item:
-    preference = r.optional_text("preference")
-    if preference is not None and preference not in _PREFERENCES:
-        raise r.error("preference", repr(preference), '"a", "b" or "tie"', "correct the value")
-    return Pair(
-        pair_id=r.label("pair_id"),
-        prompt=r.text("prompt"),
-        response_a=r.text("response_a"),
-        response_b=r.text("response_b"),
-        preference=preference,
-        extra=extra,
-    )
+def _option(r: Record, name: str) -> int | None:
+    return r.whole(name, range(len(_options(r, "options")))) if r.has(name) else None
 
 
-_BUILD = {"trace": _trace, "rating": _rating, "choice": _choice, "pair": _pair}
+def _preference(r: Record, name: str) -> str | None:
+    value = r.optional_text(name)
+    if value is not None and value not in _PREFERENCES:
+        raise r.error(name, repr(value), '"a", "b" or "tie"', "correct the value")
+    return value
+
+
+_ID, _TEXT, _OPTIONAL = Record.label, Record.text, Record.optional_text
+#: How each field of a kind is read.
+_FIELDS: dict[str, dict[str, Callable[[Record, str], Any]]] = {
+    "trace": {
+        "question_id": _ID, "candidate_id": _ID, "prompt": _TEXT, "response": _TEXT, "answer": _OPTIONAL,
+        "correct": _flag,
+    },
+    "rating": {
+        "item_id": _ID, "prompt": _TEXT, "response": _TEXT, "criterion": _OPTIONAL, "reference": _OPTIONAL,
+        "scores": _scores,
+    },
+    "choice": {"options": _options, "answer": _option, "question_id": _ID, "question": _TEXT},
+    "pair": {
+        "preference": _preference, "pair_id": _ID, "prompt": _TEXT, "response_a": _TEXT, "response_b": _TEXT,
+    },
+}  # fmt: skip
 
 
 #: Token ids are below this in every vocabulary.

@@ -46,18 +46,20 @@ class Record:
         """Whether the field is there and not null."""
         return self.values.get(name) is not None
 
-    def _get(self, name: str, expected: str) -> Any:
+    def _typed(self, name: str, kinds: type | tuple[type, ...], expected: str, do: str) -> Any:
+        """The value of a field that must be there and of one of ``kinds``; true and false are no numbers."""
         if name not in self.values:
             raise self.error(name, "nothing", expected, "add the field")
-        return self.values[name]
+        value = self.values[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+            raise self.error(name, describe(value), expected, do)
+        return value
 
     def text(self, name: str) -> str:
         """A string, empty allowed."""
-        value = self._get(name, "a string")
-        if not isinstance(value, str):
-            hint = "put the value in quotes" if isinstance(value, int | float) else "write the value as one string"
-            raise self.error(name, describe(value), "a string", hint)
-        return value
+        plain = isinstance(self.values.get(name), int | float)
+        hint = "put the value in quotes" if plain else "write the value as one string"
+        return str(self._typed(name, str, "a string", hint))
 
     def label(self, name: str) -> str:
         """A string that is not empty: an id."""
@@ -72,27 +74,20 @@ class Record:
 
     def flag(self, name: str) -> bool:
         """``true`` or ``false``."""
-        value = self._get(name, "true or false")
-        if not isinstance(value, bool):
-            raise self.error(name, describe(value), "true or false", "write true or false without quotes")
-        return value
+        return bool(self._typed(name, bool, "true or false", "write true or false without quotes"))
 
     def whole(self, name: str, allowed: Collection[int]) -> int:
         """A whole number out of ``allowed``."""
         expected = _spelled(allowed)
-        value = self._get(name, expected)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.error(name, describe(value), expected, "write the number without quotes or decimals")
+        value = self._typed(name, int, expected, "write the number without quotes or decimals")
         if value not in allowed:
             raise self.error(name, str(value), expected, "correct the number")
-        return value
+        return int(value)
 
     def number(self, name: str, low: float, high: float) -> float:
         """A number from ``low`` to ``high``."""
         expected = f"a number from {low} to {high}"
-        value = self._get(name, expected)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(name, describe(value), expected, "write the number without quotes")
+        value = self._typed(name, (int, float), expected, "write the number without quotes")
         if not low <= value <= high:
             raise self.error(name, str(value), expected, "correct the number or the loader")
         return float(value)
@@ -100,9 +95,7 @@ class Record:
     def numbers(self, name: str) -> tuple[float, ...]:
         """A list of at least one finite number."""
         expected = "a list of at least one number"
-        value = self._get(name, expected)
-        if not isinstance(value, list):
-            raise self.error(name, describe(value), expected, "write it as [4, 5]")
+        value = self._typed(name, list, expected, "write it as [4, 5]")
         if not value:
             raise self.error(name, "an empty list", expected, "leave the field out where there is no score")
         for one in value:
@@ -115,9 +108,7 @@ class Record:
     def texts(self, name: str, *, at_least: int = 0) -> tuple[str, ...]:
         """A list of strings."""
         expected = f"a list of at least {at_least} strings" if at_least else "a list of strings"
-        value = self._get(name, expected)
-        if not isinstance(value, list):
-            raise self.error(name, describe(value), expected, 'write it as ["one", "two"]')
+        value = self._typed(name, list, expected, 'write it as ["one", "two"]')
         odd = next((one for one in value if not isinstance(one, str)), None)
         if odd is not None or None in value:
             raise self.error(name, f"a list with {describe(odd)}", expected, "put every entry in quotes")
@@ -127,9 +118,7 @@ class Record:
 
     def inner(self, name: str) -> Record:
         """An object inside this record."""
-        value = self._get(name, "an object")
-        if not isinstance(value, dict):
-            raise self.error(name, describe(value), "an object with named fields", "write it as {...}")
+        value = self._typed(name, dict, "an object with named fields", "write it as {...}")
         return Record(value, f"{self.where}, in {name!r}")
 
 

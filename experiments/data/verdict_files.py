@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,6 @@ from .verdict_table import Label, Row, Table
 _COLUMNS = tuple(f.name for f in fields(Row) if f.name != "tags")
 #: Columns that stand in a line only where they say something.
 _OPTIONAL = ("scores", "answer", "tokens")
-#: What told the item in files of earlier versions.
-_EARLIER = {"question_id": "options", "item_id": "", "pair_id": "a|b"}
 
 
 def verdict_row(item: Item, verdict: Verdict, *, data: str, judge: str, tags: Mapping[str, str] | None = None) -> Row:
@@ -71,19 +69,6 @@ def item_columns(item: Item, data: str = "") -> dict[str, Any]:
     return found | one
 
 
-def human_rows(items: Iterable[Item], *, data: str = "") -> Iterator[Row]:
-    """The scores of ratings as judges ``human-1``, ``human-2`` ...: for agreement between people.
-
-    Example:
-        >>> [(r.judge, r.score) for r in human_rows([Rating(item_id="r", prompt="", response="", scores=(4, 5))])]
-        [('human-1', 4.0), ('human-2', 5.0)]
-    """
-    for item in items:
-        for number, score in enumerate((item.scores or ()) if isinstance(item, Rating) else (), start=1):
-            value = float(score)
-            yield Row(**item_columns(item, data), judge=f"human-{number}", score=value, label=value)
-
-
 def row_json(row: Row) -> dict[str, Any]:
     """The JSON object of a row; columns without a value are null."""
     clash = sorted(set(row.tags) & set(_COLUMNS))
@@ -104,7 +89,7 @@ def read_table(path: str | Path, *, data: str | None = None) -> Table:
     ``question``, ``judge`` and one of ``score``, ``label`` and ``unscored`` are needed; the other columns of
     :mod:`.verdict_table` may be left out (``data`` is then the argument's), and fields of other names become tags.
     """
-    return Table(_row(_present_form(record), data or "") for record in read_records(path))
+    return Table(_row(record, data or "") for record in read_records(path))
 
 
 def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
@@ -116,22 +101,6 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
         raise InnerjudgeError(
             f"given --out {path}, which holds no {what}, expected a new file: choose another --out"
         ) from None
-
-
-def _present_form(record: Record) -> Record:
-    """A record of an earlier version with the names of this one."""
-    values = dict(record.values)
-    if "verdict" in values:
-        values |= {"label": values.pop("verdict"), "truth": values.get("label")}
-    name = next((name for name in _EARLIER if name in values and "question" not in values), None)
-    if name is not None:
-        values["question"] = record.label(name)
-        values.setdefault("candidate", values.get("candidate_id") or _EARLIER[name] or values["question"])
-        values = {k: v for k, v in values.items() if k not in (*_EARLIER, "candidate_id")}
-    score = values.get("score")
-    if isinstance(score, list):
-        values |= {"score": score_of(score), "scores": score}
-    return Record(values, record.where)
 
 
 def _row(record: Record, data: str) -> Row:

@@ -67,52 +67,32 @@ def ask_for_verdicts(
     parts = []
     direct = [encode(item, False) for item in items]
     if passes.wants("direct"):
-        parts.append(_asked_in_text(lm, direct, clear, wanted, passes))
+        steps = passes.steps("asking for verdicts", len(items))
+        parts.append(written(lm, direct, wanted, passes, "direct", DIRECT_TOKENS, clear, steps))
     elif wanted:
         parts.append(extracted(lm, direct, wanted, passes, "asking for verdicts"))
     if passes.wants("reasoned") and passes.reasoning_tokens:
-        advance = passes.steps("writing verdicts (reasoned)", len(items))
-        reasoned = [encode(item, True) for item in items]
-        written = generate(
-            lm,
-            reasoned,
-            name="reasoned",
-            max_new_tokens=passes.reasoning_tokens,
-            batch_size=passes.writing_batch,
-            memory=passes.memory,
-            settled=partial(clear, reasoned=True),
-            on_batch=advance,
-        )
-        parts.append(written)
+        steps = passes.steps("writing verdicts (reasoned)", len(items))
+        reasoned, settled_at = [encode(item, True) for item in items], partial(clear, reasoned=True)
+        parts.append(written(lm, reasoned, (), passes, "reasoned", passes.reasoning_tokens, settled_at, steps))
     return parts
 
 
-def _asked_in_text(
+def written(
     lm: LanguageModel,
     encoded: Sequence[Encoding],
-    clear: Settled,
     readouts: Sequence[Readout],
     passes: Passes,
+    name: str,
+    max_new_tokens: int,
+    clear: Settled,
+    advance: Callable[[int], None],
 ) -> Features:
-    """The text of each verdict, no longer than it takes to be clear, and the readouts of the same pass."""
-    advance = passes.steps("asking for verdicts", len(encoded))
-    if not readouts:
-        return generate(
-            lm,
-            encoded,
-            name="direct",
-            max_new_tokens=DIRECT_TOKENS,
-            batch_size=passes.writing_batch,
-            memory=passes.memory,
-            settled=clear,
-            on_batch=advance,
-        )
-    return read_and_write(
-        lm,
-        encoded,
-        readouts,
-        name="direct",
-        max_new_tokens=DIRECT_TOKENS,
+    """The text behind each prompt, no longer than it takes to be clear, and the readouts of the same pass."""
+    write = partial(read_and_write, lm, encoded, readouts) if readouts else partial(generate, lm, encoded)
+    return write(
+        name=name,
+        max_new_tokens=max_new_tokens,
         batch_size=passes.writing_batch,
         memory=passes.memory,
         settled=clear,

@@ -16,7 +16,6 @@ import numpy as np
 
 from ...extraction.features import Features
 from ...extraction.readouts import LabelLogits, Readout
-from ...extraction.writing.read_and_write import read_and_write
 from ...models.chat import render
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
@@ -38,7 +37,7 @@ from ...probes.free_text import answered_freely, find_answer
 from ...probes.judge import Verdict
 from ...probes.verdict_text import find_verdict
 from .passes import Passes
-from .verdict_pass import extracted
+from .verdict_pass import extracted, written
 
 Turn = Literal["cue", "open", "plain"]
 #: New tokens of a freely written answer.
@@ -81,11 +80,7 @@ def ways_of(kind: str) -> tuple[Way, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What one item is asked in one turn.
-
-    ``options`` are texts that the first labels stand for; with ``quotes`` long ones, which a model may write out behind
-    their labels.
-    """
+    """What one item is asked in one turn; ``quotes``: its ``options`` are long texts, which a model may write out."""
 
     item: Item
     prompt: Prompt
@@ -119,9 +114,7 @@ class Said:
         for question, text in zip(self.questions, self.texts or (), strict=True):
             if question is None:
                 found.append((None, "not asked"))
-                continue
-            prompt = question.prompt
-            if prompt.cue:
+            elif (prompt := question.prompt).cue:
                 index = find_verdict(text, prompt.labels)
                 found.append((None, index) if isinstance(index, str) else (index, "opens the text"))
             else:
@@ -153,9 +146,7 @@ class Said:
 
 
 def _logits(way: Way) -> str:
-    if way.turn == "cue":
-        return "logits/score"
-    return "logits/spaced" if way.spaced else "logits/bare"
+    return "logits/score" if way.turn == "cue" else "logits/spaced" if way.spaced else "logits/bare"
 
 
 def _verdict(item: Item, index: int, n: int, values: Sequence[float] | None) -> Verdict:
@@ -203,19 +194,13 @@ def ask(
     ]
     what = f"asking ({_TURNS[turn]})"
     if text:
-        features = read_and_write(
-            lm,
-            encoded,
-            [LabelLogits(), *more],
-            name="open",
-            max_new_tokens=OPEN_TOKENS,
-            batch_size=passes.writing_batch,
-            memory=passes.memory,
-            settled=lambda k, said: (
-                (q := questions[k]) is not None and answered_freely(said, q.prompt.labels, quotes=q.quotes)
-            ),
-            on_batch=passes.steps(what, len(items)),
-        )
+
+        def clear(k: int, said: str) -> bool:
+            question = questions[k]
+            return question is not None and answered_freely(said, question.prompt.labels, quotes=question.quotes)
+
+        steps = passes.steps(what, len(items))
+        features = written(lm, encoded, [LabelLogits(), *more], passes, "open", OPEN_TOKENS, clear, steps)
     else:
         features = extracted(lm, encoded, [LabelLogits(), *more], passes, what)
     return _by_spelling(features, questions, encoded, every_block=every_block)
@@ -290,31 +275,23 @@ def _by_spelling(
 ) -> Features:
     """The model's own logits of each spelling apart, in place of those of every block unless these are wanted."""
     counts = [0 if q is None else len(q.prompt.labels) for q in questions]
-    whole = "logits/score"
-    logits = features[whole]
+    whole, spellings = "logits/score", ("spaced", "bare")
+    logits, most = features[whole], max(counts, default=0)
     arrays = {name: array for name, array in features.arrays.items() if name not in (whole, "labels")}
     arrays["labels"] = np.array(counts, dtype=np.float32)
     missing = {name: reasons for name, reasons in features.missing.items() if name != whole}
-    unread = features.missing.get(whole, {})
-    most = max(counts, default=0)
-    for place, name in enumerate(("spaced", "bare")):
-        arrays[f"logits/{name}"] = found = np.zeros((len(encoded), most), dtype=np.float32)
-        reasons = dict(unread)
+    # What is kept -> the spellings that it may be of, the first that is one token.
+    wanted = {"logits/spaced": (0,), "logits/bare": (1,)} | ({whole: (1, 0)} if every_block else {})
+    for name, places in wanted.items():
+        part, reasons = logits if name == whole else logits[:, 1, -1], dict(features.missing.get(whole, {}))
+        arrays[name] = np.zeros((*part.shape[:-1], most), dtype=np.float32)
         for k, (item, n) in enumerate(zip(encoded, counts, strict=True)):
-            if name in item.missing:
-                reasons.setdefault(item.id, item.missing[name])
+            place = next((place for place in places if spellings[place] not in item.missing), None)
+            if place is None:
+                reasons.setdefault(item.id, item.missing[spellings[places[0]]])
             elif item.id not in reasons:
-                found[k, :n] = logits[k, 1, -1, place * n : (place + 1) * n]
-        missing |= {f"logits/{name}": reasons} if reasons else {}
-    if every_block:
-        arrays[whole] = np.zeros((*logits.shape[:3], most), dtype=np.float32)
-        reasons = dict(unread)
-        for k, (item, n) in enumerate(zip(encoded, counts, strict=True)):
-            place = 0 if "bare" in item.missing else n
-            if "bare" in item.missing and "spaced" in item.missing:
-                reasons.setdefault(item.id, item.missing["bare"])
-            arrays[whole][k, ..., :n] = logits[k, ..., place : place + n]
-        missing |= {whole: reasons} if reasons else {}
+                arrays[name][k, ..., :n] = part[k, ..., place * n : (place + 1) * n]
+        missing |= {name: reasons} if reasons else {}
     seconds = {name: spent for name, spent in features.seconds.items() if name != whole or every_block}
     seconds |= {f"logits/{name}": features.seconds.get(whole, 0.0) for name in ("spaced", "bare")}
     return replace(features, arrays=arrays, missing=missing, seconds=seconds)

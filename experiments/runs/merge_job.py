@@ -8,8 +8,8 @@ from ...extraction.store.header import HEADER as STORE
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.seal import digest_of_parts
-from ..data.jsonl import item_to_row, jsonl_lines
-from ..data.kinds import hash_items
+from ..data.jsonl import jsonl_lines
+from ..data.kinds import hash_items, item_to_row
 from ..data.outputs import writing
 from ..drawing.style import are_in, counted
 from .job import check_extraction, claim

@@ -1,8 +1,6 @@
 """VecCISC: traces of one answer that think alike are judged once; the vectors that say so come from an extraction."""
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from ...extraction.features import Features
 from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
 from .columns import Columns
-from .votes import Answers, as_scores, weighted_vote
+from .votes import Answers
 
 #: States to cluster on, the first that the features have.
 POSITIONS = ("hidden/reasoning_end", "hidden/response_end")
@@ -61,41 +59,6 @@ def representatives(
             members = rows[labels == label]
             kept.append(int(members[_nearest(points[members])]))
     return sorted(kept)
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterVote:
-    """What VecCISC picked, the candidates that were scored, and how many calls of the judge that saved, of one each."""
-
-    pick: int
-    scored: tuple[int, ...]
-    saved: int
-
-
-def vec_cisc(
-    answers: Answers,
-    vectors: Vectors,
-    score: Callable[[list[int]], Sequence[float | None]],
-    *,
-    clusters: int,
-    method: str = "kmeans",
-    temperature: float = 1.0,
-    seed: int = 0,
-) -> ClusterVote:
-    """Weighted vote (:func:`~.votes.weighted_vote`) of the representatives alone; no other candidate is scored.
-
-    The vote counts representatives and not candidates, so that an answer's frequency counts only up to ``clusters``.
-    ``score`` is called once, with the places of the :func:`representatives`, and returns a score each, ``None`` where
-    there is none.
-    """
-    rows = representatives(answers, vectors, clusters=clusters, method=method, seed=seed)
-    said = as_scores(score(rows)) if rows else np.zeros(0)
-    if len(said) != len(rows):
-        raise InnerjudgeError(f"given {len(said)} scores for {len(rows)} representatives, expected one each")
-    scores: list[float | None] = [None] * len(answers)
-    for row, one in zip(rows, said.tolist(), strict=True):
-        scores[row] = one
-    return ClusterVote(weighted_vote(answers, scores, temperature=temperature), tuple(rows), len(answers) - len(rows))
 
 
 def vectors_of(features: Features, columns: Columns) -> Vectors:

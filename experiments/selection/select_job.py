@@ -15,8 +15,11 @@ from ..stats.statistic import Floats, Labels, require_same_length
 from .columns import Columns
 from .representatives import Vectors, representatives
 from .reranking import selection_accuracy
-from .rules import Pick, Rule, pick
+from .rules import Rule, pick
 from .votes import Answers, Scores, as_scores
+
+#: How many temperatures are tried, as in the paper.
+TRIED = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +41,6 @@ class Selection:
     method: str = "kmeans"
     held_out: float = 0.0
     seed: int = 0
-
-    def label(self, rule: Rule) -> str:
-        """Name of the rule in the rows."""
-        if self.clusters is not None:
-            return f"vec-cisc (at most {self.clusters} an answer)"
-        return str(rule)
 
 
 def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> tuple[list[dict[str, Any]], Rule]:
@@ -120,28 +117,22 @@ def _row(
         spent = {"scored": [columns.candidates[rows[k]] for k in kept], "saved": len(rows) - len(kept)}
     found = pick(rule, answers, scores, correct=[columns.correct[k] for k in rows], k=how.k, rng=rng)
     taken = rows[found.index]
-    row = {
+    row: dict[str, Any] = {
         "question_id": columns.questions[taken],
         "picked": columns.candidates[taken],
         "answer": columns.answers[taken],
         "score": columns.scores[taken],
         "correct": columns.correct[taken],
-        "rule": how.label(rule),
+        "rule": str(rule) if how.clusters is None else f"vec-cisc (at most {how.clusters} an answer)",
         "why": found.why,
         "fallback": found.fallback,
         "candidates": len(rows),
         "unscored": sum(columns.scores[k] is None for k in rows),
         "unparsable": sum(answer is None for answer in answers),
     }
-    return row | _more(columns, rows, found, how) | spent | ({"held_out": row["question_id"] in held} if held else {})
-
-
-def _more(columns: Columns, rows: list[int], found: Pick, how: Selection) -> dict[str, Any]:
-    return {"picks": [columns.candidates[rows[k]] for k in found.picks]} if how.k > 1 else {}
-
-
-#: How many temperatures are tried, as in the paper.
-TRIED = 80
+    if how.k > 1:
+        row["picks"] = [columns.candidates[rows[k]] for k in found.picks]
+    return row | spent | ({"held_out": row["question_id"] in held} if held else {})
 
 
 def choose_temperature(

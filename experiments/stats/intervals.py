@@ -90,7 +90,7 @@ def paired_difference(
     """Interval of ``first - second``, both without the same questions.
 
     Both must be made from the same rows. Where the judges left different rows unscored, put ``None`` for a row that
-    either left out before making the metrics (:func:`both_scored`), else the difference mixes judges with items.
+    either left out before making the metrics, else the difference mixes judges with items.
 
     Example:
         >>> from .metrics.accuracy import accuracy
@@ -109,16 +109,6 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic) -> int
     group_of = _numbers(groups)
     masks = [mask for statistic in statistics for mask in statistic.counts]
     return min((len(np.unique(group_of[mask])) for mask in masks), default=len(np.unique(group_of)))
-
-
-def both_scored(first: Sequence[object | None], second: Sequence[object | None]) -> npt.NDArray[np.bool_]:
-    """Rows that two judges both scored, ``[n]``.
-
-    Example:
-        >>> both_scored([0.1, None], [0.3, 0.4])
-        array([ True, False])
-    """
-    return np.array([a is not None and b is not None for a, b in zip(first, second, strict=True)], dtype=bool)
 
 
 def left_out(n_groups: int, *, most: int = MOST_PARTS) -> Floats:

@@ -80,7 +80,7 @@ def ratio(
 
 def divide(numerator: Floats, denominator: Floats) -> Floats:
     """Elementwise quotient, NaN where the denominator is 0."""
-    out = np.full(len(numerator), np.nan)
+    out = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
     np.divide(numerator, denominator, out=out, where=denominator != 0)
     return out
 

@@ -6,12 +6,13 @@ from ....models.items import Item, Rating
 from ..records import Record
 from .files import read_list, read_table
 
-#: Aspect -> the criterion shown to a judge, in our words.
-_SUMMARY_ASPECTS = {
-    "coherence": "Coherence: the sentences form a well-structured, well-organised whole.",
-    "consistency": "Consistency: every statement is supported by the source article.",
-    "fluency": "Fluency: the sentences are grammatical, well formatted and easy to read.",
-    "relevance": "Relevance: the important content of the article is there, and nothing superfluous.",
+Aspects = dict[str, tuple[str, tuple[int, int]]]
+#: Aspect -> the criterion shown to a judge, in our words, and the scale that people used.
+_SUMMARY_ASPECTS: Aspects = {
+    "coherence": ("Coherence: the sentences form a well-structured, well-organised whole.", (1, 5)),
+    "consistency": ("Consistency: every statement is supported by the source article.", (1, 5)),
+    "fluency": ("Fluency: the sentences are grammatical, well formatted and easy to read.", (1, 5)),
+    "relevance": ("Relevance: the important content of the article is there, and nothing superfluous.", (1, 5)),
 }
 
 
@@ -30,22 +31,13 @@ def summeval(path: Path) -> list[Item]:
         for system in systems.values:
             summary = systems.inner(system)
             text, scores = summary.text("sys_summ").strip(), summary.inner("scores")
-            items += [
-                Rating(
-                    item_id=f"{document}/{system}/{aspect}",
-                    prompt=prompt,
-                    response=text,
-                    criterion=criterion,
-                    scores=(scores.number(aspect, 1, 5),),
-                    extra={"question_id": document, "system": system, "aspect": aspect, "scale": [1, 5], **kept},
-                )
-                for aspect, criterion in _SUMMARY_ASPECTS.items()
-            ]
+            extra = {"question_id": document, "system": system}
+            items += _by_aspect(extra, prompt, text, scores, _SUMMARY_ASPECTS, kept)
     return items
 
 
-#: Aspect -> the criterion shown to a judge, in our words, and the scale that people used.
-_TOPICAL_ASPECTS: dict[str, tuple[str, tuple[int, int]]] = {
+#: Likewise.
+_TOPICAL_ASPECTS: Aspects = {
     "understandability": ("Understandability: the reply can be understood in its context.", (0, 1)),
     "naturalness": ("Naturalness: the reply is something that a person would say.", (1, 3)),
     "coherence": ("Coherence: the reply continues the conversation so far.", (1, 3)),
@@ -70,17 +62,7 @@ def topical_chat(path: Path) -> list[Item]:
         turns = "\n".join(turn.strip() for turn in source.strip().split("\n") if turn.strip())
         prompt = f"Conversation:\n{turns}\n\nFact:\n{fact.strip()}\n\nWrite the next turn of the conversation."
         system, reply, scores = record.label("system_id"), record.text("system_output").strip(), record.inner("scores")
-        items += [
-            Rating(
-                item_id=f"{name}/{system}/{aspect}",
-                prompt=prompt,
-                response=reply,
-                criterion=criterion,
-                scores=(scores.number(aspect, *scale),),
-                extra={"question_id": name, "system": system, "aspect": aspect, "scale": list(scale)},
-            )
-            for aspect, (criterion, scale) in _TOPICAL_ASPECTS.items()
-        ]
+        items += _by_aspect({"question_id": name, "system": system}, prompt, reply, scores, _TOPICAL_ASPECTS, {})
     return items
 
 
@@ -144,3 +126,20 @@ def sections(record: Record) -> tuple[str, str, str | None, str]:
         text[reference + len(_REFERENCE) : rubric].strip() if reference > 0 else None,
         text[rubric + len(_RUBRIC) : end if end > rubric else len(text)].strip(),
     )
+
+
+def _by_aspect(
+    names: dict[str, str], prompt: str, response: str, scores: Record, aspects: Aspects, extra: dict[str, str]
+) -> list[Item]:
+    """A rating for each aspect of one response."""
+    return [
+        Rating(
+            item_id=f"{names['question_id']}/{names['system']}/{aspect}",
+            prompt=prompt,
+            response=response,
+            criterion=criterion,
+            scores=(scores.number(aspect, *scale),),
+            extra={**names, "aspect": aspect, "scale": list(scale), **extra},
+        )
+        for aspect, (criterion, scale) in aspects.items()
+    ]

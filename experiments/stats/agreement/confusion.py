@@ -47,7 +47,7 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 
     def pi(counts: Floats) -> Floats:
         n = counts.sum(axis=(1, 2))
-        shares = divide_rows(counts.sum(axis=1) + counts.sum(axis=2), 2 * n)
+        shares = divide(counts.sum(axis=1) + counts.sum(axis=2), 2 * n[:, None])
         expected = (shares**2).sum(axis=1)
         return divide(divide(np.einsum("rcc->r", counts), n) - expected, _rest(expected))
 
@@ -167,8 +167,3 @@ def _rest(share: Floats) -> Floats:
     """``1 - share``, exactly 0 where it is 0 but for rounding."""
     rest = 1 - share
     return np.where(np.abs(rest) < 1e-12, 0.0, rest)
-
-
-def divide_rows(rows: Floats, by: Floats) -> Floats:
-    """Each row of ``[R, C]`` by its entry of ``[R]``, NaN where that is 0."""
-    return np.stack([divide(column, by) for column in rows.T], axis=1)

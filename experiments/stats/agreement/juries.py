@@ -160,17 +160,6 @@ def addition(people: Sequence[Grades], judge: Grades, *, m: int) -> Statistic:
     return ratio(gain, counted, reason=reason, limits=SIGNED)
 
 
-def vote(grades: Sequence[Hashable | None]) -> Hashable | None:
-    """The grade given most often; ``None`` where two are level or none is given.
-
-    Example:
-        >>> vote([3, 3, None, 1]), vote([1, 2])
-        (3, None)
-    """
-    best = _winners([g for g in grades if g is not None])
-    return best[0] if len(best) == 1 else None
-
-
 def _with(people: Sequence[Values], place: int, judge: Values) -> list[Values]:
     taken = [None if person is None else grade for person, grade in zip(people[place], judge, strict=True)]
     return [taken if k == place else column for k, column in enumerate(people)]

@@ -1,12 +1,12 @@
 """Whether a judge says the same again: over repeats, wordings of the question, batches and precisions."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
 from ...data.verdict_table import Label
-from ..statistic import SHARE, Floats, Statistic, Values, combine, finite, ratio, require_same_length
+from ..statistic import SHARE, Floats, Limits, Statistic, Values, combine, finite, ratio, require_same_length
 
 Said = Sequence[Sequence[Hashable | None]]
 
@@ -19,13 +19,12 @@ def self_consistency(repeats: Said) -> Statistic:
     Source:
         arXiv 2408.13006 ("Systematic Evaluation of LLM-as-a-Judge"), whose release computes it like this.
     """
-    agree, counted = np.zeros(_length(repeats)), np.zeros(_length(repeats))
-    for k, said in enumerate(_by_item(repeats)):
+
+    def agree(said: list[Hashable]) -> float:
         n = len(said)
-        if n > 1:
-            counted[k] = 1.0
-            agree[k] = sum(c * (c - 1) for c in Counter(said).values()) / (n * (n - 1))
-    return ratio(agree, counted, reason="no item has two verdicts", limits=SHARE)
+        return sum(c * (c - 1) for c in Counter(said).values()) / (n * (n - 1))
+
+    return _mean_over_items(repeats, agree, "no item has two verdicts", SHARE)
 
 
 def majority_consistency(repeats: Said) -> Statistic:
@@ -34,12 +33,11 @@ def majority_consistency(repeats: Said) -> Statistic:
     Source:
         MLLM-as-a-Judge (arXiv 2402.04788), which repeats six times.
     """
-    won, counted = np.zeros(_length(repeats)), np.zeros(_length(repeats))
-    for k, said in enumerate(_by_item(repeats)):
-        if len(said) > 1:
-            counted[k] = 1.0
-            won[k] = 2 * max(Counter(said).values()) > len(said)
-    return ratio(won, counted, reason="no item has two verdicts", limits=SHARE)
+
+    def settled(said: list[Hashable]) -> float:
+        return float(2 * max(Counter(said).values()) > len(said))
+
+    return _mean_over_items(repeats, settled, "no item has two verdicts", SHARE)
 
 
 def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:
@@ -88,12 +86,15 @@ def consensus(templates: Said) -> list[Hashable | None]:
 def flip_rate(templates: Said) -> Statistic:
     """Share of verdicts that differ from their item's :func:`consensus`; items without one are left out."""
     agreed = consensus(templates)
-    share, counted = np.zeros(len(agreed)), np.zeros(len(agreed))
-    for k, said in enumerate(_by_item(templates)):
-        if agreed[k] is not None:
-            counted[k] = 1.0
-            share[k] = sum(v != agreed[k] for v in said) / len(said)
-    return ratio(share, counted, reason="no item has a verdict that most wordings share", limits=SHARE)
+    share = finite(
+        [
+            None if settled is None else sum(v != settled for v in said) / len(said)
+            for settled, said in zip(agreed, _by_item(templates), strict=True)
+        ]
+    )
+    known = ~np.isnan(share)
+    reason = "no item has a verdict that most wordings share"
+    return ratio(np.where(known, share, 0.0), known.astype(np.float64), reason=reason, limits=SHARE)
 
 
 def consensus_share(templates: Said) -> Statistic:
@@ -105,16 +106,19 @@ def consensus_share(templates: Said) -> Statistic:
 
 def score_spread(templates: Sequence[Sequence[float | None]]) -> Statistic:
     """Mean over items of the standard deviation (``n - 1``) of an item's scores over wordings or repeats."""
-    spread, counted = np.zeros(_length(templates)), np.zeros(_length(templates))
-    for k, said in enumerate(_by_item(templates)):
-        if len(said) > 1:
-            counted[k], spread[k] = 1.0, np.std([float(str(v)) for v in said], ddof=1)
-    return ratio(spread, counted, reason="no item has two scores")
+    return _mean_over_items(
+        templates, lambda said: float(np.std([float(str(v)) for v in said], ddof=1)), "no item has two scores"
+    )
 
 
-def _length(columns: Said) -> int:
+def _mean_over_items(
+    columns: Said, value: Callable[[list[Hashable]], float], reason: str, limits: Limits | None = None
+) -> Statistic:
+    """Mean of what the verdicts of an item give, over the items that have two verdicts at least."""
     require_same_length(**{f"column {k}": column for k, column in enumerate(columns, start=1)})
-    return len(columns[0]) if columns else 0
+    found = finite([value(said) if len(said) > 1 else None for said in _by_item(columns)])
+    known = ~np.isnan(found)
+    return ratio(np.where(known, found, 0.0), known.astype(np.float64), reason=reason, limits=limits)
 
 
 def _by_item(columns: Said) -> list[list[Hashable]]:

@@ -58,22 +58,17 @@ def of_two_classes(
 
 def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
     """Mean of the shares of true and of false rows that are called so. Undefined with one class of labels only."""
-    require_same_length(labels=labels, predicted=predicted)
-    truth, said = finite(labels), finite(predicted)
-    kept = ~np.isnan(truth) & ~np.isnan(said)
-    positive = truth[kept] == 1
-    if not positive.any() or positive.all():
-        return undefined(one_class(positive), n=int(kept.sum()), size=len(truth))
-    masks = [(kept & (truth == side)).astype(np.float64) for side in (1.0, 0.0)]
-    hit = (said == truth).astype(np.float64)
 
-    def over(weights: Floats) -> Floats:
-        first, second = (divide(weights @ (mask * hit), weights @ mask) for mask in masks)
-        return (first + second) / 2
+    def make(positive: npt.NDArray[np.bool_], said: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+        hit = ((said == 1) == positive).astype(np.float64)
 
-    value = float(balanced_accuracy_score(positive, said[kept] == 1))
-    counts = tuple(mask > 0 for mask in masks)
-    return Statistic(value=value, n=int(kept.sum()), size=len(truth), counts=counts, limits=SHARE, over=over)
+        def over(weights: Floats) -> Floats:
+            first, second = (divide(weights @ (side * hit), weights @ side) for side in (positive, ~positive))
+            return (first + second) / 2
+
+        return float(balanced_accuracy_score(positive, said == 1)), over
+
+    return of_two_classes(labels, [None if p is None else float(p) for p in predicted], make)
 
 
 def accuracy(

@@ -1,7 +1,8 @@
 """Whether scores mean what they say, and maps, fitted on a split of their own, that make them do so."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -125,19 +126,43 @@ Method = Literal["temperature", "platt", "isotonic"]
 _EDGE = 1e-6
 
 
-class Calibration(Protocol):
+class Calibration(ABC):
     """Fitted on scores and outcomes; then gives probabilities (or expected human scores) for other scores."""
+
+    #: Whether outcomes of two kinds are needed to fit.
+    two_classes = True
 
     def fit(self, scores: Values, labels: Labels | Values) -> Self:
         """Learn from scores and what was true; rows with ``None`` are left out."""
-        ...
+        require_same_length(scores=scores, labels=labels)
+        x, y = finite(scores), finite(labels)
+        known = ~np.isnan(x) & ~np.isnan(y)
+        x, y = x[known], y[known]
+        if len(x) < 2 or (self.two_classes and len(np.unique(y)) < 2):
+            raise InnerjudgeError(
+                f"given {len(x)} scored rows with {len(np.unique(y))} different labels to calibrate on, expected two "
+                "of each: give a larger calibration split"
+            )
+        self._learn(x, y)
+        return self
 
     def predict(self, scores: Values) -> list[float | None]:
         """Calibrated scores; ``None`` stays ``None``."""
-        ...
+        x = finite(scores)
+        known = ~np.isnan(x)
+        found = np.full(len(x), np.nan)
+        if known.any():
+            found[known] = self._map(x[known])
+        return [None if np.isnan(v) else float(v) for v in found]
+
+    @abstractmethod
+    def _learn(self, x: Floats, y: Floats) -> None: ...
+
+    @abstractmethod
+    def _map(self, x: Floats) -> Floats: ...
 
 
-class Temperature:
+class Temperature(Calibration):
     """Probabilities sharpened or flattened: ``sigmoid(logit(p) / T)``, with the ``T`` of least log loss. Keeps ranks.
 
     For judges whose scores are probabilities already; 0 and 1 are moved in by 1e-6.
@@ -148,47 +173,34 @@ class Temperature:
 
     temperature_: float
 
-    def fit(self, scores: Values, labels: Labels | Values) -> Self:
-        """Find the temperature; see :class:`Calibration`."""
-        p, y = _training(scores, labels)
-        _require_unit(p)
-        z = logit(np.clip(p, _EDGE, 1 - _EDGE))
+    def _learn(self, x: Floats, y: Floats) -> None:
+        z = _log_odds(x)
 
         def loss(log_t: float) -> float:
             return float(np.mean(np.logaddexp(0.0, z / np.exp(log_t)) - y * z / np.exp(log_t)))
 
         self.temperature_ = float(np.exp(minimize_scalar(loss, bounds=(-5.0, 7.0), method="bounded").x))
-        return self
 
-    def predict(self, scores: Values) -> list[float | None]:
-        """Probabilities; see :class:`Calibration`."""
-        p = finite(scores)
-        _require_unit(p[~np.isnan(p)])
-        return _listed(expit(logit(np.clip(p, _EDGE, 1 - _EDGE)) / self.temperature_))
+    def _map(self, x: Floats) -> Floats:
+        return np.asarray(expit(_log_odds(x) / self.temperature_))
 
 
-class Platt:
+class Platt(Calibration):
     """Probabilities from any score by logistic regression on it (unpenalised but for 1e-3). Keeps ranks.
 
     Source:
         Platt 1999.
     """
 
-    def fit(self, scores: Values, labels: Labels | Values) -> Self:
-        """Fit slope and intercept; see :class:`Calibration`."""
-        x, y = _training(scores, labels)
+    def _learn(self, x: Floats, y: Floats) -> None:
         self._centre, self._scale = float(x.mean()), float(x.std()) or 1.0
         self._model = LogisticRegression(C=1e3).fit(((x - self._centre) / self._scale)[:, None], y > 0.5)
-        return self
 
-    def predict(self, scores: Values) -> list[float | None]:
-        """Probabilities; see :class:`Calibration`."""
-        x = (finite(scores) - self._centre) / self._scale
-        p = self._model.predict_proba(np.where(np.isnan(x), 0.0, x)[:, None])[:, 1]
-        return _listed(np.where(np.isnan(x), np.nan, p))
+    def _map(self, x: Floats) -> Floats:
+        return np.asarray(self._model.predict_proba(((x - self._centre) / self._scale)[:, None])[:, 1])
 
 
-class Isotonic:
+class Isotonic(Calibration):
     """The rising step function of least squared error. Needs some hundred rows, and makes ties.
 
     Also for expected scores: with human scores as labels it maps a judge's score to the human mean seen there.
@@ -197,46 +209,22 @@ class Isotonic:
         Zadrozny and Elkan 2002.
     """
 
-    def fit(self, scores: Values, labels: Labels | Values) -> Self:
-        """Fit the steps; see :class:`Calibration`."""
-        x, y = _training(scores, labels, two_classes=False)
+    two_classes = False
+
+    def _learn(self, x: Floats, y: Floats) -> None:
         self._model = IsotonicRegression(out_of_bounds="clip").fit(x, y)
-        return self
 
-    def predict(self, scores: Values) -> list[float | None]:
-        """Values of the steps; see :class:`Calibration`."""
-        x = finite(scores)
-        y = self._model.predict(np.where(np.isnan(x), 0.0, x))
-        return _listed(np.where(np.isnan(x), np.nan, y))
+    def _map(self, x: Floats) -> Floats:
+        return np.asarray(self._model.predict(x))
 
 
-METHODS: dict[Method, type[Temperature] | type[Platt] | type[Isotonic]] = {
-    "temperature": Temperature,
-    "platt": Platt,
-    "isotonic": Isotonic,
-}
+METHODS: dict[Method, type[Calibration]] = {"temperature": Temperature, "platt": Platt, "isotonic": Isotonic}
 
 
-def _training(scores: Values, labels: Labels | Values, *, two_classes: bool = True) -> tuple[Floats, Floats]:
-    require_same_length(scores=scores, labels=labels)
-    x, y = finite(scores), finite(labels)
-    known = ~np.isnan(x) & ~np.isnan(y)
-    x, y = x[known], y[known]
-    if len(x) < 2 or (two_classes and len(np.unique(y)) < 2):
-        raise InnerjudgeError(
-            f"given {len(x)} scored rows with {len(np.unique(y))} different labels to calibrate on, expected two of "
-            "each: give a larger calibration split"
-        )
-    return x, y
-
-
-def _require_unit(p: Floats) -> None:
-    if len(p) and (p.min() < 0 or p.max() > 1):
+def _log_odds(p: Floats) -> Floats:
+    if p.min() < 0 or p.max() > 1:
         raise InnerjudgeError(
             f"given scores from {p.min():g} to {p.max():g}, expected probabilities for temperature scaling: "
             'use "platt" or "isotonic"'
         )
-
-
-def _listed(values: Floats) -> list[float | None]:
-    return [None if np.isnan(v) else float(v) for v in values]
+    return np.asarray(logit(np.clip(p, _EDGE, 1 - _EDGE)))

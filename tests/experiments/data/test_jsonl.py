@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments.data.jsonl import item_to_row, read_items, write_jsonl
-from innerjudge.experiments.data.kinds import REQUIRED, kind_of
+from innerjudge.experiments.data.jsonl import read_items, write_jsonl
+from innerjudge.experiments.data.kinds import REQUIRED, item_to_row, kind_of
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from innerjudge.experiments.data.answers import normalise
-from innerjudge.experiments.data.jsonl import item_to_row, read_items, write_jsonl
+from innerjudge.experiments.data.jsonl import read_items, write_jsonl
+from innerjudge.experiments.data.kinds import item_to_row
 from innerjudge.experiments.data.loaders import LOADERS, load
 from innerjudge.experiments.data.loaders.gsm8k import final_answer
 from innerjudge.experiments.data.loaders.pairs import majority_preference

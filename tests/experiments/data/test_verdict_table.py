@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge import Choice, InnerjudgeError, Pair, Rating, Trace
 from innerjudge.experiments.data.verdict_files import (
-    human_rows,
     item_columns,
     read_table,
     row_json,
@@ -79,25 +78,12 @@ def test_rows_survive_a_file(tmp_path_factory, given_rows) -> None:
     assert list(read_table(path)) == rows
 
 
-def test_rows_of_other_people_and_of_earlier_versions(tmp_path: Path) -> None:
+def test_rows_of_other_people(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    lines = [
-        {"question": "q", "judge": "ann", "score": 4, "topic": "law", "year": 2024},
-        {"question_id": "t", "candidate_id": "3", "data": "d", "judge": "clue", "score": 0.5, "label": True,
-         "unscored": None, "truth": False},
-        {"question_id": "c", "data": "d", "judge": "qk-score", "score": [0.25, 1.0, 0.5], "label": 1, "unscored": None,
-         "truth": 1},
-        {"pair_id": "p", "data": "d", "judge": "text", "score": None, "label": None, "unscored": "no verdict",
-         "truth": "a"},
-        {"data": "d", "question": "s", "candidate": "0", "judge": "text", "verdict": True, "label": False},
-    ]  # fmt: skip
-    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    ann, trace, choice, pair, studied = read_table(path, data="here")
+    row = {"question": "q", "judge": "ann", "score": 4, "topic": "law", "year": 2024}
+    path.write_text(json.dumps(row), encoding="utf-8")
+    (ann,) = read_table(path, data="here")
     assert (ann.data, ann.candidate, dict(ann.tags)) == ("here", "0", {"topic": "law", "year": "2024"})
-    assert (trace.item, trace.label, trace.truth, trace.right) == (("d", "t", "3"), True, False, False)
-    assert (choice.score, choice.scores, choice.right) == (0.5, (0.25, 1.0, 0.5), True)
-    assert (pair.candidate, pair.unscored, pair.truth) == ("a|b", "no verdict", "a")
-    assert (studied.label, studied.truth, studied.right) == (True, False, False)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +113,6 @@ def test_items_as_columns() -> None:
     }  # fmt: skip
     rating = Rating(item_id="r", prompt="", response="", criterion="fluency", scores=(1, 2))
     assert item_columns(rating)["tags"] == {"criterion": "fluency"}
-    assert [r.score for r in human_rows([rating])] == [1.0, 2.0]
     assert item_columns(Choice(question_id="c", question="?", options=("x", "y"), answer=1))["truth"] == 1
     pair = Pair(pair_id="p", prompt="", response_a="xx", response_b="x")
     assert (item_columns(pair)["length"], item_columns(pair)["truth"]) == (1.0, None)

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from innerjudge.experiments.selection.representatives import METHODS, representatives, vec_cisc
+from innerjudge.experiments.selection.columns import Columns
+from innerjudge.experiments.selection.representatives import METHODS, representatives
+from innerjudge.experiments.selection.rules import Rule
+from innerjudge.experiments.selection.select_job import Selection, select
 from innerjudge.experiments.selection.votes import weighted_vote
 from innerjudge.models.errors import InnerjudgeError
 
@@ -31,20 +36,35 @@ def test_equal_and_empty_vectors() -> None:
     assert representatives(["7"] * 6, two, clusters=4) == [0, 3]  # fewer different vectors than clusters
 
 
+def vec_cisc(
+    answers: list[str | None],
+    vectors: np.ndarray,
+    scores: list[float | None],
+    *,
+    clusters: int,
+    method: str = "kmeans",
+    temperature: float = 1.0,
+) -> dict[str, Any]:
+    """What ``select`` says of one question by VecCISC; candidates are named by their place."""
+    n, names = len(answers), tuple(map(str, range(len(answers))))
+    columns = Columns(
+        questions=("q",) * n, candidates=names, answers=tuple(answers), scores=tuple(scores), correct=(None,) * n,
+        tokens=(None,) * n, seconds=(None,) * n,
+    )  # fmt: skip
+    rule = Rule("weighted", temperature=temperature)
+    (row,), _ = select(columns, Selection(rule=rule, clusters=clusters, method=method), vectors)
+    return row
+
+
 def test_only_representatives_are_scored() -> None:
-    asked: list[int] = []
-
-    def score(rows: list[int]) -> list[float | None]:
-        asked.extend(rows)
-        return [2.0 if row == 5 else 0.0 for row in rows]
-
-    found = vec_cisc(ANSWERS, VECTORS, score, clusters=2)
+    scores: list[float | None] = [9.0, 0.0, 9.0, 0.0, 9.0, 2.0, 9.0]  # those of 9 are no representatives
+    found = vec_cisc(ANSWERS, VECTORS, scores, clusters=2)
     # weights e^2 = 7.39 for 8, and 1 + 1 for the two of 7
-    assert (asked, found.pick, found.scored, found.saved) == ([1, 3, 5], 5, (1, 3, 5), 4)
-    assert vec_cisc(ANSWERS, VECTORS, score, clusters=2, temperature=float("inf")).pick == 1
-    silent = vec_cisc(ANSWERS, VECTORS, lambda rows: [None] * len(rows), clusters=1)
-    assert silent.pick == 0  # nothing is scored: plain majority
-    assert vec_cisc([None, None], np.ones((2, 1)), score, clusters=1).scored == ()
+    assert (found["picked"], found["scored"], found["saved"]) == ("5", ["1", "3", "5"], 4)
+    assert vec_cisc(ANSWERS, VECTORS, scores, clusters=2, temperature=float("inf"))["picked"] == "1"
+    silent = vec_cisc(ANSWERS, VECTORS, [None] * 7, clusters=1)
+    assert silent["picked"] == "0"  # nothing is scored: plain majority
+    assert vec_cisc([None, None], np.ones((2, 1)), [1.0, 1.0], clusters=1)["scored"] == []
 
 
 def test_bad_input() -> None:
@@ -56,8 +76,6 @@ def test_bad_input() -> None:
         representatives(["7"], np.ones((2, 2)), clusters=1)
     with pytest.raises(InnerjudgeError, match="all finite"):
         representatives(["7"], np.full((1, 2), np.nan), clusters=1)
-    with pytest.raises(InnerjudgeError, match="1 scores for 3 representatives"):
-        vec_cisc(ANSWERS, VECTORS, lambda rows: [1.0], clusters=2)
 
 
 @settings(max_examples=40, deadline=None)
@@ -76,6 +94,6 @@ def test_properties(answers: list[str | None], clusters: int, method: str, seed:
         assert sum(answers[k] == answer for k in kept) == min(clusters, size)
     assert kept == sorted(set(kept))
     scores = rng.normal(size=len(answers)).tolist()
-    enough = vec_cisc(answers, vectors, lambda rows: [scores[row] for row in rows], clusters=9, method=method)
+    enough = vec_cisc(answers, vectors, scores, clusters=9, method=method)
     if any(a is not None for a in answers):  # with room for all it is the plain weighted vote
-        assert enough.pick == weighted_vote(answers, scores)
+        assert int(enough["picked"]) == weighted_vote(answers, scores)

@@ -15,7 +15,7 @@ from innerjudge.experiments.stats.agreement.confusion import (
     percent_agreement,
     scott_pi,
 )
-from innerjudge.experiments.stats.agreement.juries import addition, replacement, vote
+from innerjudge.experiments.stats.agreement.juries import addition, replacement
 from innerjudge.experiments.stats.agreement.rankings import system_ranking
 from innerjudge.experiments.stats.agreement.reliability import icc3k, krippendorff_alpha, z_scored
 from innerjudge.experiments.stats.intervals import cluster_interval
@@ -212,7 +212,6 @@ def test_addition_by_hand() -> None:
     # with a judge that says 0: {1,1,0} right, {1,0,0} wrong twice: 1/3 - 2/3
     assert addition(people, [0], m=2).value == pytest.approx(-1 / 3)
     assert addition([[1], [0]], [1], m=1).reason.startswith("no item has a panel")
-    assert vote([2, 2, 1]) == 2
     with pytest.raises(InnerjudgeError, match="expected 1 to 3"):
         addition(people, [1], m=4)
 

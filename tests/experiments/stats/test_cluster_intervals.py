@@ -11,7 +11,6 @@ from innerjudge.experiments.selection.reranking import selection_accuracy
 from innerjudge.experiments.selection.rules import Rule
 from innerjudge.experiments.stats import intervals
 from innerjudge.experiments.stats.intervals import (
-    both_scored,
     cluster_interval,
     half_samples,
     left_out,
@@ -240,10 +239,6 @@ def test_paired_difference_rests_on_the_scarcest_question_of_either() -> None:
     assert (found.value, found.low, found.reason) == (0.5, None, "no interval: it rests on one question")
     gone = paired_difference(b, auroc([True, True], [1.0, 0.0]), ["p", "q"])
     assert (gone.value, gone.low, gone.reason) == (None, None, "all 2 labels are true")
-
-
-def test_both_scored() -> None:
-    assert both_scored([1, None, 3, None], [1, 2, None, None]).tolist() == [True, False, False, False]
 
 
 def test_an_interval_is_the_same_whatever_is_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
