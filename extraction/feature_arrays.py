@@ -78,6 +78,7 @@ class FeatureArrays:
         groups: Sequence[str] | None = None,
         ids: Sequence[str] | None = None,
         last_block: int | None = None,
+        texts: Mapping[str, Sequence[str]] | None = None,
     ) -> Self:
         """Features from arrays that you have, such as hidden states that another program stored.
 
@@ -89,6 +90,7 @@ class FeatureArrays:
             groups: Question of each item; ``None`` where every item is a question of its own.
             ids: Item ids; ``None`` numbers them.
             last_block: Last block that the states have, if they end there without a final-normed row.
+            texts: Name of a text -> one of each item, such as ``"prompt"`` and ``"response"``.
 
         Raises:
             InnerjudgeError: If an array is not of numbers, or the lengths differ.
@@ -102,12 +104,13 @@ class FeatureArrays:
         """
         require_type(arrays, Mapping, "Features.from_arrays")
         made = {name: _numbers(name, value) for name, value in arrays.items()}
-        n = len(next(iter(made.values()))) if made else len(ids or ())
+        said = {name: tuple(map(str, some)) for name, some in (texts or {}).items()}
+        n = len(next(iter((*made.values(), *said.values())), ids or ()))
         names = tuple(map(str, range(n))) if ids is None else tuple(map(str, ids))
         if isinstance(provenance, str):
             provenance = Provenance(provenance, None, f"named {provenance}", "", "", "", last_block=last_block)
         known = names if groups is None else tuple(map(str, groups))
-        return cls(ids=names, groups=known, provenance=provenance, arrays=made)
+        return cls(ids=names, groups=known, provenance=provenance, arrays=made, texts=said)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -33,7 +33,8 @@ class Features(FeatureArrays):
         groups: Question of each item, length ``n``: the unit of splits and of intervals.
         arrays: Name of a readout -> float32 array whose first axis is ``n``. Rows of missing items are zero: ask
             :meth:`present` which rows count.
-        texts: Name of a generation -> ``n`` generated strings (new tokens only).
+        texts: Name of a text -> ``n`` strings: a generation (new tokens only), or the item's own ``"prompt"``,
+            ``"response"`` or ``"options"`` (a JSON list).
         missing: Name of a readout or generation -> item id -> reason why it has none.
         provenance: Identity of the model and of the conventions.
         seconds: Name -> wall seconds of the pass that made it.

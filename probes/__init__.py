@@ -3,7 +3,8 @@
 ``judge.py`` is what all judges share: ``reader.py`` checks what they read, ``estimator.py`` makes them estimators of
 scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py``, ``penalised.py`` (on ``regression.py``) and
-``minibatch.py`` (all on ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``.
+``minibatch.py`` (all on ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py`` and
+``text_only.py``.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
 
@@ -22,6 +23,7 @@ from .penalised import LogisticProbe, RidgeProbe
 from .registry import register_judge, registered_judges
 from .storage import load, save
 from .text import TextJudge
+from .text_only import PromptSimilarity, TextClassifier
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
@@ -37,6 +39,7 @@ __all__ = [
     "LetterLogits",
     "LogisticProbe",
     "MiniBatchLogistic",
+    "PromptSimilarity",
     "QKScore",
     "QuestionOnly",
     "RidgeProbe",
@@ -44,6 +47,7 @@ __all__ = [
     "Scores",
     "StreamingJudge",
     "Task",
+    "TextClassifier",
     "TextJudge",
     "TokenLogProb",
     "TunedLAGER",

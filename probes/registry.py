@@ -23,6 +23,7 @@ from .linear import DifferenceOfMeans
 from .minibatch import MiniBatchLogistic
 from .penalised import LogisticProbe, RidgeProbe
 from .text import TextJudge
+from .text_only import PromptSimilarity, TextClassifier
 from .tuned_lager import TunedLAGER
 
 #: Entry points of other packages: ``my-judge = my_package.my_module:MyJudge``.
@@ -49,6 +50,8 @@ _OURS: dict[str, type[BaseJudge]] = {
         TokenLogProb,
         Length,
         QuestionOnly,
+        TextClassifier,
+        PromptSimilarity,
     )
 }
 _theirs: dict[str, type[BaseJudge]] = {}

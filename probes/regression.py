@@ -22,6 +22,8 @@ Target = Literal["correct", "rating"]
 LOGISTIC_CANDIDATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 #: Penalties tried by default.
 RIDGE_CANDIDATES = (1.0, 10.0, 100.0, 1e3, 1e4)
+#: Inverse penalties tried by default on rows of length 1, such as TF-IDF.
+TEXT_CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 _NO_SPREAD = 1e-12  # share of the largest squared spread below which a direction is rounding error
 
 _Few = tuple[float, ...]
@@ -63,6 +65,32 @@ def fit_ridge(x: Floats, y: Floats, groups: tuple[str, ...], candidates: tuple[f
         (2.0, 1.0)
     """
     return _chosen(_ridge_path, _squared_errors, x, y, list(folds(groups)), tuple(sorted(candidates, reverse=True)))
+
+
+def fit_sparse(target: Target, x: Any, y: Any, groups: tuple[str, ...], candidates: tuple[float, ...]) -> Regression:
+    """Regression on sparse rows ``x [n, F]`` as they are; ``candidates`` are inverse penalties, for ridge as well.
+
+    Example:
+        >>> from scipy.sparse import csr_matrix
+        >>> x = csr_matrix(np.eye(2)[[0, 0, 1, 1]])
+        >>> found = fit_sparse("rating", x, np.array([1.0, 1.0, 3.0, 3.0]), tuple("abab"), (1e6,))
+        >>> (x @ found.coef + found.intercept).round(3)
+        array([1., 1., 3., 3.])
+    """
+    if target == "rating":
+        return _chosen(_sparse_ridge, _squared_errors, x, y, list(folds(groups)), tuple(sorted(candidates)))
+    sides = [(train, test) for train, test in folds(groups) if 0 < y[train].sum() < len(train)]
+    return _chosen(_sparse_logistic, _log_losses, x, y, sides, tuple(sorted(candidates)))
+
+
+def _sparse_logistic(x: Any, right: npt.NDArray[Any], cs: _Few) -> tuple[Floats, Floats]:
+    fitted = [LogisticRegression(C=c, max_iter=1000).fit(x, right) for c in cs]
+    return np.concatenate([model.coef_ for model in fitted]), np.concatenate([model.intercept_ for model in fitted])
+
+
+def _sparse_ridge(x: Any, y: Floats, cs: _Few) -> tuple[Floats, Floats]:
+    fitted = [Ridge(alpha=1 / c, solver="sparse_cg", tol=1e-8).fit(x, y) for c in cs]
+    return np.stack([model.coef_ for model in fitted]), np.array([model.intercept_ for model in fitted])
 
 
 #: What is predicted -> how labels become targets, the regression, and the penalties tried by default.

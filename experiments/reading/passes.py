@@ -8,10 +8,12 @@ from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
 from .progress import Steps, silent
 
+#: The items' own texts, for which no pass is needed.
+TEXT_NEEDS = frozenset({"prompt", "response", "options"})
 #: Everything but generated text.
 HIDDEN_NEEDS = frozenset(
     f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
-) | {"labels", "logits/score", "qk/before", "qk/after", "attention", "logprob"}
+) | {"labels", "logits/score", "qk/before", "qk/after", "attention", "logprob", *TEXT_NEEDS}
 
 #: New tokens for a verdict that follows its cue, and for one after reasoning.
 DIRECT_TOKENS = 8

@@ -3,12 +3,14 @@
 Every judge of a kind reads the same features, so all of them see the same items, prompts and passes.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import cast
 
 from ...extraction.features import Features
+from ...extraction.provenance import provenance
 from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
@@ -96,7 +98,8 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
             for t in traces
         ]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
-    return _joined(parts, passes)
+    texts = {"prompt": [t.prompt for t in traces], "response": [t.response for t in traces]}
+    return _joined(lm, traces, parts, texts, passes)
 
 
 def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes) -> Features:
@@ -114,7 +117,9 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
         alike = Alike(lm.tokenizer)
         encoded = [_as_trace(lm, r, passes, alike) for r in ratings]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading responses"))
-    return _joined(parts, passes)
+    shown = ["\n".join(filter(None, (r.criterion, r.prompt, r.reference))) for r in ratings]
+    texts = {"prompt": shown, "response": [r.response for r in ratings]}
+    return _joined(lm, ratings, parts, texts, passes)
 
 
 def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes) -> Features:
@@ -123,7 +128,9 @@ def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes
     def ask(c: Choice, reasoned: bool) -> Prompt:
         return choice_prompt(c.question, c.options, abstain=passes.abstain, reasoned=reasoned)
 
-    found = _joined(ask_for_verdicts(lm, choices, ask, VERDICT_READOUTS["choice"], passes), passes)
+    texts = {"prompt": [c.question for c in choices], "options": [json.dumps(c.options) for c in choices]}
+    parts = ask_for_verdicts(lm, choices, ask, VERDICT_READOUTS["choice"], passes)
+    found = _joined(lm, choices, parts, texts, passes)
     return replace(found, provenance=replace(found.provenance, prompt=passes.prompt))
 
 
@@ -134,7 +141,7 @@ def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, s
         first, second = (p.response_b, p.response_a) if swapped else (p.response_a, p.response_b)
         return pair_prompt(p.prompt, first, second, reasoned=reasoned)
 
-    return _joined(ask_for_verdicts(lm, pairs, ask, (), passes), passes)
+    return _joined(lm, pairs, ask_for_verdicts(lm, pairs, ask, (), passes), {}, passes)
 
 
 def _check_types(lm: object, items: object, judges: object) -> None:
@@ -148,13 +155,24 @@ def _check_types(lm: object, items: object, judges: object) -> None:
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
 
 
-def _joined(parts: Sequence[Features], passes: Passes) -> Features:
-    if not parts:
+def _joined(
+    lm: LanguageModel,
+    items: Sequence[Trace | Rating | Choice | Pair],
+    parts: Sequence[Features],
+    texts: Mapping[str, Sequence[str]],
+    passes: Passes,
+) -> Features:
+    """What was read, with the items' own texts that are wanted."""
+    wanted = {name: tuple(some) for name, some in texts.items() if passes.wants(name)}
+    if not parts and not wanted:
         raise InnerjudgeError(
             f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, which these items do not have, "
             "expected items of the kind that it was made for"
         )
-    return reduce(Features.join, parts)
+    ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
+    own = Features(ids=ids, groups=groups, provenance=provenance(lm), texts=wanted)
+    found = reduce(Features.join, parts) if parts else own
+    return replace(found, texts={**found.texts, **wanted})
 
 
 def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoding:

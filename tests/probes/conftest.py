@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from innerjudge.extraction import Features, Provenance
@@ -17,7 +19,7 @@ def provenance(fingerprint: str = "f") -> Provenance:
 def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: object) -> Features:
     """Every readout of ``n`` items of 5 labels (or options), three to a question; named arrays replace them.
 
-    A keyword's double underscore stands for the slash of a name; ``direct`` and ``reasoned`` replace texts.
+    A keyword's double underscore stands for the slash of a name; the names of texts replace those.
     """
     rng = np.random.default_rng(seed)
     made = {f"hidden/{p}": rng.normal(size=(n, L + 2, D)) for p in POSITIONS}
@@ -29,6 +31,9 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
     texts = {
         "direct": tuple(f" {k % 5 + 1}" for k in range(n)),
         "reasoned": tuple(f"<think>hm</think>Score: {k % 5 + 1}." for k in range(n)),
+        "prompt": tuple(f"Say {k // 3} or more." for k in range(n)),
+        "response": tuple(f"It is {draw} more" for draw in rng.integers(9, size=n)),
+        "options": tuple(json.dumps([f"{word} {o}" for o in range(K)]) for word in rng.choice(list("abc"), size=n)),
     }
     for key, value in arrays.items():
         if key in texts:

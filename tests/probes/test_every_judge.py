@@ -17,9 +17,11 @@ from innerjudge.probes import (
     LetterLogits,
     LogisticProbe,
     MiniBatchLogistic,
+    PromptSimilarity,
     QKScore,
     QuestionOnly,
     RidgeProbe,
+    TextClassifier,
     TextJudge,
     TokenLogProb,
     TunedLAGER,
@@ -66,9 +68,16 @@ CASES = {
     "logprob-fitted": (TokenLogProb(total=True), CORRECT),
     "length": (Length(), CORRECT),
     "length-rating": (Length(target="rating"), RATINGS),
+    "words": (TextClassifier(), CORRECT),
+    "words-rating": (TextClassifier(target="rating", texts=("response",), candidates=[3.0, 30.0]), RATINGS),
+    "words-choice": (TextClassifier(target="choice"), ANSWERS),
+    "similarity": (PromptSimilarity(), None),
+    "similarity-choice": (PromptSimilarity(options=True), None),
     "question": (QuestionOnly(), CORRECT),
     "question-rating": (QuestionOnly(target="rating", candidates=[3.0, 30.0]), RATINGS),
 }
+#: Names of texts, of which no number can be infinite.
+TEXTS = ("direct", "reasoned", "prompt", "response", "options")
 LEARNING = [name for name, (_, labels) in CASES.items() if labels is not None]
 
 
@@ -79,7 +88,9 @@ def fresh(name):
 
 def fitted(name, features):
     judge, labels = fresh(name)
-    return judge if labels is None else judge.fit(features, labels[: len(features)])
+    if labels is None:
+        return judge.fit(features) if judge.learns else judge
+    return judge.fit(features, labels[: len(features)])
 
 
 def test_every_saved_class_is_tested():
@@ -145,9 +156,7 @@ def test_items_without_a_readout_are_unscored_and_left_out_of_the_fit(name, make
         judge.decision_function(features)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, (judge, _) in CASES.items() if judge.needs[0] not in ("direct", "reasoned")]
-)
+@pytest.mark.parametrize("name", [name for name, (judge, _) in CASES.items() if judge.needs[0] not in TEXTS])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_become_a_reason(name, bad, make):
     features = make()
@@ -208,7 +217,7 @@ def test_constant_features_have_finite_scores(name, make):
         return
     scores = judge.decision_function(features)
     assert not np.isnan(scores).any()
-    if fresh(name)[0].needs[0] not in ("direct", "reasoned"):
+    if fresh(name)[0].needs[0] not in TEXTS:
         assert (scores == scores[0]).all()
 
 
@@ -268,7 +277,7 @@ def test_scikit_learn_clones_every_judge(name, make):
     assert again.get_params() == judge.get_params()
     features = make()
     want = fitted(name, features).decision_function(features)
-    got = again if labels is None else again.fit(features, labels)
+    got = again if not again.learns and labels is None else again.fit(features, labels)
     np.testing.assert_array_equal(got.decision_function(features), want)
     assert getattr(clone(got), "provenance_", None) is None
 
