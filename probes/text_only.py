@@ -100,10 +100,13 @@ class TextReader(LearningJudge):
         """Scores of all options as ``[n, K]``, ``-inf`` beyond an item's own; those of one response as they are."""
         if not self._of_options:
             return scores
-        inside = np.arange(max(counts, default=0)) < np.array(counts, dtype=np.intp)[:, None]
+        inside = np.arange(max(counts, default=1)) < np.array(counts, dtype=np.intp)[:, None]
         found = np.full(inside.shape, -np.inf)
         found[inside] = scores
         return found
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [int(k) for k in scores.argmax(axis=-1)] if self._of_options else [None] * len(scores)
 
 
 class TextClassifier(TextReader):
@@ -214,7 +217,7 @@ class TextClassifier(TextReader):
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         if self._of_options:
-            return [int(k) for k in scores.argmax(axis=-1)]
+            return super()._labels(scores, features)
         return [float(s) if self.target == "rating" else bool(s > 0) for s in scores]
 
 
@@ -277,9 +280,6 @@ class PromptSimilarity(TextReader):
         prompts, texts, counts = self._sides(features)
         cosine = self._vectors(texts).multiply(self._vectors(prompts)).sum(axis=1)
         return self._padded(np.asarray(cosine, dtype=np.float64).reshape(-1), counts)
-
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        return [int(k) for k in scores.argmax(axis=-1)] if self.options else [None] * len(scores)
 
 
 def options_of(features: Features) -> tuple[list[str], list[int]]:

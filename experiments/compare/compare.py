@@ -96,8 +96,8 @@ def compare(
     Args:
         lm: The model, as :func:`innerjudge.load` returns it.
         items: Items of one kind, or data as on the command line: a JSONL file, ``LOADER:PATH``, ``builtin:choose``.
-        judges: Names of judges; ``None`` for all that fit. The baselines ``length`` and ``question-only`` always stand
-            beside them.
+        judges: Names of judges; ``None`` for all that fit but variants of others, ``["all"]`` for those too. The
+            baselines, among them a classifier of the text alone, always stand beside them.
         out: Folder for verdicts, figures and report, where every step is kept: a run that was killed goes on when it
             is called again. ``None`` keeps nothing.
         limit: At most this many items of named data, whole questions kept together.
@@ -112,7 +112,7 @@ def compare(
         >>> from innerjudge.models.loading import load
         >>> found = compare(load("reference"), "builtin:choose", judges=["letter-logits", "qk-score"], limit=12)
         >>> found.verdicts.judges, "accuracy" in set(found.table()["metric"])
-        (('qk-score', 'letter-logits'), True)
+        (('qk-score', 'letter-logits', 'text-only', 'similarity'), True)
     """
     if not isinstance(lm, LanguageModel):
         raise InnerjudgeError(

@@ -13,8 +13,6 @@ from ..data.kinds import item_to_row
 from ..judges.between import Between
 from ..judges.panel import TEXT
 
-#: Baselines that no judge is seen without.
-ALWAYS = ("length", "question-only")
 #: The ``k`` of top-maj@k, a vote of the k best, as in the CLUE paper.
 TOP_MAJ = (4, 8, 16)
 
@@ -38,8 +36,8 @@ class Settings:
     """How judges are compared.
 
     Args:
-        judges: Names of the judges; without any, all that fit the data. The baselines ``length`` and ``question-only``
-            always stand beside them.
+        judges: Names of the judges, or ``"all"``; without any, all that fit the data but variants of others. The
+            baselines always stand beside them.
         against: The judge that the others are compared with.
         fit: Share of the questions that judges are fitted and heads chosen on.
         calibrate: Share that scores are calibrated on; a comparison needs none. All other questions are reported on.

@@ -1,6 +1,6 @@
 """Which judges sit on the panel for each kind of item, by name and family: those that say so themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, provenance
@@ -14,7 +14,17 @@ from .pairs import ITEMS
 
 #: The judge that differences are taken to.
 TEXT = "text"
-_FAMILIES = ("hidden", "logits", "text", "baseline")
+#: In place of names of judges: every one that fits the data.
+EVERY = "all"
+#: What every judge must exceed: the families of judges that read no hidden state.
+OPPONENTS = ("logits", "text", "baseline")
+_FAMILIES = ("hidden", *OPPONENTS)
+#: Variants of other judges, and what writes at length: on a panel where they are named, or every judge is.
+_ON_REQUEST = frozenset(
+    {"clue-margin", "clue-margin-scaled", "clue-margin-balanced", "difference-of-means", "lager-normed", "lager-argmax",
+     "lager-probabilities", "lager-tuned-paper", "lager-pairwise", "qk-score-by-permutation", "qk-score-unlabelled",
+     "attention-score-by-permutation", "text-reasoned"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,23 @@ def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dic
                 )
             seats[seat] = Seat(judge.family, judge, pointwise=kind == "pair" and judge.pointwise)
     return dict(sorted(seats.items(), key=lambda entry: _FAMILIES.index(entry[1].family)))
+
+
+def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]:
+    """The named seats and the baselines, which always stand beside them; without names, all but variants of others.
+
+    Example:
+        >>> seats = panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
+        >>> list(chosen(seats, ["clue"]))[:3], len(chosen(seats, [])), len(chosen(seats, [EVERY])) == len(seats)
+        (['clue', 'token-log-probability', 'length'], 11, True)
+    """
+    if EVERY in names:
+        return dict(seats)
+    return {
+        name: seat
+        for name, seat in seats.items()
+        if (name in names or seat.family == "baseline" if names else name not in _ON_REQUEST)
+    }
 
 
 def without_reasoning(seats: Mapping[str, Seat]) -> dict[str, Seat]:

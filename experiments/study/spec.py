@@ -112,8 +112,8 @@ class Audits(_Part):
 class Study(_Part):
     r"""A study.
 
-    ``judges`` are names as in the reports of ``innerjudge compare``; without any, all that fit the data; the baselines
-    ``length`` and ``question-only`` always stand beside them. ``rows`` are
+    ``judges`` are names as in the reports of ``innerjudge compare``, or ``all``; without any, all that fit the data but
+    variants of others; the baselines always stand beside them. ``rows`` are
     JSONL files of the one table: people, reward models, judges of elsewhere. ``against`` is the judge that the others
     are compared with. ``groups`` are fields of the items (text) whose values are compared with one another, ``system``
     is the field that says who wrote a response, and ``own`` the values of it that are the judge's family.

@@ -13,15 +13,17 @@ from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
 from ...data.splits import rows_by_group
 from ...stats.intervals import cluster_interval
-from ...stats.metrics.auroc import auroc, within_question_auroc, wqd
+from ...stats.metrics.auroc import auroc, decomposition, within_question_auroc
 from ...stats.significance import difference, holm, p_value
 from ...stats.statistic import SHARE, Statistic, Values, ratio
 from ..figures import Cell, Figure, Section, grid, of_difference, of_interval
 from ..findings import DataReport, Report
 from ..reasons import Reason
 from ..report.folder import check_folder, write
+from ..trace_blind import PASS_RATE
+from ..words import split_of_auroc
 from .explanations import LEVEL, Explained, explain
-from .opponents import PASS_RATE, opponents
+from .opponents import opponents
 from .scores import Scores, read_scores
 
 if TYPE_CHECKING:
@@ -136,35 +138,6 @@ def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str 
     return Diagnosis(named=explained.named, explained=explained, found=report)
 
 
-def decomposition(given: Scores) -> tuple[float, float | None, float | None, float]:
-    """``(pooled, within, between, share)`` with ``pooled = share * within + (1 - share) * between``, ties one half.
-
-    ``share`` is that of the (right, wrong) pairs which are of one question; ``within`` and ``between`` weigh every pair
-    alike, and are ``None`` where there is no such pair.
-
-    Source:
-        arXiv 2609.03436, equation 1.
-
-    Example:
-        >>> labels, questions = (True, True, False, True, False, False), tuple("aaabbb")
-        >>> more = dict(name="", again=(None,) * 6, more={})
-        >>> values = decomposition(
-        ...     Scores(questions=questions, scores=(0.9, 0.4, 0.6, 0.5, 0.3, 0.2), labels=labels, **more))
-        >>> [round(v, 6) for v in values]  # of 9 pairs 4 are within, 3 of them won; of the other 5, 4
-        [0.777778, 0.75, 0.8, 0.444444]
-    """
-    labels, scores = given.labels, given.scores
-    pooled = auroc(labels, scores).value
-    assert pooled is not None
-    inner = wqd(labels, scores, given.questions)
-    pairs = sum(labels) * (len(labels) - sum(labels))
-    share = inner.n / pairs
-    if inner.value is None:
-        return pooled, None, pooled, 0.0
-    between = (pooled - share * inner.value) / (1 - share) if inner.n < pairs else None
-    return pooled, inner.value, between, share
-
-
 def label_ceiling(labels: Sequence[bool], again: Sequence[bool | None]) -> float | None:
     """The AUROC that a judge of the truth itself would show on labels that are wrong as often as two people differ.
 
@@ -199,7 +172,6 @@ def _figure(given: Scores, part: str, judge: str, metric: str, made: Statistic, 
 
 def _verdict(given: Scores, explained: Explained) -> Section:
     """The page's first lines: what the method knows."""
-    pooled, within, between, share = decomposition(given)
     alone, named = explained.alone, explained.named
     if "signal" in named:
         inside = _figure(given, "verdict", "score", "AUROC within questions",
@@ -215,10 +187,7 @@ def _verdict(given: Scores, explained: Explained) -> Section:
         said = "The scores go with the labels, but not beyond all causes together; no single cause explains them."
     if alone.p < LEVEL and alone.value < 0:
         said += " They point the wrong way: higher scores are wrong more often."
-    split = (
-        f"Pooled AUROC {pooled:.3f} = {share:.3f} x within questions {_three(within)} "
-        f"+ {1 - share:.3f} x between {_three(between)}, all pairs of a right and a wrong row alike."
-    )
+    split = split_of_auroc(*decomposition(given.labels, given.scores, given.questions))
     rows: list[list[Cell]] = [["nothing", None, round(alone.value, 3), _p(alone.p)]]
     for one in explained.causes:
         rows.append([one.cause, None if one.p is None else _p(one.p), round(one.beside.value, 3), _p(one.beside.p)])
@@ -381,10 +350,6 @@ def _shown(figure: Figure) -> str:
         return "an unknown amount"
     ends = "" if figure.low is None or figure.high is None else f" [{figure.low:.3f}, {figure.high:.3f}]"
     return f"{figure.value:.3f}{ends}"
-
-
-def _three(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _p(value: float) -> str:
