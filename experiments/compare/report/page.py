@@ -5,13 +5,17 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.ticker import MaxNLocator
 
 from ....models.shown import readable
 from ...drawing import style
+from ...judges.panel import OPPONENTS
 from ..figures import FAMILIES, Cell, Figure, Grid
-from ..findings import Report
+from ..findings import DataReport, Report
+from ..metrics import CHANCE
 from .draw import COLOURS
 from .judge_plots import png
 
@@ -123,6 +127,36 @@ def interval(figure: Figure) -> str:
     return f"[{low}, {high}]"
 
 
+def picture(part: DataReport) -> dict[str, Any] | None:
+    """The first figure of every judge on one scale, highest first, in percent of its width; ``None`` below two of them."""
+    grids = part.sections[0].grids if part.sections else ()
+    firsts = [next((c for c in row if isinstance(c, Figure)), None) for row in (grids[0].rows if grids else ())]
+    known = sorted((f for f in firsts if f is not None and f.value is not None), key=lambda f: -(f.value or 0.0))
+    if len(known) < 2:
+        return None
+    mark = CHANCE.get(known[0].metric)
+    ends = [v for f in known for v in (f.value, f.low, f.high, mark) if v is not None]
+    ticks = MaxNLocator(4).tick_values(min(ends), max(ends))
+
+    def at(value: float | None) -> float | None:
+        return None if value is None else round(100 * (value - ticks[0]) / (ticks[-1] - ticks[0]), 2)
+
+    rows = [
+        {
+            "figure": f,
+            "family": of,
+            "opponent": of in OPPONENTS,
+            "at": at(f.value),
+            "low": at(f.low),
+            "high": at(f.high),
+        }
+        for f in known
+        for of in (part.families.get(f.judge, ""),)
+    ]
+    shown = [(at(float(tick)), f"{tick:.3g}".replace("-", "\N{MINUS SIGN}")) for tick in ticks]
+    return {"metric": known[0].metric, "rows": rows, "chance": at(mark), "ticks": shown}
+
+
 def reasons(made: Grid) -> dict[str, list[str]]:
     """Why figures of a table are missing: reason -> where."""
     found: dict[str, list[str]] = {}
@@ -146,7 +180,7 @@ def _environment(*, escape: bool) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"value": value, "interval": interval, "p": _p, "plain": plain, "plain_number": _number}
-    made.filters |= {"reasons": reasons, "md": markdown_escape, "cell": cell}
+    made.filters |= {"picture": picture, "reasons": reasons, "md": markdown_escape, "cell": cell}
     made.globals |= {"NOTHING": style.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
     made.tests["figure"] = lambda c: isinstance(c, Figure)
     return made
