@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
@@ -105,7 +105,8 @@ class FeatureArrays:
         require_type(arrays, Mapping, "Features.from_arrays")
         made = {name: _numbers(name, value) for name, value in arrays.items()}
         said = {name: tuple(map(str, some)) for name, some in (texts or {}).items()}
-        n = len(next(iter((*made.values(), *said.values())), ids or ()))
+        columns: tuple[Sized, ...] = (*made.values(), *said.values(), ids or ())
+        n = len(columns[0])
         names = tuple(map(str, range(n))) if ids is None else tuple(map(str, ids))
         if isinstance(provenance, str):
             provenance = Provenance(provenance, None, f"named {provenance}", "", "", "", last_block=last_block)

@@ -80,7 +80,7 @@ class TextReader(LearningJudge):
     def _learn_terms(self, texts: Sequence[str]) -> csr_matrix:
         made = tfidf()
         try:
-            found = made.fit_transform(texts)
+            found = csr_matrix(made.fit_transform(texts))
         except ValueError:
             raise InnerjudgeError(
                 f"{type(self).__name__}: given {len(texts)} texts without a word, expected some with words"
@@ -94,7 +94,7 @@ class TextReader(LearningJudge):
             return csr_matrix((0, len(self.vocabulary_)))
         made = tfidf(self.vocabulary_)
         made.idf_ = self.idf_
-        return made.transform(texts)
+        return csr_matrix(made.transform(texts))
 
     def _padded(self, scores: Scores, counts: Sequence[int]) -> Scores:
         """Scores of all options as ``[n, K]``, ``-inf`` beyond an item's own; those of one response as they are."""

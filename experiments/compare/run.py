@@ -198,11 +198,13 @@ def _summary(
 ) -> tuple[str, ...]:
     """The answer in words: the best judge and its opponents, its cost, what other sections add, what to distrust."""
     first = {s.key: s for s in sections}
-    said = list((first.get("opponents") or first["accuracy"]).found)
-    if "opponents" in first:
+    if "opponents" not in first:
+        said = [*first["accuracy"].found, *(first["candidates"].found[:1] if "candidates" in first else ())]
+    else:
+        said = list(first["opponents"].found)
         best = str(first["opponents"].grids[0].rows[0][0])
         said += [_cost_in_words(cost, [best, lens.settings.against])]
-    for key in ("candidates", "bias", "panels", "asked", "steadiness", "labels", "selection"):
+    for key in ("bias", "panels", "asked", "steadiness", "labels", "selection"):
         said += list(first[key].found[:1]) if key in first else []
     doubts = list(first["confounds"].found[:1]) if "confounds" in first else []
     doubts += [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]

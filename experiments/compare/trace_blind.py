@@ -41,9 +41,8 @@ def agreement_rows(rows: Iterable[Row]) -> list[Row]:
     if not any(score is not None for score in scores):
         return []
     why = "no answer to compare, or no other one to its question"
-    blank = {"judge": AGREEMENT, "order": "given", "label": None, "scores": None}
     return [
-        replace(row, **blank, score=score, unscored=why if score is None else None)
+        replace(row, judge=AGREEMENT, score=score, label=None, unscored=why if score is None else None)
         for row, score in zip(items, scores, strict=True)
     ]
 

@@ -128,7 +128,7 @@ def interval(figure: Figure) -> str:
 
 
 def picture(part: DataReport) -> dict[str, Any] | None:
-    """The first figure of every judge on one scale, highest first, in percent of its width; ``None`` below two of them."""
+    """The first figure of every judge on one scale, highest first, in percent of its width; ``None`` below two."""
     grids = part.sections[0].grids if part.sections else ()
     firsts = [next((c for c in row if isinstance(c, Figure)), None) for row in (grids[0].rows if grids else ())]
     known = sorted((f for f in firsts if f is not None and f.value is not None), key=lambda f: -(f.value or 0.0))
@@ -136,25 +136,19 @@ def picture(part: DataReport) -> dict[str, Any] | None:
         return None
     mark = CHANCE.get(known[0].metric)
     ends = [v for f in known for v in (f.value, f.low, f.high, mark) if v is not None]
-    ticks = MaxNLocator(4).tick_values(min(ends), max(ends))
+    low, width = min(ends), max(max(ends) - min(ends), 1e-9)
 
     def at(value: float | None) -> float | None:
-        return None if value is None else round(100 * (value - ticks[0]) / (ticks[-1] - ticks[0]), 2)
+        return None if value is None else round(100 * (value - low) / width, 2)
 
-    rows = [
-        {
-            "figure": f,
-            "family": of,
-            "opponent": of in OPPONENTS,
-            "at": at(f.value),
-            "low": at(f.low),
-            "high": at(f.high),
-        }
-        for f in known
-        for of in (part.families.get(f.judge, ""),)
-    ]
-    shown = [(at(float(tick)), f"{tick:.3g}".replace("-", "\N{MINUS SIGN}")) for tick in ticks]
-    return {"metric": known[0].metric, "rows": rows, "chance": at(mark), "ticks": shown}
+    rows = []
+    for f in known:
+        of = part.families.get(f.judge, "")
+        places = {"at": at(f.value), "low": at(f.low), "high": at(f.high)}
+        rows.append({"figure": f, "family": of, "opponent": of in OPPONENTS, **places})
+    inside = [tick for tick in MaxNLocator(4).tick_values(low, low + width) if low <= tick <= low + width]
+    ticks = [(at(tick), style.number(tick)) for tick in inside]
+    return {"metric": known[0].metric, "rows": rows, "chance": at(mark), "ticks": ticks}
 
 
 def reasons(made: Grid) -> dict[str, list[str]]:
