@@ -77,20 +77,18 @@ def fit_sparse(target: Target, x: Any, y: Any, groups: tuple[str, ...], candidat
         >>> (x @ found.coef + found.intercept).round(3)
         array([1., 1., 3., 3.])
     """
-    if target == "rating":
-        return _chosen(_sparse_ridge, _squared_errors, x, y, list(folds(groups)), tuple(sorted(candidates)))
-    sides = [(train, test) for train, test in folds(groups) if 0 < y[train].sum() < len(train)]
-    return _chosen(_sparse_logistic, _log_losses, x, y, sides, tuple(sorted(candidates)))
+    rating = target == "rating"
 
+    def path(some: Any, known: npt.NDArray[Any], cs: _Few) -> tuple[Floats, Floats]:
+        models = [
+            Ridge(alpha=1 / c, solver="sparse_cg", tol=1e-8) if rating else LogisticRegression(C=c, max_iter=1000)
+            for c in cs
+        ]
+        fitted = [model.fit(some, known) for model in models]
+        return np.stack([np.ravel(m.coef_) for m in fitted]), np.array([m.intercept_ for m in fitted]).reshape(-1)
 
-def _sparse_logistic(x: Any, right: npt.NDArray[Any], cs: _Few) -> tuple[Floats, Floats]:
-    fitted = [LogisticRegression(C=c, max_iter=1000).fit(x, right) for c in cs]
-    return np.concatenate([model.coef_ for model in fitted]), np.concatenate([model.intercept_ for model in fitted])
-
-
-def _sparse_ridge(x: Any, y: Floats, cs: _Few) -> tuple[Floats, Floats]:
-    fitted = [Ridge(alpha=1 / c, solver="sparse_cg", tol=1e-8).fit(x, y) for c in cs]
-    return np.stack([model.coef_ for model in fitted]), np.array([model.intercept_ for model in fitted])
+    sides = [(train, test) for train, test in folds(groups) if rating or 0 < y[train].sum() < len(train)]
+    return _chosen(path, _squared_errors if rating else _log_losses, x, y, sides, tuple(sorted(candidates)))
 
 
 #: What is predicted -> how labels become targets, the regression, and the penalties tried by default.

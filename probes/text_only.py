@@ -72,19 +72,16 @@ class TextReader(LearningJudge):
         return {**known, "terms": len(terms)} if isinstance(terms, tuple) else {**known}
 
     def _unreadable(self, features: Features) -> dict[str, str]:
-        last = features.texts[self.needs[-1]]
-        return {
-            i: f"the {self.needs[-1]} has no text" for i, t in zip(features.ids, last, strict=True) if not t.strip()
-        }
+        name = self.needs[-1]
+        said = zip(features.ids, features.texts[name], strict=True)
+        return {item: f"the {name} has no text" for item, text in said if not text.strip()}
 
     def _learn_terms(self, texts: Sequence[str]) -> csr_matrix:
         made = tfidf()
         try:
             found = csr_matrix(made.fit_transform(texts))
         except ValueError:
-            raise InnerjudgeError(
-                f"{type(self).__name__}: given {len(texts)} texts without a word, expected some with words"
-            ) from None
+            raise InnerjudgeError(f"given {len(texts)} texts without a word to fit on, expected words") from None
         self.vocabulary_ = tuple(str(term) for term in made.get_feature_names_out())
         self.idf_ = np.asarray(made.idf_, dtype=np.float64)
         return found
@@ -178,11 +175,6 @@ class TextClassifier(TextReader):
     def estimator_type(self) -> Literal["classifier", "regressor"]:
         """By ``target``."""
         return "regressor" if self.target == "rating" else "classifier"
-
-    @property
-    def penalty(self) -> float | None:
-        """The chosen candidate."""
-        return self.__dict__.get("penalty_")
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn terms, penalty and coefficients.
