@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from ...drawing.style import number
-from ...stats.intervals import Interval
-from ...stats.significance import Difference, better_than_chance, holm
 from ..differences import differences
 from ..figures import Cell, Figure, Grid, Section, grid
 from ..lens import Lens, Metric
@@ -42,8 +40,6 @@ def headline(lens: Lens) -> Section:
         every = dict.fromkeys(scored, [True] * len(mine)) if name == UNSCORED_WRONG else scored
         gaps[name] = differences(lens, KEY, name, metric, every, about=mine)
     grids = [_short(lens, figures, gaps[main]), *_more(lens, figures, gaps)]
-    if lens.kind == "trace" and lens.judges:
-        grids.append(_chance_tests(lens))
     firsts = {judge: held[main] for judge, held in figures.items()}
     plot = forest(lens, "ranking", main, list(firsts.values()), mark=CHANCE.get(main))
     said = [*_said(lens, main, firsts, gaps[main]), *_said_chance(lens, main, firsts)]
@@ -138,35 +134,6 @@ def _said_chance(lens: Lens, main: str, figures: Mapping[str, Figure]) -> list[s
 def holds(figure: Figure, level: float) -> bool:
     """Whether the interval of a figure holds a value."""
     return figure.low is not None and figure.high is not None and figure.low <= level <= figure.high
-
-
-def _chance_tests(lens: Lens) -> Grid:
-    made = []
-    for judge in lens.judges:
-        scores = lens.table.scores(judge)
-        made.append((judge, better_than_chance(lens.truths, scores, lens.groups, n_permutations=1000)))
-    tests = [
-        Difference(interval=Interval(value=test.value, low=None, high=None, n=test.n), p=test.p) for _, test in made
-    ]
-    rows: list[list[Cell]] = []
-    for (judge, test), corrected in zip(made, holm(tests), strict=True):
-        figure = Figure(
-            data=lens.data,
-            part=KEY,
-            judge=judge,
-            metric="permutation test within questions",
-            value=test.value,
-            n=test.n,
-            reason=test.reason,
-            p=test.p,
-            p_corrected=corrected.p_corrected,
-            good="none",
-        )
-        p = [None if v is None else round(v, 4) for v in (figure.p, figure.p_corrected)]
-        rows.append([judge, figure, *p, test.n])
-    columns = ["judge", "AUROC within questions", "p", "p, corrected", "questions with both"]
-    caption = "Better than chance within questions (labels shuffled inside each question)"
-    return grid(caption, columns, rows, families=lens.families, folded=True)
 
 
 def scores(lens: Lens) -> Section | None:

@@ -37,7 +37,7 @@ def seen(kind: str, rows: list[Row], **settings: Any) -> Lens:
 
 def figures(lens: Lens) -> Found:
     found = [section for section in (headline(lens), candidates(lens)) if section is not None]
-    every = [f for section in found for f in section.figures if not f.metric.startswith("permutation test")]
+    every = [f for section in found for f in section.figures]
     return {(f.judge, f.metric, f.against): f for f in every}
 
 
