@@ -29,7 +29,7 @@ HOW_TO_READ = (
     "the number of judges.",
     'Claims are: "better" or "worse" (▲ ▼) stands only where the paired difference, both judges on the items that both '
     "scored, has a p-value below 0.05 after Holm's correction for all judges compared (shown as p). Not told apart "
-    "does not mean equal.",
+    "does not mean equal. Against all opponents the largest of a judge's p-values counts, so that none was picked.",
     "Pooled figures compare items of all questions, so a judge can gain by knowing which question is hard. "
     "Within-question figures compare only answers to one question; they are what reranking needs. AUROC within "
     "questions weighs every question alike, pairs won within questions every pair.",
