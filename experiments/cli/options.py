@@ -19,13 +19,13 @@ PARTS = ("blocks", "final_norm", "unembedding")
 JUDGE_NAMES = (
     "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
     "lager, verdict-logits, text, text-reasoned, token-log-probability, length, question-only, text-only, "
-    "question-only-text, similarity; for ratings lager, lager-normed, lager-tuned, lager-tuned-paper, lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, "
-    "text, text-reasoned, token-log-probability, length, question-only, text-only, question-only-text, similarity; "
-    "for choices qk-score, qk-score-by-permutation, "
+    "question-only-text, similarity; for ratings lager, lager-normed, lager-tuned, lager-tuned-paper, "
+    "lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, text, text-reasoned, token-log-probability, "
+    "length, question-only, text-only, question-only-text, similarity; for choices qk-score, qk-score-by-permutation, "
     "qk-score-unlabelled, qk-score-vote, qk-score-rotated, qk-score-no-abstain, attention-score, "
-    "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned, "
-    "text-only, similarity; for responses of pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length, text-only, similarity. "
-    "Any other name is answered with those of the items' kind."
+    "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned, text-only, "
+    "similarity; for responses of pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, "
+    "token-log-probability, length, text-only, similarity. Any other name is answered with those of the items' kind."
 )
 _DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log), sample:mmlu|llmbar|topical-chat|gsm8k-solutions, or builtin:solve|rate|choose."  # noqa: E501
 

@@ -36,13 +36,15 @@ class Standing:
 def opponents(lens: Lens) -> Section | None:
     """Every judge against all its opponents, best first; for traces also what its AUROC is made of.
 
-    ``None`` without a judge that is no opponent, or without an opponent.
+    The metric is the first that has figures. ``None`` without a judge that is no opponent, or without an opponent.
     """
-    main, metric = next(iter(metrics(lens).items()))
-    figures = {j: lens.figure(KEY, j, main, metric(j, scored_by(lens, main, j))) for j in lens.judges}
-    known = {judge: one for judge, one in figures.items() if one.value is not None}
-    theirs = [judge for judge in known if lens.families[judge] in OPPONENTS]
-    stands = standings(lens, main, metric, known, theirs)
+    stands: list[Standing] = []
+    for main, metric in metrics(lens).items():
+        figures = {j: lens.figure(KEY, j, main, metric(j, scored_by(lens, main, j))) for j in lens.judges}
+        known = {judge: one for judge, one in figures.items() if one.value is not None}
+        theirs = [judge for judge in known if lens.families[judge] in OPPONENTS]
+        if stands := standings(lens, main, metric, known, theirs):
+            break  # else no question has a right and a wrong answer, and the next metric is the pooled one
     if not stands:
         return None
     found = [*_said(stands, theirs)]
@@ -122,20 +124,21 @@ def _choosing(lens: Lens, judge: str) -> str:
         return selection_accuracy(answers, scores, lens.truths, lens.groups, rule=Rule(rule))
 
     own = picked("best-of-n", lens.table.scores(judge))
-    if own.value is None:
+    if own.value is None or lens.n_groups == len(lens.groups):
         return ""
     told, shown = [], 0
-    for rule, words in (("random", "one at random"), ("majority", "the majority's")):
+    rules = {"random": "one at random", "majority": "the majority's"}
+    for rule, words in rules.items() if any(answers) else [("random", rules["random"])]:
         other = picked(rule, [None] * len(answers))
         gain = of_difference(
             difference(own, other, lens.groups), data=lens.data, part=KEY, judge=judge, metric="top@1", against=rule
         )
         told.append(f"{words} for {spelt(lens.figure(KEY, rule, 'top@1', other))}, gain {spelt(gain, sign=True)}")
         shown += gain.low is not None and gain.low > 0
-    promise = ("What its AUROC promises does not show there", "It shows no gain over a vote", "Its AUROC holds there")
+    promise = "What its AUROC promises shows there." if shown == len(told) else "It shows no gain over a vote."
     right = spelt(lens.figure(KEY, judge, "top@1", own))
     said = f"Picking the answer that {judge} scores highest is right for {right} of the questions"
-    return f"{said} ({'; '.join(told)}). {promise[shown]}."
+    return f"{said} ({'; '.join(told)}). {promise if shown else 'What its AUROC promises does not show there.'}"
 
 
 def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
