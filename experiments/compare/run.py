@@ -178,18 +178,19 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
     counts |= {"reported": len(lens.truths), "reported questions": lens.n_groups}
     if lens.kind == "trace":
         counts["reported questions with a right and a wrong answer"] = n_mixed(lens)
-    notes = tuple(one.notes())
+    notes, cost = tuple(one.notes()), one.beside.cost()
+    cost |= {AGREEMENT: {"prompts": 0.0, "tokens": 0.0}} if AGREEMENT in lens.families else {}
     return DataReport(
         name=one.name,
         kind=one.kind,
         counts=counts,
         families=dict(lens.families),
-        summary=_summary(lens, sections, one.beside.cost(), notes),
+        summary=_summary(lens, sections, cost, notes),
         sections=tuple(sections),
         notes=notes,
         unscored=unscored_reasons((*lens.table, *more)),
         seconds=one.beside.seconds(),
-        cost=one.beside.cost(),
+        cost=cost,
     )
 
 

@@ -65,7 +65,8 @@ def test_every_section_of_every_kind(kind: str, tmp_path: Path, made_up: Callabl
         assert (f.value is None) <= bool(f.reason), f
         if f.low is not None:
             assert f.low - 1e-9 <= f.high
-    gaps = {f.judge: f for f in figures if f.part == "accuracy" and f.against}
+    main = found[0].grids[0].columns[1]
+    gaps = {f.judge: f for f in figures if f.part == "accuracy" and f.metric == main and f.against}
     assert gaps["good"].verdict == "better"
     assert gaps["noise"].verdict != "better"
     assert any("good" in sentence and "Better than text" in sentence for sentence in found[0].found)
