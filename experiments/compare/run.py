@@ -178,8 +178,9 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
     counts |= {"reported": len(lens.truths), "reported questions": lens.n_groups}
     if lens.kind == "trace":
         counts["reported questions with a right and a wrong answer"] = n_mixed(lens)
-    notes, cost = tuple(one.notes()), one.beside.cost()
-    cost |= {AGREEMENT: {"prompts": 0.0, "tokens": 0.0}} if AGREEMENT in lens.families else {}
+    notes, cost, seconds = tuple(one.notes()), one.beside.cost(), one.beside.seconds()
+    if AGREEMENT in lens.families:
+        cost[AGREEMENT], seconds[AGREEMENT] = {"prompts": 0.0, "tokens": 0.0}, None
     return DataReport(
         name=one.name,
         kind=one.kind,
@@ -189,7 +190,7 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
         sections=tuple(sections),
         notes=notes,
         unscored=unscored_reasons((*lens.table, *more)),
-        seconds=one.beside.seconds(),
+        seconds=seconds,
         cost=cost,
     )
 
