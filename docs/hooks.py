@@ -90,13 +90,7 @@ def _reference() -> dict[str, str]:
 
 
 def _results() -> dict[str, str]:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.partition("<!-- demo:begin -->")[2].partition("<!-- demo:end -->")[0].strip()
-    demo = (
-        "# What the demo measured\n\nOn the small built-in model, which has learnt three toy jobs. What wins here and "
-        "what does not is in the tables; they say how the judges behave on this model, and nothing about large ones. "
-        "`innerjudge compare --model YOURS` makes them for another.\n\n"
-    )
+    documents = ROOT / "experiments" / "bench" / "documents"
     coverage = (ROOT / "experiments" / "bench" / "coverage" / "coverage.md").read_text(encoding="utf-8")
     intervals = (ROOT / "experiments" / "bench" / "intervals" / "intervals.md").read_text(encoding="utf-8")
     worlds = (ROOT / "experiments" / "bench" / "doctor" / "worlds.md").read_text(encoding="utf-8")
@@ -105,7 +99,8 @@ def _results() -> dict[str, str]:
     overhead = (ROOT / "experiments" / "bench" / "study" / "overhead.md").read_text(encoding="utf-8")
     none = "# Benchmark\n\nNo benchmark is kept in this copy.\n"
     return {
-        "results/demo.md": demo + table + "\n",
+        "results/demo.md": (documents / "demo.md").read_text(encoding="utf-8"),
+        "results/real.md": (documents / "real.md").read_text(encoding="utf-8"),
         "results/coverage.md": coverage,
         "results/overhead.md": overhead,
         "results/intervals.md": intervals,
