@@ -14,6 +14,12 @@ from ..models.positions import Encoding
 PaddingSide = Literal["left", "right"]
 #: How the items of a batch lie: a row each, padded on one side, or all in one row, one after another.
 Placing = Literal["left", "right", "packed"]
+#: Tokens a batch, padding included, where none are asked for: enough to keep the cores busy, and no more in memory.
+#: Starting a pass costs about a hundredth of such a batch.
+_ON_CPU = 2048
+_ON_GPU = 16384
+#: How libraries say that memory ran out where they raise no error of their own class.
+_SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +175,6 @@ class Packing:
             weights=line(call.weights),
             extra=extra | {"value": rows(call.extra.get("value"))},
         )
-
-
-#: Tokens a batch, padding included, where none are asked for: enough to keep the cores busy, and no more in memory.
-#: Starting a pass costs about a hundredth of such a batch.
-_ON_CPU = 2048
-
-
-_ON_GPU = 16384
-
-
-#: How libraries say that memory ran out where they raise no error of their own class.
-_SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 class Room:

@@ -21,6 +21,13 @@ _lock = threading.Lock()
 _listeners = threading.local()
 _open = 0
 _own: dict[str, Any] = {}
+_MATMUL = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
+_BADDBMM = {torch.baddbmm, Tensor.baddbmm}
+_SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax}
+#: Softmax in two steps: the exponential of the logits less this.
+_LOGSUMEXP = {torch.logsumexp, Tensor.logsumexp, torch.special.logsumexp}
+#: Products that have not met a softmax yet; more in one block would be something else than attention.
+_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +142,6 @@ def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return function.function if isinstance(function, _Telling) else function
-
-
-_MATMUL = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
-_BADDBMM = {torch.baddbmm, Tensor.baddbmm}
-_SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax}
-#: Softmax in two steps: the exponential of the logits less this.
-_LOGSUMEXP = {torch.logsumexp, Tensor.logsumexp, torch.special.logsumexp}
-#: Products that have not met a softmax yet; more in one block would be something else than attention.
-_KEPT = 8
 
 
 class AttentionProducts(TorchFunctionMode):

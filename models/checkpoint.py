@@ -24,6 +24,14 @@ from .errors import InnerjudgeError, one_line
 HUB_PATIENCE = 5.0
 #: Blocks or experts that a model may have: each is made before any weight is read.
 _PARTS, _MOST_PARTS = re.compile(r"(num|n)_(\w+_)?(layers?|blocks?|experts?)"), 10_000
+log = logging.getLogger("innerjudge")
+#: What trusting the code of a model means, in one sentence.
+MEANING = (
+    "trust_remote_code runs the Python files that come with the model {name!r}, with all your rights: they can read, "
+    "change and send whatever you can, so read them first, and pin the revision that you read"
+)
+#: Package that transformers imports such files under.
+_PACKAGE = "transformers_modules"
 
 
 def require_causal(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedConfig:
@@ -160,16 +168,6 @@ def hub_options(source: str) -> dict[str, Any]:
     except Exception:  # of whichever HTTP client the hub's library has; its answer, good or bad, raises nothing
         return {"local_files_only": True}
     return {}
-
-
-log = logging.getLogger("innerjudge")
-#: What trusting the code of a model means, in one sentence.
-MEANING = (
-    "trust_remote_code runs the Python files that come with the model {name!r}, with all your rights: they can read, "
-    "change and send whatever you can, so read them first, and pin the revision that you read"
-)
-#: Package that transformers imports such files under.
-_PACKAGE = "transformers_modules"
 
 
 def say_meaning(name: str) -> None:

@@ -13,6 +13,7 @@ from ..models.errors import InnerjudgeError
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
+_FOLDS = 5
 
 
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
@@ -101,9 +102,6 @@ def best_threshold(scores: Floats, right: Bools) -> float:
 def _some(values: npt.NDArray[Any]) -> str:
     shown = ", ".join(str(v) for v in values[:3].tolist())
     return f"[{shown}{', ...' if values.size > 3 else ''}]"
-
-
-_FOLDS = 5
 
 
 def folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:

@@ -11,6 +11,10 @@ from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
 from ...probes import BaseJudge, Verdict
 
+#: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
+PART = 256
+Rows = npt.NDArray[np.intp]
+
 
 def fit_seat(
     name: str,
@@ -68,13 +72,6 @@ def no_verdicts(judge: BaseJudge, features: Features) -> list[Verdict]:
 
 def _first_reason(judge: BaseJudge, features: Features) -> str:
     return next(iter(features.reasons(*judge.needs).values()))
-
-
-#: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
-PART = 256
-
-
-Rows = npt.NDArray[np.intp]
 
 
 def fit_from_store(

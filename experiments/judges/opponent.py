@@ -16,8 +16,8 @@ from sklearn.metrics import roc_auc_score
 
 from ...extraction.features import Features
 from ...models.items import Choice, Item, Pair
-from ...probes.free_text import FORMS
 from ...probes.judge import Verdict
+from ...probes.verdict_text import FORMS
 from ..data.labels import label_of
 from ..reading.passes import Passes
 from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, ways_of
@@ -31,6 +31,8 @@ MEASURE = {
     "trace": "AUROC",
     "rating": "Spearman with the human score",
 }
+#: Asks some items in one turn, with a text or without, with response b of pairs first or not; may keep what it reads.
+Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +66,6 @@ class Opponent:
     way: Way
     tried: tuple[AskingTrial, ...]
     notes: tuple[str, ...]
-
-
-#: Asks some items in one turn, with a text or without, with response b of pairs first or not; may keep what it reads.
-Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 
 
 def choose_opponent(

@@ -18,10 +18,8 @@ from ...models.shown import readable
 from ..reading.progress import PlainConsole, Steps, shown
 
 log = logging.getLogger("innerjudge")
-
 #: Seconds between two lines of progress in a log.
 EVERY = 30.0
-
 #: What every record of the logging module carries; everything else is ours.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 

@@ -16,7 +16,6 @@ from ..feature_arrays import Array, as_tensor
 
 #: What ``--store-dtype`` may be, and the type of the stored numbers.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
-
 #: Name of the scales that stand beside an ``int8`` tensor.
 SCALE = ":scale"
 

@@ -27,7 +27,6 @@ from .prefix_cache import prefix_cache
 from .progress import StepTap
 
 log = logging.getLogger(__name__)
-
 #: Tokens that are written to try a model.
 _PROBED = 3
 #: What models raise that keep no cache, or one of another kind.

@@ -15,7 +15,7 @@ from ..batching import Room, by_length, is_memory
 from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
-from .completion import Completion, Settled, write_batch
+from .answers import Completion, Settled, write_batch
 
 #: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.
 _HELD = 3
