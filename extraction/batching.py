@@ -87,10 +87,6 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
         lengths: Tokens of each text.
         most: How many texts a batch may have whose longest has this many tokens; at least 1.
         fixed: What a batch costs beside its tokens, in tokens.
-
-    Example:
-        >>> by_cost([9, 2, 10, 1], lambda length: 4, fixed=3)  # 2 * 10 + 3 and 2 * 2 + 3; all four: 4 * 10 + 3
-        [[2, 0], [1, 3]]
     """
     order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
     n = len(order)
@@ -182,14 +178,6 @@ class Room:
 
     Texts are told apart by the power of two below their length: a batch of long texts that did not fit says nothing
     about short ones.
-
-    Example:
-        >>> room = Room(torch.device("cpu"), 1000)
-        >>> room.items(100)
-        10
-        >>> room.ran_out(10, 100)  # a batch of 10 did not fit
-        >>> room.items(100), room.items(120), room.items(50)
-        (5, 5, 20)
     """
 
     def __init__(self, device: torch.device, max_tokens: int | None) -> None:

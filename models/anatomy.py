@@ -17,14 +17,7 @@ from .errors import InnerjudgeError
 from .heads import Heads, find_heads, find_spread
 from .inputs import context_of, find_position_offset
 from .observation import TOKENS, Chain, Observation, follow, observe
-from .unembedding import (
-    IN_CODE,
-    AttentionResiduals,
-    Postprocessing,
-    after_blocks,
-    find_postprocessing,
-    find_transform,
-)
+from .unembedding import IN_CODE, AttentionResiduals, Postprocessing, after_blocks, find_postprocessing, find_transform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,21 +118,9 @@ class _Telling:
         output = self.function(module, query, key, value, attention_mask, *args, **kwargs)
         tell: Listener | None = getattr(_listeners, "tell", None)
         if tell is not None:
-            extra = {name: v for name, v in kwargs.items() if name not in ("scaling", "dropout")}
-            scaling = kwargs.get("scaling")
-            tell(
-                AttentionCall(
-                    module,
-                    query,
-                    key,
-                    attention_mask,
-                    scaling,
-                    output[1],
-                    self.kernel,
-                    self.eager,
-                    {**extra, "value": value},
-                )
-            )
+            extra = {n: v for n, v in kwargs.items() if n not in ("scaling", "dropout")} | {"value": value}
+            given = (module, query, key, attention_mask, kwargs.get("scaling"))
+            tell(AttentionCall(*given, output[1], self.kernel, self.eager, extra))
         return output
 
 

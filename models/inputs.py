@@ -102,12 +102,6 @@ def context_of(config: Any) -> int | None:
 
     A config with YaRN or dynamic scaling may give the length before scaling: the factor then counts (YaRN, arXiv
     2309.00071; the model cards of Qwen2.5 and Qwen3 put it so).
-
-    Example:
-        >>> from transformers import Qwen3Config
-        >>> rope = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
-        >>> context_of(Qwen3Config(max_position_embeddings=40960, rope_parameters={**rope, "rope_theta": 1e6}))
-        131072
     """
     value = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     if not isinstance(value, int) or value <= 0:

@@ -182,13 +182,6 @@ def attention_variability(attention: npt.NDArray[Any], n_options: Ints) -> Float
     Args:
         attention: Post-softmax weights ``[n, L, H, K]``.
         n_options: ``[n]``.
-
-    Example:
-        >>> a = np.zeros((2, 1, 2, 2))
-        >>> a[:, 0, 0] = [[1, 0], [0, 1]]  # head 0 looks at another option each time: mass 1, variance 1/4
-        >>> a[:, 0, 1] = [[1, 0], [1, 0]]  # head 1 always looks at A: variance 0
-        >>> attention_variability(a, np.array([2, 2]))
-        array([[0.25, 0.  ]])
     """
     inside = option_mask(n_options, attention.shape[-1]).astype(np.float64)
     count = inside.sum(axis=0)
@@ -213,11 +206,6 @@ def choose_heads(quality: Floats, *, n: int, n_heads: int = 1, prefer: Prefer = 
         prefer: ``"best"``: by quality, ties to the earliest block and then the lowest head. ``"earliest"``, for
             accuracies only: among the heads within one standard error of the best, ``sqrt(p (1 - p) / n)``, the
             earliest block, then the best head of it; where these are too few the next best heads follow.
-
-    Example:
-        >>> q = np.array([[0.4, 0.78], [0.8, 0.1]])
-        >>> choose_heads(q, n=100), choose_heads(q, n=100, prefer="earliest")  # standard error 0.04
-        (((2, 0),), ((1, 1),))
     """
     if not 1 <= n_heads <= quality.size:
         raise InnerjudgeError(f"given n_heads={n_heads} of {quality.size} heads, expected 1 to {quality.size}")

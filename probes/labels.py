@@ -83,10 +83,6 @@ def best_threshold(scores: Floats, right: Bools) -> float:
     """Threshold ``t`` whose rule ``score > t`` has the highest balanced accuracy on these items.
 
     Midpoints between neighbouring scores are tried; the lowest of equally good ones is taken.
-
-    Example:
-        >>> best_threshold(np.array([0.0, 1.0, 2.0]), np.array([False, True, True]))
-        0.5
     """
     order = np.argsort(scores, kind="stable")
     s, r = scores[order], right[order]

@@ -104,15 +104,6 @@ def choose_row(losses: Floats, groups: tuple[str, ...], prefer: ChooseRow) -> in
 
     Source:
         The one-standard-error rule: Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984.
-
-    Example:
-        >>> wrong = np.zeros((4, 3))
-        >>> wrong[:, 0], wrong[0, 1] = 1, 1  # mean losses 1, 1/4 and 0; the best has no error at all
-        >>> choose_row(wrong, tuple("abcd"), "best"), choose_row(wrong, tuple("abcd"), "earliest")
-        (2, 2)
-        >>> wrong[1, 2] = 1  # now 1/4 on both: the earlier one
-        >>> choose_row(wrong, tuple("abcd"), "best")
-        1
     """
     if not len(losses):
         raise InnerjudgeError(

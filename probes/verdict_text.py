@@ -69,14 +69,6 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
     ``1 (worst) to 5 (best)``, ``yes/no``, are no verdict. Words
     count in any case (``YES``); letters are upper case, lower case only if nothing else stands on the line. ``A``,
     ``I`` and ``no`` also begin sentences (``A pear``, ``no idea``) and need punctuation or the line's end after them.
-
-    Example:
-        >>> find_verdict(" **4**\n", ["1", "2", "3", "4", "5"])
-        3
-        >>> find_verdict("<think>Score: 1?</think>All is well.\nScore: 5/5.", ["1", "2", "3", "4", "5"], cue="Score:")
-        4
-        >>> find_verdict(" Apple", ["A", "B"])
-        "no verdict in the text ' Apple'"
     """
     place = "in the text"
     if cue is not None:
@@ -158,12 +150,6 @@ def settled(text: str, labels: Sequence[str], *, cue: str | None = None) -> bool
 
     With a ``cue`` the verdict is the answer that was asked for, and a text may end there: it stands behind the cue, the
     line has ended and the next has begun. Only another cue in what would follow could give another verdict.
-
-    Example:
-        >>> [settled(text, ["1", "2", "3", "4", "5"]) for text in (" 4", " 4\n", " 4\n\nIt", "4. ", "4 or", "4 is ")]
-        [False, False, True, True, False, True]
-        >>> [settled(text, ["A", "B"], cue="Answer:") for text in ("Answer: B is", "Answer: B\nI")]
-        [False, True]
     """
     index = find_verdict(text, labels, cue=cue)
     if isinstance(index, str):
@@ -199,16 +185,6 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
     announced (``The correct answer is **B**``, ``Option B is correct``, ``Antwort: B``); one in LaTeX
     (``\boxed{B}``, ``$B$``); the text of exactly one option; a verdict that stands alone on a line. The first form in
     which something is found decides; where what it finds contradicts itself, there is no answer.
-
-    Example:
-        >>> find_answer("The correct answer is (B).", "ABCD")
-        Reading(index=1, form='announced')
-        >>> find_answer(r"\[\boxed{C}\]", "ABCD")
-        Reading(index=2, form='in LaTeX')
-        >>> find_answer("It is a pear.", "AB", options=["iron", "pear"])
-        Reading(index=1, form="the option's text")
-        >>> find_answer("A or B", "AB").index is None
-        True
     """
     told = said(text)
     if told is None:
@@ -225,12 +201,7 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
 
 
 def answered_freely(text: str, labels: Sequence[str], *, quotes: bool = False) -> bool:
-    """Whether nothing more of a text is needed: it opens with a verdict, or announces one, and has gone on from there.
-
-    Example:
-        >>> answered_freely("The answer is B", "AB"), answered_freely("The answer is B. It", "AB")
-        (False, True)
-    """
+    """Whether no more of a text is needed: it opens with a verdict, or announces one, and has gone on from there."""
     if quotes:
         text = _QUOTED.sub("\n", text)
     if settled(text, labels):
@@ -241,10 +212,13 @@ def answered_freely(text: str, labels: Sequence[str], *, quotes: bool = False) -
 
 def _opening(text: str, labels: tuple[str, ...], _options: tuple[str, ...]) -> set[int]:
     found = find_verdict(text, labels)
-    if isinstance(found, str) and _yes_no(labels):
-        word = re.match(r"[\s*_`\"'(]*([^\W\d_]+)(?![-\w])", text)
-        return _translated(word[1], labels) if word else set()
-    return set() if isinstance(found, str) else {found}
+    if not isinstance(found, str):
+        return {found}
+    word = re.match(r"[\s*_`\"'(]*([^\W\d_]+)(?![-\w])", text)
+    if word is None or {label.casefold() for label in labels} != {"yes", "no"}:
+        return set()
+    own = next((own for own, others in _YES.items() if word[1].casefold() in others), None)
+    return {k for k, label in enumerate(labels) if label.casefold() == own}
 
 
 def _announced(text: str, labels: tuple[str, ...], _options: tuple[str, ...]) -> set[int]:
@@ -282,13 +256,3 @@ def _line(text: str, labels: tuple[str, ...], _options: tuple[str, ...]) -> set[
 
 def _words(text: str) -> str:
     return " ".join(["", *re.findall(r"\w+", text.casefold()), ""])
-
-
-def _yes_no(labels: tuple[str, ...]) -> bool:
-    return {label.casefold() for label in labels} == {"yes", "no"}
-
-
-def _translated(word: str, labels: tuple[str, ...]) -> set[int]:
-    said_as = {other: own for own, others in _YES.items() for other in others}
-    own = said_as.get(word.casefold())
-    return {k for k, label in enumerate(labels) if label.casefold() == own}

@@ -25,12 +25,7 @@ from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, 
 Index = npt.NDArray[np.intp]
 #: Most questions that the ways are tried on, and most of them as a share of all items.
 TRIED, SHARE = 200, 0.25
-MEASURE = {
-    "choice": "accuracy",
-    "pair": "accuracy",
-    "trace": "AUROC",
-    "rating": "Spearman with the human score",
-}
+MEASURE = {"choice": "accuracy", "pair": "accuracy", "trace": "AUROC", "rating": "Spearman with the human score"}
 #: Asks some items in one turn, with a text or without, with response b of pairs first or not; may keep what it reads.
 Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 

@@ -61,17 +61,15 @@ def decode(
     """
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
-    if temperature:
+    if temperature and staying is None:
         more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     present, written = list(range(len(items))), [list[int]() for _ in items]
     if lm.n_known < lm.n_ids:
         processors = [*processors, Writable(lm.n_known)]
     if staying is not None:
-        more |= {"return_dict_in_generate": True}
+        more["return_dict_in_generate"] = True
         if temperature:
-            more, processors = more | {"do_sample": False}, [*processors, Draws(temperature, len(items), present)]
-            for name in ("temperature", "top_k", "top_p"):
-                del more[name]
+            processors = [*processors, Draws(temperature, len(items), present)]
     lm.mixing.restart(lm.model)
     equal = len(distinct(items)[0]) < len(items) and batch.ids.shape[1] > 1
     equal = equal and lm.mixing.fixed(batch.ids.shape[1], limit)

@@ -51,14 +51,6 @@ class Budget:
     """How many texts of a length may be written together.
 
     The tokens are fixed by the device, so that a seed gives the same texts wherever the bytes suffice.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> budget = Budget(load("reference"), Limits(max_new_tokens=28, batch_size=64))
-        >>> budget.rows(100)  # CPU: 2048 tokens of prompts are read at once, and 3 * 2048 are held
-        20
-        >>> budget.rows(4)  # as many as were asked for
-        64
     """
 
     def __init__(self, lm: LanguageModel, limits: Limits) -> None:

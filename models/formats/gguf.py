@@ -65,8 +65,7 @@ class _Reader:
 
     def header(self) -> Header:
         """The whole header."""
-        version = self.number("I")
-        if version not in (2, 3):  # the first had other counts and is not in use
+        if (version := self.number("I")) not in (2, 3):  # the first had other counts and is not in use
             raise ValueError(f"its version is {version}, not 2 or 3")
         n_tensors, n_entries = self.number("Q"), self.number("Q")
         entries = {}
@@ -186,14 +185,13 @@ def read_header(path: Path) -> GgufFile:
         InnerjudgeError: If a package is missing, or the file is split, cut short, no GGUF file, without a tokenizer or
             of an architecture that transformers does not read from GGUF.
     """
-    missing = [name for name in ("gguf", "accelerate") if find_spec(name) is None]
+    missing = next((name for name in ("gguf", "accelerate") if find_spec(name) is None), None)
     if missing:
         raise InnerjudgeError(
-            f"given the GGUF file {str(path)!r} without the package {missing[0]}, expected the extra gguf: "
+            f"given the GGUF file {str(path)!r} without the package {missing}, expected the extra gguf: "
             "pip install 'innerjudge[gguf]'"
         )
-    part = _PART.search(path.name)
-    if part:
+    if part := _PART.search(path.name):
         raise InnerjudgeError(
             f"given {str(path)!r}, one of {int(part[1])} parts, expected a whole GGUF file: join the parts with "
             "llama-gguf-split --merge"

@@ -125,13 +125,6 @@ def _sum(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]]:
     return prompt, 0, [[("+", n) for n in numbers]]
 
 
-def _purchase(rng: Random) -> tuple[str, tuple[tuple[int, int], ...]]:
-    goods = rng.sample(_GOODS, rng.randint(2, 3))
-    products = tuple((rng.randint(2, 4), rng.randint(2, 5)) for _ in goods)
-    listed = [f"{n} {good} at {price}" for good, (n, price) in zip(goods, products, strict=True)]
-    return f"Buy {', '.join(listed[:-1])} and {listed[-1]}. What is the total?", products
-
-
 def problems(n: int, *, seed: int) -> list[Problem]:
     """Draw ``n`` different problems; seeds from ``HELD_OUT_SEED`` on give held-out ones.
 
@@ -151,7 +144,10 @@ def problems(n: int, *, seed: int) -> list[Problem]:
 def _draw(rng: Random, name: str) -> Problem | None:
     shape = rng.random()
     if shape < 0.1:
-        prompt, products = _purchase(rng)
+        goods = rng.sample(_GOODS, rng.randint(2, 3))
+        products = tuple((rng.randint(2, 4), rng.randint(2, 5)) for _ in goods)
+        listed = [f"{n} {good} at {price}" for good, (n, price) in zip(goods, products, strict=True)]
+        prompt = f"Buy {', '.join(listed[:-1])} and {listed[-1]}. What is the total?"
         total = sum(a * b for a, b in products)
         return Problem(name, prompt, str(total), 0, (), products) if total <= LIMIT else None
     drawn = _sum(rng) if shape < 0.35 else _chain(rng)

@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from ....extraction.features import Features
 from ....extraction.store import FeatureStore
 from ....models.blocks import StopAfter
 from ....models.items import Item
@@ -192,22 +191,14 @@ def make_plan(lm: LanguageModel, items: Sequence[Item], passes: Passes, *, seed:
         found = read(lm, some, passes)
         seconds = time.perf_counter() - started
     share = copies * len(items) / len(some)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Plan(
         items=copies * len(items),
         sample=len(some),
         tokens=round(meter.tokens * share),
         seconds=seconds * share,
         shapes={name: array.shape[1:] for name, array in found.arrays.items()},
-        memory=_peak(),
+        memory=most if sys.platform == "darwin" else most * 1024,
         gpu_memory=int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0,
-        unscored=reasons_of(_reasons(found)),
+        unscored=reasons_of({name: by[i] for name, by in found.missing.items() if i in by} for i in found.ids),
     )
-
-
-def _reasons(features: Features) -> list[dict[str, str]]:
-    return [{name: by[i] for name, by in features.missing.items() if i in by} for i in features.ids]
-
-
-def _peak() -> int:
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
