@@ -83,10 +83,8 @@ def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator
 def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> list[list[int]]:
     """Indices of texts in the cheapest batches, longest first: tokens with padding, and a fixed cost of each batch.
 
-    Args:
-        lengths: Tokens of each text.
-        most: How many texts a batch may have whose longest has this many tokens; at least 1.
-        fixed: What a batch costs beside its tokens, in tokens.
+    ``most`` says how many texts a batch may have whose longest has so many tokens, at least 1; ``fixed`` is what a
+    batch costs beside its tokens, in tokens.
     """
     order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
     n = len(order)
@@ -106,10 +104,7 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
 def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -> list[list[int]]:
     """Indices of texts in batches of at most this many tokens, which are packed: longest first, and nothing is padding.
 
-    Args:
-        lengths: Tokens of each text; one longer than ``tokens`` is alone.
-        most: How many texts a batch may have whose longest has this many tokens; at least 1.
-        tokens: Tokens a batch.
+    ``most`` as in :func:`by_cost`; a text of more than ``tokens`` is alone.
     """
     batches: list[list[int]] = []
     left = 0
@@ -123,12 +118,7 @@ def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -
 
 
 class Packing:
-    """Where the items of a packed row lie.
-
-    Args:
-        starts: Place of the first token of each item, ``[B]``.
-        lengths: Tokens of each item.
-    """
+    """Where the items of a packed row lie: ``starts`` (``[B]``) are the places of their first tokens."""
 
     def __init__(self, starts: Tensor, lengths: tuple[int, ...]) -> None:
         self.starts = starts

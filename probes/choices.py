@@ -146,10 +146,8 @@ def head_credits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt
     accuracy of a guess, and not the share of the questions whose answer is A: before the rotary embedding, block 1
     gives every option line the same product, since all end in the same token.
 
-    Args:
-        scores: ``[n, L, H, K]``.
-        n_options: ``[n]``; places beyond are ignored.
-        labels: ``[n]``, 0-based right answers.
+    ``scores`` are ``[n, L, H, K]``, of which places beyond ``n_options`` (``[n]``) are ignored; ``labels`` are
+    the 0-based right answers.
 
     Example:
         >>> head_credits(np.array([[[[1.0, 2.0, 9.0], [3.0, 3.0, 9.0]]]]), [2], [1])
@@ -179,9 +177,7 @@ def attention_variability(attention: npt.NDArray[Any], n_options: Ints) -> Float
     QK-score paper (arXiv 2410.02343) names for selecting heads without labels; we did not recover its formula.
     The variance of place ``i`` is over the questions that have it, and only places of two or more questions count.
 
-    Args:
-        attention: Post-softmax weights ``[n, L, H, K]``.
-        n_options: ``[n]``.
+    ``attention`` are weights after the softmax, ``[n, L, H, K]``; ``n_options`` is ``[n]``.
     """
     inside = option_mask(n_options, attention.shape[-1]).astype(np.float64)
     count = inside.sum(axis=0)
@@ -199,13 +195,10 @@ def attention_variability(attention: npt.NDArray[Any], n_options: Ints) -> Float
 def choose_heads(quality: Floats, *, n: int, n_heads: int = 1, prefer: Prefer = "best") -> tuple[tuple[int, int], ...]:
     """Heads to keep, as ``(block 1..L, head 0..H-1)``, the first choice first.
 
-    Args:
-        quality: ``[L, H]``, higher is better.
-        n: Questions behind ``quality``, for the standard error.
-        n_heads: How many to keep.
-        prefer: ``"best"``: by quality, ties to the earliest block and then the lowest head. ``"earliest"``, for
-            accuracies only: among the heads within one standard error of the best, ``sqrt(p (1 - p) / n)``, the
-            earliest block, then the best head of it; where these are too few the next best heads follow.
+    ``quality`` is ``[L, H]``, higher is better, measured on ``n`` questions. ``prefer="best"``: by quality, ties to the
+    earliest block and then the lowest head. ``"earliest"``, for accuracies only: among the heads within one standard
+    error of the best, ``sqrt(p (1 - p) / n)``, the earliest block, then the best head of it; where these are too few
+    the next best heads follow.
     """
     if not 1 <= n_heads <= quality.size:
         raise InnerjudgeError(f"given n_heads={n_heads} of {quality.size} heads, expected 1 to {quality.size}")

@@ -97,10 +97,7 @@ def choose_row(losses: Floats, groups: tuple[str, ...], prefer: ChooseRow) -> in
     :math:`\sqrt{\sum_q (\sum_{i \in q} (e_i - \bar e))^2} / n`. With one item a question and losses of 0 and 1 it is
     the :math:`\sqrt{p (1 - p) / n}` of :func:`~innerjudge.probes.choices.choose_heads`.
 
-    Args:
-        losses: ``[n, rows]``, lower is better.
-        groups: Question of each item, ``[n]``.
-        prefer: See :data:`ChooseRow`.
+    ``losses`` are ``[n, rows]``, lower is better, and ``groups`` the question of each item.
 
     Source:
         The one-standard-error rule: Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984.

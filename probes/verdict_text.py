@@ -167,12 +167,7 @@ def settled(text: str, labels: Sequence[str], *, cue: str | None = None) -> bool
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read in a text.
-
-    Args:
-        index: Which label it gives; ``None`` where it gives none, or several.
-        form: How it was found, one of :data:`FORMS`; else why there is none.
-    """
+    """Which label a text gives, ``None`` where none or several; and how it was found (of :data:`FORMS`), or why not."""
 
     index: int | None
     form: str

@@ -32,14 +32,10 @@ Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskingTrial:
-    """How one way of asking did on the fitting half.
+    """How one way of asking did on ``n`` items of the fitting half, ``unscored`` of them without an answer.
 
-    Args:
-        way: The way.
-        value: Accuracy (choices and pairs; without an answer is wrong), AUROC (traces) or Spearman correlation
-            (ratings; in both, an item without an answer has the mean score).
-        n: Items.
-        unscored: Of them, those without an answer.
+    ``value`` is accuracy (choices and pairs; without an answer is wrong), AUROC (traces) or Spearman correlation
+    (ratings; in both, an item without an answer has the mean score).
     """
 
     way: Way
@@ -50,12 +46,9 @@ class AskingTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opponent:
-    """The text side of one data set.
+    """The text side of one data set: the ``way`` it is asked, and all ways that were ``tried``, best first.
 
-    Args:
-        way: How it is asked.
-        tried: All ways, best first.
-        notes: What was chosen among what, and warnings, as sentences for the report.
+    ``notes`` say what was chosen among what, and warn, as sentences for the report.
     """
 
     way: Way

@@ -97,7 +97,10 @@ class LocalPlace(Place):
 
     def read(self, name: str, limit: int) -> bytes:
         with self._path(name).open("rb") as file:
-            return within(file.read(limit + 1), limit, f"{self}/{name}")
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise _too_large(len(content), limit, f"{self}/{name}")
+        return content
 
     def range(self, name: str, start: int, stop: int) -> bytes:
         with self._path(name).open("rb") as file:
@@ -187,7 +190,7 @@ class RemotePlace(Place):
         if size is None:
             raise FileNotFoundError(2, "no such file", f"{self}/{name}")
         if size > limit:
-            raise too_large(size, limit, f"{self}/{name}")
+            raise _too_large(size, limit, f"{self}/{name}")
         with self._system.open_input_stream(self._path(name)) as file:
             return bytes(file.read())
 
@@ -260,13 +263,6 @@ def checked(name: str) -> str:
     return name
 
 
-def within(content: bytes, limit: int, what: str) -> bytes:
-    """``content``, unless it is longer than ``limit``."""
-    if len(content) > limit:
-        raise too_large(len(content), limit, what)
-    return content
-
-
-def too_large(size: int, limit: int, what: str) -> InnerjudgeError:
+def _too_large(size: int, limit: int, what: str) -> InnerjudgeError:
     """What is said of a file that is too large to be what it should be."""
     return InnerjudgeError(f"given {what} of {size} bytes or more, expected at most {limit}: it is damaged, delete it")

@@ -22,12 +22,9 @@ SCALE = ":scale"
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """What rounding did to one readout: sums over all its numbers, so that shards add up.
+    """What rounding did to one readout: sums of squared errors and of squared numbers over it, so that shards add up.
 
-    Args:
-        error: Sum of squared errors.
-        total: Sum of squares of the exact numbers.
-        worst: Largest relative error of one row of the states: norm of the error by norm of the row.
+    ``worst`` is the largest relative error of one row of the states: norm of the error by norm of the row.
 
     Example:
         >>> (Rounding(1.0, 100.0, 0.2) + Rounding(3.0, 300.0, 0.1)).relative

@@ -21,7 +21,7 @@ from ...models.foreign import parse_json, require_file
 
 #: Bytes of a safetensors header: it names a few tensors.
 _HEADER_LIMIT = 1 << 20
-#: Types of numbers, and how numpy holds their bytes; it has no bfloat16. The last three are not written any more.
+#: Types of numbers, and how numpy holds their bytes; it has no bfloat16.
 _TYPES: dict[str, np.dtype[Any]] = {
     **{"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")},
     **{"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4")},
@@ -30,12 +30,9 @@ _TYPES: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Numbers that lie one after another in a file.
+    """Numbers that lie one after another in a file, from byte ``start`` on.
 
-    Args:
-        kind: Their type, as safetensors names it.
-        shape: How they are meant.
-        start: Where they begin, in bytes from the begin of the file.
+    ``kind`` is their type, as safetensors names it, and ``shape`` how they are meant.
     """
 
     kind: str

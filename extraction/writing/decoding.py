@@ -210,10 +210,7 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
 
 
 class Writable(LogitsProcessor):
-    """Leaves out ids that stand for no text: models pad their vocabulary beyond that of their tokenizer.
-
-    Args:
-        n: Ids that the tokenizer can write.
+    """Leaves out ids beyond the ``n`` that the tokenizer can write: models pad their vocabulary, and they are no text.
 
     Example:
         >>> Writable(2)(None, torch.zeros(1, 3))
