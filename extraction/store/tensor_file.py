@@ -21,9 +21,10 @@ from ...models.foreign import parse_json, require_file
 
 #: Bytes of a safetensors header: it names a few tensors.
 _HEADER_LIMIT = 1 << 20
-#: Types of numbers, and how numpy holds their bytes; it has no bfloat16.
+#: Types of numbers, and how numpy holds their bytes; it has no bfloat16. The last three are not written any more.
 _TYPES: dict[str, np.dtype[Any]] = {
-    name: np.dtype(code) for name, code in {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "i1"}.items()
+    **{"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")},
+    **{"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4")},
 }
 
 
