@@ -37,8 +37,8 @@ def sweep_job(
 
     Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped.
     ``features_folder`` is what ``innerjudge extract`` wrote, folder or URI; files of an earlier sweep in ``out`` are
-    replaced. At most ``limit`` items are used, whole questions drawn at random; ``fit_share`` and ``n_splits`` are those
-    of :func:`.sweep.sweep`, and ``command`` is what was typed, for the record.
+    replaced. At most ``limit`` items are used, whole questions drawn at random; ``fit_share`` and ``n_splits`` are
+    those of :func:`.sweep.sweep`, and ``command`` is what was typed, for the record.
 
     Raises:
         InnerjudgeError: If the folder holds no extraction, nothing can be swept, or ``out`` holds other files.
