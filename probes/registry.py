@@ -20,8 +20,7 @@ from .heads import AttentionScore, QKScore
 from .judge import BaseJudge
 from .lager import LAGER, EScore, VScore
 from .linear import DifferenceOfMeans
-from .minibatch import MiniBatchLogistic
-from .penalised import LogisticProbe, RidgeProbe
+from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
 from .tuned_lager import TunedLAGER

@@ -8,7 +8,7 @@ from typing import TypeVar
 from ...extraction.extract import extract
 from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, LabelLogits, Readout, ResponseLogProb
-from ...extraction.writing.completion import Settled
+from ...extraction.writing.answers import Settled
 from ...extraction.writing.generate import generate
 from ...extraction.writing.read_and_write import read_and_write
 from ...models.errors import UnreadableError

@@ -33,9 +33,8 @@ from ...models.prompts import (
     verdict_prompt,
 )
 from ...models.tokens import tokens
-from ...probes.free_text import answered_freely, find_answer
 from ...probes.judge import Verdict
-from ...probes.verdict_text import find_verdict
+from ...probes.verdict_text import answered_freely, find_answer, find_verdict
 from .passes import Passes
 from .verdict_pass import extracted, written
 

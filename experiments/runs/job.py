@@ -11,8 +11,8 @@ from ...extraction.provenance import WITHOUT_ABSTAIN, Provenance
 from ...extraction.store import FeatureStore
 from ...extraction.store.header import HEADER as STORE
 from ...extraction.store.header import StoreHeader
-from ...extraction.store.lock import LOCK
 from ...extraction.store.place import ASIDE, LocalPlace, Place, place
+from ...extraction.store.store import LOCK
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from ...models.errors import InnerjudgeError
 from ..features import Features
-from .lock import locked
 from .place import place
-from .store import FeatureStore
+from .store import FeatureStore, locked
 
 
 def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> FeatureStore:

@@ -16,7 +16,7 @@ from ..one_pass import n_labels, run_batch
 from ..provenance import provenance
 from ..readouts import HiddenStates, Readout, ResponseLogProb
 from ..schedule import families
-from .completion import Completion, Settled, write_batch
+from .answers import Completion, Settled, write_batch
 from .generate import Budget, Limits, generate, in_batches
 
 

@@ -12,8 +12,7 @@ from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
 from ..features import require_unique
 from ..readouts import HiddenStates, ResponseLogProb
-from .answers import Answers, Generation, Reject
-from .completion import end_ids, write_batch
+from .answers import Answers, Generation, Reject, end_ids, write_batch
 from .decoding import carries_states
 from .generate import Limits, in_batches
 from .watch import Watch

@@ -8,8 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from ....probes import CLUE
-from ....probes.head_selection import head_credits
-from ....probes.one_row import each_row
+from ....probes.choices import head_credits
+from ....probes.row_judge import each_row
 from ...compare.evaluation import Evaluation, columns_of
 from ...compare.figures import Cell, Figure, Plot, Section, grid
 from ...compare.judging import by_difference

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from ...items import Choice
 from ...prompts import Prompt, choice_prompt, rating_prompt, verdict_prompt
 from .. import choose, rate, solve
-from ..steps import Step
+from ..solve import Step
 from ..words import HELD_OUT_SEED
 from .mixtures import KEY_WEIGHT, LETTER_WEIGHT, MIXTURE, OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
 from .tokenizer import END, render
