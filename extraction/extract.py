@@ -76,7 +76,8 @@ def extract(
         Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
         ``labels``, their number in each item; what has several rows an item stands in ``ragged``.
         An item longer than the model's context, or that does not fit in memory alone, is missing in all of them: it is
-        never cut. A readout that this family of models does not give is missing in all items, unless it is the only one.
+        never cut. A readout that this family of models does not give is missing in all items, unless it is the only
+        one.
 
     Raises:
         InnerjudgeError: If there are no items or no readouts, none of the readouts can be read in this model, or

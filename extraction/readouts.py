@@ -12,6 +12,7 @@ from typing import Literal, TypeGuard, cast, get_args
 
 from ..models.arguments import checked_fields
 from ..models.errors import InnerjudgeError
+from ..models.markers import Span
 from ..models.roles import Role
 
 Reduce = Literal["mean", "max", "min", "first", "last", "none"]
@@ -176,6 +177,14 @@ class States:
         """Whether an item may have several rows of it."""
         return self.reduce == "none" or Role.parse(self.role).many
 
+    def pieces(self, ranges: Iterable[Span]) -> list[Span]:
+        """What becomes one row each: the ranges of an item, or single tokens of them."""
+        if self.reduce == "none":
+            return [(k, k + 1) for start, end in ranges for k in range(start, end)]
+        if self.reduce == "first":
+            return [(start, start + 1) for start, _ in ranges]
+        return [(end - 1, end) if self.reduce == "last" else (start, end) for start, end in ranges]
+
     def chosen(self, total: int) -> list[int]:
         """Which of ``total`` rows are kept.
 
@@ -251,6 +260,12 @@ def range_readout(name: str) -> States | TokenStats | None:
     if kind == "tokens":
         return TokenStats(role, how)
     return States(role, cast(Reduce, how), tuple(map(int, rows.split(","))) if rows else None)
+
+
+def states_of(name: str) -> HiddenStates | States:
+    """The readout of hidden states whose name is ``hidden/...``."""
+    found = range_readout(name)
+    return found if isinstance(found, States) else HiddenStates(name.removeprefix("hidden/"))
 
 
 def roles_of(readouts: Iterable[object]) -> tuple[str, ...]:

@@ -130,7 +130,10 @@ class Judging(ItemFeatures):
         self.notes += [note] if note else []
         part = features.take(self.test)
         if "reasoned" in seat.judge.needs and "reasoned" not in features.texts:
-            part, permuted = replace(self.reasoned(seat.judge.needs, self.test), arrays=part.arrays), None
+            part, permuted = (
+                replace(self.reasoned(seat.judge.needs, self.test), arrays=part.arrays, ragged=part.ragged),
+                None,
+            )
         if seat.judge.learns and seat.judge.provenance_ is None:
             return Outcome(judge=name, verdicts=no_verdicts(seat.judge, part))
         started = time.perf_counter()

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.markers import Span
 from ...models.positions import Encoding
 from ..batching import Batch
 from ..ragged import Array, Ragged
@@ -45,7 +44,7 @@ class RangeStates:
         self._reduce: Reduce = readout.reduce
         self._ragged = readout.ragged
         self._kept: Tensor | None = None
-        found = [_tokens(item, readout) if item.id not in skipped else [] for item in items]
+        found = [[] if i.id in skipped else readout.pieces(i.places(readout.role)) for i in items]
         self._counts = [len(one) for one in found]
         places = [(batch.row(k), start, end) for k, one in enumerate(found) for start, end in one]
         offset = batch.offsets.tolist()
@@ -104,13 +103,3 @@ class RangeStates:
             self._kept = states.new_zeros(sum(self._counts), len(self.rows), states.shape[1])
         at = bucket.ranges.to(self._kept.device)
         self._kept[at, self.rows.index(row)] = states.to(self._kept.device)
-
-
-def _tokens(item: Encoding, readout: States) -> list[Span]:
-    """The ranges of an item that are reduced: single tokens where nothing is to be reduced."""
-    ranges = item.places(readout.role)
-    if readout.reduce == "none":
-        return [(k, k + 1) for start, end in ranges for k in range(start, end)]
-    if readout.reduce == "first":
-        return [(start, start + 1) for start, _ in ranges]
-    return [(end - 1, end) for _, end in ranges] if readout.reduce == "last" else list(ranges)

@@ -37,9 +37,9 @@ def read_and_write(
 
     The readouts are taken from the pass over the prompts with which a generation begins. Items that leave no room for a
     text are extracted alone. There are two passes for ragged readouts, where the model gives not all readouts, or would
-    read prompts padded on the left differently, and where prompts begin so much alike that two readings which compute that once are cheaper
-    than one which does not. Ids of items must be unique; the texts are ``texts[name]``; the rest is as in
-    :func:`~.generate.complete`.
+    read prompts padded on the left differently, and where prompts begin so much alike that two readings which compute
+    that once are cheaper than one which does not. Ids of items must be unique; the texts are ``texts[name]``; the rest
+    is as in :func:`~.generate.complete`.
     """
     limits = Limits(max_new_tokens=max_new_tokens, batch_size=batch_size, memory=memory, on_batch=on_batch)
     ragged = len({len(item.ids) for item in items}) > 1
