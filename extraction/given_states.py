@@ -27,15 +27,12 @@ from .readouts import HiddenStates, States
 Last = Literal["raw", "normed", "detect"]
 
 
-def _only(rows: Array) -> Array:
-    return rows[0]
-
-
 #: How tokens ``[P, ...]`` become one state.
 _REDUCED: dict[str, Callable[[Array], Array]] = {
     "mean": lambda rows: np.asarray(rows.mean(0, dtype=np.float32)),
     "max": lambda rows: np.asarray(rows.max(0)),
     "min": lambda rows: np.asarray(rows.min(0)),
+    **dict.fromkeys(("first", "last", "none"), lambda rows: np.asarray(rows[0])),
 }
 
 
@@ -152,7 +149,7 @@ def features_of_states(
         for k, item in enumerate(items):
             if item.id not in reasons:
                 pieces = (all_rows(given[k].states[a:b]) for a, b in wanted.pieces(item.places(wanted.role)))
-                found[k] = np.stack([_REDUCED.get(wanted.reduce, _only)(rows)[which] for rows in pieces])
+                found[k] = np.stack([_REDUCED[wanted.reduce](rows)[which] for rows in pieces])
         if wanted.ragged:
             ragged[readout.name] = Ragged.of(found, found[0].shape[1:])
         else:

@@ -81,7 +81,8 @@ class Ragged:
 
     def take(self, rows: npt.ArrayLike) -> Self:
         """The items at these places, in that order."""
-        chosen = np.arange(len(self))[np.asarray(rows)]
+        wanted = np.asarray(rows)
+        chosen = np.arange(len(self))[wanted if wanted.size else wanted.astype(np.intp)]
         if np.array_equal(chosen, np.arange(len(self))):
             return self
         return type(self).of([self[int(k)] for k in chosen], self.values.shape[1:])

@@ -129,6 +129,8 @@ def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
         [((0, 2), (2, 4)), ((1, 2), (3, 4)), ((0, 1), (3, 4))]
     """
     first, last = part
+    if first >= last:
+        return ()
     match role.kind:
         case "segment":
             size = int(role.argument)

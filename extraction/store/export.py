@@ -86,9 +86,9 @@ def _npz(store: StoreReading, path: Path) -> None:
         for name in store.ragged_names:
             one = store.ragged(name)
             present[name] = list(store.features([name]).present(name))
-            for part, array in ((name, one.values), (f"rows/{name}", one.offsets)):
-                with archive.open(f"{part}.npy", "w", force_zip64=True) as file:
-                    np.lib.format.write_array(file, array, allow_pickle=False)
+            for key, held in ((name, one.values), (f"rows/{name}", one.offsets)):
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, held, allow_pickle=False)
         small = {"id": np.array(ids), "group": np.array(groups)}
         small |= {f"present/{name}": np.array(mask) for name, mask in present.items()}
         for name, array in small.items():

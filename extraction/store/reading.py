@@ -11,14 +11,13 @@ import numpy.typing as npt
 from ...models.errors import InnerjudgeError
 from ..feature_arrays import Array
 from ..features import Features
-from ..ragged import Ragged
-from .shards import Shards
+from .shards import RaggedShards
 
 #: Shards that the disk is asked for before they are read.
 _AHEAD = 16
 
 
-class StoreReading(Shards):
+class StoreReading(RaggedShards):
     """What can be asked of the shards that are there."""
 
     @property
@@ -34,11 +33,6 @@ class StoreReading(Shards):
                     )
                 found[name] = (len(self), *held[1:-1], max(held[-1], shape[-1])) if len(shape) > 1 else (len(self),)
         return found
-
-    @property
-    def ragged_names(self) -> tuple[str, ...]:
-        """Readouts that have several rows an item."""
-        return tuple(dict.fromkeys(name for entry in self.entries.values() for name in entry.ragged))
 
     @property
     def content_hash(self) -> str:
@@ -76,21 +70,6 @@ class StoreReading(Shards):
                 out[into] = shard.read(name, inside, layer)
         return out
 
-    def ragged(self, name: str, rows: npt.ArrayLike | None = None) -> Ragged:
-        """A readout that has several rows an item, of all items or of those at ``rows``, in that order."""
-        if name not in self.ragged_names:
-            raise InnerjudgeError(f"given {name!r}, expected one of {', '.join(self.ragged_names) or 'none'}")
-        wanted = self._wanted(rows)
-        parts: list[Ragged] = []
-        places: list[npt.NDArray[np.intp]] = []
-        count = len(self) if wanted is None else len(wanted)
-        for number, into, inside in self._by_shard(wanted):
-            parts.append(self._shard(number).ragged(name, inside))
-            places.append(np.arange(count)[into])
-        if not parts:
-            return self._shard(min(self.entries)).ragged(name, slice(0, 0))
-        return Ragged.stack(parts).take(np.argsort(np.concatenate(places)))
-
     def features(self, names: Sequence[str] | None = None, rows: npt.ArrayLike | None = None) -> Features:
         """Items as :class:`Features` in memory; only the readouts and texts ``names``, if given, and only ``rows``."""
         wanted = self._wanted(rows)
@@ -108,14 +87,13 @@ class StoreReading(Shards):
                 if keep is None or name in keep:
                     missing.setdefault(name, {})[tables[number]["id"][k]] = reason
         arrays = {n: self.layer(n, None, wanted) for n in self.shapes if keep is None or n in keep}
-        ragged = {n: self.ragged(n, wanted) for n in self.ragged_names if keep is None or n in keep}
         share = len(order) / len(self)
         return Features(
             ids=tuple(tables[n]["id"][k] for n, k in order),
             groups=tuple(tables[n]["group"][k] for n, k in order),
             provenance=self.provenance,
             arrays=arrays,
-            ragged=ragged,
+            ragged={n: self.ragged(n, wanted) for n in self.ragged_names if keep is None or n in keep},
             texts={
                 key[5:]: tuple(tables[n][key][k] for n, k in order) for key in texts if keep is None or key[5:] in keep
             },

@@ -35,7 +35,7 @@ ALL = [*STATES, *TOKENS, TokenStats("step_end", "entropy"), ResponseLogProb()]
 
 @pytest.fixture
 def items(random_items: Any) -> list[Encoding]:
-    """Texts of 12, 7, 9 and 9 tokens, two of which begin alike; the responses begin at token 3, in steps of 2 tokens."""
+    """Texts of 12, 7, 9 and 9 tokens, two of which begin alike; responses begin at token 3, in steps of 2."""
     made = random_items((12, 7, 9, 9))
     made[3] = replace(made[3], ids=(*made[2].ids[:5], *made[3].ids[5:]))
     found = []
@@ -170,7 +170,7 @@ def test_a_pass_that_stops_early_gives_the_first_rows(lm: LanguageModel, items: 
     early = extract(lm, items, [States("response"), States("step", "none", (0, 1))], last_block=2)
     assert early["hidden/response.mean"].shape[1] == 3
     assert np.allclose(early["hidden/response.mean"], whole["hidden/response.mean"][:, :3], atol=1e-5)
-    same(early[[]], whole[[]])
+    assert np.allclose(early.ragged["hidden/step.none[0,1]"].values, whole.ragged["hidden/step.none[0,1]"].values)
     with pytest.raises(InnerjudgeError, match="rows of the 3"):
         extract(lm, items, [States("response", "mean", (3,))], last_block=2)
     with pytest.raises(InnerjudgeError, match="all 3 blocks"):
@@ -185,7 +185,7 @@ def test_an_item_without_the_place_says_why(lm: LanguageModel, items: list[Encod
     assert found.ragged["hidden/step.mean"].counts.tolist() == [0, len(items[0].places("step")), 0]
     assert "nothing stands before" in found.missing["tokens/first.entropy"]["lone"]
     assert not found["hidden/response.mean"][2].any()
-    none = extract(lm, [odd, items[1]], [States("step", "none")])
+    none = extract(lm, [odd, items[2]], [States("step", "none")])
     assert none.ragged["hidden/step.none"][0].shape == (0, lm.anatomy.n_blocks + 2, lm.anatomy.width)
 
 
@@ -267,5 +267,5 @@ def test_ragged_rows_must_fit_their_offsets() -> None:
         with pytest.raises(InnerjudgeError, match="offsets that rise"):
             Ragged(np.zeros(2, np.float32), np.array(offsets))
     assert Ragged.of([[1.0, np.nan], [], [2.0]]).finite().tolist() == [False, True, True]
-    with pytest.raises(InnerjudgeError, match="from features.ragged"):
+    with pytest.raises(InnerjudgeError, match=r"from features\.ragged"):
         Features.from_arrays({"x": Ragged.of([[1.0]])}, provenance="m")["x"]
