@@ -22,6 +22,7 @@ from .penalised import LogisticProbe, RidgeProbe
 from .registry import register_judge, registered_judges
 from .storage import load, save
 from .text import TextJudge
+from .token_confidence import TokenConfidence
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
@@ -45,6 +46,7 @@ __all__ = [
     "StreamingJudge",
     "Task",
     "TextJudge",
+    "TokenConfidence",
     "TokenLogProb",
     "TunedLAGER",
     "VScore",

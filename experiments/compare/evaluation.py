@@ -15,7 +15,7 @@ from ..data.labels import label_to_fit, require_classes
 from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
-from ..judges.panel import TEXT, Seat, panel, without_abstain, without_reasoning
+from ..judges.panel import EVERY, TEXT, Seat, panel, without_abstain, without_reasoning
 from .imported import on_sides, unmatched, with_score
 from .items import DataItems
 from .judging import Judging, curves_of
@@ -125,7 +125,10 @@ def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
     every = panel(kind, between=positions(settings.between), scale=settings.scale)
     every = every if settings.reasoning_tokens else without_reasoning(every)
     every = every if settings.abstain else without_abstain(every)
-    wanted = {*settings.judges, *ALWAYS} if settings.judges else set(every)
+    if EVERY in settings.judges:
+        return every
+    default = {name for name, seat in every.items() if not seat.judge.on_request}
+    wanted = {*settings.judges, *ALWAYS} if settings.judges else default
     if settings.judges and not set(settings.judges) & set(every):
         raise InnerjudgeError(
             f"given judges {', '.join(settings.judges)}, of which none judges {kind}s, expected some of "

@@ -13,7 +13,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ..data.verdict_table import Row, Table
 from ..judges.between import Between, positions
-from ..judges.panel import panel
+from ..judges.panel import EVERY, panel
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
 from .evaluation import Evaluation, left_out_of
@@ -147,7 +147,7 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
         raise InnerjudgeError(f"given the data {', '.join(twice)} twice, expected each once: give files other names")
     between = positions(Between.response)
     known = {name for s in sources for name in panel(s.data.kind, between=between, scale=settings.scale)}
-    odd = [name for name in settings.judges if name not in known]
+    odd = [name for name in settings.judges if name not in {EVERY, *known}]
     if odd:
         raise InnerjudgeError(
             f"given the judge {odd[0]!r}, which judges none of these data, expected some of {', '.join(sorted(known))}"

@@ -14,6 +14,8 @@ from .pairs import ITEMS
 
 #: The judge that differences are taken to.
 TEXT = "text"
+#: In place of names of judges: every one that fits the data.
+EVERY = "all"
 _FAMILIES = ("hidden", "logits", "text", "baseline")
 
 
