@@ -19,7 +19,8 @@ def compare(
     out: o.OutFolder,
     model: o.Model = "reference",
     judges: Annotated[
-        str | None, typer.Option(help="Judges by name, NAME,NAME; left out, all that fit the data.", show_default=False)
+        str | None,
+        typer.Option(help="NAME,NAME or all; left out, those that fit the data.", show_default=False),
     ] = None,
     limit: o.Limit = None,
     seed: o.Seed = 0,
