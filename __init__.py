@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from .extraction import LabelLogits as LabelLogits
     from .extraction import Provenance as Provenance
     from .extraction import QueryKey as QueryKey
+    from .extraction import Ragged as Ragged
     from .extraction import ResponseLogProb as ResponseLogProb
+    from .extraction import States as States
+    from .extraction import TokenStats as TokenStats
     from .extraction import extract as extract
     from .extraction.ablation import ablated as ablated
     from .extraction.store import FeatureStore as FeatureStore
@@ -107,7 +110,10 @@ _NAMES = {
     "experiments.reading.passes": "Passes",
     "experiments.reading.read": "read",
     "experiments.reading.sampling": "sample_traces",
-    "extraction": "AttentionWeights Features HiddenStates LabelLogits Provenance QueryKey ResponseLogProb extract",
+    "extraction": (
+        "AttentionWeights Features HiddenStates LabelLogits Provenance QueryKey Ragged ResponseLogProb States "
+        "TokenStats extract"
+    ),
     "extraction.ablation": "ablated",
     "extraction.store": "FeatureStore StoreRows",
     "models": "Choice InnerjudgeError Pair Rating Trace",

@@ -14,6 +14,7 @@ from .chat import THINK, ChatPrompt, Frame, begins_with_header, render, unclosed
 from .items import Trace
 from .markers import Span, in_format, last_overlap, marker_positions, reasons
 from .prompts import Prompt
+from .roles import PARTS, Role, Tokens, ranges_within
 from .tokens import LabelTokens, decoded, replayed_spans, tokens, too_many
 
 
@@ -22,7 +23,7 @@ class Encoding:
     """One text, ready for the pass: token ids without padding, and role -> token indices (one, or one an option).
 
     ``label_ids`` are the tokens of the verdict labels in this context, in order. ``missing`` says why a role has no
-    position; the role ``"*"`` stands for all of them.
+    position; the role ``"*"`` stands for all of them. ``ranges`` are the token ranges of the roles that were asked for.
     """
 
     id: str
@@ -31,6 +32,24 @@ class Encoding:
     positions: Mapping[str, tuple[int, ...]]
     label_ids: tuple[int, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+
+    def places(self, role: str) -> tuple[Span, ...]:
+        """Token ranges ``[start, end)`` of a role, a position being a range of one; none where it lacks the role.
+
+        Example:
+            >>> item = Encoding(id="a", group="a", ids=(5, 6, 7), positions={"prompt_end": (0,), "response_end": (2,)})
+            >>> item.places("response"), item.places("response_end"), item.places("step")
+            (((1, 3),), ((2, 3),), ())
+        """
+        at = self.positions
+        if role in self.ranges:
+            return self.ranges[role]
+        if role == "prompt" and role not in at and "prompt_end" in at:
+            return ((0, at["prompt_end"][0] + 1),)
+        if role == "response" and role not in at and "response_end" in at:
+            return ((at["prompt_end"][0] + 1, at["response_end"][0] + 1),)
+        return tuple((k, k + 1) for k in at.get(role, ()))
 
 
 class Alike:
@@ -52,6 +71,7 @@ def encode_trace(
     markers: tuple[str, str] = THINK,
     sampled_by: str | None = None,
     alike: Alike | None = None,
+    roles: Sequence[str] = (),
 ) -> Encoding:
     """Encode a question and its sampled answer.
 
@@ -63,6 +83,8 @@ def encode_trace(
     response to sample from). A response given as text without reasoning is written as the template writes an answer,
     header included, and a block that the template opens is closed, so that an ordinary answer is not its reasoning. A
     template with marks of its own around reasoning (channels) is given it between those.
+
+    ``roles`` are looked for beside the positions (see :mod:`.roles`), and stand in ``ranges``, or in ``missing``.
 
     Returns:
         Positions ``prompt_end`` and ``response_end``, and the markers' last tokens as ``reasoning_start`` and
@@ -107,7 +129,46 @@ def encode_trace(
         positions["response_end"] = (len(ids) - 1,)
     else:
         missing["response_end"] = "the response is empty"
-    return Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
+    found = Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
+    return with_ranges(found, roles, Tokens(text, spans), markers[1]) if roles else found
+
+
+def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: str) -> Encoding:
+    """An item with the token ranges of roles, or the reasons why it has none; ``closing`` ends its reasoning."""
+    ranges: dict[str, tuple[Span, ...]] = {}
+    missing = dict(item.missing)
+    parts = {part: span for part in PARTS for span in _part(item, part, tokens, closing)}
+    why = {"response": missing.get("response_end"), "reasoning": missing.get("reasoning_end")}
+    for name in dict.fromkeys(roles):
+        role = Role.parse(name)
+        if role.part is None:
+            found = item.places(role.kind)
+        elif role.part not in parts:
+            missing[name] = why.get(role.part) or f"the {role.part} is empty"
+            continue
+        else:
+            part = parts[role.part]
+            found = (part,) if role.kind == role.part else ranges_within(role, tokens, part)
+        moved = tuple((a + role.shift, b + role.shift) for a, b in found if a + role.shift >= 0)
+        if moved:
+            ranges[name] = moved
+        else:
+            place = f" in the {role.part}" if role.part else ""
+            missing.setdefault(name, missing.get(role.kind, f"no {name.split('/')[-1]}{place}"))
+    return replace(item, ranges={**item.ranges, **ranges}, missing=missing)
+
+
+def _part(item: Encoding, part: str, tokens: Tokens, closing: str) -> tuple[Span, ...]:
+    """Tokens of a part, or none; those of the reasoning lie between its markers."""
+    if part != "reasoning":
+        return item.places(part)
+    if not {"reasoning_start", "reasoning_end"} <= item.positions.keys():
+        return ()
+    start, end = item.positions["reasoning_start"][0] + 1, item.positions["reasoning_end"][0]
+    mark = tokens.text.rfind(closing, 0, tokens.spans[end][1])
+    while end > start and tokens.spans[end - 1][0] >= mark:
+        end -= 1
+    return ((start, end),) if end > start else ()
 
 
 def encode_prompt(

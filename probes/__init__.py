@@ -22,6 +22,7 @@ from .row_judge import RowSelector
 from .storage import load, save
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
+from .token_confidence import TokenConfidence
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
@@ -47,6 +48,7 @@ __all__ = [
     "Task",
     "TextClassifier",
     "TextJudge",
+    "TokenConfidence",
     "TokenLogProb",
     "TunedLAGER",
     "VScore",

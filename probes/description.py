@@ -116,6 +116,11 @@ class JudgeDescription:
         return False
 
     @property
+    def on_request(self) -> bool:
+        """Whether it sits on the panel of a comparison only where it is named, or every judge is asked for."""
+        return False
+
+    @property
     def needs_labels(self) -> bool:
         """Whether its fit reads labels."""
         return True

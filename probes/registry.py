@@ -23,6 +23,7 @@ from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
+from .token_confidence import TokenConfidence
 from .tuned_lager import TunedLAGER
 
 #: Entry points of other packages: ``my-judge = my_package.my_module:MyJudge``.
@@ -45,6 +46,7 @@ _OURS: dict[str, type[BaseJudge]] = {
         EScore,
         VScore,
         LetterLogits,
+        TokenConfidence,
         TextJudge,
         TokenLogProb,
         Length,

@@ -75,11 +75,9 @@ def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]
     """
     if EVERY in names:
         return dict(seats)
-    return {
-        name: seat
-        for name, seat in seats.items()
-        if (name in names or seat.family == "baseline" if names else name not in _ON_REQUEST)
-    }
+    usual = {name for name, seat in seats.items() if name not in _ON_REQUEST and not seat.judge.on_request}
+    beside = {name for name in usual if seats[name].family == "baseline"}
+    return {name: seat for name, seat in seats.items() if name in ({*names, *beside} if names else usual)}
 
 
 def without_reasoning(seats: Mapping[str, Seat]) -> dict[str, Seat]:

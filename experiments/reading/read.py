@@ -11,7 +11,15 @@ from typing import cast
 
 from ...extraction.features import Features
 from ...extraction.provenance import provenance
-from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb
+from ...extraction.readouts import (
+    AttentionWeights,
+    HiddenStates,
+    QueryKey,
+    Readout,
+    ResponseLogProb,
+    range_readout,
+    roles_of,
+)
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
@@ -83,7 +91,7 @@ def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
 def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> Features:
     """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
-    readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
+    readouts = [*(HiddenStates(p) for p in positions), ResponseLogProb(), *_of_ranges(passes)]
 
     def ask(t: Trace, reasoned: bool) -> Prompt:
         if t.unanswered:
@@ -94,7 +102,14 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     if passes.wants(*(r.name for r in readouts)):
         alike = Alike(lm.tokenizer)
         encoded = [
-            encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint, alike=alike)
+            encode_trace(
+                lm.tokenizer,
+                t,
+                markers=passes.markers,
+                sampled_by=lm.fingerprint,
+                alike=alike,
+                roles=roles_of(readouts),
+            )
             for t in traces
         ]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
@@ -110,12 +125,12 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
             r.prompt, r.response, criterion=r.criterion, reference=r.reference, scale=passes.scale, reasoned=reasoned
         )
 
-    readouts: list[Readout] = [HiddenStates("prompt_end"), ResponseLogProb()]
+    readouts = [HiddenStates("prompt_end"), ResponseLogProb(), *_of_ranges(passes)]
     # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
     parts = ask_for_verdicts(lm, ratings, ask, VERDICT_READOUTS["rating"], passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
         alike = Alike(lm.tokenizer)
-        encoded = [_as_trace(lm, r, passes, alike) for r in ratings]
+        encoded = [_as_trace(lm, r, passes, alike, roles_of(readouts)) for r in ratings]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading responses"))
     shown = ["\n".join(filter(None, (r.criterion, r.prompt, r.reference))) for r in ratings]
     texts = {"prompt": shown, "response": [r.response for r in ratings]}
@@ -175,6 +190,12 @@ def _joined(
     return replace(found, texts={**found.texts, **wanted})
 
 
-def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoding:
+def _of_ranges(passes: Passes) -> list[Readout]:
+    """Readouts of ranges of the item's own text that are wanted, by their names."""
+    return [one for one in map(range_readout, sorted(passes.needs or ())) if one is not None]
+
+
+def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike, roles: Sequence[str]) -> Encoding:
     trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-    return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike), id=item.id, group=item.group)
+    found = encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike, roles=roles)
+    return replace(found, id=item.id, group=item.group)

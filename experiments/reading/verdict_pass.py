@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
-from ...extraction.readouts import HiddenStates, LabelLogits, Readout, ResponseLogProb
+from ...extraction.readouts import LabelLogits, Readout, reads_labels
 from ...extraction.writing.answers import Settled
 from ...extraction.writing.generate import generate
 from ...extraction.writing.read_and_write import read_and_write
@@ -117,6 +117,6 @@ def extracted(
 def wanted_of(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
     """Those of the readouts that are wanted; label logits also where only their number is."""
     wanted = [r for r in readouts if passes.wants(r.name)]
-    if passes.wants("labels") and all(isinstance(r, HiddenStates | ResponseLogProb) for r in wanted):
+    if passes.wants("labels") and not any(map(reads_labels, wanted)):
         wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
     return wanted

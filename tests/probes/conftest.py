@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from innerjudge.extraction import Features, Provenance
+from innerjudge.extraction import Features, Provenance, Ragged
 
 L, D, H, K = 3, 4, 2, 5
 POSITIONS = ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
@@ -28,6 +28,11 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
     made |= {"attention": rng.dirichlet(np.ones(K), size=(n, L, H))}
     tokens = rng.integers(1, 30, size=n)
     made |= {"logprob": np.stack([-rng.random(n) * tokens, tokens], axis=1)}
+    counts = rng.integers(1, 6, size=n)
+    ragged = {
+        f"tokens/response.{what}": Ragged.of([rng.normal(size=(c, *shape)) for c in counts], shape)
+        for what, shape in (("log_probability", ()), ("entropy", ()), ("certainty", ()), ("top(20)", (20,)))
+    }
     texts = {
         "direct": tuple(f" {k % 5 + 1}" for k in range(n)),
         "reasoned": tuple(f"<think>hm</think>Score: {k % 5 + 1}." for k in range(n)),
@@ -45,6 +50,7 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
         groups=tuple(f"q{k // 3}" for k in range(n)),
         provenance=provenance(fingerprint),
         arrays={name: value.astype(np.float32) for name, value in made.items()},
+        ragged=ragged,
         texts=texts,
     )
 

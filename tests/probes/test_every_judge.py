@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from innerjudge.extraction import Ragged
 from innerjudge.models import InnerjudgeError
 from innerjudge.models.seal import dump_sealed
 from innerjudge.probes import (
@@ -23,6 +24,7 @@ from innerjudge.probes import (
     RidgeProbe,
     TextClassifier,
     TextJudge,
+    TokenConfidence,
     TokenLogProb,
     TunedLAGER,
     VScore,
@@ -66,6 +68,8 @@ CASES = {
     "ridge": (RidgeProbe(), RATINGS),
     "logprob": (TokenLogProb(), None),
     "logprob-fitted": (TokenLogProb(total=True), CORRECT),
+    "certainty": (TokenConfidence(), None),
+    "confidence": (TokenConfidence(statistic="confidence", aggregate="bottom_groups", window=2), CORRECT),
     "length": (Length(), CORRECT),
     "length-rating": (Length(target="rating"), RATINGS),
     "words": (TextClassifier(), CORRECT),
@@ -161,9 +165,14 @@ def test_items_without_a_readout_are_unscored_and_left_out_of_the_fit(name, make
 def test_nan_and_infinity_become_a_reason(name, bad, make):
     features = make()
     need = fresh(name)[0].needs[0]
-    array = features[need].copy()
-    array[2].flat[0] = bad
-    features = replace(features, arrays={**features.arrays, need: array})
+    if need in features.ragged:
+        rows = [one.copy() for one in features.ragged[need]]
+        rows[2].flat[0] = bad
+        features = replace(features, ragged={**features.ragged, need: Ragged.of(rows)})
+    else:
+        array = features[need].copy()
+        array[2].flat[0] = bad
+        features = replace(features, arrays={**features.arrays, need: array})
     judge = fitted(name, features)
     verdicts = judge.verdicts(features)
     assert [v.id for v in verdicts if v.unscored] == ["i2"]
@@ -210,7 +219,8 @@ def test_constant_features_have_finite_scores(name, make):
     flat = {key: np.full_like(array, 5 if key == "labels" else 0.2) for key, array in features.arrays.items()}
     if "logprob" in flat:
         flat["logprob"][:] = (-3, 2)
-    features = replace(features, arrays=flat)
+    ragged = {key: Ragged(np.full_like(one.values, 0.2), one.offsets) for key, one in features.ragged.items()}
+    features = replace(features, arrays=flat, ragged=ragged)
     judge = fitted(name, features)
     if isinstance(judge, QKScore | AttentionScore):  # a head that gives all options one score says nothing
         assert all("not tell the options apart" in v.unscored for v in judge.verdicts(features))
@@ -218,7 +228,8 @@ def test_constant_features_have_finite_scores(name, make):
     scores = judge.decision_function(features)
     assert not np.isnan(scores).any()
     if fresh(name)[0].needs[0] not in TEXTS:
-        assert (scores == scores[0]).all()
+        exact = np.array_equal if name not in ("certainty", "confidence") else np.allclose  # means of equal numbers
+        assert exact(scores, np.full_like(scores, scores[0]))
 
 
 @pytest.mark.parametrize("name", LEARNING)
