@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .probes import LetterLogits as LetterLogits
     from .probes import LogisticProbe as LogisticProbe
     from .probes import MiniBatchLogistic as MiniBatchLogistic
+    from .probes import Promise as Promise
     from .probes import QKScore as QKScore
     from .probes import QuestionOnly as QuestionOnly
     from .probes import RidgeProbe as RidgeProbe
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from .probes import TunedLAGER as TunedLAGER
     from .probes import Verdict as Verdict
     from .probes import VScore as VScore
+    from .probes import calibrate as calibrate
     from .probes import register_judge as register_judge
     from .probes.regression import fit_many as fit_many
     from .probes.storage import load as _load_judge
@@ -117,8 +119,8 @@ _NAMES = {
     "models.positions": "encode_trace",
     "probes": (
         "AttentionScore BaseJudge CLUE DifferenceOfMeans EScore LAGER LearningJudge Length LetterLogits "
-        "LogisticProbe MiniBatchLogistic QKScore QuestionOnly RidgeProbe RowSelector StreamingJudge Task "
-        "TextJudge TokenLogProb TunedLAGER VScore Verdict register_judge"
+        "LogisticProbe MiniBatchLogistic Promise QKScore QuestionOnly RidgeProbe RowSelector StreamingJudge Task "
+        "TextJudge TokenLogProb TunedLAGER VScore Verdict calibrate register_judge"
     ),
     "probes.regression": "fit_many",
     "probes.storage": "load_judge=load save_judge=save",

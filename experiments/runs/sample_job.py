@@ -10,7 +10,7 @@ from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.reference.solve import Problem
-from ...probes.judge import Verdict
+from ...probes.judge import Verdict, identity
 from ..data.datasets import load_data, take_groups
 from ..data.jsonl import read_records
 from ..data.kinds import hash_of, item_to_row
@@ -18,7 +18,6 @@ from ..data.outputs import remade, writing
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, sample_and_judge
-from ..judges.saved import identity
 from ..reading.sampling import labelled
 from .part_file import PartFile
 
