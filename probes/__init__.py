@@ -4,7 +4,8 @@
 scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py``, ``penalised.py`` (on ``regression.py``) and
 ``minibatch.py`` (all on ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``.
-``promise.py`` is a threshold with a promise, which ``calibration.py`` finds by the tests of ``risk.py``.
+``promise.py`` is a threshold with a promise, which ``calibration.py`` finds by the tests of ``risk.py`` and
+``promising.py`` ties to a judge.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
 

@@ -2,8 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,14 +12,11 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from ..extraction.features import Features
-from ..extraction.provenance import Provenance
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .calibration import calibrate, columns_of
 from .labels import Bools, correctness, folds
-from .promise import Promise
-from .reader import FeatureReader, without
-from .risk import RiskName
+from .promising import PromisingReader
+from .reader import without
 
 Scores = npt.NDArray[np.float64]
 
@@ -40,7 +36,7 @@ class Verdict:
     unscored: str | None = None
 
 
-class BaseJudge(FeatureReader):
+class BaseJudge(PromisingReader):
     """Reads features, returns scores. **higher is better, always**.
 
     The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given under their own
@@ -48,9 +44,6 @@ class BaseJudge(FeatureReader):
     is something to learn, see :class:`LearningJudge`) sets attributes that end in ``_``; :meth:`decision_function`,
     :meth:`predict` and :meth:`verdicts` read features of the same provenance only.
     """
-
-    #: The last threshold that :meth:`promise` found.
-    promise_: Promise | None = None
 
     @abstractmethod
     def _scores(self, features: Features) -> Scores:
@@ -124,63 +117,6 @@ class BaseJudge(FeatureReader):
         found = {i: Verdict(i, _plain(s), label, None) for i, s, label in zip(part.ids, scores, labels, strict=True)}
         return [found.get(i) or Verdict(i, None, None, missing[i]) for i in features.ids]
 
-    def promise(
-        self,
-        features: Features,
-        labels: npt.ArrayLike,
-        *,
-        risk: RiskName,
-        level: float = 0.05,
-        confidence: float | None = 0.95,
-        seed: int = 0,
-    ) -> Promise:
-        """Find a threshold that keeps a risk; it is saved with the judge, as ``promise_``, until the next fit.
-
-        Give items of questions that the fit has *not* seen. For ``"lost good answers"`` and ``"passed bad answers"``
-        labels say which answers are good, and scores are kept from the threshold on. ``"kept and wrong"`` and ``"wrong
-        among kept"`` are about verdicts: a label is the truth of an item as :meth:`predict` gives it, and a verdict is
-        kept for its distance from the border between right and wrong (for choices: the lead of the best option).
-
-        Args:
-            features: Of ``n`` items; those that cannot be scored are left out and counted.
-            labels: ``[n]``, see above.
-            risk: See :func:`.calibration.calibrate`.
-            level: The most of it.
-            confidence: Of the promise; ``None`` for "on average".
-            seed: Draws the questions that choose what is tested, for ``"wrong among kept"``.
-
-        Raises:
-            InnerjudgeError: As :func:`.calibration.calibrate`, and if the judge has no labels with one border.
-
-        Example:
-            >>> from innerjudge import Features, TokenLogProb
-            >>> array = [[-k - 1, 1] for k in range(60)]
-            >>> features = Features.from_arrays({"logprob": array}, provenance="m", groups=[f"q{k}" for k in range(60)])
-            >>> TokenLogProb().promise(features, [True] * 60, risk="lost good answers").threshold
-            -60.0
-        """
-        scores, truth, border = columns_of(self.verdicts(features), labels, risk, self.__dict__.get("threshold_"))
-        found = calibrate(scores, truth, features.groups, risk=risk, level=level, confidence=confidence, seed=seed)
-        model = features.provenance.fingerprint
-        self.promise_ = replace(found, border=border, model=model, fit=identity(self, model))
-        return self.promise_
-
-    def promised(self, on: Provenance | None = None) -> Promise | None:
-        """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
-
-        Raises:
-            InnerjudgeError: If the judge was fitted anew since.
-        """
-        held, known = self.promise_, self.provenance_ or on
-        if held is not None and (
-            held.fit != identity(self, held.model) or (known is not None and held.model != known.fingerprint)
-        ):
-            raise InnerjudgeError(
-                f"given a {type(self).__name__} with the promise of another fit or model, expected its own: call "
-                "promise() after fit()"
-            )
-        return self.promise_
-
     def save(self, folder: str | Path) -> None:
         """Write the judge into a folder: its parameters, what it learned, and the identity of its model.
 
@@ -238,19 +174,6 @@ class LearningJudge(BaseJudge):
         Raises:
             InnerjudgeError: If there is nothing to learn from: no usable item, or labels all of one class.
         """
-
-
-def identity(judge: BaseJudge, model: str | None = None) -> str:
-    """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it.
-
-    ``model`` is the fingerprint of its model; ``None`` for the one that the judge names.
-    """
-    digest = sha256(repr(judge).encode())
-    digest.update((model or getattr(judge.provenance_, "fingerprint", "")).encode())
-    for name in judge.fitted:
-        value = judge.__dict__.get(name)
-        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
-    return digest.hexdigest()[:12]
 
 
 def as_labels(labels: list[Any]) -> npt.NDArray[Any]:

@@ -103,7 +103,7 @@ def p_values(means: npt.ArrayLike, n: int, level: float, *, single: bool = False
     x = np.minimum(mean, level)
     part = np.where(x > 0, x * np.log(np.maximum(x, 1e-300) / level), 0.0)  # 0 ln 0 = 0
     hoeffding = np.exp(-n * (part + (1 - x) * np.log((1 - x) / (1 - level))))
-    return np.minimum(1.0, np.minimum(math.e * tail, hoeffding))
+    return np.asarray(np.minimum(1.0, np.minimum(math.e * tail, hoeffding)), dtype=np.float64)
 
 
 def highest_below(items: Scored, bound: Bound) -> tuple[float, float] | None:

@@ -10,7 +10,8 @@ from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.reference.solve import Problem
-from ...probes.judge import Verdict, identity
+from ...probes.judge import Verdict
+from ...probes.promising import identity
 from ..data.datasets import load_data, take_groups
 from ..data.jsonl import read_records
 from ..data.kinds import hash_of, item_to_row

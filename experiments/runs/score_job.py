@@ -11,7 +11,7 @@ from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...probes import BaseJudge, Verdict
-from ...probes.judge import identity
+from ...probes.promising import identity
 from ..data.jsonl import write_jsonl
 from ..data.kinds import hash_item, hash_of
 from ..data.outputs import is_damaged, remade, writing

@@ -1,0 +1,103 @@
+"""Judges that promise: a threshold found on features, kept with the very fit that it was found for."""
+
+from abc import abstractmethod
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..extraction.provenance import Provenance
+from ..models.errors import InnerjudgeError
+from .calibration import calibrate, columns_of
+from .promise import Promise
+from .reader import FeatureReader
+from .risk import RiskName
+
+if TYPE_CHECKING:
+    from .judge import Verdict
+
+
+class PromisingReader(FeatureReader):
+    """A reader of features whose verdicts may be kept by a promise."""
+
+    #: The last threshold that :meth:`promise` found.
+    promise_: Promise | None = None
+
+    @abstractmethod
+    def verdicts(self, features: Features) -> "list[Verdict]":
+        """One verdict an item."""
+
+    def promise(
+        self,
+        features: Features,
+        labels: npt.ArrayLike,
+        *,
+        risk: RiskName,
+        level: float = 0.05,
+        confidence: float | None = 0.95,
+        seed: int = 0,
+    ) -> Promise:
+        """Find a threshold that keeps a risk; it is saved with the judge, as ``promise_``, until the next fit.
+
+        Give items of questions that the fit has *not* seen. For ``"lost good answers"`` and ``"passed bad answers"``
+        labels say which answers are good, and scores are kept from the threshold on. ``"kept and wrong"`` and ``"wrong
+        among kept"`` are about verdicts: a label is the truth of an item as :meth:`predict` gives it, and a verdict is
+        kept for its distance from the border between right and wrong (for choices: the lead of the best option).
+
+        Args:
+            features: Of ``n`` items; those that cannot be scored are left out and counted.
+            labels: ``[n]``, see above.
+            risk: See :func:`.calibration.calibrate`.
+            level: The most of it.
+            confidence: Of the promise; ``None`` for "on average".
+            seed: Draws the questions that choose what is tested, for ``"wrong among kept"``.
+
+        Raises:
+            InnerjudgeError: As :func:`.calibration.calibrate`, and if the judge has no labels with one border.
+
+        Example:
+            >>> from innerjudge import Features, TokenLogProb
+            >>> array = [[-k - 1, 1] for k in range(60)]
+            >>> features = Features.from_arrays({"logprob": array}, provenance="m", groups=[f"q{k}" for k in range(60)])
+            >>> TokenLogProb().promise(features, [True] * 60, risk="lost good answers").threshold
+            -60.0
+        """
+        scores, truth, border = columns_of(self.verdicts(features), labels, risk, self.__dict__.get("threshold_"))
+        found = calibrate(scores, truth, features.groups, risk=risk, level=level, confidence=confidence, seed=seed)
+        model = features.provenance.fingerprint
+        self.promise_ = replace(found, border=border, model=model, fit=identity(self, model))
+        return self.promise_
+
+    def promised(self, on: Provenance | None = None) -> Promise | None:
+        """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
+
+        Raises:
+            InnerjudgeError: If the judge was fitted anew since.
+        """
+        held, known = self.promise_, self.provenance_ or on
+        if held is not None and (
+            held.fit != identity(self, held.model) or (known is not None and held.model != known.fingerprint)
+        ):
+            raise InnerjudgeError(
+                f"given a {type(self).__name__} with the promise of another fit or model, expected its own: call "
+                "promise() after fit()"
+            )
+        return self.promise_
+
+
+def identity(judge: FeatureReader, model: str | None = None) -> str:
+    """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it.
+
+    ``model`` is the fingerprint of its model; ``None`` for the one that the judge names.
+    """
+    digest = sha256(repr(judge).encode())
+    if model is None and judge.provenance_ is not None:
+        model = judge.provenance_.fingerprint
+    digest.update((model or "").encode())
+    for name in judge.fitted:
+        value = judge.__dict__.get(name)
+        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
+    return digest.hexdigest()[:12]
