@@ -1,6 +1,7 @@
 """Judges that promise: a threshold found on features, kept with the very fit that it was found for."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -65,11 +66,13 @@ class PromisingReader(FeatureReader):
             >>> TokenLogProb().promise(features, [True] * 60, risk="lost good answers").threshold
             -60.0
         """
-        scores, truth, border = columns_of(self.verdicts(features), labels, risk, self.__dict__.get("threshold_"))
-        found = calibrate(scores, truth, features.groups, risk=risk, level=level, confidence=confidence, seed=seed)
-        model = features.provenance.fingerprint
-        self.promise_ = replace(found, border=border, model=model, fit=identity(self, model))
-        return self.promise_
+        return promise_on(
+            *(self, self.verdicts(features), labels, features.groups, features.provenance),
+            risk=risk,
+            level=level,
+            confidence=confidence,
+            seed=seed,
+        )
 
     def promised(self, on: Provenance | None = None) -> Promise | None:
         """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
@@ -86,6 +89,26 @@ class PromisingReader(FeatureReader):
                 "promise() after fit()"
             )
         return self.promise_
+
+
+def promise_on(
+    judge: PromisingReader,
+    said: "Sequence[Verdict]",
+    labels: npt.ArrayLike,
+    groups: Sequence[str],
+    provenance: Provenance,
+    *,
+    risk: RiskName,
+    level: float,
+    confidence: float | None,
+    seed: int = 0,
+) -> Promise:
+    """:meth:`PromisingReader.promise` on verdicts, with the questions and the provenance of their features."""
+    scores, truth, border = columns_of(said, labels, risk, judge.__dict__.get("threshold_"))
+    found = calibrate(scores, truth, groups, risk=risk, level=level, confidence=confidence, seed=seed)
+    model = provenance.fingerprint
+    judge.promise_ = replace(found, border=border, model=model, fit=identity(judge, model))
+    return judge.promise_
 
 
 def identity(judge: FeatureReader, model: str | None = None) -> str:
