@@ -4,13 +4,11 @@
 scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py``, ``penalised.py`` (on ``regression.py``) and
 ``minibatch.py`` (all on ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``.
-``promise.py`` is a threshold with a promise, which ``calibration.py`` finds by the tests of ``risk.py`` and
-``promising.py`` ties to a judge.
+``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
 
 from .baselines import Length, QuestionOnly, TokenLogProb
-from .calibration import calibrate
 from .choices import LetterLogits
 from .clue import CLUE
 from .description import Task
@@ -22,7 +20,7 @@ from .linear import DifferenceOfMeans
 from .minibatch import MiniBatchLogistic
 from .one_row import RowSelector
 from .penalised import LogisticProbe, RidgeProbe
-from .promise import Promise
+from .promise import Promise, calibrate
 from .registry import register_judge, registered_judges
 from .storage import load, save
 from .text import TextJudge

@@ -12,8 +12,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.errors import InnerjudgeError
-from .calibration import calibrate, columns_of
-from .promise import Promise
+from .promise import Promise, calibrate, certainty
 from .reader import FeatureReader
 from .risk import RiskName
 
@@ -43,21 +42,15 @@ class PromisingReader(FeatureReader):
     ) -> Promise:
         """Find a threshold that keeps a risk; it is saved with the judge, as ``promise_``, until the next fit.
 
-        Give items of questions that the fit has *not* seen. For ``"lost good answers"`` and ``"passed bad answers"``
-        labels say which answers are good, and scores are kept from the threshold on. ``"kept and wrong"`` and ``"wrong
-        among kept"`` are about verdicts: a label is the truth of an item as :meth:`predict` gives it, and a verdict is
-        kept for its distance from the border between right and wrong (for choices: the lead of the best option).
-
-        Args:
-            features: Of ``n`` items; those that cannot be scored are left out and counted.
-            labels: ``[n]``, see above.
-            risk: See :func:`.calibration.calibrate`.
-            level: The most of it.
-            confidence: Of the promise; ``None`` for "on average".
-            seed: Draws the questions that choose what is tested, for ``"wrong among kept"``.
+        Give ``n`` items of questions that the fit has *not* seen; those that cannot be scored are left out and counted.
+        For ``"lost good answers"`` and ``"passed bad answers"`` ``labels`` (``[n]``) say which answers are good, and
+        what is kept has at least the threshold as score. ``"kept and wrong"`` and ``"wrong among kept"`` are about
+        verdicts: a label is the truth as :meth:`predict` gives it, and a verdict is kept for its distance from the
+        border between right and wrong (of choices: the lead of the best option). The rest is as in
+        :func:`.promise.calibrate`.
 
         Raises:
-            InnerjudgeError: As :func:`.calibration.calibrate`, and if the judge has no labels with one border.
+            InnerjudgeError: As :func:`.promise.calibrate`, and if the judge has no labels with one border.
 
         Example:
             >>> from innerjudge import Features, TokenLogProb
@@ -66,13 +59,8 @@ class PromisingReader(FeatureReader):
             >>> TokenLogProb().promise(features, [True] * 60, risk="lost good answers").threshold
             -60.0
         """
-        return promise_on(
-            *(self, self.verdicts(features), labels, features.groups, features.provenance),
-            risk=risk,
-            level=level,
-            confidence=confidence,
-            seed=seed,
-        )
+        said, about = self.verdicts(features), (features.groups, features.provenance.fingerprint)
+        return promise_on(self, said, labels, *about, risk=risk, level=level, confidence=confidence, seed=seed)
 
     def promised(self, on: Provenance | None = None) -> Promise | None:
         """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
@@ -81,14 +69,14 @@ class PromisingReader(FeatureReader):
             InnerjudgeError: If the judge was fitted anew since.
         """
         held, known = self.promise_, self.provenance_ or on
-        if held is not None and (
-            held.fit != identity(self, held.model) or (known is not None and held.model != known.fingerprint)
-        ):
+        if held is None:
+            return None
+        if held.fit != identity(self, held.model) or (known is not None and held.model != known.fingerprint):
             raise InnerjudgeError(
                 f"given a {type(self).__name__} with the promise of another fit or model, expected its own: call "
                 "promise() after fit()"
             )
-        return self.promise_
+        return held
 
 
 def promise_on(
@@ -96,17 +84,31 @@ def promise_on(
     said: "Sequence[Verdict]",
     labels: npt.ArrayLike,
     groups: Sequence[str],
-    provenance: Provenance,
+    model: str,
     *,
     risk: RiskName,
     level: float,
     confidence: float | None,
     seed: int = 0,
 ) -> Promise:
-    """:meth:`PromisingReader.promise` on verdicts, with the questions and the provenance of their features."""
-    scores, truth, border = columns_of(said, labels, risk, judge.__dict__.get("threshold_"))
+    """:meth:`PromisingReader.promise` on verdicts, with the questions and the model's fingerprint of their features."""
+    truth = np.asarray(labels)
+    if truth.shape != (len(said),):
+        raise InnerjudgeError(f"given labels of shape {truth.shape}, expected ({len(said)},): one label an item")
+    there, border = [one for one in said if one.score is not None], None
+    if risk in ("kept and wrong", "wrong among kept"):
+        truth = np.array([one.label == known for one, known in zip(said, truth.tolist(), strict=True)], dtype=bool)
+        options = any(isinstance(one.score, list) for one in there)
+        border = None if options else judge.__dict__.get("threshold_") or 0.0
+        if border is not None and any(one.label != (one.score > border) for one in there):  # type: ignore[operator]
+            raise InnerjudgeError(
+                f"given a judge whose verdict is not whether the score is above {border:g}, so that a score does not "
+                'say how sure it is, expected one with such a border: promise "lost good answers" or "passed bad '
+                'answers" instead'
+            )
+    scores = np.full(len(said), np.nan)
+    scores[[one.score is not None for one in said]] = certainty([one.score for one in there], border)
     found = calibrate(scores, truth, groups, risk=risk, level=level, confidence=confidence, seed=seed)
-    model = provenance.fingerprint
     judge.promise_ = replace(found, border=border, model=model, fit=identity(judge, model))
     return judge.promise_
 

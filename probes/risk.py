@@ -123,23 +123,20 @@ def highest_below(items: Scored, bound: Bound) -> tuple[float, float] | None:
     return None if last == 0 else (float(at[last - 1]), float(below[last - 1]))
 
 
-def lowest_above(items: Scored, wrong: Scored, bound: Bound) -> tuple[float, float] | None:
-    """The lowest threshold that few enough of the ``wrong`` items reach, and its mean loss; ``None`` for none.
-
-    A question's loss is the share of its ``items`` that are among the ``wrong`` ones and reach the threshold;
-    ``wrong`` has the numbers of their questions.
-    """
-    n = items.questions
-    shares = 1 / np.bincount(items.question)[wrong.question] / n if n else np.zeros(0)
-    at, place = np.unique(wrong.scores, return_inverse=True)
-    reach = np.concatenate([np.cumsum(np.bincount(place, weights=shares)[::-1])[::-1], [0.0]]) if n else np.zeros(0)
-    # Above the k-th of ``at``, ``reach[k + 1]`` of the items are reached; with all of them kept, ``reach[0]``.
-    holds = bound.holds(reach, n) if n else np.zeros(0, dtype=bool)
-    if not holds.any():
+def lowest_above(items: Scored, bound: Bound) -> tuple[float, float] | None:
+    """The lowest threshold that few enough of a question's items reach and are bad; as :func:`highest_below`."""
+    n, bad = items.questions, ~items.good
+    if not n or not bad.any():
+        return (float(items.scores.min()), 0.0) if bound.holds(np.zeros(1), n)[0] else None
+    shares = 1 / np.bincount(items.question)[items.question] / n
+    at, place = np.unique(items.scores[bad], return_inverse=True)
+    # reach[k]: the loss where all but the k lowest bad scores are reached.
+    reach = np.append(np.cumsum(np.bincount(place, weights=shares[bad])[::-1])[::-1], 0.0)
+    holds = bound.holds(reach, n)
+    if not holds[-1]:
         return None
-    first = len(reach) - int(np.argmin(holds[::-1])) if not holds.all() else 0
-    threshold = float(items.scores.min()) if first == 0 else float(np.nextafter(at[first - 1], np.inf))
-    return threshold, float(reach[first])
+    first = int(np.argmax(holds))
+    return float(np.nextafter(at[first - 1], np.inf) if first else items.scores.min()), float(reach[first])
 
 
 def few_wrong_kept(pilot: Scored, rest: Scored, bound: Bound) -> tuple[float, float] | None:

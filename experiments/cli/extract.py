@@ -18,7 +18,6 @@ from . import options as o
 from . import say
 
 if TYPE_CHECKING:
-    from ...probes.risk import RiskName
     from ..compare.sweep import Sweep
 
 
@@ -119,14 +118,12 @@ def fit(
     seed: o.Seed = 0,
     between: o.Between_ = o.Between.reasoning,
     lose_at_most: Annotated[
-        float | None,
-        typer.Option(help="Promise a threshold below which at most this share of the good answers is lost."),
+        float | None, typer.Option(help="Promise a threshold that loses at most this share of the good answers.")
     ] = None,
     wrong_at_most: Annotated[
         float | None, typer.Option(help="Promise a threshold from which at most this share of the verdicts is wrong.")
     ] = None,
     confidence: Annotated[float, typer.Option(help="Confidence of the promise; 0 for one on average.")] = 0.95,
-    held_out: Annotated[float, typer.Option(help="Share of the questions that calibrates the promise.")] = 0.5,
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
@@ -134,9 +131,9 @@ def fit(
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
 
     All labelled items are used (or `--limit` of them): extract the items to fit on and those to report on separately.
-    With `--lose-at-most` or `--wrong-at-most`, half of the questions (`--held-out`) are kept out of the fit and
-    calibrate a threshold; too few questions are refused with how many it takes. The model is not run, so batches,
-    devices and dtypes have no effect; the scale is that of the extraction.
+    With `--lose-at-most` or `--wrong-at-most`, half of the questions are kept out of the fit and calibrate a threshold;
+    too few are refused with how many it takes. The model is not run, so batches, devices and dtypes have no effect; the
+    scale is that of the extraction.
 
         innerjudge fit --features runs/features --judge clue-margin --out runs/judge
 
@@ -147,14 +144,13 @@ def fit(
 
     if lose_at_most is not None and wrong_at_most is not None:
         raise InnerjudgeError("given --lose-at-most and --wrong-at-most, expected one of them: a judge has one promise")
-    level = wrong_at_most if lose_at_most is None else lose_at_most
     wanted = None
-    if level is not None:
-        for name, value in (("level", level), ("--held-out", held_out), ("--confidence", confidence or 0.5)):
-            if not 0 < value < 1:
-                raise InnerjudgeError(f"given the {name} {value:g} of a promise, expected a number between 0 and 1")
-        risk: RiskName = "wrong among kept" if lose_at_most is None else "lost good answers"
-        wanted = Wanted(risk, level, confidence or None, held_out)
+    if (level := wrong_at_most if lose_at_most is None else lose_at_most) is not None:
+        if not (0 < level < 1 and 0 <= confidence < 1):
+            raise InnerjudgeError(
+                f"given a level of {level:g} and --confidence {confidence:g}, expected numbers between 0 and 1"
+            )
+        wanted = Wanted("wrong among kept" if lose_at_most is None else "lost good answers", level, confidence or None)
     say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed, wanted=wanted))
 
 

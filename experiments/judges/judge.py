@@ -11,7 +11,7 @@ from ...models.errors import InnerjudgeError
 from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
 from ...models.shown import html_table
-from ...probes import BaseJudge, Promise
+from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.passes import Passes
 from . import saved
@@ -136,11 +136,6 @@ class Judge(PairJudge, HubUpload):
     def name(self) -> str:
         """Name in results and on the model card."""
         return self._made.name
-
-    @property
-    def promise(self) -> Promise | None:
-        """What the judge promises on this model, see :meth:`.BaseJudge.promise`; ``None`` for nothing."""
-        return self.judge.promised(provenance(self.lm))
 
     def __repr__(self) -> str:
         return f"Judge({self.judge!r}, {self.lm.name!r}, kind={self.kind!r})"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, ResponseLogProb
@@ -25,28 +26,11 @@ _READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What stopping answers has saved.
-
-    Args:
-        stopped: Answers that were stopped.
-        answers: All of them.
-        tokens: About how many tokens were not written: as many after the closing marker as the others have, on average;
-            ``None`` where no other closes its reasoning.
-
-    Example:
-        >>> print(Saved(3, 80, 12.0))
-        3 of 80 answers stopped, and about 12 tokens saved
-    """
+class Saved(NamedTuple):
+    """How many answers were stopped, and about how many tokens they were spared: the others' mean behind the marker."""
 
     stopped: int
-    answers: int
-    tokens: float | None
-
-    def __str__(self) -> str:
-        more = "" if self.tokens is None or not self.stopped else f", and about {self.tokens:.0f} tokens saved"
-        return f"{self.stopped} of {self.answers} answers stopped{more}"
+    tokens: float
 
     @classmethod
     def of(cls, lm: LanguageModel, answers: Sequence[tuple[str, bool]], closing: str) -> "Saved":
@@ -54,7 +38,7 @@ class Saved:
         stopped = sum(cut for _, cut in answers)
         ends = [text.partition(closing)[2] for text, cut in answers if not cut and closing in text]
         ids = lm.tokenizer(ends, add_special_tokens=False)["input_ids"] if ends else []
-        return cls(stopped, len(answers), stopped * sum(map(len, ids)) / len(ids) if ends else None)
+        return cls(stopped, stopped * sum(map(len, ids)) / max(1, len(ids)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,7 +49,7 @@ class Candidates:
         traces: The answers; ``extra["rejected"]`` says why one was stopped.
         verdicts: One each.
         replayed: How many needed a pass of their own after the sampling.
-        saved: What stopping some of them has saved; ``None`` where none could be stopped.
+        saved: What stopping has saved; ``None`` where none could be stopped.
     """
 
     traces: list[Trace]

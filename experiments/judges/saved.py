@@ -41,8 +41,7 @@ class JudgeRecord:
         criterion: What plain pairs are rated for; ``None`` for their quality in general.
         features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
         limit: At most this many items were used.
-        seed: Seed of their draw, and of the questions that were held out.
-        held_out: Share of the questions that were kept out of the fit, for its promise.
+        seed: Seed of their draw, and of the questions that calibrated a promise.
     """
 
     name: str
@@ -55,7 +54,6 @@ class JudgeRecord:
     features: str = ""
     limit: int | None = None
     seed: int = 0
-    held_out: float = 0.0
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -65,7 +63,6 @@ class JudgeRecord:
             not all(isinstance(one, str) for one in texts)
             or not all(type(one) is int for one in numbers)
             or not isinstance(self.abstain, bool)
-            or not isinstance(self.held_out, float | int)
             or not (self.criterion is None or isinstance(self.criterion, str))
         ):
             raise ValueError("a field of another type")
@@ -73,15 +70,8 @@ class JudgeRecord:
             raise ValueError(f"the scale {low} to {high}")
         if len(self.markers) != 2 or len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
             raise ValueError(f"the markers {self.markers!r:.80}")
-        if (
-            not 0 <= self.reasoning_tokens <= 10**7
-            or self.seed < 0
-            or (self.limit is not None and self.limit < 1)
-            or not 0 <= self.held_out < 1
-        ):
+        if not 0 <= self.reasoning_tokens <= 10**7 or self.seed < 0 or (self.limit is not None and self.limit < 1):
             raise ValueError("a number that is out of range")
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"the share {self.held_out} of questions held out")
 
 
 def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | None = None) -> None:

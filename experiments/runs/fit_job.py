@@ -1,9 +1,8 @@
 """Fit one judge of the panel on extracted features, from folder to folder."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from ...extraction.store.header import HEADER
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice
-from ...probes import BaseJudge, Promise, Verdict
+from ...probes import BaseJudge, Verdict
 from ...probes.promising import promise_on
 from ...probes.risk import Bound, RiskName
 from ..data.datasets import drawn
@@ -29,17 +28,12 @@ from ..judges.saved import JudgeRecord
 from .job_files import PERMUTED, inside, read_items_of, read_job
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A promise to be made with a fit, see :func:`~innerjudge.probes.calibration.calibrate`.
-
-    ``held_out`` is the share of the questions that calibrates it, none of which the fit sees.
-    """
+class Wanted(NamedTuple):
+    """A promise to be made with a fit, see :func:`~innerjudge.probes.promise.calibrate`."""
 
     risk: RiskName
     level: float
     confidence: float | None = 0.95
-    held_out: float = 0.5
 
 
 def fit_job(
@@ -56,8 +50,8 @@ def fit_job(
 
     Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
     Only the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
-    probes read; ``limit`` and ``seed`` draw whole questions at random, and those held out for the promise that is
-    ``wanted``.
+    probes read; ``limit`` and ``seed`` draw whole questions at random. Where a promise is ``wanted``, half of them
+    calibrate it, and the fit sees none of these.
 
     Raises:
         InnerjudgeError: If the judge is not one for these items, cannot learn from them, ``out`` holds another fit, or
@@ -82,7 +76,6 @@ def fit_job(
         features=hash_of(parts),
         limit=limit,
         seed=seed if limit is not None or wanted is not None else 0,
-        held_out=0.0 if wanted is None else wanted.held_out,
     )
     check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
     damaged = (out / saved.WHOLE).is_file() and saved.is_damaged(out)
@@ -102,7 +95,7 @@ def fit_job(
         )
     learned = judge.provenance_ is not None
     judge.provenance_ = store.provenance
-    promise = "" if wanted is None else f" {_promise(judge, store, labels, groups, held, wanted, seed)}"
+    promise = "" if wanted is None else _promise(judge, store, labels, groups, wanted, held, seed)
     with writing(out):
         saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
@@ -112,47 +105,36 @@ def fit_job(
 
 
 def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wanted, seed: int) -> tuple[Rows, Rows]:
-    """Labelled rows to fit on, and rows of other questions that calibrate the promise."""
+    """Labelled rows to fit on, and as many of other questions that calibrate the promise."""
     known = np.array([k for k in rows if labels[k] is not None], dtype=np.intp)
-    if wanted.risk in ("lost good answers", "passed bad answers") and not all(type(labels[k]) is bool for k in known):
+    if wanted.risk == "lost good answers" and not all(type(labels[k]) is bool for k in known):
         raise InnerjudgeError(
-            f"given features of items that are not labelled right or wrong, for a promise of {wanted.risk}, expected "
+            "given features of items that are not labelled right or wrong, for a promise of good answers, expected "
             "traces with labels: in Python, judge.promise(features, labels) takes labels of your own"
         )
-    fit, held = split_by_group([groups[k] for k in known], train_fraction=1 - wanted.held_out, seed=seed)
-    needed, given = Bound(wanted.level, wanted.confidence).needed, len({groups[known[k]] for k in held})
+    fit, held = split_by_group([groups[k] for k in known], train_fraction=0.5, seed=seed)
+    given, needed = len({groups[known[k]] for k in held}), Bound(wanted.level, wanted.confidence).needed
     if given < needed:
         raise InnerjudgeError(
-            f"given {given} held-out questions for a level of {wanted.level:g}, expected at least {needed}: extract "
-            "more questions, or ask for a higher level"
+            f"given {given} questions beside the fit for a level of {wanted.level:g}, expected at least {needed}: "
+            "extract twice as many questions in all, or ask for a higher level"
         )
     return known[fit], known[held]
 
 
 def _promise(
-    judge: BaseJudge,
-    store: FeatureStore,
-    labels: Sequence[Any],
-    groups: Sequence[str],
-    held: Rows,
-    wanted: Wanted,
-    seed: int,
-) -> Promise:
-    """The promise on the questions held out, read part by part."""
+    judge: BaseJudge, store: FeatureStore, labels: list[Any], groups: list[str], wanted: Wanted, rows: Rows, seed: int
+) -> str:
+    """The promise on the questions beside the fit, read part by part."""
     said: list[Verdict] = []
-    for some in np.array_split(held, -(-len(held) // PART)):
+    for some in np.array_split(rows, -(-len(rows) // PART)):
         said += judge.verdicts(store.features(judge.reads, some))
         store.close()
-    found = promise_on(
-        *(judge, said, [labels[k] for k in held], [groups[k] for k in held], store.provenance),
-        risk=wanted.risk,
-        level=wanted.level,
-        confidence=wanted.confidence,
-        seed=seed,
-    )
+    columns = [labels[k] for k in rows], [groups[k] for k in rows], store.provenance.fingerprint
+    found = promise_on(judge, said, *columns, **wanted._asdict(), seed=seed)
     if found.refused is not None:
-        raise InnerjudgeError(f"{found.refused} (of the questions held out from the fit)")
-    return found
+        raise InnerjudgeError(f"{found.refused} (half of the questions calibrate the promise)")
+    return f" {found}"
 
 
 def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]) -> Seat:
@@ -170,10 +152,10 @@ def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]
 
 def _require_same(judge: BaseJudge, made: JudgeRecord, wanted: Wanted | None, out: Path) -> None:
     held, theirs = saved.load(out)
-    has = None if held.promise_ is None else (held.promise_.risk, held.promise_.level, held.promise_.confidence)
+    has = None if held.promise_ is None else Wanted(held.promise_.risk, held.promise_.level, held.promise_.confidence)
     differing = [] if repr(held) == repr(judge) else ["judge"]
-    differing += [] if has == (wanted and (wanted.risk, wanted.level, wanted.confidence)) else ["promise"]
-    differing += [f for f in ("kind", "scale", "limit", "seed", "held_out") if getattr(made, f) != getattr(theirs, f)]
+    differing += [] if has == wanted else ["promise"]
+    differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]
     differing += ["features or labels"] if made.features != theirs.features else []
     if differing:
         raise InnerjudgeError(

@@ -127,7 +127,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     if sampling.reject_below is None:
         return said
     saved = Saved.of(lm, [(row["response"], "rejected" in row) for row in part.rows], passes.markers[1])
-    return f"{said} {saved}."
+    return f"{said} {saved.stopped} of them were stopped, which saved about {saved.tokens:.0f} tokens."
 
 
 def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:

@@ -88,7 +88,7 @@ def test_wrong_among_kept_by_hand() -> None:
     """Single verdicts: right from 0.5 on, wrong below it; a quarter of 100 questions chooses, 75 test."""
     scores = np.arange(100) / 100
     found = calibrate(scores, scores >= 0.5, names(100), risk="wrong among kept", level=0.1, confidence=0.9)
-    assert (found.questions, found.pilot) == (75, 25)
+    assert found.questions == 75
     # 22 right verdicts without a wrong one: 0.9^22 = 0.098; there are more than that among the 75 above 0.5.
     kept = scores >= found.threshold
     assert kept.sum() > 22
@@ -184,8 +184,8 @@ def test_the_promise_is_kept_by_questions_and_would_be_broken_by_candidates() ->
 def test_wrong_columns_are_refused() -> None:
     for scores, good, groups, said in (
         ([1.0], [True, False], ["a", "b"], "three columns of one length"),
-        ([1.0, 2.0], [1, 0], ["a", "b"], "given labels of int64, expected true or false"),
-        ([1.0, math.inf], [True, False], ["a", "b"], "infinite scores"),
+        ([1.0, 2.0], [1, 0], ["a", "b"], "given labels of int64 and scores of which 0 are infinite"),
+        ([1.0, math.inf], [True, False], ["a", "b"], "given labels of bool and scores of which 1 are infinite"),
         ([[1.0], [2.0]], [True, False], ["a", "b"], "three columns of one length"),
     ):
         with pytest.raises(InnerjudgeError, match=said):
@@ -278,7 +278,7 @@ def test_options_are_kept_for_the_lead_of_the_best() -> None:
 def test_damaged_promises_are_refused() -> None:
     whole = calibrate(range(100), [True] * 100, names(100), risk="lost good answers").to_json()
     for name, value in (("risk", "none"), ("level", 2.0), ("threshold", None), ("questions", 1.5), ("fit", 3)):
-        with pytest.raises(ValueError, match=r"promise|risk"):
+        with pytest.raises(ValueError, match="promise"):
             Promise.from_json(whole | {name: value})
     with pytest.raises(KeyError):
         Promise.from_json({"risk": "kept and wrong"})
