@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .experiments.reading.passes import Passes as Passes
     from .experiments.reading.read import read as read
     from .experiments.reading.sampling import sample_traces as sample_traces
+    from .experiments.selection.cascade import Cascade as Cascade
     from .extraction import AttentionWeights as AttentionWeights
     from .extraction import Features as Features
     from .extraction import HiddenStates as HiddenStates
@@ -109,6 +110,7 @@ _NAMES = {
     "experiments.reading.passes": "Passes",
     "experiments.reading.read": "read",
     "experiments.reading.sampling": "sample_traces",
+    "experiments.selection.cascade": "Cascade",
     "extraction": "AttentionWeights Features HiddenStates LabelLogits Provenance QueryKey ResponseLogProb extract",
     "extraction.ablation": "ablated",
     "extraction.store": "FeatureStore StoreRows",

@@ -92,6 +92,7 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("doctor", {}, "source", ()),
     ("calibrate", {"labels": [], "groups": [], "risk": "lost good answers"}, "scores", ("list", "None")),
     ("calibrate", {"scores": [1.0], "labels": [True], "groups": ["q"]}, "risk", ()),
+    ("Cascade", {}, "judges", ()),
     ("sweep", {"labels": [], "kind": "trace"}, "features", ()),
     ("sentences", {}, "found", ()),
     ("causal_test", {"choices": [], "heads": []}, "lm", ()),
