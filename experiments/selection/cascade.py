@@ -62,7 +62,7 @@ class Cascade:
             )
         if held.fit and held.fit != identity(judges[0].judge, held.model):
             raise InnerjudgeError(
-                "given the promise of another judge than the first, expected its own: call its promise(features, labels)"
+                "given the promise of another judge than the first, expected its own: call its promise()"
             )
         self.judges, self.promise = tuple(judges), held
 
