@@ -157,9 +157,9 @@ def rejecting(judge: BaseJudge, below: float | Promise) -> Reject:
         >>> callable(rejecting(TokenLogProb(), -2.0))
         True
     """
-    threshold, late = below, set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
+    threshold = _promised(judge, below) if isinstance(below, Promise) else below
+    late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
     if isinstance(below, Promise):
-        threshold = _promised(judge, below)
         late |= set(judge.needs) & {ResponseLogProb().name}  # it was calibrated on that of whole answers
     if late:
         raise InnerjudgeError(

@@ -100,8 +100,8 @@ def fit_job(
         saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
     said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
-    again = damaged * " What was there was damaged (checksum)."
-    return f"{note or f'{name}: {said}'} It is saved as {out}.{again}{promise}"
+    mended = damaged * " What was there was damaged (checksum)."
+    return f"{note or f'{name}: {said}'} It is saved as {out}.{mended}{promise}"
 
 
 def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wanted, seed: int) -> tuple[Rows, Rows]:
