@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .experiments.reading.passes import Passes as Passes
     from .experiments.reading.read import read as read
     from .experiments.reading.sampling import sample_traces as sample_traces
+    from .experiments.selection.cascade import Cascade as Cascade
     from .extraction import AttentionWeights as AttentionWeights
     from .extraction import Features as Features
     from .extraction import HiddenStates as HiddenStates
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from .probes import LetterLogits as LetterLogits
     from .probes import LogisticProbe as LogisticProbe
     from .probes import MiniBatchLogistic as MiniBatchLogistic
+    from .probes import Promise as Promise
     from .probes import QKScore as QKScore
     from .probes import QuestionOnly as QuestionOnly
     from .probes import RidgeProbe as RidgeProbe
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from .probes import TunedLAGER as TunedLAGER
     from .probes import Verdict as Verdict
     from .probes import VScore as VScore
+    from .probes import calibrate as calibrate
     from .probes import register_judge as register_judge
     from .probes.regression import fit_many as fit_many
     from .probes.storage import load as _load_judge
@@ -110,6 +113,7 @@ _NAMES = {
     "experiments.reading.passes": "Passes",
     "experiments.reading.read": "read",
     "experiments.reading.sampling": "sample_traces",
+    "experiments.selection.cascade": "Cascade",
     "extraction": (
         "AttentionWeights Features HiddenStates LabelLogits Provenance QueryKey Ragged ResponseLogProb States "
         "TokenStats extract"
@@ -123,8 +127,8 @@ _NAMES = {
     "models.positions": "encode_trace",
     "probes": (
         "AttentionScore BaseJudge CLUE DifferenceOfMeans EScore LAGER LearningJudge Length LetterLogits "
-        "LogisticProbe MiniBatchLogistic QKScore QuestionOnly RidgeProbe RowSelector StreamingJudge Task "
-        "TextJudge TokenLogProb TunedLAGER VScore Verdict register_judge"
+        "LogisticProbe MiniBatchLogistic Promise QKScore QuestionOnly RidgeProbe RowSelector StreamingJudge Task "
+        "TextJudge TokenLogProb TunedLAGER VScore Verdict calibrate register_judge"
     ),
     "probes.regression": "fit_many",
     "probes.storage": "load_judge=load save_judge=save",

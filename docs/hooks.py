@@ -133,6 +133,7 @@ def _results() -> dict[str, str]:
     coverage = (ROOT / "experiments" / "bench" / "coverage" / "coverage.md").read_text(encoding="utf-8")
     intervals = (ROOT / "experiments" / "bench" / "intervals" / "intervals.md").read_text(encoding="utf-8")
     worlds = (ROOT / "experiments" / "bench" / "doctor" / "worlds.md").read_text(encoding="utf-8")
+    promises = (ROOT / "experiments" / "bench" / "promises" / "promises.md").read_text(encoding="utf-8")
     folder = ROOT / "experiments" / "bench" / "passes"
     measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
     overhead = (ROOT / "experiments" / "bench" / "study" / "overhead.md").read_text(encoding="utf-8")
@@ -144,6 +145,7 @@ def _results() -> dict[str, str]:
         "results/overhead.md": overhead,
         "results/intervals.md": intervals,
         "results/worlds.md": worlds,
+        "results/promises.md": promises,
         "results/benchmark.md": "\n".join(page.read_text(encoding="utf-8") for page in measured) or none,
     }
 

@@ -3,8 +3,9 @@
 ``judge.py`` is what all judges share: ``reader.py`` checks what they read, ``estimator.py`` makes them estimators of
 scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on
-``regression.py`` and ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py`` and
-``text_only.py``.
+``regression.py`` and ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,
+``text_only.py`` and ``token_confidence.py``.
+``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
 
@@ -17,6 +18,7 @@ from .judge import BaseJudge, LearningJudge, Scores, StreamingJudge, Verdict
 from .lager import LAGER, EScore, VScore
 from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
+from .promise import Promise, calibrate
 from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
 from .storage import load, save
@@ -38,6 +40,7 @@ __all__ = [
     "LetterLogits",
     "LogisticProbe",
     "MiniBatchLogistic",
+    "Promise",
     "PromptSimilarity",
     "QKScore",
     "QuestionOnly",
@@ -54,6 +57,7 @@ __all__ = [
     "VScore",
     "Verdict",
     "attention_variability",
+    "calibrate",
     "choose_heads",
     "find_verdict",
     "head_accuracies",

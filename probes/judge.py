@@ -15,7 +15,8 @@ from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .labels import Bools, correctness, folds
-from .reader import FeatureReader, without
+from .promising import PromisingReader
+from .reader import without
 
 Scores = npt.NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class Verdict:
     unscored: str | None = None
 
 
-class BaseJudge(FeatureReader):
+class BaseJudge(PromisingReader):
     """Reads features, returns scores. **higher is better, always**.
 
     The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given under their own

@@ -39,6 +39,7 @@ NOT_CALLED = {
     "Task": "what a judge says of the items that it judges",
     "Verdict": "what judges return",
     "StoreRows": "what FeatureStore.rows returns",
+    "Promise": "what calibrate returns",
 }
 JUDGES = [
     name
@@ -89,6 +90,9 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("compare", {"lm": LM}, "items", ("str",)),
     ("compare", {"lm": LM, "items": []}, "judges", ("None",)),
     ("doctor", {}, "source", ()),
+    ("calibrate", {"labels": [], "groups": [], "risk": "lost good answers"}, "scores", ("list", "None")),
+    ("calibrate", {"scores": [1.0], "labels": [True], "groups": ["q"]}, "risk", ()),
+    ("Cascade", {}, "judges", ()),
     ("sweep", {"labels": [], "kind": "trace"}, "features", ()),
     ("sentences", {}, "found", ()),
     ("causal_test", {"choices": [], "heads": []}, "lm", ()),

@@ -117,6 +117,13 @@ def fit(
     limit: o.Limit = None,
     seed: o.Seed = 0,
     between: o.Between_ = o.Between.reasoning,
+    lose_at_most: Annotated[
+        float | None, typer.Option(help="Promise a threshold that loses at most this share of the good answers.")
+    ] = None,
+    wrong_at_most: Annotated[
+        float | None, typer.Option(help="Promise a threshold from which at most this share of the verdicts is wrong.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Confidence of the promise; 0 for one on average.")] = 0.95,
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
@@ -124,14 +131,27 @@ def fit(
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
 
     All labelled items are used (or `--limit` of them): extract the items to fit on and those to report on separately.
-    The model is not run, so batches, devices and dtypes have no effect; the scale is that of the extraction.
+    With `--lose-at-most` or `--wrong-at-most`, half of the questions are kept out of the fit and calibrate a threshold;
+    too few are refused with how many it takes. The model is not run, so batches, devices and dtypes have no effect; the
+    scale is that of the extraction.
 
         innerjudge fit --features runs/features --judge clue-margin --out runs/judge
+
+        innerjudge fit --features runs/features --judge logistic-probe --lose-at-most 0.05 --out runs/judge
     """
     del batch_size, device, dtype
-    from ..runs.fit_job import fit_job
+    from ..runs.fit_job import Wanted, fit_job
 
-    say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
+    if lose_at_most is not None and wrong_at_most is not None:
+        raise InnerjudgeError("given --lose-at-most and --wrong-at-most, expected one of them: a judge has one promise")
+    wanted = None
+    if (level := wrong_at_most if lose_at_most is None else lose_at_most) is not None:
+        if not (0 < level < 1 and 0 <= confidence < 1):
+            raise InnerjudgeError(
+                f"given a level of {level:g} and --confidence {confidence:g}, expected numbers between 0 and 1"
+            )
+        wanted = Wanted("wrong among kept" if lose_at_most is None else "lost good answers", level, confidence or None)
+    say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed, wanted=wanted))
 
 
 def sweep(

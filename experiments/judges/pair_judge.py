@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...extraction.provenance import provenance
 from ...models.arguments import checked, require_type
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
-from ...probes import BaseJudge, Verdict
+from ...probes import BaseJudge, Promise, Verdict
 from ...probes.judge import as_labels
 from ..reading.passes import Passes
 from ..reading.progress import PlainConsole, shown
@@ -34,6 +35,11 @@ class PairJudge:
     kind: str
     passes: Passes
     criterion: str | None
+
+    @property
+    def promise(self) -> Promise | None:
+        """What the judge promises on this model, see :meth:`.BaseJudge.promise`; ``None`` for nothing."""
+        return self.judge.promised(provenance(self.lm))
 
     @checked
     def scores(

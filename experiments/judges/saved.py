@@ -1,11 +1,9 @@
 """A fitted judge as a folder: the judge, and how it was made, so that it is asked later in the same way."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import numpy as np
 from huggingface_hub import ModelCardData
 
 from ...models.chat import THINK
@@ -43,7 +41,7 @@ class JudgeRecord:
         criterion: What plain pairs are rated for; ``None`` for their quality in general.
         features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
         limit: At most this many items were used.
-        seed: Seed of their draw.
+        seed: Seed of their draw, and of the questions that calibrated a promise.
     """
 
     name: str
@@ -145,17 +143,6 @@ def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: s
         )
 
 
-def identity(judge: BaseJudge) -> str:
-    """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it."""
-    digest = hashlib.sha256(repr(judge).encode())
-    if judge.provenance_ is not None:
-        digest.update(judge.provenance_.fingerprint.encode())
-    for name in judge.fitted:
-        value = judge.__dict__.get(name)
-        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
-    return digest.hexdigest()[:12]
-
-
 def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     """Markdown with the hub's header: what the judge is, of which model, how it was fitted, how it is used."""
     origin = judge.provenance_
@@ -205,6 +192,8 @@ def _facts(judge: BaseJudge, made: JudgeRecord) -> dict[str, str]:
         facts["reasoning markers"] = " ".join(f"`{marker}`" for marker in made.markers)
     if judge.reads_reasoning:
         facts["reasoning tokens"] = str(made.reasoning_tokens)
+    if judge.promise_ is not None:
+        facts["promise"] = str(judge.promise_)
     if judge.n_left_out is not None:
         facts["items left out of the fit"] = str(judge.n_left_out)
     return facts

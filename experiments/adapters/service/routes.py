@@ -67,7 +67,7 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
         pairs = _pairs(request.text_1, request.text_2)
         _require_room(len(pairs), limits)
         said = await batcher.judged(pairs)
-        data = [ScoreData(index=k, object="score", score=_score(one), **_reason(one)) for k, one in enumerate(said)]
+        data = [ScoreData(index=k, object="score", score=_score(one), **_beside(one)) for k, one in enumerate(said)]
         return ScoreResponse(
             id=_id("score"), object="list", created=int(time.time()), model=name, data=data, usage=_usage(said)
         )
@@ -77,10 +77,11 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
     for path in _SCORE:
         router.post(path, response_model_exclude_unset=True, tags=["score"])(score)
 
-    @router.get("/v1/models", tags=["service"])
+    @router.get("/v1/models", tags=["service"], response_model_exclude_unset=True)
     async def models() -> ServedList:
-        """Names of the judges that are served."""
-        found = [Served(id=name, object="model", owned_by="innerjudge") for name in batchers]
+        """The judges that are served, and what they promise."""
+        promises = {name: {"promise": str(b.promise)} for name, b in batchers.items() if b.promise is not None}
+        found = [Served(id=name, object="model", owned_by="innerjudge", **promises.get(name, {})) for name in batchers]
         return ServedList(object="list", data=found)
 
     return router
@@ -136,13 +137,15 @@ def _score(one: PairVerdict) -> float | None:
     return None if isinstance(one.verdict.score, list) else one.verdict.score
 
 
-def _reason(one: PairVerdict) -> dict[str, Any]:
-    return {} if one.verdict.unscored is None else {"unscored": one.verdict.unscored}
+def _beside(one: PairVerdict) -> dict[str, Any]:
+    """The reason of what is unscored, and whether the judge's promise keeps it."""
+    said = {"unscored": one.verdict.unscored, "kept": one.kept}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _result(place: int, one: PairVerdict, text: str | None) -> RerankResult:
     document: dict[str, Any] = {} if text is None else {"document": Document(text=text)}
-    return RerankResult(index=place, relevance_score=_score(one), **document, **_reason(one))
+    return RerankResult(index=place, relevance_score=_score(one), **document, **_beside(one))
 
 
 def _usage(said: Sequence[PairVerdict]) -> Usage:

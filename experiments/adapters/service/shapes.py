@@ -8,6 +8,7 @@ _PROMPT = "Start with 7. Add 5."
 _GOOD, _BAD = "<think>7+5=12</think>12", "<think>7+5=13</think>13"
 _MODEL = "Name of a judge that is served; may be left out if there is only one."
 _UNSCORED = "Why there is no score; only on unscored results."
+_KEPT = "Whether the judge's promise keeps the verdict, or abstains; only where it has a promise, see /v1/models."
 
 
 def _example(**fields: Any) -> ConfigDict:
@@ -63,6 +64,7 @@ class RerankResult(BaseModel):
     relevance_score: float | None = Field(description="Higher is better, on the judge's own scale; null if unscored.")
     document: Document | None = None
     unscored: str | None = Field(None, description=_UNSCORED)
+    kept: bool | None = Field(None, description=_KEPT)
 
 
 class RerankResponse(BaseModel):
@@ -99,6 +101,7 @@ class ScoreData(BaseModel):
     object: str
     score: float | None = Field(description="Higher is better, on the judge's own scale; null if unscored.")
     unscored: str | None = Field(None, description=_UNSCORED)
+    kept: bool | None = Field(None, description=_KEPT)
 
 
 class ScoreResponse(BaseModel):
@@ -124,6 +127,7 @@ class Served(BaseModel):
     id: str
     object: str
     owned_by: str
+    promise: str | None = Field(None, description="What its threshold promises, and for whom; only where it does.")
 
 
 class ServedList(BaseModel):
