@@ -17,6 +17,7 @@ import numpy as np
 from ...extraction.features import Features
 from ...extraction.readouts import LabelLogits, Readout
 from ...models.chat import render
+from ...models.conversation import plain_text
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
@@ -236,7 +237,7 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
         case Pair():
             a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
             prompt = (plain_pair if plain else pair_prompt)(item.prompt, a, b)
-            options = (a, b)
+            options = (plain_text(a), plain_text(b))
     return Question(
         item=item,
         prompt=prompt if turn == "cue" else replace(prompt, cue=""),
@@ -248,7 +249,7 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
 def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoding:
     """The prompt up to where the verdict stands; ``label_ids`` are of labels after a space, then of bare ones."""
     item, prompt, tokenizer = question.item, question.prompt, lm.tokenizer
-    broken = not_unicode(prompt.user)
+    broken = not_unicode(plain_text(prompt.turns))
     if broken:
         return unreadable(item.id, item.group, broken)
     if turn == "plain":
@@ -257,7 +258,10 @@ def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Al
         ids, _ = tokens(tokenizer, stem)
         found = Encoding(id=item.id, group=item.group, ids=ids, positions={"score": (len(ids) - 1,)})
     else:
-        rendered = render(tokenizer, prompt.user, thinking=False, frames=alike.frames)
+        try:
+            rendered = render(tokenizer, prompt.turns, thinking=False, frames=alike.frames)
+        except UnreadableError as error:
+            return unreadable(item.id, item.group, str(error))
         # Without a cue no space opens the turn: labels are spelled with a space and without.
         stem = rendered.text + (rendered.glue if prompt.cue else rendered.glue.rstrip(" ")) + prompt.cue
         found = encode_stem(tokenizer, item.id, item.group, prompt, rendered, stem)
