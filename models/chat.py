@@ -123,7 +123,7 @@ def rendered(
     ``InnerjudgeError`` if the template fails, or writes far more than it was given.
     """
     said = [_fields(one, tokenizer) for one in (*turns, *([] if answer is None else [answer]))]
-    switches: dict[str, Any] = dict.fromkeys(("enable_thinking", "thinking"), thinking)
+    switches: dict[str, Any] = dict.fromkeys(("enable_thinking", "thinking", "open_thinking"), thinking)
     length = sum(len(turn["content"]) for turn in said)
     try:
         text = str(
@@ -138,7 +138,7 @@ def rendered(
     except Exception as error:  # jinja raises its own and whatever the template raises
         reason = " ".join(str(error).split())[:200]
         if len(turns) > 1:
-            merge = any(one.role in ("system", "developer") for one in turns)
+            merge = any(one.role in ("system", "developer") for one in turns) and "system" in reason.lower()
             raise UnreadableError(
                 f"the chat template refuses this conversation ({reason})" + (_MERGE if merge else "")
             ) from None
@@ -164,10 +164,15 @@ def _fields(message: Message, tokenizer: PreTrainedTokenizerFast) -> dict[str, A
     own = message.to_json()
     if message.reasoning is None:
         return own
-    if not any(name in str(tokenizer.chat_template) for name in REASONING):
+    if not knows_reasoning(tokenizer):
         content = plain_text(Conversation((replace(message, role="assistant", shown=""),)), format_of(tokenizer))
         return own | {"content": content}
     return own | dict.fromkeys(REASONING, message.reasoning)
+
+
+def knows_reasoning(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether a chat template reads reasoning from a field of its own."""
+    return any(name in str(tokenizer.chat_template) for name in REASONING)
 
 
 def format_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
@@ -251,7 +256,7 @@ def _own_markers(
     Where it is given none, the known markers that it names (Magistral, Granite, Seed, EXAONE).
     """
     named = format_of(tokenizer) if markers == THINK else markers
-    if not any(name in str(tokenizer.chat_template) for name in REASONING):
+    if not knows_reasoning(tokenizer):
         return named
     try:
         full = rendered(tokenizer, turns, Message("assistant", ANSWER, _REASONING), True)

@@ -7,6 +7,7 @@ stands: one plain message of the user (or, as a response, of the assistant) is i
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -56,7 +57,7 @@ class Message:
         if given.get("content") is None and reasoning is None and "tool_calls" not in shown:
             raise InnerjudgeError(f"{where}: given no content, expected a text")
         try:
-            beside = json.dumps(shown, ensure_ascii=False, sort_keys=True, allow_nan=False) if shown else ""
+            beside = json.dumps(shown, ensure_ascii=False, allow_nan=False) if shown else ""
         except (TypeError, ValueError, RecursionError) as error:
             raise InnerjudgeError(f"{where}: given a tool call that JSON cannot hold ({error})") from None
         return cls(str(role), content, reasoning, beside)
@@ -164,6 +165,11 @@ def turns_of(prompt: Text, response: Text = "") -> tuple[Message, ...]:
     return asked if isinstance(response, str) else (*asked, *response.messages[:-1])
 
 
+def as_json(given: Text) -> str | list[dict[str, Any]]:
+    """What a JSON file has for it."""
+    return given if isinstance(given, str) else given.to_json()
+
+
 def plain_text(given: Text, markers: tuple[str, str] = ("<think>", "</think>")) -> str:
     r"""A text as it is; a conversation written out, turn by turn, as it is shown to a judge or to a person.
 
@@ -220,9 +226,7 @@ def _call(given: Any, where: str) -> dict[str, Any]:
         raise InnerjudgeError(f"{where}: given a tool call without a function's name, expected {{'function': {{...}}}}")
     arguments = inner.get("arguments", {})
     if isinstance(arguments, str):
-        try:
+        with suppress(ValueError):  # shown as it was written
             arguments = parse_json(arguments)
-        except ValueError:
-            pass  # shown as it was written
     function = {"name": inner["name"], "arguments": arguments}
     return {**{k: given[k] for k in ("id", "type") if k in given}, "function": function}

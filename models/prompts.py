@@ -227,12 +227,7 @@ def plain_verdict(prompt: Text, response: Text) -> Prompt:
         >>> plain_verdict("2+2?", "4").user
         'Question: 2+2?\nResponse: 4\nIs the response correct, yes or no?\nAnswer:'
     """
-    lines = [
-        f"Question: {plain_text(prompt)}",
-        f"Response: {plain_text(response)}",
-        "Is the response correct, yes or no?",
-    ]
-    return _asked(lines, ("no", "yes"))
+    return _asked([*_shown(prompt, response), "Is the response correct, yes or no?"], ("no", "yes"))
 
 
 def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: tuple[int, int]) -> Prompt:
@@ -244,12 +239,7 @@ def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: 
     """
     low, high = scale
     about = [f"Criterion: {criterion}"] if criterion else []
-    lines = [
-        f"Question: {plain_text(prompt)}",
-        f"Response: {plain_text(response)}",
-        *about,
-        f"Rating of the response from {low} to {high}",
-    ]
+    lines = [*_shown(prompt, response), *about, f"Rating of the response from {low} to {high}"]
     return _asked(lines, tuple(str(value) for value in range(low, high + 1)))
 
 
@@ -269,6 +259,10 @@ def plain_pair(prompt: Text, first: Text, second: Text) -> Prompt:
         ],
         ("A", "B"),
     )
+
+
+def _shown(prompt: Text, response: Text) -> list[str]:
+    return [f"Question: {plain_text(prompt)}", f"Response: {plain_text(response)}"]
 
 
 def _asked(lines: Sequence[str], labels: tuple[str, ...]) -> Prompt:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerFast
 
-from .chat import ANSWER, ChatPrompt, Frames, format_of, render, rendered
+from .chat import ANSWER, ChatPrompt, Frames, format_of, knows_reasoning, render, rendered
 from .conversation import Conversation, Message, Text, plain_text, turns_of
 from .errors import UnreadableError
 from .markers import in_format, reasons
@@ -39,6 +39,8 @@ def write_trace(
     ``UnreadableError`` if the template does not show all of the conversation.
     """
     last = Message("assistant", response) if isinstance(response, str) else response.messages[-1]
+    if last.reasoning is not None and last.content.lstrip().startswith(markers[0]):
+        last = replace(last, reasoning=None)  # some servers write it twice
     said = plain_text(Conversation((replace(last, shown=""),)), markers) if sampled is None else sampled
     named = format_of(tokenizer)
     thinking = sampled is not None or not (said or last.shown) or reasons(said, markers) or reasons(said, named)
@@ -49,9 +51,12 @@ def write_trace(
     if sampled is not None:
         return TraceText(head, sampled, end, own)
     if last.reasoning is not None or last.shown:
-        exact = answered(tokenizer, turns_of(asked), last, chat) if tokenizer.chat_template else None
+        exact = answered(tokenizer, turns_of(asked), last, chat) if last.shown or knows_reasoning(tokenizer) else None
         if exact:
             return TraceText(*exact, end, chat.markers if chat.markers[0] in exact[1] else markers)
+        if head.rstrip().endswith(own[0]):  # the prompt opened the block; white space as it has it
+            space = head[len(head.rstrip()) :]
+            return TraceText(head, f"{last.reasoning}{space}{own[1]}{space * 2}{last.content}", end, own)
     formed = in_format(said, markers, chat.markers)
     if formed != said or begins_with_header(said, glue):
         said, glue = formed, ""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...models.conversation import Text, as_prompt, as_response
 from ...models.errors import InnerjudgeError
 from ...models.shown import shown
 
@@ -60,6 +61,20 @@ class Record:
         plain = isinstance(self.values.get(name), int | float)
         hint = "put the value in quotes" if plain else "write the value as one string"
         return str(self._typed(name, str, "a string", hint))
+
+    def prompt(self, name: str) -> Text:
+        """A string, or messages that end with what the assistant answers."""
+        return self.text(name) if not self._has_messages(name) else as_prompt(self.values[name], self._place(name))
+
+    def response(self, name: str) -> Text:
+        """A string, or messages that end with the assistant's."""
+        return self.text(name) if not self._has_messages(name) else as_response(self.values[name], self._place(name))
+
+    def _has_messages(self, name: str) -> bool:
+        return isinstance(self.values.get(name), list | dict)
+
+    def _place(self, name: str) -> str:
+        return f"{self.where}: field {shown(name)!r}"
 
     def label(self, name: str) -> str:
         """A string that is not empty: an id."""

@@ -8,6 +8,7 @@ from ...extraction.readouts import HiddenStates, ResponseLogProb
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
 from ...models.arguments import checked
+from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
@@ -46,8 +47,11 @@ class Candidates:
     def _repr_html_(self) -> str:
         """The best answer to each of the first questions, for notebooks; :meth:`ranked` has all of them."""
         best = [pairs[0] for pairs in self.ranked()[:20]]
-        rows = [(t.prompt[:80], t.response[:80], "" if v.score is None else v.score, v.unscored or "") for t, v in best]
-        return html_table(repr(self), ("prompt", "best answer", "score", "unscored"), rows)
+        rows = [
+            (*(plain_text(x)[:80] for x in (t.prompt, t.response)), v.unscored if v.score is None else v.score)
+            for t, v in best
+        ]
+        return html_table(repr(self), ("prompt", "best answer", "score"), rows)
 
     def ranked(self) -> list[list[tuple[Trace, Verdict]]]:
         """For each question its candidates, best first, and behind them those that were stopped or are unscored."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from huggingface_hub import ModelCardData
 
-from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.foreign import HEADER_LIMIT, parse_json, read_file
+from ...models.markers import THINK
 from ...models.seal import digest_of_file, parse_sealed
 from ...probes import BaseJudge, storage
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from ...extraction.provenance import WITHOUT_ABSTAIN
 from ...models.arguments import checked_fields
-from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
+from ...models.markers import THINK
 from .progress import Steps, silent
 
 #: Everything but generated text.
