@@ -76,7 +76,7 @@ def rating_prompt(
     low, high = scale
     if high <= low:
         raise InnerjudgeError(f"given the scale {low}..{high}, expected low < high: pass for example (1, 5)")
-    ask = _line(_RATING, wording).format(ask=_ask(reasoned), low=low, high=high)
+    ask = _line(_RATING, wording).format(ask=reply_with(reasoned), low=low, high=high)
     labels = tuple(str(s) for s in range(low, high + 1))
     return Prompt(_body(prompt, response, reference, criterion, ask), "Score:", labels)
 
@@ -90,7 +90,7 @@ def verdict_prompt(
         >>> "Reference:" in verdict_prompt("2+2?", "4", wording="terse", reference="4").user
         True
     """
-    ask = _line(_VERDICT, wording).format(ask=_ask(reasoned))
+    ask = _line(_VERDICT, wording).format(ask=reply_with(reasoned))
     return Prompt(_body(prompt, response, reference, None, ask), "Verdict:", ("no", "yes"))
 
 
@@ -132,7 +132,7 @@ def choice_prompt(
         line = f"{letter}. {text}\n"
         spans.append((len(user), len(user) + len(line)))
         user += line
-    user += f'{_ask(reasoned)} "Answer:" and the {reply}.'
+    user += f'{reply_with(reasoned)} "Answer:" and the {reply}.'
     return Prompt(user, "Answer:", tuple(ascii_uppercase[: len(texts)]), tuple(spans), before)
 
 
@@ -155,7 +155,7 @@ def pair_prompt(
         >>> pair_prompt("Say hi.", "hi", "no").labels
         ('A', 'B')
     """
-    ask = _line(_PAIR, wording).format(ask=_ask(reasoned))
+    ask = _line(_PAIR, wording).format(ask=reply_with(reasoned))
     a, b = plain_text(response_a), plain_text(response_b)
     user = f"{plain_text(prompt)}\n\nResponse A:\n{a}\n\nResponse B:\n{b}\n\n{ask}"
     return Prompt(user, "Better:", ("A", "B"))
@@ -172,7 +172,7 @@ def ranking_prompt(prompt: Text, responses: Sequence[Text], *, reasoned: bool = 
     require_different(texts, "response")
     letters = ascii_uppercase[: len(responses)]
     shown = [f"Response {letter}:\n{text}" for letter, text in zip(letters, texts, strict=True)]
-    ask = f'Rank the responses from best to worst. {_ask(reasoned)} "Ranking:" and the letters, best first.'
+    ask = f'Rank the responses from best to worst. {reply_with(reasoned)} "Ranking:" and the letters, best first.'
     return Prompt("\n\n".join([plain_text(prompt), *shown, ask]), "Ranking:", tuple(letters))
 
 
@@ -187,11 +187,12 @@ def checklist_prompt(prompt: Text) -> Prompt:
 
 def check_prompt(prompt: Text, response: Text, question: str, *, reasoned: bool = False) -> Prompt:
     """Ask one question of a checklist."""
-    ask = f'{question} {_ask(reasoned)} "Answer:" and yes or no.'
+    ask = f'{question} {reply_with(reasoned)} "Answer:" and yes or no.'
     return Prompt(_body(prompt, response, None, None, ask), "Answer:", ("no", "yes"))
 
 
-def _ask(reasoned: bool) -> str:
+def reply_with(reasoned: bool) -> str:
+    """How a reply is asked for, up to what it is."""
     return "Think first, then reply with" if reasoned else "Reply with"
 
 

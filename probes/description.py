@@ -20,6 +20,8 @@ class Task:
         kind: Kind of item: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
         between: Positions that CLUE and the probes read.
         scale: Lowest and highest score of ratings.
+        labels: Verdict labels that such items are asked for; empty for the usual ones.
+        cue: What stands before the verdict; empty likewise.
 
     Raises:
         InnerjudgeError: If there is no such kind.
@@ -32,6 +34,8 @@ class Task:
     kind: str
     between: tuple[str, str] = ("reasoning_start", "reasoning_end")
     scale: tuple[int, int] = (1, 5)
+    labels: tuple[str, ...] = ()
+    cue: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -80,6 +80,9 @@ class TextJudge(ScaleJudge):
             made = partial(cls.rating, scale=task.scale)
         else:
             made = partial({"trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}[task.kind])
+        if task.labels:
+            plain = made()
+            made = partial(cls, cue=task.cue, labels=task.labels, values=plain.values, answers=plain.answers)
         alone = {"text-pointwise": cls.rating(scale=task.scale)} if task.kind == "pair" else {}
         return {"text": made(), "text-reasoned": made(generation="reasoned"), **alone}
 

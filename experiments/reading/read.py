@@ -5,18 +5,18 @@ Every judge of a kind reads the same features, so all of them see the same items
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from typing import cast
 
 from ...extraction.features import Features
 from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb
-from ...models.errors import InnerjudgeError, UnreadableError
+from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_trace
-from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ...probes.judge import BaseJudge
 from .passes import Passes
+from .prepared import check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
 #: By kind, what is read of the prompt that asks for a verdict, beside the logits of its labels.
@@ -56,7 +56,10 @@ def read(
     _check_types(lm, items, judges)
     if judges:
         passes = needed(judges, passes)
+    items = prepared(lm.tokenizer, items, passes)
     kinds = {type(item) for item in items}
+    if len(kinds) == 1:
+        check_prompt(lm.tokenizer, passes, type(items[0]).__name__.lower(), judges)
     if kinds == {Trace}:
         return trace_features(lm, cast(Sequence[Trace], items), passes)
     if kinds == {Rating}:
@@ -83,12 +86,7 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
     readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
 
-    def ask(t: Trace, reasoned: bool) -> Prompt:
-        if t.unanswered:
-            raise UnreadableError(t.unanswered)
-        return verdict_prompt(t.prompt, t.response, reasoned=reasoned)
-
-    parts = ask_for_verdicts(lm, traces, ask, (), passes)
+    parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
     if passes.wants(*(r.name for r in readouts)):
         alike = Alike(lm.tokenizer)
         encoded = [
@@ -96,45 +94,29 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
             for t in traces
         ]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
-    return _joined(parts, passes)
+    return _joined(parts, passes, "trace")
 
 
 def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes) -> Features:
     """Score logits and texts of the rating prompt; log-probability of the response to its own prompt."""
-
-    def ask(r: Rating, reasoned: bool) -> Prompt:
-        return rating_prompt(
-            r.prompt, r.response, criterion=r.criterion, reference=r.reference, scale=passes.scale, reasoned=reasoned
-        )
-
     readouts: list[Readout] = [HiddenStates("prompt_end"), ResponseLogProb()]
     # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
-    parts = ask_for_verdicts(lm, ratings, ask, VERDICT_READOUTS["rating"], passes, refuse_labels=True)
+    parts = ask_for_verdicts(lm, ratings, passes.ask, VERDICT_READOUTS["rating"], passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
         alike = Alike(lm.tokenizer)
         encoded = [_as_trace(lm, r, passes, alike) for r in ratings]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading responses"))
-    return _joined(parts, passes)
+    return _joined(parts, passes, "rating")
 
 
 def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes) -> Features:
     """Letter logits, query-key products, attention rows and texts of the choice prompt."""
-
-    def ask(c: Choice, reasoned: bool) -> Prompt:
-        return choice_prompt(c.question, c.options, abstain=passes.abstain, reasoned=reasoned)
-
-    found = _joined(ask_for_verdicts(lm, choices, ask, VERDICT_READOUTS["choice"], passes), passes)
-    return replace(found, provenance=replace(found.provenance, prompt=passes.prompt))
+    return _joined(ask_for_verdicts(lm, choices, passes.ask, VERDICT_READOUTS["choice"], passes), passes, "choice")
 
 
 def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, swapped: bool) -> Features:
     """Letter logits and texts of the pair prompt; ``swapped`` shows response b first."""
-
-    def ask(p: Pair, reasoned: bool) -> Prompt:
-        first, second = (p.response_b, p.response_a) if swapped else (p.response_a, p.response_b)
-        return pair_prompt(p.prompt, first, second, reasoned=reasoned)
-
-    return _joined(ask_for_verdicts(lm, pairs, ask, (), passes), passes)
+    return _joined(ask_for_verdicts(lm, pairs, partial(passes.ask, swapped=swapped), (), passes), passes, "pair")
 
 
 def _check_types(lm: object, items: object, judges: object) -> None:
@@ -148,13 +130,14 @@ def _check_types(lm: object, items: object, judges: object) -> None:
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
 
 
-def _joined(parts: Sequence[Features], passes: Passes) -> Features:
+def _joined(parts: Sequence[Features], passes: Passes, kind: str) -> Features:
     if not parts:
         raise InnerjudgeError(
             f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, which these items do not have, "
             "expected items of the kind that it was made for"
         )
-    return reduce(Features.join, parts)
+    found = reduce(Features.join, parts)
+    return replace(found, provenance=replace(found.provenance, prompt=passes.told(kind)))
 
 
 def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoding:

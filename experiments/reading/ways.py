@@ -24,20 +24,17 @@ from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_stem, not_unicode, unreadable
 from ...models.prompts import (
     Prompt,
-    choice_prompt,
-    pair_prompt,
     plain_choice,
     plain_pair,
     plain_rating,
     plain_verdict,
-    rating_prompt,
-    verdict_prompt,
 )
 from ...models.tokens import tokens
 from ...probes.free_text import answered_freely, find_answer
 from ...probes.judge import Verdict
 from ...probes.verdict_text import find_verdict
 from .passes import Passes
+from .prepared import prepared
 from .verdict_pass import extracted, written
 
 Turn = Literal["cue", "open", "plain"]
@@ -187,6 +184,7 @@ def ask(
         without one, missing where a label is not one token then; ``texts["open"]`` where the model writes; the
         readouts of ``more``; with ``every_block`` also ``logits/score``, of bare labels where these are tokens.
     """
+    items = prepared(lm.tokenizer, items, passes)
     questions = questions_of(items, turn, passes, swapped=swapped)
     alike = Alike(lm.tokenizer)
     encoded = [
@@ -220,23 +218,21 @@ def questions_of(items: Sequence[Item], turn: Turn, passes: Passes, *, swapped: 
 
 def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False) -> Question:
     """The words in which an item is asked in one turn; ``UnreadableError`` if it cannot be (one option only)."""
-    plain, scale = turn == "plain", passes.scale
+    prompt = passes.ask(item, swapped=swapped)  # refuses too many options or too few
+    plain = turn == "plain"
     options: tuple[str, ...] = ()
     match item:
         case Choice():
             options = item.options
-            ours = choice_prompt(item.question, options, abstain=passes.abstain)  # refuses too many or too few
-            prompt = plain_choice(item.question, options) if plain else ours
+            prompt = plain_choice(item.question, options) if plain else prompt
         case Trace():
-            make = plain_verdict if plain else verdict_prompt
-            prompt = make(item.prompt, item.response)
-        case Rating(criterion=criterion, reference=reference):
-            prompt = rating_prompt(item.prompt, item.response, criterion=criterion, reference=reference, scale=scale)
-            if plain:
-                prompt = plain_rating(item.prompt, item.response, criterion=criterion, scale=scale)
+            prompt = plain_verdict(item.prompt, item.response) if plain else prompt
+        case Rating():
+            made = plain_rating(item.prompt, item.response, criterion=item.criterion, scale=passes.scale)
+            prompt = made if plain else prompt
         case Pair():
             a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
-            prompt = (plain_pair if plain else pair_prompt)(item.prompt, a, b)
+            prompt = plain_pair(item.prompt, a, b) if plain else prompt
             options = (plain_text(a), plain_text(b))
     return Question(
         item=item,
