@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from .arguments import checked
 from .conversation import REASONING, Conversation, Message, Text, plain_text, turns_of
 from .errors import InnerjudgeError, UnreadableError
-from .markers import FORMATS, THINK
+from .markers import FORMATS, THINK, Span
 
 #: Stand-ins that show where a template puts the user turn, the answer, and the reasoning before it.
 _USER, ANSWER, _REASONING = "user-turn-8f3c", "assistant-turn-8f3c", "reasoning-8f3c"
@@ -28,7 +28,8 @@ class ChatPrompt:
 
     The user turn is ``text[user_start:user_end]``, ``user_start`` -1 if the template changed its text. ``glue`` is what
     the template puts between ``text`` and an answer: white space, or the header of the answer. ``markers`` are the
-    reasoning markers that the template itself writes; those given, if it has none.
+    reasoning markers that the template itself writes; those given, if it has none. ``judged`` is where the last turn
+    stands, its text changed or not.
     """
 
     text: str
@@ -36,6 +37,7 @@ class ChatPrompt:
     user_end: int
     glue: str
     markers: tuple[str, str] = THINK
+    judged: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def render(
     if not tokenizer.chat_template:
         if not isinstance(user, str):
             raise UnreadableError("a conversation needs a chat template, which this tokenizer does not have")
-        return ChatPrompt(f"{user}\n", 0, len(user), "", markers)
+        return ChatPrompt(f"{user}\n", 0, len(user), "", markers, (0, len(user)))
     text = rendered(tokenizer, turns, None, thinking)
     known: Frames = {} if frames is None else frames
     key = thinking, (*turns[:-1], replace(last, content=""))
@@ -102,7 +104,9 @@ def render(
     for opening, closing in dict.fromkeys((markers, format_of(tokenizer))):
         if not thinking and text[end:].rstrip().endswith(opening) and closing not in frame.glue:
             text = f"{text.rstrip()}\n\n{closing}\n\n"
-    return ChatPrompt(text, len(frame.before) if kept else -1, end, frame.glue, frame.markers)
+    start = len(frame.before)
+    judged = (start, end) if text.startswith(frame.before) else (0, 0)
+    return ChatPrompt(text, start if kept else -1, end, frame.glue, frame.markers, judged)
 
 
 def _is_rendered(user: str, frame: Frame) -> bool:
@@ -123,7 +127,7 @@ def rendered(
     ``InnerjudgeError`` if the template fails, or writes far more than it was given.
     """
     said = [_fields(one, tokenizer) for one in (*turns, *([] if answer is None else [answer]))]
-    switches: dict[str, Any] = dict.fromkeys(("enable_thinking", "thinking", "open_thinking"), thinking)
+    switches: dict[str, Any] = dict.fromkeys(("enable_thinking", "thinking"), thinking)
     length = sum(len(turn["content"]) for turn in said)
     try:
         text = str(

@@ -16,7 +16,7 @@ from .errors import UnreadableError
 from .items import Trace
 from .markers import THINK, Span, last_overlap, marker_positions
 from .prompts import Prompt
-from .tokens import LabelTokens, decoded, replayed_spans, tokens, too_many
+from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens, too_many
 from .trace_text import write_trace
 
 
@@ -129,12 +129,14 @@ def encode_prompt(
         rendered = render(tokenizer, prompt.turns, thinking=reasoned, markers=markers, frames=frames)
     except UnreadableError as error:
         return unreadable(item_id, group, str(error))
+    if not rendered.judged[1] and not control_tokens(tokenizer).isdisjoint(tokens(tokenizer, prompt.user)[0]):
+        return unreadable(item_id, group, "the chat template moves a text with control tokens in it")
     if reasoned:
-        ids, _ = tokens(tokenizer, rendered.text)
+        ids, _ = tokens(tokenizer, rendered.text, rendered.judged)
         return Encoding(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
     stem = rendered.text + rendered.glue + prompt.cue
     found = alike.labels if alike else LabelTokens(tokenizer)
-    ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue)
+    ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue, rendered.judged)
     return replace(_verdict_encoding(item_id, group, prompt, rendered, ids, spans), label_ids=label_ids)
 
 
@@ -142,7 +144,7 @@ def encode_stem(
     tokenizer: PreTrainedTokenizerFast, item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, stem: str
 ) -> Encoding:
     """A rendered prompt up to the end of ``stem``, where its verdict stands; without ``label_ids``."""
-    ids, spans = tokens(tokenizer, stem)
+    ids, spans = tokens(tokenizer, stem, rendered.judged)
     return _verdict_encoding(item_id, group, prompt, rendered, ids, spans)
 
 

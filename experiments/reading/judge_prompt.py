@@ -226,7 +226,7 @@ class JudgePrompt:
         for one in tree.find_all(nodes.Node):
             free = isinstance(one, nodes.For) and not (
                 isinstance(one.iter, nodes.Name) and one.iter.name in ("labels", "rubric") and not one.recursive
-                and not any(True for body in one.body for _ in body.find_all(nodes.For))
+                and not any(True for _ in one.find_all(nodes.For))
             )  # fmt: skip
             if free or not isinstance(one, _NODES) or (isinstance(one, nodes.Filter) and one.name not in _FILTERS):
                 what = getattr(one, "name", None) or type(one).__name__

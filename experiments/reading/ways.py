@@ -250,8 +250,10 @@ def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Al
         return unreadable(item.id, item.group, broken)
     if turn == "plain":
         begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id] and bool(tokenizer.chat_template)
-        stem = (tokenizer.bos_token if begins else "") + prompt.user
-        ids, _ = tokens(tokenizer, stem)
+        first = tokenizer.bos_token if begins else ""
+        stem = first + prompt.user
+        judged = (len(first), len(stem))
+        ids, _ = tokens(tokenizer, stem, judged)
         found = Encoding(id=item.id, group=item.group, ids=ids, positions={"score": (len(ids) - 1,)})
     else:
         try:
@@ -260,8 +262,9 @@ def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Al
             return unreadable(item.id, item.group, str(error))
         # Without a cue no space opens the turn: labels are spelled with a space and without.
         stem = rendered.text + (rendered.glue if prompt.cue else rendered.glue.rstrip(" ")) + prompt.cue
+        judged = rendered.judged
         found = encode_stem(tokenizer, item.id, item.group, prompt, rendered, stem)
-    spelled = [alike.labels.spelled(stem, prompt.labels, lead) for lead in (" ", "")]
+    spelled = [alike.labels.spelled(stem, prompt.labels, lead, judged) for lead in (" ", "")]
     there = tuple(one or (0,) * len(prompt.labels) for one in spelled)  # a place is kept for those that are none
     splits = {"spaced": "a label after a space", "bare": "a label without a space"}
     missing = {
