@@ -73,6 +73,7 @@ class JudgeRecord:
             or not all(type(one) is int for one in numbers)
             or not isinstance(self.abstain, bool)
             or not isinstance(self.merge_system, bool)
+            or not (self.prompt is None or isinstance(self.prompt, dict))
             or not (self.criterion is None or isinstance(self.criterion, str))
         ):
             raise ValueError("a field of another type")
