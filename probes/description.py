@@ -100,6 +100,16 @@ class JudgeDescription:
         return None
 
     @property
+    def n_values(self) -> int | None:
+        """How many verdict labels it reads the logits of; ``None`` where any number will do."""
+        return None
+
+    @property
+    def verdict_labels(self) -> tuple[str, ...] | None:
+        """The labels that it looks for in a text; ``None`` where it reads none."""
+        return None
+
+    @property
     def reads_text(self) -> bool:
         """Whether the model must write a verdict for it."""
         return not _WRITTEN.isdisjoint(self.needs)

@@ -73,17 +73,19 @@ class TextJudge(ScaleJudge):
         """A judge of more than two values gives numbers."""
         return "regressor" if self.values is not None and len(self.values) > 2 else "classifier"
 
+    @property
+    def verdict_labels(self) -> tuple[str, ...] | None:
+        """``labels``, which a prompt must ask for; of choices any number of letters."""
+        return None if self.values is None else tuple(self.labels)
+
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """For every task: its answer at once, and after reasoning; for pairs also of each response on its own."""
-        if task.kind == "rating":
-            made = partial(cls.rating, scale=task.scale)
-        else:
-            made = partial({"trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}[task.kind])
+        rated = partial(cls.rating, scale=task.scale)
+        made = partial({"rating": rated, "trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}[task.kind])
         if task.labels:
-            plain = made()
-            made = partial(cls, cue=task.cue, labels=task.labels, values=plain.values, answers=plain.answers)
-        alone = {"text-pointwise": cls.rating(scale=task.scale)} if task.kind == "pair" else {}
+            made = partial(cls, cue=task.cue, labels=task.labels, values=made().values, answers=made().answers)
+        alone = {"text-pointwise": rated()} if task.kind == "pair" else {}
         return {"text": made(), "text-reasoned": made(generation="reasoned"), **alone}
 
     @classmethod

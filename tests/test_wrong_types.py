@@ -39,6 +39,8 @@ NOT_CALLED = {
     "Task": "what a judge says of the items that it judges",
     "Verdict": "what judges return",
     "StoreRows": "what FeatureStore.rows returns",
+    "Conversation": "checked by the items and judges that it is given to",
+    "JudgePrompt": "checked field by field in test_judge_prompt.py",
 }
 JUDGES = [
     name

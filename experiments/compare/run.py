@@ -61,16 +61,7 @@ class ComparisonRun:
     @property
     def passes(self) -> Passes:
         """How the model is run."""
-        return Passes(
-            batch_size=self.settings.batch_size,
-            memory=None if self.settings.memory is None else int(self.settings.memory * 1e9),
-            reasoning_tokens=self.settings.reasoning_tokens,
-            scale=self.settings.scale,
-            abstain=self.settings.abstain,
-            prompt=self.settings.prompt,
-            merge_system=self.settings.merge_system,
-            steps=self.steps,
-        )
+        return self.settings.passes(self.steps)
 
     def evaluations(self, sources: Sequence[Source]) -> list[Evaluation]:
         """One for each data set, after everything is refused that can be refused before a pass of the model."""

@@ -13,6 +13,8 @@ from ..data.kinds import item_to_row
 from ..judges.between import Between
 from ..judges.panel import TEXT
 from ..reading.judge_prompt import JudgePrompt
+from ..reading.passes import Passes
+from ..reading.progress import Steps
 
 #: Baselines that no judge is seen without.
 ALWAYS = ("length", "question-only")
@@ -94,6 +96,19 @@ class Settings:
                 f"given the shares fit={self.fit:g} and calibrate={self.calibrate:g}, expected positive ones that "
                 "leave questions to report on, such as 0.5 and 0"
             )
+
+    def passes(self, steps: Steps) -> Passes:
+        """How the model is run."""
+        return Passes(
+            batch_size=self.batch_size,
+            memory=None if self.memory is None else int(self.memory * 1e9),
+            reasoning_tokens=self.reasoning_tokens,
+            scale=self.scale,
+            abstain=self.abstain,
+            prompt=self.prompt,
+            merge_system=self.merge_system,
+            steps=steps,
+        )
 
     def shaping(self) -> dict[str, Any]:
         """The settings that verdicts depend on; the others only say what is made of the verdicts."""

@@ -72,18 +72,9 @@ class Judge(PairJudge, HubUpload):
         self.kind = judge.kinds[0] if kind is None else kind
         require_kind_of_judge(judge, self.kind)
         require_model(judge, lm)
-        scale = scale_of(judge, self.kind)
-        passes = Passes(scale=scale) if passes is None else passes
-        if prompt is not None:
-            passes = replace(passes, prompt=JudgePrompt.of(prompt))
-        if judge.value_range is not None and self.kind in ("rating", "pair"):
-            _check_scale(passes.scale, scale)
         self.lm = lm
         self.judge = judge
-        self.passes = passes_for(judge, passes)
-        read_as = "rating" if self.kind == "pair" else self.kind
-        check_prompt(lm.tokenizer, self.passes, read_as, [judge])
-        _check_told(judge, self.passes.told(read_as))
+        self.passes = _checked_passes(judge, lm, self.kind, passes, prompt)
         self.criterion = criterion
         known = name or type(judge).__name__
         self._made = JudgeRecord(known, self.kind, scale=_whole(self.passes.scale), criterion=criterion)
@@ -168,8 +159,7 @@ class Judge(PairJudge, HubUpload):
         judge = self.judge
         if judge.provenance_ is None:  # needs no fit, and belongs to a model all the same
             judge = copy.copy(judge)
-            told = self.passes.told("rating" if self.kind == "pair" else self.kind)
-            judge.provenance_ = replace(provenance(self.lm), prompt=told)
+            judge.provenance_ = replace(provenance(self.lm), prompt=self.passes.told(_read_as(self.kind)))
         passes = self.passes
         made = replace(
             self._made,
@@ -196,8 +186,24 @@ def _check(judge: BaseJudge) -> None:
         raise InnerjudgeError(f"given {judge!r}, which is not fitted, expected a fitted judge: call fit first")
 
 
-def _check_told(judge: BaseJudge, told: str) -> None:
-    """Refuse another prompt than the features had that a judge was fitted on."""
+def _read_as(kind: str) -> str:
+    """Kind of the items that are read: responses of pairs are rated one by one."""
+    return "rating" if kind == "pair" else kind
+
+
+def _checked_passes(
+    judge: BaseJudge, lm: LanguageModel, kind: str, passes: Passes | None, prompt: JudgePrompt | str | Path | None
+) -> Passes:
+    """How a judge is asked; refuses a scale or a prompt that are not its own."""
+    scale = scale_of(judge, kind)
+    passes = Passes(scale=scale) if passes is None else passes
+    if prompt is not None:
+        passes = replace(passes, prompt=JudgePrompt.of(prompt))
+    if judge.value_range is not None and kind in ("rating", "pair"):
+        _check_scale(passes.scale, scale)
+    passes = passes_for(judge, passes)
+    check_prompt(lm.tokenizer, passes, _read_as(kind), [judge])
+    told = passes.told(_read_as(kind))
     known = told if judge.provenance_ is None else judge.provenance_.prompt
     if known != told and any(one.startswith("prompt ") for one in (known, told)):
         mine, theirs = known or "our own words", told or "our own words"
@@ -205,6 +211,7 @@ def _check_told(judge: BaseJudge, told: str) -> None:
             f"given {judge!r}, fitted on items asked by {mine}, to be asked by {theirs}, expected the prompt that it "
             "was fitted with: pass it as prompt, or fit the judge on features of the other"
         )
+    return passes
 
 
 def _check_scale(given: tuple[int, int], own: tuple[int, int]) -> None:

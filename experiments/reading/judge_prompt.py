@@ -1,7 +1,6 @@
 """A judge prompt of one's own: a YAML file, or an object, that says in which words a judge is asked.
 
-Prompts that are shipped, by name: :data:`NAMES`. Nothing in a template can run long or reach outside: it fills in
-fields, has conditions, and loops over labels and the rubric only.
+Prompts that are shipped, by name: :data:`NAMES`.
 """
 
 from __future__ import annotations
@@ -10,13 +9,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from jinja2 import StrictUndefined, TemplateError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING, Any
 
 from ...models.conversation import Message, plain_text
 from ...models.errors import InnerjudgeError, UnreadableError
@@ -24,7 +18,11 @@ from ...models.foreign import HEADER_LIMIT, read_file
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
 from ...models.prompts import Prompt, reply_with
-from ..data.yaml_file import parse_yaml
+from ...models.yaml_file import parse_yaml
+from .prompt_template import check_template, fill_in
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 _FOLDER = Path(__file__).parent / "prompts"
 #: Names of the prompts that are shipped.
@@ -36,15 +34,8 @@ _FIELDS = {
     "pair": (("response_a", "response_b"), ("prompt",)),
 }
 _ALWAYS = ("ask", "reasoned", "labels", "low", "high", "rubric", "extra")
-_NODES = (
-    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const),
-    *(nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or, nodes.Test),
-    *(nodes.Filter, nodes.For, nodes.Concat),
-)
-_FILTERS = ("trim", "default", "lower", "upper", "capitalize", "length", "first", "last")
-#: Characters of a template, of all else that a prompt says, and of what comes out.
-_LONG, _MOST = 100_000, 4_000_000
-_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+#: Characters of all that a prompt says.
+_LONG = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +83,7 @@ class JudgePrompt:
         if self.kind not in _FIELDS:
             raise self._error("kind", self.kind, f"one of {', '.join(_FIELDS)}")
         object.__setattr__(self, "labels", tuple(map(str, self.labels)))
-        object.__setattr__(self, "values", tuple(self.values) or self._usual_values())
+        object.__setattr__(self, "values", tuple(self.values) or _usual_values(self.kind, self.labels))
         if not 2 <= len(self.labels) <= 26 or len(set(self.labels)) < len(self.labels) or not all(self.labels):
             raise self._error("labels", ", ".join(self.labels), "2 to 26 different labels")
         first = self.values[0] if self.values else None
@@ -106,7 +97,8 @@ class JudgePrompt:
             raise self._error("rubric", ", ".join(dict(self.rubric)), f"entries for {', '.join(self.labels)}")
         if sum(map(len, [self.user, self.system, self.cue, *sum((*self.few_shot, *self.rubric), ())])) > _LONG:
             raise self._error("user", "a long text", f"at most {_LONG} characters in all")
-        self._check_template()
+        needed, more = _FIELDS[self.kind]
+        check_template(self.user, needed, (*needed, *more, *_ALWAYS))
 
     @classmethod
     def of(cls, given: JudgePrompt | str | Path | Mapping[str, Any]) -> JudgePrompt:
@@ -120,17 +112,7 @@ class JudgePrompt:
             return given
         if isinstance(given, Mapping):
             return _of_fields(given, "prompt")
-        path = _FOLDER / f"{given}.yaml" if str(given) in NAMES else Path(given)
-        if not path.exists():
-            raise InnerjudgeError(
-                f"given the prompt {str(given)!r}, expected a YAML file or one of {', '.join(NAMES)}: check the path"
-            )
-        try:
-            return _of_fields(parse_yaml(read_file(path, HEADER_LIMIT).decode()), path.stem)
-        except UnicodeDecodeError:
-            raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8, expected a YAML file") from None
-        except InnerjudgeError as error:
-            raise InnerjudgeError(f"{path.name}: {error}") from None
+        return _of_file(_FOLDER / f"{given}.yaml" if str(given) in NAMES else Path(given))
 
     @property
     def scale(self) -> tuple[int, int]:
@@ -149,31 +131,14 @@ class JudgePrompt:
 
     def ask(self, item: Item, *, reasoned: bool = False, swapped: bool = False) -> Prompt:
         """The prompt of an item of its kind; ``swapped`` shows response b of a pair first."""
-        assert not isinstance(item, Choice)
-        shown: dict[str, Any] = {"prompt": plain_text(item.prompt), "extra": item.extra, "labels": self.labels}
-        match item:
-            case Pair():
-                sides = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
-                shown |= dict(zip(("response_a", "response_b"), map(plain_text, sides), strict=True))
-            case Trace():
-                shown |= {"response": plain_text(item.response)}
-            case Rating():
-                shown |= {"response": plain_text(item.response), "criterion": item.criterion}
-                shown |= {"reference": item.reference}
         last = f"{', '.join(self.labels[:-1])} or {self.labels[-1]}"
-        shown |= {"ask": f'{reply_with(reasoned)} "{self.cue.strip()}" and {last}.', "reasoned": reasoned}
-        shown |= {"low": self.scale[0], "high": self.scale[1]}
-        shown |= {"rubric": [{"label": label, "text": text} for label, text in self.rubric]}
-        try:
-            user = _compiled(self.user).render(shown)
-        except (TemplateError, TypeError, RecursionError) as error:
-            raise UnreadableError(f"the prompt {self.name} cannot be filled in ({error})") from None
-        if len(user) > _MOST:
-            raise UnreadableError(f"the prompt {self.name} has {len(user)} characters, more than {_MOST}")
+        own: dict[str, Any] = {"labels": self.labels, "low": self.scale[0], "high": self.scale[1]}
+        own |= {"ask": f'{reply_with(reasoned)} "{self.cue.strip()}" and {last}.', "reasoned": reasoned}
+        own |= {"rubric": [{"label": label, "text": text} for label, text in self.rubric]}
         turns = [Message("system", self.system)] if self.system else []
         for asked, said in self.few_shot:
             turns += [Message("user", asked), Message("assistant", said)]
-        return Prompt(user, self.cue, self.labels, (), tuple(turns))
+        return Prompt(fill_in(self.user, own | _shown(item, swapped)), self.cue, self.labels, (), tuple(turns))
 
     def check(self, tokenizer: PreTrainedTokenizerFast) -> None:
         """Refuse a prompt that this tokenizer cannot ask: a label that is no token of its own, a lost system turn.
@@ -190,63 +155,57 @@ class JudgePrompt:
         try:
             found = encode_prompt(tokenizer, "", "", replace(self, user=bare).ask(samples[self.kind]))
         except UnreadableError as error:
-            near = [one for one in self._near() if self._is_token(tokenizer, one)]
-            do = f": {', '.join(near)} would do" if near else ""
-            raise InnerjudgeError(f"{self.name}: {error}{do}") from None
+            near = _near(tokenizer, self.labels, self.cue)
+            raise InnerjudgeError(f"{self.name}: {error}; these would do: {', '.join(near) or 'none found'}") from None
         if "*" in found.missing:
             raise InnerjudgeError(f"{self.name}: {found.missing['*']}")
-
-    def _near(self) -> list[str]:
-        """Labels like those given: other cases, first letters, digits."""
-        words = [form for one in self.labels for form in (one.lower(), one.upper(), one.capitalize(), one[0])]
-        return list(dict.fromkeys([*words, *"ABCDE", *map(str, range(10))]))
-
-    def _is_token(self, tokenizer: PreTrainedTokenizerFast, label: str) -> bool:
-        try:
-            encode_prompt(tokenizer, "", "", Prompt("r", self.cue, (label,)))
-        except UnreadableError:
-            return False
-        return True
-
-    def _usual_values(self) -> tuple[int, ...]:
-        if self.kind == "rating" and all(label.isdigit() for label in self.labels):
-            return tuple(map(int, self.labels))
-        return tuple(range(len(self.labels))) if self.kind != "rating" else ()
-
-    def _check_template(self) -> None:
-        try:
-            tree = _environment.parse(self.user)
-            _compiled(self.user)
-        except (TemplateError, RecursionError) as error:
-            raise self._error("user", f"a broken template ({error})", "Jinja") from None
-        needed, more = _FIELDS[self.kind]
-        known = {*needed, *more, *_ALWAYS}
-        loops = {one.target.name for one in tree.find_all(nodes.For) if isinstance(one.target, nodes.Name)}
-        used = {one.name for one in tree.find_all(nodes.Name)}
-        for one in tree.find_all(nodes.Node):
-            free = isinstance(one, nodes.For) and not (
-                isinstance(one.iter, nodes.Name) and one.iter.name in ("labels", "rubric") and not one.recursive
-                and not any(True for _ in one.find_all(nodes.For))
-            )  # fmt: skip
-            if free or not isinstance(one, _NODES) or (isinstance(one, nodes.Filter) and one.name not in _FILTERS):
-                what = getattr(one, "name", None) or type(one).__name__
-                raise self._error(
-                    "user", f"{what} (line {one.lineno})",
-                    f"fields, conditions, loops over labels or rubric, and the filters {', '.join(_FILTERS)}",
-                )  # fmt: skip
-        odd = sorted(used - known - loops)
-        lost = [name for name in needed if name not in used]
-        if odd or lost:
-            given = f"the field {odd[0]}" if odd else f"a template without {lost[0]}"
-            raise self._error("user", given, f"{', '.join(sorted(known))}, and {' and '.join(needed)} in any case")
 
     def _error(self, field: str, given: str, expected: str) -> InnerjudgeError:
         return InnerjudgeError(f"{field} of the prompt {self.name}: given {given:.200}, expected {expected}")
 
 
-@lru_cache(maxsize=64)
-def _compiled(template: str) -> Any:
-    return _environment.from_string(template)
+def _usual_values(kind: str, labels: Sequence[str]) -> tuple[int, ...]:
+    if kind == "rating":
+        return tuple(map(int, labels)) if all(label.isdecimal() for label in labels) else ()
+    return tuple(range(len(labels)))
+
+
+def _shown(item: Item, swapped: bool) -> dict[str, Any]:
+    """What a template may show of an item: nothing that is known of its label."""
+    assert not isinstance(item, Choice)
+    found: dict[str, Any] = {"prompt": plain_text(item.prompt), "extra": item.extra}
+    if isinstance(item, Pair):
+        sides = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
+        return found | dict(zip(("response_a", "response_b"), map(plain_text, sides), strict=True))
+    if isinstance(item, Rating):
+        found |= {"criterion": item.criterion, "reference": item.reference}
+    return found | {"response": plain_text(item.response)}
+
+
+def _near(tokenizer: PreTrainedTokenizerFast, labels: Sequence[str], cue: str) -> list[str]:
+    """Labels like those given that are one token: other cases, first letters, digits."""
+    words = [form for one in labels for form in (one.lower(), one.upper(), one.capitalize(), one[0])]
+    found = []
+    for label in dict.fromkeys([*words, *"ABCDE", *map(str, range(10))]):
+        try:
+            encode_prompt(tokenizer, "", "", Prompt("r", cue, (label,)))
+            found.append(label)
+        except UnreadableError:
+            continue
+    return found
+
+
+def _of_file(path: Path) -> JudgePrompt:
+    if not path.exists():
+        raise InnerjudgeError(
+            f"given the prompt {str(path)!r}, expected a YAML file or one of {', '.join(NAMES)}: check the path"
+        )
+    try:
+        return _of_fields(parse_yaml(read_file(path, HEADER_LIMIT).decode()), path.stem)
+    except UnicodeDecodeError:
+        raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8, expected a YAML file") from None
+    except InnerjudgeError as error:
+        raise InnerjudgeError(f"{path.name}: {error}") from None
 
 
 def _of_fields(given: Any, name: str) -> JudgePrompt:

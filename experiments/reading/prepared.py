@@ -1,10 +1,10 @@
 """What is done with items, and checked, before any of them is read."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING, Any
 
 from ...models.chat import render
 from ...models.conversation import Conversation, Message
@@ -12,6 +12,9 @@ from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Choice, Item
 from ...probes.judge import BaseJudge
 from .passes import Passes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 def prepared(tokenizer: PreTrainedTokenizerFast, items: Sequence[Item], passes: Passes) -> Sequence[Item]:
@@ -48,14 +51,12 @@ def check_prompt(
     low, high = passes.scale
     n = {"rating": high - low + 1, "trace": 2, "pair": 2}.get(kind)
     for judge in judges:
-        values = getattr(judge, "values", None)
-        if n is not None and values is not None and "logits/score" in judge.needs and len(values) != n:
+        if n is not None and judge.n_values not in (None, n):
             raise InnerjudgeError(
-                f"given {judge!r} of {len(values)} values for {kind} items that are asked for {n} labels, expected as "
-                "many: pass the scale, Passes(scale=(low, high)), or a prompt with these labels"
+                f"given {judge!r} of {judge.n_values} values for {kind} items that are asked for {n} labels, expected "
+                "as many: pass the scale, Passes(scale=(low, high)), or a prompt with these labels"
             )
-        labels = getattr(judge, "labels", None)
-        if own is not None and labels is not None and tuple(labels) != own.labels:
+        if own is not None and judge.verdict_labels not in (None, own.labels):
             raise InnerjudgeError(
                 f"given {judge!r} for the prompt {own.name} with the labels {', '.join(own.labels)}, expected a judge "
                 f"of these: write labels={own.labels!r}, cue={own.cue!r}"

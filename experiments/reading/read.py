@@ -56,9 +56,9 @@ def read(
     _check_types(lm, items, judges)
     if judges:
         passes = needed(judges, passes)
-    items = prepared(lm.tokenizer, items, passes)
     kinds = {type(item) for item in items}
     if len(kinds) == 1:
+        items = prepared(lm.tokenizer, items, passes)
         check_prompt(lm.tokenizer, passes, type(items[0]).__name__.lower(), judges)
     if kinds == {Trace}:
         return trace_features(lm, cast(Sequence[Trace], items), passes)

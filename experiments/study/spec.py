@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HEADER_LIMIT, read_file
 from ...models.prompts import WORDINGS
+from ...models.yaml_file import parse_yaml
 from ..compare import settings
 from ..compare.settings import Settings
-from ..data.yaml_file import parse_yaml
 from ..judges.between import Between
 from ..reading.judge_prompt import NAMES, JudgePrompt
 from .asking.references import CONDITIONS

@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from ...models.errors import InnerjudgeError
-from ...models.extra import require
-from ...models.foreign import DEPTH, HEADER_LIMIT
-from ...models.shown import shown
+from .errors import InnerjudgeError
+from .extra import require
+from .foreign import DEPTH, HEADER_LIMIT
+from .shown import shown
 
 #: What YAML would take for a number, of more than 20 digits: decimal, in another base, or by colons.
 _LONG_NUMBER = re.compile(r"[+-]?(?=.{21})[0-9][0-9a-fA-FxXoObB_:.]*")
