@@ -1,6 +1,6 @@
 """The text judge: what the model says, parsed from its new tokens only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from string import ascii_uppercase
 from typing import Any, Literal, Self
@@ -82,7 +82,8 @@ class TextJudge(ScaleJudge):
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """For every task: its answer at once, and after reasoning; for pairs also of each response on its own."""
         rated = partial(cls.rating, scale=task.scale)
-        made = partial({"rating": rated, "trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}[task.kind])
+        usual = {"trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}
+        made: Callable[..., Self] = rated if task.kind == "rating" else usual[task.kind]
         if task.labels:
             made = partial(cls, cue=task.cue, labels=task.labels, values=made().values, answers=made().answers)
         alone = {"text-pointwise": rated()} if task.kind == "pair" else {}
