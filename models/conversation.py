@@ -33,10 +33,8 @@ class Message:
     shown: str = ""
 
     @classmethod
-    def of(cls, given: object, where: str = "message") -> Self:
+    def of(cls, given: object, where: str) -> Self:
         """Read a message; ``InnerjudgeError`` names what is no text, or not known, in it."""
-        if isinstance(given, cls):
-            return given
         if not isinstance(given, Mapping):
             raise InnerjudgeError(f"{where}: given a {type(given).__name__}, expected {{'role': ..., 'content': ...}}")
         role = given.get("role", "assistant" if set(given) & {"content", *REASONING} else None)
@@ -45,9 +43,7 @@ class Message:
         known = {"role", "content", *REASONING, *_SHOWN, *_IDLE}
         odd = next((name for name, value in given.items() if name not in known and value not in (None, [], {})), None)
         if odd is not None:
-            raise InnerjudgeError(
-                f"{where}: given the field {odd!r:.40}, expected {', '.join(sorted(known))}: leave it out"
-            )
+            raise InnerjudgeError(f"{where}: given the field {odd!r:.40}, which no template shows: leave it out")
         shown = {name: given[name] for name in _SHOWN if given.get(name) not in (None, [], "")}
         if "tool_calls" in shown:
             shown["tool_calls"] = [_call(one, where) for one in _listed(shown["tool_calls"], where)]
@@ -92,7 +88,7 @@ class Conversation:
         """Read a list of messages, or one message alone."""
         if isinstance(given, cls):
             return given
-        many = [given] if isinstance(given, Mapping | Message) else _listed(given, where)
+        many = [given] if isinstance(given, Mapping) else _listed(given, where)
         if not many:
             raise InnerjudgeError(f"{where}: given no messages, expected at least one")
         return cls(tuple(Message.of(one, f"{where}, message {n}") for n, one in enumerate(many, start=1)))
@@ -163,11 +159,6 @@ def turns_of(prompt: Text, response: Text = "") -> tuple[Message, ...]:
     """The messages that the last message of a response answers."""
     asked = (Message("user", prompt),) if isinstance(prompt, str) else prompt.messages
     return asked if isinstance(response, str) else (*asked, *response.messages[:-1])
-
-
-def as_json(given: Text) -> str | list[dict[str, Any]]:
-    """What a JSON file has for it."""
-    return given if isinstance(given, str) else given.to_json()
 
 
 def plain_text(given: Text, markers: tuple[str, str] = ("<think>", "</think>")) -> str:

@@ -44,7 +44,8 @@ def write_trace(
     said = plain_text(Conversation((replace(last, shown=""),)), markers) if sampled is None else sampled
     named = format_of(tokenizer)
     thinking = sampled is not None or not (said or last.shown) or reasons(said, markers) or reasons(said, named)
-    asked = prompt if isinstance(response, str) else _asked(prompt, response)
+    alone = isinstance(response, str) or len(response.messages) == 1
+    asked = prompt if alone else Conversation(turns_of(prompt, response))
     chat = render(tokenizer, asked, thinking=thinking, markers=markers, frames=frames)
     head, glue, end = chat.text, chat.glue, chat.user_end
     own = chat.markers if chat.markers[0] in said else markers
@@ -67,11 +68,6 @@ def write_trace(
         head, glue = head + header, glue[len(header) :]
     own = chat.markers if chat.markers[0] in said else markers
     return TraceText(head, glue + said if said else "", end, own)
-
-
-def _asked(prompt: Text, response: Conversation) -> Text:
-    before = turns_of(prompt, response)
-    return prompt if len(response.messages) == 1 else Conversation(before)
 
 
 def begins_with_header(response: str, glue: str) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from ...models.conversation import Conversation, as_json
+from ...models.conversation import Conversation
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from .other_formats import known_rows
@@ -54,7 +54,7 @@ def item_to_row(item: Item) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else as_json(value) if isinstance(value, Conversation) else value
+    return list(value) if isinstance(value, tuple) else value.to_json() if isinstance(value, Conversation) else value
 
 
 def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,17 +64,16 @@ class Record:
 
     def prompt(self, name: str) -> Text:
         """A string, or messages that end with what the assistant answers."""
-        return self.text(name) if not self._has_messages(name) else as_prompt(self.values[name], self._place(name))
+        return self._read(name, as_prompt)
 
     def response(self, name: str) -> Text:
         """A string, or messages that end with the assistant's."""
-        return self.text(name) if not self._has_messages(name) else as_response(self.values[name], self._place(name))
+        return self._read(name, as_response)
 
-    def _has_messages(self, name: str) -> bool:
-        return isinstance(self.values.get(name), list | dict)
-
-    def _place(self, name: str) -> str:
-        return f"{self.where}: field {shown(name)!r}"
+    def _read(self, name: str, read: Callable[[object, str], Text]) -> Text:
+        if not isinstance(self.values.get(name), list | dict):
+            return self.text(name)
+        return read(self.values[name], f"{self.where}: field {shown(name)!r}")
 
     def label(self, name: str) -> str:
         """A string that is not empty: an id."""

@@ -62,7 +62,6 @@ def items_of_pairs(
     items: list[Item] = []
     places: list[int] = []
     reasons: dict[int, str] = {}
-    made = _MAKERS[ITEMS[kind]]
     for place, pair in enumerate(pairs):
         if isinstance(pair, Trace | Rating | Choice | Pair):
             if not isinstance(pair, ITEMS[kind]):
@@ -72,7 +71,7 @@ def items_of_pairs(
                 )
             item: Item | str = pair
         else:
-            item = _made(pair, str(place), made, criterion)
+            item = _made(pair, str(place), ITEMS[kind], criterion)
         reason = item if isinstance(item, str) else _too_long(item, context)
         if reason is not None:
             reasons[place] = reason
@@ -82,16 +81,19 @@ def items_of_pairs(
     return items, places, reasons
 
 
-_Maker = Callable[[str, Text, Any, "str | None"], "Item | str"]
-
-
-def _made(pair: Any, place: str, made: _Maker, criterion: str | None) -> Item | str:
+def _made(pair: Any, place: str, made: type[Item], criterion: str | None) -> Item | str:
     if not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
         return f"given a {type(pair).__name__}, expected a pair of two strings"
     try:
-        return made(place, _text(pair[0], "prompt", as_prompt), pair[1], criterion)
+        prompt = _text(pair[0], "prompt", as_prompt)
+        if made is Choice:
+            return Choice(question_id=place, question=prompt, options=_options(pair[1]))
+        response = _text(pair[1], "response", as_response)
     except InnerjudgeError as error:
         return str(error)
+    if made is Trace:
+        return Trace(question_id=place, candidate_id="", prompt=prompt, response=response)
+    return Rating(item_id=place, prompt=prompt, response=response, criterion=criterion)
 
 
 def _text(given: Any, what: str, read: Callable[[object, str], Text]) -> Text:
@@ -103,25 +105,13 @@ def _text(given: Any, what: str, read: Callable[[object, str], Text]) -> Text:
     return read(given, f"the {what}")
 
 
-def _trace(place: str, prompt: Text, response: Any, _criterion: str | None) -> Item:
-    return Trace(question_id=place, candidate_id="", prompt=prompt, response=_text(response, "response", as_response))
-
-
-def _rating(place: str, prompt: Text, response: Any, criterion: str | None) -> Item:
-    said = _text(response, "response", as_response)
-    return Rating(item_id=place, prompt=prompt, response=said, criterion=criterion)
-
-
-def _choice(place: str, question: Text, options: Any, _criterion: str | None) -> Item | str:
-    if isinstance(options, str) or not isinstance(options, Sequence | np.ndarray):
-        return f"the options are a {type(options).__name__}, not a list of strings"
-    odd = next((k for k, option in enumerate(options) if not isinstance(option, str)), None)
+def _options(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray):
+        raise InnerjudgeError(f"the options are a {type(given).__name__}, not a list of strings")
+    odd = next((k for k, option in enumerate(given) if not isinstance(option, str)), None)
     if odd is not None:
-        return f"option {odd} is a {type(options[odd]).__name__}, not a string"
-    return Choice(question_id=place, question=question, options=tuple(options))
-
-
-_MAKERS: dict[type[Item], _Maker] = {Trace: _trace, Rating: _rating, Choice: _choice}
+        raise InnerjudgeError(f"option {odd} is a {type(given[odd]).__name__}, not a string")
+    return tuple(given)
 
 
 def _too_long(item: Item, context: int | None) -> str | None:

@@ -83,10 +83,6 @@ class JudgeRecord:
             raise ValueError(f"the markers {self.markers!r:.80}")
         if not 0 <= self.reasoning_tokens <= 10**7 or self.seed < 0 or (self.limit is not None and self.limit < 1):
             raise ValueError("a number that is out of range")
-        try:
-            self.passes  # noqa: B018  # refuses a prompt that is none
-        except InnerjudgeError as error:
-            raise ValueError(str(error)) from None
 
     @property
     def passes(self) -> Passes:

@@ -13,8 +13,8 @@ import pytest
 from innerjudge import InnerjudgeError, Judge
 from innerjudge.experiments.adapters.inspect_ai import innerjudge
 from innerjudge.experiments.adapters.inspect_records import inspect_records
+from innerjudge.experiments.data.kinds import item_to_row
 from innerjudge.experiments.data.loaders.inspect_log import completion_of, inspect_log
-from innerjudge.models.conversation import as_json
 from inspect_ai import Task, eval, score
 from inspect_ai.dataset import Sample
 from inspect_ai.log import (
@@ -172,7 +172,7 @@ def test_the_prompt_is_what_the_model_was_sent(tmp_path: Path) -> None:
         {"role": role, "content": content}
         for role, content in (("system", "S"), ("user", "U"), ("assistant", "A"), ("user", "U2"))
     )
-    found = [as_json(trace.prompt) for trace in inspect_log(path)]
+    found = [item_to_row(trace)["prompt"] for trace in inspect_log(path)]
     assert found == [[system_turn, user], [user, said, then], "U", "What the data set says."]
 
 
