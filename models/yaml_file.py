@@ -24,7 +24,7 @@ def parse_yaml(text: str) -> Any:
     depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = f"line {event.start_mark.line + 1}"
+            line = f"line {event.start_mark.line + 1 if event.start_mark else 0}"
             if getattr(event, "anchor", None) is not None:
                 raise InnerjudgeError(f"{line}: given an anchor or alias, expected every value written out")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
