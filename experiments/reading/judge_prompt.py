@@ -155,8 +155,8 @@ class JudgePrompt:
         try:
             found = encode_prompt(tokenizer, "", "", replace(self, user=bare).ask(samples[self.kind]))
         except UnreadableError as error:
-            near = _near(tokenizer, self.labels, self.cue)
-            raise InnerjudgeError(f"{self.name}: {error}; these would do: {', '.join(near) or 'none found'}") from None
+            said, near = str(error).rpartition(": use")[0], _near(tokenizer, self.labels, self.cue)
+            raise InnerjudgeError(f"{self.name}: {said}: these would do: {', '.join(near) or 'none found'}") from None
         if "*" in found.missing:
             raise InnerjudgeError(f"{self.name}: {found.missing['*']}")
 
