@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .experiments.judges.judge import Judge as Judge
     from .experiments.judges.sample_and_judge import sample_and_judge as sample_and_judge
     from .experiments.judges.streaming import fit_stream as fit_stream
+    from .experiments.reading.judge_prompt import JudgePrompt as JudgePrompt
     from .experiments.reading.passes import Passes as Passes
     from .experiments.reading.read import read as read
     from .experiments.reading.sampling import sample_traces as sample_traces
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from .models import prompts as prompts
     from .models import reference as reference
     from .models.chat import render as render
+    from .models.conversation import Conversation as Conversation
     from .models.description import describe as describe
     from .models.loading import LanguageModel as LanguageModel
     from .models.loading import load as load
@@ -110,6 +112,7 @@ _NAMES = {
     "experiments.judges.judge": "Judge",
     "experiments.judges.sample_and_judge": "sample_and_judge",
     "experiments.judges.streaming": "fit_stream",
+    "experiments.reading.judge_prompt": "JudgePrompt",
     "experiments.reading.passes": "Passes",
     "experiments.reading.read": "read",
     "experiments.reading.sampling": "sample_traces",
@@ -122,6 +125,7 @@ _NAMES = {
     "extraction.store": "FeatureStore StoreRows",
     "models": "Choice InnerjudgeError Pair Rating Trace",
     "models.chat": "render",
+    "models.conversation": "Conversation",
     "models.description": "describe",
     "models.loading": "LanguageModel load wrap",
     "models.positions": "encode_trace",

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field, replace
 from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
-from .chat import THINK, ChatPrompt, Frame, begins_with_header, render, unclosed
+from .chat import ChatPrompt, Frames, render
+from .conversation import plain_text
+from .errors import UnreadableError
 from .items import Trace
-from .markers import Span, in_format, last_overlap, marker_positions, reasons
+from .markers import THINK, Span, last_overlap, marker_positions
 from .prompts import Prompt
 from .roles import PARTS, Role, Tokens, ranges_within
-from .tokens import LabelTokens, decoded, replayed_spans, tokens, too_many
+from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens, too_many
+from .trace_text import write_trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,7 @@ class Alike:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.frames: dict[bool, Frame] = {}
+        self.frames: Frames = {}
         self.labels = LabelTokens(tokenizer)
 
 
@@ -94,35 +97,26 @@ def encode_trace(
         ``prompt_end``. A response that only mentions the opening marker has no reasoning.
     """
     stored: list[int] = list(trace.extra.get("response_ids") or ())
-    texts = trace.prompt, trace.response
+    texts = plain_text(trace.prompt), plain_text(trace.response)
     broken = trace.unanswered or not_unicode(*texts) or too_many(tokenizer, *texts, ids=stored)
     if broken:
         return unreadable(trace.id, trace.group, broken)
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
-    response = decoded(tokenizer, stored) if replayed else trace.response
-    thinking = replayed or not response or reasons(response, markers)
-    rendered = render(
-        tokenizer, trace.prompt, thinking=thinking, markers=markers, frames=None if alike is None else alike.frames
-    )
-    prompt, glue, user_end = rendered.text, rendered.glue, rendered.user_end
+    sampled = decoded(tokenizer, stored) if replayed else None
+    frames = None if alike is None else alike.frames
+    try:
+        written = write_trace(tokenizer, trace.prompt, trace.response, sampled, markers=markers, frames=frames)
+    except UnreadableError as error:
+        return unreadable(trace.id, trace.group, str(error))
+    prompt, user_end, markers = written.prompt, written.user_end, written.markers
+    text = prompt + written.answer
     if replayed:
-        text = prompt + response
         ids, spans = tokens(tokenizer, prompt)
         prompt_end = len(ids) - 1
         ids, spans = (*ids, *stored), spans + replayed_spans(tokenizer, stored, len(prompt))
     else:
-        own = in_format(response, markers, rendered.markers)
-        if own != response or begins_with_header(response, glue):
-            response, glue = own, ""
-        elif thinking and response:
-            prompt = prompt[:user_end] + unclosed(prompt[user_end:], response, markers)
-        if response and glue.strip():  # a header belongs to the prompt
-            header = glue.rstrip(" ")
-            prompt, glue = prompt + header, glue[len(header) :]
-        text = prompt + glue + response if response else prompt
         ids, spans = tokens(tokenizer, text)
         prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
-    markers = rendered.markers if rendered.markers[0] in response else markers
     positions, missing = marker_positions(spans, text, len(prompt), user_end, markers, prompt_end, sampled=replayed)
     positions["prompt_end"] = (prompt_end,)
     if prompt_end + 1 < len(ids):
@@ -188,18 +182,23 @@ def encode_prompt(
     label is not one token in this context. Text that is no Unicode is no error: the item then lacks every position.
     ``alike`` is of this tokenizer and saves time where many prompts are encoded.
     """
-    broken = not_unicode(prompt.user) or too_many(tokenizer, prompt.user)
+    whole = plain_text(prompt.turns)
+    broken = not_unicode(whole) or too_many(tokenizer, whole)
     if broken:
         return unreadable(item_id, group, broken)
-    rendered = render(
-        tokenizer, prompt.user, thinking=reasoned, markers=markers, frames=None if alike is None else alike.frames
-    )
+    frames = None if alike is None else alike.frames
+    try:
+        rendered = render(tokenizer, prompt.turns, thinking=reasoned, markers=markers, frames=frames)
+    except UnreadableError as error:
+        return unreadable(item_id, group, str(error))
+    if not rendered.judged[1] and not control_tokens(tokenizer).isdisjoint(tokens(tokenizer, prompt.user)[0]):
+        return unreadable(item_id, group, "the chat template moves a text with control tokens in it")
     if reasoned:
-        ids, _ = tokens(tokenizer, rendered.text)
+        ids, _ = tokens(tokenizer, rendered.text, rendered.judged)
         return Encoding(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
     stem = rendered.text + rendered.glue + prompt.cue
     found = alike.labels if alike else LabelTokens(tokenizer)
-    ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue)
+    ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue, rendered.judged)
     return replace(_verdict_encoding(item_id, group, prompt, rendered, ids, spans), label_ids=label_ids)
 
 
@@ -207,7 +206,7 @@ def encode_stem(
     tokenizer: PreTrainedTokenizerFast, item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, stem: str
 ) -> Encoding:
     """A rendered prompt up to the end of ``stem``, where its verdict stands; without ``label_ids``."""
-    ids, spans = tokens(tokenizer, stem)
+    ids, spans = tokens(tokenizer, stem, rendered.judged)
     return _verdict_encoding(item_id, group, prompt, rendered, ids, spans)
 
 

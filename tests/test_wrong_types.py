@@ -40,6 +40,8 @@ NOT_CALLED = {
     "Verdict": "what judges return",
     "StoreRows": "what FeatureStore.rows returns",
     "Promise": "what calibrate returns",
+    "Conversation": "checked by the items and judges that it is given to",
+    "JudgePrompt": "checked field by field in test_judge_prompt.py",
 }
 JUDGES = [
     name

@@ -37,6 +37,8 @@ def extract(
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 0,
     abstain: o.Abstain = True,
+    prompt: o.Prompt = None,
+    merge_system: o.MergeSystem = False,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
     store_dtype: o.StoreDtype = "float32",
     shard_items: o.ShardItems = 128,
@@ -58,6 +60,7 @@ def extract(
 
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
+    from ..reading.judge_prompt import JudgePrompt
     from ..reading.passes import HIDDEN_NEEDS, Passes
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
@@ -85,9 +88,13 @@ def extract(
             steps=steps,
             needs=None if text else HIDDEN_NEEDS,
             abstain=abstain,
+            prompt=None if prompt is None else JudgePrompt.of(prompt),
+            merge_system=merge_system,
         )
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
+        job |= {} if passes.prompt is None else {"prompt": passes.prompt.to_json()}
+        job |= {"merge_system": True} if merge_system else {}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
         if ray is not None:

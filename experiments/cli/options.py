@@ -128,6 +128,19 @@ Abstain = Annotated[
     bool,
     typer.Option(help="Ask choices with None of the above and I don't know as their last two options, as published."),
 ]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        help="In which words items are asked: a YAML file of a judge prompt, or the name of one that is shipped "
+        "(g-eval, lager, mt-bench-pair, mt-bench-single, prometheus).",
+        show_default=False,
+    ),
+]
+MergeSystem = Annotated[
+    bool,
+    typer.Option("--merge-system", help="Put a system turn before the user's where the chat template knows none."),
+]
 Memory = Annotated[
     float | None,
     typer.Option(

@@ -15,6 +15,7 @@ from ..data.datasets import Dataset, load_data
 from ..data.jsonl import check_unique
 from ..data.kinds import kind_of
 from ..data.verdict_table import Row, Table
+from ..reading.judge_prompt import JudgePrompt
 from ..reading.progress import Steps, silent
 from .figures import Figure
 from .findings import Report
@@ -86,6 +87,7 @@ def compare(
     out: str | Path | None = None,
     limit: int | None = None,
     settings: Settings | None = None,
+    prompt: JudgePrompt | str | Path | None = None,
     steps: Steps = silent,
 ) -> Comparison:
     """Judge items with every judge that fits them, and compare the judges.
@@ -102,6 +104,8 @@ def compare(
             is called again. ``None`` keeps nothing.
         limit: At most this many items of named data, whole questions kept together.
         settings: Shares, seeds and how the model is run; ``None`` for the defaults.
+        prompt: In which words items of its kind are asked: a :class:`~innerjudge.JudgePrompt`, the name of one that is
+            shipped, or a YAML file; ``None`` for ours.
         steps: Where progress is shown.
 
     Raises:
@@ -122,6 +126,7 @@ def compare(
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of names: write judges=['clue', 'text']")
     how = settings or Settings()
     how = replace(how, judges=how.judges if judges is None else tuple(judges))
+    how = how if prompt is None else replace(how, prompt=JudgePrompt.of(prompt))
     data = _named(items, limit, how.seeds.data)
     return compare_data(lm, [Source(data=data, candidates=how.candidates)], how, out=out, steps=steps)
 

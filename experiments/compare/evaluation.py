@@ -122,7 +122,7 @@ class Evaluation(DataItems):
 
 def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
     """The judges of a comparison that fit a kind of item; judges of which none fits are an error."""
-    every = panel(kind, between=positions(settings.between), scale=settings.scale)
+    every = panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
     every = every if settings.reasoning_tokens else without_reasoning(every)
     every = every if settings.abstain else without_abstain(every)
     if settings.judges and not set(settings.judges) & {EVERY, *every}:
@@ -135,7 +135,7 @@ def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
 
 def left_out_of(kind: str, settings: Settings) -> set[str]:
     """Judges that are named and judge this kind, but need reasoning or abstain lines, which are switched off."""
-    every = panel(kind, between=positions(settings.between), scale=settings.scale)
+    every = panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
     return (set(settings.judges) & set(every)) - set(seats_of(kind, settings))
 
 

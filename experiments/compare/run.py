@@ -65,14 +65,7 @@ class ComparisonRun:
     @property
     def passes(self) -> Passes:
         """How the model is run."""
-        return Passes(
-            batch_size=self.settings.batch_size,
-            memory=None if self.settings.memory is None else int(self.settings.memory * 1e9),
-            reasoning_tokens=self.settings.reasoning_tokens,
-            scale=self.settings.scale,
-            abstain=self.settings.abstain,
-            steps=self.steps,
-        )
+        return self.settings.passes(self.steps)
 
     def evaluations(self, sources: Sequence[Source]) -> list[Evaluation]:
         """One for each data set, after everything is refused that can be refused before a pass of the model."""
@@ -82,6 +75,8 @@ class ComparisonRun:
             Evaluation(lm=self.lm, settings=self.settings, source=source, passes=passes, store=self.store, alone=alone)
             for source in sources
         ]
+        if passes.prompt is not None:
+            passes.prompt.check(self.lm.tokenizer)
         for one in every:
             one.check()
         if note := _left_out(every):
@@ -149,6 +144,13 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise InnerjudgeError(f"given the data {', '.join(twice)} twice, expected each once: give files other names")
+    own = settings.prompt
+    kinds = {source.data.kind for source in sources}
+    if own is not None and own.kind not in kinds:
+        raise InnerjudgeError(
+            f"given the prompt {own.name} of {own.kind} items with data of {', '.join(sorted(kinds))} items, expected "
+            f"data of {own.kind} items: leave the prompt out, or name another"
+        )
     between = positions(Between.response)
     known = {name for s in sources for name in panel(s.data.kind, between=between, scale=settings.scale)}
     odd = [name for name in settings.judges if name not in {EVERY, *known}]

@@ -16,8 +16,8 @@ from ...models.final_norm import FinalNorm
 from ...models.formats.source import find_source
 from ...models.items import Rating, Trace
 from ...models.positions import Encoding, encode_prompt, encode_trace
-from ...models.prompts import rating_prompt
 from ...probes import BaseJudge, Verdict
+from ..reading.prepared import prepared
 from . import saved
 from .hub import find_folder
 from .pairs import items_of_pairs
@@ -162,11 +162,10 @@ class EngineJudge:
         return self.judge.verdicts(features)
 
     def _encoded(self, item: Any) -> Encoding:
+        how = self.made.passes
+        [item] = prepared(self.tokenizer, [item], how)
         if isinstance(item, Rating) and "hidden/score" in self.judge.needs:
-            asked = rating_prompt(
-                item.prompt, item.response, criterion=item.criterion, reference=item.reference, scale=self.made.scale
-            )
-            return encode_prompt(self.tokenizer, item.id, item.group, asked, markers=self.made.markers)
+            return encode_prompt(self.tokenizer, item.id, item.group, how.ask(item), markers=how.markers)
         trace = item
         if isinstance(item, Rating):
             trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)

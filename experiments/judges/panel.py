@@ -8,6 +8,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Task, registered_judges
 from ...probes.fitted_arrays import check_fitted
+from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
 from ..reading.read import needed
 from .pairs import ITEMS
@@ -43,8 +44,12 @@ class Seat:
     pointwise: bool = False
 
 
-def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dict[str, Seat]:
+def panel(
+    kind: str, *, between: tuple[str, str], scale: tuple[int, int], prompt: JudgePrompt | None = None
+) -> dict[str, Seat]:
     """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
+
+    With a ``prompt`` of such items, they read its labels.
 
     Example:
         >>> seats = panel("choice", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
@@ -52,6 +57,8 @@ def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dic
         ('hidden', True)
     """
     task, seats = Task(kind, between, scale), dict[str, Seat]()
+    if prompt is not None and prompt.kind == kind:
+        task = replace(task, labels=prompt.labels, cue=prompt.cue)
     for name, cls in registered_judges().items():
         if "presets" not in vars(cls):
             continue  # what its parent says is the parent's

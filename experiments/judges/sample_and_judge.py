@@ -9,6 +9,7 @@ from ...extraction.readouts import HiddenStates, ResponseLogProb
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
 from ...models.arguments import checked
+from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
@@ -64,8 +65,11 @@ class Candidates:
     def _repr_html_(self) -> str:
         """The best answer to each of the first questions, for notebooks; :meth:`ranked` has all of them."""
         best = [pairs[0] for pairs in self.ranked()[:20]]
-        rows = [(t.prompt[:80], t.response[:80], "" if v.score is None else v.score, v.unscored or "") for t, v in best]
-        return html_table(repr(self), ("prompt", "best answer", "score", "unscored"), rows)
+        rows = [
+            (*(plain_text(x)[:80] for x in (t.prompt, t.response)), v.unscored if v.score is None else v.score)
+            for t, v in best
+        ]
+        return html_table(repr(self), ("prompt", "best answer", "score"), rows)
 
     def ranked(self) -> list[list[tuple[Trace, Verdict]]]:
         """For each question its candidates, best first, and behind them those that were stopped or are unscored."""
@@ -138,7 +142,7 @@ def sample_and_judge(
     )
     if carried:
         said = judge.verdicts(as_fitted(judge, written.features))
-        cut = [(trace.response, "rejected" in trace.extra) for trace in written.traces]
+        cut = [(plain_text(trace.response), "rejected" in trace.extra) for trace in written.traces]
         saved = None if reject_below is None else Saved.of(lm, cut, passes.markers[1])
         return Candidates(written.traces, said, written.replayed, saved)
     features = read(lm, written.traces, passes_for(judge, passes))

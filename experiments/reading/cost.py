@@ -11,6 +11,7 @@ from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...models.tokens import tokens
 from .passes import TEXT_NEEDS, Passes
+from .prepared import prepared
 from .ways import Turn, encode_question, questions_of
 
 #: What is read of the response itself, in a pass of its own.
@@ -46,6 +47,7 @@ def cost_of(
 
     ``features`` have the texts that were written, ``turn`` is how the prompts that ask for a verdict are put.
     """
+    items = prepared(lm.tokenizer, items, passes)
     own = _OWN.get(type(items[0]), ()) if items else ()
     wanted = {name for name in needs if name not in own and name != "reasoned"} - TEXT_NEEDS
     found = NOTHING

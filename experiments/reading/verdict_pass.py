@@ -25,7 +25,7 @@ _T = TypeVar("_T", Trace, Rating, Choice, Pair)
 def ask_for_verdicts(
     lm: LanguageModel,
     items: Sequence[_T],
-    ask: Callable[[_T, bool], Prompt],
+    ask: Callable[..., Prompt],
     more: Sequence[Readout],
     passes: Passes,
     *,
@@ -41,7 +41,7 @@ def ask_for_verdicts(
 
     def encode(item: _T, reasoned: bool) -> Encoding:
         try:
-            prompt = ask(item, reasoned)
+            prompt = ask(item, reasoned=reasoned)
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
         prompts[item.id] = prompt

@@ -25,6 +25,7 @@ from ..judges import saved
 from ..judges.fitting import PART, Rows, fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
+from ..reading.judge_prompt import JudgePrompt
 from .job_files import PERMUTED, inside, read_items_of, read_job
 
 
@@ -60,7 +61,8 @@ def fit_job(
     job, at = read_job(features_folder), place(features_folder)
     items = read_items_of(features_folder)
     kind, scale = job["kind"], job["scale"]
-    judge = _seat(name, kind, between, scale).judge
+    prompt = None if job.get("prompt") is None else JudgePrompt.of(job["prompt"])
+    judge = _seat(name, kind, between, scale, prompt).judge
     store = FeatureStore.open(features_folder, check="checksums")
     turned, parts = None, [store.content_hash, hash_items(items)]
     if at.size(f"{PERMUTED}/{HEADER}") is not None:
@@ -73,6 +75,8 @@ def fit_job(
         kind,
         scale,
         abstain=bool(job.get("abstain", True)),
+        prompt=None if prompt is None else prompt.to_json(),
+        merge_system=bool(job.get("merge_system", False)),
         features=hash_of(parts),
         limit=limit,
         seed=seed if limit is not None or wanted is not None else 0,
@@ -137,8 +141,8 @@ def _promise(
     return f" {found}"
 
 
-def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]) -> Seat:
-    seats = panel(kind, between=between, scale=scale)
+def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int], prompt: JudgePrompt | None) -> Seat:
+    seats = panel(kind, between=between, scale=scale, prompt=prompt)
     there = {n: seat for n, seat in seats.items() if kind != "pair" or seat.pointwise}
     if name in seats and name not in there:
         raise InnerjudgeError(

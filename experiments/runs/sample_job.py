@@ -97,7 +97,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     """
     lm, passes = judge.lm, judge.passes
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
-    asked = [[trace.question_id, trace.prompt] for trace in questions.traces]
+    asked = [[trace.question_id, item_to_row(trace)["prompt"]] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
     whole_again = remade(out)
     if out.exists() and not whole_again:

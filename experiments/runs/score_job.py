@@ -90,7 +90,7 @@ def _source(judge: Judge) -> str:
     """Hash of what an item's verdict depends on beside the item and the judge."""
     passes = judge.passes
     reasoned = passes.reasoning_tokens if "reasoned" in judge.judge.needs else None
-    how = [provenance(judge.lm).binding(), passes.scale, passes.prompt, passes.markers, reasoned]
+    how = [provenance(judge.lm).binding(), passes.scale, passes.told(judge.kind), passes.markers, reasoned]
     return hash_of([json.dumps(how, sort_keys=True)])
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from ....models.conversation import Text, plain_text
 from .limits import Refused
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .limits import Limits, Meters
 
 #: A prompt and a response to it.
-AskedPair = tuple[str, str]
+AskedPair = tuple[Text, Text]
 
 
 class PairVerdict(NamedTuple):
@@ -170,7 +171,8 @@ def _taken(waiting: deque[_Waiting], size: int) -> list[_Waiting]:
 def _asked(judge: Judge, promise: Promise | None, pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:
     """Verdicts of pairs and the tokens that were read for them; runs in the thread of the model."""
     verdicts = judge.verdicts(pairs, batch_size=batch_size)
-    read = [text for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None for text in pair]
+    scored = [pair for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None]
+    read = [plain_text(text) for pair in scored for text in pair]
     ids = judge.lm.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
     sizes = iter(map(len, ids))
     tokens = [0 if one.unscored is not None else next(sizes) + next(sizes) for one in verdicts]

@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ....models.conversation import Text, plain_text
 from ....models.shown import shown
 from ...selection.votes import ranking
-from .batcher import Batcher, PairVerdict
+from .batcher import AskedPair, Batcher, PairVerdict
 from .limits import Limits, Meters, Refused
 from .shapes import (
     Document,
@@ -56,7 +57,8 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
         name, batcher = _find(batchers, request.model)
         texts = request.texts
         _require_room(len(texts), limits)
-        said = await batcher.judged([(request.query, text) for text in texts])
+        query: Any = request.query  # messages are read by now
+        said = await batcher.judged([(query, text) for text in texts])
         best = ranking([_score(one) for one in said])[: request.top_n or None]
         results = [_result(k, said[k], texts[k] if request.return_documents else None) for k in best]
         return RerankResponse(id=_id("rerank"), model=name, usage=_usage(said), results=results)
@@ -122,8 +124,8 @@ def _require_room(n: int, limits: Limits) -> None:
         raise Refused(400, f"given {n} pairs, expected at most {limits.documents} a request: send several requests")
 
 
-def _pairs(first: str | list[str], second: str | list[str]) -> list[tuple[str, str]]:
-    left, right = ([text] if isinstance(text, str) else text for text in (first, second))
+def _pairs(first: Any, second: Any) -> list[AskedPair]:
+    left, right = (text if isinstance(text, list) else [text] for text in (first, second))
     if not left or not right:
         raise Refused(400, "given an empty list, expected at least one text in text_1 and text_2")
     if len(left) == 1:
@@ -143,8 +145,8 @@ def _beside(one: PairVerdict) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _result(place: int, one: PairVerdict, text: str | None) -> RerankResult:
-    document: dict[str, Any] = {} if text is None else {"document": Document(text=text)}
+def _result(place: int, one: PairVerdict, text: Text | None) -> RerankResult:
+    document: dict[str, Any] = {} if text is None else {"document": Document(text=plain_text(text))}
     return RerankResult(index=place, relevance_score=_score(one), **document, **_beside(one))
 
 
