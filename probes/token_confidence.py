@@ -1,7 +1,7 @@
 """Scores from the distributions that the response's tokens were drawn from; nothing is learned but a threshold."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .judge import BaseJudge, Scores
-from .labels import best_threshold, correctness
+from .judge import Scores, ThresholdJudge
 
 Statistic = Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"]
 Aggregate = Literal["mean", "tail", "lowest_group", "bottom_groups"]
@@ -26,7 +25,7 @@ _MADE: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
 }
 
 
-class TokenConfidence(BaseJudge):
+class TokenConfidence(ThresholdJudge):
     """One number a token of the response, and one aggregate of them (log-probabilities, self-certainty, DeepConf).
 
     ``"certainty"`` is ``KL(uniform || p)`` (self-certainty, arXiv 2502.18581); its released code drops the first token
@@ -54,8 +53,6 @@ class TokenConfidence(BaseJudge):
     """
 
     family = "logits"
-    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
-    threshold_: float | None = None
 
     def __init__(
         self, *, statistic: Statistic = "certainty", aggregate: Aggregate = "mean", window: int = 2048
@@ -95,22 +92,6 @@ class TokenConfidence(BaseJudge):
         """Its judges are many and alike."""
         return True
 
-    @property
-    def needs_threshold(self) -> bool:
-        """There is no border between right and wrong."""
-        return True
-
-    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Set the threshold of the labels on labelled traces.
-
-        Raises:
-            InnerjudgeError: If no trace can be read or all are of one class.
-        """
-        part, values, excluded = self._training(features, labels)
-        self.threshold_ = best_threshold(self._scores(part), correctness(values))
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
-
     def _scores(self, features: Features) -> Scores:
         made = _MADE[self.statistic][1]
         found = [self._one(made(rows.astype(np.float64))) for rows in features.ragged[self.needs[0]]]
@@ -125,6 +106,3 @@ class TokenConfidence(BaseJudge):
         groups = np.sort(sums[self.window :] - sums[: -self.window]) / self.window
         share = 1 if self.aggregate == "lowest_group" else max(1, len(groups) // 10)
         return float(groups[:share].mean())
-
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
