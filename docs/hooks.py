@@ -31,14 +31,18 @@ _WORDS = re.compile(r"\\(?:text\w*|mathtt|mathrm)\{[^{}]*\}")
 _MATH = re.compile(r":math:`([^`]+)`")
 
 
-def on_config(config: Any) -> Any:
-    """Put the package where it is read under its name: the repository root is the package, and holds more than that."""
+def on_startup(command: str, dirty: bool) -> None:
+    """Put the package where it is read under its name: the repository root is the package, and holds more than that.
+
+    At the very start: later, the reader of docstrings has already dropped a folder that is not there, and would take
+    the installed package, whose roles and formulas are not Markdown yet.
+    """
+    del command, dirty
     shutil.rmtree(SOURCE.parent, ignore_errors=True)
     for path in sorted([ROOT / "__init__.py", *(p for room in ROOMS for p in (ROOT / room).rglob("*.py"))]):
         target = SOURCE / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_markdown(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
