@@ -35,7 +35,7 @@ def _said(grids: list[Grid]) -> list[str]:
     figures = [f for g in grids for f in g.figures]
     raw = {f.judge: f for f in figures if f.metric == "plain agreement" and f.value is not None}
     pi = {f.judge: f for f in figures if f.metric == "Scott's pi" and f.value is not None}
-    gaps = {j: (raw[j].value or 0.0) - (pi[j].value or 0.0) for j in raw.keys() & pi.keys()}
+    gaps = {j: (raw[j].value or 0.0) - (pi[j].value or 0.0) for j in raw if j in pi}
     said = []
     if gaps:
         widest = max(gaps, key=lambda j: gaps[j])
