@@ -108,8 +108,8 @@ def test_transfer_of_data_sets_of_several_kinds_stays_within_a_kind(cli: Any, tm
     found = run(
         cli,
         tmp_path,
-        "data: [{source: builtin:rate, limit: 24}, {source: builtin:choose, limit: 24}, {source: builtin:solve, limit: 24}]"
-        "\njudges: [text]\naudits: {transfer: true}",
+        "data: [{source: builtin:rate, limit: 24}, {source: builtin:choose, limit: 24}, "
+        "{source: builtin:solve, limit: 24}]\njudges: [text]\naudits: {transfer: true}",
     )
     cells = [(f["data"], f["metric"].split(", fitted on ")[1]) for f in found["figures"] if f["part"] == "transfer"]
     assert cells
