@@ -8,7 +8,7 @@ from ...compare.lens import Lens
 from ...compare.report.draw import bars
 from ...data.verdict_table import Row, Table
 from ...stats.statistic import SHARE, finite, ratio
-from ..asking.distractors import Trial, flip_rate, preferred_rate, tie_rate
+from ..asking.distractors import flip_rate, preferred_rate, tie_rate
 
 KEY = "distractors"
 
@@ -52,27 +52,14 @@ def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, 
         for form in sorted({row.template for row in mine}):
             here = [row for row in mine if row.template == form]
             groups = [(row.data, row.question) for row in here]
-            trials = [_trial(row) for row in here]
             metric = f"rewritten preferred [{form}]"
-            won = lens.figure(KEY, judge, metric, preferred_rate(trials), groups=groups, good="lower")
-            tied = lens.figure(KEY, judge, f"tie [{form}]", tie_rate(trials), groups=groups, good="none")
+            won = lens.figure(KEY, judge, metric, preferred_rate(here), groups=groups, good="lower")
+            tied = lens.figure(KEY, judge, f"tie [{form}]", tie_rate(here), groups=groups, good="none")
             name, severity = form.rsplit("-", 1)
             found.append([judge.removeprefix("distractors, "), name, int(severity), won, tied, won.n])
             shown.setdefault(judge.removeprefix("distractors, "), {})[form.replace("-", " ")] = won
     columns = ["judging", "distractor", "planted faults", "rewritten preferred", "tie", "trials"]
     return grid("Good responses against rewritten ones", columns, found), shown
-
-
-def _trial(row: Row) -> Trial:
-    name, severity = row.template.rsplit("-", 1)
-    plain = row.score
-    return Trial(
-        distractor=name,
-        severity=int(severity),
-        plain=plain,
-        rewritten=None if plain is None else 0.0,
-        question=(row.data, row.question),
-    )
 
 
 def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
