@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ....models.loading import LanguageModel
 from ...data.verdict_table import Row
-from ...stats.statistic import SHARE, Statistic, finite, ratio
+from ...stats.statistic import SHARE, Statistic, finite, mean
 from .ask import Manner, ask
 from .candidate import Candidate
 from .questions import both_orders, named_as_in_the_item, pairwise, pointwise
@@ -78,8 +78,8 @@ def tie_rate(trials: Sequence[Row]) -> Statistic:
 
 
 def _rate(trials: Sequence[Row], verdict: str) -> Statistic:
-    hit, known = finite([t.label == verdict for t in trials]), finite([t.label is not None for t in trials])
-    return ratio(hit, known, reason="no trial has both scores", limits=SHARE)
+    hits = [None if t.label is None else t.label == verdict for t in trials]
+    return mean(finite(hits), reason="no trial has both scores", limits=SHARE)
 
 
 def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> Statistic:
@@ -95,9 +95,11 @@ def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> St
         >>> flip_rate(["a", "b", "tie"], ["b", "b", "a"]).value
         0.5
     """
-    known = finite([float(b in ("a", "b") and a is not None) for b, a in zip(baseline, after, strict=True)])
-    flips = finite([float(a in ("a", "b") and a != b) for b, a in zip(baseline, after, strict=True)])
-    return ratio(flips * known, known, reason="no pair has a preference before and a verdict after", limits=SHARE)
+    flips = [
+        a in ("a", "b") and a != b if b in ("a", "b") and a is not None else None
+        for b, a in zip(baseline, after, strict=True)
+    ]
+    return mean(finite(flips), reason="no pair has a preference before and a verdict after", limits=SHARE)
 
 
 def distracted_losers(
