@@ -25,7 +25,9 @@ def distractor_trials(lm: LanguageModel, candidates: Sequence[Candidate], *, man
     for number, one in enumerate(candidates):
         for severity in range(4):
             text = with_faults(one.response, severity=severity, seed=seed + number) if severity else one.response
-            for name, rewrite in DISTRACTORS.items() if text is not None else ():
+            if text is None:
+                continue
+            for name, rewrite in DISTRACTORS.items():
                 form = f"{name}-{severity}"
                 changed = replace(one, response=rewrite(text), candidate=f"{one.candidate}/{form}", truth=None)
                 forms.append((one, changed, form))

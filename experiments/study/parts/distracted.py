@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid
+import numpy as np
+
+from ...compare.figures import Cell, Figure, Good, Grid, Plot, Section, grid
 from ...compare.lens import Lens
 from ...compare.report.draw import bars
 from ...data.verdict_table import Row, Table
-from ...stats.statistic import SHARE, finite, ratio
+from ...stats.statistic import SHARE, finite, mean
 from ..asking.distractors import flip_rate, preferred_rate, tie_rate
 
 KEY = "distractors"
@@ -88,17 +90,11 @@ def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:
     for judge in small.table.judges:
         scores = finite(small.table.scores(judge))
         for dummy in dict.fromkeys(n for n in names if n is not None):
-            here = finite([n == dummy for n in names]) * (scores == scores)
-            mean = ratio(here * finite([0.0 if s != s else s for s in scores]), here, reason="no score")
-            high = ratio(here * (scores > middle), here, reason="no score", limits=SHARE)
-            gold = dummy == "gold"
-            figures = [
-                small.figure(KEY, judge, f"mean score [{dummy}]", mean, good="none"),
-                small.figure(KEY, judge, f"called good [{dummy}]", high, good="higher" if gold else "lower"),
-            ]
-            found.append([judge.removeprefix("dummies, "), dummy, *figures, mean.n])
-    return grid(
-        "Dummy answers: all but the gold answer should be called bad",
-        ["by", "answer", "mean score", "called good", "n"],
-        found,
-    )
+            here = np.where([n == dummy for n in names], scores, np.nan)
+            called = mean(np.where(np.isnan(here), np.nan, here > middle), reason="no score", limits=SHARE)
+            score = small.describe(KEY, judge, f"mean score [{dummy}]", mean(here, reason="no score"))
+            good: Good = "higher" if dummy == "gold" else "lower"
+            high = small.figure(KEY, judge, f"called good [{dummy}]", called, good=good)
+            found.append([judge.removeprefix("dummies, "), dummy, score, high, called.n])
+    caption = "Dummy answers: all but the gold answer should be called bad"
+    return grid(caption, ["by", "answer", "mean score", "called good", "n"], found)
