@@ -92,10 +92,6 @@ def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> St
 
     Source:
         The natural-data setting of "Pairwise or Pointwise?" (arXiv 2504.14716).
-
-    Example:
-        >>> flip_rate(["a", "b", "tie"], ["b", "b", "a"]).value
-        0.5
     """
     flips = [
         a in ("a", "b") and a != b if b in ("a", "b") and a is not None else None
@@ -107,13 +103,7 @@ def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> St
 def distracted_losers(
     pairs: Sequence[tuple[Candidate, Candidate]], baseline: Sequence[str | None], rewrite: Callable[[str], str]
 ) -> list[tuple[Candidate, Candidate]]:
-    """The pairs with the response that lost rewritten; pairs without a loser stay as they are.
-
-    Example:
-        >>> x, y = (Candidate(prompt="", response=r, question="q", candidate=r) for r in "xy")
-        >>> [(a.response, b.response) for a, b in distracted_losers([(x, y)], ["a"], str.upper)]
-        [('x', 'Y')]
-    """
+    """The pairs with the response that lost rewritten; pairs without a loser stay as they are."""
     found = []
     for (x, y), won in zip(pairs, baseline, strict=True):
         lost_x = replace(x, response=rewrite(x.response)) if won == "b" else x
