@@ -40,6 +40,7 @@ NOT_CALLED = {
     "Verdict": "what judges return",
     "StoreRows": "what FeatureStore.rows returns",
     "Promise": "what calibrate returns",
+    "Ragged": "its offsets are checked in test_ranges.py",
     "Conversation": "checked by the items and judges that it is given to",
     "JudgePrompt": "checked field by field in test_judge_prompt.py",
 }
@@ -128,6 +129,9 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("HiddenStates", {}, "position", ("str",)),
     ("LabelLogits", {}, "position", ("str",)),
     ("QueryKey", {}, "rotary", ("str",)),
+    ("States", {}, "role", ("str",)),
+    ("TokenStats", {}, "role", ("str",)),
+    ("TokenStats", {"role": "response"}, "what", ("str",)),
     ("AttentionWeights", {}, "query", ("str",)),
     ("RowSelector", {}, "readout", ("str",)),
     ("Trace", {"candidate_id": "", "prompt": "", "response": ""}, "question_id", ("str",)),

@@ -425,7 +425,7 @@ def service_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     def tokens(texts: list[str], add_special_tokens: bool) -> dict[str, Any]:
         return {"input_ids": [[0] * len(text) for text in texts]}
 
-    judge: Any = SimpleNamespace(kind="trace", verdicts=verdicts, lm=SimpleNamespace(tokenizer=tokens))
+    judge: Any = SimpleNamespace(kind="trace", promise=None, verdicts=verdicts, lm=SimpleNamespace(tokenizer=tokens))
     begun: list[TestClient] = []  # in the process that asks: its threads do not survive a fork
 
     def post(path: str) -> Callable[[bytes], object]:
