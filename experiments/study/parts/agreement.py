@@ -59,7 +59,7 @@ def _said(grids: list[Grid]) -> list[str]:
 def _with_labels(lens: Lens) -> Grid:
     rated = lens.kind == "rating"
     made = {judge: _of_grades(lens, judge) if rated else _of_verdicts(lens, judge) for judge in lens.judges}
-    names = list(max(made.values(), key=len, default={}))
+    names = max((list(each) for each in made.values()), key=len, default=[])
     rows: list[list[Cell]] = []
     for judge, each in made.items():
         figures = {
