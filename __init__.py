@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from .experiments.data.splits import split_by_group as split_by_group
     from .experiments.data.variants import permuted as permuted
     from .experiments.judges.engine import EngineJudge as EngineJudge
+    from .experiments.judges.fitting import fit_stream as fit_stream
     from .experiments.judges.judge import Judge as Judge
     from .experiments.judges.sample_and_judge import sample_and_judge as sample_and_judge
-    from .experiments.judges.streaming import fit_stream as fit_stream
     from .experiments.reading.judge_prompt import JudgePrompt as JudgePrompt
     from .experiments.reading.passes import Passes as Passes
     from .experiments.reading.read import read as read
@@ -111,7 +111,7 @@ _NAMES = {
     "experiments.judges.engine": "EngineJudge",
     "experiments.judges.judge": "Judge",
     "experiments.judges.sample_and_judge": "sample_and_judge",
-    "experiments.judges.streaming": "fit_stream",
+    "experiments.judges.fitting": "fit_stream",
     "experiments.reading.judge_prompt": "JudgePrompt",
     "experiments.reading.passes": "Passes",
     "experiments.reading.read": "read",

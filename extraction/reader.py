@@ -14,8 +14,7 @@ from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import PaddingSide, Placing, is_memory
 from .feature_arrays import Array
-from .one_pass import Values, run_batch
-from .prompt_pass import Prompt
+from .one_pass import Prompt, Values, run_batch
 from .readouts import Readout
 
 #: Model -> last block and names of readouts -> tokens of the longest packed row whose last text was read as alone.

@@ -11,8 +11,7 @@ from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import Room, by_cost, by_tokens, is_memory
-from .one_pass import Values
-from .prompt_pass import Prompt, read_prompt
+from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
 from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb, States, TokenStats
 

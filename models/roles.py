@@ -62,8 +62,7 @@ class Role:
     def parse(cls, text: str) -> "Role":
         """A role from its text.
 
-        Raises:
-            InnerjudgeError: If it is none; the message says what is wrong.
+        ``InnerjudgeError`` if it is none; the message says what is wrong.
 
         Example:
             >>> Role.parse("reasoning/step_end(line)@-1")

@@ -51,19 +51,15 @@ class CentroidJudge(StreamingJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Centroids of labelled traces ``[n]``; the same as one :meth:`partial_fit` on a new judge.
 
-        Raises:
-            InnerjudgeError: If the usable traces are all of one class (``balance``: if no question has both).
+        ``InnerjudgeError`` if the usable traces are all of one class (``balance``: if no question has both).
         """
         return self.fit_parts([(features, labels)])
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Add labelled traces to the sums; chunks of any size and order give the centroids of one whole fit.
 
-        A chunk may be of one class; judging then waits until both were seen. With ``balance`` every question must
-        lie within one chunk.
-
-        Raises:
-            InnerjudgeError: If ``balance`` meets a question for the second time.
+        A chunk may be of one class; judging then waits until both were seen. With ``balance`` every question must lie
+        within one chunk. ``InnerjudgeError`` if ``balance`` meets a question for the second time.
         """
         part, values, excluded = self._training(features, labels, some=False)
         if self.provenance_ is not None:

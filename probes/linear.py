@@ -30,8 +30,7 @@ class Linear(RowJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the coefficients from labels ``[n]``: booleans for traces, mean human scores for ratings.
 
-        Raises:
-            InnerjudgeError: If no item can be read or the labels are all of one class.
+        ``InnerjudgeError`` if no item can be read or the labels are all of one class.
         """
         part, values, excluded = self._training(features, labels)
         if isinstance(self.row, str):
@@ -46,8 +45,7 @@ class Linear(RowJudge):
     def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
         """Learn what :meth:`fit` on all items at once would, of which only the vectors of one row are kept.
 
-        Raises:
-            InnerjudgeError: As :meth:`fit`; and if ``row`` is to be chosen, for which all rows are needed.
+        ``InnerjudgeError`` as :meth:`fit`; and if ``row`` is to be chosen, for which all rows are needed.
         """
         kept: list[Floats] = []
         labels: list[npt.NDArray[Any]] = []
@@ -109,9 +107,7 @@ class LogOdds(Linear):
         """Probabilities ``[n, 2]`` of wrong and of right, in the order of ``classes_``; each row sums to 1.
 
         They are the model's own, from a fit with a penalty: look at their calibration before reading them as shares.
-
-        Raises:
-            InnerjudgeError: If an item cannot be scored.
+        ``InnerjudgeError`` if an item cannot be scored.
 
         Example:
             >>> from innerjudge import LogisticProbe
@@ -185,10 +181,8 @@ class DifferenceOfMeans(StreamingJudge, Linear):
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.
 
-        A chunk may be of one class; judging then waits until both were seen.
-
-        Raises:
-            InnerjudgeError: If the features are of another provenance than those before.
+        A chunk may be of one class; judging then waits until both were seen. ``InnerjudgeError`` if the features are of
+        another provenance than those before.
         """
         part, right = self._chunk(features, labels)
         self.row_ = self._told(features)

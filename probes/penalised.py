@@ -234,10 +234,7 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
         """One step on labelled items: their states join the means and deviations, and then the descent.
 
         A batch may be of one class. A judge that was loaded from a folder has coefficients only, and begins anew with
-        :meth:`fit`.
-
-        Raises:
-            InnerjudgeError: If the judge was loaded, or the features are of another provenance.
+        :meth:`fit`. ``InnerjudgeError`` if the judge was loaded, or the features are of another provenance.
         """
         if self.provenance_ is not None and not hasattr(self, "_descent"):
             raise InnerjudgeError(

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.errors import InnerjudgeError
+from .estimator import FeatureReader
 from .promise import Promise, calibrate, certainty
-from .reader import FeatureReader
 from .risk import RiskName
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ class PromisingReader(FeatureReader):
         what is kept has at least the threshold as score. ``"kept and wrong"`` and ``"wrong among kept"`` are about
         verdicts: a label is the truth as :meth:`predict` gives it, and a verdict is kept for its distance from the
         border between right and wrong (of choices: the lead of the best option). The rest is as in
-        :func:`.promise.calibrate`.
-
-        Raises:
-            InnerjudgeError: As :func:`.promise.calibrate`, and if the judge has no labels with one border.
+        :func:`.promise.calibrate`. ``InnerjudgeError`` as :func:`.promise.calibrate`, and if the judge has no labels
+        with one border.
 
         Example:
             >>> from innerjudge import Features, TokenLogProb
@@ -65,8 +63,7 @@ class PromisingReader(FeatureReader):
     def promised(self, on: Provenance | None = None) -> Promise | None:
         """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
 
-        Raises:
-            InnerjudgeError: If the judge was fitted anew since.
+        ``InnerjudgeError`` if the judge was fitted anew since.
         """
         held, known = self.promise_, self.provenance_ or on
         if held is None:

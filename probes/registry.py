@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..models.errors import InnerjudgeError
-from .baselines import Length, QuestionOnly, TokenLogProb
+from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits
 from .clue import CLUE
 from .heads import AttentionScore, QKScore
@@ -23,7 +23,6 @@ from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
-from .token_confidence import TokenConfidence
 from .tuned_lager import TunedLAGER
 
 #: Entry points of other packages: ``my-judge = my_package.my_module:MyJudge``.
@@ -63,10 +62,8 @@ def register_judge(judge: _Judge) -> _Judge:
 
     A decorator, for a class that a script or notebook defines; one of the same name from the same module is replaced,
     as when a cell is run again. A package that is installed names its classes in the entry point group
-    ``innerjudge.judges`` instead, and need not be imported.
-
-    Raises:
-        InnerjudgeError: If it is no subclass of BaseJudge without abstract methods, or its name is taken.
+    ``innerjudge.judges`` instead, and need not be imported. ``InnerjudgeError`` if it is no subclass of BaseJudge
+    without abstract methods, or its name is taken.
 
     Example:
         >>> from innerjudge import BaseJudge, register_judge

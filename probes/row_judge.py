@@ -175,8 +175,7 @@ class RowSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, features: Features, labels: Any = None) -> Self:
         """Remember whose features these are; nothing is learned.
 
-        Raises:
-            InnerjudgeError: If there is no such readout or row.
+        ``InnerjudgeError`` if there is no such readout or row.
         """
         require_type(features, Features, "RowSelector.fit")
         self.provenance_ = features.provenance
@@ -186,9 +185,8 @@ class RowSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, features: Features) -> Floats:
         """The matrix ``[n, width]``, float64.
 
-        Raises:
-            InnerjudgeError: If an item lacks the readout (``features[features.present(readout)]`` leaves it out), or
-                the features are of another model.
+        ``InnerjudgeError`` if an item lacks the readout (``features[features.present(readout)]`` leaves it out), or the
+        features are of another model.
         """
         require_type(features, Features, "RowSelector.transform")
         self.provenance_.require(features.provenance, "RowSelector")

@@ -179,8 +179,7 @@ class TextClassifier(TextReader):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn terms, penalty and coefficients.
 
-        Raises:
-            InnerjudgeError: If no item has a text with a word, or the labels are all of one class.
+        ``InnerjudgeError`` if no item has a text with a word, or the labels are all of one class.
         """
         part, values, excluded = self._training(features, labels)
         texts, counts = self._texts(part)
@@ -253,8 +252,7 @@ class PromptSimilarity(TextReader):
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:
         """Learn the terms; ``labels`` are not read.
 
-        Raises:
-            InnerjudgeError: If no item has a text with a word.
+        ``InnerjudgeError`` if no item has a text with a word.
         """
         part, _, excluded = self._training(features, np.zeros(len(features)))
         self._learn_terms([text for side in self._sides(part)[:2] for text in side])

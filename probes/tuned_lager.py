@@ -97,8 +97,7 @@ class TunedLAGER(LAGER, LearningJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Tune the weights on mean human scores ``[n]`` (booleans for no/yes).
 
-        Raises:
-            InnerjudgeError: If the scores are all the same, not finite, or outside of ``values``.
+        ``InnerjudgeError`` if the scores are all the same, not finite, or outside of ``values``.
         """
         part, raw, excluded = self._training(features, labels)
         y = ratings(raw)

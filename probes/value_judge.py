@@ -71,8 +71,7 @@ class ValueJudge(ScaleJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Set the threshold of the labels on labelled traces; scores stay as they are.
 
-        Raises:
-            InnerjudgeError: If there are more than two values, no trace can be read, or all are of one class.
+        ``InnerjudgeError`` if there are more than two values, no trace can be read, or all are of one class.
         """
         require_type(features, Features, f"{type(self).__name__}.fit")
         if len(self.values) != 2:

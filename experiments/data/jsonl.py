@@ -11,9 +11,8 @@ from typing import Any, BinaryIO
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
-from ...models.foreign import parse_json, require_file
+from ...models.foreign import digest_of_file, parse_json, require_file
 from ...models.items import Item
-from ...models.seal import digest_of_file
 from ...models.shown import shown
 from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item
 from .other_formats import known_file

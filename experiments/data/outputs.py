@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT, read_file
-from ...models.seal import digest_of_file
+from ...models.foreign import HEADER_LIMIT, digest_of_file, read_file
 from ...models.shown import shown
 
 

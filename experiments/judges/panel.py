@@ -98,11 +98,7 @@ def without_abstain(seats: Mapping[str, Seat]) -> dict[str, Seat]:
 
 
 def require_kind_of_judge(judge: BaseJudge, kind: str) -> None:
-    """Refuse a judge that cannot read items of this kind one by one.
-
-    Raises:
-        InnerjudgeError: Names what was expected.
-    """
+    """Refuse a judge that cannot read items of this kind one by one; ``InnerjudgeError`` names what was expected."""
     if kind not in ITEMS:
         raise InnerjudgeError(f"given kind={kind!r}, expected one of {', '.join(ITEMS)}")
     if not judge.pointwise and "choice" not in judge.kinds:
@@ -127,11 +123,7 @@ def passes_for(judge: BaseJudge, passes: Passes) -> Passes:
 
 
 def require_model(judge: BaseJudge, lm: LanguageModel) -> None:
-    """Refuse a model that the judge was not made for, before anything is run.
-
-    Raises:
-        InnerjudgeError: Names both models.
-    """
+    """Refuse a model that the judge was not made for, before anything is run; ``InnerjudgeError`` names both models."""
     if judge.provenance_ is not None:
         fitted = judge.provenance_
         # Prompt and last block are asked for, see `passes_for`.

@@ -152,9 +152,8 @@ def sample_and_judge(
 def rejecting(judge: BaseJudge, below: float | Promise) -> Reject:
     """Stops answers that ``judge`` gives less than a threshold when they close their reasoning.
 
-    Raises:
-        InnerjudgeError: If the judge reads what is not there yet, or a promise is not of lost good answers, of another
-            fit, or refused.
+    ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is not of lost good answers, of another
+    fit, or refused.
 
     Example:
         >>> from innerjudge.probes import TokenLogProb

@@ -9,9 +9,8 @@ from huggingface_hub import ModelCardData
 
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
-from ...models.foreign import HEADER_LIMIT, parse_json, read_file
+from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, parse_sealed, read_file
 from ...models.markers import THINK
-from ...models.seal import digest_of_file, parse_sealed
 from ...probes import BaseJudge, storage
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
@@ -112,8 +111,7 @@ def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | No
 def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
     """Inverse of :func:`save`; without ``made.json`` (saved from Python) it goes by its class, scale 1 to 5.
 
-    Raises:
-        InnerjudgeError: If the folder holds no judge, or one of its files is damaged.
+    ``InnerjudgeError`` if the folder holds no judge, or one of its files is damaged.
     """
     judge = storage.load(folder, beside=(_MADE, NORM))
     path = folder / _MADE
@@ -145,10 +143,7 @@ def is_damaged(folder: Path) -> bool:
 def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: str) -> None:
     """Refuse items of another kind, or on another scale, than a judge was fitted on.
 
-    Responses of pairs and rated responses are read alike, and count as one kind.
-
-    Raises:
-        InnerjudgeError: Names both.
+    Responses of pairs and rated responses are read alike, and count as one kind. ``InnerjudgeError`` names both.
     """
     alike = {"pair": "rating"}
     if made.kind and alike.get(made.kind, made.kind) != alike.get(kind, kind):

@@ -14,9 +14,9 @@ from ...extraction.store.header import StoreHeader
 from ...extraction.store.place import ASIDE, LocalPlace, Place, place
 from ...extraction.store.store import LOCK
 from ...models.errors import InnerjudgeError
+from ...models.foreign import digest_of_parts, dump_sealed
 from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel
-from ...models.seal import digest_of_parts, dump_sealed
 from ..data.datasets import Dataset
 from ..data.item_lines import ItemLines
 from ..data.jsonl import jsonl_lines

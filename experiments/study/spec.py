@@ -9,9 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT, read_file
+from ...models.foreign import HEADER_LIMIT, parse_yaml, read_file
 from ...models.prompts import WORDINGS
-from ...models.yaml_file import parse_yaml
 from ..compare import settings
 from ..compare.settings import Settings
 from ..judges.between import Between

@@ -1,7 +1,9 @@
-"""A store as files that other programs read: Parquet, or npz of numpy."""
+"""A store written anew: as a file that other programs read (Parquet, or npz of numpy), or several stores as one."""
 
 import math
 import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...models.errors import InnerjudgeError
+from ..features import Features
+from .place import place
 from .reading import StoreReading
+from .store import FeatureStore, locked
 
 
 def export(store: StoreReading, out: str | Path) -> None:
@@ -94,3 +99,52 @@ def _npz(store: StoreReading, path: Path) -> None:
         for name, array in small.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> FeatureStore:
+    """Write the items of several stores below one another as a new store; the parts stay as they are.
+
+    Every shard of the parts is checked before it is read. A merge that was killed goes on when it is called again.
+    ``InnerjudgeError`` if there are none, an id is in two of them, or their provenances, types or readouts differ.
+    """
+    if not parts:
+        raise InnerjudgeError("given no stores to merge, expected at least one")
+    stores = [FeatureStore.open(part, check="checksums") for part in parts]
+    first = stores[0]
+    seen: dict[str, str] = {}
+    for store in stores:
+        first.provenance.require(store.provenance, f"merging {store.place} with {first.place}")
+        if store.header.dtype != first.header.dtype:
+            raise InnerjudgeError(
+                f"given {store.place} of {store.header.dtype} and {first.place} of {first.header.dtype}, expected one "
+                "type: extract one of them again"
+            )
+        if odd := sorted({*store.shapes, *store.ragged_names} ^ {*first.shapes, *first.ragged_names}):
+            raise InnerjudgeError(f"given {odd} in one of {store.place} and {first.place} only, expected the same")
+        for one in store.ids():
+            if one in seen:
+                raise InnerjudgeError(
+                    f"given the item {one!r} in {seen[one]} and in {store.place}, expected it in one of them"
+                )
+            seen[one] = str(store.place)
+    with locked(place(into)):
+        merged = FeatureStore.create(into, replace(first.header, items=len(seen), job=job))
+        lacking = merged.missing()
+        for number, features in enumerate(_spans(stores, first.header.shard_items)):
+            if number in lacking:
+                merged.write(number, features)
+    return FeatureStore.open(into)
+
+
+def _spans(stores: Sequence[FeatureStore], size: int) -> Iterator[Features]:
+    """Items of all stores, ``size`` at a time."""
+    held: list[Features] = []
+    for store in stores:
+        for part in store.parts():
+            held.append(part)
+            while sum(map(len, held)) >= size:
+                whole = Features.concat(held)
+                yield whole.take(range(size))
+                held = [whole.take(range(size, len(whole)))] if len(whole) > size else []
+    if held:
+        yield Features.concat(held)

@@ -4,8 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import parse_json
-from ...models.seal import digest_of, dump_sealed, unsealed
+from ...models.foreign import digest_of, dump_sealed, parse_json, unsealed
 from ..provenance import Provenance
 from .precision import DTYPES
 
@@ -69,11 +68,7 @@ class StoreHeader:
 
     @classmethod
     def parse(cls, raw: bytes, where: str) -> Self:
-        """Inverse of :meth:`dump`.
-
-        Raises:
-            InnerjudgeError: Names ``where``, and what is wrong with the header.
-        """
+        """Inverse of :meth:`dump`; ``InnerjudgeError`` names ``where``, and what is wrong with the header."""
         try:
             given = parse_json(raw)
             found = given.get("format")

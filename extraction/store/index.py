@@ -127,11 +127,7 @@ def remove_index(place: Place, number: int) -> None:
 
 
 def read_entry(place: Place, number: int, name: str) -> Entry:
-    """What an index file says of its shard.
-
-    Raises:
-        InnerjudgeError: If it is damaged; the message names it.
-    """
+    """What an index file says of its shard; ``InnerjudgeError`` if it is damaged; the message names it."""
     return _entry(number, name, _opened(place, name))
 
 

@@ -63,8 +63,7 @@ class Place(ABC):
 def place(where: str | Path) -> Place:
     """The folder ``where``: a path, or a URI such as ``s3://bucket/store`` or ``gs://bucket/store``.
 
-    Raises:
-        InnerjudgeError: If no file system answers to the URI.
+    ``InnerjudgeError`` if no file system answers to the URI.
     """
     if isinstance(where, str) and "://" in where:
         return RemotePlace(where)

@@ -55,11 +55,7 @@ class Shards:
             yield from map(dict, self._rows(number).column("missing").to_pylist())
 
     def find(self, ids: Sequence[str]) -> npt.NDArray[np.intp]:
-        """Places of items, by their ids.
-
-        Raises:
-            InnerjudgeError: If one is not in the store.
-        """
+        """Places of items, by their ids; ``InnerjudgeError`` if one is not in the store."""
         lacking, places = set(ids), {}
         for place, one in enumerate(self.ids()):
             if one in lacking:

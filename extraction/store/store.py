@@ -73,10 +73,8 @@ class FeatureStore(StoreReading):
         """Begin a store, or go on with one of the same header. Hold its lock (:func:`locked`) meanwhile.
 
         Shards that are not what they were written as are forgotten, so that they are :meth:`missing`. A damaged header
-        is written again where the shards that are there are of this one.
-
-        Raises:
-            InnerjudgeError: If the folder holds a store of another header.
+        is written again where the shards that are there are of this one. ``InnerjudgeError`` if the folder holds a
+        store of another header.
         """
         at = place(where)
         if at.size(HEADER) is None or _is_damaged(at, header):
@@ -118,11 +116,7 @@ class FeatureStore(StoreReading):
     @classmethod
     @checked
     def begun(cls, where: str | Path) -> Self:
-        """A store that may lack shards, before anything of it is looked at.
-
-        Raises:
-            InnerjudgeError: If it is no store.
-        """
+        """A store that may lack shards, before anything of it is looked at; ``InnerjudgeError`` if it is no store."""
         at = place(where)
         if at.size(HEADER) is None:
             raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
@@ -166,11 +160,7 @@ class FeatureStore(StoreReading):
 
     @checked
     def write(self, number: int, features: Features) -> None:
-        """Write a shard, whole or not at all.
-
-        Raises:
-            InnerjudgeError: If they are not as many, or of another provenance.
-        """
+        """Write a shard, whole or not at all; ``InnerjudgeError`` if they are not as many, or of another provenance."""
         self.header.provenance.require(features.provenance, f"shard {number}")
         start, stop = self.header.span(number)
         if len(features) != stop - start:

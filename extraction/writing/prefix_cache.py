@@ -13,7 +13,7 @@ from ...models.caching import CANNOT_SHARE, PromptCache
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import Batch, Room, is_memory
-from ..prompt_pass import forward
+from ..one_pass import forward
 from ..schedule import families
 
 

@@ -210,9 +210,8 @@ def table_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.experiments.runs.part_file import PartFile
     from innerjudge.experiments.selection.columns import judges_of, read_columns
     from innerjudge.experiments.study.spec import read_study
+    from innerjudge.models.foreign import dump_sealed, parse_yaml, sealed
     from innerjudge.models.items import Rating
-    from innerjudge.models.seal import dump_sealed, sealed
-    from innerjudge.models.yaml_file import parse_yaml
 
     rated = Rating(item_id="r", prompt="?", response="!", criterion="c")
     base = {
@@ -267,7 +266,7 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     """A saved judge: its header and its arrays, with checksums that fit whatever they hold."""
     from innerjudge.experiments.judges import saved
     from innerjudge.extraction import Features, Provenance
-    from innerjudge.models.seal import digest_of_parts, dump_sealed, parse_sealed
+    from innerjudge.models.foreign import digest_of_parts, dump_sealed, parse_sealed
     from innerjudge.probes import LogisticProbe
 
     draw = np.random.default_rng(0)
@@ -312,7 +311,7 @@ def store_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.extraction.store import FeatureStore
     from innerjudge.extraction.store.index import read_entry, read_rows
     from innerjudge.extraction.store.shard import OpenShard
-    from innerjudge.models.seal import dump_sealed, parse_sealed
+    from innerjudge.models.foreign import dump_sealed, parse_sealed
 
     some = Features(
         ids=("a", "b"), groups=("q", "q"), provenance=Provenance("m", None, "f", "float32", "sdpa", "none"),

@@ -18,9 +18,9 @@ from ....extraction.store import FeatureStore
 from ....extraction.store.place import LocalPlace, Place, place
 from ....extraction.store.store import locked
 from ....models.errors import InnerjudgeError
+from ....models.foreign import digest_of_file
 from ....models.items import Item
 from ....models.loading import LanguageModel
-from ....models.seal import digest_of_file
 from ...data.datasets import Dataset, hash_data, is_file, open_data
 from ...data.outputs import writing
 from ...drawing.style import are_in, counted

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from innerjudge.experiments.judges.streaming import fit_store, fit_stream
+from innerjudge.experiments.judges.fitting import fit_store, fit_stream
 from innerjudge.experiments.reading.read import read
 from innerjudge.extraction import Features, Provenance
 from innerjudge.extraction.store import FeatureStore
