@@ -38,12 +38,7 @@ _REDUCED: dict[str, Callable[[Array], Array]] = {
 
 @dataclass(frozen=True, slots=True)
 class GivenStates:
-    """States of one text.
-
-    Args:
-        ids: Ids of its tokens, ``[T]``.
-        states: ``[T, layers, D]``.
-    """
+    """States ``[T, layers, D]`` of one text, and the ids of its ``T`` tokens."""
 
     ids: tuple[int, ...]
     states: npt.NDArray[Any]

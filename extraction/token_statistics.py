@@ -27,13 +27,7 @@ def token_values(
 ) -> dict[str, Array | Ragged]:
     """Values of the readouts in a batch; each token's distribution is made once for all of them.
 
-    Args:
-        lm: The model.
-        end: What its final norm reads, ``[B, T, W]``.
-        items: The items of the batch.
-        batch: Where they lie.
-        readouts: What is wanted.
-        missing: Name of a readout -> ids of items without it.
+    ``end`` is what the final norm reads, ``[B, T, W]``; ``missing`` has the ids of items without a readout.
     """
     asked: dict[str, list[list[int]]] = {}
     for readout in readouts:

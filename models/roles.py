@@ -44,13 +44,9 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role, read from its text by :meth:`parse`.
+    """A role, read from its text by :meth:`parse`: the ``kind`` that is looked for within a part, or a position.
 
-    Args:
-        kind: What is looked for.
-        part: Where it is looked for; ``None`` for positions.
-        argument: The delimiter, the number of tokens, or the words.
-        shift: 0, or -1 for the token before.
+    ``argument`` is the delimiter, the number of tokens, or the words; ``shift`` -1 for the token before.
     """
 
     kind: str
@@ -104,12 +100,7 @@ def _check_argument(text: str, kind: str, argument: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A tokenised text.
-
-    Args:
-        text: All of it.
-        spans: Characters ``[start, end)`` of each token.
-    """
+    """A text, and the characters ``[start, end)`` of each of its tokens."""
 
     text: str
     spans: Sequence[Span]

@@ -225,6 +225,7 @@ class TokenConfidence(ThresholdJudge):
     """
 
     family = "logits"
+    on_request = True  # its judges are many and alike
 
     def __init__(
         self, *, statistic: Statistic = "certainty", aggregate: Aggregate = "mean", window: int = 2048
@@ -258,11 +259,6 @@ class TokenConfidence(ThresholdJudge):
             "mean-entropy": cls(statistic="entropy"),
             **{name: cls(statistic="confidence", aggregate=one) for name, one in aggregates.items()},
         }
-
-    @property
-    def on_request(self) -> bool:
-        """Its judges are many and alike."""
-        return True
 
     def _scores(self, features: Features) -> Scores:
         made = _MADE[self.statistic][1]

@@ -31,6 +31,7 @@ class CentroidJudge(StreamingJudge):
         "squares_": Array((2, "layers"), low=0, needed="n_seen_"),
         "groups_seen_": Tuple("names", needed="n_seen_"),
     }
+    learns_in_parts = True  # sums are kept, states are not
     scale: bool
     balance: bool
 
@@ -39,19 +40,14 @@ class CentroidJudge(StreamingJudge):
         """Vectors ``[n, L, D]`` of items, float64."""
 
     @property
-    def learns_in_parts(self) -> bool:
-        """Sums are kept, states are not."""
-        return True
-
-    @property
     def keeps_questions_whole(self) -> bool:
         """With ``balance``, which weighs the items of a question by one another."""
         return self.balance
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Centroids of labelled traces ``[n]``; the same as one :meth:`partial_fit` on a new judge.
+        """As one :meth:`partial_fit` on a new judge, and refuses traces that are all of one class.
 
-        ``InnerjudgeError`` if the usable traces are all of one class (``balance``: if no question has both).
+        With ``balance``: where no question has both.
         """
         return self.fit_parts([(features, labels)])
 

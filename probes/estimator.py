@@ -138,10 +138,7 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
 
     @property
     def last_block(self) -> int | None:
-        """The last block that the judge reads, so that a pass for it may stop there; ``None`` for the whole pass.
-
-        Known once the judge is fitted. :func:`innerjudge.read` asks for it.
-        """
+        """The last block that a fitted judge reads, after which a pass for it may stop; ``None`` for the whole pass."""
         if self._reads_until is not None:
             return self._reads_until
         return None if self.provenance_ is None else self.provenance_.last_block
@@ -152,11 +149,9 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
         return None
 
     def require(self, given: Provenance) -> None:
-        """Refuse features that the judge was not made for, by their provenance.
+        """Refuse features of another model, asked otherwise, or of a pass that stopped before the last block read.
 
-        A pass that stopped elsewhere than the one that the judge was fitted on gives the same features as long as both
-        reached the last block that it reads. ``InnerjudgeError`` if they are of another model, or asked otherwise, or
-        the pass stopped too early.
+        Where a pass stopped behind that block makes no difference.
         """
         if self.provenance_ is None:
             return

@@ -39,10 +39,9 @@ class Verdict:
 class BaseJudge(PromisingReader):
     """Reads features, returns scores. **higher is better, always**.
 
-    The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given under their own
-    names; ``fit`` (where there
-    is something to learn, see :class:`LearningJudge`) sets attributes that end in ``_``; :meth:`decision_function`,
-    :meth:`predict` and :meth:`verdicts` read features of the same provenance only.
+    The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given; ``fit`` (where
+    there is something to learn) sets attributes that end in ``_``; :meth:`decision_function`, :meth:`predict` and
+    :meth:`verdicts` read features of the same provenance only.
     """
 
     @abstractmethod
@@ -70,10 +69,7 @@ class BaseJudge(PromisingReader):
         return self.fit(features, np.concatenate([np.asarray(labels) for _, labels in given]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike) -> Scores:
-        """Fit, and give each of ``n`` items the score of a judge that was fitted without its question.
-
-        The scores are ``[n]``, NaN where the items of all other questions are of one class.
-        """
+        """Fit; ``[n]`` scores of judges fitted without the item's question, NaN where all others are of one class."""
         known = np.asarray(labels)
         found = np.full(len(features), np.nan)
         for train, test in folds(features.groups):
@@ -100,10 +96,9 @@ class BaseJudge(PromisingReader):
             )
 
     def predict(self, features: Features) -> npt.NDArray[Any]:
-        """Labels ``[n]``, as in scikit-learn; raises like :meth:`decision_function`.
+        """Labels ``[n]`` as :meth:`verdicts` has them, of type object where they are of several types or ``None``.
 
-        Booleans, numbers or strings, as :meth:`verdicts` has them; of type object where they are of several types, or
-        where the judge has scores only (``None``).
+        Raises like :meth:`decision_function`.
         """
         self._require_scorable(features)
         return as_labels(self._judged(features)[1])

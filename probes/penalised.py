@@ -25,16 +25,12 @@ from .row_judge import ChooseRow, Combine
 class PenalisedProbe(LogOdds):
     """A probe of :mod:`.regression`: logistic regression of what is correct, or ridge regression of ratings."""
 
+    standardises = True
     target: Target
     candidates: Sequence[float] | None
     #: Attribute that holds the chosen penalty.
     _chosen: ClassVar[str]
     _held_out: Floats
-
-    @property
-    def standardises(self) -> bool:
-        """Every penalised probe does."""
-        return True
 
     @property
     def penalty(self) -> float | None:
@@ -231,10 +227,9 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
         self.alpha, self.rounds, self.batch, self.seed = alpha, rounds, batch, seed
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """One step on labelled items: their states join the means and deviations, and then the descent.
+        """One step on labelled items, maybe of one class: their states join means and deviations, and the descent.
 
-        A batch may be of one class. A judge that was loaded from a folder has coefficients only, and begins anew with
-        :meth:`fit`. ``InnerjudgeError`` if the judge was loaded, or the features are of another provenance.
+        ``InnerjudgeError`` if the judge was loaded (it has coefficients only), or the features are of another model.
         """
         if self.provenance_ is not None and not hasattr(self, "_descent"):
             raise InnerjudgeError(

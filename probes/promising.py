@@ -111,10 +111,7 @@ def promise_on(
 
 
 def identity(judge: FeatureReader, model: str | None = None) -> str:
-    """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it.
-
-    ``model`` is the fingerprint of its model; ``None`` for the one that the judge names.
-    """
+    """Hash of a judge's parameters, what it learned, and its model's fingerprint (``None``: the one that it names)."""
     digest = sha256(repr(judge).encode())
     if model is None and judge.provenance_ is not None:
         model = judge.provenance_.fingerprint

@@ -235,6 +235,8 @@ class PromptSimilarity(TextReader):
         array([0.31, 0.  ])
     """
 
+    needs_labels = False  # only the terms are learned
+
     def __init__(self, *, options: bool = False) -> None:
         self.options = options
         self.needs = ("prompt", "options" if options else "response")
@@ -243,11 +245,6 @@ class PromptSimilarity(TextReader):
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """For every kind."""
         return {"similarity": cls(options=task.kind == "choice")}
-
-    @property
-    def needs_labels(self) -> bool:
-        """Only the terms are learned."""
-        return False
 
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:
         """Learn the terms; ``labels`` are not read.

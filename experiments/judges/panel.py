@@ -30,14 +30,7 @@ _ON_REQUEST = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One judge on the panel.
-
-    Args:
-        family: ``"hidden"`` (reads states, heads or the logits of all blocks), ``"logits"`` (the verdict's own logits),
-            ``"text"`` (reads what the model wrote) or ``"baseline"``.
-        judge: The judge, not fitted.
-        pointwise: For pairs: judges each response on its own, and the preference is the difference.
-    """
+    """A judge on the panel, not fitted; of pairs a ``pointwise`` one judges each response, to prefer by difference."""
 
     family: str
     judge: BaseJudge
@@ -98,7 +91,7 @@ def without_abstain(seats: Mapping[str, Seat]) -> dict[str, Seat]:
 
 
 def require_kind_of_judge(judge: BaseJudge, kind: str) -> None:
-    """Refuse a judge that cannot read items of this kind one by one; ``InnerjudgeError`` names what was expected."""
+    """Refuse a judge that cannot read items of this kind one by one."""
     if kind not in ITEMS:
         raise InnerjudgeError(f"given kind={kind!r}, expected one of {', '.join(ITEMS)}")
     if not judge.pointwise and "choice" not in judge.kinds:

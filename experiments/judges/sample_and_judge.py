@@ -44,13 +44,10 @@ class Saved(NamedTuple):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Candidates:
-    """Sampled answers and what a judge says of them, in the same order: those of one question together.
+    """Sampled answers and a verdict on each, those of one question together.
 
-    Args:
-        traces: The answers; ``extra["rejected"]`` says why one was stopped.
-        verdicts: One each.
-        replayed: How many needed a pass of their own after the sampling.
-        saved: What stopping has saved; ``None`` where none could be stopped.
+    ``extra["rejected"]`` of a trace says why it was stopped; ``replayed`` of them needed a pass of their own after the
+    sampling; ``saved`` is what stopping has saved, ``None`` where none could be stopped.
     """
 
     traces: list[Trace]

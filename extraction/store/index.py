@@ -36,19 +36,10 @@ _SAID_OF_DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the index says of one shard.
+    """What the index file ``name`` says of one shard of ``rows`` items and ``size`` bytes.
 
-    Args:
-        number: Of the shard.
-        name: Of the index file.
-        rows: Items in the shard.
-        size: Bytes of the shard.
-        sha256: Of the shard.
-        shapes: Name of a readout -> its shape, ``[rows, ...]``.
-        ragged: Name of a readout that has several rows an item -> shape of all of them, ``[N, ...]``.
-        seconds: Name -> wall seconds of the pass that made it.
-        rounding: Name of a readout -> what its type loses.
-        header: :attr:`.header.StoreHeader.digest` of its store.
+    By the name of a readout: ``shapes`` (``[rows, ...]``) or, of all rows of all items, ``ragged`` (``[N, ...]``); the
+    ``seconds`` of its pass; and what its type loses. ``header`` is :attr:`.header.StoreHeader.digest` of the store.
     """
 
     number: int

@@ -115,17 +115,12 @@ class StoreReading(RaggedShards):
 
 
 class StoreRows(Sequence[Array]):
-    """Rows ``[n, ...]`` of a readout, read when they are asked for.
+    """Rows ``[n, ...]`` of a readout of an open store, read when they are asked for.
 
     ``np.asarray(rows)`` reads all of them, ``rows[a:b]`` a slice, ``rows[[3, 1]]`` those items; a
     ``torch.utils.data.DataLoader`` takes it as a map-style data set and asks for a whole batch at once, and
-    :meth:`batches` feeds ``partial_fit``.
-
-    Args:
-        store: An open store.
-        name: The readout, such as ``"hidden/reasoning_end"``.
-        layer: Row of the states, from the end where negative; ``None`` for all of them.
-        places: Items, in the order that is wanted; ``None`` for all.
+    :meth:`batches` feeds ``partial_fit``. ``layer`` is a row of the states, from the end where negative; ``places`` are
+    items in the order that is wanted; ``None`` for all.
 
     Example:
         >>> import tempfile

@@ -25,12 +25,7 @@ _Span = tuple[int, Any, Any]
 
 
 class Shards:
-    """The shards that are there, and which items they hold.
-
-    Args:
-        where: The folder.
-        header: What the shards have in common.
-    """
+    """The shards that are there, and which items they hold."""
 
     def __init__(self, where: Place, header: StoreHeader) -> None:
         self.place, self.header = where, header

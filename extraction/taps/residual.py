@@ -129,17 +129,10 @@ class _Bucket:
 
 
 class RangeStates:
-    """States of the ranges of one readout in one batch.
+    """States of the ranges of one readout in one batch: ``rows`` ``0..L + 1``, but for items that are ``skipped``.
 
     Ranges of similar length are gathered together, filled up with their own first token (with no weight in a mean), so
     that the time is linear in the number of tokens.
-
-    Args:
-        readout: What is kept.
-        items: The items of the batch.
-        batch: Where they lie.
-        skipped: Ids of items without the readout.
-        rows: Rows ``0..L + 1`` that are kept, in order.
     """
 
     def __init__(
