@@ -38,10 +38,6 @@ def families(texts: Sequence[tuple[int, ...]], most: Sequence[int], *, least: in
     each branch, from the deepest up, the texts become one family if that saves more than what was found within the
     branch and a family of the rest of it. A family of ``n`` texts saves ``(n - 1) * shared`` tokens, and is one only if
     that is :data:`WORTH` it and at least ``least``. ``most`` are the tokens of each text that may be shared.
-
-    Example:
-        >>> families([(1, 2, 3, 4), (7, 8, 9), (1, 2, 3, 5)], [3, 2, 3])
-        [Family(rows=(0, 2), shared=3), Family(rows=(1,), shared=0)]
     """
     heads = [text[:limit] for text, limit in zip(texts, most, strict=True)]
     order = sorted(range(len(texts)), key=heads.__getitem__)

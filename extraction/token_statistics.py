@@ -90,14 +90,7 @@ def _statistics(
 
 
 def statistics(logits: Tensor, drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:
-    """Statistics of rows of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that came.
-
-    Example:
-        >>> p = torch.tensor([[0.7, 0.1, 0.1, 0.1]])
-        >>> found = statistics(p.log(), torch.tensor([0]), ["entropy", "certainty", "log_probability"])
-        >>> {what: round(float(value), 4) for what, value in found.items()}
-        {'entropy': 0.9404, 'certainty': 0.4298, 'log_probability': -0.3567}
-    """
+    """Statistics of rows of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that came."""
     found: dict[str, Tensor] = {}
     highest = logits.amax(-1, keepdim=True)
     shifted = logits.sub_(highest)

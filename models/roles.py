@@ -59,12 +59,6 @@ class Role:
         """A role from its text.
 
         ``InnerjudgeError`` if it is none; the message says what is wrong.
-
-        Example:
-            >>> Role.parse("reasoning/step_end(line)@-1")
-            Role(kind='step_end', part='reasoning', argument='line', shift=-1)
-            >>> Role.parse("score")
-            Role(kind='score', part=None, argument='', shift=0)
         """
         match = _WRITTEN.fullmatch(text)
         if match is None:

@@ -70,7 +70,6 @@ class Length(LearningJudge):
         sign_: 1 where longer is better on the training items, so that their AUROC is at least 0.5 (ratings: their
             Spearman correlation at least 0); -1 where shorter is, and where neither is (all of one length).
         threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` for ratings.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> f = Features.from_arrays({"logprob": [[-6, 3], [-4, 9]]}, provenance="m")
@@ -143,7 +142,6 @@ class QuestionOnly(PenalisedProbe):
         coef_: ``[D]`` float64, on the states as they are.
         intercept_: Score at the origin.
         penalty_: The chosen candidate.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> state = np.repeat(np.array([1, 1, 0, 0])[:, None, None], 3, axis=1)

@@ -150,7 +150,6 @@ class CLUE(CentroidJudge):
         n_seen_: ``[2]``, traces that entered each centroid.
         spread_: ``[L]``, see ``scale``.
         separation_: ``[L]``, distance between the centroids in each layer (the paper's figure 4).
-        n_excluded_: Training traces left out because they lack a position.
 
     Example:
         >>> start = np.zeros((4, 3, 2))  # 4 traces of 1 block (rows h[0], h[1], normed), width 2

@@ -94,11 +94,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """Change parameters of the constructor, which checks them; what ``fit`` learned stays until the next fit.
 
         ``InnerjudgeError`` if there is no such parameter, or the constructor refuses a value; nothing is changed then.
-
-        Example:
-            >>> from innerjudge.probes import LAGER
-            >>> LAGER().set_params(norm=True)
-            LAGER(norm=True)
         """
         known: dict[str, Any] = self.get_params(deep=False)
         unknown = sorted(params.keys() - known.keys())

@@ -180,7 +180,6 @@ class QKScore(HeadScore):
         heads_: Chosen heads as ``(block, head)``, block 1..L as in ``h[l]``, head 0..H-1.
         quality_: ``[L, H]``, what the heads were chosen by.
         head_accuracy_: ``[L, H]`` accuracy on the validation questions; ``None`` without labels.
-        n_excluded_: Validation questions left out because they could not be read.
 
     Example:
         >>> right = np.array([0, 1, 2, 1])

@@ -155,7 +155,7 @@ class BaseJudge(PromisingReader):
 
 
 class LearningJudge(BaseJudge):
-    """A judge that must see labelled features first."""
+    """A judge that must see labelled features first; ``n_excluded_`` training items could not be read."""
 
     learns: ClassVar[bool] = True
 

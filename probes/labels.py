@@ -91,12 +91,7 @@ def _some(values: npt.NDArray[Any]) -> str:
 
 
 def folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:
-    """Items to fit on and items to test on, five times or once a question; none with fewer than two questions.
-
-    Example:
-        >>> [test.tolist() for _, test in folds(("a", "a", "b"))]
-        [[0, 1], [2]]
-    """
+    """Items to fit on and items to test on, five times or once a question; none with fewer than two questions."""
     _, code = np.unique(np.array(groups), return_inverse=True)
     n = min(_FOLDS, int(code.max()) + 1)
     if n >= 2:

@@ -108,14 +108,6 @@ class LogOdds(Linear):
 
         They are the model's own, from a fit with a penalty: look at their calibration before reading them as shares.
         ``InnerjudgeError`` if an item cannot be scored.
-
-        Example:
-            >>> from innerjudge import LogisticProbe
-            >>> x = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)
-            >>> f = Features.from_arrays({"hidden/reasoning_end": x}, provenance="m", groups=list("pqrspqrs"))
-            >>> p = LogisticProbe(positions=["reasoning_end"]).fit(f, [0, 0, 0, 0, 1, 1, 1, 1]).predict_proba(f)
-            >>> p.shape, bool((p.argmax(axis=1) == [0, 0, 0, 0, 1, 1, 1, 1]).all())
-            ((8, 2), True)
         """
         right = expit(self.decision_function(features))
         return np.stack([1 - right, right], axis=1)
@@ -139,7 +131,6 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         coef_: ``[F]`` float64, mean of correct minus mean of incorrect.
         intercept_: Puts zero half-way; items that equal each other all score 0 and are called incorrect.
         n_seen_: ``[2]``, incorrect and correct items that entered the means.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> end = np.array([3, 1, -1, -3.0])[:, None, None].repeat(3, axis=1)

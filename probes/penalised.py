@@ -84,7 +84,6 @@ class LogisticProbe(PenalisedProbe):
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
         intercept_: Log-odds at the origin.
         C_: The chosen candidate.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> end = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)
@@ -142,7 +141,6 @@ class RidgeProbe(PenalisedProbe):
         coef_: ``[F]`` float64, on the states as they are.
         intercept_: Score at the origin.
         alpha_: The chosen candidate.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> state = np.repeat(np.arange(1, 6)[:, None, None], 3, axis=1)
@@ -200,7 +198,6 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
         intercept_: Log-odds at the origin.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> end = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)

@@ -62,8 +62,10 @@ def register_judge(judge: _Judge) -> _Judge:
 
     A decorator, for a class that a script or notebook defines; one of the same name from the same module is replaced,
     as when a cell is run again. A package that is installed names its classes in the entry point group
-    ``innerjudge.judges`` instead, and need not be imported. ``InnerjudgeError`` if it is no subclass of BaseJudge
-    without abstract methods, or its name is taken.
+    ``innerjudge.judges`` instead, and need not be imported.
+
+    Raises:
+        InnerjudgeError: If it is no subclass of BaseJudge without abstract methods, or its name is taken.
 
     Example:
         >>> from innerjudge import BaseJudge, register_judge

@@ -81,12 +81,6 @@ def p_values(means: npt.ArrayLike, n: int, level: float, *, single: bool = False
 
     Hoeffding and Bentkus (Angelopoulos et al. 2021, arXiv 2110.01052), ``min(e P(Bin(n, level) <= ceil(n mean)),
     exp(-n h(min(mean, level), level)))``; the exact binomial one where every loss is 0 or 1 (``single``).
-
-    Example:
-        >>> p_values([0.0, 0.02, 0.05], 100, 0.1).round(6).tolist()
-        [2.7e-05, 0.005287, 0.15651]
-        >>> p_values([0.05], 100, 0.1, single=True).round(6).tolist()
-        [0.057577]
     """
     mean = np.asarray(means, dtype=np.float64)
     if n == 0:

@@ -123,7 +123,6 @@ class TextClassifier(TextReader):
         coef_: ``[terms]`` float64.
         intercept_: Score of a text without a known term.
         penalty_: The chosen candidate.
-        n_excluded_: Training items left out because they have no text.
 
     Source:
         Opponent of arXiv 2605.09502 (there on the first step of a solution).
@@ -223,7 +222,6 @@ class PromptSimilarity(TextReader):
     Attributes:
         vocabulary_: As of :class:`TextClassifier`, of prompts and responses.
         idf_: Likewise.
-        n_excluded_: Items of the fit left out because they have no text.
 
     Source:
         After the text-similarity baseline of arXiv 2605.17028.

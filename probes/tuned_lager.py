@@ -45,7 +45,6 @@ class TunedLAGER(LAGER, LearningJudge):
     Attributes:
         weights_: ``[entries]`` float64, sums to 1.
         losses_: Mean loss of each epoch.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> logits = np.zeros((8, 2, 3, 2), np.float32)

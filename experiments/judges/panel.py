@@ -43,11 +43,6 @@ def panel(
     """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
 
     With a ``prompt`` of such items, they read its labels.
-
-    Example:
-        >>> seats = panel("choice", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
-        >>> seats["qk-score"].family, "text" in seats
-        ('hidden', True)
     """
     task, seats = Task(kind, between, scale), dict[str, Seat]()
     if prompt is not None and prompt.kind == kind:

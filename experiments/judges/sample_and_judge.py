@@ -151,11 +151,6 @@ def rejecting(judge: BaseJudge, below: float | Promise) -> Reject:
 
     ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is not of lost good answers, of another
     fit, or refused.
-
-    Example:
-        >>> from innerjudge.probes import TokenLogProb
-        >>> callable(rejecting(TokenLogProb(), -2.0))
-        True
     """
     threshold = _promised(judge, below) if isinstance(below, Promise) else below
     late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
@@ -203,12 +198,7 @@ def as_fitted(judge: BaseJudge, features: Features) -> Features:
 
 
 def candidates_of(questions: Sequence[Trace | str], n: int) -> list[Trace]:
-    """``n`` traces without a response for each question, the first time it stands there.
-
-    Example:
-        >>> [trace.id for trace in candidates_of(["1+1?", "2+2?"], 2)]
-        ['q0/0', 'q0/1', 'q1/0', 'q1/1']
-    """
+    """``n`` traces without a response for each question, the first time it stands there."""
     prompts: dict[str, Trace] = {}
     for k, one in enumerate(questions):
         trace = Trace(question_id=f"q{k}", candidate_id="", prompt=one, response="") if isinstance(one, str) else one

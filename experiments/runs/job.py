@@ -9,8 +9,8 @@ from typing import Any, Self, cast
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, Provenance
 from ...extraction.store import FeatureStore
-from ...extraction.store.header import HEADER as STORE
-from ...extraction.store.header import StoreHeader
+from ...extraction.store.index import HEADER as STORE
+from ...extraction.store.index import StoreHeader
 from ...extraction.store.place import ASIDE, LocalPlace, Place, place
 from ...extraction.store.store import LOCK
 from ...models.errors import InnerjudgeError

@@ -88,13 +88,18 @@ def cost_curve(
 ) -> pd.DataFrame:
     """Accuracy against cost, from nothing asked of the second judge to everything; the last row is the promise's.
 
-    ``first`` and ``second`` are verdicts on the same items, which neither the fit nor the promise of the first has
-    seen; an unscored one is wrong. ``costs`` are of an item, for each judge: passes, or tokens read and written.
+    Args:
+        first: Verdicts of the cheap judge on items that neither the fit nor the promise has seen.
+        second: Those of the dear one on the same items.
+        truth: The label that is right, an item; an unscored verdict is wrong.
+        groups: The question of each item.
+        promise: Of the first judge: how sure it is counts as there.
+        costs: Of an item, for each judge: passes, or tokens read and written.
+        points: Rows before the last, from the least sure items on.
 
     Returns:
-        ``points`` rows, from the least sure items on, and the last: columns ``point`` (``"share"`` or ``"promise"``),
-        ``share`` of the items that the second judge sees, ``cost`` an item, ``accuracy``, and its interval over
-        questions, ``low`` and ``high``.
+        Columns ``point`` (``"share"`` or ``"promise"``), ``share`` of the items that the second judge sees, ``cost`` an
+        item, ``accuracy``, and its interval over questions, ``low`` and ``high``.
     """
     import pandas as pd
 

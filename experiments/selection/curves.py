@@ -71,10 +71,17 @@ def curve_rows(
 ) -> list[Point]:
     """Points of every judge and rule, those without a judge first.
 
-    ``judges`` have the same candidates in the same order; ``rules`` of a judge may have its own temperature.
-    ``vectors`` (``[n, D]``) add VecCISC (agglomerative, at most ``clusters`` of one answer) to every judge that has a
-    ``"weighted"`` rule. ``n_max`` is by default the fewest candidates that a question has; questions with fewer are
-    left out, and none left is an error.
+    Args:
+        judges: Name -> the same candidates, in the same order, with that judge's scores.
+        rules: Name of a judge -> its rules, whose temperatures may be the judge's own.
+        vectors: ``[n, D]``: adds VecCISC (agglomerative) to every judge that has a ``"weighted"`` rule.
+        clusters: Its most clusters of one answer.
+        n_max: Largest ``n``; default the fewest candidates that a question has. Questions with fewer are left out.
+        n_orders: Random orders of each question.
+        seed: Of the orders.
+
+    Raises:
+        InnerjudgeError: If no question has ``n_max`` candidates of known correctness.
     """
     first = next(iter(judges.values()))
     groups = [g for g in (_known(rows.tolist(), first) for rows in rows_by_group(first.questions)) if g]

@@ -5,8 +5,10 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -72,13 +74,16 @@ def _parquet(store: StoreReading, path: Path) -> None:
 
 
 def _npz(store: StoreReading, path: Path) -> None:
-    ids: list[str] = []
-    groups: list[str] = []
+    parts = list(store.parts([]))
+    small = {"id": np.array([i for part in parts for i in part.ids])}
+    small |= {"group": np.array([group for part in parts for group in part.groups])}
     present: dict[str, list[np.bool_]] = {name: [] for name in (*store.shapes, *store.ragged_names)}
-    for part in store.parts([]):
-        ids += part.ids
-        groups += part.groups
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+
+        def add(name: str, array: npt.NDArray[Any]) -> None:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+
         for name, shape in store.shapes.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -91,14 +96,10 @@ def _npz(store: StoreReading, path: Path) -> None:
         for name in store.ragged_names:
             one = store.ragged(name)
             present[name] = list(store.features([name]).present(name))
-            for key, held in ((name, one.values), (f"rows/{name}", one.offsets)):
-                with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
-                    np.lib.format.write_array(file, held, allow_pickle=False)
-        small = {"id": np.array(ids), "group": np.array(groups)}
-        small |= {f"present/{name}": np.array(mask) for name, mask in present.items()}
-        for name, array in small.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
+            add(name, one.values)
+            add(f"rows/{name}", one.offsets)
+        for name, array in (small | {f"present/{name}": np.array(mask) for name, mask in present.items()}).items():
+            add(name, array)
 
 
 def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> FeatureStore:
@@ -114,9 +115,9 @@ def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> Fe
     seen: dict[str, str] = {}
     for store in stores:
         first.provenance.require(store.provenance, f"merging {store.place} with {first.place}")
-        if store.header.dtype != first.header.dtype:
+        if store.index.dtype != first.header.dtype:
             raise InnerjudgeError(
-                f"given {store.place} of {store.header.dtype} and {first.place} of {first.header.dtype}, expected one "
+                f"given {store.place} of {store.index.dtype} and {first.place} of {first.header.dtype}, expected one "
                 "type: extract one of them again"
             )
         if odd := sorted({*store.shapes, *store.ragged_names} ^ {*first.shapes, *first.ragged_names}):

@@ -115,18 +115,23 @@ class StoreReading(RaggedShards):
 
 
 class StoreRows(Sequence[Array]):
-    """Rows ``[n, ...]`` of a readout of an open store, read when they are asked for.
+    """Rows ``[n, ...]`` of a readout, read when they are asked for.
 
     ``np.asarray(rows)`` reads all of them, ``rows[a:b]`` a slice, ``rows[[3, 1]]`` those items; a
     ``torch.utils.data.DataLoader`` takes it as a map-style data set and asks for a whole batch at once, and
-    :meth:`batches` feeds ``partial_fit``. ``layer`` is a row of the states, from the end where negative; ``places`` are
-    items in the order that is wanted; ``None`` for all.
+    :meth:`batches` feeds ``partial_fit``.
+
+    Args:
+        store: An open store.
+        name: The readout, such as ``"hidden/reasoning_end"``.
+        layer: Row of the states, from the end where negative; ``None`` for all of them.
+        places: Items, in the order that is wanted; ``None`` for all.
 
     Example:
         >>> import tempfile
         >>> from innerjudge.extraction import Features, Provenance
         >>> from innerjudge.extraction.store import FeatureStore
-        >>> from innerjudge.extraction.store.header import StoreHeader
+        >>> from innerjudge.extraction.store.index import StoreHeader
         >>> origin = Provenance("m", None, "f", "float32", "sdpa", "none")
         >>> some = Features(ids=("a", "b"), groups=("q", "q"), provenance=origin,
         ...                 arrays={"hidden/score": np.arange(12, dtype=np.float32).reshape(2, 3, 2)})

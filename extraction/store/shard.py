@@ -25,7 +25,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import parse_json, require_file
+from ...models.foreign import digest_of_file, parse_json, require_file
 from ..feature_arrays import Array
 from ..features import Features
 from ..ragged import Ragged
@@ -35,8 +35,6 @@ from .precision import SCALE, Rounding, decode_file, encode
 
 #: Name of the rows of each item that stand beside a ragged tensor.
 COUNTS = ":rows"
-#: Bytes hashed at a time.
-_BLOCK = 1 << 22
 
 
 def shard_name(number: int) -> str:
@@ -70,11 +68,8 @@ def damage(place: Place, entry: Entry, *, checksum: bool) -> str | None:
         return f"{size} bytes instead of {entry.size}"
     if not checksum:
         return None
-    digest = hashlib.sha256()
-    with place.local(shard_name(entry.number)).open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return None if digest.hexdigest() == entry.sha256 else "its content is not what was written (checksum)"
+    same = digest_of_file(place.local(shard_name(entry.number))) == entry.sha256
+    return None if same else "its content is not what was written (checksum)"
 
 
 class OpenShard:

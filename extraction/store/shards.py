@@ -11,8 +11,7 @@ import pyarrow as pa
 from ...models.errors import InnerjudgeError
 from ..provenance import Provenance
 from ..ragged import Ragged
-from .header import StoreHeader
-from .index import Entry, read_rows
+from .index import Entry, StoreHeader, read_rows
 from .place import Place
 from .precision import Rounding
 from .shard import OpenShard, shard_name

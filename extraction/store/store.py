@@ -10,8 +10,7 @@ from filelock import FileLock, Timeout
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ..features import Features
-from .header import HEADER, HEADER_LIMIT, StoreHeader
-from .index import Entry, index_names, read_entry, remove_index, write_index
+from .index import HEADER, HEADER_LIMIT, Entry, StoreHeader, index_names, read_entry, remove_index, write_index
 from .place import LocalPlace, Place, place
 from .reading import StoreReading
 from .shard import damage, shard_name, write_shard
@@ -22,10 +21,7 @@ Check = Literal["sizes", "checksums"]
 
 @contextmanager
 def locked(place: Place) -> Iterator[None]:
-    """Hold the lock of a folder, or say that another run has it; an object store needs none.
-
-    There a shard that is written twice is the same shard.
-    """
+    """Hold the lock of a folder, or say that another run has it; in an object store shards may be written twice."""
     if not isinstance(place, LocalPlace):
         yield
         return
@@ -141,7 +137,7 @@ class FeatureStore(StoreReading):
             said = "; ".join(f"{name}: {why}" for name, why in list(found.values())[:5])
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
             raise InnerjudgeError(
-                f"given the store {at} with {len(found)} of {store.header.shards} shards missing or damaged ({said}"
+                f"given the store {at} with {len(found)} of {store.index.shards} shards missing or damaged ({said}"
                 f"{more}), expected all of them whole: run the same `innerjudge extract` again, it does what is missing"
             )
         return store

@@ -62,14 +62,6 @@ def write_and_read(
     batch end together). The other answers are what they would be without. The rest is as in
     :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
     readouts, or a readout is none that a generation carries.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> lm = load("reference")
-        >>> asked = [Trace(question_id="q", candidate_id=c, prompt="Start with 7. Add 5.", response="") for c in "ab"]
-        >>> found = write_and_read(lm, asked, [HiddenStates("reasoning_end")], max_new_tokens=60)
-        >>> found.traces[0].response.startswith("<think>"), found.features["hidden/reasoning_end"].shape[0]
-        (True, 2)
     """
     _check(lm, questions, readouts, markers, reject)
     started = time.perf_counter()

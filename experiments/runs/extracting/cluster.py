@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ....extraction.store import FeatureStore
-from ....extraction.store.header import StoreHeader
+from ....extraction.store.index import StoreHeader
 from ....extraction.store.place import place
 from ....models.errors import InnerjudgeError
 from ...data.datasets import load_data

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, merge
-from innerjudge.extraction.store.header import StoreHeader
+from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.extraction.store.place import place
 from innerjudge.extraction.store.shard import shard_name
 from innerjudge.extraction.store.store import locked
