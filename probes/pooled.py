@@ -1,16 +1,11 @@
 """Probes of many states an item: a head on each token or step, and one number of what it says."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
-from typing import Any, ClassVar, Literal, Self, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from sklearn.model_selection import GroupShuffleSplit
-from sklearn.preprocessing import StandardScaler
-from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
@@ -18,14 +13,24 @@ from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Array, Form
 from .judge import LearningJudge, Scores
-from .labels import Bools, correctness
-from .pooling import Pool, pool
+from .labels import correctness
+from .pooled_fit import Each, Loss, Recipe, StatesOfItems, learn, score
+from .pooling import Head, Pool
 
-Loss = Literal["bce", "brier", "pairwise"]
-#: Share of the questions that say when to stop.
-_HELD_OUT = 0.2
-#: Fewest rows that are standardised at once.
-_CHUNK = 1 << 14
+_SLOW = {"learning_rate": 1e-4}
+_TRUNK = {"widths": (100, 100), "heads": 10, "weight_decay": 3e-3, **_SLOW}
+#: Published readers of traces, with the published settings.
+_PRESETS: dict[str, dict[str, Any]] = {
+    "mean-probe": {"reduce": "mean", "learning_rate": 1e-2, "epochs": 100},
+    "swift": {"rows": (-5, -4, -3, -1), "how": "gated", "standardise": False, "weight_decay": 1e-5, "patience": 3,
+              **_SLOW},
+    "step": {"role": "reasoning/step_end", "widths": (512,), "how": "probability", "each": "state", "balance": True,
+             "standardise": False, "weight_decay": 1e-5, "epochs": 20, "batch": 128, **_SLOW},
+    "saplma": {"role": "response_end", "widths": (256, 128, 64), "standardise": False, "epochs": 5, "batch": 32},
+    "multimax": {"how": "min", **_TRUNK},
+    "attention-probe": {"how": "attention", **_TRUNK},
+    "rolling-probe": {"how": "rolling", **_TRUNK},
+}  # fmt: skip
 
 
 class PooledProbe(LearningJudge):
@@ -94,7 +99,7 @@ class PooledProbe(LearningJudge):
         how: Pool = "mean",
         window: int = 10,
         loss: Loss = "bce",
-        each: Literal["item", "state"] = "item",
+        each: Each = "item",
         balance: bool = False,
         standardise: bool = True,
         learning_rate: float = 1e-3,
@@ -104,22 +109,11 @@ class PooledProbe(LearningJudge):
         batch: int = 16,
         seed: int = 0,
     ) -> None:
-        for given, known in ((how, Pool), (loss, Loss), (each, Literal["item", "state"])):
-            if given not in get_args(known):
-                raise InnerjudgeError(f"given {given!r}, expected one of {', '.join(get_args(known))}")
-        if min(heads, window, epochs, patience, batch, *widths) < 1 or learning_rate <= 0 or weight_decay < 0:
-            raise InnerjudgeError(
-                f"given heads={heads}, window={window}, epochs={epochs}, patience={patience}, batch={batch}, widths="
-                f"{tuple(widths)}, learning_rate={learning_rate}, weight_decay={weight_decay}, expected at least 1 "
-                "each, a rate above 0 and a decay of at least 0"
-            )
-        if each == "state" and loss == "pairwise":
-            raise InnerjudgeError("given loss='pairwise' of each 'state', expected each='item': items are compared")
-        States(role, reduce, None if rows is None else tuple(rows))
         self.role, self.reduce, self.rows, self.widths, self.heads = role, reduce, rows, widths, heads
         self.how, self.window, self.loss, self.each, self.balance = how, window, loss, each, balance
         self.standardise, self.learning_rate, self.weight_decay = standardise, learning_rate, weight_decay
         self.epochs, self.patience, self.batch, self.seed = epochs, patience, batch, seed
+        _check(self)
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -143,28 +137,20 @@ class PooledProbe(LearningJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Published readers of traces, where they are named."""
-        if task.kind != "trace":
-            return {}
-        last, own = (-5, -4, -3, -1), {"learning_rate": 1e-4}
-        return {
-            "mean-probe": cls(reduce="mean"),
-            "swift": cls(rows=last, how="gated", standardise=False, weight_decay=1e-5, patience=3, **own),
-            "step": cls(role="reasoning/step_end", widths=(512,), how="probability", each="state", balance=True,
-                        standardise=False, weight_decay=1e-5, epochs=20, batch=128, **own),
-            "saplma": cls(role="response_end", widths=(256, 128, 64), standardise=False, epochs=5, batch=32),
-            "multimax": cls(widths=(100, 100), heads=10, how="min", weight_decay=3e-3, **own),
-            "attention-probe": cls(widths=(100, 100), heads=10, how="attention", weight_decay=3e-3, **own),
-            "rolling-probe": cls(widths=(100, 100), heads=10, how="rolling", weight_decay=3e-3, **own),
-        }  # fmt: skip
+        """For traces, where they are named."""
+        return {name: cls(**how) for name, how in _PRESETS.items()} if task.kind == "trace" else {}
+
+    @property
+    def _head(self) -> Head:
+        return Head(tuple(self.widths), self.heads, self.how, self.window)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Also the length of the vectors that are read, and the number of weights that such vectors take."""
         found = dict(known)
         if self.rows is not None and "width" in found:
             found["features"] = len(self.rows) * found["width"]
-        read = found.get("features", len(self.mean_) if self.provenance_ is not None else 0)
-        return {**found, "weights": sum(a * b + b for a, b in self._layers(read))} if read else found
+        read = found.get("features", np.size(self.__dict__.get("mean_", ())))
+        return {**found, "weights": self._head.size(read)} if read else found
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labels ``[n]``: booleans.
@@ -174,166 +160,49 @@ class PooledProbe(LearningJudge):
                 question has both.
         """
         part, values, excluded = self._training(features, labels)
-        right = correctness(values)
-        states, counts = self._states(part)
-        groups = np.unique(np.array(part.groups), return_inverse=True)[1]
-        if self.loss == "pairwise" and not _mixed(groups, right):
+        items = StatesOfItems(*_states(part, self.needs[0]), part.groups, correctness(values))
+        if self.loss == "pairwise" and not items.mixed:
             raise InnerjudgeError(
                 "given no question with both right and wrong items, expected some for loss='pairwise': use loss='bce'"
             )
-        scaler = StandardScaler(with_mean=self.standardise, with_std=self.standardise)
-        learned, held_out = _split(groups, right, self.seed)
-        for rows in np.array_split(np.flatnonzero(np.repeat(learned, counts)), max(1, len(states) // _CHUNK)):
-            scaler.partial_fit(states[rows])
-        plain = np.zeros(states.shape[1]), np.ones(states.shape[1])
-        self.mean_, self.scale_ = (scaler.mean_, scaler.scale_) if self.standardise else plain
-        given = _Items(states, counts, groups, right, self.mean_, self.scale_)
-        self.weights_ = self._train(given, np.flatnonzero(learned), np.flatnonzero(held_out))
+        sides = items.split(self.seed)
+        if self.standardise:
+            items.standardise(sides[0])
+        recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
+        self.weights_ = learn(self._head, items, recipe, *sides)
+        self.mean_, self.scale_ = items.mean, items.scale
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
 
-    def _states(self, features: Features) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """States of all items ``[N, F]``, and how many each item has."""
-        name = self.needs[0]
-        if name in features.ragged:
-            rows, counts = features.ragged[name].values, features.ragged[name].counts
-        else:
-            rows, counts = features[name], np.ones(len(features), np.int64)
-        return rows.reshape(len(rows), math.prod(rows.shape[1:])), counts
-
-    def _layers(self, read: int) -> list[tuple[int, int]]:
-        outputs = self.heads * (2 if self.how in ("gated", "attention") else 1)
-        sizes = (read, *self.widths, outputs)
-        return list(pairwise(sizes))
-
-    def _outputs(self, weights: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """What the head says of states ``[N, F]``: ``[N, outputs]``."""
-        at, layers = 0, self._layers(x.shape[1])
-        for k, (read, write) in enumerate(layers):
-            matrix, bias = weights[at : at + read * write], weights[at + read * write : at + (read + 1) * write]
-            x = x @ matrix.view(read, write) + bias
-            x = x.relu() if k + 1 < len(layers) else x
-            at += (read + 1) * write
-        return x
-
-    def _train(self, items: "_Items", learned: npt.NDArray[np.intp], held_out: npt.NDArray[np.intp]) -> Scores:
-        """The weights of the lowest loss on the items held out."""
-        generator = torch.Generator().manual_seed(self.seed)
-        parts = []
-        for read, write in self._layers(items.states.shape[1]):
-            bound = read**-0.5  # as torch.nn.Linear starts
-            parts.append((torch.rand((read + 1) * write, generator=generator) * 2 - 1) * bound)
-        weights = torch.cat(parts).requires_grad_()
-        optimizer = torch.optim.AdamW([weights], lr=self.learning_rate, weight_decay=self.weight_decay)
-        weigh = float((~items.right[learned]).sum() / items.right[learned].sum()) if self.balance else 1.0
-        best, lowest, since = weights.detach().clone(), np.inf, 0
-        for _ in range(self.epochs):
-            for rows in items.batches(learned, self.batch, generator):
-                loss = self._loss(weights, items, rows, weigh)
-                if loss is not None:
-                    optimizer.zero_grad()
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    optimizer.step()
-            with torch.no_grad():
-                said = self._loss(weights, items, held_out, weigh) if len(held_out) else None
-            if said is None or float(said) < lowest:
-                best, lowest, since = weights.detach().clone(), np.inf if said is None else float(said), 0
-            else:
-                since += 1
-                if since >= self.patience:
-                    break
-        return best.double().numpy()
-
-    def _loss(
-        self, weights: torch.Tensor, items: "_Items", rows: npt.NDArray[np.intp], weigh: float
-    ) -> torch.Tensor | None:
-        """Mean loss of some items; ``None`` where there is none."""
-        x, counts = items.read(rows)
-        out, right = self._outputs(weights, x), torch.from_numpy(items.right[rows])
-        if self.each == "state":
-            logits, right = out[:, : self.heads].mean(dim=1), right.repeat_interleave(counts)
-        else:
-            logits = pool(out, counts, self.how, self.window)
-        if self.loss == "pairwise":
-            same = torch.from_numpy(items.groups[rows])
-            pairs = (same[:, None] == same) & right[:, None] & ~right
-            return softplus(logits - logits[:, None])[pairs].mean() if pairs.any() else None
-        weight = torch.where(right, weigh, 1.0)
-        if self.loss == "brier":
-            return (weight * (logits.sigmoid() - right.float()).square()).mean()
-        return binary_cross_entropy_with_logits(logits, right.float(), weight)
-
-    @torch.no_grad()
     def _scores(self, features: Features) -> Scores:
-        states, counts = self._states(features)
-        scores = []
-        weights = torch.from_numpy(self.weights_)
-        for start, end in _chunks(counts, _CHUNK):
-            rows = slice(int(counts[:start].sum()), int(counts[:end].sum()))
-            x = torch.from_numpy((states[rows] - self.mean_) / self.scale_)
-            scores.append(pool(self._outputs(weights, x), torch.from_numpy(counts[start:end]), self.how, self.window))
-        return torch.cat(scores).numpy() if scores else np.zeros(0)
+        states, counts = _states(features, self.needs[0])
+        return score(self._head, self.weights_, (states - self.mean_) / self.scale_, counts)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) for s in scores]
 
 
-class _Items:
-    """Training items, and batches of them."""
-
-    def __init__(
-        self,
-        states: npt.NDArray[np.float32],
-        counts: npt.NDArray[np.int64],
-        groups: npt.NDArray[np.intp],
-        right: Bools,
-        mean: Scores,
-        scale: Scores,
-    ) -> None:
-        self.states, self.counts, self.groups, self.right = states, counts, groups, right
-        self._mean, self._scale = mean.astype(np.float32), scale.astype(np.float32)
-        self._starts = np.concatenate(([0], np.cumsum(counts)))
-
-    def read(self, rows: npt.NDArray[np.intp]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Standardised states of some items, one item after another, and how many each has."""
-        picked = np.concatenate([np.arange(self._starts[k], self._starts[k + 1]) for k in rows])
-        return torch.from_numpy((self.states[picked] - self._mean) / self._scale), torch.from_numpy(self.counts[rows])
-
-    def batches(
-        self, rows: npt.NDArray[np.intp], size: int, generator: torch.Generator
-    ) -> Iterator[npt.NDArray[np.intp]]:
-        """All rows once, in batches of at least ``size`` (the last may have fewer) that no question is divided over."""
-        own, place = np.unique(self.groups[rows], return_inverse=True)
-        order = torch.randperm(len(own), generator=generator).numpy()
-        rank = order[place]
-        batch: list[npt.NDArray[np.intp]] = []
-        for one in np.split(rows[np.argsort(rank, kind="stable")], np.cumsum(np.bincount(rank))[:-1]):
-            batch.append(one)
-            if sum(map(len, batch)) >= size:
-                yield np.concatenate(batch)
-                batch = []
-        if batch:
-            yield np.concatenate(batch)
+def _check(probe: PooledProbe) -> None:
+    """Refuse parameters that are none of their values."""
+    for given, known in ((probe.how, Pool), (probe.loss, Loss), (probe.each, Each)):
+        if given not in get_args(known):
+            raise InnerjudgeError(f"given {given!r}, expected one of {', '.join(get_args(known))}")
+    counts = {name: getattr(probe, name) for name in ("heads", "window", "epochs", "patience", "batch")}
+    if min(*counts.values(), *probe.widths) < 1 or probe.learning_rate <= 0 or probe.weight_decay < 0:
+        said = ", ".join(f"{name}={value}" for name, value in counts.items())
+        raise InnerjudgeError(
+            f"given {said}, widths={tuple(probe.widths)}, learning_rate={probe.learning_rate}, weight_decay="
+            f"{probe.weight_decay}, expected at least 1 each, a rate above 0 and a decay of at least 0"
+        )
+    if probe.each == "state" and probe.loss == "pairwise":
+        raise InnerjudgeError("given loss='pairwise' of each 'state', expected each='item': items are compared")
+    _ = probe.needs  # refuses a role, a reduction or rows that there are not
 
 
-def _split(groups: npt.NDArray[np.intp], right: Bools, seed: int) -> tuple[Bools, Bools]:
-    """Items to learn from and those held out, by question; all and none where a side would have one class."""
-    everything = np.ones(len(right), bool)
-    if len(np.unique(groups)) < 2:
-        return everything, ~everything
-    some, _ = next(GroupShuffleSplit(1, test_size=_HELD_OUT, random_state=seed).split(right, groups=groups))
-    learned = np.zeros(len(right), bool)
-    learned[some] = True
-    both = all(side.any() and not side.all() for side in (right[learned], right[~learned]))
-    return (learned, ~learned) if both else (everything, ~everything)
-
-
-def _mixed(groups: npt.NDArray[np.intp], right: Bools) -> bool:
-    return any(0 < right[groups == one].sum() < (groups == one).sum() for one in np.unique(groups))
-
-
-def _chunks(counts: npt.NDArray[np.int64], size: int) -> Iterator[tuple[int, int]]:
-    """Whole items, of about ``size`` states together."""
-    part = np.cumsum(counts) // size
-    cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(counts)]
-    yield from ((a, b) for a, b in pairwise(cuts) if b > a)
+def _states(features: Features, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """States of all items ``[N, F]``, and how many each item has."""
+    if name in features.ragged:
+        rows, counts = features.ragged[name].values, features.ragged[name].counts
+    else:
+        rows, counts = features[name], np.ones(len(features), np.int64)
+    return rows.reshape(len(rows), math.prod(rows.shape[1:])), counts

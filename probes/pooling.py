@@ -1,5 +1,7 @@
 """One number of an item from what a head says of each of its states, differentiable."""
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -61,3 +63,49 @@ def _extreme(values: torch.Tensor, item: torch.Tensor, n: int, how: Literal["min
     """The least or greatest row of each item, head by head."""
     index = item[:, None].expand_as(values)
     return values.new_zeros(n, values.shape[1]).scatter_reduce(0, index, values, f"a{how}", include_self=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A fully connected network on each state, and what pools it; its weights are one flat vector.
+
+    Args:
+        widths: Width of each hidden layer (ReLU).
+        heads: Number of outputs that are pooled.
+        how: How; see :func:`pool`.
+        window: States of a window, for ``"rolling"``.
+
+    Example:
+        >>> Head((2,), 1, "mean", 1).layers(4), Head((2,), 1, "mean", 1).size(4)  # 4*2 + 2 and 2*1 + 1
+        ([(4, 2), (2, 1)], 13)
+    """
+
+    widths: tuple[int, ...]
+    heads: int
+    how: Pool
+    window: int
+
+    def layers(self, read: int) -> list[tuple[int, int]]:
+        """How many numbers each layer reads and writes."""
+        outputs = self.heads * (2 if self.how in ("gated", "attention") else 1)
+        return list(pairwise((read, *self.widths, outputs)))
+
+    def size(self, read: int) -> int:
+        """Number of weights and biases."""
+        return sum((a + 1) * b for a, b in self.layers(read))
+
+    def start(self, read: int, generator: torch.Generator) -> torch.Tensor:
+        """Weights to begin with, drawn as those of ``torch.nn.Linear`` are."""
+        drawn = [(torch.rand((a + 1) * b, generator=generator) * 2 - 1) * a**-0.5 for a, b in self.layers(read)]
+        return torch.cat(drawn)
+
+    def outputs(self, weights: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """What it says of states ``[N, F]``: ``[N, outputs]``."""
+        for k, (read, write) in enumerate(self.layers(x.shape[1])):
+            matrix, bias, weights = weights.split([read * write, write, len(weights) - (read + 1) * write])
+            x = (x.relu() if k else x) @ matrix.view(read, write) + bias
+        return x
+
+    def pooled(self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        """One number an item, ``[n]``."""
+        return pool(self.outputs(weights, x), counts, self.how, self.window)

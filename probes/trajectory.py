@@ -1,6 +1,7 @@
 """Scores from the way that the states take, over blocks or over the reasoning; nothing is learned but a threshold."""
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Literal, Self, get_args
 
 import numpy as np
@@ -125,7 +126,8 @@ def _chain(h: Floats, statistic: str) -> float:
 def _angles(h: Floats) -> Floats:
     """Angle of each step, and of the last row and the first: ``[L + 1]``."""
     unit = h / np.linalg.norm(h, axis=1, keepdims=True)
-    return np.arccos(np.clip((np.vstack((unit[1:], unit[-1])) * np.vstack((unit[:-1], unit[0]))).sum(axis=1), -1, 1))
+    cosines = [a @ b for a, b in (*pairwise(unit), (unit[0], unit[-1]))]
+    return np.arccos(np.clip(np.array(cosines, dtype=np.float64), -1.0, 1.0)).astype(np.float64)
 
 
 def _net(h: Floats) -> float:

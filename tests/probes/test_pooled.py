@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from innerjudge.extraction import Features, Ragged
 from innerjudge.models import InnerjudgeError
 from innerjudge.probes import PooledProbe
-from innerjudge.probes.pooled import _split
-from innerjudge.probes.pooling import pool
+from innerjudge.probes.pooled_fit import StatesOfItems
+from innerjudge.probes.pooling import Head, pool
 from scipy.special import expit, logit, softmax
 
 LN2, LN3 = np.log(2), np.log(3)
@@ -75,15 +75,16 @@ def test_pools_are_those_of_a_loop(counts, how, heads, window, seed):
 
 
 def test_a_fully_connected_head_is_that_of_torch():
-    probe = PooledProbe(widths=(5, 3), heads=2)
+    head = Head((5, 3), 2, "mean", 1)
     layers = [torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)]
     flat = [part for one in layers[::2] for part in (one.weight.T.reshape(-1), one.bias)]
     x = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(probe._outputs(torch.cat(flat), x), torch.nn.Sequential(*layers)(x), atol=1e-6)
+    assert torch.allclose(head.outputs(torch.cat(flat), x), torch.nn.Sequential(*layers)(x), atol=1e-6)
 
 
 def test_sizes_of_published_heads():
-    # SAPLMA on 4,096 numbers: 4096*256+256 + 256*128+128 + 128*64+64 + 64+1 = 1,090,049; STEP: 4096*512+512 + 513 = 2,098,177.
+    # SAPLMA on 4,096 numbers: 4096*256+256 + 256*128+128 + 128*64+64 + 64+1 = 1,090,049.
+    # STEP: 4096*512+512 + 513 = 2,098,177.
     for widths, weights in (((256, 128, 64), 1_090_049), ((512,), 2_098_177)):
         assert PooledProbe(widths=widths).sizes({"width": 4096})["weights"] == weights
     # SWIFT: 2F + 2 for F = 33 rows of 4,096.
@@ -126,17 +127,21 @@ def test_what_was_held_out_is_not_learned_from():
     """Labels of the held-out questions move when training stops, and nothing else: one epoch gives the same weights."""
     features, right = traces()
     probe = PooledProbe(epochs=1).fit(features, right)
-    groups = np.unique(np.array(features.groups), return_inverse=True)[1]
-    _, held_out = _split(groups, right, 0)
+    rows = features.ragged["hidden/response.none[-1]"]
+    _, held_out = StatesOfItems(rows.values, rows.counts, features.groups, right).split(0)
     turned = np.where(held_out, ~right, right)
     assert np.array_equal(PooledProbe(epochs=1).fit(features, turned).weights_, probe.weights_)
 
 
 def test_a_question_is_on_one_side():
     groups = np.repeat(np.arange(20), 4)
-    learned, held_out = _split(groups, np.arange(80) % 2 == 0, 3)
+    items = StatesOfItems(np.zeros((80, 1)), np.ones(80, int), tuple(map(str, groups)), np.arange(80) % 2 == 0)
+    learned, held_out = items.split(3)
     assert not set(groups[learned]) & set(groups[held_out])
-    assert held_out.sum() == 16  # a fifth of 20 questions
+    assert held_out.sum() == 16  # a fifth of 20 questions, four items each
+    batches = list(items.batches(np.flatnonzero(learned), 10, torch.Generator().manual_seed(0)))
+    assert [len(one) for one in batches] == [12, 12, 12, 12, 12, 4]  # whole questions: at least 10
+    assert sorted(np.concatenate(batches).tolist()) == np.flatnonzero(learned).tolist()
 
 
 @pytest.mark.parametrize(
@@ -150,9 +155,7 @@ def test_parameters_are_checked(wrong):
 
 
 def test_pairs_need_a_question_with_both():
-    features, right = traces(8)
-    alone = Features.from_arrays(
-        {"hidden/response.none[-1]": features.ragged["hidden/response.none[-1]"]}, provenance="m"
-    )
+    name = "hidden/response.none[-1]"
+    alone = Features.from_arrays({name: traces(8)[0].ragged[name]}, provenance="m")
     with pytest.raises(InnerjudgeError, match="both right and wrong"):
         PooledProbe(loss="pairwise").fit(alone, np.arange(8) % 2 == 0)
