@@ -4,7 +4,8 @@
 ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on
 ``regression.py`` and ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``
-and ``text_only.py``.
+and ``text_only.py``; many states are read by ``pooled.py`` (on ``pooling.py`` and ``pooled_fit.py``) and
+``trajectory.py``.
 ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
@@ -18,12 +19,14 @@ from .judge import BaseJudge, LearningJudge, Scores, StreamingJudge, Verdict
 from .lager import LAGER, EScore, VScore
 from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
+from .pooled import PooledProbe
 from .promise import Promise, calibrate
 from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
 from .storage import load, save
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
+from .trajectory import Trajectory
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
@@ -39,6 +42,7 @@ __all__ = [
     "LetterLogits",
     "LogisticProbe",
     "MiniBatchLogistic",
+    "PooledProbe",
     "Promise",
     "PromptSimilarity",
     "QKScore",
@@ -52,6 +56,7 @@ __all__ = [
     "TextJudge",
     "TokenConfidence",
     "TokenLogProb",
+    "Trajectory",
     "TunedLAGER",
     "VScore",
     "Verdict",

@@ -1,7 +1,7 @@
 """One data set's table seen for its figures: the reported rows, the calibration rows, and how intervals are made."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from ..data.verdict_table import Table
 from ..stats.intervals import Interval, cluster_interval
-from ..stats.significance import Difference, holm, p_value
+from ..stats.significance import Difference, difference, holm, p_value
 from ..stats.statistic import Statistic
-from .figures import Figure, Good, of_interval
+from .figures import Figure, Good, of_difference, of_interval
 from .settings import Settings
 
 #: A metric of one judge on the rows that a mask keeps.
@@ -156,3 +156,48 @@ def as_floats(values: Sequence[Any]) -> list[float | None]:
         [1.0, 2.0, None, None]
     """
     return [float(v) if isinstance(v, bool | int | float | np.number) else None for v in values]
+
+
+def differences(
+    lens: Lens,
+    part: str,
+    metric: str,
+    of: Metric,
+    scored: Mapping[str, Sequence[bool]],
+    *,
+    against: str | None = None,
+    about: Sequence[bool] | None = None,
+) -> dict[str, Figure]:
+    """Paired differences of judges to another one, on the items that both scored, Holm-corrected.
+
+    Judges of ``scored`` are compared with ``against`` (that of the settings), if it is among them; ``about`` says
+    which items the metric is about.
+    """
+    other = lens.settings.against if against is None else against
+    if other not in scored:
+        return {}
+    compared = [judge for judge in scored if judge != other]
+    every = [True] * len(lens.truths) if about is None else about
+    both = {judge: [a and b for a, b in zip(scored[judge], scored[other], strict=True)] for judge in compared}
+    made = holm([difference(of(j, both[j]), of(other, both[j]), lens.groups) for j in compared])
+    found = {}
+    for judge, one in zip(compared, made, strict=True):
+        mine, theirs = ([s and e for s, e in zip(scored[name], every, strict=True)] for name in (judge, other))
+        if one.interval.value is None and (why := _without_pairs(mine, theirs, other)):
+            one = replace(one, interval=replace(one.interval, reason=why))
+        lost = sum(e and not b for e, b in zip(every, both[judge], strict=True))
+        found[judge] = of_difference(
+            one, data=lens.data, part=part, judge=judge, metric=metric, against=other, unscored=lost
+        )
+    return found
+
+
+def _without_pairs(mine: Sequence[bool], theirs: Sequence[bool], other: str) -> str | None:
+    """Why there is nothing to take a difference on; ``None`` where some item is scored by both."""
+    if not any(theirs):
+        return f"the judge {other} scored none of these items"
+    if not any(mine):
+        return "this judge scored none of these items"
+    return (
+        None if any(a and b for a, b in zip(mine, theirs, strict=True)) else f"no item is scored by both it and {other}"
+    )

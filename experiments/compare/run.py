@@ -18,9 +18,8 @@ from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
 from .evaluation import Evaluation, left_out_of
 from .figures import Section
-from .findings import DataReport, Report
+from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
-from .reasons import unscored_reasons
 from .sections.blocks import by_block
 from .sections.candidates import candidates
 from .sections.confounds import confounds

@@ -10,8 +10,7 @@ from ..compare.evaluation import Evaluation
 from ..data.datasets import take_groups
 from ..data.labels import label_to_fit
 from ..data.verdict_table import Row
-from .asking.ask import By, Manner, Question, ask
-from .asking.candidate import Candidate, candidates_of
+from .asking.ask import By, Candidate, Manner, Question, ask, candidates_of
 from .spec import Audits, Study
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge.experiments.compare.figures import Section
-from innerjudge.experiments.compare.findings import DataReport, Report
+from innerjudge.experiments.compare.findings import DataReport, Report, unscored_reasons
 from innerjudge.experiments.compare.lens import Lens
-from innerjudge.experiments.compare.reasons import unscored_reasons
 from innerjudge.experiments.compare.results import Curve, HeadMap
 from innerjudge.experiments.compare.sections.blocks import by_block
 from innerjudge.experiments.compare.sections.candidates import candidates

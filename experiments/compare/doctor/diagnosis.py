@@ -17,16 +17,14 @@ from ...stats.intervals import cluster_interval
 from ...stats.metrics.auroc import auroc, decomposition, within_question_auroc
 from ...stats.significance import difference, holm, p_value
 from ...stats.statistic import SHARE, Statistic, ratio
-from ..figures import Cell, Figure, Section, grid, of_difference, of_interval
-from ..findings import DataReport, Report
+from ..figures import Cell, Figure, Section, grid, of_difference, of_interval, split_of_auroc
+from ..findings import DataReport, Reason, Report
 from ..lens import Lens
-from ..reasons import Reason
 from ..report.folder import check_folder, write
 from ..report.page import cell
 from ..sections.opponents import opponents as against
 from ..settings import Settings
 from ..trace_blind import PASS_RATE, pass_rate
-from ..words import split_of_auroc
 from .explanations import LEVEL, Explained, explain
 from .opponents import opponents
 from .scores import Scores, read_scores

@@ -6,11 +6,10 @@ from typing import Any
 from ...data.answers import normalise
 from ...selection.reranking import accuracy_against_n, interval, selection_accuracy
 from ...selection.rules import Rule
-from ..figures import Figure, Section, grid
+from ..figures import Figure, Section, grid, spelt
 from ..lens import Lens
 from ..report.judge_plots import accuracy_by_candidates
 from ..results import Curve
-from ..words import spelt
 
 KEY = "candidates"
 #: Name under which figures stand that need no judge.

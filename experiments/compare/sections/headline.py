@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from ...drawing.style import number
-from ..differences import differences
-from ..figures import Cell, Figure, Grid, Section, grid
-from ..lens import Lens, Metric
+from ..figures import Cell, Figure, Grid, Section, grid, spelt
+from ..lens import Lens, Metric, differences
 from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
 from ..report.draw import forest
 from ..report.judge_plots import score_distributions
-from ..words import spelt
 
 KEY = "accuracy"
 #: Metrics that stand in the short table, beside the difference in the first of them.

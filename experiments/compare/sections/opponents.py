@@ -15,11 +15,10 @@ from ...selection.rules import Rule
 from ...stats.metrics.auroc import auroc, decomposition
 from ...stats.significance import Difference, difference, holm
 from ...stats.statistic import Statistic
-from ..figures import Cell, Figure, Grid, Section, grid, of_difference
+from ..figures import Cell, Figure, Grid, Section, grid, of_difference, spelt, split_of_auroc
 from ..lens import Lens, Metric
 from ..metrics import metrics, scored_by
 from ..trace_blind import PASS_RATE, of_another, pass_rate
-from ..words import spelt, split_of_auroc
 
 KEY = "opponents"
 

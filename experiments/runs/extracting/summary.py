@@ -17,7 +17,7 @@ from ....extraction.store import FeatureStore
 from ....models.blocks import StopAfter
 from ....models.items import Item
 from ....models.loading import LanguageModel
-from ...compare.reasons import shape_of
+from ...compare.findings import shape_of
 from ...reading.passes import Passes
 from ...reading.read import read
 from .disk import stored_bytes

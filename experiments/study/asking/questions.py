@@ -8,8 +8,7 @@ from typing import Any
 from ....models.prompts import pair_prompt, rating_prompt, verdict_prompt
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row
-from .ask import Question
-from .candidate import Candidate
+from .ask import Candidate, Question
 
 #: Names of verdicts as seen from the other response.
 OTHER = {"a": "b", "b": "a", "tie": "tie"}

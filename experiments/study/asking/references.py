@@ -11,8 +11,7 @@ from ....models.positions import encode_trace
 from ....models.reference.solve import final_answer
 from ...data.answers import normalise
 from ...data.splits import rows_by_group
-from .ask import Manner
-from .candidate import Candidate
+from .ask import Candidate, Manner
 
 #: Conditions in the order of the report.
 CONDITIONS = ("none", "self", "given", "wrong")

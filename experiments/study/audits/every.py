@@ -12,9 +12,21 @@ from ..auditing import Auditing
 from ..parts.asked import asked, with_references
 from ..parts.distracted import distracted
 from ..parts.steadiness import SteadinessRows, steadiness
-from .repeats import pairs, perturbed, sampled_pairs, samples
-from .rewritten import distractors, dummy_answers, flips
-from .ways import alone, checked, ranking, referenced, wins, wordings
+from .ways import (
+    alone,
+    checked,
+    distractors,
+    dummy_answers,
+    flips,
+    pairs,
+    perturbed,
+    ranking,
+    referenced,
+    sampled_pairs,
+    samples,
+    wins,
+    wordings,
+)
 
 
 @dataclass(frozen=True, slots=True)

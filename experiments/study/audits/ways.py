@@ -1,17 +1,19 @@
-"""Ways of asking about a response: by itself, against others, all at once, by a checklist, beside a reference."""
+"""Ways of asking about a response: by itself, against others, ranked, by checklist or reference, again, rewritten."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ....models.conversation import Text
+from ....models.items import Pair
+from ....models.loading import LanguageModel
 from ....models.prompts import WORDINGS
 from ...data.verdict_table import Row
-from ..asking.ask import By
-from ..asking.candidate import Candidate
-from ..asking.checklist import checks, written_checklists
-from ..asking.questions import both_orders, pointwise
-from ..asking.ranking import ranked
-from ..asking.references import could_answer, own_answers, references
+from ..asking.ask import By, Candidate, Manner, Question, ask
+from ..asking.checklist import checks, ranked, written_checklists
+from ..asking.distractors import DISTRACTORS, distracted_losers, distractor_trials
+from ..asking.questions import both_orders, comparisons, named_as_in_the_item, pairwise, pointwise, preference
+from ..asking.references import could_answer, dummies, own_answers, references
 from ..auditing import Auditing
 
 
@@ -98,3 +100,136 @@ def referenced(audit: Auditing) -> list[Row]:
         return found
 
     return audit.step("references", list(conditions), made)
+
+
+#: Most candidates of a question that are compared with one another.
+MOST_COMPARED = 5
+
+
+def samples(audit: Auditing) -> list[Row]:
+    """Point-wise text, sampled as often as the study says."""
+    how, name = audit.sampled(), "samples, text"
+    return audit.step(name, _told(how), lambda: audit.asked(pointwise(audit.candidates), name, how))
+
+
+def pairs(audit: Auditing) -> list[Row]:
+    """All pairs of a question's candidates in both orders, by logits and by text."""
+    questions = _comparisons(audit)
+    found: list[Row] = []
+    for by in ("logits", "text") if questions else ():
+        name = f"pair-wise, {by}"
+
+        def made(name: str = name, by: Any = by) -> list[Row]:
+            return named_as_in_the_item(audit.asked(questions, name, by))
+
+        found += audit.step(name, MOST_COMPARED, made)
+    return found
+
+
+def sampled_pairs(audit: Auditing) -> list[Row]:
+    """The pairs again in sampled text, both orders: for bias without noise."""
+    how, name, questions = audit.sampled(), "pair-wise, sampled", _comparisons(audit)
+    if not questions:
+        return []
+    return audit.step(name, _told(how), lambda: named_as_in_the_item(audit.asked(questions, name, how)))
+
+
+def perturbed(audit: Auditing, other: Callable[[], LanguageModel]) -> list[Row]:
+    """Point-wise by logits: as ever, one item a batch, and by the model in half precision."""
+    questions = pointwise(audit.candidates)
+
+    def made() -> list[Row]:
+        found = audit.asked(questions, "perturbation: as is", "logits")
+        found += audit.asked(questions, "perturbation: batch of 1", replace(audit.manner(), batch_size=1))
+        return found + ask(other(), questions, judge="perturbation: bfloat16", manner=audit.manner())
+
+    return audit.step("perturbation", "bfloat16", made)
+
+
+def _told(how: Manner) -> dict[str, float]:
+    return {"samples": how.samples, "temperature": how.temperature}
+
+
+def _comparisons(audit: Auditing) -> list[Question]:
+    """All pairs of a question's candidates in both orders; of pairs, with what people preferred."""
+    known = {item.group: item.preference for item in audit.evaluation.items if isinstance(item, Pair)}
+    return [
+        replace(q, columns=dict(q.columns) | {"truth": known.get(str(q.columns["question"]), q.columns["truth"])})
+        for q in pairwise(comparisons(audit.candidates, most=MOST_COMPARED))
+    ]
+
+
+def distractors(audit: Auditing) -> list[Row]:
+    """Good responses against rewritten ones, point-wise and pair-wise."""
+    chosen = [c for c in audit.candidates if _is_good(c)][: max(audit.wanted.items // 2, 4)]
+
+    def made() -> list[Row]:
+        seed = audit.study.seeds.sampling
+        return distractor_trials(audit.lm, chosen, manner=audit.manner(), seed=seed) if chosen else []
+
+    return audit.step("distractors", len(chosen), made)
+
+
+def flips(audit: Auditing) -> list[Row]:
+    """Two responses of a question, as they are and with each distractor on the one that lost: who wins now.
+
+    The template of a row is ``"plain"`` or the distractor; judged point-wise and pair-wise.
+    """
+    pairs = comparisons(audit.candidates, most=2)
+    if not pairs:
+        return []
+
+    def made() -> list[Row]:
+        found: list[Row] = []
+        for mode in ("point-wise", "pair-wise"):
+            base = _winners(audit, pairs, mode)
+            found += _flip_rows(pairs, base, mode, "plain")
+            for name, rewrite in DISTRACTORS.items():
+                changed = distracted_losers(pairs, base, rewrite)
+                found += _flip_rows(pairs, _winners(audit, changed, mode), mode, name)
+        return found
+
+    return audit.step("flips", len(pairs), made)
+
+
+def dummy_answers(audit: Auditing) -> list[Row]:
+    """Answers that say nothing, and the reference, by logits and by text."""
+    questions = pointwise([replace(c, tags=dict(c.tags) | {"dummy": name}) for name, c in dummies(audit.candidates)])
+    found: list[Row] = []
+    for by in ("logits", "text"):
+        name = f"dummies, {by}"
+        found += audit.step(name, "dummies", lambda n=name, by=by: audit.asked(questions, n, by))  # type: ignore[misc]
+    return found
+
+
+def _winners(audit: Auditing, pairs: Sequence[tuple[Candidate, Candidate]], mode: str) -> list[str | None]:
+    """Which response of each pair is preferred; ``None`` where one is unscored."""
+    if mode == "pair-wise":
+        both = both_orders(named_as_in_the_item(audit.asked(pairwise(pairs), mode, "logits")), judge=mode)
+        return [None if row.label is None else str(row.label) for row in both]
+    alone = pointwise([one for pair in pairs for one in pair])
+    scores = [row.score for row in audit.asked(alone, mode, "logits")]
+    return [preference(x, y) for x, y in zip(scores[::2], scores[1::2], strict=True)]
+
+
+def _flip_rows(
+    pairs: Sequence[tuple[Candidate, Candidate]], verdicts: Sequence[str | None], mode: str, template: str
+) -> list[Row]:
+    return [
+        Row(
+            data=x.data,
+            question=x.question,
+            candidate=f"{x.candidate}|{y.candidate}",
+            judge=f"flips, {mode}",
+            template=template,
+            label=verdict,
+            unscored=None if verdict is not None else "one of the two is unscored",
+        )
+        for (x, y), verdict in zip(pairs, verdicts, strict=True)
+    ]
+
+
+def _is_good(one: Candidate) -> bool:
+    if one.scale is None:
+        return one.truth is True
+    return isinstance(one.truth, int | float) and one.truth >= one.scale[0] + 0.6 * (one.scale[1] - one.scale[0])

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...compare.differences import differences
-from ...compare.figures import Cell, Figure, Grid, Section, grid
-from ...compare.lens import Lens
+from ...compare.figures import Cell, Figure, Grid, Section, grid, spelt
+from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics
 from ...compare.report.draw import bars, forest
-from ...compare.words import spelt
 from ...data.verdict_table import Row, Table
 from ...stats.agreement.rankings import levenshtein_distance
 from ...stats.statistic import SHARE, finite, ratio

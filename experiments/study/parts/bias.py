@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid
+from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, spelt
 from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
-from ...compare.words import spelt
 from ...stats.biases.preferences import first_wins, length_bias, position_bias
 from ...stats.biases.scale_use import grades_used, over_scoring, self_preference, tied_share
 from ...stats.metrics.calibration import Platt

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ...compare.differences import differences
 from ...compare.figures import Cell, Section, grid
-from ...compare.lens import Lens, as_floats
+from ...compare.lens import Lens, as_floats, differences
 from ...compare.metrics import metrics
 from ...data.verdict_table import Row, Table
 from ...stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family

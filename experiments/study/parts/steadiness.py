@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...compare.figures import Cell, Grid, Section, grid
+from ...compare.figures import Cell, Grid, Section, grid, spelt
 from ...compare.lens import Lens, standing
-from ...compare.words import spelt
 from ...data.verdict_table import Row, Table
 from ...stats.biases.consistency import (
     consensus_share,

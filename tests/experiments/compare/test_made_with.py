@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from innerjudge.experiments.compare import steps as steps_module
-from innerjudge.experiments.compare.made_with import MADE_WITH, made_with, renew
-from innerjudge.experiments.compare.steps import StepStore
+from innerjudge.experiments.compare.steps import MADE_WITH, StepStore, made_with, renew
 from innerjudge.experiments.data.verdict_table import Row
 
 NOW = {"innerjudge": "0.2.0", "torch": "2.1", "code": "abc"}

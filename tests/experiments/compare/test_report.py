@@ -8,9 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 from innerjudge.experiments.compare.figures import Figure
-from innerjudge.experiments.compare.findings import Report
+from innerjudge.experiments.compare.findings import Report, unscored_reasons
 from innerjudge.experiments.compare.lens import Lens
-from innerjudge.experiments.compare.reasons import unscored_reasons
 from innerjudge.experiments.compare.report.page import (
     HOW_TO_READ,
     cell,

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from innerjudge.experiments.compare.figures import Section
-from innerjudge.experiments.compare.findings import DataReport, Report
+from innerjudge.experiments.compare.findings import DataReport, Reason, Report
 from innerjudge.experiments.compare.lens import Lens
-from innerjudge.experiments.compare.reasons import Reason
 from innerjudge.experiments.compare.report.folder import read_results, write
 from innerjudge.experiments.compare.sections.confounds import confounds
 from innerjudge.experiments.compare.sections.headline import headline

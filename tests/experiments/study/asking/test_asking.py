@@ -5,15 +5,22 @@ from __future__ import annotations
 import pytest
 from innerjudge import InnerjudgeError, Pair, Rating, Trace
 from innerjudge.experiments.data.verdict_table import Row
-from innerjudge.experiments.study.asking.ask import Manner, Question, ask
-from innerjudge.experiments.study.asking.candidate import Candidate, candidates_of
-from innerjudge.experiments.study.asking.checklist import checks, parsed_checklist, pass_rates, requirement_share
+from innerjudge.experiments.study.asking.ask import Candidate, Manner, Question, ask, candidates_of
+from innerjudge.experiments.study.asking.checklist import (
+    checks,
+    parsed_checklist,
+    parsed_ranking,
+    pass_rates,
+    requirement_share,
+)
 from innerjudge.experiments.study.asking.distractors import (
+    DISTRACTORS,
     distracted_losers,
     flip_rate,
     preferred_rate,
     tie_rate,
     trial_rows,
+    with_faults,
 )
 from innerjudge.experiments.study.asking.questions import (
     both_orders,
@@ -23,9 +30,7 @@ from innerjudge.experiments.study.asking.questions import (
     pointwise,
     preference,
 )
-from innerjudge.experiments.study.asking.ranking import parsed_ranking
 from innerjudge.experiments.study.asking.references import could_answer, dummies, references
-from innerjudge.experiments.study.asking.rewrites import DISTRACTORS, with_faults
 from innerjudge.models.errors import UnreadableError
 from innerjudge.models.prompts import WORDINGS, pair_prompt, ranking_prompt, rating_prompt, verdict_prompt
 
