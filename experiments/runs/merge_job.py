@@ -84,7 +84,7 @@ def verify_job(folder: str) -> list[str]:
             found[f"{prefix}{STORE}"] = str(error)
             continue
         found |= {f"{prefix}{name}": why for name, why in store.look(checksums=True).values()}
-        held = f"{counted(len(store), 'item')} in {counted(store.index.shards, 'shard')}"
+        held = f"{counted(len(store), 'item')} in {counted(store.header.shards, 'shard')}"
         lines.append(f"{store.place}: {held}, all as they were written.")
     if found:
         said = "; ".join(f"{name}: {why}" for name, why in list(found.items())[:_NAMED])

@@ -115,9 +115,9 @@ def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> Fe
     seen: dict[str, str] = {}
     for store in stores:
         first.provenance.require(store.provenance, f"merging {store.place} with {first.place}")
-        if store.index.dtype != first.header.dtype:
+        if store.header.dtype != first.header.dtype:
             raise InnerjudgeError(
-                f"given {store.place} of {store.index.dtype} and {first.place} of {first.header.dtype}, expected one "
+                f"given {store.place} of {store.header.dtype} and {first.place} of {first.header.dtype}, expected one "
                 "type: extract one of them again"
             )
         if odd := sorted({*store.shapes, *store.ragged_names} ^ {*first.shapes, *first.ragged_names}):

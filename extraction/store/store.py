@@ -137,7 +137,7 @@ class FeatureStore(StoreReading):
             said = "; ".join(f"{name}: {why}" for name, why in list(found.values())[:5])
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
             raise InnerjudgeError(
-                f"given the store {at} with {len(found)} of {store.index.shards} shards missing or damaged ({said}"
+                f"given the store {at} with {len(found)} of {store.header.shards} shards missing or damaged ({said}"
                 f"{more}), expected all of them whole: run the same `innerjudge extract` again, it does what is missing"
             )
         return store

@@ -35,7 +35,7 @@ def random_store(
     states = np.random.default_rng(0).normal(size=(len(names), shard_items, *shape)).astype(np.float32)
     store = FeatureStore.create(folder, StoreHeader(ORIGIN, items=items, dtype=dtype, shard_items=shard_items))
     for number in store.missing():
-        start, stop = store.index.span(number)
+        start, stop = store.header.span(number)
         ids = tuple(f"i{k}" for k in range(start, stop))
         arrays = {name: part[: stop - start] for name, part in zip(names, states, strict=True)}
         store.write(number, Features(ids=ids, groups=ids, provenance=ORIGIN, arrays=arrays))

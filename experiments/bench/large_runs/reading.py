@@ -23,7 +23,7 @@ def reading(folder: Path, gigabytes: float, items: int, rounds: int) -> Iterator
     store = random_store(folder / "large", items, (_LAYERS, width), (_NAME,), dtype="float32", shard_items=_SHARD)
     wrote = time.perf_counter() - started
     size = sum(entry.size for entry in store.entries.values())
-    files = [folder / "large" / shard_name(k) for k in range(store.index.shards)]
+    files = [folder / "large" / shard_name(k) for k in range(store.header.shards)]
 
     def ours(k: int) -> None:
         store.layer(_NAME, k % _LAYERS)

@@ -81,7 +81,7 @@ def extract_job(
         stores = {inner: FeatureStore(place(inside(at, inner)), held.store_header()) for inner in lacking}
         spans = [stores[inner].header.span(k) for inner in lacking for k in ranks.mine(lacking[inner])]
         mine = sum(stop - start for start, stop in spans)
-        total, left = sum(store.index.shards for store in stores.values()), sum(map(len, lacking.values()))
+        total, left = sum(store.header.shards for store in stores.values()), sum(map(len, lacking.values()))
         if left < total:
             log.info("going on", extra={"out": str(at), "shards_done": total - left, "shards": total})
         passes = replace(passes, steps=whole(passes.steps, mine))
@@ -171,7 +171,7 @@ def fill(
         for number in numbers:
             if interrupt.asked:
                 break
-            features = read_part(*store.index.span(number))
+            features = read_part(*store.header.span(number))
             if waiting is not None:
                 waiting.result()
             waiting = writer.submit(_write, store, number, features)

@@ -79,7 +79,7 @@ def summary(store: FeatureStore, speed: Speed) -> list[str]:
     lines = [speed.told()]
     for name, rounding in store.rounding.items():
         lines.append(
-            f"{name} stored as {store.index.dtype}: relative error {rounding.relative:.2g}, at most "
+            f"{name} stored as {store.header.dtype}: relative error {rounding.relative:.2g}, at most "
             f"{rounding.worst:.2g} in one state"
         )
     for names, count, reason in reasons_of(store.missing_reasons()):

@@ -71,7 +71,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, object]:
 def check(out: Path, whole: str) -> None:
     store = FeatureStore.open(out, check="checksums")
     ids = list(store.ids())
-    if store.content_hash != whole or len(set(ids)) != N or len(list((out / "index").iterdir())) != store.index.shards:
+    if store.content_hash != whole or len(set(ids)) != N or len(list((out / "index").iterdir())) != store.header.shards:
         raise SystemExit("the store of a killed run differs from that of a whole one")
     if list(out.glob("**/.aside-*")):
         raise SystemExit("half-written files were left")

@@ -113,7 +113,7 @@ def test_a_store_that_was_read_can_be_written_again(tmp_path: Path) -> None:
     features = made(6)
     store = stored(tmp_path, features)
     held = store.layer("hidden/score", 1)
-    store.write(0, features.take(range(*store.index.span(0))))
+    store.write(0, features.take(range(*store.header.span(0))))
     np.testing.assert_array_equal(FeatureStore.open(tmp_path).layer("hidden/score", 1), held)
 
 
