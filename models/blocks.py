@@ -181,10 +181,7 @@ class _Enough(BaseException):
 
 
 class StopAfter(AbstractContextManager["StopAfter"]):
-    """Ends a forward pass of this thread after block ``last`` (``1..L``); the ``with`` statement goes on after it.
-
-    Open it after the taps that read: hooks run in the order in which they were registered.
-    """
+    """Ends a forward pass of this thread after block ``last`` (``1..L``); open it after the taps that read."""
 
     def __init__(self, stream: Stream, last: int | None = None) -> None:
         n = len(stream.blocks)

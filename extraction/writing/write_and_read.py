@@ -47,16 +47,13 @@ def write_and_read(
 ) -> Generation:
     """Let the model answer each question, and keep the readouts of its answers as they are written.
 
-    The features are those of a replay: the states of a step are the states of one pass over the whole text, up to float
-    error. The end of the prompt is read with the prompt, every other token by the step after it; an answer that the
-    limit ended takes one more step, through the blocks alone, to read its last token. Where a model's steps differ from
-    its passes (no cache, or one that rounds), and for the odd answer whose markers only the finished text shows, the
+    The features are those of one pass over the whole text, up to float error. Where a model's steps differ from its
+    passes (no cache, or one that rounds), and for the odd answer whose markers only the finished text shows, the
     answers are passed through the model once more, and counted in ``replayed``.
 
     Questions have unique ids and no response; equal prompts of a batch are read once. Readouts are hidden states at
-    :data:`CARRIED` positions and the response's log-probability: a generation carries none of other prompts (verdict
-    logits, the text of a judge) and none at positions that traces do not have (query-key products and attention rows at
-    options). ``reject`` stops answers that are not worth their end: it is asked once an answer, when the marker
+    :data:`CARRIED` positions and the response's log-probability: a generation carries none of other prompts or
+    positions. ``reject`` stops answers that are not worth their end: it is asked once an answer, when the marker
     ``reject_at`` is written, and sees what has been read by then. A stopped answer ends with that marker and leaves its
     batch, with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a
     batch end together). The other answers are what they would be without. The rest is as in
@@ -145,11 +142,10 @@ def read_and_write(
 ) -> Features:
     """:func:`~.extract.extract` and a greedy :func:`~.generate.generate` joined, at the price of the second alone.
 
-    The readouts are taken from the pass over the prompts with which a generation begins. Items that leave no room for a
-    text are extracted alone. There are two passes for ragged readouts, where the model gives not all readouts, or would
-    read prompts padded on the left differently, and where prompts begin so much alike that two readings which compute
-    that once are cheaper than one which does not. Ids of items must be unique; the texts are ``texts[name]``; the rest
-    is as in :func:`~.generate.complete`.
+    The readouts are taken from the pass over the prompts with which a generation begins; items that leave no room for a
+    text are extracted alone. There are two passes for ragged readouts, where the model gives not all readouts or would
+    read prompts padded on the left differently, and where prompts begin so much alike that sharing that is cheaper. Ids
+    must be unique; the texts are ``texts[name]``; the rest is as in :func:`~.generate.complete`.
     """
     limits = Limits(max_new_tokens=max_new_tokens, batch_size=batch_size, memory=memory, on_batch=on_batch)
     ragged = len({len(item.ids) for item in items}) > 1
