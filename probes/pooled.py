@@ -137,8 +137,11 @@ class PooledProbe(LearningJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces, where they are named."""
-        return {name: cls(**how) for name, how in _PRESETS.items()} if task.kind == "trace" else {}
+        """For traces, where they are named; STEP reads the response's steps where judges read between its ends."""
+        if task.kind != "trace":
+            return {}
+        steps = {} if task.between[0].startswith("reasoning") else {"role": "step_end"}
+        return {name: cls(**(how | (steps if name == "step" else {}))) for name, how in _PRESETS.items()}
 
     @property
     def _head(self) -> Head:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
 from ...extraction.features import Features
 from ...models.items import Choice, Item, Rating, Trace
@@ -12,14 +11,13 @@ from ...probes import CLUE, BaseJudge, EScore, LetterLogits
 from ...probes.choices import head_accuracies, head_credits
 from ...probes.row_judge import each_entry, each_row
 from ..data.labels import label_of
+from ..data.splits import Index
 from ..stats.intervals import cluster_interval
 from ..stats.metrics.accuracy import accuracy
 from ..stats.metrics.auroc import within_question_auroc
 from ..stats.metrics.correlation import spearman
 from ..stats.statistic import SHARE, Statistic, ratio
 from .results import Curve, HeadMap
-
-Index = npt.NDArray[np.intp]
 
 
 def trace_curves(

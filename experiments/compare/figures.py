@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..drawing.style import number
@@ -19,24 +19,12 @@ Good = Literal["higher", "lower", "zero", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure.
+    """One figure of a ``judge`` (or what else it is of) in a section (``part``), with the 95 % interval.
 
-    Args:
-        data: Data set.
-        part: Key of the section.
-        judge: Judge, or what the figure is of.
-        metric: Name of the metric; with its condition in brackets where there is one.
-        value: The figure; ``None`` with ``reason`` where undefined.
-        low: Lower end of the 95 % interval.
-        high: Upper end.
-        n: What it rests on.
-        unscored: Items that it leaves out, since they have no score (or not of both judges).
-        reason: Why something is ``None``.
-        p: p-value, where there is a test.
-        p_corrected: The same after the correction for the number of judges.
-        against: The judge that this is a paired difference to.
-        verdict: Of a difference: better, worse or not told apart.
-        good: Which way is good.
+    ``metric`` has its condition in brackets where there is one. ``reason`` says why ``value`` or an end is ``None``,
+    ``n`` what it rests on, ``unscored`` how many items it leaves out without a score (of both judges). ``p_corrected``
+    is ``p`` after the correction for the number of judges; ``against`` the judge of which this is a paired difference,
+    with its ``verdict``: better, worse or not told apart.
     """
 
     data: str
@@ -74,14 +62,9 @@ Cell = Figure | str | int | float | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A table: its caption, columns and rows; the first column names the row.
+    """A table; the first column names the row. A report shows a ``folded`` one only when it is asked to.
 
-    Args:
-        caption: What it shows.
-        columns: Heads of the columns.
-        rows: Cells of the rows.
-        families: Family of the judge of each row, where rows stand under the heads of families.
-        folded: Whether a report shows it only when it is asked to.
+    ``families`` has the family of the judge of each row, where rows stand under the heads of families.
     """
 
     caption: str
@@ -139,13 +122,7 @@ def of_interval(
     good: Good = "higher",
     p: float | None = None,
 ) -> Figure:
-    """A figure from an interval.
-
-    Example:
-        >>> found = Interval(value=0.5, low=0.4, high=0.6, n=9)
-        >>> of_interval(found, data="d", part="p", judge="j", metric="m").high
-        0.6
-    """
+    """A figure from an interval."""
     return Figure(
         data=data,
         part=part,
@@ -171,29 +148,10 @@ def of_difference(
     metric: str,
     against: str,
     unscored: int = 0,
-    good: Good = "higher",
 ) -> Figure:
-    """A figure from a paired difference; ``good`` says whether above 0 is better."""
-    verdict = found.verdict
-    if good == "lower" and verdict in ("better", "worse"):
-        verdict = "worse" if verdict == "better" else "better"
-    return Figure(
-        data=data,
-        part=part,
-        judge=judge,
-        metric=metric,
-        value=found.interval.value,
-        low=found.interval.low,
-        high=found.interval.high,
-        n=found.interval.n,
-        unscored=unscored,
-        reason=found.interval.reason,
-        p=found.p,
-        p_corrected=found.p_corrected,
-        against=against,
-        verdict=verdict,
-        good=good,
-    )
+    """A figure from a paired difference, of which above 0 is better."""
+    made = of_interval(found.interval, data=data, part=part, judge=judge, metric=metric, unscored=unscored, p=found.p)
+    return replace(made, p_corrected=found.p_corrected, against=against, verdict=found.verdict)
 
 
 def grid(

@@ -15,13 +15,9 @@ _QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)"""
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why items were left unscored.
+    """Why items were left unscored: ``items`` of them by each of the ``judges``.
 
-    Args:
-        example: The reason of the first such item.
-        similar: How many other wordings there are that differ in their numbers and quoted texts only.
-        items: How many items each judge left unscored for it.
-        judges: The judges that did.
+    ``example`` is the reason of the first; ``similar`` other wordings differ in numbers and quoted texts only.
     """
 
     example: str
@@ -64,19 +60,10 @@ def shape_of(reason: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataReport:
-    """What was found on one data set.
+    """What was found on one data set: ``counts`` of items by side, judge -> family in the order of the report.
 
-    Args:
-        name: Name of the data set.
-        kind: Kind of its items.
-        counts: How many items there are, and on which side.
-        families: Judge -> family, in the order of the report.
-        summary: What a reader should take away.
-        sections: What was asked, and found.
-        notes: What was chosen and left out.
-        unscored: Why items are unscored.
-        seconds: Judge -> seconds an item. No report shows them: they differ from run to run.
-        cost: Judge -> prompts and tokens an item.
+    ``summary`` is what a reader should take away, ``notes`` what was chosen and left out, ``cost`` prompts and tokens
+    an item by judge. No report shows the ``seconds`` an item: they differ from run to run.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """One data set on its way from items to what every judge says of the test items."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
@@ -9,43 +9,76 @@ from typing import Any, cast
 import numpy as np
 
 from ...extraction.features import Features
-from ...models.items import Choice, Pair, Rating, Trace
+from ...extraction.ragged import Ragged
+from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
 from ..data.labels import label_to_fit
+from ..data.splits import Index
 from ..data.variants import Responses, permuted
 from ..judges.between import positions
 from ..judges.fitting import fit_seat, no_verdicts
 from ..judges.panel import Seat
-from ..reading.read import pair_features, rating_features
+from ..reading.passes import Passes
+from ..reading.progress import Steps
+from ..reading.read import pair_features, rating_features, read
 from ..reading.ways import Turn
 from .by_block import choice_curves, rating_curves, trace_curves
-from .item_features import Index, ItemFeatures, over_all
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
 from .text_side import both_responses, permuted_sample
 from .turns import choose_turns, opened_items
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
+#: Labels of a pair by those of the pair swapped.
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
+
+
+#: Reads some items of a data set.
+Read = Callable[[Sequence[Any], Passes], Features]
+
+
+#: Called with the name of a set of features, its items and what reads any part of them: where they may be kept.
+Keep = Callable[[str, Sequence[Any], Callable[[Sequence[Any], Steps], Features]], Features]
+
+
+@dataclass(kw_only=True)
+class ItemFeatures:
+    """Reads the items of a data set once; ``keep`` may put features on disk, ``features`` holds them by name."""
+
+    lm: LanguageModel
+    items: Sequence[Item]
+    passes: Passes
+    keep: Keep
+    features: dict[str, Features] = field(default_factory=dict, init=False)
+
+    def kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
+        """Features under a name: read now, or taken from where they are kept; the same ones when asked again."""
+        if name not in self.features:
+            self.features[name] = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
+        return self.features[name]
+
+    def without_reasoning(self, name: str, items: Sequence[Item]) -> Features:
+        """Features without reasoning before the verdict, which is written for the test items only."""
+        needs = self.passes.needs
+        passes = self.passes if needs is None else replace(self.passes, needs=needs - {"reasoned"})
+        return self.kept(name, items, passes, lambda some, how: read(self.lm, some, how))
+
+    def reasoned(self, needs: Iterable[str], rows: Index) -> Features:
+        """What is written after reasoning about some items, the test items, which need no fit; read once."""
+        if "reasoned" not in self.features:
+            passes = replace(self.passes, needs=frozenset(needs) - {"labels"})
+            self.kept("reasoned", [self.items[k] for k in rows], passes, lambda some, how: read(self.lm, some, how))
+        return self.features["reasoned"]
 
 
 @dataclass(kw_only=True)
 class Judging(ItemFeatures):
-    """Reads the items once, fits each judge on ``fit`` and asks it about ``test``.
+    """Reads the items once, fits each judge (``seats``) on the rows ``fit`` and asks it about those of ``test``.
 
-    Args:
-        kind: Kind of the items.
-        fit: Rows to fit on.
-        test: Rows to judge.
-        seats: The judges.
-        settings: How they are compared.
-        lm, items, passes, keep: As of :class:`~innerjudge.experiments.compare.item_features.ItemFeatures`.
-
-    Attributes:
-        notes: What was chosen, as sentences for the report.
-        permuted: Of choices, the features with options permuted and the answers there; missing outside of the sample.
-        sample: Rows of the choices that are also asked with their options permuted.
-        turns: Where each judge that reads the place of the verdict does so.
+    ``notes`` says what was chosen, as sentences for the report; ``turns`` where each judge that reads the place of the
+    verdict does so. Of choices, ``sample`` are the rows that are also asked with their options permuted, ``permuted``
+    the features and answers there; missing outside of the sample.
     """
 
     kind: str
@@ -118,7 +151,10 @@ class Judging(ItemFeatures):
                 outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue
             first, second = (opened, turned) if self.turns.get(name) == "open" else (forward, backward)
-            again = [_as_shown_first(v) for v in seat.judge.verdicts(second.take(self.test))]
+            again = [
+                v if v.label is None else replace(v, label=_SWAPPED[str(v.label)])
+                for v in seat.judge.verdicts(second.take(self.test))
+            ]
             outcomes.append(replace(self._outcome(name, seat, first), again=again))
         return outcomes
 
@@ -130,7 +166,8 @@ class Judging(ItemFeatures):
         self.notes += [note] if note else []
         part = features.take(self.test)
         if "reasoned" in seat.judge.needs and "reasoned" not in features.texts:
-            part, permuted = _written(self.reasoned(seat.judge.needs, self.test), part), None
+            texts = self.reasoned(seat.judge.needs, self.test)
+            part, permuted = replace(texts, arrays=part.arrays, ragged=part.ragged), None
         if seat.judge.learns and seat.judge.provenance_ is None:
             return Outcome(judge=name, verdicts=no_verdicts(seat.judge, part))
         started = time.perf_counter()
@@ -146,11 +183,6 @@ def _as_given(outcome: Outcome, order: Mapping[int, tuple[int, ...]], rows: Inde
         return outcome
     said = zip(outcome.again, rows.tolist(), strict=True)
     return replace(outcome, again=[moved_back(v, order[k]) if v is not None and k in order else None for v, k in said])
-
-
-def _as_shown_first(verdict: Verdict) -> Verdict:
-    """A verdict on a swapped pair, with the labels of the pair."""
-    return verdict if verdict.label is None else replace(verdict, label=_SWAPPED[str(verdict.label)])
 
 
 def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
@@ -170,11 +202,6 @@ def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
     # The maps are of the prompts with the cue; heads that were chosen in an open turn are not on them.
     heads = {name: s.judge.chosen_heads for name, s in run.seats.items() if run.turns.get(name) != "open"}
     return curves, tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
-
-
-def _written(texts: Features, read: Features) -> Features:
-    """Texts, beside what was read of the same items."""
-    return replace(texts, arrays=read.arrays, ragged=read.ragged)
 
 
 def _pass_seconds(features: Features, judge: BaseJudge) -> float:
@@ -198,3 +225,40 @@ def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Seq
         gap = cast(float, a.score) - cast(float, b.score)
         verdicts.append(Verdict(pair_id, score=gap, label="a" if gap > 0 else "b" if gap < 0 else "tie"))
     return Outcome(judge=name, verdicts=verdicts, seconds_per_item=spent / max(len(pair_ids), 1))
+
+
+def over_all(some: Features, whole: Features, reason: str) -> Features:
+    """Features of some of the items as features of all of them: the others are missing for a reason.
+
+    Example:
+        >>> whole = Features.from_arrays({"x": [1.0, 2.0]}, provenance="m", ids=["a", "b"])
+        >>> over_all(whole.take([1]), whole, "not asked").reasons("x")
+        {'a': 'not asked'}
+    """
+    places = {one: k for k, one in enumerate(whole.ids)}
+    rows = [places[one] for one in some.ids]
+    left = dict.fromkeys((one for one in whole.ids if one not in set(some.ids)), reason)
+    arrays = {name: np.zeros((len(whole), *value.shape[1:]), value.dtype) for name, value in some.arrays.items()}
+    for name, value in some.arrays.items():
+        arrays[name][rows] = value
+    at = dict(zip(rows, range(len(rows)), strict=True))
+    ragged = {
+        name: Ragged.of([one[at[k]] if k in at else one.values[:0] for k in range(len(whole))], one.values.shape[1:])
+        for name, one in some.ragged.items()
+    }
+    texts = {name: [""] * len(whole) for name in some.texts}
+    for name, said in some.texts.items():
+        for row, text in zip(rows, said, strict=True):
+            texts[name][row] = text
+    return Features(
+        ids=whole.ids,
+        groups=whole.groups,
+        provenance=some.provenance,
+        arrays=arrays,
+        ragged=ragged,
+        texts={name: tuple(said) for name, said in texts.items()},
+        missing={name: {**left, **some.missing.get(name, {})} for name in (*arrays, *ragged, *texts)}
+        if left
+        else some.missing,
+        seconds=some.seconds,
+    )

@@ -20,16 +20,10 @@ Metric = Callable[[str, Sequence[bool]], Statistic]
 
 @dataclass(frozen=True)
 class Lens:
-    """What the sections of a report look through.
+    """What the sections of a report look through: rows that are reported on, and those of the calibration side.
 
-    Args:
-        data: Name of the data set.
-        kind: Kind of its items.
-        table: Rows that are reported on.
-        calibration: Rows of the calibration side.
-        families: Judge -> family; imported judges are of the family ``"imported"``, people of ``"people"``.
-        settings: How judges are compared.
-        kin: Judge -> values of the tag ``system`` that are its own family.
+    ``families``: judge -> family, ``"imported"`` and ``"people"`` among them; ``kin``: judge -> values of the tag
+    ``system`` that are its own family.
     """
 
     data: str

@@ -32,15 +32,10 @@ class HeadMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one judge said of the test items.
+    """What one judge said of the test items, in order, and what it cost an item (passes that it needs, own work).
 
-    Args:
-        judge: Name of the judge.
-        verdicts: One a test item, in order.
-        again: The same items with options permuted, or the pair shown in the other order (labels named as in the
-            item); ``None`` where an item was not asked again.
-        seconds_per_item: Passes that the judge needs, and its own work.
-        cost: Prompts and tokens an item.
+    ``again``: with options permuted, or the pair shown in the other order (labels named as in the item); ``None`` where
+    an item was not asked again.
     """
 
     judge: str
@@ -51,12 +46,7 @@ class Outcome:
 
 
 def moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
-    """The label of a permuted question as an index into its options as given; abstaining keeps its place.
-
-    Example:
-        >>> moved_back(Verdict("c", label=0), (2, 0, 1)).label
-        2
-    """
+    """The label of a permuted question as an index into its options as given; abstaining keeps its place."""
     label = verdict.label
     return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
 

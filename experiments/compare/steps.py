@@ -33,12 +33,9 @@ class StepStore:
     """Results of steps under a folder, each under its name and a hash of all that it depends on.
 
     Steps that were made with other versions, or other code of innerjudge, are thrown away; ``lost`` says so. What a
-    killed run left half-written goes too, and what is not as it was written (checksum) is made again.
-
-    Args:
-        folder: Where they lie; ``None`` keeps nothing.
-        depends: What every step depends on: the model's provenance.
-        part: Items a part of features.
+    killed run left half-written goes too, and what is not as it was written (checksum) is made again. ``None`` for a
+    folder keeps nothing; ``depends`` is what every step depends on (the model's provenance), ``part`` the items a part
+    of features.
     """
 
     def __init__(self, folder: Path | None, depends: Any, *, part: int = PART) -> None:
@@ -129,14 +126,7 @@ _ROOMS = ("models", "extraction", "probes", "experiments")
 
 @cache
 def made_with() -> dict[str, str]:
-    """Versions of Python, innerjudge and its libraries, and a hash of innerjudge's code.
-
-    The hash is there because code that is worked on keeps its version.
-
-    Example:
-        >>> sorted(made_with())
-        ['code', 'innerjudge', 'numpy', 'python', 'scikit-learn', 'torch', 'transformers']
-    """
+    """Versions of Python, innerjudge and its libraries, and a hash of its code, which keeps its version under work."""
     digest = hashlib.sha256()
     for path in sorted(path for room in _ROOMS for path in (_PACKAGE / room).rglob("*.py")):
         digest.update(f"{path.relative_to(_PACKAGE).as_posix()}\n".encode())
@@ -147,18 +137,7 @@ def made_with() -> dict[str, str]:
 def renew(folder: Path, now: Mapping[str, str]) -> str | None:
     """Throw kept steps away that were made with something else, and say so; ``None`` where there are none of that kind.
 
-    Args:
-        folder: Where steps are kept; made if it is not there.
-        now: What they are made with from here on.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     first = renew(Path(folder), {"torch": "2.0"})
-        ...     (Path(folder) / "steps").mkdir()
-        ...     (Path(folder) / "steps" / "judged.jsonl").touch()
-        ...     print(first, renew(Path(folder), {"torch": "2.1"}))
-        None 1 kept step was thrown away: made with torch 2.0, now 2.1.
+    ``now`` is what they are made with from here on; the folder is made if it is not there.
     """
     note = folder / MADE_WITH
     before = _read(note)

@@ -271,20 +271,13 @@ def _figures(kind: str, y: Any, scores: Floats, groups: Sequence[str]) -> Floats
         return np.asarray(scores.mean(axis=1))
     if kind == "trace":
         each, _ = auroc_by_question([bool(v) for v in y], scores.T, groups)
-        return (
-            np.asarray(np.where(np.isnan(scores).any(axis=1), np.nan, each.mean(axis=0)))
-            if len(each)
-            else _none(scores)
-        )
+        lost = np.isnan(scores).any(axis=1) | (not len(each))
+        return np.where(lost, np.nan, each.sum(axis=0) / max(len(each), 1))
     ranks, truth = rankdata(scores, axis=1), rankdata(y)
     ranks, truth = ranks - ranks.mean(axis=1, keepdims=True), truth - truth.mean()
     size = np.sqrt((ranks**2).sum(axis=1) * (truth**2).sum())
     flat = (size == 0) | np.isnan(scores).any(axis=1)
     return np.asarray(np.where(flat, np.nan, ranks @ truth / np.where(flat, 1.0, size)))
-
-
-def _none(scores: Floats) -> Floats:
-    return np.full(len(scores), np.nan)
 
 
 def _interval(kind: str, y: Any, scores: Floats, groups: Sequence[str]) -> Interval:

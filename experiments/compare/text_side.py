@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from ...extraction.features import Features
 from ...models.items import Choice, Item, Pair
 from ...probes.judge import Verdict
+from ..data.splits import Index
 from ..data.variants import Responses, permutations
 from ..judges.opponent import Ask, choose_opponent, opponent_says
 from ..judges.panel import TEXT
@@ -24,7 +24,6 @@ from .results import Outcome, moved_back
 if TYPE_CHECKING:
     from .judging import Judging
 
-Index = npt.NDArray[np.intp]
 #: Share of the questions of a side that are also asked with their options permuted, and how many are in any case.
 PERMUTED, LEAST = 1 / 3, 12
 
@@ -33,11 +32,6 @@ def permuted_sample(sides: Sequence[Index], seed: int) -> Index:
     """Rows of the questions whose options are permuted as well, in order: a share of every side.
 
     Each side has its own draw, as judges choose heads on those to fit on and figures rest on those that are reported.
-
-    Example:
-        >>> sides = np.arange(150), np.arange(150, 300)
-        >>> (permuted_sample(sides, 0) < 150).sum(), (permuted_sample(sides, 0) >= 150).sum()
-        (np.int64(50), np.int64(50))
     """
     rng = np.random.default_rng(seed)
     drawn = [rng.permutation(rows)[: max(LEAST, round(PERMUTED * len(rows)))] for rows in sides]
@@ -72,12 +66,12 @@ def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
         again = _permuted(run, found.way, asking)
     own = cued if found.way.turn == "cue" else run.features[f"text-{found.way.turn}"]
     cost = cost_of_way(run.lm, test, found.way.turn, own, passes, text=found.way.read == "text")
-    return [
-        replace(o, verdicts=verdicts, again=again, cost=cost, seconds_per_item=spent + _shared(o, found.way))
-        if o.judge == TEXT
-        else o
-        for o in outcomes
-    ]
+
+    def best(o: Outcome) -> Outcome:
+        shared = (o.seconds_per_item or 0.0) if found.way.turn == "cue" else 0.0  # of the passes with the cue
+        return replace(o, verdicts=verdicts, again=again, cost=cost, seconds_per_item=spent + shared)
+
+    return [best(o) if o.judge == TEXT else o for o in outcomes]
 
 
 def with_costs(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -104,39 +98,21 @@ def with_costs(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def both_responses(rows: Index) -> Index:
-    """Rows of :class:`.variants.Responses` that belong to rows of pairs.
-
-    Example:
-        >>> both_responses(np.array([0, 3])).tolist()
-        [0, 1, 6, 7]
-    """
+    """Rows of :class:`.variants.Responses` that belong to rows of pairs."""
     return np.stack((2 * rows, 2 * rows + 1), axis=1).reshape(-1)
-
-
-def _shared(outcome: Outcome, way: Way) -> float:
-    """Seconds of the passes with the cue, where they are what the text judge reads."""
-    return (outcome.seconds_per_item or 0.0) if way.turn == "cue" else 0.0
 
 
 def _permuted(run: Judging, way: Way, asking: Ask) -> list[Verdict | None]:
     """What is said of the test items of the sample with their options permuted, with labels of the options as given."""
     choices, test = cast(Sequence[Choice], run.items), run.test.tolist()
     both = [k for k in run.sample.tolist() if k in set(test)]
-    forms = dict(
-        zip(
-            run.sample.tolist(),
-            permutations([choices[k] for k in run.sample], seed=run.settings.seeds.split),
-            strict=True,
-        )
-    )
+    drawn = permutations([choices[k] for k in run.sample], seed=run.settings.seeds.split)
+    forms = dict(zip(run.sample.tolist(), drawn, strict=True))
     moved = [forms[k][0] for k in both]
     if not moved:
         return [None] * len(test)
     cued = run.features["permuted"].take(np.searchsorted(run.sample, both))
-    said = opponent_says(way, "choice", moved, run.passes, _named(asking, "permuted"), cued=cued)
+    named: Ask = lambda name, *rest: asking(f"{name}-permuted", *rest)  # noqa: E731
+    said = opponent_says(way, "choice", moved, run.passes, named, cued=cued)
     back = {k: moved_back(verdict, forms[k][1]) for k, verdict in zip(both, said, strict=True)}
     return [back.get(k) for k in test]
-
-
-def _named(asking: Ask, more: str) -> Ask:
-    return lambda name, *rest: asking(f"{name}-{more}", *rest)

@@ -52,10 +52,6 @@ def pass_rate(right: Values, groups: Sequence[Hashable]) -> npt.NDArray[np.float
 
     Source:
         arXiv 2609.03436: the leave-one-out pass rate.
-
-    Example:
-        >>> pass_rate([1, 1, 1, 0, 1], list("ppppq")).round(2)
-        array([0.67, 0.67, 0.67, 1.  , 0.8 ])
     """
     y = finite(right)
     found = np.full(len(y), y.mean())
@@ -70,10 +66,6 @@ def of_another(scores: Values, groups: Sequence[Hashable]) -> list[float | None]
 
     A judge reads an answer by itself, so this is what it says of the states of another answer: what is left of a figure
     is not about this one.
-
-    Example:
-        >>> of_another([0.9, 0.1, None, 0.5], list("pppq"))
-        [0.1, 0.9, None, None]
     """
     found: list[float | None] = [None] * len(scores)
     for rows in rows_by_group(groups):

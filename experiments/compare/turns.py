@@ -37,13 +37,9 @@ LEAST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTrial:
-    """How a judge did at both places, on items that it was not fitted on; ``None`` where it could not be fitted.
+    """How a judge did behind the cue and in an open turn, on items that it was not fitted on.
 
-    Args:
-        judge: Its name.
-        cue: Quality behind the cue.
-        opened: Quality in an open turn.
-        error: Standard error of such a figure at chance.
+    ``None`` where it could not be fitted; ``error`` is the standard error of such a figure at chance.
     """
 
     judge: str
@@ -74,9 +70,7 @@ def reads_the_verdict(judge: BaseJudge) -> bool:
 def choose_turns(run: "Judging", features: Features) -> None:
     """Choose where each judge reads the verdict, by some items of the fitting half; adds to the notes.
 
-    Args:
-        run: What has read the items, with the prompts that all judges share.
-        features: Those prompts' features.
+    ``features`` are those of the prompts that all judges share.
     """
     rows = tried_rows(run.items, run.fit, run.settings.seeds.split)
     if len(rows) < LEAST or not any(reads_the_verdict(s.judge) and not s.pointwise for s in run.seats.values()):
@@ -106,14 +100,11 @@ def read_open(
     lm: LanguageModel, items: Sequence[Item], kind: str, passes: Passes, *, text: bool, swapped: bool = False
 ) -> Features:
     """What judges read where the verdict stands in an open turn; ``text`` also has the model write there."""
-    wanted = wanted_of(VERDICT_READOUTS.get(kind, ()), replace(passes, needs=_needs(passes)))
+    needs = (_THERE if passes.needs is None else passes.needs & _THERE) - {"labels"}
+    wanted = wanted_of(VERDICT_READOUTS.get(kind, ()), replace(passes, needs=needs))
     found = ask(lm, items, "open", passes, text=text, swapped=swapped, more=wanted, every_block=True)
     prompt = "; ".join(part for part in (passes.told(kind), _OPEN) if part)
     return replace(found, provenance=replace(found.provenance, prompt=prompt))
-
-
-def _needs(passes: Passes) -> frozenset[str]:
-    return (frozenset(_THERE) if passes.needs is None else passes.needs & _THERE) - {"labels"}
 
 
 def try_turns(

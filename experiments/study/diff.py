@@ -44,14 +44,6 @@ def compare_studies(first: Mapping[str, Any], second: Mapping[str, Any]) -> Stud
 
     The interval of a change treats the studies as independent. On the same items and seeds they are not, and the true
     interval is narrower: a change called apart is apart either way, one that is not may still be.
-
-    Example:
-        >>> figure = {"data": "d", "part": "p", "judge": "j", "metric": "m", "value": 0.5, "low": 0.4, "high": 0.6}
-        >>> one = {"spec": {"seed": 0}, "versions": {}, "figures": [figure]}
-        >>> two = {"spec": {"seed": 1}, "versions": {}, "figures": [figure | {"value": 0.9, "low": 0.85, "high": 0.95}]}
-        >>> found = compare_studies(one, two)
-        >>> found.spec, round(found.moved[0].change, 2), found.moved[0].apart
-        ((('seed', 0, 1),), 0.4, True)
     """
     held = [{_key(one): one for one in found["figures"]} for found in (first, second)]
     shared = [key for key in held[0] if key in held[1]]

@@ -31,16 +31,7 @@ ORDER = ("accuracy", "agreement", "calibration", "scores", "confounds", "candida
 
 @dataclass(kw_only=True)
 class StudyRun:
-    """One run of a study.
-
-    Args:
-        study: What is compared.
-        lm: The model.
-        folder: Where steps are kept.
-        command: What was typed.
-        steps: Where progress is shown.
-        say: Called with a sentence when something kept cannot be used.
-    """
+    """One run of a study, its steps kept in ``folder``; ``command`` is what was typed, ``say`` as in a comparison."""
 
     study: Study
     lm: LanguageModel

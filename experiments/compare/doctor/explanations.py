@@ -23,12 +23,7 @@ _SOURCES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Association:
-    """How a score goes with the labels, with something held fixed.
-
-    Args:
-        value: Partial correlation of the score's rank with the label.
-        p: Two-sided p-value, of a Wald test with errors by question.
-    """
+    """Partial correlation of a score's rank with the labels, and its two-sided p (Wald, errors by question)."""
 
     value: float
     p: float
@@ -36,13 +31,10 @@ class Association:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """A cause that the labels may go with, and what is left of the score beside it.
+    """A cause (question, length, source or leak) that the labels may go with, and what is left of the score beside it.
 
-    Args:
-        cause: ``"question"``, ``"length"``, ``"source"`` or ``"leak"``.
-        p: Of the labels going with the cause; of the question none is tested, as candidates of one belong together.
-        beside: The score beside the cause.
-        explains: Whether the score goes with the labels, and beside the cause no more.
+    ``p`` is of the labels going with the cause; of the question none is tested, as candidates of one belong together.
+    ``explains``: whether the score goes with the labels, and beside the cause no more.
     """
 
     cause: str
@@ -53,12 +45,9 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """What a score says alone, beside each cause, and beside all of them at once.
+    """What a score says alone, beside each cause that the table can tell of, and beside all of them at once (``left``).
 
-    Args:
-        alone: The score alone.
-        causes: Each cause that the table can tell of.
-        left: The score beside all causes, the question among them; ``None`` where no question has both labels.
+    The question is among them all; ``left`` is ``None`` where no question has both labels.
     """
 
     alone: Association
@@ -74,20 +63,7 @@ class Explained:
 
 
 def explain(given: Scores) -> Explained:
-    """What the scores of a table say beside the causes that it can tell of.
-
-    Args:
-        given: Rows with a score.
-
-    Example:
-        >>> import pandas as pd
-        >>> from .scores import read_scores
-        >>> draw = np.random.default_rng(0)
-        >>> rows = [{"question": str(k // 4), "label": bool(y := draw.random() < 0.5), "score": y + draw.normal()}
-        ...         for k in range(400)]
-        >>> explain(read_scores(pd.DataFrame(rows))).named
-        ('signal',)
-    """
+    """What the scores of a table, all of them known, say beside the causes that it can tell of."""
     y = np.array(given.labels, dtype=np.float64)
     score = rankdata([s for s in given.scores if s is not None]) / len(y)
     question = np.unique(np.array(given.questions), return_inverse=True)[1].astype(np.intp)

@@ -92,12 +92,6 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
     Raises:
         InnerjudgeError: Names the place and the field: no such file, a missing or wrong field, a candidate twice, fewer
             than two questions, or labels of one class.
-
-    Example:
-        >>> import pandas as pd
-        >>> rows = [{"question": q, "score": s, "label": s > 0} for q, s in (("a", 1), ("a", -1), ("b", 2))]
-        >>> len(read_scores(pd.DataFrame(rows)))
-        3
     """
     records, name = _records(source)
     found = [_row(record) for record in records]

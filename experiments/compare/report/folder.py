@@ -92,14 +92,6 @@ def write(
 
     Raises:
         InnerjudgeError: If a figure is not finite, or the disk refuses.
-
-    Example:
-        >>> import tempfile
-        >>> report = Report(name="Judges compared", command="", spec={}, versions={}, model={}, parts=())
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write(folder, report, [])
-        ...     sorted(path.name for path in Path(folder).iterdir())
-        ['plots', 'report.html', 'report.md', 'results.json', 'timings.json', 'verdicts.jsonl', 'verdicts.jsonl.sha256']
     """
     path = Path(folder)
     with writing(folder):

@@ -50,11 +50,6 @@ def html(report: Report, images: Mapping[str, bytes] | None = None) -> str:
     """The report; style and plots are inside it, it asks the network for nothing and runs no script.
 
     ``images`` are PNG bytes by plot name, drawn here when not given.
-
-    Example:
-        >>> report = Report(name="<b>", command="", spec={}, versions={}, model={}, parts=())
-        >>> "&lt;b&gt;" in html(report)
-        True
     """
     drawn = images_of(report) if images is None else images
     data = {name: "data:image/png;base64," + base64.b64encode(image).decode() for name, image in drawn.items()}
@@ -62,13 +57,7 @@ def html(report: Report, images: Mapping[str, bytes] | None = None) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The report as Markdown; its plots are links into ``plots/`` beside it.
-
-    Example:
-        >>> report = Report(name="Judges compared", command="", spec={}, versions={}, model={}, parts=())
-        >>> markdown(report).splitlines()[0]
-        '# Judges compared'
-    """
+    """The report as Markdown; its plots are links into ``plots/`` beside it."""
     text = _environment(escape=False).get_template("report.md").render(_context(report))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -80,12 +69,7 @@ def images_of(report: Report) -> dict[str, bytes]:
 
 
 def markdown_escape(text: object) -> str:
-    r"""Text that Markdown shows as it is, on one line.
-
-    Example:
-        >>> markdown_escape("a|b <i> *c*")
-        'a\\|b &lt;i&gt; \\*c\\*'
-    """
+    r"""Text that Markdown shows as it is, on one line."""
     line = " ".join(str(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"(?<!\w)_|_(?!\w)|[\\`*|~$]|\](?=[(\[:])", r"\\\g<0>", line)
@@ -102,12 +86,7 @@ def plain(value: object) -> str:
 
 
 def spelt(figure: Figure) -> str:
-    """Value and interval of a figure, and the corrected p-value of a difference.
-
-    Example:
-        >>> spelt(Figure(data="d", part="p", judge="j", metric="m", value=0.7149, low=0.652, high=0.7703))
-        '0.71 [0.65, 0.77]'
-    """
+    """Value and interval of a figure, and the corrected p-value of a difference."""
     p = figure.p_corrected if figure.against else None
     mark = {"better": "▲", "worse": "▼"}.get(figure.verdict or "", "")
     said = (mark, value(figure), interval(figure), "" if p is None else _p(p))

@@ -47,11 +47,6 @@ def position_bias_denoised(
         given: One column a repeat, response a shown first.
         swapped: The same, response b shown first.
         published: Correct by twice the noise, as the release of arXiv 2408.13006 does.
-
-    Example:
-        >>> given, swapped = [["a"] * 10] * 2, [["b"] * 10] * 2  # two repeats that agree: no noise
-        >>> position_bias_denoised(["a"] * 10, given, swapped).value
-        1.0
     """
     orders = [better_first(preferences, g, s) for g, s in zip(given, swapped, strict=True)]
     return denoised_gap(orders, published=published)
@@ -151,10 +146,6 @@ def length_beyond_labels(
 
     Scores and lengths are ranked within each such cell and centred on its mean rank; cells of one row are left out.
     Where questions have one candidate each, pass one group for all.
-
-    Example:
-        >>> length_beyond_labels([1, 2, 9, 8], [10, 20, 5, 4], [0, 0, 1, 1], list("qqqq")).value
-        1.0
     """
     require_same_length(scores=scores, lengths=lengths, labels=labels, groups=groups)
     x, y = finite(lengths), finite(scores)

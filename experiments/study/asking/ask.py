@@ -136,19 +136,10 @@ def _shape(prompt: Prompt | UnreadableError) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One response that can be judged by itself.
+    """One response that can be judged by itself: the ``candidate`` of a ``question`` (unit of splits and intervals).
 
-    Args:
-        prompt: What the user asked.
-        response: What was answered.
-        question: Unit of splits and of intervals.
-        candidate: Name within the question.
-        data: Data set.
-        truth: What is known of it.
-        scale: Lowest and highest grade that is asked for; ``None`` asks whether it is correct.
-        criterion: What grades are about.
-        reference: A right answer, where there is one.
-        tags: Tags of its rows.
+    ``truth`` is what is known of it, ``scale`` the lowest and highest grade that is asked for (``None``: whether it is
+    correct), ``criterion`` what grades are about, ``reference`` a right answer, ``tags`` those of its rows.
     """
 
     prompt: Text
@@ -180,11 +171,6 @@ def candidates_of(items: Sequence[Item], *, data: str = "", scale: tuple[int, in
 
     A trace's reference is ``extra["reference"]`` or ``extra["ground_truth"]``, else the answer of a correct trace of
     its question. Choices have no responses and give none.
-
-    Example:
-        >>> found = candidates_of([Pair(pair_id="p", prompt="Say hi.", response_a="hi", response_b="no")])
-        >>> [(one.candidate, one.response) for one in found]
-        [('a', 'hi'), ('b', 'no')]
     """
     known = {
         item.question_id: item.answer for item in items if isinstance(item, Trace) and item.correct and item.answer

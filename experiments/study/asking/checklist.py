@@ -22,10 +22,7 @@ MOST_CHECKS = 10
 def written_checklists(
     lm: LanguageModel, candidates: Sequence[Candidate], *, manner: Manner, tokens: int = 160
 ) -> dict[Text, tuple[str, ...]]:
-    """A checklist for every prompt, written once by the model and used for all its candidates.
-
-    Returns:
-        Prompt -> questions, none where the model wrote none.
+    """Prompt -> checklist, written once by the model for all its candidates; no questions where it wrote none.
 
     Source:
         TICK (arXiv 2410.03608). A checklist reused for a question makes verdicts steadier (Sage, arXiv 2512.16041).
@@ -40,12 +37,7 @@ def written_checklists(
 
 
 def parsed_checklist(text: str) -> tuple[str, ...]:
-    r"""The questions of a written checklist: lines that end in a question mark, without bullet or number.
-
-    Example:
-        >>> parsed_checklist("Checklist:\n1. Is it a greeting?\n- Is it short?\n- Is it short?\nThat is all.")
-        ('Is it a greeting?', 'Is it short?')
-    """
+    r"""The questions of a written checklist: lines that end in a question mark, without bullet or number."""
     lines = (re.sub(r"^\s*(?:[-*\u2022]|\d+[.)]|\[.?\])?\s*", "", line).strip() for line in text.splitlines())
     return tuple(dict.fromkeys(line for line in lines if line.endswith("?") and len(line) > 3))[:MOST_CHECKS]
 
@@ -54,11 +46,6 @@ def checks(candidates: Sequence[Candidate], checklists: Mapping[Text, Sequence[s
     """One question a candidate and check; rows have the template ``check-1`` ... and the words as the tag ``check``.
 
     A prompt without questions in ``checklists`` gives none.
-
-    Example:
-        >>> one = Candidate(prompt="Say hi.", response="hi", question="q", candidate="0")
-        >>> [q.columns["template"] for q in checks([one], {"Say hi.": ["Is it a greeting?", "Is it short?"]})]
-        ['check-1', 'check-2']
     """
     return [
         Question(
@@ -78,13 +65,6 @@ def pass_rates(candidates: Sequence[Candidate], rows: Sequence[Row], *, judge: s
 
     Checks without a verdict are left out, and counted in the tag ``unscored_checks``; a candidate with none left is
     unscored. There is no verdict, since nothing says which share is enough.
-
-    Example:
-        >>> one = Candidate(prompt="", response="hi", question="q", candidate="0")
-        >>> said = {"question": "q", "candidate": "0", "judge": "c"}
-        >>> rows = [Row(**said, template="check-1", score=1.0), Row(**said, template="check-2", score=0.0)]
-        >>> pass_rates([one], rows, judge="checklist")[0].score
-        0.5
     """
     held: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
@@ -109,12 +89,6 @@ def requirement_share(rows: Sequence[Row], items: Sequence[tuple[str, str, str]]
 
     Source:
         The decomposed requirements following ratio, as TICK (arXiv 2410.03608) reports it.
-
-    Example:
-        >>> said = {"question": "q", "candidate": "0", "judge": "c"}
-        >>> rows = [Row(**said, template="check-1", score=1.0), Row(**said, template="check-2", score=0.0)]
-        >>> requirement_share(rows, [("", "q", "0")]).value
-        0.5
     """
     place = {item: k for k, item in enumerate(items)}
     passed, asked = [0.0] * len(items), [0.0] * len(items)
@@ -171,10 +145,6 @@ def parsed_ranking(text: str, n: int) -> list[int] | str:
 
     Read after the last ``Ranking:`` (from the beginning without one); every letter must stand there once, with nothing
     but separators between, and what follows the last letter does not count.
-
-    Example:
-        >>> parsed_ranking("Ranking: B > A > C. B is best.", 3), parsed_ranking("Ranking: B, B, A", 3)
-        ([1, 0, 2], "no ranking of 3 letters in the text 'Ranking: B, B, A'")
     """
     tail = re.split(r"ranking\s*:", text, flags=re.IGNORECASE)[-1]
     why = f"no ranking of {n} letters in the text {text[:40]!r}"

@@ -15,13 +15,7 @@ OTHER = {"a": "b", "b": "a", "tie": "tie"}
 
 
 def comparisons(candidates: Sequence[Candidate], *, most: int = 7) -> list[tuple[Candidate, Candidate]]:
-    """All pairs of candidates of one question, each pair once; of a question with more, its first ``most`` candidates.
-
-    Example:
-        >>> some = [Candidate(prompt="", response=r, question="q", candidate=r) for r in "xyz"]
-        >>> [(a.candidate, b.candidate) for a, b in comparisons(some)]
-        [('x', 'y'), ('x', 'z'), ('y', 'z')]
-    """
+    """All pairs of candidates of one question, each once; of a question with more, of its first ``most``."""
     groups = rows_by_group([(c.data, c.question, c.criterion) for c in candidates])
     return [(candidates[i], candidates[j]) for rows in groups for i, j in combinations(rows[:most].tolist(), 2)]
 
@@ -80,12 +74,7 @@ def both_orders(rows: Sequence[Row], *, judge: str) -> list[Row]:
 
 
 def preference(x: Any, y: Any) -> str | None:
-    """Which of two labels is better: right above wrong, a higher grade above a lower one.
-
-    Example:
-        >>> preference(True, False), preference(3.0, 3.0), preference(None, 1)
-        ('a', 'tie', None)
-    """
+    """Which of two labels is better: right above wrong, a higher grade above a lower one."""
     if not isinstance(x, int | float) or not isinstance(y, int | float):
         return None
     return "tie" if x == y else "a" if x > y else "b"

@@ -27,11 +27,6 @@ def references(
 
     Source:
         The reference conditions of "No Free Labels" (arXiv 2503.05061).
-
-    Example:
-        >>> some = [Candidate(prompt=p, response="", question=p, candidate="0", reference=r) for p, r in ("x4", "y5")]
-        >>> references(some, "given"), references(some, "wrong"), references(some, "none")
-        (['4', '5'], ['5', '4'], [None, None])
     """
     if condition == "none":
         return [None] * len(candidates)
@@ -67,11 +62,6 @@ def could_answer(candidates: Sequence[Candidate], own: Mapping[Text, str]) -> li
     """Whether the model's own answer is the reference; ``None`` without a reference or an answer.
 
     Agreement with people is far higher where the judge could have answered itself: print figures for both parts.
-
-    Example:
-        >>> one = Candidate(prompt="2+2?", response="", question="q", candidate="0", reference="4.0")
-        >>> could_answer([one], {"2+2?": "4"})
-        [True]
     """
     return [
         normalise(own[c.prompt]) == normalise(c.reference) if c.reference is not None and c.prompt in own else None
@@ -87,19 +77,11 @@ def dummies(candidates: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
     """The dummy answers to every question: ``"Yes"``, ``"Sure"``, the question repeated, and the reference answer.
 
     A judge that calls the first three right reads the form of an answer; one that calls the gold answer wrong reads
-    something else than its content. Questions without a reference have no gold answer.
-
-    Returns:
-        Name of the dummy and a candidate whose truth is whether it is right (ratings: the end of the scale), where it
-        is known.
+    something else than its content. Questions without a reference have no gold answer. Gives the name of the dummy, and
+    a candidate whose truth is whether it is right (ratings: the end of the scale), where it is known.
 
     Source:
         The sanity checks of "Judging the Judges" (arXiv 2406.12624).
-
-    Example:
-        >>> one = Candidate(prompt="2+2?", response="5", question="q", candidate="0", reference="4")
-        >>> [(name, c.response, c.truth) for name, c in dummies([one])]
-        [('yes', 'Yes', False), ('sure', 'Sure', False), ('question', '2+2?', False), ('gold', '4', True)]
     """
     found = []
     for rows in rows_by_group([(c.data, c.question, c.criterion) for c in candidates]):

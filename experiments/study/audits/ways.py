@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ....models.conversation import Text
@@ -22,9 +23,8 @@ def alone(audit: Auditing) -> list[Row]:
     ways: tuple[By, ...] = ("logits", "text", "reasoned") if audit.study.reasoning_tokens else ("logits", "text")
     found: list[Row] = []
     for by in ways:
-        questions = pointwise(audit.candidates, reasoned=by == "reasoned")
-        name = f"point-wise, {by}"
-        found += audit.step(name, by, lambda q=questions, n=name, by=by: audit.asked(q, n, by))  # type: ignore[misc]
+        made = partial(audit.asked, pointwise(audit.candidates, reasoned=by == "reasoned"), f"point-wise, {by}", by)
+        found += audit.step(f"point-wise, {by}", by, made)
     return found
 
 
@@ -32,10 +32,17 @@ def wordings(audit: Auditing) -> list[Row]:
     """Point-wise by logits and by text in every wording of the study."""
     chosen = [w for w in WORDINGS if w in audit.wanted.wordings]
     questions = [q for w in chosen for q in pointwise(audit.candidates, wording=w)]
+    return _by_logits_and_text(audit, "wordings", chosen, partial(audit.asked, questions))
+
+
+def _by_logits_and_text(
+    audit: Auditing, what: str, depends: Any, asked: Callable[[str, By], list[Row]], *, more: str = ""
+) -> list[Row]:
+    """Two kept steps: what is asked, by either way, under the name of its judge."""
+    ways: tuple[By, ...] = ("logits", "text")
     found: list[Row] = []
-    for by in ("logits", "text"):
-        name = f"wordings, {by}"
-        found += audit.step(name, chosen, lambda n=name, by=by: audit.asked(questions, n, by))  # type: ignore[misc]
+    for by in ways:
+        found += audit.step(f"{what}, {by}{more}", depends, partial(asked, f"{what}, {by}", by))
     return found
 
 
@@ -50,18 +57,14 @@ def checked(audit: Auditing) -> list[Row]:
     given = audit.wanted.checklist
     lists: dict[Text, tuple[str, ...]] = {}
 
-    def asked(by: By, name: str) -> list[Row]:
+    def asked(name: str, by: By) -> list[Row]:
         if not lists and isinstance(given, tuple):
             lists.update(dict.fromkeys((c.prompt for c in audit.candidates), given))
         elif not lists:
             lists.update(written_checklists(audit.lm, audit.candidates, manner=audit.manner("text")))
         return audit.asked(checks(audit.candidates, lists), name, by)
 
-    found: list[Row] = []
-    for by in ("logits", "text"):
-        name = f"checklist, {by}"
-        found += audit.step(f"{name}, checks", given, lambda n=name, by=by: asked(by, n))  # type: ignore[misc]
-    return found
+    return _by_logits_and_text(audit, "checklist", given, asked, more=", checks")
 
 
 def wins(rows: Sequence[Row], candidates: Sequence[Candidate], *, judge: str) -> list[Row]:
@@ -114,16 +117,11 @@ def samples(audit: Auditing) -> list[Row]:
 
 def pairs(audit: Auditing) -> list[Row]:
     """All pairs of a question's candidates in both orders, by logits and by text."""
-    questions = _comparisons(audit)
-    found: list[Row] = []
-    for by in ("logits", "text") if questions else ():
-        name = f"pair-wise, {by}"
-
-        def made(name: str = name, by: Any = by) -> list[Row]:
-            return named_as_in_the_item(audit.asked(questions, name, by))
-
-        found += audit.step(name, MOST_COMPARED, made)
-    return found
+    if not (questions := _comparisons(audit)):
+        return []
+    return _by_logits_and_text(
+        audit, "pair-wise", MOST_COMPARED, lambda name, by: named_as_in_the_item(audit.asked(questions, name, by))
+    )
 
 
 def sampled_pairs(audit: Auditing) -> list[Row]:
@@ -195,11 +193,7 @@ def flips(audit: Auditing) -> list[Row]:
 def dummy_answers(audit: Auditing) -> list[Row]:
     """Answers that say nothing, and the reference, by logits and by text."""
     questions = pointwise([replace(c, tags=dict(c.tags) | {"dummy": name}) for name, c in dummies(audit.candidates)])
-    found: list[Row] = []
-    for by in ("logits", "text"):
-        name = f"dummies, {by}"
-        found += audit.step(name, "dummies", lambda n=name, by=by: audit.asked(questions, n, by))  # type: ignore[misc]
-    return found
+    return _by_logits_and_text(audit, "dummies", "dummies", partial(audit.asked, questions))
 
 
 def _winners(audit: Auditing, pairs: Sequence[tuple[Candidate, Candidate]], mode: str) -> list[str | None]:

@@ -10,8 +10,8 @@ from ...compare.lens import Lens, as_floats, within
 from ...drawing.style import number
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
 from ...stats.agreement.juries import MOST_RATERS, addition, replacement
-from ...stats.agreement.rankings import system_ranking
 from ...stats.agreement.reliability import icc3k, krippendorff_alpha
+from ...stats.metrics.correlation import system_ranking
 from ...stats.statistic import Statistic
 
 KEY = "agreement"
@@ -74,7 +74,7 @@ def _with_labels(lens: Lens) -> Grid:
 def _of_grades(lens: Lens, judge: str) -> dict[str, Statistic]:
     human, scores = as_floats(lens.truths), lens.table.scores(judge)
     free = {"ICC(3,k), z-scored": icc3k([human, scores], z_score=True)}
-    if not _on_scale(lens, scores):  # grades on another scale mean nothing: only the scale-free figure stands
+    if not on_scale(lens, scores):  # grades on another scale mean nothing: only the scale-free figure stands
         return free
     grades, said = _rounded(lens, human), _rounded(lens, scores)
     steps = [float(grade) for grade in range(lens.settings.scale[0], lens.settings.scale[1] + 1)]
@@ -109,7 +109,7 @@ def _with_people(lens: Lens) -> Grid:
     m = min(2, len(people))
     for judge in lens.judges:
         scores = lens.table.scores(judge)
-        if not _on_scale(lens, scores):
+        if not on_scale(lens, scores):
             continue
         said = _rounded(lens, scores)
         swapped = lens.describe(KEY, judge, "alpha with a person replaced, change", replacement(people, said))
@@ -131,7 +131,8 @@ def _systems(lens: Lens) -> Grid:
     return grid("Ranking of the systems by their mean", ["judge", "Kendall's tau", "Spearman's rho", "systems"], rows)
 
 
-def _on_scale(lens: Lens, scores: Sequence[float | None]) -> bool:
+def on_scale(lens: Lens, scores: Sequence[float | None]) -> bool:
+    """Whether the scores are grades of the scale that is asked for, but for rounding."""
     return within(scores, lens.settings.scale[0] - 0.5, lens.settings.scale[1] + 0.5)
 
 

@@ -8,7 +8,7 @@ from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics
 from ...compare.report.draw import bars, forest
 from ...data.verdict_table import Row, Table
-from ...stats.agreement.rankings import levenshtein_distance
+from ...stats.metrics.correlation import levenshtein_distance
 from ...stats.statistic import SHARE, finite, ratio
 from ..asking.checklist import requirement_share
 

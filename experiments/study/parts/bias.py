@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ....models.errors import InnerjudgeError
 from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, spelt
 from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
 from ...stats.biases.preferences import first_wins, length_bias, position_bias
 from ...stats.biases.scale_use import grades_used, over_scoring, self_preference, tied_share
-from ...stats.metrics.calibration import Platt
-from .calibration import outcomes
+from .agreement import on_scale
+from .calibration import calibrated, outcomes
 
 KEY = "bias"
 
@@ -55,13 +54,9 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
     rows: list[list[Cell]] = []
     found = []
     for judge in lens.judges:
-        given, swapped = _orders(lens, judge)
-        position = lens.figure(
-            KEY, judge, "position bias", position_bias(lens.truths, given, swapped), good="zero", null=0
-        )
-        first = lens.figure(
-            KEY, judge, "first shown wins, above one half", first_wins(given, swapped), good="zero", null=0
-        )
+        given, swapped = (list[Any](lens.table.labels(judge, order=o)) for o in ("given", "swapped"))
+        position = lens.zero(KEY, judge, "position bias", position_bias(lens.truths, given, swapped))
+        first = lens.zero(KEY, judge, "first shown wins, above one half", first_wins(given, swapped))
         length = length_bias(lens.truths, given, lens.table.lengths)
         rows.append([judge, position, first, lens.zero(KEY, judge, "length bias", length)])
         found.append(position)
@@ -78,24 +73,18 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
     return grid(caption, columns, rows), found
 
 
-def _orders(lens: Lens, judge: str) -> tuple[list[Any], list[Any]]:
-    return list(lens.table.labels(judge)), list(lens.table.labels(judge, order="swapped"))
-
-
 def _scale_use(lens: Lens) -> Grid:
     rows: list[list[Cell]] = []
     low, high = lens.settings.scale
     for judge in lens.judges:
         scores = lens.table.scores(judge)
-        known = [s for s in scores if s is not None]
         used: Cell = None
-        if lens.kind == "rating" and known and low - 0.5 <= min(known) and max(known) <= high + 0.5:
+        if lens.kind == "rating" and on_scale(lens, scores):
             share = grades_used(scores, scale=range(low, high + 1))
             used = lens.describe(KEY, judge, "share of the scale in use", share)
-        ties = lens.figure(
-            KEY, judge, "pairs of one question with equal scores", tied_share(scores, lens.groups), good="none"
-        )
-        rows.append([judge, used, ties, len(set(known))])
+        ties = tied_share(scores, lens.groups)
+        ties_shown = lens.describe(KEY, judge, "pairs of one question with equal scores", ties)
+        rows.append([judge, used, ties_shown, len(set(scores) - {None})])
     columns = ["judge", "share of the scale in use", "pairs of one question that tie", "different scores"]
     return grid("Use of the scale", columns, rows)
 
@@ -104,15 +93,11 @@ def _probabilities(lens: Lens, judge: str) -> tuple[list[float | None], list[flo
     """Labels, and the judge's scores on their scale: grades as they are, others by Platt scaling of other questions."""
     if lens.kind == "rating":
         scores = lens.table.scores(judge)
-        known = [s for s in scores if s is not None]
-        inside = known and lens.settings.scale[0] - 0.5 <= min(known) and max(known) <= lens.settings.scale[1] + 0.5
-        return (as_floats(lens.truths), scores) if inside else None
+        return (as_floats(lens.truths), scores) if on_scale(lens, scores) else None
     truth, scores = outcomes(lens.table, judge, lens.kind)
     learnt, seen = outcomes(lens.calibration, judge, lens.kind)
-    try:
-        return as_floats(truth), Platt().fit(seen, learnt).predict(scores)
-    except InnerjudgeError:
-        return None
+    p = calibrated("platt", seen, learnt, scores)
+    return None if p is None else (as_floats(truth), p)
 
 
 def _groups(lens: Lens, tag: str) -> list[Grid]:
@@ -126,12 +111,8 @@ def _groups(lens: Lens, tag: str) -> list[Grid]:
         made = _probabilities(lens, judge)
         if made is None:
             continue
-        cells: list[Cell] = [judge]
-        for name in names:
-            members = [None if v is None else v == name for v in values]
-            gap = over_scoring(*made, members)
-            cells.append(lens.zero(KEY, judge, f"over-scoring [{tag}={name}]", gap))
-        rows.append(cells)
+        gaps = {name: over_scoring(*made, [None if v is None else v == name for v in values]) for name in names}
+        rows.append([judge, *(lens.zero(KEY, judge, f"over-scoring [{tag}={n}]", gap) for n, gap in gaps.items())])
     caption = f"Over-scoring by {tag}: score less label, against all other groups (calibrated on other questions)"
     return [grid(caption, ["judge", *names], rows)]
 
@@ -143,6 +124,5 @@ def _own(lens: Lens) -> Grid:
     for judge in lens.judges:
         made = _probabilities(lens, judge)
         if made is not None:
-            gap = self_preference(*made, own)
-            rows.append([judge, lens.zero(KEY, judge, "self-preference", gap)])
+            rows.append([judge, lens.zero(KEY, judge, "self-preference", self_preference(*made, own))])
     return grid("Self-preference: over-scoring of the family's own responses", ["judge", "self-preference"], rows)

@@ -33,7 +33,7 @@ def calibration(lens: Lens) -> Section:
     for judge in lens.judges:
         truth, scores = outcomes(lens.table, judge, lens.kind)
         learnt, seen = outcomes(lens.calibration, judge, lens.kind)
-        fitted = {name: _fitted(name, seen, learnt, scores) for name in METHODS}
+        fitted = {name: calibrated(name, seen, learnt, scores) for name in METHODS}
         p = fitted["platt"]
         if p is None:
             continue
@@ -50,7 +50,7 @@ def calibration(lens: Lens) -> Section:
         bins = reliability_diagram(truth, p, bins=8, by="mass")
         diagram[judge] = ([b.said for b in bins], [b.right for b in bins])
         right, sure = _certain(lens.table, judge, lens.kind, p)
-        threshold = _threshold(lens, judge, _fitted("platt", seen, learnt, seen))
+        threshold = _threshold(lens, judge, calibrated("platt", seen, learnt, seen))
         line = accuracy_coverage(right, sure)
         coverage[judge] = (line.coverage.tolist(), line.accuracy.tolist())
         kept.append(_abstaining(lens, judge, right, sure, threshold))
@@ -94,7 +94,8 @@ def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], li
     return right, scores
 
 
-def _fitted(name: Method, scores: Any, labels: Any, new: Any) -> list[float | None] | None:
+def calibrated(name: Method, scores: Any, labels: Any, new: Any) -> list[float | None] | None:
+    """New scores by a calibration fitted on others; ``None`` where it cannot be fitted."""
     try:
         return METHODS[name]().fit(scores, labels).predict(new)
     except InnerjudgeError:

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ....models.errors import InnerjudgeError
 from ...compare.figures import Cell, Section, grid
 from ...compare.lens import Lens
 from ...data.verdict_table import Table
 from ...stats.agreement.label_errors import Votes, one_of, repaired, right_or_wrong, suspects
 from ...stats.metrics.accuracy import accuracy, pair_accuracy
 from ...stats.metrics.auroc import auroc, within_question_auroc
-from ...stats.metrics.calibration import Platt
 from ...stats.statistic import Statistic
-from .calibration import outcomes
+from .calibration import calibrated, outcomes
 
 KEY = "labels"
 #: Suspects listed in the report; all are counted.
@@ -89,16 +87,16 @@ def votes_of(lens: Lens, judge: str) -> Votes | None:
     seen, new = lens.calibration, lens.table
     if lens.kind == "choice":
         right, sure = outcomes(seen, judge, lens.kind)
-        p = _calibrated(sure, right, outcomes(new, judge, lens.kind)[1])
+        p = calibrated("platt", sure, right, outcomes(new, judge, lens.kind)[1])
         said = new.labels(judge)
         every = (known_labels(side, lens.kind) + side.labels(judge) for side in (seen, new))
         options = sorted({v for side in every for v in side if v is not None}, key=str)
         return None if p is None or len(options) < 2 else one_of(said, p, options=options)
     truth = known_labels(seen, lens.kind)
     if lens.kind == "pair":
-        p = _calibrated(_both(seen, judge), [None if v is None else v == "a" for v in truth], _both(new, judge))
+        p = calibrated("platt", _both(seen, judge), [None if v is None else v == "a" for v in truth], _both(new, judge))
         return None if p is None else right_or_wrong(p, classes=("a", "b"))
-    p = _calibrated(seen.scores(judge), truth, new.scores(judge))
+    p = calibrated("platt", seen.scores(judge), truth, new.scores(judge))
     return None if p is None else right_or_wrong(p)
 
 
@@ -109,13 +107,6 @@ def _both(table: Table, judge: str) -> list[float | None]:
         scores = [s for s in each if s is not None]
         found.append(sum(scores) / len(scores) if scores else None)
     return found
-
-
-def _calibrated(scores: Any, truth: Sequence[bool | None], new: Any) -> list[float | None] | None:
-    try:
-        return Platt().fit(scores, truth).predict(new)
-    except InnerjudgeError:
-        return None
 
 
 def _figures(lens: Lens, judge: str, truth: Sequence[Any]) -> dict[str, Statistic]:

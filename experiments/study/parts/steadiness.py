@@ -12,6 +12,7 @@ from ...stats.biases.consistency import (
     flip_probability,
     flip_rate,
     majority_consistency,
+    sage_statistics,
     score_shift,
     score_spread,
     self_consistency,
@@ -24,7 +25,6 @@ from ...stats.biases.preferences import (
     position_bias,
     position_bias_denoised,
 )
-from ...stats.biases.sage import sage_statistics
 
 KEY = "steadiness"
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments.compare import item_features, judging
-from innerjudge.experiments.compare.item_features import unkept
+from innerjudge.experiments.compare import judging
 from innerjudge.experiments.compare.judging import Judging
 from innerjudge.experiments.compare.results import Outcome
 from innerjudge.experiments.compare.settings import Settings
@@ -47,7 +46,7 @@ def judging_of(kind: str, items: Sequence[Any], fit: int, seats: dict[str, Seat]
         seats=seats,
         settings=Settings(),
         passes=passes,
-        keep=unkept(passes),
+        keep=lambda _, items, read_part: read_part(items, passes.steps),
     )
 
 
@@ -69,7 +68,7 @@ def judged(picks: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float]:
         answer = int(rng.integers(len(options) + 1))
         options.insert(answer, "right")
         choices.append(Choice(question_id=f"c{k}", question="?", options=tuple(options), answer=answer))
-    monkeypatch.setattr(item_features, "read", lambda _lm, items, _passes: of_choices(items, [picks(c) for c in items]))
+    monkeypatch.setattr(judging, "read", lambda _lm, items, _passes: of_choices(items, [picks(c) for c in items]))
     run = judging_of("choice", choices, 10, {"text": Seat("text", TextJudge.choice())})
     (outcome,) = run.outcomes()
     return share_right(outcome, [choice.answer for choice in choices[10:]])

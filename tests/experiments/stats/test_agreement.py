@@ -16,9 +16,9 @@ from innerjudge.experiments.stats.agreement.confusion import (
     scott_pi,
 )
 from innerjudge.experiments.stats.agreement.juries import addition, replacement
-from innerjudge.experiments.stats.agreement.rankings import system_ranking
 from innerjudge.experiments.stats.agreement.reliability import icc3k, krippendorff_alpha, z_scored
 from innerjudge.experiments.stats.intervals import cluster_interval
+from innerjudge.experiments.stats.metrics.correlation import system_ranking
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa

@@ -11,16 +11,21 @@ import pytest
 import statsmodels.api as sm
 from innerjudge.experiments.stats.agreement.confusion import cohen_kappa, p_criterion, percent_agreement
 from innerjudge.experiments.stats.agreement.juries import addition, replacement
-from innerjudge.experiments.stats.agreement.rankings import system_ranking
 from innerjudge.experiments.stats.agreement.reliability import icc3k, krippendorff_alpha
 from innerjudge.experiments.stats.biases.confounds import centred, centred_auroc, residual
-from innerjudge.experiments.stats.biases.consistency import flip_probability, score_spread, self_consistency
+from innerjudge.experiments.stats.biases.consistency import (
+    flip_probability,
+    inconsistent_pairs,
+    order_violations,
+    score_spread,
+    self_consistency,
+    square_of,
+)
 from innerjudge.experiments.stats.biases.preferences import (
     length_beyond_labels,
     length_correlation,
     position_bias_denoised,
 )
-from innerjudge.experiments.stats.biases.sage import inconsistent_pairs, order_violations, square_of
 from innerjudge.experiments.stats.biases.scale_use import grades_used
 from innerjudge.experiments.stats.metrics.abstention import (
     accuracy_coverage,
@@ -30,7 +35,7 @@ from innerjudge.experiments.stats.metrics.abstention import (
 )
 from innerjudge.experiments.stats.metrics.auroc import within_question_auprc
 from innerjudge.experiments.stats.metrics.calibration import brier, score_error
-from innerjudge.experiments.stats.metrics.correlation import kendall, pearson, spearman
+from innerjudge.experiments.stats.metrics.correlation import kendall, pearson, spearman, system_ranking
 from innerjudge.experiments.stats.selection_noise import auroc_by_question
 from scipy import stats
 from sklearn.metrics import (

@@ -8,26 +8,24 @@ import numpy as np
 import pytest
 from innerjudge import InnerjudgeError
 from innerjudge.experiments.data.verdict_table import Row, Table
-from innerjudge.experiments.stats.agreement.rankings import levenshtein_distance
 from innerjudge.experiments.stats.biases.consistency import (
     consensus,
     consensus_share,
     denoised,
     flip_probability,
     flip_rate,
-    majority_consistency,
-    score_spread,
-    self_consistency,
-)
-from innerjudge.experiments.stats.biases.sage import (
     inconsistent_pairs,
+    majority_consistency,
     order_violations,
     sage_statistics,
+    score_spread,
+    self_consistency,
     square_of,
     weak_orders,
 )
 from innerjudge.experiments.stats.intervals import cluster_interval
 from innerjudge.experiments.stats.metrics.accuracy import accuracy
+from innerjudge.experiments.stats.metrics.correlation import levenshtein_distance
 from innerjudge.experiments.stats.statistic import ratio
 
 

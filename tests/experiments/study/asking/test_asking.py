@@ -130,7 +130,7 @@ def test_comparisons_stay_within_questions() -> None:
     assert [(x.candidate, y.candidate) for x, y in comparisons(some, most=2)] == [("a", "c")]
     asked = pairwise(comparisons([candidate("x", truth=True), candidate("yy", truth=False)]))
     assert (asked[0].columns["truth"], asked[0].columns["length"]) == ("a", -1.0)
-    assert (preference(1.0, 2.0), preference(True, None)) == ("b", None)
+    assert (preference(1.0, 2.0), preference(3.0, 3.0), preference(True, None)) == ("b", "tie", None)
 
 
 @pytest.mark.parametrize(
