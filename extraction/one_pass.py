@@ -34,6 +34,9 @@ from .taps.block_attention import PromptKeys, nearest
 from .taps.residual import RangeStates, ResidualTap
 from .token_statistics import token_values
 
+#: Values of one batch, by the name of the readout.
+Values = dict[str, Array | Ragged]
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -99,10 +102,6 @@ def _within(items: Sequence[Encoding], roles: Sequence[str], length: int, device
     """Tokens of ``roles`` in the first ``length``, in order; an item without a role has its first token there."""
     tokens = {token for item in items for role in roles for token in item.positions.get(role, (0,))}
     return torch.tensor(sorted(token for token in tokens if token < length), dtype=torch.long, device=device)
-
-
-#: Values of one batch, by the name of the readout.
-Values = dict[str, Array | Ragged]
 
 
 @torch.inference_mode()

@@ -26,6 +26,12 @@ DEPTH = 64
 _WHOLE = 1 << 64
 _LONG = re.compile(r"\d{19}|[eE]\+?\d{3}")
 _SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]|[\ud800-\udfff]")
+#: Field of a record that holds the digest of the others.
+SEAL = "sha256"
+#: Bytes hashed at a time.
+_BLOCK = 1 << 22
+#: What YAML would take for a number, of more than 20 digits: decimal, in another base, or by colons.
+_LONG_NUMBER = re.compile(r"[+-]?(?=.{21})[0-9][0-9a-fA-FxXoObB_:.]*")
 
 
 def require_file(path: Path, limit: int | None = None) -> int:
@@ -122,12 +128,6 @@ _PLAIN = json.JSONDecoder(parse_constant=_no_number)
 _STRICT = json.JSONDecoder(parse_constant=_no_number, parse_float=_float, parse_int=_whole)
 
 
-#: Field of a record that holds the digest of the others.
-SEAL = "sha256"
-#: Bytes hashed at a time.
-_BLOCK = 1 << 22
-
-
 def digest_of(record: Mapping[str, Any]) -> str:
     """SHA-256 of a record, whatever the order of its fields; :data:`SEAL` does not count."""
     plain = {name: value for name, value in record.items() if name != SEAL}
@@ -180,10 +180,6 @@ def digest_of_file(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return digest_of_parts(iter(lambda: file.read(_BLOCK), b""))
-
-
-#: What YAML would take for a number, of more than 20 digits: decimal, in another base, or by colons.
-_LONG_NUMBER = re.compile(r"[+-]?(?=.{21})[0-9][0-9a-fA-FxXoObB_:.]*")
 
 
 def parse_yaml(text: str) -> Any:

@@ -19,6 +19,8 @@ from ..models.errors import InnerjudgeError
 from .description import JudgeDescription
 from .fitted_arrays import Form, Number, check_fitted, sizes_of
 
+_INFINITE = "{} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
+
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
     """An estimator whose constructor checks its parameters and stores each, as it was given, under its own name.
@@ -111,9 +113,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         params: dict[str, Any] = self.get_params(deep=False)
         changed = [f"{name}={value!r}" for name, value in params.items() if repr(value) != repr(defaults[name])]
         return f"{type(self).__name__}({', '.join(changed)})"
-
-
-_INFINITE = "{} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
 
 
 class FeatureReader(JudgeDescription, Estimator, ABC):

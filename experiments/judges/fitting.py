@@ -23,6 +23,7 @@ from ..reading.passes import Passes
 #: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
 PART = 256
 Rows = npt.NDArray[np.intp]
+_J = TypeVar("_J", bound=StreamingJudge)
 
 
 def fit_seat(
@@ -147,9 +148,6 @@ def _parts(judge: BaseJudge, rows: Sequence[int], groups: Sequence[str]) -> list
         if at - cuts[-1] >= PART and (new or not whole):
             cuts.append(at)
     return [np.asarray(rows[a:b], dtype=np.intp) for a, b in zip(cuts, [*cuts[1:], len(rows)], strict=True)]
-
-
-_J = TypeVar("_J", bound=StreamingJudge)
 
 
 @checked

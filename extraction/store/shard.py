@@ -35,6 +35,13 @@ from .precision import SCALE, Rounding, decode_file, encode
 
 #: Name of the rows of each item that stand beside a ragged tensor.
 COUNTS = ":rows"
+#: Bytes of a safetensors header: it names a few tensors.
+_HEADER_LIMIT = 1 << 20
+#: Types of numbers, and how numpy holds their bytes; it has no bfloat16. The last three are not written any more.
+_TYPES: dict[str, np.dtype[Any]] = {
+    **{"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")},
+    **{"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4")},
+}
 
 
 def shard_name(number: int) -> str:
@@ -153,15 +160,6 @@ def _layers_first(array: Array) -> Array:
 
 def _shape_layers_first(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[1], shape[0], *shape[2:]) if len(shape) > 2 else shape
-
-
-#: Bytes of a safetensors header: it names a few tensors.
-_HEADER_LIMIT = 1 << 20
-#: Types of numbers, and how numpy holds their bytes; it has no bfloat16. The last three are not written any more.
-_TYPES: dict[str, np.dtype[Any]] = {
-    **{"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")},
-    **{"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4")},
-}
 
 
 @dataclass(frozen=True, slots=True)
