@@ -80,6 +80,8 @@ class PooledProbe(LearningJudge):
         array([False,  True, False,  True])
     """
 
+    kinds = ("trace",)
+    on_request = True
     fitted: ClassVar[tuple[str, ...]] = ("weights_", "mean_", "scale_", "n_excluded_")
     forms: ClassVar[Mapping[str, Form]] = {
         **LearningJudge.forms,
@@ -119,16 +121,6 @@ class PooledProbe(LearningJudge):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """The one readout, by ``role``, ``reduce`` and ``rows``."""
         return (States(self.role, self.reduce, None if self.rows is None else tuple(self.rows)).name,)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Traces."""
-        return ("trace",)
-
-    @property
-    def on_request(self) -> bool:
-        """It keeps the states of many tokens."""
-        return True
 
     @property
     def standardises(self) -> bool:
