@@ -126,7 +126,7 @@ class LocalPlace(Place):
 
     def tidy(self) -> None:
         """Delete what a killed run left half-written. Only for the one that holds the lock."""
-        for path in (*self.folder.glob(f"{ASIDE}*"), *self.folder.glob(f"*/{ASIDE}*")):
+        for path in self.folder.rglob(f"{ASIDE}*"):  # those of a store within it, too
             path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
