@@ -81,7 +81,7 @@ class PooledProbe(LearningJudge):
     """
 
     kinds = ("trace",)
-    on_request = True
+    on_request = True  # it keeps the states of many tokens
     fitted: ClassVar[tuple[str, ...]] = ("weights_", "mean_", "scale_", "n_excluded_")
     forms: ClassVar[Mapping[str, Form]] = {
         **LearningJudge.forms,

@@ -55,6 +55,9 @@ class Trajectory(ThresholdJudge):
         [0.0398, 0.5398]
     """
 
+    kinds = ("trace",)
+    on_request = True  # its judges are many and alike
+
     def __init__(
         self,
         *,
@@ -73,16 +76,6 @@ class Trajectory(ThresholdJudge):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """By ``statistic``."""
         return (_BLOCKS if self.statistic.startswith("coe") else _SEGMENTS.format(self.part, self.segment),)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Traces."""
-        return ("trace",)
-
-    @property
-    def on_request(self) -> bool:
-        """Its judges are many and alike."""
-        return True
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
