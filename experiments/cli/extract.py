@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def extract(
     data: o.OneData,
     out: o.OutPlace,
+    map_: o.Map = None,
     model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
@@ -58,6 +59,7 @@ def extract(
 
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
+    columns = o.mapped(map_, data)
     from ..reading.passes import HIDDEN_NEEDS, Passes
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
@@ -77,7 +79,7 @@ def extract(
         ends = o.bounds(scale)
         o.stored(store_dtype)
         on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
-        found = find_source(data, out, limit=limit, seed=seed)
+        found = find_source(data, out, limit=limit, seed=seed, columns=columns)
         passes = Passes(
             batch_size=batch_size,
             scale=ends,
@@ -87,6 +89,7 @@ def extract(
             abstain=abstain,
         )
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
+        job |= {"columns": columns} if columns else {}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}

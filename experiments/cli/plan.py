@@ -45,6 +45,7 @@ def plan(
     out: Annotated[
         str, typer.Option("--out", help="Where the store would be written: is there room?", show_default="here")
     ] = ".",
+    map_: o.Map = None,
     model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
@@ -66,6 +67,7 @@ def plan(
 
         innerjudge plan --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
     """
+    columns = o.mapped(map_, data)
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
@@ -76,7 +78,7 @@ def plan(
 
     ends = o.bounds(scale)
     o.stored(store_dtype)
-    found = open_data(data, limit=limit, seed=seed)
+    found = open_data(data, limit=limit, seed=seed, columns=columns)
     lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
     passes = Passes(batch_size=batch_size, scale=ends, reasoning_tokens=0, needs=HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)

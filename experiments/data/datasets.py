@@ -1,9 +1,11 @@
-"""Data sets by name: a JSONL file, ``LOADER:PATH`` of a public format, ``sample:NAME`` or ``builtin:TASK``."""
+"""Data sets by name: a file, a pattern, ``LOADER:PATH`` of a public format, ``sample:NAME`` or ``builtin:TASK``."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +15,13 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
 from ...models.reference.words import HELD_OUT_SEED
+from ...models.shown import shown
 from .jsonl import read_items
-from .kinds import hash_items, hash_of, kind_of
-from .loaders import LOADERS, load
+from .kinds import REQUIRED, hash_items, hash_of, kind_of
+from .loaders import LOADERS, find, load
+from .mapping import items_from, shape_of
 from .splits import Index, rows_by_group
+from .tables import files_of, is_lines, read_table
 
 if TYPE_CHECKING:
     from ...models.reference.solve import Problem
@@ -50,15 +55,18 @@ class Dataset:
 
 
 @checked
-def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
+def load_data(
+    spec: str, *, limit: int | None = None, seed: int = 0, columns: Mapping[str, str] | None = None
+) -> Dataset:
     """Load a data set.
 
     Args:
-        spec: A JSONL file; ``LOADER:PATH`` (:data:`.loaders.LOADERS`); ``sample:NAME`` (:data:`SAMPLES`); or
-            ``builtin:solve``, ``builtin:rate``, ``builtin:choose``.
+        spec: A file or pattern, as :func:`innerjudge.items_from` reads it; ``LOADER:PATH`` (:data:`.loaders.LOADERS`);
+            ``sample:NAME`` (:data:`SAMPLES`); or ``builtin:solve``, ``builtin:rate``, ``builtin:choose``.
         limit: At most this many items (problems for ``builtin:solve``), drawn as :func:`take_groups` says. ``None`` is
             all; for built-in tasks 100 problems or 400 items.
         seed: Seed of the draw, and of the built-in generators (held-out items for every seed).
+        columns: Field -> column of a file whose columns have other names.
 
     Raises:
         InnerjudgeError: Names what is wrong with the spec, or the file, line and field.
@@ -69,33 +77,67 @@ def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
         ('trace', 0, 3)
     """
     _check_draw(limit, seed)
-    prefix, colon, rest = spec.partition(":")
-    if colon and prefix == "builtin":
+    source = check_spec(spec, columns)
+    prefix, _, rest = spec.partition(":")
+    if source == "builtin":
         return _builtin(rest, limit, seed)
-    if colon and prefix == "sample":
+    if source == "sample":
         items, name = read_items(sample_path(rest)), spec
-    elif colon and prefix in LOADERS:
+    elif source == "loader":
         items, name = load(spec), f"{prefix}:{Path(rest).name}"
-    elif Path(spec).is_file():
+    elif source == "lines":
         items, name = read_items(spec), Path(spec).name
     else:
-        raise InnerjudgeError(
-            f"given {spec!r}, expected a JSONL file, builtin:solve|rate|choose, sample:{'|'.join(SAMPLES)}, or "
-            f"LOADER:PATH with a loader of "
-            f"{', '.join(LOADERS)}: check the path"
-        )
+        items, name = items_from(spec, columns, seed=seed), Path(spec).name
     chosen = items if limit is None else take_groups(items, limit, seed=seed)
     return Dataset(name=name, kind=kind_of(items[0]), items=tuple(chosen))
 
 
-def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
+def check_spec(spec: str, columns: Mapping[str, str] | None = None, kind: str | None = None) -> str:
+    """What a spec names: ``builtin``, ``sample``, ``loader``, ``lines`` (a JSONL file of items) or ``table``.
+
+    Its name, and of a file the first row, are checked; little is read, and no model is needed.
+
+    Raises:
+        InnerjudgeError: As :func:`load_data`.
+    """
+    prefix, colon, rest = spec.partition(":")
+    if colon and prefix in ("builtin", "sample", *LOADERS):
+        if columns:
+            raise InnerjudgeError(f"given columns (--map) with {spec!r}, expected them with a file: leave them out")
+        if prefix == "sample":
+            sample_path(rest)
+        elif prefix == "builtin":
+            _check_builtin(rest)
+        else:
+            find(spec)
+        return prefix if prefix in ("builtin", "sample") else "loader"
+    if not Path(spec).exists() and not has_magic(spec):
+        near = get_close_matches(prefix, [*LOADERS, "builtin", "sample"], 1) if colon else []
+        raise InnerjudgeError(
+            f"given {shown(spec)!r}, expected a file or pattern, builtin:solve|rate|choose, "
+            f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}: "
+            + (f"did you mean {near[0]}:{shown(rest)}?" if near else "check the path")
+        )
+    files = files_of(spec)
+    first = next(read_table(files[0]))
+    whole = any(first.values.keys() >= set(names) for names in REQUIRED.values())
+    if is_file(spec) and whole and not columns and is_lines(files[0]):
+        return "lines"
+    shape_of(first, columns, kind)
+    return "table"
+
+
+def open_data(
+    spec: str, *, limit: int | None = None, seed: int = 0, columns: Mapping[str, str] | None = None
+) -> Dataset:
     """A data set for one long run: the items of a JSONL file are read when they are asked for, and not kept.
 
-    As :func:`load_data`; all of the file was checked once when this returns. Public formats are one JSON document each
-    or small, and built-in items are drawn in one go: they are in memory.
+    As :func:`load_data`; all of the file was checked once when this returns. Items of other files and of public
+    formats, and built-in ones, are in memory.
     """
-    if not is_file(spec):
-        return load_data(spec, limit=limit, seed=seed)
+    if check_spec(spec, columns) != "lines":
+        return load_data(spec, limit=limit, seed=seed, columns=columns)
     from .item_lines import scan
 
     _check_draw(limit, seed)
@@ -106,7 +148,7 @@ def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
 
 
 def is_file(spec: str) -> bool:
-    """Whether a data set is a JSONL file, and not a built-in one or in another format."""
+    """Whether a data set is one file, and not a built-in one or in a public format."""
     prefix, colon, _ = spec.partition(":")
     return not (colon and prefix in ("builtin", "sample", *LOADERS)) and Path(spec).is_file()
 
@@ -172,9 +214,12 @@ def _check_draw(limit: int | None, seed: int) -> None:
         raise InnerjudgeError(f"given --seed {seed}, expected 0 or more")
 
 
-def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
+def _check_builtin(task: str) -> None:
     if task not in BUILTIN_SIZE:
         raise InnerjudgeError(f"given 'builtin:{task}', expected builtin:solve, builtin:rate or builtin:choose")
+
+
+def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
     count, name = limit or BUILTIN_SIZE[task], f"builtin:{task}"
     if task == "solve":
         from ...models.reference.solve import problems

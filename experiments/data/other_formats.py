@@ -1,4 +1,4 @@
-"""Files and rows that people have and that are no items yet: what they are, and what to type or write."""
+"""Rows that are no items, and files of rows where lines must be: what they are, and what to type or write."""
 
 import re
 from collections.abc import Iterable
@@ -6,10 +6,6 @@ from pathlib import Path
 
 #: Fields that tell rows of a public format or tool -> what they are, and what to write of each.
 _ROWS = {
-    ("chosen", "rejected"): (
-        "a preference (RewardBench, TRL)",
-        "pair_id, prompt, response_a, response_b and preference, with the chosen one now as a, now as b",
-    ),
     ("labeler", "question", "label"): (
         "a labelled solution of PRM800K",
         "question_id, candidate_id, prompt, response (the steps, joined) and correct",
@@ -29,8 +25,8 @@ def known_rows(fields: Iterable[str]) -> str:
     """What rows with these fields are, and what to write instead; nothing of others.
 
     Example:
-        >>> known_rows(["prompt", "chosen", "rejected"]).split(",")[0]
-        'a preference (RewardBench'
+        >>> known_rows(["judgment", "user_prompt"]).split(",")[0]
+        'a judgment of MT-Bench'
         >>> known_rows(["prompt"])
         ''
     """

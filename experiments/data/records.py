@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...models.errors import InnerjudgeError
@@ -25,11 +25,12 @@ def describe(value: object) -> str:
 class Record:
     """The fields of one record and where it stands, such as ``"data.jsonl line 3"``.
 
-    A field that is ``null`` counts as absent where it is optional.
+    A field that is ``null`` counts as absent where it is optional. ``columns`` says what the input calls a field.
     """
 
     values: Mapping[str, Any]
     where: str
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, value: object, where: str) -> Record:
@@ -40,7 +41,8 @@ class Record:
 
     def error(self, name: str, given: str, expected: str, do: str) -> InnerjudgeError:
         """The error for one field: what was given, what was expected, what to do."""
-        return InnerjudgeError(f"{self.where}: field {shown(name)!r}: given {given}, expected {expected}: {do}")
+        column = f" (column {shown(self.columns[name])!r})" if name in self.columns else ""
+        return InnerjudgeError(f"{self.where}: field {shown(name)!r}{column}: given {given}, expected {expected}: {do}")
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""

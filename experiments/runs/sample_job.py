@@ -1,7 +1,7 @@
 """Candidates of questions into a file, with what a judge says of them; a killed run resumes where it stopped."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.reference.solve import Problem
 from ...probes.judge import Verdict
-from ..data.datasets import load_data, take_groups
-from ..data.jsonl import read_records
+from ..data.datasets import is_file, load_data, take_groups
 from ..data.kinds import hash_of, item_to_row
+from ..data.mapping import renamed
 from ..data.outputs import remade, writing
+from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, sample_and_judge
@@ -48,18 +49,20 @@ class Questions:
     problems: dict[str, Problem]
 
 
-def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Questions:
+def load_questions(
+    spec: str, *, limit: int | None = None, seed: int = 0, columns: Mapping[str, str] | None = None
+) -> Questions:
     """Questions of a data set, at most ``limit`` of them; an error where there are none, or a line cannot be read.
 
-    ``spec`` is ``builtin:solve``; traces, as a JSONL file or ``LOADER:PATH``, whose questions are taken; or a JSONL
-    file with ``question_id`` and ``prompt`` on every line (other fields but those of a trace are kept).
+    ``spec`` is ``builtin:solve``; traces, as a file or ``LOADER:PATH``, whose questions are taken; or a file with
+    ``question_id`` and ``prompt`` in every row (other fields but those of a trace are kept).
 
     Example:
         >>> [trace.id for trace in load_questions("builtin:solve", limit=2).traces]  # doctest: +ELLIPSIS
         ['.../', '.../']
     """
-    if Path(spec).is_file():
-        records = read_records(spec)
+    if is_file(spec):
+        records = [renamed(record, columns) for record in records_of(spec)]
         if "prompt" in records[0].values and not {"response", "response_a"} & records[0].values.keys():
             own = {"question_id", "candidate_id", "prompt", "response", "answer", "correct"}
             traces = [
@@ -73,7 +76,7 @@ def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Que
                 for one in records
             ]
             return Questions(_once(traces, limit, seed), {})
-    found = load_data(spec, limit=limit if spec.startswith("builtin:") else None, seed=seed)
+    found = load_data(spec, columns=columns, limit=limit if spec.startswith("builtin:") else None, seed=seed)
     if found.kind != "trace":
         raise InnerjudgeError(
             f"given --data {spec} with {found.kind} items, expected questions: builtin:solve, traces, or a JSONL file "

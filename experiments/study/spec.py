@@ -39,9 +39,10 @@ class ModelSpec(_Part):
 
 
 class DataSpec(_Part):
-    """A data set: ``source`` as for ``--data`` (paths from the study file), and how much of it."""
+    """A data set: ``source`` as for ``--data`` (paths from the study file), columns as for ``--map``, how much."""
 
     source: str
+    columns: dict[str, str] = {}
     limit: int | None = Field(default=None, ge=1)
     candidates: int = Field(default=8, ge=1)
 

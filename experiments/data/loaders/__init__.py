@@ -1,16 +1,25 @@
 """Public data formats read as items: ``load("LOADER:PATH")``."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from ....models.errors import InnerjudgeError
 from ....models.items import Item
+from ....models.shown import shown
 from ..jsonl import check_unique
 from .gsm8k import gsm8k_solutions
-from .inspect_log import inspect_log
 from .mmlu import mmlu
 from .pairs import llmbar, pandalm
 from .ratings import prometheus, summeval, topical_chat
+
+
+def _inspect_log(path: Path) -> list[Item]:
+    """Imported when it is asked for: it needs the part of the package that knows chat templates."""
+    from .inspect_log import inspect_log
+
+    return inspect_log(path)
+
 
 #: Name of a format -> its reader.
 LOADERS: dict[str, Callable[[Path], list[Item]]] = {
@@ -21,20 +30,38 @@ LOADERS: dict[str, Callable[[Path], list[Item]]] = {
     "summeval": summeval,
     "topical-chat": topical_chat,
     "prometheus": prometheus,
-    "inspect-log": inspect_log,
+    "inspect-log": _inspect_log,
 }
+#: Loaders that read a folder themselves.
+WHOLE = ("mmlu", "trec")
+_BESIDE = re.compile(r"(?i)^\.|^(readme|licen[sc]e)|\.(md|txt|sha256|py)$")
 
 
-def load(spec: str) -> list[Item]:
-    """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record."""
+def find(spec: str) -> tuple[Callable[[Path], list[Item]], Path]:
+    """The loader and the path of ``LOADER:PATH``; an error where either is not there."""
     name, colon, place = spec.partition(":")
     if not colon or name not in LOADERS:
         raise InnerjudgeError(f"given {spec!r}, expected LOADER:PATH with a loader of {', '.join(LOADERS)}")
     path = Path(place)
     if not place or not path.exists():
-        raise InnerjudgeError(f"given {place!r}, expected a folder or file: check the path")
-    items = LOADERS[name](path)
+        raise InnerjudgeError(f"given {shown(place)!r}, expected a folder or file: check the path")
+    return LOADERS[name], path
+
+
+def load(spec: str) -> list[Item]:
+    """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record.
+
+    Of a folder, every file is read in alphabetical order, but those whose name begins with a dot or says that they are
+    documents (README, LICENSE) or checksums; loaders of folders (``mmlu``, ``trec``) take it whole.
+    """
+    loader, path = find(spec)
+    files = [path]
+    if path.is_dir() and spec.partition(":")[0] not in WHOLE:
+        files = sorted(one for one in path.iterdir() if one.is_file() and not _BESIDE.search(one.name))
+    items = [item for file in files for item in loader(file)]
     if not items:
-        raise InnerjudgeError(f"{path.name}: given a file without records, expected at least one: check the path")
-    check_unique(items, [f"{path.name}, item {number}" for number in range(1, len(items) + 1)])
+        raise InnerjudgeError(
+            f"{shown(path.name)}: given a file without records, expected at least one: check the path"
+        )
+    check_unique(items, [f"{shown(path.name)}, item {number}" for number in range(1, len(items) + 1)])
     return items

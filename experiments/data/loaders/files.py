@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ....models.foreign import FILE_LIMIT, parse_json, read_file, require_file
+from ....models.foreign import FILE_LIMIT, parse_json, require_file
 from ....models.shown import shown
 from ..records import Record, describe
+from ..unpacking import decoded, unpacked
 
 
 def read_text(path: Path) -> str:
-    """Text of a UTF-8 file, line ends as they are."""
-    try:
-        return read_file(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8 ({error.reason}), expected UTF-8") from None
+    """Text of a UTF-8 file, also of one in gzip or zstandard; line ends as they are."""
+    return decoded(unpacked(path), shown(path.name))
 
 
 def read_list(path: Path) -> list[Record]:

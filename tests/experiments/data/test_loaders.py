@@ -274,7 +274,7 @@ def test_bad_specs(tmp_path: Path) -> None:
         "mmlu:": "given ''",
         f"mmlu:{tmp_path / 'no'}": "expected a folder or file",
         f"mmlu:{tmp_path}": "a folder without CSV files",
-        f"llmbar:{tmp_path}": "expected a file",
+        f"llmbar:{tmp_path}": "without records, expected at least one",
     }.items():
         with pytest.raises(InnerjudgeError) as caught:
             load(spec)

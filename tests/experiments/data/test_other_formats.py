@@ -1,4 +1,4 @@
-"""Files that are no JSONL and rows that are no items: what they are is said, and what is typed makes JSONL of them."""
+"""Files that are no JSONL are read as items; where lines must be, what is typed makes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from innerjudge.experiments.data.datasets import load_data
+from innerjudge.experiments.data.jsonl import read_items
 from innerjudge.experiments.data.other_formats import known_file, known_rows
 from innerjudge.models.errors import InnerjudgeError
 
@@ -43,8 +44,9 @@ FILES = {
 def test_what_is_typed_makes_the_items(tmp_path: Path, name: str) -> None:
     what, raw = FILES[name]
     (tmp_path / name).write_bytes(raw)
+    assert [item.id for item in load_data(str(tmp_path / name)).items] == ["q/0", "q/1", "q/2"], "it is read as it is"
     with pytest.raises(InnerjudgeError, match=what) as caught:
-        load_data(str(tmp_path / name))
+        read_items(tmp_path / name)
     typed = str(caught.value).split("`")[1].replace("python -c", f"{sys.executable} -c")
     if typed.startswith(("jq", "tr")) and shutil.which(typed.split()[0]) is None:
         pytest.skip(f"no {typed.split()[0]} here")
@@ -66,7 +68,6 @@ def test_items_are_none_of_these() -> None:
 @pytest.mark.parametrize(
     ("row", "what"),
     [
-        ({"prompt": "?", "chosen": "a", "rejected": "b", "subset": "s", "id": 3}, "a preference .RewardBench, TRL"),
         ({"labeler": "x", "question": {"problem": "p"}, "label": {"steps": []}}, "a labelled solution of PRM800K"),
         ({"question_id": 81, "judge": ["g", "v"], "user_prompt": "?", "judgment": "[[8]]", "score": 8}, "of MT-Bench"),
         ({"custom_id": "r", "response": {"status_code": 200, "body": {}}}, "a batch of requests"),

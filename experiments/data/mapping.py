@@ -1,0 +1,331 @@
+"""Rows with columns of anybody's, as items: which column is which field, and what the rows leave out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
+from ...models.foreign import parse_json
+from ...models.items import Item
+from ...models.shown import shown
+from .jsonl import check_unique
+from .kinds import KINDS, KNOWN, MEANINGS, REQUIRED, hash_of, kind_of, kind_of_record, record_to_item
+from .other_formats import known_rows
+from .records import Record
+from .tables import records_of
+
+#: Columns that stand for a field of a kind where the field itself is not there.
+_ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("rating", "scores"): "score"}
+#: Beside the fields of kinds, what a column may be taken for.
+_MORE = ("chosen", "rejected", "score", "choices")
+#: Ids that are made where the first row has none, and the letter that begins one made of a row's number.
+_MADE = {
+    "trace": {"question_id": "q", "candidate_id": ""},
+    "rating": {"item_id": "r"},
+    "choice": {"question_id": "c"},
+    "pair": {"pair_id": "p"},
+}
+#: What people call the fields: for the advice only, since nobody but them knows.
+_OFTEN = {
+    "prompt": ("question", "query", "instruction", "input", "problem", "user_prompt"),
+    "response": ("output", "completion", "generation", "prediction", "model_output", "solution", "answer", "text"),
+    "correct": ("label", "is_correct", "passed", "acc", "exact_match"),
+    "scores": ("rating", "human_score", "overall_score"),
+    "options": ("answers", "endings", "candidates"),
+    "response_a": ("response1", "output_1", "response_1", "answer_a"),
+    "response_b": ("response2", "output_2", "response_2", "answer_b"),
+}
+_KINDS = (
+    "trace: prompt, response, and correct where it is known; rating: prompt, response, scores; choice: question, "
+    "options; pair: prompt, response_a, response_b, or prompt, chosen, rejected"
+)
+
+
+@checked
+def items_from(
+    data: Any, columns: Mapping[str, str] | None = None, kind: str | None = None, *, seed: int = 0
+) -> list[Item]:
+    """Items of a table: a file of any usual form, a data frame, a data set, or a list of dicts.
+
+    ===== ================================================== =====================================
+    kind  columns                                            beside them, where they are there
+    ===== ================================================== =====================================
+    pair  ``prompt, chosen, rejected`` or                    ``preference`` (a, b or tie)
+          ``prompt, response_a, response_b``
+    choice ``question, options`` (also ``choices``)          ``answer``: index from 0, letter, or text
+    rating ``prompt, response, scores`` (also ``score``)     ``criterion, reference, question_id``
+    trace ``prompt, response``                               ``correct, answer, question_id, candidate_id``
+    ===== ================================================== =====================================
+
+    Ids that are not there are made: rows of one prompt are candidates of one question; other rows are numbered. Of
+    ``chosen`` and ``rejected``, which is shown as a is drawn for each pair from ``seed`` and its texts. Columns that
+    are no field go to ``extra``.
+
+    Args:
+        data: A path or a pattern (CSV, TSV, Parquet, JSON, JSONL; also ``.gz`` and ``.zst``; a folder that ``datasets``
+            saved); a frame of pandas or polars; a ``datasets.Dataset``; a pyarrow table; a list of dicts; columns.
+        columns: Field -> column, where their names differ; ``"doc.question"`` is inside the column ``doc``.
+        kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``, where the columns do not say.
+        seed: Draws the sides of ``chosen`` and ``rejected``.
+
+    Raises:
+        InnerjudgeError: Names the file, row, column and value; or the columns that are there, where they are of no
+            kind; ids twice; no rows.
+
+    Example:
+        >>> rows = [{"question": "1+1?", "output": one, "right": one == "2"} for one in ("2", "3")]
+        >>> for item in items_from(rows, columns={"prompt": "question", "response": "output", "correct": "right"}):
+        ...     print(item.id, item.correct)
+        q1/1 True
+        q1/2 False
+    """
+    if isinstance(data, list | tuple) and data and all(isinstance(one, tuple(KINDS.values())) for one in data):
+        if len({type(one) for one in data}) > 1 or columns or (kind and kind != kind_of(data[0])):
+            raise InnerjudgeError("given items, expected items of one kind, without columns: they have their fields")
+        return list(data)
+    reader: _Reader | None = None
+    items: list[Item] = []
+    places: list[str] = []
+    for record in records_of(data):
+        reader = reader or _Reader(shape_of(record, columns, kind), record, seed)
+        items.append(reader.item(record))
+        places.append(record.where)
+    if not items:
+        raise InnerjudgeError("given no rows, expected at least one")
+    check_unique(items, places)
+    return items
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of which kind rows are, the column of each field, and the ids that are made."""
+
+    kind: str
+    names: Mapping[str, str]
+    made: frozenset[str]
+
+
+def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str | None = None) -> Shape:
+    """How the rows behind this one are read; errors as in :func:`items_from`."""
+    there = list(first.values)
+    wanted = dict(columns or {})
+    for name, column in wanted.items():
+        _require_field(name)
+        if column not in first.values and _inside(first.values, column) is None:
+            near = get_close_matches(column, there, 1)
+            raise InnerjudgeError(
+                f"{first.where}: given the column {shown(column)!r} as {name}, expected one of "
+                f"{shown(', '.join(there))}: "
+                + (f"did you mean {shown(near[0])!r} (--map {name}={near[0]})?" if near else "check the name")
+            )
+    has = {name: name for name in there if name not in wanted.values()} | wanted
+    found = kind or _kind(first, has)
+    if found not in KINDS:
+        raise InnerjudgeError(f"given kind={kind!r}, expected one of {', '.join(KINDS)}")
+    own = {*KNOWN[found], *(name for name, (kinds, *_) in MEANINGS.items() if found in kinds)}
+    own |= {"chosen", "rejected"} if found == "pair" and has.keys() >= {"chosen", "rejected"} else set()
+    names = {name: name for name in sorted(own) if name not in wanted.values()} | wanted
+    for (of, name), column in _ALSO.items():
+        if of == found and name not in has and column in has:
+            names[name] = names.pop(column, has[column])
+    odd = next((name for name in names if name not in own), None)
+    if odd is not None:
+        raise InnerjudgeError(f"{first.where}: given a column as {odd}, expected a field of a {found}: {_KINDS}")
+    return Shape(found, names, frozenset(name for name in _MADE[found] if names[name] not in first.values))
+
+
+def renamed(record: Record, columns: Mapping[str, str] | None) -> Record:
+    """A record with the values of columns under the names of their fields beside its own."""
+    names = shape_of(record, columns, "trace").names
+    there = {name: _inside(record.values, column) for name, column in names.items() if name != column}
+    return Record({**record.values, **there}, record.where, dict(columns or {}))
+
+
+def _require_field(name: str) -> None:
+    known = {*_MORE, *MEANINGS, *(one for names in KNOWN.values() for one in names)}
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        raise InnerjudgeError(
+            f"given the field {shown(name)!r} for a column, expected FIELD=COLUMN with a field of "
+            f"{', '.join(sorted(known))}" + (f": {near[0]!r}?" if near else "")
+        )
+
+
+def _kind(first: Record, names: Mapping[str, str]) -> str:
+    """The kind that the fields say, or an error with the columns and what could be meant by them."""
+    has = names.keys()
+    if any(has >= set(names) for names in REQUIRED.values()):
+        return kind_of_record(Record(dict.fromkeys(has), first.where))
+    if has >= {"chosen", "rejected"} or has >= {"prompt", "response_a", "response_b"}:
+        return "pair"
+    if has & {"options", "choices"} and has & {"question", "prompt"}:
+        return "choice"
+    if has >= {"prompt", "response"}:
+        rated = has & {"scores", "score", "item_id", "criterion", "reference"}
+        return "rating" if rated and not has & {"correct", "candidate_id"} else "trace"
+    if known := known_rows(first.values):
+        raise InnerjudgeError(f"{first.where}: given {known}")
+    guessed: dict[str, str] = {}
+    for name, often in _OFTEN.items():
+        near = next((one for one in often if one in has and one not in guessed.values()), None)
+        if name not in has and near is not None:
+            guessed[name] = near
+    if not guessed.keys() & {"prompt", "response", "options"}:
+        guessed = {"prompt": "QUESTION", "response": "ANSWER"}
+    raise InnerjudgeError(
+        f"{first.where}: given the columns {shown(', '.join(first.values))}, expected those of one kind ({_KINDS}): "
+        f"say which is which, such as columns={guessed}, or {' '.join(f'--map {k}={v}' for k, v in guessed.items())}"
+    )
+
+
+def _inside(values: Any, column: str) -> Any:
+    """The value of a column, or of a path such as ``doc.question`` or ``answers.0`` within one."""
+    if isinstance(values, Mapping) and column in values:
+        return values[column]
+    for part in column.split("."):
+        if isinstance(values, list) and part.isdecimal() and int(part) < len(values):
+            values = values[int(part)]
+        elif isinstance(values, Mapping):
+            values = values.get(part)
+        else:
+            return None
+    return values
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Rows of one shape, one after another: it counts questions and candidates."""
+
+    shape: Shape
+    first: Record
+    seed: int
+    rows: int = 0
+    questions: dict[str, str] = field(default_factory=dict)
+    candidates: Counter[str] = field(default_factory=Counter)
+
+    def item(self, record: Record) -> Item:
+        self.rows += 1
+        kind, names = self.shape.kind, self.shape.names
+        given = {name: _inside(record.values, column) for name, column in names.items()}
+        given = {k: v for k, v in given.items() if v is not None or names[k] in record.values}
+        named = Record(given, record.where, {k: v for k, v in names.items() if k != v})
+        values = {name: _read(named, name, kind) for name in given}
+        if "chosen" in names:
+            values = self._sides(Record(values, record.where, named.columns))
+        for name, value in record.values.items():
+            if name not in names.values():
+                values[f"{name} (column)" if name in KNOWN[kind] else name] = value
+        late = next((name for name in self.shape.made if name in values), None)
+        if late is not None:
+            raise named.error(late, "an id", f"none as in {self.first.where}", "give every row its id, or none")
+        self._number(values, kind)
+        return record_to_item(Record(values, record.where, named.columns), kind)
+
+    def _number(self, values: dict[str, Any], kind: str) -> None:
+        """Ids that the rows do not have; ratings of one prompt get a question as well."""
+        made = self.shape.made
+        if "question_id" in made or ("item_id" in made and values.get("question_id") is None):
+            same = json.dumps(values.get("prompt", values.get("question")), sort_keys=True)
+            values["question_id"] = self.questions.setdefault(same, f"q{len(self.questions) + 1}")
+        if "candidate_id" in made:
+            self.candidates[str(values.get("question_id"))] += 1
+            values["candidate_id"] = str(self.candidates[str(values.get("question_id"))])
+        elif kind != "trace":
+            for name in made:
+                values[name] = f"{_MADE[kind][name]}{self.rows}"
+
+    def _sides(self, record: Record) -> dict[str, Any]:
+        """Which of chosen and rejected is a, drawn by seed and texts; messages before the last are the prompt."""
+        values = dict(record.values)
+        answers = []
+        for name in ("chosen", "rejected"):
+            if name not in values:
+                record.text(name)  # says what is missing
+            value = values.pop(name)
+            if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+                asked, value = value[:-1], _said(value[-1:], "assistant")
+                if asked and answers and values.get("prompt") != _said(asked, "user"):
+                    raise record.error(name, "messages before the last that differ from those of chosen", "one prompt",
+                                       "leave the row out")  # fmt: skip
+                if asked:
+                    values["prompt"] = _said(asked, "user")
+            answers.append(value)
+        drawn = hash_of([str(self.seed), *(json.dumps(one) for one in answers)])
+        first = int(drawn[-1], 16) % 2
+        values["response_a"], values["response_b"] = answers[first], answers[1 - first]
+        return values | {"preference": "ab"[first]}
+
+
+def _said(messages: list[Any], role: str) -> Any:
+    """One plain message as its text; others as they are."""
+    one = messages[0]
+    plain = len(messages) == 1 and one.keys() <= {"role", "content"} and isinstance(one.get("content"), str)
+    return one["content"] if plain and one.get("role") == role else messages
+
+
+def _read(record: Record, name: str, kind: str) -> Any:
+    """The value of a field as an item has it: numbers for ids and texts, text for numbers and lists (CSV)."""
+    value = record.values[name]
+    if value is None:
+        return None
+    if name == "correct" and value in (0, 1, "0", "1", "0.0", "1.0"):
+        return float(value) == 1
+    if name == "correct" and isinstance(value, str):
+        if value.lower() not in ("true", "false"):
+            raise record.error(name, repr(shown(value, 60)), "true or false, or 1 or 0", "correct the value")
+        return value.lower() == "true"
+    if name in ("scores", "options", "scale") and isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = parse_json(value)
+        except ValueError as error:
+            raise record.error(name, f"a list that is no JSON ({error})", "a list", 'write ["one", "two"]') from None
+    if name == "scores":
+        many = value if isinstance(value, list) else [value]
+        return [_number(record, name, one) for one in many]
+    if name == "options" and isinstance(value, list):
+        return [_name(one) for one in value]
+    if name == "answer" and kind == "choice":
+        return _option(record, value)
+    if name == "preference" and isinstance(value, str):
+        return {"model_a": "a", "model_b": "b"}.get(value, value.lower())
+    if name.endswith("_id") or (name in KNOWN[kind] and kind != "rating") or name in ("prompt", "response"):
+        return _name(value)
+    return value
+
+
+def _name(value: Any) -> Any:
+    """A number as text, a whole one without decimals; all else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _number(record: Record, name: str, value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        raise record.error(name, repr(shown(value, 60)), "a number", "correct it, or leave it empty") from None
+
+
+def _option(record: Record, value: Any) -> Any:
+    """The index of the right option: given as such, as a letter, or as the option's text."""
+    options = _read(record, "options", "choice")
+    if isinstance(value, float) and value == int(value):
+        return int(value)
+    if not isinstance(value, str) or not isinstance(options, list):
+        return value
+    letter = ord(value) - ord("A") if len(value) == 1 and value.isupper() else -1
+    found = {k for k, one in enumerate(options) if one == value} | ({letter} if 0 <= letter < len(options) else set())
+    if not found and value.isdecimal():
+        found = {int(value)}
+    if len(found) != 1:
+        raise record.error(
+            "answer", repr(shown(value, 60)), "one option: its index from 0, its letter, or its text", "correct it"
+        )
+    return found.pop()

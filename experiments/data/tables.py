@@ -1,0 +1,266 @@
+"""Tables of anybody's as records: CSV, TSV, Parquet, JSON, JSONL, saved data sets, and what holds rows in memory.
+
+What a file is, is told by its first bytes and not by its name. Files are read within the limits of
+:mod:`~innerjudge.models.foreign`; what is compressed may unpack to 200 times its size, at most to 1 GB.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from glob import glob, has_magic
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from ...models.errors import InnerjudgeError
+from ...models.foreign import DEPTH, FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
+from ...models.shown import shown
+from .jsonl import LINE, START, lines_as_records
+from .other_formats import known_file
+from .outputs import require_undamaged
+from .records import Record
+from .unpacking import decoded, unpacked
+
+#: What a folder of ``Dataset.save_to_disk`` holds, and one of ``DatasetDict.save_to_disk``.
+_STATE, _SPLITS = "state.json", "dataset_dict.json"
+_JSON = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def files_of(spec: str | Path) -> list[Path]:
+    """The files that a path or a pattern names, in order; a folder that ``datasets`` saved counts as one.
+
+    Raises:
+        InnerjudgeError: If there is none, or a folder that is no saved data set.
+    """
+    path = Path(spec)
+    found = [path] if path.exists() or not has_magic(str(spec)) else sorted(map(Path, glob(str(spec), recursive=True)))
+    for one in found:
+        if not one.exists():
+            raise InnerjudgeError(f"given {shown(one)!r}, expected a file: there is none; check the path")
+        if (one / _SPLITS).is_file():
+            splits = sorted(inner.name for inner in one.iterdir() if (inner / _STATE).is_file())
+            named = ", ".join(shown(one / split) for split in splits) or "none"
+            raise InnerjudgeError(f"given {shown(one)!r}, a saved DatasetDict, expected one split of it: {named}")
+        if one.is_dir() and not (one / _STATE).is_file():
+            ends = sorted({inner.suffix for inner in one.iterdir() if inner.is_file() and inner.suffix})
+            raise InnerjudgeError(
+                f"given {shown(one)!r}, a folder, expected a file, a data set that `datasets` saved, or a pattern: "
+                f"type '{shown(one)}/*{ends[0] if ends else '.jsonl'}' in quotes, or name a loader as LOADER:PATH"
+            )
+    if not found:
+        raise InnerjudgeError(f"given {shown(spec)!r}, a pattern that no file fits, expected one that does")
+    return found
+
+
+def records_of(data: Any) -> Iterator[Record]:
+    """The rows of a path or pattern, or of what is in memory; values are those that JSON has.
+
+    Args:
+        data: A path or a pattern; a list of mappings; a mapping of columns (lists of one length); or a table of pandas,
+            polars, pyarrow or ``datasets``.
+    """
+    if isinstance(data, str | Path):
+        for path in files_of(data):
+            yield from read_table(path)
+        return
+    for number, row in enumerate(_rows_in_memory(data), start=1):
+        where = f"row {number}"
+        if not isinstance(row, Mapping):
+            raise InnerjudgeError(
+                f"{where}: given a {type(row).__name__}, expected a mapping such as {{'prompt': ...}}"
+            )
+        yield _record(row, where)
+
+
+def _rows_in_memory(data: Any) -> Iterable[Any]:
+    name = type(data).__name__
+    columns = getattr(data, "column_names", None)
+    if isinstance(columns, Mapping):
+        raise InnerjudgeError(f"given a {name}, expected one split: pass data[{next(iter(data), 'train')!r}]")
+    if "Iterable" in name and columns is not None:
+        raise InnerjudgeError(f"given a {name}, which may not end, expected rows: pass list(data.take(1000))")
+    for method in ("to_pylist", "to_dicts"):
+        if hasattr(data, method):
+            return getattr(data, method)()  # type: ignore[no-any-return]
+    if hasattr(data, "itertuples"):
+        if not data.columns.is_unique:
+            raise InnerjudgeError("given a frame with two columns of one name, expected each name once: rename one")
+        return data.to_dict("records")  # type: ignore[no-any-return]
+    if isinstance(data, Mapping):
+        lengths = {len(one) if isinstance(one, list | tuple) else -1 for one in data.values()}
+        if len(lengths) != 1 or -1 in lengths:
+            raise InnerjudgeError("given one mapping, expected a list of them, or columns of one length: write [row]")
+        return [dict(zip(data, row, strict=True)) for row in zip(*data.values(), strict=True)]
+    if isinstance(data, list | tuple) or columns is not None:
+        return data  # type: ignore[no-any-return]
+    raise InnerjudgeError(
+        f"given a {name}, expected a path, a list of mappings, or a table of pandas, polars, pyarrow or datasets"
+    )
+
+
+def read_table(path: Path) -> Iterator[Record]:
+    """The rows of one file or saved data set, at least one; places are lines of JSONL and rows of others."""
+    if is_lines(path):
+        yield from (record for record, _, _ in lines_as_records(path))
+        return
+    name, number = shown(path.name), 0
+    if path.is_dir():
+        rows = _saved(path)
+    else:
+        require_undamaged(path)
+        raw = unpacked(path)
+        text = "" if raw.startswith(b"PAR1") else decoded(raw, name)
+        rows = (
+            _json(text, name) if text.lstrip()[:1] in ("[", "{") else _csv(text, name) if text else _parquet(raw, name)
+        )
+    for number, (place, row) in enumerate(rows, start=1):
+        where = f"{name} {place or f'row {number}'}"
+        yield _record(row, where) if isinstance(row, Mapping) else Record.of(row, where)
+    if not number:
+        raise InnerjudgeError(f"{name}: given a file without rows, expected one item a row: write at least one")
+
+
+def is_lines(path: Path) -> bool:
+    """Whether a file is plain JSONL, of any size: its first line begins an object, and it is in no other form."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(START)
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and not known_file("", start)
+
+
+Rows = Iterator[tuple[str, Any]]
+
+
+def _json(text: str, name: str) -> Rows:
+    """One list of objects; or objects one after another, a line each or written over several."""
+    start = _SPACE.match(text).end()  # type: ignore[union-attr]
+    if text[start] == "[":
+        value = _value(text, name)
+        if not isinstance(value, list):
+            raise InnerjudgeError(f"{name}: given broken JSON, expected a list of objects")
+        yield from (("", one) for one in value)
+    elif not known_file("", text[:START].encode()):
+        for number, line in enumerate(text.split("\n"), start=1):
+            if len(line) > LINE:
+                raise InnerjudgeError(f"{name} line {number}: given more than {LINE} characters, expected one item")
+            if line.strip():
+                yield f"line {number}", _value(line, f"{name} line {number}")
+    else:
+        number, at = 0, start
+        while at < len(text):
+            number += 1
+            try:
+                end = _JSON.raw_decode(text, at)[1]
+            except (ValueError, RecursionError):
+                end = len(text)  # what is wrong with it is said below
+            yield f"object {number}", _value(text[at:end], f"{name} object {number}")
+            at = _SPACE.match(text, end).end()  # type: ignore[union-attr]
+
+
+def _value(text: str, where: str) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise InnerjudgeError(f"{where}: given broken JSON ({error}), expected objects: correct it") from None
+
+
+def _csv(text: str, name: str) -> Rows:
+    """Rows below a header; commas, tabs or semicolons, whichever the header has most of. An empty cell is no value."""
+    header, *_ = text.split("\n", 1)
+    limit = csv.field_size_limit(LINE)
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",\t;", key=header.count), strict=True)
+        names = [cell.strip() for cell in next(rows, [])]
+        if len(set(names)) < len(names) or not all(names) or "\0" in header:
+            raise InnerjudgeError(
+                f"{name}: given the header {shown(','.join(names))!r}, expected JSON, Parquet, or a CSV file whose "
+                "first line names each column once"
+            )
+        for number, row in enumerate(rows, start=1):
+            csv.field_size_limit(LINE)  # another file may have been begun in between
+            if row and len(row) != len(names):
+                raise InnerjudgeError(
+                    f"{name} row {number}: given {len(row)} cells, expected {len(names)} as in the header: put text "
+                    "that holds the separator in quotes"
+                )
+            if row:
+                yield f"row {number}", {k: cell or None for k, cell in zip(names, row, strict=True)}
+    except csv.Error as error:
+        raise InnerjudgeError(f"{name}: given broken CSV ({error}), expected one row a line: write it anew") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _parquet(raw: bytes, name: str) -> Rows:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(pa.BufferReader(raw))
+        groups = [file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)]
+        if sum(groups) > FILE_LIMIT:
+            raise InnerjudgeError(f"{name}: given a file that unpacks to more than {FILE_LIMIT} bytes: split it")
+        for batch in file.iter_batches(1024):
+            yield from (("", row) for row in batch.to_pylist())
+    except InnerjudgeError:
+        raise
+    except Exception as error:  # pyarrow has many kinds
+        raise InnerjudgeError(f"{name}: given broken Parquet ({shown(error)}), expected a whole file") from None
+
+
+def _saved(folder: Path) -> Rows:
+    """Rows of ``datasets.Dataset.save_to_disk``; its files are Arrow streams, so that ``datasets`` is not needed."""
+    import pyarrow as pa
+
+    name = shown(folder.name)
+    try:
+        state = parse_json(read_file(folder / _STATE, HEADER_LIMIT))
+        if state.get("_indices_files"):
+            raise InnerjudgeError(f"{name}: given a selection of a data set, expected it flat: .flatten_indices()")
+        for one in [str(file["filename"]) for file in state["_data_files"]]:
+            if Path(one).name != one:
+                raise ValueError(f"the file {shown(one)!r} stands elsewhere")
+            require_file(folder / one, FILE_LIMIT)
+            with pa.memory_map(str(folder / one)) as source, pa.ipc.open_stream(source) as stream:
+                for batch in stream:
+                    batch.validate(full=True)
+                    yield from (("", row) for row in batch.to_pylist())
+    except InnerjudgeError:
+        raise
+    except Exception as error:  # pyarrow has many kinds, and the header may be anything
+        raise InnerjudgeError(
+            f"{name}: given a data set that cannot be read ({shown(error)}), expected what save_to_disk wrote"
+        ) from None
+
+
+def _record(row: Mapping[Any, Any], where: str) -> Record:
+    return Record({str(name): plain(value, f"{where}: column {str(name)!r:.60}") for name, value in row.items()}, where)
+
+
+def plain(value: Any, where: str, depth: int = 0) -> Any:
+    """A value as JSON has it: arrays are lists, dates text, and what pandas has for nothing is ``None``."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | float):
+        return value if isinstance(value, int) or isfinite(value) else None
+    if depth > DEPTH:
+        raise InnerjudgeError(f"{where}: given values nested deeper than {DEPTH}, expected fewer: leave the column out")
+    if isinstance(value, Mapping):
+        return {str(k): plain(one, where, depth + 1) for k, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one, where, depth + 1) for one in value]
+    if hasattr(value, "tolist"):  # of numpy, an array or one number
+        return plain(value.tolist(), where, depth + 1)
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, date | datetime | time | timedelta | Decimal):
+        return str(value)
+    raise InnerjudgeError(f"{where}: given a {type(value).__name__}, expected text or numbers: leave the column out")
