@@ -28,16 +28,16 @@ JUDGE_NAMES = (
 )
 #: Loaders, written out since they would be imported for every help text; a test holds them to it.
 LOADER_NAMES = "gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log"
-_DATA = (
+DATA = (
     "A file (JSONL, JSON, CSV, TSV, Parquet; also .gz and .zst), a folder that `datasets` saved, or a pattern in "
     f"quotes; LOADER:PATH of a public format ({LOADER_NAMES}), PATH a file or folder; "
     "sample:mmlu|llmbar|topical-chat|gsm8k-solutions; or builtin:solve|rate|choose. `innerjudge look` shows what is "
     "understood of it."
 )
 
-Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=False)]
-OneData = Annotated[str, typer.Option("--data", help=_DATA, show_default=False)]
-SomeData = Annotated[str | None, typer.Option("--data", help=_DATA, show_default=False)]
+Data = Annotated[list[str], typer.Option("--data", help=DATA, show_default=False)]
+OneData = Annotated[str, typer.Option("--data", help=DATA, show_default=False)]
+SomeData = Annotated[str | None, typer.Option("--data", help=DATA, show_default=False)]
 Map = Annotated[
     list[str] | None,
     typer.Option(

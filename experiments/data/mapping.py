@@ -16,7 +16,7 @@ from ...models.items import Item
 from ...models.shown import shown
 from .jsonl import check_unique
 from .kinds import KINDS, KNOWN, MEANINGS, REQUIRED, hash_of, kind_of, kind_of_record, record_to_item
-from .other_formats import known_rows
+from .other_formats import FIELDS_OF_KINDS, not_known
 from .records import Record
 from .tables import records_of
 
@@ -31,20 +31,6 @@ _MADE = {
     "choice": {"question_id": "c"},
     "pair": {"pair_id": "p"},
 }
-#: What people call the fields: for the advice only, since nobody but them knows.
-_OFTEN = {
-    "prompt": ("question", "query", "instruction", "input", "problem", "user_prompt"),
-    "response": ("output", "completion", "generation", "prediction", "model_output", "solution", "answer", "text"),
-    "correct": ("label", "is_correct", "passed", "acc", "exact_match"),
-    "scores": ("rating", "human_score", "overall_score"),
-    "options": ("answers", "endings", "candidates"),
-    "response_a": ("response1", "output_1", "response_1", "answer_a"),
-    "response_b": ("response2", "output_2", "response_2", "answer_b"),
-}
-_KINDS = (
-    "trace: prompt, response, and correct where it is known; rating: prompt, response, scores; choice: question, "
-    "options; pair: prompt, response_a, response_b, or prompt, chosen, rejected"
-)
 
 
 @checked
@@ -136,7 +122,9 @@ def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str 
             names[name] = names.pop(column, has[column])
     odd = next((name for name in names if name not in own), None)
     if odd is not None:
-        raise InnerjudgeError(f"{first.where}: given a column as {odd}, expected a field of a {found}: {_KINDS}")
+        raise InnerjudgeError(
+            f"{first.where}: given a column as {odd}, expected a field of a {found}: {FIELDS_OF_KINDS}"
+        )
     return Shape(found, names, frozenset(name for name in _MADE[found] if names[name] not in first.values))
 
 
@@ -169,19 +157,7 @@ def _kind(first: Record, names: Mapping[str, str]) -> str:
     if has >= {"prompt", "response"}:
         rated = has & {"scores", "score", "item_id", "criterion", "reference"}
         return "rating" if rated and not has & {"correct", "candidate_id"} else "trace"
-    if known := known_rows(first.values):
-        raise InnerjudgeError(f"{first.where}: given {known}")
-    guessed: dict[str, str] = {}
-    for name, often in _OFTEN.items():
-        near = next((one for one in often if one in has and one not in guessed.values()), None)
-        if name not in has and near is not None:
-            guessed[name] = near
-    if not guessed.keys() & {"prompt", "response", "options"}:
-        guessed = {"prompt": "QUESTION", "response": "ANSWER"}
-    raise InnerjudgeError(
-        f"{first.where}: given the columns {shown(', '.join(first.values))}, expected those of one kind ({_KINDS}): "
-        f"say which is which, such as columns={guessed}, or {' '.join(f'--map {k}={v}' for k, v in guessed.items())}"
-    )
+    raise not_known(first.values, set(has), first.where)
 
 
 def _inside(values: Any, column: str) -> Any:
@@ -217,7 +193,7 @@ class _Reader:
         named = Record(given, record.where, {k: v for k, v in names.items() if k != v})
         values = {name: _read(named, name, kind) for name in given}
         if "chosen" in names:
-            values = self._sides(Record(values, record.where, named.columns))
+            values = with_sides(Record(values, record.where, named.columns), self.seed)
         for name, value in record.values.items():
             if name not in names.values():
                 values[f"{name} (column)" if name in KNOWN[kind] else name] = value
@@ -240,29 +216,34 @@ class _Reader:
             for name in made:
                 values[name] = f"{_MADE[kind][name]}{self.rows}"
 
-    def _sides(self, record: Record) -> dict[str, Any]:
-        """Which of chosen and rejected is a, drawn by seed and texts; messages before the last are the prompt."""
-        values = dict(record.values)
-        answers = []
-        for name in ("chosen", "rejected"):
-            if name not in values:
-                record.text(name)  # says what is missing
-            value = values.pop(name)
-            if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-                asked, value = value[:-1], _said(value[-1:], "assistant")
-                if asked and answers and values.get("prompt") != _said(asked, "user"):
-                    raise record.error(name, "messages before the last that differ from those of chosen", "one prompt",
-                                       "leave the row out")  # fmt: skip
-                if asked:
-                    values["prompt"] = _said(asked, "user")
-            answers.append(value)
-        drawn = hash_of([str(self.seed), *(json.dumps(one) for one in answers)])
-        first = int(drawn[-1], 16) % 2
-        values["response_a"], values["response_b"] = answers[first], answers[1 - first]
-        return values | {"preference": "ab"[first]}
+
+def with_sides(record: Record, seed: int = 0) -> dict[str, Any]:
+    """A row whose ``chosen`` and ``rejected`` are responses a and b, drawn by seed and texts.
+
+    Where these are lists of messages, those before the last are the prompt.
+    """
+    values = dict(record.values)
+    answers = []
+    for name in ("chosen", "rejected"):
+        if name not in values:
+            record.text(name)  # says what is missing
+        value = values.pop(name)
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            asked, value = value[:-1], said(value[-1:], "assistant")
+            if asked and answers and values.get("prompt") != said(asked, "user"):
+                raise record.error(
+                    name, "messages before the last that are not those of chosen", "one prompt", "drop it"
+                )
+            if asked:
+                values["prompt"] = said(asked, "user")
+        answers.append(value)
+    drawn = hash_of([str(seed), *(json.dumps(one) for one in answers)])
+    first = int(drawn[-1], 16) % 2
+    values["response_a"], values["response_b"] = answers[first], answers[1 - first]
+    return values | {"preference": "ab"[first]}
 
 
-def _said(messages: list[Any], role: str) -> Any:
+def said(messages: list[Any], role: str) -> Any:
     """One plain message as its text; others as they are."""
     one = messages[0]
     plain = len(messages) == 1 and one.keys() <= {"role", "content"} and isinstance(one.get("content"), str)

@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ...models.errors import InnerjudgeError
+from ...models.shown import shown
+
 #: Fields that tell rows of a public format or tool -> what they are, and what to write of each.
 _ROWS = {
     ("labeler", "question", "label"): (
@@ -20,6 +23,22 @@ _ROWS = {
     ),
 }
 
+#: What people call the fields: for the advice only, since nobody but them knows.
+_OFTEN = {
+    "prompt": ("question", "query", "instruction", "input", "problem", "user_prompt"),
+    "response": ("output", "completion", "generation", "prediction", "model_output", "solution", "answer", "text"),
+    "correct": ("label", "is_correct", "passed", "acc", "exact_match"),
+    "scores": ("rating", "human_score", "overall_score"),
+    "options": ("answers", "endings", "candidates"),
+    "response_a": ("response1", "output_1", "response_1", "answer_a"),
+    "response_b": ("response2", "output_2", "response_2", "answer_b"),
+}
+#: Columns by kind, in words.
+FIELDS_OF_KINDS = (
+    "trace: prompt, response, and correct where it is known; rating: prompt, response, scores; choice: question, "
+    "options; pair: prompt, response_a, response_b, or prompt, chosen, rejected"
+)
+
 
 def known_rows(fields: Iterable[str]) -> str:
     """What rows with these fields are, and what to write instead; nothing of others.
@@ -35,6 +54,30 @@ def known_rows(fields: Iterable[str]) -> str:
         if given >= set(names):
             return f"{what}, expected an item: write {instead}"
     return ""
+
+
+def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeError:
+    """The error for rows of no kind: what they are where that is known, else which columns could be which fields.
+
+    Args:
+        columns: The columns that are there.
+        has: The fields that they are.
+        where: Where the first row stands.
+    """
+    if known := known_rows(columns):
+        return InnerjudgeError(f"{where}: given {known}")
+    near = {name: next((one for one in often if one in has), None) for name, often in _OFTEN.items() if name not in has}
+    taken: list[str | None] = [None]
+    for name, one in list(near.items()):
+        near[name] = None if one in taken else one
+        taken.append(one)
+    guessed = {name: one for name, one in near.items() if one is not None}
+    if not guessed.keys() & {"prompt", "response", "options"}:
+        guessed = {"prompt": "QUESTION", "response": "ANSWER"}
+    return InnerjudgeError(
+        f"{where}: given the columns {shown(', '.join(columns))}, expected those of one kind ({FIELDS_OF_KINDS}): say "
+        f"which is which, such as columns={guessed}, or {' '.join(f'--map {k}={v}' for k, v in guessed.items())}"
+    )
 
 
 def known_file(name: str, start: bytes) -> str:

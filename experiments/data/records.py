@@ -118,6 +118,14 @@ class Record:
             raise self.error(name, f"a list of {len(value)}", expected, "add the missing entries")
         return tuple(value)
 
+    def records(self, name: str) -> list[Record]:
+        """A list of objects inside this record, at least one."""
+        expected = "a list of at least one object"
+        value = self._typed(name, list, expected, "write it as [{...}]")
+        if not value:
+            raise self.error(name, "an empty list", expected, "leave the row out")
+        return [Record.of(one, f"{self.where}, in {name!r}, entry {k}") for k, one in enumerate(value, start=1)]
+
     def inner(self, name: str) -> Record:
         """An object inside this record."""
         value = self._typed(name, dict, "an object with named fields", "write it as {...}")

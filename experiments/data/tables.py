@@ -116,15 +116,16 @@ def read_table(path: Path) -> Iterator[Record]:
     else:
         require_undamaged(path)
         raw = unpacked(path)
-        text = "" if raw.startswith(b"PAR1") else decoded(raw, name)
-        rows = (
-            _json(text, name) if text.lstrip()[:1] in ("[", "{") else _csv(text, name) if text else _parquet(raw, name)
-        )
+        if raw.startswith(b"PAR1"):
+            rows = _parquet(raw, name)
+        else:
+            text = decoded(raw, name)
+            rows = _json(text, name) if text.lstrip()[:1] in ("[", "{") else _csv(text, name)
     for number, (place, row) in enumerate(rows, start=1):
         where = f"{name} {place or f'row {number}'}"
         yield _record(row, where) if isinstance(row, Mapping) else Record.of(row, where)
     if not number:
-        raise InnerjudgeError(f"{name}: given a file without rows, expected one item a row: write at least one")
+        raise InnerjudgeError(f"{name}: given an empty file, expected one item a row: write at least one")
 
 
 def is_lines(path: Path) -> bool:

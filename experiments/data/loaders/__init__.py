@@ -9,9 +9,12 @@ from ....models.items import Item
 from ....models.shown import shown
 from ..jsonl import check_unique
 from .gsm8k import gsm8k_solutions
+from .harness import lm_eval_samples
 from .mmlu import mmlu
-from .pairs import llmbar, pandalm
+from .pairs import llmbar, mt_bench_human, pandalm
+from .public import ROWS, by_rows
 from .ratings import prometheus, summeval, topical_chat
+from .trec import trec
 
 
 def _inspect_log(path: Path) -> list[Item]:
@@ -31,6 +34,10 @@ LOADERS: dict[str, Callable[[Path], list[Item]]] = {
     "topical-chat": topical_chat,
     "prometheus": prometheus,
     "inspect-log": _inspect_log,
+    "mt-bench-human": mt_bench_human,
+    **{name: by_rows(rows) for name, rows in ROWS.items()},
+    "lm-eval-samples": lm_eval_samples,
+    "trec": trec,
 }
 #: Loaders that read a folder themselves.
 WHOLE = ("mmlu", "trec")

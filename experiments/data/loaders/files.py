@@ -7,6 +7,7 @@ from typing import Any
 from ....models.errors import InnerjudgeError
 from ....models.foreign import FILE_LIMIT, parse_json, require_file
 from ....models.shown import shown
+from .. import tables
 from ..records import Record, describe
 from ..unpacking import decoded, unpacked
 
@@ -17,13 +18,8 @@ def read_text(path: Path) -> str:
 
 
 def read_list(path: Path) -> list[Record]:
-    """Records of a file that holds one JSON list of objects; they count from 1."""
-    value = _parse(read_text(path), path.name)
-    if not isinstance(value, list):
-        raise InnerjudgeError(
-            f"{path.name}: given {describe(value)}, expected a list of records: check loader and path"
-        )
-    return [Record.of(one, f"{path.name} record {k}") for k, one in enumerate(value, start=1)]
+    """Rows of a file: a JSON list of objects, or JSONL, CSV, Parquet."""
+    return list(tables.read_table(path))
 
 
 def read_table(path: Path) -> dict[str, Record]:
@@ -34,13 +30,6 @@ def read_table(path: Path) -> dict[str, Record]:
             f"{path.name}: given {describe(value)}, expected an object of records: check loader and path"
         )
     return {name: Record.of(one, f"{path.name} record {name!r}") for name, one in value.items()}
-
-
-def read_lines(path: Path) -> list[Record]:
-    """Records of a file with one JSON object a line; places are line numbers, blank lines are skipped."""
-    lines = enumerate(read_text(path).split("\n"), start=1)
-    places = [(line, f"{path.name} record {number}") for number, line in lines if line.strip()]
-    return [Record.of(_parse(line, where), where) for line, where in places]
 
 
 def _parse(text: str, where: str) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ....models.items import Item, Trace
 from ..answers import normalise
-from .files import read_lines
+from .files import read_list
 
 _ANSWER = re.compile(r"^[ \t]*A:(.*)$", re.MULTILINE)
 
@@ -18,7 +18,7 @@ def gsm8k_solutions(path: Path) -> list[Item]:
     one), ``correct`` the file's ``is_correct``. The worked truth stays in ``extra``.
     """
     items: list[Item] = []
-    for number, record in enumerate(read_lines(path)):
+    for number, record in enumerate(read_list(path)):
         prompt, truth = record.text("question"), record.text("ground_truth")
         models = [name for name in record.values if name not in ("question", "ground_truth")]
         if not models:

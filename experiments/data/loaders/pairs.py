@@ -1,10 +1,12 @@
-"""Pairs of responses: the PandaLM test set and LLMBar."""
+"""Pairs of responses that people judged: PandaLM, LLMBar, MT-Bench."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from ....models.items import Item, Pair
+from ..kinds import record_to_item
 from ..records import Record
+from ..tables import read_table
 from .files import read_list
 
 _NAMES = ("tie", "a", "b")
@@ -63,3 +65,41 @@ def llmbar(path: Path) -> list[Item]:
         )
         for number, record in enumerate(read_list(path))
     ]
+
+
+def mt_bench_human(path: Path) -> list[Item]:
+    """Pairs of MT-Bench's human (or GPT-4) judgments: one for two systems' answers to a turn of a question.
+
+    ``preference`` is what more than half of its judges said (``winner``), else ``"tie"``; ``extra`` keeps their votes
+    (``annotators``), ``question_id``, ``turn``, and the systems. In the second turn, each response holds the turns from
+    the system's first answer on.
+    """
+    votes: dict[tuple[str, ...], list[str]] = {}
+    rows: dict[tuple[str, ...], Record] = {}
+    for record in read_table(path):
+        names = record.text("model_a"), record.text("model_b")
+        key = (str(record.values.get("question_id")), *names, str(record.whole("turn", (1, 2))))
+        winner = record.text("winner")
+        said = {"model_a": "a", "model_b": "b"}.get(winner, "tie" if winner.startswith("tie") else "")
+        if not said:
+            raise record.error("winner", repr(winner), "model_a, model_b or tie", "correct the value")
+        votes.setdefault(key, []).append(said)
+        rows.setdefault(key, record)
+    return [_judged(rows[key], key, votes[key]) for key in rows]
+
+
+def _judged(record: Record, key: tuple[str, ...], votes: list[str]) -> Item:
+    question, a, b, turn = key
+    sides = {}
+    for side in "ab":
+        turns = record.records(f"conversation_{side}")[: 2 * int(turn)]
+        if len(turns) < 2 * int(turn):
+            raise record.error(
+                f"conversation_{side}", f"{len(turns)} messages", f"{2 * int(turn)}", "leave the row out"
+            )
+        asked, first = turns[0].text("content"), turns[1].text("content")
+        sides[side] = first if turn == "1" else [dict(one.values) for one in turns[1:]]
+    row = {"pair_id": f"{question}/{a}/{b}/{turn}", "prompt": asked, "preference": majority_preference(votes)}
+    row |= {f"response_{side}": text for side, text in sides.items()}
+    row |= {"annotators": votes, "question_id": question, "turn": int(turn), "system_a": a, "system_b": b}
+    return record_to_item(Record(row, record.where), "pair")
