@@ -20,12 +20,13 @@ real: $(VENV)/.installed-gguf
 	$(BIN)/innerjudge compare --model real/smollm2-135m.gguf --data sample:mmlu --data sample:llmbar \
 	  --data sample:topical-chat --data sample:gsm8k-solutions --limit 100 --between response --reasoning-tokens 0 --out real/compare
 
-# Takes about half an hour, best on an idle machine; the README and the document beside the code quote it.
+# Takes about half an hour, best on an idle machine; a page of the documentation quotes it.
 bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only passes --only early-stop --only candidates --only lengths --only tokens --only items \
 	  --only precision --out experiments/bench/passes
 	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/bench/passes/generation
-	$(BIN)/python -m innerjudge.experiments.bench.documents.speed experiments/bench/passes/benchmark.json README.md
+	$(BIN)/python -m innerjudge.experiments.bench.documents.speed experiments/bench/passes/benchmark.json \
+	  docs/pages/explanation/speed.md
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

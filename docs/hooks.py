@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 import shutil
 from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from latex2mathml.converter import convert
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from nbconvert import MarkdownExporter
 
@@ -25,6 +27,7 @@ ROOMS = {
     "experiments": "Data, comparison, metrics, studies, reranking, drawing",
 }
 _ROLE = re.compile(r":(?:py:)?(?:func|class|mod|meth|data|attr|ref|exc):`~?([^`]+)`")
+_WORDS = re.compile(r"\\(?:text\w*|mathtt|mathrm)\{[^{}]*\}")
 _MATH = re.compile(r":math:`([^`]+)`")
 
 
@@ -52,11 +55,47 @@ def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
     return re.sub(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', _mathml, html, flags=re.DOTALL)
 
 
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Stop at a page with a tag that is not closed: a browser would swallow what follows."""
+    del config
+    tags = _Tags()
+    tags.feed(output)
+    if tags.wrong or tags.open:
+        raise PluginError(f"{page.file.src_uri}: unbalanced tags: {', '.join(tags.wrong or tags.open)}")
+    return output
+
+
+class _Tags(HTMLParser):
+    """Tags that are open, and those that were closed where another was open."""
+
+    void = frozenset(
+        ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.void:
+            return
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+        else:
+            self.wrong.append(f"</{tag}> in line {self.getpos()[0]}")
+
+
 def _mathml(found: re.Match[str]) -> str:
-    formula = unescape(found[3]).strip()
-    if found[2] == "(":
-        return str(convert(formula, display="inline"))
-    return f"<div>{convert(formula, display='block')}</div>"
+    # The converter writes the words of a formula as they are, and <think> would be a tag: U+E000 and U+E001 stand in.
+    formula = _WORDS.sub(lambda one: one[0].replace("<", "\ue000").replace(">", "\ue001"), unescape(found[3]).strip())
+    display = "inline" if found[2] == "(" else "block"
+    made = str(convert(formula, display=display)).replace("\ue000", "&lt;").replace("\ue001", "&gt;")
+    return made if display == "inline" else f"<div>{made}</div>"
 
 
 def _markdown(source: str) -> str:
@@ -90,13 +129,7 @@ def _reference() -> dict[str, str]:
 
 
 def _results() -> dict[str, str]:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.partition("<!-- demo:begin -->")[2].partition("<!-- demo:end -->")[0].strip()
-    demo = (
-        "# What the demo measured\n\nOn the small built-in model, which has learnt three toy jobs. What wins here and "
-        "what does not is in the tables; they say how the judges behave on this model, and nothing about large ones. "
-        "`innerjudge compare --model YOURS` makes them for another.\n\n"
-    )
+    documents = ROOT / "experiments" / "bench" / "documents"
     coverage = (ROOT / "experiments" / "bench" / "coverage" / "coverage.md").read_text(encoding="utf-8")
     intervals = (ROOT / "experiments" / "bench" / "intervals" / "intervals.md").read_text(encoding="utf-8")
     worlds = (ROOT / "experiments" / "bench" / "doctor" / "worlds.md").read_text(encoding="utf-8")
@@ -105,7 +138,8 @@ def _results() -> dict[str, str]:
     overhead = (ROOT / "experiments" / "bench" / "study" / "overhead.md").read_text(encoding="utf-8")
     none = "# Benchmark\n\nNo benchmark is kept in this copy.\n"
     return {
-        "results/demo.md": demo + table + "\n",
+        "results/demo.md": (documents / "demo.md").read_text(encoding="utf-8"),
+        "results/real.md": (documents / "real.md").read_text(encoding="utf-8"),
         "results/coverage.md": coverage,
         "results/overhead.md": overhead,
         "results/intervals.md": intervals,

@@ -13,8 +13,8 @@ def require(module: str, extra: str) -> Any:
     """The module, in a version that the ``extra`` of innerjudge allows, or an error that says how to install it.
 
     Example:
-        >>> require("yaml", "lab").__name__
-        'yaml'
+        >>> require("packaging", "none of ours").__name__
+        'packaging'
     """
     wanted = _libraries(extra)
     expected = f'expected {" and ".join(map(_spelt, wanted)) or module}: pip install "innerjudge[{extra}]"'

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import innerjudge
 import pytest
-from innerjudge.experiments.bench.documents.readme import demo_section, marks, update
+from innerjudge.experiments.bench.documents.readme import marks, tables_section, update
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLES = ROOT / "experiments" / "bench" / "documents" / "demo.md"
 BEGIN, END = marks("demo")
 
 
@@ -40,10 +41,15 @@ def test_every_command_and_file_that_it_names_exists() -> None:
         assert (ROOT / link).exists(), link
 
 
+def test_it_takes_two_minutes() -> None:
+    assert len(README.splitlines()) <= 120
+
+
 def test_kinds_table_names_the_fields() -> None:
+    page = (ROOT / "docs" / "pages" / "how-to" / "compare.md").read_text(encoding="utf-8")
     for kind in (innerjudge.Trace, innerjudge.Rating, innerjudge.Choice, innerjudge.Pair):
         for name in kind.__dataclass_fields__:
-            assert name == "extra" or f"`{name}`" in README
+            assert name == "extra" or f"`{name}`" in page
 
 
 def test_demo_table_holds_the_figures_of_the_results(tmp_path: Path) -> None:
@@ -63,15 +69,17 @@ def test_demo_table_holds_the_figures_of_the_results(tmp_path: Path) -> None:
     gap = row | {"against": "text", "value": 0.125}
     spec = {"seeds": {"data": 3}}
     results = {"command": "innerjudge compare", "spec": spec, "versions": {"torch": "2.13.0"}}
-    results |= {"figures": [row, none, gap]}
+    results |= {"figures": [row, none, gap], "summary": {"d": ["First.", "Second.", "Third.", "Fourth."]}}
     (tmp_path / "results.json").write_text(json.dumps(results), encoding="utf-8")
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold 0.999\n{END}\nafter\n", encoding="utf-8")
     update(tmp_path / "results.json", readme)
     text = readme.read_text(encoding="utf-8")
-    assert "| clue | 0.62 [0.50, 0.75] | 2 |" in text
-    assert "| text | - | 2 |" in text
+    assert "- **d**: First. Second. Third.\n" in text
     assert "0.999" not in text
+    tables = (tmp_path / "experiments" / "bench" / "documents" / "demo.md").read_text(encoding="utf-8")
+    assert "| clue | 0.62 [0.50, 0.75] | 2 |" in tables
+    assert "| text | - | 2 |" in tables
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     update(tmp_path / "results.json", readme)
@@ -82,10 +90,11 @@ def test_demo_table_holds_the_figures_of_the_results(tmp_path: Path) -> None:
 
 
 def test_committed_table_has_the_form_of_the_script() -> None:
-    section = README.partition(BEGIN)[2].partition(END)[0].strip()
+    assert README.partition(BEGIN)[2].partition(END)[0].strip().startswith("- **builtin:solve**: ")
+    section = TABLES.read_text(encoding="utf-8")
     assert "Written by a script from `innerjudge compare" in section
     judges = re.findall(r"^\| ([\w-]+)", section, flags=re.MULTILINE)
     assert {"clue", "lager", "qk-score", "text", "token-log-probability", "length", "question-only"} <= set(judges)
-    assert demo_section({"command": "c", "spec": {"seeds": {"data": 0}}, "versions": {}, "figures": []}).startswith(
+    assert tables_section({"command": "c", "spec": {"seeds": {"data": 0}}, "versions": {}, "figures": []}).startswith(
         "Written by a script"
     )

@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from itertools import pairwise
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -32,6 +33,21 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(store_app, name="store")
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        say(f"innerjudge {metadata.version('innerjudge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _innerjudge(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_tell_version)
+    ] = False,
+) -> None:
+    del version
 
 
 def main() -> None:

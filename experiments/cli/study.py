@@ -29,12 +29,8 @@ def study(
 
     The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/`, `report.md` and `report.html`.
     The page docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless
-    other versions or other code made them. Needs the extra: `pip install "innerjudge[lab]"`.
+    other versions or other code made them.
     """
-    from ...models.extra import require
-
-    for module in ("pydantic", "yaml"):
-        require(module, "lab")
     import yaml
 
     from ..compare.report.console import print_report
@@ -69,10 +65,6 @@ def diff(
 
     A figure has moved where its change is beyond the two intervals, corrected for the number of figures.
     """
-    from ...models.extra import require
-
-    for module in ("pydantic", "yaml"):
-        require(module, "lab")
     from ..compare.report.folder import read_results
     from ..study.diff import compare_studies
 

@@ -57,7 +57,8 @@ def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
         return run.kept(f"{name}-{turn}", some, passes, read)
 
     features = run.features["items"]
-    found = choose_opponent(run.kind, run.items, features, run.fit, passes, asking, seed=run.settings.seeds.split)
+    seed, swapped = run.settings.seeds.split, run.features.get("swapped")
+    found = choose_opponent(run.kind, run.items, features, run.fit, passes, asking, seed=seed, swapped=swapped)
     run.notes += found.notes
     started = time.perf_counter()
     test, cued = [run.items[k] for k in run.test], features.take(run.test)
@@ -65,8 +66,8 @@ def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
     spent = (time.perf_counter() - started) / max(len(test), 1)
     again: Sequence[Verdict | None] | None = None
     if run.kind == "pair":
-        swapped = run.features["swapped"].take(run.test)
-        again = opponent_says(found.way, "pair", test, passes, asking, cued=swapped, swapped=True)
+        back = run.features["swapped"].take(run.test)
+        again = opponent_says(found.way, "pair", test, passes, asking, cued=back, swapped=True)
     elif run.kind == "choice":
         again = _permuted(run, found.way, asking)
     own = cued if found.way.turn == "cue" else run.features[f"text-{found.way.turn}"]

@@ -71,32 +71,59 @@ Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 
 
 def choose_opponent(
-    kind: str, items: Sequence[Item], features: Features, rows: Index, passes: Passes, asking: Ask, *, seed: int
+    kind: str,
+    items: Sequence[Item],
+    features: Features,
+    rows: Index,
+    passes: Passes,
+    asking: Ask,
+    *,
+    seed: int,
+    swapped: Features | None = None,
 ) -> Opponent:
     """Try every way of asking on some items of the fitting half ``rows``, and take the best.
 
     At most :data:`TRIED` and :data:`SHARE` of all items are tried, drawn by ``seed``; ``features`` is what the passes
-    with the cue read of all items. Without a labelled item in the half it is the published way, with a note.
+    with the cue read of all items, ``swapped`` the same of pairs with response b first. Of the tried pairs every
+    second one is shown so: a way in which the model always names the first is then no better than chance. Without a
+    labelled item in the half it is the published way, with a note.
     """
     drawn = tried_rows(items, rows, seed)
     if not len(drawn):
         note = "text: no item to fit on has a label, so it is asked in the published way, for better or worse."
         return Opponent(way=PUBLISHED, tried=(), notes=(note,))
-    some = [items[k] for k in drawn]
-    read: dict[Turn, Features] = {
-        "cue": features.take(drawn),
-        "open": asking("tried-open", some, "open", True, False),
-        "plain": asking("tried-plain", some, "plain", False, False),
-    }
-    turns = {t: Said(questions=questions_of(some, t, passes), features=f) for t, f in read.items()}
+    orders = (
+        [(False, drawn, features)] if swapped is None else [(False, drawn[::2], features), (True, drawn[1::2], swapped)]
+    )
+    some = [items[k] for _, rows, _ in orders for k in rows]
+    heard = [
+        _heard([items[k] for k in rows], cued.take(rows), passes, asking, swapped=order)
+        for order, rows, cued in orders
+        if len(rows)
+    ]
     values = values_of(kind, passes.scale)
     tried = []
     for way in ways_of(kind):
-        verdicts = turns[way.turn].verdicts(way, values)
+        verdicts = [
+            verdict
+            for (order, *_), turns in zip(orders, heard, strict=False)
+            for verdict in as_given(turns[way.turn].verdicts(way, values), swapped=order)
+        ]
         unscored = sum(verdict.unscored is not None for verdict in verdicts)
         tried.append(AskingTrial(way=way, value=quality(kind, some, verdicts), n=len(some), unscored=unscored))
     tried.sort(key=lambda one: -one.value)  # stable: the published way stays before others that are as good
-    return Opponent(way=tried[0].way, tried=tuple(tried), notes=tuple(_notes(kind, some, tried, turns)))
+    return Opponent(way=tried[0].way, tried=tuple(tried), notes=tuple(_notes(kind, some, tried, heard)))
+
+
+def _heard(items: Sequence[Item], cued: Features, passes: Passes, asking: Ask, *, swapped: bool) -> dict[Turn, Said]:
+    """What the model says of items in every turn, shown in one order."""
+    more = "-swapped" if swapped else ""
+    read: dict[Turn, Features] = {
+        "cue": cued,
+        "open": asking(f"tried-open{more}", items, "open", True, swapped),
+        "plain": asking(f"tried-plain{more}", items, "plain", False, swapped),
+    }
+    return {t: Said(questions=questions_of(items, t, passes, swapped=swapped), features=f) for t, f in read.items()}
 
 
 def tried_rows(items: Sequence[Item], rows: Index, seed: int) -> Index:
@@ -125,9 +152,18 @@ def opponent_says(
         cued if way.turn == "cue" and cued is not None else asking(name, items, way.turn, way.read == "text", swapped)
     )
     said = Said(questions=questions_of(items, way.turn, passes, swapped=swapped), features=features)
-    found = said.verdicts(way, values_of(kind, passes.scale))
+    return as_given(said.verdicts(way, values_of(kind, passes.scale)), swapped=swapped)
+
+
+def as_given(verdicts: Sequence[Verdict], *, swapped: bool) -> list[Verdict]:
+    """Verdicts on pairs with labels of the pair as given, where response b was shown first.
+
+    Example:
+        >>> as_given([Verdict("p", score=1.0, label="a")], swapped=True)[0].label
+        'b'
+    """
     swap = {"a": "b", "b": "a"}
-    return [replace(v, label=swap[str(v.label)]) if swapped and v.label is not None else v for v in found]
+    return [replace(v, label=swap[str(v.label)]) if swapped and v.label is not None else v for v in verdicts]
 
 
 def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> float:
@@ -152,7 +188,9 @@ def _truth(item: Item) -> bool | int | float | str | None:
     return found
 
 
-def _notes(kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], turns: Mapping[Turn, Said]) -> list[str]:
+def _notes(
+    kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], heard: Sequence[Mapping[Turn, Said]]
+) -> list[str]:
     best, worst, n = tried[0], tried[-1], len(items)
     published = next((one for one in tried if one.way == PUBLISHED), None)
     measure = MEASURE[kind]
@@ -162,9 +200,9 @@ def _notes(kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], turns
         + "; ".join(f"{one.way.name} {one.value:.2f}" + _without(one) for one in tried)
         + "."
     ]
-    for turn, said in turns.items():
-        if said.texts is not None:
-            forms = Counter(form if form in FORMS else "no answer" for form in said.forms)
+    for turn in ("cue", "open"):
+        forms = Counter(form if form in FORMS else "no answer" for turns in heard for form in turns[turn].forms)
+        if forms:
             listed = ", ".join(f"{form} {count}" for form, count in forms.most_common())
             found.append(f"Answers in text ({'cue' if turn == 'cue' else 'no cue'}): {listed}.")
     chance, error = chance_of(kind, items)

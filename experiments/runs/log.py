@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,32 +81,70 @@ def logged(style: LogStyle, *, quiet: bool = False, kept: str | None = None) -> 
             with shown(console) as steps:
                 yield steps
         else:
-            yield lambda description, total: in_lines(description, total, kept)
+            lines = Lines(kept)
+            with lines.beating():
+                yield lines.begin
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate = propagate
 
 
-def in_lines(description: str, total: int, kept: str | None = None) -> Callable[[int], None]:
-    """Steps as lines of the log: at their begin, every :data:`EVERY` seconds, and at their end."""
-    begun = said = time.monotonic()
-    done = 0
-    place = {} if kept is None else {"kept": kept}
-    log.info(description, extra={"of": total, **place})
+class Lines:
+    """Steps as lines of the log: at their begin, every :data:`EVERY` seconds whatever they do, and at their end.
 
-    def advance(more: int) -> None:
-        nonlocal done, said
-        done += more
-        now = time.monotonic()
-        if now - said >= EVERY or done >= total:
-            said = now
-            speed = done / max(now - begun, 1e-9)
+    Args:
+        kept: Where what is done is kept, which every line says.
+    """
+
+    def __init__(self, kept: str | None = None) -> None:
+        self._place = {} if kept is None else {"kept": kept}
+        self._said = time.monotonic()
+        self._tell: Callable[[], None] | None = None
+
+    def begin(self, description: str, total: int) -> Callable[[int], None]:
+        """Begin a step; the returned function is told how many more are done."""
+        begun, done, ended = time.monotonic(), 0, False
+
+        def tell() -> None:
+            nonlocal ended
+            self._said = now = time.monotonic()
+            if ended:
+                log.info(f"computing, after {description}", extra=self._place)
+                return
+            ended, speed = done >= total, done / max(now - begun, 1e-9)
             left = {"seconds_left": round((total - done) / speed)} if 0 < done < total else {}
-            told = {"done": done, "of": total, "items_per_second": round(speed, 1), **left, **place}
+            told = {"done": done, "of": total, "items_per_second": round(speed, 1), **left, **self._place}
             log.info(description, extra=told)
 
-    return advance
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            self._tell = tell
+            if done >= total or time.monotonic() - self._said >= EVERY:
+                tell()
+
+        log.info(description, extra={"of": total, **self._place})
+        self._said, self._tell = begun, tell
+        return advance
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Say a line every :data:`EVERY` seconds as well where a step does not get on."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(1.0):
+                if self._tell is not None and time.monotonic() - self._said >= EVERY:
+                    self._tell()
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 def _given(record: logging.LogRecord) -> dict[str, Any]:

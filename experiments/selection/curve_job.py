@@ -7,6 +7,7 @@ from typing import Any
 
 from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError
+from ...models.shown import readable, shown
 from ..data.jsonl import write_jsonl
 from ..data.outputs import check_new, writing
 from ..drawing.style import number
@@ -67,7 +68,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
     held = held_out(first, how.held_out, seed=how.seed)
     chosen = {name: temperature_of(columns, held) for name, columns in judges.items()}
     rest = [k for k, question in enumerate(first.questions) if question not in held]
-    shown = {name: columns.take(rest) for name, columns in judges.items()}
+    rested = {name: columns.take(rest) for name, columns in judges.items()}
     rules = {
         name: (
             Rule("best-of-n"),
@@ -78,7 +79,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
         for name in judges
     }
     points = curve_rows(
-        shown,
+        rested,
         rules,
         vectors=None if vectors is None else vectors[rest],
         clusters=how.clusters,
@@ -86,7 +87,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
         n_orders=how.n_orders,
         seed=how.seed,
     )
-    found = [discrimination(name, columns) for name, columns in shown.items()]
+    found = [discrimination(name, columns) for name, columns in rested.items()]
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         text = _markdown(points, found, chosen, len(held), how, command)
@@ -149,13 +150,13 @@ def _markdown(
     command: str,
 ) -> str:
     largest = max(point.n for point in points)
-    shown = [n for n in sorted({point.n for point in points}) if n & (n - 1) == 0 or n == largest]
-    heads = ["rule", "judge", *(f"N = {n}" for n in shown), f"minus majority at {largest}", "judge calls", "tokens"]
+    sizes = [n for n in sorted({point.n for point in points}) if n & (n - 1) == 0 or n == largest]
+    heads = ["rule", "judge", *(f"N = {n}" for n in sizes), f"minus majority at {largest}", "judge calls", "tokens"]
     lines = ["# Accuracy against the number of candidates", "", *_line(heads), "| --- " * len(heads) + "|"]
     for rule, judge in dict.fromkeys((point.rule, point.judge) for point in points):
         at = {point.n: point for point in points if (point.rule, point.judge) == (rule, judge)}
         last = at[largest]
-        cells = [f"{number(at[n].accuracy)} [{number(at[n].low)}, {number(at[n].high)}]" for n in shown]
+        cells = [f"{number(at[n].accuracy)} [{number(at[n].low)}, {number(at[n].high)}]" for n in sizes]
         gap = f"{last.minus_majority:+.2f} [{last.minus_low:+.2f}, {last.minus_high:+.2f}]"
         cost = "-" if last.tokens is None else f"{last.tokens:.0f}"
         lines += _line([rule, judge or "-", *cells, gap if rule != "majority" else "-", f"{last.calls:.1f}", cost])
@@ -170,12 +171,12 @@ def _markdown(
     lines[-1] += f"{n_held} others. Accuracy is expected over {how.n_orders} random orders of a question's candidates; "
     lines[-1] += "brackets are 95 % intervals over questions; judge calls and tokens (those of the candidates) are "
     lines[-1] += f"a question, at N = {largest}."
-    lines += ["", f"Written by `{command}` (seed {how.seed}; {made})."]
+    lines += ["", f"Written by `{readable(command)}` (seed {how.seed}; {made})."]
     return "\n".join(lines) + "\n"
 
 
 def _line(cells: Sequence[str]) -> list[str]:
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"]
+    return ["| " + " | ".join(shown(cell, len(cell)).replace("|", "\\|") for cell in cells) + " |"]
 
 
 def _figure(found: Any) -> str:

@@ -33,3 +33,24 @@ def test_strict_and_offline(tmp_path: Path) -> None:
         assert not fetched, (page.name, fetched[:2])
         assert not re.search(r":(func|class|mod|math):`", text), page.name
     assert "<math" in (tmp_path / "explanation" / "judges.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(any(find_spec(name) is None for name in _EXTRAS), reason="the extra 'docs' is not installed")
+def test_a_tag_that_swallows_the_page_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from mkdocs.exceptions import PluginError
+
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import hooks
+
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="a.md"))
+    good = '<p>one<br><svg><path d="M0"/></svg> &lt;think&gt;</p>'
+    assert hooks.on_post_page(good, page, None) == good
+    for bad in ("<p>one <think> two</p>", "<p>one </think></p>", "<div>open"):
+        with pytest.raises(PluginError, match=r"a\.md: unbalanced tags"):
+            hooks.on_post_page(bad, page, None)
+    formula = '<span class="arithmatex">\\(h(\\texttt{&lt;/think&gt;}) &lt; 1\\)</span>'
+    made = hooks.on_page_content(formula, page, None, None)
+    assert "&lt;/think&gt;" in made
+    assert hooks.on_post_page(made, page, None) == made

@@ -98,7 +98,6 @@ def test_the_command_line(cli, own: Path, tmp_path: Path) -> None:
 
 
 def test_a_study_says_so_in_its_file(own: Path) -> None:
-    pytest.importorskip("pydantic", reason="the extra 'lab' is not installed")
     from innerjudge.experiments.study.spec import parse
 
     assert not parse("data: [{source: builtin:rate}]").model.trust_remote_code

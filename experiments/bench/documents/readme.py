@@ -1,7 +1,7 @@
-"""Put the table of a comparison into a README: ``python -m innerjudge.experiments.bench.documents.readme JSON README``.
+"""What comparisons measured, in the README: ``python -m innerjudge.experiments.bench.documents.readme JSON README``.
 
-The table stands between two marks, so that no figure is typed by hand and a second run replaces the first: those of the
-demo, or with ``--mark real`` those of the real model.
+The answers stand between two marks of the README, so that no figure is typed by hand and a second run replaces the
+first: those of the demo, or with ``--mark real`` those of the real model. The tables stand in a page beside this file.
 """
 
 import json
@@ -12,6 +12,23 @@ import typer
 
 from ....models.errors import InnerjudgeError
 
+#: What each page of tables is called, and says first.
+PAGES = {
+    "demo": (
+        "What the demo measured",
+        "On the small built-in model, which has learnt three toy jobs. The states of its own traces know right from "
+        "wrong, its score logits carry quality, and it knows options by their text but was hardly ever asked for "
+        "letters: heads of one of its blocks point at the right line where the letter it writes is wrong. The tables "
+        "say how the judges behave on this model, and nothing about large ones.",
+    ),
+    "real": (
+        "What a real model showed",
+        "SmolLM2-135M-Instruct, quantised to four bits, on samples of public data that come with the package. It is a "
+        "very small model, and each sample is small.",
+    ),
+}
+#: Sentences of a data set's summary that the README shows.
+FIRST = 3
 #: Metrics shown of each data set, in order; those that a data set lacks are left out.
 SHOWN = (
     "AUROC within questions",
@@ -35,14 +52,24 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
 
 
-def demo_section(results: dict[str, Any]) -> str:
+def answers_section(results: dict[str, Any]) -> str:
+    """The first sentences of what was found on each data set, as a list.
+
+    Example:
+        >>> print(answers_section({"summary": {"d": ["One.", "Two."]}}))
+        - **d**: One. Two.
+    """
+    return "\n".join(f"- **{data}**: {' '.join(said[:FIRST])}" for data, said in results["summary"].items())
+
+
+def tables_section(results: dict[str, Any]) -> str:
     """One Markdown table a data set, and the command, seed and versions behind it.
 
     Example:
         >>> figure = {"data": "d", "part": "accuracy", "judge": "clue", "metric": "AUROC", "value": 0.5, "low": 0.4,
         ...           "high": 0.6, "n": 9, "unscored": 0, "against": None}
         >>> spec = {"seeds": {"data": 0}}
-        >>> print(demo_section({"command": "c", "spec": spec, "versions": {"torch": "2"}, "figures": [figure]}))
+        >>> print(tables_section({"command": "c", "spec": spec, "versions": {"torch": "2"}, "figures": [figure]}))
         **d**
         <BLANKLINE>
         | judge | AUROC | unscored |
@@ -78,14 +105,21 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def update(results: Path, readme: Path, mark: str = "demo") -> None:
-    """Replace what stands between the marks ``mark:begin`` and ``mark:end`` of ``readme``.
+    """Replace what stands between the marks ``mark:begin`` and ``mark:end`` of ``readme``, and write ``mark.md``.
+
+    The page lies in ``experiments/bench/documents`` beside the README.
 
     Raises:
         InnerjudgeError: If a file is missing or the README has no marks.
     """
     if not results.is_file() or not readme.is_file():
         raise InnerjudgeError(f"given {results} and {readme}, expected two files: run `make demo` first")
-    put_section(readme, demo_section(json.loads(results.read_text(encoding="utf-8"))), *marks(mark))
+    found = json.loads(results.read_text(encoding="utf-8"))
+    put_section(readme, answers_section(found), *marks(mark))
+    page = readme.parent / "experiments" / "bench" / "documents" / f"{mark}.md"
+    title, about = PAGES[mark]
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(f"# {title}\n\n{about}\n\n{tables_section(found)}\n", encoding="utf-8")
 
 
 def put_section(readme: Path, section: str, begin: str, end: str) -> None:

@@ -1,4 +1,4 @@
-"""What the README quotes of a benchmark: ``python -m innerjudge.experiments.bench.documents.speed JSON README``."""
+"""The table of a benchmark in a page: ``python -m innerjudge.experiments.bench.documents.speed JSON PAGE``."""
 
 import json
 from pathlib import Path
@@ -60,15 +60,15 @@ def _cells(line: dict[str, Any], on_gpu: bool) -> list[str]:
     return [line["name"], f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})", asked, memory]
 
 
-def update(results: Path, readme: Path) -> None:
-    """Replace the table between the marks of ``readme``.
+def update(results: Path, page: Path) -> None:
+    """Replace the table between the marks of ``page``.
 
     Raises:
-        InnerjudgeError: If a file is missing, the README has no marks, or the benchmark was a quick one.
+        InnerjudgeError: If a file is missing, the page has no marks, or the benchmark was a quick one.
     """
-    if not results.is_file() or not readme.is_file():
-        raise InnerjudgeError(f"given {results} and {readme}, expected two files: run `make bench` first")
-    put_section(readme, speed_section(json.loads(results.read_text(encoding="utf-8"))), BEGIN, END)
+    if not results.is_file() or not page.is_file():
+        raise InnerjudgeError(f"given {results} and {page}, expected two files: run `make bench` first")
+    put_section(page, speed_section(json.loads(results.read_text(encoding="utf-8"))), BEGIN, END)
 
 
 if __name__ == "__main__":

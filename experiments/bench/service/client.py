@@ -7,6 +7,8 @@ from typing import Any
 
 #: How far a score may be from that of the same pair in another batch.
 TOLERANCE = 1e-4
+#: The service is asked with a key, as one that others can reach is.
+KEY = "load"
 #: What locust is started with; it looks for a file that holds a class of users.
 LOCUSTFILE = "from innerjudge.experiments.bench.service.client import client\n\nClient = client({expected!r})\n"
 
@@ -29,7 +31,8 @@ def client(expected: str) -> Any:
         @task
         def rerank(self) -> None:
             body, scores = random.choice(pairs)
-            with self.client.post("/v1/rerank", json=body, catch_response=True) as answer:
+            head = {"Authorization": f"Bearer {KEY}"}
+            with self.client.post("/v1/rerank", json=body, headers=head, catch_response=True) as answer:
                 said = wrong(answer.json(), scores) if answer.status_code == 200 else f"code {answer.status_code}"
                 if said:
                     answer.failure(said)

@@ -1,8 +1,9 @@
 """``python -m innerjudge.experiments.bench.service.load``: the service under load, answers checked (extra ``load``).
 
 Fits nothing: the judge is ``--judge``, or a judge of the built-in model. Starts the service on a free port of the
-loopback, asks it from 1, 8 and 32 clients (locust), holds every score against ``judge.predict`` in this process, and
-writes ``load.md`` and the section of a document between its marks (the how-to page).
+loopback with a key and at most 1,024 open files, asks it from 1, 8, 32 and 64 clients (locust), and from 64 again
+beside 400 strangers that never end their request. Every score is held against ``judge.predict`` in this process.
+Writes ``load.md`` and the section of a document between its marks (the how-to page).
 """
 
 import json
@@ -24,11 +25,14 @@ import numpy as np
 import typer
 
 from ..documents.readme import put_section
-from .client import LOCUSTFILE
+from .client import KEY, LOCUSTFILE
+from .strangers import strangers
 
 BEGIN, END = "<!-- load:begin -->", "<!-- load:end -->"
 TABLE = Path(__file__).with_name("load.md")
-CLIENTS = (1, 8, 32)
+#: Clients, and strangers beside them.
+CROWDS = ((1, 0), (8, 0), (32, 0), (64, 0), (64, 400))
+_FILES = 1024
 _VERSIONS = ("innerjudge", "torch", "transformers", "fastapi", "uvicorn", "locust")
 
 
@@ -37,6 +41,8 @@ class Held:
     """What was measured with one number of clients at once."""
 
     clients: int
+    strangers: int
+    closed: int
     requests: int
     wrong: int
     a_second: float
@@ -61,13 +67,14 @@ def main(
         folder = Path(scratch)
         served = judge or _built_in(folder / "judge")
         floor = _expect(served, folder / "expected.json", documents=documents, seed=seed)
-        with _service(served) as address:
+        with _service(served, folder / "log") as address:
             _ask_all(address, folder / "expected.json")  # what is loaded lazily is loaded now
-            found = [_held(address, folder, n, seconds=seconds, documents=documents) for n in CLIENTS]
+            found = [_held(address, folder, *crowd, seconds=seconds, documents=documents) for crowd in CROWDS]
+        log = (folder / "log").stat().st_size
     command = (
         f"python -m innerjudge.experiments.bench.service.load --seconds {seconds} --documents {documents} --seed {seed}"
     )
-    text = _section(found, floor, documents, command + (f" --judge {judge}" if judge else ""))
+    text = _section(found, floor, documents, log, command + (f" --judge {judge}" if judge else ""))
     out.write_text(f"# The service under load\n\n{text}\n", encoding="utf-8")
     if readme is not None:
         put_section(readme, text, BEGIN, END)
@@ -106,9 +113,11 @@ def _expect(served: str, path: Path, *, documents: int, seed: int) -> float:
 
 
 @contextmanager
-def _service(served: str) -> Iterator[str]:
-    """Address of a service in a process of its own; SIGTERM ends it."""
+def _service(served: str, log: Path) -> Iterator[str]:
+    """Address of a service in a process of its own, which writes what it says to ``log``; SIGTERM ends it."""
     program = [
+        "prlimit",
+        f"--nofile={_FILES}",
         sys.executable,
         "-m",
         "innerjudge.experiments.cli.main",
@@ -118,7 +127,9 @@ def _service(served: str) -> Iterator[str]:
         "--port",
         "0",
     ]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    with log.open("wb") as errors:
+        with_key = os.environ | {"INNERJUDGE_KEY": KEY}
+        process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=errors, text=True, env=with_key)
     try:
         assert process.stdout is not None
         said = process.stdout.readline()
@@ -133,14 +144,13 @@ def _service(served: str) -> Iterator[str]:
 
 def _ask_all(address: str, expected: Path) -> None:
     for body in json.loads(expected.read_text(encoding="utf-8"))["requests"]:
-        request = urllib.request.Request(
-            f"{address}/v1/rerank", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
+        head = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+        request = urllib.request.Request(f"{address}/v1/rerank", json.dumps(body).encode(), head)
         with urllib.request.urlopen(request, timeout=60) as answer:
             answer.read()
 
 
-def _held(address: str, folder: Path, clients: int, *, seconds: int, documents: int) -> Held:
+def _held(address: str, folder: Path, clients: int, beside: int, *, seconds: int, documents: int) -> Held:
     before = _meters(address)
     users = folder / "locustfile.py"
     users.write_text(LOCUSTFILE.format(expected=str(folder / "expected.json")), encoding="utf-8")
@@ -148,7 +158,8 @@ def _held(address: str, folder: Path, clients: int, *, seconds: int, documents: 
     program += ["--headless", "--host", address, "--users", str(clients), "--spawn-rate", str(clients)]
     program += ["--run-time", f"{seconds}s", "--stop-timeout", "60", "--exit-code-on-error", "0"]
     program += ["--only-summary", "--loglevel", "ERROR", "--json-file", str(folder / f"load{clients}")]
-    subprocess.run(program, check=True, stdout=subprocess.DEVNULL, timeout=seconds + 120)
+    with strangers(address, beside) as seen:
+        subprocess.run(program, check=True, stdout=subprocess.DEVNULL, timeout=seconds + 120)
     after = _meters(address)
     [row] = json.loads((folder / f"load{clients}.json").read_text(encoding="utf-8"))
     answered = int(after["requests"] - before["requests"])
@@ -158,6 +169,8 @@ def _held(address: str, folder: Path, clients: int, *, seconds: int, documents: 
     p50, p95, p99 = np.percentile(np.repeat(list(counts), list(counts.values())), (50, 95, 99)).tolist()
     return Held(
         clients=clients,
+        strangers=seen.open_at_most,
+        closed=seen.closed,
         requests=asked,
         wrong=failed + abs(answered - asked),
         a_second=rate,
@@ -174,7 +187,8 @@ def _meters(address: str) -> dict[str, float]:
     """What the service says of itself."""
     from prometheus_client.parser import text_string_to_metric_families
 
-    with urllib.request.urlopen(f"{address}/metrics", timeout=60) as answer:
+    request = urllib.request.Request(f"{address}/metrics", headers={"Authorization": f"Bearer {KEY}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     samples = [sample for family in families for sample in family.samples]
 
@@ -189,20 +203,38 @@ def _meters(address: str) -> dict[str, float]:
     }
 
 
-def _section(found: Sequence[Held], floor: float, documents: int, command: str) -> str:
+def _section(found: Sequence[Held], floor: float, documents: int, log: int, command: str) -> str:
     """The table in Markdown, with what it was measured by."""
-    columns = ("clients", "requests", "wrong or lost", "requests/s", "pairs/s", "p50 ms", "p95 ms", "p99 ms")
-    lines = ["| " + " | ".join((*columns, "pairs a pass", "RSS MiB, start to end")) + " |", "| --- " * 10 + "|"]
+    columns = (
+        "clients",
+        "strangers (closed)",
+        "requests",
+        "wrong or lost",
+        "requests/s",
+        "pairs/s",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+    )
+    lines = ["| " + " | ".join((*columns, "pairs a pass", "RSS MiB, start to end")) + " |", "| --- " * 11 + "|"]
     for one in found:
-        cells: list[Any] = [one.clients, one.requests, one.wrong, f"{one.a_second:.1f}", f"{one.pairs_a_second:.0f}"]
+        cells: list[Any] = [
+            one.clients,
+            f"{one.strangers} ({one.closed})",
+            one.requests,
+            one.wrong,
+            f"{one.a_second:.1f}",
+            f"{one.pairs_a_second:.0f}",
+        ]
         cells += [f"{value:.0f}" for value in (one.p50, one.p95, one.p99)]
         cells += [f"{one.pairs_a_pass:.1f}", f"{one.memory[0]:.0f} to {one.memory[1]:.0f}"]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in _VERSIONS)
     return "\n".join(lines) + (
         f"\n\nEach request ranks {documents} documents, and every score is held against `judge.predict`, which by "
-        f"itself judged {floor:.0f} pairs a second in the same run. Clients, service and model share "
-        f"{os.cpu_count()} cores. "
+        f"itself judged {floor:.0f} pairs a second in the same run. Strangers send half the head of a request and "
+        f"wait; those that are closed come back. With a key and at most {_FILES} open files the service wrote {log:,} "
+        f"bytes of log. Clients, service and model share {os.cpu_count()} cores. "
         f"Written by a script: `{command}` ({versions})."
     )
 

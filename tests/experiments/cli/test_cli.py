@@ -240,3 +240,10 @@ def test_a_true_process_exits_with_2_and_one_line(tmp_path: Path) -> None:
         assert len(ended.stderr.splitlines()) == 1
         assert ended.stderr.startswith("innerjudge: given 'nothing.jsonl'")
     assert not (tmp_path / "run").exists()
+
+
+def test_version(cli) -> None:
+    from importlib import metadata
+
+    said = cli("--version")
+    assert (said.code, said.out) == (0, f"innerjudge {metadata.version('innerjudge')}\n")

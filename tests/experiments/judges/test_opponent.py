@@ -89,6 +89,31 @@ def test_pairs_shown_the_other_way_round_keep_their_names() -> None:
     assert opponent_says(way, "pair", [pair], Passes(), first, swapped=True)[0].label == "b"
 
 
+def test_a_way_that_always_names_the_first_is_at_chance() -> None:
+    """Three pairs in four prefer a. Without a cue the model names the first; plainly asked it is right in 4 of 5."""
+    pairs = [
+        Pair(pair_id=str(k), prompt="?", response_a="x", response_b="y", preference="b" if k % 4 == 3 else "a")
+        for k in range(160)
+    ]
+
+    def model(name: str, items: Sequence[Pair], turn: Turn, text: bool, swapped: bool) -> Features:
+        right = [int((one.preference == "a") == swapped) for one in items]  # label of the better one, as shown
+        said = [one if int(item.id) % 5 < 4 else 1 - one for one, item in zip(right, items, strict=True)]
+        logits = one_hot([0] * len(items) if turn == "open" else said, 2)
+        arrays = {"logits/spaced": logits, "logits/bare": logits}
+        return features(items, arrays=arrays, texts={"open": ("A",) * len(items)} if text else {})
+
+    cue = features(pairs, arrays={"logits/score": np.zeros((160, 2, 2, 2), np.float32)}, texts={"direct": ("A",) * 160})
+    found = choose_opponent("pair", pairs, cue, np.arange(160), Passes(), model, seed=0, swapped=cue)
+    values = {one.way.name: one.value for one in found.tried}
+    assert found.way.turn == "plain"
+    assert values["no cue, next label"] == pytest.approx(
+        0.5, abs=0.13
+    )  # the first one: 3 in 4 forward, 1 in 4 backward
+    alone = choose_opponent("pair", pairs, cue, np.arange(160), Passes(), model, seed=0)
+    assert {one.way.name: one.value for one in alone.tried}["no cue, next label"] > 0.65
+
+
 def test_quality_by_hand() -> None:
     traces = [Trace(question_id=str(k), candidate_id="", prompt="?", response="!", correct=k > 0) for k in range(3)]
     said = [Verdict("a", score=0.2, label=False), Verdict("b", score=0.9, label=True), Verdict("c", unscored="?")]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from innerjudge.experiments.runs.log import in_lines
+from innerjudge.experiments.runs.log import Lines
 from innerjudge.extraction.store import FeatureStore
 
 
@@ -51,13 +53,34 @@ def test_progress_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog: 
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     with caplog.at_level("INFO", logger="innerjudge"):
-        advance = in_lines("reading", 100)
+        advance = Lines().begin("reading", 100)
         for _ in range(10):
             now[0] += 10
             advance(10)
     # at the begin; after 30, 60 and 90 seconds; at the end, after 100
     assert [getattr(record, "done", 0) for record in caplog.records] == [0, 30, 60, 90, 100]
     assert caplog.records[1].seconds_left == 70  # 30 items in 30 seconds: 70 more
+
+
+def test_a_step_that_does_not_get_on_is_told_of(monkeypatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("innerjudge.experiments.runs.log.EVERY", 0.0)
+    with caplog.at_level("INFO", logger="innerjudge"):
+        lines = Lines("here")
+        with lines.beating():
+            advance = lines.begin("writing", 2)
+            _wait(lambda: len(caplog.records) > 1)
+            advance(2)
+            _wait(lambda: caplog.records[-1].getMessage() == "computing, after writing")
+    first, second, *_ = caplog.records
+    assert (first.of, first.kept, second.done, second.of) == (2, "here", 0, 2)
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if until():
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing was said")
 
 
 def test_plan(cli, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,14 +105,15 @@ def test_wrong_options(cli, judges: dict[Path, Judge]) -> None:
 
 @pytest.mark.slow
 def test_load_is_measured_and_checked(monkeypatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(load, "CLIENTS", (3,))
+    monkeypatch.setattr(load, "CROWDS", ((3, 0), (2, 20)))
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{load.BEGIN}\nold\n{load.END}\nafter\n", "utf-8")
     with pytest.raises(typer.Exit) as ended:
         load.main(judge=None, seconds=1, documents=2, seed=1, out=tmp_path / "load.md", readme=readme)
     assert ended.value.exit_code == 0
     table = (tmp_path / "load.md").read_text("utf-8")
-    assert re.search(r"^\| 3 \| \d+ \| 0 \|", table, flags=re.MULTILINE)
+    assert re.search(r"^\| 3 \| 0 \(0\) \| \d+ \| 0 \|", table, flags=re.MULTILINE)
+    assert re.search(r"^\| 2 \| 20 \(\d+\) \| \d+ \| 0 \|", table, flags=re.MULTILINE)
     assert "before\n" in readme.read_text("utf-8")
     assert "| 3 |" in readme.read_text("utf-8")
     assert "old" not in readme.read_text("utf-8")
