@@ -54,6 +54,13 @@ class CentroidJudge(StreamingJudge):
         Raises:
             InnerjudgeError: If the usable traces are all of one class (``balance``: if no question has both).
         """
+        reasons = self._reasons(features) if isinstance(features, Features) else {}
+        if reasons and len(reasons) == len(features):
+            raise InnerjudgeError(
+                f"{type(self).__name__}: given {len(features)} traces of which none can be read (first: "
+                f"{next(iter(reasons.values()))}), expected reasoning between markers: to read at the ends of prompt "
+                "and response, give start='prompt_end', end='response_end' (--between response)"
+            )
         return self.fit_parts([(features, labels)])
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:

@@ -93,6 +93,10 @@ def record_to_item(record: Record, kind: str) -> Item:
 
 
 def _flag(r: Record, name: str) -> bool | None:
+    """True or false, also as 1 and 0."""
+    value = r.values.get(name)
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
     return r.flag(name) if r.has(name) else None
 
 

@@ -223,7 +223,7 @@ def with_sides(record: Record, seed: int = 0) -> dict[str, Any]:
     Where these are lists of messages, those before the last are the prompt.
     """
     values = dict(record.values)
-    answers = []
+    answers: list[Any] = []
     for name in ("chosen", "rejected"):
         if name not in values:
             record.text(name)  # says what is missing

@@ -222,13 +222,13 @@ def more_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     }.items():  # fmt: skip
         read = from_file(folder, "m.jsonl", lambda at, n=name: load(f"{n}:{at}"))  # type: ignore[misc]
         yield f"loader: {name}", Reader(read, _lines(row), "lines", 0.5)
-    (folder / "trec").mkdir()
-    for name, raw in {"qrels": b"1 0 p 2\n", "topics": b"1\twhat\n", "passages": b"p\tIt is.\n"}.items():
-        (folder / "trec" / name).write_bytes(raw)
-    for name in ("qrels", "topics"):
-        good = (folder / "trec" / name).read_bytes()
-        read = from_file(folder / "trec", name, lambda at: load(f"trec:{at.parent}"))
-        yield f"loader: trec, {name}", Reader(read, good)
+    parts = {"qrels": b"1 0 p 2\n", "topics": b"1\twhat\n", "passages": b"p\tIt is.\n"}
+    for name, good in parts.items():
+        home = folder / f"trec-{name}"
+        home.mkdir()
+        for other, raw in parts.items():
+            (home / other).write_bytes(raw)
+        yield f"loader: trec, {name}", Reader(from_file(home, name, lambda at: load(f"trec:{at.parent}")), good)
 
 
 def log_readers(folder: Path) -> Iterator[tuple[str, Reader]]:

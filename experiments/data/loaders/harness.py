@@ -50,7 +50,8 @@ def _rows(record: Record, task: str) -> Iterator[tuple[dict[str, Any], str]]:
         return
     metric = next((record.values[one] for one in _RIGHT if record.values.get(one) in (0, 1)), None)
     responses = record.values.get("resps")
-    texts = [one for many in responses for one in many] if _is_nested(responses) else [None]
+    nested = isinstance(responses, list) and all(isinstance(one, list) for one in responses)
+    texts = [one for many in responses for one in many] if nested and responses else [None]
     filtered = record.values.get("filtered_resps")
     for number, text in enumerate(texts):
         if not isinstance(text, str):
@@ -61,10 +62,6 @@ def _rows(record: Record, task: str) -> Iterator[tuple[dict[str, Any], str]]:
             "answer": answer if isinstance(answer, str) else None,
             "correct": bool(metric) if metric is not None and len(texts) == 1 else None,
         }, "trace"  # fmt: skip
-
-
-def _is_nested(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, list) for one in value)
 
 
 def _prompt(call: Record) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ....models.items import Item, Pair
 from ..kinds import record_to_item
@@ -90,7 +91,7 @@ def mt_bench_human(path: Path) -> list[Item]:
 
 def _judged(record: Record, key: tuple[str, ...], votes: list[str]) -> Item:
     question, a, b, turn = key
-    sides = {}
+    sides: dict[str, Any] = {}
     for side in "ab":
         turns = record.records(f"conversation_{side}")[: 2 * int(turn)]
         if len(turns) < 2 * int(turn):
@@ -99,7 +100,11 @@ def _judged(record: Record, key: tuple[str, ...], votes: list[str]) -> Item:
             )
         asked, first = turns[0].text("content"), turns[1].text("content")
         sides[side] = first if turn == "1" else [dict(one.values) for one in turns[1:]]
-    row = {"pair_id": f"{question}/{a}/{b}/{turn}", "prompt": asked, "preference": majority_preference(votes)}
+    row: dict[str, Any] = {
+        "pair_id": f"{question}/{a}/{b}/{turn}",
+        "prompt": asked,
+        "preference": majority_preference(votes),
+    }
     row |= {f"response_{side}": text for side, text in sides.items()}
     row |= {"annotators": votes, "question_id": question, "turn": int(turn), "system_a": a, "system_b": b}
     return record_to_item(Record(row, record.where), "pair")
