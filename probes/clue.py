@@ -54,13 +54,7 @@ class CentroidJudge(StreamingJudge):
         Raises:
             InnerjudgeError: If the usable traces are all of one class (``balance``: if no question has both).
         """
-        reasons = self._reasons(features) if isinstance(features, Features) else {}
-        if reasons and len(reasons) == len(features):
-            raise InnerjudgeError(
-                f"{type(self).__name__}: given {len(features)} traces of which none can be read (first: "
-                f"{next(iter(reasons.values()))}), expected reasoning between markers: to read at the ends of prompt "
-                "and response, give start='prompt_end', end='response_end' (--between response)"
-            )
+        _require_some(self, features)
         return self.fit_parts([(features, labels)])
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
@@ -133,6 +127,16 @@ class CentroidJudge(StreamingJudge):
                 f"{type(self).__name__}: given {success} correct and {fail} incorrect {of}, expected at least one of "
                 f"each ({getattr(self, 'n_excluded_', 0)} could not be read): add items or raise --limit"
             )
+
+
+def _require_some(judge: CentroidJudge, features: Features) -> None:
+    reasons = judge._reasons(features) if isinstance(features, Features) else {}
+    if reasons and len(reasons) == len(features):
+        raise InnerjudgeError(
+            f"{type(judge).__name__}: given {len(features)} traces of which none can be read (first: "
+            f"{next(iter(reasons.values()))}), expected reasoning between markers: to read at the ends of prompt and "
+            "response, give start='prompt_end', end='response_end' (--between response)"
+        )
 
 
 class CLUE(CentroidJudge):

@@ -27,7 +27,11 @@ JUDGE_NAMES = (
     "Any other name is answered with those of the items' kind."
 )
 #: Loaders, written out since they would be imported for every help text; a test holds them to it.
-LOADER_NAMES = "gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log"
+LOADER_NAMES = (
+    "gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log, mt-bench-human, "
+    "rewardbench, rewardbench2, judgebench, "
+    "ultrafeedback, helpsteer2, processbench, arc, hellaswag, openai-messages, vllm-outputs, lm-eval-samples, trec"
+)
 DATA = (
     "A file (JSONL, JSON, CSV, TSV, Parquet; also .gz and .zst), a folder that `datasets` saved, or a pattern in "
     f"quotes; LOADER:PATH of a public format ({LOADER_NAMES}), PATH a file or folder; "

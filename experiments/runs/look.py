@@ -133,14 +133,15 @@ def _marked(tokenizer: PreTrainedTokenizerFast, item: Item, found: Encoding) -> 
     for role, places in found.positions.items():
         for place in places:
             roles.setdefault(place, []).append(role)
-    parts, start = [], 0
+    parts: list[str] = []
+    start = 0
     for place in sorted(roles):
-        text = tokenizer.decode(found.ids[start : place + 1])
+        text = str(tokenizer.decode(list(found.ids[start : place + 1])))
         parts.append(
             text if len(text) < 2 * _SHOWN else f"{text[:_SHOWN]} [... {len(text)} characters ...] {text[-_SHOWN:]}"
         )
         parts.append("".join(f"[{role}]" for role in roles[place]))
         start = place + 1
-    rest = tokenizer.decode(found.ids[start:])
+    rest = str(tokenizer.decode(list(found.ids[start:])))
     lacking = [f"{'everything' if role == '*' else role}: {reason}" for role, reason in found.missing.items()]
     return "".join([f"{item.id}, {len(found.ids)} tokens\n", *parts, rest, *(f"\n(without {one})" for one in lacking)])
