@@ -191,7 +191,7 @@ def sample(
         str,
         typer.Option(
             "--data",
-            help="Questions: builtin:solve, traces (a file or LOADER:PATH), or a file with question_id and prompt.",
+            help="Questions: builtin:solve, traces (a file or LOADER:PATH), or a file with prompt (and question_id).",
             show_default=False,
         ),
     ],

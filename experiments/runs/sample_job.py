@@ -55,7 +55,7 @@ def load_questions(
     """Questions of a data set, at most ``limit`` of them; an error where there are none, or a line cannot be read.
 
     ``spec`` is ``builtin:solve``; traces, as a file or ``LOADER:PATH``, whose questions are taken; or a file with
-    ``question_id`` and ``prompt`` in every row (other fields but those of a trace are kept).
+    ``prompt`` and, where they have one, ``question_id`` in every row (other fields but those of a trace are kept).
 
     Example:
         >>> [trace.id for trace in load_questions("builtin:solve", limit=2).traces]  # doctest: +ELLIPSIS
@@ -65,15 +65,16 @@ def load_questions(
         records = [renamed(record, columns) for record in records_of(spec)]
         if "prompt" in records[0].values and not {"response", "response_a"} & records[0].values.keys():
             own = {"question_id", "candidate_id", "prompt", "response", "answer", "correct"}
+            named = "question_id" in records[0].values
             traces = [
                 Trace(
-                    question_id=one.label("question_id"),
+                    question_id=one.label("question_id") if named else f"q{number}",
                     candidate_id="",
                     prompt=one.text("prompt"),
                     response="",
                     extra={k: v for k, v in one.values.items() if k not in own},
                 )
-                for one in records
+                for number, one in enumerate(records, start=1)
             ]
             return Questions(_once(traces, limit, seed), {})
     found = load_data(spec, columns=columns, limit=limit if spec.startswith("builtin:") else None, seed=seed)
