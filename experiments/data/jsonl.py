@@ -81,7 +81,7 @@ def lines_as_records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     name, at, found = shown(file.name), 0, False
     with file.open("rb") as lines:
         for number, raw in enumerate(lines_of(lines, name), start=1):
-            if number == 1 and (known := known_file(name, raw[:START])):
+            if number == 1 and (known := known_file(raw[:START])):
                 raise InnerjudgeError(f"{name}: given {known}")
             if raw.strip():
                 found = True

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from ...models.errors import InnerjudgeError
 from ...models.shown import shown
@@ -80,37 +79,29 @@ def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeEr
     )
 
 
-def known_file(name: str, start: bytes) -> str:
-    r"""What a file whose first line is no JSON is, and what to type to make JSONL of it; nothing of others.
+#: First bytes of files that are tables, and no plain lines of JSON -> what they are.
+_FILES = {
+    rb"PAR1": "a Parquet file",
+    rb"\x1f\x8b|\x28\xb5\x2f\xfd": "a compressed file",
+    rb"[^\n]*\}\s*\r\s*\{": "lines that end with CR alone",
+    rb"\s*\[\s*(\{|$)": "one JSON list",
+    rb"\s*\{\s*\r?\n": "JSON objects of several lines each",
+    rb"\w+(,\w+)+\r?\n": "a CSV file",
+}
+
+
+def known_file(start: bytes) -> str:
+    r"""What a file is that is a table, but no plain lines of JSON, and who reads it; nothing of others.
 
     Args:
-        name: Its name, with its suffix.
         start: Its first bytes.
 
     Example:
-        >>> known_file("t.parquet", b"PAR1").split(":")[0]
-        'a Parquet file, expected JSONL'
-        >>> known_file("t.jsonl", b"hello")
-        ''
+        >>> known_file(b"PAR1").split(":")[0], known_file(b"hello")
+        ('a Parquet file, expected JSONL', '')
     """
-    plain = re.fullmatch(r"[\w.-]+", name) is not None
-    stem, suffix = Path(name).stem, Path(name).suffix
-    out = (f"{stem}-lines.jsonl" if suffix == ".jsonl" else f"{stem}.jsonl") if plain else "OUT.jsonl"
-    name = name if plain else "FILE"
-    by_pandas = "python -c \"import pandas as p; p.read_{}('{}'{}).to_json('{}', orient='records', lines=True)\""
-    if start.startswith(b"PAR1"):
-        what, typed = "a Parquet file", by_pandas.format("parquet", name, "", out)
-    elif re.match(rb"[^\n]*\}\s*\r\s*\{", start):
-        what, typed = "lines that end with CR alone", f"tr '\\r' '\\n' < {name} > {out}"
-    elif re.match(rb"\s*\[\s*(\{|$)", start):
-        what, typed = "one JSON list", f"jq -c '.[]' {name} > {out}"
-    elif re.match(rb"\s*\{\s*\r?\n", start):
-        what, typed = "JSON objects of several lines each", f"jq -c . {name} > {out}"
-    elif (suffix in (".csv", ".tsv") and not start.lstrip().startswith(b"{")) or re.match(rb"\w+(,\w+)+\r?\n", start):
-        what, typed = (
-            "a CSV file",
-            by_pandas.format("csv", name, ", dtype={'question_id': str, 'candidate_id': str}", out),
-        )
-    else:
-        return ""
-    return f"{what}, expected JSONL: type `{typed}`"
+    what = next((what for pattern, what in _FILES.items() if re.match(pattern, start)), "")
+    return what and (
+        f"{what}, expected JSONL: items are read from it by --data, load_data and items_from; other rows become "
+        "lines by pandas, to_json(FILE, orient='records', lines=True)"
+    )

@@ -134,7 +134,7 @@ def is_lines(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         start = file.read(START)
-    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and not known_file("", start)
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and not known_file(start)
 
 
 Rows = Iterator[tuple[str, Any]]
@@ -148,7 +148,7 @@ def _json(text: str, name: str) -> Rows:
         if not isinstance(value, list):
             raise InnerjudgeError(f"{name}: given broken JSON, expected a list of objects")
         yield from (("", one) for one in value)
-    elif not known_file("", text[:START].encode()):
+    elif not known_file(text[:START].encode()):
         for number, line in enumerate(text.split("\n"), start=1):
             if len(line) > LINE:
                 raise InnerjudgeError(f"{name} line {number}: given more than {LINE} characters, expected one item")
