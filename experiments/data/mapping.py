@@ -15,10 +15,11 @@ from ...models.foreign import parse_json
 from ...models.items import Item
 from ...models.shown import shown
 from .jsonl import check_unique
-from .kinds import KINDS, KNOWN, MEANINGS, REQUIRED, hash_of, kind_of, kind_of_record, record_to_item
+from .kinds import KINDS, KNOWN, MEANINGS, REQUIRED, kind_of, kind_of_record, record_to_item
 from .other_formats import FIELDS_OF_KINDS, not_known
 from .records import Record
 from .tables import records_of
+from .variants import with_sides
 
 #: Columns that stand for a field of a kind where the field itself is not there.
 _ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("rating", "scores"): "score"}
@@ -215,39 +216,6 @@ class _Reader:
         elif kind != "trace":
             for name in made:
                 values[name] = f"{_MADE[kind][name]}{self.rows}"
-
-
-def with_sides(record: Record, seed: int = 0) -> dict[str, Any]:
-    """A row whose ``chosen`` and ``rejected`` are responses a and b, drawn by seed and texts.
-
-    Where these are lists of messages, those before the last are the prompt.
-    """
-    values = dict(record.values)
-    answers: list[Any] = []
-    for name in ("chosen", "rejected"):
-        if name not in values:
-            record.text(name)  # says what is missing
-        value = values.pop(name)
-        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-            asked, value = value[:-1], said(value[-1:], "assistant")
-            if asked and answers and values.get("prompt") != said(asked, "user"):
-                raise record.error(
-                    name, "messages before the last that are not those of chosen", "one prompt", "drop it"
-                )
-            if asked:
-                values["prompt"] = said(asked, "user")
-        answers.append(value)
-    drawn = hash_of([str(seed), *(json.dumps(one) for one in answers)])
-    first = int(drawn[-1], 16) % 2
-    values["response_a"], values["response_b"] = answers[first], answers[1 - first]
-    return values | {"preference": "ab"[first]}
-
-
-def said(messages: list[Any], role: str) -> Any:
-    """One plain message as its text; others as they are."""
-    one = messages[0]
-    plain = len(messages) == 1 and one.keys() <= {"role", "content"} and isinstance(one.get("content"), str)
-    return one["content"] if plain and one.get("role") == role else messages
 
 
 def _read(record: Record, name: str, kind: str) -> Any:

@@ -1,12 +1,15 @@
-"""The same items in another form: options in another order, the two responses of a pair on their own."""
+"""The same items in another form: options in another order, responses of a pair on their own or on drawn sides."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from ...models.arguments import checked
 from ...models.items import Choice, Pair, Rating
+from .kinds import hash_of
+from .records import Record
 
 
 @checked
@@ -85,3 +88,36 @@ def _sides(p: Pair) -> tuple[Rating, Rating]:
         for side, text in (("a", p.response_a), ("b", p.response_b))
     )
     return a, b
+
+
+def with_sides(record: Record, seed: int = 0) -> dict[str, Any]:
+    """A row whose ``chosen`` and ``rejected`` are responses a and b, drawn by seed and texts.
+
+    Where these are lists of messages, those before the last are the prompt.
+    """
+    values = dict(record.values)
+    answers: list[Any] = []
+    for name in ("chosen", "rejected"):
+        if name not in values:
+            record.text(name)  # says what is missing
+        value = values.pop(name)
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            asked, value = value[:-1], said(value[-1:], "assistant")
+            if asked and answers and values.get("prompt") != said(asked, "user"):
+                raise record.error(
+                    name, "messages before the last that are not those of chosen", "one prompt", "drop it"
+                )
+            if asked:
+                values["prompt"] = said(asked, "user")
+        answers.append(value)
+    drawn = hash_of([str(seed), *(json.dumps(one) for one in answers)])
+    first = int(drawn[-1], 16) % 2
+    values["response_a"], values["response_b"] = answers[first], answers[1 - first]
+    return values | {"preference": "ab"[first]}
+
+
+def said(messages: list[Any], role: str) -> Any:
+    """One plain message as its text; others as they are."""
+    one = messages[0]
+    plain = len(messages) == 1 and one.keys() <= {"role", "content"} and isinstance(one.get("content"), str)
+    return one["content"] if plain and one.get("role") == role else messages

@@ -6,9 +6,9 @@ from typing import Any
 
 from ....models.items import Item
 from ..kinds import record_to_item
-from ..mapping import said
 from ..records import Record
 from ..tables import read_table
+from ..variants import said
 
 #: Metrics that say whether an answer is right, the first that is there.
 _RIGHT = ("exact_match", "acc", "pass@1", "pass_at_1", "prompt_level_strict_acc", "em")

@@ -10,9 +10,9 @@ from typing import Any
 
 from ....models.items import Item
 from ..kinds import hash_of, kind_of_record, record_to_item
-from ..mapping import said, with_sides
 from ..records import Record
 from ..tables import read_table
+from ..variants import said, with_sides
 
 Rows = Iterator[dict[str, Any]]
 
