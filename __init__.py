@@ -32,16 +32,21 @@ if TYPE_CHECKING:
     from .experiments.judges.judge import Judge as Judge
     from .experiments.judges.sample_and_judge import sample_and_judge as sample_and_judge
     from .experiments.judges.streaming import fit_stream as fit_stream
+    from .experiments.reading.judge_prompt import JudgePrompt as JudgePrompt
     from .experiments.reading.passes import Passes as Passes
     from .experiments.reading.read import read as read
     from .experiments.reading.sampling import sample_traces as sample_traces
+    from .experiments.selection.cascade import Cascade as Cascade
     from .extraction import AttentionWeights as AttentionWeights
     from .extraction import Features as Features
     from .extraction import HiddenStates as HiddenStates
     from .extraction import LabelLogits as LabelLogits
     from .extraction import Provenance as Provenance
     from .extraction import QueryKey as QueryKey
+    from .extraction import Ragged as Ragged
     from .extraction import ResponseLogProb as ResponseLogProb
+    from .extraction import States as States
+    from .extraction import TokenStats as TokenStats
     from .extraction import extract as extract
     from .extraction.ablation import ablated as ablated
     from .extraction.store import FeatureStore as FeatureStore
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     from .models import prompts as prompts
     from .models import reference as reference
     from .models.chat import render as render
+    from .models.conversation import Conversation as Conversation
     from .models.description import describe as describe
     from .models.loading import LanguageModel as LanguageModel
     from .models.loading import load as load
@@ -70,6 +76,7 @@ if TYPE_CHECKING:
     from .probes import LetterLogits as LetterLogits
     from .probes import LogisticProbe as LogisticProbe
     from .probes import MiniBatchLogistic as MiniBatchLogistic
+    from .probes import Promise as Promise
     from .probes import QKScore as QKScore
     from .probes import QuestionOnly as QuestionOnly
     from .probes import RidgeProbe as RidgeProbe
@@ -81,6 +88,7 @@ if TYPE_CHECKING:
     from .probes import TunedLAGER as TunedLAGER
     from .probes import Verdict as Verdict
     from .probes import VScore as VScore
+    from .probes import calibrate as calibrate
     from .probes import register_judge as register_judge
     from .probes.regression import fit_many as fit_many
     from .probes.storage import load as _load_judge
@@ -106,21 +114,27 @@ _NAMES = {
     "experiments.judges.judge": "Judge",
     "experiments.judges.sample_and_judge": "sample_and_judge",
     "experiments.judges.streaming": "fit_stream",
+    "experiments.reading.judge_prompt": "JudgePrompt",
     "experiments.reading.passes": "Passes",
     "experiments.reading.read": "read",
     "experiments.reading.sampling": "sample_traces",
-    "extraction": "AttentionWeights Features HiddenStates LabelLogits Provenance QueryKey ResponseLogProb extract",
+    "experiments.selection.cascade": "Cascade",
+    "extraction": (
+        "AttentionWeights Features HiddenStates LabelLogits Provenance QueryKey Ragged ResponseLogProb States "
+        "TokenStats extract"
+    ),
     "extraction.ablation": "ablated",
     "extraction.store": "FeatureStore StoreRows",
     "models": "Choice InnerjudgeError Pair Rating Trace",
     "models.chat": "render",
+    "models.conversation": "Conversation",
     "models.description": "describe",
     "models.loading": "LanguageModel load wrap",
     "models.positions": "encode_trace",
     "probes": (
         "AttentionScore BaseJudge CLUE DifferenceOfMeans EScore LAGER LearningJudge Length LetterLogits "
-        "LogisticProbe MiniBatchLogistic QKScore QuestionOnly RidgeProbe RowSelector StreamingJudge Task "
-        "TextJudge TokenLogProb TunedLAGER VScore Verdict register_judge"
+        "LogisticProbe MiniBatchLogistic Promise QKScore QuestionOnly RidgeProbe RowSelector StreamingJudge Task "
+        "TextJudge TokenLogProb TunedLAGER VScore Verdict calibrate register_judge"
     ),
     "probes.regression": "fit_many",
     "probes.storage": "load_judge=load save_judge=save",

@@ -31,14 +31,18 @@ _WORDS = re.compile(r"\\(?:text\w*|mathtt|mathrm)\{[^{}]*\}")
 _MATH = re.compile(r":math:`([^`]+)`")
 
 
-def on_config(config: Any) -> Any:
-    """Put the package where it is read under its name: the repository root is the package, and holds more than that."""
+def on_startup(command: str, dirty: bool) -> None:
+    """Put the package where it is read under its name: the repository root is the package, and holds more than that.
+
+    At the very start: later, the reader of docstrings has already dropped a folder that is not there, and would take
+    the installed package, whose roles and formulas are not Markdown yet.
+    """
+    del command, dirty
     shutil.rmtree(SOURCE.parent, ignore_errors=True)
     for path in sorted([ROOT / "__init__.py", *(p for room in ROOMS for p in (ROOT / room).rglob("*.py"))]):
         target = SOURCE / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_markdown(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -133,6 +137,7 @@ def _results() -> dict[str, str]:
     coverage = (ROOT / "experiments" / "bench" / "coverage" / "coverage.md").read_text(encoding="utf-8")
     intervals = (ROOT / "experiments" / "bench" / "intervals" / "intervals.md").read_text(encoding="utf-8")
     worlds = (ROOT / "experiments" / "bench" / "doctor" / "worlds.md").read_text(encoding="utf-8")
+    promises = (ROOT / "experiments" / "bench" / "promises" / "promises.md").read_text(encoding="utf-8")
     folder = ROOT / "experiments" / "bench" / "passes"
     measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
     overhead = (ROOT / "experiments" / "bench" / "study" / "overhead.md").read_text(encoding="utf-8")
@@ -144,6 +149,7 @@ def _results() -> dict[str, str]:
         "results/overhead.md": overhead,
         "results/intervals.md": intervals,
         "results/worlds.md": worlds,
+        "results/promises.md": promises,
         "results/benchmark.md": "\n".join(page.read_text(encoding="utf-8") for page in measured) or none,
     }
 

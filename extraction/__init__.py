@@ -2,14 +2,24 @@
 
 ``extract.py`` is the door: ``schedule.py`` decides what is read together, ``reader.py`` and ``one_pass.py`` read a
 batch with the hooks of ``taps/``, and ``prompt_pass.py`` computes what texts begin with once.
-``readouts.py`` names what is kept, ``features.py`` holds it, ``store/`` keeps it on disk, ``writing/`` lets models
-write.
+``readouts.py`` names what is kept, ``features.py`` holds it (``ragged.py`` what has several rows an item), ``store/``
+keeps it on disk, ``writing/`` lets models write.
 """
 
 from .extract import extract, stream
 from .features import Features
 from .provenance import Provenance, provenance
-from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
+from .ragged import Ragged
+from .readouts import (
+    AttentionWeights,
+    HiddenStates,
+    LabelLogits,
+    QueryKey,
+    Readout,
+    ResponseLogProb,
+    States,
+    TokenStats,
+)
 
 __all__ = [
     "AttentionWeights",
@@ -18,8 +28,11 @@ __all__ = [
     "LabelLogits",
     "Provenance",
     "QueryKey",
+    "Ragged",
     "Readout",
     "ResponseLogProb",
+    "States",
+    "TokenStats",
     "extract",
     "provenance",
     "stream",

@@ -61,8 +61,10 @@ class ActivationMapping(Mapping[str, Tensor]):
         self._names = dict(self._places())
 
     def __getitem__(self, key: str | tuple[str, int]) -> Tensor:
-        name = key if isinstance(key, str) else _SHORT.get(key[0], key[0]).format(self._from_end(key[1]))
-        kind, row = self._names[name]
+        if not isinstance(key, str):
+            short, block = key
+            key = _SHORT.get(short, short).format(block + self.n_blocks if block < 0 else block)
+        kind, row = self._names[key]
         if kind == "attention":
             assert self._attention is not None
             return self._attention[:, row, :, None]
@@ -81,9 +83,6 @@ class ActivationMapping(Mapping[str, Tensor]):
             return int(self._rows[0].shape[1]) - (2 if self._whole else 1)
         assert self._attention is not None
         return int(self._attention.shape[1])
-
-    def _from_end(self, block: int) -> int:
-        return block + self.n_blocks if block < 0 else block
 
     def _places(self) -> Iterator[tuple[str, tuple[str, int]]]:
         for block in range(self.n_blocks):

@@ -14,6 +14,12 @@ from ..models.positions import Encoding
 PaddingSide = Literal["left", "right"]
 #: How the items of a batch lie: a row each, padded on one side, or all in one row, one after another.
 Placing = Literal["left", "right", "packed"]
+#: Tokens a batch, padding included, where none are asked for: enough to keep the cores busy, and no more in memory.
+#: Starting a pass costs about a hundredth of such a batch.
+_ON_CPU = 2048
+_ON_GPU = 16384
+#: How libraries say that memory ran out where they raise no error of their own class.
+_SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +83,8 @@ def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator
 def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> list[list[int]]:
     """Indices of texts in the cheapest batches, longest first: tokens with padding, and a fixed cost of each batch.
 
-    Args:
-        lengths: Tokens of each text.
-        most: How many texts a batch may have whose longest has this many tokens; at least 1.
-        fixed: What a batch costs beside its tokens, in tokens.
-
-    Example:
-        >>> by_cost([9, 2, 10, 1], lambda length: 4, fixed=3)  # 2 * 10 + 3 and 2 * 2 + 3; all four: 4 * 10 + 3
-        [[2, 0], [1, 3]]
+    ``most`` says how many texts a batch may have whose longest has so many tokens, at least 1; ``fixed`` is what a
+    batch costs beside its tokens, in tokens.
     """
     order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
     n = len(order)
@@ -104,10 +104,7 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
 def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -> list[list[int]]:
     """Indices of texts in batches of at most this many tokens, which are packed: longest first, and nothing is padding.
 
-    Args:
-        lengths: Tokens of each text; one longer than ``tokens`` is alone.
-        most: How many texts a batch may have whose longest has this many tokens; at least 1.
-        tokens: Tokens a batch.
+    ``most`` as in :func:`by_cost`; a text of more than ``tokens`` is alone.
     """
     batches: list[list[int]] = []
     left = 0
@@ -121,12 +118,7 @@ def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -
 
 
 class Packing:
-    """Where the items of a packed row lie.
-
-    Args:
-        starts: Place of the first token of each item, ``[B]``.
-        lengths: Tokens of each item.
-    """
+    """Where the items of a packed row lie: ``starts`` (``[B]``) are the places of their first tokens."""
 
     def __init__(self, starts: Tensor, lengths: tuple[int, ...]) -> None:
         self.starts = starts
@@ -171,31 +163,11 @@ class Packing:
         )
 
 
-#: Tokens a batch, padding included, where none are asked for: enough to keep the cores busy, and no more in memory.
-#: Starting a pass costs about a hundredth of such a batch.
-_ON_CPU = 2048
-
-
-_ON_GPU = 16384
-
-
-#: How libraries say that memory ran out where they raise no error of their own class.
-_SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
-
-
 class Room:
     """The room of a run, in tokens a batch with padding; one object for its batches, in order.
 
     Texts are told apart by the power of two below their length: a batch of long texts that did not fit says nothing
     about short ones.
-
-    Example:
-        >>> room = Room(torch.device("cpu"), 1000)
-        >>> room.items(100)
-        10
-        >>> room.ran_out(10, 100)  # a batch of 10 did not fit
-        >>> room.items(100), room.items(120), room.items(50)
-        (5, 5, 20)
     """
 
     def __init__(self, device: torch.device, max_tokens: int | None) -> None:

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,8 +17,19 @@ from .feature_arrays import Array, put
 from .features import Features, require_unique
 from .one_pass import n_labels
 from .provenance import provenance
+from .ragged import Ragged
 from .reader import BatchReader
-from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
+from .readouts import (
+    AttentionWeights,
+    HiddenStates,
+    LabelLogits,
+    QueryKey,
+    Readout,
+    ResponseLogProb,
+    States,
+    TokenStats,
+    reads_labels,
+)
 from .schedule import Sweep
 
 
@@ -63,9 +74,10 @@ def extract(
 
     Returns:
         Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
-        ``labels``, their number in each item. An item longer than the model's context, or that does not fit in memory
-        alone, is missing in all of them: it is never cut. A readout that this family of models does not give is missing
-        in all items, unless it is the only one.
+        ``labels``, their number in each item; what has several rows an item stands in ``ragged``.
+        An item longer than the model's context, or that does not fit in memory alone, is missing in all of them: it is
+        never cut. A readout that this family of models does not give is missing in all items, unless it is the only
+        one.
 
     Raises:
         InnerjudgeError: If there are no items or no readouts, none of the readouts can be read in this model, or
@@ -91,7 +103,8 @@ def extract(
         on_batch(len(items) - len(readable))
     arrays: dict[str, Array] = {}
     given = list(readouts)
-    if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
+    several: dict[str, dict[int, Array]] = {}
+    if any(map(reads_labels, readouts)):
         arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
     together = _packs(lm, packed)
     side = padding_side
@@ -103,7 +116,10 @@ def extract(
     with lm.uncompiled():
         for chosen, values in sweep.run(readable, share=share_prompts):
             for name, value in values.items():
-                put(arrays, name, value, chosen, len(items))
+                if isinstance(value, Ragged):
+                    several.setdefault(name, {}).update(zip(chosen, value, strict=True))
+                else:
+                    put(arrays, name, value, chosen, len(items))
             if on_batch is not None:
                 on_batch(len(chosen))
     fill_empty(arrays, readouts, items, lm, last)
@@ -113,6 +129,7 @@ def extract(
         groups=tuple(item.group for item in items),
         provenance=provenance(lm, last_block=None if last == lm.anatomy.n_blocks else last),
         arrays=arrays,
+        ragged={r.name: _ragged(several.get(r.name, {}), len(items), _row(r, lm, last)) for r in flat(readouts)},
         missing={name: reasons for name, reasons in missing.items() if reasons},
         seconds={r.name: seconds for r in readouts},
     )
@@ -171,9 +188,9 @@ def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None
         raise InnerjudgeError(
             f"given last_block={last_block}, expected one of the model's {blocks} blocks, 1..{blocks}"
         )
-    if last_block < blocks and any(isinstance(r, ResponseLogProb) for r in readouts):
+    if last_block < blocks and any(isinstance(r, ResponseLogProb | TokenStats) for r in readouts):
         raise InnerjudgeError(
-            f"given last_block={last_block} and log-probabilities, which need all {blocks} blocks: read them in "
+            f"given last_block={last_block} and probabilities of tokens, which need all {blocks} blocks: read them in "
             "a pass of their own"
         )
     return last_block
@@ -187,6 +204,8 @@ def _roles(readout: Readout) -> tuple[str, ...]:
             return (query, keys)
         case ResponseLogProb():
             return ("prompt_end", "response_end")
+        case States(role) | TokenStats(role):
+            return (role,)
 
 
 def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:
@@ -194,11 +213,17 @@ def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> d
     reasons: dict[str, str] = {}
     for item in items:
         long = None if "*" in item.missing else unreadable_text(lm, item)
-        roles = [r for r in _roles(readout) if r not in item.positions]
+        roles = [r for r in _roles(readout) if not item.places(r)]
         if "*" in item.missing or long:
             reasons[item.id] = item.missing.get("*") or str(long)
         elif roles:
             reasons[item.id] = item.missing.get(roles[0], f"no position {roles[0]!r}")
+        elif isinstance(readout, TokenStats):
+            if item.places(readout.role)[-1][1] == 1:
+                reasons[item.id] = "nothing stands before the first token, so that nothing predicts it"
+        elif isinstance(readout, States):
+            if not readout.ragged and len(item.places(readout.role)) > 1:
+                raise InnerjudgeError(f"given {readout}, of which an item has several ranges, expected one")
         elif len(item.positions[_roles(readout)[0]]) > 1:
             raise InnerjudgeError(f"given {readout}, expected a position of one token, not several as in option_end")
         elif isinstance(readout, LabelLogits) and not item.label_ids:
@@ -222,4 +247,26 @@ def fill_empty(
                 shape = (n, 2)
             case QueryKey(_, _, keys) | AttentionWeights(_, keys):
                 shape = (n, last, a.n_heads, max(len(item.positions.get(keys, ())) for item in items))
+            case States() if not readout.ragged:
+                shape = (n, *_row(readout, lm, last))
+            case _:
+                continue
         arrays.setdefault(readout.name, np.zeros(shape, dtype=np.float32))
+
+
+def flat(readouts: Sequence[Readout]) -> list[States | TokenStats]:
+    """Readouts that may have several rows an item."""
+    return [r for r in readouts if isinstance(r, TokenStats) or (isinstance(r, States) and r.ragged)]
+
+
+def _ragged(rows: Mapping[int, Array], n: int, shape: tuple[int, ...]) -> Ragged:
+    """The rows of ``n`` items, by their places; ``shape`` is that of a row."""
+    none: Array = np.zeros((0, *shape), np.float32)
+    return Ragged.of([rows.get(k, none) for k in range(n)], shape)
+
+
+def _row(readout: States | TokenStats, lm: LanguageModel, last: int) -> tuple[int, ...]:
+    """Shape of one row of a readout."""
+    if isinstance(readout, TokenStats):
+        return (readout.top,) if readout.top else ()
+    return len(readout.chosen(last + (2 if last == lm.anatomy.n_blocks else 1))), lm.anatomy.width

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
@@ -15,6 +15,7 @@ from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from ..models.shown import html_table
 from .provenance import Provenance
+from .ragged import Ragged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ class FeatureArrays:
     groups: tuple[str, ...]
     provenance: Provenance
     arrays: Mapping[str, Array] = field(default_factory=dict)
+    ragged: Mapping[str, Ragged] = field(default_factory=dict)
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     missing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -55,15 +57,19 @@ class FeatureArrays:
         for one in dataclasses.fields(self):
             require_type(getattr(self, one.name), _TYPES.get(one.name, Mapping), f"Features({one.name}=...)")
         n = len(self.ids)
-        sizes = {"groups": len(self.groups)} | {k: len(v) for k, v in (*self.arrays.items(), *self.texts.items())}
+        sizes = {"groups": len(self.groups)}
+        for held in (self.arrays, self.ragged, self.texts):
+            sizes |= {name: len(value) for name, value in held.items()}
         wrong = {k: size for k, size in sizes.items() if size != n}
         if wrong:
             raise InnerjudgeError(f"given {n} ids but {wrong} rows, expected {n} each: build them from one item list")
         require_unique(self.ids)
         arrays = {name: _read_only(array) for name, array in self.arrays.items()}
         missing = {name: Fixed(reasons) for name, reasons in self.missing.items()}
-        for name, value in {"arrays": arrays, "texts": self.texts, "missing": missing, "seconds": self.seconds}.items():
-            object.__setattr__(self, name, Fixed(value))
+        for name in ("ragged", "texts", "seconds"):
+            object.__setattr__(self, name, Fixed(getattr(self, name)))
+        object.__setattr__(self, "arrays", Fixed(arrays))
+        object.__setattr__(self, "missing", Fixed(missing))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickling, as the processes of ``n_jobs`` need it: an array that was pickled can be written into again."""
@@ -72,23 +78,26 @@ class FeatureArrays:
     @classmethod
     def from_arrays(
         cls,
-        arrays: Mapping[str, npt.ArrayLike],
+        arrays: Mapping[str, npt.ArrayLike | Ragged],
         *,
         provenance: Provenance | str,
         groups: Sequence[str] | None = None,
         ids: Sequence[str] | None = None,
         last_block: int | None = None,
+        texts: Mapping[str, Sequence[str]] | None = None,
     ) -> Self:
         """Features from arrays that you have, such as hidden states that another program stored.
 
         Args:
             arrays: Name of a readout -> array ``[n, ...]``; kept as float32. Judges look for ``"hidden/POSITION"`` of
-                shape ``[n, L + 2, D]``: rows ``h[0..L]`` raw, then the final-normed one.
+                shape ``[n, L + 2, D]``: rows ``h[0..L]`` raw, then the final-normed one. A :class:`.Ragged` has any
+                number of rows an item.
             provenance: Of the model; or just its name, which then stands for the model: a judge that was fitted on
                 these features refuses those of another name.
             groups: Question of each item; ``None`` where every item is a question of its own.
             ids: Item ids; ``None`` numbers them.
             last_block: Last block that the states have, if they end there without a final-normed row.
+            texts: Name of a text -> one of each item, such as ``"prompt"`` and ``"response"``.
 
         Raises:
             InnerjudgeError: If an array is not of numbers, or the lengths differ.
@@ -101,13 +110,16 @@ class FeatureArrays:
             (('0', '1', '2'), dtype('float32'))
         """
         require_type(arrays, Mapping, "Features.from_arrays")
-        made = {name: _numbers(name, value) for name, value in arrays.items()}
-        n = len(next(iter(made.values()))) if made else len(ids or ())
+        ragged = {name: value for name, value in arrays.items() if isinstance(value, Ragged)}
+        made = {name: _numbers(name, value) for name, value in arrays.items() if not isinstance(value, Ragged)}
+        said = {name: tuple(map(str, some)) for name, some in (texts or {}).items()}
+        columns: tuple[Sized, ...] = (*made.values(), *ragged.values(), *said.values(), ids or ())
+        n = len(columns[0])
         names = tuple(map(str, range(n))) if ids is None else tuple(map(str, ids))
         if isinstance(provenance, str):
             provenance = Provenance(provenance, None, f"named {provenance}", "", "", "", last_block=last_block)
         known = names if groups is None else tuple(map(str, groups))
-        return cls(ids=names, groups=known, provenance=provenance, arrays=made)
+        return cls(ids=names, groups=known, provenance=provenance, arrays=made, ragged=ragged, texts=said)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -115,14 +127,20 @@ class FeatureArrays:
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of items and of readouts."""
-        return len(self.ids), len(self.arrays) + len(self.texts)
+        return len(self.ids), len(self.arrays) + len(self.ragged) + len(self.texts)
 
     def array(self, name: str) -> Array:
         """The array of a readout, shape ``[n, ...]``; ``f[name]`` for short."""
+        if name in self.ragged:
+            raise InnerjudgeError(f"given {name!r}, of which items have several rows: take it from features.ragged")
         if name not in self.arrays:
-            given = sorted(self.arrays)
+            given = sorted((*self.arrays, *self.ragged))
             raise InnerjudgeError(f"given features with {given}, expected {name!r}: extract with that readout")
         return self.arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a readout or a generation of this name."""
+        return name in self.arrays or name in self.ragged or name in self.texts
 
     def present(self, *names: str) -> Mask:
         """Which items have all the named readouts, shape ``[n]``."""
@@ -134,7 +152,7 @@ class FeatureArrays:
         merged: dict[str, str] = {}
         for name in names:
             require_type(name, str, "Features: the name of a readout")
-            if name not in self.texts:
+            if name not in self:
                 self.array(name)
             merged = {**self.missing.get(name, {}), **merged}
         return merged
@@ -175,12 +193,15 @@ def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> pd.DataFra
     """See :meth:`.Features.frame`."""
     import pandas as pd
 
-    reasons = features.reasons(*(names or (*features.arrays, *features.texts)))
+    reasons = features.reasons(*(names or (*features.arrays, *features.ragged, *features.texts)))
     small = [*features.texts, *(name for name, array in features.arrays.items() if array.ndim <= 2)]
     columns: dict[str, Any] = {"group": features.groups}
     for name in names or small:
         if name in features.texts:
             columns[name] = features.texts[name]
+            continue
+        if name in features.ragged:
+            columns[name] = list(features.ragged[name])
             continue
         array = features.array(name)
         for place in np.ndindex(array.shape[1:]):
@@ -192,6 +213,7 @@ def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> pd.DataFra
 def summary(features: FeatureArrays) -> str:
     """How many items there are, of which model, and the shape of each readout."""
     parts = [f"{name} [{', '.join(map(str, array.shape))}]" for name, array in features.arrays.items()]
+    parts += [f"{name} {one!r}" for name, one in features.ragged.items()]
     items, questions = len(features), len(set(features.groups))
     sizes = f"{items} item{'s' * (items != 1)}, {questions} question{'s' * (questions != 1)}"
     model = features.provenance.model
@@ -201,9 +223,10 @@ def summary(features: FeatureArrays) -> str:
 def html_summary(features: FeatureArrays) -> str:
     """One line a readout: its shape, how many items have it, and the first reason of the others."""
     rows = []
-    for name in (*features.arrays, *features.texts):
+    for name in (*features.arrays, *features.ragged, *features.texts):
         reasons = features.missing.get(name, {})
         shape = " x ".join(map(str, features.arrays[name].shape)) if name in features.arrays else "text"
+        shape = repr(features.ragged[name]) if name in features.ragged else shape
         rows.append((name, shape, len(features) - len(reasons), next(iter(reasons.values()), "")))
     title = f"Features of {len(features)} items, {len(set(features.groups))} questions, {features.provenance.model}"
     return html_table(title, ("readout", "shape", "items", "first reason of those without"), rows)

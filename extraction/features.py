@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, stack, summary
+from .ragged import Ragged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,9 @@ class Features(FeatureArrays):
         groups: Question of each item, length ``n``: the unit of splits and of intervals.
         arrays: Name of a readout -> float32 array whose first axis is ``n``. Rows of missing items are zero: ask
             :meth:`present` which rows count.
-        texts: Name of a generation -> ``n`` generated strings (new tokens only).
+        ragged: Name of a readout -> rows of which an item has several, such as one a token; see :class:`.Ragged`.
+        texts: Name of a text -> ``n`` strings: a generation (new tokens only), or the item's own ``"prompt"``,
+            ``"response"`` or ``"options"`` (a JSON list).
         missing: Name of a readout or generation -> item id -> reason why it has none.
         provenance: Identity of the model and of the conventions.
         seconds: Name -> wall seconds of the pass that made it.
@@ -79,6 +82,7 @@ class Features(FeatureArrays):
             groups=tuple(self.groups[i] for i in rows),
             provenance=self.provenance,
             arrays={k: v[rows] for k, v in self.arrays.items()},
+            ragged={k: v.take(rows) for k, v in self.ragged.items()},
             texts={k: tuple(v[i] for i in rows) for k, v in self.texts.items()},
             missing={k: {i: r for i, r in v.items() if i in keep} for k, v in self.missing.items()},
             seconds={k: s * len(rows) / max(len(self), 1) for k, s in self.seconds.items()},
@@ -88,7 +92,8 @@ class Features(FeatureArrays):
         """A pandas table: one row an item, by its id, with its question in ``group``.
 
         Args:
-            names: Readouts and generations, whole: one column a number, such as ``hidden/score[8,0]`` (row 8, place 0).
+            names: Readouts and generations, whole: one column a number, such as ``hidden/score[8,0]`` (row 8, place 0);
+                what has several rows an item is one column of arrays.
                 Without names: all texts and those arrays that have at most one axis beside the items'; hidden states
                 and heads are named only where an item lacks them.
 
@@ -119,7 +124,7 @@ class Features(FeatureArrays):
         if self.ids != other.ids:
             odd = next((i for i in other.ids if i not in set(self.ids)), "the order")
             raise InnerjudgeError(f"given features of other items (first difference: {odd}), expected the same ids")
-        both = (self.arrays.keys() | self.texts.keys()) & (other.arrays.keys() | other.texts.keys())
+        both = {k for one in (other.arrays, other.ragged, other.texts) for k in one if k in self}
         both = {
             k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0), equal_nan=True)
         }
@@ -130,6 +135,7 @@ class Features(FeatureArrays):
             groups=self.groups,
             provenance=self.provenance,
             arrays={**self.arrays, **other.arrays},
+            ragged={**self.ragged, **other.ragged},
             texts={**self.texts, **other.texts},
             missing={**self.missing, **other.missing},
             seconds={**self.seconds, **other.seconds},
@@ -144,17 +150,19 @@ class Features(FeatureArrays):
         first = parts[0]
         for part in parts[1:]:
             first.provenance.require(part.provenance, "putting features together")
-            odd = (part.arrays.keys() | part.texts.keys()) ^ (first.arrays.keys() | first.texts.keys())
+            names = ({*one.arrays, *one.ragged, *one.texts} for one in (part, first))
+            odd = next(names) ^ next(names)
             if odd:
                 raise InnerjudgeError(f"given {sorted(odd)} in some parts only, expected the same readouts in all")
-        names = sorted(set(first.missing).union(*(p.missing for p in parts)))
+        lacking = sorted(set(first.missing).union(*(p.missing for p in parts)))
         return cls(
             ids=tuple(i for p in parts for i in p.ids),
             groups=tuple(g for p in parts for g in p.groups),
             provenance=first.provenance,
             arrays={k: stack([p[k] for p in parts]) for k in first.arrays},
+            ragged={k: Ragged.stack([p.ragged[k] for p in parts]) for k in first.ragged},
             texts={k: tuple(t for p in parts for t in p.texts[k]) for k in first.texts},
-            missing={k: {i: r for p in parts for i, r in p.missing.get(k, {}).items()} for k in names},
+            missing={k: {i: r for p in parts for i, r in p.missing.get(k, {}).items()} for k in lacking},
             seconds={k: sum(p.seconds.get(k, 0.0) for p in parts) for k in first.seconds},
         )
 

@@ -5,7 +5,7 @@ calls the last layer is either the raw output of the last block (vLLM) or that b
 ``hidden_states[-1]``); features hold both, so one is computed from the other, or refused.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +21,19 @@ from ..models.positions import Encoding
 from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
-from .readouts import HiddenStates
+from .ragged import Ragged
+from .readouts import HiddenStates, States
 
 Last = Literal["raw", "normed", "detect"]
+
+
+#: How tokens ``[P, ...]`` become one state.
+_REDUCED: dict[str, Callable[[Array], Array]] = {
+    "mean": lambda rows: np.asarray(rows.mean(0, dtype=np.float32)),
+    "max": lambda rows: np.asarray(rows.max(0)),
+    "min": lambda rows: np.asarray(rows.min(0)),
+    **dict.fromkeys(("first", "last", "none"), lambda rows: np.asarray(rows[0])),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ def read_vllm(path: str | Path) -> GivenStates:
 def features_of_states(
     items: Sequence[Encoding],
     given: Sequence[GivenStates],
-    readouts: Sequence[HiddenStates],
+    readouts: Sequence[HiddenStates | States],
     *,
     layers: Sequence[int],
     n_blocks: int,
@@ -80,7 +90,7 @@ def features_of_states(
     Args:
         items: Encoded items: their tokens and positions.
         given: The states of each, from a pass over exactly these tokens.
-        readouts: Positions to keep.
+        readouts: Positions and ranges to keep.
         layers: Which ``h[l]`` the layers are, ``0..n_blocks``, in the order of axis 1.
         n_blocks: ``L`` of the model.
         provenance: Of the features: of the model that the engine ran.
@@ -90,7 +100,8 @@ def features_of_states(
         rows: Rows of ``h[0..L], final-normed`` that will be read; ``None`` for all. The others may be zero.
 
     Returns:
-        Arrays ``[n, L + 2, D]``. An item whose tokens are not those that the engine read is missing, with the reason.
+        Arrays ``[n, L + 2, D]``, and ragged ones, as the readouts say. An item whose tokens are not those that the
+        engine read is missing, with the reason.
 
     Raises:
         InnerjudgeError: If a row that will be read cannot be had, the norm convention is not as said, or sizes differ.
@@ -117,22 +128,32 @@ def features_of_states(
     lacking = sorted((set(range(n_blocks + 2)) if rows is None else set(rows)) - available)
     if lacking:
         raise InnerjudgeError(_lacking(lacking, layers, n_blocks, held))
+
+    def all_rows(states: npt.NDArray[Any]) -> Array:
+        """Rows ``h[0..L], final-normed`` of some tokens, ``[P, L + 2, D]``."""
+        rows = np.zeros((len(states), n_blocks + 2, width), dtype=np.float32)
+        for place, layer in enumerate(layers):
+            rows[:, layer + (layer == n_blocks and held == "normed")] = states[:, place]
+        if held == "raw" and n_blocks in layers and final_norm is not None:
+            rows[:, n_blocks + 1] = final_norm(states[:, layers.index(n_blocks)])
+        return rows
+
     arrays: dict[str, Array] = {}
+    ragged: dict[str, Ragged] = {}
     missing: dict[str, dict[str, str]] = {}
     for readout in readouts:
-        array = np.zeros((len(items), n_blocks + 2, width), dtype=np.float32)
-        reasons: dict[str, str] = {}
+        reasons = {i.id: why for i, one in zip(items, given, strict=True) if (why := _reason(i, one, readout))}
+        wanted = States(readout.position, "last") if isinstance(readout, HiddenStates) else readout
+        which, none = wanted.chosen(n_blocks + 2), np.zeros((1, n_blocks + 2, width), np.float32)
+        found = [none[:, which]] * len(items) if not wanted.ragged else [none[:0, which]] * len(items)
         for k, item in enumerate(items):
-            reason = _reason(item, given[k], readout.position)
-            if reason is not None:
-                reasons[item.id] = reason
-                continue
-            token = given[k].states[item.positions[readout.position][0]]
-            for place, layer in enumerate(layers):
-                array[k, layer + (layer == n_blocks and held == "normed")] = token[place]
-            if held == "raw" and n_blocks in layers and final_norm is not None:
-                array[k, n_blocks + 1] = final_norm(token[layers.index(n_blocks)])
-        arrays[readout.name] = array
+            if item.id not in reasons:
+                pieces = (all_rows(given[k].states[a:b]) for a, b in wanted.pieces(item.places(wanted.role)))
+                found[k] = np.stack([_REDUCED[wanted.reduce](rows)[which] for rows in pieces])
+        if wanted.ragged:
+            ragged[readout.name] = Ragged.of(found, found[0].shape[1:])
+        else:
+            arrays[readout.name] = np.concatenate(found)
         if reasons:
             missing[readout.name] = reasons
     return Features(
@@ -140,6 +161,7 @@ def features_of_states(
         groups=tuple(item.group for item in items),
         provenance=provenance,
         arrays=arrays,
+        ragged=ragged,
         missing=missing,
     )
 
@@ -181,16 +203,19 @@ def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | 
     return looks
 
 
-def _reason(item: Encoding, given: GivenStates, position: str | None = None) -> str | None:
+def _reason(item: Encoding, given: GivenStates, readout: HiddenStates | States | None = None) -> str | None:
     if "*" in item.missing:
         return item.missing["*"]
     if item.ids != given.ids:
         pairs = zip(item.ids, given.ids, strict=False)
         at = next((k for k, (one, other) in enumerate(pairs) if one != other), min(len(item.ids), len(given.ids)))
         return f"the engine read other tokens ({len(given.ids)}, not {len(item.ids)}; the first that differs is {at})"
-    if position is not None and position not in item.positions:
-        return item.missing.get(position, f"no position {position!r}")
-    if position is not None and not np.isfinite(given.states[item.positions[position][0]]).all():
+    if readout is None:
+        return None
+    role = readout.role if isinstance(readout, States) else readout.position
+    if not item.places(role):
+        return item.missing.get(role, f"no position {role!r}")
+    if not all(np.isfinite(given.states[start:end]).all() for start, end in item.places(role)):
         return "the engine wrote infinite values or NaN"
     return None
 

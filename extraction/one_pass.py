@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,13 +16,25 @@ from ..models.positions import Encoding
 from .batching import Batch, Packing, Placing, collate, pack
 from .features import Array
 from .prompt_pass import Prompt, forward, single_roles
-from .readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout, ResponseLogProb
+from .ragged import Ragged
+from .readouts import (
+    AttentionWeights,
+    HiddenStates,
+    LabelLogits,
+    QueryKey,
+    Readout,
+    ResponseLogProb,
+    States,
+    TokenStats,
+)
 from .taps.attention import AttentionTap
 from .taps.block_attention import nearest
+from .taps.ranges import RangeStates
 from .taps.residual import ResidualTap
+from .token_statistics import token_values
 
-#: Logits held at once for log-probabilities, over all rows: 64 MB in float32, and two copies on their way.
-_LOGITS = 2**24
+#: Values of one batch, by the name of the readout.
+Values = dict[str, Array | Ragged]
 
 
 @torch.inference_mode()
@@ -34,7 +47,7 @@ def run_batch(
     last: int,
     prompt: Prompt | None = None,
     write: Callable[[Callable[[], None]], None] | None = None,
-) -> dict[str, Array]:
+) -> Values:
     """Name of a readout -> values of the batch; rows in ``missing`` and padding beyond an item's labels are zero.
 
     Blocks after ``last``, the final norm over all tokens and the head are not run, nor is a ``prompt`` run again.
@@ -48,10 +61,17 @@ def run_batch(
         batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device, skip=skip)
     single = single_roles(readouts)
     paired = [r for r in readouts if isinstance(r, QueryKey | AttentionWeights)]
-    log_probs = any(isinstance(r, ResponseLogProb) for r in readouts)
+    of_tokens = [r for r in readouts if isinstance(r, ResponseLogProb | TokenStats)]
+    total = last + (2 if last == lm.anatomy.n_blocks else 1)
+    ranges = {
+        r.name: RangeStates(r, items, batch, missing[r.name], r.chosen(total))
+        for r in readouts
+        if isinstance(r, States)
+    }
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
-    residual = ResidualTap(lm.anatomy, places, last=last, keep_last=log_probs)
+    keep_last = bool(of_tokens) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
+    residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=list(ranges.values()))
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
     found: dict[str, Tensor] = {}
     with ExitStack() as taps:
@@ -73,25 +93,45 @@ def run_batch(
             place = nearest(prompt.tokens, at + skip).to(states.device)
             lent = prompt.states[0][:, place].movedim(1, 0)
             states = torch.where((at < 0).to(states.device)[:, None, :, None], lent, states)
-        for readout in readouts:
-            if isinstance(readout, HiddenStates):
-                rows = states[:, :, single.index(readout.position)]
-                found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
-            elif isinstance(readout, LabelLogits):
-                rows = states[:, :, single.index(readout.position)]
-                ids = _padded([item.label_ids for item in items], rows.device)
-                found[readout.name] = _lens(lm, rows, ids)
-    if log_probs:
-        assert residual.end is not None
-        found["logprob"] = _response_log_probs(lm, residual.end, items, batch)
+        found |= _point_values(lm, items, readouts, states, last)
     _silence(found, items, missing, readouts)
-    return {name: value.float().cpu().numpy() for name, value in found.items()}
+    values: Values = {name: value.float().cpu().numpy() for name, value in found.items()}
+    for name, one in ranges.items():
+        if residual.end is not None:
+            one.keep(lm.anatomy.n_blocks + 1, residual.end, partial(_normed, lm))
+        values[name] = one.values(lm.anatomy.width)
+    if of_tokens:
+        assert residual.end is not None
+        values |= token_values(lm, residual.end, items, batch, of_tokens, missing)
+    return values
+
+
+def _point_values(
+    lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], states: Tensor, last: int
+) -> dict[str, Tensor]:
+    """Values of the readouts of single positions, from ``h[0..last]`` there: ``[B, last + 1, P, W]``."""
+    found: dict[str, Tensor] = {}
+    single = single_roles(readouts)
+    for readout in readouts:
+        if isinstance(readout, HiddenStates):
+            rows = states[:, :, single.index(readout.position)]
+            found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
+        elif isinstance(readout, LabelLogits):
+            rows = states[:, :, single.index(readout.position)]
+            ids = _padded([item.label_ids for item in items], rows.device)
+            found[readout.name] = _lens(lm, rows, ids)
+    return found
+
+
+def _normed(lm: LanguageModel, states: Tensor) -> Tensor:
+    """Final-normed states, with zeros behind where the stream is wider (parallel streams)."""
+    normed = lm.anatomy.normed(states)
+    return pad(normed, (0, states.shape[-1] - normed.shape[-1]))
 
 
 def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     """``h[0..L]`` and the final-normed state; zeros behind it where the stream is wider (parallel streams)."""
-    normed = lm.anatomy.normed(lm.anatomy.leaving(rows)[:, -1:])
-    return torch.cat((rows, pad(normed, (0, rows.shape[-1] - normed.shape[-1]))), dim=1)
+    return torch.cat((rows, _normed(lm, lm.anatomy.leaving(rows)[:, -1:])), dim=1)
 
 
 def _lens(lm: LanguageModel, rows: Tensor, ids: Tensor) -> Tensor:
@@ -134,35 +174,6 @@ def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
 
 
-def _response_log_probs(lm: LanguageModel, last: Tensor, items: Sequence[Encoding], batch: Batch) -> Tensor:
-    """``[B, 2]``: summed log-probability of the response tokens, and how many they are."""
-    spans = [_predicting(item) for item in items]
-    lengths = torch.tensor([len(span) for span in spans], device=last.device)
-    rows = torch.repeat_interleave(torch.arange(len(items), device=last.device), lengths)
-    steps = torch.tensor([k for span in spans for k in range(len(span))], dtype=torch.long, device=last.device)
-    places = torch.tensor([k for span in spans for k in span], dtype=torch.long, device=last.device)
-    places = places + batch.offsets.to(last.device)[rows]
-    lines = torch.tensor([batch.row(k) for k in range(len(items))], device=last.device)[rows]
-    found = torch.zeros(len(items), max(map(len, spans)), device=last.device)
-    vocabulary = getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", None) or len(lm.tokenizer)
-    step = max(1, _LOGITS // vocabulary)
-    for k in range(0, len(rows), step):
-        part = slice(k, k + step)
-        line, place = lines[part], places[part]
-        log_probs = lm.anatomy.logits(lm.anatomy.normed(last[line, place])).log_softmax(-1)
-        targets = batch.ids.to(log_probs.device)[line.to(log_probs.device), place.to(log_probs.device) + 1]
-        found[rows[part], steps[part]] = log_probs.gather(1, targets[:, None])[:, 0].float().to(found.device)
-    # Summed in a table, not added up by index: that has no fixed order on a GPU.
-    return torch.stack((found.sum(1), lengths.to(found.dtype)), dim=1)
-
-
-def _predicting(item: Encoding) -> range:
-    """The tokens after which a token of the response stands."""
-    if "response_end" not in item.positions:
-        return range(0)
-    return range(item.positions["prompt_end"][0], item.positions["response_end"][0])
-
-
 def _silence(
     found: dict[str, Tensor],
     items: Sequence[Encoding],
@@ -171,7 +182,9 @@ def _silence(
 ) -> None:
     """Zero the rows of items that lack a readout, and the padding beyond an item's labels or options."""
     for readout in readouts:
-        value = found[readout.name]
+        value = found.get(readout.name)
+        if value is None:
+            continue
         for row, item in enumerate(items):
             if item.id in missing[readout.name]:
                 value[row] = 0

@@ -21,14 +21,10 @@ from .taps.residual import ResidualTap
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What was kept of a prompt that several items begin with.
+    """What was kept of a prompt of ``length`` tokens that several items begin with: its keys and values as ``cache``.
 
-    Args:
-        cache: Its keys and values.
-        length: Its tokens.
-        tokens: Those whose states were kept, in order, ``[P]``.
-        states: ``h[0..last]`` there, ``[1, last + 1, P, W]``; ``None`` where no item reads any.
-        keys: Keys before the rotary embedding; ``None`` where no item reads any.
+    ``tokens`` (``[P]``, in order) are those whose states were kept, ``states`` ``h[0..last]`` there, ``[1, last + 1, P,
+    W]``, and ``keys`` those before the rotary embedding; both are ``None`` where no item reads any.
     """
 
     cache: PromptCache

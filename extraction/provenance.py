@@ -14,10 +14,8 @@ from ..models.loading import LanguageModel
 
 #: Row convention of every per-layer array; bump when it changes, so that old artefacts are refused.
 LAYER_CONVENTION = "h[0..L] raw, then final_norm(h[L])"
-
 #: :attr:`Provenance.prompt` of choices that are asked without "None of the above" and "I don't know".
 WITHOUT_ABSTAIN = "choices without the abstain lines"
-
 #: What must agree between the features that a judge was fitted on and those that it scores.
 _BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers", "prompt", "last_block")
 

@@ -14,7 +14,7 @@ from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import PaddingSide, Placing, is_memory
 from .feature_arrays import Array
-from .one_pass import run_batch
+from .one_pass import Values, run_batch
 from .prompt_pass import Prompt
 from .readouts import Readout
 
@@ -54,7 +54,7 @@ class BatchReader:
         self._side, self._last = side, last
         self.packs, self.one_each = packed, False
 
-    def read(self, chosen: Sequence[int], prompt: Prompt | None) -> dict[str, Array] | None:
+    def read(self, chosen: Sequence[int], prompt: Prompt | None) -> Values | None:
         """Values of the items ``chosen``; ``None`` if they do not fit in memory, or if a packed batch failed.
 
         The last packed batch is the one that fails: :attr:`packs` is then false.
@@ -80,7 +80,7 @@ class BatchReader:
                     self._unpack(f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
                 return None
 
-    def _run(self, chosen: Sequence[int], side: Placing, prompt: Prompt | None) -> dict[str, Array]:
+    def _run(self, chosen: Sequence[int], side: Placing, prompt: Prompt | None) -> Values:
         batch = [self._items[k] for k in chosen]
         return run_batch(self._lm, batch, self._readouts, self._missing, side, self._last, prompt)
 
@@ -94,7 +94,7 @@ class BatchReader:
         self._readouts[:] = kept
         return True
 
-    def _prove(self, chosen: Sequence[int], values: dict[str, Array]) -> None:
+    def _prove(self, chosen: Sequence[int], values: Values) -> None:
         """Hold the last text of a row longer than any before against the same text alone; pack no more if they differ.
 
         The trial of a model is of few tokens: what parts texts up to some length only shows here. The last text has all
@@ -108,7 +108,8 @@ class BatchReader:
         alone = self._run(chosen[-1:], self._side, None)
         tolerance = 1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1
         for name, own in alone.items():
-            if not _near(values[name][-1][..., : own.shape[-1]], own[0], tolerance):
+            packed, single = values[name][-1], own[0]
+            if not _near(packed[..., : single.shape[-1]], single, tolerance):
                 self._unpack(f"{name} in a row of {total} tokens is not that of the text alone")
                 return
         proved[what] = total

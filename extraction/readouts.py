@@ -5,10 +5,17 @@ width of the residual stream, ``H`` the number of query heads, ``M`` the number 
 number of options.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeGuard, cast, get_args
 
 from ..models.arguments import checked_fields
+from ..models.errors import InnerjudgeError
+from ..models.markers import Span
+from ..models.roles import Role
+
+Reduce = Literal["mean", "max", "min", "first", "last", "none"]
 
 
 @checked_fields
@@ -126,4 +133,149 @@ class ResponseLogProb:
         return "logprob"
 
 
-Readout = HiddenStates | LabelLogits | QueryKey | AttentionWeights | ResponseLogProb
+@checked_fields
+@dataclass(frozen=True, slots=True)
+class States:
+    """The residual stream over ranges of tokens: array ``[n, R, D]``, or :class:`.Ragged` rows ``[N, R, D]``.
+
+    One row a range: an array where the role has one range an item, ragged where it may have several (steps, segments).
+    With ``reduce="none"`` one row a token, ragged. Rows are as those of :class:`HiddenStates`, which a range of one
+    token equals bit for bit; the final-normed row is reduced over the normed states of the tokens. Sums are in fp32.
+
+    Args:
+        role: Where; see :mod:`innerjudge.models.roles`.
+        reduce: How the tokens of a range become one state.
+        rows: Which rows ``0..L + 1`` are kept, from the end where negative; ``None`` for all.
+
+    Raises:
+        InnerjudgeError: If there is no such role.
+
+    Example:
+        >>> States("response").name, States("reasoning/step_end@-1", "none", (-1,)).name
+        ('hidden/response.mean', 'hidden/reasoning/step_end@-1.none[-1]')
+    """
+
+    role: str
+    reduce: Reduce = "mean"
+    rows: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        Role.parse(self.role)
+        if self.reduce not in get_args(Reduce):
+            raise InnerjudgeError(f"given reduce={self.reduce!r}, expected one of {', '.join(get_args(Reduce))}")
+        if self.rows is not None and len(set(self.rows)) < max(len(self.rows), 1):
+            raise InnerjudgeError(f"given rows={self.rows}, expected some rows, each once")
+
+    @property
+    def name(self) -> str:
+        """Key in :attr:`Features.arrays` or :attr:`Features.ragged`."""
+        rows = "" if self.rows is None else f"[{','.join(map(str, self.rows))}]"
+        return f"hidden/{self.role}.{self.reduce}{rows}"
+
+    @property
+    def ragged(self) -> bool:
+        """Whether an item may have several rows of it."""
+        return self.reduce == "none" or Role.parse(self.role).many
+
+    def pieces(self, ranges: Iterable[Span]) -> list[Span]:
+        """What becomes one row each: the ranges of an item, or single tokens of them."""
+        if self.reduce == "none":
+            return [(k, k + 1) for start, end in ranges for k in range(start, end)]
+        if self.reduce == "first":
+            return [(start, start + 1) for start, _ in ranges]
+        return [(end - 1, end) if self.reduce == "last" else (start, end) for start, end in ranges]
+
+    def chosen(self, total: int) -> list[int]:
+        """Which of ``total`` rows are kept.
+
+        Raises:
+            InnerjudgeError: If a row is none of them: the pass may have stopped before it.
+        """
+        rows = range(total) if self.rows is None else self.rows
+        if not all(-total <= row < total for row in rows):
+            raise InnerjudgeError(f"given {self}, expected rows of the {total} that the pass has")
+        return [row % total for row in rows]
+
+
+@checked_fields
+@dataclass(frozen=True, slots=True)
+class TokenStats:
+    """One statistic of the distribution that each token of a role was drawn from: :class:`.Ragged` rows ``[N]``.
+
+    The distribution of token ``t`` is what the model predicts after token ``t - 1``; the first token of a text has
+    none. In fp32 and nats, of the logits that the model returns, over the whole vocabulary; columns of minus infinity
+    are left out of means. At most a fixed number of logits is held at once, whatever the vocabulary.
+
+    Args:
+        role: Where; see :mod:`innerjudge.models.roles`.
+        what: ``"log_probability"`` of the token, ``"entropy"``, ``"logsumexp"`` and ``"mean_logit"`` of the logits,
+            ``"certainty"`` (divergence of the uniform distribution from it, ``logsumexp - mean_logit - ln V``), or
+            ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N, k]``, highest first (at most ``V``).
+
+    Raises:
+        InnerjudgeError: If there is no such role or statistic.
+
+    Example:
+        >>> TokenStats("response", "entropy").name
+        'tokens/response.entropy'
+    """
+
+    role: str = "response"
+    what: str = "log_probability"
+
+    def __post_init__(self) -> None:
+        Role.parse(self.role)
+        if self.what not in STATISTICS and not self.top:
+            raise InnerjudgeError(
+                f"given what={self.what!r}, expected {', '.join(STATISTICS)}, or top(k), such as top(20)"
+            )
+
+    @property
+    def top(self) -> int:
+        """The ``k`` of ``top(k)``; 0 for the others."""
+        match = re.fullmatch(r"top\(([1-9]\d{0,5})\)", self.what)
+        return int(match[1]) if match else 0
+
+    @property
+    def name(self) -> str:
+        """Key in :attr:`Features.ragged`."""
+        return f"tokens/{self.role}.{self.what}"
+
+
+STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty")
+_NAMED = re.compile(r"(hidden|tokens)/(.+)\.(\w+(?:\(\d+\))?)(?:\[(-?\d+(?:,-?\d+)*)\])?", re.DOTALL)
+
+
+def range_readout(name: str) -> States | TokenStats | None:
+    """The readout of ranges that has this name; ``None`` if none has.
+
+    Example:
+        >>> range_readout("tokens/response.top(20)"), range_readout("hidden/score")
+        (TokenStats(role='response', what='top(20)'), None)
+    """
+    match = _NAMED.fullmatch(name)
+    if match is None:
+        return None
+    kind, role, how, rows = match.groups()
+    if kind == "tokens":
+        return TokenStats(role, how)
+    return States(role, cast(Reduce, how), tuple(map(int, rows.split(","))) if rows else None)
+
+
+def states_of(name: str) -> HiddenStates | States:
+    """The readout of hidden states whose name is ``hidden/...``."""
+    found = range_readout(name)
+    return found if isinstance(found, States) else HiddenStates(name.removeprefix("hidden/"))
+
+
+def roles_of(readouts: Iterable[object]) -> tuple[str, ...]:
+    """Roles of the readouts of ranges, each once."""
+    return tuple(dict.fromkeys(r.role for r in readouts if isinstance(r, States | TokenStats)))
+
+
+def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | AttentionWeights]:
+    """Whether a readout is of verdict labels or options, so that their number stands beside it."""
+    return isinstance(readout, LabelLogits | QueryKey | AttentionWeights)
+
+
+Readout = HiddenStates | LabelLogits | QueryKey | AttentionWeights | ResponseLogProb | States | TokenStats

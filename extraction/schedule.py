@@ -11,15 +11,15 @@ from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import Room, by_cost, by_tokens, is_memory
-from .feature_arrays import Array
+from .one_pass import Values
 from .prompt_pass import Prompt, read_prompt
 from .reader import BatchReader
-from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb
+from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb, States, TokenStats
 
 #: Share of a family's tokens that a common beginning must save; below, two passes in place of one do not pay.
 WORTH = 0.1
 #: Indices of items and the values of each readout there.
-Found = tuple[list[int], dict[str, Array]]
+Found = tuple[list[int], Values]
 #: Name of a readout -> item id -> reason.
 Missing = dict[str, dict[str, str]]
 
@@ -228,6 +228,9 @@ def _most_shared(lm: LanguageModel, item: Encoding, readouts: Sequence[Readout],
             most.append(item.positions[readout.query][0])
         elif isinstance(readout, ResponseLogProb):
             most.append(item.positions["prompt_end"][0])
+        elif isinstance(readout, States | TokenStats):  # a range is read where it is computed, whole
+            first = min(start for start, _ in item.places(readout.role))
+            most.append(max(first - isinstance(readout, TokenStats), 0))
     return min(most)
 
 

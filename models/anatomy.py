@@ -13,22 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import NAME_THEM, Layout, Stream, find_stream
-from .data_flow import Chain, follow
 from .errors import InnerjudgeError
 from .heads import Heads, find_heads, find_spread
-from .inputs import find_position_offset
-from .mixing import context_of
-from .observation import TOKENS, Observation, observe
-from .unembedding import (
-    IN_CODE,
-    AttentionResiduals,
-    Postprocessing,
-    after_blocks,
-    final_layout,
-    find_postprocessing,
-    find_residuals,
-    find_transform,
-)
+from .inputs import context_of, find_position_offset
+from .observation import TOKENS, Chain, Observation, follow, observe
+from .unembedding import IN_CODE, AttentionResiduals, Postprocessing, after_blocks, find_postprocessing, find_transform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +161,7 @@ def find_anatomy(
     seen = observe(model)
     stream, states = find_stream(model, seen, head, named[blocks] if blocks else None)
     inside, outside = after_blocks(seen, stream, head)
-    residuals = find_residuals(model)
+    residuals = next((AttentionResiduals(m) for m in model.modules() if type(m).__name__ == "Inkling2TextModel"), None)
     end = states[-1] if residuals is None else residuals([states[k] for k in residuals.numbers], states[-1])
     chain = follow(end, inside)
     code = next((IN_CODE[n](m) for m in model.modules() if (n := type(m).__name__) in IN_CODE), None)
@@ -180,7 +169,8 @@ def find_anatomy(
         module = named[final_norm] if final_norm else code
         assert module is not None
         chain = Chain((module,), module(end))
-    final = final_layout(chain.end, stream.layout, states[-1])
+    # As the stream lies, unless parallel streams became one.
+    final = stream.layout if chain.end.ndim == states[-1].ndim else Layout(0, 1, stream.layout.prefix)
     heads = find_heads(model, seen, stream)
     anatomy = Anatomy(
         stream=stream,

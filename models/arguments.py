@@ -13,7 +13,6 @@ from .errors import InnerjudgeError
 
 _Object = TypeVar("_Object")
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
-
 #: What to do where an object of a class was expected, by the name of the class.
 _ADVICE = {
     "LanguageModel": "innerjudge.load(name) loads a model, innerjudge.wrap(model, tokenizer) takes one in memory",

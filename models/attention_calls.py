@@ -21,6 +21,13 @@ _lock = threading.Lock()
 _listeners = threading.local()
 _open = 0
 _own: dict[str, Any] = {}
+_MATMUL = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
+_BADDBMM = {torch.baddbmm, Tensor.baddbmm}
+_SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax}
+#: Softmax in two steps: the exponential of the logits less this.
+_LOGSUMEXP = {torch.logsumexp, Tensor.logsumexp, torch.special.logsumexp}
+#: Products that have not met a softmax yet; more in one block would be something else than attention.
+_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +118,9 @@ class _Telling:
         output = self.function(module, query, key, value, attention_mask, *args, **kwargs)
         tell: Listener | None = getattr(_listeners, "tell", None)
         if tell is not None:
-            extra = {name: v for name, v in kwargs.items() if name not in ("scaling", "dropout")}
-            scaling = kwargs.get("scaling")
-            tell(
-                AttentionCall(
-                    module,
-                    query,
-                    key,
-                    attention_mask,
-                    scaling,
-                    output[1],
-                    self.kernel,
-                    self.eager,
-                    {**extra, "value": value},
-                )
-            )
+            extra = {n: v for n, v in kwargs.items() if n not in ("scaling", "dropout")} | {"value": value}
+            given = (module, query, key, attention_mask, kwargs.get("scaling"))
+            tell(AttentionCall(*given, output[1], self.kernel, self.eager, extra))
         return output
 
 
@@ -135,15 +130,6 @@ def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return function.function if isinstance(function, _Telling) else function
-
-
-_MATMUL = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
-_BADDBMM = {torch.baddbmm, Tensor.baddbmm}
-_SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax}
-#: Softmax in two steps: the exponential of the logits less this.
-_LOGSUMEXP = {torch.logsumexp, Tensor.logsumexp, torch.special.logsumexp}
-#: Products that have not met a softmax yet; more in one block would be something else than attention.
-_KEPT = 8
 
 
 class AttentionProducts(TorchFunctionMode):

@@ -11,9 +11,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from .data_flow import follow, multiple
 from .errors import InnerjudgeError
-from .observation import ITEMS, TOKENS, ModuleCall, Observation, own_hidden_states
+from .observation import ITEMS, TOKENS, ModuleCall, Observation, follow, multiple, own_hidden_states
 
 #: What to do about a part that was not found.
 NAME_THEM = (
@@ -128,9 +127,9 @@ def _rank(
 
 def _likeness(calls: Sequence[ModuleCall], own: Sequence[Tensor]) -> int:
     """2: each block gets what the one before it gave. 1: what they get is what the model calls its hidden states."""
-    if all(_same(a.returned, b.given) for a, b in itertools.pairwise(calls)):
+    if all(same(a.returned, b.given) for a, b in itertools.pairwise(calls)):
         return 2
-    return int(len(own) == len(calls) + 1 and all(_same(a.given, b) for a, b in zip(calls, own, strict=False)))
+    return int(len(own) == len(calls) + 1 and all(same(a.given, b) for a, b in zip(calls, own, strict=False)))
 
 
 def _stream(
@@ -142,8 +141,8 @@ def _stream(
     by_input = False
     if _likeness(calls, own) != 2:
         # Which of the two the model calls its hidden states, it says itself; its tuple may begin after the first block.
-        as_inputs = [[_same(a, b) for a, b in zip(given[1:], own[k:], strict=False)] for k in (0, 1)]
-        as_outputs = [_same(a, b) for a, b in zip(returned[:-1], own[1:], strict=False)]
+        as_inputs = [[same(a, b) for a, b in zip(given[1:], own[k:], strict=False)] for k in (0, 1)]
+        as_outputs = [same(a, b) for a, b in zip(returned[:-1], own[1:], strict=False)]
         by_input = len(own) == len(calls) + 1 and not all(as_outputs) and any(map(all, as_inputs))
         # A block may be several modules in lists of one length (XLM): it ends with the last of them.
         ends = [c for o in others if len(o) == len(calls) for c in seen.of(o[-1]) if c.start > calls[-1].end]
@@ -166,11 +165,12 @@ def _text_first(model: Any, seen: Observation) -> bool:
     embedding = model.get_input_embeddings()
     rows = next((call.returned for call in seen.of(embedding)), None)
     return (
-        rows is not None and rows.ndim == 3 and rows.shape[1] > TOKENS and _same(rows[:, :TOKENS], embedding(seen.ids))
+        rows is not None and rows.ndim == 3 and rows.shape[1] > TOKENS and same(rows[:, :TOKENS], embedding(seen.ids))
     )
 
 
-def _same(a: Tensor | None, b: Tensor | None) -> bool:
+def same(a: Tensor | None, b: Tensor | None) -> bool:
+    """Whether both are there and equal, wherever they lie."""
     return a is not None and b is not None and a.shape == b.shape and torch.equal(a, b.to(a.device))
 
 

@@ -11,11 +11,13 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from .blocks import Stream
-from .inputs import alike, apart, find_sides, last_states, position_inputs, positions
+from .inputs import alike, apart, last_states, position_inputs, positions
 from .observation import probe_ids
 
 #: What a model that cannot go on after a cache of this kind may raise.
 CANNOT_SHARE = (TypeError, ValueError, RuntimeError, IndexError, AssertionError, AttributeError, KeyError)
+#: Share of the free memory that a copy may take.
+_SHARE = 0.5
 
 
 class PromptCache(DynamicCache):
@@ -53,39 +55,6 @@ class _Lent(DynamicLayer):
         return keys, values
 
 
-@torch.no_grad()
-def shares_prompts(
-    model: Any, stream: Stream, ids: Tensor, offset: int | None, pad_id: int, noise: float = 0.0
-) -> bool:
-    """Whether texts that go on after a lent prompt read as they do whole: tried on ``ids``, ``[B, T]``.
-
-    One prompt (the first half of the first text) is lent to texts of two lengths. A recurrence that keeps no cache of
-    keys, a model that looks at the whole text, or one with a cache of its own kind gives other states, or fails.
-    """
-    half = ids.shape[1] // 2
-    if stream.layout.prefix:
-        return False
-    texts = torch.cat((ids[:1, :half].expand(ids.shape[0], -1), ids[:, half:]), dim=1)
-    mask = torch.ones_like(texts)
-    mask[-1, -1] = 0
-    texts = texts.where(mask.bool(), pad_id)
-    where = {} if offset is None else {"position_ids": positions(mask, offset)}
-    whole = last_states(model, stream, texts, mask, **where)
-    cache = PromptCache()
-    first, rest = ({name: t[:, part] for name, t in where.items()} for part in (slice(half), slice(half, None)))
-    one = {name: t[:1] for name, t in first.items()}
-    try:
-        last_states(model, stream, texts[:1, :half], mask[:1, :half], past_key_values=cache, use_cache=True, **one)
-        lent = cache.lent()
-        found = last_states(model, stream, texts[:, half:], mask, past_key_values=lent, use_cache=True, **rest)
-    except CANNOT_SHARE:
-        return False
-    if whole is None or found is None or whole.shape[1] != texts.shape[1] or found.shape[1] != texts.shape[1] - half:
-        return False
-    real = mask[:, half:].bool()
-    return alike(found[real], whole[:, half:][real], noise)
-
-
 def packs_by_itself(device: torch.device, kernel: str) -> bool:
     """Whether packing pays: on a GPU, with a kernel that never computes what one text would see of another."""
     return device.type == "cuda" and ("flash_attention" in kernel or kernel == "flex_attention")
@@ -94,33 +63,6 @@ def packs_by_itself(device: torch.device, kernel: str) -> bool:
 def restarting(lengths: Sequence[int], offset: int) -> Tensor:
     """Positions of texts of ``lengths`` tokens laid end to end, ``[1, total]``."""
     return torch.cat([torch.arange(length) for length in lengths])[None] + offset
-
-
-@torch.no_grad()
-def reads_packed(model: Any, stream: Stream, ids: Tensor, offset: int | None, noise: float = 0.0) -> bool:
-    """Whether texts that lie end to end read as they do alone: tried on ``ids``, ``[B, T]``, cut to several lengths.
-
-    Where a recurrence or a convolution runs on from one text into the next, where the model counts positions itself,
-    or where its kernel or its mask does not part the texts, the states are others.
-    """
-    if offset is None or stream.layout.prefix:
-        return False
-    texts = [row[: len(row) - 2 * (k % 2)] for k, row in enumerate(ids)]
-    row = torch.cat(texts)[None]
-    where = restarting([len(text) for text in texts], offset).to(row.device)
-    found = last_states(model, stream, row, torch.ones_like(row), attention_mask=None, position_ids=where)
-    if found is None or found.shape[:2] != row.shape:
-        return False
-    for text, own in zip(texts, found[0].split([len(text) for text in texts]), strict=True):
-        mask = torch.ones_like(text)[None]
-        alone = last_states(model, stream, text[None], mask, **position_inputs(mask, offset))
-        if alone is None or not alike(own, alone[0], noise):
-            return False
-    return True
-
-
-#: Share of the free memory that a copy may take.
-_SHARE = 0.5
 
 
 class Probe:
@@ -146,20 +88,79 @@ class Probe:
             self._noise = self._own_noise()
 
     def sides(self) -> frozenset[str]:
-        """Sides on which padding changes nothing."""
-        return find_sides(self._model, self._stream, self._ids, self._offset, self._pad_id, self._noise)
+        """Sides on which padding changes nothing: a text with padding beside it must read the same as without.
+
+        Left padding moves the positions that a model counts itself, and enters a recurrence that has no mask; right
+        padding is seen by a model that looks both ways and only masks the left (CPM-Ant).
+        """
+        ids, plain = self._ids, self._plain()
+        padding, found = torch.full_like(ids[:, :2], self._pad_id), set()
+        for side in ("right", "left"):
+            parts = [(ids, torch.ones_like(ids)), (padding, torch.zeros_like(padding))]
+            text, mask = (
+                torch.cat(two, dim=1) for two in zip(*(parts if side == "right" else reversed(parts)), strict=True)
+            )
+            states = self._plain(text, mask)
+            real = slice(0, ids.shape[1]) if side == "right" else slice(2, None)
+            if plain is not None and states is not None and alike(states[:, real], plain, self._noise):
+                found.add(side)
+        return frozenset(found)
 
     def shares(self) -> bool:
-        """Whether texts with one prompt may share its keys and values."""
-        return shares_prompts(self._model, self._stream, self._ids, self._offset, self._pad_id, self._noise)
+        """Whether texts that go on after a lent prompt read as they do whole.
+
+        One prompt (the first half of the first text) is lent to texts of two lengths. A recurrence that keeps no cache
+        of keys, a model that looks at the whole text, or one with a cache of its own kind gives other states, or fails.
+        """
+        model, stream, ids = self._model, self._stream, self._ids
+        half = ids.shape[1] // 2
+        if stream.layout.prefix:
+            return False
+        texts = torch.cat((ids[:1, :half].expand(ids.shape[0], -1), ids[:, half:]), dim=1)
+        mask = torch.ones_like(texts)
+        mask[-1, -1] = 0
+        texts = texts.where(mask.bool(), self._pad_id)
+        where = {} if self._offset is None else {"position_ids": positions(mask, self._offset)}
+        whole = last_states(model, stream, texts, mask, **where)
+        cache = PromptCache()
+        first, rest = ({name: t[:, part] for name, t in where.items()} for part in (slice(half), slice(half, None)))
+        one = {name: t[:1] for name, t in first.items()}
+        try:
+            last_states(model, stream, texts[:1, :half], mask[:1, :half], past_key_values=cache, use_cache=True, **one)
+            lent = cache.lent()
+            found = last_states(model, stream, texts[:, half:], mask, past_key_values=lent, use_cache=True, **rest)
+        except CANNOT_SHARE:
+            return False
+        if whole is None or found is None or (whole.shape[1], found.shape[1]) != (ids.shape[1], ids.shape[1] - half):
+            return False
+        real = mask[:, half:].bool()
+        return alike(found[real], whole[:, half:][real], self._noise)
 
     def packs(self) -> bool:
-        """Whether texts may lie end to end in one row."""
-        return reads_packed(self._model, self._stream, self._ids, self._offset, self._noise)
+        """Whether texts of several lengths that lie end to end in one row read as they do alone.
 
-    def _plain(self, ids: Tensor | None = None) -> Tensor | None:
+        Where a recurrence or a convolution runs on from one text into the next, where the model counts positions
+        itself, or where its kernel or its mask does not part the texts, the states are others.
+        """
+        if self._offset is None or self._stream.layout.prefix:
+            return False
+        texts = [row[: len(row) - 2 * (k % 2)] for k, row in enumerate(self._ids)]
+        row, lengths = torch.cat(texts)[None], [len(text) for text in texts]
+        where = restarting(lengths, self._offset).to(row.device)
+        found = last_states(
+            self._model, self._stream, row, torch.ones_like(row), attention_mask=None, position_ids=where
+        )
+        if found is None or found.shape[:2] != row.shape:
+            return False
+        alone = (self._plain(text[None]) for text in texts)
+        return all(
+            states is not None and alike(own, states[0], self._noise)
+            for states, own in zip(alone, found[0].split(lengths), strict=True)
+        )
+
+    def _plain(self, ids: Tensor | None = None, mask: Tensor | None = None) -> Tensor | None:
         ids = self._ids if ids is None else ids
-        mask = torch.ones_like(ids)
+        mask = torch.ones_like(ids) if mask is None else mask
         return last_states(self._model, self._stream, ids, mask, **position_inputs(mask, self._offset))
 
     def _own_noise(self) -> float:

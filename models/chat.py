@@ -5,22 +5,19 @@ from rendering a conversation that has one, and so do the marks that the templat
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
-from .errors import InnerjudgeError
-
-#: Reasoning markers, as Qwen3, DeepSeek-R1 and the built-in model write them.
-THINK = ("<think>", "</think>")
+from .conversation import REASONING, Conversation, Message, Text, plain_text, turns_of
+from .errors import InnerjudgeError, UnreadableError
+from .markers import FORMATS, THINK, Span
 
 #: Stand-ins that show where a template puts the user turn, the answer, and the reasoning before it.
-_USER, _ANSWER, _REASONING = "user-turn-8f3c", "assistant-turn-8f3c", "reasoning-8f3c"
-#: Names that templates have for the reasoning of an assistant turn.
-_FIELDS = ("reasoning_content", "thinking", "reasoning")
+_USER, ANSWER, _REASONING = "user-turn-8f3c", "assistant-turn-8f3c", "reasoning-8f3c"
 #: Characters that a template may write beside eight times the user turn (date, tools, system prompt).
 _MOST = 1_000_000
 
@@ -31,7 +28,8 @@ class ChatPrompt:
 
     The user turn is ``text[user_start:user_end]``, ``user_start`` -1 if the template changed its text. ``glue`` is what
     the template puts between ``text`` and an answer: white space, or the header of the answer. ``markers`` are the
-    reasoning markers that the template itself writes; those given, if it has none.
+    reasoning markers that the template itself writes; those given, if it has none. ``judged`` is where the last turn
+    stands, its text changed or not.
     """
 
     text: str
@@ -39,11 +37,12 @@ class ChatPrompt:
     user_end: int
     glue: str
     markers: tuple[str, str] = THINK
+    judged: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a chat template puts before and after a user turn, and before what the assistant writes.
+    """What a chat template puts before and after the last turn of a conversation, and before what the assistant writes.
 
     ``after`` is as the generation prompt has it, ``opening`` the same up to where the assistant writes: the two differ
     in templates whose generation prompt is not how their assistant turn begins. ``glue`` stands between that and an
@@ -57,58 +56,83 @@ class Frame:
     markers: tuple[str, str]
 
 
+#: What is put around the last turn of a conversation, by ``thinking`` and all that stands before it.
+Frames = dict[tuple[bool, tuple[Message, ...]], Frame]
+
+
 @checked
 def render(
     tokenizer: PreTrainedTokenizerFast,
-    user: str,
+    user: Text,
     *,
     thinking: bool,
     markers: tuple[str, str] = THINK,
-    frames: dict[bool, Frame] | None = None,
+    frames: Frames | None = None,
 ) -> ChatPrompt:
-    """Render one user turn with the generation prompt; without a chat template, the plain text and a newline.
+    """Render a user turn, or a conversation, with the generation prompt; without a template, the text and a newline.
 
     Args:
         tokenizer: Tokenizer whose chat template is used.
-        user: Text of the user turn.
+        user: Text of the user turn, or a conversation that ends with what the assistant answers.
         thinking: Whether the assistant may reason. If not, templates with a switch turn it off, and a reasoning block
             that the template opened is closed at once.
         markers: Opening and closing reasoning marker.
-        frames: Of this tokenizer, by ``thinking``: filled and looked at, so that the template is asked once and not for
-            every text what it puts around a turn.
+        frames: Of this tokenizer: filled and looked at, so that the template is asked once and not for every text what
+            it puts around a turn.
+
+    Raises:
+        UnreadableError: If the template fails on a conversation, or leaves out one of its turns.
     """
+    turns = turns_of(user)
+    last = turns[-1]
     if not tokenizer.chat_template:
-        return ChatPrompt(f"{user}\n", 0, len(user), "", markers)
-    text = rendered(tokenizer, user, None, thinking)
-    known = {} if frames is None else frames
-    frame = known.get(thinking)
-    if frame is None or text != frame.before + user + frame.after:  # a template may write the time of day
-        frame = known[thinking] = _frame(tokenizer, thinking, markers)
-    kept = text == frame.before + user + frame.after
+        if not isinstance(user, str):
+            raise UnreadableError("a conversation needs a chat template, which this tokenizer does not have")
+        return ChatPrompt(f"{user}\n", 0, len(user), "", markers, (0, len(user)))
+    text = rendered(tokenizer, turns, None, thinking)
+    known: Frames = {} if frames is None else frames
+    key = thinking, (*turns[:-1], replace(last, content=""))
+    frame = known.get(key)
+    if frame is None or text != frame.before + last.content + frame.after:  # a template may write the time of day
+        frame = known[key] = _frame(tokenizer, turns, thinking, markers)
+    if isinstance(user, str) and _is_rendered(user, frame):
+        raise UnreadableError("the prompt is rendered by the chat template already: give its messages instead")
+    kept = text == frame.before + last.content + frame.after
     end = len(text) - len(frame.after)
     if text.endswith(frame.after):
         text = text[:end] + frame.opening
-    opened = text[end:].rstrip().endswith(markers[0]) and markers[1] not in frame.glue
-    if not thinking and opened:
-        text = f"{text.rstrip()}\n\n{markers[1]}\n\n"
-    return ChatPrompt(text, len(frame.before) if kept else -1, end, frame.glue, frame.markers)
+    for opening, closing in dict.fromkeys((markers, format_of(tokenizer))):
+        if not thinking and text[end:].rstrip().endswith(opening) and closing not in frame.glue:
+            text = f"{text.rstrip()}\n\n{closing}\n\n"
+    start = len(frame.before)
+    judged = (start, end) if text.startswith(frame.before) else (0, 0)
+    return ChatPrompt(text, start if kept else -1, end, frame.glue, frame.markers, judged)
+
+
+def _is_rendered(user: str, frame: Frame) -> bool:
+    tag = re.match(r"\s*(<[^\s<>]+>|\[\w+\])", frame.before)
+    end = frame.after.strip()
+    return tag is not None and bool(end) and user.lstrip().startswith(tag.group(1)) and user.rstrip().endswith(end)
 
 
 def rendered(
-    tokenizer: PreTrainedTokenizerFast, user: str, answer: Mapping[str, str] | None, thinking: bool, prompt: bool = True
+    tokenizer: PreTrainedTokenizerFast,
+    turns: Sequence[Message],
+    answer: Message | None,
+    thinking: bool,
+    prompt: bool = True,
 ) -> str:
-    """What the template writes for a user turn, and an assistant turn or (if there is none) the generation prompt.
+    """What the template writes for some turns, and an assistant turn or (if there is none) the generation prompt.
 
     ``InnerjudgeError`` if the template fails, or writes far more than it was given.
     """
-    turns = [{"role": "user", "content": user}]
-    if answer is not None:
-        turns.append({"role": "assistant", **answer})
+    said = [_fields(one, tokenizer) for one in (*turns, *([] if answer is None else [answer]))]
     switches: dict[str, Any] = dict.fromkeys(("enable_thinking", "thinking"), thinking)
+    length = sum(len(turn["content"]) for turn in said)
     try:
         text = str(
             tokenizer.apply_chat_template(
-                _in_parts(turns) if _wants_parts(tokenizer) else turns,
+                _in_parts(said) if _wants_parts(tokenizer) else said,
                 tokenize=False,
                 add_generation_prompt=answer is None and prompt,
                 **switches,
@@ -117,15 +141,48 @@ def rendered(
         text.encode()  # halves of surrogate pairs are no text
     except Exception as error:  # jinja raises its own and whatever the template raises
         reason = " ".join(str(error).split())[:200]
+        if len(turns) > 1:
+            merge = any(one.role in ("system", "developer") for one in turns) and "system" in reason.lower()
+            raise UnreadableError(
+                f"the chat template refuses this conversation ({reason})" + (_MERGE if merge else "")
+            ) from None
         raise InnerjudgeError(
             f"given a chat template that fails ({reason}), expected one that renders a user turn"
         ) from None
-    if len(text) > 8 * len(user) + _MOST:
+    if len(text) > 8 * length + _MOST:
         raise InnerjudgeError(
-            f"given a chat template that makes {len(text):,} characters of a user turn of {len(user):,}, expected one "
+            f"given a chat template that makes {len(text):,} characters of turns of {length:,}, expected one "
             "that adds a header: use the template that came with the model"
         )
     return text
+
+
+_MERGE = ": merge_system=True (--merge-system) puts the system turn before the user's"
+
+
+def _fields(message: Message, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """A message as a template is given it, reasoning under every name that templates have for it.
+
+    A template that knows none of them is given it between the markers, as what was sampled.
+    """
+    own = message.to_json()
+    if message.reasoning is None:
+        return own
+    if not knows_reasoning(tokenizer):
+        content = plain_text(Conversation((replace(message, role="assistant", shown=""),)), format_of(tokenizer))
+        return own | {"content": content}
+    return own | dict.fromkeys(REASONING, message.reasoning)
+
+
+def knows_reasoning(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether a chat template reads reasoning from a field of its own."""
+    return any(name in str(tokenizer.chat_template) for name in REASONING)
+
+
+def format_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
+    """The reasoning markers that a chat template names; ``<think>`` where it names none that are known."""
+    template = str(tokenizer.chat_template)
+    return next((pair for pair in FORMATS.values() if all(one in template for one in pair)), THINK)
 
 
 #: Chat template -> whether it reads content as a list of parts only, as those of models with images may.
@@ -147,58 +204,31 @@ def _wants_parts(tokenizer: PreTrainedTokenizerFast) -> bool:
     return _parts[template]
 
 
-def _in_parts(turns: list[dict[str, str]]) -> list[dict[str, Any]]:
+def _in_parts(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
 
 
-def begins_with_header(response: str, glue: str) -> bool:
-    """Whether a response given as text already has the header that the template would put before it.
-
-    Example:
-        >>> begins_with_header("<|channel|>analysis<|message|>2+2", "<|channel|>final<|message|>")
-        True
-    """
-    tag = re.match(r"\s*[<\[|][^\s>\]]*[>\]]", glue)
-    return tag is not None and response.lstrip().startswith(tag.group().strip())
-
-
-def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
-    r"""The end of a prompt before a response that reasons: its block is neither closed already nor opened twice.
-
-    ``rest`` is what the template puts behind the user turn.
-
-    Example:
-        >>> unclosed("<A></think>", "why</think>4", THINK), unclosed("<A><think>\n", "<think>why</think>4", THINK)
-        ('<A><think>', '<A>')
-    """
-    opening, closing = markers
-    opens = response.lstrip().startswith(opening)
-    bare = rest.rstrip()
-    if bare.endswith(closing) and not response.lstrip().startswith(closing):
-        rest = bare.removesuffix(closing)
-        bare = rest.rstrip()
-        if opens:
-            return rest if not bare.endswith(opening) else bare.removesuffix(opening)
-        return f"{rest}{opening}" if not bare.endswith(opening) else bare
-    return bare.removesuffix(opening) if opens and bare.endswith(opening) else rest
-
-
-def _frame(tokenizer: PreTrainedTokenizerFast, thinking: bool, markers: tuple[str, str]) -> Frame:
-    text = rendered(tokenizer, _USER, None, thinking)
+def _frame(
+    tokenizer: PreTrainedTokenizerFast, turns: tuple[Message, ...], thinking: bool, markers: tuple[str, str]
+) -> Frame:
+    asked = (*turns[:-1], replace(turns[-1], content=_USER))
+    if len(asked) > 1 or asked[-1].role != "user":
+        _require_shown(tokenizer, asked, thinking)
+    text = rendered(tokenizer, asked, None, thinking)
     before = text.partition(_USER)[0]
     after = text.rpartition(_USER)[2] if _USER in text else ""
     end = len(text) - len(after)
     try:
-        full = rendered(tokenizer, _USER, {"content": _ANSWER}, thinking)
+        full = rendered(tokenizer, asked, Message("assistant", ANSWER), thinking)
     except InnerjudgeError:  # a template that takes no assistant turn at the end has no header to add
         return Frame(before, after, after, "", markers)
-    head = full[: max(full.rfind(_ANSWER), 0)]
+    head = full[: max(full.rfind(ANSWER), 0)]
     if head.startswith(text):
         opening, glue = after, head[len(text) :]
         if thinking and (marks := [at for marker in markers if (at := glue.find(marker)) >= 0]):
             glue = glue[: min(marks)]  # behind it the empty block of an answer without reasoning
             glue = glue if glue.strip() else ""
-        if glue.strip() and text == rendered(tokenizer, _USER, None, thinking, prompt=False):
+        if glue.strip() and text == rendered(tokenizer, asked, None, thinking, prompt=False):
             opening += glue.rstrip(" ")  # no generation prompt at all: the assistant turn begins here
             glue = glue[len(glue.rstrip(" ")) :]
     elif thinking or text.startswith(head) or head[:end] != text[:end]:
@@ -206,20 +236,39 @@ def _frame(tokenizer: PreTrainedTokenizerFast, thinking: bool, markers: tuple[st
     else:  # the prompt to generate from is not how an assistant turn begins
         opening = head[end:].rstrip(" ")
         glue = head[end + len(opening) :]
-    own = _own_markers(tokenizer, before + _USER + opening, markers) if thinking else markers
+    own = _own_markers(tokenizer, asked, text[:end] + opening, markers) if thinking else markers
     return Frame(before, after, opening, glue, own)
 
 
-def _own_markers(tokenizer: PreTrainedTokenizerFast, text: str, markers: tuple[str, str]) -> tuple[str, str]:
-    """What a template writes before and after reasoning that it is given apart (gpt-oss: two channels)."""
-    answer = {"content": _ANSWER, **dict.fromkeys(_FIELDS, _REASONING)}
+def _require_shown(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message], thinking: bool) -> None:
+    """Refuse a conversation of which the template leaves out a turn or a tool call."""
+    stands = [replace(one, content=f"turn-{k}-8f3c" if one.content else "") for k, one in enumerate(turns)]
+    text = rendered(tokenizer, stands, None, thinking)
+    for one in stands:
+        lost = [one.content, *one.calls]
+        if not all(name in text for name in lost):
+            what = "a tool call" if one.content in text else f"the {one.role} turn"
+            merge = _MERGE if one.role in ("system", "developer") else ""
+            raise UnreadableError(f"the chat template leaves out {what} of this conversation{merge}")
+
+
+def _own_markers(
+    tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message], text: str, markers: tuple[str, str]
+) -> tuple[str, str]:
+    """What a template writes before and after reasoning that it is given apart (gpt-oss: two channels).
+
+    Where it is given none, the known markers that it names (Magistral, Granite, Seed, EXAONE).
+    """
+    named = format_of(tokenizer) if markers == THINK else markers
+    if not knows_reasoning(tokenizer):
+        return named
     try:
-        full = rendered(tokenizer, _USER, answer, True)
+        full = rendered(tokenizer, turns, Message("assistant", ANSWER, _REASONING), True)
     except InnerjudgeError:
-        return markers
+        return named
     head, _, rest = full.partition(_REASONING)
-    closing, found, _ = rest.partition(_ANSWER)
+    closing, found, _ = rest.partition(ANSWER)
     opening = head[len(text) :]
     if not head.startswith(text) or not found or _REASONING in closing or not opening.strip() or not closing.strip():
-        return markers
-    return markers if markers[0] in opening else (opening, closing)
+        return named
+    return next((pair for pair in (markers, named) if pair[0] in opening), (opening, closing))

@@ -24,6 +24,7 @@ from .errors import InnerjudgeError, one_line
 HUB_PATIENCE = 5.0
 #: Blocks or experts that a model may have: each is made before any weight is read.
 _PARTS, _MOST_PARTS = re.compile(r"(num|n)_(\w+_)?(layers?|blocks?|experts?)"), 10_000
+log = logging.getLogger("innerjudge")
 
 
 def require_causal(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedConfig:
@@ -162,24 +163,17 @@ def hub_options(source: str) -> dict[str, Any]:
     return {}
 
 
-log = logging.getLogger("innerjudge")
-#: What trusting the code of a model means, in one sentence.
-MEANING = (
-    "trust_remote_code runs the Python files that come with the model {name!r}, with all your rights: they can read, "
-    "change and send whatever you can, so read them first, and pin the revision that you read"
-)
-#: Package that transformers imports such files under.
-_PACKAGE = "transformers_modules"
-
-
 def say_meaning(name: str) -> None:
     """Log what it means to trust the code of the model ``name``."""
-    log.warning(MEANING.format(name=name))
+    log.warning(
+        f"trust_remote_code runs the Python files that come with the model {name!r}, with all your rights: they can "
+        "read, change and send whatever you can, so read them first, and pin the revision that you read"
+    )
 
 
 def is_remote(made: object) -> bool:
     """Whether the class of a model, config or tokenizer came with the model."""
-    return any(one.__module__.split(".")[0] == _PACKAGE for one in type(made).__mro__)
+    return any(one.__module__.split(".")[0] == "transformers_modules" for one in type(made).__mro__)
 
 
 def wants_trust(error: BaseException) -> bool:

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 
 from .arguments import checked
-from .chat import THINK
 from .loading import LanguageModel
+from .markers import THINK
 
 
 @checked

@@ -17,7 +17,8 @@ def require(module: str, extra: str) -> Any:
         'packaging'
     """
     wanted = _libraries(extra)
-    expected = f'expected {" and ".join(map(_spelt, wanted)) or module}: pip install "innerjudge[{extra}]"'
+    named = " and ".join(f"{one.name}{one.specifier}" for one in wanted)
+    expected = f'expected {named or module}: pip install "innerjudge[{extra}]"'
     try:
         found = import_module(module)
     except ImportError as error:
@@ -40,10 +41,6 @@ def _libraries(extra: str) -> list[Requirement]:
         return []
     own = [one for one in named if one.marker and one.marker.evaluate({"extra": extra})]
     return [one for one in own if one.marker and not one.marker.evaluate({"extra": ""}) and one.name != "innerjudge"]
-
-
-def _spelt(library: Requirement) -> str:
-    return f"{library.name}{library.specifier}"
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:

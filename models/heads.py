@@ -9,10 +9,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from .attention_calls import AttentionCall
-from .blocks import Stream
-from .data_flow import multiple
+from .blocks import Stream, same
 from .inputs import alike
-from .observation import ITEMS, TOKENS, ModuleCall, Observation, observe
+from .observation import ITEMS, TOKENS, ModuleCall, Observation, multiple, observe
 from .rotary import Rotation, before_rotation
 
 
@@ -50,7 +49,8 @@ def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Hea
     """Attentions of each block in the order in which they ran; none in a block without softmax attention."""
     blocks = set(stream.blocks)
     found = []
-    known = bool(seen.rotations) or not _promises_rotary(seen) or _knows_no_positions(model, seen)
+    promised = any("rotary" in type(call.module).__name__.lower() for call in seen.calls)  # cosines and sines
+    known = bool(seen.rotations) or not promised or _knows_no_positions(model, seen)
     for block in sorted((c for c in seen.calls if c.module in blocks), key=lambda call: call.start):
         heard = [(at, call) for at, call in seen.attention if block.start <= at <= block.end]
         heard = [(at, call) for at, call in heard if call.kernel != "products"] or heard
@@ -139,14 +139,10 @@ def _norm_behind(states: Tensor, rotations: Sequence[Rotation], inner: Sequence[
         return None
     for inside in inner:
         given = inside.returned
-        gave = given is not None and any(_equal(states, one) for one in (given, given.transpose(1, -2)))
+        gave = given is not None and any(same(states, one) for one in (given, given.transpose(1, -2)))
         if gave and before_rotation(states, at, rotations, inside.module) is not None:
             return inside.module
     return None
-
-
-def _equal(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.equal(a, b)
 
 
 def _output(at: int, call: AttentionCall, inner: Sequence[ModuleCall]) -> nn.Module | None:
@@ -182,11 +178,6 @@ def _is_scale(factor: float, call: AttentionCall) -> bool:
     named = [getattr(call.module, name, None) for name in ("scaling", "scale", "softmax_scale")]
     scales = [call.query.shape[-1] ** -0.5, *(float(n) for n in named if isinstance(n, float))]
     return any(abs(factor - scale) <= 1e-2 * scale for scale in scales)
-
-
-def _promises_rotary(seen: Observation) -> bool:
-    """Whether a module of the model that ran makes cosines and sines."""
-    return any("rotary" in type(call.module).__name__.lower() for call in seen.calls)
 
 
 def _knows_no_positions(model: Any, seen: Observation) -> bool:

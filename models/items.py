@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
+from .conversation import Text, as_prompt, as_response
 from .errors import InnerjudgeError
 
 
@@ -21,6 +22,13 @@ def _require_strings(item: object, *names: str) -> None:
             )
 
 
+def _read_texts(item: object, prompt: str, *responses: str) -> None:
+    """Lists of messages become conversations, and those of one plain message its text."""
+    for name in (prompt, *responses):
+        read = as_prompt if name == prompt else as_response
+        object.__setattr__(item, name, read(getattr(item, name), f"{type(item).__name__}.{name}"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """One sampled answer, with its reasoning, to one question.
@@ -28,8 +36,9 @@ class Trace:
     Args:
         question_id: Traces with the same ``question_id`` are candidates of one question.
         candidate_id: Unique within the question.
-        prompt: What the user asked.
-        response: What the model wrote, reasoning markers included.
+        prompt: What the user asked: a text, or a list of messages (system, earlier turns) that ends with the user's.
+        response: What the model wrote, reasoning markers included; or its message, with ``reasoning_content`` apart.
+            Messages before it (tool calls and their results) belong to what it answers.
         answer: The final answer, as used for voting.
         correct: Whether ``answer`` is right; ``None`` where unknown.
         extra: Unknown fields of the input, kept as they were; ``extra["unanswered"]`` says why there is no response.
@@ -41,14 +50,15 @@ class Trace:
 
     question_id: str
     candidate_id: str
-    prompt: str
-    response: str
+    prompt: Text
+    response: Text
     answer: str | None = None
     correct: bool | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require_strings(self, "question_id", "candidate_id", "prompt", "response")
+        _require_strings(self, "question_id", "candidate_id")
+        _read_texts(self, "prompt", "response")
 
     @property
     def id(self) -> str:
@@ -80,15 +90,16 @@ class Rating:
     """
 
     item_id: str
-    prompt: str
-    response: str
+    prompt: Text
+    response: Text
     criterion: str | None = None
     reference: str | None = None
     scores: tuple[float, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require_strings(self, "item_id", "prompt", "response")
+        _require_strings(self, "item_id")
+        _read_texts(self, "prompt", "response")
         many = self.scores
         if many is not None and not (isinstance(many, list | tuple) and all(isinstance(one, Real) for one in many)):
             raise InnerjudgeError(f"Rating: given scores={many!r:.60}, expected a tuple of numbers: write scores=(4,)")
@@ -120,13 +131,14 @@ class Choice:
     """
 
     question_id: str
-    question: str
+    question: Text
     options: tuple[str, ...]
     answer: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require_strings(self, "question_id", "question")
+        _require_strings(self, "question_id")
+        _read_texts(self, "question")
         if not isinstance(self.options, list | tuple) or not all(isinstance(one, str) for one in self.options):
             raise InnerjudgeError("Choice: given options that are not a tuple of strings, expected one: write str(...)")
         known = self.answer is None or (isinstance(self.answer, Integral) and 0 <= self.answer < len(self.options))
@@ -157,14 +169,15 @@ class Pair:
     """
 
     pair_id: str
-    prompt: str
-    response_a: str
-    response_b: str
+    prompt: Text
+    response_a: Text
+    response_b: Text
     preference: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require_strings(self, "pair_id", "prompt", "response_a", "response_b")
+        _require_strings(self, "pair_id")
+        _read_texts(self, "prompt", "response_a", "response_b")
 
     @property
     def id(self) -> str:

@@ -17,7 +17,7 @@ from .checkpoint import is_remote, read_tokenizer, read_weights, require_causal,
 from .errors import InnerjudgeError, one_line
 from .fingerprint import fingerprint_of
 from .formats.source import adapted, find_source
-from .mixing import Mixing, find_mixing
+from .inputs import Mixing, find_mixing
 from .observation import input_device
 from .precision import cpu_dtype
 from .rotary import Place, rotary_places

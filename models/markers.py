@@ -4,6 +4,19 @@ from collections.abc import Sequence
 
 #: Characters ``[start, end)`` of a text.
 Span = tuple[int, int]
+#: Reasoning markers, as Qwen3, DeepSeek-R1 and the built-in model write them.
+THINK = ("<think>", "</think>")
+#: Reasoning formats by name: a chat template that names both markers of one has that. Channels (gpt-oss) are as the
+#: template writes them.
+FORMATS: dict[str, tuple[str, str]] = {
+    "magistral": ("[THINK]", "[/THINK]"),
+    "granite": ("Here is my thought process:", "Here is my response:"),
+    "seed": ("<seed:think>", "</seed:think>"),
+    "exaone": ("<thought>", "</thought>"),
+    "command-a": ("<|START_THINKING|>", "<|END_THINKING|>"),
+    "kimi": ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    "think": THINK,
+}
 
 
 def reasons(response: str, markers: tuple[str, str]) -> bool:

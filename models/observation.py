@@ -1,9 +1,9 @@
 """One short pass of a model, watched: which modules ran, in which order, on what, and what they gave.
 
-Parts of a model are recognised by what they do in it, not by their names.
+Parts of a model are recognised by what they do in it, not by their names; tensors are followed from call to call.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,11 @@ from .rotary import Rotation, rotary_places, watched_rotations
 
 #: Items and tokens of the watched pass: two primes, so that the axes of every tensor can be told by their sizes.
 ITEMS, TOKENS = 3, 7
+#: Class of block -> the names of the two streams that it takes, and of those that it gives: reversible residuals hand
+#: on both. The one that transformers calls the hidden states comes first.
+TWO_STREAMS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "ReformerLayer": (("hidden_states", "prev_attn_output"), ("hidden_states", "attn_output"))
+}
 
 
 @dataclass(slots=True)
@@ -159,13 +164,6 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
             handle.remove()
 
 
-#: Class of block -> the names of the two streams that it takes, and of those that it gives: reversible residuals hand
-#: on both. The one that transformers calls the hidden states comes first.
-TWO_STREAMS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
-    "ReformerLayer": (("hidden_states", "prev_attn_output"), ("hidden_states", "attn_output"))
-}
-
-
 def states_taken(module: nn.Module, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
     """First floating tensor given to a module, ``hidden_states`` before others; two streams side by side."""
     names = TWO_STREAMS.get(type(module).__name__)
@@ -189,3 +187,66 @@ def floating(values: Any) -> Tensor | None:
         return values if values.is_floating_point() else None
     inner = values.values() if isinstance(values, dict) else values if isinstance(values, tuple | list) else ()
     return next((found for found in map(floating, inner) if found is not None), None)
+
+
+class Times(nn.Module):
+    """A factor between two modules that no module of the model stands for."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, states: Tensor) -> Tensor:
+        """``states`` times the factor."""
+        return states * self.factor
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Modules that the stream went through one after another (none where it goes on as it is), and what came out."""
+
+    modules: tuple[nn.Module, ...]
+    end: Tensor
+
+    @property
+    def module(self) -> nn.Module:
+        """The chain as one module."""
+        if len(self.modules) == 1:
+            return self.modules[0]
+        return nn.Sequential(*self.modules) if self.modules else nn.Identity()
+
+
+def follow(state: Tensor, calls: Iterable[ModuleCall]) -> Chain:
+    """The calls that the data of ``state`` went through, of those in ``calls``.
+
+    A call is one step if it was given the state, or a multiple of it, and gave a tensor with the same items and tokens.
+    """
+    modules: list[nn.Module] = []
+    for call in calls:
+        if call.given is None or call.returned is None:
+            continue
+        factor = multiple(call.given, state)
+        if factor is None or call.returned.shape[:2] != state.shape[:2]:
+            continue
+        modules += [call.module] if factor == 1.0 else [Times(factor), call.module]
+        state = call.returned
+    return Chain(tuple(modules), state)
+
+
+def multiple(a: Tensor, b: Tensor) -> float | None:
+    """``c`` with ``a = c * b``; ``None`` if there is none.
+
+    Example:
+        >>> line = torch.tensor([1.0, 2.0])
+        >>> multiple(2 * line, line), multiple(line**2, line)
+        (2.0, None)
+    """
+    if a.shape != b.shape:
+        return None
+    b = b.to(a.device)
+    if torch.equal(a, b.to(a.dtype)):
+        return 1.0
+    wide, own = a.double(), b.double()
+    factor = float((wide * own).sum() / own.square().sum().clamp(min=1e-300))
+    tolerance = 1e-5 if a.dtype in (torch.float32, torch.float64) else 1e-2
+    return factor if factor and float((wide - factor * own).norm()) <= tolerance * float(wide.norm()) else None

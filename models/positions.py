@@ -10,11 +10,15 @@ from dataclasses import dataclass, field, replace
 from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
-from .chat import THINK, ChatPrompt, Frame, begins_with_header, render, unclosed
+from .chat import ChatPrompt, Frames, render
+from .conversation import plain_text
+from .errors import UnreadableError
 from .items import Trace
-from .markers import Span, in_format, last_overlap, marker_positions, reasons
+from .markers import THINK, Span, last_overlap, marker_positions
 from .prompts import Prompt
-from .tokens import LabelTokens, decoded, replayed_spans, tokens, too_many
+from .roles import PARTS, Role, Tokens, ranges_within
+from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens, too_many
+from .trace_text import write_trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,7 @@ class Encoding:
     """One text, ready for the pass: token ids without padding, and role -> token indices (one, or one an option).
 
     ``label_ids`` are the tokens of the verdict labels in this context, in order. ``missing`` says why a role has no
-    position; the role ``"*"`` stands for all of them.
+    position; the role ``"*"`` stands for all of them. ``ranges`` are the token ranges of the roles that were asked for.
     """
 
     id: str
@@ -31,6 +35,24 @@ class Encoding:
     positions: Mapping[str, tuple[int, ...]]
     label_ids: tuple[int, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+
+    def places(self, role: str) -> tuple[Span, ...]:
+        """Token ranges ``[start, end)`` of a role, a position being a range of one; none where it lacks the role.
+
+        Example:
+            >>> item = Encoding(id="a", group="a", ids=(5, 6, 7), positions={"prompt_end": (0,), "response_end": (2,)})
+            >>> item.places("response"), item.places("response_end"), item.places("step")
+            (((1, 3),), ((2, 3),), ())
+        """
+        at = self.positions
+        if role in self.ranges:
+            return self.ranges[role]
+        if role == "prompt" and role not in at and "prompt_end" in at:
+            return ((0, at["prompt_end"][0] + 1),)
+        if role == "response" and role not in at and "response_end" in at:
+            return ((at["prompt_end"][0] + 1, at["response_end"][0] + 1),)
+        return tuple((k, k + 1) for k in at.get(role, ()))
 
 
 class Alike:
@@ -40,7 +62,7 @@ class Alike:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.frames: dict[bool, Frame] = {}
+        self.frames: Frames = {}
         self.labels = LabelTokens(tokenizer)
 
 
@@ -52,6 +74,7 @@ def encode_trace(
     markers: tuple[str, str] = THINK,
     sampled_by: str | None = None,
     alike: Alike | None = None,
+    roles: Sequence[str] = (),
 ) -> Encoding:
     """Encode a question and its sampled answer.
 
@@ -64,6 +87,8 @@ def encode_trace(
     header included, and a block that the template opens is closed, so that an ordinary answer is not its reasoning. A
     template with marks of its own around reasoning (channels) is given it between those.
 
+    ``roles`` are looked for beside the positions (see :mod:`.roles`), and stand in ``ranges``, or in ``missing``.
+
     Returns:
         Positions ``prompt_end`` and ``response_end``, and the markers' last tokens as ``reasoning_start`` and
         ``reasoning_end``. The opening marker is one that the template left open at the end of the prompt, else the
@@ -72,42 +97,72 @@ def encode_trace(
         ``prompt_end``. A response that only mentions the opening marker has no reasoning.
     """
     stored: list[int] = list(trace.extra.get("response_ids") or ())
-    texts = trace.prompt, trace.response
+    texts = plain_text(trace.prompt), plain_text(trace.response)
     broken = trace.unanswered or not_unicode(*texts) or too_many(tokenizer, *texts, ids=stored)
     if broken:
         return unreadable(trace.id, trace.group, broken)
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
-    response = decoded(tokenizer, stored) if replayed else trace.response
-    thinking = replayed or not response or reasons(response, markers)
-    rendered = render(
-        tokenizer, trace.prompt, thinking=thinking, markers=markers, frames=None if alike is None else alike.frames
-    )
-    prompt, glue, user_end = rendered.text, rendered.glue, rendered.user_end
+    sampled = decoded(tokenizer, stored) if replayed else None
+    frames = None if alike is None else alike.frames
+    try:
+        written = write_trace(tokenizer, trace.prompt, trace.response, sampled, markers=markers, frames=frames)
+    except UnreadableError as error:
+        return unreadable(trace.id, trace.group, str(error))
+    prompt, user_end, markers = written.prompt, written.user_end, written.markers
+    text = prompt + written.answer
     if replayed:
-        text = prompt + response
         ids, spans = tokens(tokenizer, prompt)
         prompt_end = len(ids) - 1
         ids, spans = (*ids, *stored), spans + replayed_spans(tokenizer, stored, len(prompt))
     else:
-        own = in_format(response, markers, rendered.markers)
-        if own != response or begins_with_header(response, glue):
-            response, glue = own, ""
-        elif thinking and response:
-            prompt = prompt[:user_end] + unclosed(prompt[user_end:], response, markers)
-        if response and glue.strip():  # a header belongs to the prompt
-            header = glue.rstrip(" ")
-            prompt, glue = prompt + header, glue[len(header) :]
-        text = prompt + glue + response if response else prompt
         ids, spans = tokens(tokenizer, text)
         prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
-    markers = rendered.markers if rendered.markers[0] in response else markers
     positions, missing = marker_positions(spans, text, len(prompt), user_end, markers, prompt_end, sampled=replayed)
     positions["prompt_end"] = (prompt_end,)
     if prompt_end + 1 < len(ids):
         positions["response_end"] = (len(ids) - 1,)
     else:
         missing["response_end"] = "the response is empty"
-    return Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
+    found = Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
+    return with_ranges(found, roles, Tokens(text, spans), markers[1]) if roles else found
+
+
+def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: str) -> Encoding:
+    """An item with the token ranges of roles, or the reasons why it has none; ``closing`` ends its reasoning."""
+    ranges: dict[str, tuple[Span, ...]] = {}
+    missing = dict(item.missing)
+    parts = {part: span for part in PARTS for span in _part(item, part, tokens, closing)}
+    why = {"response": missing.get("response_end"), "reasoning": missing.get("reasoning_end")}
+    for name in dict.fromkeys(roles):
+        role = Role.parse(name)
+        if role.part is None:
+            found = item.places(role.kind)
+        elif role.part not in parts:
+            missing[name] = why.get(role.part) or f"the {role.part} is empty"
+            continue
+        else:
+            part = parts[role.part]
+            found = (part,) if role.kind == role.part else ranges_within(role, tokens, part)
+        moved = tuple((a + role.shift, b + role.shift) for a, b in found if a + role.shift >= 0)
+        if moved:
+            ranges[name] = moved
+        else:
+            place = f" in the {role.part}" if role.part else ""
+            missing.setdefault(name, missing.get(role.kind, f"no {name.split('/')[-1]}{place}"))
+    return replace(item, ranges={**item.ranges, **ranges}, missing=missing)
+
+
+def _part(item: Encoding, part: str, tokens: Tokens, closing: str) -> tuple[Span, ...]:
+    """Tokens of a part, or none; those of the reasoning lie between its markers."""
+    if part != "reasoning":
+        return item.places(part)
+    if not {"reasoning_start", "reasoning_end"} <= item.positions.keys():
+        return ()
+    start, end = item.positions["reasoning_start"][0] + 1, item.positions["reasoning_end"][0]
+    mark = tokens.text.rfind(closing, 0, tokens.spans[end][1])
+    while end > start and tokens.spans[end - 1][0] >= mark:
+        end -= 1
+    return ((start, end),) if end > start else ()
 
 
 def encode_prompt(
@@ -127,18 +182,23 @@ def encode_prompt(
     label is not one token in this context. Text that is no Unicode is no error: the item then lacks every position.
     ``alike`` is of this tokenizer and saves time where many prompts are encoded.
     """
-    broken = not_unicode(prompt.user) or too_many(tokenizer, prompt.user)
+    whole = plain_text(prompt.turns)
+    broken = not_unicode(whole) or too_many(tokenizer, whole)
     if broken:
         return unreadable(item_id, group, broken)
-    rendered = render(
-        tokenizer, prompt.user, thinking=reasoned, markers=markers, frames=None if alike is None else alike.frames
-    )
+    frames = None if alike is None else alike.frames
+    try:
+        rendered = render(tokenizer, prompt.turns, thinking=reasoned, markers=markers, frames=frames)
+    except UnreadableError as error:
+        return unreadable(item_id, group, str(error))
+    if not rendered.judged[1] and not control_tokens(tokenizer).isdisjoint(tokens(tokenizer, prompt.user)[0]):
+        return unreadable(item_id, group, "the chat template moves a text with control tokens in it")
     if reasoned:
-        ids, _ = tokens(tokenizer, rendered.text)
+        ids, _ = tokens(tokenizer, rendered.text, rendered.judged)
         return Encoding(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
     stem = rendered.text + rendered.glue + prompt.cue
     found = alike.labels if alike else LabelTokens(tokenizer)
-    ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue)
+    ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue, rendered.judged)
     return replace(_verdict_encoding(item_id, group, prompt, rendered, ids, spans), label_ids=label_ids)
 
 
@@ -146,7 +206,7 @@ def encode_stem(
     tokenizer: PreTrainedTokenizerFast, item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, stem: str
 ) -> Encoding:
     """A rendered prompt up to the end of ``stem``, where its verdict stands; without ``label_ids``."""
-    ids, spans = tokens(tokenizer, stem)
+    ids, spans = tokens(tokenizer, stem, rendered.judged)
     return _verdict_encoding(item_id, group, prompt, rendered, ids, spans)
 
 

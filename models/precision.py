@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 log = logging.getLogger("innerjudge")
-
 #: Names of the units that compute with a type, as processors and torch spell them.
 _UNITS = {
     "bfloat16": {"avx512_bf16", "amx_bf16", "bf16", "sve_bf16", "svebf16"},

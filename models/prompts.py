@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from .conversation import Conversation, Message, Text, plain_text
 from .errors import InnerjudgeError, UnreadableError
 
 #: Appended to every multiple-choice question and never correct (QK-score paper, section 3).
@@ -41,18 +42,24 @@ class Prompt:
 
     ``cue`` is the text before the verdict, such as ``"Score:"``: teacher-forced in direct mode, searched in the
     generated text in reasoned mode. ``labels`` are the verdicts in order. For choices, ``option_spans`` are the
-    characters ``[start, end)`` of each option line in ``user``, newline included.
+    characters ``[start, end)`` of each option line in ``user``, newline included. ``before`` are the turns before it.
     """
 
     user: str
     cue: str = ""
     labels: tuple[str, ...] = ()
     option_spans: tuple[tuple[int, int], ...] = ()
+    before: tuple[Message, ...] = ()
+
+    @property
+    def turns(self) -> Text:
+        """The user turn, with those before it."""
+        return Conversation((*self.before, Message("user", self.user))) if self.before else self.user
 
 
 def rating_prompt(
-    prompt: str,
-    response: str,
+    prompt: Text,
+    response: Text,
     *,
     criterion: str | None = None,
     reference: str | None = None,
@@ -69,13 +76,13 @@ def rating_prompt(
     low, high = scale
     if high <= low:
         raise InnerjudgeError(f"given the scale {low}..{high}, expected low < high: pass for example (1, 5)")
-    ask = _line(_RATING, wording).format(ask=_ask(reasoned), low=low, high=high)
+    ask = _line(_RATING, wording).format(ask=reply_with(reasoned), low=low, high=high)
     labels = tuple(str(s) for s in range(low, high + 1))
     return Prompt(_body(prompt, response, reference, criterion, ask), "Score:", labels)
 
 
 def verdict_prompt(
-    prompt: str, response: str, *, reference: str | None = None, reasoned: bool = False, wording: str = "default"
+    prompt: Text, response: Text, *, reference: str | None = None, reasoned: bool = False, wording: str = "default"
 ) -> Prompt:
     """Ask whether one response is correct.
 
@@ -83,12 +90,12 @@ def verdict_prompt(
         >>> "Reference:" in verdict_prompt("2+2?", "4", wording="terse", reference="4").user
         True
     """
-    ask = _line(_VERDICT, wording).format(ask=_ask(reasoned))
+    ask = _line(_VERDICT, wording).format(ask=reply_with(reasoned))
     return Prompt(_body(prompt, response, reference, None, ask), "Verdict:", ("no", "yes"))
 
 
 def choice_prompt(
-    question: str,
+    question: Text,
     options: Sequence[str],
     *,
     abstain: bool = True,
@@ -118,14 +125,15 @@ def choice_prompt(
         raise UnreadableError(f"given {len(options)} options, expected 2 to {most}: drop or merge options")
     texts = [" ".join(text.split()) for text in texts]
     require_different(texts, "option")
-    user = f"Question: {question}\nOptions:\n"
+    before = () if isinstance(question, str) else question.messages[:-1]
+    user = f"Question: {question if isinstance(question, str) else question.messages[-1].content}\nOptions:\n"
     spans = []
     for letter, text in zip(ascii_uppercase, texts, strict=False):
         line = f"{letter}. {text}\n"
         spans.append((len(user), len(user) + len(line)))
         user += line
-    user += f'{_ask(reasoned)} "Answer:" and the {reply}.'
-    return Prompt(user, "Answer:", tuple(ascii_uppercase[: len(texts)]), tuple(spans))
+    user += f'{reply_with(reasoned)} "Answer:" and the {reply}.'
+    return Prompt(user, "Answer:", tuple(ascii_uppercase[: len(texts)]), tuple(spans), before)
 
 
 def require_different(texts: Sequence[str], what: str) -> None:
@@ -139,7 +147,7 @@ def require_different(texts: Sequence[str], what: str) -> None:
 
 
 def pair_prompt(
-    prompt: str, response_a: str, response_b: str, *, reasoned: bool = False, wording: str = "default"
+    prompt: Text, response_a: Text, response_b: Text, *, reasoned: bool = False, wording: str = "default"
 ) -> Prompt:
     """Ask which of two responses is better.
 
@@ -147,41 +155,44 @@ def pair_prompt(
         >>> pair_prompt("Say hi.", "hi", "no").labels
         ('A', 'B')
     """
-    ask = _line(_PAIR, wording).format(ask=_ask(reasoned))
-    user = f"{prompt}\n\nResponse A:\n{response_a}\n\nResponse B:\n{response_b}\n\n{ask}"
+    ask = _line(_PAIR, wording).format(ask=reply_with(reasoned))
+    a, b = plain_text(response_a), plain_text(response_b)
+    user = f"{plain_text(prompt)}\n\nResponse A:\n{a}\n\nResponse B:\n{b}\n\n{ask}"
     return Prompt(user, "Better:", ("A", "B"))
 
 
-def ranking_prompt(prompt: str, responses: Sequence[str], *, reasoned: bool = False) -> Prompt:
+def ranking_prompt(prompt: Text, responses: Sequence[Text], *, reasoned: bool = False) -> Prompt:
     """Ask for all responses at once, best first. The verdict is a line of letters, not one label.
 
     ``UnreadableError`` with fewer than two responses or more than letters, or if two responses are one text.
     """
     if not 2 <= len(responses) <= len(ascii_uppercase):
         raise UnreadableError(f"given {len(responses)} responses to rank, expected 2 to {len(ascii_uppercase)}")
-    require_different(responses, "response")
+    texts = [plain_text(one) for one in responses]
+    require_different(texts, "response")
     letters = ascii_uppercase[: len(responses)]
-    shown = [f"Response {letter}:\n{text}" for letter, text in zip(letters, responses, strict=True)]
-    ask = f'Rank the responses from best to worst. {_ask(reasoned)} "Ranking:" and the letters, best first.'
-    return Prompt("\n\n".join([prompt, *shown, ask]), "Ranking:", tuple(letters))
+    shown = [f"Response {letter}:\n{text}" for letter, text in zip(letters, texts, strict=True)]
+    ask = f'Rank the responses from best to worst. {reply_with(reasoned)} "Ranking:" and the letters, best first.'
+    return Prompt("\n\n".join([plain_text(prompt), *shown, ask]), "Ranking:", tuple(letters))
 
 
-def checklist_prompt(prompt: str) -> Prompt:
+def checklist_prompt(prompt: Text) -> Prompt:
     """Ask for a checklist of yes/no questions that a good response must pass (TICK, arXiv 2410.03608), one a line."""
     ask = (
         "Write a checklist for judging responses to the request above: a few yes/no questions, one for each "
         "requirement, one a line, yes being good."
     )
-    return Prompt(f"{prompt}\n\n{ask}", "Checklist:")
+    return Prompt(f"{plain_text(prompt)}\n\n{ask}", "Checklist:")
 
 
-def check_prompt(prompt: str, response: str, question: str, *, reasoned: bool = False) -> Prompt:
+def check_prompt(prompt: Text, response: Text, question: str, *, reasoned: bool = False) -> Prompt:
     """Ask one question of a checklist."""
-    ask = f'{question} {_ask(reasoned)} "Answer:" and yes or no.'
+    ask = f'{question} {reply_with(reasoned)} "Answer:" and yes or no.'
     return Prompt(_body(prompt, response, None, None, ask), "Answer:", ("no", "yes"))
 
 
-def _ask(reasoned: bool) -> str:
+def reply_with(reasoned: bool) -> str:
+    """How a reply is asked for, up to what it is."""
     return "Think first, then reply with" if reasoned else "Reply with"
 
 
@@ -191,14 +202,14 @@ def _line(lines: dict[str, str], wording: str) -> str:
     return lines[wording]
 
 
-def _body(prompt: str, response: str, reference: str | None, criterion: str | None, ask: str) -> str:
-    parts = [prompt, f"Response:\n{response}"]
+def _body(prompt: Text, response: Text, reference: str | None, criterion: str | None, ask: str) -> str:
+    parts = [plain_text(prompt), f"Response:\n{plain_text(response)}"]
     parts += [f"Reference:\n{reference}"] if reference is not None else []
     parts += [f"Criterion: {criterion}"] if criterion is not None else []
     return "\n\n".join([*parts, ask])
 
 
-def plain_choice(question: str, options: Sequence[str]) -> Prompt:
+def plain_choice(question: Text, options: Sequence[str]) -> Prompt:
     r"""A question, its lettered options, and ``Answer:``.
 
     Example:
@@ -207,21 +218,20 @@ def plain_choice(question: str, options: Sequence[str]) -> Prompt:
     """
     letters = tuple(ascii_uppercase[: len(options)])
     lines = [f"{letter}. {text}" for letter, text in zip(letters, options, strict=True)]
-    return _asked([question.strip(), *lines], letters)
+    return _asked([plain_text(question).strip(), *lines], letters)
 
 
-def plain_verdict(prompt: str, response: str) -> Prompt:
+def plain_verdict(prompt: Text, response: Text) -> Prompt:
     r"""A question, a response, and whether it is correct.
 
     Example:
         >>> plain_verdict("2+2?", "4").user
         'Question: 2+2?\nResponse: 4\nIs the response correct, yes or no?\nAnswer:'
     """
-    lines = [f"Question: {prompt}", f"Response: {response}", "Is the response correct, yes or no?"]
-    return _asked(lines, ("no", "yes"))
+    return _asked([*_shown(prompt, response), "Is the response correct, yes or no?"], ("no", "yes"))
 
 
-def plain_rating(prompt: str, response: str, *, criterion: str | None, scale: tuple[int, int]) -> Prompt:
+def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: tuple[int, int]) -> Prompt:
     r"""A question, a response, and its rating.
 
     Example:
@@ -230,11 +240,11 @@ def plain_rating(prompt: str, response: str, *, criterion: str | None, scale: tu
     """
     low, high = scale
     about = [f"Criterion: {criterion}"] if criterion else []
-    lines = [f"Question: {prompt}", f"Response: {response}", *about, f"Rating of the response from {low} to {high}"]
+    lines = [*_shown(prompt, response), *about, f"Rating of the response from {low} to {high}"]
     return _asked(lines, tuple(str(value) for value in range(low, high + 1)))
 
 
-def plain_pair(prompt: str, first: str, second: str) -> Prompt:
+def plain_pair(prompt: Text, first: Text, second: Text) -> Prompt:
     r"""A question, two responses, and which is better.
 
     Example:
@@ -242,8 +252,18 @@ def plain_pair(prompt: str, first: str, second: str) -> Prompt:
         'Question: Say hi.\nA. hi\nB. no\nWhich response is better, A or B?\nAnswer:'
     """
     return _asked(
-        [f"Question: {prompt}", f"A. {first}", f"B. {second}", "Which response is better, A or B?"], ("A", "B")
+        [
+            f"Question: {plain_text(prompt)}",
+            f"A. {plain_text(first)}",
+            f"B. {plain_text(second)}",
+            "Which response is better, A or B?",
+        ],
+        ("A", "B"),
     )
+
+
+def _shown(prompt: Text, response: Text) -> list[str]:
+    return [f"Question: {plain_text(prompt)}", f"Response: {plain_text(response)}"]
 
 
 def _asked(lines: Sequence[str], labels: tuple[str, ...]) -> Prompt:

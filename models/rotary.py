@@ -23,9 +23,7 @@ from .errors import UnreadableError
 Rotation = tuple[Tensor, Tensor]
 #: A module or class, and the name of a rotary function in it.
 Place = tuple[Any, str]
-
 _TIGHT = 1e-5
-
 _lock = threading.Lock()
 _listeners = threading.local()
 #: (Owner, name) of a wrapped function -> how many watch it, and the function itself.

@@ -25,7 +25,9 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
     if len(value) > most:
         value = f"{value[:most]}…"
     kept = "\n\t" if lines else ""
-    return _HIDDEN.sub(lambda found: found[0] if found[0] in kept else _escaped(found[0]), value)
+    return _HIDDEN.sub(
+        lambda found: found[0] if found[0] in kept else found[0].encode("unicode_escape").decode("ascii"), value
+    )
 
 
 def readable(text: str) -> str:
@@ -36,10 +38,6 @@ def readable(text: str) -> str:
         True
     """
     return shown(text, len(text), lines=True)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from .chat import rendered
+from .conversation import turns_of
 from .errors import InnerjudgeError
 from .tokens import bound_texts, tokens
 
@@ -33,7 +34,7 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     texts = []
     for user in _TRIED:
         try:
-            texts.append(within(_PATIENCE, partial(rendered, tokenizer, user, None, True)))
+            texts.append(within(_PATIENCE, partial(rendered, tokenizer, turns_of(user), None, True)))
         except TimeoutError:
             raise InnerjudgeError(
                 f"given a chat template that takes more than {_PATIENCE:.0f} s for one line, expected one that writes "

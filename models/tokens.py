@@ -1,10 +1,13 @@
 """Text to token ids with their places in the text, and back; which tokens are labels where a verdict would stand."""
 
+import json
+import re
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from weakref import WeakKeyDictionary
 
+from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
@@ -12,17 +15,65 @@ from .errors import UnreadableError
 from .markers import Span
 
 
-def tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[tuple[int, ...], list[Span]]:
-    """Ids of the tokens of a text, and the characters ``[start, end)`` of each."""
+def tokens(tokenizer: PreTrainedTokenizerFast, text: str, judged: Span = (0, 0)) -> tuple[tuple[int, ...], list[Span]]:
+    """Ids of the tokens of a text, and the characters ``[start, end)`` of each.
+
+    Within the characters ``judged`` there are no control tokens: what is spelled like one is read as the text that it
+    is, so that a judged text cannot end its turn or open another.
+    """
     # A rendered chat already holds its special tokens; adding them again would double the beginning token.
     own = not tokenizer.chat_template
     coded = tokenizer(text, add_special_tokens=own, return_offsets_mapping=True, return_special_tokens_mask=own)
     ids, spans = coded["input_ids"], coded["offset_mapping"]
     while own and ids and coded["special_tokens_mask"][len(ids) - 1] and spans[-1][0] == spans[-1][1]:
         ids, spans = ids[:-1], spans[:-1]  # the text goes on: a sequence end that the tokenizer appends is none
+    if judged[0] < judged[1] and (held := control_tokens(tokenizer)):
+        inside = [
+            k
+            for k, (one, (a, b)) in enumerate(zip(ids, spans, strict=True))
+            if one in held and a < judged[1] and b > judged[0]
+        ]
+        for k in reversed(inside):
+            start, end = spans[k]
+            coded = _without_added(tokenizer).encode(text[start:end], add_special_tokens=False)
+            if start < judged[0] or len(text[:end].rstrip()) > judged[1] or held.intersection(coded.ids):
+                raise UnreadableError(f"{text[start:end]!r} in the judged text cannot be told from a control token")
+            ids = [*ids[:k], *coded.ids, *ids[k + 1 :]]
+            spans = [*spans[:k], *((start + a, start + b) for a, b in coded.offsets), *spans[k + 1 :]]
     return tuple(ids), spans
 
 
+_control: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, frozenset[int]]] = WeakKeyDictionary()
+_bare: WeakKeyDictionary[PreTrainedTokenizerFast, Tokenizer] = WeakKeyDictionary()
+
+
+def control_tokens(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
+    """Added tokens that mean something to a chat: special ones, and those in brackets, such as ``<think>``.
+
+    ``judged_markers`` in a tokenizer's configuration are those that its model has learned to read in judged texts.
+    """
+    added = tokenizer.added_tokens_decoder
+    known = _control.get(tokenizer)
+    if known is None or known[0] != len(added):
+        plain = tokenizer.init_kwargs.get("judged_markers", ())
+        found = (
+            k
+            for k, one in added.items()
+            if one.content not in plain and (one.special or _BRACKETS.fullmatch(one.content))
+        )
+        known = _control[tokenizer] = len(added), frozenset(found)
+    return known[1]
+
+
+def _without_added(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+    """The tokenizer without its added tokens."""
+    if tokenizer not in _bare:
+        parts = json.loads(tokenizer.backend_tokenizer.to_str())
+        _bare[tokenizer] = Tokenizer.from_str(json.dumps(parts | {"added_tokens": [], "post_processor": None}))
+    return _bare[tokenizer]
+
+
+_BRACKETS = re.compile(r"[<\[|{\u25c1\uff5c]\S*[>\]|}\u25b7\uff5c]")
 #: White space of any kind.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 #: Tokenizer -> context of its model, and the most characters that one of its tokens can stand for.
@@ -80,34 +131,36 @@ class LabelTokens:
         self._by_line = _cuts_lines(tokenizer) and not any("\n" in token.content for token in added.values())
         self._known: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[int, ...]]] = {}
 
-    def after(self, stem: str, labels: Sequence[str], cue: str) -> tuple[tuple[int, ...], list[Span], tuple[int, ...]]:
+    def after(
+        self, stem: str, labels: Sequence[str], cue: str, judged: Span = (0, 0)
+    ) -> tuple[tuple[int, ...], list[Span], tuple[int, ...]]:
         """Tokens of the stem that makes every label exactly one further token, and the labels' ids.
 
         Tried in turn: the label with a space before it (GPT-2: one token), the space as part of the stem
         (digit-splitting vocabularies: the space is a token of its own), no space at all. ``UnreadableError`` if a label
-        is not one token; ``cue``, the end of the stem, is for its message.
+        is not one token; ``cue``, the end of the stem, is for its message. ``judged`` is as of :func:`tokens`.
         """
-        ids, spans = tokens(self._tokenizer, stem)
+        ids, spans = tokens(self._tokenizer, stem, judged)
         cut = self._cut(stem, ids, spans)
         key = None if cut is None else (stem[cut:], tuple(labels))
         if key is None or key not in self._known:
-            end, found = self._found(stem, ids, labels, cue)
+            end, found = self._found(stem, ids, labels, cue, judged)
             if key is not None:
                 self._known[key] = end, found
         else:
             end, found = self._known[key]
         if end:
-            ids, spans = tokens(self._tokenizer, stem + end)
+            ids, spans = tokens(self._tokenizer, stem + end, judged)
         return ids, spans, found
 
-    def spelled(self, stem: str, labels: Sequence[str], lead: str) -> tuple[int, ...]:
+    def spelled(self, stem: str, labels: Sequence[str], lead: str, judged: Span = (0, 0)) -> tuple[int, ...]:
         """Ids of the labels right after a stem, each with ``lead`` before it; none where one is no token of its own."""
-        ids, spans = tokens(self._tokenizer, stem)
+        ids, spans = tokens(self._tokenizer, stem, judged)
         cut = self._cut(stem, ids, spans)
         key = None if cut is None else (stem[cut:] + f"\0{lead}", tuple(labels))
         if key is not None and key in self._known:
             return self._known[key][1]
-        longer = [tokens(self._tokenizer, stem + lead + label)[0] for label in labels]
+        longer = [tokens(self._tokenizer, stem + lead + label, judged)[0] for label in labels]
         found = tuple(one[-1] for one in longer if one[:-1] == ids)
         found = found if len(set(found)) == len(labels) else ()
         if key is not None:
@@ -124,14 +177,16 @@ class LabelTokens:
             return line
         return None if place is None else spans[place][0]
 
-    def _found(self, stem: str, bare: tuple[int, ...], labels: Sequence[str], cue: str) -> tuple[str, tuple[int, ...]]:
+    def _found(
+        self, stem: str, bare: tuple[int, ...], labels: Sequence[str], cue: str, judged: Span
+    ) -> tuple[str, tuple[int, ...]]:
         """What the stem ends with, beside itself, and the labels' ids after that."""
         most, split = -1, ""
         for end, lead in (("", " "), (" ", ""), ("", "")):
-            ids = tokens(self._tokenizer, stem + end)[0] if end else bare
+            ids = tokens(self._tokenizer, stem + end, judged)[0] if end else bare
             found: list[int] = []
             for label in labels:
-                longer, _ = tokens(self._tokenizer, stem + end + lead + label)
+                longer, _ = tokens(self._tokenizer, stem + end + lead + label, judged)
                 if longer[:-1] != ids:
                     if len(found) > most:
                         rest = self._tokenizer.convert_ids_to_tokens(list(longer[len(ids) :]))
@@ -143,7 +198,7 @@ class LabelTokens:
                     return end, tuple(found)
                 most, split = len(found), "two of them are the same token"
         do = (
-            "use labels of one token, such as a scale of 1 to 5"
+            "use labels of one token, such as a scale of 1 to 5 or 0 to 9"
             if labels[0].isdigit()
             else "use another model for these"
         )

@@ -1,18 +1,16 @@
 """From the last block to logits: the final norm, the unembedding, and what the model does around them."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .blocks import NAME_THEM, Layout, Stream
-from .data_flow import Times, follow, multiple
+from .blocks import NAME_THEM, Stream
 from .errors import InnerjudgeError
-from .observation import ModuleCall, Observation
+from .observation import ModuleCall, Observation, Times, follow, multiple
 
 #: Logits that are put in place of the unembedding's, one a token, to see what becomes of them.
 _PROBES = (0.0, 1e-2, 1.0, -1.0, 3.0, 40.0, 1e6)
@@ -52,22 +50,25 @@ def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Post
         grid = torch.tensor(_PROBES, device=output.device)  # fp32 whatever the model's type: the factor is read exactly
         return grid.view(1, -1, 1).expand(output.shape[0], -1, size).clone()
 
-    with _hooked(unembedding, replace):
+    handle = unembedding.register_forward_hook(replace)
+    try:
         returned = model(input_ids=ids[:1], attention_mask=torch.ones_like(ids[:1]), use_cache=False).logits
+    finally:
+        handle.remove()
     if returned.shape[1] != len(_PROBES) or not size:
         raise _refusal(model)
     tolerance = 1e-5 if returned.dtype == torch.float32 else 1e-2
     found = returned[0].double()  # [probes, kept entries]
     zero, one, large = found[0], found[2], found[-1]
-    bias = zero if bool(zero.any()) else None
     cap = None if _near(large, 1e6 * one - (1e6 - 1) * zero, tolerance) else float(large.abs().max())
     line = found if cap is None else cap * torch.atanh((found / cap).clamp(-1 + 1e-12, 1 - 1e-12))
     scale = float((line[1] - line[0]).mean() / _PROBES[1])
     post = Postprocessing(
-        exact(scale, model, tolerance), exact(cap, model, tolerance) if cap else None, None, found.shape[-1]
+        exact(scale, model, tolerance),
+        exact(cap, model, tolerance) if cap else None,
+        line[0].float() if bool(zero.any()) else None,
+        found.shape[-1],
     )
-    if bias is not None:
-        post = Postprocessing(post.scale, post.softcap, line[0].float(), post.size)
     grid = torch.tensor(_PROBES, dtype=torch.double, device=found.device)[:, None].expand_as(found)
     if not torch.allclose(post(grid).double(), found, atol=10 * tolerance, rtol=10 * tolerance):
         raise _refusal(model)
@@ -93,15 +94,6 @@ def exact(value: float, model: Any, tolerance: float = 1e-5) -> float:
 
 def _near(a: Tensor, b: Tensor, tolerance: float) -> bool:
     return torch.allclose(a, b, atol=tolerance, rtol=tolerance)
-
-
-@contextmanager
-def _hooked(module: nn.Module, hook: Any) -> Iterator[None]:
-    handle = module.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 class BeforeUnembedding(nn.Module):
@@ -180,11 +172,6 @@ class AttentionResiduals(nn.Module):
         return self.mix(held, last)[0]  # type: ignore[no-any-return]
 
 
-def find_residuals(model: nn.Module) -> AttentionResiduals | None:
-    """The attention over earlier states that comes before the final norm; ``None`` in nearly all models."""
-    return next((AttentionResiduals(m) for m in model.modules() if type(m).__name__ == "Inkling2TextModel"), None)
-
-
 class AlternatingUpdates(nn.Module):
     """Four parallel streams to one, then the norm, as Gemma 3n does it in its forward and not in a module."""
 
@@ -222,8 +209,3 @@ IN_CODE: dict[str, Callable[[nn.Module], nn.Module]] = {
     "Gemma3nTextModel": AlternatingUpdates,
     "ReformerEncoder": ReversibleNorm,
 }
-
-
-def final_layout(end: Tensor, layout: Layout, stream: Tensor) -> Layout:
-    """How the final-normed states lie: as the stream, unless parallel streams became one."""
-    return layout if end.ndim == stream.ndim else Layout(0, 1, layout.prefix)

@@ -11,7 +11,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Form, Number
-from .judge import BaseJudge, LearningJudge, Scores
+from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
 from .regression import Target
@@ -20,7 +20,7 @@ from .row_judge import ChooseRow
 _KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
 
 
-class TokenLogProb(BaseJudge):
+class TokenLogProb(ThresholdJudge):
     """Mean log-probability of the response's tokens (GPTScore, and the control of CLUE-type claims). Needs no fit.
 
     Without a threshold there is no label: ``fit`` on labelled traces is optional and only sets one.
@@ -42,32 +42,14 @@ class TokenLogProb(BaseJudge):
 
     family = "baseline"
     needs = ("logprob",)
-    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
-    threshold_: float | None = None
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """For everything but choices."""
         return {} if task.kind == "choice" else {"token-log-probability": cls()}
 
-    @property
-    def needs_threshold(self) -> bool:
-        """Log-probabilities have no border between right and wrong."""
-        return True
-
     def __init__(self, *, total: bool = False) -> None:
         self.total = total
-
-    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Set the threshold of the labels on labelled traces.
-
-        Raises:
-            InnerjudgeError: If no trace can be read or all are of one class.
-        """
-        part, values, excluded = self._training(features, labels)
-        self.threshold_ = best_threshold(self._scores(part), correctness(values))
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         counts = features["logprob"][:, 1]
@@ -76,9 +58,6 @@ class TokenLogProb(BaseJudge):
     def _scores(self, features: Features) -> Scores:
         total, n = features["logprob"].astype(np.float64).T
         return np.asarray(total if self.total else total / n)
-
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
 
 
 class Length(LearningJudge):

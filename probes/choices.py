@@ -1,7 +1,7 @@
-"""What all judges of multiple-choice questions share: which options take part, and the argmax over them."""
+"""What judges of multiple-choice questions share: the options that take part, the argmax, and which heads to keep."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,14 @@ from ..models.errors import InnerjudgeError
 from ..models.prompts import ABSTAIN_OPTIONS
 from .description import Task
 from .judge import BaseJudge, Scores
-from .labels import Ints
+from .labels import Floats, Ints
 
 _LAST = len(ABSTAIN_OPTIONS)
-
 #: Share of the largest score of a question within which scores are rounding error: float32 has 6e-8, and a product of
 #: queries and keys sums some hundred of them that may cancel. Scores this close count as equal.
 ROUNDING = 1e-5
+_SLICE = 512  # questions a masked copy is made of at a time
+Prefer = Literal["best", "earliest"]
 
 
 class ChoiceJudge(BaseJudge):
@@ -135,3 +136,78 @@ class LetterLogits(ChoiceJudge):
 
     def _scores(self, features: Features) -> Scores:
         return mask_options(features["logits/score"][:, 1, -1].astype(np.float64), self._n_options(features))
+
+
+def head_credits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    """How often each head's highest option is the right one if ties are broken at random, ``[n, L, H]``.
+
+    1 or 0, and ``1/m`` where the right option shares the highest score with ``m - 1`` others, up to rounding
+    (:data:`~innerjudge.probes.choices.ROUNDING`). A head that sees no difference between the options thus has the
+    accuracy of a guess, and not the share of the questions whose answer is A: before the rotary embedding, block 1
+    gives every option line the same product, since all end in the same token.
+
+    ``scores`` are ``[n, L, H, K]``, of which places beyond ``n_options`` (``[n]``) are ignored; ``labels`` are
+    the 0-based right answers.
+
+    Example:
+        >>> head_credits(np.array([[[[1.0, 2.0, 9.0], [3.0, 3.0, 9.0]]]]), [2], [1])
+        array([[[1. , 0.5]]])
+    """
+    counts, right = np.asarray(n_options), np.asarray(labels)
+    found = np.empty(scores.shape[:3])
+    for at in range(0, len(scores), _SLICE):
+        here = slice(at, at + _SLICE)
+        best = best_options(mask_options(scores[here], counts[here]))
+        hit = np.take_along_axis(best, right[here, None, None, None], axis=-1)[..., 0]
+        found[here] = hit / best.sum(axis=-1)
+    return found
+
+
+def head_accuracies(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    """Accuracy of every head, ``[L, H]``; arguments and ties as in :func:`head_credits`."""
+    if not len(scores):
+        raise InnerjudgeError("given no questions to measure heads on, expected at least one")
+    return np.asarray(head_credits(scores, n_options, labels).mean(axis=0))
+
+
+def attention_variability(attention: npt.NDArray[Any], n_options: Ints) -> Floats:
+    r"""Label-free rank of heads, ``[L, H]``: mass on the options times how much its place varies between questions.
+
+    :math:`U = mean_x \sum_i a_i(x) \cdot mean_i Var_x[a_i(x)]`, our reconstruction of the two properties that the
+    QK-score paper (arXiv 2410.02343) names for selecting heads without labels; we did not recover its formula.
+    The variance of place ``i`` is over the questions that have it, and only places of two or more questions count.
+
+    ``attention`` are weights after the softmax, ``[n, L, H, K]``; ``n_options`` is ``[n]``.
+    """
+    inside = option_mask(n_options, attention.shape[-1]).astype(np.float64)
+    count = inside.sum(axis=0)
+    if len(attention) < 2:
+        raise InnerjudgeError(f"given {len(attention)} questions to rank heads without labels, expected at least two")
+    total = np.einsum("nlhk,nk->lhk", attention, inside, optimize=True)
+    mean = total / np.maximum(count, 1)
+    variance = np.zeros_like(mean)
+    for row, keep in zip(attention, inside, strict=True):
+        variance += keep * (row - mean) ** 2
+    often = count >= 2
+    return np.asarray(total.sum(axis=-1) / len(attention) * (variance / np.maximum(count, 1))[..., often].mean(axis=-1))
+
+
+def choose_heads(quality: Floats, *, n: int, n_heads: int = 1, prefer: Prefer = "best") -> tuple[tuple[int, int], ...]:
+    """Heads to keep, as ``(block 1..L, head 0..H-1)``, the first choice first.
+
+    ``quality`` is ``[L, H]``, higher is better, measured on ``n`` questions. ``prefer="best"``: by quality, ties to the
+    earliest block and then the lowest head. ``"earliest"``, for accuracies only: among the heads within one standard
+    error of the best, ``sqrt(p (1 - p) / n)``, the earliest block, then the best head of it; where these are too few
+    the next best heads follow.
+    """
+    if not 1 <= n_heads <= quality.size:
+        raise InnerjudgeError(f"given n_heads={n_heads} of {quality.size} heads, expected 1 to {quality.size}")
+    block, head = np.divmod(np.arange(quality.size), quality.shape[1])
+    flat = quality.ravel()
+    order = np.lexsort((head, block, -flat))
+    if prefer == "earliest":
+        best = flat.max()
+        near = flat >= best - np.sqrt(best * (1 - best) / n) - 1e-12
+        early = np.lexsort((head, -flat, block))
+        order = np.concatenate([early[near[early]], order[~near[order]]])
+    return tuple((int(block[k]) + 1, int(head[k])) for k in order[:n_heads])

@@ -20,6 +20,8 @@ class Task:
         kind: Kind of item: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
         between: Positions that CLUE and the probes read.
         scale: Lowest and highest score of ratings.
+        labels: Verdict labels that such items are asked for; empty for the usual ones.
+        cue: What stands before the verdict; empty likewise.
 
     Raises:
         InnerjudgeError: If there is no such kind.
@@ -32,6 +34,8 @@ class Task:
     kind: str
     between: tuple[str, str] = ("reasoning_start", "reasoning_end")
     scale: tuple[int, int] = (1, 5)
+    labels: tuple[str, ...] = ()
+    cue: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -96,6 +100,16 @@ class JudgeDescription:
         return None
 
     @property
+    def n_values(self) -> int | None:
+        """How many verdict labels it reads the logits of; ``None`` where any number will do."""
+        return None
+
+    @property
+    def verdict_labels(self) -> tuple[str, ...] | None:
+        """The labels that it looks for in a text; ``None`` where it reads none."""
+        return None
+
+    @property
     def reads_text(self) -> bool:
         """Whether the model must write a verdict for it."""
         return not _WRITTEN.isdisjoint(self.needs)
@@ -113,6 +127,11 @@ class JudgeDescription:
     @property
     def needs_threshold(self) -> bool:
         """Whether it scores without a fit but has no border between right and wrong, which ``fit`` can set."""
+        return False
+
+    @property
+    def on_request(self) -> bool:
+        """Whether it sits on the panel of a comparison only where it is named, or every judge is asked for."""
         return False
 
     @property

@@ -70,15 +70,9 @@ class Array:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A finite number.
+    """A finite number from ``low`` to ``high``, or one of those ``among`` which it must be; an ``int`` if ``whole``.
 
-    Args:
-        low: Least.
-        high: Greatest.
-        whole: Whether it is an ``int``.
-        among: The numbers that are possible, where not all of the range are.
-        needed: See :class:`Array`.
-        none: See :class:`Array`.
+    ``needed`` and ``none`` as in :class:`Array`.
 
     Example:
         >>> Number(low=0, whole=True).fault(-1, {}), Number().fault(float("nan"), {}), Number(none=True).fault(None, {})
@@ -109,12 +103,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Tuple:
-    """A tuple of numbers, of names, or of pairs ``(block, head)``.
-
-    Args:
-        of: ``"numbers"``, ``"names"`` or ``"heads"``.
-        length: How many, where that is known.
-        needed: See :class:`Array`.
+    """A tuple of ``"numbers"``, ``"names"`` or ``"heads"``, which are pairs ``(block, head)``; ``length`` where known.
 
     Example:
         >>> Tuple("heads").fault(((1, 0), (9, 0)), {"blocks": 4, "heads": 2})

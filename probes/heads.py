@@ -8,10 +8,19 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .choices import ChoiceJudge, all_tied, mask_options, voted
+from .choices import (
+    ChoiceJudge,
+    Prefer,
+    all_tied,
+    attention_variability,
+    choose_heads,
+    head_accuracies,
+    head_credits,
+    mask_options,
+    voted,
+)
 from .description import Task
 from .fitted_arrays import Array, Form, Tuple
-from .head_selection import Prefer, attention_variability, choose_heads, head_accuracies, head_credits
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
 
@@ -164,7 +173,7 @@ class QKScore(HeadScore):
     Args:
         rotary: ``"before"`` the rotary embedding, as published, or ``"after"`` it.
         select: How ``fit`` measures a head: ``"accuracy"`` (published), ``"permutation"`` (right before and after the
-            options trade places), ``"unlabelled"`` (:func:`~innerjudge.probes.head_selection.attention_variability`).
+            options trade places), ``"unlabelled"`` (:func:`~innerjudge.probes.choices.attention_variability`).
         n_heads: 1 as published: scores are the raw products. More: a vote, the mean over heads of the scores
             z-scored within the question (a head without variance there adds 0).
         prefer: ``"best"``, or ``"earliest"`` within one standard error of the best: a judge of an early block needs no

@@ -14,8 +14,9 @@ from sklearn.base import clone
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .labels import Bools, correctness, folds
-from .reader import FeatureReader, without
+from .labels import Bools, best_threshold, correctness, folds
+from .promising import PromisingReader
+from .reader import without
 
 Scores = npt.NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class Verdict:
     unscored: str | None = None
 
 
-class BaseJudge(FeatureReader):
+class BaseJudge(PromisingReader):
     """Reads features, returns scores. **higher is better, always**.
 
     The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given under their own
@@ -189,6 +190,32 @@ def _storage() -> Any:
 
 def _plain(score: Any) -> float | list[float]:
     return [float(s) for s in score if np.isfinite(s)] if np.ndim(score) else float(score)
+
+
+class ThresholdJudge(BaseJudge):
+    """A judge that knows its scores without labels; ``fit`` on labelled traces is optional and sets a threshold."""
+
+    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
+    threshold_: float | None = None
+
+    @property
+    def needs_threshold(self) -> bool:
+        """There is no border between right and wrong by itself."""
+        return True
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Set the threshold of the labels on labelled traces.
+
+        Raises:
+            InnerjudgeError: If no trace can be read or all are of one class.
+        """
+        part, values, excluded = self._training(features, labels)
+        self.threshold_ = best_threshold(self._scores(part), correctness(values))
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
 
 
 class StreamingJudge(LearningJudge):

@@ -13,6 +13,7 @@ from ..models.errors import InnerjudgeError
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
+_FOLDS = 5
 
 
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
@@ -82,10 +83,6 @@ def best_threshold(scores: Floats, right: Bools) -> float:
     """Threshold ``t`` whose rule ``score > t`` has the highest balanced accuracy on these items.
 
     Midpoints between neighbouring scores are tried; the lowest of equally good ones is taken.
-
-    Example:
-        >>> best_threshold(np.array([0.0, 1.0, 2.0]), np.array([False, True, True]))
-        0.5
     """
     order = np.argsort(scores, kind="stable")
     s, r = scores[order], right[order]
@@ -101,9 +98,6 @@ def best_threshold(scores: Floats, right: Bools) -> float:
 def _some(values: npt.NDArray[Any]) -> str:
     shown = ", ".join(str(v) for v in values[:3].tolist())
     return f"[{shown}{', ...' if values.size > 3 else ''}]"
-
-
-_FOLDS = 5
 
 
 def folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:

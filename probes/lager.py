@@ -71,7 +71,7 @@ class LAGER(ValueJudge):
         readout: Literal["expectation", "argmax"] = "expectation",
     ) -> None:
         if (
-            not (_is_count(entries) or entries in ("all", "drop_last", "last"))
+            not ((type(entries) is int and entries >= 1) or entries in ("all", "drop_last", "last"))
             or aggregate not in ("logits", "probabilities", "probabilities_twice")
             or readout not in ("expectation", "argmax")
         ):
@@ -145,10 +145,6 @@ class LAGER(ValueJudge):
         if self.entries > every.shape[1]:
             raise InnerjudgeError(f"given entries={self.entries}, expected 1 to {every.shape[1]}, those of this model")
         return every[:, -self.entries :]
-
-
-def _is_count(entries: Entries) -> bool:
-    return isinstance(entries, int) and not isinstance(entries, bool) and entries >= 1
 
 
 class EScore(LAGER):

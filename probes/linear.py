@@ -23,11 +23,7 @@ class Linear(RowJudge):
     """``score = x @ coef_ + intercept_`` on the states of one row at one or more positions."""
 
     fitted: ClassVar[tuple[str, ...]] = ("coef_", "intercept_", "row_", "n_excluded_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **RowJudge.forms,
-        "coef_": Array(("features",)),
-        "intercept_": Number(),
-    }
+    forms: ClassVar[Mapping[str, Form]] = {**RowJudge.forms, "coef_": Array(("features",)), "intercept_": Number()}
     coef_: Floats
     intercept_: float
 

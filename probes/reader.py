@@ -15,6 +15,8 @@ from .description import JudgeDescription
 from .estimator import Estimator
 from .fitted_arrays import Form, Number, check_fitted, sizes_of
 
+_INFINITE = "{} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
+
 
 class FeatureReader(JudgeDescription, Estimator, ABC):
     """An estimator that reads features of one provenance, and says of each item why it cannot be read."""
@@ -107,8 +109,10 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
                 # A float64 sum of float32 values is finite exactly when all of them are; no mask of the array's size.
                 total = array.sum(axis=tuple(range(1, array.ndim)), dtype=np.float64) if array.ndim > 1 else array
                 for row in np.flatnonzero(~np.isfinite(total)):
-                    reason = f"{name} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
-                    reasons.setdefault(features.ids[row], reason)
+                    reasons.setdefault(features.ids[row], _INFINITE.format(name))
+            elif name in features.ragged:
+                bad = np.flatnonzero(~features.ragged[name].finite())
+                reasons |= {features.ids[k]: _INFINITE.format(name) for k in bad if features.ids[k] not in reasons}
         return reasons | self._unreadable(without(features, reasons))
 
     def unscored(self, features: Features) -> dict[str, str]:

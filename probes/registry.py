@@ -20,9 +20,10 @@ from .heads import AttentionScore, QKScore
 from .judge import BaseJudge
 from .lager import LAGER, EScore, VScore
 from .linear import DifferenceOfMeans
-from .minibatch import MiniBatchLogistic
-from .penalised import LogisticProbe, RidgeProbe
+from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .text import TextJudge
+from .text_only import PromptSimilarity, TextClassifier
+from .token_confidence import TokenConfidence
 from .tuned_lager import TunedLAGER
 
 #: Entry points of other packages: ``my-judge = my_package.my_module:MyJudge``.
@@ -45,10 +46,13 @@ _OURS: dict[str, type[BaseJudge]] = {
         EScore,
         VScore,
         LetterLogits,
+        TokenConfidence,
         TextJudge,
         TokenLogProb,
         Length,
         QuestionOnly,
+        TextClassifier,
+        PromptSimilarity,
     )
 }
 _theirs: dict[str, type[BaseJudge]] = {}

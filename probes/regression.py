@@ -22,6 +22,8 @@ Target = Literal["correct", "rating"]
 LOGISTIC_CANDIDATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 #: Penalties tried by default.
 RIDGE_CANDIDATES = (1.0, 10.0, 100.0, 1e3, 1e4)
+#: Inverse penalties tried by default on rows of length 1, such as TF-IDF.
+TEXT_CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 _NO_SPREAD = 1e-12  # share of the largest squared spread below which a direction is rounding error
 
 _Few = tuple[float, ...]
@@ -63,6 +65,30 @@ def fit_ridge(x: Floats, y: Floats, groups: tuple[str, ...], candidates: tuple[f
         (2.0, 1.0)
     """
     return _chosen(_ridge_path, _squared_errors, x, y, list(folds(groups)), tuple(sorted(candidates, reverse=True)))
+
+
+def fit_sparse(target: Target, x: Any, y: Any, groups: tuple[str, ...], candidates: tuple[float, ...]) -> Regression:
+    """Regression on sparse rows ``x [n, F]`` as they are; ``candidates`` are inverse penalties, for ridge as well.
+
+    Example:
+        >>> from scipy.sparse import csr_matrix
+        >>> x = csr_matrix(np.eye(2)[[0, 0, 1, 1]])
+        >>> found = fit_sparse("rating", x, np.array([1.0, 1.0, 3.0, 3.0]), tuple("abab"), (1e6,))
+        >>> (x @ found.coef + found.intercept).round(3)
+        array([1., 1., 3., 3.])
+    """
+    rating = target == "rating"
+
+    def path(some: Any, known: npt.NDArray[Any], cs: _Few) -> tuple[Floats, Floats]:
+        models = [
+            Ridge(alpha=1 / c, solver="sparse_cg", tol=1e-8) if rating else LogisticRegression(C=c, max_iter=1000)
+            for c in cs
+        ]
+        fitted = [model.fit(some, known) for model in models]
+        return np.stack([np.ravel(m.coef_) for m in fitted]), np.array([m.intercept_ for m in fitted]).reshape(-1)
+
+    sides = [(train, test) for train, test in folds(groups) if rating or 0 < y[train].sum() < len(train)]
+    return _chosen(path, _squared_errors if rating else _log_losses, x, y, sides, tuple(sorted(candidates)))
 
 
 #: What is predicted -> how labels become targets, the regression, and the penalties tried by default.

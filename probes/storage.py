@@ -18,6 +18,7 @@ from ..models.foreign import FILE_LIMIT, parse_json, read_file, require_file
 from ..models.seal import digest_of_file, digest_of_parts, dump_sealed, parse_sealed, unsealed
 from .fitted_arrays import check_fitted
 from .judge import BaseJudge
+from .promise import Promise
 from .registry import how_to_get, origin_of, registered_judges
 
 #: Version of the folder's layout.
@@ -40,8 +41,8 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
         beside: Names of further files of the folder that are written already; :func:`load` will not do without them.
 
     Raises:
-        InnerjudgeError: If the class is not registered (see :func:`.register_judge`), or what it has learned is not
-            what it should be (NaN, say); nothing is written then.
+        InnerjudgeError: If the class is not registered (see :func:`.register_judge`), what it has learned is not what
+            it should be (NaN, say), or its promise is of another fit; nothing is written then.
 
     Example:
         >>> import tempfile
@@ -58,6 +59,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
             f"{', '.join(registered_judges())}: call register_judge({name}) first"
         )
     check_fitted(judge)
+    promise = judge.promised()
     state = {a: getattr(judge, a) for a in judge.fitted if hasattr(judge, a)}
     params = judge.get_params()
     arrays = {a: np.ascontiguousarray(v) for a, v in state.items() if isinstance(v, np.ndarray)}
@@ -75,6 +77,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
         "arrays": sorted(arrays),
         "files": files,
         "provenance": None if judge.provenance_ is None else judge.provenance_.to_json(),
+        "promise": None if promise is None else promise.to_json(),
     }
     text = dump_sealed(header)
     path.mkdir(parents=True, exist_ok=True)
@@ -173,6 +176,9 @@ def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -
         setattr(judge, name, value)
     if header["provenance"] is not None:
         judge.provenance_ = Provenance.from_json(header["provenance"])
+    if header.get("promise") is not None:
+        judge.promise_ = Promise.from_json(header["promise"])
+        judge.promised()
     return judge
 
 

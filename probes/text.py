@@ -1,6 +1,6 @@
 """The text judge: what the model says, parsed from its new tokens only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from string import ascii_uppercase
 from typing import Any, Literal, Self
@@ -73,14 +73,20 @@ class TextJudge(ScaleJudge):
         """A judge of more than two values gives numbers."""
         return "regressor" if self.values is not None and len(self.values) > 2 else "classifier"
 
+    @property
+    def verdict_labels(self) -> tuple[str, ...] | None:
+        """``labels``, which a prompt must ask for; of choices any number of letters."""
+        return None if self.values is None else tuple(self.labels)
+
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """For every task: its answer at once, and after reasoning; for pairs also of each response on its own."""
-        if task.kind == "rating":
-            made = partial(cls.rating, scale=task.scale)
-        else:
-            made = partial({"trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}[task.kind])
-        alone = {"text-pointwise": cls.rating(scale=task.scale)} if task.kind == "pair" else {}
+        rated = partial(cls.rating, scale=task.scale)
+        usual = {"trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}
+        made: Callable[..., Self] = rated if task.kind == "rating" else usual[task.kind]
+        if task.labels:
+            made = partial(cls, cue=task.cue, labels=task.labels, values=made().values, answers=made().answers)
+        alone = {"text-pointwise": rated()} if task.kind == "pair" else {}
         return {"text": made(), "text-reasoned": made(generation="reasoned"), **alone}
 
     @classmethod

@@ -36,6 +36,11 @@ class ScaleJudge(BaseJudge):
         """Of ``values``."""
         return None if self.values is None else (int(min(self.values)), int(max(self.values)))
 
+    @property
+    def n_values(self) -> int | None:
+        """As many as ``values``, of a judge of logits."""
+        return len(self.values) if self.values is not None and "logits/score" in self.needs else None
+
 
 class ValueJudge(ScaleJudge):
     """A judge of values whose score lies between them; without a ``threshold_`` the label is the nearest value."""

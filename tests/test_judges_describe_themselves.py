@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(p.relative_to(ROOT) for room in ("extraction", "experiments") for p in (ROOT / room).rglob("*.py"))
 #: The base class may be asked for: a public function refuses what is no judge at all.
-CLASSES = {n for n in probes.__all__ if isinstance(getattr(probes, n), type)} - {"BaseJudge", "Task", "Verdict"}
+NO_JUDGES = {"BaseJudge", "Promise", "Task", "Verdict"}
+CLASSES = {n for n in probes.__all__ if isinstance(getattr(probes, n), type)} - NO_JUDGES
 CLASSES |= {"ChoiceJudge", "HeadScore", "Linear", "CentroidJudge", "ValueJudge"}
 
 

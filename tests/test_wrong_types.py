@@ -39,6 +39,10 @@ NOT_CALLED = {
     "Task": "what a judge says of the items that it judges",
     "Verdict": "what judges return",
     "StoreRows": "what FeatureStore.rows returns",
+    "Promise": "what calibrate returns",
+    "Ragged": "its offsets are checked in test_ranges.py",
+    "Conversation": "checked by the items and judges that it is given to",
+    "JudgePrompt": "checked field by field in test_judge_prompt.py",
 }
 JUDGES = [
     name
@@ -89,6 +93,9 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("compare", {"lm": LM}, "items", ("str",)),
     ("compare", {"lm": LM, "items": []}, "judges", ("None",)),
     ("doctor", {}, "source", ()),
+    ("calibrate", {"labels": [], "groups": [], "risk": "lost good answers"}, "scores", ("list", "None")),
+    ("calibrate", {"scores": [1.0], "labels": [True], "groups": ["q"]}, "risk", ()),
+    ("Cascade", {}, "judges", ()),
     ("sweep", {"labels": [], "kind": "trace"}, "features", ()),
     ("sentences", {}, "found", ()),
     ("causal_test", {"choices": [], "heads": []}, "lm", ()),
@@ -124,6 +131,9 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("HiddenStates", {}, "position", ("str",)),
     ("LabelLogits", {}, "position", ("str",)),
     ("QueryKey", {}, "rotary", ("str",)),
+    ("States", {}, "role", ("str",)),
+    ("TokenStats", {}, "role", ("str",)),
+    ("TokenStats", {"role": "response"}, "what", ("str",)),
     ("AttentionWeights", {}, "query", ("str",)),
     ("RowSelector", {}, "readout", ("str",)),
     ("Trace", {"candidate_id": "", "prompt": "", "response": ""}, "question_id", ("str",)),

@@ -17,7 +17,7 @@ import anyio  # noqa: E402
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr  # noqa: E402
 from inspect_ai.solver import TaskState  # noqa: E402
 
-from ..data.loaders.inspect_log import completion_of, prompt_of  # noqa: E402
+from ..data.loaders.inspect_log import completion_of, prompt_of, sent  # noqa: E402
 
 if TYPE_CHECKING:
     from ..judges.judge import Judge
@@ -48,7 +48,7 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
 
     async def score(state: TaskState, target: Target) -> Score:
         del target  # nothing but the text is judged
-        pair = (prompt_of(state.input), completion_of(state.output))
+        pair = (prompt_of(sent(state.messages) or state.input), completion_of(state.output))
         [verdict] = await anyio.to_thread.run_sync(asked.verdicts, [pair])
         about: dict[str, Any] = {"label": verdict.label, "judge": asked.name}
         if verdict.score is None or isinstance(verdict.score, list):

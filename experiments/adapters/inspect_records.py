@@ -19,11 +19,6 @@ def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Raises:
         InnerjudgeError: If candidates of one question are not numbered from 1, or the judge is one of choices.
-
-    Example:
-        >>> said = {"candidate": "2", "judge": "clue", "score": 0.5, "label": True, "unscored": None}
-        >>> inspect_records([{"question": "q", **said}, {"question": "q", **said, "candidate": "1", "score": None}])
-        [{'id': 'q', 'value': 0.5, 'epoch': 2, 'metadata': {'judge': 'clue', 'label': True}}]
     """
     names = [str(row["question"]) for row in rows]
     several = len(names) != len(set(names))

@@ -25,8 +25,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.chat import THINK
+from ...models.conversation import Text, as_prompt
 from ...models.extra import require
+from ...models.markers import THINK
 from ..data.answers import normalise
 from ..data.jsonl import write_jsonl
 from ..selection.rules import Rule, pick
@@ -52,7 +53,7 @@ class JudgeFilter(Filter):  # type: ignore[misc]
     Args:
         judge: Folder or hub name of a saved judge; it is loaded once for all filters of a process.
         prompt: Jinja template of the prompt that the judge reads, filled from the document (a filter is not shown the
-            prompt that the model was given).
+            prompt that the model was given); or a list of messages whose contents are templates.
         regex_pattern: Finds a response's answer, for rules that vote; the first group if there is one. Without it, the
             answer is all that follows the reasoning.
         group_select: Which match is the answer; -1 is the last.
@@ -68,7 +69,7 @@ class JudgeFilter(Filter):  # type: ignore[misc]
         self,
         *,
         judge: str,
-        prompt: str,
+        prompt: str | list[dict[str, str]],
         regex_pattern: str | None = None,
         group_select: int = -1,
         scores: str | None = None,
@@ -84,9 +85,7 @@ class JudgeFilter(Filter):  # type: ignore[misc]
     def apply(self, resps: Iterable[Sequence[str]], docs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         """One response a document, in a list of one, in the order of ``docs``."""
         groups = [list(one) for one in resps]
-        pairs = [
-            (apply_template(self.prompt, doc), text) for doc, group in zip(docs, groups, strict=True) for text in group
-        ]
+        pairs = [(_filled(self.prompt, doc), text) for doc, group in zip(docs, groups, strict=True) for text in group]
         verdicts = iter(_verdicts(self.judge, tuple(pairs), self.batch_size))
         picked, rows = [], []
         for number, group in enumerate(groups):
@@ -140,6 +139,12 @@ class BestOfMajority(JudgeFilter):
         self.rule = Rule("best-of-majority", alpha=float(alpha), min_count=int(min_count), reward=reward)
 
 
+def _filled(prompt: str | list[dict[str, str]], doc: Mapping[str, Any]) -> Text:
+    if isinstance(prompt, str):
+        return str(apply_template(prompt, doc))
+    return as_prompt([{**turn, "content": apply_template(str(turn.get("content")), doc)} for turn in prompt])
+
+
 @lru_cache(maxsize=4)
 def _loaded(judge: str, device: str) -> Judge:
     from ..judges.judge import Judge
@@ -148,6 +153,6 @@ def _loaded(judge: str, device: str) -> Judge:
 
 
 @lru_cache(maxsize=1)
-def _verdicts(judge: Judge, pairs: tuple[tuple[str, str], ...], batch_size: int) -> tuple[Verdict, ...]:
+def _verdicts(judge: Judge, pairs: tuple[tuple[Text, str], ...], batch_size: int) -> tuple[Verdict, ...]:
     """Kept for the next filter: a task's pipelines read the same responses, and one pass serves them all."""
     return tuple(judge.verdicts(pairs, batch_size=batch_size))

@@ -20,7 +20,10 @@ def compare(
     map_: o.Map = None,
     model: o.Model = "reference",
     judges: Annotated[
-        str | None, typer.Option(help="Judges by name, NAME,NAME; left out, all that fit the data.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Judges by name, NAME,NAME, or `all`; left out, all but variants of others.", show_default=False
+        ),
     ] = None,
     limit: o.Limit = None,
     seed: o.Seed = 0,
@@ -36,6 +39,8 @@ def compare(
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 128,
     abstain: o.Abstain = True,
+    prompt: o.Prompt = None,
+    merge_system: o.MergeSystem = False,
     memory: o.Memory = None,
     top_maj: o.TopMaj = None,
     log_style: o.Log = LogStyle.auto,
@@ -56,6 +61,7 @@ def compare(
     from ..compare.run import check_data
     from ..compare.settings import TOP_MAJ, Seeds, Settings, Source
     from ..data.datasets import load_data
+    from ..reading.judge_prompt import JudgePrompt
 
     settings = Settings(
         judges=tuple(name.strip() for name in judges.split(",") if name.strip()) if judges else (),
@@ -66,6 +72,8 @@ def compare(
         scale=o.bounds(scale),
         reasoning_tokens=reasoning_tokens,
         abstain=abstain,
+        prompt=None if prompt is None else JudgePrompt.of(prompt),
+        merge_system=merge_system,
         batch_size=batch_size,
         memory=memory,
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),

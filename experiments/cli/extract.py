@@ -38,6 +38,8 @@ def extract(
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 0,
     abstain: o.Abstain = True,
+    prompt: o.Prompt = None,
+    merge_system: o.MergeSystem = False,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
     store_dtype: o.StoreDtype = "float32",
     shard_items: o.ShardItems = 128,
@@ -60,6 +62,7 @@ def extract(
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
     columns = o.mapped(map_, data)
+    from ..reading.judge_prompt import JudgePrompt
     from ..reading.passes import HIDDEN_NEEDS, Passes
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
@@ -87,10 +90,14 @@ def extract(
             steps=steps,
             needs=None if text else HIDDEN_NEEDS,
             abstain=abstain,
+            prompt=None if prompt is None else JudgePrompt.of(prompt),
+            merge_system=merge_system,
         )
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"columns": columns} if columns else {}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
+        job |= {} if passes.prompt is None else {"prompt": passes.prompt.to_json()}
+        job |= {"merge_system": True} if merge_system else {}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
         if ray is not None:
@@ -120,6 +127,13 @@ def fit(
     limit: o.Limit = None,
     seed: o.Seed = 0,
     between: o.Between_ = o.Between.reasoning,
+    lose_at_most: Annotated[
+        float | None, typer.Option(help="Promise a threshold that loses at most this share of the good answers.")
+    ] = None,
+    wrong_at_most: Annotated[
+        float | None, typer.Option(help="Promise a threshold from which at most this share of the verdicts is wrong.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Confidence of the promise; 0 for one on average.")] = 0.95,
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
@@ -127,14 +141,27 @@ def fit(
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
 
     All labelled items are used (or `--limit` of them): extract the items to fit on and those to report on separately.
-    The model is not run, so batches, devices and dtypes have no effect; the scale is that of the extraction.
+    With `--lose-at-most` or `--wrong-at-most`, half of the questions are kept out of the fit and calibrate a threshold;
+    too few are refused with how many it takes. The model is not run, so batches, devices and dtypes have no effect; the
+    scale is that of the extraction.
 
         innerjudge fit --features runs/features --judge clue-margin --out runs/judge
+
+        innerjudge fit --features runs/features --judge logistic-probe --lose-at-most 0.05 --out runs/judge
     """
     del batch_size, device, dtype
-    from ..runs.fit_job import fit_job
+    from ..runs.fit_job import Wanted, fit_job
 
-    say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed))
+    if lose_at_most is not None and wrong_at_most is not None:
+        raise InnerjudgeError("given --lose-at-most and --wrong-at-most, expected one of them: a judge has one promise")
+    wanted = None
+    if (level := wrong_at_most if lose_at_most is None else lose_at_most) is not None:
+        if not (0 < level < 1 and 0 <= confidence < 1):
+            raise InnerjudgeError(
+                f"given a level of {level:g} and --confidence {confidence:g}, expected numbers between 0 and 1"
+            )
+        wanted = Wanted("wrong among kept" if lose_at_most is None else "lost good answers", level, confidence or None)
+    say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed, wanted=wanted))
 
 
 def sweep(

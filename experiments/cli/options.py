@@ -18,13 +18,14 @@ PARTS = ("blocks", "final_norm", "unembedding")
 #: Names on the panel, written out since the panel imports torch; a test holds them to it.
 JUDGE_NAMES = (
     "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
-    "lager, verdict-logits, text, text-reasoned, token-log-probability, length, question-only; for ratings lager, "
-    "lager-normed, lager-tuned, lager-tuned-paper, lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, "
-    "text, text-reasoned, token-log-probability, length, question-only; for choices qk-score, qk-score-by-permutation, "
+    "lager, verdict-logits, text, text-reasoned, token-log-probability, length, question-only, text-only, "
+    "question-only-text, similarity; for ratings lager, lager-normed, lager-tuned, lager-tuned-paper, "
+    "lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, text, text-reasoned, token-log-probability, "
+    "length, question-only, text-only, question-only-text, similarity; for choices qk-score, qk-score-by-permutation, "
     "qk-score-unlabelled, qk-score-vote, qk-score-rotated, qk-score-no-abstain, attention-score, "
-    "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned; for responses of "
-    "pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, token-log-probability, length. "
-    "Any other name is answered with those of the items' kind."
+    "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned, text-only, "
+    "similarity; for responses of pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, "
+    "token-log-probability, length, text-only, similarity. Any other name is answered with those of the items' kind."
 )
 #: Loaders, written out since they would be imported for every help text; a test holds them to it.
 LOADER_NAMES = (
@@ -146,6 +147,19 @@ Scale = Annotated[str, typer.Option("--scale", help="Lowest and highest score of
 Abstain = Annotated[
     bool,
     typer.Option(help="Ask choices with None of the above and I don't know as their last two options, as published."),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        help="In which words items are asked: a YAML file of a judge prompt, or the name of one that is shipped "
+        "(g-eval, lager, mt-bench-pair, mt-bench-single, prometheus).",
+        show_default=False,
+    ),
+]
+MergeSystem = Annotated[
+    bool,
+    typer.Option("--merge-system", help="Put a system turn before the user's where the chat template knows none."),
 ]
 Memory = Annotated[
     float | None,

@@ -107,8 +107,7 @@ def plan(
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
     from ..runs.extracting.disk import disk_of, no_room, told
-    from ..runs.extracting.plan import make_plan
-    from ..runs.extracting.summary import one_line
+    from ..runs.extracting.summary import make_plan, one_line
     from ..runs.job import items_of
 
     ends = o.bounds(scale)

@@ -17,6 +17,7 @@ from . import say
 
 if TYPE_CHECKING:
     from ...models.items import Item
+    from ...probes import Promise
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
 _OF_A_MODEL = (
@@ -206,6 +207,14 @@ def sample(
         float | None,
         typer.Option(help="Stop an answer whose score is below this when it closes its reasoning.", show_default=False),
     ] = None,
+    lose_at_most: Annotated[
+        float | None,
+        typer.Option(
+            help="Stop it below the threshold of the judge's promise, which must be of this share or less "
+            "(`fit --lose-at-most`).",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
@@ -241,7 +250,21 @@ def sample(
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
     whole = asked.load_judge(folder, "trace")
-    how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=reject_below, seed=seed)
+    below = reject_below if lose_at_most is None else _promise(whole.promise, lose_at_most, reject_below)
+    how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, seed=seed)
     with shown(PlainConsole(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
         say(sample_job(whole, questions, out, sampling=how))
+
+
+def _promise(found: Promise | None, level: float, reject_below: float | None) -> Promise:
+    """The promise of a judge, which loses at most a share of the good answers."""
+    if reject_below is not None:
+        raise InnerjudgeError("given --lose-at-most and --reject-below, expected one of them: both are thresholds")
+    if found is None or found.risk != "lost good answers" or found.level > level:
+        has = "without a promise" if found is None else f"that promises at most {found.level:g} of {found.risk}"
+        raise InnerjudgeError(
+            f"given --lose-at-most {level:g} with a judge {has}, expected one that loses at most this share of good "
+            f"answers: innerjudge fit --lose-at-most {level:g}"
+        )
+    return found

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from ...extraction.features import Features
 from ...models.items import Choice, Item, Rating, Trace
 from ...probes import CLUE, BaseJudge, EScore, LetterLogits
-from ...probes.head_selection import head_accuracies, head_credits
-from ...probes.one_row import each_entry, each_row
+from ...probes.choices import head_accuracies, head_credits
+from ...probes.row_judge import each_entry, each_row
 from ..data.labels import label_of
 from ..stats.intervals import cluster_interval
 from ..stats.metrics.accuracy import accuracy

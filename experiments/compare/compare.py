@@ -14,6 +14,7 @@ from ..data.datasets import Dataset, load_data
 from ..data.kinds import kind_of
 from ..data.mapping import items_from
 from ..data.verdict_table import Row, Table
+from ..reading.judge_prompt import JudgePrompt
 from ..reading.progress import Steps, silent
 from .figures import Figure
 from .findings import Report
@@ -86,6 +87,7 @@ def compare(
     out: str | Path | None = None,
     limit: int | None = None,
     settings: Settings | None = None,
+    prompt: JudgePrompt | str | Path | None = None,
     steps: Steps = silent,
 ) -> Comparison:
     """Judge items with every judge that fits them, and compare the judges.
@@ -98,12 +100,14 @@ def compare(
         items: Items of one kind, what :func:`innerjudge.items_from` takes (a data frame, a list of dicts), or data as
             on the command line: a file, ``LOADER:PATH``, ``builtin:choose``.
         columns: Field -> column, where the names of columns differ.
-        judges: Names of judges; ``None`` for all that fit. The baselines ``length`` and ``question-only`` always stand
-            beside them.
+        judges: Names of judges; ``None`` for all that fit but variants of others, ``["all"]`` for those too. The
+            baselines, among them a classifier of the text alone, always stand beside them.
         out: Folder for verdicts, figures and report, where every step is kept: a run that was killed goes on when it
             is called again. ``None`` keeps nothing.
         limit: At most this many items of named data, whole questions kept together.
         settings: Shares, seeds and how the model is run; ``None`` for the defaults.
+        prompt: In which words items of its kind are asked: a :class:`~innerjudge.JudgePrompt`, the name of one that is
+            shipped, or a YAML file; ``None`` for ours.
         steps: Where progress is shown.
 
     Raises:
@@ -114,7 +118,7 @@ def compare(
         >>> from innerjudge.models.loading import load
         >>> found = compare(load("reference"), "builtin:choose", judges=["letter-logits", "qk-score"], limit=12)
         >>> found.verdicts.judges, "accuracy" in set(found.table()["metric"])
-        (('qk-score', 'letter-logits'), True)
+        (('qk-score', 'letter-logits', 'text-only', 'similarity'), True)
     """
     if not isinstance(lm, LanguageModel):
         raise InnerjudgeError(
@@ -124,6 +128,7 @@ def compare(
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of names: write judges=['clue', 'text']")
     how = settings or Settings()
     how = replace(how, judges=how.judges if judges is None else tuple(judges))
+    how = how if prompt is None else replace(how, prompt=JudgePrompt.of(prompt))
     data = _named(items, columns, limit, how.seeds.data)
     return compare_data(lm, [Source(data=data, candidates=how.candidates)], how, out=out, steps=steps)
 

@@ -15,14 +15,15 @@ from ..data.labels import label_to_fit, require_classes
 from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
-from ..judges.panel import TEXT, Seat, panel, without_abstain, without_reasoning
+from ..judges.panel import EVERY, TEXT, Seat, chosen, panel, without_abstain, without_reasoning
 from .imported import on_sides, unmatched, with_score
 from .items import DataItems
 from .judging import Judging, curves_of
 from .results import Byproducts, Outcome
-from .settings import ALWAYS, Settings
+from .settings import Settings
 from .steps import ReadPart
 from .text_side import with_best_text, with_costs
+from .trace_blind import agreement_rows
 
 
 @dataclass(kw_only=True)
@@ -67,6 +68,8 @@ class Evaluation(DataItems):
         side = {row.item: row.tags["split"] for row in found}
         if self.kind == "rating":
             found = [*found, *on_sides(_people(self), side)]
+        if self.kind == "trace":
+            found = [*found, *agreement_rows(found)]
         for imported in self.imported.values():
             found = [*found, *on_sides(map(with_score, imported), side)]
         Table(found)  # refuses rows that clash
@@ -118,25 +121,21 @@ class Evaluation(DataItems):
 
 
 def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
-    """The judges of a comparison that fit a kind of item, and beside them always length and question alone.
-
-    Judges of which none fits are an error.
-    """
-    every = panel(kind, between=positions(settings.between), scale=settings.scale)
+    """The judges of a comparison that fit a kind of item; judges of which none fits are an error."""
+    every = panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
     every = every if settings.reasoning_tokens else without_reasoning(every)
     every = every if settings.abstain else without_abstain(every)
-    wanted = {*settings.judges, *ALWAYS} if settings.judges else set(every)
-    if settings.judges and not set(settings.judges) & set(every):
+    if settings.judges and not set(settings.judges) & {EVERY, *every}:
         raise InnerjudgeError(
             f"given judges {', '.join(settings.judges)}, of which none judges {kind}s, expected some of "
             f"{', '.join(every)}"
         )
-    return {name: seat for name, seat in every.items() if name in wanted}
+    return chosen(every, settings.judges)
 
 
 def left_out_of(kind: str, settings: Settings) -> set[str]:
     """Judges that are named and judge this kind, but need reasoning or abstain lines, which are switched off."""
-    every = panel(kind, between=positions(settings.between), scale=settings.scale)
+    every = panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
     return (set(settings.judges) & set(every)) - set(seats_of(kind, settings))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...extraction.features import Features
+from ...extraction.ragged import Ragged
 from ...models.items import Item
 from ...models.loading import LanguageModel
 from ..reading.passes import Passes
@@ -70,6 +71,11 @@ def over_all(some: Features, whole: Features, reason: str) -> Features:
     arrays = {name: np.zeros((len(whole), *value.shape[1:]), value.dtype) for name, value in some.arrays.items()}
     for name, value in some.arrays.items():
         arrays[name][rows] = value
+    at = dict(zip(rows, range(len(rows)), strict=True))
+    ragged = {
+        name: Ragged.of([one[at[k]] if k in at else one.values[:0] for k in range(len(whole))], one.values.shape[1:])
+        for name, one in some.ragged.items()
+    }
     texts = {name: [""] * len(whole) for name in some.texts}
     for name, said in some.texts.items():
         for row, text in zip(rows, said, strict=True):
@@ -79,7 +85,10 @@ def over_all(some: Features, whole: Features, reason: str) -> Features:
         groups=whole.groups,
         provenance=some.provenance,
         arrays=arrays,
+        ragged=ragged,
         texts={name: tuple(said) for name, said in texts.items()},
-        missing={name: {**left, **some.missing.get(name, {})} for name in (*arrays, *texts)} if left else some.missing,
+        missing={name: {**left, **some.missing.get(name, {})} for name in (*arrays, *ragged, *texts)}
+        if left
+        else some.missing,
         seconds=some.seconds,
     )

@@ -130,7 +130,7 @@ class Judging(ItemFeatures):
         self.notes += [note] if note else []
         part = features.take(self.test)
         if "reasoned" in seat.judge.needs and "reasoned" not in features.texts:
-            part, permuted = replace(self.reasoned(seat.judge.needs, self.test), arrays=part.arrays), None
+            part, permuted = _written(self.reasoned(seat.judge.needs, self.test), part), None
         if seat.judge.learns and seat.judge.provenance_ is None:
             return Outcome(judge=name, verdicts=no_verdicts(seat.judge, part))
         started = time.perf_counter()
@@ -170,6 +170,11 @@ def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
     # The maps are of the prompts with the cue; heads that were chosen in an open turn are not on them.
     heads = {name: s.judge.chosen_heads for name, s in run.seats.items() if run.turns.get(name) != "open"}
     return curves, tuple(replace(m, chosen=heads.get(chosen[m.label], ())) for m in maps)
+
+
+def _written(texts: Features, read: Features) -> Features:
+    """Texts, beside what was read of the same items."""
+    return replace(texts, arrays=read.arrays, ragged=read.ragged)
 
 
 def _pass_seconds(features: Features, judge: BaseJudge) -> float:

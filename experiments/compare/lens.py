@@ -142,6 +142,12 @@ def standing(figures: Sequence[Figure], *, level: float = 0.05) -> tuple[list[Fi
     return kept, len(tested)
 
 
+def within(scores: Sequence[float | None], low: float, high: float) -> bool:
+    """Whether there are scores, and all lie between ``low`` and ``high``."""
+    known = [s for s in scores if s is not None]
+    return bool(known) and low <= min(known) and max(known) <= high
+
+
 def as_floats(values: Sequence[Any]) -> list[float | None]:
     """Numbers as floats, anything else as ``None``.
 

@@ -1,7 +1,7 @@
 """A comparison from its data to its figures: judge, evaluate, report; steps are kept, so a killed run can resume."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ..data.verdict_table import Row, Table
 from ..judges.between import Between, positions
-from ..judges.panel import panel
+from ..judges.panel import EVERY, panel
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
 from .evaluation import Evaluation, left_out_of
@@ -25,13 +25,17 @@ from .sections.blocks import by_block
 from .sections.candidates import candidates
 from .sections.confounds import confounds
 from .sections.headline import headline, scores
+from .sections.opponents import opponents
 from .settings import Settings, Source
 from .steps import StepStore
+from .trace_blind import AGREEMENT
 
 #: Below so many questions the report warns that everything rests on few.
 FEW_QUESTIONS = 30
 #: Likewise for questions with both a right and a wrong answer.
 FEW_MIXED = 20
+#: What notes begin with that a reader must know before the figures.
+WARNING = "Warning: "
 
 
 def ignored(_sentence: str) -> None:
@@ -61,14 +65,7 @@ class ComparisonRun:
     @property
     def passes(self) -> Passes:
         """How the model is run."""
-        return Passes(
-            batch_size=self.settings.batch_size,
-            memory=None if self.settings.memory is None else int(self.settings.memory * 1e9),
-            reasoning_tokens=self.settings.reasoning_tokens,
-            scale=self.settings.scale,
-            abstain=self.settings.abstain,
-            steps=self.steps,
-        )
+        return self.settings.passes(self.steps)
 
     def evaluations(self, sources: Sequence[Source]) -> list[Evaluation]:
         """One for each data set, after everything is refused that can be refused before a pass of the model."""
@@ -78,6 +75,8 @@ class ComparisonRun:
             Evaluation(lm=self.lm, settings=self.settings, source=source, passes=passes, store=self.store, alone=alone)
             for source in sources
         ]
+        if passes.prompt is not None:
+            passes.prompt.check(self.lm.tokenizer)
         for one in every:
             one.check()
         if note := _left_out(every):
@@ -145,9 +144,16 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise InnerjudgeError(f"given the data {', '.join(twice)} twice, expected each once: give files other names")
+    own = settings.prompt
+    kinds = {source.data.kind for source in sources}
+    if own is not None and own.kind not in kinds:
+        raise InnerjudgeError(
+            f"given the prompt {own.name} of {own.kind} items with data of {', '.join(sorted(kinds))} items, expected "
+            f"data of {own.kind} items: leave the prompt out, or name another"
+        )
     between = positions(Between.response)
     known = {name for s in sources for name in panel(s.data.kind, between=between, scale=settings.scale)}
-    odd = [name for name in settings.judges if name not in known]
+    odd = [name for name in settings.judges if name not in {EVERY, *known}]
     if odd:
         raise InnerjudgeError(
             f"given the judge {odd[0]!r}, which judges none of these data, expected some of {', '.join(sorted(known))}"
@@ -158,6 +164,7 @@ def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
     """The sections that every comparison has."""
     found = (
         headline(lens),
+        opponents(lens),
         scores(lens),
         confounds(lens),
         candidates(lens),
@@ -173,34 +180,52 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
     counts |= {"reported": len(lens.truths), "reported questions": lens.n_groups}
     if lens.kind == "trace":
         counts["reported questions with a right and a wrong answer"] = n_mixed(lens)
+    notes, cost, seconds = tuple(one.notes()), one.beside.cost(), one.beside.seconds()
+    if AGREEMENT in lens.families:
+        cost[AGREEMENT], seconds[AGREEMENT] = {"prompts": 0.0, "tokens": 0.0}, None
     return DataReport(
         name=one.name,
         kind=one.kind,
         counts=counts,
         families=dict(lens.families),
-        summary=_summary(lens, sections),
+        summary=_summary(lens, sections, cost, notes),
         sections=tuple(sections),
-        notes=tuple(one.notes()),
+        notes=notes,
         unscored=unscored_reasons((*lens.table, *more)),
-        seconds=one.beside.seconds(),
-        cost=one.beside.cost(),
+        seconds=seconds,
+        cost=cost,
     )
 
 
-def _summary(lens: Lens, sections: Sequence[Section]) -> tuple[str, ...]:
-    """What a reader should take away: the headline in words, and the first finding of the sections that qualify it."""
+def _summary(
+    lens: Lens, sections: Sequence[Section], cost: Mapping[str, Mapping[str, float]], notes: Sequence[str]
+) -> tuple[str, ...]:
+    """The answer in words: the best judge and its opponents, its cost, what other sections add, what to distrust."""
     first = {s.key: s for s in sections}
-    said = list(first["accuracy"].found)
-    for key in ("confounds", "candidates", "bias", "panels", "asked", "steadiness", "labels", "selection"):
+    if "opponents" not in first:
+        said = [*first["accuracy"].found, *(first["candidates"].found[:1] if "candidates" in first else ())]
+    else:
+        said = list(first["opponents"].found)
+        best = str(first["opponents"].grids[0].rows[0][0])
+        said += [_cost_in_words(cost, [best, lens.settings.against])]
+    for key in ("bias", "panels", "asked", "steadiness", "labels", "selection"):
         said += list(first[key].found[:1]) if key in first else []
+    doubts = list(first["confounds"].found[:1]) if "confounds" in first else []
+    doubts += [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
     if lens.n_groups < FEW_QUESTIONS:
-        said.append(f"All of this rests on {lens.n_groups} questions only: read the intervals, not the values.")
+        doubts.append(f"all of this rests on {lens.n_groups} questions only: read the intervals, not the values.")
     if lens.kind == "trace" and n_mixed(lens) < FEW_MIXED:
-        said.append(
-            f"Only {n_mixed(lens)} of {lens.n_groups} reported questions have both a right and a wrong answer; "
+        doubts.append(
+            f"only {n_mixed(lens)} of {lens.n_groups} reported questions have both a right and a wrong answer; "
             "figures within questions rest on those alone."
         )
-    return tuple(said)
+    return (*filter(None, said), *(f"To distrust: {doubt[:1].lower()}{doubt[1:]}" for doubt in doubts))
+
+
+def _cost_in_words(cost: Mapping[str, Mapping[str, float]], judges: Sequence[str]) -> str:
+    known = {judge: cost[judge] for judge in judges if judge in cost}
+    each = [f"{judge} {c['prompts']:.3g} and {c['tokens']:,.0f}" for judge, c in known.items()]
+    return f"Prompts and tokens an item: {'; '.join(each)}." if each else ""
 
 
 def n_mixed(lens: Lens) -> int:
@@ -216,6 +241,7 @@ def _families(one: Evaluation, table: Table) -> dict[str, str]:
     """Family of every judge: of ours as the panel says, of others ``people`` or ``imported``."""
     found = {name: seat.family for name, seat in one.seats.items()}
     for name in table.judges:
+        found |= {name: "baseline"} if name == AGREEMENT else {}
         found.setdefault(name, "people" if name.startswith("human") else "imported")
     return found
 

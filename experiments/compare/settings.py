@@ -12,9 +12,10 @@ from ..data.datasets import Dataset
 from ..data.kinds import item_to_row
 from ..judges.between import Between
 from ..judges.panel import TEXT
+from ..reading.judge_prompt import JudgePrompt
+from ..reading.passes import Passes
+from ..reading.progress import Steps
 
-#: Baselines that no judge is seen without.
-ALWAYS = ("length", "question-only")
 #: The ``k`` of top-maj@k, a vote of the k best, as in the CLUE paper.
 TOP_MAJ = (4, 8, 16)
 
@@ -38,8 +39,8 @@ class Settings:
     """How judges are compared.
 
     Args:
-        judges: Names of the judges; without any, all that fit the data. The baselines ``length`` and ``question-only``
-            always stand beside them.
+        judges: Names of the judges, or ``"all"``; without any, all that fit the data but variants of others. The
+            baselines always stand beside them.
         against: The judge that the others are compared with.
         fit: Share of the questions that judges are fitted and heads chosen on.
         calibrate: Share that scores are calibrated on; a comparison needs none. All other questions are reported on.
@@ -53,6 +54,8 @@ class Settings:
         memory: Gigabytes that a batch of texts that are written may take beside the weights; ``None`` for half of what
             is free.
         top_maj: The ``k`` of top-maj@k.
+        prompt: In which words items of its kind are asked; ``None`` for ours. That of ratings has the scale.
+        merge_system: Put a system turn before the user's where the model's chat template knows none.
         rows: Verdict files of other judges and of people on the same items.
         groups: Fields of the items whose values are compared with one another.
         system: Field that says who wrote a response.
@@ -74,6 +77,8 @@ class Settings:
     batch_size: int = 16
     memory: float | None = None
     top_maj: tuple[int, ...] = TOP_MAJ
+    prompt: JudgePrompt | None = None
+    merge_system: bool = False
     rows: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     system: str | None = None
@@ -82,17 +87,34 @@ class Settings:
     selection: bool = False
 
     def __post_init__(self) -> None:
+        if self.prompt is not None and self.prompt.kind == "rating":
+            object.__setattr__(self, "scale", self.prompt.scale)
         if not (self.fit > 0 and self.calibrate >= 0 and self.fit + self.calibrate < 1 - 1e-9):
             raise InnerjudgeError(
                 f"given the shares fit={self.fit:g} and calibrate={self.calibrate:g}, expected positive ones that "
                 "leave questions to report on, such as 0.5 and 0"
             )
 
+    def passes(self, steps: Steps) -> Passes:
+        """How the model is run."""
+        return Passes(
+            batch_size=self.batch_size,
+            memory=None if self.memory is None else int(self.memory * 1e9),
+            reasoning_tokens=self.reasoning_tokens,
+            scale=self.scale,
+            abstain=self.abstain,
+            prompt=self.prompt,
+            merge_system=self.merge_system,
+            steps=steps,
+        )
+
     def shaping(self) -> dict[str, Any]:
         """The settings that verdicts depend on; the others only say what is made of the verdicts."""
         names = ("judges", "fit", "calibrate", "between", "scale", "reasoning_tokens", "abstain", "selection")
         named = {name: getattr(self, name) for name in names}
         tags = [*self.groups, self.system]
+        named |= {} if self.prompt is None else {"prompt": self.prompt.told}
+        named |= {"merge_system": True} if self.merge_system else {}
         return named | {"seeds": [self.seeds.data, self.seeds.split, self.seeds.sampling], "tags": tags}
 
     def to_json(self) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from ...extraction.features import Features
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...probes import EScore, registered_judges
-from ...probes.head_selection import head_credits
-from ...probes.one_row import each_entry
+from ...probes.choices import head_credits
+from ...probes.row_judge import each_entry
 from ..data.splits import Index, split_by_group
 from ..stats.intervals import Interval, cluster_interval
 from ..stats.metrics.auroc import within_question_auroc

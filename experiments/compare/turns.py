@@ -108,7 +108,7 @@ def read_open(
     """What judges read where the verdict stands in an open turn; ``text`` also has the model write there."""
     wanted = wanted_of(VERDICT_READOUTS.get(kind, ()), replace(passes, needs=_needs(passes)))
     found = ask(lm, items, "open", passes, text=text, swapped=swapped, more=wanted, every_block=True)
-    prompt = "; ".join(part for part in (passes.prompt if kind == "choice" else "", _OPEN) if part)
+    prompt = "; ".join(part for part in (passes.told(kind), _OPEN) if part)
     return replace(found, provenance=replace(found.provenance, prompt=prompt))
 
 

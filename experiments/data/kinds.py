@@ -8,6 +8,8 @@ rating ``item_id, prompt, response``                        ``criterion, referen
 choice ``question_id, question, options``                   ``answer`` (0-based index)
 pair   ``pair_id, prompt, response_a, response_b``          ``preference`` ("a", "b" or "tie")
 ====== ==================================================== ======================================
+
+Prompts, questions and responses are strings or lists of messages (:mod:`~innerjudge.models.conversation`).
 """
 
 import hashlib
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from ...models.conversation import Conversation
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from .other_formats import known_rows
@@ -47,8 +50,12 @@ def item_to_row(item: Item) -> dict[str, Any]:
     if clash:
         raise InnerjudgeError(f"{item.id}: given extra fields {sorted(clash)} that a {kind} has itself: rename them")
     values = {name: getattr(item, name) for name in KNOWN[kind]}
-    row = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v is not None}
+    row = {k: _plain(v) for k, v in values.items() if v is not None}
     return row | dict(item.extra)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value.to_json() if isinstance(value, Conversation) else value
 
 
 def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> str:
@@ -119,20 +126,20 @@ def _preference(r: Record, name: str) -> str | None:
     return value
 
 
-_ID, _TEXT, _OPTIONAL = Record.label, Record.text, Record.optional_text
+_ID, _OPTIONAL, _ASKED, _SAID = Record.label, Record.optional_text, Record.prompt, Record.response
 #: How each field of a kind is read.
 _FIELDS: dict[str, dict[str, Callable[[Record, str], Any]]] = {
     "trace": {
-        "question_id": _ID, "candidate_id": _ID, "prompt": _TEXT, "response": _TEXT, "answer": _OPTIONAL,
+        "question_id": _ID, "candidate_id": _ID, "prompt": _ASKED, "response": _SAID, "answer": _OPTIONAL,
         "correct": _flag,
     },
     "rating": {
-        "item_id": _ID, "prompt": _TEXT, "response": _TEXT, "criterion": _OPTIONAL, "reference": _OPTIONAL,
+        "item_id": _ID, "prompt": _ASKED, "response": _SAID, "criterion": _OPTIONAL, "reference": _OPTIONAL,
         "scores": _scores,
     },
-    "choice": {"options": _options, "answer": _option, "question_id": _ID, "question": _TEXT},
+    "choice": {"options": _options, "answer": _option, "question_id": _ID, "question": _ASKED},
     "pair": {
-        "preference": _preference, "pair_id": _ID, "prompt": _TEXT, "response_a": _TEXT, "response_b": _TEXT,
+        "preference": _preference, "pair_id": _ID, "prompt": _ASKED, "response_a": _SAID, "response_b": _SAID,
     },
 }  # fmt: skip
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...models.conversation import Text, as_prompt, as_response
 from ...models.errors import InnerjudgeError
 from ...models.shown import shown
 
@@ -62,6 +63,19 @@ class Record:
         plain = isinstance(self.values.get(name), int | float)
         hint = "put the value in quotes" if plain else "write the value as one string"
         return str(self._typed(name, str, "a string", hint))
+
+    def prompt(self, name: str) -> Text:
+        """A string, or messages that end with what the assistant answers."""
+        return self._read(name, as_prompt)
+
+    def response(self, name: str) -> Text:
+        """A string, or messages that end with the assistant's."""
+        return self._read(name, as_response)
+
+    def _read(self, name: str, read: Callable[[object, str], Text]) -> Text:
+        if not isinstance(self.values.get(name), list | dict):
+            return self.text(name)
+        return read(self.values[name], f"{self.where}: field {shown(name)!r}")
 
     def label(self, name: str) -> str:
         """A string that is not empty: an id."""

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ...models.conversation import Text, plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes import Verdict
@@ -57,16 +58,20 @@ def item_columns(item: Item, data: str = "") -> dict[str, Any]:
     match item:
         case Trace():
             one: dict[str, Any] = {"candidate": item.candidate_id, "truth": item.correct, "answer": item.answer}
-            one |= {"length": float(len(item.response)), "tokens": len(item.extra.get("response_ids") or ()) or None}
+            one |= {"length": _length(item.response), "tokens": len(item.extra.get("response_ids") or ()) or None}
         case Rating():
             tags |= {"criterion": item.criterion} if item.criterion else {}
-            one = {"candidate": item.id, "truth": item.mean_score, "length": float(len(item.response))}
+            one = {"candidate": item.id, "truth": item.mean_score, "length": _length(item.response)}
         case Choice():
             one = {"candidate": "options", "truth": item.answer}
         case Pair():
-            longer = float(len(item.response_a) - len(item.response_b))
+            longer = _length(item.response_a) - _length(item.response_b)
             one = {"candidate": "a|b", "truth": item.preference, "length": longer}
     return found | one
+
+
+def _length(text: Text) -> float:
+    return float(len(plain_text(text)))
 
 
 def row_json(row: Row) -> dict[str, Any]:

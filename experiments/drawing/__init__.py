@@ -9,8 +9,9 @@ is imported only when a drawing function is first used. Imports nothing of the o
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from .heads import head_map
@@ -20,19 +21,19 @@ if TYPE_CHECKING:
     from .style import CYCLE, FAMILY_COLOURS, STYLE, short
     from .trajectories import trajectory
 
-_HOME = {
-    "CYCLE": "style",
-    "FAMILY_COLOURS": "style",
-    "STYLE": "style",
-    "accuracy_against_n": "lines",
-    "attention_over_text": "options",
-    "curves": "lines",
-    "head_map": "heads",
-    "reliability": "lines",
-    "score_distributions": "scores",
-    "scores_by_grade": "scores",
-    "short": "style",
-    "trajectory": "trajectories",
+_HOMES = {
+    "CYCLE": ".style",
+    "FAMILY_COLOURS": ".style",
+    "STYLE": ".style",
+    "accuracy_against_n": ".lines",
+    "attention_over_text": ".options",
+    "curves": ".lines",
+    "head_map": ".heads",
+    "reliability": ".lines",
+    "score_distributions": ".scores",
+    "scores_by_grade": ".scores",
+    "short": ".style",
+    "trajectory": ".trajectories",
 }
 
 __all__ = [
@@ -50,8 +51,4 @@ __all__ = [
     "trajectory",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+__getattr__ = lazy_names(__name__, _HOMES)

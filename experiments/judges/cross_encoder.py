@@ -12,7 +12,7 @@ from ...models.errors import InnerjudgeError
 from .pairs import Ranked, check_top_k, is_single
 
 if TYPE_CHECKING:
-    from .pair_judge import PairJudge
+    from .pair_judge import PairJudge, Prompt
 
 
 class CardData:
@@ -98,8 +98,8 @@ class CrossEncoderJudge:
 
     def rank(
         self,
-        query: str,
-        documents: Sequence[str],
+        query: Prompt,
+        documents: Sequence[Any],
         top_k: int | None = None,
         return_documents: bool = False,
         prompt_name: str | None = None,

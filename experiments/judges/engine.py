@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ...extraction.given_states import GivenStates, Last, features_of_states
-from ...extraction.readouts import HiddenStates
+from ...extraction.readouts import roles_of, states_of
 from ...models.arguments import checked
 from ...models.checkpoint import read_tokenizer
 from ...models.errors import InnerjudgeError
@@ -16,8 +16,8 @@ from ...models.final_norm import FinalNorm
 from ...models.formats.source import find_source
 from ...models.items import Rating, Trace
 from ...models.positions import Encoding, encode_prompt, encode_trace
-from ...models.prompts import rating_prompt
 from ...probes import BaseJudge, Verdict
+from ..reading.prepared import prepared
 from . import saved
 from .hub import find_folder
 from .pairs import items_of_pairs
@@ -151,7 +151,7 @@ class EngineJudge:
         features = features_of_states(
             encoded,
             given,
-            [HiddenStates(need.removeprefix("hidden/")) for need in self.judge.needs],
+            list(map(states_of, self.judge.needs)),
             layers=layers,
             n_blocks=n_blocks,
             provenance=self._origin,
@@ -162,15 +162,14 @@ class EngineJudge:
         return self.judge.verdicts(features)
 
     def _encoded(self, item: Any) -> Encoding:
-        how = self.made
+        how = self.made.passes
+        [item] = prepared(self.tokenizer, [item], how)
         if isinstance(item, Rating) and "hidden/score" in self.judge.needs:
-            asked = rating_prompt(
-                item.prompt, item.response, criterion=item.criterion, reference=item.reference, scale=how.scale
-            )
-            return encode_prompt(self.tokenizer, item.id, item.group, asked, markers=how.markers)
+            return encode_prompt(self.tokenizer, item.id, item.group, how.ask(item), markers=how.markers)
         trace = item
         if isinstance(item, Rating):
             trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
         # Ids that the same model has sampled elsewhere are as good; those of any other are not.
         sampled_by = _ENGINE if trace.extra.get("sampled_by") == _ENGINE else self._origin.fingerprint
-        return encode_trace(self.tokenizer, trace, markers=how.markers, sampled_by=sampled_by)
+        roles = roles_of(map(states_of, self.judge.needs))
+        return encode_trace(self.tokenizer, trace, markers=self.made.markers, sampled_by=sampled_by, roles=roles)

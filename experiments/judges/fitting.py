@@ -11,6 +11,10 @@ from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
 from ...probes import BaseJudge, Verdict
 
+#: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
+PART = 256
+Rows = npt.NDArray[np.intp]
+
 
 def fit_seat(
     name: str,
@@ -40,7 +44,8 @@ def fit_seat(
     if not len(part):
         return f"{name}: not fitted, since none of the {len(rows)} items to fit on has a label."
     if not part.present(*judge.needs).any():
-        return f"{name}: not fitted, since no item to fit on can be read ({_first_reason(judge, part)})."
+        why = next(iter(part.reasons(*judge.needs).values()))
+        return f"{name}: not fitted, since no item to fit on can be read ({why})."
     known = np.array([labels[k] for k in kept])
     fit: Any = judge.fit
     try:
@@ -64,17 +69,6 @@ def no_verdicts(judge: BaseJudge, features: Features) -> list[Verdict]:
     """Verdicts of a judge that could not be fitted: unscored, with the item's own reason where there is one."""
     reasons = features.reasons(*judge.needs)
     return [Verdict(i, unscored=reasons.get(i, "the judge could not be fitted on these data")) for i in features.ids]
-
-
-def _first_reason(judge: BaseJudge, features: Features) -> str:
-    return next(iter(features.reasons(*judge.needs).values()))
-
-
-#: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
-PART = 256
-
-
-Rows = npt.NDArray[np.intp]
 
 
 def fit_from_store(

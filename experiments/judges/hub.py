@@ -3,7 +3,6 @@
 import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
 
@@ -33,24 +32,6 @@ def find_folder(name: str | Path, revision: str | None) -> Path:
             f"given the judge {str(name)!r}, expected a folder that `innerjudge fit` or Judge.save wrote, or a name on "
             f"the hub that can be reached: check the spelling and the network ({one_line(error)})"
         ) from None
-
-
-def push_folder(folder: Path, repo_id: str, *, private: bool | None, token: str | None, **options: Any) -> str:
-    """Upload a judge's folder; the repository is made where it does not exist. Returns its address.
-
-    Raises:
-        InnerjudgeError: If the hub refuses.
-    """
-    api = HfApi(token=token)
-    try:
-        made = api.create_repo(repo_id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=made.repo_id, folder_path=folder, allow_patterns=list(FILES), **options)
-    except Exception as error:  # as above
-        raise InnerjudgeError(
-            f"given {repo_id!r} to push to, expected a repository of yours and a token that may write to it "
-            f"(`hf auth login`): {one_line(error)}"
-        ) from None
-    return str(made)
 
 
 class HubUpload(ABC):
@@ -84,14 +65,22 @@ class HubUpload(ABC):
         Raises:
             InnerjudgeError: If the hub refuses, with its reason.
         """
+        api = HfApi(token=token)
         with tempfile.TemporaryDirectory() as folder:
             self.save(folder)
-            return push_folder(
-                Path(folder),
-                repo_id,
-                private=private,
-                token=token,
-                revision=revision,
-                commit_message=commit_message,
-                create_pr=create_pr,
-            )
+            try:
+                made = api.create_repo(repo_id, private=private, exist_ok=True)
+                api.upload_folder(
+                    repo_id=made.repo_id,
+                    folder_path=folder,
+                    allow_patterns=list(FILES),
+                    revision=revision,
+                    commit_message=commit_message,
+                    create_pr=create_pr,
+                )
+            except Exception as error:  # as above
+                raise InnerjudgeError(
+                    f"given {repo_id!r} to push to, expected a repository of yours and a token that may write to it "
+                    f"(`hf auth login`): {one_line(error)}"
+                ) from None
+        return str(made)

@@ -13,7 +13,9 @@ from ...models.loading import LanguageModel
 from ...models.shown import html_table
 from ...probes import BaseJudge
 from ..data.outputs import writing
+from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
+from ..reading.prepared import check_prompt
 from . import saved
 from .hub import HubUpload, find_folder
 from .pair_judge import PairJudge
@@ -37,9 +39,12 @@ class Judge(PairJudge, HubUpload):
             the usual ones, on the judge's own scale.
         name: Name in results and on the model card; ``None`` for that of the class.
         criterion: What ratings are asked for; ``None`` for quality in general.
+        prompt: In which words it is asked: a :class:`~innerjudge.JudgePrompt`, the name of one that is shipped, or a
+            YAML file; ``None`` for ours, or what ``passes`` says.
 
     Raises:
-        InnerjudgeError: If the judge is not fitted, belongs to another model, or does not read such items.
+        InnerjudgeError: If the judge is not fitted, belongs to another model, does not read such items, or was fitted
+            on features of another prompt; if its labels are no tokens of the model.
 
     Example:
         >>> from innerjudge import LAGER, load
@@ -61,18 +66,15 @@ class Judge(PairJudge, HubUpload):
         passes: Passes | None = None,
         name: str | None = None,
         criterion: str | None = None,
+        prompt: JudgePrompt | str | Path | None = None,
     ) -> None:
         _check(judge)
         self.kind = judge.kinds[0] if kind is None else kind
         require_kind_of_judge(judge, self.kind)
         require_model(judge, lm)
-        scale = scale_of(judge, self.kind)
-        passes = Passes(scale=scale) if passes is None else passes
-        if judge.value_range is not None and self.kind in ("rating", "pair"):
-            _check_scale(passes.scale, scale)
         self.lm = lm
         self.judge = judge
-        self.passes = passes_for(judge, passes)
+        self.passes = _checked_passes(judge, lm, self.kind, passes, prompt)
         self.criterion = criterion
         known = name or type(judge).__name__
         self._made = JudgeRecord(known, self.kind, scale=_whole(self.passes.scale), criterion=criterion)
@@ -157,13 +159,15 @@ class Judge(PairJudge, HubUpload):
         judge = self.judge
         if judge.provenance_ is None:  # needs no fit, and belongs to a model all the same
             judge = copy.copy(judge)
-            judge.provenance_ = replace(provenance(self.lm), prompt=self.passes.prompt if self.kind == "choice" else "")
+            judge.provenance_ = replace(provenance(self.lm), prompt=self.passes.told(_read_as(self.kind)))
         passes = self.passes
         made = replace(
             self._made,
             abstain=passes.abstain,
             markers=passes.markers,
             reasoning_tokens=int(passes.reasoning_tokens),
+            prompt=None if passes.prompt is None else passes.prompt.to_json(),
+            merge_system=passes.merge_system,
         )
         norm = find_final_norm(self.lm) if any(need.startswith("hidden/") for need in judge.needs) else None
         with writing(folder):
@@ -182,6 +186,34 @@ def _check(judge: BaseJudge) -> None:
         raise InnerjudgeError(f"given {judge!r}, which is not fitted, expected a fitted judge: call fit first")
 
 
+def _read_as(kind: str) -> str:
+    """Kind of the items that are read: responses of pairs are rated one by one."""
+    return "rating" if kind == "pair" else kind
+
+
+def _checked_passes(
+    judge: BaseJudge, lm: LanguageModel, kind: str, passes: Passes | None, prompt: JudgePrompt | str | Path | None
+) -> Passes:
+    """How a judge is asked; refuses a scale or a prompt that are not its own."""
+    scale = scale_of(judge, kind)
+    passes = Passes(scale=scale) if passes is None else passes
+    if prompt is not None:
+        passes = replace(passes, prompt=JudgePrompt.of(prompt))
+    if judge.value_range is not None and kind in ("rating", "pair"):
+        _check_scale(passes.scale, scale)
+    passes = passes_for(judge, passes)
+    check_prompt(lm.tokenizer, passes, _read_as(kind), [judge])
+    told = passes.told(_read_as(kind))
+    known = told if judge.provenance_ is None else judge.provenance_.prompt
+    if known != told and any(one.startswith("prompt ") for one in (known, told)):
+        mine, theirs = known or "our own words", told or "our own words"
+        raise InnerjudgeError(
+            f"given {judge!r}, fitted on items asked by {mine}, to be asked by {theirs}, expected the prompt that it "
+            "was fitted with: pass it as prompt, or fit the judge on features of the other"
+        )
+    return passes
+
+
 def _check_scale(given: tuple[int, int], own: tuple[int, int]) -> None:
     if given != own:
         theirs, mine = ("{}-{}".format(*s) for s in (given, own))
@@ -189,9 +221,4 @@ def _check_scale(given: tuple[int, int], own: tuple[int, int]) -> None:
 
 
 def _passes_of(made: JudgeRecord, judge: BaseJudge, kind: str) -> Passes:
-    return Passes(
-        scale=made.scale if made.kind else scale_of(judge, kind),
-        abstain=made.abstain,
-        markers=made.markers,
-        reasoning_tokens=made.reasoning_tokens,
-    )
+    return replace(made.passes, scale=made.scale if made.kind else scale_of(judge, kind))

@@ -16,8 +16,8 @@ from sklearn.metrics import roc_auc_score
 
 from ...extraction.features import Features
 from ...models.items import Choice, Item, Pair
-from ...probes.free_text import FORMS
 from ...probes.judge import Verdict
+from ...probes.verdict_text import FORMS
 from ..data.labels import label_of
 from ..reading.passes import Passes
 from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, ways_of
@@ -25,24 +25,17 @@ from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, 
 Index = npt.NDArray[np.intp]
 #: Most questions that the ways are tried on, and most of them as a share of all items.
 TRIED, SHARE = 200, 0.25
-MEASURE = {
-    "choice": "accuracy",
-    "pair": "accuracy",
-    "trace": "AUROC",
-    "rating": "Spearman with the human score",
-}
+MEASURE = {"choice": "accuracy", "pair": "accuracy", "trace": "AUROC", "rating": "Spearman with the human score"}
+#: Asks some items in one turn, with a text or without, with response b of pairs first or not; may keep what it reads.
+Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskingTrial:
-    """How one way of asking did on the fitting half.
+    """How one way of asking did on ``n`` items of the fitting half, ``unscored`` of them without an answer.
 
-    Args:
-        way: The way.
-        value: Accuracy (choices and pairs; without an answer is wrong), AUROC (traces) or Spearman correlation
-            (ratings; in both, an item without an answer has the mean score).
-        n: Items.
-        unscored: Of them, those without an answer.
+    ``value`` is accuracy (choices and pairs; without an answer is wrong), AUROC (traces) or Spearman correlation
+    (ratings; in both, an item without an answer has the mean score).
     """
 
     way: Way
@@ -53,21 +46,14 @@ class AskingTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opponent:
-    """The text side of one data set.
+    """The text side of one data set: the ``way`` it is asked, and all ways that were ``tried``, best first.
 
-    Args:
-        way: How it is asked.
-        tried: All ways, best first.
-        notes: What was chosen among what, and warnings, as sentences for the report.
+    ``notes`` say what was chosen among what, and warn, as sentences for the report.
     """
 
     way: Way
     tried: tuple[AskingTrial, ...]
     notes: tuple[str, ...]
-
-
-#: Asks some items in one turn, with a text or without, with response b of pairs first or not; may keep what it reads.
-Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 
 
 def choose_opponent(

@@ -1,8 +1,8 @@
-"""What is asked of a judge with its model: scores, labels, verdicts and rankings of plain strings."""
+"""What is asked of a judge with its model: scores, labels, verdicts and rankings of texts and conversations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...models.arguments import checked, require_type
+from ...extraction.provenance import provenance
+from ...models.arguments import checked
+from ...models.conversation import Text, as_prompt
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
-from ...probes import BaseJudge, Verdict
+from ...probes import BaseJudge, Promise, Verdict
 from ...probes.judge import as_labels
 from ..reading.passes import Passes
 from ..reading.progress import PlainConsole, shown
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from .reward import Reward
 
 
+#: A prompt as it is given: a text, or messages.
+Prompt = Text | Sequence[Mapping[str, Any]]
+
+
 class PairJudge:
     """Scores, labels, verdicts and rankings of a judge; :class:`~.judge.Judge` sets the attributes."""
 
@@ -34,6 +40,11 @@ class PairJudge:
     kind: str
     passes: Passes
     criterion: str | None
+
+    @property
+    def promise(self) -> Promise | None:
+        """What the judge promises on this model, see :meth:`.BaseJudge.promise`; ``None`` for nothing."""
+        return self.judge.promised(provenance(self.lm))
 
     @checked
     def scores(
@@ -75,8 +86,9 @@ class PairJudge:
         """One verdict a pair, in order; a pair that cannot be judged is unscored, with the reason.
 
         Args:
-            pairs: Pairs ``(prompt, response)``, or ``(question, options)`` for a judge of choices; or items of the
-                judge's kind, such as ``Trace`` or ``Rating``, with unique ids. One alone counts as a list of one.
+            pairs: Pairs ``(prompt, response)``, each a string or messages, or ``(question, options)`` for a judge of
+                choices; or items of the judge's kind, such as ``Trace`` or ``Rating``, with unique ids. One alone
+                counts as a list of one.
             batch_size: Items a forward pass.
             show_progress_bar: Whether progress is shown on standard error.
 
@@ -97,8 +109,8 @@ class PairJudge:
 
     def rank(
         self,
-        query: str,
-        documents: Sequence[str],
+        query: Prompt,
+        documents: Sequence[Any],
         top_k: int | None = None,
         return_documents: bool = False,
         batch_size: int = 32,
@@ -110,8 +122,8 @@ class PairJudge:
         reason as ``unscored``. Options are read in one pass, and the abstain lines that it shows are not ranked.
 
         Args:
-            query: The prompt, or the question.
-            documents: The candidates, or the options; none give ``[]``.
+            query: The prompt, or the question: a string, or messages.
+            documents: The candidates, each a string or messages, or the options; none give ``[]``.
             top_k: At most this many; ``None`` for all.
             return_documents: Whether each result has its ``text``.
             batch_size: Pairs a forward pass.
@@ -129,13 +141,13 @@ class PairJudge:
             >>> sorted(one["corpus_id"] for one in found)
             [0, 1]
         """
-        require_type(query, str, "rank: the prompt")
+        as_prompt(query, "rank: the prompt")
         return self.rank_many([query], [documents], top_k, return_documents, batch_size, show_progress_bar)[0]
 
     def rank_many(
         self,
-        queries: Sequence[str],
-        documents: Sequence[Sequence[str]],
+        queries: Sequence[Prompt],
+        documents: Sequence[Sequence[Any]],
         top_k: int | None = None,
         return_documents: bool = False,
         batch_size: int = 32,

@@ -5,6 +5,7 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from ...models.conversation import Conversation, Text, as_prompt, as_response, plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes import Verdict
@@ -22,7 +23,10 @@ def is_single(pairs: object) -> bool:
         return True
     if not isinstance(pairs, list | tuple | np.ndarray) or len(pairs) != 2:
         return False
-    return isinstance(pairs[0], str) and not isinstance(pairs[1], tuple)  # the latter is a pair behind a stray string
+    first, second = pairs
+    if isinstance(first, list) and first and all(isinstance(one, dict) and "role" in one for one in first):
+        first = Conversation(())
+    return isinstance(first, str | Conversation) and not isinstance(second, tuple)  # a pair behind a stray string
 
 
 def as_list(given: object, what: str) -> list[Any]:
@@ -38,7 +42,8 @@ def items_of_pairs(
     """Items of those entries that can be judged.
 
     Args:
-        pairs: Items, or pairs ``(prompt, response)``; for ``kind="choice"`` pairs ``(question, options)``.
+        pairs: Items, or pairs ``(prompt, response)``, each a text or messages; for ``kind="choice"`` pairs
+            ``(question, options)``.
         kind: Kind of the judge.
         context: Most tokens that the model reads; ``None`` where it has no bound.
         criterion: What ratings are asked for.
@@ -52,12 +57,11 @@ def items_of_pairs(
     Example:
         >>> items, places, reasons = items_of_pairs([("2+2?", "4"), ("2+2?", None)], "trace", context=None)
         >>> items[0].response, places, reasons
-        ('4', [0], {1: 'the response is a NoneType, not a string'})
+        ('4', [0], {1: 'the response is a NoneType, not a string or a list of messages'})
     """
     items: list[Item] = []
     places: list[int] = []
     reasons: dict[int, str] = {}
-    made = _MAKERS[ITEMS[kind]]
     for place, pair in enumerate(pairs):
         if isinstance(pair, Trace | Rating | Choice | Pair):
             if not isinstance(pair, ITEMS[kind]):
@@ -67,7 +71,7 @@ def items_of_pairs(
                 )
             item: Item | str = pair
         else:
-            item = _made(pair, str(place), made, criterion)
+            item = _made(pair, str(place), ITEMS[kind], criterion)
         reason = item if isinstance(item, str) else _too_long(item, context)
         if reason is not None:
             reasons[place] = reason
@@ -77,48 +81,45 @@ def items_of_pairs(
     return items, places, reasons
 
 
-_Maker = Callable[[str, str, Any, "str | None"], "Item | str"]
-
-
-def _made(pair: Any, place: str, made: _Maker, criterion: str | None) -> Item | str:
+def _made(pair: Any, place: str, made: type[Item], criterion: str | None) -> Item | str:
     if not isinstance(pair, list | tuple | np.ndarray) or len(pair) != 2:
         return f"given a {type(pair).__name__}, expected a pair of two strings"
-    first, second = pair
-    if not isinstance(first, str):
-        return f"the prompt is a {type(first).__name__}, not a string"
-    return made(place, first, second, criterion)
-
-
-def _trace(place: str, prompt: str, response: Any, _criterion: str | None) -> Item | str:
-    if not isinstance(response, str):
-        return f"the response is a {type(response).__name__}, not a string"
-    return Trace(question_id=place, candidate_id="", prompt=prompt, response=response)
-
-
-def _rating(place: str, prompt: str, response: Any, criterion: str | None) -> Item | str:
-    if not isinstance(response, str):
-        return f"the response is a {type(response).__name__}, not a string"
+    try:
+        prompt = _text(pair[0], "prompt", as_prompt)
+        if made is Choice:
+            return Choice(question_id=place, question=prompt, options=_options(pair[1]))
+        response = _text(pair[1], "response", as_response)
+    except InnerjudgeError as error:
+        return str(error)
+    if made is Trace:
+        return Trace(question_id=place, candidate_id="", prompt=prompt, response=response)
     return Rating(item_id=place, prompt=prompt, response=response, criterion=criterion)
 
 
-def _choice(place: str, question: str, options: Any, _criterion: str | None) -> Item | str:
-    if isinstance(options, str) or not isinstance(options, Sequence | np.ndarray):
-        return f"the options are a {type(options).__name__}, not a list of strings"
-    odd = next((k for k, option in enumerate(options) if not isinstance(option, str)), None)
+def _text(given: Any, what: str, read: Callable[[object, str], Text]) -> Text:
+    """A text or a conversation; an engine's output of a request has its text as ``text``."""
+    said = getattr(given, "text", None)
+    given = said if isinstance(said, str) else given
+    if not isinstance(given, str | list | dict | tuple | Conversation):
+        raise InnerjudgeError(f"the {what} is a {type(given).__name__}, not a string or a list of messages")
+    return read(given, f"the {what}")
+
+
+def _options(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray):
+        raise InnerjudgeError(f"the options are a {type(given).__name__}, not a list of strings")
+    odd = next((k for k, option in enumerate(given) if not isinstance(option, str)), None)
     if odd is not None:
-        return f"option {odd} is a {type(options[odd]).__name__}, not a string"
-    return Choice(question_id=place, question=question, options=tuple(options))
-
-
-_MAKERS: dict[type[Item], _Maker] = {Trace: _trace, Rating: _rating, Choice: _choice}
+        raise InnerjudgeError(f"option {odd} is a {type(given[odd]).__name__}, not a string")
+    return tuple(given)
 
 
 def _too_long(item: Item, context: int | None) -> str | None:
     if isinstance(item, Choice):
-        length = len(item.question) + sum(map(len, item.options))
+        length = len(plain_text(item.question)) + sum(map(len, item.options))
     else:
         assert isinstance(item, Trace | Rating)
-        length = len(item.prompt) + len(item.response)
+        length = len(plain_text(item.prompt)) + len(plain_text(item.response))
     if context is None or length <= MOST_CHARACTERS * context:
         return None
     return f"{length} characters, far more than the model's context of {context} tokens holds; not cut"

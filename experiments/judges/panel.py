@@ -1,6 +1,6 @@
 """Which judges sit on the panel for each kind of item, by name and family: those that say so themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, provenance
@@ -8,13 +8,24 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Task, registered_judges
 from ...probes.fitted_arrays import check_fitted
+from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
 from ..reading.read import needed
 from .pairs import ITEMS
 
 #: The judge that differences are taken to.
 TEXT = "text"
-_FAMILIES = ("hidden", "logits", "text", "baseline")
+#: In place of names of judges: every one that fits the data.
+EVERY = "all"
+#: What every judge must exceed: the families of judges that read no hidden state.
+OPPONENTS = ("logits", "text", "baseline")
+_FAMILIES = ("hidden", *OPPONENTS)
+#: Variants of other judges, and what writes at length: on a panel where they are named, or every judge is.
+_ON_REQUEST = frozenset(
+    {"clue-margin", "clue-margin-scaled", "clue-margin-balanced", "difference-of-means", "lager-normed", "lager-argmax",
+     "lager-probabilities", "lager-tuned-paper", "lager-pairwise", "qk-score-by-permutation", "qk-score-unlabelled",
+     "attention-score-by-permutation", "text-reasoned"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +44,12 @@ class Seat:
     pointwise: bool = False
 
 
-def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dict[str, Seat]:
+def panel(
+    kind: str, *, between: tuple[str, str], scale: tuple[int, int], prompt: JudgePrompt | None = None
+) -> dict[str, Seat]:
     """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
+
+    With a ``prompt`` of such items, they read its labels.
 
     Example:
         >>> seats = panel("choice", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
@@ -42,6 +57,8 @@ def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dic
         ('hidden', True)
     """
     task, seats = Task(kind, between, scale), dict[str, Seat]()
+    if prompt is not None and prompt.kind == kind:
+        task = replace(task, labels=prompt.labels, cue=prompt.cue)
     for name, cls in registered_judges().items():
         if "presets" not in vars(cls):
             continue  # what its parent says is the parent's
@@ -53,6 +70,21 @@ def panel(kind: str, *, between: tuple[str, str], scale: tuple[int, int]) -> dic
                 )
             seats[seat] = Seat(judge.family, judge, pointwise=kind == "pair" and judge.pointwise)
     return dict(sorted(seats.items(), key=lambda entry: _FAMILIES.index(entry[1].family)))
+
+
+def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]:
+    """The named seats and the baselines, which always stand beside them; without names, all but variants of others.
+
+    Example:
+        >>> seats = panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
+        >>> list(chosen(seats, ["clue"]))[:3], len(chosen(seats, [])), len(chosen(seats, [EVERY])) == len(seats)
+        (['clue', 'token-log-probability', 'length'], 11, True)
+    """
+    if EVERY in names:
+        return dict(seats)
+    usual = {name for name, seat in seats.items() if name not in _ON_REQUEST and not seat.judge.on_request}
+    beside = {name for name in usual if seats[name].family == "baseline"}
+    return {name: seat for name, seat in seats.items() if name in ({*names, *beside} if names else usual)}
 
 
 def without_reasoning(seats: Mapping[str, Seat]) -> dict[str, Seat]:

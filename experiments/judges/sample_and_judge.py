@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, ResponseLogProb
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
 from ...models.arguments import checked
+from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.shown import html_table
-from ...probes.judge import BaseJudge, Verdict
+from ...probes import BaseJudge, Promise, Verdict
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
 from ..reading.read import read
@@ -25,6 +27,21 @@ _READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
 }
 
 
+class Saved(NamedTuple):
+    """How many answers were stopped, and about how many tokens they were spared: the others' mean behind the marker."""
+
+    stopped: int
+    tokens: float
+
+    @classmethod
+    def of(cls, lm: LanguageModel, answers: Sequence[tuple[str, bool]], closing: str) -> "Saved":
+        """From the text of each answer, whether it was stopped, and the marker that closes the reasoning."""
+        stopped = sum(cut for _, cut in answers)
+        ends = [text.partition(closing)[2] for text, cut in answers if not cut and closing in text]
+        ids = lm.tokenizer(ends, add_special_tokens=False)["input_ids"] if ends else []
+        return cls(stopped, stopped * sum(map(len, ids)) / max(1, len(ids)))
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Candidates:
     """Sampled answers and what a judge says of them, in the same order: those of one question together.
@@ -33,11 +50,13 @@ class Candidates:
         traces: The answers; ``extra["rejected"]`` says why one was stopped.
         verdicts: One each.
         replayed: How many needed a pass of their own after the sampling.
+        saved: What stopping has saved; ``None`` where none could be stopped.
     """
 
     traces: list[Trace]
     verdicts: list[Verdict]
     replayed: int
+    saved: Saved | None = None
 
     def __repr__(self) -> str:
         questions, unscored = len({t.group for t in self.traces}), sum(v.unscored is not None for v in self.verdicts)
@@ -46,8 +65,11 @@ class Candidates:
     def _repr_html_(self) -> str:
         """The best answer to each of the first questions, for notebooks; :meth:`ranked` has all of them."""
         best = [pairs[0] for pairs in self.ranked()[:20]]
-        rows = [(t.prompt[:80], t.response[:80], "" if v.score is None else v.score, v.unscored or "") for t, v in best]
-        return html_table(repr(self), ("prompt", "best answer", "score", "unscored"), rows)
+        rows = [
+            (*(plain_text(x)[:80] for x in (t.prompt, t.response)), v.unscored if v.score is None else v.score)
+            for t, v in best
+        ]
+        return html_table(repr(self), ("prompt", "best answer", "score"), rows)
 
     def ranked(self) -> list[list[tuple[Trace, Verdict]]]:
         """For each question its candidates, best first, and behind them those that were stopped or are unscored."""
@@ -67,7 +89,7 @@ def sample_and_judge(
     n: int = 8,
     temperature: float = 1.0,
     max_new_tokens: int = 512,
-    reject_below: float | None = None,
+    reject_below: float | Promise | None = None,
     seed: int = 0,
     passes: Passes | None = None,
 ) -> Candidates:
@@ -84,13 +106,13 @@ def sample_and_judge(
         temperature: Sampling temperature.
         max_new_tokens: Most tokens of an answer.
         reject_below: Stop an answer whose score, when it closes its reasoning, is below this; for judges that read no
-            further than that.
+            further than that. A number, or the promise of "lost good answers" of this judge: then its threshold.
         seed: Seed of the sampling.
         passes: How the model is run; ``writing_batch`` answers a batch.
 
     Raises:
         InnerjudgeError: If there are no questions, the judge is of another model, or ``reject_below`` is given with one
-            that reads the end of the answer.
+            that reads the end of the answer, or is a promise of something else.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -119,23 +141,30 @@ def sample_and_judge(
         on_batch=passes.steps("sampling and judging", len(bare)),
     )
     if carried:
-        return Candidates(written.traces, judge.verdicts(as_fitted(judge, written.features)), written.replayed)
+        said = judge.verdicts(as_fitted(judge, written.features))
+        cut = [(plain_text(trace.response), "rejected" in trace.extra) for trace in written.traces]
+        saved = None if reject_below is None else Saved.of(lm, cut, passes.markers[1])
+        return Candidates(written.traces, said, written.replayed, saved)
     features = read(lm, written.traces, passes_for(judge, passes))
     return Candidates(written.traces, judge.verdicts(features), len(bare))
 
 
-def rejecting(judge: BaseJudge, threshold: float) -> Reject:
-    """Stops answers that ``judge`` gives less than ``threshold`` when they close their reasoning.
+def rejecting(judge: BaseJudge, below: float | Promise) -> Reject:
+    """Stops answers that ``judge`` gives less than a threshold when they close their reasoning.
 
     Raises:
-        InnerjudgeError: If the judge reads what is not there yet.
+        InnerjudgeError: If the judge reads what is not there yet, or a promise is not of lost good answers, of another
+            fit, or refused.
 
     Example:
         >>> from innerjudge.probes import TokenLogProb
         >>> callable(rejecting(TokenLogProb(), -2.0))
         True
     """
+    threshold = _promised(judge, below) if isinstance(below, Promise) else below
     late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
+    if isinstance(below, Promise):
+        late |= set(judge.needs) & {ResponseLogProb().name}  # it was calibrated on that of whole answers
     if late:
         raise InnerjudgeError(
             f"given a {type(judge).__name__} that reads {', '.join(sorted(late))} to reject by, expected one that "
@@ -152,6 +181,20 @@ def rejecting(judge: BaseJudge, threshold: float) -> Reject:
         ]
 
     return reject
+
+
+def _promised(judge: BaseJudge, promise: Promise) -> float:
+    if promise.risk != "lost good answers" or promise.refused is not None:
+        said = promise.refused or f"it is about what is {promise.risk}"
+        raise InnerjudgeError(
+            f'given a promise by which no answer can be stopped ({said}), expected one of "lost good answers"'
+        )
+    if promise != judge.promised():
+        raise InnerjudgeError(
+            f"given the promise of another judge than this {type(judge).__name__}, expected judge.promise_: call "
+            "judge.promise(features, labels, risk='lost good answers')"
+        )
+    return promise.threshold
 
 
 def as_fitted(judge: BaseJudge, features: Features) -> Features:

@@ -1,19 +1,20 @@
 """A fitted judge as a folder: the judge, and how it was made, so that it is asked later in the same way."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from huggingface_hub import ModelCardData
 
-from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.foreign import HEADER_LIMIT, parse_json, read_file
+from ...models.markers import THINK
 from ...models.seal import digest_of_file, parse_sealed
 from ...probes import BaseJudge, storage
+from ..reading.judge_prompt import JudgePrompt
+from ..reading.passes import Passes
 
 _MADE = "made.json"
 #: Name of the card in a judge's folder, as the hub shows it.
@@ -41,9 +42,11 @@ class JudgeRecord:
         markers: Opening and closing reasoning marker.
         reasoning_tokens: Most new tokens of a verdict after reasoning.
         criterion: What plain pairs are rated for; ``None`` for their quality in general.
+        prompt: Fields of the :class:`~innerjudge.JudgePrompt` that it is asked with; ``None`` for our words.
+        merge_system: As of :class:`~innerjudge.experiments.reading.passes.Passes`.
         features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
         limit: At most this many items were used.
-        seed: Seed of their draw.
+        seed: Seed of their draw, and of the questions that calibrated a promise.
     """
 
     name: str
@@ -53,6 +56,8 @@ class JudgeRecord:
     markers: tuple[str, str] = THINK
     reasoning_tokens: int = 128
     criterion: str | None = None
+    prompt: dict[str, Any] | None = None
+    merge_system: bool = False
     features: str = ""
     limit: int | None = None
     seed: int = 0
@@ -65,6 +70,8 @@ class JudgeRecord:
             not all(isinstance(one, str) for one in texts)
             or not all(type(one) is int for one in numbers)
             or not isinstance(self.abstain, bool)
+            or not isinstance(self.merge_system, bool)
+            or not (self.prompt is None or isinstance(self.prompt, dict))
             or not (self.criterion is None or isinstance(self.criterion, str))
         ):
             raise ValueError("a field of another type")
@@ -74,6 +81,18 @@ class JudgeRecord:
             raise ValueError(f"the markers {self.markers!r:.80}")
         if not 0 <= self.reasoning_tokens <= 10**7 or self.seed < 0 or (self.limit is not None and self.limit < 1):
             raise ValueError("a number that is out of range")
+
+    @property
+    def passes(self) -> Passes:
+        """How it is asked."""
+        return Passes(
+            scale=self.scale,
+            abstain=self.abstain,
+            markers=self.markers,
+            reasoning_tokens=self.reasoning_tokens,
+            prompt=None if self.prompt is None else JudgePrompt.of(self.prompt),
+            merge_system=self.merge_system,
+        )
 
 
 def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | None = None) -> None:
@@ -145,17 +164,6 @@ def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: s
         )
 
 
-def identity(judge: BaseJudge) -> str:
-    """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it."""
-    digest = hashlib.sha256(repr(judge).encode())
-    if judge.provenance_ is not None:
-        digest.update(judge.provenance_.fingerprint.encode())
-    for name in judge.fitted:
-        value = judge.__dict__.get(name)
-        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
-    return digest.hexdigest()[:12]
-
-
 def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     """Markdown with the hub's header: what the judge is, of which model, how it was fitted, how it is used."""
     origin = judge.provenance_
@@ -205,6 +213,10 @@ def _facts(judge: BaseJudge, made: JudgeRecord) -> dict[str, str]:
         facts["reasoning markers"] = " ".join(f"`{marker}`" for marker in made.markers)
     if judge.reads_reasoning:
         facts["reasoning tokens"] = str(made.reasoning_tokens)
+    if judge.promise_ is not None:
+        facts["promise"] = str(judge.promise_)
+    if made.prompt is not None:
+        facts["prompt"] = JudgePrompt.of(made.prompt).told
     if judge.n_left_out is not None:
         facts["items left out of the fit"] = str(judge.n_left_out)
     return facts

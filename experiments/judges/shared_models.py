@@ -11,7 +11,6 @@ from ...models.loading import LanguageModel, load
 
 #: What :func:`~innerjudge.load` takes as the type of weights; other types (quantised weights) come as they are stored.
 _DTYPES = ("float32", "bfloat16", "float16")
-
 _loaded: WeakValueDictionary[tuple[str | None, ...], LanguageModel] = WeakValueDictionary()
 _loading = threading.Lock()
 _turns: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
-from ...extraction.readouts import HiddenStates
+from ...extraction.readouts import roles_of, states_of
 from ...extraction.store import FeatureStore
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
@@ -96,11 +96,12 @@ def read_stream(
     *,
     chunk: int = 256,
 ) -> Iterator[Features]:
-    """Hidden states of traces at some positions, ``chunk`` traces at a time, in order."""
+    """Hidden states of traces at some positions, or of some ranges, ``chunk`` traces at a time, in order."""
     passes, coming = passes or Passes(), iter(traces)
-    readouts = [HiddenStates(one) for one in positions]
+    readouts = [states_of(f"hidden/{one}") for one in positions]
+    roles, own = roles_of(readouts), lm.fingerprint
     while some := list(islice(coming, chunk)):
-        encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint) for t in some]
+        encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=own, roles=roles) for t in some]
         yield extract(lm, encoded, readouts, batch_size=passes.batch_size)
 
 

@@ -10,7 +10,8 @@ from ...models.items import Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...models.tokens import tokens
-from .passes import Passes
+from .passes import TEXT_NEEDS, Passes
+from .prepared import prepared
 from .ways import Turn, encode_question, questions_of
 
 #: What is read of the response itself, in a pass of its own.
@@ -46,8 +47,9 @@ def cost_of(
 
     ``features`` have the texts that were written, ``turn`` is how the prompts that ask for a verdict are put.
     """
+    items = prepared(lm.tokenizer, items, passes)
     own = _OWN.get(type(items[0]), ()) if items else ()
-    wanted = {name for name in needs if name not in own and name != "reasoned"}
+    wanted = {name for name in needs if name not in own and name != "reasoned"} - TEXT_NEEDS
     found = NOTHING
     alike = Alike(lm.tokenizer)
     if any(name in own for name in needs):

@@ -1,17 +1,23 @@
 """How the model is run over items, and what is read of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ...extraction.provenance import WITHOUT_ABSTAIN
 from ...models.arguments import checked_fields
-from ...models.chat import THINK
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, UnreadableError
+from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.markers import THINK
+from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from .judge_prompt import JudgePrompt
 from .progress import Steps, silent
 
+#: The items' own texts, for which no pass is needed.
+TEXT_NEEDS = frozenset({"prompt", "response", "options"})
 #: Everything but generated text.
 HIDDEN_NEEDS = frozenset(
     f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
-) | {"labels", "logits/score", "qk/before", "qk/after", "attention", "logprob"}
+) | {"labels", "logits/score", "qk/before", "qk/after", "attention", "logprob", *TEXT_NEEDS}
 
 #: New tokens for a verdict that follows its cue, and for one after reasoning.
 DIRECT_TOKENS = 8
@@ -33,6 +39,9 @@ class Passes:
         abstain: Whether choices are asked with "None of the above" and "I don't know" as their last two options, as in
             the QK-score paper.
         markers: Opening and closing reasoning marker.
+        prompt: In which words items of its kind are asked; ``None`` for ours. That of ratings has the scale.
+        merge_system: Put a system turn before the user's where the model's chat template knows none; else such an item
+            is unscored.
         steps: Where progress is shown.
         last_block: The block that passes stop after; ``None`` for whole passes, which alone have log-probabilities.
     """
@@ -44,6 +53,8 @@ class Passes:
     scale: tuple[int, int] = (1, 5)
     abstain: bool = True
     markers: tuple[str, str] = THINK
+    prompt: JudgePrompt | None = None
+    merge_system: bool = False
     steps: Steps = silent
     last_block: int | None = None
 
@@ -52,6 +63,8 @@ class Passes:
         return self.needs is None or bool(self.needs.intersection(names))
 
     def __post_init__(self) -> None:
+        if self.prompt is not None and self.prompt.kind == "rating":
+            object.__setattr__(self, "scale", self.prompt.scale)
         if self.needs is not None and "reasoned" in self.needs and not self.reasoning_tokens:
             raise InnerjudgeError(
                 "given reasoning_tokens=0 with a judge of text written after reasoning, expected at least 1: raise it"
@@ -62,7 +75,29 @@ class Passes:
         """Items a batch while text is written: one token each a step, so that many fit where few are read at once."""
         return 4 * self.batch_size
 
-    @property
-    def prompt(self) -> str:
-        """:attr:`Provenance.prompt` of choices asked this way."""
-        return "" if self.abstain else WITHOUT_ABSTAIN
+    def told(self, kind: str) -> str:
+        """:attr:`Provenance.prompt` of items of a kind that are asked this way."""
+        if kind == "choice":
+            return "" if self.abstain else WITHOUT_ABSTAIN
+        return "" if self.prompt is None or self.prompt.kind != kind else self.prompt.told
+
+    def ask(self, item: Item, *, reasoned: bool = False, swapped: bool = False) -> Prompt:
+        """The prompt that asks for the verdict on an item; ``swapped`` shows response b of a pair first.
+
+        ``UnreadableError`` if it cannot be asked.
+        """
+        if isinstance(item, Trace) and item.unanswered:
+            raise UnreadableError(item.unanswered)
+        if self.prompt is not None and self.prompt.kind == type(item).__name__.lower():
+            return self.prompt.ask(item, reasoned=reasoned, swapped=swapped)
+        match item:
+            case Trace():
+                return verdict_prompt(item.prompt, item.response, reasoned=reasoned)
+            case Rating(criterion=criterion, reference=reference):
+                about: Any = {"criterion": criterion, "reference": reference, "scale": self.scale}
+                return rating_prompt(item.prompt, item.response, **about, reasoned=reasoned)
+            case Choice():
+                return choice_prompt(item.question, item.options, abstain=self.abstain, reasoned=reasoned)
+            case Pair():
+                a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
+                return pair_prompt(item.prompt, a, b, reasoned=reasoned)

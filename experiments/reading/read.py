@@ -3,20 +3,31 @@
 Every judge of a kind reads the same features, so all of them see the same items, prompts and passes.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from typing import cast
 
 from ...extraction.features import Features
-from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb
-from ...models.errors import InnerjudgeError, UnreadableError
+from ...extraction.provenance import provenance
+from ...extraction.readouts import (
+    AttentionWeights,
+    HiddenStates,
+    QueryKey,
+    Readout,
+    ResponseLogProb,
+    range_readout,
+    roles_of,
+)
+from ...models.conversation import plain_text
+from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_trace
-from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 from ...probes.judge import BaseJudge
 from .passes import Passes
+from .prepared import check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
 #: By kind, what is read of the prompt that asks for a verdict, beside the logits of its labels.
@@ -57,6 +68,9 @@ def read(
     if judges:
         passes = needed(judges, passes)
     kinds = {type(item) for item in items}
+    if len(kinds) == 1:
+        items = prepared(lm.tokenizer, items, passes)
+        check_prompt(lm.tokenizer, passes, type(items[0]).__name__.lower(), judges)
     if kinds == {Trace}:
         return trace_features(lm, cast(Sequence[Trace], items), passes)
     if kinds == {Rating}:
@@ -81,60 +95,55 @@ def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
 def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> Features:
     """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
-    readouts: list[Readout] = [*(HiddenStates(p) for p in positions), ResponseLogProb()]
+    readouts = [*(HiddenStates(p) for p in positions), ResponseLogProb(), *_of_ranges(passes)]
 
-    def ask(t: Trace, reasoned: bool) -> Prompt:
-        if t.unanswered:
-            raise UnreadableError(t.unanswered)
-        return verdict_prompt(t.prompt, t.response, reasoned=reasoned)
-
-    parts = ask_for_verdicts(lm, traces, ask, (), passes)
+    parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
     if passes.wants(*(r.name for r in readouts)):
         alike = Alike(lm.tokenizer)
         encoded = [
-            encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=lm.fingerprint, alike=alike)
+            encode_trace(
+                lm.tokenizer,
+                t,
+                markers=passes.markers,
+                sampled_by=lm.fingerprint,
+                alike=alike,
+                roles=roles_of(readouts),
+            )
             for t in traces
         ]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
-    return _joined(parts, passes)
+    texts = {"prompt": [plain_text(t.prompt) for t in traces], "response": [plain_text(t.response) for t in traces]}
+    return _joined(lm, traces, parts, texts, passes, "trace")
 
 
 def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes) -> Features:
     """Score logits and texts of the rating prompt; log-probability of the response to its own prompt."""
-
-    def ask(r: Rating, reasoned: bool) -> Prompt:
-        return rating_prompt(
-            r.prompt, r.response, criterion=r.criterion, reference=r.reference, scale=passes.scale, reasoned=reasoned
-        )
-
-    readouts: list[Readout] = [HiddenStates("prompt_end"), ResponseLogProb()]
+    readouts = [HiddenStates("prompt_end"), ResponseLogProb(), *_of_ranges(passes)]
     # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
-    parts = ask_for_verdicts(lm, ratings, ask, VERDICT_READOUTS["rating"], passes, refuse_labels=True)
+    parts = ask_for_verdicts(lm, ratings, passes.ask, VERDICT_READOUTS["rating"], passes, refuse_labels=True)
     if passes.wants(*(r.name for r in readouts)):
         alike = Alike(lm.tokenizer)
-        encoded = [_as_trace(lm, r, passes, alike) for r in ratings]
+        encoded = [_as_trace(lm, r, passes, alike, roles_of(readouts)) for r in ratings]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading responses"))
-    return _joined(parts, passes)
+    shown = ["\n".join(filter(None, (r.criterion, plain_text(r.prompt), r.reference))) for r in ratings]
+    texts = {"prompt": shown, "response": [plain_text(r.response) for r in ratings]}
+    return _joined(lm, ratings, parts, texts, passes, "rating")
 
 
 def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes) -> Features:
     """Letter logits, query-key products, attention rows and texts of the choice prompt."""
-
-    def ask(c: Choice, reasoned: bool) -> Prompt:
-        return choice_prompt(c.question, c.options, abstain=passes.abstain, reasoned=reasoned)
-
-    found = _joined(ask_for_verdicts(lm, choices, ask, VERDICT_READOUTS["choice"], passes), passes)
-    return replace(found, provenance=replace(found.provenance, prompt=passes.prompt))
+    parts = ask_for_verdicts(lm, choices, passes.ask, VERDICT_READOUTS["choice"], passes)
+    texts = {
+        "prompt": [plain_text(c.question) for c in choices],
+        "options": [json.dumps(c.options) for c in choices],
+    }
+    return _joined(lm, choices, parts, texts, passes, "choice")
 
 
 def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, swapped: bool) -> Features:
     """Letter logits and texts of the pair prompt; ``swapped`` shows response b first."""
-
-    def ask(p: Pair, reasoned: bool) -> Prompt:
-        first, second = (p.response_b, p.response_a) if swapped else (p.response_a, p.response_b)
-        return pair_prompt(p.prompt, first, second, reasoned=reasoned)
-
-    return _joined(ask_for_verdicts(lm, pairs, ask, (), passes), passes)
+    parts = ask_for_verdicts(lm, pairs, partial(passes.ask, swapped=swapped), (), passes)
+    return _joined(lm, pairs, parts, {}, passes, "pair")
 
 
 _TABLE = "; items_from(data, columns={'prompt': ...}) makes items of tables, data sets and dicts"
@@ -153,15 +162,34 @@ def _check_types(lm: object, items: object, judges: object) -> None:
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
 
 
-def _joined(parts: Sequence[Features], passes: Passes) -> Features:
-    if not parts:
+def _joined(
+    lm: LanguageModel,
+    items: Sequence[Trace | Rating | Choice | Pair],
+    parts: Sequence[Features],
+    texts: Mapping[str, Sequence[str]],
+    passes: Passes,
+    kind: str,
+) -> Features:
+    """What was read, with the items' own texts that are wanted."""
+    wanted = {name: tuple(some) for name, some in texts.items() if passes.wants(name)}
+    if not parts and not wanted:
         raise InnerjudgeError(
             f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, which these items do not have, "
             "expected items of the kind that it was made for"
         )
-    return reduce(Features.join, parts)
+    ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
+    own = Features(ids=ids, groups=groups, provenance=provenance(lm), texts=wanted)
+    found = reduce(Features.join, parts) if parts else own
+    told = replace(found.provenance, prompt=passes.told(kind))
+    return replace(found, texts={**found.texts, **wanted}, provenance=told)
 
 
-def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike) -> Encoding:
+def _of_ranges(passes: Passes) -> list[Readout]:
+    """Readouts of ranges of the item's own text that are wanted, by their names."""
+    return [one for one in map(range_readout, sorted(passes.needs or ())) if one is not None]
+
+
+def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike, roles: Sequence[str]) -> Encoding:
     trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-    return replace(encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike), id=item.id, group=item.group)
+    found = encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike, roles=roles)
+    return replace(found, id=item.id, group=item.group)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ...extraction.writing.answers import answered
 from ...extraction.writing.generate import complete
 from ...models.arguments import checked
+from ...models.conversation import plain_text
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
@@ -61,5 +62,5 @@ def labelled(trace: Trace, problems: Mapping[str, Problem]) -> Trace:
     problem = problems.get(trace.question_id)
     if problem is None or "not_sampled" in trace.extra:
         return trace
-    answer = final_answer(trace.response) if trace.extra["finished"] else None
+    answer = final_answer(plain_text(trace.response)) if trace.extra["finished"] else None
     return replace(trace, answer=answer, correct=answer == problem.answer)

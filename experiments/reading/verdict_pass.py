@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
-from ...extraction.readouts import HiddenStates, LabelLogits, Readout, ResponseLogProb
-from ...extraction.writing.completion import Settled
+from ...extraction.readouts import LabelLogits, Readout, reads_labels
+from ...extraction.writing.answers import Settled
 from ...extraction.writing.generate import generate
 from ...extraction.writing.read_and_write import read_and_write
 from ...models.errors import UnreadableError
@@ -25,7 +25,7 @@ _T = TypeVar("_T", Trace, Rating, Choice, Pair)
 def ask_for_verdicts(
     lm: LanguageModel,
     items: Sequence[_T],
-    ask: Callable[[_T, bool], Prompt],
+    ask: Callable[..., Prompt],
     more: Sequence[Readout],
     passes: Passes,
     *,
@@ -41,7 +41,7 @@ def ask_for_verdicts(
 
     def encode(item: _T, reasoned: bool) -> Encoding:
         try:
-            prompt = ask(item, reasoned)
+            prompt = ask(item, reasoned=reasoned)
         except UnreadableError as error:
             return unreadable(item.id, item.group, str(error))
         prompts[item.id] = prompt
@@ -117,6 +117,6 @@ def extracted(
 def wanted_of(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
     """Those of the readouts that are wanted; label logits also where only their number is."""
     wanted = [r for r in readouts if passes.wants(r.name)]
-    if passes.wants("labels") and all(isinstance(r, HiddenStates | ResponseLogProb) for r in wanted):
+    if passes.wants("labels") and not any(map(reads_labels, wanted)):
         wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
     return wanted

@@ -17,26 +17,23 @@ import numpy as np
 from ...extraction.features import Features
 from ...extraction.readouts import LabelLogits, Readout
 from ...models.chat import render
+from ...models.conversation import plain_text
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_stem, not_unicode, unreadable
 from ...models.prompts import (
     Prompt,
-    choice_prompt,
-    pair_prompt,
     plain_choice,
     plain_pair,
     plain_rating,
     plain_verdict,
-    rating_prompt,
-    verdict_prompt,
 )
 from ...models.tokens import tokens
-from ...probes.free_text import answered_freely, find_answer
 from ...probes.judge import Verdict
-from ...probes.verdict_text import find_verdict
+from ...probes.verdict_text import answered_freely, find_answer, find_verdict
 from .passes import Passes
+from .prepared import prepared
 from .verdict_pass import extracted, written
 
 Turn = Literal["cue", "open", "plain"]
@@ -186,6 +183,7 @@ def ask(
         without one, missing where a label is not one token then; ``texts["open"]`` where the model writes; the
         readouts of ``more``; with ``every_block`` also ``logits/score``, of bare labels where these are tokens.
     """
+    items = prepared(lm.tokenizer, items, passes)
     questions = questions_of(items, turn, passes, swapped=swapped)
     alike = Alike(lm.tokenizer)
     encoded = [
@@ -219,24 +217,22 @@ def questions_of(items: Sequence[Item], turn: Turn, passes: Passes, *, swapped: 
 
 def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False) -> Question:
     """The words in which an item is asked in one turn; ``UnreadableError`` if it cannot be (one option only)."""
-    plain, scale = turn == "plain", passes.scale
+    prompt = passes.ask(item, swapped=swapped)  # refuses too many options or too few
+    plain = turn == "plain"
     options: tuple[str, ...] = ()
     match item:
         case Choice():
             options = item.options
-            ours = choice_prompt(item.question, options, abstain=passes.abstain)  # refuses too many or too few
-            prompt = plain_choice(item.question, options) if plain else ours
+            prompt = plain_choice(item.question, options) if plain else prompt
         case Trace():
-            make = plain_verdict if plain else verdict_prompt
-            prompt = make(item.prompt, item.response)
-        case Rating(criterion=criterion, reference=reference):
-            prompt = rating_prompt(item.prompt, item.response, criterion=criterion, reference=reference, scale=scale)
-            if plain:
-                prompt = plain_rating(item.prompt, item.response, criterion=criterion, scale=scale)
+            prompt = plain_verdict(item.prompt, item.response) if plain else prompt
+        case Rating():
+            made = plain_rating(item.prompt, item.response, criterion=item.criterion, scale=passes.scale)
+            prompt = made if plain else prompt
         case Pair():
             a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
-            prompt = (plain_pair if plain else pair_prompt)(item.prompt, a, b)
-            options = (a, b)
+            prompt = plain_pair(item.prompt, a, b) if plain else prompt
+            options = (plain_text(a), plain_text(b))
     return Question(
         item=item,
         prompt=prompt if turn == "cue" else replace(prompt, cue=""),
@@ -248,20 +244,26 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
 def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoding:
     """The prompt up to where the verdict stands; ``label_ids`` are of labels after a space, then of bare ones."""
     item, prompt, tokenizer = question.item, question.prompt, lm.tokenizer
-    broken = not_unicode(prompt.user)
+    broken = not_unicode(plain_text(prompt.turns))
     if broken:
         return unreadable(item.id, item.group, broken)
     if turn == "plain":
         begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id] and bool(tokenizer.chat_template)
-        stem = (tokenizer.bos_token if begins else "") + prompt.user
-        ids, _ = tokens(tokenizer, stem)
+        first = tokenizer.bos_token if begins else ""
+        stem = first + prompt.user
+        judged = (len(first), len(stem))
+        ids, _ = tokens(tokenizer, stem, judged)
         found = Encoding(id=item.id, group=item.group, ids=ids, positions={"score": (len(ids) - 1,)})
     else:
-        rendered = render(tokenizer, prompt.user, thinking=False, frames=alike.frames)
+        try:
+            rendered = render(tokenizer, prompt.turns, thinking=False, frames=alike.frames)
+        except UnreadableError as error:
+            return unreadable(item.id, item.group, str(error))
         # Without a cue no space opens the turn: labels are spelled with a space and without.
         stem = rendered.text + (rendered.glue if prompt.cue else rendered.glue.rstrip(" ")) + prompt.cue
+        judged = rendered.judged
         found = encode_stem(tokenizer, item.id, item.group, prompt, rendered, stem)
-    spelled = [alike.labels.spelled(stem, prompt.labels, lead) for lead in (" ", "")]
+    spelled = [alike.labels.spelled(stem, prompt.labels, lead, judged) for lead in (" ", "")]
     there = tuple(one or (0,) * len(prompt.labels) for one in spelled)  # a place is kept for those that are none
     splits = {"spaced": "a label after a space", "bare": "a label without a space"}
     missing = {

@@ -1,44 +1,68 @@
 """Fit one judge of the panel on extracted features, from folder to folder."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple, cast
+
+import numpy as np
 
 from ...extraction.store import FeatureStore
 from ...extraction.store.header import HEADER
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice
-from ...probes import BaseJudge
+from ...probes import BaseJudge, Verdict
+from ...probes.promising import promise_on
+from ...probes.risk import Bound, RiskName
 from ..data.datasets import drawn
 from ..data.kinds import hash_items, hash_of
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, writing
+from ..data.splits import split_by_group
 from ..data.variants import permutations
 from ..drawing.style import counted
 from ..judges import saved
-from ..judges.fitting import fit_from_store
+from ..judges.fitting import PART, Rows, fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
+from ..reading.judge_prompt import JudgePrompt
 from .job_files import PERMUTED, inside, read_items_of, read_job
 
 
+class Wanted(NamedTuple):
+    """A promise to be made with a fit, see :func:`~innerjudge.probes.promise.calibrate`."""
+
+    risk: RiskName
+    level: float
+    confidence: float | None = 0.95
+
+
 def fit_job(
-    features_folder: str, name: str, out: Path, *, between: tuple[str, str], limit: int | None = None, seed: int = 0
+    features_folder: str,
+    name: str,
+    out: Path,
+    *,
+    between: tuple[str, str],
+    limit: int | None = None,
+    seed: int = 0,
+    wanted: Wanted | None = None,
 ) -> str:
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
     Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
     Only the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
-    probes read; ``limit`` and ``seed`` draw whole questions at random.
+    probes read; ``limit`` and ``seed`` draw whole questions at random. Where a promise is ``wanted``, half of them
+    calibrate it, and the fit sees none of these.
 
     Raises:
-        InnerjudgeError: If the judge is not one for these items, cannot learn from them, or ``out`` holds another fit.
+        InnerjudgeError: If the judge is not one for these items, cannot learn from them, ``out`` holds another fit, or
+            too few questions are held out for the promise; nothing is saved then.
     """
     job, at = read_job(features_folder), place(features_folder)
     items = read_items_of(features_folder)
     kind, scale = job["kind"], job["scale"]
-    judge = _seat(name, kind, between, scale).judge
+    prompt = None if job.get("prompt") is None else JudgePrompt.of(job["prompt"])
+    judge = _seat(name, kind, between, scale, prompt).judge
     store = FeatureStore.open(features_folder, check="checksums")
     turned, parts = None, [store.content_hash, hash_items(items)]
     if at.size(f"{PERMUTED}/{HEADER}") is not None:
@@ -51,20 +75,23 @@ def fit_job(
         kind,
         scale,
         abstain=bool(job.get("abstain", True)),
+        prompt=None if prompt is None else prompt.to_json(),
+        merge_system=bool(job.get("merge_system", False)),
         features=hash_of(parts),
         limit=limit,
-        seed=seed if limit is not None else 0,
+        seed=seed if limit is not None or wanted is not None else 0,
     )
     check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
     damaged = (out / saved.WHOLE).is_file() and saved.is_damaged(out)
     if (out / saved.WHOLE).is_file() and not damaged:
-        _require_same(judge, made, out)
+        _require_same(judge, made, wanted, out)
         return f"{out} is complete already."
     labels, groups = [], []
     for item in items:
         labels.append(item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale))
         groups.append(item.group)
     rows = drawn(groups, limit, seed=seed, whole=kind != "rating")
+    rows, held = (rows, rows[:0]) if wanted is None else _parted(labels, groups, rows, wanted, seed)
     note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned)
     if judge.learns and judge.provenance_ is None:
         raise InnerjudgeError(
@@ -72,15 +99,50 @@ def fit_job(
         )
     learned = judge.provenance_ is not None
     judge.provenance_ = store.provenance
+    promise = "" if wanted is None else _promise(judge, store, labels, groups, wanted, held, seed)
     with writing(out):
         saved.save(judge, made, out)
     known = sum(labels[k] is not None for k in rows)
     said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
-    return f"{note or f'{name}: {said}'} It is saved as {out}." + damaged * " What was there was damaged (checksum)."
+    mended = damaged * " What was there was damaged (checksum)."
+    return f"{note or f'{name}: {said}'} It is saved as {out}.{mended}{promise}"
 
 
-def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]) -> Seat:
-    seats = panel(kind, between=between, scale=scale)
+def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wanted, seed: int) -> tuple[Rows, Rows]:
+    """Labelled rows to fit on, and as many of other questions that calibrate the promise."""
+    known = np.array([k for k in rows if labels[k] is not None], dtype=np.intp)
+    if wanted.risk == "lost good answers" and not all(type(labels[k]) is bool for k in known):
+        raise InnerjudgeError(
+            "given features of items that are not labelled right or wrong, for a promise of good answers, expected "
+            "traces with labels: in Python, judge.promise(features, labels) takes labels of your own"
+        )
+    fit, held = split_by_group([groups[k] for k in known], train_fraction=0.5, seed=seed)
+    given, needed = len({groups[known[k]] for k in held}), Bound(wanted.level, wanted.confidence).needed
+    if given < needed:
+        raise InnerjudgeError(
+            f"given {given} questions beside the fit for a level of {wanted.level:g}, expected at least {needed}: "
+            "extract twice as many questions in all, or ask for a higher level"
+        )
+    return known[fit], known[held]
+
+
+def _promise(
+    judge: BaseJudge, store: FeatureStore, labels: list[Any], groups: list[str], wanted: Wanted, rows: Rows, seed: int
+) -> str:
+    """The promise on the questions beside the fit, read part by part."""
+    said: list[Verdict] = []
+    for some in np.array_split(rows, -(-len(rows) // PART)):
+        said += judge.verdicts(store.features(judge.reads, some))
+        store.close()
+    columns = [labels[k] for k in rows], [groups[k] for k in rows], store.provenance.fingerprint
+    found = promise_on(judge, said, *columns, **wanted._asdict(), seed=seed)
+    if found.refused is not None:
+        raise InnerjudgeError(f"{found.refused} (half of the questions calibrate the promise)")
+    return f" {found}"
+
+
+def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int], prompt: JudgePrompt | None) -> Seat:
+    seats = panel(kind, between=between, scale=scale, prompt=prompt)
     there = {n: seat for n, seat in seats.items() if kind != "pair" or seat.pointwise}
     if name in seats and name not in there:
         raise InnerjudgeError(
@@ -92,9 +154,11 @@ def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]
     return there[name]
 
 
-def _require_same(judge: BaseJudge, made: JudgeRecord, out: Path) -> None:
+def _require_same(judge: BaseJudge, made: JudgeRecord, wanted: Wanted | None, out: Path) -> None:
     held, theirs = saved.load(out)
+    has = None if held.promise_ is None else Wanted(held.promise_.risk, held.promise_.level, held.promise_.confidence)
     differing = [] if repr(held) == repr(judge) else ["judge"]
+    differing += [] if has == wanted else ["promise"]
     differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]
     differing += ["features or labels"] if made.features != theirs.features else []
     if differing:

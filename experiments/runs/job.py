@@ -11,8 +11,8 @@ from ...extraction.provenance import WITHOUT_ABSTAIN, Provenance
 from ...extraction.store import FeatureStore
 from ...extraction.store.header import HEADER as STORE
 from ...extraction.store.header import StoreHeader
-from ...extraction.store.lock import LOCK
 from ...extraction.store.place import ASIDE, LocalPlace, Place, place
+from ...extraction.store.store import LOCK
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel
@@ -23,6 +23,7 @@ from ..data.jsonl import jsonl_lines
 from ..data.kinds import item_to_row
 from ..data.outputs import check_new
 from ..data.variants import Responses, permutations
+from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
 from ..reading.sampling import sample_traces
 from .job_files import (
@@ -89,10 +90,12 @@ class Job:
         return FeatureStore.create(inside(self.place, inner), self.store_header())
 
     def store_header(self) -> StoreHeader:
-        """Header of each of the stores. Choices without the abstain lines are told by their provenance."""
+        """Header of each of the stores. The provenance tells choices without the abstain lines, and a prompt."""
         known = Provenance.from_json(self.header["provenance"])
         if self.header["kind"] == "choice" and not self.header["abstain"]:
             known = replace(known, prompt=WITHOUT_ABSTAIN)
+        elif self.header.get("prompt") is not None:
+            known = replace(known, prompt=JudgePrompt.of(self.header["prompt"]).told)
         job = job_digest(self.header, self.header[FILES][ITEMS])
         return StoreHeader(known, len(self.items), self.header["store_dtype"], self.header["shard_items"], job)
 

@@ -18,10 +18,8 @@ from ...models.shown import readable
 from ..reading.progress import PlainConsole, Steps, shown
 
 log = logging.getLogger("innerjudge")
-
 #: Seconds between two lines of progress in a log.
 EVERY = 30.0
-
 #: What every record of the logging module carries; everything else is ours.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -93,8 +91,7 @@ def logged(style: LogStyle, *, quiet: bool = False, kept: str | None = None) -> 
 class Lines:
     """Steps as lines of the log: at their begin, every :data:`EVERY` seconds whatever they do, and at their end.
 
-    Args:
-        kept: Where what is done is kept, which every line says.
+    Every line says where what is done is ``kept``.
     """
 
     def __init__(self, kept: str | None = None) -> None:

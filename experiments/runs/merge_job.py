@@ -28,6 +28,8 @@ from .job_files import (
 
 #: What the jobs may differ in: the data they are of.
 _OF_THE_DATA = ("data", "items", "limit", "seed", "candidates", "shard_items", FILE_HASH, FILES)
+#: Damaged files that are named.
+_NAMED = 20
 
 
 def merge_jobs(parts: Sequence[str], out: str) -> str:
@@ -62,10 +64,6 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
         merge(parts, out, job=job_digest(header, lines))
         claim(place(out), header, lambda: itertools.chain(*items))
     return are_in(sum(map(len, items)), "item", out)
-
-
-#: Damaged files that are named.
-_NAMED = 20
 
 
 def verify_job(folder: str) -> list[str]:

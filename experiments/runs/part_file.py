@@ -14,14 +14,8 @@ from ..data.jsonl import write_jsonl
 class PartFile:
     """The rows of a job so far, beside its output as ``OUT.part``, whose first line says which job that is.
 
-    Args:
-        out: The JSONL file that the job makes.
-        job: Identity of the job; the rows of another are refused.
-        size: Rows that are added at a time; a bit that was cut short is dropped.
-        other: Whether rows of another job are refused, or dropped.
-
-    Raises:
-        InnerjudgeError: If ``OUT.part`` belongs to another job, and these are refused.
+    ``out`` is the JSONL file that the job makes, ``job`` the identity of the job, and ``size`` how many rows are added
+    at a time: a bit that was cut short is dropped. Rows of ``other`` jobs are an ``InnerjudgeError``, or dropped.
     """
 
     def __init__(self, out: Path, job: str, size: int, *, other: Literal["refuse", "drop"] = "refuse") -> None:

@@ -10,7 +10,8 @@ from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.reference.solve import Problem
-from ...probes.judge import Verdict
+from ...probes import Promise, Verdict
+from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
 from ..data.kinds import hash_of, item_to_row
 from ..data.mapping import renamed
@@ -18,8 +19,7 @@ from ..data.outputs import remade, writing
 from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
-from ..judges.sample_and_judge import Candidates, sample_and_judge
-from ..judges.saved import identity
+from ..judges.sample_and_judge import Candidates, Saved, sample_and_judge
 from ..reading.sampling import labelled
 from .part_file import PartFile
 
@@ -31,13 +31,13 @@ _APART = 7919
 class Sampling:
     """How ``n`` answers to each question are sampled.
 
-    Answers whose score is below ``reject_below`` when they close their reasoning are stopped.
+    Answers whose score is below ``reject_below`` (a promise: its threshold) as they close their reasoning are stopped.
     """
 
     n: int = 8
     temperature: float = 1.0
     max_new_tokens: int = 512
-    reject_below: float | None = None
+    reject_below: float | Promise | None = None
     seed: int = 0
 
 
@@ -101,7 +101,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     """
     lm, passes = judge.lm, judge.passes
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
-    asked = [[trace.question_id, trace.prompt] for trace in questions.traces]
+    asked = [[trace.question_id, item_to_row(trace)["prompt"]] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
     whole_again = remade(out)
     if out.exists() and not whole_again:
@@ -127,7 +127,11 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
             replayed += found.replayed
         part.finish()
     again = f", {replayed} of them read in a pass of their own" if replayed else ""
-    return f"{len(part.rows)} answers to {len(questions.traces)} questions are in {out}{again}.{whole_again}"
+    said = f"{len(part.rows)} answers to {len(questions.traces)} questions are in {out}{again}.{whole_again}"
+    if sampling.reject_below is None:
+        return said
+    saved = Saved.of(lm, [(row["response"], "rejected" in row) for row in part.rows], passes.markers[1])
+    return f"{said} {saved.stopped} of them were stopped, which saved about {saved.tokens:.0f} tokens."
 
 
 def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:

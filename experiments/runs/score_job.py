@@ -11,6 +11,7 @@ from ...extraction.store import FeatureStore
 from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...probes import BaseJudge, Verdict
+from ...probes.promising import identity
 from ..data.jsonl import write_jsonl
 from ..data.kinds import hash_item, hash_of
 from ..data.outputs import is_damaged, remade, writing
@@ -18,7 +19,6 @@ from ..data.splits import rows_by_group
 from ..data.verdict_files import read_rows, row_json, verdict_row
 from ..drawing.style import are_in
 from ..judges.judge import Judge
-from ..judges.saved import identity
 from .part_file import PartFile
 
 #: Items scored at a time: what a killed run loses at most.
@@ -90,7 +90,7 @@ def _source(judge: Judge) -> str:
     """Hash of what an item's verdict depends on beside the item and the judge."""
     passes = judge.passes
     reasoned = passes.reasoning_tokens if "reasoned" in judge.judge.needs else None
-    how = [provenance(judge.lm).binding(), passes.scale, passes.prompt, passes.markers, reasoned]
+    how = [provenance(judge.lm).binding(), passes.scale, passes.told(judge.kind), passes.markers, reasoned]
     return hash_of([json.dumps(how, sort_keys=True)])
 
 

@@ -36,15 +36,9 @@ def sweep_job(
     """Sweep an extraction and write ``sweep.csv``, ``sweep.png`` and then ``sweep.json``.
 
     Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped.
-
-    Args:
-        features_folder: What ``innerjudge extract`` wrote, folder or URI.
-        out: Folder to write; files of an earlier sweep there are replaced.
-        limit: At most this many items, whole questions drawn at random.
-        fit_share: See :func:`.sweep.sweep`.
-        n_splits: See :func:`.sweep.sweep`.
-        seed: Seed of the draws.
-        command: What was typed, for the record.
+    ``features_folder`` is what ``innerjudge extract`` wrote, folder or URI; files of an earlier sweep in ``out`` are
+    replaced. At most ``limit`` items are used, whole questions drawn at random; ``fit_share`` and ``n_splits`` are
+    those of :func:`.sweep.sweep`, and ``command`` is what was typed, for the record.
 
     Raises:
         InnerjudgeError: If the folder holds no extraction, nothing can be swept, or ``out`` holds other files.

@@ -4,9 +4,9 @@
 ``representatives.py`` (VecCISC) are the rules of the literature; ``rules.py`` names them and applies one to a question.
 ``reranking.py`` is how often a rule is right, over random subsets too. ``select_job.py`` is the command ``select``, and
 chooses the temperature of a weighted vote on questions set aside for it; ``curve_job.py``, ``curves.py`` and
-``curve_plot.py`` are ``curves``.
+``curve_plot.py`` are ``curves``. ``cascade.py`` asks a dear judge only where a cheap one is not sure.
 
-Imports of the other rooms ``data``, ``drawing`` and ``stats``.
+Imports of the other rooms ``data``, ``drawing``, ``judges`` and ``stats``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from ..data.answers import normalise
+    from .cascade import cost_curve, draw_cost
     from .columns import Columns
     from .curves import curve_rows, discrimination
     from .representatives import vectors_of
@@ -27,8 +28,10 @@ _HOMES = {
     "Columns": ".columns",
     "Rule": ".rules",
     "choose_temperature": ".select_job",
+    "cost_curve": ".cascade",
     "curve_rows": ".curves",
     "discrimination": ".curves",
+    "draw_cost": ".cascade",
     "normalise": "..data.answers",
     "vectors_of": ".representatives",
 }
@@ -37,8 +40,10 @@ __all__ = [
     "Columns",
     "Rule",
     "choose_temperature",
+    "cost_curve",
     "curve_rows",
     "discrimination",
+    "draw_cost",
     "normalise",
     "vectors_of",
 ]

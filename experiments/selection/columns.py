@@ -23,14 +23,8 @@ _SCORE = "score"
 class Columns:
     """Candidates of all questions, one entry each; what is unknown of one is ``None``.
 
-    Args:
-        questions: Question of each candidate.
-        candidates: Its id within the question.
-        answers: Its final answer in one spelling.
-        scores: Its score.
-        correct: Whether it is right.
-        tokens: Tokens that it took to write.
-        seconds: Seconds, likewise.
+    ``candidates`` are ids within the question, ``answers`` the final ones in one spelling; ``tokens`` and ``seconds``
+    are what each took to write.
     """
 
     questions: tuple[str, ...]

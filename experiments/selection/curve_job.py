@@ -24,21 +24,12 @@ ROWS = "curves.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveSettings:
-    """How curves are made.
+    """How curves are made: of which ``judges`` (empty for all), and with which parameters of the rules.
 
-    Args:
-        judges: Names of judges to show; empty for all.
-        score: The field that holds the score.
-        data: The candidates' own file, for what the rows lack.
-        spelling: When two answers are one.
-        features: Folder of an extraction, for VecCISC.
-        clusters: Its most clusters of one answer.
-        k: How many vote in top-maj.
-        min_count: How many candidates must give an answer in Best-of-Majority.
-        held_out: Share of the questions on which each judge's temperature is chosen; figures are of the others.
-        n_max: Largest number of candidates.
-        n_orders: Random orders of each question.
-        seed: Seed of every draw.
+    ``score`` is the field that holds the score, ``data`` the candidates' own file, for what the rows lack,
+    ``features`` the folder of an extraction, for VecCISC; its ``clusters`` are the most of one answer. ``k`` vote in
+    top-maj, ``min_count`` must give an answer in Best-of-Majority. Each judge's temperature is chosen on the share
+    ``held_out`` of the questions, and figures are of the others, over ``n_orders`` random orders of each.
     """
 
     judges: tuple[str, ...] = ()
@@ -96,7 +87,8 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
             figure = draw(points, against=against)
             if figure is not None:
                 figure.savefig(out / f"{name}.png", dpi=150)
-        write_jsonl(out / ROWS, [_row(point) for point in points] + [_said(one) for one in found])
+        rows = [asdict(point) | {"judge": point.judge or None} for point in points]
+        write_jsonl(out / ROWS, rows + [_said(one) for one in found])
     return text
 
 
@@ -129,10 +121,6 @@ def _alike(name: str, columns: Columns, first_name: str, first: Columns) -> Colu
             "same candidates of all judges: score the same file with each"
         )
     return columns.take([places[key] for key in wanted])
-
-
-def _row(point: Point) -> dict[str, Any]:
-    return asdict(point) | {"judge": point.judge or None}
 
 
 def _said(one: Discrimination) -> dict[str, Any]:

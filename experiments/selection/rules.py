@@ -10,6 +10,7 @@ from ...models.errors import InnerjudgeError
 from .votes import (
     REWARDS,
     Answers,
+    MajorityPick,
     Scores,
     as_scores,
     best_of_majority,
@@ -61,9 +62,8 @@ class Rule:
 
     def __str__(self) -> str:
         if self.name == "best-of-majority":
-            least = ([f"at least {self.min_count}"] if self.min_count > 1 else []) + (
-                [f"at least {100 * self.alpha:g} %"] if self.alpha else []
-            )
+            least = [f"at least {self.min_count}"] * (self.min_count > 1)
+            least += [f"at least {100 * self.alpha:g} %"] * (self.alpha > 0)
             return f"{self.name} ({', '.join(least)})" if least else self.name
         return f"top-maj@{self.k}" if self.name == "top-maj" else self.name
 
@@ -71,11 +71,9 @@ class Rule:
         """Credit for one question: 1 or 0, a share for ``"random"``."""
         return float(RULES[self.name](self, answers, scores, correct))
 
-    def gated(self, answers: Answers, scores: Scores, k: int = 1) -> tuple[int, ...]:
-        """Picks of Best-of-Majority."""
-        return best_of_majority(
-            answers, scores, alpha=self.alpha, min_count=self.min_count, k=k, reward=self.reward
-        ).picks
+    def gated(self, answers: Answers, scores: Scores, k: int = 1) -> MajorityPick:
+        """What Best-of-Majority picks."""
+        return best_of_majority(answers, scores, alpha=self.alpha, min_count=self.min_count, k=k, reward=self.reward)
 
 
 RULES: dict[str, Callable[[Rule, Answers, Scores, Sequence[bool]], float]] = {
@@ -83,7 +81,7 @@ RULES: dict[str, Callable[[Rule, Answers, Scores, Sequence[bool]], float]] = {
     "majority": lambda rule, a, s, c: c[majority(a)],
     "top-maj": lambda rule, a, s, c: c[top_maj_at_k(a, s, k=rule.k)],
     "weighted": lambda rule, a, s, c: c[weighted_vote(a, s, temperature=rule.temperature)],
-    "best-of-majority": lambda rule, a, s, c: c[rule.gated(a, s)[0]],
+    "best-of-majority": lambda rule, a, s, c: c[rule.gated(a, s).picks[0]],
     "oracle": lambda rule, a, s, c: oracle(c),
     "random": lambda rule, a, s, c: random_expectation(c),
 }
@@ -143,16 +141,14 @@ def pick(
         case "weighted":
             return _weighted(rule, answers, scores)
         case "best-of-majority":
-            gated = best_of_majority(
-                answers, scores, alpha=rule.alpha, min_count=rule.min_count, k=k, reward=rule.reward
-            )
+            gated = rule.gated(answers, scores, k)
             why = f"{rule.reward} score is best among the {gated.passed} answers that passed the gate"
             return Pick(gated.picks[0], gated.fallback or why, gated.fallback, gated.picks)
         case "oracle":
             right = [place for place, one in enumerate(correct) if one]
-            return (
-                _one(right[0], "it is right") if right else _one(0, "the first candidate", "none is known to be right")
-            )
+            if right:
+                return _one(right[0], "it is right")
+            return _one(0, "the first candidate", "none is known to be right")
     index = int((rng or np.random.default_rng(0)).integers(len(answers)))
     return _one(index, f"drawn at random from {len(answers)}")
 

@@ -38,10 +38,14 @@ def ranking(scores: Scores) -> list[int]:
     return found
 
 
+def _require_candidates(given: Answers | Scores) -> None:
+    if not len(given):
+        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
+
+
 def vote(answers: Answers, weights: Sequence[float]) -> int:
     """Index of the first candidate with the answer of the greatest summed weight."""
-    if not answers:
-        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
+    _require_candidates(answers)
     sums: dict[str, float] = {}
     for answer, weight in zip(answers, weights, strict=True):
         if answer is not None:
@@ -56,8 +60,7 @@ def majority(answers: Answers) -> int:
 
 def best_of_n(scores: Scores) -> int:
     """The candidate with the best score (its accuracy is the figure ``top@1``)."""
-    if not len(scores):
-        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
+    _require_candidates(scores)
     return ranking(scores)[0]
 
 
@@ -158,8 +161,7 @@ def best_of_majority(
             f"given alpha={alpha}, min_count={min_count}, k={k} and reward={reward!r}, expected a share from 0 to 1, "
             f"numbers of at least 1, and one of {', '.join(REWARDS)}"
         )
-    if not len(answers):
-        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
+    _require_candidates(answers)
     read = as_scores(scores)
     members: dict[str, list[int]] = {}
     for place, answer in enumerate(answers):

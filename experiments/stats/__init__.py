@@ -3,10 +3,10 @@
 ``metrics/``, ``agreement/`` and ``biases/`` turn columns of labels, scores and verdicts into a ``statistic.py``
 ``Statistic``: the value, why it is undefined, and its value with questions left out. ``intervals.py`` makes intervals
 and paired differences of it by leaving out each question in turn, ``evidence.py`` the ends and the p-value of a
-standard error, ``significance.py`` claims of "better" with Holm's correction and the test against chance,
-``selection_noise.py`` what picking the best of many adds by luck.
+standard error, ``significance.py`` claims of "better" with Holm's correction, ``selection_noise.py``
+what picking the best of many adds by luck.
 
-Nothing here draws at random but those two, which take a seed. Imports of the other rooms only ``data``.
+Nothing here draws at random but the last, which takes a seed. Imports of the other rooms only ``data``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from ...models.extra import lazy_names
 if TYPE_CHECKING:
     from .biases.confounds import length_matched_pairs
     from .intervals import cluster_interval, paired_difference
-    from .metrics.auroc import auroc, within_question_auroc
+    from .metrics.auroc import auroc, decomposition, within_question_auroc
     from .metrics.calibration import expected_calibration_error
     from .metrics.correlation import spearman
 
 _HOMES = {
     "auroc": ".metrics.auroc",
     "cluster_interval": ".intervals",
+    "decomposition": ".metrics.auroc",
     "expected_calibration_error": ".metrics.calibration",
     "length_matched_pairs": ".biases.confounds",
     "paired_difference": ".intervals",
@@ -35,6 +36,7 @@ _HOMES = {
 __all__ = [
     "auroc",
     "cluster_interval",
+    "decomposition",
     "expected_calibration_error",
     "length_matched_pairs",
     "paired_difference",

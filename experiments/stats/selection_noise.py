@@ -15,18 +15,11 @@ Quality = Callable[[Index], Floats]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionNoise:
-    """The pick of ``n_candidates``, and how far its figure flatters it, over ``n_splits``.
+    """The ``pick`` of ``n_candidates``, the best on all rows, and how far its figure there (``seen``) flatters it.
 
-    Args:
-        pick: Candidate with the best figure on all rows.
-        seen: Its figure there.
-        optimism: Mean over splits of the figure of the pick where it was picked less its figure on the other part.
-        low: 2.5 % quantile of that over splits.
-        high: 97.5 % quantile.
-        honest: Mean figure of the picks on the parts that they were not picked on.
-        stability: Share of splits on whose fitting part the same candidate is picked as on all rows.
-        n_candidates: How many there were to pick from.
-        n_splits: Splits behind the means.
+    Over ``n_splits``: ``optimism`` is the mean figure of a split's pick where it was picked less its figure on the
+    other part, ``low`` and ``high`` the 2.5 and 97.5 % quantiles of that; ``honest`` is the mean figure of the picks on
+    the parts that they were not picked on, ``stability`` the share of splits with the same pick as on all rows.
     """
 
     pick: int

@@ -78,6 +78,12 @@ def ratio(
     )
 
 
+def mean(values: Floats, *, reason: str, limits: Limits | None = None) -> Statistic:
+    """The mean of the rows that have a value: those that are not NaN."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0.0), known.astype(np.float64), reason=reason, limits=limits)
+
+
 def divide(numerator: Floats, denominator: Floats) -> Floats:
     """Elementwise quotient, NaN where the denominator is 0."""
     out = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)

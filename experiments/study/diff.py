@@ -12,16 +12,11 @@ _KEY = ("data", "part", "judge", "metric", "against")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One figure in both studies.
+    """One figure in both studies: data set, part, judge, metric, and what it is compared with are its ``key``.
 
-    Args:
-        key: Data set, part, judge, metric, and what it is compared with.
-        first: In the first study.
-        second: In the second.
-        change: Second less first; ``None`` where one of them is undefined.
-        low: Lower end of the interval of the change, were the studies independent; ``None`` without both intervals.
-        high: Upper end.
-        apart: Whether that interval, corrected for the number of figures compared, excludes 0.
+    ``change`` is the second less the first, ``None`` where one of them is undefined; ``low`` and ``high`` are the ends
+    of its interval, were the studies independent (``None`` without both intervals), and ``apart`` says whether that
+    interval, corrected for the number of figures compared, excludes 0.
     """
 
     key: tuple[str, ...]
@@ -45,14 +40,10 @@ class StudyDiff:
 
 
 def compare_studies(first: Mapping[str, Any], second: Mapping[str, Any]) -> StudyDiff:
-    """Compare the results of two studies, figure by figure; of two comparisons as well.
+    """Compare the results (``results.json``) of two studies, figure by figure; of two comparisons as well.
 
     The interval of a change treats the studies as independent. On the same items and seeds they are not, and the true
     interval is narrower: a change called apart is apart either way, one that is not may still be.
-
-    Args:
-        first: ``results.json`` of one.
-        second: Of the other.
 
     Example:
         >>> figure = {"data": "d", "part": "p", "judge": "j", "metric": "m", "value": 0.5, "low": 0.4, "high": 0.6}

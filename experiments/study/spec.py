@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HEADER_LIMIT, read_file
 from ...models.prompts import WORDINGS
+from ...models.yaml_file import parse_yaml
 from ..compare import settings
 from ..compare.settings import Settings
-from ..data.yaml_file import parse_yaml
 from ..judges.between import Between
+from ..reading.judge_prompt import NAMES, JudgePrompt
 from .asking.references import CONDITIONS
 
 Share = float
@@ -113,11 +114,12 @@ class Audits(_Part):
 class Study(_Part):
     r"""A study.
 
-    ``judges`` are names as in the reports of ``innerjudge compare``; without any, all that fit the data; the baselines
-    ``length`` and ``question-only`` always stand beside them. ``rows`` are
+    ``judges`` are names as in the reports of ``innerjudge compare``, or ``all``; without any, all that fit the data but
+    variants of others; the baselines always stand beside them. ``rows`` are
     JSONL files of the one table: people, reward models, judges of elsewhere. ``against`` is the judge that the others
     are compared with. ``groups`` are fields of the items (text) whose values are compared with one another, ``system``
-    is the field that says who wrote a response, and ``own`` the values of it that are the judge's family.
+    is the field that says who wrote a response, and ``own`` the values of it that are the judge's family. ``prompt`` is
+    a YAML file, or the name of a judge prompt that is shipped.
 
     Example:
         >>> study = parse("data: [{source: builtin:rate, limit: 40}]\njudges: [lager, text]")
@@ -139,6 +141,8 @@ class Study(_Part):
     own: tuple[str, ...] = ()
     between: Literal["reasoning", "response"] = "reasoning"
     scale: tuple[int, int] = (1, 5)
+    prompt: str | None = None
+    merge_system: bool = False
     reasoning_tokens: int = Field(default=128, ge=0)
     target_accuracy: float = Field(default=0.9, gt=0, le=1)
 
@@ -153,6 +157,8 @@ class Study(_Part):
             seeds=settings.Seeds(**self.seeds.model_dump()),
             between=Between(self.between),
             scale=self.scale,
+            prompt=None if self.prompt is None else JudgePrompt.of(self.prompt),
+            merge_system=self.merge_system,
             reasoning_tokens=self.reasoning_tokens,
             batch_size=self.model.batch_size,
             rows=self.rows,
@@ -195,7 +201,8 @@ def read_study(path: str | Path) -> Study:
         raise InnerjudgeError(f"{file.name}: {error}") from None
     data = tuple(d.model_copy(update={"source": _from_folder(d.source, file.parent)}) for d in study.data)
     rows = tuple(_from_folder(r, file.parent) for r in study.rows)
-    return study.model_copy(update={"data": data, "rows": rows})
+    prompt = study.prompt if study.prompt in (None, *NAMES) else _from_folder(str(study.prompt), file.parent)
+    return study.model_copy(update={"data": data, "rows": rows, "prompt": prompt})
 
 
 def parse(text: str) -> Study:

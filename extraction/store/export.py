@@ -1,5 +1,6 @@
 """A store as files that other programs read: Parquet, or npz of numpy."""
 
+import math
 import zipfile
 from pathlib import Path
 
@@ -15,8 +16,9 @@ def export(store: StoreReading, out: str | Path) -> None:
     """Write all items into one file, ``.parquet`` or ``.npz``, part by part, whole or not at all.
 
     ``.parquet`` has one row an item: id, group, each readout as a list of numbers (its shape in the metadata of its
-    column) and each text; a readout that an item lacks is null. ``.npz`` has one array a readout, ``[n, ...]``, and
-    ``id``, ``group`` and ``present/NAME`` beside them.
+    column) and each text; a readout that an item lacks is null (an empty list where items have several rows).
+    ``.npz`` has one array a readout, ``[n, ...]``, and ``id``, ``group`` and ``present/NAME`` beside them; of a readout
+    with several rows an item all rows, and where each item's begin in ``rows/NAME``.
     """
     path = Path(out)
     writers = {".parquet": _parquet, ".npz": _npz}
@@ -47,6 +49,12 @@ def _parquet(store: StoreReading, path: Path) -> None:
                 )
                 fields.append(pa.field(name, lists.type, metadata={"shape": str(list(shape[1:]))}))
                 columns.append(lists)
+            for name, one in part.ragged.items():
+                flat = pa.array(one.values.reshape(-1))
+                size = math.prod(one.values.shape[1:])
+                lists = pa.LargeListArray.from_arrays(pa.array(one.offsets * size), flat)
+                fields.append(pa.field(name, lists.type, metadata={"shape": str(["rows", *one.values.shape[1:]])}))
+                columns.append(lists)
             for name, texts in part.texts.items():
                 fields.append(pa.field(f"text/{name}", pa.string()))
                 columns.append(pa.array(texts, pa.string()))
@@ -61,7 +69,7 @@ def _parquet(store: StoreReading, path: Path) -> None:
 def _npz(store: StoreReading, path: Path) -> None:
     ids: list[str] = []
     groups: list[str] = []
-    present: dict[str, list[np.bool_]] = {name: [] for name in store.shapes}
+    present: dict[str, list[np.bool_]] = {name: [] for name in (*store.shapes, *store.ragged_names)}
     for part in store.parts([]):
         ids += part.ids
         groups += part.groups
@@ -75,6 +83,12 @@ def _npz(store: StoreReading, path: Path) -> None:
                     values[..., : part[name].shape[-1]] = part[name]
                     file.write(values.tobytes())
                     present[name] += list(part.present(name))
+        for name in store.ragged_names:
+            one = store.ragged(name)
+            present[name] = list(store.features([name]).present(name))
+            for key, held in ((name, one.values), (f"rows/{name}", one.offsets)):
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, held, allow_pickle=False)
         small = {"id": np.array(ids), "group": np.array(groups)}
         small |= {f"present/{name}": np.array(mask) for name, mask in present.items()}
         for name, array in small.items():

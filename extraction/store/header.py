@@ -18,15 +18,10 @@ HEADER_LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class StoreHeader:
-    """What a store is of.
+    """What a store is of: one provenance for all its ``items``, ``shard_items`` in each shard but the last.
 
-    Args:
-        provenance: Of every item.
-        items: How many items the whole store has.
-        dtype: Type of the stored hidden states, one of :data:`DTYPES`.
-        shard_items: Items a shard; the last has what is left.
-        job: Digest of what the store was made of and how, where a command made it: a damaged header beside it is known
-            again by this.
+    ``dtype`` is the type of the stored hidden states, one of :data:`DTYPES`; ``job`` a digest of what the store was
+    made of and how, where a command made it: a damaged header beside it is known again by this.
 
     Example:
         >>> header = StoreHeader(Provenance("m", None, "f", "float32", "sdpa", "none"), items=300)

@@ -45,6 +45,7 @@ class Entry:
         size: Bytes of the shard.
         sha256: Of the shard.
         shapes: Name of a readout -> its shape, ``[rows, ...]``.
+        ragged: Name of a readout that has several rows an item -> shape of all of them, ``[N, ...]``.
         seconds: Name -> wall seconds of the pass that made it.
         rounding: Name of a readout -> what its type loses.
         header: :attr:`.header.StoreHeader.digest` of its store.
@@ -56,6 +57,7 @@ class Entry:
     size: int
     sha256: str
     shapes: dict[str, tuple[int, ...]]
+    ragged: dict[str, tuple[int, ...]]
     seconds: dict[str, float]
     rounding: dict[str, Rounding]
     header: str
@@ -74,6 +76,7 @@ def write_index(
     about = shard | {
         "header": header,
         "shapes": {name: array.shape for name, array in features.arrays.items()},
+        "ragged": {name: one.values.shape for name, one in features.ragged.items()},
         "seconds": features.seconds,
         "rounding": {name: [r.error, r.total, r.worst] for name, r in rounding.items() if r.total},
     }
@@ -167,9 +170,15 @@ def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
             axes = shape[:-1] or shape  # no item may have an option to read at, and the last axis be empty
             if not shape or shape[0] != rows or min(axes) < 1 or shape[-1] < 0 or math.prod(shape) > size:
                 raise ValueError(f"{key} of shape {shape} in {rows} rows and {size} bytes")
+        ragged = {str(key): tuple(int(k) for k in shape) for key, shape in about.get("ragged", {}).items()}
+        for key, shape in ragged.items():
+            if not shape or min(shape) < 0 or math.prod(shape) > size:
+                raise ValueError(f"{key} of shape {shape} in {size} bytes")
         seconds = {str(key): float(value) for key, value in about["seconds"].items()}
         rounding = {str(key): Rounding(*map(float, value)) for key, value in about["rounding"].items()}
-        return Entry(number, name, rows, size, str(about["sha256"]), shapes, seconds, rounding, str(about["header"]))
+        return Entry(
+            number, name, rows, size, str(about["sha256"]), shapes, ragged, seconds, rounding, str(about["header"])
+        )
 
 
 @contextmanager

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from ...models.errors import InnerjudgeError
 from ..features import Features
-from .lock import locked
 from .place import place
-from .store import FeatureStore
+from .store import FeatureStore, locked
 
 
 def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> FeatureStore:
@@ -31,8 +30,7 @@ def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> Fe
                 f"given {store.place} of {store.header.dtype} and {first.place} of {first.header.dtype}, expected one "
                 "type: extract one of them again"
             )
-        if store.shapes.keys() != first.shapes.keys():
-            odd = sorted(store.shapes.keys() ^ first.shapes.keys())
+        if odd := sorted({*store.shapes, *store.ragged_names} ^ {*first.shapes, *first.ragged_names}):
             raise InnerjudgeError(f"given {odd} in one of {store.place} and {first.place} only, expected the same")
         for one in store.ids():
             if one in seen:

@@ -4,13 +4,16 @@ A file appears whole or not at all. Locally it is written aside, synced and rena
 upload is completed. A name never leads out of the folder.
 """
 
+# ruff: noqa: D102 - what both places do, their base says
+
 import os
 import re
 import tempfile
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ...models.errors import InnerjudgeError
 
@@ -22,32 +25,39 @@ ASIDE = ".aside-"
 _PART = 1 << 24
 
 
-class Place(Protocol):
+class Place(ABC):
     """A folder to read files from and to put whole files into."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    @abstractmethod
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Put ``parts`` one after another as the file ``name``, whole or not at all; one that is there is replaced."""
 
+    @abstractmethod
     def read(self, name: str, limit: int) -> bytes:
         """The content of a file, of at most ``limit`` bytes."""
 
+    @abstractmethod
     def range(self, name: str, start: int, stop: int) -> bytes:
         """Bytes of a file from ``start`` up to ``stop``, or up to its end if that comes first."""
 
+    @abstractmethod
     def size(self, name: str) -> int | None:
         """Bytes of a file; ``None`` if it is not there."""
 
+    @abstractmethod
     def names(self, folder: str) -> list[str]:
         """Names of the whole files in a folder, sorted; none if it is not there."""
 
+    @abstractmethod
     def remove(self, name: str) -> None:
         """Delete a file, if it is there."""
 
+    @abstractmethod
     def local(self, name: str) -> Path:
         """A local file of the same content, which may be mapped into memory."""
-
-    def tidy(self) -> None:
-        """Delete what a killed run left half-written. Only for the one that holds the lock."""
 
 
 def place(where: str | Path) -> Place:
@@ -61,20 +71,16 @@ def place(where: str | Path) -> Place:
     return LocalPlace(Path(where))
 
 
-class LocalPlace:
+class LocalPlace(Place):
     """A folder on this machine."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __repr__(self) -> str:
-        return f"LocalPlace({str(self.folder)!r})"
-
     def __str__(self) -> str:
         return str(self.folder)
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
-        """See :class:`Place`."""
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         # A writer that was thought lost may still be at work: each has an own name aside.
@@ -90,40 +96,37 @@ class LocalPlace:
         _sync(path.parent)
 
     def read(self, name: str, limit: int) -> bytes:
-        """See :class:`Place`."""
         with self._path(name).open("rb") as file:
-            return within(file.read(limit + 1), limit, f"{self}/{name}")
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise _too_large(len(content), limit, f"{self}/{name}")
+        return content
 
     def range(self, name: str, start: int, stop: int) -> bytes:
-        """See :class:`Place`."""
         with self._path(name).open("rb") as file:
             file.seek(start)
             return file.read(stop - start)
 
     def size(self, name: str) -> int | None:
-        """See :class:`Place`."""
         path = self._path(name)
         return path.stat().st_size if path.is_file() else None
 
     def names(self, folder: str) -> list[str]:
-        """See :class:`Place`."""
         path = self._path(folder)
         found = path.iterdir() if path.is_dir() else ()
         return sorted(p.name for p in found if NAME.fullmatch(p.name))
 
     def remove(self, name: str) -> None:
-        """See :class:`Place`."""
         path = self._path(name)
         if path.exists():
             path.unlink()
             _sync(path.parent)
 
     def local(self, name: str) -> Path:
-        """See :class:`Place`."""
         return self._path(name)
 
     def tidy(self) -> None:
-        """See :class:`Place`."""
+        """Delete what a killed run left half-written. Only for the one that holds the lock."""
         for path in (*self.folder.glob(f"{ASIDE}*"), *self.folder.glob(f"*/{ASIDE}*")):
             path.unlink(missing_ok=True)
 
@@ -149,15 +152,12 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-class RemotePlace:
+class RemotePlace(Place):
     """A folder of a file system that pyarrow knows (``s3://``, ``gs://``), or else fsspec."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
         self._connect()
-
-    def __repr__(self) -> str:
-        return f"RemotePlace({self.uri!r})"
 
     def __str__(self) -> str:
         return self.uri
@@ -170,7 +170,6 @@ class RemotePlace:
         self._connect()
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
-        """See :class:`Place`."""
         path = self._path(name)
         self._copy(name).unlink(missing_ok=True)
         self._system.create_dir(path.rpartition("/")[0], recursive=True)
@@ -187,35 +186,30 @@ class RemotePlace:
                 raise
 
     def read(self, name: str, limit: int) -> bytes:
-        """See :class:`Place`."""
         size = self.size(name)
         if size is None:
             raise FileNotFoundError(2, "no such file", f"{self}/{name}")
         if size > limit:
-            raise too_large(size, limit, f"{self}/{name}")
+            raise _too_large(size, limit, f"{self}/{name}")
         with self._system.open_input_stream(self._path(name)) as file:
             return bytes(file.read())
 
     def range(self, name: str, start: int, stop: int) -> bytes:
-        """See :class:`Place`."""
         with self._system.open_input_file(self._path(name)) as file:
             file.seek(min(start, file.size()))
             return bytes(file.read(stop - start))
 
     def size(self, name: str) -> int | None:
-        """See :class:`Place`."""
         (info,) = self._system.get_file_info([self._path(name)])
         return int(info.size) if info.is_file else None
 
     def names(self, folder: str) -> list[str]:
-        """See :class:`Place`."""
         from pyarrow.fs import FileSelector
 
         found = self._system.get_file_info(FileSelector(self._path(folder), allow_not_found=True))
         return sorted(info.base_name for info in found if NAME.fullmatch(info.base_name))
 
     def remove(self, name: str) -> None:
-        """See :class:`Place`."""
         if self.size(name) is not None:
             self._system.delete_file(self._path(name))
 
@@ -232,9 +226,6 @@ class RemotePlace:
 
     def _copy(self, name: str) -> Path:
         return Path(self._cache.name) / checked(name).replace("/", "-")
-
-    def tidy(self) -> None:
-        """See :class:`Place`. There is nothing to tidy: half an upload is no file."""
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{checked(name)}"
@@ -272,13 +263,6 @@ def checked(name: str) -> str:
     return name
 
 
-def within(content: bytes, limit: int, what: str) -> bytes:
-    """``content``, unless it is longer than ``limit``."""
-    if len(content) > limit:
-        raise too_large(len(content), limit, what)
-    return content
-
-
-def too_large(size: int, limit: int, what: str) -> InnerjudgeError:
+def _too_large(size: int, limit: int, what: str) -> InnerjudgeError:
     """What is said of a file that is too large to be what it should be."""
     return InnerjudgeError(f"given {what} of {size} bytes or more, expected at most {limit}: it is damaged, delete it")

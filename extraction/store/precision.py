@@ -16,19 +16,15 @@ from ..feature_arrays import Array, as_tensor
 
 #: What ``--store-dtype`` may be, and the type of the stored numbers.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
-
 #: Name of the scales that stand beside an ``int8`` tensor.
 SCALE = ":scale"
 
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """What rounding did to one readout: sums over all its numbers, so that shards add up.
+    """What rounding did to one readout: sums of squared errors and of squared numbers over it, so that shards add up.
 
-    Args:
-        error: Sum of squared errors.
-        total: Sum of squares of the exact numbers.
-        worst: Largest relative error of one row of the states: norm of the error by norm of the row.
+    ``worst`` is the largest relative error of one row of the states: norm of the error by norm of the row.
 
     Example:
         >>> (Rounding(1.0, 100.0, 0.2) + Rounding(3.0, 300.0, 0.1)).relative

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from ...models.errors import InnerjudgeError
 from ..feature_arrays import Array
 from ..features import Features
-from .shards import Shards
+from .shards import RaggedShards
 
 #: Shards that the disk is asked for before they are read.
 _AHEAD = 16
 
 
-class StoreReading(Shards):
+class StoreReading(RaggedShards):
     """What can be asked of the shards that are there."""
 
     @property
@@ -93,6 +93,7 @@ class StoreReading(Shards):
             groups=tuple(tables[n]["group"][k] for n, k in order),
             provenance=self.provenance,
             arrays=arrays,
+            ragged={n: self.ragged(n, wanted) for n in self.ragged_names if keep is None or n in keep},
             texts={
                 key[5:]: tuple(tables[n][key][k] for n, k in order) for key in texts if keep is None or key[5:] in keep
             },

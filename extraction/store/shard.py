@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from einops import rearrange
 from safetensors.torch import save
 from torch import Tensor
@@ -14,11 +16,14 @@ from torch import Tensor
 from ...models.errors import InnerjudgeError
 from ..feature_arrays import Array
 from ..features import Features
+from ..ragged import Ragged
 from .index import Entry
 from .place import Place
 from .precision import SCALE, Rounding, decode_file, encode
 from .tensor_file import TensorFile
 
+#: Name of the rows of each item that stand beside a ragged tensor.
+COUNTS = ":rows"
 #: Bytes hashed at a time.
 _BLOCK = 1 << 22
 
@@ -37,6 +42,9 @@ def write_shard(
     for name, array in features.arrays.items():
         more, rounding[name] = encode(name, _layers_first(array), dtype)
         tensors |= more
+    for name, one in features.ragged.items():
+        more, rounding[name] = encode(name, one.values, dtype)
+        tensors |= more | {name + COUNTS: torch.from_numpy(one.counts)}
     blob = save(tensors)
     place.write(shard_name(number), [blob])
     return {"bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()}, rounding
@@ -73,6 +81,10 @@ class OpenShard:
                 held = self._file.pieces[name].shape
                 if held != _shape_layers_first(shape):
                     raise ValueError(f"{name} of shape {held} where the index says {shape}")
+            for name, shape in entry.ragged.items():
+                held, counts = self._file.pieces[name].shape, self._file.pieces[name + COUNTS]
+                if held != shape or counts.shape != (entry.rows,) or counts.kind != "I64":
+                    raise ValueError(f"{name} of shape {held} and {counts} where the index says {shape}")
 
     def read(self, name: str, rows: Any = slice(None), layer: int | None = None, out: Array | None = None) -> Array:
         """Numbers of a readout, ``[rows, ...]``, into ``out`` if given; at one ``layer`` without the layers' axis."""
@@ -94,6 +106,22 @@ class OpenShard:
             return values
         out[...] = values
         return out
+
+    def ragged(self, name: str, rows: Any = slice(None)) -> Ragged:
+        """A readout that has several rows an item: of all items, or of those at ``rows``."""
+        with self._refusing():
+            counts = self._file.read(self._file.pieces[name + COUNTS])
+            if counts.min() < 0 or counts.sum() != self.entry.ragged[name][0]:
+                raise ValueError(f"{name} of {counts.sum()} rows")
+            ends = np.cumsum(counts)
+            chosen = np.arange(self.entry.rows)[rows]
+            whole = len(chosen) == self.entry.rows and bool((np.diff(chosen) == 1).all())
+            pieces = [self._file.pieces[part] for part in (name, name + SCALE) if part in self._file.pieces]
+            if whole:
+                return Ragged(decode_file(*map(self._file.read, pieces)), np.concatenate(([0], ends)))
+            spans = [(int(ends[k] - counts[k]), int(ends[k])) for k in chosen]
+            some = [decode_file(*(self._file.read(piece.span(*span)) for piece in pieces)) for span in spans]
+            return Ragged.of(some, self.entry.ragged[name][1:])
 
     def expect(self, name: str, layer: int | None) -> None:
         """Have the disk begin to read a readout, at one layer or all of it."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ...models.errors import InnerjudgeError
 from ..provenance import Provenance
+from ..ragged import Ragged
 from .header import StoreHeader
 from .index import Entry, read_rows
 from .place import Place
@@ -133,3 +134,27 @@ class Shards:
     def provenance(self) -> Provenance:
         """Where the features came from."""
         return self.header.provenance
+
+
+class RaggedShards(Shards):
+    """Shards of which some readouts have several rows an item."""
+
+    @property
+    def ragged_names(self) -> tuple[str, ...]:
+        """Readouts that have several rows an item."""
+        return tuple(dict.fromkeys(name for entry in self.entries.values() for name in entry.ragged))
+
+    def ragged(self, name: str, rows: npt.ArrayLike | None = None) -> Ragged:
+        """A readout that has several rows an item, of all items or of those at ``rows``, in that order."""
+        if name not in self.ragged_names:
+            raise InnerjudgeError(f"given {name!r}, expected one of {', '.join(self.ragged_names) or 'none'}")
+        wanted = self._wanted(rows)
+        parts: list[Ragged] = []
+        places: list[npt.NDArray[np.intp]] = []
+        count = len(self) if wanted is None else len(wanted)
+        for number, into, inside in self._by_shard(wanted):
+            parts.append(self._shard(number).ragged(name, inside))
+            places.append(np.arange(count)[into])
+        if not parts:
+            return self._shard(min(self.entries)).ragged(name, slice(0, 0))
+        return Ragged.stack(parts).take(np.argsort(np.concatenate(places)))

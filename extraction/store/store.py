@@ -1,20 +1,48 @@
 """The feature store: a folder of shards under one header, larger than memory, read by item, layer and position."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self
+
+from filelock import FileLock, Timeout
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ..features import Features
 from .header import HEADER, HEADER_LIMIT, StoreHeader
 from .index import Entry, index_names, read_entry, remove_index, write_index
-from .lock import locked
-from .place import Place, place
+from .place import LocalPlace, Place, place
 from .reading import StoreReading
 from .shard import damage, shard_name, write_shard
 
+LOCK = "lock"
 Check = Literal["sizes", "checksums"]
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Hold the lock of a folder, or say that another run has it; an object store needs none.
+
+    There a shard that is written twice is the same shard.
+    """
+    if not isinstance(place, LocalPlace):
+        yield
+        return
+    place.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place.local(LOCK), is_singleton=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InnerjudgeError(
+            f"given {place}, into which another run writes just now, expected a store of its own for each run: wait "
+            "for it, or choose another --out"
+        ) from None
+    try:
+        place.tidy()
+        yield
+    finally:
+        lock.release()
 
 
 class FeatureStore(StoreReading):
@@ -42,7 +70,7 @@ class FeatureStore(StoreReading):
     @classmethod
     @checked
     def create(cls, where: str | Path, header: StoreHeader) -> Self:
-        """Begin a store, or go on with one of the same header. Hold its lock (:func:`.lock.locked`) meanwhile.
+        """Begin a store, or go on with one of the same header. Hold its lock (:func:`locked`) meanwhile.
 
         Shards that are not what they were written as are forgotten, so that they are :meth:`missing`. A damaged header
         is written again where the shards that are there are of this one.

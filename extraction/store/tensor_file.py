@@ -30,16 +30,9 @@ _TYPES: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Numbers that lie one after another in a file.
+    """Numbers that lie one after another in a file, from byte ``start`` on.
 
-    Args:
-        kind: Their type, as safetensors names it.
-        shape: How they are meant.
-        start: Where they begin, in bytes from the begin of the file.
-
-    Example:
-        >>> Piece("F32", (3, 4, 2), 100).row(1).span(2, 4)
-        Piece(kind='F32', shape=(2, 2), start=148)
+    ``kind`` is their type, as safetensors names it, and ``shape`` how they are meant.
     """
 
     kind: str
@@ -68,18 +61,7 @@ class Piece:
 
 
 class TensorFile:
-    """A safetensors file, open; an OSError or ValueError says where it is cut off, or what its header gets wrong.
-
-    Example:
-        >>> import tempfile
-        >>> from safetensors.numpy import save_file
-        >>> path = Path(tempfile.mkdtemp(), "x.safetensors")
-        >>> save_file({"a": np.arange(6, dtype=np.float32).reshape(3, 2)}, path)
-        >>> file = TensorFile(path)
-        >>> file.read(file.pieces["a"].span(1, 3))
-        array([[2., 3.],
-               [4., 5.]], dtype=float32)
-    """
+    """A safetensors file, open; an OSError or ValueError says where it is cut off, or what its header gets wrong."""
 
     def __init__(self, path: Path) -> None:
         self._map: mmap.mmap | None = None

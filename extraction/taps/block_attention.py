@@ -16,6 +16,8 @@ from ...models.heads import Heads, of_text, repeats, token_keys
 from ...models.loading import LanguageModel
 from ...models.rotary import Rotation, before_rotation, refusal, turned_into, watched_rotations
 
+_FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)
+
 
 class BlockAttention(AbstractContextManager["BlockAttention"]):
     """Calls :meth:`_read` for every softmax attention of blocks ``1..last``, in the thread that opened it.
@@ -106,9 +108,6 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
                 "hashed), expected one a token: judge this model with CLUE or LAGER",
                 self._kinds,
             )
-
-
-_FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)
 
 
 class UnrotatedStates:

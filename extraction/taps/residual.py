@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -12,18 +13,21 @@ from torch import Tensor, nn
 
 from ...models.anatomy import Anatomy
 from ...models.observation import states_given, states_taken
+from .ranges import RangeStates
 
 
 class ResidualTap(AbstractContextManager["ResidualTap"]):
     """Keeps ``h[0..last]`` at ``positions`` (``[B, P]``, ``P`` may be 0) of one pass.
 
-    With ``keep_last`` also what the final norm reads, ``[B, T, W]``. Hooks belong to the thread that made them, so that
-    two passes may share one model.
+    With ``keep_last`` also what the final norm reads, ``[B, T, W]``. ``ranges`` are given every block's states. Hooks
+    belong to the thread that made them, so that two passes may share one model.
     """
 
-    def __init__(self, anatomy: Anatomy, positions: Tensor, *, last: int, keep_last: bool) -> None:
+    def __init__(
+        self, anatomy: Anatomy, positions: Tensor, *, last: int, keep_last: bool, ranges: Sequence[RangeStates] = ()
+    ) -> None:
         self._anatomy, self._stream = anatomy, anatomy.stream
-        self._positions = positions
+        self._positions, self._ranges = positions, ranges
         self._last, self._keep_last = last, keep_last
         self._rows: Tensor | None = None
         self._flat: Tensor | None = None
@@ -101,5 +105,9 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
             elif self._rows.dtype != rows.dtype:  # an embedding in another type than the blocks
                 self._rows = self._rows.to(torch.promote_types(self._rows.dtype, rows.dtype))
             self._rows[number] = rows
+        if self._ranges and states is not None and number <= self._last:
+            whole = self._stream.layout.all_rows(states)
+            for one in self._ranges:
+                one.keep(number, whole)
         if number in self._whole and states is not None:
             self._whole[number] = self._stream.layout.all_rows(states)

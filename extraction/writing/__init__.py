@@ -3,6 +3,6 @@
 ``generate.py`` writes text only; ``write_and_read.py`` writes answers and keeps the states that judges read;
 ``read_and_write.py`` reads prompts and goes on writing from the same pass. Under them, ``decoding.py`` drives
 transformers' ``generate`` for one batch, ``prefix_cache.py`` shares what prompts begin with, ``progress.py`` and
-``watch.py`` keep what is read at each step and make features of it, and ``completion.py`` and ``answers.py`` hold the
-result. It may import the rest of ``extraction`` and ``models``.
+``watch.py`` keep what is read at each step and make features of it, and ``answers.py`` holds the result. It may import
+the rest of ``extraction`` and ``models``.
 """

@@ -27,7 +27,6 @@ from .prefix_cache import prefix_cache
 from .progress import StepTap
 
 log = logging.getLogger(__name__)
-
 #: Tokens that are written to try a model.
 _PROBED = 3
 #: What models raise that keep no cache, or one of another kind.
@@ -62,17 +61,15 @@ def decode(
     """
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
-    if temperature:
+    if temperature and staying is None:
         more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     present, written = list(range(len(items))), [list[int]() for _ in items]
     if lm.n_known < lm.n_ids:
         processors = [*processors, Writable(lm.n_known)]
     if staying is not None:
-        more |= {"return_dict_in_generate": True}
+        more["return_dict_in_generate"] = True
         if temperature:
-            more, processors = more | {"do_sample": False}, [*processors, Draws(temperature, len(items), present)]
-            for name in ("temperature", "top_k", "top_p"):
-                del more[name]
+            processors = [*processors, Draws(temperature, len(items), present)]
     lm.mixing.restart(lm.model)
     equal = len(distinct(items)[0]) < len(items) and batch.ids.shape[1] > 1
     equal = equal and lm.mixing.fixed(batch.ids.shape[1], limit)
@@ -213,10 +210,7 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
 
 
 class Writable(LogitsProcessor):
-    """Leaves out ids that stand for no text: models pad their vocabulary beyond that of their tokenizer.
-
-    Args:
-        n: Ids that the tokenizer can write.
+    """Leaves out ids beyond the ``n`` that the tokenizer can write: models pad their vocabulary, and they are no text.
 
     Example:
         >>> Writable(2)(None, torch.zeros(1, 3))

@@ -15,7 +15,7 @@ from ..batching import Room, by_length, is_memory
 from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
-from .completion import Completion, Settled, write_batch
+from .answers import Completion, Settled, write_batch
 
 #: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.
 _HELD = 3
@@ -51,14 +51,6 @@ class Budget:
     """How many texts of a length may be written together.
 
     The tokens are fixed by the device, so that a seed gives the same texts wherever the bytes suffice.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> budget = Budget(load("reference"), Limits(max_new_tokens=28, batch_size=64))
-        >>> budget.rows(100)  # CPU: 2048 tokens of prompts are read at once, and 3 * 2048 are held
-        20
-        >>> budget.rows(4)  # as many as were asked for
-        64
     """
 
     def __init__(self, lm: LanguageModel, limits: Limits) -> None:

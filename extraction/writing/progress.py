@@ -14,6 +14,8 @@ from ..taps.residual import ResidualTap
 
 #: Share of a batch that is still written when the others leave it: beginning anew costs about a step.
 _FEW = 0.75
+#: Tokens beyond its characters that a marker may be spread over (pieces of a character write nothing themselves).
+_SPARE = 8
 
 
 class BatchProgress:
@@ -183,10 +185,6 @@ class StepTap(ResidualTap):
             self._kept[number] = states[:, -1:].clone()
         else:  # a copy: blocks may go on writing into what they gave, and a view would hold the states of every token
             self._kept[number] = states.movedim((layout.items, layout.tokens), (0, 1))[:, -1:].flatten(2).clone()
-
-
-#: Tokens beyond its characters that a marker may be spread over (pieces of a character write nothing themselves).
-_SPARE = 8
 
 
 class MarkerWatch:

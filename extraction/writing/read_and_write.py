@@ -9,14 +9,15 @@ from ...models.errors import UnreadableError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import Room, by_length
-from ..extract import extract, fill_empty, lacking
+from ..extract import extract, fill_empty, flat, lacking
 from ..feature_arrays import Array, put
 from ..features import Features, require_unique
 from ..one_pass import n_labels, run_batch
 from ..provenance import provenance
-from ..readouts import HiddenStates, Readout, ResponseLogProb
+from ..ragged import Ragged
+from ..readouts import Readout, reads_labels
 from ..schedule import families
-from .completion import Completion, Settled, write_batch
+from .answers import Completion, Settled, write_batch
 from .generate import Budget, Limits, generate, in_batches
 
 
@@ -35,14 +36,14 @@ def read_and_write(
     """:func:`~.extract.extract` and a greedy :func:`~.generate.generate` joined, at the price of the second alone.
 
     The readouts are taken from the pass over the prompts with which a generation begins. Items that leave no room for a
-    text are extracted alone. There are two passes where the model gives not all readouts, or would read prompts padded
-    on the left differently, and where prompts begin so much alike that two readings which compute that once are cheaper
-    than one which does not. Ids of items must be unique; the texts are ``texts[name]``; the rest is as in
-    :func:`~.generate.complete`.
+    text are extracted alone. There are two passes for ragged readouts, where the model gives not all readouts, or would
+    read prompts padded on the left differently, and where prompts begin so much alike that two readings which compute
+    that once are cheaper than one which does not. Ids of items must be unique; the texts are ``texts[name]``; the rest
+    is as in :func:`~.generate.complete`.
     """
     limits = Limits(max_new_tokens=max_new_tokens, batch_size=batch_size, memory=memory, on_batch=on_batch)
     ragged = len({len(item.ids) for item in items}) > 1
-    if not _shares_most(lm, items, limits) and (not ragged or "left" in lm.padding_sides):
+    if not flat(readouts) and not _shares_most(lm, items, limits) and (not ragged or "left" in lm.padding_sides):
         try:
             return _at_once(lm, items, readouts, name, limits, settled)
         except UnreadableError:
@@ -86,7 +87,7 @@ def _at_once(
     started = time.perf_counter()
     missing = {r.name: lacking(r, items, lm) for r in readouts}
     arrays: dict[str, Array] = {}
-    if not all(isinstance(r, HiddenStates | ResponseLogProb) for r in readouts):
+    if any(map(reads_labels, readouts)):
         arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
     texts = [""] * len(items)
 
@@ -101,6 +102,7 @@ def _at_once(
         if there:
             values = run_batch(lm, batch, there, missing, "left", lm.anatomy.n_blocks, write=go_on)
             for key, value in values.items():
+                assert not isinstance(value, Ragged)
                 put(arrays, key, value, rows, len(items))
         else:
             go_on()

@@ -22,6 +22,8 @@ from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord
 
 #: Asked about texts whose newest token ended a marker -> for each, why it is to be stopped, or ``None`` to go on.
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | None]]
+#: Why a feature is missing that a pass over the finished text can still give.
+UNNOTICED = "its token was not noticed while the text was written"
 
 
 class Watch(StoppingCriteria):
@@ -121,10 +123,6 @@ class Watch(StoppingCriteria):
         for row, reason in zip(rows, self._ask(self, rows), strict=True):
             if reason is not None:
                 self.texts.close(row, reason)
-
-
-#: Why a feature is missing that a pass over the finished text can still give.
-UNNOTICED = "its token was not noticed while the text was written"
 
 
 def watched_features(

@@ -5,15 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from ...models.chat import THINK
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
+from ...models.markers import THINK
 from ...models.positions import encode_trace
 from ..features import require_unique
 from ..readouts import HiddenStates, ResponseLogProb
-from .answers import Answers, Generation, Reject
-from .completion import end_ids, write_batch
+from .answers import Answers, Generation, Reject, end_ids, write_batch
 from .decoding import carries_states
 from .generate import Limits, in_batches
 from .watch import Watch

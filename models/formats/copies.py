@@ -18,22 +18,13 @@ from ..errors import InnerjudgeError
 from .gguf import GgufFile
 
 log = logging.getLogger("innerjudge")
-
-#: Environment variable that names another folder for what is kept between runs.
+#: Environment variable that names another folder for converted models than ``~/.cache/innerjudge``.
 CACHE = "INNERJUDGE_CACHE"
-
 #: Seconds between two lines of progress where standard error is no terminal.
 EVERY = 30.0
-
 #: What a copy was made with, and the sizes of its files; written last.
 _FACTS = "innerjudge.json"
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept: ``$INNERJUDGE_CACHE``, else ``~/.cache/innerjudge``."""
-    given = os.environ.get(CACHE)
-    return Path(given) if given else Path.home() / ".cache" / "innerjudge"
 
 
 def copy_of(file: GgufFile, dtype: str) -> Path:
@@ -42,7 +33,9 @@ def copy_of(file: GgufFile, dtype: str) -> Path:
     Another file with the same bytes has the same copy. ``InnerjudgeError`` if it does not fit on the disk, or
     transformers cannot read the file.
     """
-    folder = cache_folder() / "gguf" / f"{file.sha256[:32]}-{dtype}"
+    given = os.environ.get(CACHE)
+    kept = Path(given) if given else Path.home() / ".cache" / "innerjudge"
+    folder = kept / "gguf" / f"{file.sha256[:32]}-{dtype}"
     if _is_whole(folder):
         return folder
     try:

@@ -1,8 +1,14 @@
-"""GGUF files: which one a name means, what its header says, and what is odd in it; no weights are read."""
+"""GGUF files: which one a name means, what its header says, and what is odd in it; no weights are read.
+
+The header is read with bounds: a file that is cut short or lies about lengths is an error at once.
+"""
 
 import hashlib
 import json
+import math
+import mmap
 import re
+import struct
 from collections import Counter
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,13 +20,109 @@ import transformers
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
 from ..errors import InnerjudgeError, one_line
-from .header import Header, read
 
+#: Formats of the fixed-size value types, by number in the file.
+_FIXED = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
 #: How the parts of a split file are named.
 _PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
 
-#: Packages of the extra ``gguf``.
-_NEEDED = ("gguf", "accelerate")
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Entry of the table of tensors; ``kind`` is the number of a type (2 for Q4_0), ``offset`` its first byte."""
+
+    name: str
+    values: int
+    kind: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """All of a GGUF file but the weights, which begin at byte ``data`` of ``size``; an array is given by its length."""
+
+    entries: dict[str, Any]
+    tensors: tuple[Tensor, ...]
+    data: int
+    size: int
+
+
+def read(path: Path) -> Header:
+    """Read the header of a GGUF file of version 2 or 3; ``ValueError`` if it is none, or is cut short."""
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise ValueError("it does not begin with GGUF")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as blob:
+            return _Reader(blob).header()
+
+
+class _Reader:
+    """A place in the bytes of a file, which moves on as values are read."""
+
+    def __init__(self, blob: mmap.mmap) -> None:
+        self.blob, self.at = blob, 4
+
+    def header(self) -> Header:
+        """The whole header."""
+        if (version := self.number("I")) not in (2, 3):  # the first had other counts and is not in use
+            raise ValueError(f"its version is {version}, not 2 or 3")
+        n_tensors, n_entries = self.number("Q"), self.number("Q")
+        entries = {}
+        for _ in range(n_entries):
+            key = self.string()
+            entries[key] = self.value(self.number("I"))
+        tensors = tuple(self.tensor() for _ in range(n_tensors))
+        alignment = entries.get("general.alignment", 32)
+        if not isinstance(alignment, int) or alignment < 1:
+            raise ValueError(f"its alignment is {alignment!r}")
+        return Header(entries, tensors, -(-self.at // alignment) * alignment, len(self.blob))
+
+    def skip(self, size: int) -> int:
+        """Move on by ``size`` bytes; where they begin."""
+        begin = self.at
+        if size > len(self.blob) - begin:
+            raise ValueError(f"it ends after {len(self.blob):,} bytes, within its header")
+        self.at += size
+        return begin
+
+    def number(self, kind: str) -> Any:
+        """One number, little-endian."""
+        size = struct.calcsize(f"<{kind}")
+        return struct.unpack_from(f"<{kind}", self.blob, self.skip(size))[0]
+
+    def string(self) -> str:
+        """One string, after its length."""
+        length = self.number("Q")
+        begin = self.skip(length)
+        return self.blob[begin : begin + length].decode("utf-8")
+
+    def value(self, kind: int) -> Any:
+        """One value of a key; of an array its length."""
+        if kind in _FIXED:
+            return self.number(_FIXED[kind])
+        if kind == _STRING:
+            return self.string()
+        if kind != _ARRAY:
+            raise ValueError(f"it holds a value of the unknown type {kind}")
+        inner, count = self.number("I"), self.number("Q")
+        if inner in _FIXED:
+            self.skip(count * struct.calcsize(f"<{_FIXED[inner]}"))
+        elif inner == _STRING:
+            for _ in range(count):
+                self.skip(self.number("Q"))
+        else:
+            raise ValueError(f"it holds an array of the unknown type {inner}")
+        return count
+
+    def tensor(self) -> Tensor:
+        """One entry of the table of tensors."""
+        name = self.string()
+        n_dimensions = self.number("I")
+        if n_dimensions > 8:
+            raise ValueError(f"its tensor {name!r} has {n_dimensions} dimensions")
+        values = math.prod(self.number("Q") for _ in range(n_dimensions))
+        return Tensor(name, values, self.number("I"), self.number("Q"))
 
 
 @dataclass(frozen=True)
@@ -83,14 +185,13 @@ def read_header(path: Path) -> GgufFile:
         InnerjudgeError: If a package is missing, or the file is split, cut short, no GGUF file, without a tokenizer or
             of an architecture that transformers does not read from GGUF.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    missing = next((name for name in ("gguf", "accelerate") if find_spec(name) is None), None)
     if missing:
         raise InnerjudgeError(
-            f"given the GGUF file {str(path)!r} without the package {missing[0]}, expected the extra gguf: "
+            f"given the GGUF file {str(path)!r} without the package {missing}, expected the extra gguf: "
             "pip install 'innerjudge[gguf]'"
         )
-    part = _PART.search(path.name)
-    if part:
+    if part := _PART.search(path.name):
         raise InnerjudgeError(
             f"given {str(path)!r}, one of {int(part[1])} parts, expected a whole GGUF file: join the parts with "
             "llama-gguf-split --merge"
@@ -143,12 +244,12 @@ def _require_whole(header: Header) -> None:
     """Raise ``ValueError`` where a tensor reaches beyond the end of the file."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
+    if not header.tensors:
+        raise ValueError("it holds no weights")
     for tensor in header.tensors:
         block, size = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.kind)]
         if header.data + tensor.offset + tensor.values // block * size > header.size:
             raise ValueError(f"it ends after {header.size:,} bytes, within the tensor {tensor.name!r}")
-    if not header.tensors:
-        raise ValueError("it holds no weights")
 
 
 def _require_known(path: Path, entries: dict[str, Any]) -> None:
@@ -156,7 +257,7 @@ def _require_known(path: Path, entries: dict[str, Any]) -> None:
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
     plain = {re.sub("[_-]", "", one): one for one in (*GGUF_SUPPORTED_ARCHITECTURES, *GGUF_CONFIG_ARCHS)}
-    known = {plain[one] for one in plain if one not in ("general", "tokenizer", "t5", "umt5")}
+    known = {own for one, own in plain.items() if one not in ("general", "tokenizer", "t5", "umt5")}
     architecture = entries.get("general.architecture")
     if plain.get(re.sub("[_-]", "", str(architecture))) not in known:
         raise InnerjudgeError(
@@ -177,7 +278,7 @@ def _quantisation(header: Header) -> str:
     try:
         return LlamaFileType(header.entries["general.file_type"]).name.removeprefix("MOSTLY_").removeprefix("ALL_")
     except (KeyError, ValueError):
-        kinds: Counter[int] = Counter()
+        kinds = Counter[int]()
         for tensor in header.tensors:
             kinds[tensor.kind] += tensor.values
         return GGMLQuantizationType(kinds.most_common(1)[0][0]).name

@@ -19,6 +19,7 @@ from .gguf import find_gguf, read_header
 #: Name that stands for the small model that comes with the package.
 REFERENCE = "reference"
 _REFERENCE_FOLDER = Path(__file__).parents[1] / "reference" / "weights"
+_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,6 @@ def find_source(name: str, revision: str | None = None, dtype: str = "auto") -> 
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
     folder = str(copy_of(file, dtype))
     return Source(folder, folder, origin=file.origin, notes=file.oddities)
-
-
-_CONFIG = "adapter_config.json"
 
 
 def is_adapter(name: str) -> bool:

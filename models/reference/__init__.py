@@ -24,13 +24,6 @@ _HOMES = {
     "synthetic": ".choose",
 }
 
-__all__ = [
-    "HELD_OUT_SEED",
-    "choices",
-    "final_answer",
-    "problems",
-    "ratings",
-    "synthetic",
-]
+__all__ = ["HELD_OUT_SEED", "choices", "final_answer", "problems", "ratings", "synthetic"]
 
 __getattr__ = lazy_names(__name__, _HOMES)

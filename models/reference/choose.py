@@ -8,6 +8,7 @@ its end tells which option it is, which is what the heads that QK-score looks fo
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
+from ..conversation import plain_text
 from ..items import Choice
 from .words import ALL_WORDS, CAPITALS, DECOR, KINDS, OPPOSITES, YOUNG, belongs
 
@@ -112,7 +113,7 @@ def _collect(n: int, seed: int, label: str, draw: Callable[[Random], tuple[str, 
         task, n_options = draw(rng)
         choice = _build(task, seed, f"{label}-{seed}-{len(made)}", rng, n_options)
         if choice is not None:
-            made.setdefault(choice.question + "|".join(choice.options), choice)
+            made.setdefault(plain_text(choice.question) + "|".join(choice.options), choice)
     return list(made.values())
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 from ..items import Rating
-from .solve import Problem, problems, work
-from .steps import ENDS, Step, write
+from .solve import ENDS, Problem, Step, problems, work, write
 
 #: Standard deviation of one rater around the noiseless quality, and of a rater's own severity.
 RATER_NOISE, RATER_BIAS = 0.6, 0.3

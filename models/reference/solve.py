@@ -5,14 +5,82 @@ from dataclasses import dataclass
 from random import Random
 
 from ..items import Trace
-from .steps import ENDS, LIMIT, Step, apply, difficulty, slip, write
 from .words import belongs
 
+#: Largest number that a trace may write; larger results are drawn again.
+LIMIT = 199
+#: What may stand after a step.
+ENDS = ";,\n./"
+_END_ODDS = (9, 4, 3, 2, 1)
 _GOODS = ("pens", "cups", "hats", "bags", "nuts", "keys", "figs", "maps")
 _ADD = ("Add {}.", "Plus {}.", "Then add {}.")
 _TAKE = ("Take {}.", "Minus {}.", "Then take away {}.")
 _TIMES = ("Times {}.", "Multiply by {}.")
 _OPENERS = ("Start with {}.", "Begin at {}.", "Take the number {}.")
+#: Chance of a slip at a step of difficulty 1.
+SLIP_RATE = 0.27
+#: Share of traces that take the steps in an order of their own.
+FREE_ORDER = 0.3
+#: Share of traces whose verdict on themselves follows the closing marker.
+VERDICT_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One written step; ``sound`` is false where it is a slip."""
+
+    left: int
+    op: str
+    right: int
+    result: int
+    sound: bool = True
+
+    def formula(self) -> str:
+        """The step as a bare equation."""
+        return f"{self.left}{self.op}{self.right}={self.result}"
+
+
+def apply(left: int, op: str, right: int) -> int:
+    """Compute one operation."""
+    return left + right if op == "+" else left - right if op == "-" else left * right
+
+
+def difficulty(left: int, op: str, right: int) -> float:
+    """How likely a slip is, from 0 to 1: carries, borrows and large products are hard.
+
+    Example:
+        >>> difficulty(20, "+", 5) < difficulty(27, "+", 5) < difficulty(7, "*", 8)
+        True
+    """
+    if op == "*":
+        return 1.0 if left * right > 40 else 0.6
+    carry = left % 10 + right % 10 > 9 if op == "+" else left % 10 < right % 10
+    return (0.7 if carry else 0.25) + (0.2 if right > 9 else 0.0)
+
+
+def slip(left: int, op: str, right: int, rng: Random) -> Step:
+    """Make a plausible slip in the result: off by one, by two or by ten.
+
+    Slips in what is copied (a wrong operand, a wrong operation) were tried and blurred the copying itself.
+    """
+    truth = apply(left, op, right)
+    while True:
+        result = truth + rng.choice((-1, 1)) * rng.choices((1, 2, 10), (50, 20, 30))[0]
+        if 0 <= result <= LIMIT:
+            return Step(left, op, right, result, sound=False)
+
+
+def write(step: Step, rng: Random, mark: str = "") -> str:
+    r"""Put a step into words, with its factors in either order, an optional mark, and a separator.
+
+    Example:
+        >>> write(Step(7, "+", 5, 12), Random(1), mark=" ok")
+        '5+7=12 ok.'
+    """
+    left, right = step.left, step.right
+    if step.op != "-" and rng.random() < 0.3:
+        left, right = right, left
+    return f"{left}{step.op}{right}={step.result}{mark}{rng.choices(ENDS, _END_ODDS)[0]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +125,6 @@ def _sum(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]]:
     return prompt, 0, [[("+", n) for n in numbers]]
 
 
-def _purchase(rng: Random) -> tuple[str, tuple[tuple[int, int], ...]]:
-    goods = rng.sample(_GOODS, rng.randint(2, 3))
-    products = tuple((rng.randint(2, 4), rng.randint(2, 5)) for _ in goods)
-    listed = [f"{n} {good} at {price}" for good, (n, price) in zip(goods, products, strict=True)]
-    return f"Buy {', '.join(listed[:-1])} and {listed[-1]}. What is the total?", products
-
-
 def problems(n: int, *, seed: int) -> list[Problem]:
     """Draw ``n`` different problems; seeds from ``HELD_OUT_SEED`` on give held-out ones.
 
@@ -83,7 +144,10 @@ def problems(n: int, *, seed: int) -> list[Problem]:
 def _draw(rng: Random, name: str) -> Problem | None:
     shape = rng.random()
     if shape < 0.1:
-        prompt, products = _purchase(rng)
+        goods = rng.sample(_GOODS, rng.randint(2, 3))
+        products = tuple((rng.randint(2, 4), rng.randint(2, 5)) for _ in goods)
+        listed = [f"{n} {good} at {price}" for good, (n, price) in zip(goods, products, strict=True)]
+        prompt = f"Buy {', '.join(listed[:-1])} and {listed[-1]}. What is the total?"
         total = sum(a * b for a, b in products)
         return Problem(name, prompt, str(total), 0, (), products) if total <= LIMIT else None
     drawn = _sum(rng) if shape < 0.35 else _chain(rng)
@@ -94,16 +158,6 @@ def _draw(rng: Random, name: str) -> Problem | None:
     for op, right in (member for group in groups for member in group):
         value = apply(value, op, right)
     return Problem(name, prompt, str(value), start, tuple(tuple(g) for g in groups))
-
-
-__all__ = ["Problem", "final_answer", "problems", "traces", "work"]
-
-#: Chance of a slip at a step of difficulty 1.
-SLIP_RATE = 0.27
-#: Share of traces that take the steps in an order of their own.
-FREE_ORDER = 0.3
-#: Share of traces whose verdict on themselves follows the closing marker.
-VERDICT_SHARE = 0.5
 
 
 def _tasks(problem: Problem, rng: Random) -> list[tuple[str, int]]:

@@ -2,11 +2,6 @@
 
 from hashlib import blake2b
 
-
-def _pairs(listed: str) -> dict[str, str]:
-    return dict(pair.split(":") for pair in listed.split())
-
-
 #: Members of each kind; no word stands in two kinds.
 KINDS: dict[str, tuple[str, ...]] = {
     name: tuple(members.split())
@@ -33,6 +28,16 @@ KINDS: dict[str, tuple[str, ...]] = {
         "job": "baker farmer nurse teacher doctor pilot sailor lawyer painter tailor",
     }.items()
 }
+#: Words that may stand before an option's word and say nothing about it.
+DECOR = ("the", "a certain", "that old", "some new", "this", "one small", "my", "any plain")
+#: Training never uses seeds from here on.
+HELD_OUT_SEED = 1_000_000
+_HELD_OUT_ONE_IN = 10
+
+
+def _pairs(listed: str) -> dict[str, str]:
+    return dict(pair.split(":") for pair in listed.split())
+
 
 #: Capital of each country.
 CAPITALS: dict[str, str] = _pairs(
@@ -41,28 +46,21 @@ CAPITALS: dict[str, str] = _pairs(
     "Poland:Warsaw Hungary:Budapest Ireland:Dublin Russia:Moscow Turkey:Ankara Cuba:Havana Peru:Lima "
     "Chile:Santiago Kenya:Nairobi Iran:Tehran Iraq:Baghdad India:Delhi Canada:Ottawa Belgium:Brussels"
 )
-
 #: Opposites, asked in both directions.
 OPPOSITES: dict[str, str] = _pairs(
     "hot:cold big:small up:down wet:dry old:young fast:slow hard:soft day:night open:shut full:empty high:low "
     "long:short light:dark good:bad rich:poor early:late left:right near:far strong:weak happy:sad thick:thin "
     "loud:quiet sweet:sour first:last begin:end"
 )
-
 #: Young of each animal.
 YOUNG: dict[str, str] = _pairs(
     "dog:puppy cat:kitten cow:calf sheep:lamb horse:foal goat:kid pig:piglet duck:duckling bear:cub hen:chick "
     "frog:tadpole goose:gosling deer:fawn swan:cygnet"
 )
-
-#: Words that may stand before an option's word and say nothing about it.
-DECOR = ("the", "a certain", "that old", "some new", "this", "one small", "my", "any plain")
-
 #: Every word that the named-word task draws from.
 ALL_WORDS: tuple[str, ...] = tuple(
     sorted({w for ws in KINDS.values() for w in ws} | set(CAPITALS.values()) | set(OPPOSITES) | set(YOUNG.values()))
 )
-
 #: Every word of the world, keys included; each is one token.
 WORLD: tuple[str, ...] = tuple(
     sorted(
@@ -70,9 +68,6 @@ WORLD: tuple[str, ...] = tuple(
         | {word for text in (*DECOR, *KINDS) for word in text.split()}
     )
 )
-#: Training never uses seeds from here on.
-HELD_OUT_SEED = 1_000_000
-_HELD_OUT_ONE_IN = 10
 
 
 def is_held_out(text: str) -> bool:

@@ -17,6 +17,7 @@ from innerjudge.experiments.compare.sections.blocks import by_block
 from innerjudge.experiments.compare.sections.candidates import candidates
 from innerjudge.experiments.compare.sections.confounds import confounds
 from innerjudge.experiments.compare.sections.headline import headline, scores
+from innerjudge.experiments.compare.sections.opponents import opponents
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.data.verdict_table import Row, Table
 
@@ -104,7 +105,7 @@ def sections(seen: Lens) -> list[Section]:
     values = tuple(tuple(float(v) for v in rng.beta(2, 5, 12)) for _ in range(9))
     maps = [HeadMap(label="QK-score", metric="accuracy", chosen=((9, 3), (2, 0)), values=values)]
     blocks = by_block(seen, curves, maps if seen.kind == "choice" else [])
-    made = (headline(seen), scores(seen), confounds(seen), candidates(seen), blocks)
+    made = (headline(seen), opponents(seen), scores(seen), confounds(seen), candidates(seen), blocks)
     return [section for section in made if section is not None]
 
 

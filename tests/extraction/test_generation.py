@@ -15,7 +15,7 @@ from innerjudge.experiments.reading.read import read
 from innerjudge.experiments.reading.sampling import sample_traces
 from innerjudge.extraction import extract
 from innerjudge.extraction.readouts import HiddenStates
-from innerjudge.extraction.writing.completion import Completion
+from innerjudge.extraction.writing.answers import Completion
 from innerjudge.extraction.writing.generate import complete, generate
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace

@@ -17,8 +17,8 @@ from innerjudge.extraction import HiddenStates, extract
 from innerjudge.extraction.writing.generate import complete
 from innerjudge.models.description import open_paths
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.inputs import Mixing, context_of, find_mixing
 from innerjudge.models.loading import LanguageModel
-from innerjudge.models.mixing import Mixing, context_of, find_mixing
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING

@@ -22,9 +22,8 @@ from innerjudge.extraction import (
 from innerjudge.extraction import reader as sweeps
 from innerjudge.extraction.batching import Packing, by_tokens
 from innerjudge.models.attention_calls import AttentionCall
-from innerjudge.models.caching import packs_by_itself, reads_packed
+from innerjudge.models.caching import Probe, packs_by_itself
 from innerjudge.models.loading import LanguageModel, wrap
-from innerjudge.models.observation import probe_ids
 from innerjudge.models.positions import Encoding
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import (
@@ -196,7 +195,7 @@ def test_a_leak_would_be_seen(tiny: Tiny, random_items: Any, monkeypatch: pytest
         return torch.arange(sum(lengths))[None] + offset
 
     monkeypatch.setattr("innerjudge.models.caching.restarting", running_on)
-    assert not reads_packed(lm.model, lm.anatomy.stream, probe_ids(lm.model), 0)
+    assert not Probe(lm.model, lm.anatomy.stream, 0, lm.pad_id).packs()
     monkeypatch.setattr("innerjudge.extraction.prompt_pass.restarting", running_on)
     monkeypatch.setattr(sweeps, "_proved", WeakKeyDictionary())
     with pytest.warns(UserWarning, match="in a row of 28 tokens is not that of the text alone") as said:

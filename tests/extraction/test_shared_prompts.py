@@ -20,8 +20,8 @@ from innerjudge.extraction import (
     schedule,
 )
 from innerjudge.extraction import reader as sweeps
+from innerjudge.models.inputs import find_mixing
 from innerjudge.models.loading import LanguageModel, wrap
-from innerjudge.models.mixing import find_mixing
 from innerjudge.models.positions import Encoding
 from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 

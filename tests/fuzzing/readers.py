@@ -99,6 +99,21 @@ ITEMS: dict[str, bytes] = {
             "prompt_ids": [3],
         }
     ),
+    "conversation": _lines(
+        {
+            "question_id": "q",
+            "candidate_id": "0",
+            "prompt": [
+                {"role": "system", "content": "s"},
+                {"role": "user", "content": [{"type": "text", "text": "?"}]},
+            ],
+            "response": [
+                {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
+                {"role": "tool", "content": "r"},
+                {"role": "assistant", "content": "4", "reasoning_content": "why"},
+            ],
+        }
+    ),
 }
 RUBRIC = (
     "###The instruction to evaluate:\nDo it.\n\n###Response to evaluate:\nDone.\n\n###Reference Answer (Score 5):\n"
@@ -124,6 +139,14 @@ seeds: {data: 1}
 audits: {wordings: [default, terse], pairs: true, label_errors: 0.8}
 scale: [1, 5]
 reasoning_tokens: 0
+"""
+
+PROMPT = b"""system: Be strict.
+user: "{% for line in rubric %}{{ line.label }} {{ line.text }}{% endfor %}{{ prompt }} {{ response }} {{ ask }}"
+cue: "Score:"
+labels: {"1": 1, "2": 2}
+rubric: {1: bad, 2: good}
+few_shot: [{user: "?", assistant: "Score: 1"}]
 """
 
 
@@ -258,12 +281,15 @@ def table_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.experiments.compare.doctor.scores import read_scores
     from innerjudge.experiments.compare.report.folder import read_results
     from innerjudge.experiments.data.verdict_files import read_rows, read_table
-    from innerjudge.experiments.data.yaml_file import parse_yaml
+    from innerjudge.experiments.reading.judge_prompt import JudgePrompt
     from innerjudge.experiments.runs.part_file import PartFile
     from innerjudge.experiments.selection.columns import judges_of, read_columns
     from innerjudge.experiments.study.spec import read_study
+    from innerjudge.models.items import Rating
     from innerjudge.models.seal import dump_sealed, sealed
+    from innerjudge.models.yaml_file import parse_yaml
 
+    rated = Rating(item_id="r", prompt="?", response="!", criterion="c")
     base = {
         "data": "d",
         "judge": "j",
@@ -300,6 +326,10 @@ def table_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
 
     yield "results", Reader(resealed, json.dumps(results).encode(), "json")
     yield "study", Reader(from_file(folder, "s.yaml", read_study), STUDY)
+    yield (
+        "judge prompt",
+        Reader(from_file(folder, "p.yaml", lambda at: JudgePrompt.of(at).ask(rated)), b"kind: rating\n" + PROMPT),
+    )
     yield "YAML", Reader(lambda raw: parse_yaml(raw.decode("utf-8", "replace")), STUDY)
     part = _lines(sealed({"job": "j"}), *(sealed({"place": k, "row": {"score": k}}) for k in range(3)))
     yield (
@@ -470,7 +500,7 @@ def service_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     def tokens(texts: list[str], add_special_tokens: bool) -> dict[str, Any]:
         return {"input_ids": [[0] * len(text) for text in texts]}
 
-    judge: Any = SimpleNamespace(kind="trace", verdicts=verdicts, lm=SimpleNamespace(tokenizer=tokens))
+    judge: Any = SimpleNamespace(kind="trace", promise=None, verdicts=verdicts, lm=SimpleNamespace(tokenizer=tokens))
     begun: list[TestClient] = []  # in the process that asks: its threads do not survive a fork
 
     def post(path: str) -> Callable[[bytes], object]:

@@ -19,7 +19,7 @@ from innerjudge.extraction.provenance import provenance
 from innerjudge.models.description import describe
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.formats import copies
-from innerjudge.models.formats.header import read
+from innerjudge.models.formats.gguf import read
 from innerjudge.models.loading import load
 from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 from innerjudge.models.reference import choose, rate, solve
-from innerjudge.models.reference.steps import write
+from innerjudge.models.reference.solve import write
 from innerjudge.models.reference.training import corpus
 from innerjudge.models.reference.training.measure import load
 from innerjudge.models.reference.training.mixtures import KEY_WEIGHT, LETTER_WEIGHT

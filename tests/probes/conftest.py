@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-from innerjudge.extraction import Features, Provenance
+from innerjudge.extraction import Features, Provenance, Ragged
 
 L, D, H, K = 3, 4, 2, 5
 POSITIONS = ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
@@ -17,7 +19,7 @@ def provenance(fingerprint: str = "f") -> Provenance:
 def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: object) -> Features:
     """Every readout of ``n`` items of 5 labels (or options), three to a question; named arrays replace them.
 
-    A keyword's double underscore stands for the slash of a name; ``direct`` and ``reasoned`` replace texts.
+    A keyword's double underscore stands for the slash of a name; the names of texts replace those.
     """
     rng = np.random.default_rng(seed)
     made = {f"hidden/{p}": rng.normal(size=(n, L + 2, D)) for p in POSITIONS}
@@ -26,9 +28,17 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
     made |= {"attention": rng.dirichlet(np.ones(K), size=(n, L, H))}
     tokens = rng.integers(1, 30, size=n)
     made |= {"logprob": np.stack([-rng.random(n) * tokens, tokens], axis=1)}
+    counts = rng.integers(1, 6, size=n)
+    ragged = {
+        f"tokens/response.{what}": Ragged.of([rng.normal(size=(c, *shape)) for c in counts], shape)
+        for what, shape in (("log_probability", ()), ("entropy", ()), ("certainty", ()), ("top(20)", (20,)))
+    }
     texts = {
         "direct": tuple(f" {k % 5 + 1}" for k in range(n)),
         "reasoned": tuple(f"<think>hm</think>Score: {k % 5 + 1}." for k in range(n)),
+        "prompt": tuple(f"Say {k // 3} or more." for k in range(n)),
+        "response": tuple(f"It is {draw} more" for draw in rng.integers(9, size=n)),
+        "options": tuple(json.dumps([f"{word} {o}" for o in range(K)]) for word in rng.choice(list("abc"), size=n)),
     }
     for key, value in arrays.items():
         if key in texts:
@@ -40,6 +50,7 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
         groups=tuple(f"q{k // 3}" for k in range(n)),
         provenance=provenance(fingerprint),
         arrays={name: value.astype(np.float32) for name, value in made.items()},
+        ragged=ragged,
         texts=texts,
     )
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from innerjudge.extraction import Ragged
 from innerjudge.models import InnerjudgeError
 from innerjudge.models.seal import dump_sealed
 from innerjudge.probes import (
@@ -17,10 +18,13 @@ from innerjudge.probes import (
     LetterLogits,
     LogisticProbe,
     MiniBatchLogistic,
+    PromptSimilarity,
     QKScore,
     QuestionOnly,
     RidgeProbe,
+    TextClassifier,
     TextJudge,
+    TokenConfidence,
     TokenLogProb,
     TunedLAGER,
     VScore,
@@ -64,11 +68,20 @@ CASES = {
     "ridge": (RidgeProbe(), RATINGS),
     "logprob": (TokenLogProb(), None),
     "logprob-fitted": (TokenLogProb(total=True), CORRECT),
+    "certainty": (TokenConfidence(), None),
+    "confidence": (TokenConfidence(statistic="confidence", aggregate="bottom_groups", window=2), CORRECT),
     "length": (Length(), CORRECT),
     "length-rating": (Length(target="rating"), RATINGS),
+    "words": (TextClassifier(), CORRECT),
+    "words-rating": (TextClassifier(target="rating", texts=("response",), candidates=[3.0, 30.0]), RATINGS),
+    "words-choice": (TextClassifier(target="choice"), ANSWERS),
+    "similarity": (PromptSimilarity(), None),
+    "similarity-choice": (PromptSimilarity(options=True), None),
     "question": (QuestionOnly(), CORRECT),
     "question-rating": (QuestionOnly(target="rating", candidates=[3.0, 30.0]), RATINGS),
 }
+#: Names of texts, of which no number can be infinite.
+TEXTS = ("direct", "reasoned", "prompt", "response", "options")
 LEARNING = [name for name, (_, labels) in CASES.items() if labels is not None]
 
 
@@ -79,7 +92,9 @@ def fresh(name):
 
 def fitted(name, features):
     judge, labels = fresh(name)
-    return judge if labels is None else judge.fit(features, labels[: len(features)])
+    if labels is None:
+        return judge.fit(features) if judge.learns else judge
+    return judge.fit(features, labels[: len(features)])
 
 
 def test_every_saved_class_is_tested():
@@ -145,16 +160,19 @@ def test_items_without_a_readout_are_unscored_and_left_out_of_the_fit(name, make
         judge.decision_function(features)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, (judge, _) in CASES.items() if judge.needs[0] not in ("direct", "reasoned")]
-)
+@pytest.mark.parametrize("name", [name for name, (judge, _) in CASES.items() if judge.needs[0] not in TEXTS])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_become_a_reason(name, bad, make):
     features = make()
     need = fresh(name)[0].needs[0]
-    array = features[need].copy()
-    array[2].flat[0] = bad
-    features = replace(features, arrays={**features.arrays, need: array})
+    if need in features.ragged:
+        rows = [one.copy() for one in features.ragged[need]]
+        rows[2].flat[0] = bad
+        features = replace(features, ragged={**features.ragged, need: Ragged.of(rows)})
+    else:
+        array = features[need].copy()
+        array[2].flat[0] = bad
+        features = replace(features, arrays={**features.arrays, need: array})
     judge = fitted(name, features)
     verdicts = judge.verdicts(features)
     assert [v.id for v in verdicts if v.unscored] == ["i2"]
@@ -201,15 +219,17 @@ def test_constant_features_have_finite_scores(name, make):
     flat = {key: np.full_like(array, 5 if key == "labels" else 0.2) for key, array in features.arrays.items()}
     if "logprob" in flat:
         flat["logprob"][:] = (-3, 2)
-    features = replace(features, arrays=flat)
+    ragged = {key: Ragged(np.full_like(one.values, 0.2), one.offsets) for key, one in features.ragged.items()}
+    features = replace(features, arrays=flat, ragged=ragged)
     judge = fitted(name, features)
     if isinstance(judge, QKScore | AttentionScore):  # a head that gives all options one score says nothing
         assert all("not tell the options apart" in v.unscored for v in judge.verdicts(features))
         return
     scores = judge.decision_function(features)
     assert not np.isnan(scores).any()
-    if fresh(name)[0].needs[0] not in ("direct", "reasoned"):
-        assert (scores == scores[0]).all()
+    if fresh(name)[0].needs[0] not in TEXTS:
+        exact = np.array_equal if name not in ("certainty", "confidence") else np.allclose  # means of equal numbers
+        assert exact(scores, np.full_like(scores, scores[0]))
 
 
 @pytest.mark.parametrize("name", LEARNING)
@@ -268,7 +288,7 @@ def test_scikit_learn_clones_every_judge(name, make):
     assert again.get_params() == judge.get_params()
     features = make()
     want = fitted(name, features).decision_function(features)
-    got = again if labels is None else again.fit(features, labels)
+    got = again if not again.learns and labels is None else again.fit(features, labels)
     np.testing.assert_array_equal(got.decision_function(features), want)
     assert getattr(clone(got), "provenance_", None) is None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from innerjudge.probes.free_text import FORMS, answered_freely, find_answer
+from innerjudge.probes.verdict_text import FORMS, answered_freely, find_answer
 
 LETTERS = list("ABCD")
 OPTIONS = ["iron", "pear", "gold", "pear tree"]

@@ -11,22 +11,27 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from ....models.conversation import Text, plain_text
 from .limits import Refused
 
 if TYPE_CHECKING:
-    from ....probes import Verdict
+    from ....probes import Promise, Verdict
     from ...judges.judge import Judge
     from .limits import Limits, Meters
 
 #: A prompt and a response to it.
-AskedPair = tuple[str, str]
+AskedPair = tuple[Text, Text]
 
 
 class PairVerdict(NamedTuple):
-    """What is said of one pair, and how many tokens were read for it (none where it is unscored)."""
+    """What is said of one pair, how many tokens were read for it (none where it is unscored), and whether it is kept.
+
+    ``kept`` is ``None`` where the judge promises nothing.
+    """
 
     verdict: Verdict
     tokens: int
+    kept: bool | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +66,7 @@ class Batcher:
 
     def __init__(self, name: str, judge: Judge, limits: Limits, meters: Meters, runner: Executor) -> None:
         self.name, self.judge, self.limits, self.meters, self._runner = name, judge, limits, meters, runner
+        self.promise = judge.promise
         self._waiting: deque[_Waiting] = deque()
         self._some = asyncio.Event()
         self._closing = False
@@ -141,7 +147,7 @@ class Batcher:
         pairs = [job.pairs[place] for job, place in batch]
         started = time.perf_counter()
         judged = await asyncio.get_running_loop().run_in_executor(
-            self._runner, _asked, self.judge, pairs, self.limits.batch_size
+            self._runner, _asked, self.judge, self.promise, pairs, self.limits.batch_size
         )
         spent = (time.perf_counter() - started) / len(pairs)
         self._seconds_a_pair += 0.2 * (spent - self._seconds_a_pair)
@@ -162,10 +168,13 @@ def _taken(waiting: deque[_Waiting], size: int) -> list[_Waiting]:
     return batch
 
 
-def _asked(judge: Judge, pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:
+def _asked(judge: Judge, promise: Promise | None, pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:
     """Verdicts of pairs and the tokens that were read for them; runs in the thread of the model."""
     verdicts = judge.verdicts(pairs, batch_size=batch_size)
-    read = [text for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None for text in pair]
+    scored = [pair for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None]
+    read = [plain_text(text) for pair in scored for text in pair]
     ids = judge.lm.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
     sizes = iter(map(len, ids))
-    return [PairVerdict(one, 0 if one.unscored is not None else next(sizes) + next(sizes)) for one in verdicts]
+    tokens = [0 if one.unscored is not None else next(sizes) + next(sizes) for one in verdicts]
+    kept = [None if promise is None else promise.keeps(one.score) for one in verdicts]
+    return [PairVerdict(*each) for each in zip(verdicts, tokens, kept, strict=True)]

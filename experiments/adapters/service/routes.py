@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ....models.conversation import Text, plain_text
 from ....models.shown import shown
 from ...selection.votes import ranking
-from .batcher import Batcher, PairVerdict
+from .batcher import AskedPair, Batcher, PairVerdict
 from .limits import Limits, Meters, Refused
 from .shapes import (
     Document,
@@ -56,7 +57,8 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
         name, batcher = _find(batchers, request.model)
         texts = request.texts
         _require_room(len(texts), limits)
-        said = await batcher.judged([(request.query, text) for text in texts])
+        query: Any = request.query  # messages are read by now
+        said = await batcher.judged([(query, text) for text in texts])
         best = ranking([_score(one) for one in said])[: request.top_n or None]
         results = [_result(k, said[k], texts[k] if request.return_documents else None) for k in best]
         return RerankResponse(id=_id("rerank"), model=name, usage=_usage(said), results=results)
@@ -67,7 +69,7 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
         pairs = _pairs(request.text_1, request.text_2)
         _require_room(len(pairs), limits)
         said = await batcher.judged(pairs)
-        data = [ScoreData(index=k, object="score", score=_score(one), **_reason(one)) for k, one in enumerate(said)]
+        data = [ScoreData(index=k, object="score", score=_score(one), **_beside(one)) for k, one in enumerate(said)]
         return ScoreResponse(
             id=_id("score"), object="list", created=int(time.time()), model=name, data=data, usage=_usage(said)
         )
@@ -77,10 +79,11 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
     for path in _SCORE:
         router.post(path, response_model_exclude_unset=True, tags=["score"])(score)
 
-    @router.get("/v1/models", tags=["service"])
+    @router.get("/v1/models", tags=["service"], response_model_exclude_unset=True)
     async def models() -> ServedList:
-        """Names of the judges that are served."""
-        found = [Served(id=name, object="model", owned_by="innerjudge") for name in batchers]
+        """The judges that are served, and what they promise."""
+        promises = {name: {"promise": str(b.promise)} for name, b in batchers.items() if b.promise is not None}
+        found = [Served(id=name, object="model", owned_by="innerjudge", **promises.get(name, {})) for name in batchers]
         return ServedList(object="list", data=found)
 
     return router
@@ -121,8 +124,8 @@ def _require_room(n: int, limits: Limits) -> None:
         raise Refused(400, f"given {n} pairs, expected at most {limits.documents} a request: send several requests")
 
 
-def _pairs(first: str | list[str], second: str | list[str]) -> list[tuple[str, str]]:
-    left, right = ([text] if isinstance(text, str) else text for text in (first, second))
+def _pairs(first: Any, second: Any) -> list[AskedPair]:
+    left, right = (text if isinstance(text, list) else [text] for text in (first, second))
     if not left or not right:
         raise Refused(400, "given an empty list, expected at least one text in text_1 and text_2")
     if len(left) == 1:
@@ -136,13 +139,15 @@ def _score(one: PairVerdict) -> float | None:
     return None if isinstance(one.verdict.score, list) else one.verdict.score
 
 
-def _reason(one: PairVerdict) -> dict[str, Any]:
-    return {} if one.verdict.unscored is None else {"unscored": one.verdict.unscored}
+def _beside(one: PairVerdict) -> dict[str, Any]:
+    """The reason of what is unscored, and whether the judge's promise keeps it."""
+    said = {"unscored": one.verdict.unscored, "kept": one.kept}
+    return {name: value for name, value in said.items() if value is not None}
 
 
-def _result(place: int, one: PairVerdict, text: str | None) -> RerankResult:
-    document: dict[str, Any] = {} if text is None else {"document": Document(text=text)}
-    return RerankResult(index=place, relevance_score=_score(one), **document, **_reason(one))
+def _result(place: int, one: PairVerdict, text: Text | None) -> RerankResult:
+    document: dict[str, Any] = {} if text is None else {"document": Document(text=plain_text(text))}
+    return RerankResult(index=place, relevance_score=_score(one), **document, **_beside(one))
 
 
 def _usage(said: Sequence[PairVerdict]) -> Usage:

@@ -1,13 +1,19 @@
 """Requests and answers, field by field as Jina, Cohere and vLLM name them."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ....models.conversation import Text as Texts
+from ....models.conversation import as_prompt, as_response, plain_text
+from ....models.errors import InnerjudgeError
 
 _PROMPT = "Start with 7. Add 5."
 _GOOD, _BAD = "<think>7+5=12</think>12", "<think>7+5=13</think>13"
 _MODEL = "Name of a judge that is served; may be left out if there is only one."
 _UNSCORED = "Why there is no score; only on unscored results."
+_KEPT = "Whether the judge's promise keeps the verdict, or abstains; only where it has a promise, see /v1/models."
 
 
 def _example(**fields: Any) -> ConfigDict:
@@ -26,6 +32,23 @@ def _whole(text: str) -> str:
 Text = Annotated[str, AfterValidator(_whole)]
 
 
+def _read(as_text: Callable[[object], Texts]) -> AfterValidator:
+    def read(given: object) -> Texts:
+        try:
+            found = as_text(given)
+        except InnerjudgeError as error:
+            raise ValueError(str(error)) from None
+        _whole(plain_text(found))
+        return found
+
+    return AfterValidator(read)
+
+
+#: Messages in the place of a text, each an object with role and content; they are read when the request is.
+Prompt = Annotated[list[dict[str, Any]], _read(as_prompt)]
+Response = Annotated[list[dict[str, Any]] | dict[str, Any], _read(as_response)]
+
+
 class Document(BaseModel):
     """A document as an object."""
 
@@ -38,15 +61,17 @@ class RerankRequest(BaseModel):
     model_config = _example(query=_PROMPT, documents=[_BAD, _GOOD], top_n=2, return_documents=True)
 
     model: Text | None = Field(None, description=_MODEL)
-    query: Text = Field(description="The prompt.")
-    documents: list[Text | Document] = Field(min_length=1, description="The candidates: strings, or objects with text.")
+    query: Text | Prompt = Field(description="The prompt: a string, or messages.")
+    documents: list[Text | Document | Response] = Field(
+        min_length=1, description="The candidates: strings, objects with text, or lists of messages."
+    )
     top_n: int | None = Field(None, ge=0, description="Return at most this many results; 0 or none for all.")
     return_documents: bool = Field(True, description="Whether each result has its document.")
 
     @property
-    def texts(self) -> list[str]:
-        """The candidates as strings."""
-        return [one if isinstance(one, str) else one.text for one in self.documents]
+    def texts(self) -> list[Any]:
+        """The candidates: strings or conversations."""
+        return [one.text if isinstance(one, Document) else one for one in self.documents]
 
 
 class Usage(BaseModel):
@@ -63,6 +88,7 @@ class RerankResult(BaseModel):
     relevance_score: float | None = Field(description="Higher is better, on the judge's own scale; null if unscored.")
     document: Document | None = None
     unscored: str | None = Field(None, description=_UNSCORED)
+    kept: bool | None = Field(None, description=_KEPT)
 
 
 class RerankResponse(BaseModel):
@@ -83,13 +109,15 @@ class RerankResponse(BaseModel):
 
 
 class ScoreRequest(BaseModel):
-    """Pairs: one text with each of many, or two lists of one length."""
+    """Pairs: one text with each of many, or two lists of one length; texts may be messages."""
 
     model_config = _example(text_1=_PROMPT, text_2=[_GOOD, _BAD])
 
     model: Text | None = Field(None, description=_MODEL)
-    text_1: Text | list[Text] = Field(description="The prompt, or one prompt for each response.")
-    text_2: Text | list[Text] = Field(description="The response or responses.")
+    text_1: Text | Prompt | list[Text | Prompt] = Field(
+        description="The prompt, or a list of prompts: strings or messages."
+    )
+    text_2: Text | Response | list[Text | Response] = Field(description="The response or responses.")
 
 
 class ScoreData(BaseModel):
@@ -99,6 +127,7 @@ class ScoreData(BaseModel):
     object: str
     score: float | None = Field(description="Higher is better, on the judge's own scale; null if unscored.")
     unscored: str | None = Field(None, description=_UNSCORED)
+    kept: bool | None = Field(None, description=_KEPT)
 
 
 class ScoreResponse(BaseModel):
@@ -124,6 +153,7 @@ class Served(BaseModel):
     id: str
     object: str
     owned_by: str
+    promise: str | None = Field(None, description="What its threshold promises, and for whom; only where it does.")
 
 
 class ServedList(BaseModel):

@@ -103,7 +103,7 @@ def comparing(model: str, data: str, limit: int) -> dict[str, Any]:
     load("reference")
     with peak() as grown:
         lm = load(model, device="cpu", dtype="float32")
-        compare(lm, data, limit=4, settings=SETTINGS)  # what is tried once a model
+        compare(lm, data, limit=24, settings=SETTINGS)  # what is tried once a model; fewer may have one label only
         with read_by(lm) as seen:
             started = time.process_time()
             found = compare(lm, data, limit=limit, settings=SETTINGS)

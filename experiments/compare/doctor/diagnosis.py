@@ -1,7 +1,7 @@
 """The verdict on a method by its scores alone: what it knows, what explains it, what it is worth for choosing."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +12,23 @@ from scipy.stats import norm
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
 from ...data.splits import rows_by_group
+from ...data.verdict_table import Row, Table
 from ...stats.intervals import cluster_interval
-from ...stats.metrics.auroc import auroc, within_question_auroc, wqd
+from ...stats.metrics.auroc import auroc, decomposition, within_question_auroc
 from ...stats.significance import difference, holm, p_value
-from ...stats.statistic import SHARE, Statistic, Values, ratio
+from ...stats.statistic import SHARE, Statistic, ratio
 from ..figures import Cell, Figure, Section, grid, of_difference, of_interval
 from ..findings import DataReport, Report
+from ..lens import Lens
 from ..reasons import Reason
 from ..report.folder import check_folder, write
+from ..report.page import cell
+from ..sections.opponents import opponents as against
+from ..settings import Settings
+from ..trace_blind import PASS_RATE, pass_rate
+from ..words import split_of_auroc
 from .explanations import LEVEL, Explained, explain
-from .opponents import PASS_RATE, opponents
+from .opponents import opponents
 from .scores import Scores, read_scores
 
 if TYPE_CHECKING:
@@ -114,13 +121,15 @@ def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str 
             f"{every.name}: given {len(given)} scored rows, expected right and wrong ones of 2 questions"
         )
     lost, explained = len(every) - len(given), explain(given)
-    sections = [_verdict(given, explained), _opponents(given), _choosing(given, tried), _checks(every)]
+    made = (_verdict(given, explained), _opponents(given), _choosing(given, tried), _checks(every))
+    sections = [section for section in made if section is not None]
+    said = [sentence for section in sections for sentence in section.found]
     part = DataReport(
         name=every.name,
         kind="scores",
         counts={"rows": len(every), "scored": len(given), "questions": len(set(every.questions))},
         families={},
-        summary=tuple(sentence for section in sections for sentence in section.found),
+        summary=tuple(one for one in said if not any(one != other and one in other for other in said)),
         sections=tuple(sections),
         unscored=(Reason("no score", 0, lost, ("score",)),) if lost else (),
     )
@@ -134,35 +143,6 @@ def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str 
         how_to_read=HOW_TO_READ,
     )
     return Diagnosis(named=explained.named, explained=explained, found=report)
-
-
-def decomposition(given: Scores) -> tuple[float, float | None, float | None, float]:
-    """``(pooled, within, between, share)`` with ``pooled = share * within + (1 - share) * between``, ties one half.
-
-    ``share`` is that of the (right, wrong) pairs which are of one question; ``within`` and ``between`` weigh every pair
-    alike, and are ``None`` where there is no such pair.
-
-    Source:
-        arXiv 2609.03436, equation 1.
-
-    Example:
-        >>> labels, questions = (True, True, False, True, False, False), tuple("aaabbb")
-        >>> more = dict(name="", again=(None,) * 6, more={})
-        >>> values = decomposition(
-        ...     Scores(questions=questions, scores=(0.9, 0.4, 0.6, 0.5, 0.3, 0.2), labels=labels, **more))
-        >>> [round(v, 6) for v in values]  # of 9 pairs 4 are within, 3 of them won; of the other 5, 4
-        [0.777778, 0.75, 0.8, 0.444444]
-    """
-    labels, scores = given.labels, given.scores
-    pooled = auroc(labels, scores).value
-    assert pooled is not None
-    inner = wqd(labels, scores, given.questions)
-    pairs = sum(labels) * (len(labels) - sum(labels))
-    share = inner.n / pairs
-    if inner.value is None:
-        return pooled, None, pooled, 0.0
-    between = (pooled - share * inner.value) / (1 - share) if inner.n < pairs else None
-    return pooled, inner.value, between, share
 
 
 def label_ceiling(labels: Sequence[bool], again: Sequence[bool | None]) -> float | None:
@@ -199,12 +179,15 @@ def _figure(given: Scores, part: str, judge: str, metric: str, made: Statistic, 
 
 def _verdict(given: Scores, explained: Explained) -> Section:
     """The page's first lines: what the method knows."""
-    pooled, within, between, share = decomposition(given)
     alone, named = explained.alone, explained.named
+    shown: list[list[Cell]] = []
+    blind = pass_rate(given.labels, given.questions).tolist()
+    for name, values in {"score": given.scores, PASS_RATE: blind}.items():
+        pooled = _figure(given, "verdict", name, "AUROC", auroc(given.labels, values), null=0.5)
+        inside = within_question_auroc(given.labels, values, given.questions)
+        shown.append([name, pooled, _figure(given, "verdict", name, "AUROC within questions", inside, null=0.5)])
     if "signal" in named:
-        inside = _figure(given, "verdict", "score", "AUROC within questions",
-                         within_question_auroc(given.labels, given.scores, given.questions))  # fmt: skip
-        said = f"The scores say more than all that was held against them: AUROC within questions {_shown(inside)}."
+        said = f"The scores say more than all that was held against them: AUROC within questions {cell(shown[0][2])}."
     elif named:
         said = f"What the scores know is explained by {'; and by '.join(_SAID[one] for one in named)}."
     elif alone.p >= LEVEL:
@@ -215,10 +198,7 @@ def _verdict(given: Scores, explained: Explained) -> Section:
         said = "The scores go with the labels, but not beyond all causes together; no single cause explains them."
     if alone.p < LEVEL and alone.value < 0:
         said += " They point the wrong way: higher scores are wrong more often."
-    split = (
-        f"Pooled AUROC {pooled:.3f} = {share:.3f} x within questions {_three(within)} "
-        f"+ {1 - share:.3f} x between {_three(between)}, all pairs of a right and a wrong row alike."
-    )
+    split = split_of_auroc(*decomposition(given.labels, given.scores, given.questions))
     rows: list[list[Cell]] = [["nothing", None, round(alone.value, 3), _p(alone.p)]]
     for one in explained.causes:
         rows.append([one.cause, None if one.p is None else _p(one.p), round(one.beside.value, 3), _p(one.beside.p)])
@@ -230,50 +210,28 @@ def _verdict(given: Scores, explained: Explained) -> Section:
         question="Do the scores say more of the labels than something cheap does?",
         found=(said, split),
         grids=(
+            grid("AUROC; the pass rate of the others uses labels and is 0 within questions by construction",
+                 ["", "pooled", "within questions"], shown),
             grid("Correlation of the score's rank with the labels, with each cause held fixed (tests by question)",
                  ["held fixed", "p of the cause", "correlation of the score", "p of the score"], rows),
         ),
     )  # fmt: skip
 
 
-def _opponents(given: Scores) -> Section:
-    """Cheap scores of the same rows, with paired differences corrected for their number."""
-    others = opponents(given)
-    measures: dict[str, Callable[[Values], Statistic]] = {
-        "AUROC": lambda values: auroc(given.labels, values),
-        "AUROC within questions": lambda values: within_question_auroc(given.labels, values, given.questions),
-    }
-    rows: dict[str, list[Cell]] = {name: [name] for name in ("score", *others)}
-    closest: dict[str, tuple[str, float]] = {}
-    for metric, made in measures.items():
-        mine = made(given.scores)
-        rows["score"] += [_figure(given, "opponents", "score", metric, mine, null=0.5), None]
-        theirs = {name: made(values) for name, values in others.items()}
-        gaps = holm([difference(mine, one, given.questions) for one in theirs.values()])
-        for (name, one), gap in zip(theirs.items(), gaps, strict=True):
-            less = of_difference(gap, data=given.name, part="opponents", judge="score", metric=metric, against=name)
-            rows[name] += [_figure(given, "opponents", name, metric, one), less]
-        known = {name: one.value for name, one in theirs.items() if one.value is not None and name != PASS_RATE}
-        if known and mine.value is not None:
-            best = max(known, key=lambda name: known[name])
-            closest[metric] = (best, known[best])
-    strongest = "; by ".join(f"{metric} {name} ({value:.3f})" for metric, (name, value) in closest.items())
-    notes = []
-    if PASS_RATE in others:
-        notes.append(
-            f'"{PASS_RATE}" reads no text and uses labels: it shows what the question alone can give, and is exactly 0 '
-            "within questions by construction."
-        )
-    return Section(
-        key="opponents",
-        title="Cheaper opponents",
-        question="Would something that is not the method have done as well?",
-        found=(f"The strongest opponent: by {strongest}.",) if closest else (),
-        grids=(
-            grid("Each fitted on other questions; differences corrected for their number. " + " ".join(notes),
-                 ["", "AUROC", "score less it", "within questions", "score less it, within"], list(rows.values())),
-        ),
-    )  # fmt: skip
+def _opponents(given: Scores) -> Section | None:
+    """The scores against cheap scores of the same rows, each fitted on other questions, as `compare` has its judges."""
+    columns: dict[str, Sequence[float | None]] = {"score": given.scores}
+    columns |= {name: values.tolist() for name, values in opponents(given).items() if name != PASS_RATE}
+    known = list(enumerate(zip(given.questions, given.labels, strict=True)))
+    table = Table(
+        Row(question=question, candidate=str(k), judge=judge, score=values[k], truth=label)
+        for judge, values in columns.items()
+        for k, (question, label) in known
+    )
+    families = {judge: "imported" if judge == "score" else "baseline" for judge in columns}
+    return against(
+        Lens(data=given.name, kind="trace", table=table, calibration=Table([]), families=families, settings=Settings())
+    )
 
 
 def _choosing(given: Scores, tried: int) -> Section:
@@ -295,14 +253,6 @@ def _choosing(given: Scores, tried: int) -> Section:
             gain, data=given.name, part="choosing", judge="score", metric="right choice", against="at random"
         )
         rows.append(["gain over a random choice", one])
-        claim = {
-            "better": "",
-            "worse": ", and is worse than chance",
-            "not told apart": ", which is not told apart from none",
-        }
-        found.append(
-            f"Choosing by score among the candidates of a question gains {_shown(one)}{claim[one.verdict or '']}."
-        )
     pooled = cluster_interval(auroc(given.labels, given.scores), given.questions)
     if tried > 1 and pooled.error is not None and pooled.value is not None:
         luck = pooled.error * float(norm.ppf((tried - 0.375) / (tried + 0.25)))  # Blom 1958
@@ -374,17 +324,6 @@ def _checks(given: Scores) -> Section:
         found=tuple(found),
         grids=(grid("Checks of the table", ["check", "found"], rows),),
     )
-
-
-def _shown(figure: Figure) -> str:
-    if figure.value is None:
-        return "an unknown amount"
-    ends = "" if figure.low is None or figure.high is None else f" [{figure.low:.3f}, {figure.high:.3f}]"
-    return f"{figure.value:.3f}{ends}"
-
-
-def _three(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _p(value: float) -> str:

@@ -4,29 +4,27 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
+from ....probes.text_only import tfidf
+from ..trace_blind import PASS_RATE, pass_rate
 from .scores import Scores
 
 Floats = npt.NDArray[np.float64]
 #: Folds of questions.
 _FOLDS = 5
-#: Features of a text at most.
-_FEATURES = 50_000
-#: What reads no trace: its AUROC within questions is 0 by construction, where a question has both labels.
-PASS_RATE = "pass rate of the others"
 
 
 def opponents(given: Scores) -> dict[str, Floats]:
     """Name of an opponent -> its score of each row, by a fit on the other questions.
 
     ``length`` (a spline of the characters), ``source`` (its share of right answers), ``text`` and ``prompt as text``
-    (logistic regressions on TF-IDF of words and pairs of words), ``similarity to the prompt`` (cosine of the two texts'
-    TF-IDF, not fitted to labels), and the pass rate of the question's other candidates, which knows labels and no text.
+    (logistic regressions on TF-IDF of words, signs and pairs of them), ``similarity to the prompt`` (cosine of the two
+    texts' TF-IDF, not fitted to labels), and the pass rate of the question's other candidates, which knows labels and
+    no text.
 
     Source:
         Text classifiers as in arXiv 2605.09502; similarity after 2605.17028; pass rate 2609.03436.
@@ -50,20 +48,12 @@ def opponents(given: Scores) -> dict[str, Floats]:
         found["source"] = _held_out(given, rows, lambda: _logistic(OneHotEncoder(handle_unknown="ignore")))
     for name, field in (("text", "text"), ("prompt as text", "prompt")):
         if field in more and len(set(more[field])) > 1:
-            found[name] = _held_out(given, np.array(more[field], dtype=object), lambda: _logistic(_tfidf()))
+            found[name] = _held_out(given, np.array(more[field], dtype=object), lambda: _logistic(tfidf()))
     if {"text", "prompt"} <= more.keys():
         found["similarity to the prompt"] = _similarity(given)
-    right = np.array(given.labels, dtype=np.float64)
-    code = np.unique(np.array(given.questions), return_inverse=True)[1]
-    count, passed = np.bincount(code), np.bincount(code, right)
-    if count.max() > 1:
-        others = np.maximum(count[code] - 1, 1)
-        found[PASS_RATE] = np.where(count[code] > 1, (passed[code] - right) / others, right.mean())
+    if len(set(given.questions)) < len(given):
+        found[PASS_RATE] = pass_rate(given.labels, given.questions)
     return found
-
-
-def _tfidf() -> TfidfVectorizer:
-    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=_FEATURES, token_pattern=r"(?u)\S+")
 
 
 def _logistic(first: object) -> Pipeline:
@@ -86,7 +76,7 @@ def _held_out(given: Scores, rows: npt.NDArray[np.generic], make: Callable[[], P
 def _similarity(given: Scores) -> Floats:
     texts, prompts = given.more["text"], given.more["prompt"]
     try:
-        made = _tfidf().fit([*texts, *prompts])
+        made = tfidf().fit([*texts, *prompts])
     except ValueError:
         return np.zeros(len(given))
     return np.asarray(made.transform(texts).multiply(made.transform(prompts)).sum(axis=1)).reshape(-1)

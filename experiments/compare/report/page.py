@@ -5,13 +5,17 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.ticker import MaxNLocator
 
 from ....models.shown import readable
 from ...drawing import style
+from ...judges.panel import OPPONENTS
 from ..figures import FAMILIES, Cell, Figure, Grid
-from ..findings import Report
+from ..findings import DataReport, Report
+from ..metrics import CHANCE
 from .draw import COLOURS
 from .judge_plots import png
 
@@ -25,7 +29,7 @@ HOW_TO_READ = (
     "the number of judges.",
     'Claims are: "better" or "worse" (▲ ▼) stands only where the paired difference, both judges on the items that both '
     "scored, has a p-value below 0.05 after Holm's correction for all judges compared (shown as p). Not told apart "
-    "does not mean equal.",
+    "does not mean equal. Against all opponents the largest of a judge's p-values counts, so that none was picked.",
     "Pooled figures compare items of all questions, so a judge can gain by knowing which question is hard. "
     "Within-question figures compare only answers to one question; they are what reranking needs. AUROC within "
     "questions weighs every question alike, pairs won within questions every pair.",
@@ -123,6 +127,30 @@ def interval(figure: Figure) -> str:
     return f"[{low}, {high}]"
 
 
+def picture(part: DataReport) -> dict[str, Any] | None:
+    """The first figure of every judge on one scale, highest first, in percent of its width; ``None`` below two."""
+    grids = part.sections[0].grids if part.sections else ()
+    firsts = [next((c for c in row if isinstance(c, Figure)), None) for row in (grids[0].rows if grids else ())]
+    known = sorted((f for f in firsts if f is not None and f.value is not None), key=lambda f: -(f.value or 0.0))
+    if len(known) < 2:
+        return None
+    mark = CHANCE.get(known[0].metric)
+    ends = [v for f in known for v in (f.value, f.low, f.high, mark) if v is not None]
+    low, width = min(ends), max(max(ends) - min(ends), 1e-9)
+
+    def at(value: float | None) -> float | None:
+        return None if value is None else round(100 * (value - low) / width, 2)
+
+    rows = []
+    for f in known:
+        of = part.families.get(f.judge, "")
+        places = {"at": at(f.value), "low": at(f.low), "high": at(f.high)}
+        rows.append({"figure": f, "family": of, "opponent": of in OPPONENTS, **places})
+    inside = [tick for tick in MaxNLocator(4).tick_values(low, low + width) if low <= tick <= low + width]
+    ticks = [(at(tick), style.number(tick)) for tick in inside]
+    return {"metric": known[0].metric, "rows": rows, "chance": at(mark), "ticks": ticks}
+
+
 def reasons(made: Grid) -> dict[str, list[str]]:
     """Why figures of a table are missing: reason -> where."""
     found: dict[str, list[str]] = {}
@@ -146,7 +174,7 @@ def _environment(*, escape: bool) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"value": value, "interval": interval, "p": _p, "plain": plain, "plain_number": _number}
-    made.filters |= {"reasons": reasons, "md": markdown_escape, "cell": cell}
+    made.filters |= {"picture": picture, "reasons": reasons, "md": markdown_escape, "cell": cell}
     made.globals |= {"NOTHING": style.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
     made.tests["figure"] = lambda c: isinstance(c, Figure)
     return made

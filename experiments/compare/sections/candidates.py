@@ -10,7 +10,7 @@ from ..figures import Figure, Section, grid
 from ..lens import Lens
 from ..report.judge_plots import accuracy_by_candidates
 from ..results import Curve
-from .headline import spelt
+from ..words import spelt
 
 KEY = "candidates"
 #: Name under which figures stand that need no judge.

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from ...drawing.style import number
-from ...stats.intervals import Interval
-from ...stats.significance import Difference, better_than_chance, holm
 from ..differences import differences
 from ..figures import Cell, Figure, Grid, Section, grid
 from ..lens import Lens, Metric
 from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
 from ..report.draw import forest
 from ..report.judge_plots import score_distributions
+from ..words import spelt
 
 KEY = "accuracy"
 #: Metrics that stand in the short table, beside the difference in the first of them.
@@ -41,13 +40,9 @@ def headline(lens: Lens) -> Section:
         every = dict.fromkeys(scored, [True] * len(mine)) if name == UNSCORED_WRONG else scored
         gaps[name] = differences(lens, KEY, name, metric, every, about=mine)
     grids = [_short(lens, figures, gaps[main]), *_more(lens, figures, gaps)]
-    best, over = _over_baseline(lens, main, found[main], figures)
-    grids += _grid_over(lens, best, over)
-    if lens.kind == "trace" and lens.judges:
-        grids.append(_chance_tests(lens))
     firsts = {judge: held[main] for judge, held in figures.items()}
     plot = forest(lens, "ranking", main, list(firsts.values()), mark=CHANCE.get(main))
-    said = [*_said(lens, main, firsts, gaps[main]), *_said_over(best, over), *_said_chance(lens, main, firsts)]
+    said = [*_said(lens, main, firsts, gaps[main]), *_said_chance(lens, main, firsts)]
     return Section(
         key=KEY,
         title="Who judges best",
@@ -56,17 +51,6 @@ def headline(lens: Lens) -> Section:
         grids=tuple(g for g in grids if g.rows),
         plots=(plot,) if plot else (),
     )
-
-
-def spelt(figure: Figure, *, sign: bool = False) -> str:
-    """A figure in a sentence: value and interval.
-
-    Example:
-        >>> spelt(Figure(data="d", part="p", judge="j", metric="m", value=0.512, low=0.4, high=0.61))
-        '0.51 [0.40, 0.61]'
-    """
-    ends = "" if figure.low is None else f" [{number(figure.low)}, {number(figure.high)}]"
-    return number(figure.value, sign=sign) + ends
 
 
 def _figure(lens: Lens, judge: str, name: str, metric: Metric, scored: Sequence[bool], about: Sequence[bool]) -> Figure:
@@ -99,28 +83,6 @@ def _more(
         grid("Other metrics", ["judge", *names[SHOWN:]], others, families=lens.families, folded=True),
         grid(words, ["judge", *names[1:]], less, families=lens.families, folded=True),
     ]
-
-
-def _over_baseline(
-    lens: Lens, main: str, metric: Metric, figures: Mapping[str, Mapping[str, Figure]]
-) -> tuple[Figure | None, dict[str, Figure]]:
-    """The strongest baseline, and the paired differences of hidden-state and logit judges to it."""
-    known = [held[main] for j, held in figures.items() if lens.families.get(j) == BASELINE]
-    known = [figure for figure in known if figure.value is not None]
-    others = [j for j in lens.judges if lens.families[j] in ("hidden", "logits")]
-    if not known or not others:
-        return None, {}
-    best = max(known, key=lambda figure: figure.value or 0.0)
-    scored = {judge: scored_by(lens, main, judge) for judge in (*others, best.judge)}
-    return best, differences(lens, KEY, main, metric, scored, against=best.judge)
-
-
-def _grid_over(lens: Lens, best: Figure | None, over: Mapping[str, Figure]) -> list[Grid]:
-    if best is None:
-        return []
-    rows: list[list[Cell]] = [[judge, figure] for judge, figure in over.items()]
-    caption = f"{best.metric} against {best.judge}, the strongest baseline"
-    return [grid(caption, ["judge", f"less {best.judge}"], rows, families=lens.families, folded=True)]
 
 
 def _said(lens: Lens, main: str, figures: Mapping[str, Figure], gaps: Mapping[str, Figure]) -> list[str]:
@@ -159,16 +121,6 @@ def _nothing_to_compare_with(lens: Lens) -> str:
     return f"{there}: no claim of better is made."
 
 
-def _said_over(best: Figure | None, over: Mapping[str, Figure]) -> list[str]:
-    if best is None:
-        return []
-    clear = [figure.judge for figure in over.values() if figure.verdict == "better"]
-    strongest = f"the strongest baseline, {best.judge} ({spelt(best)})"
-    if clear:
-        return [f"Better than {strongest}, after correction for {len(over)} judges: {', '.join(clear)}."]
-    return [f"No hidden-state or logit judge is better than {strongest}, after correction for {len(over)} judges."]
-
-
 def _said_chance(lens: Lens, main: str, figures: Mapping[str, Figure]) -> list[str]:
     levels = {judge: chance_of(lens, main, judge) for judge, figure in figures.items() if figure.value is not None}
     held = [judge for judge, level in levels.items() if level is not None and holds(figures[judge], level)]
@@ -182,35 +134,6 @@ def _said_chance(lens: Lens, main: str, figures: Mapping[str, Figure]) -> list[s
 def holds(figure: Figure, level: float) -> bool:
     """Whether the interval of a figure holds a value."""
     return figure.low is not None and figure.high is not None and figure.low <= level <= figure.high
-
-
-def _chance_tests(lens: Lens) -> Grid:
-    made = []
-    for judge in lens.judges:
-        scores = lens.table.scores(judge)
-        made.append((judge, better_than_chance(lens.truths, scores, lens.groups, n_permutations=1000)))
-    tests = [
-        Difference(interval=Interval(value=test.value, low=None, high=None, n=test.n), p=test.p) for _, test in made
-    ]
-    rows: list[list[Cell]] = []
-    for (judge, test), corrected in zip(made, holm(tests), strict=True):
-        figure = Figure(
-            data=lens.data,
-            part=KEY,
-            judge=judge,
-            metric="permutation test within questions",
-            value=test.value,
-            n=test.n,
-            reason=test.reason,
-            p=test.p,
-            p_corrected=corrected.p_corrected,
-            good="none",
-        )
-        p = [None if v is None else round(v, 4) for v in (figure.p, figure.p_corrected)]
-        rows.append([judge, figure, *p, test.n])
-    columns = ["judge", "AUROC within questions", "p", "p, corrected", "questions with both"]
-    caption = "Better than chance within questions (labels shuffled inside each question)"
-    return grid(caption, columns, rows, families=lens.families, folded=True)
 
 
 def scores(lens: Lens) -> Section | None:

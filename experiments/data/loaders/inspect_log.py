@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ....models.chat import THINK
+from ....models.conversation import Text, as_prompt
 from ....models.errors import InnerjudgeError
 from ....models.extra import require
 from ....models.items import Item, Trace
+from ....models.markers import THINK
 from ....models.shown import shown
 from .files import require_archive
 
@@ -28,7 +29,7 @@ def inspect_log(path: Path) -> list[Item]:
     """One trace for each sample and epoch.
 
     ``question_id`` is the sample's id, ``candidate_id`` its epoch (from 1), ``prompt`` what the model was sent (the
-    messages before its last answer, joined by blank lines), ``response`` the completion with its reasoning between the
+    messages before its last answer), ``response`` the completion with its reasoning between the
     markers. ``answer`` and ``correct`` are those of the log's first scorer, where it says right or wrong. A sample that
     failed, or whose reasoning is redacted, has no response and says why: every judge leaves it unscored.
     """
@@ -44,16 +45,21 @@ def inspect_log(path: Path) -> list[Item]:
     items: list[Item] = []
     reasons: list[str] = []
     for number, sample in enumerate(log.samples or (), start=1):
-        response = completion_of(sample.output)
+        response, why = completion_of(sample.output), ""
+        prompt: Text = ""
+        try:
+            prompt = prompt_of(sent(sample.messages) or sample.input)
+        except InnerjudgeError as error:
+            response, why = None, str(error)
         if response is None:
-            reasons.append(_why_not(sample))
+            reasons.append(why or _why_not(sample))
         score = next(iter((sample.scores or {}).values()), None)
         value = score.value if score is not None and isinstance(score.value, str | int | float) else None
         items.append(
             Trace(
                 question_id=f"sample {number}" if sample.id in (None, "") else str(sample.id),
                 candidate_id=str(sample.epoch),
-                prompt=prompt_of(sent(sample.messages) or sample.input),
+                prompt=prompt,
                 response=response or "",
                 answer=score.answer if score is not None else None,
                 correct=_CORRECT.get(value),
@@ -92,15 +98,30 @@ def _why_not(sample: EvalSample) -> str:
     return "the reasoning is redacted" if sample.output.choices else "the model gave no output"
 
 
-def prompt_of(given: str | Sequence[ChatMessage]) -> str:
-    r"""Text of a sample's input; messages are joined by blank lines.
+def prompt_of(given: str | Sequence[ChatMessage]) -> Text:
+    """A sample's input: its text, or its messages with their tool calls.
 
     Example:
         >>> from inspect_ai.model import ChatMessageSystem, ChatMessageUser
         >>> prompt_of([ChatMessageSystem(content="Be brief."), ChatMessageUser(content="2+2?")])
-        'Be brief.\n\n2+2?'
+        Conversation([{'role': 'system', 'content': 'Be brief.'}, {'role': 'user', 'content': '2+2?'}])
     """
-    return given if isinstance(given, str) else "\n\n".join(message.text for message in given)
+    return given if isinstance(given, str) else as_prompt([_message(one) for one in given])
+
+
+def _message(given: ChatMessage) -> dict[str, Any]:
+    parts = [] if isinstance(given.content, str) else given.content
+    apart = "".join(part.reasoning for part in parts if part.type == "reasoning" and not part.redacted)
+    calls = [
+        {"function": {"name": one.function, "arguments": one.arguments}}
+        for one in (given.tool_calls or () if given.role == "assistant" else ())
+    ]
+    content = (
+        given.content
+        if isinstance(given.content, str)
+        else [{"type": part.type, "text": getattr(part, "text", None)} for part in parts if part.type != "reasoning"]
+    )
+    return {"role": given.role, "content": content, "reasoning": apart, "tool_calls": calls}
 
 
 def completion_of(output: ModelOutput) -> str | None:

@@ -113,6 +113,7 @@ def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], pa
         start, _ = header.span(numbers[0])
         some = read(lm, job.stores[inner][start : start + _SAMPLE], passes)
         total += items * sum(stored_bytes(n, array.shape[1:], header.dtype) for n, array in some.arrays.items())
+        total += sum(one.values.nbytes for one in some.ragged.values()) / max(len(some), 1) * items
     return math.ceil(total)
 
 

@@ -16,8 +16,8 @@ from typing import Any, Self
 from ....extraction.features import Features
 from ....extraction.provenance import provenance
 from ....extraction.store import FeatureStore
-from ....extraction.store.lock import locked
 from ....extraction.store.place import LocalPlace, Place, place
+from ....extraction.store.store import locked
 from ....models.errors import InnerjudgeError
 from ....models.items import Item
 from ....models.loading import LanguageModel

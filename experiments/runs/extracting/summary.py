@@ -1,19 +1,31 @@
-"""What a run did: tokens, speed beside what the bare model takes for the same batches, what is unscored and why."""
+"""What an extraction will cost, from a measured sample, and what it did cost, lost and left unscored."""
 
 import re
+import resource
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from ....extraction.store import FeatureStore
 from ....models.blocks import StopAfter
+from ....models.items import Item
 from ....models.loading import LanguageModel
 from ...compare.reasons import shape_of
+from ...reading.passes import Passes
+from ...reading.read import read
+from .disk import stored_bytes
+
+#: Batches that are kept to be passed again, bare; of a long run every second, fourth ... one.
+_KEPT = 8
+#: Items that are read to measure.
+SAMPLE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +92,6 @@ def one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-#: Batches that are kept to be passed again, bare; of a long run every second, fourth ... one.
-_KEPT = 8
-
-
 @dataclass
 class Meter(AbstractContextManager["Meter"]):
     """Counts the tokens that pass through a model while it is open.
@@ -145,3 +153,52 @@ def _tokens(kwargs: dict[str, Any]) -> int:
     if ids is None:
         return 0
     return int(mask.sum()) if mask is not None and mask.shape == ids.shape else int(ids.numel())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was measured on ``sample`` items, extrapolated to all: ``seconds`` are of this machine and batch size.
+
+    ``shapes`` are those of the readouts in one item; ``memory`` is the most that this process held so far, model
+    included, in bytes; ``unscored`` says of the sample which readouts how many items lack, and why.
+    """
+
+    items: int
+    sample: int
+    tokens: int
+    seconds: float
+    shapes: dict[str, tuple[int, ...]]
+    memory: int
+    gpu_memory: int
+    unscored: list[tuple[str, int, str]]
+
+    def size(self, name: str, dtype: str) -> int:
+        """Bytes of a readout in the store."""
+        return self.items * stored_bytes(name, self.shapes[name], dtype)
+
+    def total(self, dtype: str) -> int:
+        """Bytes of the whole store."""
+        return sum(self.size(name, dtype) for name in self.shapes)
+
+
+def make_plan(lm: LanguageModel, items: Sequence[Item], passes: Passes, *, seed: int = 0, copies: int = 1) -> Plan:
+    """Read a random sample of the items and extrapolate its cost to all of them, each read ``copies`` times."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(items))[:SAMPLE])
+    some = [items[k] for k in rows]
+    read(lm, some[: passes.batch_size], passes)  # the first pass of a process is slower than all others
+    with Meter(lm) as meter:
+        started = time.perf_counter()
+        found = read(lm, some, passes)
+        seconds = time.perf_counter() - started
+    share = copies * len(items) / len(some)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Plan(
+        items=copies * len(items),
+        sample=len(some),
+        tokens=round(meter.tokens * share),
+        seconds=seconds * share,
+        shapes={name: array.shape[1:] for name, array in found.arrays.items()},
+        memory=most if sys.platform == "darwin" else most * 1024,
+        gpu_memory=int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0,
+        unscored=reasons_of({name: by[i] for name, by in found.missing.items() if i in by} for i in found.ids),
+    )

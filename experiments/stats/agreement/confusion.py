@@ -17,7 +17,7 @@ from ..statistic import (
     Statistic,
     divide,
     finite,
-    ratio,
+    mean,
     require_same_length,
     undefined,
     where,
@@ -30,9 +30,8 @@ Weighting = Literal["plain", "linear", "quadratic"]
 def percent_agreement(first: Grades, second: Grades) -> Statistic:
     """Share of items that two raters grade alike. Above 90 % it can hide a gap of ten points; see :func:`scott_pi`."""
     require_same_length(first=first, second=second)
-    known = np.array([a is not None and b is not None for a, b in zip(first, second, strict=True)], dtype=np.float64)
-    same = np.array([a == b for a, b in zip(first, second, strict=True)], dtype=np.float64)
-    return ratio(same * known, known, reason="no item is graded by both", limits=SHARE)
+    same = [None if a is None or b is None else a == b for a, b in zip(first, second, strict=True)]
+    return mean(finite(same), reason="no item is graded by both", limits=SHARE)
 
 
 def scott_pi(first: Grades, second: Grades) -> Statistic:

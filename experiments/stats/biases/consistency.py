@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 
 from ...data.verdict_table import Label
-from ..statistic import SHARE, Floats, Limits, Statistic, Values, combine, finite, ratio, require_same_length
+from ..statistic import SHARE, Floats, Limits, Statistic, Values, combine, finite, mean, require_same_length
 
 Said = Sequence[Sequence[Hashable | None]]
 
@@ -86,22 +86,18 @@ def consensus(templates: Said) -> list[Hashable | None]:
 def flip_rate(templates: Said) -> Statistic:
     """Share of verdicts that differ from their item's :func:`consensus`; items without one are left out."""
     agreed = consensus(templates)
-    share = finite(
-        [
-            None if settled is None else sum(v != settled for v in said) / len(said)
-            for settled, said in zip(agreed, _by_item(templates), strict=True)
-        ]
-    )
-    known = ~np.isnan(share)
-    reason = "no item has a verdict that most wordings share"
-    return ratio(np.where(known, share, 0.0), known.astype(np.float64), reason=reason, limits=SHARE)
+    share = [
+        None if settled is None else sum(v != settled for v in said) / len(said)
+        for settled, said in zip(agreed, _by_item(templates), strict=True)
+    ]
+    return mean(finite(share), reason="no item has a verdict that most wordings share", limits=SHARE)
 
 
 def consensus_share(templates: Said) -> Statistic:
     """Share of items that have a :func:`consensus`, of those with any verdict."""
     agreed = consensus(templates)
-    there = np.array([bool(said) for said in _by_item(templates)], dtype=np.float64)
-    return ratio(np.array([a is not None for a in agreed]) * there, there, reason="no item has a verdict", limits=SHARE)
+    share = [a is not None if said else None for a, said in zip(agreed, _by_item(templates), strict=True)]
+    return mean(finite(share), reason="no item has a verdict", limits=SHARE)
 
 
 def score_spread(templates: Sequence[Sequence[float | None]]) -> Statistic:
@@ -116,9 +112,8 @@ def _mean_over_items(
 ) -> Statistic:
     """Mean of what the verdicts of an item give, over the items that have two verdicts at least."""
     require_same_length(**{f"column {k}": column for k, column in enumerate(columns, start=1)})
-    found = finite([value(said) if len(said) > 1 else None for said in _by_item(columns)])
-    known = ~np.isnan(found)
-    return ratio(np.where(known, found, 0.0), known.astype(np.float64), reason=reason, limits=limits)
+    found = [value(said) if len(said) > 1 else None for said in _by_item(columns)]
+    return mean(finite(found), reason=reason, limits=limits)
 
 
 def _by_item(columns: Said) -> list[list[Hashable]]:
@@ -133,9 +128,7 @@ def score_shift(before: Values, after: Values) -> Statistic:
         0.25
     """
     require_same_length(before=before, after=after)
-    gap = np.abs(finite(after) - finite(before))
-    known = ~np.isnan(gap)
-    return ratio(np.where(known, gap, 0.0), known.astype(np.float64), reason="no item is scored in both runs")
+    return mean(np.abs(finite(after) - finite(before)), reason="no item is scored in both runs")
 
 
 def verdict_change(before: Sequence[Label | None], after: Sequence[Label | None]) -> Statistic:
@@ -146,8 +139,5 @@ def verdict_change(before: Sequence[Label | None], after: Sequence[Label | None]
         0.5
     """
     require_same_length(before=before, after=after)
-    known = [a is not None and b is not None for a, b in zip(before, after, strict=True)]
-    changed = [a != b for a, b in zip(before, after, strict=True)]
-    return ratio(
-        finite(known) * finite(changed), finite(known), reason="no item has a verdict in both runs", limits=SHARE
-    )
+    changed = [None if a is None or b is None else a != b for a, b in zip(before, after, strict=True)]
+    return mean(finite(changed), reason="no item has a verdict in both runs", limits=SHARE)

@@ -1,14 +1,14 @@
 """Biases of preferences: for the response that is shown first, and for the longer one, beyond what people prefer."""
 
 from collections.abc import Hashable, Sequence
+from operator import sub
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
-from ..metrics.accuracy import accuracy
 from ..metrics.correlation import spearman
-from ..statistic import SHARE, SIGNED, Statistic, Values, combine, finite, ratio, require_same_length
+from ..statistic import SHARE, SIGNED, Statistic, Values, combine, finite, mean, require_same_length
 from .consistency import denoised, flip_probability
 
 Preferences = Sequence[str | None]
@@ -27,12 +27,7 @@ def position_bias(preferences: Preferences, given: Preferences, swapped: Prefere
         >>> position_bias(["a", "b"], ["a", "a"], ["b", "b"]).value  # always the first one shown
         1.0
     """
-    first, second = better_first(preferences, given, swapped)
-    return combine(
-        [accuracy(right_where_known(first), first), accuracy(right_where_known(second), second)],
-        lambda a, b: a - b,
-        limits=SIGNED,
-    )
+    return combine([share_right(side) for side in better_first(preferences, given, swapped)], sub, limits=SIGNED)
 
 
 def position_bias_denoised(
@@ -71,9 +66,9 @@ def denoised_gap(runs: Sequence[Sequence[Sequence[bool | None]]], *, published: 
     sides = []
     for side in (0, 1):
         repeats = [run[side] for run in runs]
-        seen = combine([accuracy(right_where_known(r), r) for r in repeats], lambda *v: sum(v) / len(v))
+        seen = combine([share_right(r) for r in repeats], lambda *v: sum(v) / len(v))
         sides.append(denoised(seen, flip_probability(repeats, published=published)))
-    return combine(sides, lambda a, b: a - b)
+    return combine(sides, sub)
 
 
 def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
@@ -83,21 +78,18 @@ def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
         ``|P(A wins) - 1/2|`` of "Reliability without Validity" (arXiv 2606.19544), with its sign.
     """
     require_same_length(given=given, swapped=swapped)
-    known = np.array([g is not None and s is not None for g, s in zip(given, swapped, strict=True)], dtype=np.float64)
     credit = {"a": 1.0, "b": 0.0, "tie": 0.5}
     won = [
-        (credit[g] + 1 - credit[s]) / 2 if g is not None and s is not None else 0.0
-        for g, s in zip(given, swapped, strict=True)
+        None if g is None or s is None else (credit[g] + 1 - credit[s]) / 2 for g, s in zip(given, swapped, strict=True)
     ]
-    return combine(
-        [ratio(np.array(won), known, reason="no pair is judged in both orders")], lambda v: v - 0.5, limits=(-0.5, 0.5)
-    )
+    share = mean(finite(won), reason="no pair is judged in both orders")
+    return combine([share], lambda v: v - 0.5, limits=(-0.5, 0.5))
 
 
 def accuracy_random(preferences: Preferences, given: Preferences, swapped: Preferences) -> Statistic:
     """Expected accuracy when every pair is shown in one random order (``Acc-random``): the mean of both."""
     both = [both_orders(preferences, given, swapped, k) for k in (0, 1)]
-    return combine([accuracy(right_where_known(b), b) for b in both], lambda a, b: (a + b) / 2, limits=SHARE)
+    return combine([share_right(b) for b in both], lambda a, b: (a + b) / 2, limits=SHARE)
 
 
 def both_orders(preferences: Preferences, given: Preferences, swapped: Preferences, side: int) -> list[bool | None]:
@@ -119,9 +111,9 @@ def better_first(
     return first, [a if t else b for a, b, t in zip(one, two, turned, strict=True)]
 
 
-def right_where_known(values: Sequence[bool | None]) -> list[bool | None]:
-    """The truth that verdicts on being right are held to: true wherever there is one."""
-    return [None if v is None else True for v in values]
+def share_right(values: Sequence[bool | None]) -> Statistic:
+    """Share of the verdicts that are right, of those of which it is known."""
+    return mean(finite(values), reason="no scored row with a label", limits=SHARE)
 
 
 def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values) -> Statistic:
@@ -133,12 +125,7 @@ def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values
     Source:
         arXiv 2408.13006, ``acc(chosen longer) - acc(chosen not longer)``.
     """
-    longer, shorter = _sides(preferences, verdicts, lengths)
-    return combine(
-        [accuracy(right_where_known(longer), longer), accuracy(right_where_known(shorter), shorter)],
-        lambda a, b: a - b,
-        limits=SIGNED,
-    )
+    return combine([share_right(side) for side in _sides(preferences, verdicts, lengths)], sub, limits=SIGNED)
 
 
 def length_bias_denoised(

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import entropy
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SHARE, Floats, Statistic, Values, combine, finite, ratio, require_same_length, undefined
+from ..statistic import SHARE, Floats, Statistic, Values, combine, finite, mean, ratio, require_same_length, undefined
 
 
 def grades_used(grades: Values, *, scale: Sequence[float]) -> Statistic:
@@ -62,9 +62,8 @@ def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None])
     gap = finite(scores) - finite(labels)
     sides = []
     for side in (True, False):
-        here = np.array([m is side for m in members]) & ~np.isnan(gap)
-        reason = f"no scored row with a label {'in' if side else 'outside'} the group"
-        sides.append(ratio(np.where(here, gap, 0.0), here.astype(np.float64), reason=reason))
+        here = np.where([m is side for m in members], gap, np.nan)
+        sides.append(mean(here, reason=f"no scored row with a label {'in' if side else 'outside'} the group"))
     return combine(sides, lambda a, b: a - b)
 
 

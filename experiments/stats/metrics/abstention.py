@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SHARE, Floats, Statistic, Values, divide, finite, ratio, require_same_length, undefined
+from ..statistic import SHARE, Floats, Statistic, Values, divide, finite, mean, require_same_length, undefined
 
 Rights = Sequence[bool | None]
 
@@ -77,23 +77,20 @@ def threshold_for(right: Rights, certainty: Values, *, accuracy: float) -> float
 
 def kept_accuracy(right: Rights, certainty: Values, *, threshold: float) -> Statistic:
     """Accuracy of the rows at or above a threshold."""
-    hit, _, known, kept = _split(right, certainty, threshold)
-    counted, reason = known & kept, "no row is certain enough"
-    return ratio(np.where(counted, hit, 0.0), counted.astype(np.float64), reason=reason, limits=SHARE)
+    hit, kept = _split(right, certainty, threshold)
+    return mean(np.where(kept == 1, hit, np.nan), reason="no row is certain enough", limits=SHARE)
 
 
 def kept_share(right: Rights, certainty: Values, *, threshold: float) -> Statistic:
     """Coverage: share of the scored rows that are at or above a threshold."""
-    _, _, known, kept = _split(right, certainty, threshold)
-    counted, reason = (known & kept).astype(np.float64), "no scored row with a label"
-    return ratio(counted, known.astype(np.float64), reason=reason, limits=SHARE)
+    return mean(_split(right, certainty, threshold)[1], reason="no scored row with a label", limits=SHARE)
 
 
-def _split(right: Rights, certainty: Values, threshold: float) -> tuple[Floats, Floats, np.ndarray, np.ndarray]:
+def _split(right: Rights, certainty: Values, threshold: float) -> tuple[Floats, Floats]:
+    """Whether each row is right, and whether it is kept: NaN where it is unscored or has no label."""
     require_same_length(right=right, certainty=certainty)
     hit, sure = finite(right), finite(certainty)
-    known = ~np.isnan(hit) & ~np.isnan(sure)
-    return hit, sure, known, np.where(known, sure, -np.inf) >= threshold
+    return hit, np.where(np.isnan(hit) | np.isnan(sure), np.nan, sure >= threshold)
 
 
 def _known(right: Rights, certainty: Values) -> tuple[Floats, Floats, np.ndarray]:

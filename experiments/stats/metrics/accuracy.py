@@ -15,7 +15,7 @@ from ..statistic import (
     Values,
     divide,
     finite,
-    ratio,
+    mean,
     require_same_length,
     undefined,
     where,
@@ -122,6 +122,6 @@ def _share(rights: Sequence[bool | None], counts: Sequence[bool], unscored: str)
     if unscored not in ("skip", "wrong"):
         raise InnerjudgeError(f'given unscored={unscored!r}, expected "skip" or "wrong"')
     right = finite(rights)
-    kept = np.array(counts, dtype=bool) & (~np.isnan(right) | (unscored == "wrong"))
-    won = np.where(kept & (right == 1), 1.0, 0.0)
-    return ratio(won, kept.astype(np.float64), reason="no scored row with a label", limits=SHARE)
+    if unscored == "wrong":
+        right = np.nan_to_num(right)
+    return mean(np.where(counts, right, np.nan), reason="no scored row with a label", limits=SHARE)

@@ -69,6 +69,34 @@ def wqd(labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: floa
     return ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
 
 
+def decomposition(
+    labels: Labels, scores: Values, groups: Sequence[Hashable]
+) -> tuple[float, float | None, float | None, float]:
+    """``(pooled, within, between, share)`` with ``pooled = share * within + (1 - share) * between``, ties one half.
+
+    ``share`` is that of the (right, wrong) pairs which are of one question; ``within`` and ``between`` weigh every pair
+    alike, and are ``None`` where there is no such pair. There must be right and wrong scored rows.
+
+    Source:
+        arXiv 2609.03436, equation 1.
+
+    Example:
+        >>> values = decomposition([1, 1, 0, 1, 0, 0], [0.9, 0.4, 0.6, 0.5, 0.3, 0.2], "aaabbb")
+        >>> [round(v, 6) for v in values]  # of 9 pairs 4 are within, 3 of them won; of the other 5, 4
+        [0.777778, 0.75, 0.8, 0.444444]
+    """
+    pooled = auroc(labels, scores).value
+    assert pooled is not None
+    inner = wqd(labels, scores, groups)
+    truth = finite(labels)[~np.isnan(finite(scores))]
+    pairs = int((truth == 1).sum() * (truth == 0).sum())
+    share = inner.n / pairs
+    if inner.value is None:
+        return pooled, None, pooled, 0.0
+    between = (pooled - share * inner.value) / (1 - share) if inner.n < pairs else None
+    return pooled, inner.value, between, share
+
+
 def _pairs_won(
     labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: float = 0.5
 ) -> tuple[Floats, Floats]:

@@ -12,16 +12,15 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SHARE, Floats, Labels, Statistic, Values, divide, finite, ratio, require_same_length, undefined
+from ..statistic import SHARE, Floats, Labels, Statistic, Values, divide, finite, mean, require_same_length, undefined
 
 Bins = Literal["width", "mass"]
 
 
 def brier(labels: Labels, probabilities: Values) -> Statistic:
     """Mean squared distance between probability and outcome; lower is better, so this is a loss and says so."""
-    truth, p, known = _checked(labels, probabilities)
-    squares, reason = np.where(known, (p - truth) ** 2, 0.0), "no scored row with a label"
-    return ratio(squares, known.astype(np.float64), reason=reason, limits=SHARE)
+    truth, p, _ = _checked(labels, probabilities)
+    return mean((p - truth) ** 2, reason="no scored row with a label", limits=SHARE)
 
 
 def expected_calibration_error(
@@ -85,20 +84,17 @@ def reliability_diagram(
 
 def score_bias(human: Values, scores: Values) -> Statistic:
     """Mean of score less human score: above 0 the judge over-scores."""
-    return _gap(human, scores, lambda gap: gap)
+    return mean(_gaps(human, scores), reason="no scored row with a human score")
 
 
 def score_error(human: Values, scores: Values) -> Statistic:
     """Mean absolute distance between score and human score, on the scale of the scores; a loss."""
-    return _gap(human, scores, np.abs)
+    return mean(np.abs(_gaps(human, scores)), reason="no scored row with a human score")
 
 
-def _gap(human: Values, scores: Values, of: npt.NDArray[np.float64] | object) -> Statistic:
+def _gaps(human: Values, scores: Values) -> Floats:
     require_same_length(human=human, scores=scores)
-    gap = finite(scores) - finite(human)
-    known = ~np.isnan(gap)
-    values = np.where(known, of(gap) if callable(of) else gap, 0.0)
-    return ratio(values, known.astype(np.float64), reason="no scored row with a human score")
+    return finite(scores) - finite(human)
 
 
 def _checked(labels: Labels, probabilities: Values) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:

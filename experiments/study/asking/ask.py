@@ -24,14 +24,7 @@ By = Literal["logits", "text", "reasoned"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question and the row that its answer fills.
-
-    Args:
-        prompt: The question, or why it cannot be asked.
-        values: Worth of each label of the prompt.
-        answers: The verdict for each label.
-        columns: Columns of the row.
-    """
+    """One question (or why it cannot be asked), worth and verdict of each of its labels, and columns of its row."""
 
     prompt: Prompt | UnreadableError
     values: tuple[float, ...]
@@ -41,17 +34,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How questions are put.
+    """How questions are put, and how often (``samples``).
 
-    Args:
-        by: ``"logits"``: expected value and nearest answer under the label logits, fp32, without decoding; ``"text"``:
-            the verdict that the model writes; ``"reasoned"``: the one that it writes after reasoning.
-        samples: Answers to each question; more than one needs a temperature.
-        temperature: 0 is greedy.
-        seed: Seed of the sampling.
-        reasoning_tokens: Most new tokens of a reasoned answer.
-        batch_size: Questions a batch.
-        steps: Where progress is shown.
+    ``by`` is ``"logits"``: expected value and nearest answer under the label logits, fp32, without decoding;
+    ``"text"``: the verdict that the model writes; ``"reasoned"``: the one that it writes after at most
+    ``reasoning_tokens``. More than one sample needs a ``temperature``; 0 is greedy.
     """
 
     by: By = "logits"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ....models.conversation import Text, plain_text
 from ....models.items import Item, Pair, Rating, Trace
 from ...data.verdict_files import item_columns
 from ...data.verdict_table import Label
@@ -26,7 +27,7 @@ class Candidate:
         tags: Tags of its rows.
     """
 
-    prompt: str
+    prompt: Text
     response: str
     question: str
     candidate: str
@@ -72,12 +73,14 @@ def candidates_of(items: Sequence[Item], *, data: str = "", scale: tuple[int, in
             case Trace():
                 given = item.extra.get("reference") or item.extra.get("ground_truth") or known.get(item.question_id)
                 reference = str(given) if given is not None else None
-                found.append(Candidate(**base, prompt=item.prompt, response=item.response, reference=reference))
+                found.append(
+                    Candidate(**base, prompt=item.prompt, response=plain_text(item.response), reference=reference)
+                )
             case Rating():
                 base |= {"criterion": item.criterion, "reference": item.reference, "scale": scale}
-                found.append(Candidate(**base, prompt=item.prompt, response=item.response))
+                found.append(Candidate(**base, prompt=item.prompt, response=plain_text(item.response)))
             case Pair():
                 for side, text in (("a", item.response_a), ("b", item.response_b)):
                     own = base | {"candidate": side, "truth": None}
-                    found.append(Candidate(**own, prompt=item.prompt, response=text, scale=scale))
+                    found.append(Candidate(**own, prompt=item.prompt, response=plain_text(text), scale=scale))
     return found

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ....extraction.writing.generate import complete
+from ....models.conversation import Text
 from ....models.loading import LanguageModel
 from ....models.positions import encode_prompt
 from ....models.prompts import check_prompt, checklist_prompt
@@ -19,7 +20,7 @@ MOST_CHECKS = 10
 
 def written_checklists(
     lm: LanguageModel, candidates: Sequence[Candidate], *, manner: Manner, tokens: int = 160
-) -> dict[str, tuple[str, ...]]:
+) -> dict[Text, tuple[str, ...]]:
     """A checklist for every prompt, written once by the model and used for all its candidates.
 
     Returns:
@@ -48,7 +49,7 @@ def parsed_checklist(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for line in lines if line.endswith("?") and len(line) > 3))[:MOST_CHECKS]
 
 
-def checks(candidates: Sequence[Candidate], checklists: Mapping[str, Sequence[str]]) -> list[Question]:
+def checks(candidates: Sequence[Candidate], checklists: Mapping[Text, Sequence[str]]) -> list[Question]:
     """One question a candidate and check; rows have the template ``check-1`` ... and the words as the tag ``check``.
 
     A prompt without questions in ``checklists`` gives none.

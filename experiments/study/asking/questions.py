@@ -33,11 +33,6 @@ def pairwise(
     """Two questions a pair: the first response shown first (``order`` "given"), and second (``"swapped"``).
 
     The rows' candidate is ``"X|Y"``. Give the rows to :func:`named_as_in_the_item` before anything else.
-
-    Example:
-        >>> x, y = (Candidate(prompt="Say hi.", response=r, question="q", candidate=r) for r in ("hi", "no"))
-        >>> [(q.columns["candidate"], q.columns["order"]) for q in pairwise([(x, y)])]
-        [('hi|no', 'given'), ('hi|no', 'swapped')]
     """
     found = []
     for x, y in pairs:
@@ -57,13 +52,7 @@ def pairwise(
 
 
 def named_as_in_the_item(rows: Iterable[Row]) -> list[Row]:
-    """Scores and verdicts of the swapped order turned, so that ``"a"`` and high scores are X in both orders.
-
-    Example:
-        >>> row = Row(question="q", candidate="x|y", judge="j", order="swapped", score=0.9, label="a")
-        >>> named_as_in_the_item([row])[0].label, round(named_as_in_the_item([row])[0].score, 2)
-        ('b', 0.1)
-    """
+    """Scores and verdicts of the swapped order turned, so that ``"a"`` and high scores are X in both orders."""
     return [row if row.order != "swapped" or row.unscored else _turned(row) for row in rows]
 
 
@@ -71,12 +60,6 @@ def both_orders(rows: Sequence[Row], *, judge: str) -> list[Row]:
     """One row a comparison from its two orders: the mean score, and the preference of the mean (``"tie"`` at one half).
 
     ``rows`` are by :func:`named_as_in_the_item`.
-
-    Example:
-        >>> one = {"question": "q", "candidate": "x|y", "judge": "j"}
-        >>> both = [Row(**one, score=0.9, label="a"), Row(**one, order="swapped", score=0.3, label="b")]
-        >>> both_orders(both, judge="both")[0].label
-        'a'
     """
     pairs: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in rows:
@@ -124,11 +107,6 @@ def pointwise(
     """One question a candidate: "is the response correct" without a scale, else a grade on its scale.
 
     Only given ``references`` are shown, whatever the candidates hold; ``wording`` is the ``template`` of the rows.
-
-    Example:
-        >>> one = Candidate(prompt="2+2?", response="4", question="q", candidate="0", scale=(1, 3))
-        >>> pointwise([one])[0].values
-        (1, 2, 3)
     """
     shown = references if references is not None else [None] * len(candidates)
     return [_asked(c, wording, r, reasoned) for c, r in zip(candidates, shown, strict=True)]

@@ -1,9 +1,10 @@
 """Judging with a reference (none, the judge's own answer, the given one, a wrong one), and of dummy answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ....extraction.writing.generate import complete
+from ....models.conversation import Text, plain_text
 from ....models.items import Trace
 from ....models.loading import LanguageModel
 from ....models.positions import encode_trace
@@ -18,7 +19,7 @@ CONDITIONS = ("none", "self", "given", "wrong")
 
 
 def references(
-    candidates: Sequence[Candidate], condition: str, *, own: dict[str, str] | None = None
+    candidates: Sequence[Candidate], condition: str, *, own: Mapping[Text, str] | None = None
 ) -> list[str | None]:
     """The reference shown with each candidate under one of :data:`CONDITIONS`; ``None`` where there is none to show.
 
@@ -49,7 +50,7 @@ def references(
 
 def own_answers(
     lm: LanguageModel, candidates: Sequence[Candidate], *, manner: Manner, tokens: int = 160
-) -> dict[str, str]:
+) -> dict[Text, str]:
     """What the model itself answers to every prompt (greedy): prompt -> text; prompts that leave no room are absent.
 
     The final answer where the text has reasoning markers, else the whole text.
@@ -63,7 +64,7 @@ def own_answers(
     return {p: final_answer(text) or text.strip() for p, text in texts.items()}
 
 
-def could_answer(candidates: Sequence[Candidate], own: dict[str, str]) -> list[bool | None]:
+def could_answer(candidates: Sequence[Candidate], own: Mapping[Text, str]) -> list[bool | None]:
     """Whether the model's own answer is the reference; ``None`` without a reference or an answer.
 
     Agreement with people is far higher where the judge could have answered itself: print figures for both parts.
@@ -104,7 +105,7 @@ def dummies(candidates: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
     found = []
     for rows in rows_by_group([(c.data, c.question, c.criterion) for c in candidates]):
         one = candidates[rows[0]]
-        texts = {"yes": "Yes", "sure": "Sure", "question": one.prompt, "gold": one.reference}
+        texts = {"yes": "Yes", "sure": "Sure", "question": plain_text(one.prompt), "gold": one.reference}
         # A short answer may be right by chance ("Yes"): only then it is not known.
         right = (one.reference or "").strip().lower().rstrip(".")
         for name, text in texts.items():

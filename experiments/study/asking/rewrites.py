@@ -21,12 +21,7 @@ def assertive(response: str) -> str:
 
 
 def prolix(response: str) -> str:
-    """The same response with words that say nothing, at least half as long again.
-
-    Example:
-        >>> len(prolix("It is 4.")) > 100, "It is 4." in prolix("It is 4.")
-        (True, True)
-    """
+    """The same response with words that say nothing, at least half as long again."""
     filler = (
         "Let us look at the question with care before giving an answer to it. ",
         " To put the above in other words, the answer that was given above is the answer to the question.",
@@ -70,10 +65,6 @@ def with_faults(response: str, *, severity: int, seed: int) -> str | None:
 
     Source:
         Severity levels as in "Pairwise or Pointwise?" (arXiv 2504.14716), where they are broken instructions.
-
-    Example:
-        >>> with_faults("2 + 2 = 4", severity=1, seed=0) != "2 + 2 = 4", with_faults("", severity=1, seed=0)
-        (True, None)
     """
     if not 1 <= severity <= 3:
         raise InnerjudgeError(f"given the severity {severity}, expected 1, 2 or 3")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ...data.verdict_table import Row
 from ..asking.candidate import Candidate
-from ..asking.distractors import distracted_losers, distractor_trials, rows_of
+from ..asking.distractors import distracted_losers, distractor_trials
 from ..asking.questions import both_orders, comparisons, named_as_in_the_item, pairwise, pointwise, preference
 from ..asking.references import dummies
 from ..asking.rewrites import DISTRACTORS
@@ -18,8 +18,7 @@ def distractors(audit: Auditing) -> list[Row]:
 
     def made() -> list[Row]:
         seed = audit.study.seeds.sampling
-        trials = distractor_trials(audit.lm, chosen, manner=audit.manner(), seed=seed) if chosen else {}
-        return [row for name, some in trials.items() for row in rows_of(some, judge=f"distractors, {name}")]
+        return distractor_trials(audit.lm, chosen, manner=audit.manner(), seed=seed) if chosen else []
 
     return audit.step("distractors", len(chosen), made)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ....models.conversation import Text
 from ....models.prompts import WORDINGS
 from ...data.verdict_table import Row
 from ..asking.ask import By
@@ -45,7 +46,7 @@ def ranking(audit: Auditing) -> list[Row]:
 def checked(audit: Auditing) -> list[Row]:
     """Every check of a checklist, by logits and by text; the checklist as given, or written by the model."""
     given = audit.wanted.checklist
-    lists: dict[str, tuple[str, ...]] = {}
+    lists: dict[Text, tuple[str, ...]] = {}
 
     def asked(by: By, name: str) -> list[Row]:
         if not lists and isinstance(given, tuple):

@@ -8,8 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from ....probes import CLUE
-from ....probes.head_selection import head_credits
-from ....probes.one_row import each_row
+from ....probes.choices import head_credits
+from ....probes.row_judge import each_row
 from ...compare.evaluation import Evaluation, columns_of
 from ...compare.figures import Cell, Figure, Plot, Section, grid
 from ...compare.judging import by_difference
@@ -49,6 +49,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
     table: list[list[Cell]] = []
     plots: list[Plot] = []
     by_data = {lens.data: lens for lens in lenses}
+    every = list(dict.fromkeys(row.data for row in rows))
     for judge in dict.fromkeys(row.judge for row in rows):
         mine = [row for row in rows if row.judge == judge]
         sources = list(dict.fromkeys(row.template for row in mine))
@@ -56,6 +57,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
         if len(sources) < 2:
             continue
         values: list[list[float | None]] = []
+        behind_rows: list[list[Cell]] = []
         name = ""
         for source in sources:
             cells: list[Figure | None] = []
@@ -68,14 +70,15 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
                 name, metric = next(iter(metrics(small).items()))
                 made = metric(judge, [True] * len(small.truths))
                 cells.append(small.figure(KEY, judge, f"{name}, fitted on {source}", made) if here else None)
-            table.append([judge, source, *cells])
+            by_target = dict(zip(targets, cells, strict=True))  # a judge of one kind of item has not all of them
+            table.append([judge, source, *(by_target.get(target) for target in every)])
+            behind_rows.append([source, *cells])
             values.append([None if c is None else c.value for c in cells])
-        behind = grid(f"{judge}: {name}", ["fitted on", *targets], [row[1:] for row in table if row[0] == judge])
+        behind = grid(f"{judge}: {name}", ["fitted on", *targets], behind_rows)
         plots.append(matrix(f"transfer-{judge}", f"{judge}: {name}", sources, targets, values, behind=behind,
                             x="tested on", y="fitted on"))  # fmt: skip
     if not table:
         return None
-    targets = list(dict.fromkeys(row.data for row in rows))
     return Section(
         key=KEY,
         title="Transfer between data sets",
@@ -84,7 +87,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
             "On the diagonal a judge meets its own data; one that learnt the data and not the task does worse off it. "
             "Judges read the prompts with the cue here.",
         ),
-        grids=(grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *targets], table),),
+        grids=(grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *every], table),),
         plots=tuple(plots),
     )
 

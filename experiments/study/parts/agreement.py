@@ -1,16 +1,18 @@
 """Agreement beyond chance: with the labels, among people, with a person's place taken, and on the order of systems."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ...compare.figures import Cell, Grid, Section, grid
-from ...compare.lens import Lens, as_floats
+from ...compare.lens import Lens, as_floats, within
 from ...drawing.style import number
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
 from ...stats.agreement.juries import MOST_RATERS, addition, replacement
 from ...stats.agreement.rankings import system_ranking
 from ...stats.agreement.reliability import icc3k, krippendorff_alpha
+from ...stats.statistic import Statistic
 
 KEY = "agreement"
 
@@ -35,7 +37,7 @@ def _said(grids: list[Grid]) -> list[str]:
     figures = [f for g in grids for f in g.figures]
     raw = {f.judge: f for f in figures if f.metric == "plain agreement" and f.value is not None}
     pi = {f.judge: f for f in figures if f.metric == "Scott's pi" and f.value is not None}
-    gaps = {j: (raw[j].value or 0.0) - (pi[j].value or 0.0) for j in raw.keys() & pi.keys()}
+    gaps = {j: (raw[j].value or 0.0) - (pi[j].value or 0.0) for j in raw if j in pi}
     said = []
     if gaps:
         widest = max(gaps, key=lambda j: gaps[j])
@@ -55,61 +57,48 @@ def _said(grids: list[Grid]) -> list[str]:
 
 
 def _with_labels(lens: Lens) -> Grid:
+    rated = lens.kind == "rating"
+    made = {judge: _of_grades(lens, judge) if rated else _of_verdicts(lens, judge) for judge in lens.judges}
+    names = max((list(each) for each in made.values()), key=len, default=[])
     rows: list[list[Cell]] = []
-    labels = lens.truths
-    if lens.kind == "rating":
-        low, high = lens.settings.scale
-        human = as_floats(labels)
-        grades = [None if v is None else float(np.clip(np.floor(v + 0.5), low, high)) for v in human]
-        for judge in lens.judges:
-            scores = lens.table.scores(judge)
-            said = [None if s is None else float(np.clip(np.floor(s + 0.5), low, high)) for s in scores]
-            on_scale = _on_scale(scores, lens.settings.scale)
-            steps = [float(grade) for grade in range(low, high + 1)]
-            made = {
-                "Cohen's kappa, quadratic": cohen_kappa(grades, said, weights="quadratic", scale=steps),
-                "Cohen's kappa, linear": cohen_kappa(grades, said, weights="linear", scale=steps),
-                "Krippendorff's alpha, interval": krippendorff_alpha([human, scores], level="interval"),
-                "ICC(3,k), z-scored": icc3k([human, scores], z_score=True),
-            }
-            if not on_scale:  # grades of a judge on another scale mean nothing: only the scale-free figure stands
-                made = {"ICC(3,k), z-scored": made["ICC(3,k), z-scored"]}
-            rows.append([judge, *(_cell(lens, judge, name, made.get(name)) for name in _RATING)])
-        return grid("Grades against human grades (alpha on the mean human grade)", ["judge", *_RATING], rows)
-    for judge in lens.judges:
-        said_: list[Any] = lens.table.labels(judge)
-        made = {
-            "plain agreement": percent_agreement(labels, said_),
-            "Scott's pi": scott_pi(labels, said_),
-            "Cohen's kappa": cohen_kappa(labels, said_),
+    for judge, each in made.items():
+        figures = {
+            name: lens.figure(KEY, judge, name, statistic, good="none" if name.startswith("P_+") else "higher")
+            for name, statistic in each.items()
         }
-        if lens.kind == "trace" and any(v is not None for v in said_):
-            made |= {"P_c (applies the criterion)": p_criterion(labels, said_)}
-            made |= {"P_+ (lenient otherwise)": p_lenient(labels, said_)}
-        if any(v is not None for v in said_):
-            rows.append([judge, *(_cell(lens, judge, name, made.get(name)) for name in _VERDICT)])
-    columns = _VERDICT if lens.kind == "trace" else _VERDICT[:3]
-    return grid("Verdicts against labels", ["judge", *columns], [row[: len(columns) + 1] for row in rows])
+        rows.append([judge, *map(figures.get, names)])
+    caption = "Grades against human grades (alpha on the mean human grade)" if rated else "Verdicts against labels"
+    return grid(caption, ["judge", *names], rows)
 
 
-_RATING = (
-    "Cohen's kappa, quadratic",
-    "Cohen's kappa, linear",
-    "Krippendorff's alpha, interval",
-    "ICC(3,k), z-scored",
-)
-_VERDICT = (
-    "plain agreement",
-    "Scott's pi",
-    "Cohen's kappa",
-    "P_c (applies the criterion)",
-    "P_+ (lenient otherwise)",
-)
+def _of_grades(lens: Lens, judge: str) -> dict[str, Statistic]:
+    human, scores = as_floats(lens.truths), lens.table.scores(judge)
+    free = {"ICC(3,k), z-scored": icc3k([human, scores], z_score=True)}
+    if not _on_scale(lens, scores):  # grades on another scale mean nothing: only the scale-free figure stands
+        return free
+    grades, said = _rounded(lens, human), _rounded(lens, scores)
+    steps = [float(grade) for grade in range(lens.settings.scale[0], lens.settings.scale[1] + 1)]
+    return {
+        "Cohen's kappa, quadratic": cohen_kappa(grades, said, weights="quadratic", scale=steps),
+        "Cohen's kappa, linear": cohen_kappa(grades, said, weights="linear", scale=steps),
+        "Krippendorff's alpha, interval": krippendorff_alpha([human, scores], level="interval"),
+    } | free
 
 
-def _cell(lens: Lens, judge: str, name: str, statistic: Any) -> Cell:
-    good: Any = "none" if name.startswith("P_+") else "higher"
-    return None if statistic is None else lens.figure(KEY, judge, name, statistic, good=good)
+def _of_verdicts(lens: Lens, judge: str) -> dict[str, Statistic]:
+    labels: list[Any] = lens.truths
+    said: list[Any] = lens.table.labels(judge)
+    if all(v is None for v in said):
+        return {}
+    made = {
+        "plain agreement": percent_agreement(labels, said),
+        "Scott's pi": scott_pi(labels, said),
+        "Cohen's kappa": cohen_kappa(labels, said),
+    }
+    if lens.kind == "trace":
+        made["P_c (applies the criterion)"] = p_criterion(labels, said)
+        made["P_+ (lenient otherwise)"] = p_lenient(labels, said)
+    return made
 
 
 def _with_people(lens: Lens) -> Grid:
@@ -117,16 +106,13 @@ def _with_people(lens: Lens) -> Grid:
     people = [as_floats(lens.table.scores(name)) for name in lens.people][:MOST_RATERS]
     among = krippendorff_alpha(people, level="ordinal")
     rows: list[list[Cell]] = [["people alone", lens.figure(KEY, "people", "alpha among people", among), None, None]]
-    low, high = lens.settings.scale
+    m = min(2, len(people))
     for judge in lens.judges:
         scores = lens.table.scores(judge)
-        if not _on_scale(scores, lens.settings.scale):
+        if not _on_scale(lens, scores):
             continue
-        said = [None if s is None else float(np.clip(np.floor(s + 0.5), low, high)) for s in scores]
-        swapped = lens.figure(
-            KEY, judge, "alpha with a person replaced, change", replacement(people, said), good="none"
-        )
-        m = min(2, len(people))
+        said = _rounded(lens, scores)
+        swapped = lens.describe(KEY, judge, "alpha with a person replaced, change", replacement(people, said))
         joined = lens.figure(KEY, judge, f"vote of {m} with the judge added, gain", addition(people, said, m=m))
         rows.append([judge, None, swapped, joined])
     columns = ["", "alpha among people (ordinal)", "change when it replaces a person", "gain when it joins two people"]
@@ -145,6 +131,10 @@ def _systems(lens: Lens) -> Grid:
     return grid("Ranking of the systems by their mean", ["judge", "Kendall's tau", "Spearman's rho", "systems"], rows)
 
 
-def _on_scale(scores: list[float | None], scale: tuple[int, int]) -> bool:
-    known = [s for s in scores if s is not None]
-    return bool(known) and scale[0] - 0.5 <= min(known) and max(known) <= scale[1] + 0.5
+def _on_scale(lens: Lens, scores: Sequence[float | None]) -> bool:
+    return within(scores, lens.settings.scale[0] - 0.5, lens.settings.scale[1] + 0.5)
+
+
+def _rounded(lens: Lens, scores: Sequence[float | None]) -> list[float | None]:
+    """The nearest grades of the scale."""
+    return [None if s is None else float(np.clip(np.floor(s + 0.5), *lens.settings.scale)) for s in scores]

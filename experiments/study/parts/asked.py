@@ -8,7 +8,7 @@ from ...compare.figures import Cell, Figure, Grid, Section, grid
 from ...compare.lens import Lens
 from ...compare.metrics import metrics
 from ...compare.report.draw import bars, forest
-from ...compare.sections.headline import spelt
+from ...compare.words import spelt
 from ...data.verdict_table import Row, Table
 from ...stats.agreement.rankings import levenshtein_distance
 from ...stats.statistic import SHARE, finite, ratio

@@ -7,7 +7,7 @@ from ....models.errors import InnerjudgeError
 from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid
 from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
-from ...compare.sections.headline import spelt
+from ...compare.words import spelt
 from ...stats.biases.preferences import first_wins, length_bias, position_bias
 from ...stats.biases.scale_use import grades_used, over_scoring, self_preference, tied_share
 from ...stats.metrics.calibration import Platt

@@ -4,7 +4,7 @@ from typing import Any
 
 from ....models.errors import InnerjudgeError
 from ...compare.figures import Cell, Grid, Plot, Section, grid
-from ...compare.lens import Lens, as_floats
+from ...compare.lens import Lens, as_floats, within
 from ...compare.report.draw import curves, diagonals
 from ...data.verdict_table import Table
 from ...stats.metrics.abstention import accuracy_coverage, area_under_coverage, kept_accuracy, kept_share, threshold_for
@@ -38,7 +38,7 @@ def calibration(lens: Lens) -> Section:
         if p is None:
             continue
         # Margins between options and distances from a tie are no probabilities, even where they lie between 0 and 1.
-        raw = scores if lens.kind == "trace" and _is_probability(scores) else None
+        raw = scores if lens.kind == "trace" and within(scores, 0, 1) else None
         if lens.kind != "trace":
             fitted["temperature"] = None
         cells: list[Cell] = [judge]
@@ -89,8 +89,7 @@ def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], li
     right = [None if row is None or row.truth == "tie" else row.right for row in rows]
     scores = [None if row is None or row.score is None else row.score for row in rows]
     if kind == "pair":  # certainty: how far from undecided
-        known = [s for s in scores if s is not None]
-        middle = 0.5 if known and min(known) >= 0 and max(known) <= 1 else 0.0
+        middle = 0.5 if within(scores, 0, 1) else 0.0
         return right, [None if s is None else abs(s - middle) for s in scores]
     return right, scores
 
@@ -133,8 +132,8 @@ def _abstaining(
 
 
 def _kept_grid(lens: Lens, rows: list[list[Cell]]) -> Grid:
-    target = f"{lens.settings.target_accuracy:.0%}"
     columns = ["judge", "area under accuracy-coverage", "certainty needed", "accuracy there", "coverage there"]
+    target = f"{lens.settings.target_accuracy:.0%}"
     caption = f"Abstention: the certainty that gave {target} on the calibration questions, and what it gives here"
     return grid(caption, columns, rows)
 
@@ -142,15 +141,9 @@ def _kept_grid(lens: Lens, rows: list[list[Cell]]) -> Grid:
 def _said(lens: Lens, kept: list[list[Cell]]) -> list[str]:
     reach = [str(row[0]) for row in kept if row[2] is not None]
     none = [str(row[0]) for row in kept if row[2] is None]
-    said = []
-    if reach:
-        said.append(
-            f"Reach {lens.settings.target_accuracy:.0%} on the calibration questions if they may abstain: "
-            f"{', '.join(reach)}."
-        )
-    if none:
-        said.append(f"Do not reach it at any level of certainty: {', '.join(none)}.")
-    return said
+    target = f"{lens.settings.target_accuracy:.0%}"
+    said = [f"Reach {target} on the calibration questions if they may abstain: {', '.join(reach)}."] if reach else []
+    return said + ([f"Do not reach it at any level of certainty: {', '.join(none)}."] if none else [])
 
 
 def _bins(diagram: dict[str, Any]) -> Grid:
@@ -172,11 +165,6 @@ def _deciles(coverage: dict[str, Any]) -> Grid:
     return grid("Accuracy of the surest verdicts", ["judge", *(f"{share:.0%} kept" for share in shares)], rows)
 
 
-def _is_probability(scores: list[float | None]) -> bool:
-    known = [s for s in scores if s is not None]
-    return bool(known) and min(known) >= 0 and max(known) <= 1
-
-
 def _ratings(lens: Lens) -> Section:
     """Expected grades against human means, as given and put on the human scale by isotonic regression."""
     human, learnt = as_floats(lens.truths), as_floats(lens.calibration.truths)
@@ -188,23 +176,15 @@ def _ratings(lens: Lens) -> Section:
             fitted = Isotonic().fit(seen, learnt).predict(scores)
         except InnerjudgeError:
             continue
-        known = [s for s in scores if s is not None]
-        low, high = lens.settings.scale
         cells: list[Cell] = [judge, None, None]
-        if known and low <= min(known) and max(known) <= high:
-            cells[1] = lens.figure(
-                KEY, judge, "mean of grade less human", score_bias(human, scores), good="zero", null=0.0
-            )
+        if within(scores, *lens.settings.scale):
+            cells[1] = lens.zero(KEY, judge, "mean of grade less human", score_bias(human, scores))
             cells[2] = lens.figure(KEY, judge, "mean distance", score_error(human, scores), good="lower")
         after = lens.figure(KEY, judge, "mean distance (isotonic)", score_error(human, fitted), good="lower")
         rows.append([*cells, after])
         steps = sorted({(round(s, 2), round(f, 3)) for s, f in zip(scores, fitted, strict=True) if s is not None and f})
         plots[judge] = ([s for s, _ in steps], [f for _, f in steps])
-    inside = {
-        j: v
-        for j, v in plots.items()
-        if v[0] and lens.settings.scale[0] <= v[0][0] and v[0][-1] <= lens.settings.scale[1]
-    }
+    inside = {j: v for j, v in plots.items() if within(v[0], *lens.settings.scale)}
     ends = [
         [judge, f"{x[0]:.2f} \N{RIGHTWARDS ARROW} {y[0]:.2f}", f"{x[-1]:.2f} \N{RIGHTWARDS ARROW} {y[-1]:.2f}"]
         for judge, (x, y) in inside.items()

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid
+import numpy as np
+
+from ...compare.figures import Cell, Figure, Good, Grid, Plot, Section, grid
 from ...compare.lens import Lens
 from ...compare.report.draw import bars
 from ...data.verdict_table import Row, Table
-from ...stats.statistic import SHARE, finite, ratio
-from ..asking.distractors import Trial, flip_rate, preferred_rate, tie_rate
+from ...stats.statistic import SHARE, finite, mean
+from ..asking.distractors import flip_rate, preferred_rate, tie_rate
 
 KEY = "distractors"
 
@@ -52,27 +54,14 @@ def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, 
         for form in sorted({row.template for row in mine}):
             here = [row for row in mine if row.template == form]
             groups = [(row.data, row.question) for row in here]
-            trials = [_trial(row) for row in here]
             metric = f"rewritten preferred [{form}]"
-            won = lens.figure(KEY, judge, metric, preferred_rate(trials), groups=groups, good="lower")
-            tied = lens.figure(KEY, judge, f"tie [{form}]", tie_rate(trials), groups=groups, good="none")
+            won = lens.figure(KEY, judge, metric, preferred_rate(here), groups=groups, good="lower")
+            tied = lens.figure(KEY, judge, f"tie [{form}]", tie_rate(here), groups=groups, good="none")
             name, severity = form.rsplit("-", 1)
             found.append([judge.removeprefix("distractors, "), name, int(severity), won, tied, won.n])
             shown.setdefault(judge.removeprefix("distractors, "), {})[form.replace("-", " ")] = won
     columns = ["judging", "distractor", "planted faults", "rewritten preferred", "tie", "trials"]
     return grid("Good responses against rewritten ones", columns, found), shown
-
-
-def _trial(row: Row) -> Trial:
-    name, severity = row.template.rsplit("-", 1)
-    plain = row.score
-    return Trial(
-        distractor=name,
-        severity=int(severity),
-        plain=plain,
-        rewritten=None if plain is None else 0.0,
-        question=(row.data, row.question),
-    )
 
 
 def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
@@ -101,17 +90,11 @@ def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:
     for judge in small.table.judges:
         scores = finite(small.table.scores(judge))
         for dummy in dict.fromkeys(n for n in names if n is not None):
-            here = finite([n == dummy for n in names]) * (scores == scores)
-            mean = ratio(here * finite([0.0 if s != s else s for s in scores]), here, reason="no score")
-            high = ratio(here * (scores > middle), here, reason="no score", limits=SHARE)
-            gold = dummy == "gold"
-            figures = [
-                small.figure(KEY, judge, f"mean score [{dummy}]", mean, good="none"),
-                small.figure(KEY, judge, f"called good [{dummy}]", high, good="higher" if gold else "lower"),
-            ]
-            found.append([judge.removeprefix("dummies, "), dummy, *figures, mean.n])
-    return grid(
-        "Dummy answers: all but the gold answer should be called bad",
-        ["by", "answer", "mean score", "called good", "n"],
-        found,
-    )
+            here = np.where([n == dummy for n in names], scores, np.nan)
+            called = mean(np.where(np.isnan(here), np.nan, here > middle), reason="no score", limits=SHARE)
+            score = small.describe(KEY, judge, f"mean score [{dummy}]", mean(here, reason="no score"))
+            good: Good = "higher" if dummy == "gold" else "lower"
+            high = small.figure(KEY, judge, f"called good [{dummy}]", called, good=good)
+            found.append([judge.removeprefix("dummies, "), dummy, score, high, called.n])
+    caption = "Dummy answers: all but the gold answer should be called bad"
+    return grid(caption, ["by", "answer", "mean score", "called good", "n"], found)

@@ -1,6 +1,6 @@
 """Labels that the judges together contradict, and every judge's figure when they are repaired."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ....models.errors import InnerjudgeError
@@ -17,7 +17,6 @@ from .calibration import outcomes
 KEY = "labels"
 #: Suspects listed in the report; all are counted.
 _LISTED = 20
-_SAID: dict[Hashable, str] = {True: "right", False: "wrong"}
 
 
 def labels(lens: Lens, *, threshold: float) -> Section | None:
@@ -33,14 +32,9 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
         return None
     given = known_labels(lens.table, lens.kind)
     flagged = suspects(given, list(votes.values()), threshold=threshold)
+    items, kind = lens.table.items, lens.kind
     listed: list[list[Cell]] = [
-        [
-            " / ".join(lens.table.items[s.row][1:]),
-            _spelt(s.label, lens.kind),
-            _spelt(s.instead, lens.kind),
-            round(s.confidence, 3),
-            s.judges,
-        ]
+        [" / ".join(items[s.row][1:]), _spelt(s.label, kind), _spelt(s.instead, kind), round(s.confidence, 3), s.judges]
         for s in flagged[:_LISTED]
     ]
     rows: list[list[Cell]] = []
@@ -48,9 +42,10 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
     for judge in lens.judges:
         others = [made for name, made in votes.items() if name != judge]
         fixed = repaired(given, suspects(given, others, threshold=threshold))
+        before, after = (_figures(lens, judge, truth) for truth in (given, fixed))
         figures = {
-            f"{name}, labels {how}": made
-            for name, (before, after) in _figures(lens, judge, given, fixed).items()
+            f"{name}, labels {how}": made[name]
+            for name in before
             for how, made in (("as given", before), ("repaired", after))
         }
         names = list(figures)
@@ -123,24 +118,17 @@ def _calibrated(scores: Any, truth: Sequence[bool | None], new: Any) -> list[flo
         return None
 
 
-def _figures(
-    lens: Lens, judge: str, given: Sequence[Any], fixed: Sequence[Any]
-) -> dict[str, tuple[Statistic, Statistic]]:
-    """Name -> the figure on given and on repaired labels."""
+def _figures(lens: Lens, judge: str, truth: Sequence[Any]) -> dict[str, Statistic]:
+    """The judge's figures were these the labels."""
+    scores, said = lens.table.scores(judge), lens.table.labels(judge)
     if lens.kind == "trace":
-        scores = lens.table.scores(judge)
-        within = [within_question_auroc(truth, scores, lens.groups) for truth in (given, fixed)]
-        return {
-            "AUROC": (auroc(given, scores), auroc(fixed, scores)),
-            "AUROC within questions": (within[0], within[1]),
-        }
-    said = lens.table.labels(judge)
+        within = within_question_auroc(truth, scores, lens.groups)
+        return {"AUROC": auroc(truth, scores), "AUROC within questions": within}
     if lens.kind == "choice":
-        return {"accuracy": (accuracy(given, said), accuracy(fixed, said))}
+        return {"accuracy": accuracy(truth, said)}
     turned = lens.table.labels(judge, order="swapped")
-    both = [pair_accuracy(truth, said, turned) for truth in (given, fixed)]  # type: ignore[arg-type]
-    return {"accuracy in both orders": (both[0], both[1])}
+    return {"accuracy in both orders": pair_accuracy(truth, said, turned)}  # type: ignore[arg-type]
 
 
 def _spelt(label: Any, kind: str) -> str:
-    return _SAID[bool(label)] if kind == "trace" else str(label)
+    return ("right" if label else "wrong") if kind == "trace" else str(label)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...compare.figures import Cell, Grid, Section, grid
 from ...compare.lens import Lens, standing
-from ...compare.sections.headline import spelt
+from ...compare.words import spelt
 from ...data.verdict_table import Row, Table
 from ...stats.biases.consistency import (
     consensus_share,

@@ -7,10 +7,11 @@ from random import Random
 
 from transformers import PreTrainedTokenizerFast
 
+from ...conversation import plain_text
 from ...items import Choice
 from ...prompts import Prompt, choice_prompt, rating_prompt, verdict_prompt
 from .. import choose, rate, solve
-from ..steps import Step
+from ..solve import Step
 from ..words import HELD_OUT_SEED
 from .mixtures import KEY_WEIGHT, LETTER_WEIGHT, MIXTURE, OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
 from .tokenizer import END, render
@@ -41,7 +42,7 @@ class Example:
 
 
 def _solve(seed: int, n: int) -> list[Example]:
-    return [Example(t.prompt, t.response) for t in solve.traces(n, seed=seed)]
+    return [Example(plain_text(t.prompt), plain_text(t.response)) for t in solve.traces(n, seed=seed)]
 
 
 def _rated(seed: int, n: int, form: str) -> list[Example]:

@@ -9,6 +9,7 @@ import torch
 from scipy.stats import rankdata
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from ...conversation import plain_text
 from ...items import Trace
 from ...prompts import verdict_prompt
 from ..solve import problems
@@ -44,7 +45,9 @@ def read(
     """Read the state differences, the prompts' last states, the mean log-probabilities and minus the lengths."""
     opening, closing = (tokenizer.convert_tokens_to_ids(marker) for marker in ("<think>", "</think>"))
     deltas, ends, likely, short = [], [], [], []
-    for _, ids, states, logits in passes(model, tokenizer, [render(t.prompt, t.response) + END for t in traces]):
+    for _, ids, states, logits in passes(
+        model, tokenizer, [render(plain_text(t.prompt), plain_text(t.response)) + END for t in traces]
+    ):
         start, end = (ids.tolist().index(marker) for marker in (opening, closing))
         each = logits[:-1].log_softmax(-1).gather(1, ids[1:, None])[start - 1 :]
         deltas.append((states[:, end] - states[:, start]).clone())
@@ -68,7 +71,7 @@ def measure_solve(
     sets = []
     for k, size in enumerate(sizes):
         made = sampled_traces(model, tokenizer, problems(size, seed=seed + k), k=8, seed=seed + k)
-        sets.append(([t for t in made if "</think>" in t.response and t.response.startswith("<think>")], made))
+        sets.append(([t for t in made if re.match("(?s)<think>.*</think>", plain_text(t.response))], made))
     (fit, _), (test, every) = sets
     known, asked, _, _ = read(model, tokenizer, fit)
     deltas, ends, likely, short = read(model, tokenizer, test)
@@ -81,7 +84,7 @@ def measure_solve(
     no, yes = label_ids(tokenizer, ("no", "yes"))
     texts = [render(p.user, p.cue) for p in prompts]
     said = [(row[-1, yes] - row[-1, no]).item() for _, _, _, row in passes(model, tokenizer, texts)]
-    claims = [(re.search("</think>(ok|slip) ", t.response), t.correct) for t in test]
+    claims = [(re.search("</think>(ok|slip) ", plain_text(t.response)), t.correct) for t in test]
     sure = [(found.group(1) == "ok") == correct for found, correct in claims if found]
     figures = {
         "n": float(len(every)),

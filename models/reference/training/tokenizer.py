@@ -71,5 +71,6 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> PreTr
         chat_template=CHAT_TEMPLATE,
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
+        judged_markers=["<think>", "</think>"],  # what it is shown to judge is written by itself
     )
     return wrapped

@@ -13,6 +13,7 @@ import pytest
 from innerjudge import InnerjudgeError, Judge
 from innerjudge.experiments.adapters.inspect_ai import innerjudge
 from innerjudge.experiments.adapters.inspect_records import inspect_records
+from innerjudge.experiments.data.kinds import item_to_row
 from innerjudge.experiments.data.loaders.inspect_log import completion_of, inspect_log
 from inspect_ai import Task, eval, score
 from inspect_ai.dataset import Sample
@@ -160,14 +161,19 @@ def sample(number: int, messages: list[Any], said: str | None, *, error: str | N
 def test_the_prompt_is_what_the_model_was_sent(tmp_path: Path) -> None:
     system, asked, more = ChatMessageSystem(content="S"), ChatMessageUser(content="U"), ChatMessageUser(content="U2")
     first, last = ChatMessageAssistant(content="A"), ChatMessageAssistant(content="A2")
-    sent = {
-        "S\n\nU": [system, asked, last],
-        "U\n\nA\n\nU2": [asked, first, more, last],
-        "U": [asked, last, more],  # a turn behind the answer was not there when it was given
-        "What the data set says.": [],
-    }
-    path = log_of(tmp_path / "log.json", *(sample(k, m, "A2") for k, m in enumerate(sent.values())))
-    assert [trace.prompt for trace in inspect_log(path)] == list(sent)
+    sent: list[list[Any]] = [
+        [system, asked, last],
+        [asked, first, more, last],
+        [asked, last, more],  # a turn behind the answer was not there when it was given
+        [],
+    ]
+    path = log_of(tmp_path / "log.json", *(sample(k, m, "A2") for k, m in enumerate(sent)))
+    system_turn, user, said, then = (
+        {"role": role, "content": content}
+        for role, content in (("system", "S"), ("user", "U"), ("assistant", "A"), ("user", "U2"))
+    )
+    found = [item_to_row(trace)["prompt"] for trace in inspect_log(path)]
+    assert found == [[system_turn, user], [user, said, then], "U", "What the data set says."]
 
 
 @pytest.mark.parametrize("kind", ["json", "eval"])

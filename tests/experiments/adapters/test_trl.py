@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from innerjudge import Judge
-from innerjudge.experiments.judges.reward import as_reward, reply_of, text_of
+from innerjudge.experiments.judges.reward import as_reward
 from innerjudge.models import reference as built_in
 
 from .conftest import PROMPT, RIGHT, WRONG
@@ -47,38 +47,24 @@ def test_what_cannot_be_scored_has_no_reward(judge: Judge, caplog: pytest.LogCap
     assert as_reward(judge)(prompts=[], completions=[]) == []
 
 
-def test_messages() -> None:
-    system = {"role": "system", "content": "Be brief."}
-    assert text_of([system, {"role": "user", "content": "2+2?"}]) == "Be brief.\n\n2+2?"
-    assert text_of([]) == ""
-    for odd in (
-        None,
-        7,
-        [None],
-        [{"role": "user"}],
-        [{"content": None}],
-        [{"content": []}],
-        [{"content": [7]}],
-        {"a": 1},
-    ):
-        assert text_of(odd) is None, odd
-        assert reply_of(odd) is None, odd
-    assert reply_of("") == ""
+def test_messages_that_hold_no_text_have_no_reward(judge: Judge) -> None:
+    reward = as_reward(judge)
+    for odd in (None, 7, [], [None], [{"role": "user"}], [{"content": None}], [{"content": [7]}], {"a": 1}):
+        assert reward(prompts=[PROMPT], completions=[odd]) == [None], odd
+        assert reward(prompts=[odd], completions=[RIGHT]) == [None], odd
+    system = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}]
+    assert None not in reward(prompts=[system], completions=[RIGHT])
 
 
 def test_reasoning_in_a_field_of_its_own(judge: Judge) -> None:
-    whole = "<think>a</think>b"
-    for name in ("reasoning_content", "reasoning", "thinking"):
-        assert reply_of([{"content": "b", name: "a"}]) == whole
-        assert reply_of([{"content": [{"type": "text", "text": "b"}], name: "a"}]) == whole
-        assert reply_of([{"content": None, name: "a"}]) == "<think>a</think>"
-        assert reply_of([{"content": whole, name: "a"}]) == whole  # it stands in the content as well
-        assert reply_of([{"content": "b", name: ""}]) == reply_of([{"content": "b", name: None}]) == "b"
-        assert reply_of([{"content": "b", name: "a"}], ("[THINK]", "[/THINK]")) == "[THINK]a[/THINK]b"
-        assert reply_of([{"content": "b", name: 7}]) is None
     said = {"role": "assistant", "content": "36", "reasoning_content": "7+5=12;12*3=36"}
-    apart, together = as_reward(judge)(prompts=[PROMPT] * 2, completions=[[said], "<think>7+5=12;12*3=36</think>36"])
-    assert apart == pytest.approx(together, abs=1e-6)
+    fields = ("reasoning_content", "reasoning", "thinking")
+    every = [[{"role": "assistant", "content": "36", name: "7+5=12;12*3=36"}] for name in fields]
+    parts = [{"content": [{"type": "text", "text": "36"}], "reasoning": "7+5=12;12*3=36"}]
+    both = [{**said, "content": "<think>7+5=12;12*3=36</think>36"}]
+    whole = "<think>7+5=12;12*3=36</think>36"
+    *apart, together = as_reward(judge)(prompts=[PROMPT] * 6, completions=[*every, parts, both, whole])
+    assert apart == [pytest.approx(together, abs=1e-6)] * 5
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_all_four_kinds(cli, pairs_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     data = [arg for task in ("solve", "rate", "choose") for arg in ("--data", f"builtin:{task}")]
     small = ("--limit", 6, "--candidates", 3, "--reasoning-tokens", 8)
-    said = cli("compare", *data, "--data", pairs_file, *small, *QUICK, "--out", out)
+    said = cli("compare", *data, "--data", pairs_file, *small, *QUICK, "--judges", "all", "--out", out)
     assert said.code == 0, said.err
     assert "report.html" in said.out
     assert sorted(path.name for path in out.iterdir()) == FILES
@@ -143,7 +143,7 @@ def test_data_without_labels_gives_verdicts(cli, tmp_path: Path) -> None:
     for name, rows in (("traces", traces), ("choices", choices), ("ratings", ratings), ("pairs", pairs)):
         data = write(tmp_path / f"{name}.jsonl", rows)
         out = tmp_path / name
-        ended = cli("compare", "--data", data, "--reasoning-tokens", 0, "--out", out, *QUICK)
+        ended = cli("compare", "--data", data, "--reasoning-tokens", 0, "--judges", "all", "--out", out, *QUICK)
         assert ended.code == 0, ended.err
         results = json.loads((out / "results.json").read_text("utf-8"), parse_constant=refuse)
         figures = [row for row in results["figures"] if row["part"] == "accuracy"]
@@ -172,7 +172,7 @@ def test_questions_with_one_candidate(cli, tmp_path: Path) -> None:
     ]
     out = tmp_path / "run"
     args = ("--data", write(tmp_path / "t.jsonl", traces), "--reasoning-tokens", 0, "--out", out)
-    said = cli("compare", *args, *QUICK)
+    said = cli("compare", *args, "--judges", "all", *QUICK)
     assert said.code == 0, said.err
     found = json.loads((out / "results.json").read_text("utf-8"))["figures"]
     rows = {(r["judge"], r["metric"]): r for r in found if not r["against"]}

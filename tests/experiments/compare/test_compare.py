@@ -22,12 +22,12 @@ def test_items_in_a_table_verdicts_and_a_report_out(reference: LanguageModel, tm
     named: dict[str, Any] = {"judges": ["letter-logits", "qk-score", "text"], "settings": settings}
     loose = compare(reference, items, **named)
     kept = compare(reference, items, out=tmp_path / "kept", **named)
-    assert loose.verdicts.judges == ("qk-score", "letter-logits", "text")
+    assert loose.verdicts.judges == ("qk-score", "letter-logits", "text", "text-only", "similarity")
     assert list(loose.verdicts) == list(kept.verdicts), "keeping steps changes nothing"
     assert loose.figures == kept.figures
     table = loose.table()
     assert {"data", "judge", "metric", "value", "low", "high", "n", "against", "verdict", "p_corrected"} <= set(table)
-    assert set(table[table["against"] == "text"]["judge"]) == {"letter-logits", "qk-score"}
+    assert set(table[table["against"] == "text"]["judge"]) == {"letter-logits", "qk-score", "text-only", "similarity"}
     page = loose.report(tmp_path / "report")
     assert page == tmp_path / "report" / "report.html"
     files = [json.loads((tmp_path / name / "results.json").read_text("utf-8")) for name in ("report", "kept")]

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge import InnerjudgeError, doctor
 from innerjudge.experiments.bench.doctor.worlds import table
-from innerjudge.experiments.compare.doctor.diagnosis import decomposition, label_ceiling
+from innerjudge.experiments.compare.doctor.diagnosis import label_ceiling
 from innerjudge.experiments.compare.doctor.explanations import explain, wald
-from innerjudge.experiments.compare.doctor.opponents import PASS_RATE, opponents
+from innerjudge.experiments.compare.doctor.opponents import opponents
 from innerjudge.experiments.compare.doctor.scores import Scores, read_scores
+from innerjudge.experiments.compare.trace_blind import PASS_RATE
+from innerjudge.experiments.stats.metrics.auroc import decomposition
 from sklearn.metrics import roc_auc_score
 
 
@@ -63,7 +65,7 @@ def test_the_split_of_the_auroc_by_hand() -> None:
     # Right: a .9 and .4, b .5; wrong: a .6, b .3 and .2. Within: a wins 1 of 2, b 2 of 2: 3 of 4. Between: .9 beats .3
     # and .2, .4 beats .3 and .2, .5 loses to .6: 4 of 5. Pooled: 7 of 9.
     pooled, within, between, share = decomposition(
-        scores("aaabbb", [0.9, 0.4, 0.6, 0.5, 0.3, 0.2], [True, True, False, True, False, False])
+        [True, True, False, True, False, False], [0.9, 0.4, 0.6, 0.5, 0.3, 0.2], "aaabbb"
     )
     assert (pooled, within, between, share) == pytest.approx((7 / 9, 3 / 4, 4 / 5, 4 / 9))
 
@@ -73,7 +75,7 @@ def test_the_split_adds_up(rows: list[tuple[str, int, bool]]) -> None:
     questions, values, labels = zip(*rows, strict=True)
     if len(set(labels)) < 2:
         return
-    pooled, within, between, share = decomposition(scores("".join(questions), list(map(float, values)), list(labels)))
+    pooled, within, between, share = decomposition(labels, list(map(float, values)), questions)
     assert pooled == pytest.approx(roc_auc_score(labels, values))
     assert share * (within or 0.0) + (1 - share) * (between or 0.0) == pytest.approx(pooled)
     gaps = [
@@ -84,7 +86,7 @@ def test_the_split_adds_up(rows: list[tuple[str, int, bool]]) -> None:
 
 
 def test_a_score_of_the_question_alone_is_half_within() -> None:
-    _, within, _, _ = decomposition(scores("aabb", [0.9, 0.9, 0.1, 0.1], [True, False, True, False]))
+    _, within, _, _ = decomposition([True, False, True, False], [0.9, 0.9, 0.1, 0.1], "aabb")
     assert within == 0.5
 
 
@@ -93,7 +95,7 @@ def test_the_pass_rate_of_the_others_is_zero_within() -> None:
     made = scores("aaaabb", [0.0] * 6, [True, True, True, False, False, True])
     found = opponents(made)[PASS_RATE]
     assert found.tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 1.0, 1.0, 0.0])
-    _, within, _, _ = decomposition(scores("aaaabb", found.tolist(), list(made.labels)))
+    _, within, _, _ = decomposition(made.labels, found, "aaaabb")
     assert within == 0.0
 
 
@@ -102,7 +104,7 @@ def test_text_is_an_opponent_that_was_not_fitted_on_the_question_it_scores() -> 
     rows = [(q, right) for q in "abcdefgh" for right in (True, False)]
     own = scores(
         "".join(q for q, _ in rows), [0.0] * 16, [right for _, right in rows],
-        text=tuple(f"{q}-{'yes' if right else 'no'}" for q, right in rows),
+        text=tuple(f"{q}{'yes' if right else 'no'}" for q, right in rows),
     )  # fmt: skip
     assert roc_auc_score(own.labels, opponents(own)["text"]) == pytest.approx(0.5, abs=0.1)
     leaked = scores("".join(q for q, _ in rows), [0.0] * 16, list(own.labels),

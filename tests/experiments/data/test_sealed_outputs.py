@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from innerjudge.experiments.data.yaml_file import parse_yaml
 from innerjudge.experiments.runs.part_file import PartFile
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.yaml_file import parse_yaml
 
 TRACES = "".join(
     f'{{"question_id": "q{k // 2}", "candidate_id": "{k % 2}", "prompt": "?", '

@@ -108,6 +108,34 @@ def test_rejection_by_score(reference: LanguageModel, fitted: dict[str, BaseJudg
         assert stopped == sorted(stopped)
 
 
+def test_rejection_by_a_promise(reference: LanguageModel, fitted: dict[str, BaseJudge]) -> None:
+    judge = CLUE(rank_by="margin")
+    traces = sample_traces(reference, problems(12, seed=HELD_OUT_SEED + 70), n_candidates=4, seed=1)
+    features = read(reference, traces, judges=[judge])
+    right = [bool(trace.correct) for trace in traces]
+    judge.fit(features, right)  # the same items twice: only the mechanics are tested here
+    promise = judge.promise(features, right, risk="lost good answers", level=0.3, confidence=None)
+    found = sample_and_judge(reference, QUESTIONS, judge, reject_below=promise, **HOW)
+    for trace, verdict in zip(found.traces, found.verdicts, strict=True):
+        if verdict.score is not None:
+            assert ("rejected" in trace.extra) == (not promise.keeps(verdict.score))
+    assert found.saved is not None
+    assert found.saved.stopped == sum("rejected" in trace.extra for trace in found.traces)
+    with pytest.raises(InnerjudgeError, match="the promise of another judge"):
+        sample_and_judge(reference, QUESTIONS, fitted["clue"], reject_below=promise, **HOW)
+    other = judge.promise(features, right, risk="passed bad answers", level=0.3, confidence=None)
+    with pytest.raises(InnerjudgeError, match="it is about what is passed bad answers"):
+        sample_and_judge(reference, QUESTIONS, judge, reject_below=other, **HOW)
+    none = judge.promise(features, right, risk="lost good answers", level=0.001)
+    with pytest.raises(InnerjudgeError, match="expected at least 2995: add questions"):
+        sample_and_judge(reference, QUESTIONS, judge, reject_below=none, **HOW)
+    # Its score at the end of the reasoning is not the one of whole answers that the promise was calibrated on.
+    token = TokenLogProb()
+    early = token.promise(read(reference, traces, judges=[token]), right, risk="lost good answers", level=0.3)
+    with pytest.raises(InnerjudgeError, match="reads logprob to reject by"):
+        sample_and_judge(reference, QUESTIONS, token, reject_below=early, **HOW)
+
+
 def test_what_cannot_be_is_refused(reference: LanguageModel, fitted: dict[str, BaseJudge]) -> None:
     with pytest.raises(InnerjudgeError, match="reads hidden/response_end to reject by"):
         sample_and_judge(reference, QUESTIONS, fitted["probe"], reject_below=0.0, **HOW)

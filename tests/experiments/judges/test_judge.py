@@ -110,10 +110,10 @@ def test_unscored_candidates_stand_last_and_say_why(clue: Judge) -> None:
     assert [one["corpus_id"] for one in found] == [4, 2, 0, 1, 3, 5, 6, 7, 8, 9]
     reasons = {one["corpus_id"]: one["unscored"] for one in found[2:]}
     assert all(one["score"] is None for one in found[2:])
-    assert reasons[0] == "the response is a NoneType, not a string"
+    assert reasons[0] == "the response is a NoneType, not a string or a list of messages"
     assert reasons[1] == "no <think> in the response"
     assert "surrogate" in reasons[3]
-    assert reasons[5] == "the response is a bytes, not a string"
+    assert reasons[5] == "the response is a bytes, not a string or a list of messages"
     assert "longer than the model's context of 1024; not cut" in reasons[6]
     assert "characters, far more than the model's context of 1024 tokens holds; not cut" in reasons[7]
     assert reasons[8]

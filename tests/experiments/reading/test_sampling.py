@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from innerjudge.experiments.reading import sampling
 from innerjudge.experiments.reading.sampling import sample_traces
-from innerjudge.extraction.writing.completion import Completion
+from innerjudge.extraction.writing.answers import Completion
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.words import HELD_OUT_SEED

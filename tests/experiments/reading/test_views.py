@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.experiments.judges.panel import panel
+from innerjudge.experiments.judges.panel import Seat, panel
 from innerjudge.experiments.judges.streaming import fit_stream
 from innerjudge.experiments.reading import verdict_pass
 from innerjudge.experiments.reading.passes import Passes
@@ -34,13 +34,19 @@ ITEMS: dict[str, list[Item]] = {
 }
 
 
+def seated(kind: str) -> dict[str, Seat]:
+    """The judges that read what is read by default; readouts of ranges are read where a judge asks for them."""
+    every = panel(kind, between=BETWEEN, scale=(1, 5))
+    return {name: seat for name, seat in every.items() if not seat.judge.on_request}
+
+
 @pytest.mark.parametrize("kind", ITEMS)
 def test_every_judge_finds_what_it_needs(reference: LanguageModel, kind: str) -> None:
     found = read(reference, ITEMS[kind], Passes(reasoning_tokens=4))
     assert found.ids == tuple(item.id for item in ITEMS[kind])
     assert found.groups == tuple(item.group for item in ITEMS[kind])
     there = found.arrays.keys() | found.texts.keys()
-    for name, seat in panel(kind, between=BETWEEN, scale=(1, 5)).items():
+    for name, seat in seated(kind).items():
         if not seat.pointwise:
             assert set(seat.judge.needs) <= there, name
 
@@ -59,7 +65,7 @@ def test_a_judge_scores_alike_on_what_it_asked_for(
     everything = read(reference, ITEMS[kind], Passes(reasoning_tokens=4))
     passes = {"trace": 2, "rating": 2, "choice": 1, "pair": 1}[kind]
     assert calls == ["read_and_write", "generate"] + ["extract"] * (passes - 1), "verdicts and logits are one pass"
-    for name, seat in panel(kind, between=BETWEEN, scale=(1, 5)).items():
+    for name, seat in seated(kind).items():
         if seat.pointwise or seat.judge.learns:
             continue
         calls.clear()
@@ -84,7 +90,7 @@ def test_labels_that_the_tokenizer_splits_leave_the_rest(reference: LanguageMode
 
     monkeypatch.setattr(verdict_pass, "encode_prompt", encode)
     found = read(reference, ITEMS["trace"], Passes(reasoning_tokens=4))
-    for name, seat in panel("trace", between=BETWEEN, scale=(1, 5)).items():
+    for name, seat in seated("trace").items():
         there = found.present(*seat.judge.needs)
         assert not there.any() if "logits/score" in seat.judge.needs else there.all(), name
     assert {v.unscored for v in LAGER(values=(0, 1)).verdicts(found)} == {why}
@@ -157,3 +163,16 @@ def test_a_scale_gives_as_many_labels(reference: LanguageModel) -> None:
     found = read(reference, ITEMS["rating"], Passes(scale=(2, 4), needs=frozenset({"logits/score"})))
     assert found["logits/score"].shape[-1] == 3
     assert found["labels"].tolist() == [3, 3, 3]
+
+
+def test_judges_on_request_read_what_they_ask_for(reference: LanguageModel) -> None:
+    every = panel("trace", between=BETWEEN, scale=(1, 5))
+    asked = [seat.judge for seat in every.values() if seat.judge.on_request]
+    together = read(reference, ITEMS["trace"], judges=asked)
+    assert not together.arrays
+    for judge in asked:
+        verdicts = judge.verdicts(read(reference, ITEMS["trace"], judges=[judge]))
+        for one, other in zip(verdicts, judge.verdicts(together), strict=True):
+            assert one.unscored == other.unscored
+            assert one.score == (None if other.score is None else pytest.approx(other.score, rel=1e-4))
+        assert any(one.score is not None for one in verdicts)

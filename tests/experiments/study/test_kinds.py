@@ -103,6 +103,19 @@ def test_fitted_on_one_data_set_and_tested_on_another(kind: str, cli: Any, tmp_p
         assert cells[one, f"{name}, fitted on {one}"] == pytest.approx(at_home[one])
 
 
+def test_transfer_of_data_sets_of_several_kinds_stays_within_a_kind(cli: Any, tmp_path: Path) -> None:
+    """A judge of one kind of item has cells under the data sets of that kind only, and none under the others."""
+    found = run(
+        cli,
+        tmp_path,
+        "data: [{source: builtin:rate, limit: 24}, {source: builtin:choose, limit: 24}, "
+        "{source: builtin:solve, limit: 24}]\njudges: [text]\naudits: {transfer: true}",
+    )
+    cells = [(f["data"], f["metric"].split(", fitted on ")[1]) for f in found["figures"] if f["part"] == "transfer"]
+    assert cells
+    assert all(tested == fitted for tested, fitted in cells)
+
+
 def test_pairs_fitted_on_one_data_set_and_tested_on_another(cli: Any, tmp_path: Path) -> None:
     """Where the longer response is preferred in one data set and the shorter in the other, what is learnt turns."""
     for name, longer in (("long", True), ("short", False)):

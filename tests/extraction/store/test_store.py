@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, merge
 from innerjudge.extraction.store.header import StoreHeader
-from innerjudge.extraction.store.lock import locked
 from innerjudge.extraction.store.place import place
 from innerjudge.extraction.store.shard import shard_name
+from innerjudge.extraction.store.store import locked
 from innerjudge.models.errors import InnerjudgeError
 
 from .conftest import ORIGIN, made, same, stored

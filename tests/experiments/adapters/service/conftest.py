@@ -13,13 +13,14 @@ import pytest
 from fastapi.testclient import TestClient
 from innerjudge.experiments.adapters.service.app import create_app
 from innerjudge.experiments.adapters.service.limits import Limits
-from innerjudge.probes import Verdict
+from innerjudge.probes import Promise, Verdict
 
 
 class Lengths:
     """Scores a response by its length less that of the prompt; says how it was asked."""
 
     kind = "trace"
+    promise: Promise | None = None
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds

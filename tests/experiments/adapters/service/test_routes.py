@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from innerjudge import InnerjudgeError
+from innerjudge import InnerjudgeError, Promise
 from innerjudge.experiments.adapters.service.app import create_app
 from innerjudge.experiments.adapters.service.limits import Limits
 
@@ -135,6 +135,21 @@ def test_several_judges(serving, judge) -> None:
     said = client.post("/rerank", json=ask)
     assert said.status_code == 400
     assert "one, two" in message_of(said)
+
+
+def test_what_a_promise_keeps(serving, judge) -> None:
+    plain = serving()
+    assert "kept" not in plain.post("/v1/score", json={"text_1": "pp", "text_2": "ppp"}).json()["data"][0]
+    assert "promise" not in plain.get("/v1/models").json()["data"][0]
+    judge.promise = Promise("passed bad answers", 0.1, 0.9, threshold=1.0, questions=50)
+    client = serving()
+    said = client.post("/v1/score", json={"text_1": "pp", "text_2": ["ppp", "p", ""]}).json()["data"]
+    found = client.post("/v1/rerank", json={"query": "pp", "documents": ["p", "ppp"]}).json()["results"]
+    # Lengths score 3 - 2 = 1 and 1 - 2 = -1; what is unscored is neither kept nor not.
+    assert [one.get("kept") for one in said] == [True, False, None]
+    assert [one["kept"] for one in found] == [True, False]
+    (model,) = client.get("/v1/models").json()["data"]
+    assert model["promise"] == str(judge.promise)
 
 
 def test_metrics(serving) -> None:

@@ -9,12 +9,11 @@ from innerjudge.experiments.study.asking.ask import Manner, Question, ask
 from innerjudge.experiments.study.asking.candidate import Candidate, candidates_of
 from innerjudge.experiments.study.asking.checklist import checks, parsed_checklist, pass_rates, requirement_share
 from innerjudge.experiments.study.asking.distractors import (
-    Trial,
     distracted_losers,
     flip_rate,
     preferred_rate,
-    rows_of,
     tie_rate,
+    trial_rows,
 )
 from innerjudge.experiments.study.asking.questions import (
     both_orders,
@@ -201,11 +200,9 @@ def test_distractors_keep_the_response_and_faults_do_not() -> None:
 
 
 def test_rates_of_trials_by_hand() -> None:
-    form = {"distractor": "prolix", "severity": 0, "question": ("", "q")}
     said = [(3.0, 4.0), (3.0, 3.0), (3.0, 2.0), (None, 2.0)]
-    trials = [Trial(**form, plain=p, rewritten=r) for p, r in said]
-    assert (preferred_rate(trials).value, tie_rate(trials).value) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
-    rows = rows_of(trials, judge="text")
+    rows = trial_rows([(candidate("x"), "prolix-0")] * 4, said, judge="text")
+    assert (preferred_rate(rows).value, tie_rate(rows).value) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert [r.label for r in rows] == ["b", "tie", "a", None]
     assert rows[3].unscored == "one of the two forms is unscored"
 

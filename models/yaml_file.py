@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from ...models.errors import InnerjudgeError
-from ...models.foreign import DEPTH, HEADER_LIMIT
-from ...models.shown import shown
+from .errors import InnerjudgeError
+from .foreign import DEPTH, HEADER_LIMIT
+from .shown import shown
 
 #: What YAML would take for a number, of more than 20 digits: decimal, in another base, or by colons.
 _LONG_NUMBER = re.compile(r"[+-]?(?=.{21})[0-9][0-9a-fA-FxXoObB_:.]*")
@@ -24,7 +24,7 @@ def parse_yaml(text: str) -> Any:
     depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = f"line {event.start_mark.line + 1}"
+            line = f"line {event.start_mark.line + 1 if event.start_mark else 0}"
             if getattr(event, "anchor", None) is not None:
                 raise InnerjudgeError(f"{line}: given an anchor or alias, expected every value written out")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

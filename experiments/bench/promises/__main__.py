@@ -1,0 +1,81 @@
+"""``python -m innerjudge.experiments.bench.promises``: calibrate on many draws, and count the promises that break."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from ....extraction.provenance import versions
+from ....probes.promise import calibrate
+from ....probes.risk import RiskName
+from ...drawing.style import NOTHING
+from .worlds import WORLDS, World, draw, true_risk
+
+#: What is promised in every trial.
+LEVEL, CONFIDENCE, QUESTIONS = 0.2, 0.9, 150
+#: Steps into which thresholds are rounded where the true risk is looked up, towards the greater risk.
+_STEP = 4e-3
+
+
+def trial(
+    world: World, risk: RiskName, *, draws: int, confidence: float | None, by_question: bool = True
+) -> list[float]:
+    """The true risk of the threshold that each of many calibrations gives; 0 where nothing is promised."""
+    found, known = [], dict[float, float]()
+    for seed in range(draws):
+        scores, good, question = draw(world, QUESTIONS, seed)
+        groups = [str(k) for k in (question if by_question else range(len(scores)))]
+        promise = calibrate(scores, good, groups, risk=risk, level=LEVEL, confidence=confidence, seed=seed)
+        if promise.refused is not None:
+            found.append(0.0)
+            continue
+        up = risk == "lost good answers"
+        at = (math.ceil if up else math.floor)(promise.threshold / _STEP) * _STEP
+        if at not in known:
+            known[at] = true_risk(world, risk, at)
+        found.append(known[at])
+    return found
+
+
+def main() -> None:
+    """Run the trials and write the table."""
+    parser = argparse.ArgumentParser(description="Calibrate promises on many draws, and count those that break.")
+    parser.add_argument("--draws", type=int, default=2000, help="calibrations of each cell")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("promises.md"), help="the document")
+    given = parser.parse_args()
+    most = given.draws * (1 - CONFIDENCE) + 2 * math.sqrt(given.draws * CONFIDENCE * (1 - CONFIDENCE))
+    lines = [
+        "# How often promises break",
+        "",
+        f"Each cell: {given.draws} calibrations on {QUESTIONS} made-up questions, a promise of a risk of at most",
+        f"{LEVEL:g}, and the true risk of its threshold, counted on very many other questions. With a confidence of",
+        f"{CONFIDENCE:g} it may break in {1 - CONFIDENCE:.0%} of the draws: {most:.0f} with two standard errors.",
+        "Without a confidence the mean risk is kept at the level (conformal risk control; with two standard errors).",
+        "The last column is what comes of taking answers for questions: broken where those of a question are alike.",
+        "",
+        "| risk | world | broken | mean risk, no confidence | broken, by answers |",
+        "| --- | --- | --: | --: | --: |",
+    ]
+    for risk in get_args(RiskName):
+        for world in WORLDS:
+            sure = trial(world, risk, draws=given.draws, confidence=CONFIDENCE)
+            cells = [f"{sum(r > LEVEL for r in sure)}", NOTHING, f"{_broken_by_answers(world, risk, given.draws)}"]
+            if risk != "wrong among kept":
+                mean = np.array(trial(world, risk, draws=given.draws, confidence=None))
+                cells[1] = f"{mean.mean():.4f} ± {2 * mean.std() / math.sqrt(len(mean)):.4f}"
+            lines.append(f"| {risk} | {world.name} | {' | '.join(cells)} |")
+            print(lines[-1], flush=True)  # noqa: T201
+    made = ", ".join(f"{name} {version}" for name, version in versions())
+    command = f"python -m innerjudge.experiments.bench.promises --draws {given.draws}"
+    lines += ["", f"Written by `{command}` (seeds from 0; {made})."]
+    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _broken_by_answers(world: World, risk: RiskName, draws: int) -> int:
+    return sum(r > LEVEL for r in trial(world, risk, draws=draws, confidence=CONFIDENCE, by_question=False))
+
+
+if __name__ == "__main__":
+    main()

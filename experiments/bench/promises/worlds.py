@@ -1,0 +1,80 @@
+"""Worlds of questions with several answers each, in which the true risk of a threshold can be counted."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+#: Questions on which the true risk is counted.
+_POPULATION = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """How answers are scored.
+
+    Args:
+        name: Name in the table.
+        answers: Answers to a question.
+        cluster: Share of a score's variance that all answers to a question have in common.
+    """
+
+    name: str
+    answers: int
+    cluster: float
+
+
+WORLDS = (
+    World("one answer a question", 1, 0.0),
+    World("five independent answers", 5, 0.0),
+    World("five answers, half of the variance of their question", 5, 0.5),
+    World("twenty answers, nearly alike within their question", 20, 0.95),
+)
+
+
+def draw(world: World, questions: int, seed: int) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """Scores, labels and the number of the question of each answer.
+
+    The log-odds of being good are twice the score, so that good answers score higher; what is common to a question
+    makes all of its answers good or bad.
+
+    Example:
+        >>> scores, good, question = draw(WORLDS[1], 3, seed=0)
+        >>> len(scores), sorted(set(question.tolist()))
+        (15, [0, 1, 2])
+    """
+    rng = np.random.default_rng(seed)
+    common = rng.normal(size=(questions, 1)) * np.sqrt(world.cluster)
+    scores = common + rng.normal(size=(questions, world.answers)) * np.sqrt(1 - world.cluster)
+    good = rng.random(scores.shape) < 1 / (1 + np.exp(-2 * scores))
+    question = np.repeat(np.arange(questions), world.answers)
+    return scores.ravel(), good.ravel(), question
+
+
+@cache
+def _population(world: World) -> tuple[Any, ...]:
+    size = _POPULATION // (1 if world.answers < 10 else 4)
+    scores, good, question = draw(world, size, seed=10**6)
+    return tuple(column.reshape(size, -1) for column in (scores, good, question))
+
+
+def true_risk(world: World, risk: str, threshold: float) -> float:
+    """The mean loss of a very large number of other questions, by its definition.
+
+    Example:
+        >>> true_risk(WORLDS[0], "lost good answers", -1e9)
+        0.0
+    """
+    scores, good, _ = _population(world)
+    kept = scores >= threshold
+    counted, bad = {
+        "lost good answers": (good, good & ~kept),
+        "passed bad answers": (~good, ~good & kept),
+        "kept and wrong": (np.ones_like(good), ~good & kept),
+        "wrong among kept": (kept, ~good & kept),
+    }[risk]
+    each = counted.sum(1)
+    return float((bad.sum(1)[each > 0] / each[each > 0]).mean()) if each.any() else 0.0

@@ -1,0 +1,167 @@
+"""The answer first: the best judge against the strongest of its opponents, and what its figure is worth.
+
+A judge is called better only where it is better than every opponent: the largest p-value of its paired differences
+counts (an intersection-union test, Berger 1982), corrected for the number of judges. So nothing is to be corrected for
+which opponent is the strongest, and none need be picked beforehand.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ...data.answers import normalise
+from ...judges.panel import OPPONENTS
+from ...selection.reranking import selection_accuracy
+from ...selection.rules import Rule
+from ...stats.metrics.auroc import auroc, decomposition
+from ...stats.significance import Difference, difference, holm
+from ...stats.statistic import Statistic
+from ..figures import Cell, Figure, Grid, Section, grid, of_difference
+from ..lens import Lens, Metric
+from ..metrics import metrics, scored_by
+from ..trace_blind import PASS_RATE, of_another, pass_rate
+from ..words import spelt, split_of_auroc
+
+KEY = "opponents"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A judge that is no opponent: its figure, that of its closest opponent, and the difference, tested as above."""
+
+    own: Figure
+    closest: Figure
+    gap: Figure
+
+
+def opponents(lens: Lens) -> Section | None:
+    """Every judge against all its opponents, best first; for traces also what its AUROC is made of.
+
+    The metric is the first that has figures. ``None`` without a judge that is no opponent, or without an opponent.
+    """
+    stands: list[Standing] = []
+    for main, metric in metrics(lens).items():
+        figures = {j: lens.figure(KEY, j, main, metric(j, scored_by(lens, main, j))) for j in lens.judges}
+        known = {judge: one for judge, one in figures.items() if one.value is not None}
+        theirs = [judge for judge in known if lens.families[judge] in OPPONENTS]
+        if stands := standings(lens, main, metric, known, theirs):
+            break  # else no question has a right and a wrong answer, and the next metric is the pooled one
+    if not stands:
+        return None
+    found = [*_said(stands, theirs)]
+    grids = [_table(lens, main, stands)]
+    if lens.kind == "trace":
+        best = stands[0].own.judge
+        found += [_split(lens, best), _choosing(lens, best)]
+        grids.append(_made_of(lens, [one.own.judge for one in stands] + theirs))
+    return Section(
+        key=KEY,
+        title="Against its opponents",
+        question="Would something that does not read the model's states have done as well?",
+        found=tuple(filter(None, found)),
+        grids=tuple(grids),
+    )
+
+
+def standings(
+    lens: Lens, main: str, metric: Metric, figures: Mapping[str, Figure], theirs: Sequence[str]
+) -> list[Standing]:
+    """Each judge that is no opponent against all of them, highest figure first; none without a common item."""
+    scored = {judge: scored_by(lens, main, judge) for judge in figures}
+    closest: dict[str, tuple[str, Difference]] = {}
+    for judge in figures:
+        made: dict[str, Difference] = {}
+        for other in theirs if judge not in theirs else ():
+            both = [a and b for a, b in zip(scored[judge], scored[other], strict=True)]
+            made[other] = difference(metric(judge, both), metric(other, both), lens.groups)
+        seen = {o: d for o, d in made.items() if d.interval.value is not None}
+        if seen:
+            name = min(seen, key=lambda o: seen[o].interval.value or 0.0)
+            # Without a p-value, or where an opponent is ahead, there is no claim of better.
+            p = max(1.0 if d.p is None or (d.interval.value or 0.0) <= 0 else d.p for d in seen.values())
+            closest[judge] = name, replace(seen[name], p=p)
+    corrected = holm([one for _, one in closest.values()])
+    found = []
+    for (judge, (name, _)), one in zip(closest.items(), corrected, strict=True):
+        gap = of_difference(one, data=lens.data, part=KEY, judge=judge, metric=main, against=name)
+        found.append(Standing(figures[judge], figures[name], gap))
+    return sorted(found, key=lambda one: -(one.own.value or 0.0))
+
+
+def _said(stands: Sequence[Standing], theirs: Sequence[str]) -> list[str]:
+    best, metric = stands[0], stands[0].own.metric
+    better = [one.own.judge for one in stands if one.gap.verdict == "better"]
+    against = f"the closest, {best.closest.judge}, has {spelt(best.closest)}; paired difference "
+    against += spelt(best.gap, sign=True)
+    corrected = f"after correction for {len(stands)} {'judge' if len(stands) == 1 else 'judges'}"
+    if best.own.judge in better:
+        said = f"{best.own.judge} judges best: {metric} {spelt(best.own)}, better than all {len(theirs)} opponents "
+        said += f"{corrected} ({against})."
+        return [said, f"So are {', '.join(better[1:])}." if better[1:] else ""]
+    claim = f"Better than all {len(theirs)} opponents" if better else "No judge is better than all its opponents"
+    who = f": {', '.join(better)}" if better else ""
+    return [f"{claim} {corrected}{who}. The best, {best.own.judge}, has {metric} {spelt(best.own)}; {against}."]
+
+
+def _table(lens: Lens, main: str, stands: Sequence[Standing]) -> Grid:
+    rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
+    caption = "Each judge against its closest opponent; p is of the claim that it is better than every one"
+    return grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)
+
+
+def _split(lens: Lens, judge: str) -> str:
+    """What the pooled AUROC of a judge is made of, and what it would be with states of another answer."""
+    scores = lens.table.scores(judge)
+    said = f"{judge}: {split_of_auroc(*decomposition(lens.truths, scores, lens.groups))}"
+    other = lens.describe(KEY, judge, "shuffled", auroc(lens.truths, of_another(scores, lens.groups)))
+    return said if other.value is None else f"{said} With the score of another answer to the question: {spelt(other)}."
+
+
+def _choosing(lens: Lens, judge: str) -> str:
+    """Whether picking by a judge among the answers of a question does better than no judge."""
+    answers = [normalise(answer) for answer in lens.table.answers]
+
+    def picked(rule: str, scores: Sequence[float | None]) -> Statistic:
+        return selection_accuracy(answers, scores, lens.truths, lens.groups, rule=Rule(rule))
+
+    own = picked("best-of-n", lens.table.scores(judge))
+    if own.value is None or lens.n_groups == len(lens.groups):
+        return ""
+    told, shown = [], 0
+    rules = {"random": "one at random", "majority": "the majority's"}
+    for rule, words in rules.items() if any(answers) else [("random", rules["random"])]:
+        other = picked(rule, [None] * len(answers))
+        gain = of_difference(
+            difference(own, other, lens.groups), data=lens.data, part=KEY, judge=judge, metric="top@1", against=rule
+        )
+        told.append(f"{words} for {spelt(lens.figure(KEY, rule, 'top@1', other))}, gain {spelt(gain, sign=True)}")
+        shown += gain.low is not None and gain.low > 0
+    promise = "What its AUROC promises shows there." if shown == len(told) else "It shows no gain over a vote."
+    right = spelt(lens.figure(KEY, judge, "top@1", own))
+    said = f"Picking the answer that {judge} scores highest is right for {right} of the questions"
+    return f"{said} ({'; '.join(told)}). {promise if shown else 'What its AUROC promises does not show there.'}"
+
+
+def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
+    """The pairs behind each pooled AUROC, and that of another candidate's score; the pass rate of the others beside."""
+    rows: list[list[Cell]] = []
+    blind = pass_rate([None if t is None else float(t) for t in lens.truths], lens.groups)
+    columns = {judge: lens.table.scores(judge) for judge in judges}
+    for judge, scores in {**columns, PASS_RATE: list(blind)}.items():
+        parts = decomposition(lens.truths, scores, lens.groups)
+        other = auroc(lens.truths, of_another(scores, lens.groups))
+        shuffled = lens.describe(KEY, judge, "AUROC, score of another candidate", other)
+        rows.append([judge, *(None if part is None else round(part, 3) for part in parts), shuffled])
+    caption = (
+        "What each pooled AUROC is made of: its share of pairs of one question times their AUROC, and the rest. The "
+        "score of another candidate of the same question says nothing of this one; the pass rate of the others reads "
+        "labels and no trace, and is 0 within questions by construction"
+    )
+    names = [
+        "judge",
+        "pooled",
+        "pairs of one question",
+        "of two questions",
+        "share of one question",
+        "of another candidate",
+    ]
+    return grid(caption, names, rows, folded=True)

@@ -1,0 +1,244 @@
+"""A judge prompt of one's own: a YAML file, or an object, that says in which words a judge is asked.
+
+Prompts that are shipped, by name: :data:`NAMES`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...models.conversation import Message, plain_text
+from ...models.errors import InnerjudgeError, UnreadableError
+from ...models.foreign import HEADER_LIMIT, read_file
+from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.positions import encode_prompt
+from ...models.prompts import Prompt, reply_with
+from ...models.yaml_file import parse_yaml
+from .prompt_template import check_template, fill_in
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+_FOLDER = Path(__file__).parent / "prompts"
+#: Names of the prompts that are shipped.
+NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+#: Kind of item -> fields of which a template must show all, and those that it may show.
+_FIELDS = {
+    "trace": (("response",), ("prompt",)),
+    "rating": (("response",), ("prompt", "criterion", "reference")),
+    "pair": (("response_a", "response_b"), ("prompt",)),
+}
+_ALWAYS = ("ask", "reasoned", "labels", "low", "high", "rubric", "extra")
+#: Characters of all that a prompt says.
+_LONG = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgePrompt:
+    r"""How a judge is asked.
+
+    Args:
+        kind: What is judged: ``"trace"`` (no or yes), ``"rating"`` or ``"pair"``.
+        user: Jinja template of the user turn, over ``prompt``, ``response`` (of pairs ``response_a``, ``response_b``),
+            ``criterion``, ``reference``, ``extra`` (unknown fields of the item), ``labels``, ``low``, ``high``,
+            ``rubric`` (entries with ``label`` and ``text``), ``reasoned``, and ``ask``: how to reply, in our words.
+        cue: Text before the verdict, in the assistant's turn.
+        labels: The verdicts, one token each: of traces no and yes, of pairs the first and the second response, of
+            ratings in the order of ``values``.
+        values: What each label is worth: of ratings whole numbers that follow one another, which are the scale.
+        system: Text of the system turn; empty for none.
+        few_shot: Turns before the question: what the user says, and the assistant.
+        rubric: Label -> what it stands for.
+        name: For messages.
+        source: Where the prompt is from.
+
+    Raises:
+        InnerjudgeError: Names the field, what was given and what was expected.
+
+    Example:
+        >>> mine = JudgePrompt(kind="rating", user="{{ response }}\n{{ ask }}", labels=("bad", "good"), values=(0, 1))
+        >>> mine.ask(Rating(item_id="r", prompt="2+2?", response="4")).user
+        '4\nReply with "Verdict:" and bad or good.'
+        >>> mine.scale
+        (0, 1)
+    """
+
+    kind: str
+    user: str
+    labels: tuple[str, ...]
+    values: tuple[int, ...] = ()
+    cue: str = "Verdict:"
+    system: str = ""
+    few_shot: tuple[tuple[str, str], ...] = ()
+    rubric: tuple[tuple[str, str], ...] = ()
+    name: str = "prompt"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in _FIELDS:
+            raise self._error("kind", self.kind, f"one of {', '.join(_FIELDS)}")
+        object.__setattr__(self, "labels", tuple(map(str, self.labels)))
+        object.__setattr__(self, "values", tuple(self.values) or _usual_values(self.kind, self.labels))
+        if not 2 <= len(self.labels) <= 26 or len(set(self.labels)) < len(self.labels) or not all(self.labels):
+            raise self._error("labels", ", ".join(self.labels), "2 to 26 different labels")
+        first = self.values[0] if self.values else None
+        if type(first) is not int or list(self.values) != list(range(first, first + len(self.labels))):
+            raise self._error("values", str(self.values), "whole numbers that follow one another, one a label")
+        if self.kind != "rating" and len(self.labels) != 2:
+            raise self._error("labels", ", ".join(self.labels), f"two for a {self.kind}")
+        if not self.cue.strip():
+            raise self._error("cue", repr(self.cue), "the text that comes before the verdict")
+        if set(dict(self.rubric)) - set(self.labels):
+            raise self._error("rubric", ", ".join(dict(self.rubric)), f"entries for {', '.join(self.labels)}")
+        if sum(map(len, [self.user, self.system, self.cue, *sum((*self.few_shot, *self.rubric), ())])) > _LONG:
+            raise self._error("user", "a long text", f"at most {_LONG} characters in all")
+        needed, more = _FIELDS[self.kind]
+        check_template(self.user, needed, (*needed, *more, *_ALWAYS))
+
+    @classmethod
+    def of(cls, given: JudgePrompt | str | Path | Mapping[str, Any]) -> JudgePrompt:
+        """A prompt by its name among :data:`NAMES`, of a YAML file, or of the fields of one.
+
+        Example:
+            >>> JudgePrompt.of("g-eval").kind
+            'rating'
+        """
+        if isinstance(given, JudgePrompt):
+            return given
+        if isinstance(given, Mapping):
+            return _of_fields(given, "prompt")
+        return _of_file(_FOLDER / f"{given}.yaml" if str(given) in NAMES else Path(given))
+
+    @property
+    def scale(self) -> tuple[int, int]:
+        """Lowest and highest value."""
+        return self.values[0], self.values[-1]
+
+    @property
+    def told(self) -> str:
+        """What features and judges remember of it: a hash of all that a model is shown."""
+        shown = {name: value for name, value in asdict(self).items() if name not in ("name", "source")}
+        return f"prompt {hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:12]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; :meth:`of` reads it."""
+        return asdict(self)
+
+    def ask(self, item: Item, *, reasoned: bool = False, swapped: bool = False) -> Prompt:
+        """The prompt of an item of its kind; ``swapped`` shows response b of a pair first."""
+        last = f"{', '.join(self.labels[:-1])} or {self.labels[-1]}"
+        own: dict[str, Any] = {"labels": self.labels, "low": self.scale[0], "high": self.scale[1]}
+        own |= {"ask": f'{reply_with(reasoned)} "{self.cue.strip()}" and {last}.', "reasoned": reasoned}
+        own |= {"rubric": [{"label": label, "text": text} for label, text in self.rubric]}
+        turns = [Message("system", self.system)] if self.system else []
+        for asked, said in self.few_shot:
+            turns += [Message("user", asked), Message("assistant", said)]
+        return Prompt(fill_in(self.user, own | _shown(item, swapped)), self.cue, self.labels, (), tuple(turns))
+
+    def check(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Refuse a prompt that this tokenizer cannot ask: a label that is no token of its own, a lost system turn.
+
+        Raises:
+            InnerjudgeError: Names the label, its pieces, and labels near it that would do.
+        """
+        samples: dict[str, Item] = {
+            "trace": Trace(question_id="q", candidate_id="", prompt="p", response="r"),
+            "rating": Rating(item_id="r", prompt="p", response="r"),
+            "pair": Pair(pair_id="p", prompt="p", response_a="a", response_b="b"),
+        }
+        bare = "".join(f"{{{{ {name} }}}}" for name in _FIELDS[self.kind][0])
+        try:
+            found = encode_prompt(tokenizer, "", "", replace(self, user=bare).ask(samples[self.kind]))
+        except UnreadableError as error:
+            said, near = str(error).rpartition(": use")[0], _near(tokenizer, self.labels, self.cue)
+            raise InnerjudgeError(f"{self.name}: {said}: these would do: {', '.join(near) or 'none found'}") from None
+        if "*" in found.missing:
+            raise InnerjudgeError(f"{self.name}: {found.missing['*']}")
+
+    def _error(self, field: str, given: str, expected: str) -> InnerjudgeError:
+        return InnerjudgeError(f"{field} of the prompt {self.name}: given {given:.200}, expected {expected}")
+
+
+def _usual_values(kind: str, labels: Sequence[str]) -> tuple[int, ...]:
+    if kind == "rating":
+        return tuple(map(int, labels)) if all(label.isdecimal() for label in labels) else ()
+    return tuple(range(len(labels)))
+
+
+def _shown(item: Item, swapped: bool) -> dict[str, Any]:
+    """What a template may show of an item: nothing that is known of its label."""
+    assert not isinstance(item, Choice)
+    found: dict[str, Any] = {"prompt": plain_text(item.prompt), "extra": item.extra}
+    if isinstance(item, Pair):
+        sides = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
+        return found | dict(zip(("response_a", "response_b"), map(plain_text, sides), strict=True))
+    if isinstance(item, Rating):
+        found |= {"criterion": item.criterion, "reference": item.reference}
+    return found | {"response": plain_text(item.response)}
+
+
+def _near(tokenizer: PreTrainedTokenizerFast, labels: Sequence[str], cue: str) -> list[str]:
+    """Labels like those given that are one token: other cases, first letters, digits."""
+    words = [form for one in labels for form in (one.lower(), one.upper(), one.capitalize(), one[0])]
+    found = []
+    for label in dict.fromkeys([*words, *"ABCDE", *map(str, range(10))]):
+        try:
+            encode_prompt(tokenizer, "", "", Prompt("r", cue, (label,)))
+            found.append(label)
+        except UnreadableError:
+            continue
+    return found
+
+
+def _of_file(path: Path) -> JudgePrompt:
+    if not path.exists():
+        raise InnerjudgeError(
+            f"given the prompt {str(path)!r}, expected a YAML file or one of {', '.join(NAMES)}: check the path"
+        )
+    try:
+        return _of_fields(parse_yaml(read_file(path, HEADER_LIMIT).decode()), path.stem)
+    except UnicodeDecodeError:
+        raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8, expected a YAML file") from None
+    except InnerjudgeError as error:
+        raise InnerjudgeError(f"{path.name}: {error}") from None
+
+
+def _of_fields(given: Any, name: str) -> JudgePrompt:
+    known = {field.name: field for field in fields(JudgePrompt)}
+    if not isinstance(given, Mapping):
+        raise InnerjudgeError("given no fields, expected kind, user, labels and others of a judge prompt")
+    odd = next((key for key in given if key not in known), None)
+    missing = next((key for key in ("kind", "user", "labels") if key not in given), None)
+    if odd is not None or missing is not None:
+        said = f"given the field {odd!r:.40}" if odd is not None else f"given no {missing}"
+        raise InnerjudgeError(f"{said}, expected those of a judge prompt: {', '.join(known)}")
+    made: dict[str, Any] = {"name": name, **given}
+    if isinstance(made["labels"], Mapping):
+        made |= {"labels": list(made["labels"]), "values": list(made["labels"].values())}
+    for key in ("labels", "values", "few_shot", "rubric"):
+        made[key] = _entries(made.get(key, ()), key)
+    texts = [key for key in ("kind", "user", "cue", "system", "name", "source") if key in made]
+    wrong = next((key for key in texts if not isinstance(made[key], str)), None)
+    if wrong is not None:
+        raise InnerjudgeError(f"{wrong}: given a {type(made[wrong]).__name__}, expected a text: put it in quotes")
+    return JudgePrompt(**made)
+
+
+def _entries(given: Any, key: str) -> tuple[Any, ...]:
+    """Labels and values as they are; turns of few shots and entries of a rubric as pairs of texts."""
+    many = list(given.items()) if isinstance(given, Mapping) else given
+    if not isinstance(many, Sequence) or isinstance(many, str):
+        raise InnerjudgeError(f"{key}: given a {type(given).__name__}, expected a list")
+    if key in ("labels", "values"):
+        if not all(isinstance(one, str | int) and not isinstance(one, bool) for one in many):
+            raise InnerjudgeError(f"{key}: given {many!r:.80}, expected texts or numbers: put yes and no in quotes")
+        return tuple(many)
+    pairs = [(one.get("user"), one.get("assistant")) if isinstance(one, Mapping) else one for one in many]
+    if not all(isinstance(p, Sequence) and len(p) == 2 and all(isinstance(x, str | int) for x in p) for p in pairs):
+        raise InnerjudgeError(f"{key}: given {many!r:.80}, expected entries of two texts")
+    return tuple((str(a), str(b)) for a, b in pairs)

@@ -1,0 +1,77 @@
+"""Templates of judge prompts: Jinja that fills in fields, has conditions, and loops over labels and the rubric only.
+
+So no template can run long, grow large, or reach outside; it is rendered in Jinja's sandbox besides.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ...models.errors import InnerjudgeError, UnreadableError
+
+#: Characters that may come out.
+MOST = 4_000_000
+_LOOPS = ("labels", "rubric")
+_FILTERS = ("trim", "default", "lower", "upper", "capitalize", "length", "first", "last")
+_NODES = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const),
+    *(nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or, nodes.Test),
+    *(nodes.Filter, nodes.For, nodes.Concat),
+)
+_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+@lru_cache(maxsize=64)
+def _compiled(template: str) -> Any:
+    return _environment.from_string(template)
+
+
+def check_template(template: str, needed: Collection[str], known: Collection[str]) -> None:
+    """Refuse a template that is broken, does more than it may, names other fields than ``known``, or lacks some.
+
+    Raises:
+        InnerjudgeError: Names what was given and what was expected.
+    """
+    try:
+        tree = _environment.parse(template)
+        _compiled(template)
+    except (TemplateError, RecursionError) as error:
+        raise InnerjudgeError(f"given a broken template ({error}), expected Jinja") from None
+    for one in tree.find_all(nodes.Node):
+        if not isinstance(one, _NODES) or _is_free(one):
+            what = getattr(one, "name", None) or type(one).__name__
+            raise InnerjudgeError(
+                f"given {what} in line {one.lineno} of the template, expected fields, conditions, loops over "
+                f"{' or '.join(_LOOPS)}, and the filters {', '.join(_FILTERS)}"
+            )
+    loops = {one.target.name for one in tree.find_all(nodes.For) if isinstance(one.target, nodes.Name)}
+    used = {one.name for one in tree.find_all(nodes.Name)}
+    odd = sorted(used - set(known) - loops)
+    lost = sorted(set(needed) - used)
+    if odd or lost:
+        given = f"the field {odd[0]}" if odd else f"a template without {lost[0]}"
+        raise InnerjudgeError(f"given {given}, expected {', '.join(sorted(known))}; always {' and '.join(needed)}")
+
+
+def _is_free(one: nodes.Node) -> bool:
+    """Whether a filter or a loop is another than those allowed."""
+    if isinstance(one, nodes.Filter):
+        return one.name not in _FILTERS
+    if not isinstance(one, nodes.For):
+        return False
+    bounded = isinstance(one.iter, nodes.Name) and one.iter.name in _LOOPS and not one.recursive
+    return not bounded or any(True for _ in one.find_all(nodes.For))
+
+
+def fill_in(template: str, fields: Mapping[str, Any]) -> str:
+    """The text of a template; ``UnreadableError`` if it cannot be filled in, or becomes too long."""
+    try:
+        text = str(_compiled(template).render(fields))
+    except (TemplateError, TypeError, RecursionError) as error:
+        raise UnreadableError(f"the prompt cannot be filled in ({error})") from None
+    if len(text) > MOST:
+        raise UnreadableError(f"the prompt has {len(text)} characters, more than {MOST}")
+    return text

@@ -1,0 +1,102 @@
+"""Arrays of which every item has as many rows as it has tokens or steps: one flat array, and where each item begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..models.errors import InnerjudgeError
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ragged:
+    """Rows of ``n`` items, the items one after another; nothing is padded.
+
+    Args:
+        values: ``[N, ...]`` float32.
+        offsets: ``[n + 1]``, from 0 to ``N``: the rows of item ``k`` are ``offsets[k]`` to ``offsets[k + 1] - 1``.
+
+    Raises:
+        InnerjudgeError: If the offsets are not those of the values.
+
+    Example:
+        >>> r = Ragged.of([[1.0, 2.0], [], [3.0]])
+        >>> r[0], len(r), r.counts, r.take([2, 0]).values
+        (array([1., 2.], dtype=float32), 3, array([2, 0, 1]), array([3., 1., 2.], dtype=float32))
+    """
+
+    values: Array
+    offsets: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        values, offsets = np.asarray(self.values, np.float32).view(), np.asarray(self.offsets, np.int64).view()
+        ok = values.ndim >= 1 and offsets.ndim == 1 and len(offsets) >= 1 and offsets[0] == 0
+        if not ok or offsets[-1] != len(values) or bool((np.diff(offsets) < 0).any()):
+            raise InnerjudgeError(
+                f"given {values.shape} values and offsets of shape {offsets.shape}, expected offsets that rise from 0 "
+                "to the number of values, one more than there are items"
+            )
+        values.flags.writeable = offsets.flags.writeable = False
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "offsets", offsets)
+
+    @classmethod
+    def of(cls, rows: Sequence[npt.ArrayLike], shape: tuple[int, ...] = ()) -> Self:
+        """From the rows of each item; ``shape`` is that of one row where no item has any."""
+        arrays = [np.asarray(one, np.float32) for one in rows]
+        full = [one for one in arrays if len(one)]
+        values = np.concatenate(full) if full else np.zeros((0, *shape), np.float32)
+        return cls(values, np.cumsum([0, *map(len, arrays)]))
+
+    @classmethod
+    def stack(cls, parts: Sequence[Ragged]) -> Self:
+        """Items of several parts below one another."""
+        counts = np.concatenate([part.counts for part in parts])
+        filled = [part.values for part in parts if len(part.values)] or [parts[0].values]
+        return cls(np.concatenate(filled), np.cumsum([0, *counts]))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self[k] for k in range(len(self)))
+
+    def __getitem__(self, item: int) -> Array:
+        """Rows ``[K, ...]`` of one item."""
+        n = len(self)
+        if not -n <= item < n:
+            raise IndexError(f"given item {item} of {n}")
+        return self.values[self.offsets[item % n] : self.offsets[item % n + 1]]
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Rows of each item, ``[n]``."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: npt.ArrayLike) -> Self:
+        """The items at these places, in that order."""
+        wanted = np.asarray(rows)
+        chosen = np.arange(len(self))[wanted if wanted.size else wanted.astype(np.intp)]
+        if np.array_equal(chosen, np.arange(len(self))):
+            return self
+        return type(self).of([self[int(k)] for k in chosen], self.values.shape[1:])
+
+    def finite(self) -> npt.NDArray[np.bool_]:
+        """Which items have finite numbers only, ``[n]``."""
+        axes = tuple(range(1, self.values.ndim))
+        total = self.values.sum(axis=axes, dtype=np.float64) if axes else self.values
+        bad = np.add.reduceat(np.append(~np.isfinite(total), False).astype(int), self.offsets[:-1]) > 0
+        return np.asarray(~bad | (self.counts == 0))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.values, self.offsets)
+
+    def __repr__(self) -> str:
+        rest = "".join(f", {size}" for size in self.values.shape[1:])
+        return f"Ragged([{len(self)} items, {len(self.values)} rows{rest}])"

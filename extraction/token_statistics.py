@@ -1,0 +1,136 @@
+"""Statistics of next-token distributions, a few rows of logits at a time."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ..models.loading import LanguageModel
+from ..models.positions import Encoding
+from .batching import Batch
+from .ragged import Array, Ragged
+from .readouts import ResponseLogProb, TokenStats
+
+#: Logits held at once: 32 MB in float32, and one copy.
+_LOGITS = 2**23
+#: The statistic of :class:`.ResponseLogProb`.
+_OF_RESPONSE = TokenStats("response", "log_probability")
+
+
+def token_values(
+    lm: LanguageModel,
+    end: Tensor,
+    items: Sequence[Encoding],
+    batch: Batch,
+    readouts: Sequence[TokenStats | ResponseLogProb],
+    missing: Mapping[str, Collection[str]],
+) -> dict[str, Array | Ragged]:
+    """Values of the readouts in a batch; each token's distribution is made once for all of them.
+
+    Args:
+        lm: The model.
+        end: What its final norm reads, ``[B, T, W]``.
+        items: The items of the batch.
+        batch: Where they lie.
+        readouts: What is wanted.
+        missing: Name of a readout -> ids of items without it.
+    """
+    asked: dict[str, list[list[int]]] = {}
+    for readout in readouts:
+        role = "response" if isinstance(readout, ResponseLogProb) else readout.role
+        lacking = missing[readout.name]
+        asked[readout.name] = [[] if i.id in lacking else _written(i, role) for i in items]
+    tokens = [sorted({t for every in asked.values() for t in every[k]}) for k in range(len(items))]
+    place, n = [dict[int, int]() for _ in items], 0
+    for k, own in enumerate(tokens):
+        place[k] = {token: n + j for j, token in enumerate(own)}
+        n += len(own)
+    whats = dict.fromkeys((r if isinstance(r, TokenStats) else _OF_RESPONSE).what for r in readouts)
+    found = _statistics(lm, end, tokens, batch, tuple(whats))
+    values: dict[str, Array | Ragged] = {}
+    for readout in readouts:
+        rows = [[place[k][t] for t in own] for k, own in enumerate(asked[readout.name])]
+        if isinstance(readout, ResponseLogProb):
+            values[readout.name] = _summed(found[_OF_RESPONSE.what], rows).cpu().numpy()
+        else:
+            held = found[readout.what].cpu().numpy()
+            values[readout.name] = Ragged.of([held[own] for own in rows], held.shape[1:])
+    return values
+
+
+def _written(item: Encoding, role: str) -> list[int]:
+    """Tokens of a role that have a token before them, each once."""
+    return sorted({t for start, end in item.places(role) for t in range(max(start, 1), end)})
+
+
+def _summed(values: Tensor, rows: Sequence[Sequence[int]]) -> Tensor:
+    """``[B, 2]``: sum of the values of each item, and how many they are."""
+    # Summed in a table, not added up by index: that has no fixed order on a GPU.
+    table = values.new_zeros(len(rows), max(map(len, rows), default=0))
+    for k, own in enumerate(rows):
+        table[k, : len(own)] = values[torch.tensor(own, dtype=torch.long, device=values.device)]
+    counts = torch.tensor([len(own) for own in rows], dtype=table.dtype, device=table.device)
+    return torch.stack((table.sum(1), counts), dim=1)
+
+
+def _statistics(
+    lm: LanguageModel, end: Tensor, tokens: Sequence[Sequence[int]], batch: Batch, whats: Sequence[str]
+) -> dict[str, Tensor]:
+    """Each statistic of all tokens, ``[N]`` or ``[N, k]`` fp32, the items one after another."""
+    lines = torch.tensor([batch.row(k) for k, own in enumerate(tokens) for _ in own], dtype=torch.long)
+    offset = batch.offsets.tolist()
+    places = torch.tensor([t + offset[k] for k, own in enumerate(tokens) for t in own], dtype=torch.long)
+    lines, places = lines.to(end.device), places.to(end.device)
+    vocabulary = getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", None) or len(lm.tokenizer)
+    step = max(1, _LOGITS // vocabulary)
+    found: dict[str, list[Tensor]] = {what: [] for what in whats}
+    for k in range(0, len(lines), step):
+        line, at = lines[k : k + step], places[k : k + step]
+        logits = lm.anatomy.logits(lm.anatomy.normed(end[line, at - 1]))
+        device = logits.device
+        drawn = batch.ids.to(device)[line.to(device), at.to(device)]
+        for what, value in statistics(logits, drawn, whats).items():
+            found[what].append(value.to(end.device))
+    shapes = {what: (0, top) if (top := TokenStats(what=what).top) else (0,) for what in whats}
+    return {what: torch.cat(parts) if parts else torch.zeros(shapes[what]) for what, parts in found.items()}
+
+
+def statistics(logits: Tensor, drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:
+    """Statistics of rows of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that came.
+
+    Example:
+        >>> p = torch.tensor([[0.7, 0.1, 0.1, 0.1]])
+        >>> found = statistics(p.log(), torch.tensor([0]), ["entropy", "certainty", "log_probability"])
+        >>> {what: round(float(value), 4) for what, value in found.items()}
+        {'entropy': 0.9404, 'certainty': 0.4298, 'log_probability': -0.3567}
+    """
+    found: dict[str, Tensor] = {}
+    highest = logits.amax(-1, keepdim=True)
+    shifted = logits.sub_(highest)
+    weights = shifted.exp()
+    total = weights.sum(-1)
+    of_sum = total.log()  # of the sum of exponents, less the highest logit
+    if "mean_logit" in whats or "certainty" in whats:
+        mean, count = shifted.mean(-1), torch.full_like(of_sum, shifted.shape[-1])
+        if not bool(mean.isfinite().all()):  # columns that the model rules out
+            real = shifted.isfinite()
+            count = real.sum(-1).to(mean.dtype)
+            mean = torch.where(real, shifted, 0.0).sum(-1) / count
+    for what in whats:
+        if what == "log_probability":
+            found[what] = shifted.gather(1, drawn[:, None])[:, 0] - of_sum
+        elif what == "entropy":
+            inner = torch.linalg.vecdot(weights, shifted)
+            if not bool(inner.isfinite().all()):
+                inner = torch.linalg.vecdot(weights, torch.where(weights > 0, shifted, 0.0))
+            found[what] = of_sum - inner / total
+        elif what == "logsumexp":
+            found[what] = of_sum + highest[:, 0]
+        elif what == "mean_logit":
+            found[what] = mean + highest[:, 0]
+        elif what == "certainty":
+            found[what] = of_sum - mean - count.log()
+        else:
+            k = min(TokenStats(what=what).top, shifted.shape[-1])
+            found[what] = shifted.topk(k, dim=-1).values - of_sum[:, None]
+    return found

@@ -1,0 +1,211 @@
+r"""Roles: where in a text, as half-open ranges of tokens.
+
+A role is written as text, so that it can stand in the name of a readout: ``PART/KIND(ARGUMENT)@SHIFT``, of which only
+the kind must be there.
+
+| role | ranges |
+| --- | --- |
+| ``prompt``, ``response``, ``reasoning`` | the part, one range |
+| ``step``, ``step(line)``, ``step(sentence)`` | text up to and with a blank line (a line's end, a sentence's end) |
+| ``step_end`` | the last token of each step |
+| ``before_step`` | the token before each delimiter, and the last token of the part |
+| ``segment(500)`` | blocks of 500 tokens, and what is left |
+| ``nth_last(2)`` | the second last token |
+| ``cue(wait,hmm)`` | the token in which each such word ends |
+| any other word | the position of that name |
+
+The part is the response where none is written; ``reasoning/step_end`` are the steps of the reasoning. ``@-1`` is the
+token before: the state that wrote the first token of a range. What is found in the response never lies in the prompt.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from .errors import InnerjudgeError
+from .markers import Span, last_overlap
+
+Part = Literal["prompt", "response", "reasoning"]
+PARTS: tuple[Part, ...] = get_args(Part)
+#: Kinds of role that stand within a part; the value is the argument where none is written.
+_WITHIN = {"step": "blank", "step_end": "blank", "before_step": "blank", "segment": "", "nth_last": "", "cue": ""}
+_WRITTEN = re.compile(r"(?:(prompt|response|reasoning)/)?(\w+)(?:\((.+)\))?(@-1)?", re.DOTALL)
+
+#: Where a step ends. Each expression begins at a character that the scan meets once, so its time is linear.
+_DELIMITERS = {
+    "blank": re.compile(r"\r?\n(?:[ \t]*\r?\n)+"),
+    "line": re.compile(r"\r?\n(?:[ \t]*\r?\n)*"),
+    "sentence": re.compile(r"(?<!^\d)(?<!^\d\d)[.!?][\"')\]]*\s+|\r?\n(?:[ \t]*\r?\n)*", re.MULTILINE),
+}
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role, read from its text by :meth:`parse`.
+
+    Args:
+        kind: What is looked for.
+        part: Where it is looked for; ``None`` for positions.
+        argument: The delimiter, the number of tokens, or the words.
+        shift: 0, or -1 for the token before.
+    """
+
+    kind: str
+    part: Part | None = None
+    argument: str = ""
+    shift: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Role":
+        """A role from its text.
+
+        Raises:
+            InnerjudgeError: If it is none; the message says what is wrong.
+
+        Example:
+            >>> Role.parse("reasoning/step_end(line)@-1")
+            Role(kind='step_end', part='reasoning', argument='line', shift=-1)
+            >>> Role.parse("score")
+            Role(kind='score', part=None, argument='', shift=0)
+        """
+        match = _WRITTEN.fullmatch(text)
+        if match is None:
+            raise InnerjudgeError(f"given the role {text!r}, expected one such as response, step_end or cue(wait)")
+        part, kind, argument, shift = match.groups()
+        if kind in PARTS and not part and not argument:
+            part = kind
+        elif kind in _WITHIN:
+            part, argument = part or "response", argument or _WITHIN[kind]
+            _check_argument(text, kind, argument)
+        elif part or argument:
+            raise InnerjudgeError(
+                f"given the role {text!r}, expected one of {', '.join(_WITHIN)} within a part or with an argument"
+            )
+        return cls(kind, cast(Part | None, part), argument or "", -1 if shift else 0)
+
+    @property
+    def many(self) -> bool:
+        """Whether an item may have several ranges of it."""
+        return self.kind == "option_end" or (self.kind in _WITHIN and self.kind != "nth_last")
+
+
+def _check_argument(text: str, kind: str, argument: str) -> None:
+    if kind in ("segment", "nth_last"):
+        ok, expected = argument.isdecimal() and int(argument) > 0, f"a number of tokens, such as {kind}(2)"
+    elif kind == "cue":
+        ok, expected = all(map(str.strip, argument.split(","))), "words, such as cue(wait,hmm)"
+    else:
+        ok, expected = argument in _DELIMITERS, f"a delimiter: {', '.join(_DELIMITERS)}"
+    if not ok or not argument:
+        raise InnerjudgeError(f"given the role {text!r}, expected {expected}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A tokenised text.
+
+    Args:
+        text: All of it.
+        spans: Characters ``[start, end)`` of each token.
+    """
+
+    text: str
+    spans: Sequence[Span]
+
+
+def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
+    r"""Ranges of a role within the tokens ``[start, end)`` of a part, before any shift; none where there is none.
+
+    A token belongs to the step in which its first character lies, so one that straddles a delimiter ends a step. Fenced
+    code is not cut. White space alone is no step.
+
+    Example:
+        >>> text = "One.\n\nTwo."
+        >>> spans = [(0, 3), (3, 6), (6, 9), (9, 10)]  # One|.\n\n|Two|.
+        >>> [ranges_within(Role.parse(r), Tokens(text, spans), (0, 4)) for r in ("step", "step_end", "before_step")]
+        [((0, 2), (2, 4)), ((1, 2), (3, 4)), ((0, 1), (3, 4))]
+    """
+    first, last = part
+    if first >= last:
+        return ()
+    match role.kind:
+        case "segment":
+            size = int(role.argument)
+            return tuple((k, min(k + size, last)) for k in range(first, last, size))
+        case "nth_last":
+            at = last - int(role.argument)
+            return ((at, at + 1),) if at >= first else ()
+        case "cue":
+            return tuple((k, k + 1) for k in _cues(role.argument, tokens, part))
+    steps = _steps(_DELIMITERS[role.argument], tokens, part)
+    if role.kind == "step":
+        return tuple(step for step, _ in steps)
+    if role.kind == "step_end":
+        return tuple((end - 1, end) for (_, end), _ in steps)
+    before = sorted({_before(tokens.spans, end, delimiter, first) for (_, end), delimiter in steps} | {last - 1})
+    return tuple((k, k + 1) for k in before if k >= first)
+
+
+def _before(spans: Sequence[Span], end: int, delimiter: int, first: int) -> int:
+    """The last token before the one that holds the character ``delimiter``; ``first - 1`` where there is none."""
+    at = end - 1
+    while at >= first and spans[at][1] > delimiter:
+        at -= 1
+    return at
+
+
+def _steps(delimiter: re.Pattern[str], tokens: Tokens, part: Span) -> list[tuple[Span, int]]:
+    """Tokens of each step with its delimiter, and the character at which the delimiter begins (or the step ends)."""
+    first, last = part
+    starts = [max(start, tokens.spans[first][0]) for start, _ in tokens.spans[first:last]]
+    begin, stop = starts[0], max(tokens.spans[last - 1][1], starts[0])
+    cuts = [(m.start(), m.end()) for m in _outside_code(delimiter, tokens.text, begin, stop)]
+    found: list[tuple[Span, int]] = []
+    at, token = begin, first
+    for ends, cut in (*((a, min(b, stop)) for a, b in cuts), (stop, stop)):
+        if not tokens.text[at:ends].strip():  # white space alone: it goes with what follows, or with the last step
+            if cut == stop and found:
+                (start, _), where = found[-1]
+                found[-1] = (start, last), where
+            continue
+        until = last if cut == stop else first + bisect_left(starts, cut)
+        if until > token:
+            found.append(((token, until), ends))
+            at, token = cut, until
+    return found
+
+
+def _outside_code(delimiter: re.Pattern[str], text: str, begin: int, stop: int) -> list[re.Match[str]]:
+    """Delimiters that do not lie within fenced code; a fence that nothing closes runs to the end."""
+    fences: list[Span] = []
+    at = begin
+    while opened := _FENCE.search(text, at, stop):
+        closing = re.compile(rf"^ {{0,3}}{opened[1]}{opened[1][0]}*[ \t]*\r?$", re.MULTILINE)
+        closed = closing.search(text, opened.end(), stop)
+        at = closed.end() if closed else stop
+        fences.append((opened.start(), at))
+    found, k = [], 0
+    for match in delimiter.finditer(text, begin, stop):
+        while k < len(fences) and fences[k][1] <= match.start():
+            k += 1
+        if k == len(fences) or match.start() < fences[k][0]:
+            found.append(match)
+    return found
+
+
+def _cues(words: str, tokens: Tokens, part: Span) -> list[int]:
+    """Tokens in which one of the words ends, each once; whole words in any case."""
+    first, last = part
+    own = tokens.spans[first:last]
+    choices = "|".join(re.escape(word.strip()) for word in words.split(","))
+    expression = re.compile(rf"(?<!\w)(?:{choices})(?!\w)", re.IGNORECASE)
+    ends = [end for _, end in own]
+    found = set()
+    for match in expression.finditer(tokens.text, own[0][0], own[-1][1]):
+        k = bisect_left(ends, match.end())  # the first token that reaches the word's last character
+        if k < len(own) and last_overlap(own[k : k + 1], (match.end() - 1, match.end())) is not None:
+            found.add(first + k)
+    return sorted(found)

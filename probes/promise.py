@@ -1,0 +1,243 @@
+"""A threshold with a promise: which risk it keeps, at which level, for whom, from how many questions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ..models.arguments import checked
+from ..models.errors import InnerjudgeError
+from .risk import Bound, RiskName, Scored, few_wrong_kept, highest_below, lowest_above
+
+_MOST = "on average at most {level}"
+_SAID = {
+    "lost good answers": f"of the good answers to a question, {_MOST} score below {{threshold}}",
+    "passed bad answers": f"of the bad answers to a question, {_MOST} score {{threshold}} or more",
+    "kept and wrong": f"of the verdicts on a question, {_MOST} are kept (score {{threshold}} or more) and wrong",
+    "wrong among kept": f"of the kept verdicts on a question (score {{threshold}} or more), {_MOST} are wrong",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A threshold and what it promises; :func:`calibrate` and :meth:`.BaseJudge.promise` make it.
+
+    Args:
+        risk: What is promised to be rare, see :func:`calibrate`.
+        level: At most this share, on average over questions.
+        confidence: Of the promise; ``None`` for "on average over the questions that calibrate it".
+        threshold: Scores of this and more are kept. Infinite where nothing can be promised: nothing is ever stopped
+            (``-inf``, lost good answers) or kept (``inf``).
+        questions: Questions that it was calibrated on, of those that count.
+        achieved: The risk on them; ``None`` where nothing can be promised.
+        kept: Share of their items that is kept.
+        unscored: Items without a score, which are left out.
+        refused: Why nothing can be promised, and what it takes.
+        border: Score between right and wrong, where a verdict is kept for its distance from it.
+        fit: Hash of the fitted judge that it was made for.
+        model: Fingerprint of the model that it was made for.
+    """
+
+    risk: RiskName
+    level: float
+    confidence: float | None
+    threshold: float
+    questions: int
+    achieved: float | None = None
+    kept: float = 0.0
+    unscored: int = 0
+    refused: str | None = None
+    border: float | None = None
+    fit: str = ""
+    model: str = ""
+
+    def __str__(self) -> str:
+        if self.refused is not None:
+            return f"Nothing is promised: {self.refused}."
+        words = _SAID[self.risk].format(level=f"{100 * self.level:.4g} %", threshold=f"{self.threshold:.4g}")
+        if self.border is not None:
+            words = words.replace("(score", f"(away from {self.border:.4g} by")
+        sure = "" if self.confidence is None else f"With a confidence of {100 * self.confidence:.4g} %: "
+        return (
+            f"{sure}{words if sure else words[0].upper() + words[1:]}. It holds for questions drawn like the "
+            f"{self.questions} that it was calibrated on, and answers made in the same way."
+        )
+
+    def keeps(self, score: float | Sequence[float] | None) -> bool | None:
+        """Whether a verdict of this score is kept; ``None`` without a score, and where nothing can be promised.
+
+        Example:
+            >>> promise = Promise("lost good answers", 0.05, 0.95, threshold=0.2, questions=100)
+            >>> promise.keeps(0.2), promise.keeps(0.1), promise.keeps(None)
+            (True, False, None)
+        """
+        if score is None or self.refused is not None:
+            return None
+        return bool(certainty([score], self.border)[0] >= self.threshold)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, an infinite threshold as ``None``."""
+        return asdict(self) | {"threshold": None if self.refused is not None else self.threshold}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Promise":
+        """Inverse of :meth:`to_json`; ``ValueError`` if a field is not what it should be."""
+        given = {field.name: data[field.name] for field in fields(cls)}
+        if given["refused"] is not None:
+            given["threshold"] = _never(given["risk"])
+        for name, value in given.items():
+            right = (str,) if name in _TEXTS else (int,) if name in ("questions", "unscored") else (float, int)
+            if type(value) not in right and not (value is None and name in _OPTIONAL):
+                raise ValueError(f"the field {name} of a promise")
+        try:
+            _check(given["risk"], given["level"], given["confidence"])
+        except InnerjudgeError as error:
+            raise ValueError(f"a promise with {error}") from None
+        return cls(**given)
+
+
+_TEXTS, _OPTIONAL = ("risk", "refused", "fit", "model"), ("confidence", "achieved", "refused", "border")
+
+
+@checked
+def calibrate(
+    scores: Any,
+    labels: Any,
+    groups: Sequence[str],
+    *,
+    risk: RiskName,
+    level: float = 0.05,
+    confidence: float | None = 0.95,
+    seed: int = 0,
+) -> Promise:
+    """Find the threshold that keeps a risk, from items of questions that no fit has seen.
+
+    The unit is the question: each gives one loss in [0, 1], and the promise is about the mean loss of questions drawn
+    like these. Answers to one question depend on each other: more of them are no more questions. The losses are
+
+    * ``"lost good answers"``: the share of a question's good answers below the threshold (the highest that keeps it);
+    * ``"passed bad answers"``: the share of its bad answers that reach the threshold (from here on: the lowest);
+    * ``"kept and wrong"``: the share of its verdicts that reach it and are wrong;
+    * ``"wrong among kept"``: the share of wrong ones among its verdicts that reach it, where any does.
+
+    With a confidence, ``P(risk > level) <= 1 - confidence`` over draws of the questions (Learn-then-Test, arXiv
+    2110.01052; see :mod:`.risk`). Without, the risk is at most ``level`` on average over them (conformal risk control,
+    arXiv 2208.02814; with one item a question, split conformal of the good or of the bad ones alone).
+
+    Args:
+        scores: ``[n]``, higher is better; NaN for an item without a score, which is left out and counted.
+        labels: ``[n]`` booleans: whether the answer is good or, for the last two risks, the verdict right.
+        groups: The question of each item.
+        risk: What is to be rare.
+        level: The most of it, between 0 and 1.
+        confidence: Between 0 and 1, or ``None`` for "on average".
+        seed: Draws the quarter of the questions that chooses what is tested, for ``"wrong among kept"``.
+
+    Returns:
+        The promise. With too few questions its threshold is infinite and ``refused`` says how many are needed.
+
+    Raises:
+        InnerjudgeError: If columns differ in length, labels are not true or false, or a number is out of range.
+
+    Example:
+        >>> names = [f"q{k}" for k in range(100)]
+        >>> found = calibrate(range(100), [True] * 100, names, risk="lost good answers", level=0.05)
+        >>> found.threshold, found.achieved  # P(Bin(100, 0.05) <= 1) = 0.037, of 2: 0.118
+        (1.0, 0.01)
+        >>> calibrate(range(20), [True] * 20, names[:20], risk="lost good answers").threshold
+        -inf
+    """
+    _check(risk, level, confidence)
+    items, unscored = _items(scores, labels, groups)
+    bound, spared = Bound(level, confidence, single=len(set(groups)) == len(groups)), 0
+    if risk == "lost good answers":
+        counted = items.take(items.good)
+        found = highest_below(counted, bound)
+    elif risk == "wrong among kept":
+        drawn = np.random.default_rng(seed).permutation(items.questions)[: items.questions // 4]
+        pilot, spared = np.isin(items.question, drawn), len(drawn)
+        chosen, items = items.take(pilot), items.take(~pilot)
+        counted = items
+        found = few_wrong_kept(chosen, items, bound)
+    else:
+        counted = items if risk == "kept and wrong" else items.take(~items.good)
+        found = lowest_above(counted, bound)
+    threshold, achieved = found or (_never(risk), None)
+    return Promise(
+        risk=risk,
+        level=level,
+        confidence=confidence,
+        threshold=threshold,
+        questions=counted.questions,
+        achieved=achieved,
+        kept=float((items.scores >= threshold).mean()) if len(items.scores) else 0.0,
+        unscored=unscored,
+        refused=None if found else _refusal(risk, bound, counted.questions, spared),
+    )
+
+
+def certainty(scores: Sequence[Any], border: float | None) -> npt.NDArray[np.float64]:
+    """What a promise looks at, ``[n]``: scores; how far they are from ``border``; of options the lead of the best.
+
+    Example:
+        >>> certainty([0.2, -0.5], None).tolist(), certainty([0.2, -0.5], 0.0).tolist()
+        ([0.2, -0.5], [0.2, 0.5])
+        >>> certainty([[1, 4, 2]], None).tolist()
+        [2.0]
+    """
+    lead = [float(np.subtract(*sorted(one, reverse=True)[:2])) if np.ndim(one) else float(one) for one in scores]
+    return np.array(lead) if border is None else np.abs(np.array(lead) - border)
+
+
+def _never(risk: str) -> float:
+    return -math.inf if risk == "lost good answers" else math.inf
+
+
+def _refusal(risk: RiskName, bound: Bound, given: int, spared: int) -> str:
+    asked = f"a level of {bound.level:g}" + (f" with confidence {bound.confidence:g}" if bound.confidence else "")
+    if risk == "wrong among kept" and given >= bound.needed:
+        return (
+            f"given {given} questions to test on, of which too many kept verdicts are wrong at every threshold, or too "
+            f"few are kept, for {asked}, expected a better judge, a higher level or more questions"
+        )
+    kind = {"lost good answers": " with a good answer", "passed bad answers": " with a bad answer"}.get(risk, "")
+    # The least number of which a quarter, rounded down, can be spared.
+    needed = bound.needed + ((bound.needed - 1) // 3 if risk == "wrong among kept" else 0)
+    return f"given {given + spared} questions{kind} for {asked}, expected at least {needed}: add questions"
+
+
+def _items(scores: Any, labels: Any, groups: Sequence[str]) -> tuple[Scored, int]:
+    try:
+        values, known = np.asarray(scores, dtype=np.float64), np.asarray(labels)
+    except (TypeError, ValueError):
+        values = known = np.zeros((0, 0))
+    if values.ndim != 1 or values.shape != known.shape or len(groups) != len(values):
+        raise InnerjudgeError(
+            f"given scores of shape {values.shape}, labels of shape {known.shape} and {len(groups)} groups, expected "
+            "three columns of one length"
+        )
+    if known.dtype != bool or np.isinf(values).any():
+        raise InnerjudgeError(
+            f"given labels of {known.dtype} and scores of which {np.isinf(values).sum()} are infinite, expected labels "
+            "true or false (which answers are good), and scores that are finite, or NaN where there is none"
+        )
+    there = ~np.isnan(values)
+    question = np.unique(np.array(groups, dtype=str)[there], return_inverse=True)[1]
+    return Scored(values[there], known[there], question.astype(np.intp)), int((~there).sum())
+
+
+def _check(risk: str, level: float, confidence: float | None) -> None:
+    if risk not in get_args(RiskName):
+        raise InnerjudgeError(f"given risk={risk!r}, expected one of {', '.join(get_args(RiskName))}")
+    if not 0 < level < 1 or not (confidence is None or 0 < confidence < 1):
+        raise InnerjudgeError(
+            f"given level={level} and confidence={confidence}, expected numbers between 0 and 1, such as 0.05 and 0.95"
+        )
+    if risk == "wrong among kept" and confidence is None:
+        raise InnerjudgeError(
+            'given risk="wrong among kept" without a confidence, expected one: an average holds for losses that grow '
+            'with the threshold only, such as "kept and wrong"'
+        )

@@ -1,0 +1,128 @@
+"""Judges that promise: a threshold found on features, kept with the very fit that it was found for."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..extraction.provenance import Provenance
+from ..models.errors import InnerjudgeError
+from .promise import Promise, calibrate, certainty
+from .reader import FeatureReader
+from .risk import RiskName
+
+if TYPE_CHECKING:
+    from .judge import Verdict
+
+
+class PromisingReader(FeatureReader):
+    """A reader of features whose verdicts may be kept by a promise."""
+
+    #: The last threshold that :meth:`promise` found.
+    promise_: Promise | None = None
+
+    @abstractmethod
+    def verdicts(self, features: Features) -> "list[Verdict]":
+        """One verdict an item."""
+
+    def promise(
+        self,
+        features: Features,
+        labels: npt.ArrayLike,
+        *,
+        risk: RiskName,
+        level: float = 0.05,
+        confidence: float | None = 0.95,
+        seed: int = 0,
+    ) -> Promise:
+        """Find a threshold that keeps a risk; it is saved with the judge, as ``promise_``, until the next fit.
+
+        Give ``n`` items of questions that the fit has *not* seen; those that cannot be scored are left out and counted.
+        For ``"lost good answers"`` and ``"passed bad answers"`` ``labels`` (``[n]``) say which answers are good, and
+        what is kept has at least the threshold as score. ``"kept and wrong"`` and ``"wrong among kept"`` are about
+        verdicts: a label is the truth as :meth:`predict` gives it, and a verdict is kept for its distance from the
+        border between right and wrong (of choices: the lead of the best option). The rest is as in
+        :func:`.promise.calibrate`.
+
+        Raises:
+            InnerjudgeError: As :func:`.promise.calibrate`, and if the judge has no labels with one border.
+
+        Example:
+            >>> from innerjudge import Features, TokenLogProb
+            >>> array = [[-k - 1, 1] for k in range(60)]
+            >>> features = Features.from_arrays({"logprob": array}, provenance="m", groups=[f"q{k}" for k in range(60)])
+            >>> TokenLogProb().promise(features, [True] * 60, risk="lost good answers").threshold
+            -60.0
+        """
+        said, about = self.verdicts(features), (features.groups, features.provenance.fingerprint)
+        return promise_on(self, said, labels, *about, risk=risk, level=level, confidence=confidence, seed=seed)
+
+    def promised(self, on: Provenance | None = None) -> Promise | None:
+        """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
+
+        Raises:
+            InnerjudgeError: If the judge was fitted anew since.
+        """
+        held, known = self.promise_, self.provenance_ or on
+        if held is None:
+            return None
+        if held.fit != identity(self, held.model) or (known is not None and held.model != known.fingerprint):
+            raise InnerjudgeError(
+                f"given a {type(self).__name__} with the promise of another fit or model, expected its own: call "
+                "promise() after fit()"
+            )
+        return held
+
+
+def promise_on(
+    judge: PromisingReader,
+    said: "Sequence[Verdict]",
+    labels: npt.ArrayLike,
+    groups: Sequence[str],
+    model: str,
+    *,
+    risk: RiskName,
+    level: float,
+    confidence: float | None,
+    seed: int = 0,
+) -> Promise:
+    """:meth:`PromisingReader.promise` on verdicts, with the questions and the model's fingerprint of their features."""
+    truth = np.asarray(labels)
+    if truth.shape != (len(said),):
+        raise InnerjudgeError(f"given labels of shape {truth.shape}, expected ({len(said)},): one label an item")
+    there, border = [one for one in said if one.score is not None], None
+    if risk in ("kept and wrong", "wrong among kept"):
+        truth = np.array([one.label == known for one, known in zip(said, truth.tolist(), strict=True)], dtype=bool)
+        options = any(isinstance(one.score, list) for one in there)
+        border = None if options else judge.__dict__.get("threshold_") or 0.0
+        if border is not None and any(one.label != (one.score > border) for one in there):  # type: ignore[operator]
+            raise InnerjudgeError(
+                f"given a judge whose verdict is not whether the score is above {border:g}, so that a score does not "
+                'say how sure it is, expected one with such a border: promise "lost good answers" or "passed bad '
+                'answers" instead'
+            )
+    scores = np.full(len(said), np.nan)
+    scores[[one.score is not None for one in said]] = certainty([one.score for one in there], border)
+    found = calibrate(scores, truth, groups, risk=risk, level=level, confidence=confidence, seed=seed)
+    judge.promise_ = replace(found, border=border, model=model, fit=identity(judge, model))
+    return judge.promise_
+
+
+def identity(judge: FeatureReader, model: str | None = None) -> str:
+    """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it.
+
+    ``model`` is the fingerprint of its model; ``None`` for the one that the judge names.
+    """
+    digest = sha256(repr(judge).encode())
+    if model is None and judge.provenance_ is not None:
+        model = judge.provenance_.fingerprint
+    digest.update((model or "").encode())
+    for name in judge.fitted:
+        value = judge.__dict__.get(name)
+        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
+    return digest.hexdigest()[:12]

@@ -1,0 +1,127 @@
+"""A promise from file to file: half of the questions calibrate it, it is saved with the judge, sampling acts by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from innerjudge import calibrate
+from innerjudge.experiments.data.splits import split_by_group
+from innerjudge.experiments.judges import saved
+from innerjudge.experiments.judges.sample_and_judge import Saved
+from innerjudge.extraction.store import FeatureStore
+from innerjudge.models.loading import LanguageModel
+
+TRACES = [
+    {
+        "question_id": f"q{q}",
+        "candidate_id": f"{c}",
+        "prompt": f"Start with {q}. Add 1.",
+        "response": f"<think>{q}+1={q + 1 + c}</think>{q + 1 + c}",
+        "correct": c == 0,
+    }
+    for q in range(30)
+    for c in range(2)
+]
+PROMISE = ("--lose-at-most", 0.3, "--confidence", 0.8)
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from innerjudge.experiments.cli.main import app
+
+    folder = tmp_path_factory.mktemp("promised")
+    (folder / "traces.jsonl").write_text("".join(json.dumps(row) + "\n" for row in TRACES), "utf-8")
+    app(
+        ["extract", "--data", str(folder / "traces.jsonl"), "--out", str(folder / "f"), "--log", "plain"],
+        standalone_mode=False,
+    )
+    return folder / "f"
+
+
+def test_no_question_of_the_fit_calibrates(cli, features: Path, tmp_path: Path) -> None:
+    out = tmp_path / "judge"
+    done = cli("fit", "--features", features, "--judge", "clue-margin", *PROMISE, "--out", out)
+    assert done.code == 0, done.err
+    judge = saved.load(out)[0]
+    store = FeatureStore.open(features)
+    everything, labels = store.features(judge.reads), np.array([row["correct"] for row in TRACES])
+    fit, held = split_by_group(list(everything.groups), train_fraction=0.5, seed=0)
+    refit = type(judge)(rank_by="margin").fit(everything[fit], labels[fit])
+    scores = refit.decision_function(everything[held])
+    groups = [everything.groups[k] for k in held]
+    mine = calibrate(scores, labels[held], groups, risk="lost good answers", level=0.3, confidence=0.8)
+    promise = judge.promised()
+    assert promise is not None
+    assert (promise.threshold, promise.questions) == (pytest.approx(mine.threshold, abs=1e-9), 15)
+    assert str(promise) in done.out
+    assert str(promise) in (out / "README.md").read_text("utf-8")
+    assert (
+        "complete already" in cli("fit", "--features", features, "--judge", "clue-margin", *PROMISE, "--out", out).out
+    )
+    other = cli("fit", "--features", features, "--judge", "clue-margin", "--lose-at-most", 0.4, "--out", out)
+    assert (other.code, "other promise" in other.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--lose-at-most", 0.05), "given 15 questions beside the fit for a level of 0.05, expected at least 59"),
+        (("--lose-at-most", 0.05, "--confidence", 0), "expected at least 19"),
+        (("--lose-at-most", 0.3, "--wrong-at-most", 0.3), "expected one of them"),
+        (("--lose-at-most", 1.5), "given a level of 1.5 and --confidence 0.95, expected numbers between 0 and 1"),
+        (
+            ("--wrong-at-most", 0.01, "--confidence", 0.1),
+            "given 12 questions to test on, of which too many",
+        ),
+    ],
+)
+def test_what_cannot_be_promised_is_refused(cli, features: Path, tmp_path: Path, options, said: str) -> None:
+    done = cli("fit", "--features", features, "--judge", "clue-margin", *options, "--out", tmp_path / "judge")
+    assert done.code == 2
+    assert said in done.err
+    assert not (tmp_path / "judge").exists()
+
+
+def test_sampling_acts_by_the_promise(cli, features: Path, tmp_path: Path) -> None:
+    judge, out = tmp_path / "judge", tmp_path / "answers.jsonl"
+    cli("fit", "--features", features, "--judge", "clue-margin", *PROMISE, "--out", judge)
+    sample = ("sample", "--judge", judge, "--data", "builtin:solve", "--limit", 3, "--n", 2, "--out", out)
+    done = cli(*sample, "--lose-at-most", 0.3)
+    assert done.code == 0, done.err
+    promise = saved.load(judge)[0].promised()
+    assert promise is not None
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    scored = [row for row in rows if row["score"] is not None]
+    assert scored
+    for row in scored:
+        assert ("rejected" in row) == (not promise.keeps(row["score"]))
+    stopped = sum("rejected" in row for row in rows)
+    assert f"{stopped} of them were stopped, which saved about" in done.out
+    for options, said in (
+        (("--lose-at-most", 0.1), "that promises at most 0.3 of lost good answers"),
+        (("--lose-at-most", 0.3, "--reject-below", 0.0), "expected one of them"),
+    ):
+        refused = cli(*sample[:-1], tmp_path / "no.jsonl", *options)
+        assert refused.code == 2
+        assert said in refused.err
+    plain = tmp_path / "plain"
+    cli("fit", "--features", features, "--judge", "clue-margin", "--out", plain)
+    refused = cli("sample", "--judge", plain, *sample[3:], "--lose-at-most", 0.3)
+    assert "with a judge without a promise" in refused.err
+
+
+def test_tokens_saved_by_hand(reference: LanguageModel) -> None:
+    after = [len(reference.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in ("12", "ok 36")]
+    answers = [
+        ("<think>1</think>", True),
+        ("<think>2</think>12", False),
+        ("<think>3</think>ok 36", False),
+        ("4", False),
+    ]
+    found = Saved.of(reference, answers, "</think>")
+    # One of four was stopped; the two others that close their reasoning write so many tokens after it on average.
+    assert found == (1, sum(after) / 2)
+    assert Saved.of(reference, answers[:1], "</think>") == (1, 0)

@@ -1,0 +1,271 @@
+"""Readouts of ranges: against the model's own states and logits, and whatever they are read beside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from innerjudge.extraction import Features, HiddenStates, Ragged, ResponseLogProb, States, TokenStats, extract, one_pass
+from innerjudge.extraction import token_statistics as statistics_of
+from innerjudge.extraction.given_states import GivenStates, features_of_states
+from innerjudge.extraction.store import FeatureStore
+from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.loading import LanguageModel
+from innerjudge.models.positions import Encoding
+
+from .conftest import CONFIGS
+
+STATES = [
+    *(States("response", reduce) for reduce in ("mean", "max", "min", "first", "last", "none")),
+    States("parts"),
+    States("parts", "max", (0, -1)),
+    States("prompt"),
+]
+STATES = [replace(s, role="step") if s.role == "parts" else s for s in STATES]
+WHATS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty", "top(3)")
+TOKENS = [TokenStats("response", what) for what in WHATS]
+ALL = [*STATES, *TOKENS, TokenStats("step_end", "entropy"), ResponseLogProb()]
+
+
+@pytest.fixture
+def items(random_items: Any) -> list[Encoding]:
+    """Texts of 12, 7, 9 and 9 tokens, two of which begin alike; responses begin at token 3, in steps of 2."""
+    made = random_items((12, 7, 9, 9))
+    made[3] = replace(made[3], ids=(*made[2].ids[:5], *made[3].ids[5:]))
+    found = []
+    for one in made:
+        n = len(one.ids)
+        positions = {**one.positions, "prompt_end": (2,), "response_end": (n - 1,)}
+        steps = tuple((k, min(k + 2, n)) for k in range(3, n, 2))
+        ends = tuple((b - 1, b) for _, b in steps)
+        found.append(replace(one, positions=positions, ranges={"step": steps, "step_end": ends}))
+    return found
+
+
+def same(one: Features, other: Features, tolerance: float = 1e-4) -> None:
+    """The numbers of the items, by their ids."""
+    order = [other.ids.index(i) for i in one.ids]
+    for name, array in one.arrays.items():
+        assert np.allclose(array, other[name][order], atol=tolerance, rtol=tolerance), name
+    for name, rows in one.ragged.items():
+        held = other.ragged[name].take(order)
+        assert rows.offsets.tolist() == held.offsets.tolist()
+        assert np.allclose(rows.values, held.values, atol=tolerance, rtol=tolerance), name
+
+
+@pytest.fixture(params=["llama", "gemma2", "gpt2", "cohere"])
+def lm(request: pytest.FixtureRequest, tiny: Any) -> LanguageModel:
+    assert request.param in CONFIGS
+    model: LanguageModel = tiny(request.param)
+    return model
+
+
+@torch.no_grad()
+def test_states_are_reduced_states_of_the_model(lm: LanguageModel, items: list[Encoding]) -> None:
+    found = extract(lm, items, STATES, batch_size=3)
+    for k, item in enumerate(items):
+        kept: list[torch.Tensor] = []
+        hook = lm.anatomy.blocks[-1].register_forward_hook(
+            lambda _m, _a, o, kept=kept: kept.append(o[0] if isinstance(o, tuple) else o)
+        )
+        hidden = lm.model(torch.tensor([item.ids]), output_hidden_states=True, use_cache=False).hidden_states
+        hook.remove()
+        rows = torch.stack([*(h[0] for h in hidden[:-1]), kept[0][0], hidden[-1][0]]).numpy()  # [L + 2, T, D]
+        mine = rows[:, 3:]
+        near = {"atol": 1e-4, "rtol": 1e-4}
+        assert np.allclose(found["hidden/response.mean"][k], mine.mean(1), **near)
+        assert np.allclose(found["hidden/response.max"][k], mine.max(1), **near)
+        assert np.allclose(found["hidden/response.min"][k], mine.min(1), **near)
+        assert np.allclose(found["hidden/response.first"][k], mine[:, 0], **near)
+        assert np.allclose(found["hidden/response.last"][k], mine[:, -1], **near)
+        assert np.allclose(found["hidden/prompt.mean"][k], rows[:, :3].mean(1), **near)
+        assert np.allclose(found.ragged["hidden/response.none"][k], mine.swapaxes(0, 1), **near)
+        steps = [rows[:, a:b] for a, b in item.places("step")]
+        assert np.allclose(found.ragged["hidden/step.mean"][k], [s.mean(1) for s in steps], **near)
+        assert np.allclose(found.ragged["hidden/step.max[0,-1]"][k], [s.max(1)[[0, -1]] for s in steps], **near)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("held", [1, 61 * 2, 2**23])
+def test_statistics_are_those_of_the_models_logits(
+    lm: LanguageModel, items: list[Encoding], held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics_of, "_LOGITS", held)  # one row of logits at a time, two, or all
+    found = extract(lm, items, [*TOKENS, TokenStats("step_end", "entropy"), ResponseLogProb()], batch_size=3)
+    for k, item in enumerate(items):
+        logits = lm.model(torch.tensor([item.ids])).logits[0].double()
+        n = logits.shape[-1]
+        rows, drawn = logits[2:-1], torch.tensor(item.ids[3:])
+        p = rows.log_softmax(-1)
+        expected = {
+            "log_probability": p.gather(1, drawn[:, None])[:, 0],
+            "entropy": -(p.exp() * p).sum(-1),
+            "logsumexp": rows.logsumexp(-1),
+            "mean_logit": rows.mean(-1),
+            "certainty": -p.mean(-1) - np.log(n),
+            "top(3)": p.sort(descending=True, dim=-1).values[:, :3],
+        }
+        for what, values in expected.items():
+            got = found.ragged[f"tokens/response.{what}"][k]
+            assert np.allclose(got, values.numpy(), atol=1e-4, rtol=1e-4), what
+        ends = [a for a, _ in item.places("step_end")]
+        entropies = [expected["entropy"][at - 3] for at in ends]
+        assert np.allclose(found.ragged["tokens/step_end.entropy"][k], entropies, atol=1e-4)
+        assert np.allclose(found["logprob"][k], [expected["log_probability"].sum(), len(drawn)], atol=1e-3)
+
+
+def test_columns_that_are_ruled_out_are_left_out_of_means() -> None:
+    p = torch.tensor([[0.7, 0.1, 0.1, 0.1, 0.0]])
+    found = statistics_of.statistics(p.log(), torch.tensor([1]), WHATS)
+    # 0.429813 and 0.940448: methods.md, section 23; mean of logs (ln 0.7 + 3 ln 0.1) / 4 = -1.816108
+    assert np.allclose(
+        [float(found[w]) for w in ("certainty", "entropy", "mean_logit")], [0.429813, 0.940448, -1.816108]
+    )
+    # DeepConf, section 22: p (.7, .1, .1, .1), k = 2: C = -(ln .7 + ln .1) / 2 = 1.329630
+    assert np.isclose(-float(found["top(3)"][0, :2].mean()), 1.329630)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"batch_size": 1},
+        {"batch_size": 4},
+        {"padding_side": "left"},
+        {"share_prompts": False},
+        {"packed": True},
+        {"max_tokens": 20},
+    ],
+    ids=str,
+)
+def test_batches_padding_packing_and_sharing_change_nothing(
+    lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
+    same(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
+    own = [r for r in ALL if not (isinstance(r, States) and r.role == "prompt")]  # shares more where no prompt is read
+    same(extract(lm, items, own, batch_size=3), extract(lm, items[::-1], own, **how))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.sampled_from(["mean", "max", "min", "first", "last"]))
+def test_a_range_of_one_is_the_position_bit_for_bit(tiny: Any, random_items: Any, at: list[int], reduce: Any) -> None:
+    lm = tiny("llama")
+    items = [
+        replace(item, positions={**item.positions, "here": (k,)})
+        for item, k in zip(random_items([6 + k for k in range(len(at))]), at, strict=True)
+    ]
+    found = extract(lm, items, [HiddenStates("here"), States("here", reduce), States("here", "none")])
+    assert np.array_equal(found["hidden/here"], found[f"hidden/here.{reduce}"])
+    assert np.array_equal(found["hidden/here"], np.stack([rows[0] for rows in found.ragged["hidden/here.none"]]))
+
+
+def test_a_pass_that_stops_early_gives_the_first_rows(lm: LanguageModel, items: list[Encoding]) -> None:
+    whole = extract(lm, items, [States("response"), States("step", "none", (0, 1))])
+    early = extract(lm, items, [States("response"), States("step", "none", (0, 1))], last_block=2)
+    assert early["hidden/response.mean"].shape[1] == 3
+    assert np.allclose(early["hidden/response.mean"], whole["hidden/response.mean"][:, :3], atol=1e-5)
+    assert np.allclose(early.ragged["hidden/step.none[0,1]"].values, whole.ragged["hidden/step.none[0,1]"].values)
+    with pytest.raises(InnerjudgeError, match="rows of the 3"):
+        extract(lm, items, [States("response", "mean", (3,))], last_block=2)
+    with pytest.raises(InnerjudgeError, match="all 3 blocks"):
+        extract(lm, items, [TokenStats()], last_block=2)
+
+
+def test_an_item_without_the_place_says_why(lm: LanguageModel, items: list[Encoding]) -> None:
+    odd = replace(items[1], ranges={}, missing={"step": "no step in the response"})
+    lone = replace(items[0], id="lone", positions={"first": (0,)}, ranges={})
+    found = extract(lm, [odd, items[0], lone], [States("step"), States("response"), TokenStats("first", "entropy")])
+    assert found.missing["hidden/step.mean"][odd.id] == "no step in the response"
+    assert found.ragged["hidden/step.mean"].counts.tolist() == [0, len(items[0].places("step")), 0]
+    assert "nothing stands before" in found.missing["tokens/first.entropy"]["lone"]
+    assert not found["hidden/response.mean"][2].any()
+    none = extract(lm, [odd, items[2]], [States("step", "none")])
+    assert none.ragged["hidden/step.none"][0].shape == (0, lm.anatomy.n_blocks + 2, lm.anatomy.width)
+
+
+def test_wrong_readouts_are_refused() -> None:
+    for wrong in (lambda: States("step(no)"), lambda: States("x", "sum"), lambda: TokenStats("x", "top(0)")):  # type: ignore[arg-type]
+        with pytest.raises(InnerjudgeError, match="given"):
+            wrong()
+
+
+def test_no_logits_where_nobody_asks(lm: LanguageModel, items: list[Encoding], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_pass, "token_values", None)  # would fail
+    monkeypatch.setattr(type(lm.anatomy), "logits", None)
+    extract(lm, items, STATES)
+
+
+def test_given_states_are_reduced_alike(lm: LanguageModel, items: list[Encoding]) -> None:
+    found = extract(lm, items, STATES)
+    every = extract(lm, [replace(i, ranges={"all": ((0, len(i.ids)),)}) for i in items], [States("all", "none")])
+    n = lm.anatomy.n_blocks
+    given_rows = [GivenStates(i.ids, every.ragged["hidden/all.none"][k]) for k, i in enumerate(items)]
+    normed = [GivenStates(one.ids, np.delete(one.states, n, axis=1)) for one in given_rows]
+    kept = [replace(s, rows=(0, 1, n + 1)) for s in STATES]
+    again = features_of_states(
+        items,
+        normed,
+        kept,
+        layers=range(n + 1),
+        n_blocks=n,
+        provenance=found.provenance,
+        last="normed",
+        rows={0, 1, n + 1},
+    )
+    for old, new in zip(STATES, kept, strict=True):
+        if old.rows is None:
+            whole = found.ragged[old.name].values if old.ragged else found[old.name]
+            part = again.ragged[new.name].values if new.ragged else again[new.name]
+            assert np.allclose(whole[:, [0, 1, n + 1]], part, atol=1e-5), old
+
+
+def test_the_store_gives_ragged_rows_back(lm: LanguageModel, items: list[Encoding], tmp_path: Path) -> None:
+    found = extract(lm, items, ALL)
+    store = FeatureStore.save(found, tmp_path / "store", shard_items=3)
+    same(store.features(), found, 0.0)
+    same(store.features(rows=[3, 0, 2]), found, 0.0)
+    [*parts] = store.parts(size=2)
+    same(Features.concat(parts), found, 0.0)
+    with pytest.raises(InnerjudgeError, match="expected one of"):
+        store.ragged("tokens/other.entropy")
+
+
+def test_damaged_rows_are_refused(lm: LanguageModel, items: list[Encoding], tmp_path: Path) -> None:
+    FeatureStore.save(extract(lm, items, TOKENS[:1]), tmp_path / "store")
+    [shard] = (tmp_path / "store" / "shards").glob("*")
+    raw = bytearray(shard.read_bytes())
+    start = 8 + int.from_bytes(raw[:8], "little")
+    raw[start : start + 8] = (99).to_bytes(8, "little")  # the counts are int64, which safetensors writes first
+    shard.write_bytes(raw)
+    with pytest.raises(InnerjudgeError, match="damaged"):
+        FeatureStore.open(tmp_path / "store").features()
+
+
+@given(st.lists(st.lists(st.floats(-9, 9, width=32), max_size=4), min_size=1, max_size=6), st.data())
+def test_ragged_rows_are_taken_and_stacked(rows: list[list[float]], data: Any) -> None:
+    whole = Ragged.of(rows)
+    assert [one.tolist() for one in whole] == rows
+    order = data.draw(st.permutations(range(len(rows))))
+    assert [one.tolist() for one in whole.take(order)] == [rows[k] for k in order]
+    cut = data.draw(st.integers(0, len(rows) - 1))
+    parts = [whole.take(range(cut)), whole.take(range(cut, len(rows)))]
+    assert [one.tolist() for one in Ragged.stack(parts)] == rows
+    f = Features.from_arrays({"x": whole, "n": whole.counts}, provenance="m")
+    assert [one.tolist() for one in f[order].ragged["x"]] == [rows[k] for k in order]
+    assert f[order]["n"].tolist() == [len(rows[k]) for k in order]
+    assert [one.tolist() for one in f.frame("x")["x"]] == rows
+
+
+def test_ragged_rows_must_fit_their_offsets() -> None:
+    for offsets in ([0, 3], [1, 2], [0, 2, 1, 2]):
+        with pytest.raises(InnerjudgeError, match="offsets that rise"):
+            Ragged(np.zeros(2, np.float32), np.array(offsets))
+    assert Ragged.of([[1.0, np.nan], [], [2.0]]).finite().tolist() == [False, True, True]
+    with pytest.raises(InnerjudgeError, match=r"from features\.ragged"):
+        Features.from_arrays({"x": Ragged.of([[1.0]])}, provenance="m")["x"]

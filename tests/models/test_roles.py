@@ -1,0 +1,174 @@
+"""Roles as token ranges: by hand on single characters, and with real tokenizers."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.items import Trace
+from innerjudge.models.positions import Encoding, encode_trace
+from innerjudge.models.roles import Role, Tokens, ranges_within
+from transformers import AutoTokenizer
+
+NAMES = ("deepseek-r1-distill-qwen", "gpt2", "mistral-7b-v0.1", "qwen2.5-instruct", "qwen3", "smollm2-instruct")
+
+
+def pieces(role: str, text: str, first: int = 0) -> list[str]:
+    """What a role picks of a text whose tokens are its characters."""
+    tokens = Tokens(text, [(k, k + 1) for k in range(len(text))])
+    return [text[a:b] for a, b in ranges_within(Role.parse(role), tokens, (first, len(text)))]
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("One.\n\nTwo.", ["One.\n\n", "Two."]),
+        ("One.\r\n\r\nTwo.\r\n\r\n", ["One.\r\n\r\n", "Two.\r\n\r\n"]),
+        ("One.\n \t\n\nTwo.", ["One.\n \t\n\n", "Two."]),
+        ("One long step.\nIts second line.", ["One long step.\nIts second line."]),
+        ("\n\nOne.\n\n   ", ["\n\nOne.\n\n   "]),
+        ("A\n\n```py\nx = 1\n\ny = 2\n```\n\nB", ["A\n\n", "```py\nx = 1\n\ny = 2\n```\n\n", "B"]),
+        ("A\n\n````\n```\n\n```\n\n````\n\nB", ["A\n\n", "````\n```\n\n```\n\n````\n\n", "B"]),
+        ("A\n\n~~~\nopen\n\nto the end", ["A\n\n", "~~~\nopen\n\nto the end"]),
+        ("\n\n \n", []),
+    ],
+)
+def test_steps(text: str, steps: list[str]) -> None:
+    assert pieces("step", text) == steps
+    assert pieces("step_end", text) == [step[-1] for step in steps]
+
+
+def test_other_delimiters() -> None:
+    assert pieces("step(line)", "a\nb\n\nc") == ["a\n", "b\n\n", "c"]
+    assert pieces("step(sentence)", 'He said "No." Then 3.5 km.\n1. Go! End') == [
+        'He said "No." ',
+        "Then 3.5 km.\n",
+        "1. Go! ",
+        "End",
+    ]
+
+
+def test_before_a_step_is_the_token_before_its_delimiter() -> None:
+    assert pieces("before_step", "ab\n\ncd\n\ne") == ["b", "d", "e"]
+    text = "a.\n\nb"  # as tokens: a|.\n\n|b, where the second straddles the delimiter's begin
+    tokens = Tokens(text, [(0, 1), (1, 4), (4, 5)])
+    assert ranges_within(Role.parse("before_step"), tokens, (0, 3)) == ((0, 1), (2, 3))
+    assert ranges_within(Role.parse("step"), tokens, (0, 3)) == ((0, 2), (2, 3))
+
+
+def test_a_token_over_a_delimiter_belongs_to_the_step_before() -> None:
+    tokens = Tokens("a\n\nbc", [(0, 1), (1, 4), (4, 5)])  # a|\n\nb|c
+    assert ranges_within(Role.parse("step"), tokens, (0, 3)) == ((0, 2), (2, 3))
+
+
+def test_segments_ends_and_cues() -> None:
+    assert pieces("segment(3)", "abcdefg") == ["abc", "def", "g"]
+    assert pieces("nth_last(2)", "abc") == ["b"]
+    assert pieces("nth_last(4)", "abc") == []
+    assert pieces("segment(2)", "pppabc", first=3) == ["ab", "c"]
+    text = "Wait, awaiting. hmm wait"  # awaiting is another word
+    tokens = Tokens(text, [(k, k + 1) for k in range(len(text))])
+    ends = [b for _, b in ranges_within(Role.parse("cue(wait, hmm)"), tokens, (0, len(text)))]
+    assert ends == [match.end() for match in re.finditer(r"Wait\b|\bwait\b|hmm", text)]
+
+
+@given(st.text(alphabet="ab.\n `", max_size=60), st.sampled_from(["step", "step(line)", "step(sentence)"]))
+def test_steps_follow_one_another_and_cover_the_text(text: str, role: str) -> None:
+    steps = pieces(role, text)
+    assert "".join(steps) == (text if text.strip() else "")
+    assert all(step.strip() for step in steps)
+
+
+@pytest.mark.parametrize(
+    "role",
+    ["step(word)", "segment", "segment(0)", "nth_last(x)", "cue", "cue(a,)", "score(2)", "a b", "prompt/response"],
+)
+def test_what_is_no_role_is_refused(role: str) -> None:
+    with pytest.raises(InnerjudgeError, match="given the role"):
+        Role.parse(role)
+
+
+def test_long_runs_take_linear_time() -> None:
+    for text in (" " * 200_000, "\n" + " " * 200_000, "!" + "'" * 200_000, "`" * 200_000, "\n```" * 20_000):
+        for role in ("step", "step(line)", "step(sentence)", "cue(wait)"):
+            pieces(role, text)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def tokenizer(shared: Path, request: pytest.FixtureRequest) -> Any:
+    return AutoTokenizer.from_pretrained(shared / "tokenizers" / request.param)
+
+
+def encoded(
+    tokenizer: Any, response: str, *roles: str, prompt: str = "Sum?\n\nOnly\n\nthat.", **extra: Any
+) -> Encoding:
+    trace = Trace(question_id="q", candidate_id="0", prompt=prompt, response=response, extra=extra)
+    return encode_trace(tokenizer, trace, roles=roles, sampled_by=extra.get("sampled_by"))
+
+
+def read(tokenizer: Any, item: Encoding, role: str) -> list[str]:
+    return [tokenizer.decode(item.ids[a:b]).strip() for a, b in item.places(role)]
+
+
+def test_steps_of_real_tokens(tokenizer: Any) -> None:
+    item = encoded(tokenizer, "So 2 + 2.\n\nIt is\n4.\n\nDone 🧑‍🚀.\n\n", "step", "step_end", "before_step", "response")
+    steps = item.places("step")
+    [(start, end)] = item.places("response")
+    assert read(tokenizer, item, "step") == ["So 2 + 2.", "It is\n4.", "Done 🧑‍🚀."]
+    assert (steps[0][0], steps[-1][1]) == (start, end) == (item.positions["prompt_end"][0] + 1, len(item.ids))
+    assert all(a[1] == b[0] for a, b in pairwise(steps))
+    assert [b for _, b in item.places("step_end")] == [b for _, b in steps]
+    assert all(start <= a < end for a, _ in item.places("before_step"))
+
+
+def test_carriage_returns_and_code_in_real_tokens(tokenizer: Any) -> None:
+    item = encoded(tokenizer, "One.\r\n\r\nTwo.\n\n```\na\n\nb\n```", "step")
+    assert [text.replace("\r", "") for text in read(tokenizer, item, "step")] == ["One.", "Two.", "```\na\n\nb\n```"]
+
+
+def test_one_long_step_and_none(tokenizer: Any) -> None:
+    item = encoded(tokenizer, "All in one step.", "step", "step_end", "reasoning/step", "nth_last(99)", "cue(wait)")
+    assert item.places("step") == item.places("response")
+    assert item.places("step_end") == item.places("response_end")
+    for role in ("reasoning/step", "nth_last(99)", "cue(wait)"):
+        assert item.places(role) == ()
+        assert role in item.missing
+    nothing = encoded(tokenizer, "", "step", "response")
+    assert nothing.places("step") == ()
+    assert nothing.missing["step"] == "the response is empty"
+
+
+def test_reasoning_lies_between_its_markers(tokenizer: Any) -> None:
+    item = encoded(tokenizer, "<think>First.\n\nWait, second.</think>So 4.", "reasoning", "reasoning/step", "cue(wait)")
+    [(start, end)] = item.places("reasoning")
+    assert item.positions["reasoning_start"][0] + 1 == start
+    assert end <= item.positions["reasoning_end"][0]
+    assert "think" not in read(tokenizer, item, "reasoning")[0]
+    # A token such as ".</" belongs where its first character lies.
+    steps = [text.removesuffix("</") for text in read(tokenizer, item, "reasoning/step")]
+    assert steps == ["First.", "Wait, second."]
+    [(at, _)] = item.places("cue(wait)")
+    assert tokenizer.decode([item.ids[at]]).strip().lower().endswith("wait")
+
+
+def test_shift_is_the_token_before(tokenizer: Any) -> None:
+    item = encoded(tokenizer, "A b.\n\nC d.", "step", "step@-1", "response@-1", "response_end@-1", "prompt@-1")
+    assert item.places("step@-1") == tuple((a - 1, b - 1) for a, b in item.places("step"))
+    assert item.places("response@-1")[0][0] == item.positions["prompt_end"][0]
+    assert item.places("response_end@-1")[0][0] == len(item.ids) - 2
+    assert item.places("prompt@-1") == ()
+
+
+def test_special_tokens_lie_in_the_last_step(shared: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(shared / "tokenizers" / "qwen3")
+    ids = tokenizer("One.\n\nTwo 🧑‍🚀.", add_special_tokens=False)["input_ids"]
+    stored = [*ids, tokenizer.convert_tokens_to_ids("<|im_end|>")]
+    item = encoded(tokenizer, "", "step", response_ids=stored, sampled_by="x")
+    assert read(tokenizer, item, "step") == ["One.", "Two 🧑‍🚀.<|im_end|>"]
+    assert item.places("step")[-1][1] == len(item.ids)
