@@ -19,7 +19,6 @@ from innerjudge import Choice, InnerjudgeError, Rating, Trace
 PROMPT = "Start with 7. Add 5. Times 3."
 RIGHT, WRONG = "<think>7+5=12;12*3=36</think>36", "<think>7+5=13;13*3=39</think>39"
 MESSAGES = [{"role": "system", "content": "Answer in numbers."}, {"role": "user", "content": PROMPT}]
-TALK = "conversations and prompts of one's own are built beside this test"
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +82,6 @@ def test_1_and_11_the_end_of_a_cell_is_a_short_table(lm: Any, features: Any, jud
         assert len(repr(one)) < 5000
 
 
-@pytest.mark.xfail(strict=True, reason=TALK)
 def test_2_messages_as_a_prompt(lm: Any) -> None:
     rating = Rating(item_id="r", prompt=MESSAGES, response="36")  # type: ignore[arg-type]
     assert ij.read(lm, [rating]).ids == ("r",)
@@ -94,7 +92,6 @@ def test_3_a_system_text_beside_items(lm: Any, traces: list[Trace]) -> None:
         ij.read(lm, traces, system="Be brief.")  # type: ignore[call-arg]
 
 
-@pytest.mark.xfail(strict=True, reason=TALK)
 def test_4_a_prompt_that_is_rendered_already(lm: Any) -> None:
     rendered = lm.tokenizer.apply_chat_template(
         [{"role": "user", "content": PROMPT}], tokenize=False, add_generation_prompt=True
@@ -103,7 +100,6 @@ def test_4_a_prompt_that_is_rendered_already(lm: Any) -> None:
     assert any("template" in reason for reasons in read.missing.values() for reason in reasons.values())
 
 
-@pytest.mark.xfail(strict=True, reason=TALK)
 def test_5_a_prompt_of_ones_own() -> None:
     assert hasattr(ij, "JudgePrompt")
 
@@ -230,19 +226,18 @@ def test_28_probabilities_and_scores_where_they_mean_something(features: Any, la
     assert 0 <= probe.score(features, labels) <= 1
 
 
-@pytest.mark.xfail(strict=True, reason=TALK)
 def test_30_and_34_messages_rank(judge: Any) -> None:
     assert {one["score"] is not None for one in judge.rank(MESSAGES, [RIGHT, WRONG])} == {True}
 
 
-@pytest.mark.xfail(strict=True, reason=TALK)
 def test_30_and_31_what_is_no_text_is_not_silently_unscored(judge: Any) -> None:
     outputs = [SimpleNamespace(index=k, text=text) for k, text in enumerate((RIGHT, WRONG))]
-    answered(lambda: judge.rank(PROMPT, outputs), "text")
-    answered(lambda: judge.rank(PROMPT, [5, 6]), "text")
+    assert judge.rank(PROMPT, outputs) == judge.rank(PROMPT, [RIGHT, WRONG]), "outputs of vLLM are read as their text"
+    for one in judge.rank(PROMPT, [5, 6]):
+        assert one["score"] is None
+        assert "a int, not a string or a list of messages" in one["unscored"]
 
 
-@pytest.mark.xfail(strict=True, reason=TALK)
 def test_32_reasoning_apart_in_an_item(lm: Any) -> None:
     said: Any = {"role": "assistant", "content": "36", "reasoning_content": "7+5=12;12*3=36"}
     read = ij.read(lm, [Trace(question_id="q", candidate_id="0", prompt=PROMPT, response=said)])
