@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +87,13 @@ class Record:
     def optional_text(self, name: str) -> str | None:
         """A string, or ``None`` where absent."""
         return self.text(name) if self.has(name) else None
+
+    def one_of(self, name: str, known: Sequence[str]) -> int:
+        """Which of these strings a field is, from 0."""
+        value = self.text(name)
+        if value not in known:
+            raise self.error(name, repr(shown(value)), f"one of {', '.join(known)}", "correct the value")
+        return known.index(value)
 
     def flag(self, name: str) -> bool:
         """``true`` or ``false``."""

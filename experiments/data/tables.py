@@ -1,12 +1,13 @@
 """Tables of anybody's as records: CSV, TSV, Parquet, JSON, JSONL, saved data sets, and what holds rows in memory.
 
 What a file is, is told by its first bytes and not by its name. Files are read within the limits of
-:mod:`~innerjudge.models.foreign`; what is compressed may unpack to 200 times its size, at most to 1 GB.
+:mod:`~innerjudge.models.foreign`.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
@@ -16,7 +17,7 @@ from decimal import Decimal
 from glob import glob, has_magic
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InnerjudgeError
 from ...models.foreign import DEPTH, FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
@@ -25,12 +26,18 @@ from .jsonl import LINE, START, lines_as_records
 from .other_formats import known_file
 from .outputs import require_undamaged
 from .records import Record
-from .unpacking import decoded, unpacked
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Where a row stands, where that is not its number; and the row.
+Rows = Iterator[tuple[str, Any]]
 #: What a folder of ``Dataset.save_to_disk`` holds, and one of ``DatasetDict.save_to_disk``.
 _STATE, _SPLITS = "state.json", "dataset_dict.json"
 _JSON = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
+#: What is compressed may unpack to so many times its size; a small file to a megabyte.
+_RATIO, _LEAST = 200, 1 << 20
 
 
 def files_of(spec: str | Path) -> list[Path]:
@@ -111,21 +118,54 @@ def read_table(path: Path) -> Iterator[Record]:
         yield from (record for record, _, _ in lines_as_records(path))
         return
     name, number = shown(path.name), 0
-    if path.is_dir():
-        rows = _saved(path)
-    else:
-        require_undamaged(path)
-        raw = unpacked(path)
-        if raw.startswith(b"PAR1"):
-            rows = _parquet(raw, name)
-        else:
-            text = decoded(raw, name)
-            rows = _json(text, name) if text.lstrip()[:1] in ("[", "{") else _csv(text, name)
+    rows = _arrow(path, None, name) if path.is_dir() else _rows(path, name)
     for number, (place, row) in enumerate(rows, start=1):
         where = f"{name} {place or f'row {number}'}"
         yield _record(row, where) if isinstance(row, Mapping) else Record.of(row, where)
     if not number:
         raise InnerjudgeError(f"{name}: given an empty file, expected one item a row: write at least one")
+
+
+def _rows(path: Path, name: str) -> Rows:
+    require_undamaged(path)
+    raw = unpacked(path)
+    if raw.startswith(b"PAR1"):
+        return _arrow(path, raw, name)
+    text = decoded(raw, name)
+    return _json(text, name) if text.lstrip()[:1] in ("[", "{") else _csv(text, name)
+
+
+def unpacked(path: Path) -> bytes:
+    """Content of a file, without gzip or zstandard; a refusal where it is damaged, or unpacks to far too much."""
+    raw, name = read_file(path), shown(path.name)
+    most = min(FILE_LIMIT, max(_LEAST, _RATIO * len(raw)))
+    try:
+        if raw.startswith(b"\x1f\x8b"):
+            found = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(most + 1)
+        elif raw.startswith(b"\x28\xb5\x2f\xfd"):
+            import zstandard
+
+            packed = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+            found = io.BufferedReader(packed.stream_reader(raw, read_across_frames=True)).read(most + 1)
+        else:
+            return raw
+    except ImportError:
+        raise InnerjudgeError(
+            f"{name}: given a zstandard file, expected the package that reads it: pip install zstandard"
+        ) from None
+    except Exception as error:  # each library has errors of its own
+        raise InnerjudgeError(f"{name}: given a damaged archive ({shown(error)}), expected a whole one") from None
+    if len(found) > most:
+        raise InnerjudgeError(f"{name}: given a file that unpacks to more than {most} bytes: unpack or split it")
+    return found
+
+
+def decoded(raw: bytes, name: str) -> str:
+    """The text of UTF-8 bytes, without a byte order mark; line ends as they are."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InnerjudgeError(f"{name}: given bytes that are not UTF-8 ({error.reason}), expected UTF-8") from None
 
 
 def is_lines(path: Path) -> bool:
@@ -137,33 +177,20 @@ def is_lines(path: Path) -> bool:
     return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and not known_file(start)
 
 
-Rows = Iterator[tuple[str, Any]]
-
-
 def _json(text: str, name: str) -> Rows:
     """One list of objects; or objects one after another, a line each or written over several."""
-    start = _SPACE.match(text).end()  # type: ignore[union-attr]
-    if text[start] == "[":
-        value = _value(text, name)
-        if not isinstance(value, list):
-            raise InnerjudgeError(f"{name}: given broken JSON, expected a list of objects")
-        yield from (("", one) for one in value)
-    elif not known_file(text[:START].encode()):
-        for number, line in enumerate(text.split("\n"), start=1):
-            if len(line) > LINE:
-                raise InnerjudgeError(f"{name} line {number}: given more than {LINE} characters, expected one item")
-            if line.strip():
-                yield f"line {number}", _value(line, f"{name} line {number}")
-    else:
-        number, at = 0, start
-        while at < len(text):
-            number += 1
-            try:
-                end = _JSON.raw_decode(text, at)[1]
-            except (ValueError, RecursionError):
-                end = len(text)  # what is wrong with it is said below
-            yield f"object {number}", _value(text[at:end], f"{name} object {number}")
-            at = _SPACE.match(text, end).end()  # type: ignore[union-attr]
+    at, line = _SPACE.match(text).end(), 1  # type: ignore[union-attr]
+    if text[at] == "[":
+        yield from (("", one) for one in _value(text, name))
+        return
+    while at < len(text):
+        try:
+            end = _JSON.raw_decode(text, at)[1]
+        except (ValueError, RecursionError):
+            end = len(text)  # what is wrong with it is said below
+        yield f"line {line}", _value(text[at:end], f"{name} line {line}")
+        start, at = at, _SPACE.match(text, end).end()  # type: ignore[union-attr]
+        line += text.count("\n", start, at)
 
 
 def _value(text: str, where: str) -> Any:
@@ -200,46 +227,43 @@ def _csv(text: str, name: str) -> Rows:
         csv.field_size_limit(limit)
 
 
-def _parquet(raw: bytes, name: str) -> Rows:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _arrow(path: Path, raw: bytes | None, name: str) -> Rows:
+    """Rows of a Parquet file, or of a folder by ``Dataset.save_to_disk``: its files are Arrow streams."""
     try:
-        file = pq.ParquetFile(pa.BufferReader(raw))
-        groups = [file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)]
-        if sum(groups) > FILE_LIMIT:
-            raise InnerjudgeError(f"{name}: given a file that unpacks to more than {FILE_LIMIT} bytes: split it")
-        for batch in file.iter_batches(1024):
+        for batch in _saved(path) if raw is None else _parquet(raw):
             yield from (("", row) for row in batch.to_pylist())
     except InnerjudgeError:
         raise
-    except Exception as error:  # pyarrow has many kinds
-        raise InnerjudgeError(f"{name}: given broken Parquet ({shown(error)}), expected a whole file") from None
+    except Exception as error:  # pyarrow has many kinds, and a header may be anything
+        what = "data set, as save_to_disk writes it" if raw is None else "Parquet file"
+        raise InnerjudgeError(f"{name}: given what cannot be read ({shown(error)}), expected a whole {what}") from None
 
 
-def _saved(folder: Path) -> Rows:
-    """Rows of ``datasets.Dataset.save_to_disk``; its files are Arrow streams, so that ``datasets`` is not needed."""
+def _parquet(raw: bytes) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(pa.BufferReader(raw))
+    groups = [file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)]
+    if sum(groups) > FILE_LIMIT:
+        raise ValueError(f"it unpacks to more than {FILE_LIMIT} bytes")
+    yield from file.iter_batches(1024)
+
+
+def _saved(folder: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    name = shown(folder.name)
-    try:
-        state = parse_json(read_file(folder / _STATE, HEADER_LIMIT))
-        if state.get("_indices_files"):
-            raise InnerjudgeError(f"{name}: given a selection of a data set, expected it flat: .flatten_indices()")
-        for one in [str(file["filename"]) for file in state["_data_files"]]:
-            if Path(one).name != one:
-                raise ValueError(f"the file {shown(one)!r} stands elsewhere")
-            require_file(folder / one, FILE_LIMIT)
-            with pa.memory_map(str(folder / one)) as source, pa.ipc.open_stream(source) as stream:
-                for batch in stream:
-                    batch.validate(full=True)
-                    yield from (("", row) for row in batch.to_pylist())
-    except InnerjudgeError:
-        raise
-    except Exception as error:  # pyarrow has many kinds, and the header may be anything
-        raise InnerjudgeError(
-            f"{name}: given a data set that cannot be read ({shown(error)}), expected what save_to_disk wrote"
-        ) from None
+    state = parse_json(read_file(folder / _STATE, HEADER_LIMIT))
+    if state.get("_indices_files"):
+        raise ValueError("it is a selection of another: save .flatten_indices() of it")
+    for one in [str(file["filename"]) for file in state["_data_files"]]:
+        if Path(one).name != one:
+            raise ValueError(f"the file {shown(one)!r} stands elsewhere")
+        require_file(folder / one, FILE_LIMIT)
+        with pa.memory_map(str(folder / one)) as source, pa.ipc.open_stream(source) as stream:
+            for batch in stream:
+                batch.validate(full=True)
+                yield batch
 
 
 def _record(row: Mapping[Any, Any], where: str) -> Record:

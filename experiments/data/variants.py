@@ -95,29 +95,16 @@ def with_sides(record: Record, seed: int = 0) -> dict[str, Any]:
 
     Where these are lists of messages, those before the last are the prompt.
     """
-    values = dict(record.values)
-    answers: list[Any] = []
+    values, answers = dict(record.values), []
     for name in ("chosen", "rejected"):
-        if name not in values:
-            record.text(name)  # says what is missing
-        value = values.pop(name)
-        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-            asked, value = value[:-1], said(value[-1:], "assistant")
-            if asked and answers and values.get("prompt") != said(asked, "user"):
+        record.response(name)  # says what is missing, or no answer
+        said = values.pop(name)
+        if isinstance(said, list) and len(said) > 1:
+            if answers and values.get("prompt") != said[:-1]:
                 raise record.error(
                     name, "messages before the last that are not those of chosen", "one prompt", "drop it"
                 )
-            if asked:
-                values["prompt"] = said(asked, "user")
-        answers.append(value)
-    drawn = hash_of([str(seed), *(json.dumps(one) for one in answers)])
-    first = int(drawn[-1], 16) % 2
-    values["response_a"], values["response_b"] = answers[first], answers[1 - first]
-    return values | {"preference": "ab"[first]}
-
-
-def said(messages: list[Any], role: str) -> Any:
-    """One plain message as its text; others as they are."""
-    one = messages[0]
-    plain = len(messages) == 1 and one.keys() <= {"role", "content"} and isinstance(one.get("content"), str)
-    return one["content"] if plain and one.get("role") == role else messages
+            values["prompt"], said = said[:-1], said[-1:]
+        answers.append(said)
+    first = int(hash_of([str(seed), *map(json.dumps, answers)])[-1], 16) % 2
+    return values | {"response_a": answers[first], "response_b": answers[1 - first], "preference": "ab"[first]}

@@ -12,12 +12,12 @@ import numpy as np
 from ...models.checkpoint import read_tokenizer, require_causal
 from ...models.errors import UnreadableError
 from ...models.formats.source import find_source
+from ...models.inputs import context_of
 from ...models.items import Choice, Item, Rating, Trace
-from ...models.mixing import context_of
 from ...models.positions import Alike, Encoding, encode_prompt, encode_trace, unreadable
-from ...models.prompts import choice_prompt, pair_prompt, rating_prompt
 from ...models.tokenizer_check import check_tokenizer
 from ..data.splits import rows_by_group
+from ..reading.passes import Passes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -30,13 +30,7 @@ _SHOWN = 600
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was understood of a data set.
-
-    Args:
-        facts: Name -> value, in the order to be shown.
-        unscored: Why positions are missing, and in how many of the measured items.
-        items: Texts of the first items as the model reads them, every position marked.
-    """
+    """What was understood of data: facts; why positions are missing, in how many measured items; items as read."""
 
     facts: dict[str, str]
     unscored: dict[str, int]
@@ -44,13 +38,7 @@ class Look:
 
 
 def look_at(items: Sequence[Item], model: str = "reference", *, scale: tuple[int, int] = (1, 5), n: int = 3) -> Look:
-    """Look at items through the tokenizer and the chat template of a model.
-
-    Args:
-        items: Items of one kind.
-        model: As for :func:`innerjudge.load`; its tokenizer and settings are read, not its weights.
-        scale: Lowest and highest score that ratings are asked for.
-        n: Items to show.
+    """Look at items of one kind through the tokenizer and the chat template of a model; its weights are not read.
 
     Example:
         >>> row = {"question_id": "q", "candidate_id": "1", "prompt": "2+2?", "response": "<think>2+2=4</think>4"}
@@ -62,23 +50,19 @@ def look_at(items: Sequence[Item], model: str = "reference", *, scale: tuple[int
     tokenizer = read_tokenizer(source.tokenizer, model, source.revision)
     context = context_of(require_causal(source.weights, model, source.revision))
     check_tokenizer(tokenizer, context)
-    alike = Alike(tokenizer)
+    alike, passes = Alike(tokenizer), Passes(scale=scale)
     step = max(1, len(items) // MEASURED)
-    measured = [_encoded(tokenizer, items[k], scale, alike) for k in range(0, len(items), step)][:MEASURED]
+    measured = [_encoded(tokenizer, item, passes, alike) for item in items[::step][:MEASURED]]
     lengths = [len(one.ids) for one in measured if one.ids] or [0]
     facts = _facts(items)
-    facts["tokens an item"] = (
-        f"{np.median(lengths):,.0f} in the middle, {np.percentile(lengths, 95):,.0f} at 95 %, {max(lengths):,} at most"
-        + (f" (measured on {len(measured):,})" if len(measured) < len(items) else "")
-    )
-    reasons = Counter(
-        reason if role == "*" else f"no {role.replace('_', ' ')}: {reason}"
-        for one in measured for role, reason in one.missing.items()
-    )  # fmt: skip
+    middle, long = np.percentile(lengths, [50, 95])
+    sample = f" (measured on {len(measured):,})" if len(measured) < len(items) else ""
+    facts["tokens an item"] = f"{middle:,.0f} in the middle, {long:,.0f} at 95 %, {max(lengths):,} at most{sample}"
+    reasons = Counter(_lacking(*lack) for one in measured for lack in one.missing.items())
     if context is not None and (over := sum(length > context for length in lengths)):
         reasons[f"longer than the {context:,} tokens that the model reads"] = over
-    shown = [_marked(tokenizer, item, _encoded(tokenizer, item, scale, alike)) for item in items[:n]]
-    return Look(facts, dict(reasons.most_common()), shown)
+    texts = [_marked(tokenizer, _encoded(tokenizer, item, passes, alike)) for item in items[:n]]
+    return Look(facts, dict(reasons.most_common()), texts)
 
 
 def _facts(items: Sequence[Item]) -> dict[str, str]:
@@ -110,38 +94,29 @@ def _label(item: Item) -> str | None:
     return item.preference
 
 
-def _encoded(tokenizer: PreTrainedTokenizerFast, item: Item, scale: tuple[int, int], alike: Alike) -> Encoding:
-    if isinstance(item, Trace):
-        return encode_trace(tokenizer, item, alike=alike)
+def _encoded(tokenizer: PreTrainedTokenizerFast, item: Item, passes: Passes, alike: Alike) -> Encoding:
     try:
-        if isinstance(item, Rating):
-            asked = rating_prompt(
-                item.prompt, item.response, criterion=item.criterion, reference=item.reference, scale=scale
-            )
-        elif isinstance(item, Choice):
-            asked = choice_prompt(item.question, item.options)
-        else:
-            asked = pair_prompt(item.prompt, item.response_a, item.response_b)
-        return encode_prompt(tokenizer, item.id, item.group, asked, alike=alike)
+        if isinstance(item, Trace):
+            return encode_trace(tokenizer, item, alike=alike)
+        return encode_prompt(tokenizer, item.id, item.group, passes.ask(item), alike=alike)
     except UnreadableError as error:
         return unreadable(item.id, item.group, str(error))
 
 
-def _marked(tokenizer: PreTrainedTokenizerFast, item: Item, found: Encoding) -> str:
+def _marked(tokenizer: PreTrainedTokenizerFast, found: Encoding) -> str:
     """The text of an item as it is read, each position named behind its token; the middle of a long one is left out."""
     roles: dict[int, list[str]] = {}
     for role, places in found.positions.items():
         for place in places:
             roles.setdefault(place, []).append(role)
-    parts: list[str] = []
-    start = 0
-    for place in sorted(roles):
-        text = str(tokenizer.decode(list(found.ids[start : place + 1])))
-        parts.append(
-            text if len(text) < 2 * _SHOWN else f"{text[:_SHOWN]} [... {len(text)} characters ...] {text[-_SHOWN:]}"
-        )
-        parts.append("".join(f"[{role}]" for role in roles[place]))
+    text, start = f"{found.id}, {len(found.ids)} tokens\n", 0
+    for place in sorted({*roles, len(found.ids) - 1}):
+        part = str(tokenizer.decode(list(found.ids[start : place + 1])))
+        cut = f"{part[:_SHOWN]} [... {len(part)} characters ...] {part[-_SHOWN:]}"
+        text += (part if len(part) < 2 * _SHOWN else cut) + "".join(f"[{role}]" for role in roles.get(place, ()))
         start = place + 1
-    rest = str(tokenizer.decode(list(found.ids[start:])))
-    lacking = [f"{'everything' if role == '*' else role}: {reason}" for role, reason in found.missing.items()]
-    return "".join([f"{item.id}, {len(found.ids)} tokens\n", *parts, rest, *(f"\n(without {one})" for one in lacking)])
+    return text + "".join(f"\n(without {_lacking(*one)})" for one in found.missing.items())
+
+
+def _lacking(role: str, reason: str) -> str:
+    return reason if role == "*" else f"no {role.replace('_', ' ')}: {reason}"

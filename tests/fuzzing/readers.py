@@ -245,13 +245,6 @@ def more_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     }.items():  # fmt: skip
         read = from_file(folder, "m.jsonl", lambda at, n=name: load(f"{n}:{at}"))  # type: ignore[misc]
         yield f"loader: {name}", Reader(read, _lines(row), "lines", 0.5)
-    parts = {"qrels": b"1 0 p 2\n", "topics": b"1\twhat\n", "passages": b"p\tIt is.\n"}
-    for name, good in parts.items():
-        home = folder / f"trec-{name}"
-        home.mkdir()
-        for other, raw in parts.items():
-            (home / other).write_bytes(raw)
-        yield f"loader: trec, {name}", Reader(from_file(home, name, lambda at: load(f"trec:{at.parent}")), good)
 
 
 def log_readers(folder: Path) -> Iterator[tuple[str, Reader]]:

@@ -8,13 +8,10 @@ from ....models.errors import InnerjudgeError
 from ....models.items import Item
 from ....models.shown import shown
 from ..jsonl import check_unique
-from .gsm8k import gsm8k_solutions
-from .harness import lm_eval_samples
-from .mmlu import mmlu
-from .pairs import llmbar, mt_bench_human, pandalm
-from .public import ROWS, by_rows
-from .ratings import prometheus, summeval, topical_chat
-from .trec import trec
+from .choices import arc, hellaswag, mmlu
+from .pairs import judgebench, llmbar, mt_bench_human, pandalm, rewardbench
+from .ratings import helpsteer2, prometheus, summeval, topical_chat, ultrafeedback
+from .traces import gsm8k_solutions, lm_eval_samples, openai_messages, processbench, rewardbench2, vllm_outputs
 
 
 def _inspect_log(path: Path) -> list[Item]:
@@ -35,12 +32,18 @@ LOADERS: dict[str, Callable[[Path], list[Item]]] = {
     "prometheus": prometheus,
     "inspect-log": _inspect_log,
     "mt-bench-human": mt_bench_human,
-    **{name: by_rows(rows) for name, rows in ROWS.items()},
+    "rewardbench": rewardbench,
+    "rewardbench2": rewardbench2,
+    "judgebench": judgebench,
+    "ultrafeedback": ultrafeedback,
+    "helpsteer2": helpsteer2,
+    "processbench": processbench,
+    "arc": arc,
+    "hellaswag": hellaswag,
+    "openai-messages": openai_messages,
+    "vllm-outputs": vllm_outputs,
     "lm-eval-samples": lm_eval_samples,
-    "trec": trec,
 }
-#: Loaders that read a folder themselves.
-WHOLE = ("mmlu", "trec")
 _BESIDE = re.compile(r"(?i)^\.|^(readme|licen[sc]e)|\.(md|txt|sha256|py)$")
 
 
@@ -59,11 +62,11 @@ def load(spec: str) -> list[Item]:
     """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record.
 
     Of a folder, every file is read in alphabetical order, but those whose name begins with a dot or says that they are
-    documents (README, LICENSE) or checksums; loaders of folders (``mmlu``, ``trec``) take it whole.
+    documents (README, LICENSE) or checksums; ``mmlu`` takes it whole.
     """
     loader, path = find(spec)
     files = [path]
-    if path.is_dir() and spec.partition(":")[0] not in WHOLE:
+    if path.is_dir() and loader is not mmlu:
         files = sorted(one for one in path.iterdir() if one.is_file() and not _BESIDE.search(one.name))
     items = [item for file in files for item in loader(file)]
     if not items:

@@ -1,15 +1,45 @@
-"""Files of records: a JSON list, or a JSON object, or one JSON object a line."""
+"""What loaders share: items of the rows of a table, named records of a JSON object, archives within limits."""
 
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ....models.errors import InnerjudgeError
 from ....models.foreign import FILE_LIMIT, parse_json, require_file
+from ....models.items import Item
 from ....models.shown import shown
-from .. import tables
+from ..kinds import hash_of, kind_of_record, record_to_item
 from ..records import Record, describe
-from ..unpacking import decoded, unpacked
+from ..tables import decoded, read_table, unpacked
+
+Rows = Iterator[dict[str, Any]]
+
+
+def by_rows(rows: Callable[[Record, str], Rows]) -> Callable[[Path], list[Item]]:
+    """The loader of a table, of what each of its rows becomes; a row is called ``FILE-NUMBER``, from 0."""
+
+    def load(path: Path) -> list[Item]:
+        named = ((f"{path.name.partition('.')[0]}-{k}", record) for k, record in enumerate(read_table(path)))
+        return [item_of(row, record.where) for name, record in named for row in rows(record, name)]
+
+    return load
+
+
+def item_of(row: dict[str, Any], where: str) -> Item:
+    """The item with these fields."""
+    record = Record(row, where)
+    return record_to_item(record, kind_of_record(record))
+
+
+def kept(record: Record, *names: str) -> dict[str, Any]:
+    """The fields that are there, as they are."""
+    return {name: record.values[name] for name in names if record.has(name)}
+
+
+def question_of(prompt: str) -> str:
+    """A name for a question that its rows share by their prompt alone."""
+    return f"q-{hash_of([repr(prompt)])}"
 
 
 def read_text(path: Path) -> str:
@@ -17,14 +47,9 @@ def read_text(path: Path) -> str:
     return decoded(unpacked(path), shown(path.name))
 
 
-def read_list(path: Path) -> list[Record]:
-    """Rows of a file: a JSON list of objects, or JSONL, CSV, Parquet."""
-    return list(tables.read_table(path))
-
-
-def read_table(path: Path) -> dict[str, Record]:
+def read_named(path: Path) -> dict[str, Record]:
     """Named records of a file that holds one JSON object of objects."""
-    value = _parse(read_text(path), path.name)
+    value = parse(read_text(path), path.name)
     if not isinstance(value, dict):
         raise InnerjudgeError(
             f"{path.name}: given {describe(value)}, expected an object of records: check loader and path"
@@ -32,7 +57,8 @@ def read_table(path: Path) -> dict[str, Record]:
     return {name: Record.of(one, f"{path.name} record {name!r}") for name, one in value.items()}
 
 
-def _parse(text: str, where: str) -> Any:
+def parse(text: str, where: str) -> Any:
+    """The value of a JSON text."""
     try:
         return parse_json(text)
     except ValueError as error:

@@ -1,19 +1,20 @@
-"""Pairs of responses that people judged: PandaLM, LLMBar, MT-Bench."""
+"""Pairs of responses of which one is preferred: PandaLM, LLMBar, MT-Bench, RewardBench, JudgeBench."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ....models.items import Item, Pair
-from ..kinds import record_to_item
+from ....models.items import Item
 from ..records import Record
 from ..tables import read_table
-from .files import read_list
+from ..variants import with_sides
+from .files import Rows, by_rows, item_of, kept
 
 _NAMES = ("tie", "a", "b")
 
 
-def pandalm(path: Path) -> list[Item]:
+@by_rows
+def pandalm(record: Record, name: str) -> Rows:
     """Pairs of the PandaLM test set, ``[{idx, instruction, input, response1, response2, annotator1, ...}, ...]``.
 
     The prompt is the instruction, then the input where there is one. ``preference`` is what at least two of the three
@@ -21,24 +22,20 @@ def pandalm(path: Path) -> list[Item]:
     (the two systems). The published file holds some replies as a JSON ``true`` instead of text: they are read as
     ``"True"``.
     """
-    items: list[Item] = []
-    for record in read_list(path):
-        number = record.values.get("idx")
-        if isinstance(number, bool) or not isinstance(number, int | str):
-            raise record.error("idx", repr(number), "a number", "check loader and path")
-        annotators = [_NAMES[record.whole(f"annotator{k}", range(3))] for k in (1, 2, 3)]
-        parts = (record.text("instruction"), record.optional_text("input") or "")
-        items.append(
-            Pair(
-                pair_id=f"pandalm-{number}",
-                prompt="\n\n".join(part for part in parts if part.strip()),
-                response_a=_reply(record, "response1"),
-                response_b=_reply(record, "response2"),
-                preference=majority_preference(annotators),
-                extra={"annotators": annotators, "cmp_key": record.optional_text("cmp_key")},
-            )
-        )
-    return items
+    number = record.values.get("idx")
+    if isinstance(number, bool) or not isinstance(number, int | str):
+        raise record.error("idx", repr(number), "a number", "check loader and path")
+    votes = [_NAMES[record.whole(f"annotator{k}", range(3))] for k in (1, 2, 3)]
+    parts = (record.text("instruction"), record.optional_text("input") or "")
+    yield {
+        "pair_id": f"pandalm-{number}",
+        "prompt": "\n\n".join(part for part in parts if part.strip()),
+        "response_a": _reply(record, "response1"),
+        "response_b": _reply(record, "response2"),
+        "preference": majority_preference(votes),
+        "annotators": votes,
+        "cmp_key": record.optional_text("cmp_key"),
+    }
 
 
 def _reply(record: Record, name: str) -> str:
@@ -51,21 +48,34 @@ def majority_preference(annotators: Sequence[str]) -> str:
     return next((name for name in _NAMES if 2 * annotators.count(name) > len(annotators)), "tie")
 
 
-def llmbar(path: Path) -> list[Item]:
+@by_rows
+def llmbar(record: Record, name: str) -> Rows:
     """Pairs of one file of LLMBar, ``[{input, output_1, output_2, label}, ...]``; label 1 is ``"a"``, 2 is ``"b"``.
 
     ``pair_id`` is ``FILE-RECORD`` (from 0).
     """
-    return [
-        Pair(
-            pair_id=f"{path.stem}-{number}",
-            prompt=record.text("input"),
-            response_a=record.text("output_1"),
-            response_b=record.text("output_2"),
-            preference="ab"[record.whole("label", (1, 2)) - 1],
-        )
-        for number, record in enumerate(read_list(path))
-    ]
+    row = {"pair_id": name, "prompt": record.text("input")}
+    row |= {"response_a": record.text("output_1"), "response_b": record.text("output_2")}
+    yield row | {"preference": "ab"[record.whole("label", (1, 2)) - 1]}
+
+
+@by_rows
+def rewardbench(record: Record, name: str) -> Rows:
+    """RewardBench: pairs, the chosen one now as a, now as b; ``subset`` is kept."""
+    named = kept(record, "prompt", "chosen", "rejected", "subset", "chosen_model", "rejected_model")
+    yield {"pair_id": name, **with_sides(Record(named, record.where))}
+
+
+@by_rows
+def judgebench(record: Record, name: str) -> Rows:
+    """JudgeBench: pairs of responses of one model, of which one is right."""
+    sides = {"response_a": record.text("response_A"), "response_b": record.text("response_B")}
+    preferred = "ab"[record.one_of("label", ["A>B", "B>A"])]
+    row = {"pair_id": record.label("pair_id"), "prompt": record.text("question"), **sides, "preference": preferred}
+    yield row | kept(record, "source", "original_id", "response_model")
+
+
+_WINNERS = {"model_a": "a", "model_b": "b", "tie": "tie", "tie (inconsistent)": "tie"}
 
 
 def mt_bench_human(path: Path) -> list[Item]:
@@ -75,36 +85,23 @@ def mt_bench_human(path: Path) -> list[Item]:
     (``annotators``), ``question_id``, ``turn``, and the systems. In the second turn, each response holds the turns from
     the system's first answer on.
     """
-    votes: dict[tuple[str, ...], list[str]] = {}
-    rows: dict[tuple[str, ...], Record] = {}
+    found: dict[str, tuple[dict[str, Any], str]] = {}
     for record in read_table(path):
-        names = record.text("model_a"), record.text("model_b")
-        key = (str(record.values.get("question_id")), *names, str(record.whole("turn", (1, 2))))
-        winner = record.text("winner")
-        said = {"model_a": "a", "model_b": "b"}.get(winner, "tie" if winner.startswith("tie") else "")
-        if not said:
-            raise record.error("winner", repr(winner), "model_a, model_b or tie", "correct the value")
-        votes.setdefault(key, []).append(said)
-        rows.setdefault(key, record)
-    return [_judged(rows[key], key, votes[key]) for key in rows]
+        a, b, turn = record.text("model_a"), record.text("model_b"), record.whole("turn", (1, 2))
+        name = f"{record.values.get('question_id')}/{a}/{b}/{turn}"
+        vote = list(_WINNERS.values())[record.one_of("winner", list(_WINNERS))]
+        if name not in found:
+            row = {f"response_{side}": _said(record, f"conversation_{side}", 2 * turn) for side in "ab"}
+            row |= {"pair_id": name, "prompt": record.records("conversation_a")[0].text("content"), "annotators": []}
+            question = str(record.values.get("question_id"))
+            row |= {"question_id": question, "turn": turn, "system_a": a, "system_b": b}
+            found[name] = row, record.where
+        found[name][0]["annotators"].append(vote)
+    return [item_of(row | {"preference": majority_preference(row["annotators"])}, at) for row, at in found.values()]
 
 
-def _judged(record: Record, key: tuple[str, ...], votes: list[str]) -> Item:
-    question, a, b, turn = key
-    sides: dict[str, Any] = {}
-    for side in "ab":
-        turns = record.records(f"conversation_{side}")[: 2 * int(turn)]
-        if len(turns) < 2 * int(turn):
-            raise record.error(
-                f"conversation_{side}", f"{len(turns)} messages", f"{2 * int(turn)}", "leave the row out"
-            )
-        asked, first = turns[0].text("content"), turns[1].text("content")
-        sides[side] = first if turn == "1" else [dict(one.values) for one in turns[1:]]
-    row: dict[str, Any] = {
-        "pair_id": f"{question}/{a}/{b}/{turn}",
-        "prompt": asked,
-        "preference": majority_preference(votes),
-    }
-    row |= {f"response_{side}": text for side, text in sides.items()}
-    row |= {"annotators": votes, "question_id": question, "turn": int(turn), "system_a": a, "system_b": b}
-    return record_to_item(Record(row, record.where), "pair")
+def _said(record: Record, name: str, count: int) -> list[Any]:
+    turns = [one.values for one in record.records(name)[:count]]
+    if len(turns) < count:
+        raise record.error(name, f"{len(turns)} messages", f"{count}", "leave the row out")
+    return turns[1:]

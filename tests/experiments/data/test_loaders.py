@@ -10,8 +10,9 @@ from innerjudge.experiments.data.answers import normalise
 from innerjudge.experiments.data.jsonl import read_items, write_jsonl
 from innerjudge.experiments.data.kinds import item_to_row
 from innerjudge.experiments.data.loaders import LOADERS, load
-from innerjudge.experiments.data.loaders.gsm8k import final_answer
 from innerjudge.experiments.data.loaders.pairs import majority_preference
+from innerjudge.experiments.data.loaders.traces import final_answer
+from innerjudge.models.conversation import Conversation
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Pair, Rating, Trace
 
@@ -427,7 +428,7 @@ def test_bad_specs(tmp_path: Path) -> None:
         with pytest.raises(InnerjudgeError) as caught:
             load(spec)
         assert message in str(caught.value)
-    assert set(LOADERS) == {*REAL, *BY_HAND, "inspect-log", "mt-bench-human", "lm-eval-samples", "trec"}
+    assert set(LOADERS) == {*REAL, *BY_HAND, "inspect-log", "mt-bench-human", "lm-eval-samples"}
 
 
 def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
@@ -464,28 +465,42 @@ def test_rows_by_hand(tmp_path: Path, name: str) -> None:
     assert load(f"{name}:{folder}") == items, "a folder is its files"
 
 
-def test_the_chosen_of_rewardbench_is_preferred() -> None:
-    (item,) = by_rows_of("rewardbench", BY_HAND["rewardbench"][0])
+def test_the_chosen_of_rewardbench_is_preferred(tmp_path: Path) -> None:
+    (item,) = by_rows_of(tmp_path, "rewardbench", BY_HAND["rewardbench"][0])
     assert isinstance(item, Pair)
     assert (item.response_a if item.preference == "a" else item.response_b) == "y"
 
 
-def by_rows_of(name: str, row: dict[str, Any]) -> list[Any]:
-    from innerjudge.experiments.data.kinds import kind_of_record, record_to_item
-    from innerjudge.experiments.data.loaders.public import ROWS
-    from innerjudge.experiments.data.records import Record
-
-    made = [Record(one, "here") for one in ROWS[name](Record(row, "here"), "f-0")]
-    return [record_to_item(one, kind_of_record(one)) for one in made]
+def by_rows_of(folder: Path, name: str, *rows: dict[str, Any]) -> list[Any]:
+    (folder / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return load(f"{name}:{folder / 'f.jsonl'}")
 
 
-def test_arc_as_first_published_and_without_an_answer() -> None:
+def test_arc_as_first_published_and_without_an_answer(tmp_path: Path) -> None:
     row = {"id": "M", "question": {"stem": "?", "choices": [{"text": "x", "label": "A"}, {"text": "y", "label": "B"}]}}
-    assert [one.answer for one in by_rows_of("arc", row | {"answerKey": "B"}) + by_rows_of("arc", row)] == [1, None]
+    items = by_rows_of(tmp_path, "arc", row | {"answerKey": "B"}, row | {"id": "N"})
+    assert [one.answer for one in items] == [1, None]
     with pytest.raises(InnerjudgeError, match="field 'answerKey': given 'C', expected one of A, B"):
-        by_rows_of("arc", row | {"answerKey": "C"})
-    (test,) = by_rows_of("hellaswag", {"ctx": "A", "endings": ["x", "y"], "label": ""})
+        by_rows_of(tmp_path, "arc", row | {"answerKey": "C"})
+    (test,) = by_rows_of(tmp_path, "hellaswag", {"ctx": "A", "endings": ["x", "y"], "label": ""})
     assert test.answer is None
+
+
+def test_messages_are_conversations(tmp_path: Path) -> None:
+    system, user = {"role": "system", "content": "Be brief."}, {"role": "user", "content": "?"}
+    said = {"role": "assistant", "content": "x", "weight": 1}
+    (one,) = by_rows_of(tmp_path, "openai-messages", {"messages": [system, user, said, user]})
+    assert (one.prompt, one.response) == (Conversation.of([system, user]), "x")
+    (one,) = by_rows_of(tmp_path, "vllm-outputs", {"messages": [system, user], "outputs": [{"text": "x"}]})
+    assert (one.prompt, one.id) == (Conversation.of([system, user]), "f-0/0")
+    sent = _logged(0, [["x"]], [[[json.dumps([system, user | {"type": "text"}])], {}]])
+    (one,) = by_rows_of(tmp_path, "lm-eval-samples", sent)
+    assert one.prompt == Conversation.of([system, user])
+    answers = [[system, user, {"role": "assistant", "content": text}] for text in "xy"]
+    (one,) = by_rows_of(tmp_path, "rewardbench", {"prompt": "?", "chosen": answers[0], "rejected": answers[1]})
+    assert (one.prompt, {one.response_a, one.response_b}) == (Conversation.of([system, user]), {"x", "y"})
+    with pytest.raises(InnerjudgeError, match=r"f\.jsonl line 1: field 'rejected': given messages that end"):
+        by_rows_of(tmp_path, "rewardbench", {"prompt": "?", "chosen": "x", "rejected": [user]})
 
 
 def test_judgments_of_mt_bench_are_one_pair_a_turn(tmp_path: Path) -> None:
@@ -562,29 +577,6 @@ def test_samples_of_lm_eval(tmp_path: Path) -> None:
     assert load(f"lm-eval-samples:{path}") == [
         Choice(question_id=f"{name}/0", question="Which?", options=("iron", "pear"), answer=1)
     ]
-
-
-def test_trec_folders(tmp_path: Path) -> None:
-    files = {
-        "2019qrels-pass.txt": "19 Q0 p1 3\n19 Q0 p2 0\n20 Q0 p1 -1\n",
-        "queries.tsv": "19\twhat is it\n20\twho\n",
-        "collection.tsv": "p1\tIt is.\np2\tNo.\n",
-    }
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    items = load(f"trec:{tmp_path}")
-    assert [(one.id, one.prompt, one.response, one.scores, one.group) for one in items] == [  # type: ignore[union-attr]
-        ("19/p1", "what is it", "It is.", (3.0,), "19"),
-        ("19/p2", "what is it", "No.", (0.0,), "19"),
-        ("20/p1", "who", "It is.", (0.0,), "20"),
-    ]
-    assert items[0].extra["scale"] == [0, 3]
-    (tmp_path / "2019qrels-pass.txt").write_text("19 Q0 p9 3\n")
-    with pytest.raises(InnerjudgeError, match=r"line 1: given 'p9', expected an id of collection\.tsv"):
-        load(f"trec:{tmp_path}")
-    (tmp_path / "queries.tsv").unlink()
-    with pytest.raises(InnerjudgeError, match="given none, expected one file of topics"):
-        load(f"trec:{tmp_path}")
 
 
 def test_folders_and_other_forms_of_what_was_read_by_file(shared: Path, tmp_path: Path) -> None:
