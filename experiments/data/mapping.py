@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,15 +23,9 @@ from .variants import with_sides
 
 #: Columns that stand for a field of a kind where the field itself is not there.
 _ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("rating", "scores"): "score"}
-#: Beside the fields of kinds, what a column may be taken for.
-_MORE = ("chosen", "rejected", "score", "choices")
-#: Ids that are made where the first row has none, and the letter that begins one made of a row's number.
-_MADE = {
-    "trace": {"question_id": "q", "candidate_id": ""},
-    "rating": {"item_id": "r"},
-    "choice": {"question_id": "c"},
-    "pair": {"pair_id": "p"},
-}
+#: What a column may be taken for.
+_FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names in KNOWN.values() for one in names)}
+_FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
 @checked
@@ -50,9 +44,9 @@ def items_from(
     trace ``prompt, response``                               ``correct, answer, question_id, candidate_id``
     ===== ================================================== =====================================
 
-    Ids that are not there are made: rows of one prompt are candidates of one question; other rows are numbered. Of
-    ``chosen`` and ``rejected``, which is shown as a is drawn for each pair from ``seed`` and its texts. Columns that
-    are no field go to ``extra``.
+    Prompts and responses are texts or lists of messages. Ids that are not there are made: rows of one prompt are
+    candidates of one question; other rows are numbered. Of ``chosen`` and ``rejected``, which is shown as a is drawn
+    for each pair from ``seed`` and its texts. Columns that are no field go to ``extra``.
 
     Args:
         data: A path or a pattern (CSV, TSV, Parquet, JSON, JSONL; also ``.gz`` and ``.zst``; a folder that ``datasets``
@@ -75,13 +69,18 @@ def items_from(
     if isinstance(data, list | tuple) and data and all(isinstance(one, tuple(KINDS.values())) for one in data):
         if len({type(one) for one in data}) > 1 or columns or (kind and kind != kind_of(data[0])):
             raise InnerjudgeError("given items, expected items of one kind, without columns: they have their fields")
+        check_unique(data, [f"item {number}" for number in range(1, len(data) + 1)])
         return list(data)
-    reader: _Reader | None = None
+    shape: Shape | None = None
     items: list[Item] = []
     places: list[str] = []
+    questions: dict[str, str] = {}
+    candidates: Counter[str] = Counter()
     for record in records_of(data):
-        reader = reader or _Reader(shape_of(record, columns, kind), record, seed)
-        items.append(reader.item(record))
+        shape = shape or shape_of(record, columns, kind)
+        values = shape.read(record, seed)
+        _number(values, shape, len(items) + 1, questions, candidates)
+        items.append(record_to_item(Record(values, record.where, shape.columns), shape.kind))
         places.append(record.where)
     if not items:
         raise InnerjudgeError("given no rows, expected at least one")
@@ -89,29 +88,67 @@ def items_from(
     return items
 
 
+def _number(
+    values: dict[str, Any], shape: Shape, row: int, questions: dict[str, str], candidates: Counter[str]
+) -> None:
+    """Ids that the rows do not have; ratings of one prompt get a question as well."""
+    made, trace = shape.made, shape.kind == "trace"
+    if (trace and "question_id" in made) or ("item_id" in made and values.get("question_id") is None):
+        same = json.dumps(values.get("prompt"), sort_keys=True)
+        values["question_id"] = questions.setdefault(same, f"q{len(questions) + 1}")
+    if "candidate_id" in made:
+        candidates[str(values.get("question_id"))] += 1
+        values["candidate_id"] = str(candidates[str(values.get("question_id"))])
+    elif not trace:
+        values |= dict.fromkeys(made, f"{shape.kind[0]}{row}")
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Of which kind rows are, the column of each field, and the ids that are made."""
+    """Of which kind rows are, the column of each field, the ids that are made, and where the first row stands."""
 
     kind: str
     names: Mapping[str, str]
     made: frozenset[str]
+    first: str
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns whose names are not those of their fields."""
+        return {k: v for k, v in self.names.items() if k != v}
+
+    def read(self, record: Record, seed: int) -> dict[str, Any]:
+        """The fields of a row as items have them, beside the columns that are no field."""
+        given = {name: _inside(record.values, column) for name, column in self.names.items()}
+        given = {k: v for k, v in given.items() if v is not None or self.names[k] in record.values}
+        named = Record(given, record.where, self.columns)
+        values = {name: _read(named, name, self.kind) for name in given}
+        if "chosen" in self.names:
+            values = with_sides(Record(values, record.where, self.columns), seed)
+        for name, value in record.values.items():
+            if name not in self.names.values():
+                values[f"{name} (column)" if name in KNOWN[self.kind] else name] = value
+        late = next((name for name in self.made if name in values), None)
+        if late is not None:
+            raise named.error(late, "an id", f"none as in {self.first}", "give every row its id, or none")
+        return values
 
 
 def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str | None = None) -> Shape:
     """How the rows behind this one are read; errors as in :func:`items_from`."""
-    there = list(first.values)
     wanted = dict(columns or {})
     for name, column in wanted.items():
-        _require_field(name)
+        if name not in _FIELDS:
+            raise InnerjudgeError(
+                f"given the field {shown(name)!r} for a column, expected FIELD=COLUMN with a field of "
+                f"{', '.join(sorted(_FIELDS))}{near(name, _FIELDS)}"
+            )
         if column not in first.values and _inside(first.values, column) is None:
-            near = get_close_matches(column, there, 1)
             raise InnerjudgeError(
                 f"{first.where}: given the column {shown(column)!r} as {name}, expected one of "
-                f"{shown(', '.join(there))}: "
-                + (f"did you mean {shown(near[0])!r} (--map {name}={near[0]})?" if near else "check the name")
+                f"{shown(', '.join(first.values))}{near(column, first.values)}"
             )
-    has = {name: name for name in there if name not in wanted.values()} | wanted
+    has = {name: name for name in first.values if name not in wanted.values()} | wanted
     found = kind or _kind(first, has)
     if found not in KINDS:
         raise InnerjudgeError(f"given kind={kind!r}, expected one of {', '.join(KINDS)}")
@@ -126,24 +163,21 @@ def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str 
         raise InnerjudgeError(
             f"{first.where}: given a column as {odd}, expected a field of a {found}: {FIELDS_OF_KINDS}"
         )
-    return Shape(found, names, frozenset(name for name in _MADE[found] if names[name] not in first.values))
+    ids = [name for name in REQUIRED[found] if name.endswith("_id")]
+    return Shape(found, names, frozenset(name for name in ids if names[name] not in first.values), first.where)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The end of a message: what somebody may have meant."""
+    found = get_close_matches(name, known, 1)
+    return f": did you mean {shown(found[0])!r}?" if found else ": check the name"
 
 
 def renamed(record: Record, columns: Mapping[str, str] | None) -> Record:
     """A record with the values of columns under the names of their fields beside its own."""
-    names = shape_of(record, columns, "trace").names
-    there = {name: _inside(record.values, column) for name, column in names.items() if name != column}
-    return Record({**record.values, **there}, record.where, dict(columns or {}))
-
-
-def _require_field(name: str) -> None:
-    known = {*_MORE, *MEANINGS, *(one for names in KNOWN.values() for one in names)}
-    if name not in known:
-        near = get_close_matches(name, known, 1)
-        raise InnerjudgeError(
-            f"given the field {shown(name)!r} for a column, expected FIELD=COLUMN with a field of "
-            f"{', '.join(sorted(known))}" + (f": {near[0]!r}?" if near else "")
-        )
+    names = shape_of(record, columns, "trace").columns
+    there = {name: _inside(record.values, column) for name, column in names.items()}
+    return Record({**record.values, **there}, record.where, names)
 
 
 def _kind(first: Record, names: Mapping[str, str]) -> str:
@@ -166,56 +200,10 @@ def _inside(values: Any, column: str) -> Any:
     if isinstance(values, Mapping) and column in values:
         return values[column]
     for part in column.split("."):
-        if isinstance(values, list) and part.isdecimal() and int(part) < len(values):
-            values = values[int(part)]
-        elif isinstance(values, Mapping):
-            values = values.get(part)
-        else:
-            return None
+        if isinstance(values, list):
+            values = {str(k): one for k, one in enumerate(values)}
+        values = values.get(part) if isinstance(values, Mapping) else None
     return values
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Rows of one shape, one after another: it counts questions and candidates."""
-
-    shape: Shape
-    first: Record
-    seed: int
-    rows: int = 0
-    questions: dict[str, str] = field(default_factory=dict)
-    candidates: Counter[str] = field(default_factory=Counter)
-
-    def item(self, record: Record) -> Item:
-        self.rows += 1
-        kind, names = self.shape.kind, self.shape.names
-        given = {name: _inside(record.values, column) for name, column in names.items()}
-        given = {k: v for k, v in given.items() if v is not None or names[k] in record.values}
-        named = Record(given, record.where, {k: v for k, v in names.items() if k != v})
-        values = {name: _read(named, name, kind) for name in given}
-        if "chosen" in names:
-            values = with_sides(Record(values, record.where, named.columns), self.seed)
-        for name, value in record.values.items():
-            if name not in names.values():
-                values[f"{name} (column)" if name in KNOWN[kind] else name] = value
-        late = next((name for name in self.shape.made if name in values), None)
-        if late is not None:
-            raise named.error(late, "an id", f"none as in {self.first.where}", "give every row its id, or none")
-        self._number(values, kind)
-        return record_to_item(Record(values, record.where, named.columns), kind)
-
-    def _number(self, values: dict[str, Any], kind: str) -> None:
-        """Ids that the rows do not have; ratings of one prompt get a question as well."""
-        made = self.shape.made
-        if "question_id" in made or ("item_id" in made and values.get("question_id") is None):
-            same = json.dumps(values.get("prompt", values.get("question")), sort_keys=True)
-            values["question_id"] = self.questions.setdefault(same, f"q{len(self.questions) + 1}")
-        if "candidate_id" in made:
-            self.candidates[str(values.get("question_id"))] += 1
-            values["candidate_id"] = str(self.candidates[str(values.get("question_id"))])
-        elif kind != "trace":
-            for name in made:
-                values[name] = f"{_MADE[kind][name]}{self.rows}"
 
 
 def _read(record: Record, name: str, kind: str) -> Any:
@@ -223,39 +211,34 @@ def _read(record: Record, name: str, kind: str) -> Any:
     value = record.values[name]
     if value is None:
         return None
-    if name == "correct" and value in (0, 1, "0", "1", "0.0", "1.0"):
-        return float(value) == 1
-    if name == "correct" and isinstance(value, str):
-        if value.lower() not in ("true", "false"):
+    if name == "correct":
+        if (flag := _FLAGS.get(str(value).lower())) is None:
             raise record.error(name, repr(shown(value, 60)), "true or false, or 1 or 0", "correct the value")
-        return value.lower() == "true"
+        return flag
     if name in ("scores", "options", "scale") and isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = parse_json(value)
         except ValueError as error:
             raise record.error(name, f"a list that is no JSON ({error})", "a list", 'write ["one", "two"]') from None
     if name == "scores":
-        many = value if isinstance(value, list) else [value]
-        return [_number(record, name, one) for one in many]
+        return [_number_of(record, name, one) for one in (value if isinstance(value, list) else [value])]
     if name == "options" and isinstance(value, list):
-        return [_name(one) for one in value]
+        return [_text_of(one) for one in value]
     if name == "answer" and kind == "choice":
         return _option(record, value)
     if name == "preference" and isinstance(value, str):
-        return {"model_a": "a", "model_b": "b"}.get(value, value.lower())
-    if name.endswith("_id") or (name in KNOWN[kind] and kind != "rating") or name in ("prompt", "response"):
-        return _name(value)
-    return value
+        return value.lower().removeprefix("model_")
+    return _text_of(value) if name.endswith("_id") or name not in MEANINGS else value
 
 
-def _name(value: Any) -> Any:
+def _text_of(value: Any) -> Any:
     """A number as text, a whole one without decimals; all else as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     return str(int(value)) if value == int(value) else str(value)
 
 
-def _number(record: Record, name: str, value: Any) -> Any:
+def _number_of(record: Record, name: str, value: Any) -> Any:
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -269,12 +252,10 @@ def _option(record: Record, value: Any) -> Any:
         return int(value)
     if not isinstance(value, str) or not isinstance(options, list):
         return value
-    letter = ord(value) - ord("A") if len(value) == 1 and value.isupper() else -1
-    found = {k for k, one in enumerate(options) if one == value} | ({letter} if 0 <= letter < len(options) else set())
-    if not found and value.isdecimal():
-        found = {int(value)}
+    found = [k for k, one in enumerate(options) if value in (one, chr(ord("A") + k))]
+    found = [int(value)] if not found and value.isdecimal() else found
     if len(found) != 1:
         raise record.error(
             "answer", repr(shown(value, 60)), "one option: its index from 0, its letter, or its text", "correct it"
         )
-    return found.pop()
+    return found[0]

@@ -70,7 +70,7 @@ def load_questions(
                 Trace(
                     question_id=one.label("question_id") if named else f"q{number}",
                     candidate_id="",
-                    prompt=one.text("prompt"),
+                    prompt=one.prompt("prompt"),
                     response="",
                     extra={k: v for k, v in one.values.items() if k not in own},
                 )
