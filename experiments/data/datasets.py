@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from ...models.shown import shown
 from .jsonl import read_items
 from .kinds import REQUIRED, hash_items, hash_of, kind_of
 from .loaders import LOADERS, find, load
-from .mapping import items_from, shape_of
+from .mapping import items_from, near, shape_of
 from .splits import Index, rows_by_group
 from .tables import files_of, is_lines, read_table
 
@@ -77,55 +76,55 @@ def load_data(
         ('trace', 0, 3)
     """
     _check_draw(limit, seed)
-    source = check_spec(spec, columns)
-    prefix, _, rest = spec.partition(":")
+    source, rest = check_spec(spec, columns), spec.partition(":")[2]
     if source == "builtin":
         return _builtin(rest, limit, seed)
-    if source == "sample":
-        items, name = read_items(sample_path(rest)), spec
-    elif source == "loader":
-        items, name = load(spec), f"{prefix}:{Path(rest).name}"
-    elif source == "lines":
-        items, name = read_items(spec), Path(spec).name
+    name = f"{source}:{Path(rest).name}" if source in LOADERS else Path(spec).name
+    if source in LOADERS:
+        items = load(spec)
+    elif source == "table":
+        items = items_from(spec, columns, seed=seed)
     else:
-        items, name = items_from(spec, columns, seed=seed), Path(spec).name
+        items = read_items(sample_path(rest) if source == "sample" else spec)
     chosen = items if limit is None else take_groups(items, limit, seed=seed)
     return Dataset(name=name, kind=kind_of(items[0]), items=tuple(chosen))
 
 
 def check_spec(spec: str, columns: Mapping[str, str] | None = None, kind: str | None = None) -> str:
-    """What a spec names: ``builtin``, ``sample``, ``loader``, ``lines`` (a JSONL file of items) or ``table``.
+    """What a spec names: ``builtin``, ``sample``, a loader, ``lines`` (a JSONL file of items) or ``table``.
 
-    Its name, and of a file the first row, are checked; little is read, and no model is needed.
-
-    Raises:
-        InnerjudgeError: As :func:`load_data`.
+    Its name, and of a file the first row, are checked, as by :func:`load_data`; little is read, and no model is needed.
     """
     prefix, colon, rest = spec.partition(":")
-    if colon and prefix in ("builtin", "sample", *LOADERS):
+    if named := _named(spec):
         if columns:
             raise InnerjudgeError(f"given columns (--map) with {spec!r}, expected them with a file: leave them out")
-        if prefix == "sample":
+        if named == "builtin" and rest not in BUILTIN_SIZE:
+            raise InnerjudgeError(f"given {spec!r}, expected builtin:solve, builtin:rate or builtin:choose")
+        if named == "sample":
             sample_path(rest)
-        elif prefix == "builtin":
-            _check_builtin(rest)
-        else:
+        elif named in LOADERS:
             find(spec)
-        return prefix if prefix in ("builtin", "sample") else "loader"
+        return named
     if not Path(spec).exists() and not has_magic(spec):
-        near = get_close_matches(prefix, [*LOADERS, "builtin", "sample"], 1) if colon else []
         raise InnerjudgeError(
             f"given {shown(spec)!r}, expected a file or pattern, builtin:solve|rate|choose, "
-            f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}: "
-            + (f"did you mean {near[0]}:{shown(rest)}?" if near else "check the path")
+            f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}"
+            + near(prefix if colon else "", [*LOADERS, "builtin", "sample"], "check the path")
         )
-    files = files_of(spec)
-    first = next(read_table(files[0]))
-    whole = any(first.values.keys() >= set(names) for names in REQUIRED.values())
-    if is_file(spec) and whole and not columns and is_lines(files[0]):
+    first, *_ = files_of(spec)
+    row = next(read_table(first))
+    whole = any(row.values.keys() >= set(names) for names in REQUIRED.values())
+    if whole and not columns and is_file(spec) and is_lines(first):
         return "lines"
-    shape_of(first, columns, kind)
+    shape_of(row, columns, kind)
     return "table"
+
+
+def _named(spec: str) -> str:
+    """What stands before the colon of a data set that is no file: ``builtin``, ``sample`` or a loader; or nothing."""
+    prefix, colon, _ = spec.partition(":")
+    return prefix if colon and prefix in ("builtin", "sample", *LOADERS) else ""
 
 
 def open_data(
@@ -149,8 +148,7 @@ def open_data(
 
 def is_file(spec: str) -> bool:
     """Whether a data set is one file, and not a built-in one or in a public format."""
-    prefix, colon, _ = spec.partition(":")
-    return not (colon and prefix in ("builtin", "sample", *LOADERS)) and Path(spec).is_file()
+    return not _named(spec) and Path(spec).is_file()
 
 
 def sample_path(name: str) -> Path:
@@ -214,24 +212,14 @@ def _check_draw(limit: int | None, seed: int) -> None:
         raise InnerjudgeError(f"given --seed {seed}, expected 0 or more")
 
 
-def _check_builtin(task: str) -> None:
-    if task not in BUILTIN_SIZE:
-        raise InnerjudgeError(f"given 'builtin:{task}', expected builtin:solve, builtin:rate or builtin:choose")
-
-
 def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
-    count, name = limit or BUILTIN_SIZE[task], f"builtin:{task}"
+    from ...models.reference import choose, rate, solve
+
+    count, seed, name = limit or BUILTIN_SIZE[task], HELD_OUT_SEED + seed, f"builtin:{task}"
     if task == "solve":
-        from ...models.reference.solve import problems
-
-        return Dataset(name=name, kind="trace", items=(), problems=tuple(problems(count, seed=HELD_OUT_SEED + seed)))
-    if task == "rate":
-        from ...models.reference.rate import ratings
-
-        return Dataset(name=name, kind="rating", items=tuple(ratings(count, seed=HELD_OUT_SEED + seed)))
-    from ...models.reference.choose import choices
-
-    return Dataset(name=name, kind="choice", items=tuple(choices(count, seed=HELD_OUT_SEED + seed)))
+        return Dataset(name=name, kind="trace", items=(), problems=tuple(solve.problems(count, seed=seed)))
+    items = rate.ratings(count, seed=seed) if task == "rate" else choose.choices(count, seed=seed)
+    return Dataset(name=name, kind=kind_of(items[0]), items=tuple(items))
 
 
 def hash_data(data: Dataset) -> str:

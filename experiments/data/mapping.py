@@ -167,10 +167,10 @@ def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str 
     return Shape(found, names, frozenset(name for name in ids if names[name] not in first.values), first.where)
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """The end of a message: what somebody may have meant."""
+def near(name: str, known: Iterable[str], do: str = "check the name") -> str:
+    """The end of a message: what somebody may have meant, or what to do."""
     found = get_close_matches(name, known, 1)
-    return f": did you mean {shown(found[0])!r}?" if found else ": check the name"
+    return f": did you mean {shown(found[0])!r}?" if found else f": {do}"
 
 
 def renamed(record: Record, columns: Mapping[str, str] | None) -> Record:

@@ -56,21 +56,13 @@ def known_rows(fields: Iterable[str]) -> str:
 
 
 def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeError:
-    """The error for rows of no kind: what they are where that is known, else which columns could be which fields.
-
-    Args:
-        columns: The columns that are there.
-        has: The fields that they are.
-        where: Where the first row stands.
-    """
+    """The error for rows with these columns, which are the fields ``has``: what they are, or could be taken for."""
     if known := known_rows(columns):
         return InnerjudgeError(f"{where}: given {known}")
-    near = {name: next((one for one in often if one in has), None) for name, often in _OFTEN.items() if name not in has}
-    taken: list[str | None] = [None]
-    for name, one in list(near.items()):
-        near[name] = None if one in taken else one
-        taken.append(one)
-    guessed = {name: one for name, one in near.items() if one is not None}
+    guessed: dict[str, str] = {}
+    for name, often in _OFTEN.items():
+        one = next((one for one in often if one in has and one not in guessed.values()), None)
+        guessed |= {} if one is None or name in has else {name: one}
     if not guessed.keys() & {"prompt", "response", "options"}:
         guessed = {"prompt": "QUESTION", "response": "ANSWER"}
     return InnerjudgeError(
@@ -91,10 +83,7 @@ _FILES = {
 
 
 def known_file(start: bytes) -> str:
-    r"""What a file is that is a table, but no plain lines of JSON, and who reads it; nothing of others.
-
-    Args:
-        start: Its first bytes.
+    r"""What a file with these first bytes is, where it is a table but no plain lines of JSON, and who reads it.
 
     Example:
         >>> known_file(b"PAR1").split(":")[0], known_file(b"hello")

@@ -25,11 +25,8 @@ def permuted(choices: Sequence[Choice], *, seed: int) -> tuple[list[Choice], lis
         >>> one.options, one.answer, order
         (('y', 'x'), 1, (1, 0))
     """
-    moved, orders = [], []
-    for one, order in permutations(choices, seed=seed):
-        moved.append(one)
-        orders.append(order)
-    return moved, orders
+    found = list(permutations(choices, seed=seed))
+    return [moved for moved, _ in found], [order for _, order in found]
 
 
 def permutations(choices: Iterable[Choice], *, seed: int) -> Iterator[tuple[Choice, tuple[int, ...]]]:

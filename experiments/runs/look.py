@@ -13,9 +13,10 @@ from ...models.checkpoint import read_tokenizer, require_causal
 from ...models.errors import UnreadableError
 from ...models.formats.source import find_source
 from ...models.inputs import context_of
-from ...models.items import Choice, Item, Rating, Trace
+from ...models.items import Item, Rating, Trace
 from ...models.positions import Alike, Encoding, encode_prompt, encode_trace, unreadable
 from ...models.tokenizer_check import check_tokenizer
+from ..data.labels import label_of
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
 
@@ -69,29 +70,25 @@ def _facts(items: Sequence[Item]) -> dict[str, str]:
     kind = type(items[0]).__name__.lower()
     groups = rows_by_group([item.group for item in items])
     facts = {"kind": f"{len(items):,} {kind}{'s' if len(items) > 1 else ''}", "questions": f"{len(groups):,}"}
-    labels = [_label(item) for item in items]
-    known = Counter(label for label in labels if label is not None)
+    labels = [label_of(item) for item in items]
+    known = [label for label in labels if label is not None]
     if isinstance(items[0], Rating):
-        scores = [float(label) for label in labels if label is not None]
-        facts["scores"] = f"{min(scores):g} to {max(scores):g}, mean {np.mean(scores):.2f}" if scores else "none"
+        facts["scores"] = f"{min(known):g} to {max(known):g}, mean {np.mean(known):.2f}" if known else "none"
     else:
-        facts["labels"] = ", ".join(f"{count:,} {name}" for name, count in sorted(known.items())) or "none"
-    facts["without a label"] = f"{labels.count(None):,}"
+        named = sorted(Counter(map(_named, known)).items())
+        facts["labels"] = ", ".join(f"{count:,} {name}" for name, count in named) or "none"
+    facts["without a label"] = f"{len(labels) - len(known):,}"
     if isinstance(items[0], Trace):
-        both = sum({"right", "wrong"} <= {labels[k] for k in rows} for rows in groups)
+        both = sum({True, False} <= {labels[k] for k in rows} for rows in groups)
         facts["questions with right and wrong answers"] = f"{both:,}"
     facts["other fields"] = ", ".join(sorted({name for item in items[:100] for name in item.extra})) or "none"
     return facts
 
 
-def _label(item: Item) -> str | None:
-    if isinstance(item, Trace):
-        return None if item.correct is None else "right" if item.correct else "wrong"
-    if isinstance(item, Rating):
-        return None if item.mean_score is None else str(item.mean_score)
-    if isinstance(item, Choice):
-        return None if item.answer is None else f"option {item.answer + 1}"
-    return item.preference
+def _named(label: object) -> str:
+    if isinstance(label, bool):
+        return "right" if label else "wrong"
+    return f"option {label + 1}" if isinstance(label, int) else str(label)
 
 
 def _encoded(tokenizer: PreTrainedTokenizerFast, item: Item, passes: Passes, alike: Alike) -> Encoding:

@@ -23,26 +23,12 @@ def _inspect_log(path: Path) -> list[Item]:
 
 #: Name of a format -> its reader.
 LOADERS: dict[str, Callable[[Path], list[Item]]] = {
-    "gsm8k-solutions": gsm8k_solutions,
-    "mmlu": mmlu,
-    "llmbar": llmbar,
-    "pandalm": pandalm,
-    "summeval": summeval,
-    "topical-chat": topical_chat,
-    "prometheus": prometheus,
-    "inspect-log": _inspect_log,
-    "mt-bench-human": mt_bench_human,
-    "rewardbench": rewardbench,
-    "rewardbench2": rewardbench2,
-    "judgebench": judgebench,
-    "ultrafeedback": ultrafeedback,
-    "helpsteer2": helpsteer2,
-    "processbench": processbench,
-    "arc": arc,
-    "hellaswag": hellaswag,
-    "openai-messages": openai_messages,
-    "vllm-outputs": vllm_outputs,
-    "lm-eval-samples": lm_eval_samples,
+    one.__name__.strip("_").replace("_", "-"): one
+    for one in (
+        *(gsm8k_solutions, mmlu, llmbar, pandalm, summeval, topical_chat, prometheus, _inspect_log, mt_bench_human),
+        *(rewardbench, rewardbench2, judgebench, ultrafeedback, helpsteer2, processbench, arc, hellaswag),
+        *(openai_messages, vllm_outputs, lm_eval_samples),
+    )
 }
 _BESIDE = re.compile(r"(?i)^\.|^(readme|licen[sc]e)|\.(md|txt|sha256|py)$")
 

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ Rows = Iterator[dict[str, Any]]
 def by_rows(rows: Callable[[Record, str], Rows]) -> Callable[[Path], list[Item]]:
     """The loader of a table, of what each of its rows becomes; a row is called ``FILE-NUMBER``, from 0."""
 
+    @wraps(rows)
     def load(path: Path) -> list[Item]:
         named = ((f"{path.name.partition('.')[0]}-{k}", record) for k, record in enumerate(read_table(path)))
         return [item_of(row, record.where) for name, record in named for row in rows(record, name)]
