@@ -173,13 +173,6 @@ def near(name: str, known: Iterable[str], do: str = "check the name") -> str:
     return f": did you mean {shown(found[0])!r}?" if found else f": {do}"
 
 
-def renamed(record: Record, columns: Mapping[str, str] | None) -> Record:
-    """A record with the values of columns under the names of their fields beside its own."""
-    names = shape_of(record, columns, "trace").columns
-    there = {name: _inside(record.values, column) for name, column in names.items()}
-    return Record({**record.values, **there}, record.where, names)
-
-
 def _kind(first: Record, names: Mapping[str, str]) -> str:
     """The kind that the fields say, or an error with the columns and what could be meant by them."""
     has = names.keys()

@@ -67,23 +67,16 @@ def files_of(spec: str | Path) -> list[Path]:
 
 
 def records_of(data: Any) -> Iterator[Record]:
-    """The rows of a path or pattern, or of what is in memory; values are those that JSON has.
-
-    Args:
-        data: A path or a pattern; a list of mappings; a mapping of columns (lists of one length); or a table of pandas,
-            polars, pyarrow or ``datasets``.
-    """
+    """The rows of what :func:`innerjudge.items_from` takes, or records; values are those that JSON has."""
     if isinstance(data, str | Path):
         for path in files_of(data):
             yield from read_table(path)
         return
     for number, row in enumerate(_rows_in_memory(data), start=1):
         where = f"row {number}"
-        if not isinstance(row, Mapping):
-            raise InnerjudgeError(
-                f"{where}: given a {type(row).__name__}, expected a mapping such as {{'prompt': ...}}"
-            )
-        yield _record(row, where)
+        if not isinstance(row, Mapping | Record):
+            raise InnerjudgeError(f"{where}: given a {type(row).__name__}, expected a mapping: {{'prompt': ...}}")
+        yield row if isinstance(row, Record) else _record(row, where)
 
 
 def _rows_in_memory(data: Any) -> Iterable[Any]:
@@ -203,9 +196,9 @@ def _value(text: str, where: str) -> Any:
 def _csv(text: str, name: str) -> Rows:
     """Rows below a header; commas, tabs or semicolons, whichever the header has most of. An empty cell is no value."""
     header, *_ = text.split("\n", 1)
-    limit = csv.field_size_limit(LINE)
+    csv.field_size_limit(max(LINE, csv.field_size_limit()))  # of the whole process
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",\t;", key=header.count), strict=True)
     try:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",\t;", key=header.count), strict=True)
         names = [cell.strip() for cell in next(rows, [])]
         if len(set(names)) < len(names) or not all(names) or "\0" in header:
             raise InnerjudgeError(
@@ -213,8 +206,7 @@ def _csv(text: str, name: str) -> Rows:
                 "first line names each column once"
             )
         for number, row in enumerate(rows, start=1):
-            csv.field_size_limit(LINE)  # another file may have been begun in between
-            if row and len(row) != len(names):
+            if len(row) not in (0, len(names)):
                 raise InnerjudgeError(
                     f"{name} row {number}: given {len(row)} cells, expected {len(names)} as in the header: put text "
                     "that holds the separator in quotes"
@@ -223,8 +215,6 @@ def _csv(text: str, name: str) -> Rows:
                 yield f"row {number}", {k: cell or None for k, cell in zip(names, row, strict=True)}
     except csv.Error as error:
         raise InnerjudgeError(f"{name}: given broken CSV ({error}), expected one row a line: write it anew") from None
-    finally:
-        csv.field_size_limit(limit)
 
 
 def _arrow(path: Path, raw: bytes | None, name: str) -> Rows:

@@ -8,14 +8,15 @@ from typing import Any
 
 from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
-from ...models.items import Trace
+from ...models.items import Item, Trace
 from ...models.reference.solve import Problem
 from ...probes import Promise, Verdict
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
 from ..data.kinds import hash_of, item_to_row
-from ..data.mapping import renamed
+from ..data.mapping import items_from
 from ..data.outputs import remade, writing
+from ..data.records import Record
 from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
@@ -62,21 +63,11 @@ def load_questions(
         ['.../', '.../']
     """
     if is_file(spec):
-        records = [renamed(record, columns) for record in records_of(spec)]
-        if "prompt" in records[0].values and not {"response", "response_a"} & records[0].values.keys():
-            own = {"question_id", "candidate_id", "prompt", "response", "answer", "correct"}
-            named = "question_id" in records[0].values
-            traces = [
-                Trace(
-                    question_id=one.label("question_id") if named else f"q{number}",
-                    candidate_id="",
-                    prompt=one.prompt("prompt"),
-                    response="",
-                    extra={k: v for k, v in one.values.items() if k not in own},
-                )
-                for number, one in enumerate(records, start=1)
-            ]
-            return Questions(_once(traces, limit, seed), {})
+        records = list(records_of(spec))
+        has = {*records[0].values, *(columns or {})}
+        if "prompt" in has and not {"response", "response_a"} & has:
+            rows = [Record({"response": "", **one.values}, one.where) for one in records]
+            return Questions(_once(items_from(rows, columns, "trace"), limit, seed), {})
     found = load_data(spec, columns=columns, limit=limit if spec.startswith("builtin:") else None, seed=seed)
     if found.kind != "trace":
         raise InnerjudgeError(
@@ -88,7 +79,7 @@ def load_questions(
             Trace(question_id=p.question_id, candidate_id="", prompt=p.prompt, response="") for p in found.problems
         ]
         return Questions(traces, {p.question_id: p for p in found.problems})
-    return Questions(_once([one for one in found.items if isinstance(one, Trace)], limit, seed), {})
+    return Questions(_once(found.items, limit, seed), {})
 
 
 def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampling) -> str:
@@ -143,10 +134,11 @@ def _row(trace: Trace, verdict: Verdict, more: dict[str, Any]) -> dict[str, Any]
     return item_to_row(trace) | more | said
 
 
-def _once(traces: Sequence[Trace], limit: int | None, seed: int) -> list[Trace]:
+def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:
     """One trace for each question, without what was said of the response."""
     first: dict[str, Trace] = {}
     for trace in traces:
+        assert isinstance(trace, Trace)
         kept = first.setdefault(trace.question_id, trace)
         if kept.prompt != trace.prompt:
             raise InnerjudgeError(
