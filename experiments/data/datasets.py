@@ -37,14 +37,10 @@ BUILTIN_SIZE = {"solve": 100, "rate": 400, "choose": 400}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """Items of one kind under a name.
+    """Items of one kind under a short name, such as ``"mmlu:val"``.
 
-    Args:
-        name: Short name without folders, such as ``"mmlu:val"``.
-        kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
-        items: The items, in memory or (:func:`open_data`) read when they are asked for; empty for ``builtin:solve``,
-            whose traces the caller samples from a model.
-        problems: The problems of ``builtin:solve``, else empty.
+    They are in memory or (:func:`open_data`) read when they are asked for. Those of ``builtin:solve`` are empty: the
+    caller samples traces to ``problems`` from a model.
     """
 
     name: str

@@ -123,14 +123,8 @@ def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]], *, seal: bool = True) -> None:
     """Write one JSON object a line, whole or not at all (a temporary file beside it, then a rename).
 
-    Args:
-        path: The file.
-        rows: The objects.
-        seal: Whether its checksum stands beside it. It is written first: a run that is killed leaves no file that
-            looks whole and has none.
-
-    Raises:
-        InnerjudgeError: If a row holds NaN, infinity or something that JSON cannot say; the old file stays as it was.
+    With ``seal``, its checksum stands beside it, and is written first: a run that is killed leaves no file that looks
+    whole and has none. NaN, infinity and what JSON cannot say are an error; the old file then stays as it was.
     """
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)

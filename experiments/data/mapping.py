@@ -34,15 +34,10 @@ def items_from(
 ) -> list[Item]:
     """Items of a table: a file of any usual form, a data frame, a data set, or a list of dicts.
 
-    ===== ================================================== =====================================
-    kind  columns                                            beside them, where they are there
-    ===== ================================================== =====================================
-    pair  ``prompt, chosen, rejected`` or                    ``preference`` (a, b or tie)
-          ``prompt, response_a, response_b``
-    choice ``question, options`` (also ``choices``)          ``answer``: index from 0, letter, or text
-    rating ``prompt, response, scores`` (also ``score``)     ``criterion, reference, question_id``
-    trace ``prompt, response``                               ``correct, answer, question_id, candidate_id``
-    ===== ================================================== =====================================
+    - pair: ``prompt, chosen, rejected``, or ``prompt, response_a, response_b`` with ``preference`` (a, b or tie);
+    - choice: ``question, options`` (also ``choices``) with ``answer`` (index from 0, letter, or text);
+    - rating: ``prompt, response, scores`` (also ``score``) with ``criterion, reference, question_id``;
+    - trace: ``prompt, response`` with ``correct, answer, question_id, candidate_id``.
 
     Prompts and responses are texts or lists of messages. Ids that are not there are made: rows of one prompt are
     candidates of one question; other rows are numbered. Of ``chosen`` and ``rejected``, which is shown as a is drawn

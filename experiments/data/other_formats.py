@@ -40,14 +40,7 @@ FIELDS_OF_KINDS = (
 
 
 def known_rows(fields: Iterable[str]) -> str:
-    """What rows with these fields are, and what to write instead; nothing of others.
-
-    Example:
-        >>> known_rows(["judgment", "user_prompt"]).split(",")[0]
-        'a judgment of MT-Bench'
-        >>> known_rows(["prompt"])
-        ''
-    """
+    """What rows with these fields are, and what to write instead; nothing of others."""
     given = set(fields)
     for names, (what, instead) in _ROWS.items():
         if given >= set(names):
@@ -83,12 +76,7 @@ _FILES = {
 
 
 def known_file(start: bytes) -> str:
-    r"""What a file with these first bytes is, where it is a table but no plain lines of JSON, and who reads it.
-
-    Example:
-        >>> known_file(b"PAR1").split(":")[0], known_file(b"hello")
-        ('a Parquet file, expected JSONL', '')
-    """
+    """What a file with these first bytes is, where it is a table but no plain lines of JSON, and who reads it."""
     what = next((what for pattern, what in _FILES.items() if re.match(pattern, start)), "")
     return what and (
         f"{what}, expected JSONL: items are read from it by --data, load_data and items_from; other rows become "

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from ....models.errors import InnerjudgeError
 from ....models.items import Choice, Item
+from ....models.shown import shown
 from ..records import Record
-from .files import Rows, by_rows, kept, read_text
+from ..tables import decoded, unpacked
+from .files import Rows, by_rows, kept
 
 _LETTERS = "ABCD"
 _SPLIT = re.compile(r"_(dev|val|test)$")
@@ -30,7 +32,8 @@ def mmlu(path: Path) -> list[Item]:
 
 def _subject(file: Path) -> list[Item]:
     subject = _SPLIT.sub("", file.stem)
-    rows = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
+    text = decoded(unpacked(file), shown(file.name))
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     items: list[Item] = []
     try:
         for number, row in enumerate(rows):

@@ -44,14 +44,9 @@ def question_of(prompt: str) -> str:
     return f"q-{hash_of([repr(prompt)])}"
 
 
-def read_text(path: Path) -> str:
-    """Text of a UTF-8 file, also of one in gzip or zstandard; line ends as they are."""
-    return decoded(unpacked(path), shown(path.name))
-
-
 def read_named(path: Path) -> dict[str, Record]:
     """Named records of a file that holds one JSON object of objects."""
-    value = parse(read_text(path), path.name)
+    value = parse(decoded(unpacked(path), shown(path.name)), path.name)
     if not isinstance(value, dict):
         raise InnerjudgeError(
             f"{path.name}: given {describe(value)}, expected an object of records: check loader and path"
