@@ -4,7 +4,8 @@
 scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on
 ``regression.py`` and ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,
-``text_only.py`` and ``token_confidence.py``.
+``text_only.py`` and ``token_confidence.py``; many states are read by ``pooled.py`` (on ``pooling.py`` and
+``pooled_fit.py``) and ``trajectory.py``.
 ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
@@ -18,6 +19,7 @@ from .judge import BaseJudge, LearningJudge, Scores, StreamingJudge, Verdict
 from .lager import LAGER, EScore, VScore
 from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
+from .pooled import PooledProbe
 from .promise import Promise, calibrate
 from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
@@ -25,6 +27,7 @@ from .storage import load, save
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
 from .token_confidence import TokenConfidence
+from .trajectory import Trajectory
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
@@ -40,6 +43,7 @@ __all__ = [
     "LetterLogits",
     "LogisticProbe",
     "MiniBatchLogistic",
+    "PooledProbe",
     "Promise",
     "PromptSimilarity",
     "QKScore",
@@ -53,6 +57,7 @@ __all__ = [
     "TextJudge",
     "TokenConfidence",
     "TokenLogProb",
+    "Trajectory",
     "TunedLAGER",
     "VScore",
     "Verdict",

@@ -163,9 +163,13 @@ def sizes_of(features: Features, names: Iterable[str]) -> Sizes:
     """Lengths that features tell of their model, by those readouts."""
     found: Sizes = {}
     whole = features.provenance.last_block is None
+    for name, rows in ((name, features.ragged[name].values) for name in names if name in features.ragged):
+        if name.startswith("hidden/") and rows.ndim == 3:
+            found |= {"width": rows.shape[2]}
     for name, array in ((name, features.arrays[name]) for name in names if name in features.arrays):
         if name.startswith("hidden/") and array.ndim == 3:
-            found |= {"width": array.shape[2]} | ({"blocks": array.shape[1] - 2} if whole else {})
+            found |= {"width": array.shape[2]}
+            found |= {"blocks": array.shape[1] - 2} if whole and not name.endswith("]") else {}  # ]: some rows only
         elif (name.startswith("qk/") or name == "attention") and array.ndim == 4:
             found |= {"heads": array.shape[2]} | ({"blocks": array.shape[1]} if whole else {})
         elif name == "logits/score" and array.ndim == 4 and whole:

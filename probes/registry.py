@@ -21,9 +21,11 @@ from .judge import BaseJudge
 from .lager import LAGER, EScore, VScore
 from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
+from .pooled import PooledProbe
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
 from .token_confidence import TokenConfidence
+from .trajectory import Trajectory
 from .tuned_lager import TunedLAGER
 
 #: Entry points of other packages: ``my-judge = my_package.my_module:MyJudge``.
@@ -38,6 +40,8 @@ _OURS: dict[str, type[BaseJudge]] = {
         DifferenceOfMeans,
         LogisticProbe,
         MiniBatchLogistic,
+        PooledProbe,
+        Trajectory,
         LAGER,
         TunedLAGER,
         RidgeProbe,

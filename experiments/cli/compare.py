@@ -1,10 +1,12 @@
-"""The commands ``compare``, of judges on the same items, and ``doctor``, of anybody's scores."""
+"""The commands ``compare``, of judges on the same items, ``judges``, which lists them, and ``doctor``."""
 
 import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from ..judges.between import Between
 from ..reading.progress import PlainConsole
@@ -88,6 +90,38 @@ def compare(
     with logged(log_style, kept=str(out / KEPT)) as steps:
         found = compare_data(lm, sources, settings, out=out, command=o.typed(), steps=steps, say=log.info)
     print_report(found.found, PlainConsole(), path=out / "report.html")
+
+
+def judges(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="trace, rating, choice or pair; all of them where left out.", show_default=False),
+    ] = None,
+) -> None:
+    """List the judges by name: what each reads, what it costs, and whether it must be fitted.
+
+    Those with a star sit on the table of `compare` only where they are named, or with `--judges all`.
+
+        innerjudge judges trace
+    """
+    from ...probes.description import KINDS, Task
+    from ..judges.panel import chosen, cost_in_words, panel
+
+    console = PlainConsole()
+    if not console.is_terminal:  # one line a judge, for grep
+        console.width = 200
+    for one in (kind,) if kind else KINDS:
+        Task(one)  # refuses another kind
+        seats = panel(one, between=("reasoning_start", "reasoning_end"), scale=(1, 5))
+        usual = chosen(seats, ())
+        table = Table(title=f"{one}s", title_justify="left", box=None)
+        for name in ("judge", "family", "costs", "fit", "reads"):
+            table.add_column(name, overflow="fold")
+        for name, seat in seats.items():
+            fit = "needed" if seat.judge.learns else "sets a threshold" if seat.judge.needs_threshold else "-"
+            row = name + ("" if name in usual else " *"), seat.family, cost_in_words(seat.judge), fit
+            table.add_row(*row, escape(", ".join(seat.judge.needs)))
+        console.print(table)
 
 
 def doctor(

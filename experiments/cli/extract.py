@@ -41,6 +41,13 @@ def extract(
     prompt: o.Prompt = None,
     merge_system: o.MergeSystem = False,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
+    read: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     store_dtype: o.StoreDtype = "float32",
     shard_items: o.ShardItems = 128,
     workers: o.Workers = 1,
@@ -59,11 +66,14 @@ def extract(
 
         innerjudge extract --data builtin:rate --limit 100 --text --reasoning-tokens 128 --out runs/rate
 
+        innerjudge extract --data builtin:solve --read swift --read hidden/reasoning/step.mean --out runs/tokens
+
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
     columns = o.mapped(map_, data)
+    from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
-    from ..reading.passes import HIDDEN_NEEDS, Passes
+    from ..reading.passes import HIDDEN_NEEDS, WRITTEN, Passes
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
     from ..runs.job import check_extraction, items_of
@@ -83,12 +93,16 @@ def extract(
         o.stored(store_dtype)
         on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         found = find_source(data, out, limit=limit, seed=seed, columns=columns)
+        also = needs_of(read or ())
+        needs = (
+            HIDDEN_NEEDS | also | (WRITTEN if text and reasoning_tokens else WRITTEN - {"reasoned"} if text else set())
+        )
         passes = Passes(
             batch_size=batch_size,
             scale=ends,
             reasoning_tokens=reasoning_tokens if text else 0,
             steps=steps,
-            needs=None if text else HIDDEN_NEEDS,
+            needs=needs if also else None if text else HIDDEN_NEEDS,
             abstain=abstain,
             prompt=None if prompt is None else JudgePrompt.of(prompt),
             merge_system=merge_system,
@@ -98,6 +112,7 @@ def extract(
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {} if passes.prompt is None else {"prompt": passes.prompt.to_json()}
         job |= {"merge_system": True} if merge_system else {}
+        job |= {"read": sorted(also)} if also else {}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
         if ray is not None:

@@ -11,7 +11,7 @@ import typer
 from ...models.errors import InnerjudgeError
 from . import say
 from .bench import bench
-from .compare import compare, doctor
+from .compare import compare, doctor, judges
 from .extract import extract, fit, sweep
 from .plan import look, models, plan
 from .score import rank, sample, score
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 for _command in (
     *(extract, fit, score, rank, sample, select, curves, look, plan, study, diff),
-    *(bench, serve, sweep, compare, doctor, models),
+    *(bench, serve, sweep, compare, judges, doctor, models),
 ):
     app.command()(_command)
 app.add_typer(store_app, name="store")

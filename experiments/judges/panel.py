@@ -4,12 +4,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, provenance
+from ...extraction.readouts import range_readout
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
+from ...models.roles import Role
 from ...probes import BaseJudge, Task, registered_judges
+from ...probes.description import KINDS
 from ...probes.fitted_arrays import check_fitted
 from ..reading.judge_prompt import JudgePrompt
-from ..reading.passes import Passes
+from ..reading.passes import HIDDEN_NEEDS, TEXT_NEEDS, Passes
 from ..reading.read import needed
 from .pairs import ITEMS
 
@@ -85,6 +88,49 @@ def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]
     usual = {name for name, seat in seats.items() if name not in _ON_REQUEST and not seat.judge.on_request}
     beside = {name for name in usual if seats[name].family == "baseline"}
     return {name: seat for name, seat in seats.items() if name in ({*names, *beside} if names else usual)}
+
+
+def needs_of(names: Collection[str]) -> frozenset[str]:
+    """Readouts that are named, or that named judges read.
+
+    Raises:
+        InnerjudgeError: If there is no such readout of ranges and no such judge.
+
+    Example:
+        >>> sorted(needs_of(["tokens/response.entropy", "coe-r"]))
+        ['hidden/response.mean', 'tokens/response.entropy']
+    """
+    seats: dict[str, tuple[str, ...]] = {}
+    for kind in KINDS:
+        found = panel(kind, between=("reasoning_start", "reasoning_end"), scale=(1, 5))
+        seats |= {n: (*seats.get(n, ()), *one.judge.needs, *one.judge.fit_needs) for n, one in found.items()}
+    needs: set[str] = set()
+    for name in names:
+        readout = None if name in seats else range_readout(name)
+        role = None if readout is None else Role.parse(readout.role)
+        if name not in seats and (role is None or not (role.part or f"hidden/{role.kind}" in HIDDEN_NEEDS)):
+            raise InnerjudgeError(
+                f"given {name!r} to read, expected a readout such as hidden/response.mean or tokens/response.entropy, "
+                "or a judge that `innerjudge judges` lists"
+            )
+        needs |= {*seats.get(name, (name,))}
+    return frozenset(needs)
+
+
+def cost_in_words(judge: BaseJudge) -> str:
+    """What the model must do for an item, beside what other judges have it do.
+
+    Example:
+        >>> from innerjudge.probes import CLUE, EScore, Length, TextClassifier
+        >>> [cost_in_words(judge) for judge in (CLUE(), EScore(), TextClassifier())]
+        ['a pass over the item', 'a prompt for the verdict', 'nothing']
+    """
+    if judge.reads_text:
+        return "a prompt for the verdict, and writing" + (" at length" if judge.reads_reasoning else "")
+    if set(judge.reads) - {"labels"} <= TEXT_NEEDS:
+        return "nothing"
+    asked = {"hidden/score", "logits/score", "qk/before", "qk/after", "attention"}
+    return "a pass over the item" if asked.isdisjoint(judge.needs) else "a prompt for the verdict"
 
 
 def without_reasoning(seats: Mapping[str, Seat]) -> dict[str, Seat]:

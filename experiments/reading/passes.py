@@ -18,6 +18,8 @@ TEXT_NEEDS = frozenset({"prompt", "response", "options"})
 HIDDEN_NEEDS = frozenset(
     f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
 ) | {"labels", "logits/score", "qk/before", "qk/after", "attention", "logprob", *TEXT_NEEDS}
+#: Generated text.
+WRITTEN = frozenset({"direct", "reasoned"})
 
 #: New tokens for a verdict that follows its cue, and for one after reasoning.
 DIRECT_TOKENS = 8

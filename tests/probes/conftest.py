@@ -33,6 +33,13 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
         f"tokens/response.{what}": Ragged.of([rng.normal(size=(c, *shape)) for c in counts], shape)
         for what, shape in (("log_probability", ()), ("entropy", ()), ("certainty", ()), ("top(20)", (20,)))
     }
+    made |= {f"hidden/response.mean{rows}": rng.normal(size=(n, r, D)) for rows, r in (("", L + 2), ("[-1]", 1))}
+    ragged |= {
+        f"hidden/{role}[-1]": Ragged.of([rng.normal(size=(c, 1, D)) for c in counts])
+        for role in ("response.none", "reasoning/step_end.none")
+    }
+    segments = [rng.normal(size=(c, L + 2, D)) for c in rng.integers(2, 5, size=n)]
+    ragged |= {"hidden/reasoning/segment(500).mean": Ragged.of(segments)}
     texts = {
         "direct": tuple(f" {k % 5 + 1}" for k in range(n)),
         "reasoned": tuple(f"<think>hm</think>Score: {k % 5 + 1}." for k in range(n)),

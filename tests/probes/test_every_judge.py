@@ -18,6 +18,7 @@ from innerjudge.probes import (
     LetterLogits,
     LogisticProbe,
     MiniBatchLogistic,
+    PooledProbe,
     PromptSimilarity,
     QKScore,
     QuestionOnly,
@@ -26,6 +27,7 @@ from innerjudge.probes import (
     TextJudge,
     TokenConfidence,
     TokenLogProb,
+    Trajectory,
     TunedLAGER,
     VScore,
     load,
@@ -65,6 +67,14 @@ CASES = {
     "logistic": (LogisticProbe(), CORRECT),
     "minibatch": (MiniBatchLogistic(), CORRECT),
     "minibatch-options": (MiniBatchLogistic(combine="delta", row=1, alpha=0.01, rounds=2, batch=5, seed=3), CORRECT),
+    "pooled": (PooledProbe(epochs=2), CORRECT),
+    "pooled-mean": (PooledProbe(reduce="mean", loss="pairwise", widths=[3], epochs=2), CORRECT),
+    "pooled-steps": (
+        PooledProbe(role="reasoning/step_end", how="rolling", window=2, heads=2, each="state", balance=True, epochs=2),
+        CORRECT,
+    ),
+    "coe": (Trajectory(), None),
+    "trace": (Trajectory(statistic="aligned"), CORRECT),
     "ridge": (RidgeProbe(), RATINGS),
     "logprob": (TokenLogProb(), None),
     "logprob-fitted": (TokenLogProb(total=True), CORRECT),
@@ -222,13 +232,18 @@ def test_constant_features_have_finite_scores(name, make):
     ragged = {key: Ragged(np.full_like(one.values, 0.2), one.offsets) for key, one in features.ragged.items()}
     features = replace(features, arrays=flat, ragged=ragged)
     judge = fitted(name, features)
-    if isinstance(judge, QKScore | AttentionScore):  # a head that gives all options one score says nothing
-        assert all("not tell the options apart" in v.unscored for v in judge.verdicts(features))
+    # A head that gives all options one score says nothing; states of one direction have no angle to measure by.
+    said = {QKScore: "not tell the options apart", AttentionScore: "not tell the options apart"}
+    said |= {Trajectory: "of one direction"} if name == "coe" else {}
+    if type(judge) in said:
+        assert all(said[type(judge)] in v.unscored for v in judge.verdicts(features))
         return
     scores = judge.decision_function(features)
     assert not np.isnan(scores).any()
     if fresh(name)[0].needs[0] not in TEXTS:
-        exact = np.array_equal if name not in ("certainty", "confidence") else np.allclose  # means of equal numbers
+        exact = (
+            np.array_equal if name not in ("certainty", "confidence", "pooled", "pooled-steps") else np.allclose
+        )  # means of equal numbers
         assert exact(scores, np.full_like(scores, scores[0]))
 
 

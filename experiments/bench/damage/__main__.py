@@ -7,17 +7,15 @@ It ends with 1 where a flip passed in silence or a kill lost anything. Hours lon
 import argparse
 import json
 import sys
-import tempfile
-from collections import Counter
-from dataclasses import asdict, replace
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from ....extraction.provenance import versions
-from .artefacts import ARTEFACTS, KILLED, MADE, make
-from .flips import OUTCOMES, Flipped, flip
-from .kills import kill
-from .typed import Typist
+from .artefacts import ARTEFACTS, KILLED, MADE
+from .flips import OUTCOMES
+from .work import work
 
 FILE = Path(__file__).with_name("damage.md")
 
@@ -28,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--flips", type=int, default=200, help="flips of each file")
     parser.add_argument("--kills", type=int, default=20, help="kills of each command")
     parser.add_argument("--seed", type=int, default=0, help="of places and moments")
+    parser.add_argument("--jobs", type=int, default=2, help="artefacts and commands at a time")
     parser.add_argument("--only", default="", help="artefacts and commands whose name has this in it")
     parser.add_argument("--out", type=Path, default=FILE, help="the document; its JSON stands beside it")
     given = parser.parse_args(arguments)
@@ -39,23 +38,19 @@ def main(arguments: list[str] | None = None) -> int:
         record = before
     done = {one["artefact"] for one in record["flips"]}, {one["command"] for one in record["kills"]}
 
-    def keep(where: str, found: dict[str, Any]) -> None:
-        record[where].append(found)
-        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        sys.stdout.write(f"{found}\n")
-        sys.stdout.flush()
-
-    with tempfile.TemporaryDirectory() as room, Typist() as typist:
-        base = Path(room, "base")
-        make(base, typist)
-        for artefact in (
-            one for one in ARTEFACTS if given.flips and given.only in one.name and one.name not in done[0]
-        ):
-            keep("flips", _plain(flip(artefact, base, typist, given.flips, given.seed)))
-        for name in KILLED if given.kills else ():
-            if given.only not in name or name in done[1]:
-                continue
-            keep("kills", asdict(kill(name, base, Path(room, "kills"), typist, given.kills, given.seed)))
+    wanted = [("flips", k) for k, one in enumerate(ARTEFACTS) if given.flips and one.name not in done[0]]
+    wanted += [("kills", k) for k, name in enumerate(KILLED) if given.kills and name not in done[1]]
+    names = {"flips": [one.name for one in ARTEFACTS], "kills": list(KILLED)}
+    wanted = [(where, k) for where, k in wanted if given.only in names[where][k]]
+    with ProcessPoolExecutor(given.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        running = {pool.submit(work, where, k, given.flips, given.kills, given.seed): where for where, k in wanted}
+        for one in as_completed(running):
+            record[running[one]].append(one.result())
+            part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            sys.stdout.write(f"{one.result()}\n")
+            sys.stdout.flush()
+    for where, key in (("flips", "artefact"), ("kills", "command")):
+        record[where].sort(key=lambda one, of=where, by=key: names[of].index(one[by]))
     part.unlink(missing_ok=True)
     given.out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     given.out.write_text(_document(record), encoding="utf-8")
@@ -84,10 +79,6 @@ def _document(record: dict[str, Any]) -> str:
         typed = f"`innerjudge {MADE[end['command']][0]}` ({end['command']})"
         lines.append(f"| {typed} | {end['kills']} | {end['same']} | {len(end['lost'])} |")
     return "\n".join(lines) + "\n"
-
-
-def _plain(one: Flipped) -> dict[str, object]:
-    return asdict(replace(one, rounds=Counter())) | {"rounds": {name: one.rounds[name] for name in OUTCOMES}}
 
 
 if __name__ == "__main__":

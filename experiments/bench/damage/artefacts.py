@@ -81,7 +81,9 @@ def _kept(folder: str, made: str) -> tuple[Artefact, ...]:
     return (
         Artefact(f"{folder}: kept steps", made, steps, (), outcome, at_once=True),
         Artefact(f"{folder}, killed: kept steps", made, steps, (), outcome, at_once=True, begun=begun),
-        Artefact(f"{folder}: its JSON files", made, (f"{folder}/*.json", f"{folder}/kept/*.json"), (), outcome),
+        Artefact(
+            f"{folder}: its JSON files", made, (f"{folder}/*.json", f"{folder}/kept/*.json"), (), outcome, at_once=True
+        ),
         Artefact(f"{folder}: what is read later", made, outcome[:2], readers, again=False),
     )
 

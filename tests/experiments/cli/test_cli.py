@@ -247,3 +247,24 @@ def test_version(cli) -> None:
 
     said = cli("--version")
     assert (said.code, said.out) == (0, f"innerjudge {metadata.version('innerjudge')}\n")
+
+
+def test_judges_are_listed_with_what_they_read(cli: Any) -> None:
+    """The star is for those that must be named."""
+    lines = [line.split() for line in cli("judges", "trace").out.splitlines()]
+    rows = {line[0]: line for line in lines if len(line) > 1}
+    assert rows["swift"][1:3] == ["*", "hidden"]
+    assert rows["swift"][-1] == "hidden/response.none[-5,-4,-3,-1]"
+    assert rows["clue"][1] == "hidden"
+    assert "nothing" in rows["text-only"]
+    assert "qk-score" not in rows
+
+
+def test_a_judge_of_many_states_is_fitted_from_a_store(cli: Any, tmp_path: Path) -> None:
+    options = ("--data", "builtin:solve", "--limit", 12, "--candidates", 4)
+    assert not cli("extract", *options, "--read", "mean-probe", "--read", "step", "--out", tmp_path / "f").code
+    for judge in ("mean-probe", "step"):
+        assert not cli("fit", "--features", tmp_path / "f", "--judge", judge, "--out", tmp_path / judge).code
+        out = tmp_path / f"{judge}.jsonl"
+        assert not cli("score", "--features", tmp_path / "f", "--judge", tmp_path / judge, "--out", out).code
+        assert sum(row["score"] is not None for row in rows_of(out)) > 24

@@ -1,0 +1,208 @@
+"""Probes of many states an item: a head on each token or step, and one number of what it says."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..extraction.readouts import Reduce, States
+from ..models.errors import InnerjudgeError
+from .description import Task
+from .fitted_arrays import Array, Form
+from .judge import LearningJudge, Scores
+from .labels import correctness
+from .pooled_fit import Each, Loss, Recipe, StatesOfItems, learn, score
+from .pooling import Head, Pool
+
+_SLOW = {"learning_rate": 1e-4}
+_TRUNK = {"widths": (100, 100), "heads": 10, "weight_decay": 3e-3, **_SLOW}
+#: Published readers of traces, with the published settings.
+_PRESETS: dict[str, dict[str, Any]] = {
+    "mean-probe": {"reduce": "mean", "learning_rate": 1e-2, "epochs": 100},
+    "swift": {"rows": (-5, -4, -3, -1), "how": "gated", "standardise": False, "weight_decay": 1e-5, "patience": 3,
+              **_SLOW},
+    "step": {"role": "reasoning/step_end", "widths": (512,), "how": "probability", "each": "state", "balance": True,
+             "standardise": False, "weight_decay": 1e-5, "epochs": 20, "batch": 128, **_SLOW},
+    "saplma": {"role": "response_end", "widths": (256, 128, 64), "standardise": False, "epochs": 5, "batch": 32},
+    "multimax": {"how": "min", **_TRUNK},
+    "attention-probe": {"how": "attention", **_TRUNK},
+    "rolling-probe": {"how": "rolling", **_TRUNK},
+}  # fmt: skip
+
+
+class PooledProbe(LearningJudge):
+    r"""A linear or two-layered head on each state of a role, pooled to one number an item: the log-odds of correct.
+
+    A head is ``widths`` hidden layers (ReLU) and ``heads`` outputs; each is pooled over the item's states by
+    :func:`.pooling.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a fifth
+    of the questions is held out, and the weights of the lowest loss there are kept (of the last epoch, where fewer than
+    two questions are given or a side has one class). Nothing of an item that is judged reaches the fit.
+
+    Args:
+        role: Which tokens; see :mod:`innerjudge.models.roles`.
+        reduce: ``"none"`` for one state a token, others for one a range; see :class:`~innerjudge.States`.
+        rows: Rows of the states that stand side by side; ``None`` for all.
+        widths: Width of each hidden layer; none for a linear head.
+        heads: Number of outputs.
+        how: How they are pooled; see :func:`.pooling.pool`.
+        window: States of a window, for ``"rolling"``.
+        loss: ``"bce"``, ``"brier"`` (mean squared error of the probability), or ``"pairwise"``:
+            :math:`\ln(1 + e^{s_- - s_+})` of the right and wrong items of a question.
+        each: What is held to the item's label: the ``"item"``, or each ``"state"`` (all of them, as STEP does).
+        balance: Whether right items weigh ``wrong / right``; not for ``"pairwise"``.
+        standardise: Whether states are standardised by those to learn from.
+        learning_rate: Of AdamW.
+        weight_decay: Of AdamW.
+        epochs: At most so many.
+        patience: Epochs without a lower loss before it stops.
+        batch: Least number of items a step.
+        seed: Of the weights, the order of questions, and which are held out.
+
+    Attributes:
+        weights_: All weights and biases, layer by layer.
+        mean_: ``[F]``, taken from the states; zeros unless ``standardise``.
+        scale_: ``[F]``, what they are divided by.
+        n_excluded_: Training items left out because they could not be read.
+
+    Raises:
+        InnerjudgeError: If a parameter is none of its values.
+
+    Example:
+        >>> from innerjudge import Features, Ragged
+        >>> steps = [[[[k % 2 * 2.0 - 1]], [[0.5]]] for k in range(20)]  # two steps each; the first tells
+        >>> name = "hidden/reasoning/step_end.none[-1]"
+        >>> f = Features.from_arrays({name: Ragged.of(steps)}, provenance="m", groups=[f"q{k // 2}" for k in range(20)])
+        >>> probe = PooledProbe(role="reasoning/step_end", learning_rate=0.1).fit(f, [k % 2 for k in range(20)])
+        >>> probe.predict(f)[:4]
+        array([False,  True, False,  True])
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = ("weights_", "mean_", "scale_", "n_excluded_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "mean_": Array(("features",)),
+        "scale_": Array(("features",), low=0),
+        "weights_": Array(("weights",)),
+    }
+
+    def __init__(
+        self,
+        *,
+        role: str = "response",
+        reduce: Reduce = "none",
+        rows: Sequence[int] | None = (-1,),
+        widths: Sequence[int] = (),
+        heads: int = 1,
+        how: Pool = "mean",
+        window: int = 10,
+        loss: Loss = "bce",
+        each: Each = "item",
+        balance: bool = False,
+        standardise: bool = True,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-3,
+        epochs: int = 40,
+        patience: int = 5,
+        batch: int = 16,
+        seed: int = 0,
+    ) -> None:
+        self.role, self.reduce, self.rows, self.widths, self.heads = role, reduce, rows, widths, heads
+        self.how, self.window, self.loss, self.each, self.balance = how, window, loss, each, balance
+        self.standardise, self.learning_rate, self.weight_decay = standardise, learning_rate, weight_decay
+        self.epochs, self.patience, self.batch, self.seed = epochs, patience, batch, seed
+        _check(self)
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The one readout, by ``role``, ``reduce`` and ``rows``."""
+        return (States(self.role, self.reduce, None if self.rows is None else tuple(self.rows)).name,)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Traces."""
+        return ("trace",)
+
+    @property
+    def on_request(self) -> bool:
+        """It keeps the states of many tokens."""
+        return True
+
+    @property
+    def standardises(self) -> bool:
+        """As it was asked to."""
+        return self.standardise
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces, where they are named."""
+        return {name: cls(**how) for name, how in _PRESETS.items()} if task.kind == "trace" else {}
+
+    @property
+    def _head(self) -> Head:
+        return Head(tuple(self.widths), self.heads, self.how, self.window)
+
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """Also the length of the vectors that are read, and the number of weights that such vectors take."""
+        found = dict(known)
+        if self.rows is not None and "width" in found:
+            found["features"] = len(self.rows) * found["width"]
+        read = found.get("features", np.size(self.__dict__.get("mean_", ())))
+        return {**found, "weights": self._head.size(read)} if read else found
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Learn from labels ``[n]``: booleans.
+
+        Raises:
+            InnerjudgeError: If no item can be read, the labels are all of one class, or the loss is pairwise and no
+                question has both.
+        """
+        part, values, excluded = self._training(features, labels)
+        items = StatesOfItems(*_states(part, self.needs[0]), part.groups, correctness(values))
+        if self.loss == "pairwise" and not items.mixed:
+            raise InnerjudgeError(
+                "given no question with both right and wrong items, expected some for loss='pairwise': use loss='bce'"
+            )
+        sides = items.split(self.seed)
+        if self.standardise:
+            items.standardise(sides[0])
+        recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
+        self.weights_ = learn(self._head, items, recipe, *sides)
+        self.mean_, self.scale_ = items.mean, items.scale
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _scores(self, features: Features) -> Scores:
+        states, counts = _states(features, self.needs[0])
+        return score(self._head, self.weights_, (states - self.mean_) / self.scale_, counts)
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [bool(s > 0) for s in scores]
+
+
+def _check(probe: PooledProbe) -> None:
+    """Refuse parameters that are none of their values."""
+    for given, known in ((probe.how, Pool), (probe.loss, Loss), (probe.each, Each)):
+        if given not in get_args(known):
+            raise InnerjudgeError(f"given {given!r}, expected one of {', '.join(get_args(known))}")
+    counts = {name: getattr(probe, name) for name in ("heads", "window", "epochs", "patience", "batch")}
+    if min(*counts.values(), *probe.widths) < 1 or probe.learning_rate <= 0 or probe.weight_decay < 0:
+        said = ", ".join(f"{name}={value}" for name, value in counts.items())
+        raise InnerjudgeError(
+            f"given {said}, widths={tuple(probe.widths)}, learning_rate={probe.learning_rate}, weight_decay="
+            f"{probe.weight_decay}, expected at least 1 each, a rate above 0 and a decay of at least 0"
+        )
+    if probe.each == "state" and probe.loss == "pairwise":
+        raise InnerjudgeError("given loss='pairwise' of each 'state', expected each='item': items are compared")
+    _ = probe.needs  # refuses a role, a reduction or rows that there are not
+
+
+def _states(features: Features, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """States of all items ``[N, F]``, and how many each item has."""
+    if name in features.ragged:
+        rows, counts = features.ragged[name].values, features.ragged[name].counts
+    else:
+        rows, counts = features[name], np.ones(len(features), np.int64)
+    return rows.reshape(len(rows), math.prod(rows.shape[1:])), counts

@@ -1,0 +1,161 @@
+"""How a :class:`.pooled.PooledProbe` learns: batches of whole questions, some of which say when to stop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.preprocessing import StandardScaler
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+
+from .labels import Bools, Floats
+from .pooling import Head
+
+Loss = Literal["bce", "brier", "pairwise"]
+Each = Literal["item", "state"]
+Ints = npt.NDArray[np.intp]
+#: Share of the questions that say when to stop.
+_HELD_OUT = 0.2
+#: States that are standardised, or scored, at once.
+_CHUNK = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How weights are learned; see :class:`.pooled.PooledProbe`."""
+
+    loss: Loss
+    each: Each
+    balance: bool
+    learning_rate: float
+    weight_decay: float
+    epochs: int
+    patience: int
+    batch: int
+    seed: int
+
+
+class StatesOfItems:
+    """Labelled items to learn from: states ``[N, F]``, one item after another, and ``counts`` of each.
+
+    Example:
+        >>> right = np.array([True, False, True])
+        >>> items = StatesOfItems(np.eye(4, dtype=np.float32), np.array([1, 2, 1]), ("p", "p", "q"), right)
+        >>> items.mixed, items.read(np.array([1]))[0].tolist()
+        (True, [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+    """
+
+    def __init__(
+        self, states: npt.NDArray[np.float32], counts: npt.NDArray[np.int64], groups: tuple[str, ...], right: Bools
+    ) -> None:
+        self.states, self.counts, self.right = states, counts, right
+        self.groups: Ints = np.unique(np.array(groups), return_inverse=True)[1]
+        self._starts = np.concatenate(([0], np.cumsum(counts)))
+        self.mean, self.scale = np.zeros(states.shape[1]), np.ones(states.shape[1])
+
+    @property
+    def mixed(self) -> bool:
+        """Whether some question has both right and wrong items."""
+        share = np.bincount(self.groups, self.right) / np.bincount(self.groups)
+        return bool(((share > 0) & (share < 1)).any())
+
+    def standardise(self, items: Bools) -> None:
+        """Take mean and scale from the states of some items."""
+        rows, scaler = np.flatnonzero(np.repeat(items, self.counts)), StandardScaler()
+        for some in np.array_split(rows, 1 + len(rows) // _CHUNK):
+            scaler.partial_fit(self.states[some])
+        self.mean, self.scale = scaler.mean_, scaler.scale_
+
+    def read(self, items: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+        """Standardised states of some items, and how many each has."""
+        rows = np.concatenate([np.arange(self._starts[k], self._starts[k + 1]) for k in items])
+        states = (self.states[rows] - self.mean.astype(np.float32)) / self.scale.astype(np.float32)
+        return torch.from_numpy(states), torch.from_numpy(self.counts[items])
+
+    def batches(self, items: Ints, size: int, generator: torch.Generator) -> Iterator[Ints]:
+        """All items once, in batches of at least ``size`` (the last may have fewer); no question is divided."""
+        own, place = np.unique(self.groups[items], return_inverse=True)
+        rank = torch.randperm(len(own), generator=generator).numpy()[place]
+        batch: list[Ints] = []
+        for one in np.split(items[np.argsort(rank, kind="stable")], np.cumsum(np.bincount(rank))[:-1]):
+            batch.append(one)
+            if sum(map(len, batch)) >= size:
+                yield np.concatenate(batch)
+                batch = []
+        if batch:
+            yield np.concatenate(batch)
+
+    def split(self, seed: int) -> tuple[Bools, Bools]:
+        """Items to learn from and those held out, by question; all and none where a side would have one class."""
+        everything = np.ones(len(self.right), bool)
+        if self.groups.max() == 0:
+            return everything, ~everything
+        some, _ = next(
+            GroupShuffleSplit(1, test_size=_HELD_OUT, random_state=seed).split(self.right, None, self.groups)
+        )
+        learned = np.isin(np.arange(len(self.right)), some)
+        both = all(side.any() and not side.all() for side in (self.right[learned], self.right[~learned]))
+        return (learned, ~learned) if both else (everything, ~everything)
+
+
+def learn(head: Head, items: StatesOfItems, recipe: Recipe, learned: Bools, held_out: Bools) -> Floats:
+    """The weights of the lowest loss on the items held out; of the last epoch, where none are."""
+    generator = torch.Generator().manual_seed(recipe.seed)
+    weights = head.start(items.states.shape[1], generator).requires_grad_()
+    optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    right = items.right[learned]
+    weigh = float((~right).sum() / right.sum()) if recipe.balance else 1.0
+    best, lowest, since = weights.detach().clone(), np.inf, 0
+    for _ in range(recipe.epochs):
+        for some in items.batches(np.flatnonzero(learned), recipe.batch, generator):
+            loss = _loss(head, weights, items, some, recipe, weigh)
+            if loss is not None:
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        with torch.no_grad():
+            said = _loss(head, weights, items, np.flatnonzero(held_out), recipe, weigh) if held_out.any() else None
+        if said is None or float(said) < lowest:
+            best, lowest, since = weights.detach().clone(), np.inf if said is None else float(said), 0
+        else:
+            since += 1
+            if since >= recipe.patience:
+                break
+    return best.double().numpy()
+
+
+def _loss(
+    head: Head, weights: torch.Tensor, items: StatesOfItems, some: Ints, recipe: Recipe, weigh: float
+) -> torch.Tensor | None:
+    """Mean loss of some items; ``None`` where they hold no pair to compare."""
+    (x, counts), right = items.read(some), torch.from_numpy(items.right[some])
+    if recipe.each == "state":
+        logits, right = head.outputs(weights, x)[:, : head.heads].mean(dim=1), right.repeat_interleave(counts)
+    else:
+        logits = head.pooled(weights, x, counts)
+    if recipe.loss == "pairwise":
+        question = torch.from_numpy(items.groups[some])
+        pairs = (question[:, None] == question) & right[:, None] & ~right
+        return softplus(logits - logits[:, None])[pairs].mean() if pairs.any() else None
+    weight = torch.where(right, weigh, 1.0)
+    if recipe.loss == "brier":
+        return (weight * (logits.sigmoid() - right.float()).square()).mean()
+    return binary_cross_entropy_with_logits(logits, right.float(), weight)
+
+
+@torch.no_grad()
+def score(head: Head, weights: Floats, states: Floats, counts: npt.NDArray[np.int64]) -> Floats:
+    """Scores ``[n]`` of standardised states ``[N, F]``, some whole items at a time."""
+    flat, ends = torch.from_numpy(weights), np.cumsum(counts)
+    cuts = [0, *(np.flatnonzero(np.diff(ends // _CHUNK)) + 1).tolist(), len(counts)]
+    rows = np.concatenate(([0], ends))
+    found = [
+        head.pooled(flat, torch.from_numpy(states[rows[a] : rows[b]]), torch.from_numpy(counts[a:b]))
+        for a, b in pairwise(cuts)
+        if b > a
+    ]
+    return torch.cat(found).numpy() if found else np.zeros(0)

@@ -1,0 +1,149 @@
+"""Scores from the way that the states take, over blocks or over the reasoning; nothing is learned but a threshold."""
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
+from .description import Task
+from .judge import Scores, ThresholdJudge
+
+Statistic = Literal["coe-r", "coe-c", "net", "aligned", "cumulative"]
+Floats = npt.NDArray[np.float64]
+
+_BLOCKS = "hidden/response.mean"
+_SEGMENTS = "hidden/reasoning/segment({}).mean"
+#: Radians below which two states are of one direction: what a cosine in double precision can tell from 1.
+_STRAIGHT = 1e-7
+
+
+class Trajectory(ThresholdJudge):
+    r"""How far and how straight the states move: Chain-of-Embedding, and the latent trajectory of a trace.
+
+    Chain-of-Embedding (arXiv 2410.13640) takes the mean state of the response in the embedding and behind every block
+    (the last one normed), :math:`h_0 .. h_L`. Each step's length is divided by that of :math:`h_L - h_0`, each step's
+    angle by that of :math:`h_L` and :math:`h_0`. ``"coe-r"`` is the mean length minus the mean angle; ``"coe-c"`` is
+    the absolute value of the mean of :math:`M e^{iA}`. The released code takes the first token of the prompt in place
+    of the response's last; here it is the response.
+
+    Tracing the Traces (arXiv 2510.10494) takes the mean state of every ``segment`` tokens of the reasoning, in every
+    block: ``"net"`` is the distance from first to last a step, ``"aligned"`` the mean cosine of the steps with that
+    way, and ``"cumulative"`` minus the length of the way (which grows with the text: compare at equal length). Each is
+    the mean over blocks. A trace of one segment is unscored.
+
+    Args:
+        statistic: What is measured.
+        segment: Tokens of a segment, for the last three.
+
+    Attributes:
+        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
+            ``fit``.
+
+    Raises:
+        InnerjudgeError: If there is no such statistic, or a segment has no token.
+
+    Example:
+        >>> from innerjudge import Features
+        >>> h = [[1, 0], [1, 1], [9, 9], [0, 2]]  # embedding, behind block 1, behind block 2, and that one normed
+        >>> f = Features.from_arrays({"hidden/response.mean": [h]}, provenance="m")
+        >>> [Trajectory(statistic=s).decision_function(f).round(4).item() for s in ("coe-r", "coe-c")]
+        [0.0398, 0.5398]
+    """
+
+    def __init__(self, *, statistic: Statistic = "coe-c", segment: int = 500) -> None:
+        if statistic not in get_args(Statistic) or segment < 1:
+            raise InnerjudgeError(
+                f"given statistic={statistic!r} and segment={segment}, expected one of "
+                f"{', '.join(get_args(Statistic))}, and at least 1 token"
+            )
+        self.statistic, self.segment = statistic, segment
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """By ``statistic``."""
+        return (_BLOCKS if self.statistic.startswith("coe") else _SEGMENTS.format(self.segment),)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Traces."""
+        return ("trace",)
+
+    @property
+    def on_request(self) -> bool:
+        """Its judges are many and alike."""
+        return True
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces, where they are named."""
+        if task.kind != "trace":
+            return {}
+        names: dict[str, Statistic] = {
+            "coe-r": "coe-r",
+            "coe-c": "coe-c",
+            "trace-net": "net",
+            "trace-aligned": "aligned",
+            "trace-cumulative": "cumulative",
+        }
+        return {name: cls(statistic=statistic) for name, statistic in names.items()}
+
+    def _unreadable(self, features: Features) -> dict[str, str]:
+        name, found = self.needs[0], dict[str, str]()
+        if name == _BLOCKS:
+            for one, rows in zip(features.ids, _without_raw_last(features[name]), strict=True):
+                if not np.linalg.norm(rows, axis=1).all() or _angles(rows)[-1] < _STRAIGHT:
+                    found[one] = "states of length zero, or of one direction in the embedding and behind the last block"
+            return found
+        counts = zip(features.ids, features.ragged[name].counts, strict=True)
+        return {one: f"reasoning of one segment of {self.segment} tokens" for one, count in counts if count < 2}
+
+    def _scores(self, features: Features) -> Scores:
+        if self.needs[0] == _BLOCKS:
+            return np.array([_chain(h, self.statistic) for h in _without_raw_last(features[_BLOCKS])], dtype=np.float64)
+        of = _WAYS[self.statistic]
+        return np.array([of(_without_raw_last(h)[:, 1:]) for h in features.ragged[self.needs[0]]], dtype=np.float64)
+
+
+def _without_raw_last(states: npt.NDArray[np.float32]) -> Floats:
+    """Rows ``h[0] .. h[L - 1]`` and the final-normed one, which Hugging Face returns."""
+    return np.delete(states, -2, axis=-2).astype(np.float64)
+
+
+def _chain(h: Floats, statistic: str) -> float:
+    """Chain-of-Embedding of the rows ``[L + 1, D]``."""
+    length = np.linalg.norm(np.diff(h, axis=0), axis=1) / np.linalg.norm(h[-1] - h[0])
+    *turned, total = _angles(h)
+    angle = np.array(turned) / total
+    if statistic == "coe-r":
+        return float(length.mean() - angle.mean())
+    return float(abs((length * np.exp(1j * angle)).mean()))
+
+
+def _angles(h: Floats) -> Floats:
+    """Angle of each step, and of the last row and the first: ``[L + 1]``."""
+    unit = h / np.linalg.norm(h, axis=1, keepdims=True)
+    cosines = [a @ b for a, b in (*pairwise(unit), (unit[0], unit[-1]))]
+    return np.arccos(np.clip(np.array(cosines, dtype=np.float64), -1.0, 1.0)).astype(np.float64)
+
+
+def _net(h: Floats) -> float:
+    """Of segment means ``[N, rows, D]``, as the next two."""
+    return float(np.linalg.norm(h[-1] - h[0], axis=-1).mean() / (len(h) - 1))
+
+
+def _aligned(h: Floats) -> float:
+    steps, way = np.diff(h, axis=0), h[-1] - h[0]
+    lengths = np.linalg.norm(steps, axis=-1) * np.linalg.norm(way, axis=-1)
+    # No step or no way has no direction: a cosine of 0.
+    return float(np.divide((steps * way).sum(axis=-1), lengths, out=np.zeros_like(lengths), where=lengths > 0).mean())
+
+
+def _cumulative(h: Floats) -> float:
+    return -float(np.linalg.norm(np.diff(h, axis=0), axis=-1).sum(axis=0).mean())
+
+
+_WAYS: dict[str, Callable[[Floats], float]] = {"net": _net, "aligned": _aligned, "cumulative": _cumulative}

@@ -1,0 +1,161 @@
+"""Pools on the worked examples of their papers and beside a loop; the probe beside torch, and what it cannot see."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from innerjudge.extraction import Features, Ragged
+from innerjudge.models import InnerjudgeError
+from innerjudge.probes import PooledProbe
+from innerjudge.probes.pooled_fit import StatesOfItems
+from innerjudge.probes.pooling import Head, pool
+from scipy.special import expit, logit, softmax
+
+LN2, LN3 = np.log(2), np.log(3)
+
+
+def pooled(columns, how, window=10):
+    out = torch.tensor(np.array(columns, dtype=np.float64).T)
+    return pool(out, torch.tensor([len(out)]), how, window).item()
+
+
+def test_swift():
+    # Gates .5, .75, .25 on rewards 1, 2, -1: (.5 + 1.5 - .25) / 1.5 = 1.75 / 1.5.
+    assert pooled([[1, 2, -1], [0, LN3, -LN3]], "gated") == pytest.approx(1.166667, abs=1e-6)
+
+
+def test_step():
+    # sigmoid(2), sigmoid(0), sigmoid(-1) = .880797, .5, .268941: mean .549913.
+    assert expit(pooled([[2, 0, -1]], "probability")) == pytest.approx(0.549913, abs=1e-6)
+
+
+def test_multimax_attention_and_rolling():
+    v = [[0.1, 0.9, 0.2], [-0.3, -0.1, 0.4]]
+    assert pooled(v, "max") == pytest.approx(0.65)  # (.9 + .4) / 2
+    assert pooled(v, "min") == pytest.approx(-0.1)  # (.1 - .3) / 2
+    assert pooled(v, "last") == pytest.approx(0.3)  # (.2 + .4) / 2
+    # Weights (1, 2, 1) / 4 and (1, 1, 2) / 4: (.1 + 1.8 + .2) / 4 = .525 and (-.3 - .1 + .8) / 4 = .1.
+    assert pooled([*v, [0, LN2, 0], [0, 0, LN2]], "attention") == pytest.approx(0.3125)
+    # Windows of two: (.5, .55) and (-.2, .15): (.5 - .2) / 2.
+    assert pooled(v, "rolling", 2) == pytest.approx(0.15)
+
+
+def naive(values, more, how, window):
+    """One head of one item, as the docstring says it."""
+    if how == "gated":
+        return (expit(more) * values).sum() / expit(more).sum()
+    if how == "attention":
+        return softmax(more) @ values
+    if how == "probability":
+        return logit(expit(values).mean())
+    if how == "rolling":
+        width = min(window, len(values))
+        return min(values[k : k + width].mean() for k in range(len(values) - width + 1))
+    return {"mean": values.mean(), "min": values.min(), "max": values.max(), "last": values[-1]}[how]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    counts=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    how=st.sampled_from(["mean", "min", "max", "last", "probability", "gated", "attention", "rolling"]),
+    heads=st.integers(1, 3),
+    window=st.integers(1, 5),
+    seed=st.integers(0, 99),
+)
+def test_pools_are_those_of_a_loop(counts, how, heads, window, seed):
+    columns = heads * (2 if how in ("gated", "attention") else 1)
+    out = np.random.default_rng(seed).normal(size=(sum(counts), columns))
+    parts = np.split(out, np.cumsum(counts)[:-1])
+    more = [part[:, heads:] if columns > heads else part for part in parts]
+    want = [
+        np.mean([naive(p[:, h], m[:, h], how, window) for h in range(heads)]) for p, m in zip(parts, more, strict=True)
+    ]
+    assert np.allclose(pool(torch.tensor(out), torch.tensor(counts), how, window), want)
+
+
+def test_a_fully_connected_head_is_that_of_torch():
+    head = Head((5, 3), 2, "mean", 1)
+    layers = [torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)]
+    flat = [part for one in layers[::2] for part in (one.weight.T.reshape(-1), one.bias)]
+    x = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(head.outputs(torch.cat(flat), x), torch.nn.Sequential(*layers)(x), atol=1e-6)
+
+
+def test_sizes_of_published_heads():
+    # SAPLMA on 4,096 numbers: 4096*256+256 + 256*128+128 + 128*64+64 + 64+1 = 1,090,049.
+    # STEP: 4096*512+512 + 513 = 2,098,177.
+    for widths, weights in (((256, 128, 64), 1_090_049), ((512,), 2_098_177)):
+        assert PooledProbe(widths=widths).sizes({"width": 4096})["weights"] == weights
+    # SWIFT: 2F + 2 for F = 33 rows of 4,096.
+    assert PooledProbe(rows=range(33), how="gated").sizes({"width": 4096})["weights"] == 270_338
+
+
+def traces(n=60, *, seed=0, tokens=12, width=6, noise=0.3):
+    """Items of several tokens, of which one says that the item is wrong; four to a question."""
+    rng = np.random.default_rng(seed)
+    right = rng.random(n) < 0.5
+    rows = []
+    for good in right:
+        x = rng.normal(size=(rng.integers(3, tokens), 1, width)) * noise
+        x[rng.integers(len(x)), 0, 0] += 0 if good else -3
+        rows.append(x)
+    features = Features.from_arrays(
+        {"hidden/response.none[-1]": Ragged.of(rows)}, provenance="m", groups=[f"q{k // 4}" for k in range(n)]
+    )
+    return features, right
+
+
+@pytest.mark.parametrize("loss", ["bce", "brier", "pairwise"])
+@pytest.mark.parametrize("how", ["min", "mean", "gated", "attention", "rolling"])
+def test_one_bad_token_is_found(how, loss):
+    probe = PooledProbe(how=how, window=2, loss=loss, learning_rate=0.05, epochs=60, patience=20)
+    probe.fit(*traces())
+    unseen, right = traces(seed=1)
+    scores = probe.decision_function(unseen)
+    assert np.mean(scores[right][:, None] > scores[~right]) > 0.85
+
+
+def test_the_same_seed_gives_the_same_probe_and_another_another():
+    features, right = traces()
+    first, again, other = (PooledProbe(seed=s, epochs=2).fit(features, right).weights_ for s in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_what_was_held_out_is_not_learned_from():
+    """Labels of the held-out questions move when training stops, and nothing else: one epoch gives the same weights."""
+    features, right = traces()
+    probe = PooledProbe(epochs=1).fit(features, right)
+    rows = features.ragged["hidden/response.none[-1]"]
+    _, held_out = StatesOfItems(rows.values, rows.counts, features.groups, right).split(0)
+    turned = np.where(held_out, ~right, right)
+    assert np.array_equal(PooledProbe(epochs=1).fit(features, turned).weights_, probe.weights_)
+
+
+def test_a_question_is_on_one_side():
+    groups = np.repeat(np.arange(20), 4)
+    items = StatesOfItems(np.zeros((80, 1)), np.ones(80, int), tuple(map(str, groups)), np.arange(80) % 2 == 0)
+    learned, held_out = items.split(3)
+    assert not set(groups[learned]) & set(groups[held_out])
+    assert held_out.sum() == 16  # a fifth of 20 questions, four items each
+    batches = list(items.batches(np.flatnonzero(learned), 10, torch.Generator().manual_seed(0)))
+    assert [len(one) for one in batches] == [12, 12, 12, 12, 12, 4]  # whole questions: at least 10
+    assert sorted(np.concatenate(batches).tolist()) == np.flatnonzero(learned).tolist()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"how": "sum"}, {"loss": "hinge"}, {"heads": 0}, {"widths": (0,)}, {"learning_rate": 0.0}, {"role": "stp(x)"},
+     {"each": "state", "loss": "pairwise"}, {"rows": (1, 1)}],
+)  # fmt: skip
+def test_parameters_are_checked(wrong):
+    with pytest.raises(InnerjudgeError, match="expected"):
+        PooledProbe(**wrong)
+
+
+def test_pairs_need_a_question_with_both():
+    name = "hidden/response.none[-1]"
+    alone = Features.from_arrays({name: traces(8)[0].ragged[name]}, provenance="m")
+    with pytest.raises(InnerjudgeError, match="both right and wrong"):
+        PooledProbe(loss="pairwise").fit(alone, np.arange(8) % 2 == 0)
