@@ -85,6 +85,24 @@ def test_wrong_data_are_told_before_anything_heavy_is_imported(command: str, tmp
         assert ran.stdout.strip() == "[] 2"
 
 
+def test_a_typo_in_a_study_is_told_before_torch_is_imported(tmp_path: Path) -> None:
+    for data, said in (
+        ("{source: 'builtin:rate', limt: 4}", "data.0.limt"),
+        ("{source: 'builtin:rat'}", "builtin:rate"),
+    ):
+        (tmp_path / "s.yaml").write_text(f"data: [{data}]\njudges: [lager]\n")
+        script = (
+            "import sys\nfrom innerjudge.experiments.cli import main\n"
+            "try:\n    main.main()\nexcept SystemExit as end:\n"
+            "    print(sorted({'torch', 'sklearn', 'pandas'} & sys.modules.keys()), end.code)"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", script, "study", tmp_path / "s.yaml"], capture_output=True, text=True
+        )
+        assert said in ran.stderr
+        assert ran.stdout.strip() == "[] 2"
+
+
 def test_mapped_rows_go_through_the_commands(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     pd.DataFrame(ROWS).to_csv(tmp_path / "r.csv", index=False)
     data = ("--data", tmp_path / "r.csv", *MAP)
