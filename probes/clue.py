@@ -130,12 +130,11 @@ class CentroidJudge(StreamingJudge):
 
 
 def _require_some(judge: CentroidJudge, features: Features) -> None:
-    reasons = judge._reasons(features) if isinstance(features, Features) else {}
+    reasons = [*(judge._reasons(features) if isinstance(features, Features) else {}).values()]
     if reasons and len(reasons) == len(features):
         raise InnerjudgeError(
-            f"{type(judge).__name__}: given {len(features)} traces of which none can be read (first: "
-            f"{next(iter(reasons.values()))}), expected reasoning between markers: to read at the ends of prompt and "
-            "response, give start='prompt_end', end='response_end' (--between response)"
+            f"{type(judge).__name__}: given no readable trace (first: {reasons[0]}), expected reasoning between "
+            "markers: for the ends of prompt and response, start='prompt_end', end='response_end' (--between response)"
         )
 
 

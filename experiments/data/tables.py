@@ -15,12 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from glob import glob, has_magic
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import DEPTH, FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
+from ...models.foreign import FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
 from ...models.shown import shown
 from .jsonl import LINE, START, lines_as_records
 from .other_formats import known_file
@@ -86,9 +85,8 @@ def _rows_in_memory(data: Any) -> Iterable[Any]:
         raise InnerjudgeError(f"given a {name}, expected one split: pass data[{next(iter(data), 'train')!r}]")
     if "Iterable" in name and columns is not None:
         raise InnerjudgeError(f"given a {name}, which may not end, expected rows: pass list(data.take(1000))")
-    for method in ("to_pylist", "to_dicts"):
-        if hasattr(data, method):
-            return getattr(data, method)()  # type: ignore[no-any-return]
+    if method := getattr(data, "to_pylist", getattr(data, "to_dicts", None)):
+        return method()  # type: ignore[no-any-return]
     if hasattr(data, "itertuples"):
         if not data.columns.is_unique:
             raise InnerjudgeError("given a frame with two columns of one name, expected each name once: rename one")
@@ -174,19 +172,20 @@ def _json(text: str, name: str) -> Rows:
     """One list of objects; or objects one after another, a line each or written over several."""
     at, line = _SPACE.match(text).end(), 1  # type: ignore[union-attr]
     if text[at] == "[":
-        yield from (("", one) for one in _value(text, name))
+        yield from (("", one) for one in parsed(text, name))
         return
     while at < len(text):
         try:
             end = _JSON.raw_decode(text, at)[1]
         except (ValueError, RecursionError):
             end = len(text)  # what is wrong with it is said below
-        yield f"line {line}", _value(text[at:end], f"{name} line {line}")
+        yield f"line {line}", parsed(text[at:end], f"{name} line {line}")
         start, at = at, _SPACE.match(text, end).end()  # type: ignore[union-attr]
         line += text.count("\n", start, at)
 
 
-def _value(text: str, where: str) -> Any:
+def parsed(text: str, where: str) -> Any:
+    """The value of a JSON text; an error that names ``where``."""
     try:
         return parse_json(text)
     except ValueError as error:
@@ -257,25 +256,24 @@ def _saved(folder: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _record(row: Mapping[Any, Any], where: str) -> Record:
-    return Record({str(name): plain(value, f"{where}: column {str(name)!r:.60}") for name, value in row.items()}, where)
+    return Record({str(k): _plain(v, f"{where}: column {str(k)!r:.60}") for k, v in row.items()}, where)
 
 
-def plain(value: Any, where: str, depth: int = 0) -> Any:
+def _plain(value: Any, where: str) -> Any:
     """A value as JSON has it: arrays are lists, dates text, and what pandas has for nothing is ``None``."""
-    if value is None or isinstance(value, str | bool):
+
+    def other(one: Any) -> Any:
+        if type(one).__name__ in ("NAType", "NaTType"):
+            return None
+        if isinstance(one, date | datetime | time | timedelta | Decimal):
+            return str(one)
+        if isinstance(one, Mapping) or hasattr(one, "tolist"):  # of numpy, an array or one number
+            return dict(one) if isinstance(one, Mapping) else one.tolist()
+        raise TypeError(f"a {type(one).__name__}")
+
+    if isinstance(value, str):
         return value
-    if isinstance(value, int | float):
-        return value if isinstance(value, int) or isfinite(value) else None
-    if depth > DEPTH:
-        raise InnerjudgeError(f"{where}: given values nested deeper than {DEPTH}, expected fewer: leave the column out")
-    if isinstance(value, Mapping):
-        return {str(k): plain(one, where, depth + 1) for k, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one, where, depth + 1) for one in value]
-    if hasattr(value, "tolist"):  # of numpy, an array or one number
-        return plain(value.tolist(), where, depth + 1)
-    if type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    if isinstance(value, date | datetime | time | timedelta | Decimal):
-        return str(value)
-    raise InnerjudgeError(f"{where}: given a {type(value).__name__}, expected text or numbers: leave the column out")
+    try:
+        return json.loads(json.dumps(value, default=other), parse_constant={}.get)  # NaN and infinity are None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InnerjudgeError(f"{where}: given {error}, expected text or numbers: leave the column out") from None

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ....models.foreign import FILE_LIMIT, parse_json, require_file
+from ....models.foreign import FILE_LIMIT, require_file
 from ....models.items import Item
 from ....models.shown import shown
 from ..kinds import hash_of, kind_of_record, record_to_item
 from ..records import Record, describe
-from ..tables import decoded, read_table, unpacked
+from ..tables import decoded, parsed, read_table, unpacked
 
 Rows = Iterator[dict[str, Any]]
 
@@ -46,20 +46,12 @@ def question_of(prompt: str) -> str:
 
 def read_named(path: Path) -> dict[str, Record]:
     """Named records of a file that holds one JSON object of objects."""
-    value = parse(decoded(unpacked(path), shown(path.name)), path.name)
+    value = parsed(decoded(unpacked(path), shown(path.name)), path.name)
     if not isinstance(value, dict):
         raise InnerjudgeError(
             f"{path.name}: given {describe(value)}, expected an object of records: check loader and path"
         )
     return {name: Record.of(one, f"{path.name} record {name!r}") for name, one in value.items()}
-
-
-def parse(text: str, where: str) -> Any:
-    """The value of a JSON text."""
-    try:
-        return parse_json(text)
-    except ValueError as error:
-        raise InnerjudgeError(f"{where}: given broken JSON ({error}), expected JSON: check loader and path") from None
 
 
 #: Files of an archive.
@@ -77,27 +69,19 @@ def require_archive(path: Path, limit: int = FILE_LIMIT) -> None:
     held = require_file(path, limit)
     if not zipfile.is_zipfile(path):
         return
-    name = shown(path)
-    most = min(limit, max(_BLOCK, _RATIO * held))
+    name, most, size = shown(path), min(limit, max(_BLOCK, _RATIO * held)), 0
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            if len(members) > _MEMBERS or sum(one.file_size for one in members) > most:
-                raise InnerjudgeError(
-                    f"given {name!r} of {held} bytes, which unpacks to more than {most}, expected an archive that does "
-                    "not: write it again"
-                )
-            left = most
-            for one in members:
+            fits = len(members) <= _MEMBERS and sum(one.file_size for one in members) <= most
+            for one in members if fits else ():
                 with archive.open(one) as file:
-                    while block := file.read(_BLOCK):
-                        left -= len(block)
-                        if left < 0:
-                            raise InnerjudgeError(
-                                f"given {name!r}, which holds more than its own directory says, expected an archive "
-                                "that was not tampered with"
-                            )
-    except InnerjudgeError:
-        raise
+                    while size <= most and (block := file.read(_BLOCK)):
+                        size += len(block)
     except Exception as error:  # each way of compressing has errors of its own
         raise InnerjudgeError(f"given {name!r}, a damaged zip archive ({error}), expected a whole one") from None
+    if not fits or size > most:
+        raise InnerjudgeError(
+            f"given {name!r} of {held} bytes, which unpacks to more than {most}, whatever its own directory says, "
+            "expected an archive that does not: write it again"
+        )

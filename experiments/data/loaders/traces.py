@@ -7,8 +7,8 @@ from typing import Any
 from ....models.items import Item
 from ..answers import normalise
 from ..records import Record
-from ..tables import read_table
-from .files import Rows, by_rows, item_of, kept, parse, question_of
+from ..tables import parsed, read_table
+from .files import Rows, by_rows, item_of, kept, question_of
 
 _ANSWER = re.compile(r"^[ \t]*A:(.*)$", re.MULTILINE)
 
@@ -135,5 +135,5 @@ def _prompt(call: Record) -> Any:
     given = call.values.get("arg_0")
     if not isinstance(given, list) or len(given) != 1:
         return given
-    said = Record({"arg_0": parse(call.texts("arg_0")[0], call.where)}, call.where)
+    said = Record({"arg_0": parsed(call.texts("arg_0")[0], call.where)}, call.where)
     return [{k: v for k, v in one.values.items() if k in ("role", "content")} for one in said.records("arg_0")]
