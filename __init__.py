@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .experiments.compare.sweep import sweep as sweep
     from .experiments.data.datasets import load_data as load_data
     from .experiments.data.jsonl import read_items as read_items
+    from .experiments.data.mapping import items_from as items_from
     from .experiments.data.splits import split_by_group as split_by_group
     from .experiments.data.variants import permuted as permuted
     from .experiments.judges.engine import EngineJudge as EngineJudge
@@ -106,6 +107,7 @@ _NAMES = {
     "experiments.compare.sweep": "sentences sweep",
     "experiments.data.datasets": "load_data",
     "experiments.data.jsonl": "read_items",
+    "experiments.data.mapping": "items_from",
     "experiments.data.splits": "split_by_group",
     "experiments.data.variants": "permuted",
     "experiments.judges.engine": "EngineJudge",

@@ -49,6 +49,7 @@ class CentroidJudge(StreamingJudge):
 
         With ``balance``: where no question has both.
         """
+        _require_some(self, features)
         return self.fit_parts([(features, labels)])
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
@@ -118,6 +119,15 @@ class CentroidJudge(StreamingJudge):
                 f"{type(self).__name__}: given {success} correct and {fail} incorrect {of}, expected at least one of "
                 f"each ({getattr(self, 'n_excluded_', 0)} could not be read): add items or raise --limit"
             )
+
+
+def _require_some(judge: CentroidJudge, features: Features) -> None:
+    reasons = [*(judge._reasons(features) if isinstance(features, Features) else {}).values()]
+    if reasons and len(reasons) == len(features):
+        raise InnerjudgeError(
+            f"{type(judge).__name__}: given no readable trace (first: {reasons[0]}), expected reasoning between "
+            "markers: for the ends of prompt and response, start='prompt_end', end='response_end' (--between response)"
+        )
 
 
 class CLUE(CentroidJudge):

@@ -30,17 +30,7 @@ def require_room(out: str | Path) -> None:
 
 @contextmanager
 def writing(out: str | Path) -> Iterator[None]:
-    """Turn what the system says while ``out`` is written into one line that names it.
-
-    Example:
-        >>> try:
-        ...     with writing("runs/x"):
-        ...         raise OSError(28, "No space left on device")
-        ... except InnerjudgeError as error:
-        ...     print(error)
-        given the output 'runs/x', which could not be written (No space left on device), expected a place with room \
-and the right to write: name another
-    """
+    """Turn what the system says while ``out`` is written into one line that names it."""
     try:
         yield
     except OSError as error:

@@ -61,7 +61,7 @@ def prepare(model: Model, out: str | None, job: dict[str, Any], passes: Passes) 
     lm = model.load()
     known = provenance(lm).to_json()
     if out is not None:
-        data = load_data(job["data"], limit=job["limit"], seed=job["seed"])
+        data = load_data(job["data"], limit=job["limit"], seed=job["seed"], columns=job.get("columns"))
         how: Any = {"candidates": job["candidates"], "seed": job["seed"], "passes": passes}
         claim(place(out), job | {"provenance": known}, lambda: items_of(lm, data, **how))
     return known
