@@ -41,13 +41,7 @@ def extract(
     prompt: o.Prompt = None,
     merge_system: o.MergeSystem = False,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
-    read: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    read: o.Read = None,
     store_dtype: o.StoreDtype = "float32",
     shard_items: o.ShardItems = 128,
     workers: o.Workers = 1,
@@ -73,53 +67,43 @@ def extract(
     columns = o.mapped(map_, data)
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
-    from ..reading.passes import HIDDEN_NEEDS, WRITTEN, Passes
+    from ..reading.passes import Passes
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
     from ..runs.job import check_extraction, items_of
     from ..runs.log import logged
 
-    if gpus_per_worker and ray is None:
-        raise InnerjudgeError(
-            f"given --gpus-per-worker {gpus_per_worker:g} without --ray, expected both: --workers alone starts one "
-            "process a GPU"
-        )
+    _check_gpus(gpus_per_worker, ray)
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
         if ranks.first:
             check_extraction(out)
-        ends = o.bounds(scale)
         o.stored(store_dtype)
         on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         found = find_source(data, out, limit=limit, seed=seed, columns=columns)
         also = needs_of(read or ())
-        needs = (
-            HIDDEN_NEEDS | also | (WRITTEN if text and reasoning_tokens else WRITTEN - {"reasoned"} if text else set())
-        )
         passes = Passes(
             batch_size=batch_size,
-            scale=ends,
+            scale=o.bounds(scale),
             reasoning_tokens=reasoning_tokens if text else 0,
             steps=steps,
-            needs=needs if also else None if text else HIDDEN_NEEDS,
+            needs=_needs(also, text=text, reasoned=bool(reasoning_tokens)),
             abstain=abstain,
             prompt=None if prompt is None else JudgePrompt.of(prompt),
             merge_system=merge_system,
         )
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
-        job |= {"columns": columns} if columns else {}
+        told = passes.prompt and passes.prompt.to_json()
+        job |= _given(columns=columns, prompt=told, merge_system=merge_system, read=sorted(also))
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
-        job |= {} if passes.prompt is None else {"prompt": passes.prompt.to_json()}
-        job |= {"merge_system": True} if merge_system else {}
-        job |= {"read": sorted(also)} if also else {}
         job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
         job |= {"store_dtype": store_dtype, "shard_items": shard_items}
         if ray is not None:
             from ..runs.extracting.cluster import Cluster, extract_on_ray
 
-            where = Cluster(ray, workers, gpus_per_worker)
-            say(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
+            cluster = Cluster(ray, workers, gpus_per_worker)
+            say(extract_on_ray(on, found, out, job=job, passes=passes, cluster=cluster, yes=yes))
             return
         lm = replace(on, device=own_device(device)).load()
         said = extract_job(
@@ -133,6 +117,26 @@ def extract(
         )
     if ranks.first:
         say(said)
+
+
+def _check_gpus(each: float, ray: str | None) -> None:
+    if each and ray is None:
+        raise InnerjudgeError(
+            f"given --gpus-per-worker {each:g} without --ray, expected both: --workers alone starts one process a GPU"
+        )
+
+
+def _given(**some: Any) -> dict[str, Any]:
+    return {name: value for name, value in some.items() if value}
+
+
+def _needs(also: frozenset[str], *, text: bool, reasoned: bool) -> frozenset[str] | None:
+    """What is kept: ``also`` beside the usual; ``None`` for all that is usual."""
+    from ..reading.passes import HIDDEN_NEEDS, WRITTEN
+
+    if text and not also:
+        return None
+    return HIDDEN_NEEDS | also | {name for name in WRITTEN if text and (reasoned or name == "direct")}
 
 
 def fit(

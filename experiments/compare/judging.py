@@ -44,13 +44,21 @@ Keep = Callable[[str, Sequence[Any], Callable[[Sequence[Any], Steps], Features]]
 
 @dataclass(kw_only=True)
 class ItemFeatures:
-    """Reads the items of a data set once; ``keep`` may put features on disk, ``features`` holds them by name."""
+    """Reads the items of a data set once; ``keep`` may put features on disk, ``features`` holds them by name.
+
+    ``labels`` are those to fit on.
+    """
 
     lm: LanguageModel
     items: Sequence[Item]
     passes: Passes
     keep: Keep
+    settings: Settings
     features: dict[str, Features] = field(default_factory=dict, init=False)
+    labels: list[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.labels = [label_to_fit(item, self.settings.scale) for item in self.items]
 
     def kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
         """Features under a name: read now, or taken from where they are kept; the same ones when asked again."""
@@ -85,15 +93,10 @@ class Judging(ItemFeatures):
     fit: Index
     test: Index
     seats: Mapping[str, Seat]
-    settings: Settings
     notes: list[str] = field(default_factory=list, init=False)
     permuted: tuple[Features, list[int | None]] | None = field(default=None, init=False)
-    labels: list[Any] = field(init=False)
     turns: dict[str, Turn] = field(default_factory=dict, init=False)
     sample: Index = field(default_factory=lambda: np.zeros(0, dtype=np.intp), init=False)
-
-    def __post_init__(self) -> None:
-        self.labels = [label_to_fit(item, self.settings.scale) for item in self.items]
 
     def outcomes(self) -> list[Outcome]:
         """What every judge says of the test items."""

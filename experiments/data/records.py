@@ -23,7 +23,7 @@ def describe(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Fields:
     """The fields of one record and where it stands, such as ``"data.jsonl line 3"``.
 
     A field that is ``null`` counts as absent where it is optional. ``columns`` says what the input calls a field.
@@ -32,13 +32,6 @@ class Record:
     values: Mapping[str, Any]
     where: str
     columns: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, value: object, where: str) -> Record:
-        """Wrap a parsed JSON value that must be an object."""
-        if not isinstance(value, dict):
-            raise InnerjudgeError(f"{where}: given {describe(value)}, expected an object with named fields: {{...}}")
-        return cls(value, where)
 
     def error(self, name: str, given: str, expected: str, do: str) -> InnerjudgeError:
         """The error for one field: what was given, what was expected, what to do."""
@@ -57,6 +50,50 @@ class Record:
         if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
             raise self.error(name, describe(value), expected, do)
         return value
+
+    def flag(self, name: str) -> bool:
+        """``true`` or ``false``."""
+        return bool(self._typed(name, bool, "true or false", "write true or false without quotes"))
+
+    def whole(self, name: str, allowed: Collection[int]) -> int:
+        """A whole number out of ``allowed``."""
+        expected = _spelled(allowed)
+        value = self._typed(name, int, expected, "write the number without quotes or decimals")
+        if value not in allowed:
+            raise self.error(name, str(value), expected, "correct the number")
+        return int(value)
+
+    def number(self, name: str, low: float, high: float) -> float:
+        """A number from ``low`` to ``high``."""
+        expected = f"a number from {low} to {high}"
+        value = self._typed(name, (int, float), expected, "write the number without quotes")
+        if not low <= value <= high:
+            raise self.error(name, str(value), expected, "correct the number or the loader")
+        return float(value)
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A list of at least one finite number."""
+        expected = "a list of at least one number"
+        value = self._typed(name, list, expected, "write it as [4, 5]")
+        if not value:
+            raise self.error(name, "an empty list", expected, "leave the field out where there is no score")
+        for one in value:
+            if isinstance(one, bool) or not isinstance(one, int | float):
+                raise self.error(name, f"a list with {describe(one)}", expected, "write each score as a number")
+            if not math.isfinite(one):
+                raise self.error(name, f"a list with {one}", "finite numbers", "correct the number")
+        return tuple(float(one) for one in value)
+
+
+class Record(Fields):
+    """Fields with texts, ids, and records within them."""
+
+    @classmethod
+    def of(cls, value: object, where: str) -> Record:
+        """Wrap a parsed JSON value that must be an object."""
+        if not isinstance(value, dict):
+            raise InnerjudgeError(f"{where}: given {describe(value)}, expected an object with named fields: {{...}}")
+        return cls(value, where)
 
     def text(self, name: str) -> str:
         """A string, empty allowed."""
@@ -94,39 +131,6 @@ class Record:
         if value not in known:
             raise self.error(name, repr(shown(value)), f"one of {', '.join(known)}", "correct the value")
         return known.index(value)
-
-    def flag(self, name: str) -> bool:
-        """``true`` or ``false``."""
-        return bool(self._typed(name, bool, "true or false", "write true or false without quotes"))
-
-    def whole(self, name: str, allowed: Collection[int]) -> int:
-        """A whole number out of ``allowed``."""
-        expected = _spelled(allowed)
-        value = self._typed(name, int, expected, "write the number without quotes or decimals")
-        if value not in allowed:
-            raise self.error(name, str(value), expected, "correct the number")
-        return int(value)
-
-    def number(self, name: str, low: float, high: float) -> float:
-        """A number from ``low`` to ``high``."""
-        expected = f"a number from {low} to {high}"
-        value = self._typed(name, (int, float), expected, "write the number without quotes")
-        if not low <= value <= high:
-            raise self.error(name, str(value), expected, "correct the number or the loader")
-        return float(value)
-
-    def numbers(self, name: str) -> tuple[float, ...]:
-        """A list of at least one finite number."""
-        expected = "a list of at least one number"
-        value = self._typed(name, list, expected, "write it as [4, 5]")
-        if not value:
-            raise self.error(name, "an empty list", expected, "leave the field out where there is no score")
-        for one in value:
-            if isinstance(one, bool) or not isinstance(one, int | float):
-                raise self.error(name, f"a list with {describe(one)}", expected, "write each score as a number")
-            if not math.isfinite(one):
-                raise self.error(name, f"a list with {one}", "finite numbers", "correct the number")
-        return tuple(float(one) for one in value)
 
     def texts(self, name: str, *, at_least: int = 0) -> tuple[str, ...]:
         """A list of strings."""

@@ -274,6 +274,6 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, str):
         return value
     try:
-        return json.loads(json.dumps(value, default=other), parse_constant={}.get)  # NaN and infinity are None
+        return json.loads(json.dumps(value, default=other), parse_constant=lambda _: None)  # NaN, infinity
     except (TypeError, ValueError, RecursionError) as error:
         raise InnerjudgeError(f"{where}: given {error}, expected text or numbers: leave the column out") from None
