@@ -91,7 +91,7 @@ def mt_bench_human(path: Path) -> list[Item]:
         name = f"{record.values.get('question_id')}/{a}/{b}/{turn}"
         vote = list(_WINNERS.values())[record.one_of("winner", list(_WINNERS))]
         if name not in found:
-            row = {f"response_{side}": _said(record, f"conversation_{side}", 2 * turn) for side in "ab"}
+            row: dict[str, Any] = {f"response_{side}": _said(record, f"conversation_{side}", 2 * turn) for side in "ab"}
             row |= {"pair_id": name, "prompt": record.records("conversation_a")[0].text("content"), "annotators": []}
             question = str(record.values.get("question_id"))
             row |= {"question_id": question, "turn": turn, "system_a": a, "system_b": b}
