@@ -18,7 +18,19 @@ from . import options as o
 from . import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...models.items import Item
     from ..compare.sweep import Sweep
+
+
+_Read = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; repeatable.",
+        show_default=False,
+    ),
+]
 
 
 def extract(
@@ -41,13 +53,7 @@ def extract(
     prompt: o.Prompt = None,
     merge_system: o.MergeSystem = False,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
-    read: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    read: _Read = None,
     store_dtype: o.StoreDtype = "float32",
     shard_items: o.ShardItems = 128,
     workers: o.Workers = 1,
@@ -81,8 +87,7 @@ def extract(
 
     if gpus_per_worker and ray is None:
         raise InnerjudgeError(
-            f"given --gpus-per-worker {gpus_per_worker:g} without --ray, expected both: --workers alone starts one "
-            "process a GPU"
+            f"given --gpus-per-worker {gpus_per_worker:g} without --ray, expected both: else each worker has a GPU"
         )
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
@@ -94,9 +99,8 @@ def extract(
         on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         found = find_source(data, out, limit=limit, seed=seed, columns=columns)
         also = needs_of(read or ())
-        needs = (
-            HIDDEN_NEEDS | also | (WRITTEN if text and reasoning_tokens else WRITTEN - {"reasoned"} if text else set())
-        )
+        written = WRITTEN if reasoning_tokens else WRITTEN - {"reasoned"}
+        needs = HIDDEN_NEEDS | also | (written if text else frozenset())
         passes = Passes(
             batch_size=batch_size,
             scale=ends,
@@ -107,14 +111,12 @@ def extract(
             prompt=None if prompt is None else JudgePrompt.of(prompt),
             merge_system=merge_system,
         )
+        words = None if passes.prompt is None else passes.prompt.to_json()
+        more = {"columns": columns, "prompt": words, "merge_system": merge_system, "read": sorted(also)}
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
-        job |= {"columns": columns} if columns else {}
-        job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
-        job |= {} if passes.prompt is None else {"prompt": passes.prompt.to_json()}
-        job |= {"merge_system": True} if merge_system else {}
-        job |= {"read": sorted(also)} if also else {}
-        job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
-        job |= {"store_dtype": store_dtype, "shard_items": shard_items}
+        job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain, "text": text}
+        job |= {"reasoning_tokens": passes.reasoning_tokens, "store_dtype": store_dtype, "shard_items": shard_items}
+        job |= {name: value for name, value in more.items() if value}
         if ray is not None:
             from ..runs.extracting.cluster import Cluster, extract_on_ray
 
@@ -122,15 +124,11 @@ def extract(
             say(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
             return
         lm = replace(on, device=own_device(device)).load()
-        said = extract_job(
-            lm,
-            lambda: items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes),
-            out,
-            job=job,
-            passes=passes,
-            ranks=ranks,
-            yes=yes,
-        )
+
+        def items() -> Sequence[Item]:
+            return items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes)
+
+        said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes)
     if ranks.first:
         say(said)
 

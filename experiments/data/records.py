@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,16 +66,11 @@ class Record:
 
     def prompt(self, name: str) -> Text:
         """A string, or messages that end with what the assistant answers."""
-        return self._read(name, as_prompt)
+        return _text(self, name, as_prompt)
 
     def response(self, name: str) -> Text:
         """A string, or messages that end with the assistant's."""
-        return self._read(name, as_response)
-
-    def _read(self, name: str, read: Callable[[object, str], Text]) -> Text:
-        if not isinstance(self.values.get(name), list | dict):
-            return self.text(name)
-        return read(self.values[name], f"{self.where}: field {shown(name)!r}")
+        return _text(self, name, as_response)
 
     def label(self, name: str) -> str:
         """A string that is not empty: an id."""
@@ -87,13 +82,6 @@ class Record:
     def optional_text(self, name: str) -> str | None:
         """A string, or ``None`` where absent."""
         return self.text(name) if self.has(name) else None
-
-    def one_of(self, name: str, known: Sequence[str]) -> int:
-        """Which of these strings a field is, from 0."""
-        value = self.text(name)
-        if value not in known:
-            raise self.error(name, repr(shown(value)), f"one of {', '.join(known)}", "correct the value")
-        return known.index(value)
 
     def flag(self, name: str) -> bool:
         """``true`` or ``false``."""
@@ -151,6 +139,12 @@ class Record:
         """An object inside this record."""
         value = self._typed(name, dict, "an object with named fields", "write it as {...}")
         return Record(value, f"{self.where}, in {name!r}")
+
+
+def _text(record: Record, name: str, read: Callable[[object, str], Text]) -> Text:
+    if not isinstance(record.values.get(name), list | dict):
+        return record.text(name)
+    return read(record.values[name], f"{record.where}: field {shown(name)!r}")
 
 
 def _spelled(allowed: Collection[int]) -> str:
