@@ -18,7 +18,19 @@ from . import options as o
 from . import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...models.items import Item
     from ..compare.sweep import Sweep
+
+
+_Read = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; repeatable.",
+        show_default=False,
+    ),
+]
 
 
 def extract(
@@ -41,7 +53,7 @@ def extract(
     prompt: o.Prompt = None,
     merge_system: o.MergeSystem = False,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
-    read: o.Read = None,
+    read: _Read = None,
     store_dtype: o.StoreDtype = "float32",
     shard_items: o.ShardItems = 128,
     workers: o.Workers = 1,
@@ -67,76 +79,58 @@ def extract(
     columns = o.mapped(map_, data)
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
-    from ..reading.passes import Passes
+    from ..reading.passes import HIDDEN_NEEDS, WRITTEN, Passes
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
     from ..runs.job import check_extraction, items_of
     from ..runs.log import logged
 
-    _check_gpus(gpus_per_worker, ray)
+    if gpus_per_worker and ray is None:
+        raise InnerjudgeError(
+            f"given --gpus-per-worker {gpus_per_worker:g} without --ray, expected both: else each worker has a GPU"
+        )
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
         if ranks.first:
             check_extraction(out)
+        ends = o.bounds(scale)
         o.stored(store_dtype)
         on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         found = find_source(data, out, limit=limit, seed=seed, columns=columns)
         also = needs_of(read or ())
+        written = WRITTEN if reasoning_tokens else WRITTEN - {"reasoned"}
+        needs = HIDDEN_NEEDS | also | (written if text else frozenset())
         passes = Passes(
             batch_size=batch_size,
-            scale=o.bounds(scale),
+            scale=ends,
             reasoning_tokens=reasoning_tokens if text else 0,
             steps=steps,
-            needs=_needs(also, text=text, reasoned=bool(reasoning_tokens)),
+            needs=needs if also else None if text else HIDDEN_NEEDS,
             abstain=abstain,
             prompt=None if prompt is None else JudgePrompt.of(prompt),
             merge_system=merge_system,
         )
+        words = None if passes.prompt is None else passes.prompt.to_json()
+        more = {"columns": columns, "prompt": words, "merge_system": merge_system, "read": sorted(also)}
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
-        told = passes.prompt and passes.prompt.to_json()
-        job |= _given(columns=columns, prompt=told, merge_system=merge_system, read=sorted(also))
-        job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
-        job |= {"text": text, "reasoning_tokens": passes.reasoning_tokens}
-        job |= {"store_dtype": store_dtype, "shard_items": shard_items}
+        job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain, "text": text}
+        job |= {"reasoning_tokens": passes.reasoning_tokens, "store_dtype": store_dtype, "shard_items": shard_items}
+        job |= {name: value for name, value in more.items() if value}
         if ray is not None:
             from ..runs.extracting.cluster import Cluster, extract_on_ray
 
-            cluster = Cluster(ray, workers, gpus_per_worker)
-            say(extract_on_ray(on, found, out, job=job, passes=passes, cluster=cluster, yes=yes))
+            where = Cluster(ray, workers, gpus_per_worker)
+            say(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
             return
         lm = replace(on, device=own_device(device)).load()
-        said = extract_job(
-            lm,
-            lambda: items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes),
-            out,
-            job=job,
-            passes=passes,
-            ranks=ranks,
-            yes=yes,
-        )
+
+        def items() -> Sequence[Item]:
+            return items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes)
+
+        said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes)
     if ranks.first:
         say(said)
-
-
-def _check_gpus(each: float, ray: str | None) -> None:
-    if each and ray is None:
-        raise InnerjudgeError(
-            f"given --gpus-per-worker {each:g} without --ray, expected both: --workers alone starts one process a GPU"
-        )
-
-
-def _given(**some: Any) -> dict[str, Any]:
-    return {name: value for name, value in some.items() if value}
-
-
-def _needs(also: frozenset[str], *, text: bool, reasoned: bool) -> frozenset[str] | None:
-    """What is kept: ``also`` beside the usual; ``None`` for all that is usual."""
-    from ..reading.passes import HIDDEN_NEEDS, WRITTEN
-
-    if text and not also:
-        return None
-    return HIDDEN_NEEDS | also | {name for name in WRITTEN if text and (reasoned or name == "direct")}
 
 
 def fit(

@@ -180,13 +180,6 @@ ReasoningTokens = Annotated[
     int,
     typer.Option("--reasoning-tokens", min=0, help="Most new tokens of a verdict after reasoning; 0 leaves it out."),
 ]
-Read = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; repeatable.",
-        show_default=False,
-    ),
-]
 TokensOfJudge = Annotated[
     int | None,
     typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ def describe(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class Record:
     """The fields of one record and where it stands, such as ``"data.jsonl line 3"``.
 
     A field that is ``null`` counts as absent where it is optional. ``columns`` says what the input calls a field.
@@ -32,6 +32,13 @@ class Fields:
     values: Mapping[str, Any]
     where: str
     columns: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: object, where: str) -> Record:
+        """Wrap a parsed JSON value that must be an object."""
+        if not isinstance(value, dict):
+            raise InnerjudgeError(f"{where}: given {describe(value)}, expected an object with named fields: {{...}}")
+        return cls(value, where)
 
     def error(self, name: str, given: str, expected: str, do: str) -> InnerjudgeError:
         """The error for one field: what was given, what was expected, what to do."""
@@ -50,6 +57,31 @@ class Fields:
         if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
             raise self.error(name, describe(value), expected, do)
         return value
+
+    def text(self, name: str) -> str:
+        """A string, empty allowed."""
+        plain = isinstance(self.values.get(name), int | float)
+        hint = "put the value in quotes" if plain else "write the value as one string"
+        return str(self._typed(name, str, "a string", hint))
+
+    def prompt(self, name: str) -> Text:
+        """A string, or messages that end with what the assistant answers."""
+        return _text(self, name, as_prompt)
+
+    def response(self, name: str) -> Text:
+        """A string, or messages that end with the assistant's."""
+        return _text(self, name, as_response)
+
+    def label(self, name: str) -> str:
+        """A string that is not empty: an id."""
+        value = self.text(name)
+        if not value:
+            raise self.error(name, "an empty string", "an id", "give every record a name of its own")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """A string, or ``None`` where absent."""
+        return self.text(name) if self.has(name) else None
 
     def flag(self, name: str) -> bool:
         """``true`` or ``false``."""
@@ -84,54 +116,6 @@ class Fields:
                 raise self.error(name, f"a list with {one}", "finite numbers", "correct the number")
         return tuple(float(one) for one in value)
 
-
-class Record(Fields):
-    """Fields with texts, ids, and records within them."""
-
-    @classmethod
-    def of(cls, value: object, where: str) -> Record:
-        """Wrap a parsed JSON value that must be an object."""
-        if not isinstance(value, dict):
-            raise InnerjudgeError(f"{where}: given {describe(value)}, expected an object with named fields: {{...}}")
-        return cls(value, where)
-
-    def text(self, name: str) -> str:
-        """A string, empty allowed."""
-        plain = isinstance(self.values.get(name), int | float)
-        hint = "put the value in quotes" if plain else "write the value as one string"
-        return str(self._typed(name, str, "a string", hint))
-
-    def prompt(self, name: str) -> Text:
-        """A string, or messages that end with what the assistant answers."""
-        return self._read(name, as_prompt)
-
-    def response(self, name: str) -> Text:
-        """A string, or messages that end with the assistant's."""
-        return self._read(name, as_response)
-
-    def _read(self, name: str, read: Callable[[object, str], Text]) -> Text:
-        if not isinstance(self.values.get(name), list | dict):
-            return self.text(name)
-        return read(self.values[name], f"{self.where}: field {shown(name)!r}")
-
-    def label(self, name: str) -> str:
-        """A string that is not empty: an id."""
-        value = self.text(name)
-        if not value:
-            raise self.error(name, "an empty string", "an id", "give every record a name of its own")
-        return value
-
-    def optional_text(self, name: str) -> str | None:
-        """A string, or ``None`` where absent."""
-        return self.text(name) if self.has(name) else None
-
-    def one_of(self, name: str, known: Sequence[str]) -> int:
-        """Which of these strings a field is, from 0."""
-        value = self.text(name)
-        if value not in known:
-            raise self.error(name, repr(shown(value)), f"one of {', '.join(known)}", "correct the value")
-        return known.index(value)
-
     def texts(self, name: str, *, at_least: int = 0) -> tuple[str, ...]:
         """A list of strings."""
         expected = f"a list of at least {at_least} strings" if at_least else "a list of strings"
@@ -155,6 +139,12 @@ class Record(Fields):
         """An object inside this record."""
         value = self._typed(name, dict, "an object with named fields", "write it as {...}")
         return Record(value, f"{self.where}, in {name!r}")
+
+
+def _text(record: Record, name: str, read: Callable[[object, str], Text]) -> Text:
+    if not isinstance(record.values.get(name), list | dict):
+        return record.text(name)
+    return read(record.values[name], f"{record.where}: field {shown(name)!r}")
 
 
 def _spelled(allowed: Collection[int]) -> str:

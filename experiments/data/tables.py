@@ -224,8 +224,8 @@ def _arrow(path: Path, raw: bytes | None, name: str) -> Rows:
     except InnerjudgeError:
         raise
     except Exception as error:  # pyarrow has many kinds, and a header may be anything
-        what = "data set, as save_to_disk writes it" if raw is None else "Parquet file"
-        raise InnerjudgeError(f"{name}: given what cannot be read ({shown(error)}), expected a whole {what}") from None
+        what = "files of save_to_disk" if raw is None else "Parquet"
+        raise InnerjudgeError(f"{name}: given broken {what} ({shown(error)}), expected them whole") from None
 
 
 def _parquet(raw: bytes) -> Iterator[pa.RecordBatch]:
@@ -274,6 +274,6 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, str):
         return value
     try:
-        return json.loads(json.dumps(value, default=other), parse_constant=lambda _: None)  # NaN, infinity
+        return json.loads(json.dumps(value, default=other), parse_constant=lambda _: None)  # NaN and infinity are None
     except (TypeError, ValueError, RecursionError) as error:
         raise InnerjudgeError(f"{where}: given {error}, expected text or numbers: leave the column out") from None

@@ -92,7 +92,8 @@ def with_sides(record: Record, seed: int = 0) -> dict[str, Any]:
 
     Where these are lists of messages, those before the last are the prompt.
     """
-    values, answers = dict(record.values), list[Any]()
+    values = dict(record.values)
+    answers: list[Any] = []
     for name in ("chosen", "rejected"):
         record.response(name)  # says what is missing, or no answer
         said = values.pop(name)

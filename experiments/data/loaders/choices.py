@@ -10,7 +10,7 @@ from ....models.items import Choice, Item
 from ....models.shown import shown
 from ..records import Record
 from ..tables import decoded, unpacked
-from .files import Rows, by_rows, kept
+from .files import Rows, by_rows, kept, one_of
 
 _LETTERS = "ABCD"
 _SPLIT = re.compile(r"_(dev|val|test)$")
@@ -77,7 +77,7 @@ def arc(record: Record, name: str) -> Rows:
     else:
         both = asked.inner("choices")
         known = dict(zip(both.texts("label"), both.texts("text"), strict=False))
-    answer = record.one_of("answerKey", list(known)) if record.values.get("answerKey") else None
+    answer = one_of(record, "answerKey", list(known)) if record.values.get("answerKey") else None
     question = {"question_id": record.label("id"), "question": asked.text("stem" if old else "question")}
     yield question | {"options": list(known.values()), "answer": answer}
 
@@ -87,6 +87,6 @@ def hellaswag(record: Record, name: str) -> Rows:
     """HellaSwag: which ending goes on; the test split has no labels."""
     endings, label = record.texts("endings", at_least=2), record.values.get("label")
     labels = Record({"label": str(label)}, record.where)
-    answer = None if label in (None, "") else labels.one_of("label", list(map(str, range(len(endings)))))
+    answer = None if label in (None, "") else one_of(labels, "label", list(map(str, range(len(endings)))))
     question = {"question_id": name, "question": record.text("ctx"), "options": list(endings), "answer": answer}
     yield question | kept(record, "activity_label")

@@ -1,7 +1,7 @@
 """What loaders share: items of the rows of a table, named records of a JSON object, archives within limits."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,14 @@ def item_of(row: dict[str, Any], where: str) -> Item:
 def kept(record: Record, *names: str) -> dict[str, Any]:
     """The fields that are there, as they are."""
     return {name: record.values[name] for name in names if record.has(name)}
+
+
+def one_of(record: Record, name: str, known: Sequence[str]) -> int:
+    """Which of these strings a field is, from 0."""
+    value = record.text(name)
+    if value not in known:
+        raise record.error(name, repr(shown(value)), f"one of {', '.join(known)}", "correct the value")
+    return known.index(value)
 
 
 def question_of(prompt: str) -> str:

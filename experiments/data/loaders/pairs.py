@@ -8,7 +8,7 @@ from ....models.items import Item
 from ..records import Record
 from ..tables import read_table
 from ..variants import with_sides
-from .files import Rows, by_rows, item_of, kept
+from .files import Rows, by_rows, item_of, kept, one_of
 
 _NAMES = ("tie", "a", "b")
 
@@ -70,7 +70,7 @@ def rewardbench(record: Record, name: str) -> Rows:
 def judgebench(record: Record, name: str) -> Rows:
     """JudgeBench: pairs of responses of one model, of which one is right."""
     sides = {"response_a": record.text("response_A"), "response_b": record.text("response_B")}
-    preferred = "ab"[record.one_of("label", ["A>B", "B>A"])]
+    preferred = "ab"[one_of(record, "label", ["A>B", "B>A"])]
     row = {"pair_id": record.label("pair_id"), "prompt": record.text("question"), **sides, "preference": preferred}
     yield row | kept(record, "source", "original_id", "response_model")
 
@@ -89,7 +89,7 @@ def mt_bench_human(path: Path) -> list[Item]:
     for record in read_table(path):
         a, b, turn = record.text("model_a"), record.text("model_b"), record.whole("turn", (1, 2))
         name = f"{record.values.get('question_id')}/{a}/{b}/{turn}"
-        vote = list(_WINNERS.values())[record.one_of("winner", list(_WINNERS))]
+        vote = list(_WINNERS.values())[one_of(record, "winner", list(_WINNERS))]
         if name not in found:
             row: dict[str, Any] = {f"response_{side}": _said(record, f"conversation_{side}", 2 * turn) for side in "ab"}
             row |= {"pair_id": name, "prompt": record.records("conversation_a")[0].text("content"), "annotators": []}

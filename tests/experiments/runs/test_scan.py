@@ -115,7 +115,8 @@ def test_a_run_that_goes_on_parses_only_what_it_reads(cli, tmp_path: Path, monke
     monkeypatch.setattr(jsonl, "_parse", lambda raw, where: parsed.append(where) or parse(raw, where))
     again = cli(*args)
     assert again.code == 0, again.err
-    assert parsed == [f"items.jsonl line {k}" for k in (29, 30, 31, 32)]  # 7 * 4 = 28 stand before them
+    looked_at = "r.jsonl line 1"  # what data it is, before anything heavy is imported
+    assert parsed == [looked_at, *(f"items.jsonl line {k}" for k in (29, 30, 31, 32))]  # 7 * 4 = 28 stand before them
     assert FeatureStore.open(out, check="checksums").content_hash == whole
     data.write_text(data.read_text().replace("Say hi.", "Say ho."))
     edited = cli(*args)
