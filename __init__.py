@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from .experiments.compare.sweep import sweep as sweep
     from .experiments.data.datasets import load_data as load_data
     from .experiments.data.jsonl import read_items as read_items
+    from .experiments.data.mapping import items_from as items_from
     from .experiments.data.splits import split_by_group as split_by_group
     from .experiments.data.variants import permuted as permuted
     from .experiments.judges.engine import EngineJudge as EngineJudge
+    from .experiments.judges.fitting import fit_stream as fit_stream
     from .experiments.judges.judge import Judge as Judge
     from .experiments.judges.sample_and_judge import sample_and_judge as sample_and_judge
-    from .experiments.judges.streaming import fit_stream as fit_stream
     from .experiments.reading.judge_prompt import JudgePrompt as JudgePrompt
     from .experiments.reading.passes import Passes as Passes
     from .experiments.reading.read import read as read
@@ -106,12 +107,13 @@ _NAMES = {
     "experiments.compare.sweep": "sentences sweep",
     "experiments.data.datasets": "load_data",
     "experiments.data.jsonl": "read_items",
+    "experiments.data.mapping": "items_from",
     "experiments.data.splits": "split_by_group",
     "experiments.data.variants": "permuted",
     "experiments.judges.engine": "EngineJudge",
     "experiments.judges.judge": "Judge",
     "experiments.judges.sample_and_judge": "sample_and_judge",
-    "experiments.judges.streaming": "fit_stream",
+    "experiments.judges.fitting": "fit_stream",
     "experiments.reading.judge_prompt": "JudgePrompt",
     "experiments.reading.passes": "Passes",
     "experiments.reading.read": "read",

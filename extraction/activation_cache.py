@@ -22,15 +22,8 @@ class ActivationMapping(Mapping[str, Tensor]):
 
     The names and axes are those of TransformerLens' ``ActivationCache`` (blocks counted from 0), except that only the
     positions that were read are there: ``hook_resid_pre``, ``hook_resid_post`` ``[n, P, D]`` and ``ln_final.hook_out``
-    ``[n, P, D]`` with one row a position in the order given, ``attn.hook_pattern`` ``[n, H, 1, K]`` with the one query
-    and the ``K`` keys of the readout.
-
-    Args:
-        features: Features with hidden states or attention rows.
-        positions: Which hidden states, by the role of their position; all of them, sorted, if left out.
-
-    Raises:
-        InnerjudgeError: If the features hold neither.
+    ``[n, P, D]`` with one row a position in the order given (all, sorted, if left out), ``attn.hook_pattern``
+    ``[n, H, 1, K]`` with the one query and the ``K`` keys of the readout. Features with neither are refused.
 
     Example:
         >>> import numpy as np

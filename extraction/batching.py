@@ -24,14 +24,11 @@ _SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Inputs of ``B`` items: padded to the longest, of ``T`` tokens, or packed in one row of all their tokens.
+    """Token ``ids`` of ``B`` items: padded to the longest, ``[B, T]``, or packed in one row, ``[1, total]``.
 
-    Args:
-        ids: Token ids, ``[B, T]``; packed: ``[1, total]``.
-        mask: 1 where a token is real, as ``ids``.
-        offsets: What is added to a token's place in its text to find it in its row, ``[B]``: the padding, or the items,
-            before it, less the tokens at the beginning that are not in the batch.
-        lengths: Tokens of each item where they are packed; ``None`` where they are padded.
+    ``mask`` is 1 where a token is real. ``offsets`` (``[B]``) are added to a token's place in its text to find it in
+    its row: the padding, or the items, before it, less the tokens at the beginning that are not in the batch.
+    ``lengths`` are those of packed items.
     """
 
     ids: Tensor
@@ -81,10 +78,9 @@ def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator
 
 
 def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> list[list[int]]:
-    """Indices of texts in the cheapest batches, longest first: tokens with padding, and a fixed cost of each batch.
+    """Indices of texts in the cheapest batches, longest first; one costs ``fixed`` tokens beside its own and padding.
 
-    ``most`` says how many texts a batch may have whose longest has so many tokens, at least 1; ``fixed`` is what a
-    batch costs beside its tokens, in tokens.
+    ``most`` says how many texts a batch may have whose longest has so many tokens, at least 1.
     """
     order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
     n = len(order)
@@ -125,14 +121,10 @@ class Packing:
         self._longest = max(lengths)
 
     def apart(self, call: AttentionCall, at: Tensor) -> AttentionCall:
-        """One query of each item over the keys of its own, as if it had a row: query ``[B, H, 1, hd]``.
+        """One query of each item (``at``, ``[B]``) over its own keys, as if it had a row: query ``[B, H, 1, hd]``.
 
-        Rows are as long as the longest item. What follows a shorter one there are tokens of others, which the mask
-        hides from its query as it hid them in the pass; behind the last item the first one follows.
-
-        Args:
-            call: An attention of the packed row: query ``[1, H, total, hd]``.
-            at: Place of each item's query in that row, ``[B]``.
+        ``call`` is of the packed row, query ``[1, H, total, hd]``. Rows are as long as the longest item. What follows a
+        shorter one are tokens of others, which the mask hides as in the pass; behind the last item comes the first.
         """
         total = call.query.shape[2]
         own = torch.arange(self._longest, device=at.device)

@@ -228,8 +228,8 @@ def html_summary(features: FeatureArrays) -> str:
     rows = []
     for name in (*features.arrays, *features.ragged, *features.texts):
         reasons = features.missing.get(name, {})
-        shape = " x ".join(map(str, features.arrays[name].shape)) if name in features.arrays else "text"
-        shape = repr(features.ragged[name]) if name in features.ragged else shape
+        shape = repr(features.ragged[name]) if name in features.ragged else "text"
+        shape = " x ".join(map(str, features.arrays[name].shape)) if name in features.arrays else shape
         rows.append((name, shape, len(features) - len(reasons), next(iter(reasons.values()), "")))
     title = f"Features of {len(features)} items, {len(set(features.groups))} questions, {features.provenance.model}"
     return html_table(title, ("readout", "shape", "items", "first reason of those without"), rows)

@@ -117,8 +117,7 @@ class Features(FeatureArrays):
     def join(self, other: Features) -> Self:
         """Readouts of two views of the same items side by side.
 
-        Raises:
-            InnerjudgeError: If ids, provenance or names clash; an array that is the same on both sides does not.
+        ``InnerjudgeError`` if ids, provenance or names clash; an array that is the same on both sides does not.
         """
         self.provenance.require(other.provenance, "joining features")
         if self.ids != other.ids:

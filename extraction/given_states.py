@@ -38,12 +38,7 @@ _REDUCED: dict[str, Callable[[Array], Array]] = {
 
 @dataclass(frozen=True, slots=True)
 class GivenStates:
-    """States of one text.
-
-    Args:
-        ids: Ids of its tokens, ``[T]``.
-        states: ``[T, layers, D]``.
-    """
+    """States ``[T, layers, D]`` of one text, and the ids of its ``T`` tokens."""
 
     ids: tuple[int, ...]
     states: npt.NDArray[Any]
@@ -85,26 +80,13 @@ def features_of_states(
     final_norm: FinalNorm | None = None,
     rows: Set[int] | None = None,
 ) -> Features:
-    """Features as :func:`~.run.extract` returns them, from states that were computed elsewhere.
+    """Features as :func:`~.extract.extract` returns them, from states that were computed elsewhere.
 
-    Args:
-        items: Encoded items: their tokens and positions.
-        given: The states of each, from a pass over exactly these tokens.
-        readouts: Positions and ranges to keep.
-        layers: Which ``h[l]`` the layers are, ``0..n_blocks``, in the order of axis 1.
-        n_blocks: ``L`` of the model.
-        provenance: Of the features: of the model that the engine ran.
-        last: What the layer ``n_blocks`` holds: ``"raw"``, ``"normed"``, or ``"detect"`` by ``final_norm``. Where the
-            norm is at hand, what is said is checked against it.
-        final_norm: Of the model; makes the final-normed row from a raw one.
-        rows: Rows of ``h[0..L], final-normed`` that will be read; ``None`` for all. The others may be zero.
-
-    Returns:
-        Arrays ``[n, L + 2, D]``, and ragged ones, as the readouts say. An item whose tokens are not those that the
-        engine read is missing, with the reason.
-
-    Raises:
-        InnerjudgeError: If a row that will be read cannot be had, the norm convention is not as said, or sizes differ.
+    ``given`` are the states of each item, from a pass over exactly its tokens: an item is missing whose tokens are
+    others. ``layers`` are the ``h[l]`` of axis 1, ``0..n_blocks``. Layer ``n_blocks`` is ``last``: ``"raw"``,
+    ``"normed"``, or ``"detect"`` by ``final_norm``, against which what is said is checked, and which makes the
+    final-normed row from a raw one. ``rows`` of ``h[0..L], final-normed`` will be read (``None``: all), and the others
+    may be zero. ``InnerjudgeError`` if one of them cannot be had, the convention is not as said, or sizes differ.
 
     Example:
         >>> from innerjudge.extraction import Provenance

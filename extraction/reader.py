@@ -14,8 +14,7 @@ from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import PaddingSide, Placing, is_memory
 from .feature_arrays import Array
-from .one_pass import Values, run_batch
-from .prompt_pass import Prompt
+from .one_pass import Prompt, Values, run_batch
 from .readouts import Readout
 
 #: Model -> last block and names of readouts -> tokens of the longest packed row whose last text was read as alone.
@@ -23,20 +22,11 @@ _proved: WeakKeyDictionary[Any, dict[tuple[int | None, tuple[str, ...]], int]] =
 
 
 class BatchReader:
-    """Values of one batch at a time.
+    """Values of one batch at a time, of a pass up to block ``last``.
 
-    Args:
-        lm: The model.
-        items: All items.
-        readouts: What is kept; those that the model turns out not to give leave the list and are missing in all items.
-        missing: Name of a readout -> item id -> reason; grows by what cannot be read.
-        side: Side of the padding.
-        packed: Whether the items of a batch lie end to end in one row; those after a common prompt never do.
-        last: The last block that is run.
-
-    Attributes:
-        packs: Whether batches are packed, still.
-        one_each: Whether a batch may have one item only: packing stopped, and padding would change what is read.
+    ``readouts`` that the model turns out not to give leave the list and are ``missing`` in all items. With ``packed``
+    items lie end to end, but for those after a common prompt: :attr:`packs` says whether they do still. Then
+    :attr:`one_each` says that a batch may have one item only, as padding would change what is read.
     """
 
     def __init__(

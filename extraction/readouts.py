@@ -188,8 +188,7 @@ class States:
     def chosen(self, total: int) -> list[int]:
         """Which of ``total`` rows are kept.
 
-        Raises:
-            InnerjudgeError: If a row is none of them: the pass may have stopped before it.
+        ``InnerjudgeError`` if a row is none of them: the pass may have stopped before it.
         """
         rows = range(total) if self.rows is None else self.rows
         if not all(-total <= row < total for row in rows):

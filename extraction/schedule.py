@@ -11,8 +11,7 @@ from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import Room, by_cost, by_tokens, is_memory
-from .one_pass import Values
-from .prompt_pass import Prompt, read_prompt
+from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
 from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb, States, TokenStats
 
@@ -26,12 +25,7 @@ Missing = dict[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Texts whose first ``shared`` tokens are the same.
-
-    Args:
-        rows: Indices of the texts, in order.
-        shared: Tokens at the beginning that are computed once; 0 for texts that are read whole.
-    """
+    """Texts at ``rows``, in order, whose first ``shared`` tokens are the same and computed once; 0 for none."""
 
     rows: tuple[int, ...]
     shared: int
@@ -43,16 +37,7 @@ def families(texts: Sequence[tuple[int, ...]], most: Sequence[int], *, least: in
     Sorted texts that begin alike stand side by side, and form a tree: the longer their common beginning, the deeper. At
     each branch, from the deepest up, the texts become one family if that saves more than what was found within the
     branch and a family of the rest of it. A family of ``n`` texts saves ``(n - 1) * shared`` tokens, and is one only if
-    that is :data:`WORTH` it and at least ``least``.
-
-    Args:
-        texts: Token ids of each text.
-        most: How many tokens of each text may be shared at most: what is read behind them differs.
-        least: Tokens that a family must save.
-
-    Example:
-        >>> families([(1, 2, 3, 4), (7, 8, 9), (1, 2, 3, 5)], [3, 2, 3])
-        [Family(rows=(0, 2), shared=3), Family(rows=(1,), shared=0)]
+    that is :data:`WORTH` it and at least ``least``. ``most`` are the tokens of each text that may be shared.
     """
     heads = [text[:limit] for text, limit in zip(texts, most, strict=True)]
     order = sorted(range(len(texts)), key=heads.__getitem__)

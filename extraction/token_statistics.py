@@ -27,13 +27,7 @@ def token_values(
 ) -> dict[str, Array | Ragged]:
     """Values of the readouts in a batch; each token's distribution is made once for all of them.
 
-    Args:
-        lm: The model.
-        end: What its final norm reads, ``[B, T, W]``.
-        items: The items of the batch.
-        batch: Where they lie.
-        readouts: What is wanted.
-        missing: Name of a readout -> ids of items without it.
+    ``end`` is what the final norm reads, ``[B, T, W]``; ``missing`` has the ids of items without a readout.
     """
     asked: dict[str, list[list[int]]] = {}
     for readout in readouts:
@@ -96,14 +90,7 @@ def _statistics(
 
 
 def statistics(logits: Tensor, drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:
-    """Statistics of rows of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that came.
-
-    Example:
-        >>> p = torch.tensor([[0.7, 0.1, 0.1, 0.1]])
-        >>> found = statistics(p.log(), torch.tensor([0]), ["entropy", "certainty", "log_probability"])
-        >>> {what: round(float(value), 4) for what, value in found.items()}
-        {'entropy': 0.9404, 'certainty': 0.4298, 'log_probability': -0.3567}
-    """
+    """Statistics of rows of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that came."""
     found: dict[str, Tensor] = {}
     highest = logits.amax(-1, keepdim=True)
     shifted = logits.sub_(highest)

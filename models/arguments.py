@@ -35,9 +35,7 @@ def checked(function: _Callable) -> _Callable:
 
     Strings, numbers, ``None``, classes of this package, and lists, tuples and mappings of them are checked; what an
     annotation says beyond that (arrays, protocols, callables' own arguments) is left to the function.
-
-    Raises:
-        InnerjudgeError: Names the argument, what was given, what was expected and what to do.
+    ``InnerjudgeError`` names the argument, what was given, what was expected and what to do.
 
     Example:
         >>> @checked

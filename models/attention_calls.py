@@ -36,10 +36,9 @@ class AttentionCall:
 
     ``query`` is ``[B, H, T, head_dim]`` after norm and rotary, ``key`` ``[B, Hkv, S, head_dim]``, ``None`` if the
     products do not tell it (learned biases, relative positions). ``mask``, additive or boolean, is ``[B, 1 or H, T,
-    S]``; without one causal, or as the module says. ``scaling`` is ``None`` for ``1/sqrt(head_dim)``; ``weights`` after
-    the softmax ``[B, H, T, S]``, if the kernel returned them. ``kernel`` is empty where only products were seen;
-    ``eager`` is the family's own function that returns weights; ``extra`` what else the kernel was given (soft-cap,
-    sinks, window, biases).
+    S]``; without one causal, or as the module says. ``scaling`` is ``None`` for ``1/sqrt(head_dim)``; ``weights`` are
+    ``[B, H, T, S]``, if the kernel returned them. ``eager`` is the family's own function that returns weights;
+    ``extra`` what else the kernel was given (soft-cap, sinks, window, biases).
     """
 
     module: nn.Module | None

@@ -1,11 +1,11 @@
 """The decoder blocks of a model and the residual stream through them, found from one watched pass."""
 
 import itertools
+import math
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -67,10 +67,7 @@ class Stream:
     @property
     def width(self) -> int:
         """Size of the stream at one token."""
-        size = 1
-        for axis, length in enumerate(self.shape):
-            size *= 1 if axis in (self.layout.items, self.layout.tokens) else length
-        return size
+        return math.prod(n for k, n in enumerate(self.shape) if k not in (self.layout.items, self.layout.tokens))
 
 
 def find_stream(
@@ -184,10 +181,7 @@ class _Enough(BaseException):
 
 
 class StopAfter(AbstractContextManager["StopAfter"]):
-    """Ends a forward pass of this thread after block ``last`` (``1..L``); the ``with`` statement goes on after it.
-
-    Open it after the taps that read: hooks run in the order in which they were registered.
-    """
+    """Ends a forward pass of this thread after block ``last`` (``1..L``); open it after the taps that read."""
 
     def __init__(self, stream: Stream, last: int | None = None) -> None:
         n = len(stream.blocks)
@@ -205,9 +199,7 @@ class StopAfter(AbstractContextManager["StopAfter"]):
         self._handles = [module.register_forward_hook(self._after) for module in self._modules]
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    def __exit__(self, kind: object, *_: object) -> bool:
         for handle in self._handles:
             handle.remove()
         return kind is _Enough

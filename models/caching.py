@@ -66,12 +66,11 @@ def restarting(lengths: Sequence[int], offset: int) -> Tensor:
 
 
 class Probe:
-    """Trials of one model, in float32 where possible.
+    """Trials of one model, which compare states that should be equal, in float32 where possible.
 
-    A trial compares states that should be equal. In half precision rounding alone can make a difference as large as a
-    fault (a massive activation of thousands, where the others are of ones), so there the trial runs on a copy in
-    float32. Where there is no room for one, or it does not run, what the model's own rounding makes of one text is
-    measured and allowed.
+    In half precision rounding alone can make a difference as large as a fault (a massive activation of thousands), so
+    there a copy in float32 is tried. Where there is no room for one, or it does not run, what the model's own rounding
+    makes of one text is measured and allowed.
     """
 
     def __init__(self, model: Any, stream: Stream, offset: int | None, pad_id: int) -> None:
@@ -88,7 +87,7 @@ class Probe:
             self._noise = self._own_noise()
 
     def sides(self) -> frozenset[str]:
-        """Sides on which padding changes nothing: a text with padding beside it must read the same as without.
+        """Sides on which padding changes nothing.
 
         Left padding moves the positions that a model counts itself, and enters a recurrence that has no mask; right
         padding is seen by a model that looks both ways and only masks the left (CPM-Ant).
@@ -139,8 +138,7 @@ class Probe:
     def packs(self) -> bool:
         """Whether texts of several lengths that lie end to end in one row read as they do alone.
 
-        Where a recurrence or a convolution runs on from one text into the next, where the model counts positions
-        itself, or where its kernel or its mask does not part the texts, the states are others.
+        Not where a recurrence runs on into the next text, or the model's count, kernel or mask does not part them.
         """
         if self._offset is None or self._stream.layout.prefix:
             return False

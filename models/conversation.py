@@ -121,12 +121,7 @@ Text = str | Conversation
 
 
 def as_prompt(given: object, where: str = "prompt") -> Text:
-    """A prompt: a text, or messages of which the last is one that the assistant answers.
-
-    Example:
-        >>> as_prompt([{"role": "user", "content": [{"type": "text", "text": "2+2?"}]}])
-        '2+2?'
-    """
+    """A prompt: a text, or messages of which the last is one that the assistant answers."""
     if isinstance(given, str):
         return given
     found = Conversation.of(given, where)
@@ -140,12 +135,7 @@ def as_prompt(given: object, where: str = "prompt") -> Text:
 
 
 def as_response(given: object, where: str = "response") -> Text:
-    """A response: a text, or messages of which the last is the assistant's; those before it belong to what it answers.
-
-    Example:
-        >>> as_response({"content": "4"}), as_response({"content": "4", "reasoning_content": "2+2"})
-        ('4', Conversation([{'role': 'assistant', 'content': '4', 'reasoning_content': '2+2'}]))
-    """
+    """A response: a text, or messages that end with the assistant's; those before it belong to what it answers."""
     if isinstance(given, str):
         return given
     found = Conversation.of(given, where)
@@ -162,14 +152,7 @@ def turns_of(prompt: Text, response: Text = "") -> tuple[Message, ...]:
 
 
 def plain_text(given: Text, markers: tuple[str, str] = ("<think>", "</think>")) -> str:
-    r"""A text as it is; a conversation written out, turn by turn, as it is shown to a judge or to a person.
-
-    Example:
-        >>> plain_text(as_response({"content": "4", "reasoning_content": "2+2"}))
-        '<think>2+2</think>4'
-        >>> plain_text(as_prompt([{"role": "system", "content": "Brief."}, {"role": "user", "content": "2+2?"}]))
-        'System:\nBrief.\n\nUser:\n2+2?'
-    """
+    """A text as it is; a conversation written out, turn by turn, as it is shown to a judge or to a person."""
     if isinstance(given, str):
         return given
     if len(given.messages) == 1 and given.messages[0].role == "assistant":

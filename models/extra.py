@@ -10,12 +10,7 @@ from .errors import InnerjudgeError
 
 
 def require(module: str, extra: str) -> Any:
-    """The module, in a version that the ``extra`` of innerjudge allows, or an error that says how to install it.
-
-    Example:
-        >>> require("packaging", "none of ours").__name__
-        'packaging'
-    """
+    """The module, in a version that the ``extra`` of innerjudge allows, or an error that says how to install it."""
     wanted = _libraries(extra)
     named = " and ".join(f"{one.name}{one.specifier}" for one in wanted)
     expected = f'expected {named or module}: pip install "innerjudge[{extra}]"'

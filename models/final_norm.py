@@ -20,13 +20,7 @@ _TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinalNorm:
-    """``weight * (x - mean) / sqrt(variance + eps) + bias``, or without the mean (RMS norm) if not ``centred``.
-
-    Example:
-        >>> norm = FinalNorm(np.ones(2), np.zeros(2), 0.0, centred=False)
-        >>> norm(np.array([[3.0, 3.0]])).tolist()
-        [[1.0, 1.0]]
-    """
+    """``weight * (x - mean) / sqrt(variance + eps) + bias``, or without the mean (RMS norm) if not ``centred``."""
 
     weight: Floats
     bias: Floats

@@ -62,9 +62,6 @@ def stored(model: nn.Module, name: str) -> Tensor:
 
 
 def gathered(tensor: Tensor) -> Tensor:
-    """The whole of a weight of which each process holds a part; any other tensor as it is.
-
-    Every process must ask for it at the same time.
-    """
+    """The whole of a weight of which each process holds a part; every process must ask for it at the same time."""
     whole = getattr(tensor, "full_tensor", None)
     return tensor if whole is None else whole()

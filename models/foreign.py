@@ -1,12 +1,15 @@
-"""Untrusted files, read within limits: plain files of a bounded size, and JSON of a bounded depth.
+"""Untrusted files, read within limits: plain files of a bounded size, JSON and YAML of a bounded depth, checksums.
 
-Every reader of the project goes through these two, so that a pipe, a device, a file of gigabytes, a tower of brackets
-or a number of thousands of digits is one clear refusal where it is read.
+Every reader of the project goes through these, so that a pipe, a device, a file of gigabytes, a tower of brackets or a
+number of thousands of digits is one clear refusal where it is read. Whatever a command writes and a later one believes
+is covered by a digest: a record (a JSON object: a header, a row of verdicts) holds its own as the field :data:`SEAL`.
 """
 
+import hashlib
 import json
 import re
 import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +26,12 @@ DEPTH = 64
 _WHOLE = 1 << 64
 _LONG = re.compile(r"\d{19}|[eE]\+?\d{3}")
 _SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]|[\ud800-\udfff]")
+#: Field of a record that holds the digest of the others.
+SEAL = "sha256"
+#: Bytes hashed at a time.
+_BLOCK = 1 << 22
+#: What YAML would take for a number, of more than 20 digits: decimal, in another base, or by colons.
+_LONG_NUMBER = re.compile(r"[+-]?(?=.{21})[0-9][0-9a-fA-FxXoObB_:.]*")
 
 
 def require_file(path: Path, limit: int | None = None) -> int:
@@ -117,3 +126,84 @@ def _whole(digits: str) -> int:
 
 _PLAIN = json.JSONDecoder(parse_constant=_no_number)
 _STRICT = json.JSONDecoder(parse_constant=_no_number, parse_float=_float, parse_int=_whole)
+
+
+def digest_of(record: Mapping[str, Any]) -> str:
+    """SHA-256 of a record, whatever the order of its fields; :data:`SEAL` does not count."""
+    plain = {name: value for name, value in record.items() if name != SEAL}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with its digest."""
+    return {**record, SEAL: digest_of(record)}
+
+
+def unsealed(record: object) -> dict[str, Any]:
+    """The record without its digest; ``ValueError`` if it is no record, has no digest, or is not what it was sealed as.
+
+    Example:
+        >>> unsealed(sealed({"a": 1}))
+        {'a': 1}
+        >>> unsealed(sealed({"a": 1}) | {"a": 2})
+        Traceback (most recent call last):
+        ValueError: its checksum is not that of its content
+    """
+    if not isinstance(record, dict):
+        raise ValueError("it is no object with named fields")
+    if SEAL not in record:
+        raise ValueError("it has no checksum: another version wrote it, or it is damaged")
+    if record[SEAL] != digest_of(record):
+        raise ValueError("its checksum is not that of its content")
+    return {name: value for name, value in record.items() if name != SEAL}
+
+
+def dump_sealed(record: Mapping[str, Any]) -> bytes:
+    """A sealed record as the bytes of a file."""
+    return json.dumps(sealed(record), ensure_ascii=False, indent=1, allow_nan=False).encode() + b"\n"
+
+
+def parse_sealed(raw: bytes) -> dict[str, Any]:
+    """Inverse of :func:`dump_sealed`; ``ValueError`` as :func:`unsealed`, and if it is no JSON."""
+    return unsealed(parse_json(raw))
+
+
+def digest_of_parts(parts: Iterable[bytes]) -> str:
+    """SHA-256 of bytes that come one after another."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return digest_of_parts(iter(lambda: file.read(_BLOCK), b""))
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text, of plain types only.
+
+    One that is broken, too long, nested too deep, or has anchors, aliases or numbers of more than 20 digits is an
+    error.
+    """
+    import yaml  # only who reads YAML waits for it
+
+    if len(text) > HEADER_LIMIT:
+        raise InnerjudgeError(f"given {len(text)} characters of YAML, expected at most {HEADER_LIMIT}")
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = f"line {event.start_mark.line + 1 if event.start_mark else 0}"
+            if getattr(event, "anchor", None) is not None:
+                raise InnerjudgeError(f"{line}: given an anchor or alias, expected every value written out")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH:
+                raise InnerjudgeError(f"{line}: given values nested deeper than {DEPTH}, expected a flatter file")
+            if isinstance(event, yaml.ScalarEvent) and not event.style and _LONG_NUMBER.fullmatch(event.value):
+                raise InnerjudgeError(f"{line}: given a number of {len(event.value)} digits: put it in quotes")
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
+        said = shown(" ".join(str(error).split()), 300)
+        raise InnerjudgeError(f"given broken YAML ({said}), expected plain values") from None

@@ -70,8 +70,7 @@ def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Hea
 def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None, *, lent: int = 0) -> bool:
     """Whether the first keys are those of the ``tokens``, after those ``lent``; compressed or hashed keys are none.
 
-    More keys than tokens are told apart by the mask: a token (that at ``at``, ``[B]``, or every one) sees its own key,
-    and none of a later token.
+    More keys than tokens are told by the mask: a token (at ``at``, ``[B]``, or every one) sees its own, and none later.
     """
     if call.query.shape[-2] != tokens or (call.key is not None and call.key.shape[-2] < lent + tokens):
         return False

@@ -118,8 +118,7 @@ def context_of(config: Any) -> int | None:
 def find_position_offset(model: Any, stream: Stream, seen: Observation, end: Tensor) -> int | None:
     """What the model counts positions from, found by comparing with the pass that was given none.
 
-    0 for nearly all that take ``position_ids``, ``padding_idx + 1`` for those of RoBERTa's kind, ``None`` for models
-    that take none or mean something else by them.
+    0 for nearly all, ``padding_idx + 1`` for RoBERTa's kind, ``None`` for models without ``position_ids`` of this kind.
     """
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return None

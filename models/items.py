@@ -6,6 +6,7 @@ and token positions are made from items; labels are read from them by the compar
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 from .conversation import Text, as_prompt, as_response
@@ -99,6 +100,9 @@ class Rating:
     def __post_init__(self) -> None:
         _require_strings(self, "item_id")
         _read_texts(self, "prompt", "response")
+        many = self.scores
+        if many is not None and not (isinstance(many, list | tuple) and all(isinstance(one, Real) for one in many)):
+            raise InnerjudgeError(f"Rating: given scores={many!r:.60}, expected a tuple of numbers: write scores=(4,)")
 
     @property
     def id(self) -> str:
@@ -137,6 +141,12 @@ class Choice:
         _read_texts(self, "question")
         if not isinstance(self.options, list | tuple) or not all(isinstance(one, str) for one in self.options):
             raise InnerjudgeError("Choice: given options that are not a tuple of strings, expected one: write str(...)")
+        known = self.answer is None or (isinstance(self.answer, Integral) and 0 <= self.answer < len(self.options))
+        if not known:
+            raise InnerjudgeError(
+                f"Choice: given answer={self.answer!r:.60}, expected the index of the right option, from 0 to "
+                f"{len(self.options) - 1}: write answer=1 for B"
+            )
 
     @property
     def id(self) -> str:

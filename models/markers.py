@@ -61,9 +61,8 @@ def marker_positions(
     """Role -> token of a marker's last character, and role -> why there is none.
 
     A block that the prompt left open begins there, whatever the response mentions, and so does that of a response that
-    closes one before it opens any. Markers of the user turn are nobody's. In a response given as text, an opening
-    marker behind other words that nothing closes is only mentioned; in one that was ``sampled`` it counts, as it did
-    when the model wrote it.
+    closes one before it opens any. Markers of the user turn are nobody's. An opening marker behind other words that
+    nothing closes is only mentioned, unless the response was ``sampled``.
     """
     opening, closing = markers
     start = text.rfind(opening, user_end, response_start)

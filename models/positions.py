@@ -56,10 +56,7 @@ class Encoding:
 
 
 class Alike:
-    """What the texts of one tokenizer have in common, remembered while many of them are encoded.
-
-    It changes nothing but the time that it takes. The tokenizer is not changed while this is in use.
-    """
+    """What the texts of one tokenizer (which must not change) have in common; it changes nothing but the time."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.frames: Frames = {}

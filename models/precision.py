@@ -28,18 +28,13 @@ def cpu_units() -> frozenset[str]:
 
 def _capabilities() -> dict[str, Any]:
     """What torch says of the processor; nothing in versions that do not say."""
-    asked: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return asked
+    return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 def cpu_dtype(stored: str) -> str:
     """The type to compute in on a CPU for weights stored as ``stored``, where nothing was asked for.
 
     Half-precision types are 2 to 4 times slower than float32 on a processor without units for them.
-
-    Example:
-        >>> cpu_dtype("float32")
-        'float32'
     """
     if stored not in _UNITS or _UNITS[stored] & cpu_units():
         return stored

@@ -44,13 +44,9 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role, read from its text by :meth:`parse`.
+    """A role, read from its text by :meth:`parse`: the ``kind`` that is looked for within a part, or a position.
 
-    Args:
-        kind: What is looked for.
-        part: Where it is looked for; ``None`` for positions.
-        argument: The delimiter, the number of tokens, or the words.
-        shift: 0, or -1 for the token before.
+    ``argument`` is the delimiter, the number of tokens, or the words; ``shift`` -1 for the token before.
     """
 
     kind: str
@@ -62,14 +58,7 @@ class Role:
     def parse(cls, text: str) -> "Role":
         """A role from its text.
 
-        Raises:
-            InnerjudgeError: If it is none; the message says what is wrong.
-
-        Example:
-            >>> Role.parse("reasoning/step_end(line)@-1")
-            Role(kind='step_end', part='reasoning', argument='line', shift=-1)
-            >>> Role.parse("score")
-            Role(kind='score', part=None, argument='', shift=0)
+        ``InnerjudgeError`` if it is none; the message says what is wrong.
         """
         match = _WRITTEN.fullmatch(text)
         if match is None:
@@ -105,12 +94,7 @@ def _check_argument(text: str, kind: str, argument: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A tokenised text.
-
-    Args:
-        text: All of it.
-        spans: Characters ``[start, end)`` of each token.
-    """
+    """A text, and the characters ``[start, end)`` of each of its tokens."""
 
     text: str
     spans: Sequence[Span]

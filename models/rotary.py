@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from .errors import UnreadableError
@@ -89,8 +90,7 @@ def before_rotation(
     """Rows of queries or keys as they were before the rotary embedding; ``None`` if no rotation explains them.
 
     ``rows`` (``[B, heads, N, head_dim]``) are as the attention received them, ``at`` their tokens (``[B, N]``);
-    ``norm`` is what they went through after the rotation, if anything. Dimensions beyond the rotary ones are passed
-    through.
+    ``norm`` is what they went through after the rotation. Dimensions beyond the rotary ones are passed through.
     """
     for given, turned in rotations:
         for layout in ((given, turned), (given.transpose(1, 2), turned.transpose(1, 2))):
@@ -117,8 +117,7 @@ def refusal(family: str) -> UnreadableError:
 
 def select(states: Tensor, at: Tensor) -> Tensor:
     """Rows ``at`` (``[B, N]``) of ``[B, heads, T, d]``: ``[B, heads, N, d]``."""
-    rows = torch.arange(states.shape[0], device=states.device)[:, None]
-    return states[rows, :, at].transpose(1, 2)
+    return rearrange(states[torch.arange(len(states), device=states.device)[:, None], :, at], "b n h d -> b h n d")
 
 
 def _rows(given: Tensor, turned: Tensor, rows: Tensor, at: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

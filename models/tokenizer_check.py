@@ -54,10 +54,7 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
 
 
 def within(seconds: float, work: Callable[[], str]) -> str:
-    """The result of ``work``, which runs other people's Python code and may never end.
-
-    ``TimeoutError`` if it takes longer; it is then stopped at its next step.
-    """
+    """The result of ``work``, other people's Python code, or ``TimeoutError``: it is stopped at its next step then."""
     found: list[str | BaseException] = []
 
     def run() -> None:

@@ -85,8 +85,7 @@ def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None
     """From now on :func:`too_many` knows what cannot fit into ``context`` tokens.
 
     Only for tokenizers that have a token for every byte: others may make one unknown token of any number of characters.
-    Of models that share a tokenizer the longest context counts, so that no text is refused that fits one of them; the
-    tokens are counted for each model afterwards.
+    Of models that share a tokenizer the longest context counts; the tokens are counted for each model afterwards.
     """
     backend = tokenizer.backend_tokenizer
     every_byte = "ByteLevel" in f"{backend.pre_tokenizer} {backend.decoder}" or getattr(
@@ -230,12 +229,10 @@ def replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: in
     """Span of each token in ``decode(ids)``, moved by ``start``.
 
     A token ends where the decoded tokens up to it leave the text: a character made of several tokens belongs to the
-    token that completes it, and those before it have empty spans. Spans are contiguous, and the last one ends with the
-    text.
+    token that completes it, and those before it have empty spans. Spans are contiguous up to the text's end.
 
-    The time is linear. Only a window is decoded, which starts one safe piece early, since decoders drop the space
-    before the first token of what they are given. A piece is safe if it wrote something, ends in a whole character
-    and reads as the text does.
+    For linear time only a window is decoded, which starts one safe piece early, since decoders drop the space before
+    their first token. A piece is safe if it wrote something, ends in a whole character and reads as the text does.
     """
     text = decoded(tokenizer, ids)
     cuts = [0]

@@ -107,8 +107,7 @@ def answered(
 ) -> tuple[str, str] | None:
     """A prompt and the answer to it as the template writes them, for an answer with reasoning or tool calls apart.
 
-    ``chat`` is the prompt rendered for it. ``None`` if the template shows its reasoning nowhere: it then stands between
-    the markers. ``UnreadableError`` if it does not show its tool calls.
+    ``None`` if the template shows its reasoning nowhere; ``UnreadableError`` if it does not show its tool calls.
     """
     stand = Message("assistant", ANSWER, answer.reasoning)
     full, blank = (rendered(tokenizer, turns, one, answer.reasoning is not None) for one in (answer, stand))

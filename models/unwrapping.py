@@ -18,10 +18,9 @@ _open: ContextVar[frozenset[int]] = ContextVar("models that run eagerly", defaul
 def unwrap(model: Any) -> PreTrainedModel:
     """The transformers model that is read when ``model`` is.
 
-    Taken apart, in any nesting: ``torch.compile(model)`` (its eager modules are run), PEFT models whose adapters are
-    inside the modules (LoRA and its kin), ``DataParallel``, and a TransformerLens ``TransformerBridge`` (the model that
-    it drives, its components in place). ``InnerjudgeError`` if there is none inside, or one that reads virtual tokens
-    (prompt and prefix tuning): their states are not at the positions of the text.
+    Taken apart, in any nesting: ``torch.compile(model)``, PEFT models whose adapters are inside the modules (LoRA and
+    its kin), ``DataParallel``, and a TransformerLens ``TransformerBridge``. ``InnerjudgeError`` if there is none
+    inside, or one that reads virtual tokens (prompt and prefix tuning), whose states are not those of the text.
     """
     given = type(model).__name__
     while not isinstance(model, PreTrainedModel):

@@ -1,16 +1,16 @@
 """Floor 3: judges. Features (or generated text) in, scores out; higher is better.
 
-``judge.py`` is what all judges share: ``reader.py`` checks what they read, ``estimator.py`` makes them estimators of
-scikit-learn, ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
+``judge.py`` is what all judges share: ``estimator.py`` makes them estimators of scikit-learn that check what they read,
+``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on
-``regression.py`` and ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,
-``text_only.py`` and ``token_confidence.py``; many states are read by ``pooled.py`` (on ``pooling.py`` and
-``pooled_fit.py``) and ``trajectory.py``.
+``regression.py`` and ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``
+and ``text_only.py``; many states are read by ``pooled.py`` (on ``pooling.py`` and ``pooled_fit.py``) and
+``trajectory.py``.
 ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
 
-from .baselines import Length, QuestionOnly, TokenLogProb
+from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits, attention_variability, choose_heads, head_accuracies
 from .clue import CLUE
 from .description import Task
@@ -26,7 +26,6 @@ from .row_judge import RowSelector
 from .storage import load, save
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
-from .token_confidence import TokenConfidence
 from .trajectory import Trajectory
 from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict

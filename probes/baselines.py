@@ -1,7 +1,7 @@
-"""Baselines that keep us honest: how probable the text is, how long it is, and how the question looks."""
+"""Baselines that keep us honest: how probable the tokens are, how long the text is, and how the question looks."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,22 @@ from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Form, Number
 from .judge import LearningJudge, Scores, ThresholdJudge
-from .labels import best_threshold, correctness, ratings
+from .labels import Floats, best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
 from .regression import Target
 from .row_judge import ChooseRow
 
 _KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
+Statistic = Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"]
+Aggregate = Literal["mean", "tail", "lowest_group", "bottom_groups"]
+#: Which readout a statistic is made of, and how: higher is better.
+_MADE: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
+    "log_probability": ("log_probability", lambda rows: rows),
+    "perplexity": ("log_probability", lambda rows: rows),
+    "entropy": ("entropy", lambda rows: -rows),
+    "certainty": ("certainty", lambda rows: rows),
+    "confidence": ("top(20)", lambda rows: -rows.mean(axis=1)),
+}
 
 
 class TokenLogProb(ThresholdJudge):
@@ -60,6 +70,85 @@ class TokenLogProb(ThresholdJudge):
         return np.asarray(total if self.total else total / n)
 
 
+class TokenConfidence(ThresholdJudge):
+    """One number a token of the response, and one aggregate of them (log-probabilities, self-certainty, DeepConf).
+
+    ``"certainty"`` is ``KL(uniform || p)`` (self-certainty, arXiv 2502.18581); its released code drops the first token
+    and takes one behind the end, which is not done here. ``"confidence"`` is minus the mean of the 20 largest
+    log-probabilities (DeepConf, arXiv 2508.15260), with its aggregates: windows of ``window`` tokens at every place,
+    the least of them, or the mean of the tenth of them that is least, or the last ``window`` tokens. A response
+    shorter than a window is one. ``"perplexity"`` is minus the exponential of minus the mean log-probability, and
+    ``"entropy"`` minus the mean entropy.
+
+    Args:
+        statistic: The number of a token.
+        aggregate: What is made of them.
+        window: Tokens of a group, and of the tail.
+
+    Attributes:
+        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
+            ``fit``.
+
+    Example:
+        >>> from innerjudge import Features, Ragged
+        >>> rows = Ragged.of([[-0.1, -0.5, -2.0]])
+        >>> f = Features.from_arrays({"tokens/response.log_probability": rows}, provenance="m")
+        >>> TokenConfidence(statistic="perplexity").decision_function(f).round(4)  # methods.md, section 24
+        array([-2.379])
+    """
+
+    family = "logits"
+    on_request = True  # its judges are many and alike
+
+    def __init__(
+        self, *, statistic: Statistic = "certainty", aggregate: Aggregate = "mean", window: int = 2048
+    ) -> None:
+        if statistic not in get_args(Statistic) or aggregate not in get_args(Aggregate) or window < 1:
+            raise InnerjudgeError(
+                f"given statistic={statistic!r}, aggregate={aggregate!r} and window={window!r}, expected one of "
+                f"{', '.join(get_args(Statistic))}, one of {', '.join(get_args(Aggregate))}, and at least 1 token"
+            )
+        self.statistic, self.aggregate, self.window = statistic, aggregate, window
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """By ``statistic``."""
+        return (f"tokens/response.{_MADE[self.statistic][0]}",)
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces, where they are named."""
+        if task.kind != "trace":
+            return {}
+        aggregates: dict[str, Aggregate] = {
+            "deepconf-mean": "mean",
+            "deepconf-tail": "tail",
+            "deepconf-lowest-group": "lowest_group",
+            "deepconf-bottom-groups": "bottom_groups",
+        }
+        return {
+            "self-certainty": cls(),
+            "perplexity": cls(statistic="perplexity"),
+            "mean-entropy": cls(statistic="entropy"),
+            **{name: cls(statistic="confidence", aggregate=one) for name, one in aggregates.items()},
+        }
+
+    def _scores(self, features: Features) -> Scores:
+        made = _MADE[self.statistic][1]
+        found = [self._one(made(rows.astype(np.float64))) for rows in features.ragged[self.needs[0]]]
+        return -np.exp(-np.array(found)) if self.statistic == "perplexity" else np.array(found)
+
+    def _one(self, tokens: Floats) -> float:
+        if self.aggregate == "mean" or len(tokens) <= self.window:
+            return float(tokens.mean())
+        if self.aggregate == "tail":
+            return float(tokens[-self.window :].mean())
+        sums = np.cumsum(np.concatenate(([0.0], tokens)))
+        groups = np.sort(sums[self.window :] - sums[: -self.window]) / self.window
+        share = 1 if self.aggregate == "lowest_group" else max(1, len(groups) // 10)
+        return float(groups[:share].mean())
+
+
 class Length(LearningJudge):
     """Number of response tokens alone; ``fit`` learns only whether longer or shorter is better.
 
@@ -70,7 +159,6 @@ class Length(LearningJudge):
         sign_: 1 where longer is better on the training items, so that their AUROC is at least 0.5 (ratings: their
             Spearman correlation at least 0); -1 where shorter is, and where neither is (all of one length).
         threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` for ratings.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> f = Features.from_arrays({"logprob": [[-6, 3], [-4, 9]]}, provenance="m")
@@ -107,8 +195,7 @@ class Length(LearningJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the sign (and, for traces, the threshold).
 
-        Raises:
-            InnerjudgeError: If no item can be read or the labels are all of one class.
+        ``InnerjudgeError`` if no item can be read or the labels are all of one class.
         """
         part, raw, excluded = self._training(features, labels)
         right = correctness(raw) if self.target == "correct" else None
@@ -144,7 +231,6 @@ class QuestionOnly(PenalisedProbe):
         coef_: ``[D]`` float64, on the states as they are.
         intercept_: Score at the origin.
         penalty_: The chosen candidate.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> state = np.repeat(np.array([1, 1, 0, 0])[:, None, None], 3, axis=1)

@@ -23,24 +23,16 @@ Prefer = Literal["best", "earliest"]
 
 
 class ChoiceJudge(BaseJudge):
-    """Scores ``[n, K]``: one a lettered option, ``-inf`` where an item has no such option or it takes no part.
+    """Scores ``[n, K]``, ``-inf`` where an item has no such option or it takes no part.
 
-    The label is the 0-based index of the highest score; the first option of a tie. With ``abstain=False`` the last two
-    option lines ("None of the above", "I don't know") take no part; features of prompts without such lines are refused
-    then.
+    The label is the 0-based index of the highest score, the first of a tie. With ``abstain=False`` the last two option
+    lines take no part; features of prompts without such lines are refused then.
     """
 
     abstain: bool
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Choices only."""
-        return ("choice",)
-
-    @property
-    def pointwise(self) -> bool:
-        """Sees all options at once."""
-        return False
+    kinds = ("choice",)
+    pointwise = False  # it sees all options at once
 
     @property
     def needs_abstain_lines(self) -> bool:
@@ -141,13 +133,10 @@ class LetterLogits(ChoiceJudge):
 def head_credits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     """How often each head's highest option is the right one if ties are broken at random, ``[n, L, H]``.
 
-    1 or 0, and ``1/m`` where the right option shares the highest score with ``m - 1`` others, up to rounding
-    (:data:`~innerjudge.probes.choices.ROUNDING`). A head that sees no difference between the options thus has the
-    accuracy of a guess, and not the share of the questions whose answer is A: before the rotary embedding, block 1
-    gives every option line the same product, since all end in the same token.
-
-    ``scores`` are ``[n, L, H, K]``, of which places beyond ``n_options`` (``[n]``) are ignored; ``labels`` are
-    the 0-based right answers.
+    ``scores`` are ``[n, L, H, K]``, of which places beyond ``n_options`` (``[n]``) are ignored; ``labels`` are the
+    0-based right answers. ``1/m`` where the right option shares the highest score with ``m - 1`` others, up to
+    :data:`ROUNDING`: a head that sees no difference has the accuracy of a guess. So it is in block 1 before the rotary
+    embedding, where all option lines end in the same token and have the same product.
 
     Example:
         >>> head_credits(np.array([[[[1.0, 2.0, 9.0], [3.0, 3.0, 9.0]]]]), [2], [1])

@@ -31,6 +31,7 @@ class CentroidJudge(StreamingJudge):
         "squares_": Array((2, "layers"), low=0, needed="n_seen_"),
         "groups_seen_": Tuple("names", needed="n_seen_"),
     }
+    learns_in_parts = True  # sums are kept, states are not
     scale: bool
     balance: bool
 
@@ -39,31 +40,23 @@ class CentroidJudge(StreamingJudge):
         """Vectors ``[n, L, D]`` of items, float64."""
 
     @property
-    def learns_in_parts(self) -> bool:
-        """Sums are kept, states are not."""
-        return True
-
-    @property
     def keeps_questions_whole(self) -> bool:
         """With ``balance``, which weighs the items of a question by one another."""
         return self.balance
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Centroids of labelled traces ``[n]``; the same as one :meth:`partial_fit` on a new judge.
+        """As one :meth:`partial_fit` on a new judge, and refuses traces that are all of one class.
 
-        Raises:
-            InnerjudgeError: If the usable traces are all of one class (``balance``: if no question has both).
+        With ``balance``: where no question has both.
         """
+        _require_some(self, features)
         return self.fit_parts([(features, labels)])
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Add labelled traces to the sums; chunks of any size and order give the centroids of one whole fit.
 
-        A chunk may be of one class; judging then waits until both were seen. With ``balance`` every question must
-        lie within one chunk.
-
-        Raises:
-            InnerjudgeError: If ``balance`` meets a question for the second time.
+        A chunk may be of one class; judging then waits until both were seen. With ``balance`` every question must lie
+        within one chunk. ``InnerjudgeError`` if ``balance`` meets a question for the second time.
         """
         part, values, excluded = self._training(features, labels, some=False)
         if self.provenance_ is not None:
@@ -128,6 +121,15 @@ class CentroidJudge(StreamingJudge):
             )
 
 
+def _require_some(judge: CentroidJudge, features: Features) -> None:
+    reasons = [*(judge._reasons(features) if isinstance(features, Features) else {}).values()]
+    if reasons and len(reasons) == len(features):
+        raise InnerjudgeError(
+            f"{type(judge).__name__}: given no readable trace (first: {reasons[0]}), expected reasoning between "
+            "markers: for the ends of prompt and response, start='prompt_end', end='response_end' (--between response)"
+        )
+
+
 class CLUE(CentroidJudge):
     r"""Nearest centroid on the hidden-state delta, layer by layer (arXiv 2510.01591, sections 3.1 to 3.3).
 
@@ -158,7 +160,6 @@ class CLUE(CentroidJudge):
         n_seen_: ``[2]``, traces that entered each centroid.
         spread_: ``[L]``, see ``scale``.
         separation_: ``[L]``, distance between the centroids in each layer (the paper's figure 4).
-        n_excluded_: Training traces left out because they lack a position.
 
     Example:
         >>> start = np.zeros((4, 3, 2))  # 4 traces of 1 block (rows h[0], h[1], normed), width 2

@@ -25,15 +25,10 @@ Sizes = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array of finite numbers.
+    """An array of finite numbers, ``low`` or more, which sum up to ``total``.
 
-    Args:
-        axes: Length of each axis: a number, or a name that stands for one number in all attributes of a judge.
-        dtype: Type of the numbers.
-        low: Least of them.
-        total: What they sum up to.
-        needed: Whether a fitted judge always has it; the name of an attribute: where that is there.
-        none: Whether ``None`` may stand in its place.
+    ``axes`` are lengths, or names that stand for one length in all attributes of a judge; ``needed`` says whether a
+    fitted judge always has it, or names the attribute beside which it has; ``none`` whether it may be ``None``.
 
     Example:
         >>> Array(("classes",)).fault(np.ones(3), {"classes": 2})

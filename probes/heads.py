@@ -98,15 +98,10 @@ class HeadScore(ChosenHeads):
     ) -> Self:
         """Pick the heads on validation questions; report on others (the best of many noisy heads looks too good).
 
-        Args:
-            features: Validation questions; ``select="unlabelled"`` also reads their ``"attention"``.
-            labels: 0-based right answers ``[n]``; may be left out for ``select="unlabelled"``.
-            permuted: For ``select="permutation"``: the same questions in the same order, their options in another.
-            permuted_labels: Right answers after the permutation, ``[n]``.
-
-        Raises:
-            InnerjudgeError: If labels are missing, out of range or all the same letter, or the permuted questions are
-                not the same ones.
+        ``labels`` are 0-based right answers ``[n]``, not read for ``select="unlabelled"``, which reads
+        ``"attention"``. For ``select="permutation"``, ``permuted`` are the same questions in the same order with their
+        options in another, and ``permuted_labels`` the answers there. ``InnerjudgeError`` if labels are missing, out
+        of range or all the same letter, or the permuted questions are not the same ones.
         """
         reasons = self._reasons(features, *self.fit_needs)
         if self.select == "permutation":
@@ -185,7 +180,6 @@ class QKScore(HeadScore):
         heads_: Chosen heads as ``(block, head)``, block 1..L as in ``h[l]``, head 0..H-1.
         quality_: ``[L, H]``, what the heads were chosen by.
         head_accuracy_: ``[L, H]`` accuracy on the validation questions; ``None`` without labels.
-        n_excluded_: Validation questions left out because they could not be read.
 
     Example:
         >>> right = np.array([0, 1, 2, 1])
@@ -230,13 +224,7 @@ class QKScore(HeadScore):
 class AttentionScore(HeadScore):
     r"""Post-softmax attention weight of the best head (arXiv 2410.02343, section 3): :math:`a_{N,t_i}`.
 
-    Args:
-        select: See :class:`QKScore`.
-        n_heads: See :class:`QKScore`.
-        prefer: See :class:`QKScore`.
-        abstain: See :class:`QKScore`.
-
-    Attributes are those of :class:`QKScore`.
+    Parameters and attributes are those of :class:`QKScore`.
 
     Example:
         >>> a = np.zeros((2, 1, 2, 2), np.float32)

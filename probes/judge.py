@@ -14,9 +14,9 @@ from sklearn.base import clone
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
+from .estimator import without
 from .labels import Bools, best_threshold, correctness, folds
 from .promising import PromisingReader
-from .reader import without
 
 Scores = npt.NDArray[np.float64]
 
@@ -39,10 +39,9 @@ class Verdict:
 class BaseJudge(PromisingReader):
     """Reads features, returns scores. **higher is better, always**.
 
-    The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given under their own
-    names; ``fit`` (where there
-    is something to learn, see :class:`LearningJudge`) sets attributes that end in ``_``; :meth:`decision_function`,
-    :meth:`predict` and :meth:`verdicts` read features of the same provenance only.
+    The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given; ``fit`` (where
+    there is something to learn) sets attributes that end in ``_``; :meth:`decision_function`, :meth:`predict` and
+    :meth:`verdicts` read features of the same provenance only.
     """
 
     @abstractmethod
@@ -70,10 +69,7 @@ class BaseJudge(PromisingReader):
         return self.fit(features, np.concatenate([np.asarray(labels) for _, labels in given]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike) -> Scores:
-        """Fit, and give each of ``n`` items the score of a judge that was fitted without its question.
-
-        The scores are ``[n]``, NaN where the items of all other questions are of one class.
-        """
+        """Fit; ``[n]`` scores of judges fitted without the item's question, NaN where all others are of one class."""
         known = np.asarray(labels)
         found = np.full(len(features), np.nan)
         for train, test in folds(features.groups):
@@ -85,8 +81,7 @@ class BaseJudge(PromisingReader):
     def decision_function(self, features: Features) -> Scores:
         """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices, ``-inf`` beyond an item's options.
 
-        Raises:
-            InnerjudgeError: If an item cannot be scored (an array has no place for a reason): use :meth:`verdicts`.
+        ``InnerjudgeError`` if an item cannot be scored (an array has no place for a reason): use :meth:`verdicts`.
         """
         self._require_scorable(features)
         return self._scores(features)
@@ -101,10 +96,9 @@ class BaseJudge(PromisingReader):
             )
 
     def predict(self, features: Features) -> npt.NDArray[Any]:
-        """Labels ``[n]``, as in scikit-learn; raises like :meth:`decision_function`.
+        """Labels ``[n]`` as :meth:`verdicts` has them, of type object where they are of several types or ``None``.
 
-        Booleans, numbers or strings, as :meth:`verdicts` has them; of type object where they are of several types, or
-        where the judge has scores only (``None``).
+        Raises like :meth:`decision_function`.
         """
         self._require_scorable(features)
         return as_labels(self._judged(features)[1])
@@ -120,8 +114,7 @@ class BaseJudge(PromisingReader):
     def save(self, folder: str | Path) -> None:
         """Write the judge into a folder: its parameters, what it learned, and the identity of its model.
 
-        Raises:
-            InnerjudgeError: If the folder cannot be written.
+        ``InnerjudgeError`` if the folder cannot be written.
         """
         _storage().save(self, folder)
 
@@ -129,8 +122,7 @@ class BaseJudge(PromisingReader):
     def load(cls, folder: str | Path) -> Self:
         """Inverse of :meth:`save`; ``BaseJudge.load`` loads a judge of any class.
 
-        Raises:
-            InnerjudgeError: If there is no such judge, or it is of another class.
+        ``InnerjudgeError`` if there is no such judge, or it is of another class.
         """
         found = _storage().load(folder)
         if not isinstance(found, cls):
@@ -163,7 +155,7 @@ class BaseJudge(PromisingReader):
 
 
 class LearningJudge(BaseJudge):
-    """A judge that must see labelled features first."""
+    """A judge that must see labelled features first; ``n_excluded_`` training items could not be read."""
 
     learns: ClassVar[bool] = True
 
@@ -171,8 +163,7 @@ class LearningJudge(BaseJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labelled features and return the judge; a second call starts anew.
 
-        Raises:
-            InnerjudgeError: If there is nothing to learn from: no usable item, or labels all of one class.
+        ``InnerjudgeError`` if there is nothing to learn from: no usable item, or labels all of one class.
         """
 
 
@@ -206,8 +197,7 @@ class ThresholdJudge(BaseJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Set the threshold of the labels on labelled traces.
 
-        Raises:
-            InnerjudgeError: If no trace can be read or all are of one class.
+        ``InnerjudgeError`` if no trace can be read or all are of one class.
         """
         part, values, excluded = self._training(features, labels)
         self.threshold_ = best_threshold(self._scores(part), correctness(values))
@@ -238,8 +228,7 @@ class StreamingJudge(LearningJudge):
     def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
         """Learn anew from items part by part, of which only one is held at a time; a failed fit changes nothing.
 
-        Raises:
-            InnerjudgeError: As :meth:`fit`, and if there is no part at all.
+        ``InnerjudgeError`` as :meth:`fit`, and if there is no part at all.
         """
         fresh, features = type(self)(**self.get_params()), None
         for features, labels in parts:

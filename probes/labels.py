@@ -50,10 +50,7 @@ def ratings(labels: npt.NDArray[Any]) -> Floats:
 
 
 def answers(labels: npt.NDArray[Any], n_options: Ints, ids: tuple[str, ...]) -> Ints:
-    """Right answers of choices, 0-based, each an option.
-
-    All the same letter is refused: a head that always picks that letter would look perfect.
-    """
+    """Right answers of choices, 0-based; not all one letter, as a head that always picks it would look perfect."""
     if labels.dtype.kind not in "iu":
         raise InnerjudgeError(f"given answers {_some(labels)}, expected 0-based integers: drop items without an answer")
     values = labels.astype(np.intp)
@@ -69,21 +66,14 @@ def answers(labels: npt.NDArray[Any], n_options: Ints, ids: tuple[str, ...]) -> 
 
 
 def balanced_weights(groups: tuple[str, ...], right: Bools) -> Floats:
-    """Weights ``[n]`` that give right and wrong the same total, 1, within each question.
-
-    A question with ``r`` right and ``w`` wrong items gives ``1/r`` to each right and ``1/w`` to each wrong one; items
-    of questions with one class only weigh 0.
-    """
+    """Weights ``[n]`` that sum up to 1 for right and for wrong within each question; 0 where it has one class only."""
     counts = Counter(zip(groups, right.tolist(), strict=True))
     weights = [1.0 / counts[g, r] if counts[g, not r] else 0.0 for g, r in zip(groups, right.tolist(), strict=True)]
     return np.array(weights, dtype=np.float64)
 
 
 def best_threshold(scores: Floats, right: Bools) -> float:
-    """Threshold ``t`` whose rule ``score > t`` has the highest balanced accuracy on these items.
-
-    Midpoints between neighbouring scores are tried; the lowest of equally good ones is taken.
-    """
+    """Threshold ``t`` of the best balanced accuracy of ``score > t``: the lowest such midpoint between scores."""
     order = np.argsort(scores, kind="stable")
     s, r = scores[order], right[order]
     # Calling everything from place k on correct: true positives from k on, true negatives before k.
@@ -101,12 +91,7 @@ def _some(values: npt.NDArray[Any]) -> str:
 
 
 def folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:
-    """Items to fit on and items to test on, five times or once a question; none with fewer than two questions.
-
-    Example:
-        >>> [test.tolist() for _, test in folds(("a", "a", "b"))]
-        [[0, 1], [2]]
-    """
+    """Items to fit on and items to test on, five times or once a question; none with fewer than two questions."""
     _, code = np.unique(np.array(groups), return_inverse=True)
     n = min(_FOLDS, int(code.max()) + 1)
     if n >= 2:

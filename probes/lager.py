@@ -148,11 +148,7 @@ class LAGER(ValueJudge):
 
 
 class EScore(LAGER):
-    """Expected score under the model's own logits (G-Eval style), the baseline in LAGER's table 1.
-
-    Args:
-        values: See :class:`LAGER`.
-        answers: See :class:`LAGER`.
+    """Expected score under the model's own logits (G-Eval style), the baseline in LAGER's table 1; as :class:`LAGER`.
 
     Example:
         >>> EScore().entries, EScore().readout
@@ -174,11 +170,7 @@ class EScore(LAGER):
 
 
 class VScore(LAGER):
-    """Value of the model's likeliest verdict label: what greedy text would say, without generating it.
-
-    Args:
-        values: See :class:`LAGER`.
-        answers: See :class:`LAGER`.
+    """Value of the model's likeliest verdict label, as greedy text would say it; parameters as of :class:`LAGER`.
 
     Example:
         >>> VScore().entries, VScore().readout

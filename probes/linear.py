@@ -30,8 +30,7 @@ class Linear(RowJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the coefficients from labels ``[n]``: booleans for traces, mean human scores for ratings.
 
-        Raises:
-            InnerjudgeError: If no item can be read or the labels are all of one class.
+        ``InnerjudgeError`` if no item can be read or the labels are all of one class.
         """
         part, values, excluded = self._training(features, labels)
         if isinstance(self.row, str):
@@ -46,8 +45,7 @@ class Linear(RowJudge):
     def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
         """Learn what :meth:`fit` on all items at once would, of which only the vectors of one row are kept.
 
-        Raises:
-            InnerjudgeError: As :meth:`fit`; and if ``row`` is to be chosen, for which all rows are needed.
+        ``InnerjudgeError`` as :meth:`fit`; and if ``row`` is to be chosen, for which all rows are needed.
         """
         kept: list[Floats] = []
         labels: list[npt.NDArray[Any]] = []
@@ -109,17 +107,7 @@ class LogOdds(Linear):
         """Probabilities ``[n, 2]`` of wrong and of right, in the order of ``classes_``; each row sums to 1.
 
         They are the model's own, from a fit with a penalty: look at their calibration before reading them as shares.
-
-        Raises:
-            InnerjudgeError: If an item cannot be scored.
-
-        Example:
-            >>> from innerjudge import LogisticProbe
-            >>> x = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)
-            >>> f = Features.from_arrays({"hidden/reasoning_end": x}, provenance="m", groups=list("pqrspqrs"))
-            >>> p = LogisticProbe(positions=["reasoning_end"]).fit(f, [0, 0, 0, 0, 1, 1, 1, 1]).predict_proba(f)
-            >>> p.shape, bool((p.argmax(axis=1) == [0, 0, 0, 0, 1, 1, 1, 1]).all())
-            ((8, 2), True)
+        ``InnerjudgeError`` if an item cannot be scored.
         """
         right = expit(self.decision_function(features))
         return np.stack([1 - right, right], axis=1)
@@ -143,7 +131,6 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         coef_: ``[F]`` float64, mean of correct minus mean of incorrect.
         intercept_: Puts zero half-way; items that equal each other all score 0 and are called incorrect.
         n_seen_: ``[2]``, incorrect and correct items that entered the means.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> end = np.array([3, 1, -1, -3.0])[:, None, None].repeat(3, axis=1)
@@ -185,10 +172,8 @@ class DifferenceOfMeans(StreamingJudge, Linear):
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.
 
-        A chunk may be of one class; judging then waits until both were seen.
-
-        Raises:
-            InnerjudgeError: If the features are of another provenance than those before.
+        A chunk may be of one class; judging then waits until both were seen. ``InnerjudgeError`` if the features are of
+        another provenance than those before.
         """
         part, right = self._chunk(features, labels)
         self.row_ = self._told(features)

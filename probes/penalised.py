@@ -25,16 +25,12 @@ from .row_judge import ChooseRow, Combine
 class PenalisedProbe(LogOdds):
     """A probe of :mod:`.regression`: logistic regression of what is correct, or ridge regression of ratings."""
 
+    standardises = True
     target: Target
     candidates: Sequence[float] | None
     #: Attribute that holds the chosen penalty.
     _chosen: ClassVar[str]
     _held_out: Floats
-
-    @property
-    def standardises(self) -> bool:
-        """Every penalised probe does."""
-        return True
 
     @property
     def penalty(self) -> float | None:
@@ -88,7 +84,6 @@ class LogisticProbe(PenalisedProbe):
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
         intercept_: Log-odds at the origin.
         C_: The chosen candidate.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> end = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)
@@ -146,7 +141,6 @@ class RidgeProbe(PenalisedProbe):
         coef_: ``[F]`` float64, on the states as they are.
         intercept_: Score at the origin.
         alpha_: The chosen candidate.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> state = np.repeat(np.arange(1, 6)[:, None, None], 3, axis=1)
@@ -204,7 +198,6 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
         intercept_: Log-odds at the origin.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> end = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)
@@ -231,13 +224,9 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
         self.alpha, self.rounds, self.batch, self.seed = alpha, rounds, batch, seed
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """One step on labelled items: their states join the means and deviations, and then the descent.
+        """One step on labelled items, maybe of one class: their states join means and deviations, and the descent.
 
-        A batch may be of one class. A judge that was loaded from a folder has coefficients only, and begins anew with
-        :meth:`fit`.
-
-        Raises:
-            InnerjudgeError: If the judge was loaded, or the features are of another provenance.
+        ``InnerjudgeError`` if the judge was loaded (it has coefficients only), or the features are of another model.
         """
         if self.provenance_ is not None and not hasattr(self, "_descent"):
             raise InnerjudgeError(

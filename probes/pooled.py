@@ -80,6 +80,8 @@ class PooledProbe(LearningJudge):
         array([False,  True, False,  True])
     """
 
+    kinds = ("trace",)
+    on_request = True  # it keeps the states of many tokens
     fitted: ClassVar[tuple[str, ...]] = ("weights_", "mean_", "scale_", "n_excluded_")
     forms: ClassVar[Mapping[str, Form]] = {
         **LearningJudge.forms,
@@ -121,24 +123,17 @@ class PooledProbe(LearningJudge):
         return (States(self.role, self.reduce, None if self.rows is None else tuple(self.rows)).name,)
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """Traces."""
-        return ("trace",)
-
-    @property
-    def on_request(self) -> bool:
-        """It keeps the states of many tokens."""
-        return True
-
-    @property
     def standardises(self) -> bool:
         """As it was asked to."""
         return self.standardise
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces, where they are named."""
-        return {name: cls(**how) for name, how in _PRESETS.items()} if task.kind == "trace" else {}
+        """For traces, where they are named; STEP reads the response's steps where judges read between its ends."""
+        if task.kind != "trace":
+            return {}
+        steps = {} if task.between[0].startswith("reasoning") else {"role": "step_end"}
+        return {name: cls(**(how | (steps if name == "step" else {}))) for name, how in _PRESETS.items()}
 
     @property
     def _head(self) -> Head:

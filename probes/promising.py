@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.errors import InnerjudgeError
+from .estimator import FeatureReader
 from .promise import Promise, calibrate, certainty
-from .reader import FeatureReader
 from .risk import RiskName
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ class PromisingReader(FeatureReader):
         what is kept has at least the threshold as score. ``"kept and wrong"`` and ``"wrong among kept"`` are about
         verdicts: a label is the truth as :meth:`predict` gives it, and a verdict is kept for its distance from the
         border between right and wrong (of choices: the lead of the best option). The rest is as in
-        :func:`.promise.calibrate`.
-
-        Raises:
-            InnerjudgeError: As :func:`.promise.calibrate`, and if the judge has no labels with one border.
+        :func:`.promise.calibrate`. ``InnerjudgeError`` as :func:`.promise.calibrate`, and if the judge has no labels
+        with one border.
 
         Example:
             >>> from innerjudge import Features, TokenLogProb
@@ -65,8 +63,7 @@ class PromisingReader(FeatureReader):
     def promised(self, on: Provenance | None = None) -> Promise | None:
         """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
 
-        Raises:
-            InnerjudgeError: If the judge was fitted anew since.
+        ``InnerjudgeError`` if the judge was fitted anew since.
         """
         held, known = self.promise_, self.provenance_ or on
         if held is None:
@@ -114,10 +111,7 @@ def promise_on(
 
 
 def identity(judge: FeatureReader, model: str | None = None) -> str:
-    """Hash of a judge's parameters and of what it learned: verdicts of two fits are told apart by it.
-
-    ``model`` is the fingerprint of its model; ``None`` for the one that the judge names.
-    """
+    """Hash of a judge's parameters, what it learned, and its model's fingerprint (``None``: the one that it names)."""
     digest = sha256(repr(judge).encode())
     if model is None and judge.provenance_ is not None:
         model = judge.provenance_.fingerprint

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..models.errors import InnerjudgeError
-from .baselines import Length, QuestionOnly, TokenLogProb
+from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits
 from .clue import CLUE
 from .heads import AttentionScore, QKScore
@@ -24,7 +24,6 @@ from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .pooled import PooledProbe
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
-from .token_confidence import TokenConfidence
 from .trajectory import Trajectory
 from .tuned_lager import TunedLAGER
 

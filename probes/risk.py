@@ -25,13 +25,7 @@ _TRIED = 50
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Items that have a score, with the number of their question.
-
-    Args:
-        scores: ``[n]``, finite.
-        good: ``[n]``, whether the answer is good, or the verdict right.
-        question: ``[n]``, from 0 on, without gaps.
-    """
+    """``n`` items with a finite score, whether they are ``good``, and the number of their question, without gaps."""
 
     scores: Floats
     good: Bools
@@ -87,12 +81,6 @@ def p_values(means: npt.ArrayLike, n: int, level: float, *, single: bool = False
 
     Hoeffding and Bentkus (Angelopoulos et al. 2021, arXiv 2110.01052), ``min(e P(Bin(n, level) <= ceil(n mean)),
     exp(-n h(min(mean, level), level)))``; the exact binomial one where every loss is 0 or 1 (``single``).
-
-    Example:
-        >>> p_values([0.0, 0.02, 0.05], 100, 0.1).round(6).tolist()
-        [2.7e-05, 0.005287, 0.15651]
-        >>> p_values([0.05], 100, 0.1, single=True).round(6).tolist()
-        [0.057577]
     """
     mean = np.asarray(means, dtype=np.float64)
     if n == 0:
@@ -109,8 +97,7 @@ def p_values(means: npt.ArrayLike, n: int, level: float, *, single: bool = False
 def highest_below(items: Scored, bound: Bound) -> tuple[float, float] | None:
     """The highest threshold below which few enough of a question's items lie, and its mean loss; ``None`` for none.
 
-    A question's loss is the share of its items below the threshold. It grows with the threshold, so that every
-    threshold may be tried, from the lowest on, and no grid is needed.
+    The loss grows with the threshold, so that every threshold may be tried, and no grid is needed.
     """
     if not items.questions:
         return None
@@ -142,10 +129,8 @@ def lowest_above(items: Scored, bound: Bound) -> tuple[float, float] | None:
 def few_wrong_kept(pilot: Scored, rest: Scored, bound: Bound) -> tuple[float, float] | None:
     """The lowest threshold at which few enough of the kept items are wrong, and the mean loss of ``rest``.
 
-    A question's loss is the share of wrong ones among its items that reach the threshold; questions without such an
-    item do not count. It is not monotone, so that thresholds are tried in a fixed sequence (Learn-then-Test): the
-    ``pilot`` questions give the thresholds and the one to begin with, the ``rest`` test them, from there downwards
-    until the first fails.
+    Questions without a kept item do not count. The loss is not monotone, so that thresholds are tried in a fixed
+    sequence (Learn-then-Test): ``pilot`` questions give them and the one to begin with, ``rest`` tests them downwards.
     """
     if not pilot.questions or not rest.questions:
         return None

@@ -91,16 +91,11 @@ class RowJudge(LearningJudge):
 
 
 def choose_row(losses: Floats, groups: tuple[str, ...], prefer: ChooseRow) -> int:
-    r"""The row to read, by the mean of its held-out losses; ties go to the earliest.
+    r"""The row to read, by the mean of its held-out ``losses [n, rows]``; ties go to the earliest.
 
     The standard error of the best row's mean is over questions, whose items are not independent:
-    :math:`\sqrt{\sum_q (\sum_{i \in q} (e_i - \bar e))^2} / n`. With one item a question and losses of 0 and 1 it is
-    the :math:`\sqrt{p (1 - p) / n}` of :func:`~innerjudge.probes.choices.choose_heads`.
-
-    ``losses`` are ``[n, rows]``, lower is better, and ``groups`` the question of each item.
-
-    Source:
-        The one-standard-error rule: Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984.
+    :math:`\sqrt{\sum_q (\sum_{i \in q} (e_i - \bar e))^2} / n`. The one-standard-error rule is that of Breiman,
+    Friedman, Olshen and Stone, Classification and Regression Trees, 1984.
     """
     if not len(losses):
         raise InnerjudgeError(
@@ -175,8 +170,7 @@ class RowSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, features: Features, labels: Any = None) -> Self:
         """Remember whose features these are; nothing is learned.
 
-        Raises:
-            InnerjudgeError: If there is no such readout or row.
+        ``InnerjudgeError`` if there is no such readout or row.
         """
         require_type(features, Features, "RowSelector.fit")
         self.provenance_ = features.provenance
@@ -186,9 +180,8 @@ class RowSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, features: Features) -> Floats:
         """The matrix ``[n, width]``, float64.
 
-        Raises:
-            InnerjudgeError: If an item lacks the readout (``features[features.present(readout)]`` leaves it out), or
-                the features are of another model.
+        ``InnerjudgeError`` if an item lacks the readout (``features[features.present(readout)]`` leaves it out), or the
+        features are of another model.
         """
         require_type(features, Features, "RowSelector.transform")
         self.provenance_.require(features.provenance, "RowSelector")

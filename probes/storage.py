@@ -14,8 +14,17 @@ from safetensors.numpy import save as dump_arrays
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
-from ..models.foreign import FILE_LIMIT, parse_json, read_file, require_file
-from ..models.seal import digest_of_file, digest_of_parts, dump_sealed, parse_sealed, unsealed
+from ..models.foreign import (
+    FILE_LIMIT,
+    digest_of_file,
+    digest_of_parts,
+    dump_sealed,
+    parse_json,
+    parse_sealed,
+    read_file,
+    require_file,
+    unsealed,
+)
 from .fitted_arrays import check_fitted
 from .judge import BaseJudge
 from .promise import Promise

@@ -123,7 +123,6 @@ class TextClassifier(TextReader):
         coef_: ``[terms]`` float64.
         intercept_: Score of a text without a known term.
         penalty_: The chosen candidate.
-        n_excluded_: Training items left out because they have no text.
 
     Source:
         Opponent of arXiv 2605.09502 (there on the first step of a solution).
@@ -179,8 +178,7 @@ class TextClassifier(TextReader):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn terms, penalty and coefficients.
 
-        Raises:
-            InnerjudgeError: If no item has a text with a word, or the labels are all of one class.
+        ``InnerjudgeError`` if no item has a text with a word, or the labels are all of one class.
         """
         part, values, excluded = self._training(features, labels)
         texts, counts = self._texts(part)
@@ -224,7 +222,6 @@ class PromptSimilarity(TextReader):
     Attributes:
         vocabulary_: As of :class:`TextClassifier`, of prompts and responses.
         idf_: Likewise.
-        n_excluded_: Items of the fit left out because they have no text.
 
     Source:
         After the text-similarity baseline of arXiv 2605.17028.
@@ -236,6 +233,8 @@ class PromptSimilarity(TextReader):
         array([0.31, 0.  ])
     """
 
+    needs_labels = False  # only the terms are learned
+
     def __init__(self, *, options: bool = False) -> None:
         self.options = options
         self.needs = ("prompt", "options" if options else "response")
@@ -245,16 +244,10 @@ class PromptSimilarity(TextReader):
         """For every kind."""
         return {"similarity": cls(options=task.kind == "choice")}
 
-    @property
-    def needs_labels(self) -> bool:
-        """Only the terms are learned."""
-        return False
-
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:
         """Learn the terms; ``labels`` are not read.
 
-        Raises:
-            InnerjudgeError: If no item has a text with a word.
+        ``InnerjudgeError`` if no item has a text with a word.
         """
         part, _, excluded = self._training(features, np.zeros(len(features)))
         self._learn_terms([text for side in self._sides(part)[:2] for text in side])

@@ -16,7 +16,7 @@ Statistic = Literal["coe-r", "coe-c", "net", "aligned", "cumulative"]
 Floats = npt.NDArray[np.float64]
 
 _BLOCKS = "hidden/response.mean"
-_SEGMENTS = "hidden/reasoning/segment({}).mean"
+_SEGMENTS = "hidden/{}/segment({}).mean"
 #: Radians below which two states are of one direction: what a cosine in double precision can tell from 1.
 _STRAIGHT = 1e-7
 
@@ -38,6 +38,7 @@ class Trajectory(ThresholdJudge):
     Args:
         statistic: What is measured.
         segment: Tokens of a segment, for the last three.
+        part: What they read: the ``"reasoning"``, or the whole ``"response"``.
 
     Attributes:
         threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
@@ -54,28 +55,27 @@ class Trajectory(ThresholdJudge):
         [0.0398, 0.5398]
     """
 
-    def __init__(self, *, statistic: Statistic = "coe-c", segment: int = 500) -> None:
-        if statistic not in get_args(Statistic) or segment < 1:
+    kinds = ("trace",)
+    on_request = True  # its judges are many and alike
+
+    def __init__(
+        self,
+        *,
+        statistic: Statistic = "coe-c",
+        segment: int = 500,
+        part: Literal["reasoning", "response"] = "reasoning",
+    ) -> None:
+        if statistic not in get_args(Statistic) or segment < 1 or part not in ("reasoning", "response"):
             raise InnerjudgeError(
-                f"given statistic={statistic!r} and segment={segment}, expected one of "
-                f"{', '.join(get_args(Statistic))}, and at least 1 token"
+                f"given statistic={statistic!r}, segment={segment} and part={part!r}, expected one of "
+                f"{', '.join(get_args(Statistic))}, at least 1 token, and 'reasoning' or 'response'"
             )
-        self.statistic, self.segment = statistic, segment
+        self.statistic, self.segment, self.part = statistic, segment, part
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """By ``statistic``."""
-        return (_BLOCKS if self.statistic.startswith("coe") else _SEGMENTS.format(self.segment),)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Traces."""
-        return ("trace",)
-
-    @property
-    def on_request(self) -> bool:
-        """Its judges are many and alike."""
-        return True
+        return (_BLOCKS if self.statistic.startswith("coe") else _SEGMENTS.format(self.part, self.segment),)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -89,7 +89,8 @@ class Trajectory(ThresholdJudge):
             "trace-aligned": "aligned",
             "trace-cumulative": "cumulative",
         }
-        return {name: cls(statistic=statistic) for name, statistic in names.items()}
+        part: Literal["reasoning", "response"] = "reasoning" if task.between[0].startswith("reasoning") else "response"
+        return {name: cls(statistic=statistic, part=part) for name, statistic in names.items()}
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         name, found = self.needs[0], dict[str, str]()
@@ -99,7 +100,7 @@ class Trajectory(ThresholdJudge):
                     found[one] = "states of length zero, or of one direction in the embedding and behind the last block"
             return found
         counts = zip(features.ids, features.ragged[name].counts, strict=True)
-        return {one: f"reasoning of one segment of {self.segment} tokens" for one, count in counts if count < 2}
+        return {one: f"{self.part} of one segment of {self.segment} tokens" for one, count in counts if count < 2}
 
     def _scores(self, features: Features) -> Scores:
         if self.needs[0] == _BLOCKS:

@@ -31,15 +31,12 @@ class TunedLAGER(LAGER, LearningJudge):
     0.622 in a run of one epoch; here it is the constant ``alpha`` (the paper gives no value). The cross-entropy's
     target is the label nearest to ``y`` (the first of a tie).
 
+    The other parameters are those of :class:`LAGER`; with ``values=(0, 1)`` the labels may be booleans. The
+    cross-entropy reads the logarithm of what ``aggregate`` gives, and tuning always uses the expectation.
+
     Args:
-        values: See :class:`LAGER`. With ``(0, 1)`` the labels may be booleans.
-        answers: See :class:`LAGER`.
         loss: ``"code"`` or ``"paper"``.
         alpha: Weight of the cross-entropy, within ``[0, 1]``.
-        entries: See :class:`LAGER`.
-        norm: See :class:`LAGER`.
-        aggregate: See :class:`LAGER`; the cross-entropy reads the logarithm of the aggregated distribution.
-        readout: See :class:`LAGER`; tuning always uses the expectation.
         epochs: Passes over the training items.
         batch_size: Items a step.
         learning_rate: Of Adam.
@@ -48,7 +45,6 @@ class TunedLAGER(LAGER, LearningJudge):
     Attributes:
         weights_: ``[entries]`` float64, sums to 1.
         losses_: Mean loss of each epoch.
-        n_excluded_: Training items left out because they could not be read.
 
     Example:
         >>> logits = np.zeros((8, 2, 3, 2), np.float32)
@@ -97,8 +93,7 @@ class TunedLAGER(LAGER, LearningJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Tune the weights on mean human scores ``[n]`` (booleans for no/yes).
 
-        Raises:
-            InnerjudgeError: If the scores are all the same, not finite, or outside of ``values``.
+        ``InnerjudgeError`` if the scores are all the same, not finite, or outside of ``values``.
         """
         part, raw, excluded = self._training(features, labels)
         y = ratings(raw)

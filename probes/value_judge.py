@@ -1,7 +1,7 @@
 """Judges whose score lies between the values of verdict labels: kinds of item, labels, and a threshold."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .judge import BaseJudge, Scores
-from .labels import best_threshold, correctness
+from .judge import BaseJudge, Scores, ThresholdJudge
 
 Answer = bool | int | float | str
 
@@ -42,11 +41,9 @@ class ScaleJudge(BaseJudge):
         return len(self.values) if self.values is not None and "logits/score" in self.needs else None
 
 
-class ValueJudge(ScaleJudge):
+class ValueJudge(ScaleJudge, ThresholdJudge):
     """A judge of values whose score lies between them; without a ``threshold_`` the label is the nearest value."""
 
-    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
-    threshold_: float | None = None
     values: Sequence[float]
 
     @property
@@ -71,8 +68,7 @@ class ValueJudge(ScaleJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Set the threshold of the labels on labelled traces; scores stay as they are.
 
-        Raises:
-            InnerjudgeError: If there are more than two values, no trace can be read, or all are of one class.
+        ``InnerjudgeError`` if there are more than two values, no trace can be read, or all are of one class.
         """
         require_type(features, Features, f"{type(self).__name__}.fit")
         if len(self.values) != 2:
@@ -80,10 +76,7 @@ class ValueJudge(ScaleJudge):
                 f"given values={tuple(self.values)}, expected two, as (0, 1), to set a threshold between: grades need "
                 "none"
             )
-        part, right, excluded = self._training(features, labels)
-        self.threshold_ = best_threshold(self._scores(part), correctness(right))
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return super().fit(features, labels)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         """The answer on the score's side of the threshold; without one that of the nearest value, first of a tie."""

@@ -58,17 +58,16 @@ _YES = {
 def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) -> int | str:
     r"""Index of the one label that the text gives as its verdict, or the reason why it gives none.
 
-    With a ``cue`` the verdict must follow the cue's last occurrence after any ``</think>`` (upper and lower case and
-    markdown around the cue do not matter); a ``<think>`` that never closes is a truncated text, and so are the marks
-    of other families (``[THINK]``, the analysis channel). Without a cue it must
-    open the text.
+    With a ``cue`` the verdict must follow the cue's last occurrence after any ``</think>`` (case and markdown around
+    the cue do not matter); a ``<think>`` that never closes is a truncated text, and so are the marks of other families
+    (``[THINK]``, the analysis channel). Without a cue it must open the text.
 
     Blanks, markdown, quotes and one bracket may stand before it: ``**4**``, ``(B)``. What follows must end it:
     ``"10"``, ``"4.5"``, ``"5%"``, ``"Apple"``, ``"A-level"`` are other words. ``4/5`` and ``4 out of 5`` are read where
     5 is the highest label; ``4/10`` and ``4 1/2`` are not. Two labels, as in ``A or B``, ``A=B``, ``4-5``, ``4 5``,
-    ``1 (worst) to 5 (best)``, ``yes/no``, are no verdict. Words
-    count in any case (``YES``); letters are upper case, lower case only if nothing else stands on the line. ``A``,
-    ``I`` and ``no`` also begin sentences (``A pear``, ``no idea``) and need punctuation or the line's end after them.
+    ``1 (worst) to 5 (best)``, ``yes/no``, are no verdict. Words count in any case (``YES``); letters are upper case,
+    lower case only if nothing else stands on the line. ``A``, ``I`` and ``no`` also begin sentences (``A pear``, ``no
+    idea``) and need punctuation or the line's end after them.
     """
     place = "in the text"
     if cue is not None:

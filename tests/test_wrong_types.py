@@ -117,6 +117,8 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("fit_many", {"kind": "ridge", "x": np.zeros((1, 2, 3)), "labels": [0, 1]}, "groups", ()),
     ("split_by_group", {"seed": 0}, "groups", ()),
     ("load_data", {}, "spec", ("str",)),
+    ("items_from", {}, "data", ()),
+    ("items_from", {"data": []}, "kind", ("str", "None")),
     ("read_items", {}, "path", ("str",)),
     ("save_judge", {"folder": "x"}, "judge", ()),
     ("save_judge", {"judge": CLUE()}, "folder", ("str",)),

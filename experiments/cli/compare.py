@@ -19,6 +19,7 @@ from . import say
 def compare(
     data: o.Data,
     out: o.OutFolder,
+    map_: o.Map = None,
     model: o.Model = "reference",
     judges: Annotated[
         str | None,
@@ -53,8 +54,9 @@ def compare(
 
         innerjudge compare --data builtin:choose --out runs/choose
 
-        innerjudge compare --model Qwen/Qwen3-0.6B --data mmlu:val --limit 300 --judges qk-score,text --out runs/mmlu
+        innerjudge compare --model Qwen/Qwen3-0.6B --data sample:mmlu --limit 100 --judges qk-score,text --out runs/mmlu
     """
+    columns = o.mapped(map_, *data)
     from ..compare.compare import compare_data
     from ..compare.report.console import print_report
     from ..compare.report.folder import KEPT, check_folder
@@ -80,7 +82,9 @@ def compare(
     )
     check_folder(out)
     on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
-    sources = [Source(data=load_data(spec, limit=limit, seed=seed), candidates=candidates) for spec in data]
+    sources = [
+        Source(data=load_data(spec, limit=limit, seed=seed, columns=columns), candidates=candidates) for spec in data
+    ]
     check_data(sources, settings)
     lm = on.load()
     with logged(log_style, kept=str(out / KEPT)) as steps:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def extract(
     data: o.OneData,
     out: o.OutPlace,
+    map_: o.Map = None,
     model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
@@ -69,6 +70,7 @@ def extract(
 
         innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
     """
+    columns = o.mapped(map_, data)
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
     from ..reading.passes import HIDDEN_NEEDS, WRITTEN, Passes
@@ -90,7 +92,7 @@ def extract(
         ends = o.bounds(scale)
         o.stored(store_dtype)
         on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
-        found = find_source(data, out, limit=limit, seed=seed)
+        found = find_source(data, out, limit=limit, seed=seed, columns=columns)
         also = needs_of(read or ())
         needs = (
             HIDDEN_NEEDS | also | (WRITTEN if text and reasoning_tokens else WRITTEN - {"reasoned"} if text else set())
@@ -106,6 +108,7 @@ def extract(
             merge_system=merge_system,
         )
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
+        job |= {"columns": columns} if columns else {}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain}
         job |= {} if passes.prompt is None else {"prompt": passes.prompt.to_json()}
         job |= {"merge_system": True} if merge_system else {}

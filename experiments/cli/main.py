@@ -13,7 +13,7 @@ from . import say
 from .bench import bench
 from .compare import compare, doctor, judges
 from .extract import extract, fit, sweep
-from .plan import models, plan
+from .plan import look, models, plan
 from .score import rank, sample, score
 from .select import curves, select
 from .serve import serve
@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for _command in (
-    *(extract, fit, score, rank, sample, select, curves, plan, study, diff),
+    *(extract, fit, score, rank, sample, select, curves, look, plan, study, diff),
     *(bench, serve, sweep, compare, judges, doctor, models),
 ):
     app.command()(_command)

@@ -27,11 +27,31 @@ JUDGE_NAMES = (
     "similarity; for responses of pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, "
     "token-log-probability, length, text-only, similarity. Any other name is answered with those of the items' kind."
 )
-_DATA = "A JSONL file, LOADER:PATH of a public format (gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log), sample:mmlu|llmbar|topical-chat|gsm8k-solutions, or builtin:solve|rate|choose."  # noqa: E501
+#: Loaders, written out since they would be imported for every help text; a test holds them to it.
+LOADER_NAMES = (
+    "gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log, mt-bench-human, "
+    "rewardbench, rewardbench2, judgebench, "
+    "ultrafeedback, helpsteer2, processbench, arc, hellaswag, openai-messages, vllm-outputs, lm-eval-samples"
+)
+DATA = (
+    "A file (JSONL, JSON, CSV, TSV, Parquet; also .gz and .zst), a folder that `datasets` saved, or a pattern in "
+    f"quotes; LOADER:PATH of a public format ({LOADER_NAMES}), PATH a file or folder; "
+    "sample:mmlu|llmbar|topical-chat|gsm8k-solutions; or builtin:solve|rate|choose. `innerjudge look` shows what is "
+    "understood of it."
+)
 
-Data = Annotated[list[str], typer.Option("--data", help=_DATA, show_default=False)]
-OneData = Annotated[str, typer.Option("--data", help=_DATA, show_default=False)]
-SomeData = Annotated[str | None, typer.Option("--data", help=_DATA, show_default=False)]
+Data = Annotated[list[str], typer.Option("--data", help=DATA, show_default=False)]
+OneData = Annotated[str, typer.Option("--data", help=DATA, show_default=False)]
+SomeData = Annotated[str | None, typer.Option("--data", help=DATA, show_default=False)]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="FIELD=COLUMN",
+        help="Which column of a file is which field, such as prompt=question; repeatable; doc.question is inside doc.",
+        show_default=False,
+    ),
+]
 Model = Annotated[
     str,
     typer.Option(
@@ -230,6 +250,25 @@ def modules(named: list[str] | None) -> dict[str, str]:
             )
         found[part] = path
     return found
+
+
+def mapped(given: list[str] | None, *data: str, kind: str | None = None) -> dict[str, str]:
+    """Columns of ``--map``, once the data are known to be there and to have them: before anything heavy is imported.
+
+    Example:
+        >>> mapped(["prompt=question", "response=output"])
+        {'prompt': 'question', 'response': 'output'}
+    """
+    columns = dict(one.partition("=")[::2] for one in given or ())
+    if not all(columns.values()) or len(columns) < len(given or ()):
+        raise InnerjudgeError(
+            f"given --map {' --map '.join(given or ())}, expected FIELD=COLUMN once a field: prompt=question"
+        )
+    from ..data.datasets import check_spec
+
+    for spec in data:
+        check_spec(spec, columns, kind)
+    return columns
 
 
 def share(value: float, option: str = "--fit-share") -> float:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from . import options as o
+from . import say
 
 if TYPE_CHECKING:
     from ..runs.extracting.disk import Disk
@@ -40,11 +42,45 @@ def models(
     PlainConsole().print(table)
 
 
+def look(
+    data: Annotated[str, typer.Argument(help=o.DATA, show_default=False)],
+    map_: o.Map = None,
+    model: Annotated[
+        str, typer.Option("--model", help="Whose tokenizer and chat template; its weights are not loaded.")
+    ] = "reference",
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    scale: o.Scale = "1-5",
+    items: Annotated[int, typer.Option(min=0, help="Items to show as the model reads them.")] = 3,
+) -> None:
+    """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items.
+
+    Every position that a judge may read is named in brackets behind its token.
+
+        innerjudge look rows.parquet --map prompt=question --model Qwen/Qwen3-0.6B
+    """
+    columns = o.mapped(map_, data)
+    from ..data.datasets import load_data
+    from ..runs.look import look_at
+
+    found = load_data(data, limit=limit, seed=seed, columns=columns)
+    if found.problems:
+        raise InnerjudgeError(f"given {data}, problems whose answers are still to be sampled, expected items")
+    seen = look_at(found.items, model, scale=o.bounds(scale), n=items)
+    for name, value in seen.facts.items():
+        say(f"{name}: {value}")
+    for reason, count in seen.unscored.items():
+        say(f"{count} unscored where this is read: {reason}")
+    for text in seen.items:
+        say(f"\n--- {text}")
+
+
 def plan(
     data: o.OneData,
     out: Annotated[
         str, typer.Option("--out", help="Where the store would be written: is there room?", show_default="here")
     ] = ".",
+    map_: o.Map = None,
     model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
@@ -66,6 +102,7 @@ def plan(
 
         innerjudge plan --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
     """
+    columns = o.mapped(map_, data)
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
@@ -75,7 +112,7 @@ def plan(
 
     ends = o.bounds(scale)
     o.stored(store_dtype)
-    found = open_data(data, limit=limit, seed=seed)
+    found = open_data(data, limit=limit, seed=seed, columns=columns)
     lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
     passes = Passes(batch_size=batch_size, scale=ends, reasoning_tokens=0, needs=HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)

@@ -32,6 +32,7 @@ class Source:
 
     features: str | None
     data: str | None
+    columns: dict[str, str]
     model: Model
     limit: int | None
     seed: int
@@ -52,6 +53,7 @@ def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, 
         out: o.OutFile,
         features: o.SomeFeatures = None,
         data: o.SomeData = None,
+        map_: o.Map = None,
         model: o.ModelOfJudge = None,
         limit: o.Limit = None,
         seed: o.Seed = 0,
@@ -79,6 +81,7 @@ def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, 
         source = Source(
             features,
             data,
+            o.mapped(map_, *([] if data is None else [data])),
             Model(model, device, dtype, revision, o.modules(module), trust_remote_code),
             limit,
             seed,
@@ -141,7 +144,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
         said = score_features(judge, store, items, out, data=Path(source.features).name, name=made.name, rows=rows)
         return [items[k] for k in rows], said
     assert source.data is not None
-    found = load_data(source.data, limit=source.limit, seed=source.seed)
+    found = load_data(source.data, limit=source.limit, seed=source.seed, columns=source.columns)
     if to_rank:
         require_rankable(found.kind)
     saved.require_kind(made, found.kind, made.scale, f"--data {source.data}")
@@ -189,12 +192,13 @@ def sample(
         str,
         typer.Option(
             "--data",
-            help="Questions: builtin:solve, traces (JSONL or LOADER:PATH), or JSONL with question_id and prompt.",
+            help="Questions: builtin:solve, traces (a file or LOADER:PATH), or a file with prompt (and question_id).",
             show_default=False,
         ),
     ],
     judge: o.JudgeFolder,
     out: o.OutFile,
+    map_: o.Map = None,
     model: o.ModelOfJudge = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Answers to each question.")] = 8,
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")] = 1.0,
@@ -228,6 +232,7 @@ def sample(
 
         innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
     """
+    columns = o.mapped(map_, data, kind="trace")
     from ..data.outputs import require_room
     from ..judges import saved
     from ..judges.hub import find_folder
@@ -242,7 +247,7 @@ def sample(
             f"given the judge {made.name}, which was fitted on {made.kind} items, expected one for traces: sampled "
             "answers are traces"
         )
-    questions = load_questions(data, limit=limit, seed=seed)
+    questions = load_questions(data, limit=limit, seed=seed, columns=columns)
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
     whole = asked.load_judge(folder, "trace")
     below = reject_below if lose_at_most is None else _promise(whole.promise, lose_at_most, reject_below)

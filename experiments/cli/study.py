@@ -31,15 +31,19 @@ def study(
     The page docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless
     other versions or other code made them.
     """
+    from ..data.datasets import check_spec
+    from ..study.spec import read_study
+
+    spec = read_study(file)
+    for one in spec.data:
+        check_spec(one.source, one.columns)
     import yaml
 
     from ..compare.report.console import print_report
     from ..compare.report.folder import SPECS, check_folder, claim, write
     from ..compare.run import check_data
     from ..study.run import StudyRun, sources_of
-    from ..study.spec import read_study
 
-    spec = read_study(file)
     folder = out if out is not None else file.with_suffix("")
     check_folder(folder)
     sources = sources_of(spec)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
-from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ..data.datasets import Dataset, load_data
-from ..data.jsonl import check_unique
 from ..data.kinds import kind_of
+from ..data.mapping import items_from
 from ..data.verdict_table import Row, Table
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.progress import Steps, silent
@@ -81,8 +80,9 @@ class Comparison:
 @checked
 def compare(
     lm: LanguageModel,
-    items: Sequence[Item] | str,
+    items: Any,
     *,
+    columns: Mapping[str, str] | None = None,
     judges: Sequence[str] | None = None,
     out: str | Path | None = None,
     limit: int | None = None,
@@ -97,7 +97,9 @@ def compare(
 
     Args:
         lm: The model, as :func:`innerjudge.load` returns it.
-        items: Items of one kind, or data as on the command line: a JSONL file, ``LOADER:PATH``, ``builtin:choose``.
+        items: Items of one kind, what :func:`innerjudge.items_from` takes (a data frame, a list of dicts), or data as
+            on the command line: a file, ``LOADER:PATH``, ``builtin:choose``.
+        columns: Field -> column, where the names of columns differ.
         judges: Names of judges; ``None`` for all that fit but variants of others, ``["all"]`` for those too. The
             baselines, among them a classifier of the text alone, always stand beside them.
         out: Folder for verdicts, figures and report, where every step is kept: a run that was killed goes on when it
@@ -127,7 +129,7 @@ def compare(
     how = settings or Settings()
     how = replace(how, judges=how.judges if judges is None else tuple(judges))
     how = how if prompt is None else replace(how, prompt=JudgePrompt.of(prompt))
-    data = _named(items, limit, how.seeds.data)
+    data = _named(items, columns, limit, how.seeds.data)
     return compare_data(lm, [Source(data=data, candidates=how.candidates)], how, out=out, steps=steps)
 
 
@@ -158,17 +160,9 @@ def compare_data(
     return Comparison(found=report, verdicts=Table(rows))
 
 
-def _named(items: Sequence[Item] | str, limit: int | None, seed: int) -> Dataset:
+def _named(data: Any, columns: Mapping[str, str] | None, limit: int | None, seed: int) -> Dataset:
     """The data set of what was given."""
-    if isinstance(items, str):
-        return load_data(items, limit=limit, seed=seed)
-    kinds = {type(item) for item in items} if isinstance(items, Sequence) else {type(items)}
-    if len(kinds) != 1 or not kinds <= {Trace, Rating, Choice, Pair} or not isinstance(items, Sequence):
-        given = ", ".join(sorted(kind.__name__ for kind in kinds)) or "no items"
-        raise InnerjudgeError(
-            f"given {given}, expected a list of items of one kind (Trace, Rating, Choice or Pair), or data such as "
-            "'builtin:choose'"
-        )
-    known = cast(Sequence[Item], items)
-    check_unique(known, [f"item {number}" for number in range(1, len(known) + 1)])
-    return Dataset(name="items", kind=kind_of(known[0]), items=tuple(known))
+    if isinstance(data, str):
+        return load_data(data, limit=limit, seed=seed, columns=columns)
+    items = items_from(data, columns, seed=seed)
+    return Dataset(name="items", kind=kind_of(items[0]), items=tuple(items))

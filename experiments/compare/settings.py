@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InnerjudgeError
 from ..data.datasets import Dataset
 from ..data.kinds import item_to_row
 from ..judges.between import Between
-from ..judges.panel import TEXT
 from ..reading.judge_prompt import JudgePrompt
-from ..reading.passes import Passes
-from ..reading.progress import Steps
+
+if TYPE_CHECKING:
+    from ..reading.passes import Passes
+    from ..reading.progress import Steps
 
 #: The ``k`` of top-maj@k, a vote of the k best, as in the CLUE paper.
 TOP_MAJ = (4, 8, 16)
@@ -65,7 +66,7 @@ class Settings:
     """
 
     judges: tuple[str, ...] = ()
-    against: str = TEXT
+    against: str = "text"
     fit: float = 0.5
     calibrate: float = 0.0
     seeds: Seeds = field(default_factory=Seeds)
@@ -97,6 +98,8 @@ class Settings:
 
     def passes(self, steps: Steps) -> Passes:
         """How the model is run."""
+        from ..reading.passes import Passes
+
         return Passes(
             batch_size=self.batch_size,
             memory=None if self.memory is None else int(self.memory * 1e9),

@@ -14,7 +14,7 @@ from typing import Any
 from ...extraction.features import Features
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
-from ...extraction.store.header import StoreHeader
+from ...extraction.store.index import StoreHeader
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import write_jsonl
 from ..data.kinds import item_to_row, kind_of

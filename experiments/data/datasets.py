@@ -1,9 +1,10 @@
-"""Data sets by name: a JSONL file, ``LOADER:PATH`` of a public format, ``sample:NAME`` or ``builtin:TASK``."""
+"""Data sets by name: a file, a pattern, ``LOADER:PATH`` of a public format, ``sample:NAME`` or ``builtin:TASK``."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
 from ...models.reference.words import HELD_OUT_SEED
+from ...models.shown import shown
 from .jsonl import read_items
-from .kinds import hash_items, hash_of, kind_of
-from .loaders import LOADERS, load
+from .kinds import REQUIRED, hash_items, hash_of, kind_of
+from .loaders import LOADERS, find, load
+from .mapping import items_from, near, shape_of
 from .splits import Index, rows_by_group
+from .tables import files_of, is_lines, read_table
 
 if TYPE_CHECKING:
     from ...models.reference.solve import Problem
@@ -33,14 +37,10 @@ BUILTIN_SIZE = {"solve": 100, "rate": 400, "choose": 400}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """Items of one kind under a name.
+    """Items of one kind under a short name, such as ``"mmlu:val"``.
 
-    Args:
-        name: Short name without folders, such as ``"mmlu:val"``.
-        kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
-        items: The items, in memory or (:func:`open_data`) read when they are asked for; empty for ``builtin:solve``,
-            whose traces the caller samples from a model.
-        problems: The problems of ``builtin:solve``, else empty.
+    They are in memory or (:func:`open_data`) read when they are asked for. Those of ``builtin:solve`` are empty: the
+    caller samples traces to ``problems`` from a model.
     """
 
     name: str
@@ -50,15 +50,18 @@ class Dataset:
 
 
 @checked
-def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
+def load_data(
+    spec: str, *, limit: int | None = None, seed: int = 0, columns: Mapping[str, str] | None = None
+) -> Dataset:
     """Load a data set.
 
     Args:
-        spec: A JSONL file; ``LOADER:PATH`` (:data:`.loaders.LOADERS`); ``sample:NAME`` (:data:`SAMPLES`); or
-            ``builtin:solve``, ``builtin:rate``, ``builtin:choose``.
+        spec: A file or pattern, as :func:`innerjudge.items_from` reads it; ``LOADER:PATH`` (:data:`.loaders.LOADERS`);
+            ``sample:NAME`` (:data:`SAMPLES`); or ``builtin:solve``, ``builtin:rate``, ``builtin:choose``.
         limit: At most this many items (problems for ``builtin:solve``), drawn as :func:`take_groups` says. ``None`` is
             all; for built-in tasks 100 problems or 400 items.
         seed: Seed of the draw, and of the built-in generators (held-out items for every seed).
+        columns: Field -> column of a file whose columns have other names.
 
     Raises:
         InnerjudgeError: Names what is wrong with the spec, or the file, line and field.
@@ -69,33 +72,67 @@ def load_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
         ('trace', 0, 3)
     """
     _check_draw(limit, seed)
-    prefix, colon, rest = spec.partition(":")
-    if colon and prefix == "builtin":
+    source, rest = check_spec(spec, columns), spec.partition(":")[2]
+    if source == "builtin":
         return _builtin(rest, limit, seed)
-    if colon and prefix == "sample":
-        items, name = read_items(sample_path(rest)), spec
-    elif colon and prefix in LOADERS:
-        items, name = load(spec), f"{prefix}:{Path(rest).name}"
-    elif Path(spec).is_file():
-        items, name = read_items(spec), Path(spec).name
+    name = f"{source}:{Path(rest).name}" if source in LOADERS else Path(spec).name
+    if source in LOADERS:
+        items = load(spec)
+    elif source == "table":
+        items = items_from(spec, columns, seed=seed)
     else:
-        raise InnerjudgeError(
-            f"given {spec!r}, expected a JSONL file, builtin:solve|rate|choose, sample:{'|'.join(SAMPLES)}, or "
-            f"LOADER:PATH with a loader of "
-            f"{', '.join(LOADERS)}: check the path"
-        )
+        items = read_items(sample_path(rest) if source == "sample" else spec)
     chosen = items if limit is None else take_groups(items, limit, seed=seed)
     return Dataset(name=name, kind=kind_of(items[0]), items=tuple(chosen))
 
 
-def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
+def check_spec(spec: str, columns: Mapping[str, str] | None = None, kind: str | None = None) -> str:
+    """What a spec names: ``builtin``, ``sample``, a loader, ``lines`` (a JSONL file of items) or ``table``.
+
+    Its name, and of a file the first row, are checked, as by :func:`load_data`; little is read, and no model is needed.
+    """
+    prefix, colon, rest = spec.partition(":")
+    if named := _named(spec):
+        if columns:
+            raise InnerjudgeError(f"given columns (--map) with {spec!r}, expected them with a file: leave them out")
+        if named == "builtin" and rest not in BUILTIN_SIZE:
+            raise InnerjudgeError(f"given {spec!r}, expected builtin:solve, builtin:rate or builtin:choose")
+        if named == "sample":
+            sample_path(rest)
+        elif named in LOADERS:
+            find(spec)
+        return named
+    if not Path(spec).exists() and not has_magic(spec):
+        raise InnerjudgeError(
+            f"given {shown(spec)!r}, expected a file or pattern, builtin:solve|rate|choose, "
+            f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}"
+            + near(prefix if colon else "", [*LOADERS, "builtin", "sample"], "check the path")
+        )
+    first, *_ = files_of(spec)
+    row = next(read_table(first))
+    whole = any(row.values.keys() >= set(names) for names in REQUIRED.values())
+    if whole and not columns and is_file(spec) and is_lines(first):
+        return "lines"
+    shape_of(row, columns, kind)
+    return "table"
+
+
+def _named(spec: str) -> str:
+    """What stands before the colon of a data set that is no file: ``builtin``, ``sample`` or a loader; or nothing."""
+    prefix, colon, _ = spec.partition(":")
+    return prefix if colon and prefix in ("builtin", "sample", *LOADERS) else ""
+
+
+def open_data(
+    spec: str, *, limit: int | None = None, seed: int = 0, columns: Mapping[str, str] | None = None
+) -> Dataset:
     """A data set for one long run: the items of a JSONL file are read when they are asked for, and not kept.
 
-    As :func:`load_data`; all of the file was checked once when this returns. Public formats are one JSON document each
-    or small, and built-in items are drawn in one go: they are in memory.
+    As :func:`load_data`; all of the file was checked once when this returns. Items of other files and of public
+    formats, and built-in ones, are in memory.
     """
-    if not is_file(spec):
-        return load_data(spec, limit=limit, seed=seed)
+    if check_spec(spec, columns) != "lines":
+        return load_data(spec, limit=limit, seed=seed, columns=columns)
     from .item_lines import scan
 
     _check_draw(limit, seed)
@@ -106,9 +143,8 @@ def open_data(spec: str, *, limit: int | None = None, seed: int = 0) -> Dataset:
 
 
 def is_file(spec: str) -> bool:
-    """Whether a data set is a JSONL file, and not a built-in one or in another format."""
-    prefix, colon, _ = spec.partition(":")
-    return not (colon and prefix in ("builtin", "sample", *LOADERS)) and Path(spec).is_file()
+    """Whether a data set is one file, and not a built-in one or in a public format."""
+    return not _named(spec) and Path(spec).is_file()
 
 
 def sample_path(name: str) -> Path:
@@ -173,20 +209,13 @@ def _check_draw(limit: int | None, seed: int) -> None:
 
 
 def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
-    if task not in BUILTIN_SIZE:
-        raise InnerjudgeError(f"given 'builtin:{task}', expected builtin:solve, builtin:rate or builtin:choose")
-    count, name = limit or BUILTIN_SIZE[task], f"builtin:{task}"
+    from ...models.reference import choose, rate, solve
+
+    count, seed, name = limit or BUILTIN_SIZE[task], HELD_OUT_SEED + seed, f"builtin:{task}"
     if task == "solve":
-        from ...models.reference.solve import problems
-
-        return Dataset(name=name, kind="trace", items=(), problems=tuple(problems(count, seed=HELD_OUT_SEED + seed)))
-    if task == "rate":
-        from ...models.reference.rate import ratings
-
-        return Dataset(name=name, kind="rating", items=tuple(ratings(count, seed=HELD_OUT_SEED + seed)))
-    from ...models.reference.choose import choices
-
-    return Dataset(name=name, kind="choice", items=tuple(choices(count, seed=HELD_OUT_SEED + seed)))
+        return Dataset(name=name, kind="trace", items=(), problems=tuple(solve.problems(count, seed=seed)))
+    items = rate.ratings(count, seed=seed) if task == "rate" else choose.choices(count, seed=seed)
+    return Dataset(name=name, kind=kind_of(items[0]), items=tuple(items))
 
 
 def hash_data(data: Dataset) -> str:

@@ -133,8 +133,5 @@ def _short(text: str) -> int:
 
 def _repeated(numbers: npt.NDArray[np.uint64]) -> list[int]:
     """Rows whose number stands in another row as well."""
-    order = np.argsort(numbers, kind="stable")
-    same = numbers[order][1:] == numbers[order][:-1]
-    found = np.zeros(len(numbers), dtype=bool)
-    found[order[1:][same]] = found[order[:-1][same]] = True
-    return [int(k) for k in np.flatnonzero(found)]
+    _, kinds, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    return [int(k) for k in np.flatnonzero(counts[kinds] > 1)]

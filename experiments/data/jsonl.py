@@ -11,9 +11,8 @@ from typing import Any, BinaryIO
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
-from ...models.foreign import parse_json, require_file
+from ...models.foreign import digest_of_file, parse_json, require_file
 from ...models.items import Item
-from ...models.seal import digest_of_file
 from ...models.shown import shown
 from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item
 from .other_formats import known_file
@@ -23,7 +22,7 @@ from .records import Record
 #: Bytes of a line: longer ones hold no item that a model could read.
 LINE = 1 << 26
 #: Bytes by which a file of another format is known.
-_START = 1 << 16
+START = 1 << 16
 
 
 @checked
@@ -55,7 +54,7 @@ def placed_items(path: str | Path) -> Iterator[tuple[Item, int, int]]:
     Memory holds one line. Ids are not compared here; errors as in :func:`read_items`, when the line is reached.
     """
     kind, first = None, ""
-    for record, at, number in _records(path):
+    for record, at, number in lines_as_records(path):
         kind, first = kind_of_record(record, kind, first), first or record.where
         yield record_to_item(record, kind), at, number
 
@@ -66,10 +65,10 @@ def read_records(path: str | Path) -> list[Record]:
     Raises:
         InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is no object.
     """
-    return [record for record, _, _ in _records(path)]
+    return [record for record, _, _ in lines_as_records(path)]
 
 
-def _records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
+def lines_as_records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     """Each object of a file, the byte at which its line begins, and the number of the line."""
     file = Path(path)
     if not file.exists():
@@ -81,7 +80,7 @@ def _records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     name, at, found = shown(file.name), 0, False
     with file.open("rb") as lines:
         for number, raw in enumerate(lines_of(lines, name), start=1):
-            if number == 1 and (known := known_file(name, raw[:_START])):
+            if number == 1 and (known := known_file(raw[:START])):
                 raise InnerjudgeError(f"{name}: given {known}")
             if raw.strip():
                 found = True
@@ -123,14 +122,8 @@ def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]], *, seal: bool = True) -> None:
     """Write one JSON object a line, whole or not at all (a temporary file beside it, then a rename).
 
-    Args:
-        path: The file.
-        rows: The objects.
-        seal: Whether its checksum stands beside it. It is written first: a run that is killed leaves no file that
-            looks whole and has none.
-
-    Raises:
-        InnerjudgeError: If a row holds NaN, infinity or something that JSON cannot say; the old file stays as it was.
+    With ``seal``, its checksum stands beside it, and is written first: a run that is killed leaves no file that looks
+    whole and has none. NaN, infinity and what JSON cannot say are an error; the old file then stays as it was.
     """
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)

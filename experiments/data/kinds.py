@@ -33,7 +33,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "pair": ("pair_id", "prompt", "response_a", "response_b"),
 }
 KINDS: dict[str, type[Item]] = {"trace": Trace, "rating": Rating, "choice": Choice, "pair": Pair}
-_KNOWN = {kind: tuple(f.name for f in fields(made) if f.name != "extra") for kind, made in KINDS.items()}
+#: Fields of each kind, required and optional.
+KNOWN = {kind: tuple(f.name for f in fields(made) if f.name != "extra") for kind, made in KINDS.items()}
 _PREFERENCES = ("a", "b", "tie")
 
 
@@ -45,10 +46,10 @@ def kind_of(item: Item) -> str:
 def item_to_row(item: Item) -> dict[str, Any]:
     """The JSON object of an item, inverse of :func:`record_to_item`; absent optional fields are left out."""
     kind = kind_of(item)
-    clash = set(item.extra) & set(_KNOWN[kind])
+    clash = set(item.extra) & set(KNOWN[kind])
     if clash:
         raise InnerjudgeError(f"{item.id}: given extra fields {sorted(clash)} that a {kind} has itself: rename them")
-    values = {name: getattr(item, name) for name in _KNOWN[kind]}
+    values = {name: getattr(item, name) for name in KNOWN[kind]}
     row = {k: _plain(v) for k, v in values.items() if v is not None}
     return row | dict(item.extra)
 
@@ -93,12 +94,16 @@ def record_to_item(record: Record, kind: str) -> Item:
 
     A field of one's own must not have the name of one that means something here (:func:`check_meanings`).
     """
-    extra = {k: v for k, v in record.values.items() if k not in _KNOWN[kind]}
+    extra = {k: v for k, v in record.values.items() if k not in KNOWN[kind]}
     check_meanings(record, kind, extra)
     return KINDS[kind](**{name: read(record, name) for name, read in _FIELDS[kind].items()}, extra=extra)
 
 
 def _flag(r: Record, name: str) -> bool | None:
+    """True or false, also as 1 and 0."""
+    value = r.values.get(name)
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
     return r.flag(name) if r.has(name) else None
 
 
@@ -149,7 +154,7 @@ def check_meanings(record: Record, kind: str, extra: Mapping[str, Any]) -> None:
 
     A field of the user's own that happens to have such a name would otherwise be taken for what it is not.
     """
-    for name, (kinds, expected, fits) in _MEANINGS.items():
+    for name, (kinds, expected, fits) in MEANINGS.items():
         value = extra.get(name)
         if value is not None and kind in kinds and not fits(value):
             plain = isinstance(value, str | int | float) or (isinstance(value, list) and len(value) < 5)
@@ -182,7 +187,8 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-_MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
+#: Fields beside those of a kind that mean something: of which kinds, what is expected, and what fits.
+MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "question_id": (("rating",), "the name of a question", _is_name),
     "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),

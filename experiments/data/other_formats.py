@@ -1,15 +1,13 @@
-"""Files and rows that people have and that are no items yet: what they are, and what to type or write."""
+"""Rows that are no items, and files of rows where lines must be: what they are, and what to type or write."""
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
+
+from ...models.errors import InnerjudgeError
+from ...models.shown import shown
 
 #: Fields that tell rows of a public format or tool -> what they are, and what to write of each.
 _ROWS = {
-    ("chosen", "rejected"): (
-        "a preference (RewardBench, TRL)",
-        "pair_id, prompt, response_a, response_b and preference, with the chosen one now as a, now as b",
-    ),
     ("labeler", "question", "label"): (
         "a labelled solution of PRM800K",
         "question_id, candidate_id, prompt, response (the steps, joined) and correct",
@@ -24,16 +22,25 @@ _ROWS = {
     ),
 }
 
+#: What people call the fields: for the advice only, since nobody but them knows.
+_OFTEN = {
+    "prompt": ("question", "query", "instruction", "input", "problem", "user_prompt"),
+    "response": ("output", "completion", "generation", "prediction", "model_output", "solution", "answer", "text"),
+    "correct": ("label", "is_correct", "passed", "acc", "exact_match"),
+    "scores": ("rating", "human_score", "overall_score"),
+    "options": ("answers", "endings", "candidates"),
+    "response_a": ("response1", "output_1", "response_1", "answer_a"),
+    "response_b": ("response2", "output_2", "response_2", "answer_b"),
+}
+#: Columns by kind, in words.
+FIELDS_OF_KINDS = (
+    "trace: prompt, response, and correct where it is known; rating: prompt, response, scores; choice: question, "
+    "options; pair: prompt, response_a, response_b, or prompt, chosen, rejected"
+)
+
 
 def known_rows(fields: Iterable[str]) -> str:
-    """What rows with these fields are, and what to write instead; nothing of others.
-
-    Example:
-        >>> known_rows(["prompt", "chosen", "rejected"]).split(",")[0]
-        'a preference (RewardBench'
-        >>> known_rows(["prompt"])
-        ''
-    """
+    """What rows with these fields are, and what to write instead; nothing of others."""
     given = set(fields)
     for names, (what, instead) in _ROWS.items():
         if given >= set(names):
@@ -41,37 +48,37 @@ def known_rows(fields: Iterable[str]) -> str:
     return ""
 
 
-def known_file(name: str, start: bytes) -> str:
-    r"""What a file whose first line is no JSON is, and what to type to make JSONL of it; nothing of others.
+def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeError:
+    """The error for rows with these columns, which are the fields ``has``: what they are, or could be taken for."""
+    if known := known_rows(columns):
+        return InnerjudgeError(f"{where}: given {known}")
+    guessed: dict[str, str] = {}
+    for name, often in _OFTEN.items():
+        one = next((one for one in often if one in has and one not in guessed.values()), None)
+        guessed |= {} if one is None or name in has else {name: one}
+    if not guessed.keys() & {"prompt", "response", "options"}:
+        guessed = {"prompt": "QUESTION", "response": "ANSWER"}
+    return InnerjudgeError(
+        f"{where}: given the columns {shown(', '.join(columns))}, expected those of one kind ({FIELDS_OF_KINDS}): say "
+        f"which is which, such as columns={guessed}, or {' '.join(f'--map {k}={v}' for k, v in guessed.items())}"
+    )
 
-    Args:
-        name: Its name, with its suffix.
-        start: Its first bytes.
 
-    Example:
-        >>> known_file("t.parquet", b"PAR1").split(":")[0]
-        'a Parquet file, expected JSONL'
-        >>> known_file("t.jsonl", b"hello")
-        ''
-    """
-    plain = re.fullmatch(r"[\w.-]+", name) is not None
-    stem, suffix = Path(name).stem, Path(name).suffix
-    out = (f"{stem}-lines.jsonl" if suffix == ".jsonl" else f"{stem}.jsonl") if plain else "OUT.jsonl"
-    name = name if plain else "FILE"
-    by_pandas = "python -c \"import pandas as p; p.read_{}('{}'{}).to_json('{}', orient='records', lines=True)\""
-    if start.startswith(b"PAR1"):
-        what, typed = "a Parquet file", by_pandas.format("parquet", name, "", out)
-    elif re.match(rb"[^\n]*\}\s*\r\s*\{", start):
-        what, typed = "lines that end with CR alone", f"tr '\\r' '\\n' < {name} > {out}"
-    elif re.match(rb"\s*\[\s*(\{|$)", start):
-        what, typed = "one JSON list", f"jq -c '.[]' {name} > {out}"
-    elif re.match(rb"\s*\{\s*\r?\n", start):
-        what, typed = "JSON objects of several lines each", f"jq -c . {name} > {out}"
-    elif (suffix in (".csv", ".tsv") and not start.lstrip().startswith(b"{")) or re.match(rb"\w+(,\w+)+\r?\n", start):
-        what, typed = (
-            "a CSV file",
-            by_pandas.format("csv", name, ", dtype={'question_id': str, 'candidate_id': str}", out),
-        )
-    else:
-        return ""
-    return f"{what}, expected JSONL: type `{typed}`"
+#: First bytes of files that are tables, and no plain lines of JSON -> what they are.
+_FILES = {
+    rb"PAR1": "a Parquet file",
+    rb"\x1f\x8b|\x28\xb5\x2f\xfd": "a compressed file",
+    rb"[^\n]*\}\s*\r\s*\{": "lines that end with CR alone",
+    rb"\s*\[\s*(\{|$)": "one JSON list",
+    rb"\s*\{\s*\r?\n": "JSON objects of several lines each",
+    rb"\w+(,\w+)+\r?\n": "a CSV file",
+}
+
+
+def known_file(start: bytes) -> str:
+    """What a file with these first bytes is, where it is a table but no plain lines of JSON, and who reads it."""
+    what = next((what for pattern, what in _FILES.items() if re.match(pattern, start)), "")
+    return what and (
+        f"{what}, expected JSONL: items are read from it by --data, load_data and items_from; other rows become "
+        "lines by pandas, to_json(FILE, orient='records', lines=True)"
+    )

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT, read_file
-from ...models.seal import digest_of_file
+from ...models.foreign import HEADER_LIMIT, digest_of_file, read_file
 from ...models.shown import shown
 
 
@@ -31,17 +30,7 @@ def require_room(out: str | Path) -> None:
 
 @contextmanager
 def writing(out: str | Path) -> Iterator[None]:
-    """Turn what the system says while ``out`` is written into one line that names it.
-
-    Example:
-        >>> try:
-        ...     with writing("runs/x"):
-        ...         raise OSError(28, "No space left on device")
-        ... except InnerjudgeError as error:
-        ...     print(error)
-        given the output 'runs/x', which could not be written (No space left on device), expected a place with room \
-and the right to write: name another
-    """
+    """Turn what the system says while ``out`` is written into one line that names it."""
     try:
         yield
     except OSError as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...models.conversation import Text, as_prompt, as_response
@@ -26,11 +26,12 @@ def describe(value: object) -> str:
 class Record:
     """The fields of one record and where it stands, such as ``"data.jsonl line 3"``.
 
-    A field that is ``null`` counts as absent where it is optional.
+    A field that is ``null`` counts as absent where it is optional. ``columns`` says what the input calls a field.
     """
 
     values: Mapping[str, Any]
     where: str
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, value: object, where: str) -> Record:
@@ -41,7 +42,8 @@ class Record:
 
     def error(self, name: str, given: str, expected: str, do: str) -> InnerjudgeError:
         """The error for one field: what was given, what was expected, what to do."""
-        return InnerjudgeError(f"{self.where}: field {shown(name)!r}: given {given}, expected {expected}: {do}")
+        column = f" (column {shown(self.columns[name])!r})" if name in self.columns else ""
+        return InnerjudgeError(f"{self.where}: field {shown(name)!r}{column}: given {given}, expected {expected}: {do}")
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
@@ -86,6 +88,13 @@ class Record:
         """A string, or ``None`` where absent."""
         return self.text(name) if self.has(name) else None
 
+    def one_of(self, name: str, known: Sequence[str]) -> int:
+        """Which of these strings a field is, from 0."""
+        value = self.text(name)
+        if value not in known:
+            raise self.error(name, repr(shown(value)), f"one of {', '.join(known)}", "correct the value")
+        return known.index(value)
+
     def flag(self, name: str) -> bool:
         """``true`` or ``false``."""
         return bool(self._typed(name, bool, "true or false", "write true or false without quotes"))
@@ -129,6 +138,14 @@ class Record:
         if len(value) < at_least:
             raise self.error(name, f"a list of {len(value)}", expected, "add the missing entries")
         return tuple(value)
+
+    def records(self, name: str) -> list[Record]:
+        """A list of objects inside this record, at least one."""
+        expected = "a list of at least one object"
+        value = self._typed(name, list, expected, "write it as [{...}]")
+        if not value:
+            raise self.error(name, "an empty list", expected, "leave the row out")
+        return [Record.of(one, f"{self.where}, in {name!r}, entry {k}") for k, one in enumerate(value, start=1)]
 
     def inner(self, name: str) -> Record:
         """An object inside this record."""

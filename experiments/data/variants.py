@@ -1,12 +1,15 @@
-"""The same items in another form: options in another order, the two responses of a pair on their own."""
+"""The same items in another form: options in another order, responses of a pair on their own or on drawn sides."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from ...models.arguments import checked
 from ...models.items import Choice, Pair, Rating
+from .kinds import hash_of
+from .records import Record
 
 
 @checked
@@ -22,11 +25,8 @@ def permuted(choices: Sequence[Choice], *, seed: int) -> tuple[list[Choice], lis
         >>> one.options, one.answer, order
         (('y', 'x'), 1, (1, 0))
     """
-    moved, orders = [], []
-    for one, order in permutations(choices, seed=seed):
-        moved.append(one)
-        orders.append(order)
-    return moved, orders
+    found = list(permutations(choices, seed=seed))
+    return [moved for moved, _ in found], [order for _, order in found]
 
 
 def permutations(choices: Iterable[Choice], *, seed: int) -> Iterator[tuple[Choice, tuple[int, ...]]]:
@@ -85,3 +85,23 @@ def _sides(p: Pair) -> tuple[Rating, Rating]:
         for side, text in (("a", p.response_a), ("b", p.response_b))
     )
     return a, b
+
+
+def with_sides(record: Record, seed: int = 0) -> dict[str, Any]:
+    """A row whose ``chosen`` and ``rejected`` are responses a and b, drawn by seed and texts.
+
+    Where these are lists of messages, those before the last are the prompt.
+    """
+    values, answers = dict(record.values), []
+    for name in ("chosen", "rejected"):
+        record.response(name)  # says what is missing, or no answer
+        said = values.pop(name)
+        if isinstance(said, list) and len(said) > 1:
+            if answers and values.get("prompt") != said[:-1]:
+                raise record.error(
+                    name, "messages before the last that are not those of chosen", "one prompt", "drop it"
+                )
+            values["prompt"], said = said[:-1], said[-1:]
+        answers.append(said)
+    first = int(hash_of([str(seed), *map(json.dumps, answers)])[-1], 16) % 2
+    return values | {"response_a": answers[first], "response_b": answers[1 - first], "preference": "ab"[first]}

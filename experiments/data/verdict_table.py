@@ -29,10 +29,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InnerjudgeError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Label = bool | int | float | str
 #: What rows are found by: all that tells two rows of a table apart.
@@ -155,6 +158,14 @@ class Table(Sequence[Row]):
         """Rows whose columns (or tags) have these values; a set, list or tuple stands for any of its members."""
         wanted = {k: v if isinstance(v, set | frozenset | list | tuple) else (v,) for k, v in columns.items()}
         return Table(row for row in self.rows if all(_value(row, k) in v for k, v in wanted.items()))
+
+    def frame(self) -> pd.DataFrame:
+        """A pandas table: one row a verdict, its tags as columns; ``to_parquet`` writes it."""
+        import pandas as pd
+
+        columns = [one.name for one in fields(Row) if one.name != "tags"]
+        found = pd.DataFrame({one: [getattr(row, one) for row in self] for one in columns})
+        return found.join(pd.DataFrame([dict(row.tags) for row in self]), rsuffix=" (tag)")
 
     @property
     def judges(self) -> tuple[str, ...]:

@@ -11,10 +11,5 @@ class Between(StrEnum):
 
 
 def positions(between: Between) -> tuple[str, str]:
-    """Positions that a choice of :class:`Between` names.
-
-    Example:
-        >>> positions(Between.response)
-        ('prompt_end', 'response_end')
-    """
+    """Positions that a choice of :class:`Between` names."""
     return ("reasoning_start", "reasoning_end") if between is Between.reasoning else ("prompt_end", "response_end")

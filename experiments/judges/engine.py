@@ -31,18 +31,10 @@ _ENGINE = "engine"
 
 
 class EngineJudge:
-    """A judge of hidden states, with a tokenizer in place of the model.
+    """A fitted judge of hidden states alone, with tokenizer and final norm in place of the model.
 
-    :meth:`encode` says which tokens the engine must run; :meth:`verdicts` reads the states that it wrote.
-
-    Args:
-        judge: A fitted judge that reads hidden states alone.
-        made: How it is asked.
-        tokenizer: Of its model.
-        final_norm: Of its model, as :meth:`Judge.save` keeps it.
-
-    Raises:
-        InnerjudgeError: If the judge reads more than hidden states.
+    :meth:`encode` says which tokens the engine must run; :meth:`verdicts` reads the states that it wrote. A judge that
+    reads more than hidden states is refused.
     """
 
     def __init__(

@@ -12,11 +12,7 @@ from .saved import FILES
 
 
 def find_folder(name: str | Path, revision: str | None) -> Path:
-    """A local folder, or the files of a judge on the hub, brought here.
-
-    Raises:
-        InnerjudgeError: If there is neither.
-    """
+    """A local folder, or the files of a judge on the hub, brought here; ``InnerjudgeError`` if there is neither."""
     folder = Path(name)
     if folder.is_dir():
         if revision is not None:

@@ -34,8 +34,7 @@ Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 class AskingTrial:
     """How one way of asking did on ``n`` items of the fitting half, ``unscored`` of them without an answer.
 
-    ``value`` is accuracy (choices and pairs; without an answer is wrong), AUROC (traces) or Spearman correlation
-    (ratings; in both, an item without an answer has the mean score).
+    ``value`` is accuracy (choices and pairs: no answer is wrong), AUROC or Spearman (no answer has the mean score).
     """
 
     way: Way

@@ -24,8 +24,7 @@ from .pairs import Ranked, as_list, check_top_k, is_single, items_of_pairs, of_o
 from .shared_models import turn
 
 if TYPE_CHECKING:
-    from .cross_encoder import CrossEncoderJudge
-    from .reward import Reward
+    from .interfaces import CrossEncoderJudge, Reward
 
 
 #: A prompt as it is given: a text, or messages.
@@ -52,10 +51,7 @@ class PairJudge:
     ) -> npt.NDArray[np.float64]:
         """Scores ``[n]`` of pairs ``(prompt, response)``, higher is better; one pair gives ``[1]``, none ``[0]``.
 
-        Args:
-            pairs: As in :meth:`verdicts`.
-            batch_size: Pairs a forward pass.
-            show_progress_bar: Whether progress is shown on standard error.
+        Arguments are those of :meth:`verdicts`.
 
         Raises:
             InnerjudgeError: If one of them cannot be scored (an array has no place for a reason: :meth:`verdicts` has),
@@ -69,12 +65,8 @@ class PairJudge:
         """Labels ``[n]`` of pairs: right or wrong, a rating, or the place of the option that is taken.
 
         This is ``predict`` of scikit-learn, as the judge itself has it; for what a CrossEncoder calls so, see
-        :meth:`scores` and :meth:`as_cross_encoder`. Labels are ``None`` where a judge has scores only.
-
-        Args:
-            pairs: As in :meth:`verdicts`.
-            batch_size: Pairs a forward pass.
-            show_progress_bar: Whether progress is shown on standard error.
+        :meth:`scores` and :meth:`as_cross_encoder`. Labels are ``None`` where a judge has scores only. Arguments are
+        those of :meth:`verdicts`.
 
         Raises:
             InnerjudgeError: If one of them cannot be judged: :meth:`verdicts` returns the reasons.
@@ -184,15 +176,15 @@ class PairJudge:
         Args:
             activation_fn: Applied to a tensor of scores; ``None`` leaves them as they are.
         """
-        from .cross_encoder import CrossEncoderJudge
+        from .interfaces import CrossEncoderJudge
 
         refuse_options(self, "as_cross_encoder")
         return CrossEncoderJudge(self, activation_fn)
 
     @checked
     def as_reward(self, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
-        """A reward function for TRL's trainers: :func:`~innerjudge.experiments.judges.reward.as_reward`."""
-        from .reward import as_reward
+        """A reward function for TRL's trainers: :func:`~innerjudge.experiments.judges.interfaces.as_reward`."""
+        from .interfaces import as_reward
 
         refuse_options(self, "as_reward")
         return as_reward(self, name=name, batch_size=batch_size)

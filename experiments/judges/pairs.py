@@ -39,20 +39,10 @@ def as_list(given: object, what: str) -> list[Any]:
 def items_of_pairs(
     pairs: Sequence[Any], kind: str, *, context: int | None, criterion: str | None = None
 ) -> tuple[list[Item], list[int], dict[int, str]]:
-    """Items of those entries that can be judged.
+    """Items of those entries that can be judged, their places in ``pairs``, and place -> reason for the others.
 
-    Args:
-        pairs: Items, or pairs ``(prompt, response)``, each a text or messages; for ``kind="choice"`` pairs
-            ``(question, options)``.
-        kind: Kind of the judge.
-        context: Most tokens that the model reads; ``None`` where it has no bound.
-        criterion: What ratings are asked for.
-
-    Returns:
-        The items, their places in ``pairs``, and place -> reason for the others.
-
-    Raises:
-        InnerjudgeError: If an entry is an item of another kind.
+    Entries are items, or pairs ``(prompt, response)``, each a text or messages; for ``kind="choice"`` ``(question,
+    options)``. ``context`` is the most tokens that the model reads. ``InnerjudgeError`` for an item of another kind.
 
     Example:
         >>> items, places, reasons = items_of_pairs([("2+2?", "4"), ("2+2?", None)], "trace", context=None)

@@ -33,14 +33,7 @@ _ON_REQUEST = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One judge on the panel.
-
-    Args:
-        family: ``"hidden"`` (reads states, heads or the logits of all blocks), ``"logits"`` (the verdict's own logits),
-            ``"text"`` (reads what the model wrote) or ``"baseline"``.
-        judge: The judge, not fitted.
-        pointwise: For pairs: judges each response on its own, and the preference is the difference.
-    """
+    """A judge on the panel, not fitted; of pairs a ``pointwise`` one judges each response, to prefer by difference."""
 
     family: str
     judge: BaseJudge
@@ -53,11 +46,6 @@ def panel(
     """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
 
     With a ``prompt`` of such items, they read its labels.
-
-    Example:
-        >>> seats = panel("choice", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
-        >>> seats["qk-score"].family, "text" in seats
-        ('hidden', True)
     """
     task, seats = Task(kind, between, scale), dict[str, Seat]()
     if prompt is not None and prompt.kind == kind:
@@ -144,11 +132,7 @@ def without_abstain(seats: Mapping[str, Seat]) -> dict[str, Seat]:
 
 
 def require_kind_of_judge(judge: BaseJudge, kind: str) -> None:
-    """Refuse a judge that cannot read items of this kind one by one.
-
-    Raises:
-        InnerjudgeError: Names what was expected.
-    """
+    """Refuse a judge that cannot read items of this kind one by one."""
     if kind not in ITEMS:
         raise InnerjudgeError(f"given kind={kind!r}, expected one of {', '.join(ITEMS)}")
     if not judge.pointwise and "choice" not in judge.kinds:
@@ -173,11 +157,7 @@ def passes_for(judge: BaseJudge, passes: Passes) -> Passes:
 
 
 def require_model(judge: BaseJudge, lm: LanguageModel) -> None:
-    """Refuse a model that the judge was not made for, before anything is run.
-
-    Raises:
-        InnerjudgeError: Names both models.
-    """
+    """Refuse a model that the judge was not made for, before anything is run; ``InnerjudgeError`` names both models."""
     if judge.provenance_ is not None:
         fitted = judge.provenance_
         # Prompt and last block are asked for, see `passes_for`.

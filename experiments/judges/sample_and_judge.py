@@ -44,13 +44,10 @@ class Saved(NamedTuple):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Candidates:
-    """Sampled answers and what a judge says of them, in the same order: those of one question together.
+    """Sampled answers and a verdict on each, those of one question together.
 
-    Args:
-        traces: The answers; ``extra["rejected"]`` says why one was stopped.
-        verdicts: One each.
-        replayed: How many needed a pass of their own after the sampling.
-        saved: What stopping has saved; ``None`` where none could be stopped.
+    ``extra["rejected"]`` of a trace says why it was stopped; ``replayed`` of them needed a pass of their own after the
+    sampling; ``saved`` is what stopping has saved, ``None`` where none could be stopped.
     """
 
     traces: list[Trace]
@@ -152,14 +149,8 @@ def sample_and_judge(
 def rejecting(judge: BaseJudge, below: float | Promise) -> Reject:
     """Stops answers that ``judge`` gives less than a threshold when they close their reasoning.
 
-    Raises:
-        InnerjudgeError: If the judge reads what is not there yet, or a promise is not of lost good answers, of another
-            fit, or refused.
-
-    Example:
-        >>> from innerjudge.probes import TokenLogProb
-        >>> callable(rejecting(TokenLogProb(), -2.0))
-        True
+    ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is not of lost good answers, of another
+    fit, or refused.
     """
     threshold = _promised(judge, below) if isinstance(below, Promise) else below
     late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
@@ -207,12 +198,7 @@ def as_fitted(judge: BaseJudge, features: Features) -> Features:
 
 
 def candidates_of(questions: Sequence[Trace | str], n: int) -> list[Trace]:
-    """``n`` traces without a response for each question, the first time it stands there.
-
-    Example:
-        >>> [trace.id for trace in candidates_of(["1+1?", "2+2?"], 2)]
-        ['q0/0', 'q0/1', 'q1/0', 'q1/1']
-    """
+    """``n`` traces without a response for each question, the first time it stands there."""
     prompts: dict[str, Trace] = {}
     for k, one in enumerate(questions):
         trace = Trace(question_id=f"q{k}", candidate_id="", prompt=one, response="") if isinstance(one, str) else one

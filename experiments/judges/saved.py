@@ -9,9 +9,8 @@ from huggingface_hub import ModelCardData
 
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
-from ...models.foreign import HEADER_LIMIT, parse_json, read_file
+from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, parse_sealed, read_file
 from ...models.markers import THINK
-from ...models.seal import digest_of_file, parse_sealed
 from ...probes import BaseJudge, storage
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
@@ -32,21 +31,13 @@ _READS = {"trace": "a prompt and a response to it", "choice": "a question and it
 
 @dataclass(frozen=True, slots=True)
 class JudgeRecord:
-    """How a saved judge was made, and is asked.
+    """How a saved judge was made, and is asked: as :class:`~innerjudge.experiments.reading.passes.Passes` has it.
 
-    Args:
-        name: Name on the panel, such as ``"clue-margin"``.
-        kind: Kind of the items that it was fitted on; empty where a judge was saved alone, by ``save_judge``.
-        scale: Lowest and highest score that ratings were asked for.
-        abstain: Whether choices were asked with "None of the above" and "I don't know".
-        markers: Opening and closing reasoning marker.
-        reasoning_tokens: Most new tokens of a verdict after reasoning.
-        criterion: What plain pairs are rated for; ``None`` for their quality in general.
-        prompt: Fields of the :class:`~innerjudge.JudgePrompt` that it is asked with; ``None`` for our words.
-        merge_system: As of :class:`~innerjudge.experiments.reading.passes.Passes`.
-        features: Hash of the features and labels that it was fitted on; empty where it was saved from Python.
-        limit: At most this many items were used.
-        seed: Seed of their draw, and of the questions that calibrated a promise.
+    ``name`` is that on the panel; ``kind`` is empty where a judge was saved alone, by ``save_judge``; ``criterion`` is
+    what plain pairs are rated for, ``None`` for quality in general; ``prompt`` has the fields of a
+    :class:`~innerjudge.JudgePrompt`, ``None`` for our words. ``features`` is the hash of the features and labels that
+    it was fitted on, empty where it was saved from Python; at most ``limit`` items were used, drawn by ``seed``, as
+    were the questions that calibrated a promise.
     """
 
     name: str
@@ -112,8 +103,7 @@ def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | No
 def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
     """Inverse of :func:`save`; without ``made.json`` (saved from Python) it goes by its class, scale 1 to 5.
 
-    Raises:
-        InnerjudgeError: If the folder holds no judge, or one of its files is damaged.
+    ``InnerjudgeError`` if the folder holds no judge, or one of its files is damaged.
     """
     judge = storage.load(folder, beside=(_MADE, NORM))
     path = folder / _MADE
@@ -143,13 +133,7 @@ def is_damaged(folder: Path) -> bool:
 
 
 def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: str) -> None:
-    """Refuse items of another kind, or on another scale, than a judge was fitted on.
-
-    Responses of pairs and rated responses are read alike, and count as one kind.
-
-    Raises:
-        InnerjudgeError: Names both.
-    """
+    """Refuse items of another kind (pairs are rated responses), or on another scale, than a judge was fitted on."""
     alike = {"pair": "rating"}
     if made.kind and alike.get(made.kind, made.kind) != alike.get(kind, kind):
         raise InnerjudgeError(

@@ -48,10 +48,6 @@ def shared_model(
 
 
 def turn(lm: LanguageModel) -> threading.RLock:
-    """The lock of a model: one thread at a time runs it.
-
-    Threads side by side would not be faster (they share the device) but would hold a batch each, and writing text
-    swaps the generation config of the model while it runs.
-    """
+    """The lock of a model, which one thread at a time runs: each would hold a batch, and writing swaps its config."""
     with _making_turns:
         return _turns.setdefault(lm.model, threading.RLock())

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.conversation import Message, plain_text
 from ...models.errors import InnerjudgeError, UnreadableError
-from ...models.foreign import HEADER_LIMIT, read_file
+from ...models.foreign import HEADER_LIMIT, parse_yaml, read_file
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
 from ...models.prompts import Prompt, reply_with
-from ...models.yaml_file import parse_yaml
 from .prompt_template import check_template, fill_in
 
 if TYPE_CHECKING:

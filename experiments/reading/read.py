@@ -146,13 +146,18 @@ def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, s
     return _joined(lm, pairs, parts, {}, passes, "pair")
 
 
+_TABLE = "; items_from(data, columns={'prompt': ...}) makes items of tables, data sets and dicts"
+
+
 def _check_types(lm: object, items: object, judges: object) -> None:
     if not isinstance(lm, LanguageModel):
         raise InnerjudgeError(
             f"given a {type(lm).__name__} to read with, expected what load(name) or wrap(model, tokenizer) returns"
         )
     if isinstance(items, Trace | Rating | Choice | Pair) or not isinstance(items, Sequence):
-        raise InnerjudgeError(f"given a {type(items).__name__}, expected a list of items: write [item] for one")
+        raise InnerjudgeError(f"given a {type(items).__name__}, expected a list of items: write [item] for one{_TABLE}")
+    if any(not isinstance(one, Trace | Rating | Choice | Pair) for one in items[:1]):
+        raise InnerjudgeError(f"given a list of {type(items[0]).__name__}, expected a list of items{_TABLE}")
     if not isinstance(judges, Sequence) or not all(isinstance(judge, BaseJudge) for judge in judges):
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
 

@@ -10,7 +10,7 @@ from ...extraction.features import Features
 from ...extraction.readouts import LabelLogits, Readout, reads_labels
 from ...extraction.writing.answers import Settled
 from ...extraction.writing.generate import generate
-from ...extraction.writing.read_and_write import read_and_write
+from ...extraction.writing.write_and_read import read_and_write
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Pair, Rating, Trace
 from ...models.loading import LanguageModel

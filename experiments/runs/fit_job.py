@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from ...extraction.store import FeatureStore
-from ...extraction.store.header import HEADER
+from ...extraction.store.index import HEADER
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice

@@ -9,14 +9,14 @@ from typing import Any, Self, cast
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, Provenance
 from ...extraction.store import FeatureStore
-from ...extraction.store.header import HEADER as STORE
-from ...extraction.store.header import StoreHeader
+from ...extraction.store.index import HEADER as STORE
+from ...extraction.store.index import StoreHeader
 from ...extraction.store.place import ASIDE, LocalPlace, Place, place
 from ...extraction.store.store import LOCK
 from ...models.errors import InnerjudgeError
+from ...models.foreign import digest_of_parts, dump_sealed
 from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel
-from ...models.seal import digest_of_parts, dump_sealed
 from ..data.datasets import Dataset
 from ..data.item_lines import ItemLines
 from ..data.jsonl import jsonl_lines

@@ -5,8 +5,7 @@ from typing import Any
 
 from ...extraction.store.place import Place, place
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT
-from ...models.seal import digest_of, digest_of_file, parse_sealed
+from ...models.foreign import HEADER_LIMIT, digest_of, digest_of_file, parse_sealed
 from ..data.item_lines import ItemLines
 
 HEADER, ITEMS = "job.json", "items.jsonl"

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 
 from ...extraction.store import FeatureStore, merge
-from ...extraction.store.header import HEADER as STORE
+from ...extraction.store.index import HEADER as STORE
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
-from ...models.seal import digest_of_parts
+from ...models.foreign import digest_of_parts
 from ..data.jsonl import jsonl_lines
 from ..data.kinds import hash_items, item_to_row
 from ..data.outputs import writing

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...models.errors import InnerjudgeError
-from ...models.seal import parse_sealed, sealed
+from ...models.foreign import parse_sealed, sealed
 from ..data.jsonl import write_jsonl
 
 

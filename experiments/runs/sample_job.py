@@ -1,21 +1,23 @@
 """Candidates of questions into a file, with what a judge says of them; a killed run resumes where it stopped."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
-from ...models.items import Trace
+from ...models.items import Item, Trace
 from ...models.reference.solve import Problem
 from ...probes import Promise, Verdict
 from ...probes.promising import identity
-from ..data.datasets import load_data, take_groups
-from ..data.jsonl import read_records
+from ..data.datasets import is_file, load_data, take_groups
 from ..data.kinds import hash_of, item_to_row
+from ..data.mapping import items_from
 from ..data.outputs import remade, writing
+from ..data.records import Record
+from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, Saved, sample_and_judge
@@ -48,32 +50,25 @@ class Questions:
     problems: dict[str, Problem]
 
 
-def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Questions:
+def load_questions(
+    spec: str, *, limit: int | None = None, seed: int = 0, columns: Mapping[str, str] | None = None
+) -> Questions:
     """Questions of a data set, at most ``limit`` of them; an error where there are none, or a line cannot be read.
 
-    ``spec`` is ``builtin:solve``; traces, as a JSONL file or ``LOADER:PATH``, whose questions are taken; or a JSONL
-    file with ``question_id`` and ``prompt`` on every line (other fields but those of a trace are kept).
+    ``spec`` is ``builtin:solve``; traces, as a file or ``LOADER:PATH``, whose questions are taken; or a file with
+    ``prompt`` and, where they have one, ``question_id`` in every row (other fields but those of a trace are kept).
 
     Example:
         >>> [trace.id for trace in load_questions("builtin:solve", limit=2).traces]  # doctest: +ELLIPSIS
         ['.../', '.../']
     """
-    if Path(spec).is_file():
-        records = read_records(spec)
-        if "prompt" in records[0].values and not {"response", "response_a"} & records[0].values.keys():
-            own = {"question_id", "candidate_id", "prompt", "response", "answer", "correct"}
-            traces = [
-                Trace(
-                    question_id=one.label("question_id"),
-                    candidate_id="",
-                    prompt=one.text("prompt"),
-                    response="",
-                    extra={k: v for k, v in one.values.items() if k not in own},
-                )
-                for one in records
-            ]
-            return Questions(_once(traces, limit, seed), {})
-    found = load_data(spec, limit=limit if spec.startswith("builtin:") else None, seed=seed)
+    if is_file(spec):
+        records = list(records_of(spec))
+        has = {*records[0].values, *(columns or {})}
+        if "prompt" in has and not {"response", "response_a"} & has:
+            rows = [Record({"response": "", **one.values}, one.where) for one in records]
+            return Questions(_once(items_from(rows, columns, "trace"), limit, seed), {})
+    found = load_data(spec, columns=columns, limit=limit if spec.startswith("builtin:") else None, seed=seed)
     if found.kind != "trace":
         raise InnerjudgeError(
             f"given --data {spec} with {found.kind} items, expected questions: builtin:solve, traces, or a JSONL file "
@@ -84,7 +79,7 @@ def load_questions(spec: str, *, limit: int | None = None, seed: int = 0) -> Que
             Trace(question_id=p.question_id, candidate_id="", prompt=p.prompt, response="") for p in found.problems
         ]
         return Questions(traces, {p.question_id: p for p in found.problems})
-    return Questions(_once([one for one in found.items if isinstance(one, Trace)], limit, seed), {})
+    return Questions(_once(found.items, limit, seed), {})
 
 
 def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampling) -> str:
@@ -139,10 +134,11 @@ def _row(trace: Trace, verdict: Verdict, more: dict[str, Any]) -> dict[str, Any]
     return item_to_row(trace) | more | said
 
 
-def _once(traces: Sequence[Trace], limit: int | None, seed: int) -> list[Trace]:
+def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:
     """One trace for each question, without what was said of the response."""
     first: dict[str, Trace] = {}
     for trace in traces:
+        assert isinstance(trace, Trace)
         kept = first.setdefault(trace.question_id, trace)
         if kept.prompt != trace.prompt:
             raise InnerjudgeError(

@@ -59,20 +59,13 @@ class Columns:
 def read_columns(
     path: str | Path, *, score: str = _SCORE, judge: str | None = None, data: str | Path | None = None
 ) -> Columns:
-    """Read candidates from JSONL, one a line.
+    """Read candidates from JSONL, one a line, those of one ``judge`` where its field ``judge`` names several.
 
-    Args:
-        path: Rows with ``question_id`` and, where they are there, ``candidate_id`` (else their number within the
-            question), ``answer``, ``correct`` (or ``truth``, as in verdict files), ``tokens``, ``seconds``, and
-            a score.
-        score: The field that holds the score; ``null`` is unscored.
-        judge: Take the rows of this judge only, by their field ``judge``.
-        data: The candidates' own file, for what the rows lack: answers, correctness, ``tokens`` (else the number of
-            ``response_ids``) and ``seconds``. Matched by question and candidate.
-
-    Raises:
-        InnerjudgeError: Names file, line and field: a score that is no number, a candidate that stands twice, rows of
-            several judges, a column that no row has, or rows that ``data`` lacks.
+    Rows have ``question_id``, the field ``score`` (``null`` is unscored) and, where they are there, ``candidate_id``
+    (else their number within the question), ``answer``, ``correct`` (or ``truth``), ``tokens`` and ``seconds``. What
+    they lack is taken from ``data``, the candidates' own file (``tokens`` else from ``response_ids``). Errors name
+    file, line and field: a score that is no number, a candidate that stands twice, rows of several judges, a column
+    that no row has, or rows that ``data`` lacks.
     """
     rows = _of_judge(read_records(path), judge, Path(path).name)
     more = {} if data is None else _by_id(read_records(data))

@@ -26,17 +26,9 @@ def representatives(
     """One candidate of each cluster of each answer: the one whose vector points most nearly to the cluster's mean.
 
     Candidates are grouped by answer first; each group is put into ``min(clusters, its size)`` clusters (fewer where
-    vectors are equal). Candidates with unparsable answers stand for nothing and are left out.
-
-    Args:
-        answers: Final answers, ``[n]``.
-        vectors: A finite vector a candidate, ``[n, D]``, such as the hidden state at the response's end.
-        clusters: Most clusters of one answer.
-        method: ``"kmeans"`` or ``"agglomerative"`` (Ward).
-        seed: Of k-means.
-
-    Returns:
-        Their places, in order. Of equal distances the first; a vector of zeros counts as at right angles to all.
+    ``vectors``, ``[n, D]`` and finite, are equal) by ``"kmeans"`` or ``"agglomerative"`` (Ward). Candidates with
+    unparsable answers stand for nothing and are left out. Of equal distances the first is kept; a vector of zeros
+    counts as at right angles to all.
 
     Source:
         VecCISC: group by answer, cluster within it, keep the trace of least cosine distance to the centre.

@@ -78,12 +78,10 @@ def accuracy_against_n(
 ) -> Curve:
     """Expected accuracy of a rule over random subsets of ``N`` candidates of each question, ``N = 1 .. n_max``.
 
-    Subsets are drawn without replacement: random orders of a question (:func:`orders`), of which the first ``N`` are
-    the subset, in that order (so ties go to a random one). ``"random"`` and ``"oracle"`` are exact; every rule is at
-    ``N = 1``. At ``N`` = all candidates every rule gives its :func:`selection_accuracy`, up to ties.
-
-    Candidates whose ``correct`` is ``None`` are left out. ``n_max`` is by default the fewest candidates that a question
-    has; questions with fewer are left out, so that every point averages the same ones, and none left is an error.
+    Subsets are the first ``N`` of random orders of a question (:func:`orders`), so that ties go to a random one.
+    ``"random"`` and ``"oracle"`` are exact, as is every rule at ``N = 1``; with all candidates it is the rule's
+    :func:`selection_accuracy`, up to ties. Candidates whose ``correct`` is ``None`` are left out. ``n_max`` is by
+    default the fewest candidates of a question; questions with fewer are left out, and none left is an error.
     """
     questions = [[i for i in rows.tolist() if correct[i] is not None] for rows in rows_by_group(groups)]
     sizes = [len(q) for q in questions if q]
@@ -117,11 +115,7 @@ def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.in
 
 
 def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
-    """95 % interval of the mean over questions, at every point: ``[questions, n]`` -> two of ``[n]``.
-
-    As in :func:`~innerjudge.experiments.stats.intervals.cluster_interval`, with the standard error of a mean. One
-    question says nothing of others: its interval is all that can be.
-    """
+    """95 % interval of the mean over questions (of one question all that can be): ``[questions, n]`` to two ``[n]``."""
     n, points = each.shape
     if n < 2:
         return np.full(points, limits[0]), np.full(points, limits[1])
@@ -136,9 +130,6 @@ def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
     return low, high
 
 
-Orders = npt.NDArray[np.intp]
-
-
 def credits(
     answers: Answers,
     scores: Scores,
@@ -146,7 +137,7 @@ def credits(
     *,
     rule: Rule,
     n_max: int,
-    orders: Orders,
+    orders: npt.NDArray[np.intp],
 ) -> Floats:
     """Mean credit of ``rule`` on the first ``N`` candidates of each order, ``N = 1 .. n_max``: ``[n_max]``.
 

@@ -26,16 +26,11 @@ from .votes import (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule by name, with its parameters.
+    """A rule of :data:`RULES` by name, with its parameters.
 
-    Args:
-        name: ``"best-of-n"``, ``"majority"``, ``"top-maj"``, ``"weighted"``, ``"best-of-majority"``,
-            ``"oracle"`` or ``"random"`` (any candidate).
-        k: How many of the best candidates vote in ``"top-maj"``.
-        temperature: Of the softmax in ``"weighted"``.
-        alpha: Least share of the candidates that gave an answer, in ``"best-of-majority"``.
-        min_count: Least number of them, there.
-        reward: How an answer's score is made from theirs, there: ``"max"``, ``"mean"`` or ``"sum"``.
+    ``k`` of the best candidates vote in ``"top-maj"``; ``temperature`` is of the softmax in ``"weighted"``. In
+    ``"best-of-majority"`` at least the share ``alpha`` and the number ``min_count`` of the candidates must give an
+    answer, whose score is the ``reward`` (``"max"``, ``"mean"`` or ``"sum"``) of theirs.
 
     Example:
         >>> str(Rule("top-maj", k=4)), str(Rule("best-of-majority", min_count=2))

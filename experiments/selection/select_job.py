@@ -24,15 +24,10 @@ TRIED = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """How candidates are selected.
+    """How candidates are selected: by a ``rule`` whose temperature is chosen on the share ``held_out`` of questions.
 
-    Args:
-        rule: The rule; its temperature is chosen where ``held_out`` is more than 0.
-        k: How many answers Best-of-Majority picks.
-        clusters: VecCISC: only so many candidates an answer take part, at most; ``None`` for all.
-        method: ``"kmeans"`` or ``"agglomerative"``.
-        held_out: Share of the questions on which the temperature is chosen.
-        seed: Of that draw, of k-means, and of random picks.
+    ``k`` is how many answers Best-of-Majority picks. With ``clusters`` at most so many candidates of an answer take
+    part (VecCISC), by ``method`` ``"kmeans"`` or ``"agglomerative"``.
     """
 
     rule: Rule

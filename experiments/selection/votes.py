@@ -7,9 +7,8 @@ conventions:
 * **Unparsable** answers (``None``) never win a vote unless all voters are unparsable.
 * **Ties** go to the candidate, or to the answer whose first candidate comes, first.
 
-Answers are compared as they are: bring them to one spelling first, with
-:func:`~innerjudge.experiments.data.answers.normalise`
-or, where they are mathematics, :func:`~.maths.equal_answers`.
+Answers are compared as they are: bring them to one spelling first, with ``normalise`` of :mod:`~.data.answers` or,
+where they are mathematics, :func:`~.maths.equal_answers`.
 """
 
 from collections.abc import Callable, Sequence

@@ -111,6 +111,8 @@ def sources_of(study: Study) -> list[Source]:
     """The data sets of a study."""
     seed = study.seeds.data
     return [
-        Source(data=load_data(spec.source, limit=spec.limit, seed=seed), candidates=spec.candidates)
+        Source(
+            data=load_data(spec.source, limit=spec.limit, seed=seed, columns=spec.columns), candidates=spec.candidates
+        )
         for spec in study.data
     ]

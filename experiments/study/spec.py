@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from os.path import exists
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT, read_file
+from ...models.foreign import HEADER_LIMIT, parse_yaml, read_file
 from ...models.prompts import WORDINGS
-from ...models.yaml_file import parse_yaml
 from ..compare import settings
 from ..compare.settings import Settings
 from ..judges.between import Between
 from ..reading.judge_prompt import NAMES, JudgePrompt
-from .asking.references import CONDITIONS
 
 Share = float
+#: References that a response is judged with, in the order of the report.
+Condition = Literal["none", "self", "given", "wrong"]
 
 
 class _Part(BaseModel):
@@ -40,9 +40,10 @@ class ModelSpec(_Part):
 
 
 class DataSpec(_Part):
-    """A data set: ``source`` as for ``--data`` (paths from the study file), and how much of it."""
+    """A data set: ``source`` as for ``--data`` (paths from the study file), columns as for ``--map``, how much."""
 
     source: str
+    columns: dict[str, str] = {}
     limit: int | None = Field(default=None, ge=1)
     candidates: int = Field(default=8, ge=1)
 
@@ -83,7 +84,7 @@ class Audits(_Part):
     pairs: bool = False
     ranking: bool = False
     checklist: bool | tuple[str, ...] = Field(default=False)
-    references: tuple[Literal["none", "self", "given", "wrong"], ...] = ()
+    references: tuple[Condition, ...] = ()
     distractors: bool = False
     dummies: bool = False
     perturbation: bool = False
@@ -104,7 +105,7 @@ class Audits(_Part):
         return cls(
             wordings=WORDINGS,  # type: ignore[arg-type]
             samples=4,
-            references=CONDITIONS,  # type: ignore[arg-type]
+            references=get_args(Condition),
             label_errors=0.8,
             **dict.fromkeys(switches, True),
         )

@@ -1,15 +1,22 @@
-"""A store as files that other programs read: Parquet, or npz of numpy."""
+"""A store written anew: as a file that other programs read (Parquet, or npz of numpy), or several stores as one."""
 
 import math
 import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...models.errors import InnerjudgeError
+from ..features import Features
+from .place import place
 from .reading import StoreReading
+from .store import FeatureStore, locked
 
 
 def export(store: StoreReading, out: str | Path) -> None:
@@ -67,13 +74,16 @@ def _parquet(store: StoreReading, path: Path) -> None:
 
 
 def _npz(store: StoreReading, path: Path) -> None:
-    ids: list[str] = []
-    groups: list[str] = []
+    parts = list(store.parts([]))
+    small = {"id": np.array([i for part in parts for i in part.ids])}
+    small |= {"group": np.array([group for part in parts for group in part.groups])}
     present: dict[str, list[np.bool_]] = {name: [] for name in (*store.shapes, *store.ragged_names)}
-    for part in store.parts([]):
-        ids += part.ids
-        groups += part.groups
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+
+        def add(name: str, array: npt.NDArray[Any]) -> None:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+
         for name, shape in store.shapes.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -86,11 +96,56 @@ def _npz(store: StoreReading, path: Path) -> None:
         for name in store.ragged_names:
             one = store.ragged(name)
             present[name] = list(store.features([name]).present(name))
-            for key, held in ((name, one.values), (f"rows/{name}", one.offsets)):
-                with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
-                    np.lib.format.write_array(file, held, allow_pickle=False)
-        small = {"id": np.array(ids), "group": np.array(groups)}
-        small |= {f"present/{name}": np.array(mask) for name, mask in present.items()}
-        for name, array in small.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
+            add(name, one.values)
+            add(f"rows/{name}", one.offsets)
+        for name, array in (small | {f"present/{name}": np.array(mask) for name, mask in present.items()}).items():
+            add(name, array)
+
+
+def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> FeatureStore:
+    """Write the items of several stores below one another as a new store; the parts stay as they are.
+
+    Every shard of the parts is checked before it is read. A merge that was killed goes on when it is called again.
+    ``InnerjudgeError`` if there are none, an id is in two of them, or their provenances, types or readouts differ.
+    """
+    if not parts:
+        raise InnerjudgeError("given no stores to merge, expected at least one")
+    stores = [FeatureStore.open(part, check="checksums") for part in parts]
+    first = stores[0]
+    seen: dict[str, str] = {}
+    for store in stores:
+        first.provenance.require(store.provenance, f"merging {store.place} with {first.place}")
+        if store.header.dtype != first.header.dtype:
+            raise InnerjudgeError(
+                f"given {store.place} of {store.header.dtype} and {first.place} of {first.header.dtype}, expected one "
+                "type: extract one of them again"
+            )
+        if odd := sorted({*store.shapes, *store.ragged_names} ^ {*first.shapes, *first.ragged_names}):
+            raise InnerjudgeError(f"given {odd} in one of {store.place} and {first.place} only, expected the same")
+        for one in store.ids():
+            if one in seen:
+                raise InnerjudgeError(
+                    f"given the item {one!r} in {seen[one]} and in {store.place}, expected it in one of them"
+                )
+            seen[one] = str(store.place)
+    with locked(place(into)):
+        merged = FeatureStore.create(into, replace(first.header, items=len(seen), job=job))
+        lacking = merged.missing()
+        for number, features in enumerate(_spans(stores, first.header.shard_items)):
+            if number in lacking:
+                merged.write(number, features)
+    return FeatureStore.open(into)
+
+
+def _spans(stores: Sequence[FeatureStore], size: int) -> Iterator[Features]:
+    """Items of all stores, ``size`` at a time."""
+    held: list[Features] = []
+    for store in stores:
+        for part in store.parts():
+            held.append(part)
+            while sum(map(len, held)) >= size:
+                whole = Features.concat(held)
+                yield whole.take(range(size))
+                held = [whole.take(range(size, len(whole)))] if len(whole) > size else []
+    if held:
+        yield Features.concat(held)

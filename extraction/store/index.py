@@ -1,6 +1,7 @@
-"""The index of a store: one Parquet file a shard, whose name carries its own checksum and whose metadata the shard's.
+"""What a store says of itself: one JSON header, and an index of Parquet files, one a shard.
 
-A shard counts as there when its index is there: the index is written last, and says what the shard must be.
+The name of an index file carries its own checksum, and its metadata the shard's. A shard counts as there when its index
+is there: the index is written last, and says what the shard must be.
 """
 
 import hashlib
@@ -10,17 +11,18 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import parse_json
+from ...models.foreign import digest_of, dump_sealed, parse_json, unsealed
 from ..features import Features
+from ..provenance import Provenance
 from .place import Place
-from .precision import Rounding
+from .precision import DTYPES, Rounding
 
 _FOLDER = "index"
 _NAME = re.compile(r"(\d{6,12})-([0-9a-f]{16})\.parquet")
@@ -32,23 +34,84 @@ _COLUMNS = {"place": pa.int64(), "id": pa.string(), "group": pa.string(), "missi
 _SAID_OF_DAMAGE = (
     *(OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, MemoryError),
 )
+#: Version of the layout.
+FORMAT = 2
+HEADER = "store.json"
+#: Bytes that a header has at most: it holds a provenance and a few numbers.
+HEADER_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHeader:
+    """What a store is of: one provenance for all its ``items``, ``shard_items`` in each shard but the last.
+
+    ``dtype`` is the type of the stored hidden states, one of :data:`DTYPES`; ``job`` a digest of what the store was
+    made of and how, where a command made it: a damaged header beside it is known again by this.
+    """
+
+    provenance: Provenance
+    items: int
+    dtype: str = "float32"
+    shard_items: int = 128
+    job: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise InnerjudgeError(f"given the type {self.dtype!r} to store, expected one of {', '.join(DTYPES)}")
+        if not (0 < self.items < 1 << 48 and 0 < self.shard_items < 1 << 32):
+            raise InnerjudgeError(
+                f"given {self.items} items in shards of {self.shard_items}, expected at least 1 of each, and a number "
+                "that a store can hold"
+            )
+
+    @property
+    def shards(self) -> int:
+        """Number of shards of the whole store."""
+        return -(-self.items // self.shard_items)
+
+    def span(self, number: int) -> tuple[int, int]:
+        """First item of a shard, and the one behind its last."""
+        return number * self.shard_items, min((number + 1) * self.shard_items, self.items)
+
+    @property
+    def digest(self) -> str:
+        """What the index of every shard of this store carries."""
+        return digest_of(self._record())
+
+    def _record(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self), "provenance": self.provenance.to_json()}
+
+    def dump(self) -> bytes:
+        """The header as it is written, with its checksum."""
+        return dump_sealed(self._record())
+
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> Self:
+        """Inverse of :meth:`dump`; ``InnerjudgeError`` names ``where``, and what is wrong with the header."""
+        try:
+            given = parse_json(raw)
+            found = given.get("format")
+            if found != FORMAT:
+                raise ValueError(f"format {found!r:.20} instead of {FORMAT}")
+            data = unsealed(given)
+            del data["format"]
+            known = Provenance.from_json(data.pop("provenance"))
+            if any(type(data[name]) is not int for name in ("items", "shard_items")) or type(data["job"]) is not str:
+                raise ValueError("a field of another type")
+            return cls(known, **data)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InnerjudgeError) as error:
+            raise InnerjudgeError(
+                f"given the header {where}, which cannot be read ({type(error).__name__}: {error}), expected what "
+                "`innerjudge extract` wrote: extract again"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the index says of one shard.
+    """What the index file ``name`` says of one shard of ``rows`` items and ``size`` bytes.
 
-    Args:
-        number: Of the shard.
-        name: Of the index file.
-        rows: Items in the shard.
-        size: Bytes of the shard.
-        sha256: Of the shard.
-        shapes: Name of a readout -> its shape, ``[rows, ...]``.
-        ragged: Name of a readout that has several rows an item -> shape of all of them, ``[N, ...]``.
-        seconds: Name -> wall seconds of the pass that made it.
-        rounding: Name of a readout -> what its type loses.
-        header: :attr:`.header.StoreHeader.digest` of its store.
+    By the name of a readout: ``shapes`` (``[rows, ...]``) or, of all rows of all items, ``ragged`` (``[N, ...]``); the
+    ``seconds`` of its pass; and what its type loses. ``header`` is :attr:`StoreHeader.digest` of the store.
     """
 
     number: int
@@ -127,11 +190,7 @@ def remove_index(place: Place, number: int) -> None:
 
 
 def read_entry(place: Place, number: int, name: str) -> Entry:
-    """What an index file says of its shard.
-
-    Raises:
-        InnerjudgeError: If it is damaged; the message names it.
-    """
+    """What an index file says of its shard; ``InnerjudgeError`` if it is damaged; the message names it."""
     return _entry(number, name, _opened(place, name))
 
 

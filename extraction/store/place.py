@@ -63,8 +63,7 @@ class Place(ABC):
 def place(where: str | Path) -> Place:
     """The folder ``where``: a path, or a URI such as ``s3://bucket/store`` or ``gs://bucket/store``.
 
-    Raises:
-        InnerjudgeError: If no file system answers to the URI.
+    ``InnerjudgeError`` if no file system answers to the URI.
     """
     if isinstance(where, str) and "://" in where:
         return RemotePlace(where)
@@ -127,7 +126,7 @@ class LocalPlace(Place):
 
     def tidy(self) -> None:
         """Delete what a killed run left half-written. Only for the one that holds the lock."""
-        for path in (*self.folder.glob(f"{ASIDE}*"), *self.folder.glob(f"*/{ASIDE}*")):
+        for path in self.folder.rglob(f"{ASIDE}*"):  # those of a store within it, too
             path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:

@@ -53,9 +53,7 @@ def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Roun
     """Tensors of one readout, and what the rounding did.
 
     ``int8`` numbers have one scale a row of the last axis, ``max |x| / 127``, beside them under ``name + ":scale"``.
-
-    Raises:
-        InnerjudgeError: If ``float16`` cannot hold a number (over 65504) that the array holds.
+    ``InnerjudgeError`` if ``float16`` cannot hold a number (over 65504) that the array holds.
     """
     exact = as_tensor(array)
     kind = stored_type(name, dtype)

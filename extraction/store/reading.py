@@ -131,7 +131,7 @@ class StoreRows(Sequence[Array]):
         >>> import tempfile
         >>> from innerjudge.extraction import Features, Provenance
         >>> from innerjudge.extraction.store import FeatureStore
-        >>> from innerjudge.extraction.store.header import StoreHeader
+        >>> from innerjudge.extraction.store.index import StoreHeader
         >>> origin = Provenance("m", None, "f", "float32", "sdpa", "none")
         >>> some = Features(ids=("a", "b"), groups=("q", "q"), provenance=origin,
         ...                 arrays={"hidden/score": np.arange(12, dtype=np.float32).reshape(2, 3, 2)})

@@ -11,8 +11,7 @@ import pyarrow as pa
 from ...models.errors import InnerjudgeError
 from ..provenance import Provenance
 from ..ragged import Ragged
-from .header import StoreHeader
-from .index import Entry, read_rows
+from .index import Entry, StoreHeader, read_rows
 from .place import Place
 from .precision import Rounding
 from .shard import OpenShard, shard_name
@@ -25,12 +24,7 @@ _Span = tuple[int, Any, Any]
 
 
 class Shards:
-    """The shards that are there, and which items they hold.
-
-    Args:
-        where: The folder.
-        header: What the shards have in common.
-    """
+    """The shards that are there, and which items they hold."""
 
     def __init__(self, where: Place, header: StoreHeader) -> None:
         self.place, self.header = where, header
@@ -55,11 +49,7 @@ class Shards:
             yield from map(dict, self._rows(number).column("missing").to_pylist())
 
     def find(self, ids: Sequence[str]) -> npt.NDArray[np.intp]:
-        """Places of items, by their ids.
-
-        Raises:
-            InnerjudgeError: If one is not in the store.
-        """
+        """Places of items, by their ids; ``InnerjudgeError`` if one is not in the store."""
         lacking, places = set(ids), {}
         for place, one in enumerate(self.ids()):
             if one in lacking:

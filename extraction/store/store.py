@@ -10,8 +10,7 @@ from filelock import FileLock, Timeout
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ..features import Features
-from .header import HEADER, HEADER_LIMIT, StoreHeader
-from .index import Entry, index_names, read_entry, remove_index, write_index
+from .index import HEADER, HEADER_LIMIT, Entry, StoreHeader, index_names, read_entry, remove_index, write_index
 from .place import LocalPlace, Place, place
 from .reading import StoreReading
 from .shard import damage, shard_name, write_shard
@@ -22,10 +21,7 @@ Check = Literal["sizes", "checksums"]
 
 @contextmanager
 def locked(place: Place) -> Iterator[None]:
-    """Hold the lock of a folder, or say that another run has it; an object store needs none.
-
-    There a shard that is written twice is the same shard.
-    """
+    """Hold the lock of a folder, or say that another run has it; in an object store shards may be written twice."""
     if not isinstance(place, LocalPlace):
         yield
         return
@@ -73,10 +69,8 @@ class FeatureStore(StoreReading):
         """Begin a store, or go on with one of the same header. Hold its lock (:func:`locked`) meanwhile.
 
         Shards that are not what they were written as are forgotten, so that they are :meth:`missing`. A damaged header
-        is written again where the shards that are there are of this one.
-
-        Raises:
-            InnerjudgeError: If the folder holds a store of another header.
+        is written again where the shards that are there are of this one. ``InnerjudgeError`` if the folder holds a
+        store of another header.
         """
         at = place(where)
         if at.size(HEADER) is None or _is_damaged(at, header):
@@ -118,11 +112,7 @@ class FeatureStore(StoreReading):
     @classmethod
     @checked
     def begun(cls, where: str | Path) -> Self:
-        """A store that may lack shards, before anything of it is looked at.
-
-        Raises:
-            InnerjudgeError: If it is no store.
-        """
+        """A store that may lack shards, before anything of it is looked at; ``InnerjudgeError`` if it is no store."""
         at = place(where)
         if at.size(HEADER) is None:
             raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
@@ -166,11 +156,7 @@ class FeatureStore(StoreReading):
 
     @checked
     def write(self, number: int, features: Features) -> None:
-        """Write a shard, whole or not at all.
-
-        Raises:
-            InnerjudgeError: If they are not as many, or of another provenance.
-        """
+        """Write a shard, whole or not at all; ``InnerjudgeError`` if they are not as many, or of another provenance."""
         self.header.provenance.require(features.provenance, f"shard {number}")
         start, stop = self.header.span(number)
         if len(features) != stop - start:

@@ -3,7 +3,6 @@
 import threading
 from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack
-from types import TracebackType
 from typing import Any, Self
 from weakref import ref
 
@@ -48,9 +47,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
             self._open.enter_context(AttentionProducts(self._items, lambda: self._block >= 0, self._take))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._open.close()
         try:
             if kind is None:

@@ -210,12 +210,7 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
 
 
 class Writable(LogitsProcessor):
-    """Leaves out ids beyond the ``n`` that the tokenizer can write: models pad their vocabulary, and they are no text.
-
-    Example:
-        >>> Writable(2)(None, torch.zeros(1, 3))
-        tensor([[0., 0., -inf]])
-    """
+    """Leaves out ids beyond the ``n`` that the tokenizer can write, which only pad the vocabulary of a model."""
 
     def __init__(self, n: int) -> None:
         self._n = n

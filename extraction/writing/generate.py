@@ -98,12 +98,11 @@ def complete(
 ) -> list[Completion | str]:
     """Let the model go on after each item: one completion an item, in order, or why there is none (a string).
 
-    Ids need not be unique: a prompt may be sampled many times, and the samples of one batch read it once where the
-    model's cache can be shared. ``temperature`` 0 is greedy, else plain sampling: what the model's own generation
-    config says of top-k, top-p or penalties does not count. Same seed, batch size and items: same text; the caller's
-    random state is kept. A batch has at most ``batch_size`` prompts, fewer of long ones (:class:`Budget`);
-    greedy text does not depend on it beyond float error. ``memory`` and ``on_batch`` as in :class:`Limits`. A
-    text ends where ``settled`` says that nothing more of it is wanted.
+    Ids need not be unique: samples of one prompt in a batch read it once where the model's cache can be shared.
+    ``temperature`` 0 is greedy, else plain sampling: what the model's own generation config says does not count. Same
+    seed, batch size and items: same text; the caller's random state is kept. A batch has at most ``batch_size``
+    prompts, fewer of long ones (:class:`Budget`); greedy text does not depend on it beyond float error. ``memory`` and
+    ``on_batch`` as in :class:`Limits`. A text ends where ``settled`` says that nothing more of it is wanted.
     """
     found: dict[int, Completion] = {}
 

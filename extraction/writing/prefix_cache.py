@@ -13,16 +13,15 @@ from ...models.caching import CANNOT_SHARE, PromptCache
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import Batch, Room, is_memory
-from ..prompt_pass import forward
+from ..one_pass import forward
 from ..schedule import families
 
 
 def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> DynamicCache | None:
     """Keys and values of the first columns of the batch padded on the left; ``None`` where sharing does not pay.
 
-    Every column is what the whole batch would hold there: padding, or a token at its own position. Prompts of several
-    beginnings may be in one batch; it has as many columns as all rows find in what was computed of theirs. ``new``
-    tokens follow.
+    Every column is what the whole batch would hold there: padding, or a token at its own position. Prompts may have
+    several beginnings; there are as many columns as all rows find in theirs. ``new`` tokens follow.
     """
     width = max(len(item.ids) for item in items)
     if not lm.mixing.fixed(width, new):

@@ -134,8 +134,8 @@ class LogProbRecord(LogitsProcessor):
 class StepTap(ResidualTap):
     """Keeps ``h[0..L]`` of one pass at a time: of chosen tokens of the prompts, then of each step's newest token.
 
-    :meth:`expect` comes before the first pass and after every one, and drops what was kept before: no more than one
-    step is ever held. ``early`` is, for each item, one token of its prompt that is kept beside the last.
+    :meth:`expect` comes before the first pass and after every one, and drops what was kept before. ``early`` is, for
+    each item, one token of its prompt that is kept beside the last.
     """
 
     def __init__(self, anatomy: Anatomy, early: Sequence[int | None]) -> None:
@@ -216,8 +216,7 @@ class MarkerWatch:
             for name, at in (("opening", start), ("closing", text.find(closing)), ("closing after opening", after))
             if at >= 0
         }
-        new = found - self._seen
-        self._seen |= new
+        new, self._seen = found - self._seen, self._seen | found
         return bool(new)
 
 

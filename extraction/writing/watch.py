@@ -29,11 +29,10 @@ UNNOTICED = "its token was not noticed while the text was written"
 class Watch(StoppingCriteria):
     """Follows every text of a batch, and keeps the states of the few tokens that a readout may name.
 
-    A step reads one token a text and writes the next: the states of the newest token come with the step after it. That
-    of the last token (wanted if ``last``) is read by a step of its own, through the blocks alone, where the limit and
-    not an end token ended a text. A text that has ended is padded by ``generate``; nothing more is kept of it. Where
-    texts may be stopped (``ask``, at the tokens that end a marker), those that ended leave the batch once they are a
-    quarter of it.
+    The states of the newest token come with the step after it. Those of the last token (wanted if ``last``) are read
+    by a step of its own, through the blocks alone, where the limit and not an end token ended a text. Nothing is kept
+    of the padding behind a text. Where texts may be stopped (``ask``, at the tokens that end a marker), those that
+    ended leave the batch once they are a quarter of it.
     """
 
     def __init__(

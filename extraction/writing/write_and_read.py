@@ -1,20 +1,29 @@
-"""Answers written and read in one go: the states that judges read are kept while the tokens appear."""
+"""Writing and reading in one go: states of answers as they appear, or of prompts that the model goes on from."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from ...models.errors import InnerjudgeError
+import numpy as np
+
+from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.markers import THINK
-from ...models.positions import encode_trace
-from ..features import require_unique
-from ..readouts import HiddenStates, ResponseLogProb
-from .answers import Answers, Generation, Reject, end_ids, write_batch
+from ...models.positions import Encoding, encode_trace
+from ..batching import Room, by_length
+from ..extract import extract, fill_empty, flat, lacking
+from ..feature_arrays import Array, put
+from ..features import Features, require_unique
+from ..one_pass import n_labels, run_batch
+from ..provenance import provenance
+from ..ragged import Ragged
+from ..readouts import HiddenStates, Readout, ResponseLogProb, reads_labels
+from ..schedule import families
+from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
 from .decoding import carries_states
-from .generate import Limits, in_batches
+from .generate import Budget, Limits, generate, in_batches
 from .watch import Watch
 
 #: Roles of a trace whose states a generation carries.
@@ -38,31 +47,18 @@ def write_and_read(
 ) -> Generation:
     """Let the model answer each question, and keep the readouts of its answers as they are written.
 
-    The features are those of a replay: the states of a step are the states of one pass over the whole text, up to float
-    error. The end of the prompt is read with the prompt, every other token by the step after it; an answer that the
-    limit ended takes one more step, through the blocks alone, to read its last token. Where a model's steps differ from
-    its passes (no cache, or one that rounds), and for the odd answer whose markers only the finished text shows, the
+    The features are those of one pass over the whole text, up to float error. Where a model's steps differ from its
+    passes (no cache, or one that rounds), and for the odd answer whose markers only the finished text shows, the
     answers are passed through the model once more, and counted in ``replayed``.
 
     Questions have unique ids and no response; equal prompts of a batch are read once. Readouts are hidden states at
-    :data:`CARRIED` positions and the response's log-probability: a generation carries none of other prompts (verdict
-    logits, the text of a judge) and none at positions that traces do not have (query-key products and attention rows at
-    options). ``reject`` stops answers that are not worth their end: it is asked once an answer, when the marker
+    :data:`CARRIED` positions and the response's log-probability: a generation carries none of other prompts or
+    positions. ``reject`` stops answers that are not worth their end: it is asked once an answer, when the marker
     ``reject_at`` is written, and sees what has been read by then. A stopped answer ends with that marker and leaves its
     batch, with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a
     batch end together). The other answers are what they would be without. The rest is as in
-    :func:`~innerjudge.extraction.writing.generate.complete`.
-
-    Raises:
-        InnerjudgeError: If there are no questions or no readouts, or a readout is none that a generation carries.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> lm = load("reference")
-        >>> asked = [Trace(question_id="q", candidate_id=c, prompt="Start with 7. Add 5.", response="") for c in "ab"]
-        >>> found = write_and_read(lm, asked, [HiddenStates("reasoning_end")], max_new_tokens=60)
-        >>> found.traces[0].response.startswith("<think>"), found.features["hidden/reasoning_end"].shape[0]
-        (True, 2)
+    :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
+    readouts, or a readout is none that a generation carries.
     """
     _check(lm, questions, readouts, markers, reject)
     started = time.perf_counter()
@@ -130,3 +126,110 @@ def _check(
             f"given {type(lm.model).__name__} and reject, expected a model whose steps read as one pass does: leave "
             "reject out, and the finished answers are read by a pass of their own"
         )
+
+
+def read_and_write(
+    lm: LanguageModel,
+    items: Sequence[Encoding],
+    readouts: Sequence[Readout],
+    *,
+    name: str,
+    max_new_tokens: int,
+    batch_size: int = 8,
+    memory: int | None = None,
+    settled: Settled | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Features:
+    """:func:`~.extract.extract` and a greedy :func:`~.generate.generate` joined, at the price of the second alone.
+
+    The readouts are taken from the pass over the prompts with which a generation begins; items that leave no room for a
+    text are extracted alone. There are two passes for ragged readouts, where the model gives not all readouts or would
+    read prompts padded on the left differently, and where prompts begin so much alike that sharing that is cheaper. Ids
+    must be unique; the texts are ``texts[name]``; the rest is as in :func:`~.generate.complete`.
+    """
+    limits = Limits(max_new_tokens=max_new_tokens, batch_size=batch_size, memory=memory, on_batch=on_batch)
+    ragged = len({len(item.ids) for item in items}) > 1
+    if not flat(readouts) and not _shares_most(lm, items, limits) and (not ragged or "left" in lm.padding_sides):
+        try:
+            return _at_once(lm, items, readouts, name, limits, settled)
+        except UnreadableError:
+            pass  # which of the readouts the model gives, extract finds out
+    features = extract(lm, items, readouts, batch_size=batch_size)
+    written = generate(
+        lm,
+        items,
+        name=name,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        memory=memory,
+        settled=settled,
+        on_batch=on_batch,
+    )
+    return features.join(written)
+
+
+def _shares_most(lm: LanguageModel, items: Sequence[Encoding], limits: Limits) -> bool:
+    """Whether two readings that share what prompts begin with (all, then a batch) read fewer tokens than one."""
+    least = 2 * Room(lm.device, None).fixed
+
+    def saved(some: Sequence[Encoding]) -> int:
+        most = [max(len(item.ids) - 1, 0) for item in some]
+        found = families([item.ids for item in some], most, least=least)
+        return sum((len(family.rows) - 1) * family.shared for family in found)
+
+    within = sum(saved([items[k] for k in rows]) for rows in by_length(items, Budget(lm, limits).rows))
+    return within + saved(items) > sum(len(item.ids) for item in items) and lm.shares_prompts
+
+
+def _at_once(
+    lm: LanguageModel,
+    items: Sequence[Encoding],
+    readouts: Sequence[Readout],
+    name: str,
+    limits: Limits,
+    settled: Settled | None,
+) -> Features:
+    require_unique([item.id for item in items])
+    started = time.perf_counter()
+    missing = {r.name: lacking(r, items, lm) for r in readouts}
+    arrays: dict[str, Array] = {}
+    if any(map(reads_labels, readouts)):
+        arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
+    texts = [""] * len(items)
+
+    def write(rows: list[int]) -> None:
+        written: list[Completion] = []
+
+        def go_on(read: Callable[[], None] | None = None) -> None:
+            written.extend(write_batch(lm, items, rows, limits.max_new_tokens, settled=settled, after_prompts=read))
+
+        batch = [items[k] for k in rows]
+        there = [r for r in readouts if any(item.id not in missing[r.name] for item in batch)]
+        if there:
+            values = run_batch(lm, batch, there, missing, "left", lm.anatomy.n_blocks, write=go_on)
+            for key, value in values.items():
+                assert not isinstance(value, Ragged)
+                put(arrays, key, value, rows, len(items))
+        else:
+            go_on()
+        for k, one in zip(rows, written, strict=True):
+            texts[k] = one.text
+
+    reasons = in_batches(lm, items, write, limits)
+    silent = [k for k in reasons if any(items[k].id not in missing[r.name] for r in readouts)]
+    if silent:
+        alone = extract(lm, [items[k] for k in silent], readouts, batch_size=limits.batch_size)
+        for r in readouts:
+            put(arrays, r.name, alone[r.name], silent, len(items))
+    fill_empty(arrays, readouts, items, lm, lm.anatomy.n_blocks)
+    no_text = {items[k].id: why for k, why in reasons.items()}
+    seconds = time.perf_counter() - started
+    return Features(
+        ids=tuple(item.id for item in items),
+        groups=tuple(item.group for item in items),
+        provenance=provenance(lm),
+        arrays=arrays,
+        texts={name: tuple(texts)},
+        missing={key: why for key, why in (missing | {name: no_text}).items() if why},
+        seconds={r.name: seconds for r in readouts} | {name: seconds},
+    )

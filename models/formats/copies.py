@@ -30,8 +30,7 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 def copy_of(file: GgufFile, dtype: str) -> Path:
     """The Hugging Face folder with the weights of ``file`` in ``dtype``, converted where there is none yet.
 
-    Another file with the same bytes has the same copy. ``InnerjudgeError`` if it does not fit on the disk, or
-    transformers cannot read the file.
+    ``InnerjudgeError`` if it does not fit on the disk, or transformers cannot read the file.
     """
     given = os.environ.get(CACHE)
     kept = Path(given) if given else Path.home() / ".cache" / "innerjudge"

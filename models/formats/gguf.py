@@ -181,9 +181,8 @@ def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | No
 def read_header(path: Path) -> GgufFile:
     """What a GGUF file says of itself, after a check for what would fail later.
 
-    Raises:
-        InnerjudgeError: If a package is missing, or the file is split, cut short, no GGUF file, without a tokenizer or
-            of an architecture that transformers does not read from GGUF.
+    ``InnerjudgeError`` if a package is missing, or the file is split, cut short, no GGUF file, without a tokenizer or
+    of an architecture that transformers does not read from GGUF.
     """
     missing = next((name for name in ("gguf", "accelerate") if find_spec(name) is None), None)
     if missing:

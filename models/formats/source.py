@@ -73,8 +73,7 @@ def is_adapter(name: str) -> bool:
 def base_of(name: str) -> str:
     """Hub name, folder or file of the model that the adapter ``name`` was trained on.
 
-    A relative path is one of the working folder, as in PEFT, else of the adapter's own. ``InnerjudgeError`` if the
-    adapter does not say, or PEFT is not installed.
+    A relative path is one of the working folder, as in PEFT, else of the adapter's own.
     """
     path = Path(name, _CONFIG)
     try:
@@ -96,10 +95,7 @@ def base_of(name: str) -> str:
 
 
 def adapted(model: PreTrainedModel, folder: str) -> PreTrainedModel:
-    """The model with the adapter of ``folder`` inside its modules.
-
-    ``InnerjudgeError`` if it does not fit the model, lacks weights, or is no kind that stays in the modules.
-    """
+    """The model with the adapter of ``folder`` inside its modules; refuses one that does not fit or lacks weights."""
     from peft import PeftModel
 
     with warnings.catch_warnings(record=True) as said:

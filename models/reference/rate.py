@@ -16,10 +16,6 @@ def quality(steps: Sequence[Step], truths: Sequence[int]) -> int:
     """Noiseless quality from 1 to 5: no mistake 5, one small 4, one gross 3, two 2, more 1.
 
     ``truths`` is what each step should have given.
-
-    Example:
-        >>> quality([Step(7, "+", 5, 13, sound=False)], [12])
-        4
     """
     gaps = [abs(step.result - truth) for step, truth in zip(steps, truths, strict=True) if not step.sound]
     if len(gaps) == 1:
@@ -53,12 +49,7 @@ def _truth(step: Step) -> int:
 
 
 def solution(steps: Sequence[Step], rng: Random, marks: float = 0.0) -> str:
-    """Write a worked solution; ``marks`` is the chance that a step is followed by its mark.
-
-    Example:
-        >>> solution([Step(7, "+", 5, 12)], Random(1))
-        '7+5=12. So 12.'
-    """
+    """Write a worked solution; ``marks`` is the chance that a step is followed by its mark."""
     parts = [write(s, rng, (" ok" if s.sound else " no") if rng.random() < marks else "") for s in steps]
     return "".join(parts).rstrip(ENDS) + f". So {steps[-1].result}."
 

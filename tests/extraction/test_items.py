@@ -19,7 +19,7 @@ from innerjudge.extraction import (
     extract,
 )
 from innerjudge.extraction.store import FeatureStore
-from innerjudge.extraction.store.header import StoreHeader
+from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.extraction.taps.residual import ResidualTap
 from innerjudge.extraction.writing.generate import generate
 from innerjudge.models.errors import InnerjudgeError

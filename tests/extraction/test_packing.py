@@ -196,7 +196,7 @@ def test_a_leak_would_be_seen(tiny: Tiny, random_items: Any, monkeypatch: pytest
 
     monkeypatch.setattr("innerjudge.models.caching.restarting", running_on)
     assert not Probe(lm.model, lm.anatomy.stream, 0, lm.pad_id).packs()
-    monkeypatch.setattr("innerjudge.extraction.prompt_pass.restarting", running_on)
+    monkeypatch.setattr("innerjudge.extraction.one_pass.restarting", running_on)
     monkeypatch.setattr(sweeps, "_proved", WeakKeyDictionary())
     with pytest.warns(UserWarning, match="in a row of 28 tokens is not that of the text alone") as said:
         same(alone, extract(lm, items, READOUTS, packed=True))

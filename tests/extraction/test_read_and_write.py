@@ -17,7 +17,7 @@ from innerjudge.extraction import (
     extract,
 )
 from innerjudge.extraction.writing.generate import generate
-from innerjudge.extraction.writing.read_and_write import read_and_write
+from innerjudge.extraction.writing.write_and_read import read_and_write
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoding
 from transformers import MambaConfig, MambaForCausalLM

@@ -21,8 +21,7 @@ with atheris.instrument_imports(
     from innerjudge.experiments.data.jsonl import read_items
     from innerjudge.extraction import Features, Provenance
     from innerjudge.extraction.store import FeatureStore
-    from innerjudge.extraction.store.header import StoreHeader
-    from innerjudge.extraction.store.index import read_entry, read_rows
+    from innerjudge.extraction.store.index import StoreHeader, read_entry, read_rows
     from innerjudge.extraction.store.shard import OpenShard
 from innerjudge.models.errors import InnerjudgeError
 

@@ -175,8 +175,76 @@ def data_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     for name, good in FORMATS.items():
         raw, kind = (good, "lines") if isinstance(good, bytes) else (json.dumps(good).encode(), "json")
         yield f"loader: {name}", Reader(from_file(folder, "f", lambda at, n=name: load(f"{n}:{at}")), raw, kind)  # type: ignore[misc]
+    yield from more_readers(folder)
     mmlu = b'"one, ""two""\n",1,2,3,4,A\nq,1,2,3,4,D\n'
     yield "loader: mmlu", Reader(from_file(folder, "x_val.csv", lambda at: load(f"mmlu:{at}")), mmlu)
+
+
+def more_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
+    """Tables of every form, columns of anybody's, and public formats row by row."""
+    import gzip
+
+    import pandas as pd
+    from innerjudge.experiments.data.loaders import load
+    from innerjudge.experiments.data.mapping import items_from
+
+    rows = [{"q": "2+2?", "r": f"so, {k}", "ok": k % 2, "more": {"a": [k]}} for k in range(4)]
+    columns = {"prompt": "q", "response": "r", "correct": "ok"}
+
+    def table(name: str) -> Callable[[bytes], object]:
+        return from_file(folder, name, lambda at: items_from(at, columns))
+
+    frame, parquet = pd.DataFrame(rows).drop(columns=["more"]), BytesIO()
+    frame.to_parquet(parquet)
+    yield "table: JSONL", Reader(table("t.jsonl"), _lines(*rows), "lines")
+    yield "table: JSON", Reader(table("t.json"), json.dumps(rows, indent=1).encode(), "json")
+    yield "table: CSV", Reader(table("t.csv"), frame.to_csv(index=False).encode())
+    yield "table: Parquet", Reader(table("t.parquet"), parquet.getvalue(), share=0.5)
+    yield "table: gzip", Reader(table("t.gz"), gzip.compress(_lines(*rows), mtime=0))
+    with suppress(ImportError):
+        import zstandard
+
+        yield "table: zstandard", Reader(table("t.zst"), zstandard.ZstdCompressor().compress(_lines(*rows)))
+    with suppress(ImportError):
+        import datasets
+
+        datasets.Dataset.from_list(rows).save_to_disk(folder / "saved")
+        for end, kind in (("state.json", "json"), (".arrow", "bytes")):
+            part = next(one for one in (folder / "saved").iterdir() if one.name.endswith(end))
+            good = part.read_bytes()
+
+            def saved(raw: bytes, part: Path = part, good: bytes = good) -> object:
+                part.write_bytes(raw)
+                try:
+                    return items_from(part.parent, columns)
+                finally:
+                    part.write_bytes(good)
+
+            yield f"table: saved, {end}", Reader(saved, good, kind, 0.5)
+    pairs = _lines(*({"prompt": "?", "chosen": "x", "rejected": [{"role": "assistant", "content": "y"}]} for _ in "ab"))
+    yield "table: preferences", Reader(from_file(folder, "p.jsonl", items_from), pairs, "lines")
+    choice = _lines({"question": "?", "choices": ["x", "y"], "answer": "B"}, {"question": "!", "choices": ["x", "y"]})
+    yield "table: choices", Reader(from_file(folder, "c.jsonl", items_from), choice, "lines")
+    talk = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x"}]
+    for name, row in {
+        "rewardbench": {"prompt": "?", "chosen": "x", "rejected": "y", "subset": "s"},
+        "rewardbench2": {"id": "1", "prompt": "?", "chosen": ["x"], "rejected": ["y", "z"], "subset": "s"},
+        "judgebench": {"pair_id": "1", "question": "?", "response_A": "x", "response_B": "y", "label": "A>B"},
+        "ultrafeedback": {"instruction": "?", "completions": [{"model": "m", "response": "x", "overall_score": 5}]},
+        "helpsteer2": {"prompt": "?", "response": "x", "helpfulness": 1, "correctness": 1, "coherence": 1,
+                       "complexity": 1, "verbosity": 1},
+        "processbench": {"id": "1", "problem": "?", "steps": ["x"], "label": -1},
+        "arc": {"id": "1", "question": "?", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "A"},
+        "hellaswag": {"ctx": "?", "endings": ["x", "y"], "label": "1"},
+        "openai-messages": {"messages": talk},
+        "vllm-outputs": {"request_id": "1", "prompt": "?", "outputs": [{"text": "x"}]},
+        "mt-bench-human": {"question_id": 1, "model_a": "m", "model_b": "o", "winner": "model_a", "turn": 1,
+                           "conversation_a": talk, "conversation_b": talk},
+        "lm-eval-samples": {"doc_id": 1, "target": "4", "arguments": {"gen_args_0": {"arg_0": "?", "arg_1": {}}},
+                            "resps": [["x"]], "filtered_resps": ["x"], "exact_match": 1.0},
+    }.items():  # fmt: skip
+        read = from_file(folder, "m.jsonl", lambda at, n=name: load(f"{n}:{at}"))  # type: ignore[misc]
+        yield f"loader: {name}", Reader(read, _lines(row), "lines", 0.5)
 
 
 def log_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
@@ -210,9 +278,8 @@ def table_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.experiments.runs.part_file import PartFile
     from innerjudge.experiments.selection.columns import judges_of, read_columns
     from innerjudge.experiments.study.spec import read_study
+    from innerjudge.models.foreign import dump_sealed, parse_yaml, sealed
     from innerjudge.models.items import Rating
-    from innerjudge.models.seal import dump_sealed, sealed
-    from innerjudge.models.yaml_file import parse_yaml
 
     rated = Rating(item_id="r", prompt="?", response="!", criterion="c")
     base = {
@@ -267,7 +334,7 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     """A saved judge: its header and its arrays, with checksums that fit whatever they hold."""
     from innerjudge.experiments.judges import saved
     from innerjudge.extraction import Features, Provenance
-    from innerjudge.models.seal import digest_of_parts, dump_sealed, parse_sealed
+    from innerjudge.models.foreign import digest_of_parts, dump_sealed, parse_sealed
     from innerjudge.probes import LogisticProbe
 
     draw = np.random.default_rng(0)
@@ -312,7 +379,7 @@ def store_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.extraction.store import FeatureStore
     from innerjudge.extraction.store.index import read_entry, read_rows
     from innerjudge.extraction.store.shard import OpenShard
-    from innerjudge.models.seal import dump_sealed, parse_sealed
+    from innerjudge.models.foreign import dump_sealed, parse_sealed
 
     some = Features(
         ids=("a", "b"), groups=("q", "q"), provenance=Provenance("m", None, "f", "float32", "sdpa", "none"),

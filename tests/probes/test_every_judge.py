@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from innerjudge.extraction import Ragged
 from innerjudge.models import InnerjudgeError
-from innerjudge.models.seal import dump_sealed
+from innerjudge.models.foreign import dump_sealed
 from innerjudge.probes import (
     CLUE,
     LAGER,

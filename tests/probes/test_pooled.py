@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from innerjudge.extraction import Features, Ragged
 from innerjudge.models import InnerjudgeError
-from innerjudge.probes import PooledProbe
+from innerjudge.probes import PooledProbe, Task
 from innerjudge.probes.pooled_fit import StatesOfItems
 from innerjudge.probes.pooling import Head, pool
 from scipy.special import expit, logit, softmax
@@ -159,3 +159,8 @@ def test_pairs_need_a_question_with_both():
     alone = Features.from_arrays({name: traces(8)[0].ragged[name]}, provenance="m")
     with pytest.raises(InnerjudgeError, match="both right and wrong"):
         PooledProbe(loss="pairwise").fit(alone, np.arange(8) % 2 == 0)
+
+
+def test_step_reads_where_the_other_judges_read():
+    for between, role in ((("reasoning_start", "reasoning_end"), "reasoning/step_end"), (("a", "b"), "step_end")):
+        assert PooledProbe.presets(Task("trace", between))["step"].role == role

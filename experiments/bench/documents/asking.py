@@ -4,7 +4,7 @@ from ....extraction.extract import extract
 from ....extraction.readouts import LabelLogits
 from ....extraction.writing.decoding import decode
 from ....extraction.writing.generate import generate
-from ....extraction.writing.read_and_write import read_and_write
+from ....extraction.writing.write_and_read import read_and_write
 from ....models.loading import LanguageModel
 from ....models.positions import Encoding, encode_prompt
 from ....models.prompts import rating_prompt

@@ -7,7 +7,7 @@ from pathlib import Path
 from ....extraction.features import Features
 from ....extraction.provenance import provenance
 from ....extraction.store import FeatureStore
-from ....extraction.store.header import StoreHeader
+from ....extraction.store.index import StoreHeader
 from ....models.loading import load
 from ...reading.passes import HIDDEN_NEEDS, Passes
 from ...reading.read import read

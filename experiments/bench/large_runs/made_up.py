@@ -8,7 +8,7 @@ import numpy as np
 from ....extraction.features import Features
 from ....extraction.provenance import Provenance, versions
 from ....extraction.store import FeatureStore
-from ....extraction.store.header import StoreHeader
+from ....extraction.store.index import StoreHeader
 from ....models.items import Trace
 
 ORIGIN = Provenance("made up", None, "0", "float32", "sdpa", "none", versions=versions())

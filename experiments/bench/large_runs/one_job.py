@@ -11,7 +11,7 @@ from ....models.loading import load
 from ....probes import CLUE, MiniBatchLogistic
 from ...data.jsonl import write_jsonl
 from ...data.kinds import item_to_row
-from ...judges.streaming import fit_store, fit_stream
+from ...judges.fitting import fit_store, fit_stream
 from .made_up import random_store, traces
 
 #: Readouts of a store of random numbers, and its states in one item: nine layers of width 64.

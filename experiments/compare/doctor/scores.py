@@ -8,18 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ....models.errors import InnerjudgeError
-from ....models.foreign import require_file
 from ....models.shown import shown
-from ...data.jsonl import read_records
 from ...data.records import Record
+from ...data.tables import records_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Fields that are read where they are there, beside ``question``, ``score`` and ``label``.
 OPTIONAL = ("candidate", "text", "prompt", "answer", "source", "split")
-#: Bytes of a Parquet file.
-_PARQUET = 1 << 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,35 +101,15 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
 
 
 def _records(source: Any) -> tuple[list[Record], str]:
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if path.suffix != ".parquet":
-            return read_records(path), shown(path.name)
-        require_file(path, _PARQUET)
-        import pandas as pd
-
-        try:
-            frame = pd.read_parquet(path)
-        except Exception as error:  # pyarrow has many kinds
-            raise InnerjudgeError(
-                f"given {shown(path)!r}, which cannot be read as Parquet ({shown(str(error), most=200)}): write it anew"
-            ) from None
-        return _of_frame(frame, shown(path.name)), shown(path.name)
-    if not hasattr(source, "to_dict"):
+    if not isinstance(source, str | Path) and not hasattr(source, "to_dict"):
         raise InnerjudgeError(
             f"given a {type(source).__name__}, expected a pandas frame, or the path of a JSONL or Parquet file"
         )
-    return _of_frame(source, "the frame"), "the frame"
-
-
-def _of_frame(frame: Any, name: str) -> list[Record]:
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    if not rows:
+    name = shown(Path(source).name) if isinstance(source, str | Path) else "the frame"
+    records = list(records_of(source))
+    if not records:
         raise InnerjudgeError(f"{name}: given no row, expected one a candidate")
-    return [
-        Record({str(k): v.item() if isinstance(v, np.generic) else v for k, v in row.items()}, f"{name} row {number}")
-        for number, row in enumerate(rows, start=1)
-    ]
+    return records, name
 
 
 def _row(record: Record) -> dict[str, Any]:

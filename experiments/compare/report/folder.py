@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ....models.foreign import parse_json, read_file
-from ....models.seal import digest_of_parts, sealed, unsealed
+from ....models.foreign import digest_of_parts, parse_json, read_file, sealed, unsealed
 from ...data.jsonl import jsonl_lines
 from ...data.outputs import checksum_line, checksum_of, require_room, writing
 from ...data.verdict_files import row_json

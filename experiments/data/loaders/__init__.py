@@ -1,40 +1,63 @@
 """Public data formats read as items: ``load("LOADER:PATH")``."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from ....models.errors import InnerjudgeError
 from ....models.items import Item
+from ....models.shown import shown
 from ..jsonl import check_unique
-from .gsm8k import gsm8k_solutions
-from .inspect_log import inspect_log
-from .mmlu import mmlu
-from .pairs import llmbar, pandalm
-from .ratings import prometheus, summeval, topical_chat
+from .choices import arc, hellaswag, mmlu
+from .pairs import judgebench, llmbar, mt_bench_human, pandalm, rewardbench
+from .ratings import helpsteer2, prometheus, summeval, topical_chat, ultrafeedback
+from .traces import gsm8k_solutions, lm_eval_samples, openai_messages, processbench, rewardbench2, vllm_outputs
+
+
+def _inspect_log(path: Path) -> list[Item]:
+    """Imported when it is asked for: it needs the part of the package that knows chat templates."""
+    from .inspect_log import inspect_log
+
+    return inspect_log(path)
+
 
 #: Name of a format -> its reader.
 LOADERS: dict[str, Callable[[Path], list[Item]]] = {
-    "gsm8k-solutions": gsm8k_solutions,
-    "mmlu": mmlu,
-    "llmbar": llmbar,
-    "pandalm": pandalm,
-    "summeval": summeval,
-    "topical-chat": topical_chat,
-    "prometheus": prometheus,
-    "inspect-log": inspect_log,
+    one.__name__.strip("_").replace("_", "-"): one
+    for one in (
+        *(gsm8k_solutions, mmlu, llmbar, pandalm, summeval, topical_chat, prometheus, _inspect_log, mt_bench_human),
+        *(rewardbench, rewardbench2, judgebench, ultrafeedback, helpsteer2, processbench, arc, hellaswag),
+        *(openai_messages, vllm_outputs, lm_eval_samples),
+    )
 }
+_BESIDE = re.compile(r"(?i)^\.|^(readme|licen[sc]e)|\.(md|txt|sha256|py)$")
 
 
-def load(spec: str) -> list[Item]:
-    """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record."""
+def find(spec: str) -> tuple[Callable[[Path], list[Item]], Path]:
+    """The loader and the path of ``LOADER:PATH``; an error where either is not there."""
     name, colon, place = spec.partition(":")
     if not colon or name not in LOADERS:
         raise InnerjudgeError(f"given {spec!r}, expected LOADER:PATH with a loader of {', '.join(LOADERS)}")
     path = Path(place)
     if not place or not path.exists():
-        raise InnerjudgeError(f"given {place!r}, expected a folder or file: check the path")
-    items = LOADERS[name](path)
+        raise InnerjudgeError(f"given {shown(place)!r}, expected a folder or file: check the path")
+    return LOADERS[name], path
+
+
+def load(spec: str) -> list[Item]:
+    """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record.
+
+    Of a folder, every file is read in alphabetical order, but those whose name begins with a dot or says that they are
+    documents (README, LICENSE) or checksums; ``mmlu`` takes it whole.
+    """
+    loader, path = find(spec)
+    files = [path]
+    if path.is_dir() and loader is not mmlu:
+        files = sorted(one for one in path.iterdir() if one.is_file() and not _BESIDE.search(one.name))
+    items = [item for file in files for item in loader(file)]
     if not items:
-        raise InnerjudgeError(f"{path.name}: given a file without records, expected at least one: check the path")
-    check_unique(items, [f"{path.name}, item {number}" for number in range(1, len(items) + 1)])
+        raise InnerjudgeError(
+            f"{shown(path.name)}: given a file without records, expected at least one: check the path"
+        )
+    check_unique(items, [f"{shown(path.name)}, item {number}" for number in range(1, len(items) + 1)])
     return items

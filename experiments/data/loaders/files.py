@@ -1,55 +1,57 @@
-"""Files of records: a JSON list, or a JSON object, or one JSON object a line."""
+"""What loaders share: items of the rows of a table, named records of a JSON object, archives within limits."""
 
 import zipfile
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ....models.foreign import FILE_LIMIT, parse_json, read_file, require_file
+from ....models.foreign import FILE_LIMIT, require_file
+from ....models.items import Item
 from ....models.shown import shown
+from ..kinds import hash_of, kind_of_record, record_to_item
 from ..records import Record, describe
+from ..tables import decoded, parsed, read_table, unpacked
+
+Rows = Iterator[dict[str, Any]]
 
 
-def read_text(path: Path) -> str:
-    """Text of a UTF-8 file, line ends as they are."""
-    try:
-        return read_file(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8 ({error.reason}), expected UTF-8") from None
+def by_rows(rows: Callable[[Record, str], Rows]) -> Callable[[Path], list[Item]]:
+    """The loader of a table, of what each of its rows becomes; a row is called ``FILE-NUMBER``, from 0."""
+
+    @wraps(rows)
+    def load(path: Path) -> list[Item]:
+        named = ((f"{path.name.partition('.')[0]}-{k}", record) for k, record in enumerate(read_table(path)))
+        return [item_of(row, record.where) for name, record in named for row in rows(record, name)]
+
+    return load
 
 
-def read_list(path: Path) -> list[Record]:
-    """Records of a file that holds one JSON list of objects; they count from 1."""
-    value = _parse(read_text(path), path.name)
-    if not isinstance(value, list):
-        raise InnerjudgeError(
-            f"{path.name}: given {describe(value)}, expected a list of records: check loader and path"
-        )
-    return [Record.of(one, f"{path.name} record {k}") for k, one in enumerate(value, start=1)]
+def item_of(row: dict[str, Any], where: str) -> Item:
+    """The item with these fields."""
+    record = Record(row, where)
+    return record_to_item(record, kind_of_record(record))
 
 
-def read_table(path: Path) -> dict[str, Record]:
+def kept(record: Record, *names: str) -> dict[str, Any]:
+    """The fields that are there, as they are."""
+    return {name: record.values[name] for name in names if record.has(name)}
+
+
+def question_of(prompt: str) -> str:
+    """A name for a question that its rows share by their prompt alone."""
+    return f"q-{hash_of([repr(prompt)])}"
+
+
+def read_named(path: Path) -> dict[str, Record]:
     """Named records of a file that holds one JSON object of objects."""
-    value = _parse(read_text(path), path.name)
+    value = parsed(decoded(unpacked(path), shown(path.name)), path.name)
     if not isinstance(value, dict):
         raise InnerjudgeError(
             f"{path.name}: given {describe(value)}, expected an object of records: check loader and path"
         )
     return {name: Record.of(one, f"{path.name} record {name!r}") for name, one in value.items()}
-
-
-def read_lines(path: Path) -> list[Record]:
-    """Records of a file with one JSON object a line; places are line numbers, blank lines are skipped."""
-    lines = enumerate(read_text(path).split("\n"), start=1)
-    places = [(line, f"{path.name} record {number}") for number, line in lines if line.strip()]
-    return [Record.of(_parse(line, where), where) for line, where in places]
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return parse_json(text)
-    except ValueError as error:
-        raise InnerjudgeError(f"{where}: given broken JSON ({error}), expected JSON: check loader and path") from None
 
 
 #: Files of an archive.
@@ -67,27 +69,19 @@ def require_archive(path: Path, limit: int = FILE_LIMIT) -> None:
     held = require_file(path, limit)
     if not zipfile.is_zipfile(path):
         return
-    name = shown(path)
-    most = min(limit, max(_BLOCK, _RATIO * held))
+    name, most, size = shown(path), min(limit, max(_BLOCK, _RATIO * held)), 0
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            if len(members) > _MEMBERS or sum(one.file_size for one in members) > most:
-                raise InnerjudgeError(
-                    f"given {name!r} of {held} bytes, which unpacks to more than {most}, expected an archive that does "
-                    "not: write it again"
-                )
-            left = most
-            for one in members:
+            fits = len(members) <= _MEMBERS and sum(one.file_size for one in members) <= most
+            for one in members if fits else ():
                 with archive.open(one) as file:
-                    while block := file.read(_BLOCK):
-                        left -= len(block)
-                        if left < 0:
-                            raise InnerjudgeError(
-                                f"given {name!r}, which holds more than its own directory says, expected an archive "
-                                "that was not tampered with"
-                            )
-    except InnerjudgeError:
-        raise
+                    while size <= most and (block := file.read(_BLOCK)):
+                        size += len(block)
     except Exception as error:  # each way of compressing has errors of its own
         raise InnerjudgeError(f"given {name!r}, a damaged zip archive ({error}), expected a whole one") from None
+    if not fits or size > most:
+        raise InnerjudgeError(
+            f"given {name!r} of {held} bytes, which unpacks to more than {most}, whatever its own directory says, "
+            "expected an archive that does not: write it again"
+        )

@@ -1,16 +1,20 @@
-"""Pairs of responses: the PandaLM test set and LLMBar."""
+"""Pairs of responses of which one is preferred: PandaLM, LLMBar, MT-Bench, RewardBench, JudgeBench."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from ....models.items import Item, Pair
+from ....models.items import Item
 from ..records import Record
-from .files import read_list
+from ..tables import read_table
+from ..variants import with_sides
+from .files import Rows, by_rows, item_of, kept
 
 _NAMES = ("tie", "a", "b")
 
 
-def pandalm(path: Path) -> list[Item]:
+@by_rows
+def pandalm(record: Record, name: str) -> Rows:
     """Pairs of the PandaLM test set, ``[{idx, instruction, input, response1, response2, annotator1, ...}, ...]``.
 
     The prompt is the instruction, then the input where there is one. ``preference`` is what at least two of the three
@@ -18,24 +22,20 @@ def pandalm(path: Path) -> list[Item]:
     (the two systems). The published file holds some replies as a JSON ``true`` instead of text: they are read as
     ``"True"``.
     """
-    items: list[Item] = []
-    for record in read_list(path):
-        number = record.values.get("idx")
-        if isinstance(number, bool) or not isinstance(number, int | str):
-            raise record.error("idx", repr(number), "a number", "check loader and path")
-        annotators = [_NAMES[record.whole(f"annotator{k}", range(3))] for k in (1, 2, 3)]
-        parts = (record.text("instruction"), record.optional_text("input") or "")
-        items.append(
-            Pair(
-                pair_id=f"pandalm-{number}",
-                prompt="\n\n".join(part for part in parts if part.strip()),
-                response_a=_reply(record, "response1"),
-                response_b=_reply(record, "response2"),
-                preference=majority_preference(annotators),
-                extra={"annotators": annotators, "cmp_key": record.optional_text("cmp_key")},
-            )
-        )
-    return items
+    number = record.values.get("idx")
+    if isinstance(number, bool) or not isinstance(number, int | str):
+        raise record.error("idx", repr(number), "a number", "check loader and path")
+    votes = [_NAMES[record.whole(f"annotator{k}", range(3))] for k in (1, 2, 3)]
+    parts = (record.text("instruction"), record.optional_text("input") or "")
+    yield {
+        "pair_id": f"pandalm-{number}",
+        "prompt": "\n\n".join(part for part in parts if part.strip()),
+        "response_a": _reply(record, "response1"),
+        "response_b": _reply(record, "response2"),
+        "preference": majority_preference(votes),
+        "annotators": votes,
+        "cmp_key": record.optional_text("cmp_key"),
+    }
 
 
 def _reply(record: Record, name: str) -> str:
@@ -48,18 +48,60 @@ def majority_preference(annotators: Sequence[str]) -> str:
     return next((name for name in _NAMES if 2 * annotators.count(name) > len(annotators)), "tie")
 
 
-def llmbar(path: Path) -> list[Item]:
+@by_rows
+def llmbar(record: Record, name: str) -> Rows:
     """Pairs of one file of LLMBar, ``[{input, output_1, output_2, label}, ...]``; label 1 is ``"a"``, 2 is ``"b"``.
 
     ``pair_id`` is ``FILE-RECORD`` (from 0).
     """
-    return [
-        Pair(
-            pair_id=f"{path.stem}-{number}",
-            prompt=record.text("input"),
-            response_a=record.text("output_1"),
-            response_b=record.text("output_2"),
-            preference="ab"[record.whole("label", (1, 2)) - 1],
-        )
-        for number, record in enumerate(read_list(path))
-    ]
+    row = {"pair_id": name, "prompt": record.text("input")}
+    row |= {"response_a": record.text("output_1"), "response_b": record.text("output_2")}
+    yield row | {"preference": "ab"[record.whole("label", (1, 2)) - 1]}
+
+
+@by_rows
+def rewardbench(record: Record, name: str) -> Rows:
+    """RewardBench: pairs, the chosen one now as a, now as b; ``subset`` is kept."""
+    named = kept(record, "prompt", "chosen", "rejected", "subset", "chosen_model", "rejected_model")
+    yield {"pair_id": name, **with_sides(Record(named, record.where))}
+
+
+@by_rows
+def judgebench(record: Record, name: str) -> Rows:
+    """JudgeBench: pairs of responses of one model, of which one is right."""
+    sides = {"response_a": record.text("response_A"), "response_b": record.text("response_B")}
+    preferred = "ab"[record.one_of("label", ["A>B", "B>A"])]
+    row = {"pair_id": record.label("pair_id"), "prompt": record.text("question"), **sides, "preference": preferred}
+    yield row | kept(record, "source", "original_id", "response_model")
+
+
+_WINNERS = {"model_a": "a", "model_b": "b", "tie": "tie", "tie (inconsistent)": "tie"}
+
+
+def mt_bench_human(path: Path) -> list[Item]:
+    """Pairs of MT-Bench's human (or GPT-4) judgments: one for two systems' answers to a turn of a question.
+
+    ``preference`` is what more than half of its judges said (``winner``), else ``"tie"``; ``extra`` keeps their votes
+    (``annotators``), ``question_id``, ``turn``, and the systems. In the second turn, each response holds the turns from
+    the system's first answer on.
+    """
+    found: dict[str, tuple[dict[str, Any], str]] = {}
+    for record in read_table(path):
+        a, b, turn = record.text("model_a"), record.text("model_b"), record.whole("turn", (1, 2))
+        name = f"{record.values.get('question_id')}/{a}/{b}/{turn}"
+        vote = list(_WINNERS.values())[record.one_of("winner", list(_WINNERS))]
+        if name not in found:
+            row = {f"response_{side}": _said(record, f"conversation_{side}", 2 * turn) for side in "ab"}
+            row |= {"pair_id": name, "prompt": record.records("conversation_a")[0].text("content"), "annotators": []}
+            question = str(record.values.get("question_id"))
+            row |= {"question_id": question, "turn": turn, "system_a": a, "system_b": b}
+            found[name] = row, record.where
+        found[name][0]["annotators"].append(vote)
+    return [item_of(row | {"preference": majority_preference(row["annotators"])}, at) for row, at in found.values()]
+
+
+def _said(record: Record, name: str, count: int) -> list[Any]:
+    turns = [one.values for one in record.records(name)[:count]]
+    if len(turns) < count:
+        raise record.error(name, f"{len(turns)} messages", f"{count}", "leave the row out")
+    return turns[1:]

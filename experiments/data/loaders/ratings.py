@@ -1,10 +1,12 @@
-"""Scored responses: SummEval, Topical-Chat and the Prometheus evaluation sets."""
+"""Scored responses: SummEval, Topical-Chat, the Prometheus evaluation sets, UltraFeedback, HelpSteer2."""
 
 from pathlib import Path
+from typing import Any
 
-from ....models.items import Item, Rating
+from ....models.items import Item
 from ..records import Record
-from .files import read_list, read_table
+from ..tables import read_table
+from .files import Rows, by_rows, item_of, question_of, read_named
 
 Aspects = dict[str, tuple[str, tuple[int, int]]]
 #: Aspect -> the criterion shown to a judge, in our words, and the scale that people used.
@@ -24,15 +26,17 @@ def summeval(path: Path) -> list[Item]:
     without a reference, so :attr:`Rating.reference` stays empty.
     """
     items: list[Item] = []
-    for document, record in read_table(path).items():
+    for document, record in read_named(path).items():
         prompt = f"Summarise this article.\n\n{record.text('src').strip()}"
         kept = {"reference_summary": record.text("ref_summ")} if record.has("ref_summ") else {}
         systems = record.inner("sys_summs")
         for system in systems.values:
-            summary = systems.inner(system)
-            text, scores = summary.text("sys_summ").strip(), summary.inner("scores")
-            extra = {"question_id": document, "system": system}
-            items += _by_aspect(extra, prompt, text, scores, _SUMMARY_ASPECTS, kept)
+            one = systems.inner(system)
+            shared = {"prompt": prompt, "response": one.text("sys_summ").strip(), "question_id": document} | kept
+            rows = _by_aspect(
+                f"{document}/{system}", one.inner("scores"), _SUMMARY_ASPECTS, shared | {"system": system}
+            )
+            items += (item_of(row, record.where) for row in rows)
     return items
 
 
@@ -56,13 +60,15 @@ def topical_chat(path: Path) -> list[Item]:
     """
     items: list[Item] = []
     dialogues: dict[tuple[str, str], str] = {}
-    for record in read_list(path):
+    for record in read_table(path):
         source, fact = record.text("source"), record.text("context")
         name = dialogues.setdefault((source, fact), f"topical-{len(dialogues)}")
         turns = "\n".join(turn.strip() for turn in source.strip().split("\n") if turn.strip())
         prompt = f"Conversation:\n{turns}\n\nFact:\n{fact.strip()}\n\nWrite the next turn of the conversation."
-        system, reply, scores = record.label("system_id"), record.text("system_output").strip(), record.inner("scores")
-        items += _by_aspect({"question_id": name, "system": system}, prompt, reply, scores, _TOPICAL_ASPECTS, {})
+        system = record.label("system_id")
+        shared = {"prompt": prompt, "response": record.text("system_output").strip(), "question_id": name}
+        rows = _by_aspect(f"{name}/{system}", record.inner("scores"), _TOPICAL_ASPECTS, shared | {"system": system})
+        items += (item_of(row, record.where) for row in rows)
     return items
 
 
@@ -73,29 +79,27 @@ _RUBRIC = "###Score Rubrics:\n"
 _FEEDBACK = "###Feedback:"
 
 
-def prometheus(path: Path) -> list[Item]:
+@by_rows
+def prometheus(record: Record, name: str) -> Rows:
     """Ratings (1 to 5) of Prometheus, ``[{idx, response_source, instruction, gpt4_score, ...}, ...]``.
 
     ``instruction`` is a whole prompt: what was asked, the response, the reference (score 5) and the rubric are read out
     of its ``###`` sections. ``scores`` are the samples of ``gpt4_score``. ``extra`` holds ``question_id`` (one
     instruction to several systems), ``system`` and ``category``.
     """
-    items: list[Item] = []
-    for record in read_list(path):
-        asked, response, reference, rubric = sections(record)
-        system, name = record.label("response_source"), f"prometheus-{record.values.get('idx')}"
-        items.append(
-            Rating(
-                item_id=f"{name}/{system}",
-                prompt=asked,
-                response=response,
-                criterion=rubric,
-                reference=reference,
-                scores=record.numbers("gpt4_score"),
-                extra={"question_id": name, "system": system, "category": record.optional_text("category")},
-            )
-        )
-    return items
+    asked, response, reference, rubric = sections(record)
+    system, question = record.label("response_source"), f"prometheus-{record.values.get('idx')}"
+    yield {
+        "item_id": f"{question}/{system}",
+        "prompt": asked,
+        "response": response,
+        "criterion": rubric,
+        "reference": reference,
+        "scores": list(record.numbers("gpt4_score")),
+        "question_id": question,
+        "system": system,
+        "category": record.optional_text("category"),
+    }
 
 
 def sections(record: Record) -> tuple[str, str, str | None, str]:
@@ -128,18 +132,36 @@ def sections(record: Record) -> tuple[str, str, str | None, str]:
     )
 
 
-def _by_aspect(
-    names: dict[str, str], prompt: str, response: str, scores: Record, aspects: Aspects, extra: dict[str, str]
-) -> list[Item]:
+#: Likewise.
+_HELPSTEER_ASPECTS: Aspects = {
+    "helpfulness": ("Helpfulness: on the whole, the response gives the user what was asked for.", (0, 4)),
+    "correctness": ("Correctness: every fact that matters is there, and none is wrong.", (0, 4)),
+    "coherence": ("Coherence: the response is clear and consistent.", (0, 4)),
+    "complexity": ("Complexity: writing the response takes an expert's depth, rather than anybody's.", (0, 4)),
+    "verbosity": ("Verbosity: the response goes into much detail for what was asked.", (0, 4)),
+}
+
+
+@by_rows
+def helpsteer2(record: Record, name: str) -> Rows:
+    """HelpSteer2: a rating (0 to 4) of each of five aspects; responses to one prompt share their question."""
+    prompt = record.text("prompt")
+    shared = {"prompt": prompt, "response": record.text("response"), "question_id": question_of(prompt)}
+    yield from _by_aspect(name, record, _HELPSTEER_ASPECTS, shared)
+
+
+@by_rows
+def ultrafeedback(record: Record, name: str) -> Rows:
+    """UltraFeedback: a rating (``overall_score``, 1 to 10) of each completion of an instruction."""
+    asked = {"question_id": name, "prompt": record.text("instruction"), "scale": [1, 10]}
+    for number, one in enumerate(record.records("completions")):
+        scores = [one.number("overall_score", 1, 10)] if one.has("overall_score") else None
+        said = {"item_id": f"{name}/{number}", "response": one.text("response"), "scores": scores}
+        yield asked | said | {"system": one.optional_text("model")}
+
+
+def _by_aspect(name: str, scores: Record, aspects: Aspects, shared: dict[str, Any]) -> Rows:
     """A rating for each aspect of one response."""
-    return [
-        Rating(
-            item_id=f"{names['question_id']}/{names['system']}/{aspect}",
-            prompt=prompt,
-            response=response,
-            criterion=criterion,
-            scores=(scores.number(aspect, *scale),),
-            extra={**names, "aspect": aspect, "scale": list(scale), **extra},
-        )
-        for aspect, (criterion, scale) in aspects.items()
-    ]
+    for aspect, (criterion, scale) in aspects.items():
+        about = {"criterion": criterion, "scores": [scores.number(aspect, *scale)], "aspect": aspect}
+        yield shared | {"item_id": f"{name}/{aspect}", "scale": list(scale)} | about

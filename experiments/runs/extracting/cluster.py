@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ....extraction.store import FeatureStore
-from ....extraction.store.header import StoreHeader
+from ....extraction.store.index import StoreHeader
 from ....extraction.store.place import place
 from ....models.errors import InnerjudgeError
 from ...data.datasets import load_data
@@ -61,7 +61,7 @@ def prepare(model: Model, out: str | None, job: dict[str, Any], passes: Passes) 
     lm = model.load()
     known = provenance(lm).to_json()
     if out is not None:
-        data = load_data(job["data"], limit=job["limit"], seed=job["seed"])
+        data = load_data(job["data"], limit=job["limit"], seed=job["seed"], columns=job.get("columns"))
         how: Any = {"candidates": job["candidates"], "seed": job["seed"], "passes": passes}
         claim(place(out), job | {"provenance": known}, lambda: items_of(lm, data, **how))
     return known

@@ -4,10 +4,11 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -18,9 +19,9 @@ from ....extraction.store import FeatureStore
 from ....extraction.store.place import LocalPlace, Place, place
 from ....extraction.store.store import locked
 from ....models.errors import InnerjudgeError
+from ....models.foreign import digest_of_file
 from ....models.items import Item
 from ....models.loading import LanguageModel
-from ....models.seal import digest_of_file
 from ...data.datasets import Dataset, hash_data, is_file, open_data
 from ...data.outputs import writing
 from ...drawing.style import are_in, counted
@@ -206,7 +207,9 @@ class Source:
         return {"kind": self.kind, "items": self.items, **known}
 
 
-def find_source(spec: str, out: str, *, limit: int | None, seed: int) -> Source:
+def find_source(
+    spec: str, out: str, *, limit: int | None, seed: int, columns: Mapping[str, str] | None = None
+) -> Source:
     """The data of a run into ``out``; a file that ``out`` was begun with is known by its bytes, and not parsed.
 
     What cannot be loaded is refused as by :func:`..datasets.load_data`.
@@ -215,10 +218,9 @@ def find_source(spec: str, out: str, *, limit: int | None, seed: int) -> Source:
     at = place(out)
     if file_hash is not None and at.size(HEADER) is not None and at.size(ITEMS) is not None:
         begun = {} if is_damaged(at) else read_job(out)
-        same = {FILE_HASH: file_hash, "data": spec, "limit": limit, "seed": seed}
+        same = {FILE_HASH: file_hash, "data": spec, "limit": limit, "seed": seed, "columns": columns or None}
         if all(begun.get(name) == value for name, value in same.items()):
-            return Source(
-                begun["kind"], begun["items"], file_hash, False, lambda: open_data(spec, limit=limit, seed=seed)
-            )
-    data = open_data(spec, limit=limit, seed=seed)
+            again = partial(open_data, spec, limit=limit, seed=seed, columns=columns)
+            return Source(begun["kind"], begun["items"], file_hash, False, again)
+    data = open_data(spec, limit=limit, seed=seed, columns=columns)
     return Source(data.kind, hash_data(data), file_hash, bool(data.problems), lambda: data)

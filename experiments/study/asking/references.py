@@ -13,14 +13,11 @@ from ...data.answers import normalise
 from ...data.splits import rows_by_group
 from .ask import Candidate, Manner
 
-#: Conditions in the order of the report.
-CONDITIONS = ("none", "self", "given", "wrong")
-
 
 def references(
     candidates: Sequence[Candidate], condition: str, *, own: Mapping[Text, str] | None = None
 ) -> list[str | None]:
-    """The reference shown with each candidate under one of :data:`CONDITIONS`; ``None`` where there is none to show.
+    """The reference shown with each candidate under a condition of a study; ``None`` where there is none to show.
 
     ``"self"`` is the model's own answer, from ``own`` (prompt -> answer); ``"wrong"`` the given reference of the
     next question that has another one.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from innerjudge import Judge
-from innerjudge.experiments.judges.reward import as_reward
+from innerjudge.experiments.judges.interfaces import as_reward
 from innerjudge.models import reference as built_in
 
 from .conftest import PROMPT, RIGHT, WRONG

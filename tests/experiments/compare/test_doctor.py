@@ -182,7 +182,7 @@ def test_rows_that_are_refused(rows: list[dict[str, Any]], message: str, tmp_pat
 def test_other_things_than_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "s.parquet").write_bytes(b"PAR1 and nothing more")
     broken = tmp_path / "s.parquet"
-    for given_, message in ((broken, "cannot be read as Parquet"), (3, "given a int"), (pd.DataFrame([]), "no row")):
+    for given_, message in ((broken, "given broken Parquet"), (3, "given a int"), (pd.DataFrame([]), "no row")):
         with pytest.raises(InnerjudgeError, match=message):
             doctor(given_)
     with pytest.raises(InnerjudgeError, match="tried=0"):

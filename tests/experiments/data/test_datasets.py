@@ -120,8 +120,8 @@ def test_builtin_items(task: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
-        ("no.jsonl", {}, "given 'no.jsonl', expected a JSONL file, builtin:solve|rate|choose, sample:mmlu|"),
-        ("imdb:no", {}, "given 'imdb:no', expected a JSONL file"),
+        ("no.jsonl", {}, "given 'no.jsonl', expected a file or pattern, builtin:solve|rate|choose, sample:mmlu|"),
+        ("imdb:no", {}, "given 'imdb:no', expected a file or pattern"),
         ("mmlu:no", {}, "given 'no', expected a folder or file"),
         ("sample:cat", {}, "given 'sample:cat', expected sample:mmlu, sample:llmbar"),
         ("builtin:sing", {}, "given 'builtin:sing', expected builtin:solve"),

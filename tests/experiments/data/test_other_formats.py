@@ -1,17 +1,15 @@
-"""Files that are no JSONL and rows that are no items: what they are is said, and what is typed makes JSONL of them."""
+"""Files that are no JSONL are read as items; where lines must be, what they are is said. Rows of elsewhere."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from innerjudge.experiments.data.datasets import load_data
+from innerjudge.experiments.data.jsonl import read_items
 from innerjudge.experiments.data.other_formats import known_file, known_rows
 from innerjudge.models.errors import InnerjudgeError
 
@@ -34,39 +32,34 @@ FILES = {
     "t.parquet": ("a Parquet file", _parquet()),
     "list.json": ("one JSON list", json.dumps(ROWS, indent=2).encode()),
     "short.jsonl": ("one JSON list", json.dumps(ROWS).encode()),
-    "pretty.jsonl": ("JSON objects of several lines", "\n".join(json.dumps(row, indent=1) for row in ROWS).encode()),
+    "pretty.jsonl": (
+        "JSON objects of several lines each",
+        "\n".join(json.dumps(row, indent=1) for row in ROWS).encode(),
+    ),
     "mac.jsonl": ("lines that end with CR alone", "\r".join(map(json.dumps, ROWS)).encode()),
 }
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_typed_makes_the_items(tmp_path: Path, name: str) -> None:
+def test_tables_are_read_and_named_where_lines_must_be(tmp_path: Path, name: str) -> None:
     what, raw = FILES[name]
     (tmp_path / name).write_bytes(raw)
-    with pytest.raises(InnerjudgeError, match=what) as caught:
-        load_data(str(tmp_path / name))
-    typed = str(caught.value).split("`")[1].replace("python -c", f"{sys.executable} -c")
-    if typed.startswith(("jq", "tr")) and shutil.which(typed.split()[0]) is None:
-        pytest.skip(f"no {typed.split()[0]} here")
-    subprocess.run(typed, shell=True, cwd=tmp_path, check=True)
-    assert (tmp_path / name).read_bytes() == raw, "the file itself stays"
-    (made,) = (path for path in tmp_path.iterdir() if path.name != name)
-    assert [item.id for item in load_data(str(made)).items] == ["q/0", "q/1", "q/2"]
+    assert [item.id for item in load_data(str(tmp_path / name)).items] == ["q/0", "q/1", "q/2"], "it is read as it is"
+    with pytest.raises(
+        InnerjudgeError, match=rf"{name}: given {what}, expected JSONL: items are read from it by --data"
+    ):
+        read_items(tmp_path / name)
 
 
 def test_items_are_none_of_these() -> None:
     for line in map(json.dumps, ROWS):
-        for name in ("a.jsonl", "a.csv", "a b.jsonl", "a"):
-            assert known_file(name, f"{line}\n".encode()) == ""
+        assert known_file(f"{line}\n".encode()) == ""
     assert known_rows(ROWS[0]) == ""
-    assert "FILE" in known_file("a'; rm -rf .csv", b"x,y\n")
-    assert "rm -rf" not in known_file("a'; rm -rf .csv", b"x,y\n")
 
 
 @pytest.mark.parametrize(
     ("row", "what"),
     [
-        ({"prompt": "?", "chosen": "a", "rejected": "b", "subset": "s", "id": 3}, "a preference .RewardBench, TRL"),
         ({"labeler": "x", "question": {"problem": "p"}, "label": {"steps": []}}, "a labelled solution of PRM800K"),
         ({"question_id": 81, "judge": ["g", "v"], "user_prompt": "?", "judgment": "[[8]]", "score": 8}, "of MT-Bench"),
         ({"custom_id": "r", "response": {"status_code": 200, "body": {}}}, "a batch of requests"),

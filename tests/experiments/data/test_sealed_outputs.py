@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from innerjudge.experiments.runs.part_file import PartFile
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.models.yaml_file import parse_yaml
+from innerjudge.models.foreign import parse_yaml
 
 TRACES = "".join(
     f'{{"question_id": "q{k // 2}", "candidate_id": "{k % 2}", "prompt": "?", '

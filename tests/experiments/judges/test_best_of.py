@@ -214,7 +214,9 @@ def test_questions_from_files(tmp_path: Path) -> None:
     bare.write_text('{"question_id": "q0", "prompt": "a"}\n{"question_id": "q0", "prompt": "b"}\n')
     with pytest.raises(InnerjudgeError, match="given two prompts for the question 'q0'"):
         load_questions(str(bare))
-    bare.write_text('{"prompt": "a"}\n')
+    bare.write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
+    assert [one.question_id for one in load_questions(str(bare)).traces] == ["q1", "q2"]
+    bare.write_text('{"prompt": "a", "question_id": "q"}\n{"prompt": "b"}\n')
     with pytest.raises(InnerjudgeError, match="field 'question_id': given nothing"):
         load_questions(str(bare))
     with pytest.raises(InnerjudgeError, match="with rating items, expected questions"):

@@ -25,7 +25,7 @@ from innerjudge import (
     save_judge,
 )
 from innerjudge.experiments.judges import shared_models
-from innerjudge.models.seal import digest_of_file, dump_sealed
+from innerjudge.models.foreign import digest_of_file, dump_sealed
 
 from .conftest import PROMPT, RIGHT, WRONG
 

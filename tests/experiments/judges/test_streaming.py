@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from innerjudge.experiments.judges.streaming import fit_store, fit_stream
+from innerjudge.experiments.judges.fitting import fit_store, fit_stream
 from innerjudge.experiments.reading.read import read
 from innerjudge.extraction import Features, Provenance
 from innerjudge.extraction.store import FeatureStore
-from innerjudge.extraction.store.header import StoreHeader
+from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel

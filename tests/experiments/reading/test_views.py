@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from innerjudge.experiments.judges.fitting import fit_stream
 from innerjudge.experiments.judges.panel import Seat, panel
-from innerjudge.experiments.judges.streaming import fit_stream
 from innerjudge.experiments.reading import verdict_pass
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import pair_features, read

@@ -9,7 +9,7 @@ import pytest
 from innerjudge import InnerjudgeError
 from innerjudge.experiments.compare.report.folder import claim, read_results
 from innerjudge.experiments.study.diff import compare_studies
-from innerjudge.models.seal import sealed
+from innerjudge.models.foreign import sealed
 
 
 def test_two_studies_compared() -> None:

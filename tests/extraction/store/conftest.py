@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from innerjudge.extraction import Features, Provenance
 from innerjudge.extraction.store import FeatureStore
-from innerjudge.extraction.store.header import StoreHeader
+from innerjudge.extraction.store.index import StoreHeader
 
 ORIGIN = Provenance("m", None, "f", "float32", "sdpa", "none", versions=(("numpy", "2"),))
 

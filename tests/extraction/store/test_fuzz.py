@@ -16,8 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from innerjudge.extraction.store import FeatureStore, export
-from innerjudge.extraction.store.header import StoreHeader
-from innerjudge.extraction.store.index import read_entry
+from innerjudge.extraction.store.index import StoreHeader, read_entry
 from innerjudge.extraction.store.shard import OpenShard, shard_name
 from innerjudge.models.errors import InnerjudgeError
 

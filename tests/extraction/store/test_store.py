@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, merge
-from innerjudge.extraction.store.header import StoreHeader
+from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.extraction.store.place import place
 from innerjudge.extraction.store.shard import shard_name
 from innerjudge.extraction.store.store import locked
@@ -155,10 +155,13 @@ def test_the_disk_is_full(tmp_path: Path, features: Features, monkeypatch: pytes
 
 
 def test_what_a_killed_run_left_aside_is_tidied(store: FeatureStore) -> None:
-    left = store.place.folder / "shards" / ".aside-0123"
-    left.write_bytes(b"half")
+    """Also in the store of permuted options, which lies within that of a job and has no lock of its own."""
+    left = [store.place.folder / inner / "shards" / ".aside-0123" for inner in ("", "permuted")]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
     with locked(store.place):
-        assert not left.exists()
+        assert not any(path.exists() for path in left)
     FeatureStore.open(store.place.folder)
 
 

@@ -1,7 +1,8 @@
-"""A judge as sentence-transformers expects a CrossEncoder."""
+"""A judge as other libraries call one: a CrossEncoder of sentence-transformers, a reward function of TRL."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,12 @@ from .pairs import Ranked, check_top_k, is_single
 if TYPE_CHECKING:
     from .pair_judge import PairJudge, Prompt
 
+Reward = Callable[..., list[float | None]]
+_log = logging.getLogger(__name__)
+
 
 class CardData:
-    """Takes the place of the object in which a CrossEncoder keeps figures for its model card.
-
-    Evaluators write there and return the same figures; a judge's card is written from the judge alone, so they are not
-    kept.
-    """
+    """Where evaluators write figures for a CrossEncoder's card; that of a judge is written from the judge alone."""
 
     def set_evaluation_metrics(
         self, evaluator: Any, metrics: Mapping[str, float], epoch: int = 0, step: int = 0
@@ -37,13 +37,6 @@ class CrossEncoderJudge:
     Args:
         judge: The judge with its model.
         activation_fn: Applied to the tensor of scores, as there; ``None`` leaves them as they are.
-
-    Example:
-        >>> import torch
-        >>> from innerjudge import Judge, TokenLogProb, load
-        >>> model = Judge(TokenLogProb(), load("reference")).as_cross_encoder()
-        >>> model.predict([("Start with 7.", "7"), ("Start with 7.", "8")], activation_fn=torch.sigmoid).shape
-        (2,)
     """
 
     #: One score a pair.
@@ -68,23 +61,13 @@ class CrossEncoderJudge:
     ) -> Any:
         """Scores of pairs ``(prompt, response)``, higher is better.
 
-        Args:
-            inputs: A list of pairs (or of items of the judge's kind), or one pair.
-            prompt_name: Only ``None``: a judge asks in its own words.
-            prompt: Only ``None``, likewise.
-            batch_size: Pairs a forward pass.
-            show_progress_bar: Whether progress is shown on standard error.
-            activation_fn: Applied to the tensor of scores; ``None`` for that of the constructor.
-            apply_softmax: Changes nothing, as in a CrossEncoder of one label.
-            convert_to_numpy: An array; else a list of floats.
-            convert_to_tensor: A tensor instead.
+        ``inputs`` are a list of pairs (or of items of the judge's kind), or one pair. ``activation_fn`` is applied to
+        the tensor of scores, ``None`` for that of the constructor; ``apply_softmax`` changes nothing, as in a
+        CrossEncoder of one label. ``InnerjudgeError`` if a pair cannot be scored (an array has no place for a reason:
+        ``verdicts`` of the judge has), or a prompt is given: a judge asks in its own words.
 
         Returns:
-            Scores ``[n]`` float64; a float (or a tensor of it) for one pair; ``[0]`` for no pairs.
-
-        Raises:
-            InnerjudgeError: If one of them cannot be scored (an array has no place for a reason: ``verdicts`` of the
-                judge has), or a prompt is given.
+            Scores ``[n]`` float64, an array, list or tensor; a float (or a tensor of it) for one pair.
         """
         _refuse_prompts(prompt_name, prompt)
         scores = self._activated(self.judge.scores(inputs, batch_size, show_progress_bar), activation_fn)
@@ -108,11 +91,7 @@ class CrossEncoderJudge:
         show_progress_bar: bool | None = None,
         activation_fn: Callable[[Any], Any] | None = None,
     ) -> list[Ranked]:
-        """Candidates of one prompt, best first, as :meth:`.Judge.rank` gives them; scores through ``activation_fn``.
-
-        Raises:
-            InnerjudgeError: As :meth:`.Judge.rank`, and if a prompt is given.
-        """
+        """Candidates of one prompt, best first, as :meth:`.Judge.rank` gives them; scores through ``activation_fn``."""
         _refuse_prompts(prompt_name, prompt)
         check_top_k(top_k)
         found = self.judge.rank(query, documents, None, return_documents, batch_size, show_progress_bar)
@@ -138,3 +117,30 @@ def _refuse_prompts(prompt_name: str | None, prompt: str | None) -> None:
     for name, value in (("prompt_name", prompt_name), ("prompt", prompt)):
         if value is not None:
             raise InnerjudgeError(f"given {name}={value!r}, expected none: a judge asks in its own words")
+
+
+def as_reward(judge: PairJudge, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
+    """A reward function ``(prompts, completions, **columns) -> list[float | None]``, as ``GRPOTrainer`` calls it.
+
+    Prompts and completions are strings, or lists of messages, which go through the chat template of the judge's model
+    (:mod:`~innerjudge.models.conversation`). What cannot be scored (an empty or over-long text, an image, messages that
+    the template does not show) has the reward ``None``, "not applicable" in TRL; how many these were is logged as
+    ``NAME/unscored``.
+
+    Args:
+        judge: The judge; it runs its own, frozen model, never the one that is trained.
+        name: Name in TRL's logs.
+        batch_size: Pairs a forward pass.
+    """
+
+    def reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
+        verdicts = judge.verdicts(list(zip(prompts, completions, strict=True)), batch_size=batch_size)
+        bad = [verdict for verdict in verdicts if verdict.unscored is not None]
+        if bad:
+            _log.warning("%s: %d of %d unscored (first: %s)", name, len(bad), len(verdicts), bad[0].unscored)
+        if "log_metric" in columns:
+            columns["log_metric"](f"{name}/unscored", len(bad))
+        return [None if isinstance(verdict.score, list) else verdict.score for verdict in verdicts]
+
+    reward.__name__ = reward.__qualname__ = name
+    return reward

@@ -1,4 +1,4 @@
-"""MMLU: a CSV a subject, rows ``question, A, B, C, D, letter`` without a header."""
+"""Multiple-choice questions: MMLU, ARC, HellaSwag."""
 
 import csv
 import io
@@ -7,17 +7,20 @@ from pathlib import Path
 
 from ....models.errors import InnerjudgeError
 from ....models.items import Choice, Item
-from .files import read_text
+from ....models.shown import shown
+from ..records import Record
+from ..tables import decoded, unpacked
+from .files import Rows, by_rows, kept
 
 _LETTERS = "ABCD"
 _SPLIT = re.compile(r"_(dev|val|test)$")
 
 
 def mmlu(path: Path) -> list[Item]:
-    """Questions of one CSV, or of every CSV in a folder (one split), subjects in alphabetical order.
+    """MMLU: a CSV a subject, rows ``question, A, B, C, D, letter`` without a header; or a folder of them (one split).
 
-    ``question_id`` is ``SUBJECT/ROW`` (rows from 0) and ``extra["subject"]`` the subject: the file's name without its
-    split. A row with another number of cells, an empty cell, or no letter A to D is an error.
+    ``question_id`` is ``SUBJECT/ROW`` (rows from 0) and ``extra["subject"]`` the subject, in alphabetical order: the
+    file's name without its split. A row with another number of cells, an empty cell, or no letter A to D is an error.
     """
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not files:
@@ -29,7 +32,8 @@ def mmlu(path: Path) -> list[Item]:
 
 def _subject(file: Path) -> list[Item]:
     subject = _SPLIT.sub("", file.stem)
-    rows = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
+    text = decoded(unpacked(file), shown(file.name))
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     items: list[Item] = []
     try:
         for number, row in enumerate(rows):
@@ -61,3 +65,28 @@ def _question(row: list[str], subject: str, number: int, where: str) -> Item:
         answer=_LETTERS.index(letter),
         extra={"subject": subject},
     )
+
+
+@by_rows
+def arc(record: Record, name: str) -> Rows:
+    """ARC: choices with labels A to E or 1 to 5, as on the hub or in the original file."""
+    old = isinstance(record.values.get("question"), dict)
+    asked = record.inner("question") if old else record
+    if isinstance(asked.values.get("choices"), list):
+        known = {one.label("label"): one.text("text") for one in asked.records("choices")}
+    else:
+        both = asked.inner("choices")
+        known = dict(zip(both.texts("label"), both.texts("text"), strict=False))
+    answer = record.one_of("answerKey", list(known)) if record.values.get("answerKey") else None
+    question = {"question_id": record.label("id"), "question": asked.text("stem" if old else "question")}
+    yield question | {"options": list(known.values()), "answer": answer}
+
+
+@by_rows
+def hellaswag(record: Record, name: str) -> Rows:
+    """HellaSwag: which ending goes on; the test split has no labels."""
+    endings, label = record.texts("endings", at_least=2), record.values.get("label")
+    labels = Record({"label": str(label)}, record.where)
+    answer = None if label in (None, "") else labels.one_of("label", list(map(str, range(len(endings)))))
+    question = {"question_id": name, "question": record.text("ctx"), "options": list(endings), "answer": answer}
+    yield question | kept(record, "activity_label")

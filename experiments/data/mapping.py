@@ -1,0 +1,249 @@
+"""Rows with columns of anybody's, as items: which column is which field, and what the rows leave out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
+from ...models.foreign import parse_json
+from ...models.items import Item
+from ...models.shown import shown
+from .jsonl import check_unique
+from .kinds import KINDS, KNOWN, MEANINGS, REQUIRED, kind_of, kind_of_record, record_to_item
+from .other_formats import FIELDS_OF_KINDS, not_known
+from .records import Record
+from .tables import records_of
+from .variants import with_sides
+
+#: Columns that stand for a field of a kind where the field itself is not there.
+_ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("rating", "scores"): "score"}
+#: What a column may be taken for.
+_FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names in KNOWN.values() for one in names)}
+_FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+@checked
+def items_from(
+    data: Any, columns: Mapping[str, str] | None = None, kind: str | None = None, *, seed: int = 0
+) -> list[Item]:
+    """Items of a table: a file of any usual form, a data frame, a data set, or a list of dicts.
+
+    - pair: ``prompt, chosen, rejected``, or ``prompt, response_a, response_b`` with ``preference`` (a, b or tie);
+    - choice: ``question, options`` (also ``choices``) with ``answer`` (index from 0, letter, or text);
+    - rating: ``prompt, response, scores`` (also ``score``) with ``criterion, reference, question_id``;
+    - trace: ``prompt, response`` with ``correct, answer, question_id, candidate_id``.
+
+    Prompts and responses are texts or lists of messages. Ids that are not there are made: rows of one prompt are
+    candidates of one question; other rows are numbered. Of ``chosen`` and ``rejected``, which is shown as a is drawn
+    for each pair from ``seed`` and its texts. Columns that are no field go to ``extra``.
+
+    Args:
+        data: A path or a pattern (CSV, TSV, Parquet, JSON, JSONL; also ``.gz`` and ``.zst``; a folder that ``datasets``
+            saved); a frame of pandas or polars; a ``datasets.Dataset``; a pyarrow table; a list of dicts; columns.
+        columns: Field -> column, where their names differ; ``"doc.question"`` is inside the column ``doc``.
+        kind: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``, where the columns do not say.
+        seed: Draws the sides of ``chosen`` and ``rejected``.
+
+    Raises:
+        InnerjudgeError: Names the file, row, column and value; or the columns that are there, where they are of no
+            kind; ids twice; no rows.
+
+    Example:
+        >>> rows = [{"question": "1+1?", "output": one, "right": one == "2"} for one in ("2", "3")]
+        >>> for item in items_from(rows, columns={"prompt": "question", "response": "output", "correct": "right"}):
+        ...     print(item.id, item.correct)
+        q1/1 True
+        q1/2 False
+    """
+    if isinstance(data, list | tuple) and data and all(isinstance(one, tuple(KINDS.values())) for one in data):
+        if len({type(one) for one in data}) > 1 or columns or (kind and kind != kind_of(data[0])):
+            raise InnerjudgeError("given items, expected items of one kind, without columns: they have their fields")
+        check_unique(data, [f"item {number}" for number in range(1, len(data) + 1)])
+        return list(data)
+    shape: Shape | None = None
+    items: list[Item] = []
+    places: list[str] = []
+    questions: dict[str, str] = {}
+    candidates: Counter[str] = Counter()
+    for record in records_of(data):
+        shape = shape or shape_of(record, columns, kind)
+        values = shape.read(record, seed)
+        _number(values, shape, len(items) + 1, questions, candidates)
+        items.append(record_to_item(Record(values, record.where, shape.columns), shape.kind))
+        places.append(record.where)
+    if not items:
+        raise InnerjudgeError("given no rows, expected at least one")
+    check_unique(items, places)
+    return items
+
+
+def _number(
+    values: dict[str, Any], shape: Shape, row: int, questions: dict[str, str], candidates: Counter[str]
+) -> None:
+    """Ids that the rows do not have; ratings of one prompt get a question as well."""
+    made, trace = shape.made, shape.kind == "trace"
+    if (trace and "question_id" in made) or ("item_id" in made and values.get("question_id") is None):
+        same = json.dumps(values.get("prompt"), sort_keys=True)
+        values["question_id"] = questions.setdefault(same, f"q{len(questions) + 1}")
+    if "candidate_id" in made:
+        candidates[str(values.get("question_id"))] += 1
+        values["candidate_id"] = str(candidates[str(values.get("question_id"))])
+    elif not trace:
+        values |= dict.fromkeys(made, f"{shape.kind[0]}{row}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of which kind rows are, the column of each field, the ids that are made, and where the first row stands."""
+
+    kind: str
+    names: Mapping[str, str]
+    made: frozenset[str]
+    first: str
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns whose names are not those of their fields."""
+        return {k: v for k, v in self.names.items() if k != v}
+
+    def read(self, record: Record, seed: int) -> dict[str, Any]:
+        """The fields of a row as items have them, beside the columns that are no field."""
+        given = {name: _inside(record.values, column) for name, column in self.names.items()}
+        given = {k: v for k, v in given.items() if v is not None or self.names[k] in record.values}
+        named = Record(given, record.where, self.columns)
+        values = {name: _read(named, name, self.kind) for name in given}
+        if "chosen" in self.names:
+            values = with_sides(Record(values, record.where, self.columns), seed)
+        for name, value in record.values.items():
+            if name not in self.names.values():
+                values[f"{name} (column)" if name in KNOWN[self.kind] else name] = value
+        late = next((name for name in self.made if name in values), None)
+        if late is not None:
+            raise named.error(late, "an id", f"none as in {self.first}", "give every row its id, or none")
+        return values
+
+
+def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str | None = None) -> Shape:
+    """How the rows behind this one are read; errors as in :func:`items_from`."""
+    wanted = dict(columns or {})
+    for name, column in wanted.items():
+        if name not in _FIELDS:
+            raise InnerjudgeError(
+                f"given the field {shown(name)!r} for a column, expected FIELD=COLUMN with a field of "
+                f"{', '.join(sorted(_FIELDS))}{near(name, _FIELDS)}"
+            )
+        if column not in first.values and _inside(first.values, column) is None:
+            raise InnerjudgeError(
+                f"{first.where}: given the column {shown(column)!r} as {name}, expected one of "
+                f"{shown(', '.join(first.values))}{near(column, first.values)}"
+            )
+    has = {name: name for name in first.values if name not in wanted.values()} | wanted
+    found = kind or _kind(first, has)
+    if found not in KINDS:
+        raise InnerjudgeError(f"given kind={kind!r}, expected one of {', '.join(KINDS)}")
+    own = {*KNOWN[found], *(name for name, (kinds, *_) in MEANINGS.items() if found in kinds)}
+    own |= {"chosen", "rejected"} if found == "pair" and has.keys() >= {"chosen", "rejected"} else set()
+    names = {name: name for name in sorted(own) if name not in wanted.values()} | wanted
+    for (of, name), column in _ALSO.items():
+        if of == found and name not in has and column in has:
+            names[name] = names.pop(column, has[column])
+    odd = next((name for name in names if name not in own), None)
+    if odd is not None:
+        raise InnerjudgeError(
+            f"{first.where}: given a column as {odd}, expected a field of a {found}: {FIELDS_OF_KINDS}"
+        )
+    ids = [name for name in REQUIRED[found] if name.endswith("_id")]
+    return Shape(found, names, frozenset(name for name in ids if names[name] not in first.values), first.where)
+
+
+def near(name: str, known: Iterable[str], do: str = "check the name") -> str:
+    """The end of a message: what somebody may have meant, or what to do."""
+    found = get_close_matches(name, known, 1)
+    return f": did you mean {shown(found[0])!r}?" if found else f": {do}"
+
+
+def _kind(first: Record, names: Mapping[str, str]) -> str:
+    """The kind that the fields say, or an error with the columns and what could be meant by them."""
+    has = names.keys()
+    if any(has >= set(names) for names in REQUIRED.values()):
+        return kind_of_record(Record(dict.fromkeys(has), first.where))
+    if has >= {"chosen", "rejected"} or has >= {"prompt", "response_a", "response_b"}:
+        return "pair"
+    if has & {"options", "choices"} and has & {"question", "prompt"}:
+        return "choice"
+    if has >= {"prompt", "response"}:
+        rated = has & {"scores", "score", "item_id", "criterion", "reference"}
+        return "rating" if rated and not has & {"correct", "candidate_id"} else "trace"
+    raise not_known(first.values, set(has), first.where)
+
+
+def _inside(values: Any, column: str) -> Any:
+    """The value of a column, or of a path such as ``doc.question`` or ``answers.0`` within one."""
+    if isinstance(values, Mapping) and column in values:
+        return values[column]
+    for part in column.split("."):
+        if isinstance(values, list):
+            values = {str(k): one for k, one in enumerate(values)}
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
+
+
+def _read(record: Record, name: str, kind: str) -> Any:
+    """The value of a field as an item has it: numbers for ids and texts, text for numbers and lists (CSV)."""
+    value = record.values[name]
+    if value is None:
+        return None
+    if name == "correct":
+        if (flag := _FLAGS.get(str(value).lower())) is None:
+            raise record.error(name, repr(shown(value, 60)), "true or false, or 1 or 0", "correct the value")
+        return flag
+    if name in ("scores", "options", "scale") and isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = parse_json(value)
+        except ValueError as error:
+            raise record.error(name, f"a list that is no JSON ({error})", "a list", 'write ["one", "two"]') from None
+    if name == "scores":
+        return [_number_of(record, name, one) for one in (value if isinstance(value, list) else [value])]
+    if name == "options" and isinstance(value, list):
+        return [_text_of(one) for one in value]
+    if name == "answer" and kind == "choice":
+        return _option(record, value)
+    if name == "preference" and isinstance(value, str):
+        return value.lower().removeprefix("model_")
+    return _text_of(value) if name.endswith("_id") or name not in MEANINGS else value
+
+
+def _text_of(value: Any) -> Any:
+    """A number as text, a whole one without decimals; all else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _number_of(record: Record, name: str, value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        raise record.error(name, repr(shown(value, 60)), "a number", "correct it, or leave it empty") from None
+
+
+def _option(record: Record, value: Any) -> Any:
+    """The index of the right option: given as such, as a letter, or as the option's text."""
+    options = _read(record, "options", "choice")
+    if isinstance(value, float) and value == int(value):
+        return int(value)
+    if not isinstance(value, str) or not isinstance(options, list):
+        return value
+    found = [k for k, one in enumerate(options) if value in (one, chr(ord("A") + k))]
+    found = [int(value)] if not found and value.isdecimal() else found
+    if len(found) != 1:
+        raise record.error(
+            "answer", repr(shown(value, 60)), "one option: its index from 0, its letter, or its text", "correct it"
+        )
+    return found[0]

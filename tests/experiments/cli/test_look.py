@@ -1,0 +1,122 @@
+"""`innerjudge look`, `--map` on every command, and wrong data that cost next to nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from innerjudge.experiments.cli.options import LOADER_NAMES
+from innerjudge.experiments.data.loaders import LOADERS
+from innerjudge.experiments.runs.look import look_at
+from innerjudge.models.items import Choice, Pair, Rating, Trace
+
+ROWS = [
+    {"q": f"{k}+1?", "text": f"<think>{k}+1={k + c}</think>{k + c}", "ok": c == 1} for k in range(4) for c in (0, 1)
+]
+MAP = ("--map", "prompt=q", "--map", "response=text", "--map", "correct=ok")
+
+
+def test_what_is_said_of_a_data_set(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pd.DataFrame([*ROWS, {"q": "9+1?", "text": "10 \x1b[31m", "ok": None}]).to_parquet(tmp_path / "r.parquet")
+    said = cli("look", tmp_path / "r.parquet", *MAP, "--items", 1)
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[:5] == [
+        "kind: 9 traces",
+        "questions: 5",
+        "labels: 4 right, 4 wrong",
+        "without a label: 1",
+        "questions with right and wrong answers: 4",
+    ]
+    assert any(line.startswith("1 unscored where this is read: no reasoning end: no </think>") for line in lines)
+    assert "[prompt_end]<think>[reasoning_start]0+1=0</think>[reasoning_end]0[response_end]" in said.out
+    every = cli("look", tmp_path / "r.parquet", *MAP, "--items", 9)
+    assert "\x1b" not in every.out
+
+
+def test_every_kind_is_shown_with_its_positions() -> None:
+    one = {"prompt": "?", "response": "!"}
+    for item, marks, label in (
+        (Rating(item_id="r", **one, scores=(4,)), ["[score]"], ("scores", "4 to 4, mean 4.00")),
+        (
+            Choice(question_id="c", question="?", options=("x", "y"), answer=1),
+            ["[option_end]"] * 4,
+            ("labels", "1 option 2"),
+        ),
+        (Pair(pair_id="p", prompt="?", response_a="x", response_b="y"), ["[score]"], ("labels", "none")),
+        (Trace(question_id="t", candidate_id="0", prompt="?", response=""), ["[prompt_end]"], ("without a label", "1")),
+    ):
+        seen = look_at([item])  # type: ignore[list-item]
+        assert seen.facts[label[0]] == label[1]
+        assert seen.items[0].count(marks[0]) == len(marks)
+    long = look_at([Rating(item_id="r", prompt="word " * 3000, response="!")])
+    assert any("longer than the 1,024 tokens" in reason for reason in long.unscored)
+    assert len(long.items[0]) < 3000
+
+
+def test_the_help_names_every_loader() -> None:
+    assert LOADER_NAMES.split(", ") == list(LOADERS)
+
+
+@pytest.mark.parametrize("command", ["compare", "extract", "plan", "score", "rank", "sample", "look"])
+def test_wrong_data_are_told_before_anything_heavy_is_imported(command: str, tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    out = [] if command == "look" else ["--out", str(tmp_path / "out")]
+    out += ["--judge", str(tmp_path)] if command in ("score", "rank", "sample") else []
+    for data, wrong, said in (
+        ("no.jsonl", (), "given 'no.jsonl', expected a file"),
+        (str(tmp_path / "r.jsonl"), ("--map", "prompt=qq"), "did you mean 'q'"),
+        (str(tmp_path / "r.jsonl"), ("--map", "prompt"), "expected FIELD=COLUMN"),
+    ):
+        script = (
+            "import sys\nfrom innerjudge.experiments.cli import main\n"
+            "try:\n    main.main()\nexcept SystemExit as end:\n"
+            "    print(sorted({'torch', 'transformers', 'sklearn', 'pandas'} & sys.modules.keys()), end.code)"
+        )
+        data_of = [data] if command == "look" else ["--data", data]
+        ran = subprocess.run(
+            [sys.executable, "-c", script, command, *data_of, *wrong, *out], capture_output=True, text=True
+        )
+        assert said in ran.stderr
+        assert ran.stdout.strip() == "[] 2"
+
+
+def test_a_typo_in_a_study_is_told_before_torch_is_imported(tmp_path: Path) -> None:
+    for data, said in (
+        ("{source: 'builtin:rate', limt: 4}", "data.0.limt"),
+        ("{source: 'builtin:rat'}", "builtin:rate"),
+    ):
+        (tmp_path / "s.yaml").write_text(f"data: [{data}]\njudges: [lager]\n")
+        script = (
+            "import sys\nfrom innerjudge.experiments.cli import main\n"
+            "try:\n    main.main()\nexcept SystemExit as end:\n"
+            "    print(sorted({'torch', 'sklearn', 'pandas'} & sys.modules.keys()), end.code)"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", script, "study", tmp_path / "s.yaml"], capture_output=True, text=True
+        )
+        assert said in ran.stderr
+        assert ran.stdout.strip() == "[] 2"
+
+
+def test_mapped_rows_go_through_the_commands(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pd.DataFrame(ROWS).to_csv(tmp_path / "r.csv", index=False)
+    data = ("--data", tmp_path / "r.csv", *MAP)
+    assert cli("extract", *data, "--out", tmp_path / "f").code == 0
+    again = cli("extract", *data, "--out", tmp_path / "f")
+    assert again.code == 0, "the same command goes on"
+    other = cli("extract", "--data", tmp_path / "r.csv", *MAP[:4], "--out", tmp_path / "f")
+    assert other.code == 2, "other columns are another job"
+    fitted = cli("fit", "--features", tmp_path / "f", "--judge", "difference-of-means", "--out", tmp_path / "j")
+    assert fitted.code == 0, fitted.err
+    scored = cli("score", "--judge", tmp_path / "j", *data, "--out", tmp_path / "v.jsonl")
+    assert scored.code == 0, scored.err
+    assert len((tmp_path / "v.jsonl").read_text().splitlines()) == 8
+    sampled = cli(
+        "sample", "--judge", tmp_path / "j", *data[:4], "--n", 1, "--max-new-tokens", 2, "--out", tmp_path / "s.jsonl"
+    )
+    assert sampled.code == 0, sampled.err

@@ -1,0 +1,272 @@
+"""What new users type first works, or is answered in one line that says what to type instead."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import innerjudge as ij
+import numpy as np
+import pandas as pd
+import pytest
+from innerjudge import Choice, InnerjudgeError, Rating, Trace
+
+PROMPT = "Start with 7. Add 5. Times 3."
+RIGHT, WRONG = "<think>7+5=12;12*3=36</think>36", "<think>7+5=13;13*3=39</think>39"
+MESSAGES = [{"role": "system", "content": "Answer in numbers."}, {"role": "user", "content": PROMPT}]
+
+
+@pytest.fixture(scope="module")
+def lm() -> Any:
+    return ij.load("reference")
+
+
+@pytest.fixture(scope="module")
+def traces() -> list[Trace]:
+    return [
+        Trace(question_id=f"q{q}", candidate_id=str(c), prompt=PROMPT, response=RIGHT if c else WRONG, correct=bool(c))
+        for q in range(6)
+        for c in range(2)
+    ]
+
+
+@pytest.fixture(scope="module")
+def features(lm: Any, traces: list[Trace]) -> Any:
+    return ij.read(lm, traces)
+
+
+@pytest.fixture(scope="module")
+def labels(traces: list[Trace]) -> np.ndarray[Any, Any]:
+    return np.array([bool(one.correct) for one in traces])
+
+
+@pytest.fixture(scope="module")
+def judge(lm: Any, features: Any, labels: Any) -> Any:
+    return ij.Judge(ij.CLUE(rank_by="margin").fit(features, labels), lm)
+
+
+def answered(call: Callable[[], object], *words: str) -> None:
+    """The call is refused in one line with these words in it."""
+    with pytest.raises(InnerjudgeError) as caught:
+        call()
+    said = str(caught.value)
+    assert "\n" not in said
+    assert len(said) < 1200
+    for word in words:
+        assert word in said, said
+
+
+def typed(*arguments: object) -> tuple[int, str, str]:
+    """A command line, typed."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "innerjudge.experiments.cli.main", *map(str, arguments)], capture_output=True, text=True
+    )
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def lines(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_1_and_11_the_end_of_a_cell_is_a_short_table(lm: Any, features: Any, judge: Any) -> None:
+    for one in (lm, features, judge):
+        html = one._repr_html_()
+        assert "<table" in html
+        assert len(html) < 5000
+        assert len(repr(one)) < 5000
+
+
+def test_2_messages_as_a_prompt(lm: Any) -> None:
+    rating = Rating(item_id="r", prompt=MESSAGES, response="36")  # type: ignore[arg-type]
+    assert ij.read(lm, [rating]).ids == ("r",)
+
+
+def test_3_a_system_text_beside_items(lm: Any, traces: list[Trace]) -> None:
+    with pytest.raises((TypeError, InnerjudgeError), match="system"):
+        ij.read(lm, traces, system="Be brief.")  # type: ignore[call-arg]
+
+
+def test_4_a_prompt_that_is_rendered_already(lm: Any) -> None:
+    rendered = lm.tokenizer.apply_chat_template(
+        [{"role": "user", "content": PROMPT}], tokenize=False, add_generation_prompt=True
+    )
+    read = ij.read(lm, [Trace(question_id="q", candidate_id="0", prompt=rendered, response=RIGHT)])
+    assert any("template" in reason for reasons in read.missing.values() for reason in reasons.values())
+
+
+def test_5_a_prompt_of_ones_own() -> None:
+    assert hasattr(ij, "JudgePrompt")
+
+
+def test_6_and_8_answers_and_scales_that_do_not_fit_are_refused_before_the_pass(lm: Any) -> None:
+    rating = [Rating(item_id="r", prompt="Say hi.", response="hi")]
+    answered(lambda: ij.read(lm, rating, ij.Passes(scale=(1, 100))), "100")
+    two = ij.LAGER(values=(0, 1), answers=(False, True))
+    features = ij.read(lm, rating)
+    answered(lambda: two.decision_function(features), "2", "5")
+
+
+def test_7_a_scale_is_said_by_judge_and_passes_alike(lm: Any) -> None:
+    judge = ij.LAGER(values=(0, 1, 2, 3))
+    rating = [Rating(item_id="r", prompt="Say hi.", response="hi")]
+    features = ij.read(lm, rating, ij.Passes(scale=(0, 3)), judges=[judge])
+    assert 0 <= judge.decision_function(features)[0] <= 3
+
+
+def test_9_tables_are_items(lm: Any) -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = [{"prompt": PROMPT, "response": text, "correct": k} for k, text in enumerate((WRONG, RIGHT))]
+    for table in (rows, pd.DataFrame(rows), datasets.Dataset.from_list(rows)):
+        assert [one.correct for one in ij.items_from(table)] == [False, True]
+        answered(lambda table=table: ij.read(lm, table), "items_from(data", "columns=")
+    answered(lambda: ij.items_from(pd.DataFrame({"question": ["?"], "response": ["!"], "label": [1]})), "columns={")
+
+
+def test_10_what_is_no_score_and_no_index_is_refused_at_once() -> None:
+    answered(lambda: Rating(item_id="r", prompt="?", response="!", scores=4), "scores", "(4,)")  # type: ignore[arg-type]
+    answered(lambda: Choice(question_id="c", question="?", options=("x", "y"), answer="B"), "answer", "1")  # type: ignore[arg-type]
+    answered(lambda: Choice(question_id="c", question="?", options=("x", "y"), answer=2), "answer", "from 0 to 1")
+
+
+def test_12_clue_without_reasoning_says_what_to_type(lm: Any) -> None:
+    plain = [Trace(question_id=str(k), candidate_id="0", prompt=PROMPT, response=str(k)) for k in range(4)]
+    features = ij.read(lm, plain)
+    answered(lambda: ij.CLUE().fit(features, [True, False, True, False]), "no <think>")
+
+
+def test_13_one_word_for_where_a_judge_reads() -> None:
+    assert ij.CLUE(start="prompt_end", end="response_end").needs == ("hidden/prompt_end", "hidden/response_end")
+    with pytest.raises((TypeError, InnerjudgeError), match="between"):
+        ij.CLUE(between="response")  # type: ignore[call-arg]
+
+
+def test_14_to_17_rows_of_other_tools(tmp_path: Path) -> None:
+    one = {"question_id": "q", "candidate_id": "0", "prompt": "?", "response": "!", "correct": 1}
+    assert ij.load_data(str(lines(tmp_path / "a.jsonl", one))).items[0].correct is True  # type: ignore[union-attr]
+    pair = {"prompt": "?", "chosen": "x", "rejected": "y"}
+    assert ij.load_data(str(lines(tmp_path / "b.jsonl", pair))).kind == "pair"
+    other = lines(tmp_path / "c.jsonl", {"question": "?", "response": "!", "label": 1})
+    answered(lambda: ij.load_data(str(other)), "trace:", "rating:", "choice:", "pair:", "--map prompt=question")
+    frame = pd.DataFrame([one])
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    for name in ("rows.csv", "rows.parquet"):
+        assert ij.load_data(str(tmp_path / name)).items == ij.load_data(str(tmp_path / "a.jsonl")).items
+
+
+def test_18_and_19_folders_and_the_example_of_the_help(tmp_path: Path) -> None:
+    lines(tmp_path / "part-1.jsonl", {"input": "?", "output_1": "x", "output_2": "y", "label": 1})
+    assert len(ij.load_data(f"llmbar:{tmp_path}").items) == 1
+    code, help_, _ = typed("compare", "--help")
+    assert code == 0
+    assert "--data sample:mmlu" in " ".join(help_.split())
+    assert ij.load_data("sample:mmlu").kind == "choice"
+
+
+def test_20_features_as_tables_and_parts(features: Any, tmp_path: Path) -> None:
+    assert len(features.frame()) == 12
+    assert features[0:4].ids == features.ids[:4]
+    assert features[[0, 2]].ids == (features.ids[0], features.ids[2])
+    ij.FeatureStore.save(features, tmp_path / "f")
+    assert ij.FeatureStore.open(tmp_path / "f").features().ids == features.ids
+
+
+def test_21_and_22_layers_and_averages_have_one_place(lm: Any, traces: list[Trace]) -> None:
+    with pytest.raises((TypeError, InnerjudgeError), match="layers"):
+        ij.read(lm, traces, layers=[2, 3])  # type: ignore[call-arg]
+    judge = ij.LogisticProbe(positions=["response_end"], row=2).fit(
+        ij.read(lm, traces), [one.correct for one in traces]
+    )
+    assert ij.read(lm, traces[:2], judges=[judge])["hidden/response_end"].shape[0] == 2  # the pass stops at its block
+
+
+def test_23_and_24_searches_of_scikit_learn(features: Any, labels: Any) -> None:
+    from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+
+    groups = np.array(features.groups)
+    probe = ij.LogisticProbe(positions=["reasoning_end"], row=1)
+    assert len(cross_val_score(probe, features, labels, groups=groups, cv=GroupKFold(3))) == 3
+    assert GridSearchCV(probe, {"row": [1, 2]}, cv=2).fit(features, labels).best_params_["row"] in (1, 2)
+
+
+def test_25_a_pipeline_on_features(features: Any, labels: Any) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    chain = make_pipeline(ij.RowSelector("hidden/reasoning_end", row=1), LogisticRegression()).fit(features, labels)
+    assert chain.predict(features).shape == (12,)
+    answered(lambda: ij.save_judge(chain, "nowhere"), "judge")
+
+
+def test_26_a_judge_of_ones_own_says_how_it_is_registered(tmp_path: Path) -> None:
+    class Mine(ij.BaseJudge):
+        def _scores(self, features: Any) -> Any:
+            return np.zeros(len(features))
+
+        def _labels(self, features: Any, scores: Any) -> Any:
+            return scores > 0
+
+    answered(lambda: ij.save_judge(Mine(), tmp_path / "m"), "register_judge")
+
+
+def test_27_features_of_stored_arrays() -> None:
+    made = ij.Features.from_arrays({"x": [1.0, 2.0]}, provenance="mine", ids=["a", "b"])
+    assert made["x"].tolist() == [1.0, 2.0]
+
+
+def test_28_probabilities_and_scores_where_they_mean_something(features: Any, labels: Any) -> None:
+    probe = ij.LogisticProbe(positions=["reasoning_end"], row=1).fit(features, labels)
+    assert probe.predict_proba(features).shape == (12, 2)
+    assert 0 <= probe.score(features, labels) <= 1
+
+
+def test_30_and_34_messages_rank(judge: Any) -> None:
+    assert {one["score"] is not None for one in judge.rank(MESSAGES, [RIGHT, WRONG])} == {True}
+
+
+def test_30_and_31_what_is_no_text_is_not_silently_unscored(judge: Any) -> None:
+    outputs = [SimpleNamespace(index=k, text=text) for k, text in enumerate((RIGHT, WRONG))]
+    assert judge.rank(PROMPT, outputs) == judge.rank(PROMPT, [RIGHT, WRONG]), "outputs of vLLM are read as their text"
+    for one in judge.rank(PROMPT, [5, 6]):
+        assert one["score"] is None
+        assert "a int, not a string or a list of messages" in one["unscored"]
+
+
+def test_32_reasoning_apart_in_an_item(lm: Any) -> None:
+    said: Any = {"role": "assistant", "content": "36", "reasoning_content": "7+5=12;12*3=36"}
+    read = ij.read(lm, [Trace(question_id="q", candidate_id="0", prompt=PROMPT, response=said)])
+    assert "hidden/reasoning_end" not in read.missing
+
+
+def test_33_scores_as_a_cross_encoder_gives_them(judge: Any) -> None:
+    pairs = [(PROMPT, RIGHT), (PROMPT, WRONG)]
+    assert np.allclose(judge.scores(pairs), [one.score for one in judge.verdicts(pairs)])
+    with pytest.raises((TypeError, InnerjudgeError), match=r"activation_fn|apply_softmax"):
+        judge.predict(pairs, activation_fn=None, apply_softmax=True)
+
+
+def test_35_and_36_the_command_line(tmp_path: Path) -> None:
+    assert typed("--version")[0] == 0
+    out = tmp_path / "out"
+    code, _, wrong = typed(
+        *("compare", "--data", "builtin:rate", "--limit", 12, "--judges", "lager", "--reasoning-tokens", 0),
+        *("--out", out),
+    )
+    assert code == 0, wrong
+    assert (out / "kept").is_dir()
+    code, _, wrong = typed("compare", "--data", "builtin:rat", "--out", out)
+    assert code == 2
+    assert len(wrong.splitlines()) == 1
+
+
+def test_29_parameters_of_a_judge_on_the_command_line(tmp_path: Path) -> None:
+    code, _, wrong = typed("fit", "--features", tmp_path, "--judge", "ridge-probe", "--row", 3, "--out", tmp_path / "j")
+    assert code == 2
+    assert "--row" in wrong
+    assert len(wrong.splitlines()) == 1
