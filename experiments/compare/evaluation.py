@@ -1,6 +1,6 @@
 """One data set on its way to the table of verdicts: items, split by question, judged by the panel; every step kept."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating, Trace
 from ..data.labels import label_to_fit, require_classes
 from ..data.verdict_files import item_columns, read_table, said_row
-from ..data.verdict_table import ItemKey, Row, Table
+from ..data.verdict_table import Row, Table
 from ..judges.between import positions
 from ..judges.panel import EVERY, TEXT, Seat, chosen, panel, without_abstain, without_reasoning
 from .items import DataItems
@@ -101,7 +101,17 @@ class Evaluation(DataItems):
     def unmatched(self, path: str) -> list[str]:
         """A note on rows of a file that are of no item here; an error where there is nothing else that they are of."""
         known = {(self.name, item.group, str(item_columns(item)["candidate"])) for item in self.items}
-        return unmatched(self.imported[path], known, file=Path(path).name, data=self.name, alone=self.alone)
+        rows, file = self.imported[path], Path(path).name
+        odd = [row for row in rows if row.item not in known]
+        if not odd:
+            return []
+        first = ", ".join(f"question {row.question!r} candidate {row.candidate!r}" for row in odd[:3])
+        if len(odd) == len(rows) and self.alone:
+            raise InnerjudgeError(
+                f"{file}: given {len(odd)} rows of which none is of an item of {self.name} (first: {first}), expected "
+                "its questions and candidates: write them as in verdicts.jsonl of a study"
+            )
+        return [f"{file}: {len(odd)} of {len(rows)} rows are of no item here and were left out (first: {first})."]
 
     def check(self) -> None:
         """Refuse what can be refused before any pass of the model."""
@@ -119,9 +129,14 @@ class Evaluation(DataItems):
         Table(row for rows in self.imported.values() for row in rows)  # refuses rows that clash
 
 
+def every_seat(kind: str, settings: Settings) -> dict[str, Seat]:
+    """All judges of a kind of item, those included that the settings switch off."""
+    return panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
+
+
 def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
     """The judges of a comparison that fit a kind of item; judges of which none fits are an error."""
-    every = panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
+    every = every_seat(kind, settings)
     every = every if settings.reasoning_tokens else without_reasoning(every)
     every = every if settings.abstain else without_abstain(every)
     if settings.judges and not set(settings.judges) & {EVERY, *every}:
@@ -130,12 +145,6 @@ def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
             f"{', '.join(every)}"
         )
     return chosen(every, settings.judges)
-
-
-def left_out_of(kind: str, settings: Settings) -> set[str]:
-    """Judges that are named and judge this kind, but need reasoning or abstain lines, which are switched off."""
-    every = panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
-    return (set(settings.judges) & set(every)) - set(seats_of(kind, settings))
 
 
 def columns_of(one: Evaluation, item: Item, split: str) -> dict[str, Any]:
@@ -206,23 +215,6 @@ def with_score(row: Row) -> Row:
     if isinstance(row.label, str):
         return replace(row, score={"a": 1.0, "tie": 0.5, "b": 0.0}.get(row.label))
     return replace(row, score=None if row.candidate == "options" else float(row.label))
-
-
-def unmatched(rows: Sequence[Row], known: Set[ItemKey], *, file: str, data: str, alone: bool) -> list[str]:
-    """A note on imported rows of no item here.
-
-    ``InnerjudgeError`` if there is no other data (``alone``) and none match.
-    """
-    odd = [row for row in rows if row.item not in known]
-    if not odd:
-        return []
-    first = ", ".join(f"question {row.question!r} candidate {row.candidate!r}" for row in odd[:3])
-    if len(odd) == len(rows) and alone:
-        raise InnerjudgeError(
-            f"{file}: given {len(odd)} rows of which none is of an item of {data} (first: {first}), expected "
-            "its questions and candidates: write them as in verdicts.jsonl of a study"
-        )
-    return [f"{file}: {len(odd)} of {len(rows)} rows are of no item here and were left out (first: {first})."]
 
 
 def on_sides(rows: Iterable[Row], side: Mapping[Any, str]) -> list[Row]:

@@ -16,7 +16,7 @@ from ..judges.between import Between, positions
 from ..judges.panel import EVERY, panel
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
-from .evaluation import Evaluation, left_out_of
+from .evaluation import Evaluation, every_seat
 from .figures import Section
 from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
@@ -247,7 +247,9 @@ def _families(one: Evaluation, table: Table) -> dict[str, str]:
 
 def _left_out(every: Sequence[Evaluation]) -> str:
     """Which judges were named and cannot be asked with these settings, as a sentence; empty without any."""
-    left_out = sorted({name for one in every for name in left_out_of(one.kind, one.settings)})
+    left_out = sorted({
+        name for one in every for name in {*one.settings.judges} & {*every_seat(one.kind, one.settings)} - {*one.seats}
+    })  # fmt: skip
     why = "verdicts after reasoning need reasoning_tokens above 0, judges that leave the abstain lines out need abstain"
     return f"Named, but left out: {', '.join(left_out)} ({why})." if left_out else ""
 

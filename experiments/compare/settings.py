@@ -127,12 +127,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A data set and what it was loaded from.
-
-    Args:
-        data: The data.
-        candidates: Answers sampled for each problem, where the data are problems.
-    """
+    """A data set, and how many answers are sampled for each problem where it is of problems."""
 
     data: Dataset
     candidates: int = 8

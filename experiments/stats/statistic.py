@@ -95,10 +95,8 @@ def divide(numerator: Floats, denominator: Floats) -> Floats:
 class Ties:
     """Values sorted once, so that weighted ranks need only sums over runs of equal values.
 
-    Args:
-        order: Rows by rising value, ``[n]``.
-        starts: Where each of the ``G`` runs of equal values begins in ``order``.
-        run: Run of each row, ``[n]``.
+    ``order``: rows by rising value, ``[n]``; ``starts``: where each of the ``G`` runs of equal values begins in it;
+    ``run``: that of each row, ``[n]``.
     """
 
     order: npt.NDArray[np.intp]

@@ -185,11 +185,7 @@ class Study(_Part):
 
 
 def read_study(path: str | Path) -> Study:
-    """Read and check a study file; paths of data and rows are taken from its folder.
-
-    Raises:
-        InnerjudgeError: Names the file, the field, what was given and what was expected.
-    """
+    """Read and check a study file; paths of data and rows are taken from its folder. Errors name file and field."""
     file = Path(path)
     if not file.exists():
         raise InnerjudgeError(f"given {str(path)!r}, expected a study file (YAML): check the path")
@@ -206,10 +202,7 @@ def read_study(path: str | Path) -> Study:
 
 
 def parse(text: str) -> Study:
-    """A study from YAML text.
-
-    Raises:
-        InnerjudgeError: Names the field, what was given and what was expected.
+    """A study from YAML text; an error names the field, what was given and what was expected.
 
     Example:
         >>> try:

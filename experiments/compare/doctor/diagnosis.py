@@ -51,13 +51,10 @@ HOW_TO_READ = (
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What was found of a table of scores.
+    """What was found of a table of scores: the report (``found``), and the tests behind it (``explained``).
 
-    Args:
-        named: What explains the scores: ``"question"``, ``"length"``, ``"source"``, ``"leak"``, or ``"signal"`` where
-            they say more than all of these; none where they do not go with the labels, or nothing can be told.
-        explained: The tests behind it.
-        found: The report.
+    ``named`` is what explains the scores: ``"question"``, ``"length"``, ``"source"``, ``"leak"``, or ``"signal"`` where
+    they say more than all of these; none where they do not go with the labels, or nothing can be told.
     """
 
     named: tuple[str, ...]
@@ -74,11 +71,7 @@ class Diagnosis:
         return pd.DataFrame([figure.to_json() for figure in self.found.figures])
 
     def report(self, folder: str | Path) -> None:
-        """Write ``report.html``, ``report.md`` and ``results.json``.
-
-        Raises:
-            InnerjudgeError: If ``folder`` is a file or holds other files.
-        """
+        """Write ``report.html``, ``report.md`` and ``results.json``; not into a file, nor beside other files."""
         check_folder(folder)
         write(folder, self.found, None)
 
@@ -287,17 +280,11 @@ def _checks(given: Scores) -> Section:
             )
     if "split" in given.more:
         for field, of in (("prompt", "prompts"), ("text", "texts")):
-            where: dict[str, set[str]] = {}
-            for text, side in zip(given.more.get(field, ()), given.more["split"], strict=False):
-                where.setdefault(" ".join(text.casefold().split()), set()).add(side)
-            twice = sum(len(sides) > 1 for sides in where.values())
             if field in given.more:
+                twice = _on_both_sides([" ".join(t.casefold().split()) for t in given.more[field]], given.more["split"])
                 rows.append([f"{of} on both sides of the split", twice])
                 found += [f"{twice} {of} stand on both sides of the split."] if twice else []
-        sides: dict[str, set[str]] = {}
-        for question, side in zip(given.questions, given.more["split"], strict=True):
-            sides.setdefault(question, set()).add(side)
-        both = sum(len(one) > 1 for one in sides.values())
+        both = _on_both_sides(given.questions, given.more["split"])
         rows.append(["questions on both sides of the split", both])
         found += [f"{both} questions have candidates on both sides of the split."] if both else []
     if "text" in given.more:
@@ -305,12 +292,11 @@ def _checks(given: Scores) -> Section:
         rows.append(["candidates that repeat another of their question", repeated])
     sizes = Counter(given.questions)
     rows.append(["candidates a question", f"{min(sizes.values())} to {max(sizes.values())}"])
-    mixed = set(sizes) & {q for q, y in zip(given.questions, given.labels, strict=True) if y}
-    mixed &= {q for q, y in zip(given.questions, given.labels, strict=True) if not y}
-    rows.append(["questions with a right and a wrong candidate", len(mixed)])
-    if len(mixed) < 20:
+    mixed = _on_both_sides(given.questions, given.labels)
+    rows.append(["questions with a right and a wrong candidate", mixed])
+    if mixed < 20:
         found.append(
-            f"Only {len(mixed)} questions have a right and a wrong candidate: figures within questions rest on those."
+            f"Only {mixed} questions have a right and a wrong candidate: figures within questions rest on those."
         )
     absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
     if absent:
@@ -322,6 +308,11 @@ def _checks(given: Scores) -> Section:
         found=tuple(found),
         grids=(grid("Checks of the table", ["check", "found"], rows),),
     )
+
+
+def _on_both_sides(names: Sequence[str], sides: Sequence[object]) -> int:
+    """How many of the names stand on more than one side."""
+    return sum(n > 1 for n in Counter(name for name, _ in set(zip(names, sides, strict=True))).values())
 
 
 def _p(value: float) -> str:

@@ -125,13 +125,9 @@ def _association(
 def wald(y: Floats, columns: Floats, held: Floats | None, clusters: npt.NDArray[np.intp]) -> float:
     """p-value of all columns together in a least-squares regression, errors correlated within clusters.
 
-    statsmodels has the same (``OLS.fit(cov_type="cluster")``, in the tests); it would be a dependency for these lines.
-
-    Args:
-        y: ``[n]``.
-        columns: What is tested, ``[n, k]``; columns that say nothing new count for nothing.
-        held: What stands beside them, ``[n, m]``, the constant among it; ``None`` where it was taken out before.
-        clusters: Number of the cluster of each row.
+    ``columns`` ``[n, k]`` that say nothing new count for nothing; ``held`` ``[n, m]`` stands beside them, the constant
+    among it, and is ``None`` where it was taken out before. statsmodels has the same
+    (``OLS.fit(cov_type="cluster")``, in the tests); it would be a dependency for these lines.
 
     Source:
         Liang and Zeger 1986, with the small-sample factor of Stata; F with as many degrees as clusters, less one.

@@ -1,6 +1,5 @@
 """A table of scores from any tool: read from a file or a frame, every field checked, in columns."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +21,10 @@ OPTIONAL = ("candidate", "text", "prompt", "answer", "source", "split")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """Scored candidates, column by column, ``n`` rows.
+    """Scored candidates, column by column, ``n`` rows; a higher score is better, ``None`` is unscored.
 
-    Args:
-        name: Where they are from.
-        questions: Question of each.
-        scores: Score, higher is better; ``None`` where unscored.
-        labels: Whether each is right.
-        again: A second label of the same row, by somebody else; ``None`` where there is none.
-        more: The fields of :data:`OPTIONAL` that every row has.
+    ``again`` is a second label of the same row, by somebody else (``None`` where there is none); ``more`` has the
+    fields of :data:`OPTIONAL` that every row has.
     """
 
     name: str
@@ -58,11 +52,7 @@ class Scores:
 
     def scored(self) -> "Scores":
         """The rows that have a score."""
-        kept = [k for k, score in enumerate(self.scores) if score is not None]
-        return self.take(kept)
-
-    def take(self, rows: Sequence[int]) -> "Scores":
-        """Some rows."""
+        rows = [k for k, score in enumerate(self.scores) if score is not None]
         return Scores(
             name=self.name,
             questions=tuple(self.questions[k] for k in rows),
@@ -78,17 +68,13 @@ def _words(text: str) -> str:
 
 
 def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
-    """A table of scores.
+    """A table of scores from a JSONL file, a Parquet file (``.parquet``), or a pandas frame.
 
-    Args:
-        source: A JSONL file, a Parquet file (``.parquet``), or a pandas frame, with the columns ``question``, ``score``
-            (a number, higher is better, or null) and ``label`` (whether the candidate is right: true or false, 1 or 0);
-            beside them, where they are there, ``candidate``, ``text`` (what the model wrote), ``prompt``, ``answer``,
-            ``source`` (who or what wrote it), ``split``, and ``label_again`` (a second person's label).
-
-    Raises:
-        InnerjudgeError: Names the place and the field: no such file, a missing or wrong field, a candidate twice, fewer
-            than two questions, or labels of one class.
+    It has the columns ``question``, ``score`` (a number, higher is better, or null) and ``label`` (whether a candidate
+    is right: true or false, 1 or 0); beside them, where they are there, ``candidate``, ``text`` (what the model wrote),
+    ``prompt``, ``answer``, ``source`` (who or what wrote it), ``split``, and ``label_again`` (a second person's label).
+    An error names the place and the field: no such file, a missing or wrong field, a candidate twice, fewer than two
+    questions, or labels of one class.
     """
     records, name = _records(source)
     found = [_row(record) for record in records]
@@ -110,8 +96,7 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
             f"{name}: given {len(set(questions))} questions and {sum(labels)} right of {len(labels)} candidates, "
             "expected at least two questions, and right and wrong candidates: give more rows"
         )
-    again = tuple(row["label_again"] for row in found)
-    scores = tuple(row["score"] for row in found)
+    again, scores = (tuple(row[key] for row in found) for key in ("label_again", "score"))
     return Scores(name=name, questions=questions, scores=scores, labels=labels, again=again, more=whole)
 
 

@@ -25,11 +25,7 @@ _VERDICTS, _TIMINGS, _PLOTS = "verdicts.jsonl", "timings.json", "plots"
 
 
 def check_folder(folder: str | Path) -> None:
-    """Refuse a folder that a run must not or cannot be written to, before the long work; leaves no trace.
-
-    Raises:
-        InnerjudgeError: If ``folder`` is a file, holds other files, or takes no new ones.
-    """
+    """Refuse a folder that is a file, holds other files or takes no new ones, before the long work; leaves no trace."""
     path = Path(folder)
     require_room(path)
     if path.exists() and not path.is_dir():
@@ -45,15 +41,8 @@ def check_folder(folder: str | Path) -> None:
 def claim(folder: str | Path, spec: Mapping[str, Any], *, name: str = SPECS[0]) -> Path:
     """Begin a folder, or go on with it; returns where steps are kept. What a killed run left half-written goes.
 
-    Another run under the same name may go on too (with an audit more, say): steps that both share are taken over.
-
-    Args:
-        folder: The folder.
-        spec: What is asked for.
-        name: Name of the file that says so.
-
-    Raises:
-        InnerjudgeError: As :func:`check_folder`.
+    Another run under the same name may go on too (with an audit more, say): steps that both share are taken over. The
+    file ``name`` says what is asked for (``spec``). Refuses what :func:`check_folder` does.
     """
     check_folder(folder)
     path = Path(folder)
@@ -83,15 +72,8 @@ def write(
 
     Everything is made first, so a failure leaves an earlier run as it was; each file arrives whole, by a rename, and
     ``results.json`` is the last. All of them but ``timings.json`` are the same for the same data, model and settings.
-
-    Args:
-        folder: Where to write; made if it is not there.
-        report: What was found.
-        rows: All verdicts; ``None`` where no judge of ours said any, so that there is nothing to time either.
-        more: Further files, by name.
-
-    Raises:
-        InnerjudgeError: If a figure is not finite, or the disk refuses.
+    ``rows`` are all verdicts, ``None`` where no judge of ours said any, so that there is nothing to time either;
+    ``more`` has further files by name. A figure that is not finite is an error, as is a disk that refuses.
     """
     path = Path(folder)
     with writing(folder):
@@ -122,11 +104,7 @@ def _sealed_rows(rows: Iterable[Row]) -> dict[str, bytes]:
 
 
 def read_results(folder: str | Path) -> dict[str, Any]:
-    """``results.json`` of a finished comparison or study.
-
-    Raises:
-        InnerjudgeError: If there is none, it is damaged, or an earlier version of ``compare`` wrote it.
-    """
+    """``results.json`` of a finished comparison or study; an error where there is none, or it is damaged."""
     path = Path(folder) / RESULTS if Path(folder).is_dir() else Path(folder)
     if not path.is_file():
         raise InnerjudgeError(f"given {str(folder)!r}, expected the folder of a finished study with {RESULTS}: run it")

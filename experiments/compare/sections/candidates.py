@@ -14,7 +14,7 @@ from ..results import Curve
 KEY = "candidates"
 #: Name under which figures stand that need no judge.
 NO_JUDGE = "no judge"
-_RULES = {"majority": "majority", "random": "random", "oracle": "oracle"}
+_RULES = ("majority", "random", "oracle")
 
 
 def candidates(lens: Lens) -> Section | None:
@@ -23,8 +23,8 @@ def candidates(lens: Lens) -> Section | None:
         return None
     answers, nothing = [normalise(answer) for answer in lens.table.answers], [None] * len(lens.truths)
     figures: list[Figure] = []
-    for name, rule in _RULES.items():
-        found = selection_accuracy(answers, nothing, lens.truths, lens.groups, rule=Rule(rule))
+    for name in _RULES:
+        found = selection_accuracy(answers, nothing, lens.truths, lens.groups, rule=Rule(name))
         figures.append(lens.figure(KEY, NO_JUDGE, name, found))
     plot = accuracy_by_candidates(lens, candidate_curves(lens))
     said = ", ".join(f"{figure.metric} {spelt(figure)}" for figure in figures if figure.value is not None)

@@ -1,7 +1,7 @@
 """Several judges as one (mean, votes, weights by an exam), and a judge among people: in one's place or added."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import combinations
 from typing import Literal
 
@@ -70,8 +70,13 @@ def exam_weights(
         raise InnerjudgeError(
             f"given exam scores {odd or dict(exam)} and by={by!r}, expected shares and a named weight"
         )
-    passed = {k: p for k, p in exam.items() if p >= passing}
-    weights = {k: _weight(p, by, alpha) for k, p in passed.items()}
+    weigh: dict[Weighting, Callable[[float], float]] = {
+        "uniform": lambda p: 1.0,
+        "log-odds": lambda p: max(float(logit(np.clip(p, 0.001, 0.999))), 0.0),
+        "exponential": lambda p: float(np.exp(alpha * p)),
+        "power": lambda p: float(p**alpha),
+    }
+    weights = {k: weigh[by](p) for k, p in exam.items() if p >= passing}
     total = sum(weights.values())
     if not total > 0:
         raise InnerjudgeError(
@@ -79,18 +84,6 @@ def exam_weights(
             "lower the pass mark"
         )
     return {k: w / total for k, w in weights.items()}
-
-
-def _weight(p: float, by: Weighting, alpha: float) -> float:
-    match by:
-        case "uniform":
-            return 1.0
-        case "log-odds":
-            return max(float(logit(np.clip(p, 0.001, 0.999))), 0.0)
-        case "exponential":
-            return float(np.exp(alpha * p))
-        case "power":
-            return float(p**alpha)
 
 
 def without_family(jurors: Mapping[str, str], family: str) -> tuple[str, ...]:

@@ -39,14 +39,8 @@ def length_matched_pairs(
 ) -> Statistic:
     """Share of (right, wrong) pairs of one question and of like length that the right one wins; a tie is one half.
 
-    Neither difficulty nor length can decide such a pair. ``n`` counts pairs.
-
-    Args:
-        labels: Whether each candidate is right.
-        scores: Its score.
-        groups: Its question.
-        lengths: Its length.
-        tolerance: Lengths may differ by at most this share of the longer one.
+    Neither difficulty nor length can decide such a pair. ``n`` counts pairs; lengths of one may differ by at most the
+    share ``tolerance`` of the longer.
 
     Example:
         >>> length_matched_pairs([1, 0, 0], [0.9, 0.1, 0.95], list("qqq"), [100, 95, 300]).value  # one pair is left

@@ -40,13 +40,8 @@ def position_bias_denoised(
     """:func:`position_bias` without what random flips take from it, from several repeats of either order.
 
     Noise pulls both accuracies towards one half and so hides bias; each is corrected by the flip probability of its own
-    order.
-
-    Args:
-        preferences: What people prefer.
-        given: One column a repeat, response a shown first.
-        swapped: The same, response b shown first.
-        published: Correct by twice the noise, as the release of arXiv 2408.13006 does.
+    order. ``given`` (response a shown first) and ``swapped`` have a column a repeat. ``published`` corrects by twice
+    the noise, as the release of arXiv 2408.13006 does.
     """
     orders = [better_first(preferences, g, s) for g, s in zip(given, swapped, strict=True)]
     return denoised_gap(orders, published=published)

@@ -60,20 +60,18 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
         behind_rows: list[list[Cell]] = []
         name = ""
         for source in sources:
-            cells: list[Figure | None] = []
+            cells: dict[str, Figure | None] = {}  # a judge of one kind of item has not all of the targets
             for target in targets:
                 here = [
                     replace(row, template="default") for row in mine if row.template == source and row.data == target
                 ]
-                lens = by_data[target]
-                small = replace(lens, table=Table(here))
+                small = replace(by_data[target], table=Table(here))
                 name, metric = next(iter(metrics(small).items()))
                 made = metric(judge, [True] * len(small.truths))
-                cells.append(small.figure(KEY, judge, f"{name}, fitted on {source}", made) if here else None)
-            by_target = dict(zip(targets, cells, strict=True))  # a judge of one kind of item has not all of them
-            table.append([judge, source, *(by_target.get(target) for target in every)])
-            behind_rows.append([source, *cells])
-            values.append([None if c is None else c.value for c in cells])
+                cells[target] = small.figure(KEY, judge, f"{name}, fitted on {source}", made) if here else None
+            table.append([judge, source, *map(cells.get, every)])
+            behind_rows.append([source, *cells.values()])
+            values.append([None if c is None else c.value for c in cells.values()])
         behind = grid(f"{judge}: {name}", ["fitted on", *targets], behind_rows)
         plots.append(matrix(f"transfer-{judge}", f"{judge}: {name}", sources, targets, values, behind=behind,
                             x="tested on", y="fitted on"))  # fmt: skip

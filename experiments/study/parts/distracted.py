@@ -29,10 +29,8 @@ def distracted(lens: Lens, trials: Sequence[Row], flips: Sequence[Row], dummies:
             "Severity 0 leaves quality as it is, so a steady judge ties; from severity 1 on the rewritten response has "
             "planted faults, and every preference for it is a mistake."
         )
-    if flips:
-        grids.append(_flips(lens, flips))
-    if dummies:
-        grids.append(_dummies(lens, dummies))
+    grids += [_flips(lens, flips)] if flips else []
+    grids += [_dummies(lens, dummies)] if dummies else []
     grids = [g for g in grids if g.rows]
     if not grids:
         return None

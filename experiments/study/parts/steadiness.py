@@ -31,14 +31,9 @@ KEY = "steadiness"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadinessRows:
-    """Rows of the same questions put again.
+    """Rows of the same questions put again: in other words, sampled, as comparisons in both orders, these sampled.
 
-    Args:
-        wordings: In other words.
-        samples: Sampled.
-        pairs: Comparisons in both orders.
-        sampled: The same, sampled.
-        perturbed: In other batches and another arithmetic.
+    ``perturbed``: in other batches and another arithmetic.
     """
 
     wordings: Sequence[Row] = ()
@@ -56,14 +51,11 @@ class SteadinessRows:
 def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     """Consistency over samples and wordings, Sage's two measures, position and length bias, perturbations."""
     grids: list[Grid] = []
-    if rows.samples:
-        grids.append(_samples(lens, rows.samples))
-    if rows.wordings:
-        grids.append(_wordings(lens, rows.wordings))
+    grids += [_samples(lens, rows.samples)] if rows.samples else []
+    grids += [_wordings(lens, rows.wordings)] if rows.wordings else []
     if rows.pairs:
         grids += [_sage(lens, rows.pairs), _orders(lens, rows.pairs, rows.sampled)]
-    if rows.perturbed:
-        grids.append(_perturbed(lens, rows.perturbed))
+    grids += [_perturbed(lens, rows.perturbed)] if rows.perturbed else []
     grids = [g for g in grids if g.rows]
     if not grids:
         return None
@@ -101,15 +93,15 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
         said: list[list[Any]] = [small.table.labels(judge, repeat=r) for r in repeats]
         scores = [small.table.scores(judge, repeat=r) for r in repeats]
         two_valued = len({v for column in said for v in column if v is not None}) <= 2
-        cells: list[Cell] = [judge, len(repeats)]
         made = {
             "two samples agree": self_consistency(said),
             "one verdict has a majority": majority_consistency(said),
             "flip probability": flip_probability(said) if two_valued else None,
             "spread of scores": score_spread(scores),
         }
-        cells += [None if s is None else _cell(small, judge, name, s) for name, s in made.items()]
-        found.append(cells)
+        found.append([
+            judge, len(repeats), *(None if s is None else _cell(small, judge, n, s) for n, s in made.items())
+        ])  # fmt: skip
     columns = ["judge", "samples", "two samples agree", "a majority agrees", "flip probability", "spread of scores"]
     return grid("Sampled text, the same question again", columns, found)
 
