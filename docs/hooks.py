@@ -133,24 +133,22 @@ def _reference() -> dict[str, str]:
 
 
 def _results() -> dict[str, str]:
-    documents = ROOT / "experiments" / "bench" / "documents"
-    coverage = (ROOT / "experiments" / "bench" / "coverage" / "coverage.md").read_text(encoding="utf-8")
-    intervals = (ROOT / "experiments" / "bench" / "intervals" / "intervals.md").read_text(encoding="utf-8")
-    worlds = (ROOT / "experiments" / "bench" / "doctor" / "worlds.md").read_text(encoding="utf-8")
-    promises = (ROOT / "experiments" / "bench" / "promises" / "promises.md").read_text(encoding="utf-8")
-    folder = ROOT / "experiments" / "bench" / "passes"
-    measured = [page for page in (folder / "benchmark.md", folder / "generation" / "benchmark.md") if page.is_file()]
-    overhead = (ROOT / "experiments" / "bench" / "study" / "overhead.md").read_text(encoding="utf-8")
-    none = "# Benchmark\n\nNo benchmark is kept in this copy.\n"
+    """What scripts wrote of the project itself, by the folder of ``experiments/bench`` that it lies in."""
+    bench = ROOT / "experiments" / "bench"
+    pages = {
+        "demo": ["documents/demo.md"],
+        "real": ["documents/real.md"],
+        "coverage": ["coverage/coverage.md"],
+        "overhead": ["study/overhead.md"],
+        "intervals": ["intervals/intervals.md"],
+        "worlds": ["doctor/worlds.md"],
+        "promises": ["promises/promises.md"],
+        "damage": ["damage/damage.md"],
+        "benchmark": ["passes/benchmark.md", "passes/generation/benchmark.md"],
+    }
     return {
-        "results/demo.md": (documents / "demo.md").read_text(encoding="utf-8"),
-        "results/real.md": (documents / "real.md").read_text(encoding="utf-8"),
-        "results/coverage.md": coverage,
-        "results/overhead.md": overhead,
-        "results/intervals.md": intervals,
-        "results/worlds.md": worlds,
-        "results/promises.md": promises,
-        "results/benchmark.md": "\n".join(page.read_text(encoding="utf-8") for page in measured) or none,
+        f"results/{name}.md": "\n".join((bench / part).read_text(encoding="utf-8") for part in parts)
+        for name, parts in pages.items()
     }
 
 

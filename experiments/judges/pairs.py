@@ -91,7 +91,7 @@ def _text(given: Any, what: str, read: Callable[[object, str], Text]) -> Text:
     said = getattr(given, "text", None)
     given = said if isinstance(said, str) else given
     if not isinstance(given, str | list | dict | tuple | Conversation):
-        raise InnerjudgeError(f"the {what} is a {type(given).__name__}, not a string or a list of messages")
+        raise InnerjudgeError(f"the {what} is of type {type(given).__name__}, not a string or a list of messages")
     return read(given, f"the {what}")
 
 
@@ -100,7 +100,7 @@ def _options(given: Any) -> tuple[str, ...]:
         raise InnerjudgeError(f"the options are a {type(given).__name__}, not a list of strings")
     odd = next((k for k, option in enumerate(given) if not isinstance(option, str)), None)
     if odd is not None:
-        raise InnerjudgeError(f"option {odd} is a {type(given[odd]).__name__}, not a string")
+        raise InnerjudgeError(f"option {odd} is of type {type(given[odd]).__name__}, not a string")
     return tuple(given)
 
 

@@ -110,17 +110,17 @@ def test_unscored_candidates_stand_last_and_say_why(clue: Judge) -> None:
     assert [one["corpus_id"] for one in found] == [4, 2, 0, 1, 3, 5, 6, 7, 8, 9]
     reasons = {one["corpus_id"]: one["unscored"] for one in found[2:]}
     assert all(one["score"] is None for one in found[2:])
-    assert reasons[0] == "the response is a NoneType, not a string or a list of messages"
+    assert reasons[0] == "the response is of type NoneType, not a string or a list of messages"
     assert reasons[1] == "no <think> in the response"
     assert "surrogate" in reasons[3]
-    assert reasons[5] == "the response is a bytes, not a string or a list of messages"
+    assert reasons[5] == "the response is of type bytes, not a string or a list of messages"
     assert "longer than the model's context of 1024; not cut" in reasons[6]
     assert "characters, far more than the model's context of 1024 tokens holds; not cut" in reasons[7]
     assert reasons[8]
     verdicts = clue.verdicts([(PROMPT, one) for one in said])
     assert [verdict.id for verdict in verdicts] == [str(k) for k in range(len(said))]
     assert {k: v.unscored for k, v in enumerate(verdicts) if v.unscored} == reasons
-    with pytest.raises(InnerjudgeError, match=r"8 of 10 pairs that cannot be scored \(first: 0: the response is a"):
+    with pytest.raises(InnerjudgeError, match=r"8 of 10 pairs that cannot be scored \(first: 0: the response is of type"):
         clue.scores([(PROMPT, one) for one in said])
 
 
@@ -185,7 +185,7 @@ def test_options_that_cannot_be_asked_are_unscored(chooser: Judge) -> None:
     assert [len(one) for one in found] == [1, 0, 2, 2]
     assert found[0][0]["score"] is None
     assert "1 options" in found[0][0]["unscored"]
-    assert [one["unscored"] for one in found[2]] == ["option 1 is a NoneType, not a string"] * 2
+    assert [one["unscored"] for one in found[2]] == ["option 1 is of type NoneType, not a string"] * 2
     assert all(one["score"] is not None for one in found[3])
     assert chooser.verdicts([("q", "ab")])[0].unscored == "the options are a str, not a list of strings"
 
