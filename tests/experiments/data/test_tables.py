@@ -188,7 +188,7 @@ BAD: dict[str, tuple[Any, dict[str, str] | None, str]] = {
     ),
     "bytes": ([{"prompt": "?", "response": "x", "image": b"x"}], None, "column 'image': given a bytes, expected text"),
     "no rows": ([], None, "given no items"),
-    "not rows": (5, None, "given a int, expected a path"),
+    "not rows": (5, None, "given a int, expected a list"),
     "one row": ({"prompt": "?", "response": "x"}, None, "given one mapping, expected a list of them"),
     "list of text": (["x"], None, "row 1: given a str"),
 }
