@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from os.path import exists
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HEADER_LIMIT, parse_yaml, read_file
@@ -169,12 +169,12 @@ class Study(_Part):
             selection=self.audits.selection,
         )
 
-    @model_validator(mode="after")
-    def _rising_scale(self) -> Self:
-        low, high = self.scale
-        if not low < high:
-            raise ValueError(f"a scale whose second number is higher, not {low} to {high}")
-        return self
+    @field_validator("scale")
+    @classmethod
+    def _rising_scale(cls, given: tuple[int, int]) -> tuple[int, int]:
+        if not given[0] < given[1]:
+            raise ValueError("a second number above the first")
+        return given
 
     @model_validator(mode="before")
     @classmethod
