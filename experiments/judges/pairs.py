@@ -47,7 +47,7 @@ def items_of_pairs(
     Example:
         >>> items, places, reasons = items_of_pairs([("2+2?", "4"), ("2+2?", None)], "trace", context=None)
         >>> items[0].response, places, reasons
-        ('4', [0], {1: 'the response is a NoneType, not a string or a list of messages'})
+        ('4', [0], {1: 'the response is of type NoneType, not a string or a list of messages'})
     """
     items: list[Item] = []
     places: list[int] = []
