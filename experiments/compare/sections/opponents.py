@@ -47,7 +47,9 @@ def opponents(lens: Lens) -> Section | None:
     if not stands:
         return None
     found = [*_said(stands, theirs)]
-    grids = [_table(lens, main, stands)]
+    rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
+    caption = "Each judge against its closest opponent; p is of the claim that it is better than every one"
+    grids = [grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)]
     if lens.kind == "trace":
         best = stands[0].own.judge
         found += [_split(lens, best), _choosing(lens, best)]
@@ -99,12 +101,6 @@ def _said(stands: Sequence[Standing], theirs: Sequence[str]) -> list[str]:
     claim = f"Better than all {len(theirs)} opponents" if better else "No judge is better than all its opponents"
     who = f": {', '.join(better)}" if better else ""
     return [f"{claim} {corrected}{who}. The best, {best.own.judge}, has {metric} {spelt(best.own)}; {against}."]
-
-
-def _table(lens: Lens, main: str, stands: Sequence[Standing]) -> Grid:
-    rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
-    caption = "Each judge against its closest opponent; p is of the claim that it is better than every one"
-    return grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)
 
 
 def _split(lens: Lens, judge: str) -> str:
