@@ -235,7 +235,7 @@ def test_30_and_31_what_is_no_text_is_not_silently_unscored(judge: Any) -> None:
     assert judge.rank(PROMPT, outputs) == judge.rank(PROMPT, [RIGHT, WRONG]), "outputs of vLLM are read as their text"
     for one in judge.rank(PROMPT, [5, 6]):
         assert one["score"] is None
-        assert "a int, not a string or a list of messages" in one["unscored"]
+        assert "of type int, not a string or a list of messages" in one["unscored"]
 
 
 def test_32_reasoning_apart_in_an_item(lm: Any) -> None:

@@ -62,8 +62,11 @@ def items_from(
         q1/2 False
     """
     if isinstance(data, list | tuple) and data and all(isinstance(one, tuple(KINDS.values())) for one in data):
-        if len({type(one) for one in data}) > 1 or columns or (kind and kind != kind_of(data[0])):
-            raise InnerjudgeError("given items, expected items of one kind, without columns: they have their fields")
+        given = ", ".join(sorted({type(one).__name__ for one in data}))
+        if "," in given or columns or (kind and kind != kind_of(data[0])):
+            raise InnerjudgeError(
+                f"given {given} items, expected those of one kind, and no columns: items have their fields already"
+            )
         check_unique(data, [f"item {number}" for number in range(1, len(data) + 1)])
         return list(data)
     shape: Shape | None = None
@@ -78,7 +81,7 @@ def items_from(
         items.append(record_to_item(Record(values, record.where, shape.columns), shape.kind))
         places.append(record.where)
     if not items:
-        raise InnerjudgeError("given no rows, expected at least one")
+        raise InnerjudgeError("given no items, expected at least one")
     check_unique(items, places)
     return items
 

@@ -99,7 +99,8 @@ def _rows_in_memory(data: Any) -> Iterable[Any]:
     if isinstance(data, list | tuple) or columns is not None:
         return data  # type: ignore[no-any-return]
     raise InnerjudgeError(
-        f"given a {name}, expected a path, a list of mappings, or a table of pandas, polars, pyarrow or datasets"
+        f"given a {name}, expected a list of items or mappings, a path, or a table of pandas, polars, pyarrow or "
+        "datasets"
     )
 
 

@@ -112,7 +112,7 @@ def _marked(tokenizer: PreTrainedTokenizerFast, found: Encoding) -> str:
         cut = f"{part[:_SHOWN]} [... {len(part)} characters ...] {part[-_SHOWN:]}"
         text += (part if len(part) < 2 * _SHOWN else cut) + "".join(f"[{role}]" for role in roles.get(place, ()))
         start = place + 1
-    return text + "".join(f"\n(without {_lacking(*one)})" for one in found.missing.items())
+    return text + "".join(f"\n({_lacking(*one)})" for one in found.missing.items())
 
 
 def _lacking(role: str, reason: str) -> str:

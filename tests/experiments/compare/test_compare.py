@@ -43,7 +43,7 @@ def test_what_cannot_be_compared_is_refused_before_any_pass(reference: LanguageM
         (choice, "Choice, expected a list"),
         ([choice, choice], "expected unique ids"),
         ([choice], "expected at least 2"),
-        ("no-such-file.jsonl", "expected a JSONL file"),
+        ("no-such-file.jsonl", "expected a file or pattern"),
     ):
         with pytest.raises(InnerjudgeError, match=says):
             compare(reference, items, out=tmp_path / "run")  # type: ignore[arg-type]

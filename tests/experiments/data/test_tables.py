@@ -187,8 +187,8 @@ BAD: dict[str, tuple[Any, dict[str, str] | None, str]] = {
         "row 2: field 'question_id': given an id, expected none as in row 1",
     ),
     "bytes": ([{"prompt": "?", "response": "x", "image": b"x"}], None, "column 'image': given a bytes, expected text"),
-    "no rows": ([], None, "given no rows"),
-    "not rows": (5, None, "given a int, expected a path"),
+    "no rows": ([], None, "given no items"),
+    "not rows": (5, None, "given a int, expected a list"),
     "one row": ({"prompt": "?", "response": "x"}, None, "given one mapping, expected a list of them"),
     "list of text": (["x"], None, "row 1: given a str"),
 }

@@ -116,7 +116,7 @@ def test_slips_in_a_notebook_are_told(reference: LanguageModel) -> None:
         (lambda: read(reference, items[0]), "given a Trace, expected a list of items"),
         (lambda: read(reference, items, judges=CLUE()), r"judges=CLUE\(\), expected a list"),
         (lambda: read(reference.model, items), "given a LlamaForCausalLM to read with, expected what load"),
-        (lambda: read(reference, ["hello"]), "expected items of one kind"),
+        (lambda: read(reference, ["hello"]), "given a list of str, expected a list of items; items_from"),
         (lambda: Passes(needs=frozenset({"reasoned"}), reasoning_tokens=0), "reasoning_tokens=0"),
     ):
         with pytest.raises(InnerjudgeError, match=words):
@@ -169,10 +169,18 @@ def test_judges_on_request_read_what_they_ask_for(reference: LanguageModel) -> N
     every = panel("trace", between=BETWEEN, scale=(1, 5))
     asked = [seat.judge for seat in every.values() if seat.judge.on_request]
     together = read(reference, ITEMS["trace"], judges=asked)
-    assert not together.arrays
+    assert {*together.arrays, *together.ragged} == {need for judge in asked for need in judge.needs}
+    scored = set()
     for judge in asked:
-        verdicts = judge.verdicts(read(reference, ITEMS["trace"], judges=[judge]))
-        for one, other in zip(verdicts, judge.verdicts(together), strict=True):
+        alone = read(reference, ITEMS["trace"], judges=[judge])
+        assert {*alone.arrays, *alone.ragged} == {*judge.needs}
+        for name in judge.needs:
+            one, other = (f.ragged[name].values if name in f.ragged else f[name] for f in (alone, together))
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        if judge.learns:
+            continue
+        for one, other in zip(judge.verdicts(alone), judge.verdicts(together), strict=True):
             assert one.unscored == other.unscored
             assert one.score == (None if other.score is None else pytest.approx(other.score, rel=1e-4))
-        assert any(one.score is not None for one in verdicts)
+            scored |= {type(judge).__name__} if one.score is not None else set()
+    assert scored == {"TokenConfidence", "Trajectory"}
