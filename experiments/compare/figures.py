@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..drawing.style import number
-from ..stats.intervals import Interval
-from ..stats.significance import Difference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -109,49 +107,6 @@ class Section:
             f for grid in (*self.grids, *(p.behind for p in self.plots if p.behind is not None)) for f in grid.figures
         ]
         return list({f.key: f for f in every}.values())
-
-
-def of_interval(
-    found: Interval,
-    *,
-    data: str,
-    part: str,
-    judge: str,
-    metric: str,
-    unscored: int = 0,
-    good: Good = "higher",
-    p: float | None = None,
-) -> Figure:
-    """A figure from an interval."""
-    return Figure(
-        data=data,
-        part=part,
-        judge=judge,
-        metric=metric,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        n=found.n,
-        unscored=unscored,
-        reason=found.reason,
-        p=p,
-        good=good,
-    )
-
-
-def of_difference(
-    found: Difference,
-    *,
-    data: str,
-    part: str,
-    judge: str,
-    metric: str,
-    against: str,
-    unscored: int = 0,
-) -> Figure:
-    """A figure from a paired difference, of which above 0 is better."""
-    made = of_interval(found.interval, data=data, part=part, judge=judge, metric=metric, unscored=unscored, p=found.p)
-    return replace(made, p_corrected=found.p_corrected, against=against, verdict=found.verdict)
 
 
 def grid(

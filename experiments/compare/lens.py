@@ -11,7 +11,7 @@ from ..data.verdict_table import Table
 from ..stats.intervals import Interval, cluster_interval
 from ..stats.significance import Difference, difference, holm, p_value
 from ..stats.statistic import Statistic
-from .figures import Figure, Good, of_difference, of_interval
+from .figures import Figure, Good
 from .settings import Settings
 
 #: A metric of one judge on the rows that a mask keeps.
@@ -78,10 +78,6 @@ class Lens:
         """Which items a judge scored."""
         return [row is not None and not row.unscored for row in self.table.column(judge, order=order)]
 
-    def interval(self, statistic: Statistic, groups: Sequence[Any] | None = None) -> Interval:
-        """A figure with its interval over questions."""
-        return cluster_interval(statistic, self.groups if groups is None else groups)
-
     def figure(
         self,
         part: str,
@@ -94,11 +90,28 @@ class Lens:
         good: Good = "higher",
         null: float | None = None,
     ) -> Figure:
-        """A figure for a table; with ``null``, a two-sided test of it."""
-        found = self.interval(statistic, groups)
+        """A figure for a table, its interval over questions; with ``null``, a two-sided test of it."""
+        found = cluster_interval(statistic, self.groups if groups is None else groups)
         p = None if null is None else p_value(found, null=null)
-        return of_interval(
-            found, data=self.data, part=part, judge=judge, metric=metric, unscored=unscored, good=good, p=p
+        return replace(self._shown(part, judge, metric, found, unscored), good=good, p=p)
+
+    def gap(self, part: str, judge: str, metric: str, found: Difference, *, against: str, unscored: int = 0) -> Figure:
+        """A paired difference for a table, of which above 0 is better."""
+        made = self._shown(part, judge, metric, found.interval, unscored)
+        return replace(made, p=found.p, p_corrected=found.p_corrected, against=against, verdict=found.verdict)
+
+    def _shown(self, part: str, judge: str, metric: str, found: Interval, unscored: int) -> Figure:
+        return Figure(
+            data=self.data,
+            part=part,
+            judge=judge,
+            metric=metric,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            n=found.n,
+            unscored=unscored,
+            reason=found.reason,
         )
 
     def zero(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
@@ -180,9 +193,7 @@ def differences(
         if one.interval.value is None and (why := _without_pairs(mine, theirs, other)):
             one = replace(one, interval=replace(one.interval, reason=why))
         lost = sum(e and not b for e, b in zip(every, both[judge], strict=True))
-        found[judge] = of_difference(
-            one, data=lens.data, part=part, judge=judge, metric=metric, against=other, unscored=lost
-        )
+        found[judge] = lens.gap(part, judge, metric, one, against=other, unscored=lost)
     return found
 
 

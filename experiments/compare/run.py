@@ -11,6 +11,7 @@ from ...extraction.provenance import provenance, versions
 from ...models.description import describe
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
+from ..data.splits import rows_by_group
 from ..data.verdict_table import Row, Table
 from ..judges.between import Between, positions
 from ..judges.panel import EVERY, panel
@@ -229,11 +230,7 @@ def _cost_in_words(cost: Mapping[str, Mapping[str, float]], judges: Sequence[str
 
 def n_mixed(lens: Lens) -> int:
     """Reported questions with both a right and a wrong answer: what figures within questions rest on."""
-    of: dict[Any, set[bool]] = {}
-    for group, truth in zip(lens.groups, lens.truths, strict=True):
-        if truth is not None:
-            of.setdefault(group, set()).add(bool(truth))
-    return sum(len(seen) > 1 for seen in of.values())
+    return sum({True, False} <= {lens.truths[k] for k in rows} for rows in rows_by_group(lens.groups))
 
 
 def _families(one: Evaluation, table: Table) -> dict[str, str]:

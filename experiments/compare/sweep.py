@@ -16,7 +16,7 @@ from ...models.errors import InnerjudgeError
 from ...probes import EScore, registered_judges
 from ...probes.choices import head_credits
 from ...probes.row_judge import each_entry
-from ..data.splits import Index, split_by_group
+from ..data.splits import Index, rows_by_group, split_by_group
 from ..stats.intervals import Interval, cluster_interval
 from ..stats.metrics.auroc import within_question_auroc
 from ..stats.metrics.correlation import spearman
@@ -184,10 +184,8 @@ def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Featu
 
 def _require_reported(kind: str, y: Any, groups: Sequence[str], n: int) -> None:
     """Refuse, before the long work, too few questions to say what picking on them is worth."""
-    sides: dict[str, set[bool]] = {}
-    for value, group in zip(y, groups, strict=True):
-        sides.setdefault(group, set()).add(bool(value))
-    usable = sum(kind != "trace" or len(side) > 1 for side in sides.values())
+    sides = [{bool(y[k]) for k in rows} for rows in rows_by_group(groups)]
+    usable = sum(kind != "trace" or len(side) > 1 for side in sides)
     if usable < _REPORTED:
         both = " with a right and a wrong answer" if kind == "trace" else ""
         raise InnerjudgeError(

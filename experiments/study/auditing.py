@@ -33,7 +33,8 @@ class Auditing:
         made = candidates_of(drawn, data=one.name, scale=scale)
         if one.kind != "pair":  # grades on the scale that is asked for, as in the rows of the judges
             made = [replace(c, truth=label_to_fit(i, scale)) for c, i in zip(made, drawn, strict=True)]
-        return [replace(c, tags=self._tags(c)) for c in made]
+        wanted = {*self.study.groups, self.study.system, "criterion"}
+        return [replace(c, tags={k: v for k, v in c.tags.items() if k in wanted}) for c in made]
 
     @property
     def lm(self) -> LanguageModel:
@@ -67,7 +68,3 @@ class Auditing:
         """Rows of a step, kept under all that it depends on: the data, the seeds, ``depends``."""
         shared = [self.evaluation.depends, self.wanted.items, self.study.seeds.model_dump(), depends]
         return self.evaluation.store.rows(f"{self.evaluation.name}-{name}", shared, make)
-
-    def _tags(self, one: Candidate) -> dict[str, str]:
-        wanted = {*self.study.groups, self.study.system, "criterion"}
-        return {k: v for k, v in one.tags.items() if k in wanted}

@@ -45,7 +45,7 @@ def compare_studies(first: Mapping[str, Any], second: Mapping[str, Any]) -> Stud
     The interval of a change treats the studies as independent. On the same items and seeds they are not, and the true
     interval is narrower: a change called apart is apart either way, one that is not may still be.
     """
-    held = [{_key(one): one for one in found["figures"]} for found in (first, second)]
+    held = [{tuple(str(f.get(n) or "") for n in _KEY): f for f in found["figures"]} for found in (first, second)]
     shared = [key for key in held[0] if key in held[1]]
     return StudyDiff(
         spec=tuple(_differing(first.get("spec", {}), second.get("spec", {}))),
@@ -54,10 +54,6 @@ def compare_studies(first: Mapping[str, Any], second: Mapping[str, Any]) -> Stud
         only_first=tuple(key for key in held[0] if key not in held[1]),
         only_second=tuple(key for key in held[1] if key not in held[0]),
     )
-
-
-def _key(figure: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(figure.get(name) or "") for name in _KEY)
 
 
 def _moved(key: tuple[str, ...], a: Mapping[str, Any], b: Mapping[str, Any], n: int) -> Change:

@@ -15,9 +15,9 @@ from ...data.splits import rows_by_group
 from ...data.verdict_table import Row, Table
 from ...stats.intervals import cluster_interval
 from ...stats.metrics.auroc import auroc, decomposition, within_question_auroc
-from ...stats.significance import difference, holm, p_value
-from ...stats.statistic import SHARE, Statistic, ratio
-from ..figures import Cell, Figure, Section, grid, of_difference, of_interval, split_of_auroc
+from ...stats.significance import difference, holm
+from ...stats.statistic import SHARE, ratio
+from ..figures import Cell, Section, grid, split_of_auroc
 from ..findings import DataReport, Reason, Report
 from ..lens import Lens
 from ..report.folder import check_folder, write
@@ -112,7 +112,8 @@ def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str 
             f"{every.name}: given {len(given)} scored rows, expected right and wrong ones of 2 questions"
         )
     lost, explained = len(every) - len(given), explain(given)
-    made = (_verdict(given, explained), _opponents(given), _choosing(given, tried), _checks(every))
+    lens = _seen(given)
+    made = (_verdict(given, lens, explained), against(lens), _choosing(given, lens, tried), _checks(every))
     sections = [section for section in made if section is not None]
     said = [sentence for section in sections for sentence in section.found]
     part = DataReport(
@@ -162,21 +163,15 @@ def label_ceiling(labels: Sequence[bool], again: Sequence[bool | None]) -> float
     return float(true * (1 - false) + 0.5 * (true * false + (1 - true) * (1 - false)))
 
 
-def _figure(given: Scores, part: str, judge: str, metric: str, made: Statistic, null: float | None = None) -> Figure:
-    found = cluster_interval(made, given.questions)
-    p = None if null is None else p_value(found, null=null)
-    return of_interval(found, data=given.name, part=part, judge=judge, metric=metric, p=p)
-
-
-def _verdict(given: Scores, explained: Explained) -> Section:
+def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
     """The page's first lines: what the method knows."""
     alone, named = explained.alone, explained.named
     shown: list[list[Cell]] = []
     blind = pass_rate(given.labels, given.questions).tolist()
     for name, values in {"score": given.scores, PASS_RATE: blind}.items():
-        pooled = _figure(given, "verdict", name, "AUROC", auroc(given.labels, values), null=0.5)
+        pooled = lens.figure("verdict", name, "AUROC", auroc(given.labels, values), null=0.5)
         inside = within_question_auroc(given.labels, values, given.questions)
-        shown.append([name, pooled, _figure(given, "verdict", name, "AUROC within questions", inside, null=0.5)])
+        shown.append([name, pooled, lens.figure("verdict", name, "AUROC within questions", inside, null=0.5)])
     if "signal" in named:
         said = f"The scores say more than all that was held against them: AUROC within questions {cell(shown[0][2])}."
     elif named:
@@ -209,8 +204,8 @@ def _verdict(given: Scores, explained: Explained) -> Section:
     )  # fmt: skip
 
 
-def _opponents(given: Scores) -> Section | None:
-    """The scores against cheap scores of the same rows, each fitted on other questions, as `compare` has its judges."""
+def _seen(given: Scores) -> Lens:
+    """The scores beside cheap scores of the same rows, each fitted on other questions, as `compare` has its judges."""
     columns: dict[str, Sequence[float | None]] = {"score": given.scores}
     columns |= {name: values.tolist() for name, values in opponents(given).items() if name != PASS_RATE}
     known = list(enumerate(zip(given.questions, given.labels, strict=True)))
@@ -220,12 +215,12 @@ def _opponents(given: Scores) -> Section | None:
         for k, (question, label) in known
     )
     families = {judge: "imported" if judge == "score" else "baseline" for judge in columns}
-    return against(
-        Lens(data=given.name, kind="trace", table=table, calibration=Table([]), families=families, settings=Settings())
+    return Lens(
+        data=given.name, kind="trace", table=table, calibration=Table([]), families=families, settings=Settings()
     )
 
 
-def _choosing(given: Scores, tried: int) -> Section:
+def _choosing(given: Scores, lens: Lens, tried: int) -> Section:
     """The choice among candidates, the luck of a pick, the ceiling of noisy labels."""
     right, score = np.array(given.labels, dtype=np.float64), np.array(given.scores, dtype=np.float64)
     parts = np.zeros((4, len(right)))  # chosen by score, at random, by the truth; whether it counts
@@ -238,12 +233,10 @@ def _choosing(given: Scores, tried: int) -> Section:
     if parts[3].any():
         made = [ratio(one, parts[3], limits=SHARE) for one in parts[:3]]
         names = ("the highest score", "at random", "the right one, where there is one")
-        rows = [[n, _figure(given, "choosing", n, "right choice", m)] for n, m in zip(names, made, strict=True)]
+        rows = [[n, lens.figure("choosing", n, "right choice", m)] for n, m in zip(names, made, strict=True)]
         (gain,) = holm([difference(made[0], made[1], given.questions)])
-        one = of_difference(
-            gain, data=given.name, part="choosing", judge="score", metric="right choice", against="at random"
-        )
-        rows.append(["gain over a random choice", one])
+        gained = lens.gap("choosing", "score", "right choice", gain, against="at random")
+        rows.append(["gain over a random choice", gained])
     pooled = cluster_interval(auroc(given.labels, given.scores), given.questions)
     if tried > 1 and pooled.error is not None and pooled.value is not None:
         luck = pooled.error * float(norm.ppf((tried - 0.375) / (tried + 0.25)))  # Blom 1958

@@ -36,7 +36,8 @@ def print_report(report: Report, console: Console, *, path: Path | None = None) 
 def _table(part: DataReport, grid: Grid, width: int) -> Table:
     figures = [k for k in range(1, len(grid.columns)) if any(isinstance(row[k], Figure) for row in grid.rows)]
     shown = figures[: 3 if width >= _ROOMY else 2]
-    made = Table(title=escape(_title(part)), title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
+    title = f"{part.name}: {', '.join(f'{what} {n}' for what, n in part.counts.items())}"
+    made = Table(title=escape(title), title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
     made.add_column("judge", overflow="fold")
     for head in (*(grid.columns[k] for k in shown), "n (un-\nscored)", "time"):
         made.add_column(escape("\n".join(textwrap.wrap(head, 17)) if "\n" not in head else head), justify="right")
@@ -54,11 +55,6 @@ def _table(part: DataReport, grid: Grid, width: int) -> Table:
         texts = [Text(c, style="bold" if b else "") for c, b in zip(cells[judge], bold, strict=True)]
         made.add_row(Text(name), *texts, Text(rest), Text(duration(part.seconds.get(judge))))
     return made
-
-
-def _title(part: DataReport) -> str:
-    counts = ", ".join(f"{what} {n}" for what, n in part.counts.items())
-    return f"{part.name}: {counts}"
 
 
 def _cell(cell: object) -> str:

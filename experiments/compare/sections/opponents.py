@@ -15,7 +15,7 @@ from ...selection.rules import Rule
 from ...stats.metrics.auroc import auroc, decomposition
 from ...stats.significance import Difference, difference, holm
 from ...stats.statistic import Statistic
-from ..figures import Cell, Figure, Grid, Section, grid, of_difference, spelt, split_of_auroc
+from ..figures import Cell, Figure, Grid, Section, grid, spelt, split_of_auroc
 from ..lens import Lens, Metric
 from ..metrics import metrics, scored_by
 from ..trace_blind import PASS_RATE, of_another, pass_rate
@@ -47,7 +47,9 @@ def opponents(lens: Lens) -> Section | None:
     if not stands:
         return None
     found = [*_said(stands, theirs)]
-    grids = [_table(lens, main, stands)]
+    rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
+    caption = "Each judge against its closest opponent; p is of the claim that it is better than every one"
+    grids = [grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)]
     if lens.kind == "trace":
         best = stands[0].own.judge
         found += [_split(lens, best), _choosing(lens, best)]
@@ -81,7 +83,7 @@ def standings(
     corrected = holm([one for _, one in closest.values()])
     found = []
     for (judge, (name, _)), one in zip(closest.items(), corrected, strict=True):
-        gap = of_difference(one, data=lens.data, part=KEY, judge=judge, metric=main, against=name)
+        gap = lens.gap(KEY, judge, main, one, against=name)
         found.append(Standing(figures[judge], figures[name], gap))
     return sorted(found, key=lambda one: -(one.own.value or 0.0))
 
@@ -99,12 +101,6 @@ def _said(stands: Sequence[Standing], theirs: Sequence[str]) -> list[str]:
     claim = f"Better than all {len(theirs)} opponents" if better else "No judge is better than all its opponents"
     who = f": {', '.join(better)}" if better else ""
     return [f"{claim} {corrected}{who}. The best, {best.own.judge}, has {metric} {spelt(best.own)}; {against}."]
-
-
-def _table(lens: Lens, main: str, stands: Sequence[Standing]) -> Grid:
-    rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
-    caption = "Each judge against its closest opponent; p is of the claim that it is better than every one"
-    return grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)
 
 
 def _split(lens: Lens, judge: str) -> str:
@@ -129,9 +125,7 @@ def _choosing(lens: Lens, judge: str) -> str:
     rules = {"random": "one at random", "majority": "the majority's"}
     for rule, words in rules.items() if any(answers) else [("random", rules["random"])]:
         other = picked(rule, [None] * len(answers))
-        gain = of_difference(
-            difference(own, other, lens.groups), data=lens.data, part=KEY, judge=judge, metric="top@1", against=rule
-        )
+        gain = lens.gap(KEY, judge, "top@1", difference(own, other, lens.groups), against=rule)
         told.append(f"{words} for {spelt(lens.figure(KEY, rule, 'top@1', other))}, gain {spelt(gain, sign=True)}")
         shown += gain.low is not None and gain.low > 0
     promise = "What its AUROC promises shows there." if shown == len(told) else "It shows no gain over a vote."

@@ -111,9 +111,11 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
         hold this against, takes 14 ms a call on 2,000 items of three raters: 220 times as long for 500 questions left
         out in turn.
     """
-    matrix, kept, size = _complete(ratings)
+    require_same_length(**{f"rater {k}": column for k, column in enumerate(ratings, start=1)})
+    every = np.stack([finite(column) for column in ratings], axis=1) if ratings else np.zeros((0, 0))
+    kept, size = np.flatnonzero(~np.isnan(every).any(axis=1)), len(every)
+    matrix = every[kept]
     n, k = matrix.shape
-
     if n < 2 or k < 2:
         return undefined(f"{n} items graded by all of {k} raters, fewer than 2", n=n, size=size)
 
@@ -123,7 +125,7 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
     value = float(_consistency(*_mean_squares(matrix, np.ones((1, n)), z_score))[0])
     if not np.isfinite(value):
         return undefined("the items, or the grades of a rater, do not differ", n=n, size=size)
-    return Statistic(value=value, n=n, size=size, counts=(where(np.array(kept), size),), over=over)
+    return Statistic(value=value, n=n, size=size, counts=(where(kept, size),), over=over)
 
 
 def z_scored(values: Values) -> list[float | None]:
@@ -134,13 +136,6 @@ def z_scored(values: Values) -> list[float | None]:
     if not spread > 0:
         return [None] * len(x)
     return [None if np.isnan(v) else float((v - known.mean()) / spread) for v in x]
-
-
-def _complete(ratings: Sequence[Values]) -> tuple[Floats, list[int], int]:
-    require_same_length(**{f"rater {k}": column for k, column in enumerate(ratings, start=1)})
-    matrix = np.stack([finite(column) for column in ratings], axis=1) if ratings else np.zeros((0, 0))
-    kept = np.flatnonzero(~np.isnan(matrix).any(axis=1)).tolist()
-    return matrix[kept], kept, len(matrix)
 
 
 def _consistency(rows: Floats, error: Floats) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....models.errors import InnerjudgeError
+from ...data.splits import rows_by_group
 from ...data.verdict_table import Label, Table
 from ..statistic import SHARE, Floats, Limits, Statistic, Values, combine, finite, mean, ratio, require_same_length
 
@@ -216,21 +217,19 @@ def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int
     questions. The statistics' rows are the table's :attr:`~.table.Table.items`.
     """
     given, swapped = (table.labels(judge, order=o) for o in ("given", "swapped"))
-    firsts: dict[Hashable, list[int]] = {}
-    for k, group in enumerate(table.groups):
-        firsts.setdefault(group, []).append(k)
+    questions = rows_by_group(table.groups)
     ipi, tov, counted = (np.zeros(len(table.items)) for _ in range(3))
     squares: dict[int, list[tuple[int, Signs]]] = {}
-    for rows in firsts.values():
+    for rows in questions:
         said = {table.items[k][2]: (given[k], swapped[k]) for k in rows}
         square = square_of(said)
         if square is not None:
-            squares.setdefault(len(square), []).append((rows[0], square))
+            squares.setdefault(len(square), []).append((int(rows[0]), square))
     for held in squares.values():
         for (first, square), violations in zip(held, _violations(np.stack([s for _, s in held])), strict=True):
             ipi[first], tov[first], counted[first] = inconsistent_pairs(square), violations, 1.0
     reason = "no question has all comparisons in both orders"
-    left_out = len(firsts) - int(counted.sum())
+    left_out = len(questions) - int(counted.sum())
     return ratio(ipi, counted, reason=reason, limits=SHARE), ratio(tov, counted, reason=reason), left_out
 
 

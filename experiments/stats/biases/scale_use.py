@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import entropy
 
 from ....models.errors import InnerjudgeError
+from ...data.splits import rows_by_group
 from ..statistic import SHARE, Floats, Statistic, Values, combine, finite, mean, ratio, require_same_length, undefined
 
 
@@ -39,13 +40,10 @@ def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
     require_same_length(scores=scores, groups=groups)
     x = finite(scores)
     tied, pairs = np.zeros(len(x)), np.zeros(len(x))
-    first: dict[Hashable, list[int]] = {}
-    for k, group in enumerate(groups):
-        if not np.isnan(x[k]):
-            first.setdefault(group, []).append(k)
-    for rows in first.values():
-        n, counts = len(rows), np.unique(x[rows], return_counts=True)[1]
-        pairs[rows[0]], tied[rows[0]] = n * (n - 1) / 2, (counts * (counts - 1) / 2).sum()
+    for rows in rows_by_group(groups):
+        scored = x[rows][~np.isnan(x[rows])]
+        counts = np.unique(scored, return_counts=True)[1]
+        pairs[rows[0]], tied[rows[0]] = len(scored) * (len(scored) - 1) / 2, (counts * (counts - 1) / 2).sum()
     return ratio(tied, pairs, n=int(pairs.sum()), reason="no question has two scored candidates", limits=SHARE)
 
 

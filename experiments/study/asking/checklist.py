@@ -17,10 +17,11 @@ from .ask import Candidate, Manner, Question
 
 #: Most questions kept of a written checklist.
 MOST_CHECKS = 10
+_TOKENS = 160  # of a written checklist
 
 
 def written_checklists(
-    lm: LanguageModel, candidates: Sequence[Candidate], *, manner: Manner, tokens: int = 160
+    lm: LanguageModel, candidates: Sequence[Candidate], *, manner: Manner
 ) -> dict[Text, tuple[str, ...]]:
     """Prompt -> checklist, written once by the model for all its candidates; no questions where it wrote none.
 
@@ -32,7 +33,7 @@ def written_checklists(
         encode_prompt(lm.tokenizer, str(k), str(k), checklist_prompt(p), reasoned=True) for k, p in enumerate(prompts)
     ]
     advance = manner.steps("writing checklists", len(encoded))
-    found = complete(lm, encoded, max_new_tokens=tokens, batch_size=manner.batch_size, on_batch=advance)
+    found = complete(lm, encoded, max_new_tokens=_TOKENS, batch_size=manner.batch_size, on_batch=advance)
     return {p: () if isinstance(f, str) else parsed_checklist(f.text) for p, f in zip(prompts, found, strict=True)}
 
 

@@ -39,9 +39,7 @@ def references(
     return found
 
 
-def own_answers(
-    lm: LanguageModel, candidates: Sequence[Candidate], *, manner: Manner, tokens: int = 160
-) -> dict[Text, str]:
+def own_answers(lm: LanguageModel, candidates: Sequence[Candidate], *, manner: Manner) -> dict[Text, str]:
     """What the model itself answers to every prompt (greedy): prompt -> text; prompts that leave no room are absent.
 
     The final answer where the text has reasoning markers, else the whole text.
@@ -50,7 +48,7 @@ def own_answers(
     traces = [Trace(question_id=str(k), candidate_id="", prompt=p, response="") for k, p in enumerate(prompts)]
     encoded = [encode_trace(lm.tokenizer, t) for t in traces]
     advance = manner.steps("answering the questions", len(encoded))
-    written = complete(lm, encoded, max_new_tokens=tokens, batch_size=manner.batch_size, on_batch=advance)
+    written = complete(lm, encoded, max_new_tokens=160, batch_size=manner.batch_size, on_batch=advance)
     texts = {p: one.text for p, one in zip(prompts, written, strict=True) if not isinstance(one, str)}
     return {p: final_answer(text) or text.strip() for p, text in texts.items()}
 

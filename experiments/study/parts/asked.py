@@ -7,6 +7,7 @@ from ...compare.figures import Cell, Figure, Grid, Section, grid, spelt
 from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics
 from ...compare.report.draw import bars, forest
+from ...data.splits import rows_by_group
 from ...data.verdict_table import Row, Table
 from ...stats.metrics.correlation import levenshtein_distance
 from ...stats.statistic import SHARE, finite, ratio
@@ -41,14 +42,9 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
         figures.append(made[0])
         lost = len(scored[judge]) - sum(scored[judge])
         table.append([judge, *made, gaps.get(judge), lost])
-    grids = [
-        grid(
-            f"The same {len(everything)} items, asked about in every way",
-            ["judge", *found, f"less {lens.settings.against}", "unscored"],
-            table,
-        )
-    ]
-    grids += [*_rankings(small, ways), *_requirements(small, checks)]
+    caption = f"The same {len(everything)} items, asked about in every way"
+    columns = ["judge", *found, f"less {lens.settings.against}", "unscored"]
+    grids = [grid(caption, columns, table), _rankings(small, ways), _requirements(small, checks)]
     plot = forest(small, "asked", main, figures, heading=f"{main} by way of asking")
     known = [f for f in figures if f.judge in ways and f.value is not None]
     said = []
@@ -66,21 +62,18 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
         title="Ways of asking",
         question="Is text judging at its best here, or would another way of asking do better?",
         found=tuple(said),
-        grids=tuple(grids),
+        grids=tuple(g for g in grids if g.rows),
         plots=(plot,) if plot else (),
     )
 
 
-def _rankings(lens: Lens, ways: Sequence[str]) -> list[Grid]:
+def _rankings(lens: Lens, ways: Sequence[str]) -> Grid:
     """Normalised edit distance of every way's order of a question's candidates to the order of their labels."""
-    members: dict[tuple[str, str], list[int]] = {}
-    for k, group in enumerate(lens.groups):
-        members.setdefault(group, []).append(k)
     rows: list[list[Cell]] = []
     for judge in ways:
         scores, labels = lens.table.scores(judge), lens.truths
         distance, counted = [0.0] * len(labels), [0.0] * len(labels)
-        for held in members.values():
+        for held in rows_by_group(lens.groups):
             known = [k for k in held if scores[k] is not None and labels[k] is not None]
             if len(known) > 1 and len({labels[k] for k in known}) == len(known):
                 by_label = sorted(known, key=lambda k: -labels[k])
@@ -89,20 +82,11 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> list[Grid]:
         made = ratio(finite(distance), finite(counted), reason=_ALIKE, limits=SHARE)
         if made.value is not None:
             rows.append([judge, lens.figure(KEY, judge, "edit distance of rankings", made, good="lower"), made.n])
-    return (
-        [
-            grid(
-                "Order of a question's candidates against the labels: edits, lower is better",
-                ["judge", "distance", "questions"],
-                rows,
-            )
-        ]
-        if rows
-        else []
-    )
+    caption = "Order of a question's candidates against the labels: edits, lower is better"
+    return grid(caption, ["judge", "distance", "questions"], rows)
 
 
-def _requirements(lens: Lens, rows: Sequence[Row]) -> list[Grid]:
+def _requirements(lens: Lens, rows: Sequence[Row]) -> Grid:
     """DRFR: share of all requirements met, beside the checks that it rests on."""
     found: list[list[Cell]] = []
     for judge in dict.fromkeys(row.judge for row in rows):
@@ -111,7 +95,7 @@ def _requirements(lens: Lens, rows: Sequence[Row]) -> list[Grid]:
         lost = sum(row.score is None for row in mine)
         found.append([judge, lens.describe(KEY, judge, "requirements met (DRFR)", made), made.n, lost])
     caption = "Requirements of the checklists that are met, all responses pooled (DRFR)"
-    return [grid(caption, ["judge", "requirements met", "checks", "without a verdict"], found)] if found else []
+    return grid(caption, ["judge", "requirements met", "checks", "without a verdict"], found)
 
 
 def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:

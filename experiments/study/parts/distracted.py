@@ -65,18 +65,15 @@ def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, 
 def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
     """Share of pairs whose loser wins once it carries the distractor, point-wise beside pair-wise."""
     table = Table(rows)
-    names = [t for t in dict.fromkeys(row.template for row in rows) if t != "plain"]
+    forms = list(dict.fromkeys(["plain", *(row.template for row in rows)]))
     found: list[list[Cell]] = []
     for judge in table.judges:
-        before = [None if v is None else str(v) for v in table.labels(judge, template="plain")]
-        cells: list[Cell] = [judge.removeprefix("flips, ")]
-        for name in names:
-            after = [None if v is None else str(v) for v in table.labels(judge, template=name)]
-            rate = flip_rate(before, after)
-            cells.append(lens.figure(KEY, judge, f"flip rate [{name}]", rate, groups=table.groups, good="lower"))
-        found.append(cells)
+        before, *after = ([v if v is None else str(v) for v in table.labels(judge, template=t)] for t in forms)
+        rates = {f"flip rate [{name}]": flip_rate(before, one) for name, one in zip(forms[1:], after, strict=True)}
+        shown = (lens.figure(KEY, judge, m, r, groups=table.groups, good="lower") for m, r in rates.items())
+        found.append([judge.removeprefix("flips, "), *shown])
     caption = "Flips: the response that lost wins once it carries the distractor (two responses of a question)"
-    return grid(caption, ["judging", *names], found)
+    return grid(caption, ["judging", *forms[1:]], found)
 
 
 def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:

@@ -148,10 +148,10 @@ def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         repeats = sorted({row.repeat for row in small.table if row.judge == judge})
-        given, swapped = (
-            [list(small.table.labels(judge, order=o, repeat=r)) for r in repeats] for o in ("given", "swapped")
+        first, second = (
+            [[v if v is None else str(v) for v in small.table.labels(judge, order=o, repeat=r)] for r in repeats]
+            for o in ("given", "swapped")
         )
-        first, second = _words(given), _words(swapped)
         made = {
             "first shown wins, above one half": first_wins(first[0], second[0]),
             "position bias": position_bias(labels, first[0], second[0]),
@@ -167,10 +167,6 @@ def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
         found.append([judge, *(small.zero(KEY, judge, n, made[n]) if n in made else None for n in names)])
     columns = ["judge", "first shown wins, less 1/2", "position bias", "de-noised", "length bias", "de-noised "]
     return grid("Position and length in comparisons of a question's candidates", columns, found)
-
-
-def _words(columns: Sequence[Sequence[Any]]) -> list[list[str | None]]:
-    return [[None if v is None else str(v) for v in column] for column in columns]
 
 
 def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
