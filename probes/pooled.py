@@ -38,8 +38,9 @@ class PooledProbe(LearningJudge):
 
     A head is ``widths`` hidden layers (ReLU) and ``heads`` outputs; each is pooled over the item's states by
     :func:`.pooling.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a fifth
-    of the questions is held out, and the weights of the lowest loss there are kept (of the last epoch, where fewer than
-    two questions are given or a side has one class). Nothing of an item that is judged reaches the fit.
+    of the questions is held out, and the weights of the lowest loss there are kept. Those of the last epoch are, where
+    fewer than two questions are given, or a side has one class or, for ``"pairwise"``, no question with both. Nothing
+    of an item that is judged reaches the fit.
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
@@ -52,13 +53,13 @@ class PooledProbe(LearningJudge):
         loss: ``"bce"``, ``"brier"`` (mean squared error of the probability), or ``"pairwise"``:
             :math:`\ln(1 + e^{s_- - s_+})` of the right and wrong items of a question.
         each: What is held to the item's label: the ``"item"``, or each ``"state"`` (all of them, as STEP does).
-        balance: Whether right items weigh ``wrong / right``; not for ``"pairwise"``.
+        balance: Whether right items (or states) weigh ``wrong / right``; not for ``"pairwise"``.
         standardise: Whether states are standardised by those to learn from.
         learning_rate: Of AdamW.
         weight_decay: Of AdamW.
         epochs: At most so many.
         patience: Epochs without a lower loss before it stops.
-        batch: Least number of items a step.
+        batch: Least number of items a step; of states, where each is held to the label.
         seed: Of the weights, the order of questions, and which are held out.
 
     Attributes:
@@ -160,7 +161,7 @@ class PooledProbe(LearningJudge):
             raise InnerjudgeError(
                 "given no question with both right and wrong items, expected some for loss='pairwise': use loss='bce'"
             )
-        sides = items.split(self.seed)
+        sides = items.split(self.seed, mixed=self.loss == "pairwise")
         if self.standardise:
             items.standardise(sides[0])
         recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
@@ -171,7 +172,11 @@ class PooledProbe(LearningJudge):
 
     def _scores(self, features: Features) -> Scores:
         states, counts = _states(features, self.needs[0])
-        return score(self._head, self.weights_, (states - self.mean_) / self.scale_, counts)
+        return score(self._head, self.weights_, states, counts, (self.mean_, self.scale_))
+
+    def _unreadable(self, features: Features) -> dict[str, str]:
+        _, counts = _states(features, self.needs[0])
+        return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(counts == 0)}
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) for s in scores]
@@ -183,14 +188,21 @@ def _check(probe: PooledProbe) -> None:
         if given not in get_args(known):
             raise InnerjudgeError(f"given {given!r}, expected one of {', '.join(get_args(known))}")
     counts = {name: getattr(probe, name) for name in ("heads", "window", "epochs", "patience", "batch")}
-    if min(*counts.values(), *probe.widths) < 1 or probe.learning_rate <= 0 or probe.weight_decay < 0:
+    if (
+        min(*counts.values(), *probe.widths) < 1
+        or not 0 < probe.learning_rate < 1e6
+        or not 0 <= probe.weight_decay < 1e6
+    ):
         said = ", ".join(f"{name}={value}" for name, value in counts.items())
         raise InnerjudgeError(
             f"given {said}, widths={tuple(probe.widths)}, learning_rate={probe.learning_rate}, weight_decay="
-            f"{probe.weight_decay}, expected at least 1 each, a rate above 0 and a decay of at least 0"
+            f"{probe.weight_decay}, expected at least 1 each, a rate above 0, a decay of at least 0"
         )
-    if probe.each == "state" and probe.loss == "pairwise":
-        raise InnerjudgeError("given loss='pairwise' of each 'state', expected each='item': items are compared")
+    if probe.each == "state" and (probe.loss == "pairwise" or probe.how in ("gated", "attention")):
+        raise InnerjudgeError(
+            f"given each='state' with loss={probe.loss!r} and how={probe.how!r}, expected each='item': only items are "
+            "compared, and only they are weighted sums"
+        )
     _ = probe.needs  # refuses a role, a reduction or rows that there are not
 
 

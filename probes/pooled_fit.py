@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import StandardScaler
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from ..models.errors import InnerjudgeError
 from .labels import Bools, Floats
 from .pooling import Head
 
@@ -60,8 +61,11 @@ class StatesOfItems:
     @property
     def mixed(self) -> bool:
         """Whether some question has both right and wrong items."""
-        share = np.bincount(self.groups, self.right) / np.bincount(self.groups)
-        return bool(((share > 0) & (share < 1)).any())
+        return self._mixed(np.ones(len(self.right), bool))
+
+    def _mixed(self, items: Bools) -> bool:
+        right, all_ = np.bincount(self.groups[items], self.right[items]), np.bincount(self.groups[items])
+        return bool(((right > 0) & (right < all_)).any())
 
     def standardise(self, items: Bools) -> None:
         """Take mean and scale from the states of some items."""
@@ -76,21 +80,24 @@ class StatesOfItems:
         states = (self.states[rows] - self.mean.astype(np.float32)) / self.scale.astype(np.float32)
         return torch.from_numpy(states), torch.from_numpy(self.counts[items])
 
-    def batches(self, items: Ints, size: int, generator: torch.Generator) -> Iterator[Ints]:
-        """All items once, in batches of at least ``size`` (the last may have fewer); no question is divided."""
+    def batches(self, items: Ints, size: int, generator: torch.Generator, *, states: bool = False) -> Iterator[Ints]:
+        """All items once, in batches of at least ``size`` (of states; the last may have fewer), by whole questions."""
         own, place = np.unique(self.groups[items], return_inverse=True)
         rank = torch.randperm(len(own), generator=generator).numpy()[place]
         batch: list[Ints] = []
         for one in np.split(items[np.argsort(rank, kind="stable")], np.cumsum(np.bincount(rank))[:-1]):
             batch.append(one)
-            if sum(map(len, batch)) >= size:
+            if sum(int(self.counts[part].sum()) if states else len(part) for part in batch) >= size:
                 yield np.concatenate(batch)
                 batch = []
         if batch:
             yield np.concatenate(batch)
 
-    def split(self, seed: int) -> tuple[Bools, Bools]:
-        """Items to learn from and those held out, by question; all and none where a side would have one class."""
+    def split(self, seed: int, *, mixed: bool = False) -> tuple[Bools, Bools]:
+        """Items to learn from and those held out, by question; all and none where a side would have one class.
+
+        With ``mixed``, also where a side would have no question with both.
+        """
         everything = np.ones(len(self.right), bool)
         if self.groups.max() == 0:
             return everything, ~everything
@@ -98,7 +105,8 @@ class StatesOfItems:
             GroupShuffleSplit(1, test_size=_HELD_OUT, random_state=seed).split(self.right, None, self.groups)
         )
         learned = np.isin(np.arange(len(self.right)), some)
-        both = all(side.any() and not side.all() for side in (self.right[learned], self.right[~learned]))
+        sides = learned, ~learned
+        both = all(self._mixed(side) if mixed else 0 < self.right[side].sum() < side.sum() for side in sides)
         return (learned, ~learned) if both else (everything, ~everything)
 
 
@@ -107,11 +115,13 @@ def learn(head: Head, items: StatesOfItems, recipe: Recipe, learned: Bools, held
     generator = torch.Generator().manual_seed(recipe.seed)
     weights = head.start(items.states.shape[1], generator).requires_grad_()
     optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    right = items.right[learned]
-    weigh = float((~right).sum() / right.sum()) if recipe.balance else 1.0
+    by_state = recipe.each == "state"
+    amount = items.counts[learned] if by_state else np.ones(learned.sum())
+    right = amount[items.right[learned]].sum()
+    weigh = float((amount.sum() - right) / right) if recipe.balance else 1.0
     best, lowest, since = weights.detach().clone(), np.inf, 0
     for _ in range(recipe.epochs):
-        for some in items.batches(np.flatnonzero(learned), recipe.batch, generator):
+        for some in items.batches(np.flatnonzero(learned), recipe.batch, generator, states=by_state):
             loss = _loss(head, weights, items, some, recipe, weigh)
             if loss is not None:
                 optimizer.zero_grad()
@@ -125,6 +135,10 @@ def learn(head: Head, items: StatesOfItems, recipe: Recipe, learned: Bools, held
             since += 1
             if since >= recipe.patience:
                 break
+    if (held_out.any() and lowest == np.inf) or not best.isfinite().all():
+        raise InnerjudgeError(
+            f"given learning_rate={recipe.learning_rate}, with which the loss is no number, expected a lower one"
+        )
     return best.double().numpy()
 
 
@@ -148,13 +162,20 @@ def _loss(
 
 
 @torch.no_grad()
-def score(head: Head, weights: Floats, states: Floats, counts: npt.NDArray[np.int64]) -> Floats:
-    """Scores ``[n]`` of standardised states ``[N, F]``, some whole items at a time."""
+def score(
+    head: Head,
+    weights: Floats,
+    states: npt.NDArray[np.float32],
+    counts: npt.NDArray[np.int64],
+    scaled: tuple[Floats, Floats],
+) -> Floats:
+    """Scores ``[n]`` of states ``[N, F]``, some items at a time; ``scaled`` is what is taken off and divided by."""
+    mean, scale = scaled
     flat, ends = torch.from_numpy(weights), np.cumsum(counts)
     cuts = [0, *(np.flatnonzero(np.diff(ends // _CHUNK)) + 1).tolist(), len(counts)]
     rows = np.concatenate(([0], ends))
     found = [
-        head.pooled(flat, torch.from_numpy(states[rows[a] : rows[b]]), torch.from_numpy(counts[a:b]))
+        head.pooled(flat, torch.from_numpy((states[rows[a] : rows[b]] - mean) / scale), torch.from_numpy(counts[a:b]))
         for a, b in pairwise(cuts)
         if b > a
     ]

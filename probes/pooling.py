@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+from torch.nn.functional import logsigmoid
 
 Pool = Literal["mean", "min", "max", "last", "probability", "gated", "attention", "rolling"]
 
@@ -51,12 +52,18 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
         weights = (more - _extreme(more, item, len(counts), "max")[item]).exp()
     else:
         weights = more.sigmoid() if how == "gated" else torch.ones_like(values)
-    if how == "probability":
-        values = values.sigmoid()
     zeros = values.new_zeros(len(counts), heads)
+    if how == "probability":  # log of the sums of probabilities of right and of wrong
+        right, wrong = (_log_sum(logsigmoid(side), item, len(counts)) for side in (values, -values))
+        return (right - wrong).mean(dim=1)
     total = zeros.index_add(0, item, weights).clamp_min(torch.finfo(values.dtype).tiny)
-    pooled = zeros.index_add(0, item, weights * values) / total
-    return (torch.logit(pooled, eps=1e-7) if how == "probability" else pooled).mean(dim=1)
+    return (zeros.index_add(0, item, weights * values) / total).mean(dim=1)
+
+
+def _log_sum(logs: torch.Tensor, item: torch.Tensor, n: int) -> torch.Tensor:
+    """Logarithm of the sum of exponentials over each item, head by head."""
+    most = _extreme(logs, item, n, "max")
+    return most + logs.new_zeros(n, logs.shape[1]).index_add(0, item, (logs - most[item]).exp()).log()
 
 
 def _extreme(values: torch.Tensor, item: torch.Tensor, n: int, how: Literal["min", "max"]) -> torch.Tensor:

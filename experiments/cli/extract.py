@@ -104,7 +104,7 @@ def extract(
         passes = Passes(
             batch_size=batch_size,
             scale=ends,
-            reasoning_tokens=reasoning_tokens if text else 0,
+            reasoning_tokens=reasoning_tokens if text or "reasoned" in also else 0,
             steps=steps,
             needs=needs if also else None if text else HIDDEN_NEEDS,
             abstain=abstain,

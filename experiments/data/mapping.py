@@ -162,7 +162,10 @@ def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str 
             f"{first.where}: given a column as {odd}, expected a field of a {found}: {FIELDS_OF_KINDS}"
         )
     ids = [name for name in REQUIRED[found] if name.endswith("_id")]
-    return Shape(found, names, frozenset(name for name in ids if names[name] not in first.values), first.where)
+    there = {
+        name for name, column in names.items() if column in first.values or _inside(first.values, column) is not None
+    }
+    return Shape(found, names, frozenset(ids) - there, first.where)
 
 
 def near(name: str, known: Iterable[str], do: str = "check the name") -> str:
@@ -244,8 +247,10 @@ def _option(record: Record, value: Any) -> Any:
     if not isinstance(value, str) or not isinstance(options, list):
         return value
     found = [k for k, one in enumerate(options) if value in (one, chr(ord("A") + k))]
-    found = [int(value)] if not found and value.isdecimal() else found
-    if len(found) != 1:
+    # A number may be an index, and the text of another option: it is not for us to choose.
+    number = int(value) if value.isdecimal() and len(value) < 9 else None
+    found += [number] if number is not None and (number < len(options) or not found) else []
+    if len(set(found)) != 1:
         raise record.error(
             "answer", repr(shown(value, 60)), "one option: its index from 0, its letter, or its text", "correct it"
         )

@@ -195,6 +195,7 @@ def parsed(text: str, where: str) -> Any:
 
 def _csv(text: str, name: str) -> Rows:
     """Rows below a header; commas, tabs or semicolons, whichever the header has most of. An empty cell is no value."""
+    text = text.lstrip("\r\n")
     header, *_ = text.split("\n", 1)
     csv.field_size_limit(max(LINE, csv.field_size_limit()))  # of the whole process
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",\t;", key=header.count), strict=True)

@@ -52,18 +52,19 @@ def look_at(items: Sequence[Item], model: str = "reference", *, scale: tuple[int
     context = context_of(require_causal(source.weights, model, source.revision))
     check_tokenizer(tokenizer, context)
     alike, passes = Alike(tokenizer), Passes(scale=scale)
-    step = max(1, len(items) // MEASURED)
+    step = -(-len(items) // MEASURED)
     measured = [_encoded(tokenizer, item, passes, alike) for item in items[::step][:MEASURED]]
     lengths = [len(one.ids) for one in measured if one.ids] or [0]
     facts = _facts(items)
     middle, long = np.percentile(lengths, [50, 95])
     sample = f" (measured on {len(measured):,})" if len(measured) < len(items) else ""
     facts["tokens an item"] = f"{middle:,.0f} in the middle, {long:,.0f} at 95 %, {max(lengths):,} at most{sample}"
+    counted = f" (of the {len(measured):,} measured)" if sample else ""
     reasons = Counter(_lacking(*lack) for one in measured for lack in one.missing.items())
     if context is not None and (over := sum(length > context for length in lengths)):
         reasons[f"longer than the {context:,} tokens that the model reads"] = over
     texts = [_marked(tokenizer, _encoded(tokenizer, item, passes, alike)) for item in items[:n]]
-    return Look(facts, dict(reasons.most_common()), texts)
+    return Look(facts, {f"{reason}{counted}": count for reason, count in reasons.most_common()}, texts)
 
 
 def _facts(items: Sequence[Item]) -> dict[str, str]:

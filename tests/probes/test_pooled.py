@@ -147,7 +147,7 @@ def test_a_question_is_on_one_side():
 @pytest.mark.parametrize(
     "wrong",
     [{"how": "sum"}, {"loss": "hinge"}, {"heads": 0}, {"widths": (0,)}, {"learning_rate": 0.0}, {"role": "stp(x)"},
-     {"each": "state", "loss": "pairwise"}, {"rows": (1, 1)}],
+     {"each": "state", "loss": "pairwise"}, {"each": "state", "how": "gated"}, {"rows": (1, 1)}],
 )  # fmt: skip
 def test_parameters_are_checked(wrong):
     with pytest.raises(InnerjudgeError, match="expected"):
@@ -164,3 +164,44 @@ def test_pairs_need_a_question_with_both():
 def test_step_reads_where_the_other_judges_read():
     for between, role in ((("reasoning_start", "reasoning_end"), "reasoning/step_end"), (("a", "b"), "step_end")):
         assert PooledProbe.presets(Task("trace", between))["step"].role == role
+
+
+def test_pairs_are_on_both_sides_or_no_side_is_held_out():
+    """One question with both, which a seed holds out: then there would be nothing to learn from."""
+    right = np.r_[True, False, np.repeat([True, False] * 5, 2)[:18], True, True]
+    groups = tuple(str(k // 2) for k in range(len(right)))
+    items = StatesOfItems(np.zeros((len(right), 1), np.float32), np.ones(len(right), int), groups, right)
+    assert items.mixed
+    for seed in range(8):
+        learned, held_out = items.split(seed, mixed=True)
+        assert learned.all()
+        assert not held_out.any()
+
+
+def test_an_item_without_states_is_unscored():
+    name = "hidden/response.none[-1]"
+    features, right = traces()
+    probe = PooledProbe(epochs=1).fit(features, right)
+    none = Features.from_arrays({name: Ragged.of([np.ones((1, 1, 6)), np.ones((0, 1, 6))], (1, 6))}, provenance="m")
+    said = probe.verdicts(none)
+    assert said[0].unscored is None
+    assert said[1].unscored == "no response"
+
+
+def test_sure_states_keep_their_order():
+    # The mean probability of one state is its own, however sure: 20 and 30 are 20 and 30.
+    assert pooled([[20.0]], "probability") == pytest.approx(20)
+    assert pooled([[30.0]], "probability") == pytest.approx(30)
+
+
+def test_batches_count_states_where_states_are_held_to_the_label():
+    items = StatesOfItems(np.zeros((60, 1), np.float32), np.full(20, 3), tuple(map(str, range(20))), np.arange(20) > 9)
+    sizes = [len(b) for b in items.batches(np.arange(20), 12, torch.Generator(), states=True)]
+    assert sizes == [4, 4, 4, 4, 4]  # four items of three states each are twelve
+
+
+def test_a_loss_that_is_no_number_is_refused():
+    with pytest.raises(InnerjudgeError, match="expected a lower one"):
+        PooledProbe(learning_rate=9e5, widths=(100, 100), epochs=9, weight_decay=9e5).fit(*traces())
+    with pytest.raises(InnerjudgeError, match="a rate above 0"):
+        PooledProbe(learning_rate=float("nan"))

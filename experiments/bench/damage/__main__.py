@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=FILE, help="the document; its JSON stands beside it")
     given = parser.parse_args(arguments)
     command = f"python -m innerjudge.experiments.bench.damage --flips {given.flips} --kills {given.kills}"
+    if given.only and given.out == FILE:
+        parser.error("--only writes a part of the table: name another --out")
+    command += f" --only {given.only}" if given.only else ""
     head = {"command": f"{command} --seed {given.seed}", "versions": dict(versions())}
     part = given.out.with_suffix(".part.json")
     record: dict[str, Any] = head | {"flips": [], "kills": []}
@@ -42,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     wanted += [("kills", k) for k, name in enumerate(KILLED) if given.kills and name not in done[1]]
     names = {"flips": [one.name for one in ARTEFACTS], "kills": list(KILLED)}
     wanted = [(where, k) for where, k in wanted if given.only in names[where][k]]
+    if given.only and not wanted:
+        parser.error(f"given --only {given.only}, expected a part of the name of an artefact or command")
     with ProcessPoolExecutor(given.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
         running = {pool.submit(work, where, k, given.flips, given.kills, given.seed): where for where, k in wanted}
         for one in as_completed(running):

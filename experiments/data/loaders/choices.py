@@ -73,10 +73,12 @@ def arc(record: Record, name: str) -> Rows:
     old = isinstance(record.values.get("question"), dict)
     asked = record.inner("question") if old else record
     if isinstance(asked.values.get("choices"), list):
-        known = {one.label("label"): one.text("text") for one in asked.records("choices")}
+        labels, texts = zip(*((one.label("label"), one.text("text")) for one in asked.records("choices")), strict=True)
     else:
-        both = asked.inner("choices")
-        known = dict(zip(both.texts("label"), both.texts("text"), strict=False))
+        labels, texts = asked.inner("choices").texts("label"), asked.inner("choices").texts("text")
+    if len(labels) != len(texts) or len({*labels}) < len(labels):
+        raise asked.error("choices", f"{len(labels)} labels of {len(texts)} texts", "one label each", "correct them")
+    known = dict(zip(labels, texts, strict=True))
     answer = one_of(record, "answerKey", list(known)) if record.values.get("answerKey") else None
     question = {"question_id": record.label("id"), "question": asked.text("stem" if old else "question")}
     yield question | {"options": list(known.values()), "answer": answer}

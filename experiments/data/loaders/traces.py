@@ -108,9 +108,13 @@ def _logged(record: Record, name: str) -> Rows:
         raise record.error("arguments", "no request", "what the model was given", "log with lm-eval 0.4")
     prompt = _prompt(calls[0])
     if all(isinstance(one.values.get("arg_1"), str) for one in calls):
+        # Beside them may stand requests without the question (``acc_mutual_info``).
+        asked_so = [one for one in calls if one.values.get("arg_0") == calls[0].values.get("arg_0")]
+        if len(asked_so) < 2 <= len(calls):
+            raise record.error("arguments", "several prompts", "several answers to one prompt", "leave this task out")
         target = str(record.values.get("target"))
-        known = int(target) if target.isdecimal() and int(target) < len(calls) else None
-        options = [one.text("arg_1").strip() for one in calls]
+        known = int(target) if target.isdecimal() and int(target) < len(asked_so) else None
+        options = [one.text("arg_1").strip() for one in asked_so]
         if len(options) > 1:  # else a text whose probability was asked for
             yield {"question_id": name, "question": prompt, "options": options, "answer": known}
         return

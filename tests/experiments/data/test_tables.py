@@ -244,3 +244,22 @@ def test_items_of_our_own_files_are_read_alike(tmp_path_factory: pytest.TempPath
     write_jsonl(path, map(item_to_row, items))
     assert read_items(path) == items_from(path) == items_from(items) == list(load_data(str(path)).items) == items
     assert check_spec(str(path)) == "lines"
+
+
+def test_a_number_that_is_an_index_and_another_options_text_is_refused() -> None:
+    """The right option would depend on the file: a table of text cannot tell 2 from "2"."""
+    row = {"question": "?", "options": ["4", "2", "1"]}
+    with pytest.raises(InnerjudgeError, match=r"field 'answer'.*expected one option"):
+        items_from([row | {"answer": "2"}])
+    assert [items_from([row | {"answer": said}])[0].answer for said in ("4", "B", 2)] == [0, 1, 2]
+    assert items_from([{"question": "?", "options": ["0", "1"], "answer": "1"}])[0].answer == 1  # one and the same
+
+
+def test_an_id_within_another_field_is_an_id() -> None:
+    rows = [{"doc": {"id": one}, "prompt": "p", "response": "r"} for one in "ab"]
+    assert [item.question_id for item in items_from(rows, columns={"question_id": "doc.id"})] == ["a", "b"]
+
+
+def test_blank_lines_above_a_header_are_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("\n\nprompt,response\np,r\n", "utf-8")
+    assert [item.response for item in items_from(tmp_path / "t.csv")] == ["r"]
