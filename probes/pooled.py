@@ -19,7 +19,7 @@ from .pooling import Head, Pool
 
 _SLOW = {"learning_rate": 1e-4}
 _TRUNK = {"widths": (100, 100), "heads": 10, "weight_decay": 3e-3, **_SLOW}
-#: Published readers of traces, with the published settings.
+#: Published readers of traces, with settings near the published ones.
 _PRESETS: dict[str, dict[str, Any]] = {
     "mean-probe": {"reduce": "mean", "learning_rate": 1e-2, "epochs": 100},
     "swift": {"rows": (-5, -4, -3, -1), "how": "gated", "standardise": False, "weight_decay": 1e-5, "patience": 3,

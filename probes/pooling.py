@@ -48,14 +48,14 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
         picked = values[(first[:, None] + place).clamp(max=len(values) - 1)]
         means = (picked * inside).sum(dim=1) / length[owner][:, None]
         return _extreme(means, owner, len(counts), "min").mean(dim=1)
+    if how == "probability":  # log of the sums of probabilities of right and of wrong
+        right, wrong = (_log_sum(logsigmoid(side), item, len(counts)) for side in (values, -values))
+        return (right - wrong).mean(dim=1)
     if how == "attention":
         weights = (more - _extreme(more, item, len(counts), "max")[item]).exp()
     else:
         weights = more.sigmoid() if how == "gated" else torch.ones_like(values)
     zeros = values.new_zeros(len(counts), heads)
-    if how == "probability":  # log of the sums of probabilities of right and of wrong
-        right, wrong = (_log_sum(logsigmoid(side), item, len(counts)) for side in (values, -values))
-        return (right - wrong).mean(dim=1)
     total = zeros.index_add(0, item, weights).clamp_min(torch.finfo(values.dtype).tiny)
     return (zeros.index_add(0, item, weights * values) / total).mean(dim=1)
 

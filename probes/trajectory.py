@@ -11,9 +11,9 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
 from .judge import Scores, ThresholdJudge
+from .labels import Floats
 
 Statistic = Literal["coe-r", "coe-c", "net", "aligned", "cumulative"]
-Floats = npt.NDArray[np.float64]
 
 _BLOCKS = "hidden/response.mean"
 _SEGMENTS = "hidden/{}/segment({}).mean"

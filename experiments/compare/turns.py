@@ -20,7 +20,7 @@ from ...probes.labels import folds
 from ..judges.fitting import fit_seat
 from ..judges.opponent import MEASURE, chance_of, quality, tried_rows
 from ..judges.panel import TEXT, Seat
-from ..reading.passes import Passes
+from ..reading.passes import VERDICT_NEEDS, Passes
 from ..reading.read import VERDICT_READOUTS
 from ..reading.verdict_pass import wanted_of
 from ..reading.ways import Turn, ask
@@ -28,8 +28,6 @@ from ..reading.ways import Turn, ask
 if TYPE_CHECKING:
     from .judging import Judging
 
-#: What is read at the place of the verdict.
-_THERE = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
 _OPEN = "verdicts without a cue"
 #: Fewest items to try both places on.
 LEAST = 20
@@ -64,7 +62,7 @@ def reads_the_verdict(judge: BaseJudge) -> bool:
         [True, False, False]
     """
     needs = {*judge.needs, *judge.fit_needs}
-    return not judge.reads_text and needs <= _THERE and bool(needs - {"labels"})
+    return not judge.reads_text and needs <= VERDICT_NEEDS and bool(needs - {"labels"})
 
 
 def choose_turns(run: "Judging", features: Features) -> None:
@@ -100,7 +98,7 @@ def read_open(
     lm: LanguageModel, items: Sequence[Item], kind: str, passes: Passes, *, text: bool, swapped: bool = False
 ) -> Features:
     """What judges read where the verdict stands in an open turn; ``text`` also has the model write there."""
-    needs = (_THERE if passes.needs is None else passes.needs & _THERE) - {"labels"}
+    needs = (VERDICT_NEEDS if passes.needs is None else passes.needs & VERDICT_NEEDS) - {"labels"}
     wanted = wanted_of(VERDICT_READOUTS.get(kind, ()), replace(passes, needs=needs))
     found = ask(lm, items, "open", passes, text=text, swapped=swapped, more=wanted, every_block=True)
     prompt = "; ".join(part for part in (passes.told(kind), _OPEN) if part)

@@ -14,10 +14,13 @@ from .progress import Steps, silent
 
 #: The items' own texts, for which no pass is needed.
 TEXT_NEEDS = frozenset({"prompt", "response", "options"})
+#: What is read at the place of the verdict.
+VERDICT_NEEDS = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
 #: Everything but generated text.
 HIDDEN_NEEDS = frozenset(
-    f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
-) | {"labels", "logits/score", "qk/before", "qk/after", "attention", "logprob", *TEXT_NEEDS}
+    {f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end")}
+    | {"logprob", *VERDICT_NEEDS, *TEXT_NEEDS}
+)
 #: Generated text.
 WRITTEN = frozenset({"direct", "reasoned"})
 
