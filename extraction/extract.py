@@ -55,7 +55,8 @@ def extract(
         readouts: What to keep; all of them come from the same pass.
         batch_size: Items a batch, at most. Changes nothing beyond float error (in half precision: the last digits).
         max_tokens: Tokens a batch, padding included, at most; ``None`` for what suits the device. A batch that does not
-            fit in memory is halved, and so are later ones of texts as long. It changes nothing else.
+            fit in memory is halved, and so are later ones of texts as long. It changes nothing else. Fewer where they
+            would take more than :attr:`.LanguageModel.memory`.
         padding_side: Side of the padding. Changes nothing beyond float error: a model that would read a padded text
             differently (positions that it counts itself, a recurrence without a mask) is padded on its other side, or
             not at all.
@@ -75,7 +76,7 @@ def extract(
     Returns:
         Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
         ``labels``, their number in each item; what has several rows an item stands in ``ragged``.
-        An item longer than the model's context, or that does not fit in memory alone, is missing in all of them: it is
+        An item longer than the model's context, or that takes too much memory alone, is missing in all of them: it is
         never cut. A readout that this family of models does not give is missing in all items, unless it is the only
         one.
 

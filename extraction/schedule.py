@@ -11,6 +11,7 @@ from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import Room, by_cost, by_tokens, is_memory
+from .budget import Budget
 from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
 from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb, States, TokenStats
@@ -110,6 +111,7 @@ class Sweep:
     ) -> None:
         self._lm, self._items, self._readouts, self._missing = lm, items, readouts, missing
         self._reader, self._last, self._batch_size, self._room = reader, last, batch_size, room
+        self._budget = Budget(lm)
 
     def run(self, rows: Sequence[int], *, share: bool) -> Iterator[Found]:
         """Values of the items at ``rows``, batch by batch; without values where an item did not fit in memory.
@@ -119,7 +121,7 @@ class Sweep:
         whole = [Family(tuple(rows), 0)]
         least = 2 * self._room.fixed
         for family in beginnings(self._lm, self._items, rows, self._readouts, self._missing, least) if share else whole:
-            if family.shared and share:
+            if family.shared and share and self._budget.refused(family.shared) is None:
                 left = set(family.rows)
                 try:
                     first = [self._items[k] for k in family.rows]
@@ -145,18 +147,20 @@ class Sweep:
         while left:
             for chosen in self._cut(left, prompt):
                 packed = self._reader.packs
-                values = self._reader.read(chosen, prompt)
+                longest = len(self._items[chosen[0]].ids)
+                refused = self._budget.refused(longest)
+                values = None if refused else self._reader.read(chosen, prompt)
                 if packed and not self._reader.packs:
                     break
                 if values is None:
-                    longest = len(self._items[chosen[0]].ids)
-                    self._room.ran_out(len(chosen), longest)
+                    if refused is None:
+                        self._room.ran_out(len(chosen), longest)
                     if len(chosen) > 1:
                         break
                     if prompt is not None:
                         yield from self._batches(chosen, None)
                     else:
-                        reason = f"{longest} tokens, for which the memory of {self._lm.device} is too small"
+                        reason = refused or f"{longest} tokens, for which the memory of {self._lm.device} is too small"
                         for reasons in self._missing.values():
                             reasons.setdefault(self._items[chosen[0]].id, reason)
                         yield chosen, {}
@@ -172,16 +176,20 @@ class Sweep:
         length = [len(self._items[row].ids) for row in rows]
         mixing, context = self._lm.mixing, self._lm.anatomy.context
         # A packed row has no more tokens than one text may have, for which masks and angles of a model are made.
-        longest_row = min(n for n in (self._room.tokens, context, mixing.until) if n)
+        rows_of = (self._room.tokens, self._budget.bytes // self._budget.read or 1, context, mixing.until)
+        longest_row = min(n for n in rows_of if n)
         batches = []
         for group in mixing.groups(length):
             own = [length[place] - skip for place in group]
             if self._reader.packs and prompt is None:
                 cut = by_tokens(own, lambda n: self._room.learned(n, size), longest_row)
             else:
-                cut = by_cost(own, lambda n: min(size, self._room.items(n + skip, skip)), self._room.fixed)
+                cut = by_cost(own, lambda n: self._most(n + skip, skip, size), self._room.fixed)
             batches += [[rows[group[place]] for place in places] for places in cut]
         return batches
+
+    def _most(self, length: int, skip: int, size: int) -> int:
+        return min(size, self._room.items(length, skip), self._budget.texts(length))
 
 
 def beginnings(

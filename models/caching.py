@@ -175,7 +175,7 @@ def _in_float32(model: Any, stream: Stream) -> tuple[Any, Stream] | None:
     weights: list[Tensor] = [*model.parameters(), *model.buffers()]
     if any(weight.is_meta or type(weight) not in (Tensor, nn.Parameter) for weight in weights):
         return None  # offloaded, quantised or spread over devices
-    if 4 * sum(weight.numel() for weight in weights) > _SHARE * _free(weights[0].device):
+    if 4 * sum(weight.numel() for weight in weights) > _SHARE * free_memory(weights[0].device):
         return None
     # What the copy finds here stands for the weight itself, so that no half-precision copy is made on the way.
     wide: dict[int, Any] = {}
@@ -190,11 +190,14 @@ def _in_float32(model: Any, stream: Stream) -> tuple[Any, Stream] | None:
     return twin, blocks
 
 
-def _free(device: torch.device) -> float:
-    """Bytes of free memory."""
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free where a model runs."""
     if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
     try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            found = {name: int(rest.split()[0]) for name, rest in (line.split(":", 1) for line in lines)}
+        return found["MemAvailable"] * 1024
+    except (OSError, KeyError):  # not Linux
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

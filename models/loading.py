@@ -39,6 +39,8 @@ class LanguageModel:
         origin: What the weights were made from where that is no Hugging Face folder, such as
             ``"GGUF Q4_K_M, SHA-256 0123456789abcdef"``.
         notes: What is odd in such a file, one sentence each.
+        memory: Gigabytes that a batch of texts may take beside the weights, while it is read or written; ``None`` for
+            half of what is free. A text that takes more alone is left out, with the reason.
     """
 
     name: str
@@ -48,6 +50,11 @@ class LanguageModel:
     anatomy: Anatomy
     origin: str = ""
     notes: tuple[str, ...] = ()
+    memory: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and not 0 < self.memory < float("inf"):
+            raise InnerjudgeError(f"given memory={self.memory}, expected gigabytes above 0, or None")
 
     def __repr__(self) -> str:
         a, kind = self.anatomy, type(self.model).__name__
@@ -162,6 +169,7 @@ def load(
     dtype: str = "auto",
     revision: str | None = None,
     trust_remote_code: bool = False,
+    memory: float | None = None,
     blocks: str | None = None,
     final_norm: str | None = None,
     unembedding: str | None = None,
@@ -181,6 +189,7 @@ def load(
         trust_remote_code: Run the Python files that come with the model, with your rights: they can read, change and
             send whatever you can. A model that transformers does not know by itself needs it. A warning says so, and
             provenances record whether such code ran.
+        memory: Gigabytes that a batch may take beside the weights, as in :class:`LanguageModel`.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
         unembedding: Module path of the map to the vocabulary, likewise.
@@ -222,7 +231,7 @@ def load(
     tokenizer = read_tokenizer(source.tokenizer, name, source.revision, trust=trust_remote_code)
     anatomy = find_anatomy(model, blocks=blocks, final_norm=final_norm, unembedding=unembedding)
     check_tokenizer(tokenizer, anatomy.context)
-    return LanguageModel(name, revision, model, tokenizer, anatomy, source.origin, source.notes)
+    return LanguageModel(name, revision, model, tokenizer, anatomy, source.origin, source.notes, memory)
 
 
 @checked
@@ -231,6 +240,7 @@ def wrap(
     tokenizer: PreTrainedTokenizerFast,
     *,
     name: str = "model",
+    memory: float | None = None,
     blocks: str | None = None,
     final_norm: str | None = None,
     unembedding: str | None = None,
@@ -242,6 +252,7 @@ def wrap(
             TransformerLens ``TransformerBridge``.
         tokenizer: Its fast tokenizer.
         name: Name in provenances.
+        memory: Gigabytes that a batch may take beside the weights, as in :class:`LanguageModel`.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
         unembedding: Module path of the map to the vocabulary, likewise.
@@ -264,4 +275,4 @@ def wrap(
     with eagerly(inner):
         anatomy = find_anatomy(inner, blocks=blocks, final_norm=final_norm, unembedding=unembedding)
     check_tokenizer(tokenizer, anatomy.context)
-    return LanguageModel(name, None, inner, tokenizer, anatomy)
+    return LanguageModel(name, None, inner, tokenizer, anatomy, memory=memory)

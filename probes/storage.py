@@ -13,6 +13,7 @@ from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked
+from ..models.aside import replacing
 from ..models.errors import InnerjudgeError
 from ..models.foreign import (
     FILE_LIMIT,
@@ -95,9 +96,8 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
     for one in stale:
         (path / one).unlink(missing_ok=True)
     (path / _ARRAYS).write_bytes(blob)
-    temporary = path / f"{_HEADER}.tmp"
-    temporary.write_bytes(text)
-    temporary.replace(path / _HEADER)
+    with replacing(path / _HEADER) as half:
+        half.write_bytes(text)
 
 
 def _files_of(path: Path) -> set[str]:

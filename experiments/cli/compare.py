@@ -77,11 +77,10 @@ def compare(
         prompt=None if prompt is None else JudgePrompt.of(prompt),
         merge_system=merge_system,
         batch_size=batch_size,
-        memory=memory,
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
     )
     check_folder(out)
-    on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
+    on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
     sources = [
         Source(data=load_data(spec, limit=limit, seed=seed, columns=columns), candidates=candidates) for spec in data
     ]

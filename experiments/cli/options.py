@@ -166,8 +166,8 @@ Memory = Annotated[
     typer.Option(
         "--memory",
         min=0.01,
-        help="Gigabytes that a batch of texts may take beside the weights while they are written; left out, half of "
-        "what is free.",
+        help="Gigabytes that a batch of texts may take beside the weights, read or written; left out, half of what is "
+        "free. A text that takes more alone is unscored.",
     ),
 ]
 TopMaj = Annotated[

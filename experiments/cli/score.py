@@ -223,6 +223,7 @@ def sample(
     revision: o.Revision = None,
     trust_remote_code: o.Trust = False,
     module: o.Module = None,
+    memory: o.Memory = None,
 ) -> None:
     """Sample answers to questions and judge them in one go: one trace with its score a line.
 
@@ -233,6 +234,7 @@ def sample(
         innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
     """
     columns = o.mapped(map_, data, kind="trace")
+    from ...extraction.budget import Budget
     from ..data.outputs import require_room
     from ..judges import saved
     from ..judges.hub import find_folder
@@ -248,8 +250,9 @@ def sample(
             "answers are traces"
         )
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
-    asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
+    asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
     whole = asked.load_judge(folder, "trace")
+    typer.echo(Budget(whole.lm).told, err=True)
     below = reject_below if lose_at_most is None else _promise(whole.promise, lose_at_most, reject_below)
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, seed=seed)
     with shown(PlainConsole(stderr=True)) as steps:

@@ -24,6 +24,7 @@ def study(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write; default: the file's name without suffix.", file_okay=False)
     ] = None,
+    memory: o.Memory = None,
 ) -> None:
     """Run a study, or go on with one that was stopped, and write its folder.
 
@@ -35,6 +36,8 @@ def study(
     from ..study.spec import read_study
 
     spec = read_study(file)
+    if memory is not None:
+        spec = spec.model_copy(update={"model": spec.model.model_copy(update={"memory": memory})})
     for one in spec.data:
         check_spec(one.source, one.columns)
     import yaml
@@ -49,7 +52,7 @@ def study(
     sources = sources_of(spec)
     check_data(sources, spec.settings)
     on = spec.model
-    lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code).load()
+    lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code, on.memory).load()
     plain = spec.model_dump(mode="json")
     kept = claim(folder, plain, name=SPECS[1])
     with logged(LogStyle.auto, kept=str(kept)) as steps:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...extraction.budget import Budget
 from ...extraction.provenance import provenance, versions
 from ...models.description import describe
 from ...models.errors import InnerjudgeError
@@ -58,7 +59,9 @@ class ComparisonRun:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.store = StepStore(self.folder, provenance(self.lm).to_json(), part=self.passes.writing_batch)
+        depends = [provenance(self.lm).to_json()] + ([] if self.lm.memory is None else [self.lm.memory])
+        self.store = StepStore(self.folder, depends, part=self.passes.writing_batch)
+        self.say(Budget(self.lm).told)
         if self.store.lost:
             self.say(self.store.lost)
 

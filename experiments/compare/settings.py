@@ -52,8 +52,6 @@ class Settings:
         reasoning_tokens: Most new tokens of a verdict after reasoning; 0 leaves reasoned text judging out.
         abstain: Whether choices are asked with the two abstaining options.
         batch_size: Items a batch.
-        memory: Gigabytes that a batch of texts that are written may take beside the weights; ``None`` for half of what
-            is free.
         top_maj: The ``k`` of top-maj@k.
         prompt: In which words items of its kind are asked; ``None`` for ours. That of ratings has the scale.
         merge_system: Put a system turn before the user's where the model's chat template knows none.
@@ -76,7 +74,6 @@ class Settings:
     reasoning_tokens: int = 128
     abstain: bool = True
     batch_size: int = 16
-    memory: float | None = None
     top_maj: tuple[int, ...] = TOP_MAJ
     prompt: JudgePrompt | None = None
     merge_system: bool = False
@@ -102,7 +99,6 @@ class Settings:
 
         return Passes(
             batch_size=self.batch_size,
-            memory=None if self.memory is None else int(self.memory * 1e9),
             reasoning_tokens=self.reasoning_tokens,
             scale=self.scale,
             abstain=self.abstain,
@@ -121,8 +117,8 @@ class Settings:
         return named | {"seeds": [self.seeds.data, self.seeds.split, self.seeds.sampling], "tags": tags}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, without what changes no result."""
-        return {name: value for name, value in asdict(self).items() if name != "memory"}
+        """Plain data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from ...extraction.features import Features
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
 from ...extraction.store.index import StoreHeader
+from ...models.aside import HALF, replacing
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import write_jsonl
 from ..data.kinds import item_to_row, kind_of
@@ -41,7 +41,7 @@ class StepStore:
     def __init__(self, folder: Path | None, depends: Any, *, part: int = PART) -> None:
         self.folder, self.depends, self.part = folder, depends, part
         self.lost = None if folder is None else renew(folder, made_with())
-        for half in () if folder is None else folder.glob("steps/*.tmp"):
+        for half in () if folder is None else folder.glob(f"steps/*{HALF}"):
             half.unlink()
 
     def rows(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
@@ -147,9 +147,8 @@ def renew(folder: Path, now: Mapping[str, str]) -> str | None:
     for name in ("steps", "features"):
         shutil.rmtree(folder / name, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = note.with_name(note.name + ".tmp")
-    temporary.write_text(json.dumps(dict(now), indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, note)
+    with replacing(note) as half:
+        half.write_text(json.dumps(dict(now), indent=1) + "\n", encoding="utf-8")
     if not lost:
         return None
     count = f"{len(lost)} kept steps were" if len(lost) > 1 else "1 kept step was"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import has_magic
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,9 @@ from .jsonl import read_items
 from .kinds import REQUIRED, hash_items, hash_of, kind_of
 from .loaders import LOADERS, find, load
 from .mapping import items_from, near, shape_of
+from .records import Record
 from .splits import Index, rows_by_group
-from .tables import files_of, is_lines, read_table
+from .tables import is_lines, records_of
 
 if TYPE_CHECKING:
     from ...models.reference.solve import Problem
@@ -72,24 +74,27 @@ def load_data(
         ('trace', 0, 3)
     """
     _check_draw(limit, seed)
-    source, rest = check_spec(spec, columns), spec.partition(":")[2]
+    (source, rows), rest = check_spec(spec, columns), spec.partition(":")[2]
     if source == "builtin":
         return _builtin(rest, limit, seed)
     name = f"{source}:{Path(rest).name}" if source in LOADERS else Path(spec).name
     if source in LOADERS:
         items = load(spec)
     elif source == "table":
-        items = items_from(spec, columns, seed=seed)
+        items = items_from(rows, columns, seed=seed)
     else:
         items = read_items(sample_path(rest) if source == "sample" else spec)
     chosen = items if limit is None else take_groups(items, limit, seed=seed)
     return Dataset(name=name, kind=kind_of(items[0]), items=tuple(chosen))
 
 
-def check_spec(spec: str, columns: Mapping[str, str] | None = None, kind: str | None = None) -> str:
-    """What a spec names: ``builtin``, ``sample``, a loader, ``lines`` (a JSONL file of items) or ``table``.
+def check_spec(
+    spec: str, columns: Mapping[str, str] | None = None, kind: str | None = None
+) -> tuple[str, Iterable[Record]]:
+    """What a spec names: ``builtin``, ``sample``, a loader, ``lines`` (a JSONL file of items) or ``table``; its rows.
 
-    Its name, and of a file the first row, are checked, as by :func:`load_data`; little is read, and no model is needed.
+    Its name, and of a file the first row, are checked, as by :func:`load_data`; no model is needed. The rows of a table
+    are those to make items of: it is not read again.
     """
     prefix, colon, rest = spec.partition(":")
     if named := _named(spec):
@@ -101,20 +106,20 @@ def check_spec(spec: str, columns: Mapping[str, str] | None = None, kind: str | 
             sample_path(rest)
         elif named in LOADERS:
             find(spec)
-        return named
+        return named, ()
     if not Path(spec).exists() and not has_magic(spec):
         raise InnerjudgeError(
             f"given {shown(spec)!r}, expected a file or pattern, builtin:solve|rate|choose, "
             f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}"
             + near(prefix if colon else "", [*LOADERS, "builtin", "sample"], "check the path")
         )
-    first, *_ = files_of(spec)
-    row = next(read_table(first))
+    rows = records_of(spec)
+    row = next(rows)
     whole = any(row.values.keys() >= set(names) for names in REQUIRED.values())
-    if whole and not columns and is_file(spec) and is_lines(first):
-        return "lines"
+    if whole and not columns and is_file(spec) and is_lines(Path(spec)):
+        return "lines", ()
     shape_of(row, columns, kind)
-    return "table"
+    return "table", chain([row], rows)
 
 
 def _named(spec: str) -> str:
@@ -131,7 +136,7 @@ def open_data(
     As :func:`load_data`; all of the file was checked once when this returns. Items of other files and of public
     formats, and built-in ones, are in memory.
     """
-    if check_spec(spec, columns) != "lines":
+    if check_spec(spec, columns)[0] != "lines":
         return load_data(spec, limit=limit, seed=seed, columns=columns)
     from .item_lines import scan
 

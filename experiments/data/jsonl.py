@@ -4,12 +4,12 @@
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ...models.arguments import checked
+from ...models.aside import replacing
 from ...models.errors import InnerjudgeError
 from ...models.foreign import digest_of_file, parse_json, require_file
 from ...models.items import Item
@@ -127,17 +127,13 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]], *, seal: bo
     """
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.tmp")
-    try:
-        with temporary.open("wb") as out:
+    with replacing(file) as half:
+        with half.open("wb") as out:
             out.writelines(jsonl_lines(rows, file.name))
         if seal:
-            checksum_of(file).write_bytes(checksum_line(file.name, digest_of_file(temporary)))
+            checksum_of(file).write_bytes(checksum_line(file.name, digest_of_file(half)))
         else:
             checksum_of(file).unlink(missing_ok=True)
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def jsonl_lines(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[bytes]:

@@ -5,11 +5,11 @@ checksum says is damaged: the command that wrote it makes it again, and every ot
 """
 
 import os
-import tempfile
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...models.aside import try_place
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HEADER_LIMIT, digest_of_file, read_file
 from ...models.shown import shown
@@ -25,7 +25,7 @@ def require_room(out: str | Path) -> None:
         place = place.parent
     with writing(out):
         # Only an attempt tells: a superuser may write everywhere by the mode bits, also where no file can be.
-        tempfile.TemporaryDirectory(prefix=".innerjudge-", dir=place).cleanup()
+        try_place(place)
 
 
 @contextmanager

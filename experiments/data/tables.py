@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from glob import glob, has_magic
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,7 @@ def _rows_in_memory(data: Any) -> Iterable[Any]:
         if len(lengths) != 1 or -1 in lengths:
             raise InnerjudgeError("given one mapping, expected a list of them, or columns of one length: write [row]")
         return [dict(zip(data, row, strict=True)) for row in zip(*data.values(), strict=True)]
-    if isinstance(data, list | tuple) or columns is not None:
+    if isinstance(data, list | tuple | chain) or columns is not None:  # a chain: what check_spec began to read
         return data  # type: ignore[no-any-return]
     raise InnerjudgeError(
         f"given a {name}, expected a list of items or mappings, a path, or a table of pandas, polars, pyarrow or "

@@ -1,12 +1,12 @@
 """Judges on the Hugging Face hub: loaded by name, and uploaded."""
 
-import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
 
 from ...models.arguments import checked
+from ...models.aside import Scratch
 from ...models.errors import InnerjudgeError, one_line
 from .saved import FILES
 
@@ -62,7 +62,7 @@ class HubUpload(ABC):
             InnerjudgeError: If the hub refuses, with its reason.
         """
         api = HfApi(token=token)
-        with tempfile.TemporaryDirectory() as folder:
+        with Scratch(repo_id) as folder:
             self.save(folder)
             try:
                 made = api.create_repo(repo_id, private=private, exist_ok=True)

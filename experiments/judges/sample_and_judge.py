@@ -83,7 +83,7 @@ def sample_and_judge(
     questions: Sequence[Trace | str],
     judge: BaseJudge,
     *,
-    n: int = 8,
+    n: int | None = 8,
     temperature: float = 1.0,
     max_new_tokens: int = 512,
     reject_below: float | Promise | None = None,
@@ -99,7 +99,7 @@ def sample_and_judge(
         lm: The model, which both answers and is read.
         questions: Prompts; or traces, whose ids and prompts are taken, each question once.
         judge: A judge of traces, fitted on this model if it learns.
-        n: Answers to each question.
+        n: Answers to each question; ``None`` where the traces are the candidates, each to be answered once.
         temperature: Sampling temperature.
         max_new_tokens: Most tokens of an answer.
         reject_below: Stop an answer whose score, when it closes its reasoning, is below this; for judges that read no
@@ -119,11 +119,11 @@ def sample_and_judge(
         >>> len(rest), best[1].score >= rest[0][1].score, found.replayed
         (2, True, 0)
     """
-    if not questions or n < 1 or isinstance(questions, str):
+    if not questions or (n is not None and n < 1) or isinstance(questions, str):
         raise InnerjudgeError(f"given {questions!r:.60} and n={n}, expected a list of questions and at least 1 answer")
     require_model(judge, lm)
     passes = passes or Passes()
-    bare = candidates_of(questions, n)
+    bare = list(questions) if n is None else candidates_of(questions, n)
     carried = set(judge.needs) <= _READOUTS.keys()
     written = write_and_read(
         lm,

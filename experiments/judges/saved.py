@@ -7,6 +7,7 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
+from ...models.aside import HALF, replacing
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, parse_sealed, read_file
@@ -23,7 +24,7 @@ NORM = "final_norm.safetensors"
 #: The file that tells a whole judge; it is written last.
 WHOLE = "judge.json"
 #: What a run that was killed before it may have left.
-BEGUN = frozenset({_MADE, f"{_MADE}.tmp", CARD, NORM, "judge.safetensors", f"{WHOLE}.tmp"})
+BEGUN = frozenset({_MADE, f"{_MADE}{HALF}", CARD, NORM, "judge.safetensors", f"{WHOLE}{HALF}"})
 #: Every file of a whole judge.
 FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
 _READS = {"trace": "a prompt and a response to it", "choice": "a question and its options"}
@@ -93,9 +94,8 @@ def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | No
     (folder / NORM).unlink(missing_ok=True)
     if norm is not None:
         norm.save(folder / NORM)
-    temporary = folder / f"{_MADE}.tmp"
-    temporary.write_text(json.dumps(asdict(made)), encoding="utf-8")
-    temporary.replace(folder / _MADE)
+    with replacing(folder / _MADE) as half:
+        half.write_text(json.dumps(asdict(made)), encoding="utf-8")
     (folder / CARD).write_text(model_card(judge, made), encoding="utf-8")
     storage.save(judge, folder, beside=(_MADE,) if norm is None else (_MADE, NORM))
 

@@ -34,9 +34,8 @@ class Passes:
     """How the model is run.
 
     Args:
-        batch_size: Items a batch, at most; four times as many while text is written.
-        memory: Bytes that a batch of texts that are written may take beside the weights; ``None`` for half of what is
-            free.
+        batch_size: Items a batch, at most; four times as many while text is written. Fewer where
+            :attr:`.LanguageModel.memory` has no room.
         needs: Names of readouts and generations that are wanted; passes that give none of them are left out.
             ``None`` wants all.
         reasoning_tokens: Most new tokens of an answer after reasoning; 0 leaves reasoned text judging out.
@@ -52,7 +51,6 @@ class Passes:
     """
 
     batch_size: int = 16
-    memory: int | None = None
     needs: frozenset[str] | None = None
     reasoning_tokens: int = 128
     scale: tuple[int, int] = (1, 5)

@@ -94,7 +94,6 @@ def written(
         name=name,
         max_new_tokens=max_new_tokens,
         batch_size=passes.writing_batch,
-        memory=passes.memory,
         settled=clear,
         on_batch=advance,
     )

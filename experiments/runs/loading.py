@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ class Model:
     revision: str | None = None
     modules: Mapping[Any, str] = field(default_factory=dict)
     trust_remote_code: bool = False
+    memory: float | None = None
 
     def load(self) -> LanguageModel:
         """The model, without the notes and bars of transformers, on as many threads as physical cores."""
@@ -40,6 +41,7 @@ class Model:
             dtype=self.dtype,
             revision=self.revision,
             trust_remote_code=self.trust_remote_code,
+            memory=self.memory,
             **self.modules,
         )
 
@@ -56,7 +58,9 @@ class Model:
                 f"given {given} without --model, expected both: the judge's own model is loaded as it was"
             )
         trust = self.trust_remote_code
-        return Judge.load(folder, kind=kind, device=self.device, dtype=self.dtype, trust_remote_code=trust)
+        found = Judge.load(folder, kind=kind, device=self.device, dtype=self.dtype, trust_remote_code=trust)
+        found.lm = replace(found.lm, memory=self.memory)
+        return found
 
 
 def quieten() -> None:

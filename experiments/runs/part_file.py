@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from ...models.aside import replacing
 from ...models.errors import InnerjudgeError
 from ...models.foreign import parse_sealed, sealed
 from ..data.jsonl import write_jsonl
@@ -19,7 +20,7 @@ class PartFile:
     """
 
     def __init__(self, out: Path, job: str, size: int, *, other: Literal["refuse", "drop"] = "refuse") -> None:
-        self._out, self._path = out, out.with_name(out.name + ".part")
+        self._out, self._path = out, out.with_name(f"{out.name}.part")
         self._header = json.dumps(sealed({"job": job}))
         #: Rows so far.
         self.rows: list[dict[str, Any]] = self._read(size, other)
@@ -37,11 +38,7 @@ class PartFile:
     def finish(self) -> None:
         """Write the output whole."""
         write_jsonl(self._out, self.rows)
-        self.forget()
-
-    def forget(self) -> None:
-        """Delete the rows so far, once all that is made of them is written."""
-        self._path.unlink(missing_ok=True)
+        forget(self._out)
 
     def _read(self, size: int, other: str) -> list[dict[str, Any]]:
         if not self._path.is_file():
@@ -60,10 +57,14 @@ class PartFile:
         rows = list(_whole(lines))
         rows = rows[: len(rows) // size * size]
         keep = lines[: len(rows)]
-        temporary = self._path.with_name(self._path.name + ".tmp")
-        temporary.write_text("".join(f"{line}\n" for line in (self._header, *keep)), encoding="utf-8")
-        temporary.replace(self._path)
+        with replacing(self._path) as half:
+            half.write_text("".join(f"{line}\n" for line in (self._header, *keep)), encoding="utf-8")
         return rows
+
+
+def forget(out: Path) -> None:
+    """Delete the rows so far, once all that is made of them is written; also those that a killed run left beside it."""
+    out.with_name(f"{out.name}.part").unlink(missing_ok=True)
 
 
 def _whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...extraction.budget import written_at_once
 from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Trace
+from ...models.loading import LanguageModel
+from ...models.positions import encode_trace
 from ...models.reference.solve import Problem
 from ...probes import Promise, Verdict
 from ...probes.promising import identity
@@ -20,11 +23,12 @@ from ..data.records import Record
 from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
-from ..judges.sample_and_judge import Candidates, Saved, sample_and_judge
+from ..judges.sample_and_judge import Candidates, Saved, candidates_of, sample_and_judge
+from ..reading.passes import Passes
 from ..reading.sampling import labelled
-from .part_file import PartFile
+from .part_file import PartFile, forget
 
-#: Between the seeds of one batch of answers and the next: each batch has its own, and is what a killed run loses.
+#: Between the seeds of one unit of answers and the next, each of which has its own.
 _APART = 7919
 
 
@@ -91,27 +95,30 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     A file of the same job is left as it is; another is refused.
     """
     lm, passes = judge.lm, judge.passes
+    answers = candidates_of(questions.traces, sampling.n)
+    unit = _unit(lm, answers, sampling.max_new_tokens, passes)
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
+    how += [unit, lm.memory]
     asked = [[trace.question_id, item_to_row(trace)["prompt"]] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
     whole_again = remade(out)
     if out.exists() and not whole_again:
-        _require_same(out, job, len(questions.traces) * sampling.n)
+        _require_same(out, job, len(answers))
+        forget(out)
         return f"{out} is complete already."
-    each = max(1, passes.writing_batch // sampling.n)
     replayed = 0
     with writing(out):
-        part = PartFile(out, job, each * sampling.n)
-        for start in range(len(part.rows) // sampling.n, len(questions.traces), each):
+        part = PartFile(out, job, unit)
+        for start in range(len(part.rows), len(answers), unit):
             found = sample_and_judge(
                 lm,
-                questions.traces[start : start + each],
+                answers[start : start + unit],
                 judge.judge,
-                n=sampling.n,
+                n=None,
                 temperature=sampling.temperature,
                 max_new_tokens=sampling.max_new_tokens,
                 reject_below=sampling.reject_below,
-                seed=sampling.seed + _APART * (start // each),
+                seed=sampling.seed + _APART * (start // unit),
                 passes=passes,
             )
             part.add(_rows(found, questions.problems, {"judge": judge.name, "sample_id": job}))
@@ -123,6 +130,12 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
         return said
     saved = Saved.of(lm, [(row["response"], "rejected" in row) for row in part.rows], passes.markers[1])
     return f"{said} {saved.stopped} of them were stopped, which saved about {saved.tokens:.0f} tokens."
+
+
+def _unit(lm: LanguageModel, answers: Sequence[Trace], new: int, passes: Passes) -> int:
+    """Answers that are kept together, one batch of usual prompts: what a killed run loses at most."""
+    lengths = sorted(len(encode_trace(lm.tokenizer, one, markers=passes.markers).ids) for one in answers)
+    return min(passes.writing_batch, written_at_once(lm.device, lengths[len(lengths) // 2], new))
 
 
 def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:

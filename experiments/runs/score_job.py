@@ -19,7 +19,7 @@ from ..data.splits import rows_by_group
 from ..data.verdict_files import read_rows, row_json, verdict_row
 from ..drawing.style import are_in
 from ..judges.judge import Judge
-from .part_file import PartFile
+from .part_file import PartFile, forget
 
 #: Items scored at a time: what a killed run loses at most.
 PART = 128
@@ -74,6 +74,7 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
     job = _Job(data, judge.name, identity(judge.judge), _source(judge))
     known = [job.row(item, _unasked(item)) for item in items]
     if _is_complete(out, known):
+        forget(out)
         return f"{out} is complete already."
     again = remade(out)
     with writing(out):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
+from ...models.aside import HALF
 from ..compare.report.judge_plots import png, sweep_plot
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
@@ -18,9 +19,9 @@ from ..data.labels import label_to_fit
 from ..data.outputs import check_new, require_room, writing
 from ..stats.statistic import Floats
 from .job_files import read_items_of, read_job
-from .part_file import PartFile
+from .part_file import PartFile, forget
 
-_FILES = {"sweep.csv", "sweep.json", "sweep.json.part", "sweep.json.part.tmp", "sweep.png"}
+_FILES = {"sweep.csv", "sweep.json", "sweep.json.part", f"sweep.json.part{HALF}", "sweep.png"}
 
 
 def sweep_job(
@@ -64,7 +65,7 @@ def sweep_job(
         (out / "sweep.png").write_bytes(png(sweep_plot(found)))
         record = json.dumps(_record(found, command, seed), indent=1, allow_nan=False)
         (out / "sweep.json").write_text(record, encoding="utf-8")
-        fits.part.forget()
+        forget(out / "sweep.json")
     return found
 
 

@@ -93,6 +93,7 @@ class StudyRun:
             dtype="bfloat16",
             revision=spec.revision,
             trust_remote_code=spec.trust_remote_code,
+            memory=spec.memory,
             **spec.modules,
         )
 

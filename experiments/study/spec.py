@@ -37,6 +37,7 @@ class ModelSpec(_Part):
     dtype: str = "auto"
     modules: dict[Literal["blocks", "final_norm", "unembedding"], str] = {}
     batch_size: int = Field(default=16, ge=1)
+    memory: float | None = Field(default=None, gt=0)
 
 
 class DataSpec(_Part):

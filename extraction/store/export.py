@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...models.aside import replacing
 from ...models.errors import InnerjudgeError
 from ..features import Features
 from .place import place
@@ -32,12 +33,8 @@ def export(store: StoreReading, out: str | Path) -> None:
     if path.suffix not in writers:
         raise InnerjudgeError(f"given the output {path}, expected a name that ends in {' or '.join(writers)}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.tmp")
-    try:
-        writers[path.suffix](store, aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with replacing(path) as half:
+        writers[path.suffix](store, half)
 
 
 def _parquet(store: StoreReading, path: Path) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ...models.aside import Scratch
 from ...models.errors import InnerjudgeError
 
 #: Names that are asked for: parts of letters, digits, dots and dashes that do not begin with a dot.
@@ -230,7 +231,7 @@ class RemotePlace(Place):
         return f"{self._root}/{checked(name)}"
 
     def _connect(self) -> None:
-        self._cache = tempfile.TemporaryDirectory(prefix="innerjudge-")
+        self._cache = Scratch(self.uri)
         self._system, self._root = _file_system(self.uri)
 
 

@@ -1,42 +1,36 @@
 """Text written by the model, for the judges that read text: new tokens only, batched by a budget, reproducible."""
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Required, TypedDict, Unpack
 
 import torch
 
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ..batching import Room, by_length, is_memory
+from ..batching import by_length, is_memory
+from ..budget import Budget
 from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
 from .answers import Completion, Settled, write_batch
-
-#: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.
-_HELD = 3
-#: Copies of a row of logits that a step makes: the head's, one in float32, its processed form.
-_LOGITS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How texts are written, ``temperature`` 0 being greedy; ``batch_size`` is the most texts a batch.
 
-    ``memory`` are the bytes that a batch may take beside the weights, ``None`` for half of what is free. ``on_batch``
-    is called with the number of items after each batch. ``InnerjudgeError`` for less than one token or a negative
-    temperature.
+    ``on_batch`` is called with the number of items after each batch. ``InnerjudgeError`` for less than one token or a
+    negative temperature.
     """
 
     max_new_tokens: int
     temperature: float = 0.0
     seed: int = 0
     batch_size: int = 8
-    memory: int | None = None
     on_batch: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
@@ -47,77 +41,35 @@ class Limits:
             )
 
 
-class Budget:
-    """How many texts of a length may be written together.
+class Written(TypedDict, total=False):
+    """The fields of :class:`Limits`, for the functions that are given them by name."""
 
-    The tokens are fixed by the device, so that a seed gives the same texts wherever the bytes suffice.
-    """
-
-    def __init__(self, lm: LanguageModel, limits: Limits) -> None:
-        self._room, self._limits = Room(lm.device, None), limits
-        self._memory = free_memory(lm.device) // 2 if limits.memory is None else limits.memory
-        a, size = lm.anatomy, lm.model.dtype.itemsize
-        matrices = [p.shape for p in a.blocks[-1].parameters() if p.ndim == 2]
-        widest = max((max(shape) for shape in matrices), default=a.width)
-        #: Bytes of the keys and values of a token, of its states inside a block, and of a row of logits.
-        self.held = 2 * a.n_blocks * max(a.n_kv_heads * a.head_dim, 1) * size
-        self.read = 4 * (a.width + widest) * size
-        self.logits = _LOGITS * 4 * int(getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", 0))
-
-    def rows(self, length: int) -> int:
-        """Texts at once whose longest prompt has this many tokens; at least 1."""
-        whole = length + self._limits.max_new_tokens
-        tokens = min(self._room.tokens // max(length, 1), _HELD * self._room.tokens // whole)
-        each = whole * self.held + length * self.read + self.logits
-        return max(1, min(self._limits.batch_size, tokens, self._memory // each))
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that are free where a model runs."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            found = {name: int(rest.split()[0]) for name, rest in (line.split(":", 1) for line in lines)}
-        return found["MemAvailable"] * 1024
-    except (OSError, KeyError):  # not Linux
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    max_new_tokens: Required[int]
+    temperature: float
+    seed: int
+    batch_size: int
+    on_batch: Callable[[int], None] | None
 
 
 def complete(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    *,
-    max_new_tokens: int,
-    temperature: float = 0.0,
-    seed: int = 0,
-    batch_size: int = 8,
-    memory: int | None = None,
-    settled: Settled | None = None,
-    on_batch: Callable[[int], None] | None = None,
+    lm: LanguageModel, items: Sequence[Encoding], *, settled: Settled | None = None, **how: Unpack[Written]
 ) -> list[Completion | str]:
     """Let the model go on after each item: one completion an item, in order, or why there is none (a string).
 
-    Ids need not be unique: samples of one prompt in a batch read it once where the model's cache can be shared.
-    ``temperature`` 0 is greedy, else plain sampling: what the model's own generation config says does not count. Same
-    seed, batch size and items: same text; the caller's random state is kept. A batch has at most ``batch_size``
-    prompts, fewer of long ones (:class:`Budget`); greedy text does not depend on it beyond float error. ``memory`` and
-    ``on_batch`` as in :class:`Limits`. A text ends where ``settled`` says that nothing more of it is wanted.
+    Ids need not be unique: samples of one prompt in a batch read it once where the model's cache can be shared. ``how``
+    are fields of :class:`Limits`: ``temperature`` 0 is greedy, else plain sampling, and what the model's own generation
+    config says does not count. Same seed, batch size and items: same text; the caller's random state is kept. A batch
+    has at most ``batch_size`` prompts, fewer of long ones (:class:`.Budget`); greedy text does not depend on it beyond
+    float error. A text ends where ``settled`` says that nothing more of it is wanted.
     """
     found: dict[int, Completion] = {}
+    limits = Limits(**how)
 
     def write(rows: list[int]) -> None:
-        texts = write_batch(lm, items, rows, max_new_tokens, temperature=temperature, settled=settled)
+        new, temperature = limits.max_new_tokens, limits.temperature
+        texts = write_batch(lm, items, rows, new, temperature=temperature, settled=settled)
         found.update(zip(rows, texts, strict=True))
 
-    limits = Limits(
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        seed=seed,
-        batch_size=batch_size,
-        memory=memory,
-        on_batch=on_batch,
-    )
     reasons = in_batches(lm, items, write, limits)
     return [reasons[k] if k in reasons else found[k] for k in range(len(items))]
 
@@ -145,18 +97,19 @@ def in_batches(
         )
     with torch.random.fork_rng(devices=[lm.device] if lm.device.type == "cuda" else []):
         torch.manual_seed(limits.seed)
-        most = Budget(lm, limits).rows
+        budget, new = Budget(lm), limits.max_new_tokens
         groups = lm.mixing.groups([len(items[k].ids) for k in open_rows], limits.max_new_tokens)
         for group in ([open_rows[k] for k in places] for places in groups):
-            for rows in by_length([items[k] for k in group], most):
+            for rows in by_length([items[k] for k in group], lambda n: budget.rows(n, new, limits.batch_size)):
                 waiting = [[group[k] for k in rows]]
                 while waiting:
                     batch = waiting.pop()
-                    if _fits(write, batch):
+                    length = len(items[batch[0]].ids)
+                    why = budget.refused(length, new)
+                    if why is None and _fits(write, batch):
                         continue
                     if len(batch) == 1:
-                        length = len(items[batch[0]].ids)
-                        reasons[batch[0]] = (
+                        reasons[batch[0]] = why or (
                             f"{length} tokens and a text, for which the memory of {lm.device} is too small"
                         )
                     else:
@@ -170,27 +123,12 @@ def generate(
     items: Sequence[Encoding],
     *,
     name: str,
-    max_new_tokens: int,
-    temperature: float = 0.0,
-    seed: int = 0,
-    batch_size: int = 8,
-    memory: int | None = None,
     settled: Settled | None = None,
-    on_batch: Callable[[int], None] | None = None,
+    **how: Unpack[Written],
 ) -> Features:
     """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read."""
     started = time.perf_counter()
-    found = complete(
-        lm,
-        items,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        seed=seed,
-        batch_size=batch_size,
-        memory=memory,
-        settled=settled,
-        on_batch=on_batch,
-    )
+    found = complete(lm, items, settled=settled, **how)
     reasons = {item.id: why for item, why in zip(items, found, strict=True) if isinstance(why, str)}
     return Features(
         ids=tuple(item.id for item in items),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ...models.loading import LanguageModel
 from ...models.markers import THINK
 from ...models.positions import Encoding, encode_trace
 from ..batching import Room, by_length
+from ..budget import Budget
 from ..extract import extract, fill_empty, flat, lacking
 from ..feature_arrays import Array, put
 from ..features import Features, require_unique
@@ -23,7 +24,7 @@ from ..readouts import HiddenStates, Readout, ResponseLogProb, reads_labels
 from ..schedule import families
 from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
 from .decoding import carries_states
-from .generate import Budget, Limits, generate, in_batches
+from .generate import Limits, Written, generate, in_batches
 from .watch import Watch
 
 #: Roles of a trace whose states a generation carries.
@@ -35,15 +36,10 @@ def write_and_read(
     questions: Sequence[Trace],
     readouts: Sequence[HiddenStates | ResponseLogProb],
     *,
-    max_new_tokens: int,
-    temperature: float = 1.0,
-    seed: int = 0,
-    batch_size: int = 8,
-    memory: int | None = None,
     markers: tuple[str, str] = THINK,
     reject: Reject | None = None,
     reject_at: Literal["reasoning_start", "reasoning_end"] = "reasoning_end",
-    on_batch: Callable[[int], None] | None = None,
+    **how: Unpack[Written],
 ) -> Generation:
     """Let the model answer each question, and keep the readouts of its answers as they are written.
 
@@ -64,40 +60,35 @@ def write_and_read(
     started = time.perf_counter()
     prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
     reading = Answers(lm, questions, readouts, markers)
-    limits = Limits(
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        seed=seed,
-        batch_size=batch_size,
-        memory=memory,
-        on_batch=on_batch,
-    )
+    how.setdefault("temperature", 1.0)
+    limits = Limits(**how)
     ends = end_ids(lm)
 
     def write(rows: list[int]) -> None:
         watch = Watch(
             lm,
             [prompts[k] for k in rows],
-            limit=max_new_tokens,
+            limit=limits.max_new_tokens,
             ends=ends,
             markers=markers,
             log_probs=ResponseLogProb() in readouts,
             last=HiddenStates("response_end") in readouts,
             ask=reject and (lambda watch, some: reading.ask(watch, rows, some, reject, reject_at)),
         )
-        watch.run(temperature)
+        watch.run(limits.temperature)
         reading.take(watch, rows)
 
     def write_only(rows: list[int]) -> None:
-        for k, one in zip(rows, write_batch(lm, prompts, rows, max_new_tokens, temperature=temperature), strict=True):
+        new, temperature = limits.max_new_tokens, limits.temperature
+        for k, one in zip(rows, write_batch(lm, prompts, rows, new, temperature=temperature), strict=True):
             reading.answer(k, one)
 
     # A text that grows past what its rotary angles are fixed for is not read as it was written.
-    fixed = all(lm.mixing.fixed(len(prompt.ids), max_new_tokens) for prompt in prompts)
+    fixed = all(lm.mixing.fixed(len(prompt.ids), limits.max_new_tokens) for prompt in prompts)
     reasons = in_batches(lm, prompts, write if fixed and carries_states(lm) else write_only, limits)
     for k, why in reasons.items():
         reading.answer(k, why)
-    return reading.finished(batch_size, started)
+    return reading.finished(limits.batch_size, started)
 
 
 def _check(
@@ -134,11 +125,8 @@ def read_and_write(
     readouts: Sequence[Readout],
     *,
     name: str,
-    max_new_tokens: int,
-    batch_size: int = 8,
-    memory: int | None = None,
     settled: Settled | None = None,
-    on_batch: Callable[[int], None] | None = None,
+    **how: Unpack[Written],
 ) -> Features:
     """:func:`~.extract.extract` and a greedy :func:`~.generate.generate` joined, at the price of the second alone.
 
@@ -147,25 +135,15 @@ def read_and_write(
     read prompts padded on the left differently, and where prompts begin so much alike that sharing that is cheaper. Ids
     must be unique; the texts are ``texts[name]``; the rest is as in :func:`~.generate.complete`.
     """
-    limits = Limits(max_new_tokens=max_new_tokens, batch_size=batch_size, memory=memory, on_batch=on_batch)
+    limits = Limits(**how)
     ragged = len({len(item.ids) for item in items}) > 1
     if not flat(readouts) and not _shares_most(lm, items, limits) and (not ragged or "left" in lm.padding_sides):
         try:
             return _at_once(lm, items, readouts, name, limits, settled)
         except UnreadableError:
             pass  # which of the readouts the model gives, extract finds out
-    features = extract(lm, items, readouts, batch_size=batch_size)
-    written = generate(
-        lm,
-        items,
-        name=name,
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-        memory=memory,
-        settled=settled,
-        on_batch=on_batch,
-    )
-    return features.join(written)
+    features = extract(lm, items, readouts, batch_size=limits.batch_size)
+    return features.join(generate(lm, items, name=name, settled=settled, **how))
 
 
 def _shares_most(lm: LanguageModel, items: Sequence[Encoding], limits: Limits) -> bool:
@@ -177,7 +155,9 @@ def _shares_most(lm: LanguageModel, items: Sequence[Encoding], limits: Limits) -
         found = families([item.ids for item in some], most, least=least)
         return sum((len(family.rows) - 1) * family.shared for family in found)
 
-    within = sum(saved([items[k] for k in rows]) for rows in by_length(items, Budget(lm, limits).rows))
+    budget = Budget(lm)
+    batches = by_length(items, lambda n: budget.rows(n, limits.max_new_tokens, limits.batch_size))
+    within = sum(saved([items[k] for k in rows]) for rows in batches)
     return within + saved(items) > sum(len(item.ids) for item in items) and lm.shares_prompts
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from innerjudge.extraction import LabelLogits, extract
+from innerjudge.extraction import budget as budgets
+from innerjudge.extraction.budget import Budget
 from innerjudge.extraction.writing import generate as writing
-from innerjudge.extraction.writing.generate import Budget, Limits, complete
+from innerjudge.extraction.writing.generate import Limits, complete
 from innerjudge.models import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_prompt
@@ -12,21 +18,58 @@ from innerjudge.models.prompts import rating_prompt
 
 
 def test_tokens_bound_a_batch(reference: LanguageModel) -> None:
-    budget = Budget(reference, Limits(max_new_tokens=28, batch_size=64, memory=10**12))
-    assert budget.rows(4) == 64
-    assert budget.rows(100) == 20  # 2048 tokens of prompts: 2048 // 100
-    assert budget.rows(5000) == 1
-    long = Budget(reference, Limits(max_new_tokens=924, batch_size=64, memory=10**12))
-    assert long.rows(100) == 6  # 3 * 2048 tokens are held: 6144 // 1024
+    budget = Budget(replace(reference, memory=1000.0))
+    assert budget.rows(4, 28, 64) == 64
+    assert budget.rows(100, 28, 64) == 20  # 2048 tokens of prompts: 2048 // 100
+    assert budget.rows(5000, 28, 64) == 1
+    assert budget.rows(100, 924, 64) == 6  # 3 * 2048 tokens are held: 6144 // 1024
 
 
 def test_bytes_bound_a_batch(reference: LanguageModel) -> None:
-    limits = Limits(max_new_tokens=28, batch_size=64, memory=10**12)
-    each = (
-        128 * Budget(reference, limits).held + 100 * Budget(reference, limits).read + Budget(reference, limits).logits
+    plain = Budget(reference)
+    each = 128 * plain.held + 100 * plain.read + 100 * 100 * plain.paired + plain.logits
+    assert plain.of(100, 28) == each
+    assert plain.of(100) == 100 * plain.read + 100 * 100 * plain.paired
+    budget = Budget(replace(reference, memory=(3 * each + 1) / 1e9))
+    assert budget.rows(100, 28, 64) == budget.texts(100, 28) == 3
+    assert budget.refused(100, 28) is None
+    small = Budget(replace(reference, memory=(each - 1) / 1e9))
+    assert small.texts(100, 28) == 1
+    assert "100 tokens take about" in str(small.refused(100, 28))
+    assert "(--memory)" in str(small.refused(100, 28))
+
+
+def test_by_default_a_batch_takes_half_of_what_is_free(
+    reference: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "free_memory", lambda _device: 10_000)
+    monkeypatch.setattr(Budget, "of", lambda _self, length, _new=0: length)
+    budget = Budget(reference)
+    assert budget.bytes == 5000
+    assert budget.refused(10_000) is None, "alone, a text may take all"
+    assert budget.refused(10_001) == (
+        "10001 tokens take about 1e-05 GB, more than a batch may take, 1e-05 GB (--memory)"
     )
-    assert Budget(reference, Limits(max_new_tokens=28, batch_size=64, memory=3 * each)).rows(100) == 3
-    assert Budget(reference, Limits(max_new_tokens=28, batch_size=64, memory=1)).rows(100) == 1
+
+
+def test_a_text_beyond_the_budget_is_left_out_and_the_others_are_not(reference: LanguageModel) -> None:
+    prompts = [rating_prompt(words, "hi") for words in ("Say hi.", "Say hi. " * 40, "Say ho.")]
+    items = [encode_prompt(reference.tokenizer, str(k), str(k), prompt) for k, prompt in enumerate(prompts)]
+    lengths = [len(item.ids) for item in items]
+    needed = Budget(reference).of(max(lengths[0], lengths[2]), 4)
+    small = replace(reference, memory=needed / 1e9)
+    first, long, last = complete(small, items, max_new_tokens=4, batch_size=7)
+    assert [first, last] == complete(reference, items[::2], max_new_tokens=4, batch_size=1)
+    assert str(long).startswith(f"{lengths[1]} tokens take about")
+    found = extract(small, items, [LabelLogits()])
+    assert found.missing == {"logits/score": {"1": Budget(small).refused(lengths[1])}}
+    assert np.allclose(found["logits/score"][::2], extract(reference, items[::2], [LabelLogits()])["logits/score"])
+
+
+def test_a_budget_is_checked(reference: LanguageModel) -> None:
+    for odd in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InnerjudgeError, match="gigabytes above 0"):
+            replace(reference, memory=odd)
 
 
 def test_a_batch_that_does_not_fit_is_halved(reference: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

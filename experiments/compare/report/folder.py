@@ -2,12 +2,11 @@
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ....models.aside import HALF, replacing
 from ....models.errors import InnerjudgeError
 from ....models.foreign import digest_of_parts, parse_json, read_file, sealed, unsealed
 from ...data.jsonl import jsonl_lines
@@ -49,7 +48,7 @@ def claim(folder: str | Path, spec: Mapping[str, Any], *, name: str = SPECS[0]) 
     with writing(folder):
         path.mkdir(parents=True, exist_ok=True)
         for half in filter(_is_half, [*path.iterdir(), *path.glob(f"{_PLOTS}/*")]):
-            shutil.rmtree(half) if half.is_dir() else half.unlink()
+            half.unlink()
         _put(path / name, (json.dumps(spec, indent=1) + "\n").encode())
     return path / KEPT
 
@@ -138,14 +137,13 @@ def _are_figures(given: Any) -> bool:
 
 
 def _is_half(path: Path) -> bool:
-    """Whether a killed run left it: a file that was to be renamed, or the look whether files can be made here."""
-    return path.name.endswith(".tmp") or path.name.startswith(".innerjudge-")
+    """Whether a killed run left it: a file that was to be renamed."""
+    return path.name.endswith(HALF)
 
 
 def _put(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    with replacing(path) as half:
+        half.write_bytes(content)
 
 
 def _dump(found: Any, name: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from innerjudge.experiments.compare.report import folder as writing
 from innerjudge.experiments.compare.report.folder import check_folder, claim, read_results, withdraw, write
 from innerjudge.experiments.data.verdict_files import read_table
 from innerjudge.experiments.data.verdict_table import Row
+from innerjudge.models.aside import TRIAL
 from innerjudge.models.errors import InnerjudgeError
 
 FILES = ["plots", "report.html", "report.md", "results.json", "timings.json", "verdicts.jsonl", "verdicts.jsonl.sha256"]
@@ -71,7 +71,7 @@ def test_what_a_killed_run_left_goes(tmp_path: Path) -> None:
     (tmp_path / "run" / "results.json.tmp").touch()
     (tmp_path / "run" / "plots").mkdir()
     (tmp_path / "run" / "plots" / "x.png.tmp").touch()
-    (tmp_path / "run" / ".innerjudge-abc").mkdir()
+    (tmp_path / "run" / TRIAL).mkdir()
     claim(tmp_path / "run", {"seed": 1})
     assert sorted(p.name for p in (tmp_path / "run").rglob("*")) == ["compare.json", "plots"]
     assert json.loads((tmp_path / "run" / "compare.json").read_text()) == {"seed": 1}
@@ -125,13 +125,13 @@ def test_every_file_arrives_by_a_rename_and_results_last(
     pairs_report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = []
-    rename = os.replace
+    rename = Path.replace
 
     def record(source: Path, target: Path) -> None:
         moved.append(Path(target).name)
         rename(source, target)
 
-    monkeypatch.setattr(writing.os, "replace", record)
+    monkeypatch.setattr(Path, "replace", record)
     write(tmp_path / "run", pairs_report, ROWS)
     assert moved[-1] == "results.json"
     assert sorted(moved) == sorted(p.name for p in (tmp_path / "run").rglob("*") if p.is_file())

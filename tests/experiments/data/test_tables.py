@@ -243,7 +243,7 @@ def test_items_of_our_own_files_are_read_alike(tmp_path_factory: pytest.TempPath
     ]
     write_jsonl(path, map(item_to_row, items))
     assert read_items(path) == items_from(path) == items_from(items) == list(load_data(str(path)).items) == items
-    assert check_spec(str(path)) == "lines"
+    assert check_spec(str(path))[0] == "lines"
 
 
 def test_a_number_that_is_an_index_and_another_options_text_is_refused() -> None:

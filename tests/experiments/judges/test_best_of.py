@@ -167,7 +167,7 @@ def test_a_job_is_resumed_and_ends_with_the_same_file(
     questions = load_questions("builtin:solve", limit=5)
     how: dict[str, Any] = {"sampling": Sampling(n=2, max_new_tokens=80)}
     judge = Judge(fitted["clue"], reference, kind="trace", name="clue")
-    judge.passes = replace(judge.passes, batch_size=1)  # 4 answers written at a time: two questions of two answers
+    judge.passes = replace(judge.passes, batch_size=1)  # 4 answers written at a time
     job = (judge, questions)
     assert sample_job(*job, tmp_path / "whole.jsonl", **how).startswith("10 answers to 5 questions")
     out, calls = tmp_path / "killed.jsonl", list[int]()
@@ -188,7 +188,7 @@ def test_a_job_is_resumed_and_ends_with_the_same_file(
         sample_job(*job, out, sampling=Sampling(n=2, max_new_tokens=80, seed=1))
     calls[:] = [0] * 3
     assert sample_job(*job, out, **how).startswith("10 answers")
-    assert calls[3:] == [1], "two bits were there already"
+    assert calls[3:] == [2], "two units of four answers were there already"
     assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert not part.exists()
     assert "complete already" in sample_job(*job, out, **how)
