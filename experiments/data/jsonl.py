@@ -6,7 +6,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ...models.arguments import checked
 from ...models.aside import replacing
@@ -21,6 +21,8 @@ from .records import Record
 
 #: Bytes of a line: longer ones hold no item that a model could read.
 LINE = 1 << 26
+#: Bytes read at a time: the parts of a long line, in smaller ones, would stay with the allocator.
+_BLOCK = 1 << 18
 #: Bytes by which a file of another format is known.
 START = 1 << 16
 
@@ -39,11 +41,18 @@ def read_items(path: str | Path) -> list[Item]:
         InnerjudgeError: Names file, line and field: broken JSON, a missing field, a wrong type, an empty file, a
             duplicate id, mixed kinds, an answer index out of range, an unknown preference, a line that fits two kinds.
     """
+    return items_of_lines(record for record, _, _ in lines_as_records(path))
+
+
+def items_of_lines(records: Iterable[Record]) -> list[Item]:
+    """:func:`read_items` of the lines of a file."""
+    kind: str | None = None
     items: list[Item] = []
     places: list[str] = []
-    for item, _, number in placed_items(path):
-        items.append(item)
-        places.append(f"{Path(path).name} line {number}")
+    for record in records:
+        kind = kind_of_record(record, kind, "".join(places[:1]))
+        items.append(record_to_item(record, kind))
+        places.append(record.where)
     check_unique(items, places)
     return items
 
@@ -77,27 +86,19 @@ def lines_as_records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
         )
     require_file(file)
     require_undamaged(file)
-    name, at, found = shown(file.name), 0, False
-    with file.open("rb") as lines:
-        for number, raw in enumerate(lines_of(lines, name), start=1):
+    name, at, number, found = shown(file.name), 0, 0, False
+    with file.open("rb", _BLOCK) as lines:
+        while raw := lines.readline(LINE + 1):
+            start, at, number = at, at + len(raw), number + 1
             if number == 1 and (known := known_file(raw[:START])):
                 raise InnerjudgeError(f"{name}: given {known}")
-            if raw.strip():
+            if len(raw) > LINE:
+                raise InnerjudgeError(f"{name} line {number}: given more than {LINE} bytes, expected one item a line")
+            if not raw.isspace():
                 found = True
-                yield _parse(raw, f"{name} line {number}"), at, number
-            at += len(raw)
+                yield _parse(raw, f"{name} line {number}"), start, number
     if not found:
         raise InnerjudgeError(f"{name}: given an empty file, expected one item a line: write at least one")
-
-
-def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """The lines of an open file; one of more than :data:`LINE` bytes is an error, and no more of it is read."""
-    number = 0
-    while raw := file.readline(LINE + 1):
-        number += 1
-        if len(raw) > LINE:
-            raise InnerjudgeError(f"{name} line {number}: given more than {LINE} bytes, expected one item a line")
-        yield raw
 
 
 def parse_item(raw: bytes, where: str) -> Item:

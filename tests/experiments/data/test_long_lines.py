@@ -1,0 +1,66 @@
+"""A line of 10 MB costs little memory, whichever way it is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SIZE = 10_000_000
+#: What the text of such a line is made of; escaped where the last character is written as ``\\u1234``.
+TEXTS = {
+    "plain": ("word ", False),
+    "numbers": ("123456789012345678 ", False),
+    "Cyrillic": ("слово ", False),
+    "pictures": ("😀", False),
+    "escaped pictures": ("😀", True),
+}
+#: Looks at the small file once, then at the long line: how many bytes the process held beyond what it did before.
+LOOKING = """
+import ctypes, gc, resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+from innerjudge.experiments.cli.main import main
+from innerjudge.experiments.data.datasets import hash_data, load_data
+def held(name):
+    return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) * 1024
+def look(path):
+    hash_data(load_data(path))
+    sys.argv = ["innerjudge", "look", path]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
+small, *long = sys.argv[1:]
+look(small)
+for path in long:
+    gc.collect(), ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = held("VmRSS")
+    look(path)
+    print("HELD", held("VmHWM") - before)
+"""
+
+
+def line(path: Path, text: str, *, escaped: bool = False) -> str:
+    row = {"item_id": "r", "prompt": "Say hi.", "response": text, "scores": [3]}
+    path.write_text(json.dumps(row, ensure_ascii=escaped) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted by Linux")
+def test_a_line_of_ten_megabytes(tmp_path: Path) -> None:
+    paths = [line(tmp_path / "small.jsonl", "hi")]
+    for k, (word, escaped) in enumerate(TEXTS.values()):
+        each = len(json.dumps(word, ensure_ascii=escaped).encode()) - 2
+        paths.append(line(tmp_path / f"{k}.jsonl", word * (SIZE // each), escaped=escaped))
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", LOOKING, *paths], capture_output=True, text=True, env=env)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    held = [int(one.split()[1]) for one in ended.stdout.splitlines() if one.startswith("HELD")]
+    found = dict(zip(TEXTS, held, strict=True))
+    assert {name: most for name, most in found.items() if most > 100e6} == {}
