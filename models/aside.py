@@ -15,23 +15,13 @@ HALF = ".tmp"
 TRIAL = ".innerjudge-trial"
 
 
-def aside(path: Path) -> Path:
-    """Where ``path`` is written until it is whole: beside it, so that a rename puts it in its place.
-
-    Example:
-        >>> aside(Path("runs/verdicts.jsonl")).name
-        'verdicts.jsonl.tmp'
-    """
-    return path.with_name(f"{path.name}{HALF}")
-
-
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write to the file that this yields: at the end it becomes ``path``; an error deletes it, and leaves ``path``.
 
     A killed run leaves it, and the next one that writes ``path`` writes over it.
     """
-    half = aside(path)
+    half = path.with_name(f"{path.name}{HALF}")
     try:
         yield half
         half.replace(path)

@@ -16,8 +16,6 @@ from .observation import probe_ids
 
 #: What a model that cannot go on after a cache of this kind may raise.
 CANNOT_SHARE = (TypeError, ValueError, RuntimeError, IndexError, AssertionError, AttributeError, KeyError)
-#: Share of the free memory that a copy may take.
-_SHARE = 0.5
 
 
 class PromptCache(DynamicCache):
@@ -69,16 +67,18 @@ class Probe:
     """Trials of one model, which compare states that should be equal, in float32 where possible.
 
     In half precision rounding alone can make a difference as large as a fault (a massive activation of thousands), so
-    there a copy in float32 is tried. Where there is no room for one, or it does not run, what the model's own rounding
-    makes of one text is measured and allowed.
+    there a copy in float32 is tried. Where there is no room for one (``memory`` in gigabytes, ``None`` for half of what
+    is free), or it does not run, what the model's own rounding makes of one text is measured and allowed.
     """
 
-    def __init__(self, model: Any, stream: Stream, offset: int | None, pad_id: int) -> None:
+    def __init__(
+        self, model: Any, stream: Stream, offset: int | None, pad_id: int, memory: float | None = None
+    ) -> None:
         self._offset, self._pad_id = offset, pad_id
         self._model, self._stream, self._noise = model, stream, 0.0
         self._ids = probe_ids(model)
         if model.dtype in (torch.float16, torch.bfloat16):
-            twin = _in_float32(model, stream)
+            twin = _in_float32(model, stream, memory)
             if twin is not None:
                 self._model, self._stream = twin
                 if self._plain() is not None:
@@ -170,12 +170,13 @@ class Probe:
         return max(apart(a, b) for a, b in zip(together[:, None], alone, strict=True) if b is not None)
 
 
-def _in_float32(model: Any, stream: Stream) -> tuple[Any, Stream] | None:
+def _in_float32(model: Any, stream: Stream, memory: float | None) -> tuple[Any, Stream] | None:
     """A copy of a model, and its stream there, with float32 weights; ``None`` where none can be made."""
     weights: list[Tensor] = [*model.parameters(), *model.buffers()]
     if any(weight.is_meta or type(weight) not in (Tensor, nn.Parameter) for weight in weights):
         return None  # offloaded, quantised or spread over devices
-    if 4 * sum(weight.numel() for weight in weights) > _SHARE * free_memory(weights[0].device):
+    room = free_memory(weights[0].device) // 2 if memory is None else memory * 1e9
+    if 4 * sum(weight.numel() for weight in weights) > room:
         return None
     # What the copy finds here stands for the weight itself, so that no half-precision copy is made on the way.
     wide: dict[int, Any] = {}

@@ -25,7 +25,7 @@ DEPTH = 64
 #: Whole numbers from ``-2**64`` to ``2**64``: what other programs can hold.
 _WHOLE = 1 << 64
 _LONG = re.compile(r"(?<!\d)\d{19}|[eE]\+?\d{3}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]|[\ud800-\udfff]")
 #: Field of a record that holds the digest of the others.
 SEAL = "sha256"
 #: Bytes hashed at a time.
@@ -85,20 +85,12 @@ def parse_json(raw: bytes | str) -> Any:
         raise ValueError(f"nested deeper than {DEPTH}") from None
     if text.count("[") + text.count("{") > DEPTH:
         _require_flat(found)
-    if "\\u" in text or (text is raw and not text.isascii()):
-        _require_characters(found)
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half of a surrogate pair, which is no character") from None
     return found
-
-
-def _require_characters(value: object) -> None:
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, str):
-            if not one.isascii() and _SURROGATE.search(one):
-                raise ValueError("half of a surrogate pair, which is no character")
-        elif isinstance(one, dict | list):
-            waiting += [*one, *one.values()] if isinstance(one, dict) else one
 
 
 def _require_flat(value: object) -> None:

@@ -92,7 +92,7 @@ class LanguageModel:
             return self._probe().packs()
 
     def _probe(self) -> Probe:
-        return Probe(self.model, self.anatomy.stream, self.anatomy.position_offset, self.pad_id)
+        return Probe(self.model, self.anatomy.stream, self.anatomy.position_offset, self.pad_id, self.memory)
 
     @cached_property
     def mixing(self) -> Mixing:

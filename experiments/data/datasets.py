@@ -16,7 +16,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating
 from ...models.reference.words import HELD_OUT_SEED
 from ...models.shown import shown
-from .jsonl import items_of_lines, read_items
+from .jsonl import read_items
 from .kinds import REQUIRED, hash_items, hash_of, kind_of
 from .loaders import LOADERS, find, load
 from .mapping import items_from, near, shape_of
@@ -83,7 +83,7 @@ def load_data(
     elif source == "table":
         items = items_from(rows, columns, seed=seed)
     else:
-        items = items_of_lines(rows) if source == "lines" else read_items(sample_path(rest))
+        items = read_items(sample_path(rest) if source == "sample" else spec)
     chosen = items if limit is None else take_groups(items, limit, seed=seed)
     return Dataset(name=name, kind=kind_of(items[0]), items=tuple(chosen))
 
@@ -93,8 +93,8 @@ def check_spec(
 ) -> tuple[str, Iterable[Record]]:
     """What a spec names: ``builtin``, ``sample``, a loader, ``lines`` (a JSONL file of items) or ``table``; its rows.
 
-    Its name, and of a file the first row, are checked, as by :func:`load_data`; no model is needed. The rows are
-    those to make items of: what was read is not read again.
+    Its name, and of a file the first row, are checked, as by :func:`load_data`; no model is needed. The rows of a table
+    are those to make items of: it is not read again.
     """
     prefix, colon, rest = spec.partition(":")
     if named := _named(spec):
@@ -117,7 +117,7 @@ def check_spec(
     row = next(rows)
     whole = any(row.values.keys() >= set(names) for names in REQUIRED.values())
     if whole and not columns and is_file(spec) and is_lines(Path(spec)):
-        return "lines", chain([row], rows)
+        return "lines", ()
     shape_of(row, columns, kind)
     return "table", chain([row], rows)
 

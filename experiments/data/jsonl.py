@@ -41,18 +41,11 @@ def read_items(path: str | Path) -> list[Item]:
         InnerjudgeError: Names file, line and field: broken JSON, a missing field, a wrong type, an empty file, a
             duplicate id, mixed kinds, an answer index out of range, an unknown preference, a line that fits two kinds.
     """
-    return items_of_lines(record for record, _, _ in lines_as_records(path))
-
-
-def items_of_lines(records: Iterable[Record]) -> list[Item]:
-    """:func:`read_items` of the lines of a file."""
-    kind: str | None = None
     items: list[Item] = []
     places: list[str] = []
-    for record in records:
-        kind = kind_of_record(record, kind, "".join(places[:1]))
-        items.append(record_to_item(record, kind))
-        places.append(record.where)
+    for item, _, number in placed_items(path):
+        items.append(item)
+        places.append(f"{Path(path).name} line {number}")
     check_unique(items, places)
     return items
 

@@ -10,7 +10,6 @@ from ...extraction.budget import written_at_once
 from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Trace
-from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
 from ...models.reference.solve import Problem
 from ...probes import Promise, Verdict
@@ -24,7 +23,6 @@ from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, Saved, candidates_of, sample_and_judge
-from ..reading.passes import Passes
 from ..reading.sampling import labelled
 from .part_file import PartFile, forget
 
@@ -96,7 +94,10 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     """
     lm, passes = judge.lm, judge.passes
     answers = candidates_of(questions.traces, sampling.n)
-    unit = _unit(lm, answers, sampling.max_new_tokens, passes)
+    lengths = sorted(len(encode_trace(lm.tokenizer, one, markers=passes.markers).ids) for one in questions.traces)
+    # Answers that are kept together, a batch after usual prompts: what a killed run loses at most.
+    unit = written_at_once(lm.device, lengths[len(lengths) // 2], sampling.max_new_tokens)
+    unit = min(passes.writing_batch, unit)
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
     how += [unit, lm.memory]
     asked = [[trace.question_id, item_to_row(trace)["prompt"]] for trace in questions.traces]
@@ -130,12 +131,6 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
         return said
     saved = Saved.of(lm, [(row["response"], "rejected" in row) for row in part.rows], passes.markers[1])
     return f"{said} {saved.stopped} of them were stopped, which saved about {saved.tokens:.0f} tokens."
-
-
-def _unit(lm: LanguageModel, answers: Sequence[Trace], new: int, passes: Passes) -> int:
-    """Answers that are kept together, one batch of usual prompts: what a killed run loses at most."""
-    lengths = sorted(len(encode_trace(lm.tokenizer, one, markers=passes.markers).ids) for one in answers)
-    return min(passes.writing_batch, written_at_once(lm.device, lengths[len(lengths) // 2], new))
 
 
 def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:

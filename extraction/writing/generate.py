@@ -66,8 +66,7 @@ def complete(
     limits = Limits(**how)
 
     def write(rows: list[int]) -> None:
-        new, temperature = limits.max_new_tokens, limits.temperature
-        texts = write_batch(lm, items, rows, new, temperature=temperature, settled=settled)
+        texts = write_batch(lm, items, rows, how["max_new_tokens"], temperature=limits.temperature, settled=settled)
         found.update(zip(rows, texts, strict=True))
 
     reasons = in_batches(lm, items, write, limits)
@@ -109,9 +108,8 @@ def in_batches(
                     if why is None and _fits(write, batch):
                         continue
                     if len(batch) == 1:
-                        reasons[batch[0]] = why or (
-                            f"{length} tokens and a text, for which the memory of {lm.device} is too small"
-                        )
+                        small = f"{length} tokens and a text, for which the memory of {lm.device} is too small"
+                        reasons[batch[0]] = why or small
                     else:
                         waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
                 done(len(rows))
@@ -119,12 +117,7 @@ def in_batches(
 
 
 def generate(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    *,
-    name: str,
-    settled: Settled | None = None,
-    **how: Unpack[Written],
+    lm: LanguageModel, items: Sequence[Encoding], *, name: str, settled: Settled | None = None, **how: Unpack[Written]
 ) -> Features:
     """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read."""
     started = time.perf_counter()

@@ -79,8 +79,8 @@ def write_and_read(
         reading.take(watch, rows)
 
     def write_only(rows: list[int]) -> None:
-        new, temperature = limits.max_new_tokens, limits.temperature
-        for k, one in zip(rows, write_batch(lm, prompts, rows, new, temperature=temperature), strict=True):
+        texts = write_batch(lm, prompts, rows, limits.max_new_tokens, temperature=limits.temperature)
+        for k, one in zip(rows, texts, strict=True):
             reading.answer(k, one)
 
     # A text that grows past what its rotary angles are fixed for is not read as it was written.

@@ -106,9 +106,8 @@ if __name__ == "__main__":
     import os
 
     os.chdir(folder)
-    peak(
-        command(folder, named, gigabytes, "warm.jsonl" if named == "sample" else "warm")
-    )  # what is imported and cached at the first time
-    told = {"bounded": peak(command(folder, named, gigabytes, "a.jsonl" if named == "sample" else "a"))}
-    told["unbounded"] = peak(command(folder, named, "10", "b.jsonl" if named == "sample" else "b"))
+    end = ".jsonl" if named == "sample" else ""
+    peak(command(folder, named, gigabytes, f"warm{end}"))  # what is imported and cached at the first time
+    told = {"bounded": peak(command(folder, named, gigabytes, f"bounded{end}"))}
+    told["unbounded"] = peak(command(folder, named, "10", f"unbounded{end}"))
     print(json.dumps(told))  # noqa: T201
