@@ -178,18 +178,16 @@ class Sweep:
         # A packed row has no more tokens than one text may have, for which masks and angles of a model are made.
         rows_of = (self._room.tokens, self._budget.bytes // self._budget.read or 1, context, mixing.until)
         longest_row = min(n for n in rows_of if n)
+        most, texts = self._room.items, self._budget.texts
         batches = []
         for group in mixing.groups(length):
             own = [length[place] - skip for place in group]
             if self._reader.packs and prompt is None:
                 cut = by_tokens(own, lambda n: self._room.learned(n, size), longest_row)
             else:
-                cut = by_cost(own, lambda n: self._most(n + skip, skip, size), self._room.fixed)
+                cut = by_cost(own, lambda n: min(size, most(n + skip, skip), texts(n + skip)), self._room.fixed)
             batches += [[rows[group[place]] for place in places] for places in cut]
         return batches
-
-    def _most(self, length: int, skip: int, size: int) -> int:
-        return min(size, self._room.items(length, skip), self._budget.texts(length))
 
 
 def beginnings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +145,7 @@ def compare_data(
 ) -> Comparison:
     """:func:`compare` on several data sets; ``command`` is what was typed, ``say`` is told what kept cannot be used."""
     check_data(sources, settings)
-    kept = None if out is None else claim(out, settings.to_json())
+    kept = None if out is None else claim(out, asdict(settings))
     run = ComparisonRun(lm=lm, settings=settings, folder=kept, steps=steps, say=say)
     try:
         report = run.report(sources, command=command)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ class ComparisonRun:
             lens = self.lens(one)
             with self.timed("figures"):
                 parts.append(part_of(one, lens, sections_of(one, lens)))
-        return self.finished(parts, name="Judges compared", command=command, spec=self.settings.to_json())
+        return self.finished(parts, name="Judges compared", command=command, spec=asdict(self.settings))
 
     def finished(
         self,

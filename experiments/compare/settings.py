@@ -116,10 +116,6 @@ class Settings:
         named |= {"merge_system": True} if self.merge_system else {}
         return named | {"seeds": [self.seeds.data, self.seeds.split, self.seeds.sampling], "tags": tags}
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

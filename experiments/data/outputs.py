@@ -20,12 +20,10 @@ def require_room(out: str | Path) -> None:
 
     ``out`` may not exist yet: the nearest folder above it that does must take new files.
     """
-    place = Path(out).absolute().parent if not Path(out).is_dir() else Path(out)
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    folder = Path(out) if Path(out).is_dir() else Path(out).absolute().parent
     with writing(out):
         # Only an attempt tells: a superuser may write everywhere by the mode bits, also where no file can be.
-        try_place(place)
+        try_place(next(one for one in (folder, *folder.parents) if one.exists()))
 
 
 @contextmanager

@@ -123,7 +123,7 @@ def sample_and_judge(
         raise InnerjudgeError(f"given {questions!r:.60} and n={n}, expected a list of questions and at least 1 answer")
     require_model(judge, lm)
     passes = passes or Passes()
-    bare = list(questions) if n is None else candidates_of(questions, n)
+    bare = candidates_of(questions, n) if n is not None else [one for one in questions if isinstance(one, Trace)]
     carried = set(judge.needs) <= _READOUTS.keys()
     written = write_and_read(
         lm,

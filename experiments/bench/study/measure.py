@@ -63,7 +63,7 @@ def measure(spec: Study, out: Path, command: str, shape: str | None = None) -> d
 def _load(model: ModelSpec) -> LanguageModel:
     trust = model.trust_remote_code
     where: dict[str, Any] = {"device": model.device, "dtype": model.dtype, "revision": model.revision}
-    return load(model.name, trust_remote_code=trust, **where, **model.modules)
+    return load(model.name, trust_remote_code=trust, memory=model.memory, **where, **model.modules)
 
 
 def _run(spec: Study, out: Path, command: str, shape: str | None, *, sampled: bool) -> _Timed:

@@ -62,9 +62,7 @@ def disk_of(out: str) -> Disk | None:
     if "://" in out:
         return None
     there = Path(out).absolute()
-    while not there.exists():
-        there = there.parent
-    found = shutil.disk_usage(there)
+    found = shutil.disk_usage(next(one for one in (there, *there.parents) if one.exists()))
     return Disk(found.free, found.total)
 
 

@@ -198,6 +198,26 @@ def test_a_job_is_resumed_and_ends_with_the_same_file(
     assert {isinstance(trace, Trace) and trace.correct in (True, False) for trace in traces} == {True}
 
 
+def test_a_killed_job_loses_one_batch_of_answers(
+    reference: LanguageModel, fitted: dict[str, BaseJudge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = load_questions("builtin:solve", limit=5)
+    judge = Judge(fitted["clue"], reference, kind="trace", name="clue")
+    sizes: list[int] = []
+
+    def dies(_lm: LanguageModel, answers: list[Trace], *_: Any, **_more: Any) -> Any:
+        sizes.append(len(answers))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "sample_and_judge", dies)
+    for new in (2000, 600, 4):
+        with pytest.raises(KeyboardInterrupt):
+            sample_job(judge, questions, tmp_path / f"{new}.jsonl", sampling=Sampling(n=64, max_new_tokens=new))
+    # 3 * 2048 tokens are held at once: of answers of 2,000 tokens and a prompt of some 30 three, of 600 nine. Of short
+    # ones four times the 16 of a batch of reading. Those of one question need not stand together.
+    assert sizes == [3, 9, 64]
+
+
 def test_questions_from_files(tmp_path: Path) -> None:
     bare = tmp_path / "questions.jsonl"
     rows = [{"question_id": f"q{k}", "prompt": f"{k}+1?", "answer": str(k + 1), "level": k} for k in range(3)]
