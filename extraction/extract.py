@@ -13,6 +13,7 @@ from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import PaddingSide, Room
+from .budget import Budget
 from .feature_arrays import Array, put
 from .features import Features, require_unique
 from .one_pass import n_labels
@@ -113,7 +114,7 @@ def extract(
         side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
     room = Room(lm.device, max_tokens)
     reader = BatchReader(lm, items, given, missing, side=side, packed=together, last=last)
-    sweep = Sweep(lm, items, given, missing, reader=reader, last=last, batch_size=batch_size, room=room)
+    sweep = Sweep(lm, items, given, missing, reader, last, batch_size, room, Budget(lm))
     with lm.uncompiled():
         for chosen, values in sweep.run(readable, share=share_prompts):
             for name, value in values.items():

@@ -94,24 +94,19 @@ def _common(one: tuple[int, ...], other: tuple[int, ...]) -> int:
     return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """Passes over items, each at most once."""
 
-    def __init__(
-        self,
-        lm: LanguageModel,
-        items: Sequence[Encoding],
-        readouts: list[Readout],
-        missing: Missing,
-        *,
-        reader: BatchReader,
-        last: int,
-        batch_size: int,
-        room: Room,
-    ) -> None:
-        self._lm, self._items, self._readouts, self._missing = lm, items, readouts, missing
-        self._reader, self._last, self._batch_size, self._room = reader, last, batch_size, room
-        self._budget = Budget(lm)
+    lm: LanguageModel
+    items: Sequence[Encoding]
+    readouts: list[Readout]
+    missing: Missing
+    reader: BatchReader
+    last: int
+    batch_size: int
+    room: Room
+    budget: Budget
 
     def run(self, rows: Sequence[int], *, share: bool) -> Iterator[Found]:
         """Values of the items at ``rows``, batch by batch; without values where an item did not fit in memory.
@@ -119,25 +114,25 @@ class Sweep:
         With ``share`` what several of them begin with is computed once.
         """
         whole = [Family(tuple(rows), 0)]
-        least = 2 * self._room.fixed
-        for family in beginnings(self._lm, self._items, rows, self._readouts, self._missing, least) if share else whole:
-            if family.shared and share and self._budget.refused(family.shared) is None:
+        least = 2 * self.room.fixed
+        for family in beginnings(self.lm, self.items, rows, self.readouts, self.missing, least) if share else whole:
+            if family.shared and share and self.budget.refused(family.shared) is None:
                 left = set(family.rows)
                 try:
-                    first = [self._items[k] for k in family.rows]
-                    prompt = read_prompt(self._lm, first, self._readouts, family.shared, self._last)
+                    first = [self.items[k] for k in family.rows]
+                    prompt = read_prompt(self.lm, first, self.readouts, family.shared, self.last)
                     for found in self._batches(family.rows, prompt):
                         left.difference_update(found[0])
                         yield found
                     continue
                 except (*CANNOT_SHARE, MemoryError, UnreadableError) as error:
                     reason = None if is_memory(error) else f"{type(error).__name__}: {error}"
-                given = len(self._readouts)
+                given = len(self.readouts)
                 yield from self._batches(sorted(left), None)
                 # What fails without sharing as well says nothing about sharing.
-                if reason is not None and len(self._readouts) == given:
+                if reason is not None and len(self.readouts) == given:
                     share = False
-                    _say(self._lm, reason)
+                    _say(self.lm, reason)
             else:
                 yield from self._batches(family.rows, None)
 
@@ -146,23 +141,23 @@ class Sweep:
         left = list(rows)
         while left:
             for chosen in self._cut(left, prompt):
-                packed = self._reader.packs
-                longest = len(self._items[chosen[0]].ids)
-                refused = self._budget.refused(longest)
-                values = None if refused else self._reader.read(chosen, prompt)
-                if packed and not self._reader.packs:
+                packed = self.reader.packs
+                longest = len(self.items[chosen[0]].ids)
+                refused = self.budget.refused(longest)
+                values = None if refused else self.reader.read(chosen, prompt)
+                if packed and not self.reader.packs:
                     break
                 if values is None:
                     if refused is None:
-                        self._room.ran_out(len(chosen), longest)
+                        self.room.ran_out(len(chosen), longest)
                     if len(chosen) > 1:
                         break
                     if prompt is not None:
                         yield from self._batches(chosen, None)
                     else:
-                        reason = refused or f"{longest} tokens, for which the memory of {self._lm.device} is too small"
-                        for reasons in self._missing.values():
-                            reasons.setdefault(self._items[chosen[0]].id, reason)
+                        reason = refused or f"{longest} tokens, for which the memory of {self.lm.device} is too small"
+                        for reasons in self.missing.values():
+                            reasons.setdefault(self.items[chosen[0]].id, reason)
                         yield chosen, {}
                 else:
                     yield chosen, values
@@ -172,20 +167,19 @@ class Sweep:
     def _cut(self, rows: Sequence[int], prompt: Prompt | None) -> list[list[int]]:
         """The batches of the items at ``rows``: none mixes what the model would read otherwise than alone."""
         skip = 0 if prompt is None else prompt.length
-        size = 1 if self._reader.one_each else self._batch_size
-        length = [len(self._items[row].ids) for row in rows]
-        mixing, context = self._lm.mixing, self._lm.anatomy.context
+        size = 1 if self.reader.one_each else self.batch_size
+        length = [len(self.items[row].ids) for row in rows]
+        mixing, context = self.lm.mixing, self.lm.anatomy.context
         # A packed row has no more tokens than one text may have, for which masks and angles of a model are made.
-        rows_of = (self._room.tokens, self._budget.bytes // self._budget.read or 1, context, mixing.until)
-        longest_row = min(n for n in rows_of if n)
-        most, texts = self._room.items, self._budget.texts
+        longest_row = min(n for n in (self.room.tokens, context, mixing.until) if n)
+        most, texts = self.room.items, self.budget.texts
         batches = []
         for group in mixing.groups(length):
             own = [length[place] - skip for place in group]
-            if self._reader.packs and prompt is None:
-                cut = by_tokens(own, lambda n: self._room.learned(n, size), longest_row)
+            if self.reader.packs and prompt is None:
+                cut = by_tokens(own, lambda n: min(self.room.learned(n, size), texts(n)), longest_row)
             else:
-                cut = by_cost(own, lambda n: min(size, most(n + skip, skip), texts(n + skip)), self._room.fixed)
+                cut = by_cost(own, lambda n: min(size, most(n + skip, skip), texts(n + skip)), self.room.fixed)
             batches += [[rows[group[place]] for place in places] for places in cut]
         return batches
 

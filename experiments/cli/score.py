@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -234,7 +235,6 @@ def sample(
         innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
     """
     columns = o.mapped(map_, data, kind="trace")
-    from ...extraction.budget import Budget
     from ..data.outputs import require_room
     from ..judges import saved
     from ..judges.hub import find_folder
@@ -252,12 +252,11 @@ def sample(
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
     whole = asked.load_judge(folder, "trace")
-    typer.echo(Budget(whole.lm).told, err=True)
     below = reject_below if lose_at_most is None else _promise(whole.promise, lose_at_most, reject_below)
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, seed=seed)
     with shown(PlainConsole(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
-        say(sample_job(whole, questions, out, sampling=how))
+        say(sample_job(whole, questions, out, sampling=how, say=partial(typer.echo, err=True)))
 
 
 def _promise(found: Promise | None, level: float, reject_below: float | None) -> Promise:

@@ -61,7 +61,6 @@ class ComparisonRun:
     def __post_init__(self) -> None:
         depends = [provenance(self.lm).to_json()] + ([] if self.lm.memory is None else [self.lm.memory])
         self.store = StepStore(self.folder, depends, part=self.passes.writing_batch)
-        self.say(Budget(self.lm).told)
         if self.store.lost:
             self.say(self.store.lost)
 
@@ -84,6 +83,7 @@ class ComparisonRun:
             one.check()
         if note := _left_out(every):
             self.say(note)
+        self.say(Budget(self.lm).told)
         return every
 
     def lens(self, one: Evaluation) -> Lens:

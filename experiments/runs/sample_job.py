@@ -1,12 +1,12 @@
 """Candidates of questions into a file, with what a judge says of them; a killed run resumes where it stopped."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...extraction.budget import written_at_once
+from ...extraction.budget import Budget, written_at_once
 from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Trace
@@ -24,6 +24,7 @@ from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, Saved, candidates_of, sample_and_judge
 from ..reading.sampling import labelled
+from .log import log
 from .part_file import PartFile, forget
 
 #: Between the seeds of one unit of answers and the next, each of which has its own.
@@ -84,7 +85,9 @@ def load_questions(
     return Questions(_once(found.items, limit, seed), {})
 
 
-def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampling) -> str:
+def sample_job(
+    judge: Judge, questions: Questions, out: Path, *, sampling: Sampling, say: Callable[[str], None] = log.info
+) -> str:
     """Traces with scores into the JSONL file ``out``, and what was done.
 
     Each row is a trace that every other command reads (``extract``, ``score``, ``compare``), with ``judge``, ``score``,
@@ -107,6 +110,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
         _require_same(out, job, len(answers))
         forget(out)
         return f"{out} is complete already."
+    say(Budget(lm).told)
     replayed = 0
     with writing(out):
         part = PartFile(out, job, unit)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from innerjudge.extraction import LabelLogits, extract
 from innerjudge.extraction import budget as budgets
+from innerjudge.extraction import reader as readers
 from innerjudge.extraction.budget import Budget
 from innerjudge.extraction.writing import generate as writing
 from innerjudge.extraction.writing.generate import Limits, complete
@@ -96,3 +98,26 @@ def test_a_batch_that_does_not_fit_is_halved(reference: LanguageModel, monkeypat
 def test_limits_are_checked() -> None:
     with pytest.raises(InnerjudgeError, match="max_new_tokens=0"):
         Limits(max_new_tokens=0)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_batches_of_reading_stay_within_the_bytes(
+    reference: LanguageModel, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    prompts = [rating_prompt("Say hi. " * n, "hi") for n in (1, 30, 2, 8, 3, 60, 5)]
+    items = [encode_prompt(reference.tokenizer, str(k), str(k), prompt) for k, prompt in enumerate(prompts)]
+    lengths = sorted(len(item.ids) for item in items)
+    small = replace(reference, memory=Budget(reference).of(lengths[-2]) / 1e9)
+    read, own = list[list[int]](), readers.run_batch
+
+    def noted(lm: LanguageModel, batch: Any, *rest: Any) -> Any:
+        read.append([len(item.ids) for item in batch])
+        return own(lm, batch, *rest)
+
+    monkeypatch.setattr(readers, "run_batch", noted)
+    found = extract(small, items, [LabelLogits()], packed=packed, share_prompts=False, batch_size=64)
+    assert list(found.missing["logits/score"]) == ["5"]
+    assert lengths[-1] not in {length for batch in read for length in batch}
+    budget = Budget(small)
+    assert all(len(batch) * budget.of(max(batch)) <= budget.bytes for batch in read)
+    assert len(read) < len(items)

@@ -24,7 +24,7 @@ _JUDGES = ("--judges", "qk-score,letter-logits")
 STUDY = "data: [{source: builtin:choose, limit: 24}]\njudges: [qk-score, letter-logits]\nreasoning_tokens: 0\n"
 #: What is made first, and what is killed; every command writes into ``out``.
 MADE = {
-    "store": ("extract", *_SOLVE, "--candidates", "4", "--out", "store"),
+    "store": ("extract", "--data", "builtin:solve", "--limit", "24", "--candidates", "4", "--out", "store"),
     "judge": ("fit", "--features", "store", "--judge", "clue", "--out", "judge"),
     "verdicts": ("score", "--features", "store", "--judge", "judge", "--out", "verdicts.jsonl"),
 }
