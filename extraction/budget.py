@@ -22,7 +22,7 @@ class Budget:
         free = free_memory(lm.device)
         self._device = lm.device
         self.bytes = free // 2 if lm.memory is None else int(lm.memory * 1e9)
-        self._alone, self._how = (free, "half of what is free") if lm.memory is None else (self.bytes, "as asked")
+        self._alone = free if lm.memory is None else self.bytes
         a, size = lm.anatomy, lm.model.dtype.itemsize
         matrices = [p.shape for p in a.blocks[-1].parameters() if p.ndim == 2]
         widest = max((max(shape) for shape in matrices), default=a.width)
@@ -32,8 +32,6 @@ class Budget:
         self.logits = _LOGITS * 4 * int(getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", 0))
         #: Bytes for every two tokens: their weights in every head, or a mask.
         self.paired = {"eager": 3 * a.n_heads * 4, "sdpa": 1 + size}.get(lm.attention, 0)
-        #: What is told at the beginning of a run.
-        self.told = f"A batch takes at most {self.bytes / 1e9:.2g} GB beside the weights, {self._how} (--memory)."
 
     def of(self, length: int, new: int = 0) -> int:
         """Bytes of a text of so many tokens while it is read, or while ``new`` ones are written after it."""

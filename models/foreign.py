@@ -24,8 +24,9 @@ HEADER_LIMIT = 1 << 20
 DEPTH = 64
 #: Whole numbers from ``-2**64`` to ``2**64``: what other programs can hold.
 _WHOLE = 1 << 64
-_LONG = re.compile(r"(?<!\d)\d{19}|[eE]\+?\d{3}")
-_SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]|[\ud800-\udfff]")
+_WIDE = "a whole number of more than 64 bits: put it in quotes"
+_BEYOND = (float("inf"), float("-inf"))
+_HALF = re.compile("[\ud800-\udfff]")
 #: Field of a record that holds the digest of the others.
 SEAL = "sha256"
 #: Bytes hashed at a time.
@@ -72,60 +73,47 @@ def parse_json(raw: bytes | str) -> Any:
     ``ValueError``, in few words: no UTF-8, broken, nested deeper than :data:`DEPTH`, NaN or infinity, a number that
     neither a float nor 64 bits hold, or half of a surrogate pair.
     """
+    whole = isinstance(raw, bytes) or raw.isascii()
     if isinstance(raw, bytes):
         try:
-            text = raw.decode("utf-8-sig")
+            raw = raw.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ValueError("not UTF-8") from None
-    else:
-        text = raw
     try:
-        found = (_STRICT if _LONG.search(text) else _PLAIN).decode(text)
+        found = _JSON.decode(raw)
     except RecursionError:
         raise ValueError(f"nested deeper than {DEPTH}") from None
-    if text.count("[") + text.count("{") > DEPTH:
-        _require_flat(found)
-    if _SURROGATE.search(text):
-        try:
-            json.dumps(found, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("half of a surrogate pair, which is no character") from None
+    except ValueError as error:
+        raise ValueError(_WIDE) if "integer string" in str(error) else error from None
+    _require_plain(found, whole=whole and "\\u" not in raw)
     return found
 
 
-def _require_flat(value: object) -> None:
+def _require_plain(value: object, *, whole: bool) -> None:
+    """Refuse what stands too deep, numbers that are too large and, unless it is known to be ``whole``, odd text."""
     level = [value]
-    for _ in range(DEPTH):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)  # type: ignore[attr-defined]
-            if isinstance(inner, list | dict)
-        ]
-        if not level:
+    for depth in range(DEPTH + 1):
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, dict | list):
+                if depth >= DEPTH:
+                    raise ValueError(f"nested deeper than {DEPTH}")
+                inner += one if isinstance(one, list) else (*one, *one.values())
+            elif isinstance(one, str):
+                if not whole and not one.isascii() and _HALF.search(one):
+                    raise ValueError("half of a surrogate pair, which is no character")
+            elif one in _BEYOND or (isinstance(one, int) and abs(one) > _WHOLE):
+                raise ValueError(_WIDE if isinstance(one, int) else "a number beyond the range of a float")
+        if not inner:
             return
-    raise ValueError(f"nested deeper than {DEPTH}")
+        level = inner
 
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON number")
 
 
-def _float(digits: str) -> float:
-    value = float(digits)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError("a number beyond the range of a float")
-    return value
-
-
-def _whole(digits: str) -> int:
-    if len(digits) > 21 or abs(value := int(digits)) > _WHOLE:
-        raise ValueError("a whole number of more than 64 bits: put it in quotes")
-    return value
-
-
-_PLAIN = json.JSONDecoder(parse_constant=_no_number)
-_STRICT = json.JSONDecoder(parse_constant=_no_number, parse_float=_float, parse_int=_whole)
+_JSON = json.JSONDecoder(parse_constant=_no_number)
 
 
 def digest_of(record: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -256,7 +255,7 @@ def sample(
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, seed=seed)
     with shown(PlainConsole(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
-        say(sample_job(whole, questions, out, sampling=how, say=partial(typer.echo, err=True)))
+        say(sample_job(whole, questions, out, sampling=how))
 
 
 def _promise(found: Promise | None, level: float, reject_below: float | None) -> Promise:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...extraction.budget import Budget
 from ...extraction.provenance import provenance, versions
 from ...models.description import describe
 from ...models.errors import InnerjudgeError
@@ -83,7 +82,6 @@ class ComparisonRun:
             one.check()
         if note := _left_out(every):
             self.say(note)
-        self.say(Budget(self.lm).told)
         return every
 
     def lens(self, one: Evaluation) -> Lens:

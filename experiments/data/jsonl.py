@@ -21,8 +21,6 @@ from .records import Record
 
 #: Bytes of a line: longer ones hold no item that a model could read.
 LINE = 1 << 26
-#: Bytes read at a time: the parts of a long line, in smaller ones, would stay with the allocator.
-_BLOCK = 1 << 18
 #: Bytes by which a file of another format is known.
 START = 1 << 16
 
@@ -80,7 +78,7 @@ def lines_as_records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     require_file(file)
     require_undamaged(file)
     name, at, number, found = shown(file.name), 0, 0, False
-    with file.open("rb", _BLOCK) as lines:
+    with file.open("rb") as lines:
         while raw := lines.readline(LINE + 1):
             start, at, number = at, at + len(raw), number + 1
             if number == 1 and (known := known_file(raw[:START])):

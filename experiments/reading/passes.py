@@ -34,8 +34,7 @@ class Passes:
     """How the model is run.
 
     Args:
-        batch_size: Items a batch, at most; four times as many while text is written. Fewer where
-            :attr:`.LanguageModel.memory` has no room.
+        batch_size: Items a batch, within :attr:`.LanguageModel.memory`; four times as many while text is written.
         needs: Names of readouts and generations that are wanted; passes that give none of them are left out.
             ``None`` wants all.
         reasoning_tokens: Most new tokens of an answer after reasoning; 0 leaves reasoned text judging out.

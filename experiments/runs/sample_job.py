@@ -1,12 +1,12 @@
 """Candidates of questions into a file, with what a judge says of them; a killed run resumes where it stopped."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...extraction.budget import Budget, written_at_once
+from ...extraction.budget import written_at_once
 from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Trace
@@ -24,7 +24,6 @@ from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, Saved, candidates_of, sample_and_judge
 from ..reading.sampling import labelled
-from .log import log
 from .part_file import PartFile, forget
 
 #: Between the seeds of one unit of answers and the next, each of which has its own.
@@ -85,9 +84,7 @@ def load_questions(
     return Questions(_once(found.items, limit, seed), {})
 
 
-def sample_job(
-    judge: Judge, questions: Questions, out: Path, *, sampling: Sampling, say: Callable[[str], None] = log.info
-) -> str:
+def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampling) -> str:
     """Traces with scores into the JSONL file ``out``, and what was done.
 
     Each row is a trace that every other command reads (``extract``, ``score``, ``compare``), with ``judge``, ``score``,
@@ -99,8 +96,8 @@ def sample_job(
     answers = candidates_of(questions.traces, sampling.n)
     lengths = sorted(len(encode_trace(lm.tokenizer, one, markers=passes.markers).ids) for one in questions.traces)
     # Answers that are kept together, a batch after usual prompts: what a killed run loses at most.
-    unit = written_at_once(lm.device, lengths[len(lengths) // 2], sampling.max_new_tokens)
-    unit = min(passes.writing_batch, unit)
+    at_once = written_at_once(lm.device, lengths[len(lengths) // 2], sampling.max_new_tokens)
+    unit = min(passes.writing_batch, at_once)
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
     how += [unit, lm.memory]
     asked = [[trace.question_id, item_to_row(trace)["prompt"]] for trace in questions.traces]
@@ -110,7 +107,6 @@ def sample_job(
         _require_same(out, job, len(answers))
         forget(out)
         return f"{out} is complete already."
-    say(Budget(lm).told)
     replayed = 0
     with writing(out):
         part = PartFile(out, job, unit)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...extraction.provenance import versions
+from ...models.aside import HALF
 from ...models.errors import InnerjudgeError
 from ...models.shown import readable, shown
 from ..data.jsonl import write_jsonl
@@ -20,6 +21,7 @@ from .select_job import held_out, temperature_of
 
 #: The file that tells a folder of curves.
 ROWS = "curves.jsonl"
+_BEGUN = {"curves.md", "curves.png", "tokens.png", "seconds.png", f"{ROWS}{HALF}", f"{ROWS}.sha256"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
     Files that cannot be read or disagree on the candidates, nothing known to be right or wrong, or other files in
     ``out`` are an error.
     """
-    check_new(out, ours=ROWS)
+    check_new(out, ours=ROWS, begun=_BEGUN)
     judges = _judges(files, how)
     first = next(iter(judges.values()))
     vectors = None if how.features is None else load_vectors(how.features, first)
