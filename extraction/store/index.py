@@ -164,7 +164,8 @@ def write_index(
     names = [*_COLUMNS, *(f"text/{name}" for name in features.texts)]
     table = pa.table(arrays, names=names).replace_schema_metadata({_KEY: json.dumps(about)})
     buffer = io.BytesIO()
-    pq.write_table(table, buffer)
+    # Dictionaries and statistics hold a long text several times over.
+    pq.write_table(table, buffer, use_dictionary=False, write_statistics=False)
     raw = buffer.getvalue()
     name = f"{number:06d}-{hashlib.sha256(raw).hexdigest()[:16]}.parquet"
     for other in index_names(place).get(number, []):

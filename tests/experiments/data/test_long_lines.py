@@ -19,7 +19,8 @@ TEXTS = {
     "pictures": ("😀", False),
     "escaped pictures": ("😀", True),
 }
-#: Looks at the small file once, then at the long line: how many bytes the process held beyond what it did before.
+#: Looks at the small file once, then at each long line: how many bytes the process held beyond what it did before.
+#: Of the first one features are extracted as well.
 LOOKING = """
 import ctypes, gc, resource, sys
 from pathlib import Path
@@ -28,14 +29,19 @@ from innerjudge.experiments.cli.main import main
 from innerjudge.experiments.data.datasets import hash_data, load_data
 def held(name):
     return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) * 1024
-def look(path):
-    hash_data(load_data(path))
-    sys.argv = ["innerjudge", "look", path]
+def typed(*words):
+    sys.argv = ["innerjudge", *words]
     try:
         main()
     except SystemExit as end:
         assert not end.code, end.code
+def look(path):
+    hash_data(load_data(path))
+    typed("look", path)
+    if path in extracted:
+        typed("extract", "--data", path, "--out", path + ".out")
 small, *long = sys.argv[1:]
+extracted = [small, long[0]]
 look(small)
 for path in long:
     gc.collect(), ctypes.CDLL("libc.so.6").malloc_trim(0)
