@@ -215,9 +215,6 @@ def sample(
             show_default=False,
         ),
     ] = None,
-    along: Annotated[
-        str, typer.Option(help="With --reject-below: also ask there, such as reasoning/segment(64).")
-    ] = "",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
@@ -254,13 +251,7 @@ def sample(
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
     whole = asked.load_judge(folder, "trace")
     below = reject_below if lose_at_most is None else _promise(whole.promise, lose_at_most, reject_below)
-    if along and reject_below is None:
-        raise InnerjudgeError(
-            f"given --along {along} without --reject-below, expected both; a promise has its own: fit --along"
-        )
-    how = Sampling(
-        n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, along=along, seed=seed
-    )
+    how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, seed=seed)
     with shown(PlainConsole(stderr=True)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
         say(sample_job(whole, questions, out, sampling=how))

@@ -32,15 +32,13 @@ _APART = 7919
 class Sampling:
     """How ``n`` answers to each question are sampled.
 
-    Answers whose score is below ``reject_below`` (a promise: its threshold, and its ``along``) as they close their
-    reasoning, or at a range of ``along``, are stopped.
+    Answers whose score is below ``reject_below`` (a promise: its threshold) as they close their reasoning are stopped.
     """
 
     n: int = 8
     temperature: float = 1.0
     max_new_tokens: int = 512
     reject_below: float | Promise | None = None
-    along: str = ""
     seed: int = 0
 
 
@@ -113,7 +111,6 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
                 temperature=sampling.temperature,
                 max_new_tokens=sampling.max_new_tokens,
                 reject_below=sampling.reject_below,
-                along=sampling.along,
                 seed=sampling.seed + _APART * (start // each),
                 passes=passes,
             )

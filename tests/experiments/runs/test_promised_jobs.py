@@ -147,7 +147,6 @@ def test_a_promise_along_a_role_from_file_to_file(cli, tmp_path: Path) -> None:
         ((*fit, tmp_path / "no", "--along", "reasoning/segment(3)"), "--read 'hidden/reasoning/segment(3).last'"),
         ((*fit, tmp_path / "no", "--along", "response/segment(2)"), "reads the end of that part"),
         ((*fit[:5], "--out", tmp_path / "no", "--along", role), "without --lose-at-most"),
-        ((*sample, "--lose-at-most", 0.3, "--along", role), "without --reject-below"),
     ):
         done = cli(*command)
         assert (done.code, said in done.err) == (2, True), done.err
