@@ -136,7 +136,10 @@ def extract(
 
 def fit(
     features: o.FeaturesFolder,
-    judge: Annotated[str, typer.Option(help=f"Name of the judge: {o.JUDGE_NAMES}", show_default=False)],
+    judge: Annotated[
+        str,
+        typer.Option(help="Name of the judge; `innerjudge judges` lists them by kind of item.", show_default=False),
+    ],
     out: o.OutFolder,
     limit: o.Limit = None,
     seed: o.Seed = 0,

@@ -145,6 +145,7 @@ def sample_and_judge(
     require_model(judge, lm)
     passes = passes or Passes()
     along = reject_below.along if isinstance(reject_below, Promise) else along
+    looks = [along] if along and Role.parse(along).part == "response" else ["reasoning_end", along]
     bare = candidates_of(questions, n)
     carried = set(judge.needs) <= _READOUTS.keys()
     written = write_and_read(
@@ -157,7 +158,7 @@ def sample_and_judge(
         batch_size=passes.writing_batch,
         markers=passes.markers,
         reject=None if reject_below is None else rejecting(judge, reject_below, along),
-        reject_at=_looks(along),
+        reject_at=[one for one in looks if one],
         on_batch=passes.steps("sampling and judging", len(bare)),
     )
     if carried:
@@ -167,13 +168,6 @@ def sample_and_judge(
         return Candidates(written.traces, said, written.replayed, saved)
     features = read(lm, written.traces, passes_for(judge, passes))
     return Candidates(written.traces, judge.verdicts(features), len(bare))
-
-
-def _looks(along: str) -> list[str]:
-    """Where an answer is judged as it is written, as its promise counts it."""
-    if along and Role.parse(along).part == "response":
-        return [along]
-    return ["reasoning_end", *([along] if along else [])]
 
 
 def rejecting(judge: BaseJudge, below: float | Promise, along: str = "") -> Reject:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from innerjudge.experiments.cli.options import JUDGE_NAMES
 from innerjudge.experiments.judges.panel import panel, without_abstain, without_reasoning
 from innerjudge.models.errors import InnerjudgeError
 
@@ -22,16 +19,6 @@ def test_every_kind_has_hidden_states_text_and_another_opponent(kind: str) -> No
     assert all(again[name].judge is not seat.judge for name, seat in seats.items()), "a judge fitted once serves twice"
     direct = without_reasoning(seats)
     assert set(seats) - set(direct) == {"text-reasoned"}
-
-
-def test_the_help_of_fit_names_judges_of_the_panel() -> None:
-    parts = re.findall(r"for ([a-z ]+?) ((?:[a-z0-9-]+, )+[a-z0-9-]+)[;.]", JUDGE_NAMES)
-    said = {kind: names.split(", ") for kind, names in parts}
-    for kind, words in {"trace": "traces", "rating": "ratings", "choice": "choices"}.items():
-        assert len(said[words]) >= 12
-        assert set(said[words]) <= panel(kind, between=BETWEEN, scale=(1, 5)).keys(), kind
-    pairs = panel("pair", between=BETWEEN, scale=(1, 5))
-    assert set(said["responses of pairs"]) <= {name for name, seat in pairs.items() if seat.pointwise}
 
 
 def test_without_abstain_lines_no_judge_leaves_them_out() -> None:
