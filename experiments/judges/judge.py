@@ -77,8 +77,8 @@ class Judge(PairJudge, HubUpload):
         self.judge = judge
         self.passes = _checked_passes(judge, lm, self.kind, passes, prompt)
         self.criterion = criterion
-        known = name or type(judge).__name__
-        self._made = JudgeRecord(known, self.kind, scale=_whole(self.passes.scale), criterion=criterion)
+        low, high = map(int, self.passes.scale)  # NumPy's integers are taken too, and files hold Python's
+        self._made = JudgeRecord(name or type(judge).__name__, self.kind, scale=(low, high), criterion=criterion)
 
     @classmethod
     @checked
@@ -175,11 +175,6 @@ class Judge(PairJudge, HubUpload):
             saved.save(judge, made, Path(folder), norm)
 
     save_pretrained = save
-
-
-def _whole(scale: tuple[int, int]) -> tuple[int, int]:
-    """A scale of Python's own integers, as files hold them; NumPy's are taken too."""
-    return int(scale[0]), int(scale[1])
 
 
 def _read_as(kind: str) -> str:

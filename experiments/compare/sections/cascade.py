@@ -47,8 +47,8 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
         title="A cheap judge first",
         question=f"What is gained by asking {dear} only where a cheaper judge is not sure?",
         found=(
-            f"{judge} alone is right for {alone} tokens an item; with {dear} asked about the half where it is least sure "
-            f"for {half}, about all for {every}.",
+            f"{judge} alone is right for {alone} tokens an item; with {dear} asked about the half where it is least "
+            f"sure for {half}, about all for {every}.",
         ),
         plots=(plot,) if plot else (),
     )
