@@ -35,9 +35,9 @@ _Judge = TypeVar("_Judge", bound=type[BaseJudge])
 _OURS: dict[str, type[BaseJudge]] = {
     judge.__name__: judge
     for judge in (
-        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, PooledProbe, Trajectory, LAGER, TunedLAGER, RidgeProbe,
-        QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb, TokenConfidence, Length,
-        QuestionOnly, TextClassifier, PromptSimilarity,
+        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, PooledProbe, Trajectory, LAGER, TunedLAGER,
+        RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb, TokenConfidence,
+        Length, QuestionOnly, TextClassifier, PromptSimilarity,
     )
 }  # fmt: skip
 _theirs: dict[str, type[BaseJudge]] = {}
