@@ -25,10 +25,12 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
         both = [(a, b) for a, b in pairs if a and b and None not in (a.right, b.right, a.score)]
         parted, border = (True, None) if lens.kind == "choice" else border_of([a for a, _ in both])
         if both and parted and judge in cost and lens.families[judge] == "hidden":
-            said = [[Verdict(row.candidate, row.score, row.label) for row in side] for side in zip(*both, strict=True)]
-            about = [a.truth for a, _ in both], [a.question for a, _ in both]
+            first, second = (
+                [Verdict(row.candidate, row.score, row.label) for row in side] for side in zip(*both, strict=True)
+            )
+            truth, groups = [a.truth for a, _ in both], [a.question for a, _ in both]
             costs = cost[judge]["tokens"], cost[dear]["tokens"]
-            made = cost_curve(*said, *about, border=border, costs=costs, points=5)
+            made = cost_curve(first, second, truth, groups, border=border, costs=costs, points=5)
             best.append((float(made["accuracy"][0]), judge, made))
     if not best:
         return None
