@@ -27,7 +27,6 @@ from .by_block import choice_curves, rating_curves, trace_curves
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
 from .text_side import both_responses, permuted_sample
-from .trace_blind import of_the_question
 from .turns import choose_turns, opened_items
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
@@ -183,10 +182,7 @@ class Judging(ItemFeatures):
         verdicts = seat.judge.verdicts(part)
         spent = time.perf_counter() - started + _pass_seconds(part, seat.judge)
         again = seat.judge.verdicts(permuted[0].take(self.test)) if permuted else None
-        sides, seed = (self.fit, self.test), self.settings.seeds.split
-        random = of_the_question(seat.judge, features, self.labels, *sides, seed) if self.kind == "trace" else None
-        each = spent / max(len(part), 1)
-        return Outcome(judge=name, verdicts=verdicts, again=again, random=random, seconds_per_item=each)
+        return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
 
 
 def _as_given(outcome: Outcome, order: Mapping[int, tuple[int, ...]], rows: Index) -> Outcome:

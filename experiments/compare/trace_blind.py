@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,10 @@ from ..data.splits import Index, rows_by_group
 from ..data.verdict_table import Row
 from ..judges.fitting import fit_seat
 from ..stats.statistic import Values, finite
+
+if TYPE_CHECKING:
+    from .judging import Judging
+    from .results import Outcome
 
 #: The opponent that takes an answer for right where many candidates agree on it.
 AGREEMENT = "majority agreement"
@@ -82,8 +86,16 @@ def of_another(scores: Values, groups: Sequence[Hashable]) -> list[float | None]
     return found
 
 
+def on_the_question(run: "Judging", outcomes: Sequence["Outcome"]) -> list["Outcome"]:
+    """The outcomes, on traces with what each judge says of the question alone."""
+    if run.kind != "trace":
+        return list(outcomes)
+    read = run.features["items"], run.labels, run.fit, run.test
+    return [replace(o, random=of_the_question(run.seats[o.judge].judge, *read)) for o in outcomes]
+
+
 def of_the_question(
-    judge: BaseJudge, features: Features, labels: Sequence[Any], fit: Index, test: Index, seed: int
+    judge: BaseJudge, features: Features, labels: Sequence[Any], fit: Index, test: Index, seed: int = 0
 ) -> list[Verdict] | None:
     """What the same judge, fitted anew, says of the question's state in the place of all others: nothing of the answer.
 

@@ -180,11 +180,11 @@ class Answers:
             if place in watch.marked:
                 said = completion(self._lm, watch.texts.ids[place], finished=False)
                 now = self._encode(answered(self._lm, self._questions[rows[place]], said))
-                watch.positions[place] = now.positions
+                watch.ranges[place].positions = now.positions
                 if any(now.positions.get(role) == (len(now.ids) - 1,) for role in at):
                     there[place] = now
             if place in watch.passing:
-                there[place] = watch.so_far(place)
+                there[place] = watch.ranges[place].so_far(watch.texts.ids[place])
         if not there:
             return [None] * len(places)
         features = watched_features(self._lm, self._readouts, list(there.values()), watch, list(there))

@@ -1,8 +1,7 @@
 """What is kept of a batch of texts while ``generate`` writes them, and the features that are made of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -54,24 +53,19 @@ class Watch(StoppingCriteria):
         self._lm, self._items, self._limit, self._ends = lm, items, limit, ends
         self._last, self._ask = last, ask
         self.record = StateRecord(lm.anatomy, items)
-        self._log_probs = LogProbRecord(len(items)) if log_probs else None
+        self.log_probs = LogProbRecord(len(items)) if log_probs else None
         self._markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
-        within = checked_roles(roles)
-        self._ranges = [RangeWatch(lm.tokenizer, within, markers[1], len(item.ids)) for item in items if within]
-        #: For each item, the positions that are known so far.
-        self.positions: list[Mapping[str, tuple[int, ...]]] = [item.positions for item in items]
+        self.ranges = [RangeWatch(lm.tokenizer, checked_roles(roles), markers[1], item) for item in items]
         #: Texts whose newest token ended a marker, and those of which it ended a range.
         self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
-        self._leaving = False
-        self._begun = False
-        self._tail = ExitStack()
+        self._leaving, self._begun, self._tail = False, False, ExitStack()
         self.texts = BatchProgress(len(items), ends, lm.device)
 
     @torch.inference_mode()
     def run(self, temperature: float) -> None:
         """Write the texts."""
-        processors = [] if self._log_probs is None else [self._log_probs]
+        processors = [] if self.log_probs is None else [self.log_probs]
         with self.record.tap, self._tail, self._lm.uncompiled():
             decode(
                 self._lm,
@@ -89,40 +83,24 @@ class Watch(StoppingCriteria):
             self.record.keep_newest(self.texts.open, self.texts)
             self._stop_rejected()
 
-    def so_far(self, row: int) -> Encoding:
-        """A text as if it, and its reasoning where that is open, ended at its newest token."""
-        item, known = self._items[row], self.positions[row]
-        ids = (*item.ids, *self.texts.ids[row])
-        last = (len(ids) - 1,)
-        open_end = {"reasoning_end": last} if "reasoning_start" in known else {}
-        return replace(item, ids=ids, positions=open_end | dict(known) | {"response_end": last})
-
-    def log_probs(self, rows: Sequence[int]) -> Tensor:
-        """Summed log-probability of the tokens of some items so far, and how many they are: ``[len(rows), 2]``."""
-        record = self._log_probs or LogProbRecord(len(self._items))
-        return record.sums(rows, self.texts.ids)
-
     def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
         texts, newest = self.texts, input_ids[:, -1]
         tokens = dict(zip(texts.present, newest.tolist(), strict=True))
-        if self._log_probs is not None:
-            self._log_probs.add(newest, texts.present)
+        if self.log_probs is not None:
+            self.log_probs.add(newest, texts.present)
         if self._begun:
             ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
-            self.passing = {row for row in self.passing if row in texts.open and self._goes_on(row, tokens[row])}
+            going = {row for row in self.passing if row in texts.open and tokens[row] not in self._ends}
+            self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
             self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
             self._stop_rejected()
         else:
             self._begun = True
             self.record.keep_prompts()
-        for row in list(texts.open):
-            if not texts.add(row, tokens[row]):
-                continue
-            if self._markers[row].ends_marker(texts.ids[row]):
-                self.marked.add(row)
-            if self._ranges and self._ranges[row].may_end(texts.ids[row], self.positions[row]):
-                self.passing.add(row)
+        written = [row for row in list(texts.open) if texts.add(row, tokens[row])]
+        self.marked |= {row for row in written if self._markers[row].ends_marker(texts.ids[row])}
+        self.passing |= {row for row in written if self.ranges[row].may_end(texts.ids[row])}
         at_end = bool(texts.open) and len(texts.ids[texts.open[0]]) == self._limit
         if at_end:
             for row in [row for row in texts.open if not self._last and row not in self.marked]:
@@ -136,10 +114,6 @@ class Watch(StoppingCriteria):
     def _staying(self) -> list[int] | None:
         """Places in the batch of the texts that go on in a smaller one; ``None`` where all have ended."""
         return self.texts.shrink() if self._leaving else None
-
-    def _goes_on(self, row: int, ahead: int) -> bool:
-        """Whether a text does not end, and the end of a range stands before the token that comes next."""
-        return ahead not in self._ends and self._ranges[row].ends(self.texts.ids[row], ahead, self.positions[row])
 
     def _stop_rejected(self) -> None:
         """Ask about the texts whose newest token ended a marker or a range."""
@@ -165,7 +139,7 @@ def watched_features(
     for readout in readouts:
         reasons = missing[readout.name]
         if isinstance(readout, ResponseLogProb):
-            values = watch.log_probs(places).numpy()
+            values = (watch.log_probs or LogProbRecord(0)).sums(places, watch.texts.ids).numpy()
         else:
             at = {item.id: item.positions[readout.position][0] for item in items if item.id not in reasons}
             kept = [watch.record.states[p].get(at.get(item.id, -1)) for p, item in zip(places, items, strict=True)]

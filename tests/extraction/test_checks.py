@@ -13,7 +13,7 @@ from innerjudge.extraction.writing.write_and_read import CARRIED, write_and_read
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
-from innerjudge.models.positions import encode_trace
+from innerjudge.models.positions import Encoding, encode_trace
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.words import HELD_OUT_SEED
 from innerjudge.models.roles import checked_roles
@@ -149,6 +149,10 @@ class Pieces:
         return "".join(self.pieces[k] for k in ids)
 
 
+#: Three tokens, of which the last opens the reasoning.
+PROMPT = Encoding(id="a", group="a", ids=(0, 0, 0), positions={"prompt_end": (2,), "reasoning_start": (2,)})
+
+
 @pytest.mark.parametrize(
     ("pieces", "role", "ends"),
     [
@@ -167,19 +171,20 @@ class Pieces:
 )
 def test_ends_by_hand(pieces: tuple[str, ...], role: str, ends: list[int]) -> None:
     """At each token the next one is known; the last token has none."""
-    watch = RangeWatch(Pieces(*pieces), checked_roles([role]), "</x>", 3)  # type: ignore[arg-type]
-    ids, known = range(len(pieces)), {"reasoning_start": (2,)}
-    found = [n for n in ids[1:] if watch.may_end(ids[:n], known) and watch.ends(ids[:n], n, known)]
+    watch = RangeWatch(Pieces(*pieces), checked_roles([role]), "</x>", PROMPT)  # type: ignore[arg-type]
+    ids = range(len(pieces))
+    found = [n for n in ids[1:] if watch.may_end(ids[:n]) and watch.ends(ids[:n], n)]
     assert found == ends
 
 
 def test_the_reasoning_is_open_between_its_markers() -> None:
     """The prompt has 3 tokens: reasoning that begins at token 4 has one written token before it."""
-    watch = RangeWatch(Pieces(*"abcdefgh"), checked_roles(["reasoning/segment(2)"]), "</x>", 3)  # type: ignore[arg-type]
+    watch = RangeWatch(Pieces(*"abcdefgh"), checked_roles(["reasoning/segment(2)"]), "</x>", PROMPT)  # type: ignore[arg-type]
     for start, ends in ((None, []), (3, [3, 5, 7]), (1, [1, 3, 5, 7])):
-        known = {} if start is None else {"reasoning_start": (start,)}
-        assert [n for n in range(1, 8) if watch.may_end(range(n), known) and watch.ends(range(n), n, known)] == ends
-    assert not watch.may_end(range(3), {"reasoning_start": (3,), "reasoning_end": (5,)})
+        watch.positions = {} if start is None else {"reasoning_start": (start,)}
+        assert [n for n in range(1, 8) if watch.may_end(range(n)) and watch.ends(range(n), n)] == ends
+    watch.positions = {"reasoning_start": (3,), "reasoning_end": (5,)}
+    assert not watch.may_end(range(3))
 
 
 @pytest.mark.parametrize(
