@@ -1,6 +1,6 @@
 """Floor 2: one forward pass in, features out. It knows no judge; ``models/`` is below it.
 
-``extract.py`` is the door: ``schedule.py`` decides what is read together (``budget.py``: how much memory that may take),
+``extract.py`` is the door: ``schedule.py`` decides what is read together (``budget.py``: within how much memory),
 ``reader.py`` and ``one_pass.py`` read a batch with the hooks of ``taps/``, and what several texts begin with once.
 ``readouts.py`` names what is kept, ``features.py`` holds it (``ragged.py`` what has several rows an item), ``store/``
 keeps it on disk, ``writing/`` lets models write.
@@ -22,18 +22,6 @@ from .readouts import (
 )
 
 __all__ = [
-    "AttentionWeights",
-    "Features",
-    "HiddenStates",
-    "LabelLogits",
-    "Provenance",
-    "QueryKey",
-    "Ragged",
-    "Readout",
-    "ResponseLogProb",
-    "States",
-    "TokenStats",
-    "extract",
-    "provenance",
-    "stream",
-]
+    "AttentionWeights", "Features", "HiddenStates", "LabelLogits", "Provenance", "QueryKey", "Ragged", "Readout",
+    "ResponseLogProb", "States", "TokenStats", "extract", "provenance", "stream"
+]  # fmt: skip
