@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedConfig
 
 from .blocks import StopAfter, Stream
 from .observation import TOKENS, Observation, states_given
@@ -78,8 +79,9 @@ class Mixing:
 
 
 def find_mixing(config: Any) -> Mixing:
-    """The rule of a model, by the rotary parameters of its text config."""
-    kinds = list(rotary_kinds(config))
+    """The rule of a model, by the rotary parameters of its text config; the length at which they change comes first."""
+    parts = list(_parts(config))
+    kinds = [kind for part in parts for kind in rotary_kinds(part)]
     names = [str(kind.get("rope_type")) for kind in kinds]
     exact = any("dynamic" in name for name in names)
     if not exact and "longrope" not in names:
@@ -87,14 +89,23 @@ def find_mixing(config: Any) -> Mixing:
     # Blocks of several kinds may count other positions (compressed keys), which pass the threshold at other lengths.
     exact = exact or len(kinds) > 1
     given = [kind.get("original_max_position_embeddings") for kind in kinds]
-    given += [getattr(config, name, None) for name in ("original_max_position_embeddings", "max_position_embeddings")]
-    return Mixing(min((value for value in given if isinstance(value, int)), default=0), exact)
+    given += [getattr(part, f"{name}max_position_embeddings", None) for part in parts for name in ("original_", "")]
+    known = [value for value in given if isinstance(value, int)] or [0]
+    return Mixing(min(known) if exact else known[0], exact)
 
 
 def rotary_kinds(config: Any) -> Iterator[dict[str, Any]]:
     """Rotary parameters of a text config: one dict, or one for each kind of block."""
     rope = getattr(config, "rope_parameters", None) or {}
-    yield from (kind for kind in (rope, *rope.values()) if isinstance(kind, dict))
+    yield from (kind for kind in (rope, *rope.values()) if isinstance(kind, dict) and kind)
+
+
+def _parts(config: Any) -> Iterator[Any]:
+    """A text config, and those of its parts that have angles of their own (BLT)."""
+    yield config
+    for part in vars(config).values():
+        if isinstance(part, PreTrainedConfig):
+            yield from _parts(part)
 
 
 def context_of(config: Any) -> int | None:
