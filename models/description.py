@@ -120,7 +120,7 @@ def open_paths(lm: LanguageModel) -> dict[str, str]:
     sides = " or ".join(sorted(lm.padding_sides))
     batches = f"open, padded {sides}" if sides else f"closed, one text at a time: {padding_refused(lm)}"
     if sides and lm.mixing.until is not None:
-        rule = "of one length" if lm.mixing.exact else "apart"
+        rule = "of one length" if lm.mixing.exact and lm.mixing.until else "apart"
         batches += f"; texts of more than {lm.mixing.until} tokens {rule} (rotary angles follow the longest)"
     closed = {"packing": packing_refused(lm), "shared prompts": sharing_refused(lm), "writing": writing_refused(lm)}
     return {

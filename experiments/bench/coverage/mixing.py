@@ -82,7 +82,8 @@ def scaled(model_type: str, kind: str, only: str | None = None) -> PreTrainedCon
 
 
 def _rotary_parts(config: PreTrainedConfig) -> Iterator[Any]:
-    if any(isinstance(value, dict | str) for value in (getattr(config, "rope_parameters", None) or {}).values()):
+    rope = getattr(config, "rope_parameters", None) or {}
+    if hasattr(config, "hidden_size") and any(isinstance(value, dict | str) for value in rope.values()):
         yield config
     for part in vars(config).values():
         if isinstance(part, PreTrainedConfig):
@@ -93,13 +94,15 @@ def _parameters(kind: str, config: Any, layer: str | None, given: dict[str, Any]
     found: dict[str, Any] = {"rope_type": kind, "rope_theta": 1e4, "factor": 4.0, **_MORE.get(config.model_type, {})}
     if kind in ("yarn", "longrope", "llama3"):
         found["original_max_position_embeddings"] = UNTIL
+    if kind == "dynamic" and given.get("partial_rotary_factor", 1.0) < 0.5:
+        found["partial_rotary_factor"] = 0.5  # with a single frequency there is nothing to interpolate
     if kind == "llama3":
         found |= {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
     if kind == "longrope":
         with suppress(AttributeError, ValueError, KeyError):  # one size for all blocks
             config = config.per_layer_config[layer] if layer else config
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        half = int(size * given.get("partial_rotary_factor", 1.0)) // 2
+        half = (int(size * given.get("partial_rotary_factor", 1.0)) + 1) // 2
         found |= {"short_factor": [1.0] * half, "long_factor": [1.0 + 9.0 * k for k in range(half)]}
     return found
 
