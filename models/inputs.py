@@ -82,19 +82,20 @@ class Mixing:
 
 def find_mixing(config: Any) -> Mixing:
     """The rule of a model, by the rotary parameters of its text config; the length at which they change comes first."""
-    parts = [part for part in _parts(config) if any(rotary_kinds(part))]
-    kinds = [kind for part in parts for kind in rotary_kinds(part)]
+    within = [part for part in vars(config).values() if isinstance(part, PreTrainedConfig)]
+    inner = [kind for part in within for kind in rotary_kinds(part)]
+    kinds = [*rotary_kinds(config), *inner]
     names = [str(kind.get("rope_type")) for kind in kinds]
     exact = any("dynamic" in name for name in names)
     # PhiMoE stretches by length whatever the kind is.
     if not exact and "longrope" not in names and not any("long_mscale" in kind for kind in kinds):
         return Mixing()
-    if len(parts) > 1:  # each counts positions of its own, such as those of patches
+    if inner:  # parts that count positions of their own, such as those of patches (BLT)
         return Mixing(0, exact=True)
     # Blocks of several kinds may count other positions (compressed keys), which pass the threshold at other lengths.
     exact = exact or len(kinds) > 1
     given = [kind.get("original_max_position_embeddings") for kind in kinds]
-    given += [getattr(parts[0], name, None) for name in ("original_max_position_embeddings", "max_position_embeddings")]
+    given += [getattr(config, name, None) for name in ("original_max_position_embeddings", "max_position_embeddings")]
     known = [value for value in given if isinstance(value, int)] or [0]
     return Mixing(min(known) if exact else known[0], exact)
 
@@ -103,14 +104,6 @@ def rotary_kinds(config: Any) -> Iterator[dict[str, Any]]:
     """Rotary parameters of a text config: one dict, or one for each kind of block."""
     rope = getattr(config, "rope_parameters", None) or {}
     yield from (kind for kind in (rope, *rope.values()) if isinstance(kind, dict) and kind)
-
-
-def _parts(config: Any) -> Iterator[Any]:
-    """A text config, and those of its parts that have angles of their own (BLT)."""
-    yield config
-    for part in vars(config).values():
-        if isinstance(part, PreTrainedConfig):
-            yield from _parts(part)
 
 
 def context_of(config: Any) -> int | None:

@@ -1,9 +1,8 @@
 """Texts that are not put to a model: no Unicode, or more than its context holds, told before they are tokenised."""
 
-import json
+import re
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from tokenizers.pre_tokenizers import ByteLevel
@@ -16,8 +15,10 @@ _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 _BYTES = set(ByteLevel.alphabet()) - set(map(chr, (0xC0, 0xC1, *range(0xF5, 0x100))))
 #: Characters a token up to which a text is short.
 _SHORT = 16
-#: Steps before the vocabulary that take away nothing but white space.
-_KEEPING = ("ByteLevel", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Prepend", "Strip", "Metaspace", "Digits")
+#: Steps before the vocabulary that take away nothing but white space, but for some settings of some.
+_KEEPING = {"Sequence", "ByteLevel", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Prepend", "Strip", "Metaspace"}
+_KEEPING |= {"Digits", "Split", "Replace"}
+_TAKING = re.compile(r'"Removed"|"type": ?"Replace", ?"pattern": ?\{(?!"String": ?" "\})')
 #: Tokenizer -> context of its model, and the most characters that one of its tokens can stand for, if there is a bound.
 _bounds: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, int | None]] = WeakKeyDictionary()
 
@@ -63,30 +64,16 @@ def _characters(tokenizer: PreTrainedTokenizerFast) -> int | None:
     """
     backend, vocabulary = tokenizer.backend_tokenizer, tokenizer.get_vocab()
     try:
-        steps = [json.loads(one.__getstate__()) for one in (backend.normalizer, backend.pre_tokenizer) if one]
+        steps = " ".join(str(one.__getstate__()) for one in (backend.normalizer, backend.pre_tokenizer) if one)
     except Exception:  # a step of somebody's own in Python
         return None
-    every = list(_flat(steps))
-    kinds = {step["type"] for step in every}
+    kinds = set(re.findall(r'"type": ?"(\w+)"', steps))
     fallback = getattr(backend.model, "byte_fallback", False) and all(f"<0x{b:02X}>" in vocabulary for b in range(256))
     known = fallback or ("ByteLevel" in kinds and vocabulary.keys() >= _BYTES)
-    known = known and type(backend.model).__name__ in ("BPE", "Unigram")
+    if type(backend.model).__name__ not in ("BPE", "Unigram") or not known or kinds - _KEEPING or _TAKING.search(steps):
+        return None
     # Unicode's canonical forms compose no more than four characters to one.
-    longest = max(map(len, vocabulary), default=1) * (4 if kinds & {"NFC", "NFKC"} else 1)
-    return longest if known and all(map(_keeps, every)) else None
-
-
-def _flat(steps: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for step in steps:
-        inner = step.get("normalizers") or step.get("pretokenizers")
-        yield from [step] if inner is None else _flat(inner)
-
-
-def _keeps(step: dict[str, Any]) -> bool:
-    """Whether a step before the vocabulary leaves every character but white space, or puts another in its place."""
-    if step["type"] == "Replace":
-        return len(step["content"]) >= len(step["pattern"].get("String", step["content"] + "."))
-    return step["type"] in _KEEPING or step.get("behavior", "Removed") != "Removed"
+    return max(map(len, vocabulary)) * (4 if kinds & {"NFC", "NFKC"} else 1)
 
 
 def _begun(tokenizer: PreTrainedTokenizerFast, text: str, context: int) -> int:
