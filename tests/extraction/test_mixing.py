@@ -170,10 +170,8 @@ def test_more_than_the_noise_of_the_type_is_a_fault() -> None:
 
 def test_what_half_precision_closes_is_said(cli: Any, tmp_path: Path) -> None:
     """`innerjudge models` has a line for each path: open, or closed and why."""
-    for name, lm in (
-        ("plain", massive()),
-        ("recurrent", readable(small_model(small_config("mamba")).to(torch.bfloat16))),
-    ):  # type: ignore[arg-type]
+    recurrent = readable(small_model(small_config("mamba")).to(torch.bfloat16))
+    for name, lm in (("plain", massive()), ("recurrent", recurrent)):
         lm.model.save_pretrained(tmp_path / name)
         lm.tokenizer.save_pretrained(tmp_path / name)
         said = cli("models", "--model", tmp_path / name, "--dtype", "bfloat16")
@@ -201,6 +199,10 @@ def test_tokens_without_states_are_no_traceback() -> None:
     found = extract(lm, [good, bad], READ)
     assert found.missing["hidden/score"].keys() == {bad.id}
     assert "token 96 ('<think>') is none of the model's 96" in found.missing["hidden/score"][bad.id]
+    for strange in (10**6, 10**9, 10**12):  # a stored id that is nobody's: the model is not blamed
+        away = replace(bad, ids=(*bad.ids[:-1], strange))
+        why = extract(lm, [good, away], READ).missing["hidden/score"][bad.id]
+        assert why == f"token {strange} is none of the model's 96, nor of its tokenizer's: another model sampled it"
     said = complete(lm, [good, bad], max_new_tokens=2)
     assert not isinstance(said[0], str)
     assert isinstance(said[1], str)
