@@ -27,7 +27,7 @@ MERGE = ": merge_system=True (--merge-system) puts the system turn before the us
 #: Characters that a template may write beside eight times what it is given (date, tools, system prompt).
 _MOST = 1_000_000
 #: Seconds for what takes a thousandth of one; for as many conversations of a template, a minute in all, then fewer.
-_PATIENCE, _TIMES, _LATER = 5.0, 12, 0.25
+_PATIENCE, _TIMES, _LATER = 10.0, 6, 0.5
 #: Digits of a number in a template.
 _DIGITS = 6
 #: Chat template -> for how many conversations it was stopped.
