@@ -42,7 +42,7 @@ def test_every_type_and_kind_is_tried_and_none_is_wrong() -> None:
     for kind in mixing.KINDS:
         said = [cells[kind] for cells in TABLE.values()]
         assert not [one for one in said if one.startswith("WRONG")]
-        assert said.count("pass") >= 90
+        assert said.count("pass") >= 110
     assert (FOLDER / "mixing.md").read_text(encoding="utf-8") == mixing.markdown(TABLE, VERSIONS)
 
 

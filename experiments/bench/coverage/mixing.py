@@ -9,6 +9,7 @@ import argparse
 import copy
 import json
 import random
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -203,7 +204,8 @@ def sample(table: Table, seed: int = 0) -> list[tuple[str, str]]:
 
 
 def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:160]
+    said = re.sub(r"\{[^}]*\}", "{...}", " ".join(str(error).split()))  # sets come in any order
+    return f"{type(error).__name__}: {said}"[:160]
 
 
 def markdown(table: Table, versions: dict[str, str]) -> str:
