@@ -1,25 +1,29 @@
 """What a chat template writes for a conversation, asked in this one place, which bounds its time and its length.
 
 A template is a program that comes with a model. It may take for ever, or write without end, for some conversations
-only: every one of them is bounded.
+only: every one of them is bounded. Whether it can be used at all is asked once, when the model is loaded.
 """
 
 import ctypes
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from threading import Thread
 from typing import Any
 
 from jinja2 import Environment, TemplateError
 from transformers import PreTrainedTokenizerFast
 
-from .conversation import REASONING, Conversation, Message, plain_text
+from .conversation import REASONING, Conversation, Message, plain_text, turns_of
 from .errors import InnerjudgeError, UnreadableError
 from .markers import FORMATS, THINK
+from .tokens import tokens
+from .unfit import bound_texts
 
+_ODD = "given a chat template that {}, expected one that writes a header: use the template that came with the model"
+#: User turns that share no word.
+_TRIED = ("Which is larger, 7 or 12?", "Please name a green fruit.")
 #: Stands for a user turn.
 USER = "user-turn-8f3c"
 #: What helps where a template has no system turn.
@@ -28,8 +32,8 @@ MERGE = ": merge_system=True (--merge-system) puts the system turn before the us
 _MOST = 1_000_000
 #: Seconds for what takes a thousandth of one; for as many conversations of a template, a minute in all, then fewer.
 _PATIENCE, _TIMES, _LATER = 10.0, 6, 0.5
-#: Digits of a number in a template.
-_DIGITS = 6
+#: What is looked at in a template, and the digits that a number may have there.
+_SIGNS, _DIGITS = ("operator", "integer"), 6
 #: Chat template -> for how many conversations it was stopped.
 _stopped: Counter[str] = Counter()
 
@@ -70,35 +74,20 @@ def rendered(
         ) from None
     length = sum(len(one.content) + len(one.reasoning or "") + len(one.shown) for one in (*turns, answer) if one)
     if len(text) > 8 * length + _MOST:
-        raise EndlessError(
-            f"given a chat template that makes {len(text):,} characters of turns of {length:,}, expected one "
-            "that adds a header: use the template that came with the model"
-        )
+        raise EndlessError(_ODD.format(f"makes {len(text):,} characters of turns of {length:,}"))
     return text
 
 
 def _written(tokenizer: PreTrainedTokenizerFast, said: Any, prompt: bool, **switches: Any) -> str:
-    """What the template writes, if it does so in time; whatever it raises."""
+    """What the template writes; whatever it raises. One that takes too long is stopped at its next step."""
     template = str(tokenizer.chat_template)
     seconds = _PATIENCE if _stopped[template] < _TIMES else _LATER
-    apply = partial(tokenizer.apply_chat_template, said, tokenize=False, add_generation_prompt=prompt, **switches)
-    try:
-        return str(within(seconds, apply))
-    except TimeoutError:
-        _stopped[template] += 1
-        raise EndlessError(
-            f"given a chat template that takes more than {seconds:g} s for a conversation, expected one that "
-            "writes a header: use the template that came with the model"
-        ) from None
-
-
-def within(seconds: float, work: Callable[[], object]) -> object:
-    """The result of ``work``, other people's Python code, or ``TimeoutError``: it is stopped at its next step then."""
-    found: Future[object] = Future()
+    found: Future[str] = Future()
 
     def run() -> None:
         try:
-            found.set_result(work())
+            given: Any = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=prompt, **switches)
+            found.set_result(str(given))
         except BaseException as error:
             found.set_exception(error)
 
@@ -108,21 +97,8 @@ def within(seconds: float, work: Callable[[], object]) -> object:
         return found.result(seconds)
     except TimeoutError:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
-        raise
-
-
-def require_bounded(template: str) -> None:
-    """Refuse a template with powers or numbers of millions: what they ask for may be one step, which nothing stops."""
-    try:
-        signs = [sign for _, kind, sign in Environment().lex(template) if kind in ("operator", "integer")]
-    except TemplateError:
-        return  # broken: said where it is used
-    odd = next((sign for sign in signs if sign == "**" or len(sign) > _DIGITS), None)
-    if odd is not None:
-        raise InnerjudgeError(
-            f"given a chat template with {odd:.20} in it, which may take for ever or all memory, expected one that "
-            "writes a header: use the template that came with the model"
-        )
+        _stopped[template] += 1
+        raise EndlessError(_ODD.format(f"takes more than {seconds:g} s for a conversation")) from None
 
 
 def _fields(message: Message, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
@@ -172,3 +148,48 @@ def _wants_parts(tokenizer: PreTrainedTokenizerFast) -> bool:
 
 def _in_parts(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
+
+
+def check_tokenizer(tokenizer: Any, context: int | None) -> None:
+    """Refuse a tokenizer without offsets, and a chat template that hangs or leaves out what it is given.
+
+    ``context`` are the tokens that its model reads at most, ``None`` if unknown. A template that fails is not refused
+    here: not every judge uses it, and those that do report it.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise InnerjudgeError(
+            f"given {type(tokenizer).__name__}, a slow tokenizer, expected a fast one (tokenizer.json): token "
+            "positions are found by character offsets; load it with AutoTokenizer.from_pretrained(..., use_fast=True)"
+        )
+    bound_texts(tokenizer, context)
+    if not tokenizer.chat_template:
+        return
+    try:
+        signs = [
+            sign for _, kind, sign in Environment().lex(tokenizer.chat_template) if kind in ("operator", "integer")
+        ]
+    except TemplateError:
+        return  # as one that fails
+    # A power, or a number of millions, may be one step that nothing stops.
+    if (odd := next((sign for sign in signs if sign == "**" or len(sign) > _DIGITS), None)) is not None:
+        raise InnerjudgeError(_ODD.format(f"has {odd:.20} in it, which may take for ever or all memory"))
+    texts = []
+    for user in _TRIED:
+        try:
+            texts.append(rendered(tokenizer, turns_of(user), None, True))
+        except InnerjudgeError as error:
+            if "that fails" in str(error):
+                return
+            raise
+    kept = [_plain(user) in _plain(text) for user, text in zip(_TRIED, texts, strict=True)]
+    if not all(kept) or tokens(tokenizer, texts[0])[0] == tokens(tokenizer, texts[1])[0]:
+        what = "the same tokens for different user turns" if all(kept) else "a text without the user turn in it"
+        raise InnerjudgeError(
+            f"given a chat template that makes {what}, expected one that writes what it is given (begins "
+            f"{texts[0][:40]!r}): every item would look alike to the model; use the template that came with it"
+        )
+
+
+def _plain(text: str) -> str:
+    """What a template that trims, folds or joins lines leaves of a text."""
+    return "".join(text.split()).casefold()

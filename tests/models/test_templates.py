@@ -20,7 +20,7 @@ from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.positions import Alike, Encoding, encode_prompt, encode_trace
 from innerjudge.models.prompts import rating_prompt
-from innerjudge.models.tokenizer_check import check_tokenizer
+from innerjudge.models.template import check_tokenizer
 from innerjudge.models.tokens import tokens
 from innerjudge.models.unfit import bound_texts
 from tokenizers import Tokenizer

@@ -13,7 +13,7 @@ from innerjudge.experiments.reading.ways import Question, encode_question
 from innerjudge.models.items import Trace
 from innerjudge.models.positions import Alike, encode_prompt, encode_trace
 from innerjudge.models.prompts import rating_prompt
-from innerjudge.models.tokenizer_check import check_tokenizer
+from innerjudge.models.template import check_tokenizer
 from innerjudge.models.unfit import bound_texts, unfit
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
