@@ -96,12 +96,7 @@ def verdict_prompt(
 
 
 def choice_prompt(
-    question: Text,
-    options: Sequence[str],
-    *,
-    abstain: bool = True,
-    reasoned: bool = False,
-    reply: str = "letter",
+    question: Text, options: Sequence[str], *, abstain: bool = True, reasoned: bool = False, reply: str = "letter"
 ) -> Prompt:
     r"""Ask for one of several lettered options; every option line ends in a newline.
 
