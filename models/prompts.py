@@ -5,6 +5,7 @@ wordings ask the same thing in other words, so that one can see whether a verdic
 :class:`Prompt` is text only; :mod:`.chat` puts it into a model's chat template and :mod:`.positions` finds its tokens.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,12 +96,7 @@ def verdict_prompt(
 
 
 def choice_prompt(
-    question: Text,
-    options: Sequence[str],
-    *,
-    abstain: bool = True,
-    reasoned: bool = False,
-    reply: str = "letter",
+    question: Text, options: Sequence[str], *, abstain: bool = True, reasoned: bool = False, reply: str = "letter"
 ) -> Prompt:
     r"""Ask for one of several lettered options; every option line ends in a newline.
 
@@ -140,7 +136,10 @@ def require_different(texts: Sequence[str], what: str) -> None:
     """Refuse texts to choose from of which two are the same: a verdict could mean either."""
     first: dict[str, int] = {}
     for place, text in enumerate(texts):
-        known = first.setdefault(unicodedata.normalize("NFC", " ".join(text.split())), place)
+        plain = unicodedata.normalize("NFC", " ".join(text.split()))
+        if not any(map(str.isalpha, plain)):  # 50 % and 50%, 7 / 14 and 7/14; but not 1 2 and 12
+            plain = re.sub(r"(?<!\d) | (?!\d)", "", plain)
+        known = first.setdefault(plain, place)
         if known != place:
             letters = f"{ascii_uppercase[known]} and {ascii_uppercase[place]}"
             raise UnreadableError(f"given one text as {what} {letters}, expected different ones: drop one of them")
