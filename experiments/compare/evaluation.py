@@ -27,14 +27,24 @@ from .trace_blind import agreement_rows
 
 @dataclass(kw_only=True)
 class Evaluation(DataItems):
-    """What every judge says of the items of one data set that it was not fitted on (``alone``: there is no other)."""
+    """What every judge says of the items of one data set that it was not fitted on (``alone``: there is no other).
+
+    With ``only``, the judges of these names are asked, and no others stand beside them.
+    """
 
     alone: bool = True
+    only: tuple[str, ...] = ()
+
+    @property
+    def depends(self) -> list[Any]:
+        """What its rows depend on, beside the model."""
+        return [*super().depends, *self.only]
 
     @cached_property
     def seats(self) -> dict[str, Seat]:
         """The judges; see :func:`seats_of`."""
-        return seats_of(self.kind, self.settings)
+        found = seats_of(self.kind, self.settings)
+        return {name: seat for name, seat in found.items() if name in self.only} if self.only else found
 
     @cached_property
     def judging(self) -> Judging:
@@ -43,7 +53,9 @@ class Evaluation(DataItems):
         needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
         needs |= _needs_of_selection(self.kind, self.settings)
         needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
-        told = [self.settings.reasoning_tokens, self.settings.abstain, list(self.settings.scale), sorted(needs)]
+        how = self.settings
+        told = [how.reasoning_tokens, how.abstain, list(how.scale), sorted(needs), how.merge_system]
+        told += [how.prompt.told] if how.prompt is not None else []
         passes = replace(self.passes, needs=needs)
 
         def keep(name: str, items: Sequence[Any], read_part: ReadPart) -> Features:

@@ -25,6 +25,8 @@ from .variants import with_sides
 _ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("rating", "scores"): "score"}
 #: What a column may be taken for.
 _FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names in KNOWN.values() for one in names)}
+#: Fields of which the text NaN, which pandas may write into a CSV file, is no value.
+_NUMBERS = ("correct", "scores", "preference")
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -203,7 +205,8 @@ def _inside(values: Any, column: str) -> Any:
 def _read(record: Record, name: str, kind: str) -> Any:
     """The value of a field as an item has it: numbers for ids and texts, text for numbers and lists (CSV)."""
     value = record.values[name]
-    if value is None:
+    numbers = name in _NUMBERS or (name, kind) == ("answer", "choice")
+    if value is None or (numbers and str(value).strip().lower() == "nan"):
         return None
     if name == "correct":
         if (flag := _FLAGS.get(str(value).lower())) is None:

@@ -10,23 +10,36 @@ from ..compare.evaluation import Evaluation
 from ..compare.figures import Section
 from ..compare.findings import DataReport, Report
 from ..compare.lens import Lens
-from ..compare.run import ComparisonRun, ignored, part_of, sections_of
+from ..compare.run import ComparisonRun, check_data, ignored, part_of, sections_of
 from ..compare.settings import Source
 from ..data.datasets import load_data
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent
 from .auditing import Auditing
 from .audits.every import audited
+from .audits.wordings import in_each_prompt
 from .parts.across import selection, transfer, transfer_rows
 from .parts.agreement import agreement
 from .parts.bias import bias
 from .parts.calibration import calibration
 from .parts.juries import panels
 from .parts.label_errors import labels
+from .parts.prompts import prompts
 from .spec import Study
 
 #: Sections in the order of a report; those that are not here come last.
-ORDER = ("accuracy", "agreement", "calibration", "scores", "confounds", "candidates", "bias", "panels", "labels")
+ORDER = (
+    "accuracy",
+    "agreement",
+    "calibration",
+    "scores",
+    "confounds",
+    "candidates",
+    "prompts",
+    "bias",
+    "panels",
+    "labels",
+)
 
 
 @dataclass(kw_only=True)
@@ -53,6 +66,10 @@ class StudyRun:
 
     def report(self, sources: Sequence[Source]) -> Report:
         """Run every step that is not kept, and make the figures."""
+        for how in (other.settings for other in self.study.wordings.values()):
+            check_data(sources, how)
+            if how.prompt is not None:
+                how.prompt.check(self.lm.tokenizer)
         every = self.comparison.evaluations(sources)
         lenses, parts = [], []
         for one in every:
@@ -71,10 +88,12 @@ class StudyRun:
         timed, audits = self.comparison.timed, self.study.audits
         with timed("audits"):
             asked = audited(Auditing(self.study, one), self._in_bfloat16)
+            worded = in_each_prompt(self.study, one, lens) if self.study.prompts else {}
         self.rows.extend(asked.rows)
+        self.rows.extend(row for rows in list(worded.values())[1:] for row in rows)
         with timed("figures"):
             sections: list[Section | None] = [*sections_of(one, lens), agreement(lens), calibration(lens)]
-            sections += [bias(lens), panels(lens)]
+            sections += [prompts(lens, worded), bias(lens), panels(lens)]
             sections += [labels(lens, threshold=audits.label_errors)] if audits.label_errors is not None else []
             sections += [*asked.sections(lens), selection(one) if audits.selection else None]
         found = [section for section in sections if section is not None]

@@ -45,7 +45,7 @@ HOW_TO_READ = (
     "Nothing was fitted to the scores. Opponents were fitted to the labels, each on other questions than it scores.",
     "Intervals are 95 % intervals from the spread over questions; tests keep the candidates of a question together.",
     "A cause explains the scores where they go with the labels alone, and beside the cause do so no more (p above "
-    f"{LEVEL:g}, and at most half of the correlation left). Not told apart does not mean equal.",
+    f"{LEVEL:g}, and at most half of the correlation left). No difference found does not mean none.",
 )
 
 
