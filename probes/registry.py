@@ -32,32 +32,11 @@ GROUP = "innerjudge.judges"
 
 _Judge = TypeVar("_Judge", bound=type[BaseJudge])
 #: In the order of reports.
-_OURS: dict[str, type[BaseJudge]] = {
-    judge.__name__: judge
-    for judge in (
-        CLUE,
-        DifferenceOfMeans,
-        LogisticProbe,
-        MiniBatchLogistic,
-        PooledProbe,
-        Trajectory,
-        LAGER,
-        TunedLAGER,
-        RidgeProbe,
-        QKScore,
-        AttentionScore,
-        EScore,
-        VScore,
-        LetterLogits,
-        TokenConfidence,
-        TextJudge,
-        TokenLogProb,
-        Length,
-        QuestionOnly,
-        TextClassifier,
-        PromptSimilarity,
-    )
-}
+_OURS: dict[str, type[BaseJudge]] = {judge.__name__: judge for judge in (
+    CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, PooledProbe, Trajectory, LAGER, TunedLAGER, RidgeProbe,
+    QKScore, AttentionScore, EScore, VScore, LetterLogits, TokenConfidence, TextJudge, TokenLogProb, Length,
+    QuestionOnly, TextClassifier, PromptSimilarity,
+)}  # fmt: skip
 _theirs: dict[str, type[BaseJudge]] = {}
 
 

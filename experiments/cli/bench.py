@@ -32,7 +32,7 @@ def bench(
     seed: Annotated[int, typer.Option("--seed", help="Of the random weights.")] = 0,
     limit: o.NoLimit = None,
     batch_size: o.NoBatch = 16,
-    log: o.Log = o.LogStyle.auto,
+    log: o.Log = "auto",
 ) -> None:
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
 

@@ -61,7 +61,7 @@ def extract(
     ray: o.Ray = None,
     gpus_per_worker: o.Gpus = 0.0,
     yes: o.Yes = False,
-    log: o.Log = o.LogStyle.auto,
+    log: o.Log = "auto",
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk.
 
@@ -150,7 +150,7 @@ def fit(
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
-    log: o.Log = o.LogStyle.auto,
+    log: o.Log = "auto",
 ) -> None:
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
 
@@ -193,7 +193,7 @@ def sweep(
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
-    log: o.Log = o.LogStyle.auto,
+    log: o.Log = "auto",
 ) -> None:
     """Fit every probe at every layer, position and normalisation, and say what picking the best is worth.
 

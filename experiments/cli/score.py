@@ -67,7 +67,7 @@ def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, 
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
         inspect: o.InspectFile = None,
-        log: o.Log = o.LogStyle.auto,
+        log: o.Log = "auto",
     ) -> None:
         if (features is None) == (data is None):
             raise InnerjudgeError(
@@ -225,7 +225,7 @@ def sample(
     revision: o.Revision = None,
     trust_remote_code: o.Trust = False,
     module: o.Module = None,
-    log: o.Log = o.LogStyle.auto,
+    log: o.Log = "auto",
 ) -> None:
     """Sample answers to questions and judge them in one go: one trace with its score a line.
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from ..runs.log import LogStyle, log, logged
+from ..runs.log import log, logged
 from . import options as o
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def study(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write; default: the file's name without suffix.", file_okay=False)
     ] = None,
-    log_style: o.Log = LogStyle.auto,
+    log_style: o.Log = "auto",
 ) -> None:
     """Run a study, or go on with one that was stopped, and write its folder.
 

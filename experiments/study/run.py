@@ -29,17 +29,8 @@ from .spec import Study
 
 #: Sections in the order of a report; those that are not here come last.
 ORDER = (
-    "accuracy",
-    "agreement",
-    "calibration",
-    "scores",
-    "confounds",
-    "candidates",
-    "prompts",
-    "bias",
-    "panels",
-    "labels",
-)
+    "accuracy", "agreement", "calibration", "scores", "confounds", "candidates", "prompts", "bias", "panels", "labels"
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
