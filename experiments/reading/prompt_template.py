@@ -89,7 +89,7 @@ def with_lines(
     said = "".join((str(fields["question"]), *options))
     marks = [one for one in map(chr, range(0xF0000, 0xF0800)) if one not in said][: len(options)]  # of nobody's texts
     entries = [{"label": a, "text": m + text} for a, m, text in zip(ascii_uppercase, marks, options, strict=False)]
-    user, spans = fill_in(template, {**fields, "options": entries}), []
+    user, spans = fill_in(template, {**fields, "options": entries}), list[tuple[int, int]]()
     for mark in marks:
         before, *behind = user.split(mark)
         user = "".join((before, *behind))

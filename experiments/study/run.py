@@ -96,15 +96,11 @@ class StudyRun:
         return part
 
     def _in_bfloat16(self) -> LanguageModel:
-        spec = self.study.model
+        on = self.study.model
         return load(
-            spec.name,
-            device=spec.device,
-            dtype="bfloat16",
-            revision=spec.revision,
-            trust_remote_code=spec.trust_remote_code,
-            **spec.modules,
-        )
+            on.name, device=on.device, dtype="bfloat16", revision=on.revision, trust_remote_code=on.trust_remote_code,
+            **on.modules,
+        )  # fmt: skip
 
     def _across(self, every: Sequence[Evaluation], lenses: Sequence[Lens]) -> tuple[Section, ...]:
         if not self.study.audits.transfer or len(every) < 2:

@@ -20,9 +20,11 @@ MOST, LONG, FILTERS = 100, 4_000, 12
 _NO_LABEL = "no label"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ShownItem:
     """An item: ``label`` and ``said`` (judge, family, verdict) in words, ``texts`` by name, cut where they are long.
+
+    ``group`` is the label that items are filtered by: that of a mean grade is the whole grade next to it.
 
     ``apart`` is how far the judges are from the one that they are compared with, 0 to 1: the mean difference of the
     shares of items that they put below this one, or for choices and pairs the share that says something else.
@@ -30,6 +32,7 @@ class ShownItem:
 
     name: str
     label: str
+    group: str
     texts: tuple[tuple[str, str], ...]
     said: tuple[tuple[str, str, str], ...]
     apart: float | None
@@ -44,13 +47,14 @@ def shown_items(items: Sequence[Item], lens: Lens) -> tuple[ShownItem, ...]:
         item, truth = held[lens.table.items[k]], lens.truths[k]
         said = [(j, lens.families[j], _verdict(row, item)) for j, c in columns.items() if (row := c[k]) is not None]
         label = _NO_LABEL if truth is None else _words(truth, item)
-        made.append(ShownItem(name=item.id, label=label, texts=_texts(item), said=tuple(said), apart=apart[k]))
+        group = f"{truth:.0f}" if isinstance(truth, float) else label
+        made.append(ShownItem(item.id, label, group, _texts(item), tuple(said), apart[k]))
     return tuple(made)
 
 
 def labels_of(shown: Sequence[ShownItem]) -> list[str]:
     """The labels that items can be filtered by; none where there is one only, or too many."""
-    found = sorted({one.label for one in shown})
+    found = sorted({one.group for one in shown})
     return found if 1 < len(found) <= FILTERS else []
 
 
@@ -81,7 +85,7 @@ def _words(label: Label, item: Item) -> str:
         return "right" if label else "wrong"
     if isinstance(item, Choice) and isinstance(label, int):
         return ascii_uppercase[label] if label < len(ascii_uppercase) else str(label)
-    return f"{label:.0f}" if isinstance(label, int | float) else str(label)
+    return f"{label:.3g}" if isinstance(label, int | float) else str(label)
 
 
 def _texts(item: Item) -> tuple[tuple[str, str], ...]:

@@ -22,8 +22,8 @@ from .draw import COLOURS
 from .judge_plots import png
 
 _TEMPLATES = Path(__file__).parent / "templates"
-#: What a reader must know before the figures, of every report and of those whose scores are calibrated.
-HOW_TO_READ, HOW_TO_READ_A_STUDY = (
+#: What a reader must know before the figures: of every report, of those whose scores are calibrated, of a diagnosis.
+HOW_TO_READ, HOW_TO_READ_A_STUDY, HOW_TO_READ_SCORES = (
     tuple(part.split("\n")) for part in (_TEMPLATES / "how_to_read.txt").read_text("utf-8").strip().split("\n\n")
 )
 

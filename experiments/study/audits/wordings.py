@@ -16,26 +16,22 @@ def in_each_prompt(study: Study, one: Evaluation, lens: Lens) -> dict[str, list[
     Prompts of other kinds of items are left out. Every prompt is a step of its own, so that a killed study goes on
     with the next one; what is read of the items themselves is not read again. Grades are put on the study's scale.
     """
-    names = tuple(
-        name
-        for name, seat in one.seats.items()
-        if not seat.pointwise and (seat.judge.reads_text or reads_the_verdict(seat.judge))
-    )
+    seats = {n: s.judge for n, s in one.seats.items() if not s.pointwise}
+    names = tuple(n for n, judge in seats.items() if judge.reads_text or reads_the_verdict(judge))
     mine = one.passes.prompt
     own = OURS if mine is None or mine.kind != one.kind else mine.name
     found = {own: [replace(row, template=own) for row in lens.table if row.judge in names]}
     truths = dict(zip(lens.table.items, lens.truths, strict=True))
     for name, other in study.wordings.items() if names else ():
         how = other.settings
-        if name == own or (how.prompt is not None and how.prompt.kind != one.kind):
-            continue
-        passes = how.passes(one.passes.steps)
-        again = Evaluation(lm=one.lm, settings=how, source=one.source, passes=passes, store=one.store, only=names)
-        found[name] = [
-            replace(on_scale(row, how.scale, study.settings.scale), template=name, truth=truths[row.item])
-            for row in again.rows()
-            if row.judge in names and row.item in truths
-        ]
+        if name != own and (how.prompt is None or how.prompt.kind == one.kind):
+            scale = how.scale if one.kind == "rating" else study.settings.scale
+            again = replace(one, settings=how, passes=how.passes(one.passes.steps), only=names)
+            found[name] = [
+                replace(on_scale(row, scale, study.settings.scale), template=name, truth=truths[row.item])
+                for row in again.rows()
+                if row.judge in names and row.item in truths
+            ]
     return found
 
 

@@ -95,16 +95,14 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
             "flip probability": flip_probability(said) if two_valued else None,
             "spread of scores": score_spread(scores),
         }
-        found.append([
-            judge, len(repeats), *(None if s is None else _cell(small, judge, n, s) for n, s in made.items())
-        ])  # fmt: skip
+        lower = ("flip probability", "spread of scores")
+        figures = [
+            None if one is None else small.figure(KEY, judge, n, one, good="lower" if n in lower else "higher")
+            for n, one in made.items()
+        ]
+        found.append([judge, len(repeats), *figures])
     columns = ["judge", "samples", "two samples agree", "a majority agrees", "flip probability", "spread of scores"]
     return grid("Sampled text, the same question again", columns, found)
-
-
-def _cell(lens: Lens, judge: str, name: str, statistic: Any) -> Cell:
-    worse = name.startswith(("flip", "spread"))
-    return lens.figure(KEY, judge, name, statistic, good="lower" if worse else "higher")
 
 
 def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:

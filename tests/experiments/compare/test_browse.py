@@ -75,7 +75,7 @@ def test_an_item_that_nobody_scored_comes_last() -> None:
         ),
         (
             Rating(item_id="r", prompt="?", response="x", criterion="kind", scores=(2, 3)),
-            "2",
+            "2.5",
             ["prompt", "response", "criterion"],
         ),
         (Trace(question_id="q", candidate_id="0", prompt="?", response="x"), "no label", ["prompt", "response"]),
