@@ -53,11 +53,12 @@ class Evaluation(DataItems):
         needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
         needs |= _needs_of_selection(self.kind, self.settings)
         needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
-        told = [self.settings.reasoning_tokens, self.passes.told(self.kind), list(self.settings.scale), sorted(needs)]
+        how, own = self.settings, self.settings.prompt
+        told = [how.reasoning_tokens, how.abstain, list(how.scale), sorted(needs), how.merge_system, own and own.told]
         passes = replace(self.passes, needs=needs)
 
         def keep(name: str, items: Sequence[Any], read_part: ReadPart) -> Features:
-            return self.store.features(f"{self.name}-{name}", [*told, self.settings.merge_system, self.name], items, read_part, passes.steps)
+            return self.store.features(f"{self.name}-{name}", [*told, self.name], items, read_part, passes.steps)
 
         return Judging(
             lm=self.lm,
