@@ -251,7 +251,8 @@ def _option(record: Record, value: Any) -> Any:
         return value
     found = [k for k, one in enumerate(options) if value in (one, chr(ord("A") + k))]
     # A number may be an index, and the text of another option: it is not for us to choose.
-    number = int(value) if value.isdecimal() and len(value) < 9 else None
+    whole = value.removesuffix(".0")  # as pandas writes a column of indices in which some are missing
+    number = int(whole) if whole.isdecimal() and len(whole) < 9 else None
     found += [number] if number is not None and (number < len(options) or not found) else []
     if len(set(found)) != 1:
         raise record.error(

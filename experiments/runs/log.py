@@ -115,7 +115,8 @@ class Lines:
             if done >= total or time.monotonic() - self._said >= EVERY:
                 tell()
 
-        log.info(description, extra={"of": total, **self._place})
+        if total > 1:  # one piece of work says itself where it lasts
+            log.info(description, extra={"of": total, **self._place})
         self._said, self._tell = begun, tell
         return advance
 
