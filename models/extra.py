@@ -39,12 +39,19 @@ def _libraries(extra: str) -> list[Requirement]:
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any]]:
-    """``__all__`` and ``__getattr__`` of a package that imports on first use: module -> its public names, by spaces."""
-    known = {name: module for module, names in homes.items() for name in names.split()}
+    """``__all__`` and ``__getattr__`` of a package that imports on first use: module -> its public names, by spaces.
+
+    ``NAME=OTHER`` is called ``OTHER`` there, ``NAME=`` is the module itself.
+    """
+    known = {
+        one.partition("=")[0]: (module, one.rpartition("=")[2]) for module in homes for one in homes[module].split()
+    }
 
     def find(name: str) -> Any:
         if name not in known:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(known[name], package), name)
+        module, inner = known[name]
+        found = import_module(module, package)
+        return getattr(found, inner) if inner else found
 
     return sorted(known), find

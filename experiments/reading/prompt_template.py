@@ -83,8 +83,7 @@ def with_lines(
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The text of a template over lettered ``options``, and the characters of each option's line with its line end.
 
-    Raises:
-        UnreadableError: As :func:`fill_in`; if the options do not stand once each, in order, on lines of their own.
+    ``UnreadableError`` as :func:`fill_in`, or if options do not stand once each, in order, on lines of their own.
     """
     said = "".join((str(fields["question"]), *options))
     marks = [one for one in map(chr, range(0xF0000, 0xF0800)) if one not in said][: len(options)]  # of nobody's texts

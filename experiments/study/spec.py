@@ -165,15 +165,12 @@ class Study(_Part):
     @property
     def wordings(self) -> dict[str, Study]:
         """The study in each of its prompts, by the prompt's name, its own first; two of one name are an error."""
-        own = None if self.prompt == OURS else self.prompt
-        found: dict[str, Study] = {}
-        for given in (own, *(None if one == OURS else one for one in self.prompts)):
-            made = self.model_copy(update={"prompt": given, "prompts": (), "rows": ()})
-            name = OURS if given is None else JudgePrompt.of(given).name
-            if name in found:
-                raise InnerjudgeError(f"given two prompts with the name {name}, expected different ones: rename a file")
-            found[name] = made
-        return found
+        given = [None if one == OURS else one for one in (self.prompt, *self.prompts)]
+        names = [OURS if one is None else JudgePrompt.of(one).name for one in given]
+        if len(set(names)) < len(names):
+            raise InnerjudgeError(f"given the prompts {', '.join(names)}, expected names that differ: rename a file")
+        how = (self.model_copy(update={"prompt": one, "prompts": (), "rows": ()}) for one in given)
+        return dict(zip(names, how, strict=True))
 
     @field_validator("scale")
     @classmethod

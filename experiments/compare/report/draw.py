@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -165,9 +166,7 @@ def slug(*words: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[-80:].strip("-")
 
 
-def panels_of(
-    n: int, *, columns: int, width: float, height: float, more: float = 0.0
-) -> tuple[Drawing, Sequence[Axes]]:
+def panels_of(n: int, *, columns: int, width: float, height: float, more: float = 0.0) -> tuple[Drawing, Any]:
     """Panels in rows, of which only the first ``n`` are seen."""
     columns = min(columns, n)
     rows = -(-n // columns)
