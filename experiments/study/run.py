@@ -81,7 +81,8 @@ class StudyRun:
             asked = audited(Auditing(self.study, one), self._in_bfloat16)
             worded = in_each_prompt(self.study, one, lens) if self.study.prompts else {}
         self.rows.extend(asked.rows)
-        self.rows.extend(row for rows in list(worded.values())[1:] for row in rows)
+        more = [row for rows in list(worded.values())[1:] for row in rows]
+        self.rows.extend(replace(row, judge=f"{row.judge}, {row.template}") for row in more)
         with timed("figures"):
             sections: list[Section | None] = [*sections_of(one, lens), agreement(lens), calibration(lens)]
             sections += [prompts(lens, worded), bias(lens), panels(lens)]

@@ -96,6 +96,7 @@ def test_a_study_asks_in_every_prompt_and_keeps_each(
     assert asked[1][1] == asked[2][1] == ["e-score", "text"], "no baseline is asked again"
     rows = [json.loads(line) for line in (tmp_path / "s" / "verdicts.jsonl").read_text().splitlines()]
     assert {row["template"] for row in rows} == {"default", "mine", "simpleqa"}
+    assert all(row["judge"].endswith(f", {row['template']}") for row in rows if row["template"] != "default")
     assert all(1 <= row["score"] <= 5 for row in rows if row["template"] == "simpleqa" and row["score"] is not None)
     figures = json.loads((tmp_path / "s" / "results.json").read_text())["figures"]
     names = {f["judge"] for f in figures if f["part"] == "prompts"}
@@ -107,7 +108,7 @@ def test_a_study_asks_in_every_prompt_and_keeps_each(
     judge = Judge(
         EScore(values=(1, 2, 3, 4, 5)), reference, kind="rating", prompt=JudgePrompt.of(tmp_path / "mine.yaml")
     )
-    mine = [row for row in rows if row["template"] == "mine" and row["judge"] == "e-score"]
+    mine = [row for row in rows if row["judge"] == "e-score, mine"]
     scores = judge.scores([items[row["candidate"]] for row in mine])
     assert len(mine) > 5
     assert scores.tolist() == pytest.approx([row["score"] for row in mine], abs=1e-5)
