@@ -23,5 +23,5 @@ from .readouts import (
 
 __all__ = [
     "AttentionWeights", "Features", "HiddenStates", "LabelLogits", "Provenance", "QueryKey", "Ragged", "Readout",
-    "ResponseLogProb", "States", "TokenStats", "extract", "provenance", "stream",
+    "ResponseLogProb", "States", "TokenStats", "extract", "provenance", "stream"
 ]  # fmt: skip

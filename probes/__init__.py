@@ -36,5 +36,5 @@ __all__ = [
     "QuestionOnly", "RidgeProbe", "RowSelector", "Scores", "StreamingJudge", "Task", "TextClassifier", "TextJudge",
     "TokenConfidence", "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict", "attention_variability",
     "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge", "registered_judges",
-    "save",
+    "save"
 ]  # fmt: skip
