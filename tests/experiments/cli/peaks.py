@@ -26,7 +26,7 @@ STUDY = """data: [{source: ratings.jsonl}]
 model: {name: model, batch_size: 64}
 judges: [lager, text]
 reasoning_tokens: 8
-audits: {items: 6, wordings: [default, terse], checklist: true, pairs: true}
+audits: {items: 6, checklist: true, pairs: true}
 """
 
 
