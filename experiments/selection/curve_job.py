@@ -9,7 +9,7 @@ from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError
 from ...models.shown import readable, shown
 from ..data.jsonl import write_jsonl
-from ..data.outputs import check_new, writing
+from ..data.outputs import check_new, checksum_of, writing
 from ..drawing.style import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
@@ -18,8 +18,9 @@ from .representatives import load_vectors
 from .rules import Rule
 from .select_job import held_out, temperature_of
 
-#: The file that tells a folder of curves.
+#: The file that tells a folder of curves, which is written last, and what a killed run may leave without it.
 ROWS = "curves.jsonl"
+_BEGUN = {"curves.md", "curves.png", "tokens.png", "seconds.png", f"{ROWS}.tmp", checksum_of(Path(ROWS)).name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
     Files that cannot be read or disagree on the candidates, nothing known to be right or wrong, or other files in
     ``out`` are an error.
     """
-    check_new(out, ours=ROWS)
+    check_new(out, ours=ROWS, begun=_BEGUN)
     judges = _judges(files, how)
     first = next(iter(judges.values()))
     vectors = None if how.features is None else load_vectors(how.features, first)

@@ -35,7 +35,7 @@ def kill(name: str, base: Path, scratch: Path, typist: Typist, kills: int, seed:
     ended = typist.run(whole, typed_of(name))
     if ended.code:
         raise SystemExit(f"{name}: {ended.err}")
-    wanted, found, life = _left(name, whole, ended), Killed(name), ended.seconds
+    wanted, found, life = left_by(name, whole, ended), Killed(name), ended.seconds
     shutil.rmtree(whole)
     draw = random.Random(f"{seed} {name}")
     while found.kills < kills and found.ended_first < 10 * kills:
@@ -59,7 +59,7 @@ def kill(name: str, base: Path, scratch: Path, typist: Typist, kills: int, seed:
 
 def _again(name: str, folder: Path, typist: Typist, wanted: _Left, found: Killed, when: str) -> None:
     again = typist.run(folder, typed_of(name))
-    now = _left(name, folder, again)
+    now = left_by(name, folder, again)
     if again.code:
         found.lost.append(f"{when}: refused: {again.err.strip()[-300:]}")
     elif now != wanted:
@@ -79,7 +79,7 @@ def _folder(folder: Path, base: Path, name: str) -> Path:
     return folder
 
 
-def _left(name: str, folder: Path, ended: Ended) -> _Left:
+def left_by(name: str, folder: Path, ended: Ended) -> _Left:
     """The files that a run leaves, whatever it is, but for kept steps, and what it printed if it is there to print.
 
     Nothing half-written may stay, be it a folder.

@@ -19,7 +19,7 @@ from ...stats.statistic import SHARE, ratio
 from ..figures import Cell, Section, grid, split_of_auroc
 from ..findings import DataReport, Reason, Report
 from ..lens import Lens
-from ..report.folder import check_folder, write
+from ..report.folder import SPECS, claim, write
 from ..report.page import cell
 from ..sections.opponents import opponents as against
 from ..settings import Settings
@@ -71,8 +71,11 @@ class Diagnosis:
         return pd.DataFrame([figure.to_json() for figure in self.found.figures])
 
     def report(self, folder: str | Path) -> None:
-        """Write ``report.html``, ``report.md`` and ``results.json``; not into a file, nor beside other files."""
-        check_folder(folder)
+        """Write ``report.html``, ``report.md``, ``results.json`` and, first, ``doctor.json``, which says what was asked.
+
+        Not into a file, nor beside other files; a folder that a killed run began is gone on with.
+        """
+        claim(folder, self.found.spec, name=SPECS[2])
         write(folder, self.found, None)
 
 

@@ -140,7 +140,13 @@ def test_choosing_and_luck_by_hand(tmp_path: Path) -> None:
     assert figures["choosing", "the right one, where there is one", "right choice", None] == 1.0
     assert "The best of 100 methods that know nothing" in repr(found)
     found.report(tmp_path / "out")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["plots", "report.html", "report.md", "results.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "doctor.json",
+        "plots",
+        "report.html",
+        "report.md",
+        "results.json",
+    ]
     page = (tmp_path / "out" / "report.md").read_text("utf-8")
     assert "Nothing was fitted to the scores" in page
     assert "Judges were fitted" not in page
