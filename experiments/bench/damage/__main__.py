@@ -8,14 +8,16 @@ table stay as they are, if the same flips, kills, seed and versions made them.
 import argparse
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from ....extraction.provenance import versions
 from .artefacts import ARTEFACTS, KILLED, typed_of
 from .flips import OUTCOMES
+from .typed import Typist
 from .work import work
 
 FILE = Path(__file__).with_name("damage.md")
@@ -31,13 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=20, help="kills of each command")
     parser.add_argument("--seed", type=int, default=0, help="of places and moments")
     parser.add_argument("--jobs", type=int, default=2, help="artefacts and commands at a time")
-    parser.add_argument("--only", action="append", help="artefacts and commands with this in their name; repeatable")
+    parser.add_argument(
+        "--only", action="append", help="those with this in their name, or in 'flips: NAME'; repeatable"
+    )
     parser.add_argument("--out", type=Path, default=FILE, help="the document; its JSON stands beside it")
     given = parser.parse_args(arguments)
     command = f"python -m innerjudge.experiments.bench.damage --flips {given.flips} --kills {given.kills}"
     head = {"command": f"{command} --seed {given.seed}", "versions": dict(versions())}
     whole, part = given.out.with_suffix(".json"), given.out.with_suffix(".part.json")
-    wanted = {where: _named(names, given.only) if getattr(given, where) else [] for where, names in NAMES.items()}
+    wanted = {
+        where: _named(where, names, given.only) if getattr(given, where) else [] for where, names in NAMES.items()
+    }
     if not any(wanted.values()):
         parser.error(f"given --only {given.only}, expected parts of names of {', '.join((*NAMES['flips'], *KILLED))}")
     before = _read(whole, head) if given.only else None
@@ -47,8 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
     record: dict[str, Any] = _read(part, head) or head | {"flips": [], "kills": []}
     done = {where: [one[name] for one in record[where]] for where, name in _NAMED.items()}
     left = [(where, name) for where, names in wanted.items() for name in names if name not in done[where]]
-    with ProcessPoolExecutor(given.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {pool.submit(work, *one, given.flips, given.kills, given.seed): one[0] for one in left}
+    free: SimpleQueue[Typist] = SimpleQueue()
+    with ExitStack() as typists, ThreadPoolExecutor(given.jobs) as pool:
+        for _ in range(min(given.jobs, len(left))):
+            free.put(typists.enter_context(Typist()))
+        running = {pool.submit(work, free, *one, given.flips, given.kills, given.seed): one[0] for one in left}
         for one in as_completed(running):
             record[running[one]].append(one.result())
             part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -61,8 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     return int(any(one["rounds"]["silent"] for one in record["flips"]) or any(one["lost"] for one in record["kills"]))
 
 
-def _named(names: list[str], only: list[str] | None) -> list[str]:
-    return [name for name in names if only is None or any(part in name for part in only)]
+def _named(where: str, names: list[str], only: list[str] | None) -> list[str]:
+    """Those whose name, or ``"flips: NAME"`` and ``"kills: NAME"``, has one of the parts in it."""
+    return [name for name in names if only is None or any(part in f"{where}: {name}" for part in only)]
 
 
 def _read(path: Path, head: dict[str, Any]) -> dict[str, Any] | None:

@@ -45,13 +45,13 @@ MADE: dict[str, Command] = {
     "store merge": ("store", "merge", "traces", "others", "--out", "merged"),
     "store export": ("store", "export", "traces", "--out", "features.parquet"),
     "store export npz": ("store", "export", "traces", "--out", "features.npz"),
-    "bench": ("bench", "--quick", "--shape", "tiny", "--rounds", "1", "--only", "precision", "--out", "benchmark"),
+    "bench": ("bench", "--quick", "--shape", "tiny", "--rounds", "1", "--only", "early-stop", "--out", "benchmark"),
 }  # fmt: skip
 #: Commands that write nothing: what they print must be the same, but for a plan's seconds and room.
 SAID: dict[str, Command] = {
     "store info": ("store", "info", "traces"),
     "store verify": ("store", "verify", "traces"),
-    "look": ("look", "builtin:solve", "--limit", "20"),
+    "look": ("look", "traces.jsonl", "--limit", "20"),
     "plan": ("plan", *_CHOOSE, "--limit", "20"),
     "models": ("models",),
     "judges": ("judges", "trace"),

@@ -4,6 +4,7 @@ import tempfile
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from .artefacts import ARTEFACTS, inputs_of, make, typed_of
@@ -12,14 +13,18 @@ from .kills import kill
 from .typed import Typist
 
 
-def work(where: str, name: str, flips: int, kills: int, seed: int) -> dict[str, Any]:
-    """Flip the artefact, or kill the command, of that name, in a folder and with a process of its own."""
-    with tempfile.TemporaryDirectory() as room, Typist() as typist:
-        base = Path(room, "base")
-        if where == "kills":
-            make(base, typist, inputs_of(typed_of(name)))
-            return asdict(kill(name, base, Path(room, "kills"), typist, kills, seed))
-        artefact = next(one for one in ARTEFACTS if one.name == name)
-        make(base, typist, [artefact.made, *(given for typed in artefact.readers for given in inputs_of(typed))])
-        found = flip(artefact, base, typist, flips, seed)
-    return asdict(replace(found, rounds=Counter())) | {"rounds": {name: found.rounds[name] for name in OUTCOMES}}
+def work(free: "SimpleQueue[Typist]", where: str, name: str, flips: int, kills: int, seed: int) -> dict[str, Any]:
+    """Flip the artefact, or kill the command, of that name, in a folder of its own, typed by one who is free."""
+    typist = free.get()
+    try:
+        with tempfile.TemporaryDirectory() as room:
+            base = Path(room, "base")
+            if where == "kills":
+                make(base, typist, inputs_of(typed_of(name)))
+                return asdict(kill(name, base, Path(room, "kills"), typist, kills, seed))
+            artefact = next(one for one in ARTEFACTS if one.name == name)
+            make(base, typist, [artefact.made, *(given for typed in artefact.readers for given in inputs_of(typed))])
+            found = flip(artefact, base, typist, flips, seed)
+        return asdict(replace(found, rounds=Counter())) | {"rounds": {name: found.rounds[name] for name in OUTCOMES}}
+    finally:
+        free.put(typist)
