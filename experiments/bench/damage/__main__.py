@@ -36,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", action="append", help="those with this in their name, or in 'flips: NAME'; repeatable"
     )
+    parser.add_argument(
+        "--join", action="append", type=Path, default=[], help="JSON of a part that was made beside, repeatable"
+    )
     parser.add_argument("--out", type=Path, default=FILE, help="the document; its JSON stands beside it")
     given = parser.parse_args(arguments)
     command = f"python -m innerjudge.experiments.bench.damage --flips {given.flips} --kills {given.kills}"
@@ -44,11 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = {
         where: _named(where, names, given.only) if getattr(given, where) else [] for where, names in NAMES.items()
     }
-    if not any(wanted.values()):
+    if not any(wanted.values()) and not given.join:
         parser.error(f"given --only {given.only}, expected parts of names of {', '.join((*NAMES['flips'], *KILLED))}")
-    before = _read(whole, head) if given.only else None
-    if given.only and whole.is_file() and before is None:
-        parser.error(f"given --only with {whole}, of other flips, kills, seed or versions: leave --only or name --out")
+    held = [*([whole] if given.only and whole.is_file() else []), *given.join]
+    before = [_read(path, head) for path in held]
+    if None in before:
+        odd = held[before.index(None)]
+        parser.error(f"given {odd}, of other flips, kills, seed or versions than this run: leave it out, or --only")
 
     record: dict[str, Any] = _read(part, head) or head | {"flips": [], "kills": []}
     done = {where: [one[name] for one in record[where]] for where, name in _NAMED.items()}
@@ -63,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             sys.stdout.write(f"{one.result()}\n")
             sys.stdout.flush()
-    record = _joined(before, record)
+    record = _joined([*before, record])
     whole.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     given.out.write_text(document(record), encoding="utf-8")
     part.unlink(missing_ok=True)
@@ -81,11 +86,11 @@ def _read(path: Path, head: dict[str, Any]) -> dict[str, Any] | None:
     return found if found and head.items() <= found.items() else None
 
 
-def _joined(before: dict[str, Any] | None, record: dict[str, Any]) -> dict[str, Any]:
-    """The rows of both, in the order of the table; of two of one name that of ``record``."""
-    joined = dict(record)
+def _joined(records: list[Any]) -> dict[str, Any]:
+    """The rows of all, in the order of the table; of several of one name the last."""
+    joined = dict(records[-1])
     for where, name in _NAMED.items():
-        rows = {one[name]: one for one in (*(before or {}).get(where, ()), *record[where])}
+        rows = {one[name]: one for record in records for one in record[where]}
         joined[where] = [rows[one] for one in NAMES[where] if one in rows]
     return joined
 

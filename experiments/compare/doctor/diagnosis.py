@@ -71,7 +71,7 @@ class Diagnosis:
         return pd.DataFrame([figure.to_json() for figure in self.found.figures])
 
     def report(self, folder: str | Path) -> None:
-        """Write ``report.html``, ``report.md``, ``results.json`` and, first, ``doctor.json``, which says what was asked.
+        """Write ``report.html``, ``report.md``, ``results.json`` and, first, ``doctor.json``: what was asked.
 
         Not into a file, nor beside other files; a folder that a killed run began is gone on with.
         """

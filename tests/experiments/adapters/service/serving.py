@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -37,12 +38,13 @@ def main(files: int, *, unbounded: bool) -> None:
     connections.Server._failed = counting  # type: ignore[method-assign]
     if unbounded:
         connections.room_for = lambda most: most
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # uvicorn raises the signal again once all is answered
     app = create_app({"judge": conftest.Lengths()})
     with connections.listening("127.0.0.1", 0) as where:
         print(where.getsockname()[1], flush=True)  # noqa: T201
         try:
             connections.serve_until_stopped(app, where, seconds=5)
-        finally:  # uvicorn raises the signal again once all is answered
+        finally:
             print(refused, time.monotonic() - begun, flush=True)  # noqa: T201
 
 

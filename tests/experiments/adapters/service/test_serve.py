@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 import typer
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from innerjudge import LAGER, Judge, LanguageModel, TokenLogProb
 from innerjudge.experiments.adapters.service import connections
@@ -107,9 +108,9 @@ def test_wrong_options(cli, judges: dict[Path, Judge]) -> None:
 
 
 def test_a_service_that_is_open_to_others_without_a_key_is_warned_of(
-    cli, monkeypatch, judges: dict[Path, Judge]
+    cli, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, judges: dict[Path, Judge]
 ) -> None:
-    folder, apps = str(next(iter(judges))), []
+    folder, apps = str(next(iter(judges))), list[FastAPI]()
     monkeypatch.setattr(connections, "serve_until_stopped", lambda app, *_, **__: apps.append(app))
     warning = "0.0.0.0 is open to others and asks for no key: set --key or INNERJUDGE_KEY"
     for options, warned in (
@@ -118,8 +119,9 @@ def test_a_service_that_is_open_to_others_without_a_key_is_warned_of(
         (("--host", "0.0.0.0", "--key", "k"), False),
         (("--host", "127.0.0.1"), False),
     ):
+        caplog.clear()
         said = cli("serve", "--judge", folder, "--port", 0, *options)
-        assert (said.code, warning in said.err) == (0, warned), options
+        assert (said.code, warning in caplog.text) == (0, warned), options
     codes = [
         [TestClient(app).get("/v1/models", headers={"Host": host}).status_code for host in ("localhost", "judge.lan")]
         for app in apps
