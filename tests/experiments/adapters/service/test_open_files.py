@@ -46,23 +46,26 @@ def stopped(process: subprocess.Popen[str]) -> tuple[int, float]:
     return int(refused), float(seconds)
 
 
+def asked(address: str) -> float:
+    """Seconds to a right answer, on a connection of its own."""
+    begun = time.monotonic()
+    answer = httpx.post(f"{address}/rerank", json=ASK, timeout=60)
+    assert [one["relevance_score"] for one in answer.json()["results"]] == [4.0, 2.0]
+    return time.monotonic() - begun
+
+
 @pytest.mark.slow
 def test_others_are_answered_beside_400_strangers(tmp_path: Path) -> None:
-    """With 256 open files; a second is what half of the requests may take, thousands of times what they need."""
+    """With 256 open files; half of the requests within a second, or on a busy machine within 4 times the quiet one."""
     with served(tmp_path, 256) as (process, port, errors):
         address = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=address, timeout=60) as client:
-            assert client.post("/rerank", json=ASK).is_success  # what is loaded lazily is loaded now
+        asked(address)  # what is loaded lazily is loaded now
+        quiet = statistics.median(asked(address) for _ in range(9))
         with strangers(address, 400) as seen:
             while seen.open_at_most < 400 and not seen.closed:
                 time.sleep(0.05)
-            took = []
-            for _ in range(15):
-                begun = time.monotonic()
-                answer = httpx.post(f"{address}/rerank", json=ASK, timeout=60)  # each on a connection of its own
-                took.append(time.monotonic() - begun)
-                assert [one["relevance_score"] for one in answer.json()["results"]] == [4.0, 2.0]
-        assert statistics.median(took) < 1, took
+            took = [asked(address) for _ in range(15)]
+        assert statistics.median(took) < max(1, 4 * quiet), (quiet, took)
         assert stopped(process)[0] == 0, "connections are bounded before the system refuses any"
         assert errors.read_text() == ""
 
