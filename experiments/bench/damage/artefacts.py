@@ -138,11 +138,8 @@ ARTEFACTS = (
     Artefact("records for Inspect", "score for Inspect", ("records.jsonl*", "inspected.jsonl*"), (),
              ("records.jsonl*", "inspected.jsonl*")),
     Artefact("picks", "select", ("picks.jsonl*",), ((*_SELECT, "picks.jsonl"),), ("picks.jsonl*",)),
-    Artefact("curves", "curves", ("curves/*",), (), ("curves/*",), at_once=True),
-    Artefact("examination", "doctor", ("examination/*", "examination/plots/*"),
-             (("diff", "examination", "comparison", "--all"),), ("examination/*", "examination/plots/*")),
-    Artefact("export", "store export", ("features.parquet",), (), ("features.parquet",)),
-    Artefact("export as npz", "store export npz", ("features.npz",), (), ("features.npz",)),
+    Artefact("examination: what is read later", "doctor", ("examination/results.json",),
+             (("diff", "examination", "comparison", "--all"),), again=False),
 )  # fmt: skip
 
 
@@ -168,7 +165,9 @@ def make(folder: Path, typist: Typist, names: Sequence[str]) -> None:
     (folder / "study.yaml").write_text(_STUDY, encoding="utf-8")
     draw = random.Random(0)
     rows = [{"question": f"q{k // 5}", "candidate": k % 5, "label": draw.random() < 0.4} for k in range(200)]
-    scored = [row | {"score": draw.random() + row["label"], "text": "a" * draw.randrange(9, 99)} for row in rows]
+    scored = [
+        row | {"score": draw.random() + (row["label"] is True), "text": "a" * draw.randrange(9, 99)} for row in rows
+    ]
     known = [
         {"question_id": f"q{k // 2}", "candidate_id": str(k % 2), "prompt": one.prompt, "response": one.response}
         for k, one in enumerate(traces(150, seed=2))
