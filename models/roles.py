@@ -92,6 +92,26 @@ def _check_argument(text: str, kind: str, argument: str) -> None:
         raise InnerjudgeError(f"given the role {text!r}, expected {expected}")
 
 
+def checked_roles(names: Sequence[str]) -> list[Role]:
+    """Roles whose ranges end where a text that goes on can be looked at.
+
+    ``InnerjudgeError`` for others: the end of a sentence, say, shows only in tokens further on.
+
+    Example:
+        >>> [role.part for role in checked_roles(["segment(64)", "reasoning/cue(wait,hmm)", "reasoning/step"])]
+        ['response', 'reasoning', 'reasoning']
+    """
+    roles = [Role.parse(name) for name in names]
+    for name, role in zip(names, roles, strict=True):
+        steps = role.kind in ("step", "step_end") and role.argument in ("blank", "line")
+        if not (steps or role.kind in ("segment", "cue")) or role.part == "prompt" or role.shift:
+            raise InnerjudgeError(
+                f"given {name!r} to look at an answer while it is written, expected segment(k), cue(words) or step of "
+                "the response or the reasoning, such as reasoning/segment(64)"
+            )
+    return roles
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """A text, and the characters ``[start, end)`` of each of its tokens."""

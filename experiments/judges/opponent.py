@@ -182,7 +182,9 @@ def _notes(
     found = [
         f"text is asked in the best of {len(tried)} ways on {n} items of the fitting half: {best.way.name} "
         f"({measure} {best.value:.2f}). The ways spread from {worst.value:.2f} to {best.value:.2f}: "
-        + "; ".join(f"{one.way.name} {one.value:.2f}" + _without(one) for one in tried)
+        + "; ".join(
+            f"{t.way.name} {t.value:.2f}" + f" ({t.unscored} without an answer)" * bool(t.unscored) for t in tried
+        )
         + "."
     ]
     for turn in ("cue", "open"):
@@ -199,10 +201,6 @@ def _notes(
     if published is not None and published.value <= chance + 2 * error < best.value:
         found.append(f"Warning: asked as published (cue in the turn) this model is at chance ({published.value:.2f}).")
     return found
-
-
-def _without(one: AskingTrial) -> str:
-    return f" ({one.unscored} without an answer)" if one.unscored else ""
 
 
 def chance_of(kind: str, items: Sequence[Item]) -> tuple[float, float]:
