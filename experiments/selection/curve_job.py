@@ -70,14 +70,9 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
         )
         for name in judges
     }
+    kept = None if vectors is None else vectors[rest]
     points = curve_rows(
-        rested,
-        rules,
-        vectors=None if vectors is None else vectors[rest],
-        clusters=how.clusters,
-        n_max=how.n_max,
-        n_orders=how.n_orders,
-        seed=how.seed,
+        rested, rules, vectors=kept, clusters=how.clusters, n_max=how.n_max, n_orders=how.n_orders, seed=how.seed
     )
     found = [discrimination(name, columns) for name, columns in rested.items()]
     with writing(out):
