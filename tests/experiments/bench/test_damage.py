@@ -128,8 +128,8 @@ def test_what_nobody_seals_is_called_silent(tmp_path: Path) -> None:
 
 def test_every_command_is_there() -> None:
     """All but ``serve``, which ends when it is told to and writes nothing."""
-    commands = {name for name in get_command(app).list_commands(None) if name != "store"}  # type: ignore[attr-defined, arg-type]
-    commands |= {f"store {name}" for name in get_command(store_app).list_commands(None)}  # type: ignore[attr-defined, arg-type]
+    commands = {name for name in get_command(app).list_commands(None) if name != "store"}  # type: ignore[attr-defined]
+    commands |= {f"store {name}" for name in get_command(store_app).list_commands(None)}  # type: ignore[attr-defined]
     killed = {" ".join(typed_of(name)[: 1 + (typed_of(name)[0] == "store")]) for name in KILLED}
     assert killed == commands - {"serve"}
     assert all(("--out" in typed_of(name)) != (name in SAID) for name in KILLED)
@@ -151,7 +151,7 @@ def test_what_a_command_is_given_is_made_first() -> None:
 def test_the_committed_table_has_no_silence() -> None:
     record = json.loads(FILE.with_suffix(".json").read_text("utf-8"))
     assert {one["artefact"] for one in record["flips"]} == {one.name for one in ARTEFACTS}
-    assert {one["command"] for one in record["kills"]} == KILLED.keys()
+    assert {one["command"] for one in record["kills"]} == {*KILLED}
     for one in record["flips"]:
         assert set(one["rounds"]) == set(OUTCOMES)
         assert one["rounds"]["silent"] == 0
