@@ -188,14 +188,7 @@ def calibrate(
 
 
 def certainty(scores: Sequence[Any], border: float | None) -> npt.NDArray[np.float64]:
-    """What a promise looks at, ``[n]``: scores; how far they are from ``border``; of options the lead of the best.
-
-    Example:
-        >>> certainty([0.2, -0.5], None).tolist(), certainty([0.2, -0.5], 0.0).tolist()
-        ([0.2, -0.5], [0.2, 0.5])
-        >>> certainty([[1, 4, 2]], None).tolist()
-        [2.0]
-    """
+    """What a promise looks at, ``[n]``: scores; how far they are from ``border``; of options the lead of the best."""
     lead = [float(np.subtract(*sorted(one, reverse=True)[:2])) if np.ndim(one) else float(one) for one in scores]
     return np.array(lead) if border is None else np.abs(np.array(lead) - border)
 

@@ -30,12 +30,7 @@ RANDOM = "on the question at random"
 
 
 def agreement(answers: Sequence[str | None], groups: Sequence[Hashable]) -> list[float | None]:
-    """Share of a question's answers that are this one, once normalised; ``None`` without an answer, or without another.
-
-    Example:
-        >>> agreement(["7", " 7", "8", None, "2"], list("ppppq"))
-        [0.6666666666666666, 0.6666666666666666, 0.3333333333333333, None, None]
-    """
+    """Share of a question's answers that are this one, once normalised; ``None`` without an answer or another one."""
     found: list[float | None] = [None] * len(answers)
     for rows in rows_by_group(groups):
         said = {k: one for k in rows.tolist() if (one := normalise(answers[k])) is not None}

@@ -141,12 +141,7 @@ def opponent_says(
 
 
 def as_given(verdicts: Sequence[Verdict], *, swapped: bool) -> list[Verdict]:
-    """Verdicts on pairs with labels of the pair as given, where response b was shown first.
-
-    Example:
-        >>> as_given([Verdict("p", score=1.0, label="a")], swapped=True)[0].label
-        'b'
-    """
+    """Verdicts on pairs with labels of the pair as given, where response b was shown first."""
     swap = {"a": "b", "b": "a"}
     return [replace(v, label=swap[str(v.label)]) if swapped and v.label is not None else v for v in verdicts]
 
@@ -204,12 +199,7 @@ def _notes(
 
 
 def chance_of(kind: str, items: Sequence[Item]) -> tuple[float, float]:
-    """The figure of a judge that guesses on labelled items, and its standard error.
-
-    Example:
-        >>> chance_of("pair", [Pair(pair_id=str(k), prompt="?", response_a="x", response_b="y") for k in range(25)])
-        (0.5, 0.1)
-    """
+    """The figure of a judge that guesses on labelled items, and its standard error."""
     n = len(items)
     if kind == "trace":
         right = sum(bool(_truth(item)) for item in items)

@@ -57,13 +57,7 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
 
 
 def border_of(rows: Sequence[Row]) -> tuple[bool, float | None]:
-    """Whether scores part two labels, and the border between them.
-
-    Example:
-        >>> said = [(0.1, False), (0.4, False), (0.9, True)]
-        >>> border_of([Row(question="q", candidate="0", judge="j", score=s, label=label) for s, label in said])
-        (True, 0.65)
-    """
+    """Whether scores part two labels, and the border between them."""
     sides = {row.label: [one.score or 0.0 for one in rows if one.label == row.label] for row in rows}
     low, high = sorted(sides.values(), key=max) if len(sides) == 2 else ([1.0], [0.0])
     return max(low) < min(high), (max(low) + min(high)) / 2
