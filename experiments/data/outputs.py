@@ -5,9 +5,8 @@ checksum says is damaged: the command that wrote it makes it again, and every ot
 """
 
 import os
-import tempfile
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...models.errors import InnerjudgeError
@@ -25,7 +24,10 @@ def require_room(out: str | Path) -> None:
         place = place.parent
     with writing(out):
         # Only an attempt tells: a superuser may write everywhere by the mode bits, also where no file can be.
-        tempfile.TemporaryDirectory(prefix=".innerjudge-", dir=place).cleanup()
+        trial = place / ".innerjudge-trial"  # one name, so that the next run deletes what a killed one left
+        for change in (trial.rmdir, trial.mkdir, trial.rmdir):
+            with suppress(FileNotFoundError, FileExistsError):  # of another run at the same moment
+                change()
 
 
 @contextmanager
