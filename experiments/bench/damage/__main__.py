@@ -117,8 +117,8 @@ def document(record: dict[str, Any]) -> str:
         "",
         "A command is killed at seeded moments of its life, and again just before it changes a file: before each of "
         "these changes, or at seeded ones where they are many. Then it is typed again. **The same**: it leaves the "
-        "same files as a run that nobody killed, nothing half-written, and (where it writes none) says the same. *0 before "
-        "a change*: it changes nothing, or was killed by the clock alone.",
+        "same files as a run that nobody killed, nothing half-written, and (where it writes none) says the same. *0 "
+        "before a change*: it changes nothing, or was killed by the clock alone.",
         "",
         "| command, killed and typed again | kills by the clock | before a change | the same | lost |",
         "|---|---|---|---|---|",
