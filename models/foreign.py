@@ -9,13 +9,14 @@ import hashlib
 import json
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from .errors import InnerjudgeError
 from .shown import shown
 
+_Read = TypeVar("_Read")
 #: Bytes of a file that is read whole.
 FILE_LIMIT = 1 << 30
 #: Bytes of a header or a settings file.
@@ -180,6 +181,18 @@ def digest_of_file(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return digest_of_parts(iter(lambda: file.read(_BLOCK), b""))
+
+
+def of_text_file(path: Path, read: Callable[[str], _Read], expected: str) -> _Read:
+    """What ``read`` makes of a UTF-8 file of at most a few megabytes; errors name the file and what was expected."""
+    if not path.exists():
+        raise InnerjudgeError(f"given {str(path)!r}, expected {expected}: check the path")
+    try:
+        return read(read_file(path, HEADER_LIMIT).decode())
+    except UnicodeDecodeError:
+        raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8, expected {expected}") from None
+    except InnerjudgeError as error:
+        raise InnerjudgeError(f"{path.name}: {error}") from None
 
 
 def parse_yaml(text: str) -> Any:

@@ -136,7 +136,8 @@ data:
 judges: [lager, text]
 splits: {fit: 0.4, calibrate: 0.2}
 seeds: {data: 1}
-audits: {wordings: [default, terse], pairs: true, label_errors: 0.8}
+prompts: [lager, g-eval]
+audits: {pairs: true, label_errors: 0.8}
 scale: [1, 5]
 reasoning_tokens: 0
 """

@@ -220,42 +220,6 @@ def test_messages_are_conversations(tmp_path: Path) -> None:
         by_rows_of(tmp_path, "rewardbench", {"prompt": "?", "chosen": "x", "rejected": [user]})
 
 
-def test_judgments_of_mt_bench_are_one_pair_a_turn(tmp_path: Path) -> None:
-    talk = [
-        {"role": r, "content": c} for r, c in (("user", "?"), ("assistant", "x"), ("user", "And?"), ("assistant", "z"))
-    ]
-    row = {
-        "question_id": 81,
-        "model_a": "m",
-        "model_b": "o",
-        "judge": "author_2",
-        "conversation_a": talk,
-        "conversation_b": [talk[0], {"role": "assistant", "content": "y"}, *talk[2:]],
-        "turn": 1,
-    }
-    votes = ["model_b", "model_a", "model_b", "tie (inconsistent)"]  # b has 2 of 4: no majority
-    path = tmp_path / "h.jsonl"
-    path.write_text("".join(json.dumps(row | {"winner": vote}) + "\n" for vote in votes))
-    assert load(f"mt-bench-human:{path}") == [
-        Pair(
-            pair_id="81/m/o/1",
-            prompt="?",
-            response_a="x",
-            response_b="y",
-            preference="tie",
-            extra={
-                "annotators": ["b", "a", "b", "tie"],
-                "question_id": "81",
-                "turn": 1,
-                "system_a": "m",
-                "system_b": "o",
-            },
-        )
-    ]
-    path.write_text("".join(json.dumps(row | {"winner": vote}) + "\n" for vote in votes[:3]))
-    assert load(f"mt-bench-human:{path}")[0].preference == "b"  # type: ignore[union-attr]
-
-
 def _logged(doc: int, resps: list[list[Any]], arguments: list[list[Any]], **more: Any) -> dict[str, Any]:
     """A line as lm-eval's tracker writes it: arguments as named fields, texts as they were."""
     named = {f"gen_args_{i}": {f"arg_{j}": one for j, one in enumerate(args)} for i, args in enumerate(arguments)}

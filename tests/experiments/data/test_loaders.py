@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from innerjudge.experiments.data.jsonl import read_items, write_jsonl
@@ -165,6 +166,69 @@ def test_bad_specs(tmp_path: Path) -> None:
             load(spec)
         assert message in str(caught.value)
     assert set(LOADERS) == {*REAL, *BY_HAND, "inspect-log", "mt-bench-human", "lm-eval-samples"}
+
+
+def test_votes_on_two_systems_are_one_pair_whichever_stood_first(tmp_path: Path) -> None:
+    """Three judges saw m first, one saw o first and preferred it: b, a, tie, and "model_a" of the turned row is b."""
+
+    def row(first: str, second: str, winner: str, turn: int = 1) -> dict[str, Any]:
+        talk = {"m": "x", "o": "y"}
+        sides = {
+            f"conversation_{side}": [
+                {"role": role, "content": text}
+                for role, text in (("user", "?"), ("assistant", talk[name]), ("user", "And?"), ("assistant", "z"))
+            ]
+            for side, name in (("a", first), ("b", second))
+        }
+        return {"question_id": 81, "model_a": first, "model_b": second, "turn": turn, "winner": winner, **sides}
+
+    rows = [row("m", "o", "model_b"), row("m", "o", "model_a"), row("m", "o", "tie"), row("o", "m", "model_a")]
+    rows += [row("o", "m", "model_b"), row("o", "m", "tie"), row("o", "m", "model_a"), row("o", "m", "model_a", turn=2)]
+    path = tmp_path / "h.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    first, second = load(f"mt-bench-human:{path}")
+    assert isinstance(first, Pair)
+    assert (first.id, first.response_a, first.response_b) == ("81/m/o/1", "x", "y")
+    assert first.extra["annotators"] == ["b", "a", "tie", "b", "a", "tie", "b"]
+    assert first.preference == "tie"  # b has 3 of 7
+    assert isinstance(second, Pair)
+    assert (second.id, second.preference) == ("81/o/m/2", "a")
+
+
+def test_judgments_of_mt_bench_are_one_pair_a_turn(tmp_path: Path) -> None:
+    talk = [
+        {"role": r, "content": c} for r, c in (("user", "?"), ("assistant", "x"), ("user", "And?"), ("assistant", "z"))
+    ]
+    row = {
+        "question_id": 81,
+        "model_a": "m",
+        "model_b": "o",
+        "judge": "author_2",
+        "conversation_a": talk,
+        "conversation_b": [talk[0], {"role": "assistant", "content": "y"}, *talk[2:]],
+        "turn": 1,
+    }
+    votes = ["model_b", "model_a", "model_b", "tie (inconsistent)"]  # b has 2 of 4: no majority
+    path = tmp_path / "h.jsonl"
+    path.write_text("".join(json.dumps(row | {"winner": vote}) + "\n" for vote in votes))
+    assert load(f"mt-bench-human:{path}") == [
+        Pair(
+            pair_id="81/m/o/1",
+            prompt="?",
+            response_a="x",
+            response_b="y",
+            preference="tie",
+            extra={
+                "annotators": ["b", "a", "b", "tie"],
+                "question_id": "81",
+                "turn": 1,
+                "system_a": "m",
+                "system_b": "o",
+            },
+        )
+    ]
+    path.write_text("".join(json.dumps(row | {"winner": vote}) + "\n" for vote in votes[:3]))
+    assert load(f"mt-bench-human:{path}")[0].preference == "b"  # type: ignore[union-attr]
 
 
 def test_folders_and_other_forms_of_what_was_read_by_file(shared: Path, tmp_path: Path) -> None:
