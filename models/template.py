@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import pairwise
 from threading import Thread
 from typing import Any
 
@@ -32,8 +33,8 @@ MERGE = ": merge_system=True (--merge-system) puts the system turn before the us
 _MOST = 1_000_000
 #: Seconds for what takes a thousandth of one; for as many conversations of a template, a minute in all, then fewer.
 _PATIENCE, _TIMES, _LATER = 10.0, 6, 0.5
-#: What is looked at in a template, and the digits that a number may have there.
-_SIGNS, _DIGITS = ("operator", "integer"), 6
+#: Digits that a number in a template may have.
+_DIGITS = 6
 #: Chat template -> for how many conversations it was stopped.
 _stopped: Counter[str] = Counter()
 
@@ -165,13 +166,15 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     if not tokenizer.chat_template:
         return
     try:
-        signs = [
-            sign for _, kind, sign in Environment().lex(tokenizer.chat_template) if kind in ("operator", "integer")
-        ]
+        lexed = Environment().lex(tokenizer.chat_template)
+        signs = [(kind, sign) for _, kind, sign in lexed if kind != "whitespace"]
     except TemplateError:
         return  # as one that fails
     # A power, or a number of millions, may be one step that nothing stops.
-    if (odd := next((sign for sign in signs if sign == "**" or len(sign) > _DIGITS), None)) is not None:
+    for (_, before), (kind, odd) in pairwise(signs):
+        power = kind == "operator" and odd == "**" and before not in ("(", ",")  # there it unpacks arguments
+        if not power and (kind != "integer" or len(odd) <= _DIGITS):
+            continue
         raise InnerjudgeError(_ODD.format(f"has {odd:.20} in it, which may take for ever or all memory"))
     texts = []
     for user in _TRIED:
