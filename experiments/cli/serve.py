@@ -72,13 +72,9 @@ def serve(
     from ..runs.loading import Model, quieten
     from ..runs.log import log
 
+    pause = batch_wait / 1000
     limits = Limits(
-        batch_size=batch_size,
-        batch_wait=batch_wait / 1000,
-        queue=queue,
-        documents=documents,
-        body=body,
-        seconds=seconds,
+        batch_size=batch_size, batch_wait=pause, queue=queue, documents=documents, body=body, seconds=seconds
     )
     quieten()
     modules = o.modules(module)

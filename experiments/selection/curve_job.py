@@ -10,7 +10,7 @@ from ...models.aside import HALF
 from ...models.errors import InnerjudgeError
 from ...models.shown import readable, shown
 from ..data.jsonl import write_jsonl
-from ..data.outputs import check_new, writing
+from ..data.outputs import check_new, checksum_of, writing
 from ..drawing.style import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
@@ -19,9 +19,9 @@ from .representatives import load_vectors
 from .rules import Rule
 from .select_job import held_out, temperature_of
 
-#: The file that tells a folder of curves.
+#: The file that tells a folder of curves, which is written last, and what a killed run may leave without it.
 ROWS = "curves.jsonl"
-_BEGUN = {"curves.md", "curves.png", "tokens.png", "seconds.png", f"{ROWS}{HALF}", f"{ROWS}.sha256"}
+_BEGUN = {"curves.md", "curves.png", "tokens.png", "seconds.png", f"{ROWS}{HALF}", checksum_of(Path(ROWS)).name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +71,9 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
         )
         for name in judges
     }
+    kept = None if vectors is None else vectors[rest]
     points = curve_rows(
-        rested,
-        rules,
-        vectors=None if vectors is None else vectors[rest],
-        clusters=how.clusters,
-        n_max=how.n_max,
-        n_orders=how.n_orders,
-        seed=how.seed,
+        rested, rules, vectors=kept, clusters=how.clusters, n_max=how.n_max, n_orders=how.n_orders, seed=how.seed
     )
     found = [discrimination(name, columns) for name, columns in rested.items()]
     with writing(out):

@@ -78,11 +78,11 @@ def _npz(store: StoreReading, path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
 
         def add(name: str, array: npt.NDArray[Any]) -> None:
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:  # no time in it
                 np.lib.format.write_array(file, array, allow_pickle=False)
 
         for name, shape in store.shapes.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
                 header = {"descr": "<f4", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_2_0(file, header)
                 for part in store.parts([name]):

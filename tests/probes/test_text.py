@@ -1,15 +1,9 @@
 import string
 
-import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from innerjudge.extraction import Features, Provenance
-from innerjudge.models import InnerjudgeError
-from innerjudge.models.markers import FORMATS
-from innerjudge.models.prompts import choice_prompt, pair_prompt, rating_prompt, verdict_prompt
-from innerjudge.probes import TextJudge, find_verdict
-from innerjudge.probes.verdict_text import _REASONING, find_answer
+from innerjudge.probes import find_verdict
 
 SCALE = [str(s) for s in range(1, 6)]
 TEN = [str(s) for s in range(1, 11)]
@@ -236,65 +230,6 @@ def test_reasoned_texts(text, verdict):
     assert parsed(text, SCALE, cue="Score:") == verdict
 
 
-@pytest.mark.parametrize(
-    ("text", "labels", "cue", "verdict"),
-    [
-        # The scale said again is no score; what is said of it after that is.
-        ("Score: 1 (worst) to 5 (best): 4", SCALE, "Score:", NONE),
-        ("Score: 1 (worst) to 5 (best). Score: 4", SCALE, "Score:", "4"),
-        ("Score: 1 (worst)", SCALE, "Score:", "1"),
-        ("Score: 1 (worst) - 5 (best)", SCALE, "Score:", NONE),
-        ("Score: from 1 to 5: 4", SCALE, "Score:", NONE),
-        # Numbers that go on.
-        ("Score: 4 1/2", SCALE, "Score:", NONE),
-        ("Score: 4\N{VULGAR FRACTION ONE HALF}", SCALE, "Score:", NONE),
-        ("Score: 4 \N{VULGAR FRACTION ONE HALF}", SCALE, "Score:", NONE),
-        (" 4 5", SCALE, None, NONE),
-        (" 4\n5", SCALE, None, "4"),
-        ("4 1/2", SCALE, None, NONE),
-        ("Score: 4 4", SCALE, "Score:", "4"),
-        # Ties and comparisons.
-        ("Better: A=B", ["A", "B"], "Better:", NONE),
-        ("Better: A = B", ["A", "B"], "Better:", NONE),
-        ("Better: A < B", ["A", "B"], "Better:", NONE),
-        ("Better: A>B", ["A", "B"], "Better:", NONE),
-        ("Better: [[A=B]]", ["A", "B"], "Better:", NONE),
-        ("Better: [[A]]", ["A", "B"], "Better:", "A"),
-        ("Better: [[A]]=[[B]]", ["A", "B"], "Better:", NONE),
-        (" A<B", ["A", "B"], None, NONE),
-        ("A\N{ALMOST EQUAL TO}B", ["A", "B"], None, NONE),
-        ("Better: A vs B", ["A", "B"], "Better:", NONE),
-        ("Better: A vs. B", ["A", "B"], "Better:", NONE),
-        # Reasoning of other families that is cut off, and that ends.
-        ("[THINK]A first guess is Score: 2, but", SCALE, "Score:", NONE),
-        ("[THINK]Score: 2[/THINK]Score: 4", SCALE, "Score:", "4"),
-        ("<|channel|>analysis<|message|>A first guess is Score: 2, but", SCALE, "Score:", NONE),
-        (
-            "<|channel|>analysis<|message|>Score: 2<|end|><|start|>assistant<|channel|>final<|message|>Score: 4",
-            SCALE,
-            "Score:",
-            "4",
-        ),
-    ],
-)
-def test_what_is_said_of_the_scale_is_no_verdict(text, labels, cue, verdict):
-    assert parsed(text, labels, cue) == verdict
-
-
-@pytest.mark.parametrize(("opening", "closing"), _REASONING)
-def test_markers_of_every_format(opening, closing):
-    """Text inside the marks is not the verdict, and without the closing one nothing is."""
-    assert parsed(f"{opening}So Score: 2, no.{closing}Score: 4", SCALE, "Score:") == "4"
-    assert parsed(f"{opening}A first guess is Score: 2, but", SCALE, "Score:") is None
-    assert parsed(f"{opening}Score: 2{closing}All is well.", SCALE, "Score:") is None
-    assert find_answer(f"{opening}The answer is A.{closing}The answer is B.", list("ABCD")).index == 1
-    assert find_answer(f"{opening}The answer is A.", list("ABCD")).index is None
-
-
-def test_every_format_of_a_template_is_known_here():
-    assert {pair for pair in FORMATS.values() if not pair[0].startswith("Here is")} <= set(_REASONING)
-
-
 def test_reasons_show_the_first_forty_characters():
     long = "I would rather not give a number for this response at all"
     assert find_verdict(long, SCALE) == f"no verdict in the text '{long[:40]}...'"
@@ -342,66 +277,3 @@ def test_long_degenerate_texts_are_read(filler):
             # Only fours, one after another, are a verdict of their own, and only on the scale.
             fours = filler == "4 " and labels == SCALE and cue is None
             assert isinstance(find_verdict(filler * 20_000, labels, cue=cue), int if fours else str)
-
-
-# The judge.
-
-
-def texts(direct, **arrays):
-    n = len(direct)
-    return Features(
-        ids=tuple(map(str, range(n))),
-        groups=tuple(map(str, range(n))),
-        provenance=Provenance("m", None, "f", "", "", ""),
-        arrays={k: np.asarray(v, np.float32) for k, v in arrays.items()},
-        texts={"direct": tuple(direct)},
-    )
-
-
-def test_ratings():
-    verdicts = TextJudge.rating().verdicts(texts([" 4", "ten", "1."]))
-    assert [(v.score, v.label) for v in verdicts] == [(4.0, 4), (None, None), (1.0, 1)]
-    assert verdicts[1].unscored == "no verdict in the text 'ten'"
-    with pytest.raises(InnerjudgeError, match="1 of 3 items"):
-        TextJudge.rating().decision_function(texts([" 4", "ten", "1."]))
-
-
-def test_verdicts_and_pairs():
-    judge = TextJudge.verdict()
-    assert judge.predict(texts(["yes", "No."])).tolist() == [True, False]
-    assert judge.decision_function(texts(["yes", "No."])).tolist() == [1.0, 0.0]
-    pair = TextJudge.pair()
-    assert pair.predict(texts(["A", "B."])).tolist() == ["a", "b"]
-    assert pair.decision_function(texts(["A", "B."])).tolist() == [1.0, 0.0]
-
-
-def test_choices_are_one_hot():
-    features = texts(["B", "C", "C"], labels=[4, 3, 2])
-    judge = TextJudge.choice()
-    verdicts = judge.verdicts(features)
-    assert verdicts[0].score == [0.0, 1.0, 0.0, 0.0]
-    assert verdicts[1].score == [0.0, 0.0, 1.0]
-    assert (verdicts[0].label, verdicts[1].label) == (1, 2)
-    assert verdicts[2].unscored == "no verdict in the text 'C'"  # it has two options
-    assert judge.decision_function(features.take([0, 1]))[1, 3] == -np.inf
-    three = TextJudge.choice(n_options=3)
-    assert three.decision_function(texts(["B"], labels=[3])).tolist() == [[0.0, 1.0, 0.0]]
-
-
-def test_choices_need_the_number_of_options():
-    assert TextJudge.choice().needs == ("direct", "labels")
-    with pytest.raises(InnerjudgeError, match="expected 'labels'"):
-        TextJudge.choice().verdicts(texts([" Z"]))
-    verdicts = TextJudge.choice().verdicts(texts([" Z", "A"], labels=[4, 0]))
-    assert [v.unscored for v in verdicts] == ["no verdict in the text ' Z'", "no options to choose from"]
-
-
-def test_the_named_judges_ask_as_the_prompts_do():
-    for judge, prompt in (
-        (TextJudge.rating(), rating_prompt("p", "r")),
-        (TextJudge.rating(scale=(0, 9)), rating_prompt("p", "r", scale=(0, 9))),
-        (TextJudge.verdict(), verdict_prompt("p", "r")),
-        (TextJudge.choice(n_options=4), choice_prompt("q", ["x", "y"])),
-        (TextJudge.pair(), pair_prompt("p", "a", "b")),
-    ):
-        assert (judge.cue, judge.labels) == (prompt.cue, prompt.labels)

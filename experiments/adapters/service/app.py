@@ -18,12 +18,7 @@ from fastapi.security import HTTPBearer  # noqa: E402
 from fastapi_offline import FastAPIOffline  # noqa: E402
 
 from .batcher import Batcher  # noqa: E402
-from .limits import (  # noqa: E402
-    Guard,
-    Limits,
-    Meters,
-    register_refusals,
-)
+from .limits import Guard, Limits, Meters, register_refusals  # noqa: E402
 from .routes import judging_routes, service_routes  # noqa: E402
 
 if TYPE_CHECKING:

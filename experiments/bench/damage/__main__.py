@@ -1,23 +1,29 @@
 """``python -m innerjudge.experiments.bench.damage``: flip and kill, and write down what came of it.
 
 It ends with 1 where a flip passed in silence or a kill lost anything. Hours long at full size: what is done is kept in
-``damage.part.json`` beside the document, and the same command goes on from there.
+``damage.part.json`` beside the document, and the same command goes on from there. With ``--only`` the other rows of the
+table stay as they are, if the same flips, kills, seed and versions made them.
 """
 
 import argparse
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from ....extraction.provenance import versions
-from .artefacts import ARTEFACTS, KILLED, MADE
+from .artefacts import ARTEFACTS, KILLED, typed_of
 from .flips import OUTCOMES
+from .typed import Typist
 from .work import work
 
 FILE = Path(__file__).with_name("damage.md")
+#: What is tried, in the order of the table, and the field that names one of it.
+NAMES = {"flips": [one.name for one in ARTEFACTS], "kills": [*KILLED]}
+_NAMED = {"flips": "artefact", "kills": "command"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,42 +33,70 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=20, help="kills of each command")
     parser.add_argument("--seed", type=int, default=0, help="of places and moments")
     parser.add_argument("--jobs", type=int, default=2, help="artefacts and commands at a time")
-    parser.add_argument("--only", default="", help="artefacts and commands whose name has this in it")
+    parser.add_argument(
+        "--only", action="append", help="those with this in their name, or in 'flips: NAME'; repeatable"
+    )
+    parser.add_argument(
+        "--join", action="append", type=Path, default=[], help="JSON of a part that was made beside, repeatable"
+    )
     parser.add_argument("--out", type=Path, default=FILE, help="the document; its JSON stands beside it")
     given = parser.parse_args(arguments)
     command = f"python -m innerjudge.experiments.bench.damage --flips {given.flips} --kills {given.kills}"
-    if given.only and given.out == FILE:
-        parser.error("--only writes a part of the table: name another --out")
-    command += f" --only {given.only}" if given.only else ""
     head = {"command": f"{command} --seed {given.seed}", "versions": dict(versions())}
-    part = given.out.with_suffix(".part.json")
-    record: dict[str, Any] = head | {"flips": [], "kills": []}
-    if part.is_file() and head.items() <= (before := json.loads(part.read_text("utf-8"))).items():
-        record = before
-    done = {one["artefact"] for one in record["flips"]}, {one["command"] for one in record["kills"]}
+    whole, part = given.out.with_suffix(".json"), given.out.with_suffix(".part.json")
+    wanted = {
+        where: _named(where, names, given.only) if getattr(given, where) else [] for where, names in NAMES.items()
+    }
+    if not any(wanted.values()) and not given.join:
+        parser.error(f"given --only {given.only}, expected parts of names of {', '.join((*NAMES['flips'], *KILLED))}")
+    held = [*([whole] if given.only and whole.is_file() else []), *given.join]
+    before = [_read(path, head) for path in held]
+    if None in before:
+        odd = held[before.index(None)]
+        parser.error(f"given {odd}, of other flips, kills, seed or versions than this run: leave it out, or --only")
 
-    wanted = [("flips", k) for k, one in enumerate(ARTEFACTS) if given.flips and one.name not in done[0]]
-    wanted += [("kills", k) for k, name in enumerate(KILLED) if given.kills and name not in done[1]]
-    names = {"flips": [one.name for one in ARTEFACTS], "kills": list(KILLED)}
-    wanted = [(where, k) for where, k in wanted if given.only in names[where][k]]
-    if given.only and not wanted:
-        parser.error(f"given --only {given.only}, expected a part of the name of an artefact or command")
-    with ProcessPoolExecutor(given.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {pool.submit(work, where, k, given.flips, given.kills, given.seed): where for where, k in wanted}
+    record: dict[str, Any] = _read(part, head) or head | {"flips": [], "kills": []}
+    done = {where: [one[name] for one in record[where]] for where, name in _NAMED.items()}
+    left = [(where, name) for where, names in wanted.items() for name in names if name not in done[where]]
+    free: SimpleQueue[Typist] = SimpleQueue()
+    with ExitStack() as typists, ThreadPoolExecutor(given.jobs) as pool:
+        for _ in range(min(given.jobs, len(left))):
+            free.put(typists.enter_context(Typist()))
+        running = {pool.submit(work, free, *one, given.flips, given.kills, given.seed): one[0] for one in left}
         for one in as_completed(running):
             record[running[one]].append(one.result())
             part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             sys.stdout.write(f"{one.result()}\n")
             sys.stdout.flush()
-    for where, key in (("flips", "artefact"), ("kills", "command")):
-        record[where].sort(key=lambda one, of=where, by=key: names[of].index(one[by]))
+    record = _joined([*before, record])
+    whole.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    given.out.write_text(document(record), encoding="utf-8")
     part.unlink(missing_ok=True)
-    given.out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    given.out.write_text(_document(record), encoding="utf-8")
     return int(any(one["rounds"]["silent"] for one in record["flips"]) or any(one["lost"] for one in record["kills"]))
 
 
-def _document(record: dict[str, Any]) -> str:
+def _named(where: str, names: list[str], only: list[str] | None) -> list[str]:
+    """Those whose name, or ``"flips: NAME"`` and ``"kills: NAME"``, has one of the parts in it."""
+    return [name for name in names if only is None or any(part in f"{where}: {name}" for part in only)]
+
+
+def _read(path: Path, head: dict[str, Any]) -> dict[str, Any] | None:
+    """A record of the same command and versions; nothing where there is none."""
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return found if found and head.items() <= found.items() else None
+
+
+def _joined(records: list[Any]) -> dict[str, Any]:
+    """The rows of all, in the order of the table; of several of one name the last."""
+    joined = dict(records[-1])
+    for where, name in _NAMED.items():
+        rows = {one[name]: one for record in records for one in record[where]}
+        joined[where] = [rows[one] for one in NAMES[where] if one in rows]
+    return joined
+
+
+def document(record: dict[str, Any]) -> str:
+    """The table as Markdown."""
     lines = [
         "# Damage: bytes flipped, commands killed",
         "",
@@ -79,10 +113,24 @@ def _document(record: dict[str, Any]) -> str:
         rounds = one["rounds"]
         counts = " | ".join(f"{rounds[outcome]:,}" for outcome in OUTCOMES)
         lines.append(f"| {one['artefact']} | {one['files']} | {one['flips']:,} | {sum(rounds.values()):,} | {counts} |")
-    lines += ["", "| command, killed and typed again | kills | the same files | lost |", "|---|---|---|---|"]
+    lines += [
+        "",
+        "A command is killed at seeded moments of its life, and again just before it changes a file: before each of "
+        "these changes, or at seeded ones where they are many. Then it is typed again. **The same**: it leaves the "
+        "same files as a run that nobody killed, nothing half-written, and (where it writes none) says the same. *0 "
+        "before a change*: it changes nothing, or was killed by the clock alone.",
+        "",
+        "| command, killed and typed again | kills by the clock | before a change | the same | lost |",
+        "|---|---|---|---|---|",
+    ]
     for end in record["kills"]:
-        typed = f"`innerjudge {MADE[end['command']][0]}` ({end['command']})"
-        lines.append(f"| {typed} | {end['kills']} | {end['same']} | {len(end['lost'])} |")
+        name, typed = (
+            end["command"],
+            " ".join(typed_of(end["command"])[: 2 if end["command"].startswith("store") else 1]),
+        )
+        said = f"`innerjudge {typed}`" + (f" ({name})" if name != typed else "")
+        changes = end.get("at_changes", 0)
+        lines.append(f"| {said} | {end['kills']} | {changes} | {end['same']} | {len(end['lost'])} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,47 +1,72 @@
 """What the commands write: each kind of artefact, what is typed to make it, and what reads it."""
 
+import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ....models.reference.solve import traces
 from .typed import Typist
 
 Command = tuple[str, ...]
 
 _CHOOSE = ("--data", "builtin:choose")
 _JUDGES = ("--judges", "qk-score,letter-logits", "--reasoning-tokens", "0", "--batch-size", "4")
-STUDY = """name: Damage
+_TRACES = ("extract", "--data", "builtin:solve", "--limit")
+_STUDY = """name: Damage
 data: [{source: builtin:choose, limit: 140}]
 judges: [qk-score, letter-logits]
 reasoning_tokens: 0
 """
-#: What is typed to make everything, in this order.
+#: What is typed to make something; an output that another command is given is made first.
 MADE: dict[str, Command] = {
     "extract": ("extract", *_CHOOSE, "--limit", "16", "--shard-items", "8", "--out", "store"),
-    "extract traces": ("extract", "--data", "builtin:solve", "--limit", "16", "--candidates", "4", "--out", "traces"),
+    "extract traces": (*_TRACES, "16", "--candidates", "4", "--out", "traces"),
+    "extract others": (*_TRACES, "8", "--candidates", "1", "--seed", "1", "--out", "others"),
+    "fit heads": ("fit", "--features", "store", "--judge", "qk-score", "--out", "heads"),
     "fit": ("fit", "--features", "traces", "--judge", "clue", "--out", "judge"),
     "score": ("score", "--features", "traces", "--judge", "judge", "--out", "verdicts.jsonl"),
     "score items": ("score", *_CHOOSE, "--limit", "260", "--judge", "heads", "--out", "scored.jsonl"),
+    "score for Inspect": ("score", "--features", "others", "--judge", "judge", "--inspect", "records.jsonl",
+                          "--out", "inspected.jsonl"),
+    "rank": ("rank", "--features", "traces", "--judge", "judge", "--out", "ranking.jsonl"),
+    "rank items": ("rank", "--data", "traces.jsonl", "--judge", "judge", "--out", "ranked.jsonl"),
     "sample": (*("sample", "--data", "builtin:solve", "--limit", "10", "--judge", "judge", "--n", "2"),
                *("--max-new-tokens", "48", "--batch-size", "1", "--out", "answers.jsonl")),
+    "select": ("select", "--scores", "verdicts.jsonl", "--rule", "weighted", "--temperature", "auto",
+               "--out", "picks.jsonl"),
+    "curves": ("curves", "--scores", "verdicts.jsonl", "--orders", "20", "--out", "curves"),
     "sweep": ("sweep", "--features", "store", "--splits", "4", "--out", "sweep"),
     "sweep traces": ("sweep", "--features", "traces", "--splits", "4", "--out", "sweep-traces"),
     "compare": ("compare", *_CHOOSE, "--limit", "24", *_JUDGES, "--out", "comparison"),
     "study": ("study", "study.yaml", "--out", "study"),
+    "doctor": ("doctor", "--scores", "scores.jsonl", "--out", "examination"),
+    "store merge": ("store", "merge", "traces", "others", "--out", "merged"),
+    "store export": ("store", "export", "traces", "--out", "features.parquet"),
+    "store export npz": ("store", "export", "traces", "--out", "features.npz"),
+    "bench": ("bench", "--quick", "--shape", "tiny", "--rounds", "1", "--only", "early-stop", "--out", "benchmark"),
 }  # fmt: skip
-#: Commands that are killed, and what they read of the others' output.
-KILLED: dict[str, tuple[str, ...]] = {
-    "extract": (),
-    "fit": ("traces",),
-    "score": ("traces", "judge"),
-    "score items": ("heads",),
-    "sample": ("judge",),
-    "sweep traces": ("traces",),
-    "compare": (),
-    "study": ("study.yaml",),
+#: Commands that write nothing: what they print must be the same, but for a plan's seconds and room.
+SAID: dict[str, Command] = {
+    "store info": ("store", "info", "traces"),
+    "store verify": ("store", "verify", "traces"),
+    "look": ("look", "traces.jsonl", "--limit", "20"),
+    "plan": ("plan", *_CHOOSE, "--limit", "20"),
+    "models": ("models",),
+    "judges": ("judges", "trace"),
+    "diff": ("diff", "examination", "examination", "--all"),
 }
-#: What a command leaves that may differ from run to run: times, and names that are made of files with times in them.
-TIMED = ("timings.json", "index", "lock")
+#: Every command that ends by itself; what another one needs is made before it is killed.
+KILLED = (
+    *("extract", "fit", "score", "score items", "score for Inspect", "rank", "rank items", "sample", "select"),
+    *("curves", "sweep traces", "compare", "study", "doctor", "store merge", "store export", "store export npz"),
+    *("bench", *SAID),
+)
+#: Files with times in them, which differ from run to run.
+TIMED = ("timings.json", "benchmark.json", "benchmark.md")
+#: Files whose names are made of files with times in them, and locks, which may stay.
+UNNAMED = ("index", "lock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +95,7 @@ class Artefact:
 
 
 _SELECT = ("select", "--out", "read/picks.jsonl", "--scores")
+_FIT = ("fit", "--judge", "clue", "--out", "read/j", "--features")
 
 
 def _kept(folder: str, made: str) -> tuple[Artefact, ...]:
@@ -104,19 +130,64 @@ ARTEFACTS = (
              begun="sweep-traces/sweep.json.part"),
     *_kept("comparison", "compare"),
     *_kept("study", "study"),
+    Artefact("merged store", "store merge", ("merged/**/*",), (("store", "verify", "merged"), (*_FIT, "merged"))),
+    Artefact("store that select reads", "extract traces", ("traces/**/*",),
+             ((*_SELECT, "verdicts.jsonl", "--rule", "vec-cisc", "--features", "traces"),), again=False),
+    Artefact("ranking", "rank", ("ranking.jsonl*",), ((*_SELECT, "ranking.jsonl.verdicts.jsonl"),),
+             ("ranking.jsonl*",)),
+    Artefact("records for Inspect", "score for Inspect", ("records.jsonl*", "inspected.jsonl*"), (),
+             ("records.jsonl*", "inspected.jsonl*")),
+    Artefact("picks", "select", ("picks.jsonl*",), ((*_SELECT, "picks.jsonl"),), ("picks.jsonl*",)),
+    Artefact("examination: what is read later", "doctor", ("examination/results.json",),
+             (("diff", "examination", "comparison", "--all"),), again=False),
 )  # fmt: skip
 
 
-def make(folder: Path, typist: Typist) -> None:
-    """Everything, in a folder."""
+def typed_of(name: str) -> Command:
+    """What is typed for a command of :data:`KILLED`."""
+    return SAID[name] if name in SAID else MADE[name]
+
+
+def output_of(typed: Sequence[str]) -> str:
+    """What a command writes; nothing where it only prints."""
+    return typed[typed.index("--out") + 1] if "--out" in typed else ""
+
+
+def inputs_of(typed: Sequence[str]) -> list[str]:
+    """Commands whose output this one is given, in the order of :data:`MADE`."""
+    given = {word.split("/")[0].removesuffix(".verdicts.jsonl") for word in typed[1:]} - {output_of(typed)}
+    return [name for name, made in MADE.items() if output_of(made) in given]
+
+
+def make(folder: Path, typist: Typist, names: Sequence[str]) -> None:
+    """In a folder, what these commands make, and all that they are given."""
     folder.mkdir()
-    (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
-    commands = [*MADE.values()]
-    heads = ("fit", "--features", "store", "--judge", "qk-score", "--out", "heads")
-    for typed in (commands[0], heads, *commands[1:]):
-        ended = typist.run(folder, typed)
-        if ended.code:
-            raise SystemExit(f"innerjudge {' '.join(typed)}\n{ended.err}")
+    (folder / "study.yaml").write_text(_STUDY, encoding="utf-8")
+    draw = random.Random(0)
+    rows = [{"question": f"q{k // 5}", "candidate": k % 5, "label": draw.random() < 0.4} for k in range(200)]
+    scored = [
+        row | {"score": draw.random() + (row["label"] is True), "text": "a" * draw.randrange(9, 99)} for row in rows
+    ]
+    known = [
+        {"question_id": f"q{k // 2}", "candidate_id": str(k % 2), "prompt": one.prompt, "response": one.response}
+        for k, one in enumerate(traces(150, seed=2))
+    ]
+    for name, lines in (("scores.jsonl", scored), ("traces.jsonl", known)):
+        (folder / name).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    done: set[str] = set()
+    for name in names:
+        _make(name, folder, typist, done)
+
+
+def _make(name: str, folder: Path, typist: Typist, done: set[str]) -> None:
+    if name in done:
+        return
+    for other in inputs_of(MADE[name]):
+        _make(other, folder, typist, done)
+    ended = typist.run(folder, MADE[name])
+    if ended.code:
+        raise SystemExit(f"innerjudge {' '.join(MADE[name])}\n{ended.err}")
+    done.add(name)
 
 
 def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:

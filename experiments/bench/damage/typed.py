@@ -15,7 +15,7 @@ from typing import Self
 
 #: Reads a folder and what is typed there; says the process, and then how it ended. What may be killed has its own.
 _SERVER = """
-import gc, json, os, pkgutil, sys, traceback
+import gc, json, os, pkgutil, signal, sys, traceback
 from importlib import import_module
 for room in ("cli", "compare", "runs", "selection", "study"):
     package = import_module(f"innerjudge.experiments.{room}")
@@ -23,14 +23,27 @@ for room in ("cli", "compare", "runs", "selection", "study"):
         import_module(module.name)
 import_module("innerjudge").load("reference")
 main = import_module("innerjudge.experiments.cli.main").main
+CHANGES = {"open", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate"}
 told = os.fdopen(os.dup(1), "w", buffering=1)
+seen = {"folder": None, "changes": 0, "last": -1}
+def look(event, args):
+    if seen["folder"] is None or event not in CHANGES or isinstance(args[0], int) or not args[0]:
+        return
+    if event == "open" and not (args[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        return
+    if os.path.abspath(os.fsdecode(args[0])).startswith(seen["folder"]):
+        seen["changes"] += 1
+        if seen["changes"] == seen["last"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(look)
 gc.freeze()
-def typed(folder, out, err, argv):
+def typed(folder, out, err, last, argv):
     os.chdir(folder)
     for name, number in ((out, 1), (err, 2)):
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number), os.close(file)
     sys.argv, code = ["innerjudge", *argv], 0
+    seen.update(folder=os.getcwd() + os.sep, changes=0, last=last)
     try:
         main()
     except SystemExit as end:
@@ -38,6 +51,7 @@ def typed(folder, out, err, argv):
     except BaseException:
         traceback.print_exc()
         code = 70
+    seen["folder"] = None
     sys.stdout.flush(), sys.stderr.flush()
     return code
 for line in sys.stdin:
@@ -46,7 +60,7 @@ for line in sys.stdin:
     if not child:
         os._exit(typed(*asked))
     print(child, file=told)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if apart else typed(*asked), file=told)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if apart else typed(*asked), seen["changes"], file=told)
 """
 #: Bytes that the first line of a file of parts has at most.
 _HEADER = 200
@@ -54,12 +68,17 @@ _HEADER = 200
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended: its code (negative where it was killed), what it said, and its seconds."""
+    """How a command ended: its code (negative where it was killed), what it said, its seconds and changes of files.
+
+    A change is a file that is opened to be written, renamed or deleted, or a folder that is made or deleted, in the
+    folder where the command is typed. Only of a command that could not be killed they are counted.
+    """
 
     code: int
     out: str
     err: str
     seconds: float
+    changes: int = 0
 
     @property
     def refused(self) -> bool:
@@ -86,35 +105,43 @@ class Typist:
         self._process.wait()
         self._said.cleanup()
 
-    def run(self, folder: Path, typed: Sequence[str], *, kill_after: float | None = None, once: str = "") -> Ended:
+    def run(
+        self,
+        folder: Path,
+        typed: Sequence[str],
+        *,
+        kill_after: float | None = None,
+        kill_at: int | None = None,
+        once: str = "",
+    ) -> Ended:
         """Type a command in a folder.
 
         Args:
             folder: Where.
             typed: What follows ``innerjudge``.
             kill_after: Seconds after which it is killed.
-            once: Pattern of a file that must be there, with more than a header, before it is killed; instead of
-                ``kill_after``.
+            kill_at: Number, from 1, of the change of a file before which it is killed; instead of ``kill_after``.
+            once: Pattern of a file that must be there, with more than a header, before it is killed; instead of both.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # both are pipes
         assert stdout is not None
         out, err = (Path(self._said.name, name) for name in ("out", "err"))
         begun = time.monotonic()
-        apart = bool(once) or kill_after is not None
-        stdin.write(json.dumps([apart, str(folder), str(out), str(err), list(typed)]) + "\n")
+        apart = bool(once) or kill_after is not None or kill_at is not None
+        stdin.write(json.dumps([apart, str(folder), str(out), str(err), kill_at or -1, list(typed)]) + "\n")
         stdin.flush()
         child = int(stdout.readline())
         if once:
             _wait(folder, once, child)
         elif kill_after is not None:
             time.sleep(kill_after)
-        if apart:
+        if apart and kill_at is None:
             with suppress(ProcessLookupError):  # it may have ended by itself
                 os.kill(child, signal.SIGKILL)
-        code = int(stdout.readline())
+        code, changes = map(int, stdout.readline().split())
         said = [path.read_text("utf-8", "replace") for path in (out, err)]
-        return Ended(code, said[0], said[1], time.monotonic() - begun)
+        return Ended(code, said[0], said[1], time.monotonic() - begun, changes)
 
 
 def _wait(folder: Path, once: str, child: int) -> None:

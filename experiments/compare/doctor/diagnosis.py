@@ -1,6 +1,5 @@
 """The verdict on a method by its scores alone: what it knows, what explains it, what it is worth for choosing."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,12 @@ from ...stats.statistic import SHARE, ratio
 from ..figures import Cell, Section, grid, split_of_auroc
 from ..findings import DataReport, Reason, Report
 from ..lens import Lens
-from ..report.folder import check_folder, write
+from ..report.folder import SPECS, claim, write
 from ..report.page import HOW_TO_READ_SCORES, cell
 from ..sections.opponents import opponents as against
 from ..settings import Settings
 from ..trace_blind import PASS_RATE, pass_rate
+from .checks import checks
 from .explanations import LEVEL, Explained, explain
 from .opponents import opponents
 from .scores import Scores, read_scores
@@ -62,8 +62,11 @@ class Diagnosis:
         return pd.DataFrame([figure.to_json() for figure in self.found.figures])
 
     def report(self, folder: str | Path) -> None:
-        """Write ``report.html``, ``report.md`` and ``results.json``; not into a file, nor beside other files."""
-        check_folder(folder)
+        """Write ``report.html``, ``report.md``, ``results.json`` and, first, ``doctor.json``: what was asked.
+
+        Not into a file, nor beside other files; a folder that a killed run began is gone on with.
+        """
+        claim(folder, self.found.spec, name=SPECS[2])
         write(folder, self.found, None)
 
 
@@ -104,7 +107,7 @@ def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str 
         )
     lost, explained = len(every) - len(given), explain(given)
     lens = _seen(given)
-    made = (_verdict(given, lens, explained), against(lens), _choosing(given, lens, tried), _checks(every))
+    made = (_verdict(given, lens, explained), against(lens), _choosing(given, lens, tried), checks(every))
     sections = [section for section in made if section is not None]
     said = [sentence for section in sections for sentence in section.found]
     part = DataReport(
@@ -246,57 +249,6 @@ def _choosing(given: Scores, lens: Lens, tried: int) -> Section:
         grids=(grid("Share of questions whose chosen candidate is right (questions of several candidates)",
                     ["choice", "right"], rows),) if rows else (),
     )  # fmt: skip
-
-
-def _checks(given: Scores) -> Section:
-    """Leaks in the data themselves, whatever the scores are."""
-    found, rows = [], list[list[Cell]]()
-    leaked = given.leaked
-    if leaked is not None:
-        right = np.array(given.labels)
-        shares = [float(leaked[right].mean()), float(leaked[~right].mean())]
-        rows.append(["answer in the prompt, of right ones", f"{shares[0]:.0%}"])
-        rows.append(["answer in the prompt, of wrong ones", f"{shares[1]:.0%}"])
-        if leaked.any():
-            found.append(
-                f"The answer stands in the prompt for {shares[0]:.0%} of the right and {shares[1]:.0%} of the wrong "
-                "rows."
-            )
-    if "split" in given.more:
-        for field, of in (("prompt", "prompts"), ("text", "texts")):
-            if field in given.more:
-                twice = _on_both_sides([" ".join(t.casefold().split()) for t in given.more[field]], given.more["split"])
-                rows.append([f"{of} on both sides of the split", twice])
-                found += [f"{twice} {of} stand on both sides of the split."] if twice else []
-        both = _on_both_sides(given.questions, given.more["split"])
-        rows.append(["questions on both sides of the split", both])
-        found += [f"{both} questions have candidates on both sides of the split."] if both else []
-    if "text" in given.more:
-        repeated = sum(n - 1 for n in Counter(zip(given.questions, given.more["text"], strict=True)).values())
-        rows.append(["candidates that repeat another of their question", repeated])
-    sizes = Counter(given.questions)
-    rows.append(["candidates a question", f"{min(sizes.values())} to {max(sizes.values())}"])
-    mixed = _on_both_sides(given.questions, given.labels)
-    rows.append(["questions with a right and a wrong candidate", mixed])
-    if mixed < 20:
-        found.append(
-            f"Only {mixed} questions have a right and a wrong candidate: figures within questions rest on those."
-        )
-    absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
-    if absent:
-        found.append(f"Not examined, as not every row has them: {', '.join(absent)}.")
-    return Section(
-        key="checks",
-        title="The data",
-        question="Do labels leak, or stand on both sides of a split?",
-        found=tuple(found),
-        grids=(grid("Checks of the table", ["check", "found"], rows),),
-    )
-
-
-def _on_both_sides(names: Sequence[str], sides: Sequence[object]) -> int:
-    """How many of the names stand on more than one side."""
-    return sum(n > 1 for n in Counter(name for name, _ in set(zip(names, sides, strict=True))).values())
 
 
 def _p(value: float) -> str:

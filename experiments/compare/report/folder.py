@@ -17,7 +17,7 @@ from ..findings import Report
 from .page import html, images_of, markdown
 
 #: What was asked for, written first, and what was found, written last.
-SPECS, RESULTS = ("compare.json", "study.json"), "results.json"
+SPECS, RESULTS = ("compare.json", "study.json", "doctor.json"), "results.json"
 #: Folder of the kept steps.
 KEPT = "kept"
 _VERDICTS, _TIMINGS, _PLOTS = "verdicts.jsonl", "timings.json", "plots"

@@ -140,7 +140,13 @@ def test_choosing_and_luck_by_hand(tmp_path: Path) -> None:
     assert figures["choosing", "the right one, where there is one", "right choice", None] == 1.0
     assert "The best of 100 methods that know nothing" in repr(found)
     found.report(tmp_path / "out")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["plots", "report.html", "report.md", "results.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "doctor.json",
+        "plots",
+        "report.html",
+        "report.md",
+        "results.json",
+    ]
     page = (tmp_path / "out" / "report.md").read_text("utf-8")
     assert "Nothing was fitted to the scores" in page
     assert "Judges were fitted" not in page
@@ -212,5 +218,11 @@ def test_the_command(cli: Any, tmp_path: Path) -> None:
     assert done.code == 0, done.out
     assert "explained by the length of the text" in done.out
     assert (tmp_path / "out" / "report.html").is_file()
+    (tmp_path / "out" / "results.json").unlink()  # as if it was killed before its last file
+    (tmp_path / "out" / "report.html.tmp").touch()
+    again = cli("doctor", "--scores", str(path), "--out", str(tmp_path / "out"))
+    assert (again.code, again.out) == (0, done.out)
+    assert not list((tmp_path / "out").glob("*.tmp"))
+    assert json.loads((tmp_path / "out" / "doctor.json").read_text("utf-8")) == {"tried": 1}
     refused = cli("doctor", "--scores", str(tmp_path / "none.jsonl"))
     assert refused.code == 2

@@ -250,6 +250,30 @@ def test_vec_cisc_and_curves_on_the_states_of_an_extraction(cli, tmp_path: Path)
     assert "the same candidates of all judges" in refused.err
 
 
+def test_curves_go_on_where_a_run_was_killed_and_spare_other_folders(cli, scores: Path, tmp_path: Path) -> None:
+    typed = (
+        "curves",
+        "--scores",
+        scores,
+        "--score",
+        "reward",
+        "--orders",
+        2,
+        "--held-out",
+        0.3,
+        "--out",
+        tmp_path / "c",
+    )
+    assert cli(*typed).code == 0
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()}
+    (tmp_path / "c" / "curves.jsonl").rename(tmp_path / "c" / "curves.jsonl.tmp")  # the last file was not yet renamed
+    said = cli(*typed)
+    assert said.code == 0, said.err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()} == whole
+    (tmp_path / "c" / "curves.jsonl").rename(tmp_path / "c" / "notes.txt")
+    assert "holds other files" in cli(*typed).err
+
+
 def test_points_by_hand(scores: Path) -> None:
     columns = read_columns(scores, score="reward").with_answers("plain")
     points = curve_rows({"rm": columns}, {"rm": (Rule("best-of-n"), Rule("majority"))}, n_orders=50)

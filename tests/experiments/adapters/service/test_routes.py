@@ -115,6 +115,22 @@ def test_broken_bodies(serving, raw: bytes) -> None:
     assert client.get("/health").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/v1/rerank", "/v1/score"])
+def test_names_are_cut_before_they_are_said_again(serving, path: str) -> None:
+    ask = {"query": "q", "documents": ["a"], "text_1": "q", "text_2": "a"}
+    client = serving()
+    for name in ("x" * 10**6, "\x1b[31mred\u202e", "x" * 79 + "\n" * 10**5):
+        said = client.post(path, json=ask | {"model": name})
+        assert said.status_code == 404
+        assert len(said.content) < 500
+        assert message_of(said).isprintable()
+    for wrong in ({"y" * 10**6: 1}, {**ask, "documents": [{"z" * 10**6: 1}], "text_2": {"z" * 10**6: 1}}):
+        said = client.post(path, json=wrong)
+        assert (said.status_code, len(said.content) < 3000) == (400, True)
+    long = client.post(f"/{'p' * 10**4}", json={})
+    assert (long.status_code, len(long.content) < 500) == (404, True)
+
+
 def test_odd_texts_are_judged(serving) -> None:
     texts = ["\0", "\u202e", "e\u0301" * 50, "😀", " ", "\ufffd", "a" * 100_000]
     said = serving().post("/v1/rerank", json={"query": "", "documents": texts}).json()["results"]

@@ -10,12 +10,16 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 from pathlib import Path
 
 import httpx
 import pytest
 import typer
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from innerjudge import LAGER, Judge, LanguageModel, TokenLogProb
+from innerjudge.experiments.adapters.service import connections
 from innerjudge.experiments.bench.service import load
 
 PROMPT = "Start with 7. Add 5. Times 3."
@@ -101,6 +105,37 @@ def test_wrong_options(cli, judges: dict[Path, Judge]) -> None:
         assert said.code == 2, options
         assert words in said.err
         assert len(said.err.splitlines()) == 1
+
+
+def test_a_service_that_is_open_to_others_without_a_key_is_warned_of(
+    cli, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, judges: dict[Path, Judge]
+) -> None:
+    folder, apps = str(next(iter(judges))), list[FastAPI]()
+    monkeypatch.setattr(connections, "serve_until_stopped", lambda app, *_, **__: apps.append(app))
+    warning = "0.0.0.0 is open to others and asks for no key: set --key or INNERJUDGE_KEY"
+    for options, warned in (
+        (("--host", "0.0.0.0"), True),
+        (("--host", "0.0.0.0", "--allow-host", "judge.lan"), True),
+        (("--host", "0.0.0.0", "--key", "k"), False),
+        (("--host", "127.0.0.1"), False),
+    ):
+        caplog.clear()
+        said = cli("serve", "--judge", folder, "--port", 0, *options)
+        assert (said.code, warning in caplog.text) == (0, warned), options
+    codes = [
+        [TestClient(app).get("/v1/models", headers={"Host": host}).status_code for host in ("localhost", "judge.lan")]
+        for app in apps
+    ]
+    assert codes == [[200, 200], [200, 200], [401, 401], [200, 421]]
+    only = TestClient(apps[1]).get("/v1/models", headers={"Host": "evil.example"})
+    assert only.status_code == 421, "hosts that are named are the only ones"
+
+
+def test_help_tells_how_many_connections_there_are(cli) -> None:
+    said = " ".join(cli("serve", "--help").out.replace("│", " ").split())
+    assert "Maximum connections; idle ones are closed after 8 s, or sooner to make room. [default: 512]" in said
+    assert signature(connections.serve_until_stopped).parameters["connections"].default == 512
+    assert f"closed after {connections.IDLE_SECONDS:g} s" in said
 
 
 @pytest.mark.slow

@@ -78,6 +78,10 @@ def test_a_head_that_dribbles_is_cut_off(port: int) -> None:
         assert closed(slow)
 
 
+def test_the_longest_that_a_stranger_may_wait() -> None:
+    assert connections.IDLE_SECONDS <= 10
+
+
 def test_a_second_request_on_one_connection(port: int) -> None:
     one = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     with contextlib.closing(one):
