@@ -59,7 +59,7 @@ def read_named(path: Path) -> dict[str, Record]:
         raise InnerjudgeError(
             f"{path.name}: given {describe(value)}, expected an object of records: check loader and path"
         )
-    return {name: Record.of(one, f"{path.name} record {name!r}") for name, one in value.items()}
+    return {name: Record.of(one, f"{shown(path.name)} record {shown(name)!r}") for name, one in value.items()}
 
 
 #: Files of an archive.
