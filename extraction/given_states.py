@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, one_line
 from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
 from ..models.shown import shown
@@ -61,12 +61,13 @@ def read_vllm(path: str | Path) -> GivenStates:
     try:
         file = TensorFile(Path(path))
         ids, states = file["token_ids"], file["hidden_states"]
-        if not file.pieces["token_ids"].kind.startswith("I"):
-            raise ValueError("token ids that are no whole numbers")
+        kinds = file.pieces["token_ids"].kind, file.pieces["hidden_states"].kind
+        if not (kinds[0].startswith("I") and "F" in kinds[1]):
+            raise ValueError(f"ids and states of the types {kinds}")
     except (OSError, ValueError, InnerjudgeError) as error:
         raise InnerjudgeError(
             f"given {shown(path)!r}, expected a safetensors file with hidden_states and token_ids, as vLLM's "
-            f"extract_hidden_states writes it ({shown(error)})"
+            f"extract_hidden_states writes it ({one_line(error)})"
         ) from None
     return GivenStates(tuple(ids.flatten().tolist()), decode_file(states))
 

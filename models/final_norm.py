@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import save_file
 
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 from .loading import LanguageModel
 from .shown import shown
 from .tensor_file import TensorFile
@@ -66,8 +66,8 @@ class FinalNorm:
             return cls(weight, bias, eps, file.about["centred"] == "True")
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise InnerjudgeError(
-                f"given {shown(path)!r}, which is damaged ({shown(error)}), expected what Judge.save wrote: save the "
-                "judge again"
+                f"given {shown(path)!r}, which is damaged ({one_line(error)}), expected what Judge.save wrote: save "
+                "the judge again"
             ) from None
 
 

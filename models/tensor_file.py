@@ -133,7 +133,7 @@ def _piece(name: str, about: Any, data: int, size: int) -> Piece:
     except (TypeError, KeyError, ValueError):
         raise ValueError(f"{name} has no type, shape and offsets") from None
     if not whole or len(shape) > _AXES or not isinstance(kind, str) or kind not in _TYPES:
-        raise ValueError(f"{name} of type {shown(kind, 20)} and shape {shown(shape, 80)} at {first} to {last}")
+        raise ValueError(f"{name} of type {shown(kind, 20)} and shape {shown(shape, 80)} at {shown((first, last), 80)}")
     piece = Piece(kind, shape, data + first)
     if last - first != piece.size or data + last > size:
         raise ValueError(f"{name} of {piece.size} bytes at {first} to {last} of {size - data}")

@@ -11,7 +11,7 @@ from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, one_line
 from ..models.foreign import (
     FILE_LIMIT,
     digest_of_file,
@@ -151,7 +151,7 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InnerjudgeError(
             f"given {shown(path)!r}, expected a saved judge, but it cannot be read ({type(error).__name__}: "
-            f"{shown(error)}): fit it again"
+            f"{one_line(error)}): fit it again"
         ) from error
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from ...models.errors import InnerjudgeError, UnreadableError
+from ...models.errors import InnerjudgeError, UnreadableError, one_line
 from ...models.shown import shown
 
 #: Characters that may come out.
@@ -40,7 +40,7 @@ def check_template(template: str, needed: Collection[str], known: Collection[str
         tree = _environment.parse(template)
         _compiled(template)
     except (TemplateError, RecursionError) as error:
-        raise InnerjudgeError(f"given a broken template ({shown(error)}), expected Jinja") from None
+        raise InnerjudgeError(f"given a broken template ({one_line(error)}), expected Jinja") from None
     for one in tree.find_all(nodes.Node):
         if not isinstance(one, _NODES) or _is_free(one):
             what = getattr(one, "name", None) or type(one).__name__
@@ -72,7 +72,7 @@ def fill_in(template: str, fields: Mapping[str, Any]) -> str:
     try:
         text = str(_compiled(template).render(fields))
     except (TemplateError, TypeError, RecursionError) as error:
-        raise UnreadableError(f"the prompt cannot be filled in ({shown(error)})") from None
+        raise UnreadableError(f"the prompt cannot be filled in ({one_line(error)})") from None
     if len(text) > MOST:
         raise UnreadableError(f"the prompt has {len(text)} characters, more than {MOST}")
     return text

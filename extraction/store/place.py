@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, one_line
 from ...models.foreign import read_file
 
 #: Names that are asked for: parts of letters, digits, dots and dashes that do not begin with a dot.
@@ -246,8 +246,8 @@ def _file_system(uri: str) -> tuple[Any, str]:
             system = fs.PyFileSystem(fs.FSSpecHandler(inner))
     except (ValueError, ImportError, OSError) as error:
         raise InnerjudgeError(
-            f"given {uri!r}, which no file system answers to ({error}), expected a folder, s3://..., gs://... "
-            "or what fsspec knows: install what it needs"
+            f"given {uri!r}, which no file system answers to ({one_line(error)}), expected a folder, s3://..., "
+            "gs://... or what fsspec knows: install what it needs"
         ) from error
     return system, root.rstrip("/")
 

@@ -13,8 +13,9 @@ from einops import rearrange
 from safetensors.torch import save
 from torch import Tensor
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, one_line
 from ...models.foreign import digest_of_file
+from ...models.shown import shown
 from ...models.tensor_file import TensorFile
 from ..feature_arrays import Array
 from ..features import Features
@@ -132,8 +133,8 @@ class OpenShard:
             if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
                 raise  # says nothing of the shard
             raise InnerjudgeError(
-                f"given {self.path}, which is damaged ({type(error).__name__}: {error}), expected what `innerjudge "
-                "extract` wrote: run it again, it writes the shard anew"
+                f"given {shown(self.path)}, which is damaged ({type(error).__name__}: {one_line(error)}), expected "
+                "what `innerjudge extract` wrote: run it again, it writes the shard anew"
             ) from error
 
 

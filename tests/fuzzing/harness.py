@@ -24,7 +24,7 @@ from typing import Any
 import hypothesis
 from hypothesis import HealthCheck, Phase
 from innerjudge.models.errors import InnerjudgeError
-from strategies import odd
+from strategies import BATCH, odd
 
 #: Inputs of each reader.
 RUNS = 2000
@@ -97,6 +97,11 @@ class Fuzzed:
         self.slowest = 0.0
         self.bad: dict[str, tuple[bytes, str]] = {}
 
+    def each(self, many: list[bytes]) -> None:
+        """Read some inputs one after another."""
+        for raw in many:
+            self.once(raw)
+
     def once(self, raw: bytes) -> None:
         """Read one input; raises what is no clean result and no error of ours."""
         begun = time.process_time()
@@ -128,25 +133,36 @@ class Fuzzed:
             self.bad[kind] = raw, str(told)[:300]
 
 
-def fuzz(name: str, reader: Reader, runs: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Try ``runs`` odd inputs on one reader; those that it does not take are shrunk, and kept in ``folder``."""
-    reader.read(reader.good)  # must be taken, or nothing is tried
-    pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (pages + BYTES, resource.RLIM_INFINITY))
-    found, begun = Fuzzed(reader), time.process_time()
-    how = hypothesis.settings(
-        max_examples=max(1, round(runs * reader.share)),
+def settings(runs: int) -> hypothesis.settings:
+    """The same inputs in every run of one seed; what fails is shrunk."""
+    return hypothesis.settings(
+        max_examples=runs,
         database=None,
         deadline=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
         verbosity=hypothesis.Verbosity.quiet,
     )
+
+
+def warm_up() -> None:
+    """What hypothesis does once in a process, before any reader's own process is begun."""
+    settings(10)(hypothesis.given(odd(b"{}", "json"))(lambda many: None))()
+
+
+def fuzz(name: str, reader: Reader, runs: int, seed: int, folder: Path) -> dict[str, Any]:
+    """Try ``runs`` odd inputs on one reader; those that it does not take are shrunk, and kept in ``folder``."""
+    reader.read(reader.good)  # must be taken, or nothing is tried
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (pages + BYTES, resource.RLIM_INFINITY))
+    found, begun = Fuzzed(reader), time.process_time()
+    how = settings(max(1, round(runs * reader.share / BATCH)))
+    test = hypothesis.seed(zlib.crc32(f"{seed} {name}".encode()))(
+        how(hypothesis.given(odd(reader.good, reader.kind))(found.each))
+    )
     wrong = None
     try:
-        hypothesis.seed(zlib.crc32(f"{seed} {name}".encode()))(
-            how(hypothesis.given(odd(reader.good, reader.kind))(found.once))
-        )()
+        test()
     except BaseException as error:  # TooMuch goes through hypothesis, and ends this reader
         wrong = error
     bad = []

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from harness import Reader, apart, fuzz, tell
+from harness import Reader, apart, fuzz, tell, warm_up
 from readers import GROUPS
 
 
@@ -44,6 +44,7 @@ def main(runs: str, seed: int, folder: Path, names: list[str]) -> None:
     said = os.dup(1)
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1), os.dup2(nothing, 2)  # what libraries print of a broken file is of no interest
+    warm_up()
     for group in GROUPS:
         own = folder / group.__name__
         own.mkdir()

@@ -1,7 +1,8 @@
 """Good input made odd, as hypothesis strategies: bytes, JSON, YAML, headers of safetensors, GGUF and zip archives.
 
-What is drawn are a few edits, three whole numbers each: which kind of edit, where, and what is put there. Smaller
-numbers change less, and earlier, so that hypothesis shrinks what fails to one small change of the good input.
+What is drawn are bytes, six for each edit: which kind of edit, where, and what is put there. Smaller bytes change less,
+and earlier, so that hypothesis shrinks what fails to one small change of the good input. A draw costs as much as many a
+reader, so that several inputs are drawn at once, and as one draw: of several, hypothesis makes most alike.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -36,23 +36,38 @@ VALUES: tuple[Any, ...] = (
 #: Names in the place of others; the last ones mean something to innerjudge.
 NAMES = ("", "x" * 3000, "\x1b[2J", "a\nb", "\u202e", "\ud800", "scale", "response_ids", "question_id", "sampled_by")
 
+#: Inputs that are drawn at once.
+BATCH = 10
+#: The kind of an edit, its place, what is put there.
 Edit = tuple[int, int, int]
-#: Three numbers: the kind of an edit, its place, what is put there. Below 2**24, numbers are drawn evenly.
-EDITS = st.lists(
-    st.tuples(st.integers(0, 99), st.integers(0, 2**24 - 1), st.integers(0, 2**16 - 1)), min_size=1, max_size=4
-)
+#: Bytes of an edit, edits of an input at most, and bytes of an input: how many edits it has stands first.
+_EDIT, _MOST = 6, 4
+_INPUT = 1 + _EDIT * _MOST
+
+
+def edits_of(raw: bytes) -> list[Edit]:
+    """The edits that some bytes stand for."""
+    places = range(1, 1 + _EDIT * (1, 1, 2, _MOST)[raw[0] % 4], _EDIT)
+    return [
+        (raw[k] % 100, int.from_bytes(raw[k + 1 : k + 4], "big"), int.from_bytes(raw[k + 4 : k + 6], "big"))
+        for k in places
+    ]
+
+
 #: Kinds of input whose parts are known: how they are taken apart, and put together again.
 Form = tuple[Callable[[bytes], Any], Callable[[Any, bytes], bytes]]
 
 
-def odd(good: bytes, kind: str) -> st.SearchStrategy[bytes]:
+def odd(good: bytes, kind: str) -> st.SearchStrategy[list[bytes]]:
     """Odd forms of ``good``: of its bytes and, where ``kind`` is one of :data:`FORMS` or ``"zip"``, of its parts."""
-    return EDITS.map(partial(edited, good, kind))
+    drawn = st.binary(min_size=_INPUT * BATCH, max_size=_INPUT * BATCH)
+    pieces = [slice(k, k + _INPUT) for k in range(0, _INPUT * BATCH, _INPUT)]
+    return drawn.map(lambda raw: [edited(good, kind, edits_of(raw[piece])) for piece in pieces])
 
 
 def edited(good: bytes, kind: str, edits: list[Edit]) -> bytes:
     """The input after some edits: those of its parts come first, then those of its bytes."""
-    inner = [edit for edit in edits if edit[0] < 60] if kind != "bytes" else []
+    inner = [edit for edit in edits if edit[0] < 80] if kind != "bytes" else []
     raw = good
     if inner and kind == "zip":
         for _, where, what in inner:
@@ -75,20 +90,20 @@ def changed(value: Any, how: int, where: int, what: int) -> Any:
         return VALUES[what % len(VALUES)]
     where, at = divmod(where, len(value) + 1)
     if at == len(value):
-        return VALUES[what % len(VALUES)] if how < 30 else {"a": value}
+        return VALUES[what % len(VALUES)] if how < 40 else {"a": value}
     name = at if isinstance(value, list) else list(value)[at]
-    if how < 40:
+    if how < 55:
         inner = changed(value[name], how, where, what)
         return [*value[:at], inner, *value[at + 1 :]] if isinstance(value, list) else value | {name: inner}
-    if how < 45:  # left out
+    if how < 60:  # left out
         return (
             value[:at] + value[at + 1 :] if isinstance(value, list) else {k: v for k, v in value.items() if k != name}
         )
     if isinstance(value, list):
         return [*value, value[name]]
-    if how < 50:
+    if how < 66:
         return value | {NAMES[what % len(NAMES)]: VALUES[what // 16 % len(VALUES)]}
-    if how < 55:
+    if how < 73:
         return {(NAMES[what % len(NAMES)] if k == name else k): v for k, v in value.items()}
     for _ in range((1, 30, 100)[what % 3]):
         value = {name: value}
@@ -122,8 +137,9 @@ def _archive(raw: bytes, where: int, what: int) -> bytes:
         for name in names:
             content, chosen = old.read(name), name == names[at]
             if chosen and how < 4:
-                with_parts = how < 3 and content[:1] in (b"{", b"[")
-                content = edited(content, "json" if with_parts else "bytes", [(how * 13, where, what)])
+                content = edited(
+                    content, "json" if how < 3 and _is_json(content) else "bytes", [(how * 13, where, what)]
+                )
             if chosen and how == 4:
                 continue
             if chosen and how == 5:
@@ -132,6 +148,14 @@ def _archive(raw: bytes, where: int, what: int) -> bytes:
             if chosen and how == 7:
                 new.writestr(f"{name}2", content)
     return made.getvalue()
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def dump(value: Any) -> bytes:

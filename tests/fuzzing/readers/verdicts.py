@@ -65,9 +65,12 @@ def _steps(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.probes import Verdict
 
     store = StepStore(folder, "depends")
-    said = said_row({"data": "d", "question": "q", "candidate": "0", "truth": True}, "j", Verdict("0", score=0.5))
+    said = [
+        said_row({"data": "d", "question": "q", "candidate": k, "truth": True}, "j", Verdict(k, score=0.5))
+        for k in "01"
+    ]
     ways: dict[str, Callable[[], object]] = {
-        "rows": lambda: store.rows("rows", "depends", lambda: [said, said]),
+        "rows": lambda: store.rows("rows", "depends", lambda: said),
         "records": lambda: store.records("records", "depends", lambda: [{"judge": "j", "seconds": 0.5}]),
     }
     for name, kept in ways.items():
