@@ -182,14 +182,18 @@ def digest_of_file(path: Path) -> str:
         return digest_of_parts(iter(lambda: file.read(_BLOCK), b""))
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(raw: bytes | str) -> Any:
     """The value of a YAML text, of plain types only.
 
-    One that is broken, too long, nested too deep, or has anchors, aliases or numbers of more than 20 digits is an
-    error.
+    One that is no UTF-8, broken, too long, nested too deep, or has anchors, aliases or numbers of more than 20 digits
+    is an error.
     """
     import yaml  # only who reads YAML waits for it
 
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+    except UnicodeDecodeError:
+        raise InnerjudgeError("given bytes that are not UTF-8, expected YAML") from None
     if len(text) > HEADER_LIMIT:
         raise InnerjudgeError(f"given {len(text)} characters of YAML, expected at most {HEADER_LIMIT}")
     depth = 0

@@ -21,12 +21,10 @@ from .foreign import HEADER_LIMIT, parse_json, require_file
 from .shown import shown
 
 #: Types of numbers, and how numpy holds their bytes; it has no bfloat16.
-_TYPES: dict[str, np.dtype[Any]] = {
-    **{"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")},
-    **{"I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "I16": np.dtype("<i2"), "I8": np.dtype("i1")},
-    **{"U64": np.dtype("<u8"), "U32": np.dtype("<u4"), "U16": np.dtype("<u2"), "U8": np.dtype("u1")},
-    "BOOL": np.dtype("?"),
+_TYPES = {
+    f"{kind}{8 * n}".upper(): np.dtype(f"<{kind}{n}") for kind in "fiu" for n in (8, 4, 2, 1) if kind + str(n) != "f1"
 }
+_TYPES |= {"BF16": np.dtype("<u2"), "BOOL": np.dtype("?")}
 #: Axes that an array may have, and what is above every length of one.
 _AXES, _LONGEST = 32, 1 << 48
 

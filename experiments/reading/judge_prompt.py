@@ -205,9 +205,7 @@ def _of_file(path: Path) -> JudgePrompt:
             f"given the prompt {str(path)!r}, expected a YAML file or one of {', '.join(NAMES)}: check the path"
         )
     try:
-        return _of_fields(parse_yaml(read_file(path, HEADER_LIMIT).decode()), path.stem)
-    except UnicodeDecodeError:
-        raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8, expected a YAML file") from None
+        return _of_fields(parse_yaml(read_file(path, HEADER_LIMIT)), path.stem)
     except InnerjudgeError as error:
         raise InnerjudgeError(f"{path.name}: {error}") from None
 

@@ -191,9 +191,7 @@ def read_study(path: str | Path) -> Study:
     if not file.exists():
         raise InnerjudgeError(f"given {str(path)!r}, expected a study file (YAML): check the path")
     try:
-        study = parse(read_file(file, HEADER_LIMIT).decode())
-    except UnicodeDecodeError:
-        raise InnerjudgeError(f"{file.name}: given bytes that are not UTF-8, expected a study file (YAML)") from None
+        study = parse(read_file(file, HEADER_LIMIT))
     except InnerjudgeError as error:
         raise InnerjudgeError(f"{file.name}: {error}") from None
     data = tuple(d.model_copy(update={"source": _from_folder(d.source, file.parent)}) for d in study.data)
@@ -202,7 +200,7 @@ def read_study(path: str | Path) -> Study:
     return study.model_copy(update={"data": data, "rows": rows, "prompt": prompt})
 
 
-def parse(text: str) -> Study:
+def parse(text: str | bytes) -> Study:
     """A study from YAML text; an error names the field, what was given and what was expected.
 
     Example:

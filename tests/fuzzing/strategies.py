@@ -143,7 +143,7 @@ def _archive(raw: bytes, where: int, what: int) -> bytes:
             if chosen and how == 4:
                 continue
             if chosen and how == 5:
-                content = bytes((0, 10**5, 30 * 10**6)[what % 3])
+                content = bytes((0, 10**5, 3 * 10**6)[what % 3])
             new.writestr(f"../{name}" if chosen and how == 6 else name, content)
             if chosen and how == 7:
                 new.writestr(f"{name}2", content)

@@ -8,7 +8,7 @@ from typing import Any
 import innerjudge as ij
 import pytest
 import torch
-from innerjudge.extraction.writing import complete
+from innerjudge.extraction.writing.generate import complete
 from innerjudge.extraction.writing.progress import MarkerWatch
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel, wrap
@@ -39,15 +39,15 @@ def test_markers_that_the_embedding_lacks_leave_their_items_unscored(reference: 
     assert "resize_token_embeddings" in str(marked.unscored)
 
 
-WORDS = ["<unk>", "Rate", "user", "assistant", "a", "b", "1", "2", "3", "4", "5", ":", "Score", "<think>", "</think>"]
+WORDS = ["<end>", "Rate", "user", "assistant", "a", "b", "1", "2", "3", "4", "5", ":", "Score", "<think>", "</think>"]
 #: Twice as far apart as they need be: every odd id is a hole.
 HOLED = {word: 2 * k for k, word in enumerate(WORDS)}
 
 
 def holed() -> Any:
-    made = Tokenizer(models.WordLevel(HOLED, unk_token="<unk>"))
+    made = Tokenizer(models.WordLevel(HOLED, unk_token="a"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>", eos_token="<unk>")
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<end>")
 
 
 def test_ids_without_a_token_are_read_and_written_without_a_fault() -> None:
@@ -102,5 +102,5 @@ class Letters(PreTrainedTokenizer):
 def test_a_slow_tokenizer_is_refused_where_it_is_given() -> None:
     slow: Any = Letters()
     assert slow("ab")["input_ids"] == [66, 67]  # ord("a") - 31
-    with pytest.raises(InnerjudgeError, match="given Letters, a slow tokenizer, expected a fast one"):
+    with pytest.raises(InnerjudgeError, match="wrap: given tokenizer, a Letters, expected .*a fast tokenizer"):
         wrap(small(len(slow)), slow)

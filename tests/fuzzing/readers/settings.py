@@ -38,4 +38,4 @@ def settings_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     yield "study", Reader(from_file(folder, "s.yaml", read_study), STUDY, "yaml")
     asked = from_file(folder, "p.yaml", lambda at: JudgePrompt.of(at).ask(rated))
     yield "judge prompt", Reader(asked, PROMPT, "yaml")
-    yield "YAML", Reader(lambda raw: parse_yaml(raw.decode("utf-8", "replace")), STUDY)
+    yield "YAML", Reader(parse_yaml, STUDY)
