@@ -12,6 +12,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -176,6 +177,7 @@ def _tensors(value: Any, good: bytes) -> bytes:
     return struct.pack("<Q", len(header)) + header + good[end:]
 
 
+@cache
 def _of_yaml(good: bytes) -> Any:
     import yaml
 

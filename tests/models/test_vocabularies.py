@@ -102,5 +102,5 @@ class Letters(PreTrainedTokenizer):
 def test_a_slow_tokenizer_is_refused_where_it_is_given() -> None:
     slow: Any = Letters()
     assert slow("ab")["input_ids"] == [66, 67]  # ord("a") - 31
-    with pytest.raises(InnerjudgeError, match="wrap: given tokenizer, a Letters, expected .*a fast tokenizer"):
+    with pytest.raises(InnerjudgeError, match=r"wrap: given tokenizer, a Letters, expected .*a fast tokenizer"):
         wrap(small(len(slow)), slow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.extraction.given_states import read_vllm
     from innerjudge.models.final_norm import FinalNorm
     from innerjudge.models.foreign import digest_of_parts, dump_sealed, parse_sealed
-    from innerjudge.probes import LogisticProbe
+    from innerjudge.probes import LogisticProbe, storage
+    from innerjudge.probes.text_only import options_of
     from safetensors.torch import save
 
     draw = np.random.default_rng(0)
@@ -52,6 +54,19 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     yield "judge: header", Reader(lambda raw: load(raw, arrays, made), header, "json")
     yield "judge: arrays", Reader(lambda raw: load(header, raw, made), arrays, "safetensors")
     yield "judge: how it was made", Reader(lambda raw: load(header, arrays, raw), made, "json")
+    whole = (home / "judge.json").read_bytes()
+
+    def replaced(raw: bytes) -> object:
+        """A judge that may be damaged, in a folder that another is to be saved in."""
+        (home / "judge.json").write_bytes(raw)
+        return saved.is_damaged(home), storage._files_of(home)
+
+    yield "judge: one that is replaced", Reader(replaced, whole, "json")
+    options = Features(
+        ids=("a",), groups=("q",), provenance=some.provenance, arrays={"labels": np.ones(1)}, texts={"options": ("",)}
+    )
+    read = lambda raw: options_of(replace(options, texts={"options": (raw.decode("utf-8", "replace"),)}))  # noqa: E731
+    yield "features: options", Reader(read, b'["x", "y"]', "json")
     FinalNorm(np.ones(4), np.zeros(4), 1e-6, centred=False).save(folder / "norm")
     norm = from_file(folder, "n.safetensors", FinalNorm.load)
     yield "judge: final norm", Reader(norm, (folder / "norm").read_bytes(), "safetensors")

@@ -58,9 +58,9 @@ def model_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
         ("tokenizer.json", "json", tokenizer, 1.0),
         ("tokenizer_config.json", "json", tokenizer, 1.0),
         ("chat_template.jinja", "bytes", tokenizer, 1.0),
-        ("config.json", "json", innerjudge.load, 0.05),
+        ("config.json", "json", innerjudge.load, 0.2),
         ("generation_config.json", "json", innerjudge.load, 0.05),
-        ("model.safetensors", "safetensors", innerjudge.load, 0.05),
+        ("model.safetensors", "safetensors", innerjudge.load, 0.2),
     ):
         whole = ", whole" if read is innerjudge.load else ""
         yield f"model: {name}{whole}", Reader(part(name, read), (home / name).read_bytes(), kind, share)

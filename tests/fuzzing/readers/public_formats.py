@@ -84,5 +84,4 @@ def log_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
         if kind == "zip":
             archive = from_file(folder, "a.eval", require_archive)
             yield "loader: inspect-log, the archive", Reader(archive, path.read_bytes(), kind)
-        # Inspect's own library takes most of the time.
-        yield f"loader: inspect-log, .{end}", Reader(read, path.read_bytes(), kind, 0.2)
+        yield f"loader: inspect-log, .{end}", Reader(read, path.read_bytes(), kind)

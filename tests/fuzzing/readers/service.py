@@ -14,7 +14,7 @@ SCORE = {"model": "judge", "text_1": [[{"role": "user", "content": "?"}]], "text
 
 
 def service_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
-    """The bodies as they are parsed, and, less often, requests that are answered."""
+    """The bodies as they are parsed, and requests that are answered."""
     try:
         from fastapi.testclient import TestClient
         from innerjudge.experiments.adapters.service import shapes
@@ -59,7 +59,6 @@ def service_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
 
     yield "service: body of rerank", Reader(parse(shapes.RerankRequest), json.dumps(RERANK).encode(), "json")
     yield "service: body of score", Reader(parse(shapes.ScoreRequest), json.dumps(SCORE).encode(), "json")
-    # The client that asks in this process takes most of the time.
-    yield "service: rerank", Reader(post("/v1/rerank"), json.dumps(RERANK).encode(), "json", 0.2)
-    yield "service: score", Reader(post("/v1/score"), json.dumps(SCORE).encode(), "json", 0.2)
+    yield "service: rerank", Reader(post("/v1/rerank"), json.dumps(RERANK).encode(), "json")
+    yield "service: score", Reader(post("/v1/score"), json.dumps(SCORE).encode(), "json")
     del folder
