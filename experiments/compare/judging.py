@@ -61,10 +61,15 @@ class ItemFeatures:
         self.labels = [label_to_fit(item, self.settings.scale) for item in self.items]
 
     def kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
-        """Features under a name: read now, or taken from where they are kept; the same ones when asked again."""
-        if name not in self.features:
-            self.features[name] = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
-        return self.features[name]
+        """Features of items under a name: read now, or those rows of what was read of at least these items before."""
+        ids, found = [item.id for item in items], self.features.get(name)
+        if found is None or not set(ids) <= set(found.ids):
+            found = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
+            self.features[name] = found
+        if list(found.ids) == ids:
+            return found
+        place = {one: row for row, one in enumerate(found.ids)}
+        return found.take([place[one] for one in ids])
 
     def without_reasoning(self, name: str, items: Sequence[Item]) -> Features:
         """Features without reasoning before the verdict, which is written for the test items only."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from innerjudge import Features, Pair
 from innerjudge.experiments.compare.compare import compare
+from innerjudge.experiments.compare.judging import ItemFeatures
+from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.compare.text_side import both_responses, permuted_sample
+from innerjudge.experiments.reading.passes import Passes
 from innerjudge.models.loading import LanguageModel
 
 
@@ -55,3 +60,33 @@ def test_figures_of_permuted_options_rest_on_the_share_that_was_permuted(referen
 
 def test_rows_of_responses() -> None:
     assert both_responses(np.array([2])).tolist() == [4, 5]
+
+
+def test_rows_of_what_was_read_before_are_those_of_the_items_asked_for(reference: LanguageModel) -> None:
+    """On 80 pairs both places are tried on the same 20; text is then asked with ten of them the other way round."""
+    pairs = [
+        Pair(pair_id=f"p{k}", prompt=f"{k}+1?", response_a=str(k + 1), response_b=str(k + 2), preference="ab"[k % 2])
+        for k in range(80)
+    ]
+    found = compare(reference, pairs, judges=["text", "verdict-logits"])
+    (part,) = found.found.parts
+    assert any("were tried with the cue in the turn and without one on 20 items" in note for note in part.notes)
+    assert any("text is asked in the best of" in note and "on 20 items" in note for note in part.notes), part.notes
+
+
+def test_features_under_a_name_are_read_once_and_given_by_item() -> None:
+    read: list[list[str]] = []
+
+    def keep(_name: str, some: Sequence[Any], how: Any) -> Features:
+        return how(some, None)
+
+    def how(some: Sequence[Pair], _passes: Passes) -> Features:
+        read.append([one.id for one in some])
+        return Features.from_arrays({"x": [[float(one.id)] for one in some]}, provenance="m", ids=read[-1])
+
+    pairs = [Pair(pair_id=str(k), prompt="?", response_a="x", response_b="y") for k in range(4)]
+    kept = ItemFeatures(lm=None, items=pairs, passes=Passes(), keep=keep, settings=Settings())  # type: ignore[arg-type]
+    for asked in ([0, 1, 2], [2, 0], [0, 1, 2], [3, 1]):
+        found = kept.kept("some", [pairs[k] for k in asked], Passes(), how)
+        assert found["x"][:, 0].tolist() == asked
+    assert read == [["0", "1", "2"], ["3", "1"]]
