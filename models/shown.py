@@ -53,7 +53,7 @@ def named(names: Iterable[object], most: int = 20) -> str:
         ('a, b, c', 'a, b and 1 more')
     """
     every = list(names)
-    first = ", ".join(shown(name, 60) for name in every[:most])
+    first = shown(", ".join(shown(name, 60) for name in every[:most]), 1000)
     return first if len(every) <= most else f"{first} and {len(every) - most} more"
 
 
