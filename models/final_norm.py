@@ -9,9 +9,8 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import save_file
 
-from .errors import InnerjudgeError, one_line
+from .foreign import refusing
 from .loading import LanguageModel
-from .shown import shown
 from .tensor_file import TensorFile
 
 Floats = npt.NDArray[np.float64]
@@ -58,17 +57,12 @@ class FinalNorm:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Inverse of :meth:`save`; ``InnerjudgeError`` if the file is damaged."""
-        try:
+        with refusing(path, "what Judge.save wrote: save the judge again"):
             file = TensorFile(path)
             weight, bias, eps = file["weight"], file["bias"], float(file.about["eps"])
             if weight.ndim != 1 or weight.shape != bias.shape or {weight.dtype.kind, bias.dtype.kind} != {"f"}:
                 raise ValueError("a weight and a bias that are no two vectors of one length")
             return cls(weight, bias, eps, file.about["centred"] == "True")
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise InnerjudgeError(
-                f"given {shown(path)!r}, which is damaged ({one_line(error)}), expected what Judge.save wrote: save "
-                "the judge again"
-            ) from None
 
 
 @torch.inference_mode()

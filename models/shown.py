@@ -13,6 +13,7 @@ _HIDDEN = re.compile(
 _MANY = (list, tuple, dict, set, frozenset, bytes)
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlist = 20
 #: Characters of a message of which a person reads so many at most.
 MESSAGE = 4000
 
@@ -43,18 +44,6 @@ def quoted(value: object, most: int = 60) -> str:
         ("'a'", '[5, 1]')
     """
     return repr(shown(value, most)) if isinstance(value, str) else shown(value, most)
-
-
-def named(names: Iterable[object], most: int = 20) -> str:
-    """Names one after another as a message may hold them; of many the first ones, and how many more there are.
-
-    Example:
-        >>> named(["a", "b", "c"]), named("abc", most=2)
-        ('a, b, c', 'a, b and 1 more')
-    """
-    every = list(names)
-    first = shown(", ".join(shown(name, 60) for name in every[:most]), 1000)
-    return first if len(every) <= most else f"{first} and {len(every) - most} more"
 
 
 def readable(text: str) -> str:

@@ -17,10 +17,10 @@ from ...extraction.store import FeatureStore
 from ...extraction.store.index import StoreHeader
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HEADER_LIMIT, parse_json, read_file
-from ..data.jsonl import read_plain, write_jsonl
+from ..data.jsonl import write_jsonl
 from ..data.kinds import item_to_row, kind_of
 from ..data.outputs import is_whole
-from ..data.verdict_files import read_table, row_json
+from ..data.verdict_files import read_rows, read_table, row_json
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent, whole
 
@@ -62,7 +62,7 @@ class StepStore:
             return make()
         if not is_whole(path):
             write_jsonl(path, make())
-        return read_plain(path)
+        return read_rows(path, "steps") if path.stat().st_size else []
 
     def features(
         self, name: str, depends: Any, items: Sequence[Any], read_part: ReadPart, steps: Steps = silent

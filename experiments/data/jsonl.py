@@ -68,15 +68,6 @@ def read_records(path: str | Path) -> list[Record]:
     return [record for record, _, _ in lines_as_records(path)]
 
 
-def read_plain(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSONL file that a command wrote, as they are; it may be empty. Errors name file and line."""
-    require_file(path)
-    name = shown(path.name)
-    with path.open("rb") as lines:
-        placed = ((raw, f"{name} line {k}") for k, raw in enumerate(lines_of(lines, name), start=1) if raw.strip())
-        return [dict(_parse(raw, where).values) for raw, where in placed]
-
-
 def lines_as_records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     """Each object of a file, the byte at which its line begins, and the number of the line."""
     file = Path(path)

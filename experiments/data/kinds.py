@@ -22,7 +22,7 @@ from typing import Any
 from ...models.conversation import Conversation
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
-from ...models.shown import named, quoted
+from ...models.shown import quoted, shown
 from .other_formats import known_rows
 from .records import Record, describe
 
@@ -85,7 +85,7 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
     if len(missing[best]) == len(REQUIRED[best]) or (missing[best] and len(missing[best]) > 2):
         table = "; ".join(f"{k}: {', '.join(names)}" for k, names in REQUIRED.items())
         raise InnerjudgeError(
-            f"{record.where}: given the fields {named(sorted(record.values))}, expected those of one kind ({table})"
+            f"{record.where}: given fields {shown(sorted(record.values), 500)}, expected those of one kind ({table})"
         )
     return best
 

@@ -11,7 +11,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.shown import shown
 from ...probes import Verdict
-from .jsonl import read_plain, read_records, write_jsonl
+from .jsonl import read_records, write_jsonl
 from .outputs import require_undamaged
 from .records import Record, describe
 from .verdict_table import Label, Row, Table
@@ -101,7 +101,7 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
     """Rows of a file that one of the commands wrote, as plain objects."""
     require_undamaged(path)
     try:
-        return read_plain(path)
+        return [dict(record.values) for record in read_records(path)]
     except InnerjudgeError as error:
         raise InnerjudgeError(
             f"given --out {shown(path)}, which holds no {what} ({shown(error)}), expected a new file: choose another "

@@ -1,9 +1,6 @@
 """One shard: the arrays of some items as safetensors, laid out so that one layer of all of them lies in one piece."""
 
-import errno
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +10,12 @@ from einops import rearrange
 from safetensors.torch import save
 from torch import Tensor
 
-from ...models.errors import InnerjudgeError, one_line
-from ...models.foreign import digest_of_file
-from ...models.shown import shown
+from ...models.foreign import digest_of_file, refusing
 from ...models.tensor_file import TensorFile
 from ..feature_arrays import Array
 from ..features import Features
 from ..ragged import Ragged
-from .index import Entry
+from .index import WRITTEN, Entry
 from .place import Place
 from .precision import SCALE, Rounding, decode_file, encode
 
@@ -72,7 +67,7 @@ class OpenShard:
 
     def __init__(self, path: Path, entry: Entry) -> None:
         self.path, self.entry = path, entry
-        with self._refusing():
+        with refusing(self.path, WRITTEN):
             self._file = TensorFile(path)
             for name, shape in entry.shapes.items():
                 held = self._file.pieces[name].shape
@@ -85,7 +80,7 @@ class OpenShard:
 
     def read(self, name: str, rows: Any = slice(None), layer: int | None = None, out: Array | None = None) -> Array:
         """Numbers of a readout, ``[rows, ...]``, into ``out`` if given; at one ``layer`` without the layers' axis."""
-        with self._refusing():
+        with refusing(self.path, WRITTEN):
             pieces = [self._file.pieces[part] for part in (name, name + SCALE) if part in self._file.pieces]
             if layer is not None:
                 pieces = [piece.row(layer) for piece in pieces]
@@ -106,7 +101,7 @@ class OpenShard:
 
     def ragged(self, name: str, rows: Any = slice(None)) -> Ragged:
         """A readout that has several rows an item: of all items, or of those at ``rows``."""
-        with self._refusing():
+        with refusing(self.path, WRITTEN):
             counts = self._file.read(self._file.pieces[name + COUNTS])
             if counts.min() < 0 or counts.sum() != self.entry.ragged[name][0]:
                 raise ValueError(f"{name} of {counts.sum()} rows")
@@ -124,18 +119,6 @@ class OpenShard:
         """Have the disk begin to read a readout, at one layer or all of it."""
         piece = self._file.pieces[name]
         self._file.expect(piece if layer is None else piece.row(layer))
-
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, ValueError, TypeError, KeyError, IndexError, ZeroDivisionError, RecursionError) as error:
-            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-                raise  # says nothing of the shard
-            raise InnerjudgeError(
-                f"given {shown(self.path)}, which is damaged ({type(error).__name__}: {one_line(error)}), expected "
-                "what `innerjudge extract` wrote: run it again, it writes the shard anew"
-            ) from error
 
 
 def _layers_first(array: Array) -> Array:

@@ -3,7 +3,6 @@
 The header is read with bounds: a file that is cut short or lies about lengths is an error at once.
 """
 
-import hashlib
 import math
 import mmap
 import re
@@ -20,7 +19,7 @@ import transformers
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
 from ..errors import InnerjudgeError, one_line
-from ..foreign import parse_json, read_file, require_file
+from ..foreign import digest_of_file, parse_json, read_file, require_file
 from ..shown import shown
 
 #: Formats of the fixed-size value types, by number in the file.
@@ -210,10 +209,8 @@ def read_header(path: Path) -> GgufFile:
             f"given {str(path)!r}, which is no whole GGUF file ({one_line(error)}), expected one: download it again"
         ) from None
     _require_known(path, header.entries)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     values = sum(tensor.values for tensor in header.tensors)
-    return GgufFile(path, sha256, _quantisation(header), values, _oddities(header))
+    return GgufFile(path, digest_of_file(path), _quantisation(header), values, _oddities(header))
 
 
 def _oddities(header: Header) -> tuple[str, ...]:
