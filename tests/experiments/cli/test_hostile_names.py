@@ -242,6 +242,7 @@ def _ask_the_service(folder: Path) -> None:
     try:
         assert process.stdout is not None
         first = process.stdout.readline()
+        assert first, process.communicate()[1]
         address = re.findall(r"http://\S+", first)[0]
         said = {}
         with httpx.Client(base_url=address, timeout=60) as client:
