@@ -22,18 +22,6 @@ from .readouts import (
 )
 
 __all__ = [
-    "AttentionWeights",
-    "Features",
-    "HiddenStates",
-    "LabelLogits",
-    "Provenance",
-    "QueryKey",
-    "Ragged",
-    "Readout",
-    "ResponseLogProb",
-    "States",
-    "TokenStats",
-    "extract",
-    "provenance",
-    "stream",
-]
+    "AttentionWeights", "Features", "HiddenStates", "LabelLogits", "Provenance", "QueryKey", "Ragged", "Readout",
+    "ResponseLogProb", "States", "TokenStats", "extract", "provenance", "stream"
+]  # fmt: skip

@@ -246,12 +246,7 @@ _NAMED = re.compile(r"(hidden|tokens)/(.+)\.(\w+(?:\(\d+\))?)(?:\[(-?\d+(?:,-?\d
 
 
 def range_readout(name: str) -> States | TokenStats | None:
-    """The readout of ranges that has this name; ``None`` if none has.
-
-    Example:
-        >>> range_readout("tokens/response.top(20)"), range_readout("hidden/score")
-        (TokenStats(role='response', what='top(20)'), None)
-    """
+    """The readout of ranges that has this name; ``None`` if none has."""
     match = _NAMED.fullmatch(name)
     if match is None:
         return None

@@ -23,23 +23,13 @@ def reasons(response: str, markers: tuple[str, str]) -> bool:
     """Whether a response has reasoning: it begins with the opening marker, or has the closing one.
 
     An answer that only mentions the opening marker has none.
-
-    Example:
-        >>> marks = ("<think>", "</think>")
-        >>> [reasons(text, marks) for text in ("<think>2", "2</think>4", "Models write <think> first.")]
-        [True, True, False]
     """
     opening, closing = markers
     return response.lstrip().startswith(opening) or closing in response
 
 
 def in_format(response: str, markers: tuple[str, str], own: tuple[str, str]) -> str:
-    """A response whose reasoning stands between ``markers``, in the format that the template writes.
-
-    Example:
-        >>> in_format("<think>why</think> 4", ("<think>", "</think>"), ("<|channel>thought ", "<channel|>"))
-        '<|channel>thought why<channel|>4'
-    """
+    """A response whose reasoning stands between ``markers``, in the format that the template writes."""
     opening, closing = markers
     if own == markers or not reasons(response, markers):
         return response

@@ -92,6 +92,22 @@ def _check_argument(text: str, kind: str, argument: str) -> None:
         raise InnerjudgeError(f"given the role {text!r}, expected {expected}")
 
 
+def checked_roles(names: Sequence[str]) -> list[Role]:
+    """Roles whose ranges end where a text that goes on can be looked at.
+
+    ``InnerjudgeError`` for others: the end of a sentence, say, shows only in tokens further on.
+    """
+    roles = [Role.parse(name) for name in names]
+    for name, role in zip(names, roles, strict=True):
+        steps = role.kind in ("step", "step_end") and role.argument in ("blank", "line")
+        if not (steps or role.kind in ("segment", "cue")) or role.part == "prompt" or role.shift:
+            raise InnerjudgeError(
+                f"given {name!r} to look at an answer while it is written, expected segment(k), cue(words) or step of "
+                "the response or the reasoning, such as reasoning/segment(64)"
+            )
+    return roles
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """A text, and the characters ``[start, end)`` of each of its tokens."""
@@ -105,12 +121,6 @@ def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
 
     A token belongs to the step in which its first character lies, so one that straddles a delimiter ends a step. Fenced
     code is not cut. White space alone is no step.
-
-    Example:
-        >>> text = "One.\n\nTwo."
-        >>> spans = [(0, 3), (3, 6), (6, 9), (9, 10)]  # One|.\n\n|Two|.
-        >>> [ranges_within(Role.parse(r), Tokens(text, spans), (0, 4)) for r in ("step", "step_end", "before_step")]
-        [((0, 2), (2, 4)), ((1, 2), (3, 4)), ((0, 1), (3, 4))]
     """
     first, last = part
     if first >= last:

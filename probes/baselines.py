@@ -97,8 +97,7 @@ class TokenConfidence(ThresholdJudge):
         array([-2.379])
     """
 
-    family = "logits"
-    on_request = True  # its judges are many and alike
+    family = "baseline"
 
     def __init__(
         self, *, statistic: Statistic = "certainty", aggregate: Aggregate = "mean", window: int = 2048
@@ -117,15 +116,13 @@ class TokenConfidence(ThresholdJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces, where they are named."""
-        if task.kind != "trace":
+        """For everything but choices; windows of the confidence for traces alone, which are long."""
+        if task.kind == "choice":
             return {}
-        aggregates: dict[str, Aggregate] = {
-            "deepconf-mean": "mean",
-            "deepconf-tail": "tail",
-            "deepconf-lowest-group": "lowest_group",
-            "deepconf-bottom-groups": "bottom_groups",
-        }
+        aggregates: dict[str, Aggregate] = {"deepconf-mean": "mean"}
+        if task.kind == "trace":
+            aggregates |= {"deepconf-tail": "tail", "deepconf-lowest-group": "lowest_group"}
+            aggregates["deepconf-bottom-groups"] = "bottom_groups"
         return {
             "self-certainty": cls(),
             "perplexity": cls(statistic="perplexity"),

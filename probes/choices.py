@@ -81,12 +81,7 @@ def option_mask(n_options: Ints, k: int) -> npt.NDArray[np.bool_]:
 
 
 def voted(masked: Scores) -> Scores:
-    """Mean over heads of scores z-scored within the question: ``[n, heads, K]`` to ``[n, K]``, ``-inf`` kept.
-
-    Example:
-        >>> voted(np.array([[[0.0, 4.0], [7.0, 7.0]]]))  # the second head sees no difference and adds 0
-        array([[-0.5,  0.5]])
-    """
+    """Mean over heads of scores z-scored within the question: ``[n, heads, K]`` to ``[n, K]``, ``-inf`` kept."""
     inside = np.isfinite(masked)
     values = np.where(inside, masked, 0.0)
     count = inside.sum(axis=-1, keepdims=True)
@@ -137,10 +132,6 @@ def head_credits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt
     0-based right answers. ``1/m`` where the right option shares the highest score with ``m - 1`` others, up to
     :data:`ROUNDING`: a head that sees no difference has the accuracy of a guess. So it is in block 1 before the rotary
     embedding, where all option lines end in the same token and have the same product.
-
-    Example:
-        >>> head_credits(np.array([[[[1.0, 2.0, 9.0], [3.0, 3.0, 9.0]]]]), [2], [1])
-        array([[[1. , 0.5]]])
     """
     counts, right = np.asarray(n_options), np.asarray(labels)
     found = np.empty(scores.shape[:3])

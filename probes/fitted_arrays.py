@@ -29,10 +29,6 @@ class Array:
 
     ``axes`` are lengths, or names that stand for one length in all attributes of a judge; ``needed`` says whether a
     fitted judge always has it, or names the attribute beside which it has; ``none`` whether it may be ``None``.
-
-    Example:
-        >>> Array(("classes",)).fault(np.ones(3), {"classes": 2})
-        'an array of shape (3,), expected (2,)'
     """
 
     axes: tuple[int | str, ...]
@@ -68,10 +64,6 @@ class Number:
     """A finite number from ``low`` to ``high``, or one of those ``among`` which it must be; an ``int`` if ``whole``.
 
     ``needed`` and ``none`` as in :class:`Array`.
-
-    Example:
-        >>> Number(low=0, whole=True).fault(-1, {}), Number().fault(float("nan"), {}), Number(none=True).fault(None, {})
-        ('-1, expected 0 or more', 'nan, expected a finite number', None)
     """
 
     low: float = -math.inf
@@ -98,12 +90,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Tuple:
-    """A tuple of ``"numbers"``, ``"names"`` or ``"heads"``, which are pairs ``(block, head)``; ``length`` where known.
-
-    Example:
-        >>> Tuple("heads").fault(((1, 0), (9, 0)), {"blocks": 4, "heads": 2})
-        '(9, 0), expected a block of 1 to 4 and a head of 0 to 1'
-    """
+    """A tuple of ``"numbers"``, ``"names"`` or ``"heads"`` (pairs ``(block, head)``); ``length`` where known."""
 
     of: str
     length: int | None = None

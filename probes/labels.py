@@ -17,12 +17,7 @@ _FOLDS = 5
 
 
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
-    """Labels of traces ``[n]`` as booleans; 0 and 1 are accepted. Refuses others and, with ``both``, one class only.
-
-    Example:
-        >>> correctness(np.array([1, 0]))
-        array([ True, False])
-    """
+    """Labels of traces ``[n]`` as booleans; 0 and 1 are accepted. Refuses others and, with ``both``, one class only."""
     if labels.dtype != bool and not (labels.dtype.kind in "iuf" and np.isin(labels, (0, 1)).all()):
         raise InnerjudgeError(f"given labels {_some(labels)}, expected true or false: drop items without a label")
     right = labels.astype(bool)

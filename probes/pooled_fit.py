@@ -41,14 +41,7 @@ class Recipe:
 
 
 class StatesOfItems:
-    """Labelled items to learn from: states ``[N, F]``, one item after another, and ``counts`` of each.
-
-    Example:
-        >>> right = np.array([True, False, True])
-        >>> items = StatesOfItems(np.eye(4, dtype=np.float32), np.array([1, 2, 1]), ("p", "p", "q"), right)
-        >>> items.mixed, items.read(np.array([1]))[0].tolist()
-        (True, [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    """
+    """Labelled items to learn from: states ``[N, F]``, one item after another, and ``counts`` of each."""
 
     def __init__(
         self, states: npt.NDArray[np.float32], counts: npt.NDArray[np.int64], groups: tuple[str, ...], right: Bools

@@ -24,11 +24,6 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
     * ``"rolling"``: the least mean of ``window`` states in a row; of all, where there are fewer.
 
     For the two with :math:`a`, the first half of the outputs are values and the second half :math:`a`.
-
-    Example:
-        >>> v, a = [1.0, 2, -1], [0.0, 1.0986123, -1.0986123]  # gates of 1/2, 3/4 and 1/4
-        >>> pool(torch.tensor([v, a]).T, torch.tensor([3]), "gated").round(decimals=4)
-        tensor([1.1667])
     """
     item = torch.arange(len(counts)).repeat_interleave(counts)
     ends = counts.cumsum(0)
@@ -81,10 +76,6 @@ class Head:
         heads: Number of outputs that are pooled.
         how: How; see :func:`pool`.
         window: States of a window, for ``"rolling"``.
-
-    Example:
-        >>> Head((2,), 1, "mean", 1).layers(4), Head((2,), 1, "mean", 1).size(4)  # 4*2 + 2 and 2*1 + 1
-        ([(4, 2), (2, 1)], 13)
     """
 
     widths: tuple[int, ...]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
+from ..models.roles import checked_roles
 from .risk import Bound, RiskName, Scored, few_wrong_kept, highest_below, lowest_above
 
 _MOST = "on average at most {level}"
@@ -37,6 +38,7 @@ class Promise:
         unscored: Items without a score, which are left out.
         refused: Why nothing can be promised, and what it takes.
         border: Score between right and wrong, where a verdict is kept for its distance from it.
+        along: Role at whose every range the answer is judged, beside its end; empty where only its end counts.
         fit: Hash of the fitted judge that it was made for.
         model: Fingerprint of the model that it was made for.
     """
@@ -51,6 +53,7 @@ class Promise:
     unscored: int = 0
     refused: str | None = None
     border: float | None = None
+    along: str = ""
     fit: str = ""
     model: str = ""
 
@@ -60,6 +63,9 @@ class Promise:
         words = _SAID[self.risk].format(level=f"{100 * self.level:.4g} %", threshold=f"{self.threshold:.4g}")
         if self.border is not None:
             words = words.replace("(score", f"(away from {self.border:.4g} by")
+        if self.along:
+            extreme = "lowest" if self.risk == "lost good answers" else "highest"
+            words += f" at their {extreme} over {self.along} and the end"
         sure = "" if self.confidence is None else f"With a confidence of {100 * self.confidence:.4g} %: "
         return (
             f"{sure}{words if sure else words[0].upper() + words[1:]}. It holds for questions drawn like the "
@@ -85,7 +91,8 @@ class Promise:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Promise":
         """Inverse of :meth:`to_json`; ``ValueError`` if a field is not what it should be."""
-        given = {field.name: data[field.name] for field in fields(cls)}
+        given = {"along": "", **data}
+        given = {field.name: given[field.name] for field in fields(cls)}
         if given["refused"] is not None:
             given["threshold"] = _never(given["risk"])
         for name, value in given.items():
@@ -94,12 +101,13 @@ class Promise:
                 raise ValueError(f"the field {name} of a promise")
         try:
             _check(given["risk"], given["level"], given["confidence"])
+            checked_roles([given["along"]] if given["along"] else [])
         except InnerjudgeError as error:
             raise ValueError(f"a promise with {error}") from None
         return cls(**given)
 
 
-_TEXTS, _OPTIONAL = ("risk", "refused", "fit", "model"), ("confidence", "achieved", "refused", "border")
+_TEXTS, _OPTIONAL = ("risk", "refused", "along", "fit", "model"), ("confidence", "achieved", "refused", "border")
 
 
 @checked
@@ -180,14 +188,7 @@ def calibrate(
 
 
 def certainty(scores: Sequence[Any], border: float | None) -> npt.NDArray[np.float64]:
-    """What a promise looks at, ``[n]``: scores; how far they are from ``border``; of options the lead of the best.
-
-    Example:
-        >>> certainty([0.2, -0.5], None).tolist(), certainty([0.2, -0.5], 0.0).tolist()
-        ([0.2, -0.5], [0.2, 0.5])
-        >>> certainty([[1, 4, 2]], None).tolist()
-        [2.0]
-    """
+    """What a promise looks at, ``[n]``: scores; how far they are from ``border``; of options the lead of the best."""
     lead = [float(np.subtract(*sorted(one, reverse=True)[:2])) if np.ndim(one) else float(one) for one in scores]
     return np.array(lead) if border is None else np.abs(np.array(lead) - border)
 

@@ -1,7 +1,7 @@
 """Judges that promise: a threshold found on features, kept with the very fit that it was found for."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -11,13 +11,18 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
+from ..extraction.readouts import States
 from ..models.errors import InnerjudgeError
+from ..models.roles import checked_roles
 from .estimator import FeatureReader
 from .promise import Promise, calibrate, certainty
 from .risk import RiskName
 
 if TYPE_CHECKING:
     from .judge import Verdict
+
+#: Where a judge reads the end of a part, in whose place it can read each range of a role within that part.
+_ENDS = {"hidden/reasoning_end": "reasoning", "hidden/response_end": "response"}
 
 
 class PromisingReader(FeatureReader):
@@ -38,6 +43,7 @@ class PromisingReader(FeatureReader):
         risk: RiskName,
         level: float = 0.05,
         confidence: float | None = 0.95,
+        along: str = "",
         seed: int = 0,
     ) -> Promise:
         """Find a threshold that keeps a risk; it is saved with the judge, as ``promise_``, until the next fit.
@@ -46,7 +52,12 @@ class PromisingReader(FeatureReader):
         For ``"lost good answers"`` and ``"passed bad answers"`` ``labels`` (``[n]``) say which answers are good, and
         what is kept has at least the threshold as score. ``"kept and wrong"`` and ``"wrong among kept"`` are about
         verdicts: a label is the truth as :meth:`predict` gives it, and a verdict is kept for its distance from the
-        border between right and wrong (of choices: the lead of the best option). The rest is as in
+        border between right and wrong (of choices: the lead of the best option).
+
+        A judge that is asked again and again as an answer grows, and acts the first time, is promised for ``along``
+        (``"reasoning/segment(64)"``, see :func:`.roles.checked_roles`): what counts of an answer is its lowest score
+        over these ranges and the end (``"passed bad answers"``: the highest), since each look is one more chance to
+        lose it. The features have the states there (``States(along, "last")``). The rest is as in
         :func:`.promise.calibrate`. ``InnerjudgeError`` as :func:`.promise.calibrate`, and if the judge has no labels
         with one border.
 
@@ -57,8 +68,10 @@ class PromisingReader(FeatureReader):
             >>> TokenLogProb().promise(features, [True] * 60, risk="lost good answers").threshold
             -60.0
         """
-        said, about = self.verdicts(features), (features.groups, features.provenance.fingerprint)
-        return promise_on(self, said, labels, *about, risk=risk, level=level, confidence=confidence, seed=seed)
+        said, about = verdicts_along(self, features, along, risk), (features.groups, features.provenance.fingerprint)
+        return promise_on(
+            self, said, labels, *about, risk=risk, level=level, confidence=confidence, along=along, seed=seed
+        )
 
     def promised(self, on: Provenance | None = None) -> Promise | None:
         """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
@@ -86,6 +99,7 @@ def promise_on(
     risk: RiskName,
     level: float,
     confidence: float | None,
+    along: str = "",
     seed: int = 0,
 ) -> Promise:
     """:meth:`PromisingReader.promise` on verdicts, with the questions and the model's fingerprint of their features."""
@@ -106,8 +120,45 @@ def promise_on(
     scores = np.full(len(said), np.nan)
     scores[[one.score is not None for one in said]] = certainty([one.score for one in there], border)
     found = calibrate(scores, truth, groups, risk=risk, level=level, confidence=confidence, seed=seed)
-    judge.promise_ = replace(found, border=border, model=model, fit=identity(judge, model))
+    judge.promise_ = replace(found, border=border, along=along, model=model, fit=identity(judge, model))
     return judge.promise_
+
+
+def end_along(judge: FeatureReader, along: str, among: Collection[str] | None = None) -> str:
+    """The readout in whose place a judge reads the ranges of a role.
+
+    ``InnerjudgeError`` where it has none, or the states of the ranges are not ``among`` some readouts.
+    """
+    (role,), ends = checked_roles([along]), _ENDS.keys() & {*judge.needs}
+    early = {"hidden/prompt_end", "hidden/reasoning_start"}
+    if len(ends) != 1 or _ENDS[min(ends)] != role.part or not {*judge.needs} <= early | ends:
+        raise InnerjudgeError(
+            f"given a {type(judge).__name__} that reads {', '.join(judge.needs)}, to be asked along {along}, expected "
+            "a judge of states that reads the end of that part, and nothing further: fit one on hidden/reasoning_end "
+            "for reasoning/..., on hidden/response_end for response/..."
+        )
+    name = States(along, "last").name
+    if among is not None and name not in among:
+        raise InnerjudgeError(f"given features without {name}, expected those to go along: extract --read '{name}'")
+    return min(ends)
+
+
+def verdicts_along(judge: PromisingReader, features: Features, along: str, risk: str) -> "list[Verdict]":
+    """Verdicts with the score that counts for a risk: the lowest, or highest, of the ranges of a role and the end."""
+    said = judge.verdicts(features)
+    if not along:
+        return said
+    end = end_along(judge, along, features.ragged)
+    pick = {"lost good answers": min, "passed bad answers": max}.get(risk)
+    if pick is None:
+        raise InnerjudgeError(f"given along={along!r} for {risk!r}, expected a promise of good or of bad answers")
+    for k, rows in enumerate(features.ragged[States(along, "last").name]):
+        if said[k].score is not None and len(rows):
+            others = {need: np.repeat(features[need][[k]], len(rows), axis=0) for need in judge.needs if need != end}
+            looks = Features.from_arrays({end: rows, **others}, provenance="")
+            scores = judge.verdicts(replace(looks, provenance=features.provenance))
+            said[k] = replace(said[k], score=pick(v.score for v in (said[k], *scores) if isinstance(v.score, float)))
+    return said
 
 
 def identity(judge: FeatureReader, model: str | None = None) -> str:

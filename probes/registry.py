@@ -7,7 +7,7 @@ installed with an entry point in the group ``innerjudge.judges``. What a file na
 import warnings
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from inspect import isabstract
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -35,29 +35,11 @@ _Judge = TypeVar("_Judge", bound=type[BaseJudge])
 _OURS: dict[str, type[BaseJudge]] = {
     judge.__name__: judge
     for judge in (
-        CLUE,
-        DifferenceOfMeans,
-        LogisticProbe,
-        MiniBatchLogistic,
-        PooledProbe,
-        Trajectory,
-        LAGER,
-        TunedLAGER,
-        RidgeProbe,
-        QKScore,
-        AttentionScore,
-        EScore,
-        VScore,
-        LetterLogits,
-        TokenConfidence,
-        TextJudge,
-        TokenLogProb,
-        Length,
-        QuestionOnly,
-        TextClassifier,
-        PromptSimilarity,
+        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, PooledProbe, Trajectory, LAGER, TunedLAGER,
+        RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb, TokenConfidence,
+        Length, QuestionOnly, TextClassifier, PromptSimilarity,
     )
-}
+}  # fmt: skip
 _theirs: dict[str, type[BaseJudge]] = {}
 
 
@@ -109,7 +91,9 @@ def origin_of(judge: type[BaseJudge]) -> dict[str, Any] | None:
     """Where a class of another package comes from, for the message where it is missing; ``None`` for our own."""
     if _OURS.get(judge.__name__) is judge:
         return None
-    found = next((p for p in entry_points(group=GROUP) if _names(p, judge)), None)
+    own = f"{judge.__module__}."
+    named = (p for p in entry_points(group=GROUP) if p.attr == judge.__name__ and own.startswith(f"{p.module}."))
+    found = next(named, None)
     package = None if found is None or found.dist is None else f"{found.dist.name}=={found.dist.version}"
     return {"module": judge.__module__, "package": package}
 
@@ -135,9 +119,3 @@ def _load_installed() -> None:
                 f"imported ({type(error).__name__}: {one_line(error)}): mend or uninstall that package",
                 stacklevel=2,
             )
-
-
-def _names(point: EntryPoint, judge: type[BaseJudge]) -> bool:
-    return point.attr == judge.__name__ and (
-        point.module == judge.__module__ or judge.__module__.startswith(f"{point.module}.")
-    )

@@ -57,15 +57,7 @@ def fit_ridge(x: Floats, y: Floats, groups: tuple[str, ...], candidates: tuple[f
 
 
 def fit_sparse(target: Target, x: Any, y: Any, groups: tuple[str, ...], candidates: tuple[float, ...]) -> Regression:
-    """Regression on sparse rows ``x [n, F]`` as they are; ``candidates`` are inverse penalties, for ridge as well.
-
-    Example:
-        >>> from scipy.sparse import csr_matrix
-        >>> x = csr_matrix(np.eye(2)[[0, 0, 1, 1]])
-        >>> found = fit_sparse("rating", x, np.array([1.0, 1.0, 3.0, 3.0]), tuple("abab"), (1e6,))
-        >>> (x @ found.coef + found.intercept).round(3)
-        array([1., 1., 3., 3.])
-    """
+    """Regression on sparse rows ``x [n, F]`` as they are; ``candidates`` are inverse penalties, for ridge as well."""
     rating = target == "rating"
 
     def path(some: Any, known: npt.NDArray[Any], cs: _Few) -> tuple[Floats, Floats]:

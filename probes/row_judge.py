@@ -119,17 +119,7 @@ def each_row(features: Features, *names: str) -> Iterator[Features]:
 
 
 def each_entry(features: Features, *, normed: bool) -> Iterator[Features]:
-    """Features with the verdict logits of one block after another (normed or raw) in place of the model's own.
-
-    Example:
-        >>> import numpy as np
-        >>> from innerjudge import EScore
-        >>> logits = np.zeros((1, 2, 2, 2))
-        >>> logits[0, 1, 0] = [0, np.log(3)]  # h[0] through the norm says yes, three to one
-        >>> f = Features.from_arrays({"logits/score": logits, "labels": [2]}, provenance="m")
-        >>> [EScore(values=(0, 1)).decision_function(part).round(2).item() for part in each_entry(f, normed=True)]
-        [0.75, 0.5]
-    """
+    """Features with the verdict logits of one block after another (normed or raw) in place of the model's own."""
     logits = features["logits/score"]
     for block in range(logits.shape[2]):
         # The model's own logits are the last entry of (raw, normed); every judge of them reads that place.

@@ -131,11 +131,6 @@ def _angles(h: Floats) -> Floats:
     return np.arccos(np.clip(np.array(cosines, dtype=np.float64), -1.0, 1.0)).astype(np.float64)
 
 
-def _net(h: Floats) -> float:
-    """Of segment means ``[N, rows, D]``, as the next two."""
-    return float(np.linalg.norm(h[-1] - h[0], axis=-1).mean() / (len(h) - 1))
-
-
 def _aligned(h: Floats) -> float:
     steps, way = np.diff(h, axis=0), h[-1] - h[0]
     lengths = np.linalg.norm(steps, axis=-1) * np.linalg.norm(way, axis=-1)
@@ -143,8 +138,9 @@ def _aligned(h: Floats) -> float:
     return float(np.divide((steps * way).sum(axis=-1), lengths, out=np.zeros_like(lengths), where=lengths > 0).mean())
 
 
-def _cumulative(h: Floats) -> float:
-    return -float(np.linalg.norm(np.diff(h, axis=0), axis=-1).sum(axis=0).mean())
-
-
-_WAYS: dict[str, Callable[[Floats], float]] = {"net": _net, "aligned": _aligned, "cumulative": _cumulative}
+#: Of segment means ``[N, rows, D]``.
+_WAYS: dict[str, Callable[[Floats], float]] = {
+    "net": lambda h: float(np.linalg.norm(h[-1] - h[0], axis=-1).mean() / (len(h) - 1)),
+    "aligned": _aligned,
+    "cumulative": lambda h: -float(np.linalg.norm(np.diff(h, axis=0), axis=-1).sum(axis=0).mean()),
+}

@@ -116,10 +116,6 @@ def kinds_of_values(values: Sequence[float], answers: Sequence[Answer] | None) -
     """Kinds of item that a judge on these values reads, the one that it is made for first.
 
     Answers "a" and "b" compare the two responses of a pair; 0 and 1 say no and yes; other values are grades.
-
-    Example:
-        >>> kinds_of_values((0, 1), None)[0], kinds_of_values((1, 2, 3), None)[0], kinds_of_values((1, 0), ("a", "b"))
-        ('trace', 'rating', ('pair',))
     """
     if "a" in (() if answers is None else tuple(answers)):
         return ("pair",)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...models.items import Item
+    from ...probes.risk import RiskName
     from ..compare.sweep import Sweep
 
 
@@ -135,7 +136,10 @@ def extract(
 
 def fit(
     features: o.FeaturesFolder,
-    judge: Annotated[str, typer.Option(help=f"Name of the judge: {o.JUDGE_NAMES}", show_default=False)],
+    judge: Annotated[
+        str,
+        typer.Option(help="Name of the judge; `innerjudge judges` lists them by kind of item.", show_default=False),
+    ],
     out: o.OutFolder,
     limit: o.Limit = None,
     seed: o.Seed = 0,
@@ -147,6 +151,13 @@ def fit(
         float | None, typer.Option(help="Promise a threshold from which at most this share of the verdicts is wrong.")
     ] = None,
     confidence: Annotated[float, typer.Option(help="Confidence of the promise; 0 for one on average.")] = 0.95,
+    along: Annotated[
+        str,
+        typer.Option(
+            help="With --lose-at-most: answers are also lost that score less at the end of a range of this role, such "
+            "as reasoning/segment(64) or cue(wait); extract with --read 'hidden/ROLE.last'."
+        ),
+    ] = "",
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
@@ -161,6 +172,8 @@ def fit(
         innerjudge fit --features runs/features --judge clue-margin --out runs/judge
 
         innerjudge fit --features runs/features --judge logistic-probe --lose-at-most 0.05 --out runs/judge
+
+        innerjudge fit --features f --judge clue-margin --lose-at-most 0.05 --along 'reasoning/segment(64)' --out judge
     """
     del batch_size, device, dtype
     from ..runs.fit_job import Wanted, fit_job
@@ -173,7 +186,12 @@ def fit(
             raise InnerjudgeError(
                 f"given a level of {level:g} and --confidence {confidence:g}, expected numbers between 0 and 1"
             )
-        wanted = Wanted("wrong among kept" if lose_at_most is None else "lost good answers", level, confidence or None)
+        risk: RiskName = "wrong among kept" if lose_at_most is None else "lost good answers"
+        wanted = Wanted(risk, level, confidence or None, along)
+    if along and lose_at_most is None:
+        raise InnerjudgeError(
+            f"given --along {along} without --lose-at-most, expected both: it is a part of the promise"
+        )
     say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed, wanted=wanted))
 
 

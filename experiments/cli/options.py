@@ -15,18 +15,6 @@ from ..runs.log import LogStyle as LogStyle
 #: Parts of a model that a user may name.
 PARTS = ("blocks", "final_norm", "unembedding")
 
-#: Names on the panel, written out since the panel imports torch; a test holds them to it.
-JUDGE_NAMES = (
-    "for traces clue, clue-margin, clue-margin-scaled, clue-margin-balanced, difference-of-means, logistic-probe, "
-    "lager, verdict-logits, text, text-reasoned, token-log-probability, length, question-only, text-only, "
-    "question-only-text, similarity; for ratings lager, lager-normed, lager-tuned, lager-tuned-paper, "
-    "lager-probabilities, lager-argmax, ridge-probe, e-score, v-score, text, text-reasoned, token-log-probability, "
-    "length, question-only, text-only, question-only-text, similarity; for choices qk-score, qk-score-by-permutation, "
-    "qk-score-unlabelled, qk-score-vote, qk-score-rotated, qk-score-no-abstain, attention-score, "
-    "attention-score-by-permutation, letter-logits, letter-logits-no-abstain, text, text-reasoned, text-only, "
-    "similarity; for responses of pairs lager, lager-normed, logistic-probe, e-score, text-pointwise, "
-    "token-log-probability, length, text-only, similarity. Any other name is answered with those of the items' kind."
-)
 #: Loaders, written out since they would be imported for every help text; a test holds them to it.
 LOADER_NAMES = (
     "gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log, mt-bench-human, "

@@ -211,7 +211,7 @@ def sample(
         float | None,
         typer.Option(
             help="Stop it below the threshold of the judge's promise, which must be of this share or less "
-            "(`fit --lose-at-most`).",
+            "(`fit --lose-at-most`), wherever that looks (`fit --along`).",
             show_default=False,
         ),
     ] = None,

@@ -22,7 +22,7 @@ from .results import Byproducts, Outcome
 from .settings import Settings
 from .steps import ReadPart
 from .text_side import with_best_text, with_costs
-from .trace_blind import agreement_rows
+from .trace_blind import RANDOM, agreement_rows, on_the_question
 
 
 @dataclass(kw_only=True)
@@ -76,7 +76,7 @@ class Evaluation(DataItems):
 
     def _judged(self) -> list[Row]:
         run = self.judging
-        outcomes = with_costs(run, with_best_text(run, run.outcomes()))
+        outcomes = on_the_question(run, with_costs(run, with_best_text(run, run.outcomes())))
         curves, maps = curves_of(run)
         test = set(self.sides.test.tolist())
         bases = [columns_of(self, self.items[k], "test" if k in test else "calibrate") for k in run.test.tolist()]
@@ -162,6 +162,8 @@ def columns_of(one: Evaluation, item: Item, split: str) -> dict[str, Any]:
 
 def _rows_of(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> list[Row]:
     """The row of one item, and that of its other form: the pair swapped, the options permuted."""
+    if outcome.random is not None:
+        base = base | {"tags": base["tags"] | {RANDOM: repr(outcome.random[place].score)}}
     found = [said_row(base, outcome.judge, outcome.verdicts[place])]
     if kind == "pair":
         again = (outcome.again[place] if outcome.again is not None else None) or outcome.verdicts[place]

@@ -120,11 +120,6 @@ def grid(
     """A table from lists; rows that hold nothing but their name, and columns that hold nothing, are left out.
 
     With ``families`` (judge -> family), rows are put under the heads of their families.
-
-    Example:
-        >>> found = grid("c", ["judge", "n", "p"], [["clue", 3, None], ["text", None, None]])
-        >>> found.columns, found.rows
-        (('judge', 'n'), (('clue', 3),))
     """
     kept = [row for row in rows if any(cell is not None for cell in row[1:])]
     used = [k for k in range(len(columns)) if k == 0 or any(row[k] is not None for row in kept)]
@@ -140,22 +135,12 @@ def grid(
 
 
 def family_rank(family: str) -> int:
-    """Place of a family in a report; unknown ones come last.
-
-    Example:
-        >>> family_rank("hidden") < family_rank("baseline") < family_rank("of its own")
-        True
-    """
+    """Place of a family in a report; unknown ones come last."""
     return list(FAMILIES).index(family) if family in FAMILIES else len(FAMILIES)
 
 
 def spelt(figure: Figure, *, sign: bool = False) -> str:
-    """A figure in a sentence: value and interval.
-
-    Example:
-        >>> spelt(Figure(data="d", part="p", judge="j", metric="m", value=0.512, low=0.4, high=0.61))
-        '0.51 [0.40, 0.61]'
-    """
+    """A figure in a sentence: value and interval."""
     ends = "" if figure.low is None else f" [{number(figure.low)}, {number(figure.high)}]"
     return number(figure.value, sign=sign) + ends
 

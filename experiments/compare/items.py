@@ -35,11 +35,6 @@ def split(groups: Sequence[str], settings: Settings, *, name: str) -> Sides:
     """Split by question, in two where nothing is calibrated, else in three with at least two questions to report on.
 
     Fewer than two questions, or four where scores are calibrated, are an ``InnerjudgeError``.
-
-    Example:
-        >>> sides = split(list("aabbccddee"), Settings(fit=0.4, calibrate=0.2), name="d")
-        >>> len(sides.fit), len(sides.calibrate), len(sides.test)
-        (4, 2, 4)
     """
     if settings.calibrate and len(set(groups)) < FEWEST:
         raise InnerjudgeError(

@@ -236,13 +236,7 @@ def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Seq
 
 
 def over_all(some: Features, whole: Features, reason: str) -> Features:
-    """Features of some of the items as features of all of them: the others are missing for a reason.
-
-    Example:
-        >>> whole = Features.from_arrays({"x": [1.0, 2.0]}, provenance="m", ids=["a", "b"])
-        >>> over_all(whole.take([1]), whole, "not asked").reasons("x")
-        {'a': 'not asked'}
-    """
+    """Features of some of the items as features of all of them: the others are missing for a reason."""
     places = {one: k for k, one in enumerate(whole.ids)}
     rows = [places[one] for one in some.ids]
     left = dict.fromkeys((one for one in whole.ids if one not in set(some.ids)), reason)

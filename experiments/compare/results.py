@@ -35,12 +35,13 @@ class Outcome:
     """What one judge said of the test items, in order, and what it cost an item (passes that it needs, own work).
 
     ``again``: with options permuted, or the pair shown in the other order (labels named as in the item); ``None`` where
-    an item was not asked again.
+    an item was not asked again. ``random``: what the same judge says of random projections of the question's state.
     """
 
     judge: str
     verdicts: Sequence[Verdict]
     again: Sequence[Verdict | None] | None = None
+    random: Sequence[Verdict] | None = None
     seconds_per_item: float | None = None
     cost: Cost | None = None
 

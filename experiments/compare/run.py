@@ -23,6 +23,7 @@ from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
 from .sections.blocks import by_block
 from .sections.candidates import candidates
+from .sections.cascade import cascade
 from .sections.confounds import confounds
 from .sections.headline import headline, scores
 from .sections.opponents import opponents
@@ -168,6 +169,7 @@ def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
         scores(lens),
         confounds(lens),
         candidates(lens),
+        cascade(lens, one.beside.cost()),
         by_block(lens, one.beside.curves(), one.beside.maps()),
     )
     return [section for section in found if section is not None]

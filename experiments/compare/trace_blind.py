@@ -3,28 +3,34 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 
+from ...extraction.features import Features
+from ...probes import BaseJudge, Verdict
 from ..data.answers import normalise
-from ..data.splits import rows_by_group
+from ..data.splits import Index, rows_by_group
 from ..data.verdict_table import Row
+from ..judges.fitting import fit_seat
 from ..stats.statistic import Values, finite
+
+if TYPE_CHECKING:
+    from .judging import Judging
+    from .results import Outcome
 
 #: The opponent that takes an answer for right where many candidates agree on it.
 AGREEMENT = "majority agreement"
 #: What reads labels and no trace: its AUROC within questions is 0 by construction, where a question has both labels.
 PASS_RATE = "pass rate of the others"
+#: Tag of a row: the score by the same judge on random projections of the question's state, ``"None"`` without one.
+RANDOM = "on the question at random"
 
 
 def agreement(answers: Sequence[str | None], groups: Sequence[Hashable]) -> list[float | None]:
-    """Share of a question's answers that are this one, once normalised; ``None`` without an answer, or without another.
-
-    Example:
-        >>> agreement(["7", " 7", "8", None, "2"], list("ppppq"))
-        [0.6666666666666666, 0.6666666666666666, 0.3333333333333333, None, None]
-    """
+    """Share of a question's answers that are this one, once normalised; ``None`` without an answer or another one."""
     found: list[float | None] = [None] * len(answers)
     for rows in rows_by_group(groups):
         said = {k: one for k in rows.tolist() if (one := normalise(answers[k])) is not None}
@@ -73,3 +79,32 @@ def of_another(scores: Values, groups: Sequence[Hashable]) -> list[float | None]
         for k, other in zip(known, known[1:] + known[:1], strict=True):
             found[k] = scores[other] if other != k else None
     return found
+
+
+def on_the_question(run: "Judging", outcomes: Sequence["Outcome"]) -> list["Outcome"]:
+    """The outcomes, on traces with what each judge says of the question alone."""
+    if run.kind != "trace":
+        return list(outcomes)
+    read = run.features["items"], run.labels, run.fit, run.test
+    return [replace(o, random=of_the_question(run.seats[o.judge].judge, *read)) for o in outcomes]
+
+
+def of_the_question(
+    judge: BaseJudge, features: Features, labels: Sequence[Any], fit: Index, test: Index, seed: int = 0
+) -> list[Verdict] | None:
+    """What the same judge, fitted anew, says of the question's state in the place of all others: nothing of the answer.
+
+    Each place has a random projection of it of equal width (other order, other signs), so that places differ as states
+    do. ``None`` for a judge that reads no states or learns nothing, and without the question's state.
+    """
+    states = [name for name in judge.needs if name.startswith("hidden/") and name in features.arrays]
+    if not (states and judge.learns and "hidden/prompt_end" in features.arrays):
+        return None
+    same, rng, own = clone(judge), np.random.default_rng(seed), features["hidden/prompt_end"]
+    turned = {}
+    for name in states:
+        signs = rng.choice(np.array([-1, 1], dtype=np.float32), own.shape[-1])
+        turned[name] = own[..., rng.permutation(own.shape[-1])] * signs
+    random = replace(features, arrays={**features.arrays, **turned})
+    fit_seat("", same, random, labels, fit)
+    return None if same.provenance_ is None else same.verdicts(random.take(test))

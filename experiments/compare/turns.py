@@ -54,13 +54,7 @@ class TurnTrial:
 
 
 def reads_the_verdict(judge: BaseJudge) -> bool:
-    """Whether a judge reads the place of the verdict, and nothing else of the item.
-
-    Example:
-        >>> from innerjudge.probes import CLUE, LAGER, Length
-        >>> [reads_the_verdict(judge) for judge in (LAGER(), CLUE(), Length())]
-        [True, False, False]
-    """
+    """Whether a judge reads the place of the verdict, and nothing else of the item."""
     needs = {*judge.needs, *judge.fit_needs}
     return not judge.reads_text and needs <= VERDICT_NEEDS and bool(needs - {"labels"})
 

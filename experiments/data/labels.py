@@ -24,13 +24,7 @@ def label_of(item: Item) -> Any:
 
 
 def label_to_fit(item: Item, scale: tuple[int, int]) -> Any:
-    """The label as judges learn it: a rating on another scale, ``extra["scale"]``, is put on the one that is asked for.
-
-    Example:
-        >>> fact = Rating(item_id="r", prompt="?", response="!", scores=(1,), extra={"scale": [0, 1]})
-        >>> label_to_fit(fact, (1, 5))
-        5.0
-    """
+    """The label as judges learn it: a rating on another scale, ``extra["scale"]``, is put on the one asked for."""
     label, used = label_of(item), item.extra.get("scale")
     if not isinstance(item, Rating) or label is None or not isinstance(used, list) or len(used) != 2:
         return label

@@ -37,18 +37,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "CYCLE",
-    "FAMILY_COLOURS",
-    "STYLE",
-    "accuracy_against_n",
-    "attention_over_text",
-    "curves",
-    "head_map",
-    "reliability",
-    "score_distributions",
-    "scores_by_grade",
-    "short",
-    "trajectory",
-]
+    "CYCLE", "FAMILY_COLOURS", "STYLE", "accuracy_against_n", "attention_over_text", "curves", "head_map",
+    "reliability", "score_distributions", "scores_by_grade", "short", "trajectory"
+]  # fmt: skip
 
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -104,12 +104,7 @@ def _columns(name: str, line: Line) -> Any:
 
 
 def look(k: int) -> dict[str, Any]:
-    """Colour, dash and mark of the ``k``-th line.
-
-    Example:
-        >>> look(0)["color"], look(1)["linestyle"]
-        ('#0072B2', '--')
-    """
+    """Colour, dash and mark of the ``k``-th line."""
     dash, mark = LINES[k % len(LINES)]
     return {"color": CYCLE[k % len(CYCLE)], "linestyle": dash, "marker": mark, "markersize": 4, "linewidth": 1.6}
 

@@ -45,12 +45,7 @@ NOTHING = "\N{EN DASH}"
 
 
 def number(value: float | None, *, decimals: int = 2, sign: bool = False) -> str:
-    """A figure with a true minus sign and never a minus zero; a dash for ``None``.
-
-    Example:
-        >>> number(0.7149), number(-0.001), number(None), number(0.1, sign=True)
-        ('0.71', '0.00', '–', '+0.10')
-    """
+    """A figure with a true minus sign and never a minus zero; a dash for ``None``."""
     if value is None or not math.isfinite(value):
         return NOTHING
     text = f"{value:+.{decimals}f}" if sign else f"{value:.{decimals}f}"
@@ -60,12 +55,7 @@ def number(value: float | None, *, decimals: int = 2, sign: bool = False) -> str
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in two significant digits and a fitting unit.
-
-    Example:
-        >>> duration(0.00123), duration(0.256), duration(3.14), duration(125.0), duration(None)
-        ('1.2 ms', '260 ms', '3.1 s', '2.1 min', '–')
-    """
+    """Seconds in two significant digits and a fitting unit."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     for unit, size in (("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
@@ -79,31 +69,16 @@ def _two_digits(value: float) -> str:
 
 
 def title(metric: str) -> str:
-    """A metric in words.
-
-    Example:
-        >>> title("within_question_auroc"), title("accuracy_minus_text"), title("spearman")
-        ('within-question AUROC', 'accuracy minus text', 'Spearman')
-    """
+    """A metric in words."""
     words = metric.replace("within_question", "within-question").split("_")
     return re.sub(r"\b(auroc|spearman|pearson|kendall)\b", lambda name: _NAMES[name[0]], " ".join(filter(None, words)))
 
 
 def counted(count: int, what: str) -> str:
-    """A count with its noun.
-
-    Example:
-        >>> counted(1, "shard"), counted(2, "shard"), counted(0, "item")
-        ('1 shard', '2 shards', '0 items')
-    """
+    """A count with its noun."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def are_in(count: int, what: str, where: object) -> str:
-    """The sentence that a number of things are in a place.
-
-    Example:
-        >>> are_in(1, "item", "runs/f"), are_in(3, "verdict", "v.jsonl")
-        ('1 item is in runs/f.', '3 verdicts are in v.jsonl.')
-    """
+    """The sentence that a number of things are in a place."""
     return f"{counted(count, what)} {'is' if count == 1 else 'are'} in {where}."

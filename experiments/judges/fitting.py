@@ -195,7 +195,8 @@ def fit_stream(
             "chunk of at least 1"
         )
     known = iter(labels)
-    for features in read_stream(lm, traces, _positions(judge.reads), passes, chunk=chunk):
+    states = [name.removeprefix("hidden/") for name in judge.reads if name.startswith("hidden/")]
+    for features in read_stream(lm, traces, states, passes, chunk=chunk):
         some = list(islice(known, len(features)))
         judge.partial_fit(features, some)
     return judge
@@ -234,8 +235,3 @@ def read_stream(
     while some := list(islice(coming, chunk)):
         encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=own, roles=roles) for t in some]
         yield extract(lm, encoded, readouts, batch_size=passes.batch_size)
-
-
-def _positions(names: Sequence[str]) -> list[str]:
-    """Positions of the hidden states among some readouts."""
-    return [name.removeprefix("hidden/") for name in names if name.startswith("hidden/")]

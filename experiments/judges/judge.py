@@ -68,7 +68,8 @@ class Judge(PairJudge, HubUpload):
         criterion: str | None = None,
         prompt: JudgePrompt | str | Path | None = None,
     ) -> None:
-        _check(judge)
+        if judge.learns and judge.provenance_ is None:
+            raise InnerjudgeError(f"given {judge!r}, which is not fitted, expected a fitted judge: call fit first")
         self.kind = judge.kinds[0] if kind is None else kind
         require_kind_of_judge(judge, self.kind)
         require_model(judge, lm)
@@ -76,8 +77,8 @@ class Judge(PairJudge, HubUpload):
         self.judge = judge
         self.passes = _checked_passes(judge, lm, self.kind, passes, prompt)
         self.criterion = criterion
-        known = name or type(judge).__name__
-        self._made = JudgeRecord(known, self.kind, scale=_whole(self.passes.scale), criterion=criterion)
+        low, high = map(int, self.passes.scale)  # NumPy's integers are taken too, and files hold Python's
+        self._made = JudgeRecord(name or type(judge).__name__, self.kind, scale=(low, high), criterion=criterion)
 
     @classmethod
     @checked
@@ -127,7 +128,7 @@ class Judge(PairJudge, HubUpload):
                 )
             lm = shared_model(judge.provenance_, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
         kind = made.kind or kind or judge.kinds[0]
-        passes = _passes_of(made, judge, kind)
+        passes = replace(made.passes, scale=made.scale if made.kind else scale_of(judge, kind))
         found = cls(judge, lm, kind=kind, passes=passes, criterion=made.criterion)
         found._made = replace(made, kind=kind, scale=passes.scale)
         return found
@@ -176,16 +177,6 @@ class Judge(PairJudge, HubUpload):
     save_pretrained = save
 
 
-def _whole(scale: tuple[int, int]) -> tuple[int, int]:
-    """A scale of Python's own integers, as files hold them; NumPy's are taken too."""
-    return int(scale[0]), int(scale[1])
-
-
-def _check(judge: BaseJudge) -> None:
-    if judge.learns and judge.provenance_ is None:
-        raise InnerjudgeError(f"given {judge!r}, which is not fitted, expected a fitted judge: call fit first")
-
-
 def _read_as(kind: str) -> str:
     """Kind of the items that are read: responses of pairs are rated one by one."""
     return "rating" if kind == "pair" else kind
@@ -199,8 +190,9 @@ def _checked_passes(
     passes = Passes(scale=scale) if passes is None else passes
     if prompt is not None:
         passes = replace(passes, prompt=JudgePrompt.of(prompt))
-    if judge.value_range is not None and kind in ("rating", "pair"):
-        _check_scale(passes.scale, scale)
+    if judge.value_range is not None and kind in ("rating", "pair") and passes.scale != scale:
+        theirs, mine = ("{}-{}".format(*s) for s in (passes.scale, scale))
+        raise InnerjudgeError(f"given the scale {theirs} for a judge on {mine}, expected {mine}: leave passes out")
     passes = passes_for(judge, passes)
     check_prompt(lm.tokenizer, passes, _read_as(kind), [judge])
     told = passes.told(_read_as(kind))
@@ -212,13 +204,3 @@ def _checked_passes(
             "was fitted with: pass it as prompt, or fit the judge on features of the other"
         )
     return passes
-
-
-def _check_scale(given: tuple[int, int], own: tuple[int, int]) -> None:
-    if given != own:
-        theirs, mine = ("{}-{}".format(*s) for s in (given, own))
-        raise InnerjudgeError(f"given the scale {theirs} for a judge on {mine}, expected {mine}: leave passes out")
-
-
-def _passes_of(made: JudgeRecord, judge: BaseJudge, kind: str) -> Passes:
-    return replace(made.passes, scale=made.scale if made.kind else scale_of(judge, kind))

@@ -141,12 +141,7 @@ def opponent_says(
 
 
 def as_given(verdicts: Sequence[Verdict], *, swapped: bool) -> list[Verdict]:
-    """Verdicts on pairs with labels of the pair as given, where response b was shown first.
-
-    Example:
-        >>> as_given([Verdict("p", score=1.0, label="a")], swapped=True)[0].label
-        'b'
-    """
+    """Verdicts on pairs with labels of the pair as given, where response b was shown first."""
     swap = {"a": "b", "b": "a"}
     return [replace(v, label=swap[str(v.label)]) if swapped and v.label is not None else v for v in verdicts]
 
@@ -182,7 +177,9 @@ def _notes(
     found = [
         f"text is asked in the best of {len(tried)} ways on {n} items of the fitting half: {best.way.name} "
         f"({measure} {best.value:.2f}). The ways spread from {worst.value:.2f} to {best.value:.2f}: "
-        + "; ".join(f"{one.way.name} {one.value:.2f}" + _without(one) for one in tried)
+        + "; ".join(
+            f"{t.way.name} {t.value:.2f}" + f" ({t.unscored} without an answer)" * bool(t.unscored) for t in tried
+        )
         + "."
     ]
     for turn in ("cue", "open"):
@@ -201,17 +198,8 @@ def _notes(
     return found
 
 
-def _without(one: AskingTrial) -> str:
-    return f" ({one.unscored} without an answer)" if one.unscored else ""
-
-
 def chance_of(kind: str, items: Sequence[Item]) -> tuple[float, float]:
-    """The figure of a judge that guesses on labelled items, and its standard error.
-
-    Example:
-        >>> chance_of("pair", [Pair(pair_id=str(k), prompt="?", response_a="x", response_b="y") for k in range(25)])
-        (0.5, 0.1)
-    """
+    """The figure of a judge that guesses on labelled items, and its standard error."""
     n = len(items)
     if kind == "trace":
         right = sum(bool(_truth(item)) for item in items)

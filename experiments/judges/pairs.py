@@ -43,11 +43,6 @@ def items_of_pairs(
 
     Entries are items, or pairs ``(prompt, response)``, each a text or messages; for ``kind="choice"`` ``(question,
     options)``. ``context`` is the most tokens that the model reads. ``InnerjudgeError`` for an item of another kind.
-
-    Example:
-        >>> items, places, reasons = items_of_pairs([("2+2?", "4"), ("2+2?", None)], "trace", context=None)
-        >>> items[0].response, places, reasons
-        ('4', [0], {1: 'the response is of type NoneType, not a string or a list of messages'})
     """
     items: list[Item] = []
     places: list[int] = []

@@ -69,7 +69,7 @@ def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]
     Example:
         >>> seats = panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
         >>> list(chosen(seats, ["clue"]))[:3], len(chosen(seats, [])), len(chosen(seats, [EVERY])) == len(seats)
-        (['clue', 'token-log-probability', 'length'], 11, True)
+        (['clue', 'token-log-probability', 'self-certainty'], 18, True)
     """
     if EVERY in names:
         return dict(seats)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, ResponseLogProb
 from ...extraction.writing.answers import Reject
@@ -13,8 +16,10 @@ from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
+from ...models.roles import Role
 from ...models.shown import html_table
 from ...probes import BaseJudge, Promise, Verdict
+from ...probes.promising import end_along
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
 from ..reading.read import read
@@ -28,7 +33,11 @@ _READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
 
 
 class Saved(NamedTuple):
-    """How many answers were stopped, and about how many tokens they were spared: the others' mean behind the marker."""
+    """How many answers were stopped, and about how many tokens they were spared.
+
+    Those are, for an answer that closed its reasoning, the others' mean behind the marker, and else what the longer
+    ones of the others write beyond as many tokens, on average.
+    """
 
     stopped: int
     tokens: float
@@ -36,10 +45,18 @@ class Saved(NamedTuple):
     @classmethod
     def of(cls, lm: LanguageModel, answers: Sequence[tuple[str, bool]], closing: str) -> "Saved":
         """From the text of each answer, whether it was stopped, and the marker that closes the reasoning."""
-        stopped = sum(cut for _, cut in answers)
-        ends = [text.partition(closing)[2] for text, cut in answers if not cut and closing in text]
-        ids = lm.tokenizer(ends, add_special_tokens=False)["input_ids"] if ends else []
-        return cls(stopped, stopped * sum(map(len, ids)) / max(1, len(ids)))
+
+        def sizes(texts: list[str]) -> npt.NDArray[np.float64]:
+            found = lm.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+            return np.array([len(ids) for ids in found], dtype=np.float64)
+
+        stopped, whole = ([text for text, cut in answers if cut == one] for one in (True, False))
+        others, behind = sizes(whole), sizes([text.partition(closing)[2] for text in whole if closing in text])
+        spared = [
+            behind if closing in text else others[others > n] - n
+            for text, n in zip(stopped, sizes(stopped), strict=True)
+        ]
+        return cls(len(stopped), sum(float(one.mean()) for one in spared if len(one)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,6 +104,7 @@ def sample_and_judge(
     temperature: float = 1.0,
     max_new_tokens: int = 512,
     reject_below: float | Promise | None = None,
+    along: str = "",
     seed: int = 0,
     passes: Passes | None = None,
 ) -> Candidates:
@@ -103,7 +121,10 @@ def sample_and_judge(
         temperature: Sampling temperature.
         max_new_tokens: Most tokens of an answer.
         reject_below: Stop an answer whose score, when it closes its reasoning, is below this; for judges that read no
-            further than that. A number, or the promise of "lost good answers" of this judge: then its threshold.
+            further than that. A number, or the promise of "lost good answers" of this judge: then its threshold, and
+            its ``along``.
+        along: Ask also at the end of each range of this role, such as ``"reasoning/segment(64)"`` or
+            ``"response/cue(wait)"``; the judge reads the end of that part, as if the answer ended there.
         seed: Seed of the sampling.
         passes: How the model is run; ``writing_batch`` answers a batch.
 
@@ -123,6 +144,8 @@ def sample_and_judge(
         raise InnerjudgeError(f"given {questions!r:.60} and n={n}, expected a list of questions and at least 1 answer")
     require_model(judge, lm)
     passes = passes or Passes()
+    along = reject_below.along if isinstance(reject_below, Promise) else along
+    looks = [along] if along and Role.parse(along).part == "response" else ["reasoning_end", along]
     bare = candidates_of(questions, n)
     carried = set(judge.needs) <= _READOUTS.keys()
     written = write_and_read(
@@ -134,7 +157,8 @@ def sample_and_judge(
         seed=seed,
         batch_size=passes.writing_batch,
         markers=passes.markers,
-        reject=None if reject_below is None else rejecting(judge, reject_below),
+        reject=None if reject_below is None else rejecting(judge, reject_below, along),
+        reject_at=[one for one in looks if one],
         on_batch=passes.steps("sampling and judging", len(bare)),
     )
     if carried:
@@ -146,14 +170,16 @@ def sample_and_judge(
     return Candidates(written.traces, judge.verdicts(features), len(bare))
 
 
-def rejecting(judge: BaseJudge, below: float | Promise) -> Reject:
-    """Stops answers that ``judge`` gives less than a threshold when they close their reasoning.
+def rejecting(judge: BaseJudge, below: float | Promise, along: str = "") -> Reject:
+    """Stops answers that ``judge`` gives less than a threshold when they close their reasoning, or along a role.
 
     ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is not of lost good answers, of another
     fit, or refused.
     """
     threshold = _promised(judge, below) if isinstance(below, Promise) else below
     late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
+    if along and judge.needs != (ResponseLogProb().name,):
+        late -= {end_along(judge, along)}
     if isinstance(below, Promise):
         late |= set(judge.needs) & {ResponseLogProb().name}  # it was calibrated on that of whole answers
     if late:
@@ -165,7 +191,7 @@ def rejecting(judge: BaseJudge, below: float | Promise) -> Reject:
     def reject(features: Features) -> list[str | None]:
         said = [verdict.score for verdict in judge.verdicts(as_fitted(judge, features))]
         return [
-            f"scored {score:.4g} where the reasoning ends, below {threshold:g}"
+            f"scored {score:.4g} {'on the way' if along else 'where the reasoning ends'}, below {threshold:g}"
             if isinstance(score, float) and score < threshold
             else None
             for score in said

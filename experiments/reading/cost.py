@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...extraction.features import Features
+from ...extraction.readouts import range_readout
 from ...models.items import Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
@@ -49,10 +50,11 @@ def cost_of(
     """
     items = prepared(lm.tokenizer, items, passes)
     own = _OWN.get(type(items[0]), ()) if items else ()
-    wanted = {name for name in needs if name not in own and name != "reasoned"} - TEXT_NEEDS
+    of_text = {name for name in needs if name in own or range_readout(name) is not None}
+    wanted = {*needs} - of_text - TEXT_NEEDS - {"reasoned"}
     found = NOTHING
     alike = Alike(lm.tokenizer)
-    if any(name in own for name in needs):
+    if of_text:
         texts = [_as_trace(item) for item in items]
         lengths = [len(encode_trace(lm.tokenizer, t, markers=passes.markers, alike=alike).ids) for t in texts]
         found += Cost(1.0, sum(lengths) / len(items))

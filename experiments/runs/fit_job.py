@@ -6,13 +6,14 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from ...extraction.readouts import States
 from ...extraction.store import FeatureStore
 from ...extraction.store.index import HEADER
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice
 from ...probes import BaseJudge, Verdict
-from ...probes.promising import promise_on
+from ...probes.promising import end_along, promise_on, verdicts_along
 from ...probes.risk import Bound, RiskName
 from ..data.datasets import drawn
 from ..data.kinds import hash_items, hash_of
@@ -35,6 +36,7 @@ class Wanted(NamedTuple):
     risk: RiskName
     level: float
     confidence: float | None = 0.95
+    along: str = ""
 
 
 def fit_job(
@@ -86,6 +88,8 @@ def fit_job(
     if (out / saved.WHOLE).is_file() and not damaged:
         _require_same(judge, made, wanted, out)
         return f"{out} is complete already."
+    if wanted is not None and wanted.along:
+        end_along(judge, wanted.along, store.ragged_names)
     labels, groups = [], []
     for item in items:
         labels.append(item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale))
@@ -132,7 +136,8 @@ def _promise(
     """The promise on the questions beside the fit, read part by part."""
     said: list[Verdict] = []
     for some in np.array_split(rows, -(-len(rows) // PART)):
-        said += judge.verdicts(store.features(judge.reads, some))
+        also = (States(wanted.along, "last").name,) if wanted.along else ()
+        said += verdicts_along(judge, store.features((*judge.reads, *also), some), wanted.along, wanted.risk)
         store.close()
     columns = [labels[k] for k in rows], [groups[k] for k in rows], store.provenance.fingerprint
     found = promise_on(judge, said, *columns, **wanted._asdict(), seed=seed)
@@ -156,7 +161,7 @@ def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]
 
 def _require_same(judge: BaseJudge, made: JudgeRecord, wanted: Wanted | None, out: Path) -> None:
     held, theirs = saved.load(out)
-    has = None if held.promise_ is None else Wanted(held.promise_.risk, held.promise_.level, held.promise_.confidence)
+    has = None if (p := held.promise_) is None else Wanted(p.risk, p.level, p.confidence, p.along)
     differing = [] if repr(held) == repr(judge) else ["judge"]
     differing += [] if has == wanted else ["promise"]
     differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]

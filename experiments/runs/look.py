@@ -39,14 +39,7 @@ class Look:
 
 
 def look_at(items: Sequence[Item], model: str = "reference", *, scale: tuple[int, int] = (1, 5), n: int = 3) -> Look:
-    """Look at items of one kind through the tokenizer and the chat template of a model; its weights are not read.
-
-    Example:
-        >>> row = {"question_id": "q", "candidate_id": "1", "prompt": "2+2?", "response": "<think>2+2=4</think>4"}
-        >>> found = look_at([Trace(**row, correct=True)])
-        >>> found.facts["kind"], "[reasoning_end]" in found.items[0]
-        ('1 trace', True)
-    """
+    """Look at items of one kind through the tokenizer and the chat template of a model; its weights are not read."""
     source = find_source(model)
     tokenizer = read_tokenizer(source.tokenizer, model, source.revision)
     context = context_of(require_causal(source.weights, model, source.revision))

@@ -37,15 +37,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Columns",
-    "Rule",
-    "choose_temperature",
-    "cost_curve",
-    "curve_rows",
-    "discrimination",
-    "draw_cost",
-    "normalise",
-    "vectors_of",
-]
+    "Columns", "Rule", "choose_temperature", "cost_curve", "curve_rows", "discrimination", "draw_cost", "normalise",
+    "vectors_of"
+]  # fmt: skip
 
 __getattr__ = lazy_names(__name__, _HOMES)

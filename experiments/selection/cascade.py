@@ -82,7 +82,8 @@ def cost_curve(
     truth: Sequence[Any],
     groups: Sequence[str],
     *,
-    promise: Promise,
+    promise: Promise | None = None,
+    border: float | None = None,
     costs: tuple[float, float] = (1.0, 1.0),
     points: int = 11,
 ) -> pd.DataFrame:
@@ -94,6 +95,7 @@ def cost_curve(
         truth: The label that is right, an item; an unscored verdict is wrong.
         groups: The question of each item.
         promise: Of the first judge: how sure it is counts as there.
+        border: Without a promise, the score between its verdicts; ``None`` for choices.
         costs: Of an item, for each judge: passes, or tokens read and written.
         points: Rows before the last, from the least sure items on.
 
@@ -107,11 +109,12 @@ def cost_curve(
         raise InnerjudgeError("given columns of different lengths or empty ones, expected one verdict of each an item")
     sure = np.full(len(first), -np.inf)
     there = [k for k, one in enumerate(first) if one.score is not None]
-    sure[there] = certainty([first[k].score for k in there], promise.border)
+    sure[there] = certainty([first[k].score for k in there], border if promise is None else promise.border)
     order, n = np.argsort(sure, kind="stable"), len(first)
     cuts = [("share", order[: round(n * k / (points - 1))]) for k in range(points)]
     rows = []
-    for name, asked in [*cuts, ("promise", np.flatnonzero(sure < promise.threshold))]:
+    cuts += [] if promise is None else [("promise", np.flatnonzero(sure < promise.threshold))]
+    for name, asked in cuts:
         seen = set(asked.tolist())
         said = [(second if k in seen else first)[k] for k in range(n)]
         right = [one.unscored is None and one.label == known for one, known in zip(said, truth, strict=True)]

@@ -84,7 +84,8 @@ def curve_rows(
         InnerjudgeError: If no question has ``n_max`` candidates of known correctness.
     """
     first = next(iter(judges.values()))
-    groups = [g for g in (_known(rows.tolist(), first) for rows in rows_by_group(first.questions)) if g]
+    known = ([k for k in rows if first.correct[k] is not None] for rows in rows_by_group(first.questions))
+    groups = [[int(k) for k in rows] for rows in known if rows]
     largest = n_max if n_max is not None else min((len(g) for g in groups), default=0)
     kept = [g for g in groups if len(g) >= max(largest, 1)]
     if not kept or largest < 1:
@@ -139,10 +140,6 @@ def discrimination(judge: str, columns: Columns) -> Discrimination:
     found = [cluster_interval(metric(*given), columns.questions) for metric in (wqd, within_question_auroc)]
     unscored = sum(score is None for score in columns.scores)
     return Discrimination(judge=judge, pooled=found[0], per_question=found[1], unscored=unscored)
-
-
-def _known(rows: Sequence[int], columns: Columns) -> list[int]:
-    return [k for k in rows if columns.correct[k] is not None]
 
 
 def _mean_of(values: Sequence[float | None], groups: Sequence[Sequence[int]]) -> float | None:

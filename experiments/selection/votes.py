@@ -97,12 +97,7 @@ def weighted_vote(answers: Answers, scores: Scores, *, temperature: float = 1.0)
 
 
 def softmax_weights(scores: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
-    """Softmax over the last axis without its normaliser (which no vote depends on); both limits are exact.
-
-    Example:
-        >>> softmax_weights(np.array([1.0, 3.0]), 0.0), softmax_weights(np.array([1.0, 3.0]), float("inf"))
-        (array([0., 1.]), array([1., 1.]))
-    """
+    """Softmax over the last axis without its normaliser (which no vote depends on); both limits are exact."""
     gap = np.asarray(scores - scores.max(axis=-1, keepdims=True), dtype=np.float64)
     if temperature == 0:
         return np.asarray(gap == 0, dtype=np.float64)

@@ -34,14 +34,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "auroc",
-    "cluster_interval",
-    "decomposition",
-    "expected_calibration_error",
-    "length_matched_pairs",
-    "paired_difference",
-    "spearman",
-    "within_question_auroc",
-]
+    "auroc", "cluster_interval", "decomposition", "expected_calibration_error", "length_matched_pairs",
+    "paired_difference", "spearman", "within_question_auroc"
+]  # fmt: skip
 
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -25,10 +25,6 @@ class Rounding:
     """What rounding did to one readout: sums of squared errors and of squared numbers over it, so that shards add up.
 
     ``worst`` is the largest relative error of one row of the states: norm of the error by norm of the row.
-
-    Example:
-        >>> (Rounding(1.0, 100.0, 0.2) + Rounding(3.0, 300.0, 0.1)).relative
-        0.1
     """
 
     error: float = 0.0

@@ -114,12 +114,6 @@ def is_plain(eager: Any) -> bool:
 
     Most families have a copy of it, whose compiled code is the same. One with a soft-cap, sinks or biases of its own is
     another function, whatever it gives for one input.
-
-    Example:
-        >>> from transformers.models.gemma2 import modeling_gemma2
-        >>> from transformers.models.qwen3 import modeling_qwen3
-        >>> is_plain(modeling_qwen3.eager_attention_forward), is_plain(modeling_gemma2.eager_attention_forward)
-        (True, False)
     """
     plain = modeling_llama.eager_attention_forward
     repeat = getattr(eager, "__globals__", {}).get("repeat_kv")

@@ -187,10 +187,5 @@ class PromptKeys(BlockAttention):
 
 
 def nearest(kept: Tensor, wanted: Tensor) -> Tensor:
-    """Places of ``wanted`` in ``kept`` (``[K]``, in order); any place for what is not there.
-
-    Example:
-        >>> nearest(torch.tensor([3, 8]), torch.tensor([[8, 3, 99]])).tolist()
-        [[1, 0, 1]]
-    """
+    """Places of ``wanted`` in ``kept`` (``[K]``, in order); any place for what is not there."""
     return torch.searchsorted(kept, wanted.to(kept.device).contiguous()).clamp(max=len(kept) - 1)

@@ -1,7 +1,7 @@
 """What a model wrote: one batch of texts, and answers with their features, taken as a generation gives them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from .watch import UNNOTICED, Watch, watched_features
 #: Given the number of an item and its text so far -> whether nothing more of it is wanted.
 Settled = Callable[[int, str], bool]
 _OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "not_sampled")
-#: Given the features of texts that have just come to a marker -> for each, why it is stopped, or ``None`` to go on.
+#: Given the features of texts that just came to a marker or past a range -> why each is stopped, ``None`` to go on.
 Reject = Callable[[Features], Sequence[str | None]]
 
 
@@ -172,21 +172,24 @@ class Answers:
         self._read.update(row for row in rows if self._encoded[row].id not in lost)
 
     def ask(
-        self, watch: Watch, rows: Sequence[int], places: Sequence[int], reject: Reject, role: str
+        self, watch: Watch, rows: Sequence[int], places: Sequence[int], reject: Reject, at: Collection[str]
     ) -> list[str | None]:
-        """Why the texts at some places of a batch, whose newest token ended a marker, are to be stopped."""
-        said = [completion(self._lm, watch.texts.ids[place], finished=False) for place in places]
-        traces = [answered(self._lm, self._questions[rows[p]], one) for p, one in zip(places, said, strict=True)]
-        encoded = [self._encode(trace) for trace in traces]
-        there = [k for k, one in enumerate(encoded) if one.positions.get(role) == (len(one.ids) - 1,)]
-        reasons: list[str | None] = [None] * len(places)
-        if there:
-            features = watched_features(
-                self._lm, self._readouts, [encoded[k] for k in there], watch, [places[k] for k in there]
-            )
-            for k, reason in zip(there, reject(features), strict=True):
-                reasons[k] = reason
-        return reasons
+        """Why the texts at some places of a batch are to be stopped: those at a position of ``at``, or past a range."""
+        there: dict[int, Encoding] = {}
+        for place in places:
+            if place in watch.marked:
+                said = completion(self._lm, watch.texts.ids[place], finished=False)
+                now = self._encode(answered(self._lm, self._questions[rows[place]], said))
+                watch.ranges[place].positions = now.positions
+                if any(now.positions.get(role) == (len(now.ids) - 1,) for role in at):
+                    there[place] = now
+            if place in watch.passing:
+                there[place] = watch.ranges[place].so_far(watch.texts.ids[place])
+        if not there:
+            return [None] * len(places)
+        features = watched_features(self._lm, self._readouts, list(there.values()), watch, list(there))
+        reasons = dict(zip(there, reject(features), strict=True))
+        return [reasons.get(place) for place in places]
 
     def finished(self, batch_size: int, started: float) -> Generation:
         """Everything together; what the generation did not show is read by a pass of its own."""

@@ -11,11 +11,10 @@ from ...models.anatomy import Anatomy
 from ...models.positions import Encoding
 from ...models.tokens import decoded
 from ..taps.residual import ResidualTap
+from .checks import SPARE
 
 #: Share of a batch that is still written when the others leave it: beginning anew costs about a step.
 _FEW = 0.75
-#: Tokens beyond its characters that a marker may be spread over (pieces of a character write nothing themselves).
-_SPARE = 8
 
 
 class BatchProgress:
@@ -99,6 +98,10 @@ class StateRecord:
             rows = [progress.present.index(text) for text in texts]
             for text, states in zip(texts, self.tap.of(rows)[:, :, -1], strict=True):
                 self.states[text][len(self._items[text].ids) + len(progress.ids[text]) - 1] = states
+
+    def forget_newest(self, text: int, progress: BatchProgress) -> None:
+        """Let go of what was kept of a text's newest token."""
+        del self.states[text][len(self._items[text].ids) + len(progress.ids[text]) - 1]
 
 
 class LogProbRecord(LogitsProcessor):
@@ -197,7 +200,7 @@ class MarkerWatch:
     def __init__(self, tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> None:
         self._tokenizer, self._markers = tokenizer, markers
         self._candidates = _candidates(tokenizer, markers)
-        self._tail = max(len(marker) for marker in markers) + _SPARE
+        self._tail = max(len(marker) for marker in markers) + SPARE
         self._seen: set[str] = set()
 
     def ends_marker(self, ids: Sequence[int]) -> bool:

@@ -11,16 +11,18 @@ from transformers import StoppingCriteria
 from ...models.blocks import StopAfter
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
+from ...models.roles import checked_roles
 from ..extract import lacking
 from ..feature_arrays import Array
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
+from .checks import RangeWatch
 from .decoding import decode, leaves_batches
 from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord
 
-#: Asked about texts whose newest token ended a marker -> for each, why it is to be stopped, or ``None`` to go on.
+#: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped, ``None`` to go on.
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | None]]
 #: Why a feature is missing that a pass over the finished text can still give.
 UNNOTICED = "its token was not noticed while the text was written"
@@ -31,8 +33,8 @@ class Watch(StoppingCriteria):
 
     The states of the newest token come with the step after it. Those of the last token (wanted if ``last``) are read
     by a step of its own, through the blocks alone, where the limit and not an end token ended a text. Nothing is kept
-    of the padding behind a text. Where texts may be stopped (``ask``, at the tokens that end a marker), those that
-    ended leave the batch once they are a quarter of it.
+    of the padding behind a text. Where texts may be stopped (``ask``, at the tokens that end a marker or a range of
+    ``roles``), those that ended leave the batch once they are a quarter of it.
     """
 
     def __init__(
@@ -46,23 +48,24 @@ class Watch(StoppingCriteria):
         log_probs: bool,
         last: bool,
         ask: Ask | None = None,
+        roles: Sequence[str] = (),
     ) -> None:
         self._lm, self._items, self._limit, self._ends = lm, items, limit, ends
         self._last, self._ask = last, ask
         self.record = StateRecord(lm.anatomy, items)
-        self._log_probs = LogProbRecord(len(items)) if log_probs else None
+        self.log_probs = LogProbRecord(len(items)) if log_probs else None
         self._markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
+        self.ranges = [RangeWatch(lm.tokenizer, checked_roles(roles), markers[1], item) for item in items]
+        #: Texts whose newest token ended a marker, and those of which it ended a range.
+        self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
-        self._leaving = False
-        self._due: set[int] = set()
-        self._begun = False
-        self._tail = ExitStack()
+        self._leaving, self._begun, self._tail = False, False, ExitStack()
         self.texts = BatchProgress(len(items), ends, lm.device)
 
     @torch.inference_mode()
     def run(self, temperature: float) -> None:
         """Write the texts."""
-        processors = [] if self._log_probs is None else [self._log_probs]
+        processors = [] if self.log_probs is None else [self.log_probs]
         with self.record.tap, self._tail, self._lm.uncompiled():
             decode(
                 self._lm,
@@ -76,33 +79,31 @@ class Watch(StoppingCriteria):
                 staying=self._staying if self._leaves else None,
             )
         if self.texts.open:
+            self.passing = set()  # what ends where the limit does is not worth asking
             self.record.keep_newest(self.texts.open, self.texts)
             self._stop_rejected()
-
-    def log_probs(self, rows: Sequence[int]) -> Tensor:
-        """Summed log-probability of the tokens of some items so far, and how many they are: ``[len(rows), 2]``."""
-        record = self._log_probs or LogProbRecord(len(self._items))
-        return record.sums(rows, self.texts.ids)
 
     def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
         texts, newest = self.texts, input_ids[:, -1]
         tokens = dict(zip(texts.present, newest.tolist(), strict=True))
-        if self._log_probs is not None:
-            self._log_probs.add(newest, texts.present)
+        if self.log_probs is not None:
+            self.log_probs.add(newest, texts.present)
         if self._begun:
             ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
-            self.record.keep_newest(sorted(self._due | ending), texts)
+            going = {row for row in self.passing if row in texts.open and tokens[row] not in self._ends}
+            self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
+            self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
             self._stop_rejected()
         else:
             self._begun = True
             self.record.keep_prompts()
-        for row in list(texts.open):
-            if texts.add(row, tokens[row]) and self._markers[row].ends_marker(texts.ids[row]):
-                self._due.add(row)
+        written = [row for row in list(texts.open) if texts.add(row, tokens[row])]
+        self.marked |= {row for row in written if self._markers[row].ends_marker(texts.ids[row])}
+        self.passing |= {row for row in written if self.ranges[row].may_end(texts.ids[row])}
         at_end = bool(texts.open) and len(texts.ids[texts.open[0]]) == self._limit
         if at_end:
-            for row in [row for row in texts.open if not self._last and row not in self._due]:
+            for row in [row for row in texts.open if not self._last and row not in self.marked]:
                 texts.close(row)
             if texts.open:
                 self._tail.enter_context(StopAfter(self._lm.anatomy.stream))
@@ -115,13 +116,14 @@ class Watch(StoppingCriteria):
         return self.texts.shrink() if self._leaving else None
 
     def _stop_rejected(self) -> None:
-        """Ask about the texts whose newest token ended a marker."""
-        rows, self._due = [row for row in self.texts.open if row in self._due], set()
-        if self._ask is None or not rows:
-            return
-        for row, reason in zip(rows, self._ask(self, rows), strict=True):
+        """Ask about the texts whose newest token ended a marker or a range."""
+        rows = [row for row in self.texts.open if row in self.marked | self.passing]
+        for row, reason in zip(rows, self._ask(self, rows) if self._ask and rows else [None] * len(rows), strict=True):
             if reason is not None:
                 self.texts.close(row, reason)
+            elif row not in self.marked:  # it was only looked at
+                self.record.forget_newest(row, self.texts)
+        self.marked, self.passing = set(), set()
 
 
 def watched_features(
@@ -137,7 +139,7 @@ def watched_features(
     for readout in readouts:
         reasons = missing[readout.name]
         if isinstance(readout, ResponseLogProb):
-            values = watch.log_probs(places).numpy()
+            values = (watch.log_probs or LogProbRecord(0)).sums(places, watch.texts.ids).numpy()
         else:
             at = {item.id: item.positions[readout.position][0] for item in items if item.id not in reasons}
             kept = [watch.record.states[p].get(at.get(item.id, -1)) for p, item in zip(places, items, strict=True)]

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.markers import THINK
 from ...models.positions import Encoding, encode_trace
+from ...models.roles import Role, checked_roles
 from ..batching import Room, by_length
 from ..extract import extract, fill_empty, flat, lacking
 from ..feature_arrays import Array, put
@@ -42,7 +42,7 @@ def write_and_read(
     memory: int | None = None,
     markers: tuple[str, str] = THINK,
     reject: Reject | None = None,
-    reject_at: Literal["reasoning_start", "reasoning_end"] = "reasoning_end",
+    reject_at: Sequence[str] = ("reasoning_end",),
     on_batch: Callable[[int], None] | None = None,
 ) -> Generation:
     """Let the model answer each question, and keep the readouts of its answers as they are written.
@@ -53,14 +53,18 @@ def write_and_read(
 
     Questions have unique ids and no response; equal prompts of a batch are read once. Readouts are hidden states at
     :data:`CARRIED` positions and the response's log-probability: a generation carries none of other prompts or
-    positions. ``reject`` stops answers that are not worth their end: it is asked once an answer, when the marker
-    ``reject_at`` is written, and sees what has been read by then. A stopped answer ends with that marker and leaves its
-    batch, with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a
-    batch end together). The other answers are what they would be without. The rest is as in
+    positions. ``reject`` stops answers that are not worth their end: it is asked when a marker of ``reject_at`` is
+    written (``"reasoning_start"``, ``"reasoning_end"``), and at the end of each range of a role that stands there
+    (``"reasoning/segment(64)"``, see :func:`.roles.checked_roles`), and sees what has been read by then; at a range as
+    if the text, and its reasoning where that is open, ended there. A stopped answer ends there and leaves its batch,
+    with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a batch
+    end together). The other answers are what they would be without. The rest is as in
     :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
     readouts, or a readout is none that a generation carries.
     """
     _check(lm, questions, readouts, markers, reject)
+    roles = [name for name in reject_at if Role.parse(name).part]
+    checked_roles(roles)
     started = time.perf_counter()
     prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
     reading = Answers(lm, questions, readouts, markers)
@@ -84,6 +88,7 @@ def write_and_read(
             log_probs=ResponseLogProb() in readouts,
             last=HiddenStates("response_end") in readouts,
             ask=reject and (lambda watch, some: reading.ask(watch, rows, some, reject, reject_at)),
+            roles=roles if reject else (),
         )
         watch.run(temperature)
         reading.take(watch, rows)

@@ -118,13 +118,7 @@ def _collect(n: int, seed: int, label: str, draw: Callable[[Random], tuple[str, 
 
 
 def choices(n: int, *, seed: int, n_options: int = 4, synthetic_share: float = 0.3) -> list[Choice]:
-    """Draw ``n`` different questions of mixed kind; ``extra["task"]`` names the kind.
-
-    Example:
-        >>> c = choices(2, seed=1)[0]
-        >>> len(c.options), 0 <= c.answer < 4
-        (4, True)
-    """
+    """Draw ``n`` different questions of mixed kind; ``extra["task"]`` names the kind."""
     tasks, odds = list(_ODDS), list(_ODDS.values())
 
     def draw(rng: Random) -> tuple[str, int]:
@@ -134,13 +128,7 @@ def choices(n: int, *, seed: int, n_options: int = 4, synthetic_share: float = 0
 
 
 def synthetic(n: int, *, seed: int, n_options: int = 4) -> list[Choice]:
-    """Draw ``n`` questions that name a word which is one of the options (at most 24).
-
-    Example:
-        >>> c = synthetic(1, seed=1, n_options=8)[0]
-        >>> c.options[c.answer] in c.question
-        True
-    """
+    """Draw ``n`` questions that name a word which is one of the options (at most 24)."""
     return _collect(n, seed, "synthetic", lambda rng: ("synthetic", n_options))
 
 

@@ -55,13 +55,7 @@ def solution(steps: Sequence[Step], rng: Random, marks: float = 0.0) -> str:
 
 
 def ratings(n: int, *, seed: int, per_question: int = 4, raters: int = 3) -> list[Rating]:
-    """Draw ``n`` rated responses, ``per_question`` to each problem.
-
-    Example:
-        >>> r = ratings(4, seed=1)
-        >>> len({x.extra["question_id"] for x in r}), len(r[0].scores)
-        (1, 3)
-    """
+    """Draw ``n`` rated responses, ``per_question`` to each problem."""
     rng = Random(seed)
     made: list[Rating] = []
     for problem in problems(-(-n // per_question), seed=seed):

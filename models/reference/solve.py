@@ -46,12 +46,7 @@ def apply(left: int, op: str, right: int) -> int:
 
 
 def difficulty(left: int, op: str, right: int) -> float:
-    """How likely a slip is, from 0 to 1: carries, borrows and large products are hard.
-
-    Example:
-        >>> difficulty(20, "+", 5) < difficulty(27, "+", 5) < difficulty(7, "*", 8)
-        True
-    """
+    """How likely a slip is, from 0 to 1: carries, borrows and large products are hard."""
     if op == "*":
         return 1.0 if left * right > 40 else 0.6
     carry = left % 10 + right % 10 > 9 if op == "+" else left % 10 < right % 10
@@ -121,12 +116,7 @@ def _sum(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]]:
 
 
 def problems(n: int, *, seed: int) -> list[Problem]:
-    """Draw ``n`` different problems; seeds from ``HELD_OUT_SEED`` on give held-out ones.
-
-    Example:
-        >>> [p.answer.isdigit() for p in problems(3, seed=1)]
-        [True, True, True]
-    """
+    """Draw ``n`` different problems; seeds from ``HELD_OUT_SEED`` on give held-out ones."""
     rng = Random(seed)
     found: dict[str, Problem] = {}
     while len(found) < n:
@@ -231,12 +221,7 @@ def traces(n: int, *, seed: int, verdicts: float = VERDICT_SHARE) -> list[Trace]
 
 
 def final_answer(response: str) -> str | None:
-    """Read the answer after the closing marker; ``None`` where there is none.
-
-    Example:
-        >>> final_answer("<think>7+5=12</think>ok 12"), final_answer("<think>7+5=")
-        ('12', None)
-    """
+    """Read the answer after the closing marker; ``None`` where there is none."""
     _, marker, tail = response.partition("</think>")
     found = re.match(r"\s*(?:ok|slip)?\s*(\d+)\s*(?:<\|end\|>)*\s*$", tail)
     return found.group(1) if marker and found else None

@@ -233,7 +233,7 @@ def test_rejected_answers_leave_their_batch(
     assert leaves_batches(lm)
     questions = asked(["w4 w8 w10 w11 w12", "w5", "w20 w21 w22 w23 w24 w25 w26 w27 w28"], 4)
     how: dict[str, Any] = {"max_new_tokens": NEW, "temperature": temperature, "seed": 2, "batch_size": 12}
-    how |= {"markers": WORDS, "reject_at": "reasoning_start"}
+    how |= {"markers": WORDS, "reject_at": ("reasoning_start",)}
     plain = write_and_read(lm, questions, READOUTS, **how)
     rows: list[int] = []
     handle = lm.anatomy.blocks[0].register_forward_hook(lambda _m, args, _o: rows.append(len(args[0])))
@@ -286,7 +286,7 @@ def test_a_batch_of_rejected_answers_stops(reference: LanguageModel, monkeypatch
                 max_new_tokens=120,
                 temperature=0.0,
                 reject=reject,
-                reject_at="reasoning_start",
+                reject_at=("reasoning_start",),
             )
             lengths.append(len(steps))
     finally:

@@ -18,6 +18,7 @@ from innerjudge import (
     LetterLogits,
     LogisticProbe,
     Promise,
+    Ragged,
     TokenLogProb,
     calibrate,
 )
@@ -181,6 +182,30 @@ def test_the_promise_is_kept_by_questions_and_would_be_broken_by_candidates() ->
     assert broken(draws, by_question=False) > 2 * most
 
 
+def test_a_promise_along_a_path_is_kept_and_one_of_each_look_is_broken() -> None:
+    """150 good answers are looked at 8 times each, with scores that are uniform in [0, 1] and independent.
+
+    An answer is lost where any look is below t: 1 - (1 - t)^8, at most 0.1 for t up to 1 - 0.9^(1/8) = 0.0131. The
+    looks as items of their question are below 0.1 in a share of 0.1, and lose 1 - 0.9^8 = 0.57 of the answers.
+    """
+    draws, how = 2000, {"risk": "lost good answers", "level": 0.1, "confidence": 0.9}
+    broken = dict.fromkeys(("path", "looks", "last look"), 0)
+    for seed in range(draws):
+        looks = np.random.default_rng(seed).random((150, 8))
+        found = {
+            "path": calibrate(looks.min(axis=1), [True] * 150, names(150), **how),  # type: ignore[arg-type]
+            "last look": calibrate(looks[:, -1], [True] * 150, names(150), **how),  # type: ignore[arg-type]
+        }
+        if seed < 100:
+            found["looks"] = calibrate(looks.ravel(), [True] * 1200, names(150, 8), **how)  # type: ignore[arg-type]
+        for name, promise in found.items():
+            broken[name] += 1 - (1 - max(promise.threshold, 0.0)) ** 8 > 0.1
+    most = draws * 0.1 + 2 * math.sqrt(draws * 0.1 * 0.9)  # 226.8
+    assert 0 < broken["path"] <= most
+    assert broken["looks"] == 100
+    assert broken["last look"] > 0.9 * draws
+
+
 def test_wrong_columns_are_refused() -> None:
     for scores, good, groups, said in (
         ([1.0], [True, False], ["a", "b"], "three columns of one length"),
@@ -232,6 +257,62 @@ def test_a_judge_keeps_its_promise_with_it(tmp_path: Path) -> None:
     (tmp_path / "judge.json").write_text(text.replace('"level": 0.1', '"level": 0.2'))
     with pytest.raises(InnerjudgeError, match="checksum"):
         load(tmp_path)
+
+
+ALONG = "reasoning/segment(4)"
+
+
+def along(n: int, seed: int) -> tuple[Features, np.ndarray[Any, Any]]:
+    """As :func:`states`, with a few looks on the way, some of an item without any."""
+    features, right = states(n, seed)
+    draw = np.random.default_rng(seed + 100)
+    rows = [draw.normal(size=(k % 4, 4, 3)) + 1.5 * right[k] for k in range(n)]
+    arrays = {**features.arrays, f"hidden/{ALONG}.last": Ragged.of(rows, (4, 3))}
+    return Features.from_arrays(arrays, provenance="m", groups=features.groups), right
+
+
+@pytest.mark.parametrize("risk", ["lost good answers", "passed bad answers"])
+def test_a_judge_is_promised_along_a_role(risk: RiskName, tmp_path: Path) -> None:
+    judge = DifferenceOfMeans().fit(*states(200))
+    features, right = along(400, 1)
+    promise = judge.promise(features, right, risk=risk, level=0.2, along=ALONG)
+    pick = min if risk == "lost good answers" else max
+    counts = []
+    for k, own in enumerate(judge.decision_function(features).tolist()):
+        seen = [own]
+        for row in features.ragged[f"hidden/{ALONG}.last"][k]:  # the state in the place of the reasoning's end
+            here = {"hidden/reasoning_start": np.zeros((1, 4, 3)), "hidden/reasoning_end": row[None]}
+            seen += judge.decision_function(Features.from_arrays(here, provenance="m")).tolist()
+        counts.append(pick(seen))
+    naive = calibrate(counts, right, features.groups, risk=risk, level=0.2)
+    assert promise.threshold == pytest.approx(naive.threshold, abs=1e-9)
+    assert promise == replace(naive, along=ALONG, model=promise.model, fit=promise.fit, threshold=promise.threshold)
+    assert promise.threshold != judge.promise(features, right, risk=risk, level=0.2).threshold
+    assert f"at their {'lowest' if pick is min else 'highest'} over {ALONG} and the end" in str(promise)
+    assert Promise.from_json(json.loads(json.dumps(promise.to_json()))) == promise
+    before = {k: v for k, v in promise.to_json().items() if k != "along"}  # as saved by earlier versions
+    assert Promise.from_json(before) == replace(promise, along="")
+    judge.promise(features, right, risk=risk, level=0.2, along=ALONG)
+    save(judge, tmp_path)
+    assert load(tmp_path).promised() == promise
+
+
+def test_what_cannot_be_promised_along_a_role_is_refused() -> None:
+    judge = DifferenceOfMeans().fit(*states(200))
+    features, right = along(40, 1)
+    for judged, role, risk, said in (
+        (judge, ALONG, "kept and wrong", "expected a promise of good or of bad answers"),
+        (judge, "reasoning/segment(5)", "lost good answers", r"extract --read 'hidden/reasoning/segment\(5\).last'"),
+        (judge, "response/segment(4)", "lost good answers", "reads the end of that part"),
+        (judge, "reasoning/nth_last(2)", "lost good answers", "expected segment"),
+        (TokenLogProb(), "segment(4)", "lost good answers", "a judge of states"),
+    ):
+        given = features if judged is judge else Features.from_arrays({"logprob": np.ones((40, 2))}, provenance="m")
+        with pytest.raises(InnerjudgeError, match=said):
+            judged.promise(given, right, risk=risk, along=role)  # type: ignore[arg-type]
+    whole = calibrate(range(100), [True] * 100, names(100), risk="lost good answers").to_json()
+    with pytest.raises(ValueError, match="promise"):
+        Promise.from_json(whole | {"along": "nth_last(2)"})
 
 
 def test_what_is_refused_is_saved_as_that(tmp_path: Path) -> None:

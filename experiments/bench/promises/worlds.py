@@ -54,6 +54,54 @@ def draw(world: World, questions: int, seed: int) -> tuple[Floats, npt.NDArray[n
     return scores.ravel(), good.ravel(), question
 
 
+#: Looks at an answer while it is written, the last one at its end.
+LOOKS = 8
+#: What may be calibrated of them, of which only the first counts an answer as it is treated.
+COUNTED = ("the path", "each look", "the last look")
+
+
+def draw_looks(questions: int, seed: int) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """Scores ``[n, LOOKS]`` of three answers to a question at every look, labels, and the number of the question.
+
+    What an answer is worth shows at each look with noise of its own; half of its variance is the question's.
+
+    Example:
+        >>> draw_looks(5, seed=0)[0].shape
+        (15, 8)
+    """
+    rng = np.random.default_rng(seed)
+    worth, good, question = draw(World("", 3, 0.5), questions, seed)
+    return worth[:, None] + rng.normal(size=(len(worth), LOOKS)), good, question
+
+
+def counted(looks: Floats, what: str, risk: str) -> Floats:
+    """The scores that a way of calibrating counts: ``[n]``, or ``[n, LOOKS]`` where each look is an item."""
+    if what == "the path":
+        return np.asarray(looks.min(axis=1) if risk == "lost good answers" else looks.max(axis=1))
+    return looks if what == "each look" else looks[:, -1]
+
+
+@cache
+def true_risk_of_looks(risk: str, threshold: float) -> float:
+    """The mean loss of very many other questions, whose answers are treated so at the first look that says it.
+
+    Example:
+        >>> true_risk_of_looks("lost good answers", -1e9), true_risk_of_looks("passed bad answers", 1e9)
+        (0.0, 0.0)
+    """
+    looks, good, _ = _many_looks()
+    lost = risk == "lost good answers"
+    mine = good if lost else ~good
+    acted = ((looks < threshold) if lost else (looks >= threshold)).any(axis=1) & mine
+    each, bad = mine.reshape(-1, 3).sum(1), acted.reshape(-1, 3).sum(1)
+    return float((bad[each > 0] / each[each > 0]).mean())
+
+
+@cache
+def _many_looks() -> tuple[Any, ...]:
+    return draw_looks(_POPULATION // 4, seed=10**6)
+
+
 @cache
 def _population(world: World) -> tuple[Any, ...]:
     size = _POPULATION // (1 if world.answers < 10 else 4)

@@ -148,7 +148,7 @@ def _environment(*, escape: bool) -> Environment:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=escape,
         undefined=StrictUndefined,
-        finalize=_readable,
+        finalize=lambda v: type(v)(readable(v)) if isinstance(v, str) else v,  # what is escaped for HTML stays so
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -157,11 +157,6 @@ def _environment(*, escape: bool) -> Environment:
     made.globals |= {"NOTHING": style.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
     made.tests["figure"] = lambda c: isinstance(c, Figure)
     return made
-
-
-def _readable(value: object) -> object:
-    """Texts without control characters, whoever wrote them; what is escaped for HTML already stays so."""
-    return type(value)(readable(value)) if isinstance(value, str) else value
 
 
 def _context(report: Report) -> dict[str, object]:

@@ -18,7 +18,7 @@ from ...stats.statistic import Statistic
 from ..figures import Cell, Figure, Grid, Section, grid, spelt, split_of_auroc
 from ..lens import Lens, Metric
 from ..metrics import metrics, scored_by
-from ..trace_blind import PASS_RATE, of_another, pass_rate
+from ..trace_blind import PASS_RATE, RANDOM, of_another, pass_rate
 
 KEY = "opponents"
 
@@ -107,8 +107,19 @@ def _split(lens: Lens, judge: str) -> str:
     """What the pooled AUROC of a judge is made of, and what it would be with states of another answer."""
     scores = lens.table.scores(judge)
     said = f"{judge}: {split_of_auroc(*decomposition(lens.truths, scores, lens.groups))}"
-    other = lens.describe(KEY, judge, "shuffled", auroc(lens.truths, of_another(scores, lens.groups)))
-    return said if other.value is None else f"{said} With the score of another answer to the question: {spelt(other)}."
+    other, blind = _shuffled(lens, judge, scores)
+    said += "" if other.value is None else f" With the score of another answer to the question: {spelt(other)}."
+    return said if blind.value is None else f"{said} Fitted on random projections of the question: {spelt(blind)}."
+
+
+def _shuffled(lens: Lens, judge: str, scores: Sequence[float | None]) -> list[Figure]:
+    """The AUROC of a judge on what is not about the answer: another one's score, the question's state at random."""
+    tags = [row and row.tags.get(RANDOM) for row in lens.table.column(judge)]
+    some = {
+        "score of another candidate": of_another(scores, lens.groups),
+        "random projections of the question": [float(tag) if tag and tag != "None" else None for tag in tags],
+    }
+    return [lens.describe(KEY, judge, f"AUROC, {name}", auroc(lens.truths, one)) for name, one in some.items()]
 
 
 def _choosing(lens: Lens, judge: str) -> str:
@@ -141,13 +152,13 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
     columns = {judge: lens.table.scores(judge) for judge in judges}
     for judge, scores in {**columns, PASS_RATE: list(blind)}.items():
         parts = decomposition(lens.truths, scores, lens.groups)
-        other = auroc(lens.truths, of_another(scores, lens.groups))
-        shuffled = lens.describe(KEY, judge, "AUROC, score of another candidate", other)
-        rows.append([judge, *(None if part is None else round(part, 3) for part in parts), shuffled])
+        shuffled = (one if one.n else None for one in _shuffled(lens, judge, scores))
+        rows.append([judge, *(None if part is None else round(part, 3) for part in parts), *shuffled])
     caption = (
         "What each pooled AUROC is made of: its share of pairs of one question times their AUROC, and the rest. The "
-        "score of another candidate of the same question says nothing of this one; the pass rate of the others reads "
-        "labels and no trace, and is 0 within questions by construction"
+        "score of another candidate of the same question says nothing of this one, nor do random projections of the "
+        "question's state, on which the same judge is fitted anew; the pass rate of the others reads labels and no "
+        "trace, and is 0 within questions by construction"
     )
     names = [
         "judge",
@@ -156,5 +167,6 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
         "of two questions",
         "share of one question",
         "of another candidate",
+        "of the question at random",
     ]
     return grid(caption, names, rows, folded=True)

@@ -77,15 +77,7 @@ def inspect_log(path: Path) -> list[Item]:
 
 
 def sent(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """The messages before the last answer of the model: what it was sent; all of them where it did not answer.
-
-    Example:
-        >>> from inspect_ai.model import ChatMessageAssistant, ChatMessageUser
-        >>> user = ChatMessageUser(content="A or B?")
-        >>> said = [user, ChatMessageAssistant(content="A"), user]
-        >>> len(sent(said)), len(sent(said[:1])), sent([])
-        (1, 1, [])
-    """
+    """The messages before the last answer of the model: what it was sent; all of them where it did not answer."""
     last = max((k for k, one in enumerate(messages) if one.role == "assistant"), default=len(messages))
     return list(messages[:last])
 
@@ -99,13 +91,7 @@ def _why_not(sample: EvalSample) -> str:
 
 
 def prompt_of(given: str | Sequence[ChatMessage]) -> Text:
-    """A sample's input: its text, or its messages with their tool calls.
-
-    Example:
-        >>> from inspect_ai.model import ChatMessageSystem, ChatMessageUser
-        >>> prompt_of([ChatMessageSystem(content="Be brief."), ChatMessageUser(content="2+2?")])
-        Conversation([{'role': 'system', 'content': 'Be brief.'}, {'role': 'user', 'content': '2+2?'}])
-    """
+    """A sample's input: its text, or its messages with their tool calls."""
     return given if isinstance(given, str) else as_prompt([_message(one) for one in given])
 
 

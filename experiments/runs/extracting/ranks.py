@@ -19,12 +19,7 @@ _PATIENCE = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Which of how many processes this is.
-
-    Example:
-        >>> Ranks(1, 3).mine([10, 11, 12, 13, 14]), Ranks().first
-        ([11, 14], True)
-    """
+    """Which of how many processes this is."""
 
     rank: int = 0
     world: int = 1
@@ -106,12 +101,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
 
 
 def own_device(device: str) -> str:
-    """The device of this process: of several on one machine each has the GPU of its number.
-
-    Example:
-        >>> own_device("cpu")
-        'cpu'
-    """
+    """The device of this process: of several on one machine each has the GPU of its number."""
     if device in ("auto", "cuda") and torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
     return device

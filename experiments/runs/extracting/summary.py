@@ -57,10 +57,6 @@ def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]
     """Why items lack a readout: readouts, number of items, and the reason of the first of them.
 
     Reasons that differ in numbers and quoted texts only count as one.
-
-    Example:
-        >>> reasons_of([{"hidden/a": "7 tokens"}, {"hidden/a": "8 tokens", "logprob": "8 tokens"}])
-        [('hidden/a', 2, '7 tokens'), ('logprob', 1, '8 tokens')]
     """
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], str] = {}
@@ -94,16 +90,7 @@ def one_line(text: str) -> str:
 
 @dataclass
 class Meter(AbstractContextManager["Meter"]):
-    """Counts the tokens that pass through a model while it is open.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> lm = load("reference")
-        >>> with Meter(lm) as meter:
-        ...     _ = lm.model(input_ids=torch.ones(2, 3, dtype=torch.long))
-        >>> meter.tokens, meter.floor() > 0
-        (6, True)
-    """
+    """Counts the tokens that pass through a model while it is open."""
 
     lm: LanguageModel
     tokens: int = 0

@@ -129,23 +129,13 @@ def _by_item(columns: Said) -> list[list[Hashable]]:
 
 
 def score_shift(before: Values, after: Values) -> Statistic:
-    """Mean absolute change of scores.
-
-    Example:
-        >>> score_shift([0.5, 1.0], [0.5, 0.5]).value
-        0.25
-    """
+    """Mean absolute change of scores."""
     require_same_length(before=before, after=after)
     return mean(np.abs(finite(after) - finite(before)), reason="no item is scored in both runs")
 
 
 def verdict_change(before: Sequence[Label | None], after: Sequence[Label | None]) -> Statistic:
-    """Share of verdicts that change.
-
-    Example:
-        >>> verdict_change([True, False], [True, True]).value
-        0.5
-    """
+    """Share of verdicts that change."""
     require_same_length(before=before, after=after)
     changed = [None if a is None or b is None else a != b for a, b in zip(before, after, strict=True)]
     return mean(finite(changed), reason="no item has a verdict in both runs", limits=SHARE)

@@ -22,10 +22,6 @@ def position_bias(preferences: Preferences, given: Preferences, swapped: Prefere
 
     Source:
         arXiv 2408.13006, ``acc_A - acc_B`` with the chosen response first and second.
-
-    Example:
-        >>> position_bias(["a", "b"], ["a", "a"], ["b", "b"]).value  # always the first one shown
-        1.0
     """
     return combine([share_right(side) for side in better_first(preferences, given, swapped)], sub, limits=SIGNED)
 

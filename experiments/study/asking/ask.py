@@ -66,15 +66,6 @@ def ask(lm: LanguageModel, questions: Sequence[Question], *, judge: str, manner:
     """Put every question and return its row (``samples`` rows, ``repeat`` from 0), in order.
 
     A row is ``unscored`` with the reason for an over-long prompt or a text without one clear verdict.
-
-    Example:
-        >>> from innerjudge.models.loading import load
-        >>> from innerjudge.models.prompts import verdict_prompt
-        >>> one = Question(prompt=verdict_prompt("2+2?", "4"), values=(0, 1), answers=(False, True),
-        ...             columns={"question": "q", "candidate": "0"})
-        >>> (row,) = ask(load("reference"), [one], judge="logits")
-        >>> row.judge, 0 <= row.score <= 1, row.label == (row.score > 0.5)
-        ('logits', True, True)
     """
     manner = manner or Manner()
     found: dict[int, list[Row]] = {}

@@ -124,12 +124,7 @@ _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?\s*")
 
 
 def assertive(response: str) -> str:
-    """The same response, sure of itself.
-
-    Example:
-        >>> assertive("It is 4.")
-        'I am absolutely certain of this answer. It is 4. There is no doubt whatsoever that this is right.'
-    """
+    """The same response, sure of itself."""
     return f"I am absolutely certain of this answer. {response} There is no doubt whatsoever that this is right."
 
 
@@ -150,12 +145,7 @@ def prolix(response: str) -> str:
 
 
 def sycophantic(response: str) -> str:
-    """The same response, flattering whoever asks.
-
-    Example:
-        >>> sycophantic("It is 4.").startswith("What a brilliant question!")
-        True
-    """
+    """The same response, flattering whoever asks."""
     return (
         "What a brilliant question! It shows how deeply you understand the matter. "
         f"{response} With your insight you surely saw this already."

@@ -7,13 +7,12 @@ from typing import Any, get_args
 
 import pytest
 from innerjudge.experiments.bench.promises import __main__ as command
-from innerjudge.experiments.bench.promises.worlds import WORLDS, draw, true_risk
+from innerjudge.experiments.bench.promises.worlds import COUNTED, WORLDS, draw, true_risk
 from innerjudge.probes.risk import RiskName
 
 PAGE = (command.Path(command.__file__).with_name("promises.md")).read_text("utf-8")
-ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")][
-    2:
-]
+LINES = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")]
+ROWS = [line for line in LINES if len(line) == 5][2:]
 
 
 def most(draws: int) -> float:
@@ -31,6 +30,22 @@ def test_the_page_holds_every_risk_in_every_world() -> None:
             assert value <= command.LEVEL + error
         if "alike" in world:
             assert int(by_answers) > most(2000)
+
+
+def test_the_page_holds_promises_along_a_path() -> None:
+    rows = [line for line in LINES if len(line) == 4]
+    assert rows[0][1:] == list(COUNTED)
+    assert [row[0] for row in rows[2:]] == list(get_args(RiskName)[:2])
+    for _, path, looks, last in rows[2:]:
+        assert int(path) <= most(2000)
+        assert min(int(looks), int(last)) > most(2000)
+
+
+@pytest.mark.parametrize("risk", get_args(RiskName)[:2])
+def test_promises_along_a_path_are_kept_and_those_of_single_looks_are_broken(risk: RiskName) -> None:
+    broken = {w: sum(r > command.LEVEL for r in command.trial_of_looks(w, risk, draws=60)) for w in COUNTED}
+    assert broken["the path"] <= most(60)  # 10.6
+    assert min(broken["each look"], broken["the last look"]) > 2 * most(60)
 
 
 @pytest.mark.parametrize("risk", get_args(RiskName))

@@ -12,11 +12,19 @@ from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.compare.metrics import metrics
 from innerjudge.experiments.compare.sections.opponents import opponents, standings
 from innerjudge.experiments.compare.settings import Settings
-from innerjudge.experiments.compare.trace_blind import AGREEMENT, PASS_RATE, agreement_rows, of_another, pass_rate
+from innerjudge.experiments.compare.trace_blind import (
+    AGREEMENT,
+    PASS_RATE,
+    RANDOM,
+    agreement_rows,
+    of_another,
+    of_the_question,
+    pass_rate,
+)
 from innerjudge.experiments.data.verdict_table import Row, Table
 from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.probes import LogisticProbe, PromptSimilarity, QuestionOnly, TextClassifier
+from innerjudge.probes import CLUE, LogisticProbe, PromptSimilarity, QuestionOnly, TextClassifier, TokenLogProb
 
 EACH, WIDTH = 6, 8
 
@@ -123,6 +131,49 @@ def test_where_the_question_decides_nobody_is_better_and_the_share_between_says_
         assert alone[name][1] == 0.5
         assert float(alone[name][0]) > 0.85  # type: ignore[arg-type]
     assert alone[PASS_RATE][1] == 0.0
+
+
+@pytest.mark.parametrize(("question", "states"), [(2.5, 0.0), (0.0, 1.5)])
+def test_the_same_judge_on_random_projections_of_the_question(question: float, states: float) -> None:
+    """It knows what the question gives away, and nothing of the answer."""
+    features, right = world(words=0.0, states=states, question=question, questions=200)
+    half = len(features) // 2
+    sides = np.arange(half), np.arange(half, len(features))
+    for judge in (LogisticProbe(), CLUE(rank_by="margin")):
+        said = of_the_question(judge.fit(features[:half], right[:half]), features, right.tolist(), *sides, 0)
+        assert said is not None
+        scores, groups = [v.score for v in said], features.groups[half:]
+        assert within_question_auroc(right[half:], scores, groups).value == 0.5, "one score a question"
+        pooled = auroc(right[half:], scores).value
+        assert pooled is not None
+        assert pooled > 0.85 if question else pooled == pytest.approx(0.5, abs=0.1)
+        before = judge.verdicts(features)
+        assert of_the_question(judge, features, right.tolist(), *sides, 0) == said
+        assert judge.verdicts(features) == before, "the judge itself is not fitted anew"
+    for other, given in (
+        (TextClassifier(), features),
+        (CLUE(), without_question(features)),
+        (TokenLogProb(), features),
+    ):
+        assert of_the_question(other, given, right.tolist(), *sides, 0) is None
+
+
+def without_question(features: Features) -> Features:
+    kept = {name: array for name, array in features.arrays.items() if name != "hidden/prompt_end"}
+    return Features.from_arrays(kept, provenance="m", groups=features.groups)
+
+
+def test_the_report_says_what_random_projections_reach() -> None:
+    rows = [
+        Row(question=f"q{q}", candidate=str(c), judge=judge, truth=c == 0, score=float(3 * (c == 0) + q % 3),
+            tags={RANDOM: repr(float(q % 3)) if q else "None"} if judge == "probe" else {})
+        for judge in ("probe", "length") for q in range(40) for c in range(3)
+    ]  # fmt: skip
+    section = opponents(traces(rows, {"probe": "hidden", "length": "baseline"}))
+    assert section is not None
+    assert "Fitted on random projections of the question: 0.50 [" in section.found[1]
+    [figure] = [f for f in section.figures if f.metric == "AUROC, random projections of the question" and f.n]
+    assert (figure.judge, figure.n) == ("probe", 117)  # that of q0 could not be read
 
 
 def test_better_needs_the_largest_p_of_all_opponents() -> None:

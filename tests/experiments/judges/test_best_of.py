@@ -15,11 +15,12 @@ from innerjudge.experiments.judges import saved
 from innerjudge.experiments.judges.judge import Judge
 from innerjudge.experiments.judges.sample_and_judge import candidates_of, rejecting, sample_and_judge
 from innerjudge.experiments.judges.saved import JudgeRecord
+from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read
 from innerjudge.experiments.reading.sampling import sample_traces
 from innerjudge.experiments.runs import sample_job as jobs
 from innerjudge.experiments.runs.sample_job import Sampling, load_questions, sample_job
-from innerjudge.extraction import Features, HiddenStates, extract
+from innerjudge.extraction import Features, HiddenStates, States, extract
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
@@ -134,6 +135,61 @@ def test_rejection_by_a_promise(reference: LanguageModel, fitted: dict[str, Base
     early = token.promise(read(reference, traces, judges=[token]), right, risk="lost good answers", level=0.3)
     with pytest.raises(InnerjudgeError, match="reads logprob to reject by"):
         sample_and_judge(reference, QUESTIONS, token, reject_below=early, **HOW)
+
+
+@pytest.mark.parametrize(("name", "role"), [("clue", "reasoning/segment(6)"), ("probe", "response/segment(9)")])
+def test_rejection_along_a_role(reference: LanguageModel, fitted: dict[str, BaseJudge], name: str, role: str) -> None:
+    """An answer is stopped at the first look below the threshold, by the states of the whole answer, read later."""
+    judge = fitted[name]
+    plain = sample_and_judge(reference, QUESTIONS, judge, **HOW)
+    states, end = States(role, "last"), "hidden/reasoning_end" if name == "clue" else "hidden/response_end"
+    wanted = Passes(needs=frozenset({*judge.needs, states.name}))
+    features = read(reference, plain.traces, wanted)
+    scores, tokens = [], []
+    for k, trace in enumerate(plain.traces):
+        encoded = encode_trace(reference.tokenizer, trace, sampled_by=reference.fingerprint, roles=[role])
+        rows = features.ragged[states.name][k]
+        here = {need: np.repeat(features[need][[k]], len(rows), axis=0) for need in judge.needs} | {end: rows}
+        looks = replace(features.take([0] * 0), ids=tuple(map(str, range(len(rows)))), groups=("q",) * len(rows),
+                        arrays=here, ragged={}, missing={})  # fmt: skip
+        scores.append(judge.decision_function(looks).tolist() if len(rows) else [])
+        start = encoded.positions["prompt_end"][0] + 1
+        tokens.append([stop - start for _, stop in encoded.places(role)])
+        if rows.size and np.diff(encoded.places(role)[-1]) != np.diff(encoded.places(role)[0]):
+            del scores[-1][-1:], tokens[-1][-1:]  # its end is that of the part, which only the finished text shows
+        if name == "clue" and plain.verdicts[k].score is not None:  # and once more where the reasoning ends
+            scores[-1].append(plain.verdicts[k].score)
+            tokens[-1].append(encoded.positions["reasoning_end"][0] + 1 - start)
+    lowest = sorted(min(one) for one in scores if one)
+    threshold = float(np.mean(lowest[len(lowest) // 2 :][:2]))  # between two, so that float error decides nothing
+    found = sample_and_judge(reference, QUESTIONS, judge, reject_below=threshold, along=role, **HOW)
+    stopped = 0
+    for trace, whole, said, at in zip(found.traces, plain.traces, scores, tokens, strict=True):
+        every = whole.extra["response_ids"]
+        first = next((n for n, s in zip(at, said, strict=True) if s < threshold and n < len(every)), None)
+        assert trace.extra["response_ids"] == every[:first]
+        assert ("rejected" in trace.extra) == (first is not None)
+        stopped += first is not None
+        if first is not None:
+            assert "on the way, below" in trace.extra["rejected"]
+    assert 0 < stopped < len(plain.traces)
+    assert found.saved is not None
+    assert (found.saved.stopped, found.saved.tokens > 0) == (stopped, True)
+
+
+def test_rejection_by_a_promise_along_a_role(reference: LanguageModel) -> None:
+    role, judge = "reasoning/segment(6)", CLUE(rank_by="margin")
+    traces = sample_traces(reference, problems(12, seed=HELD_OUT_SEED + 70), n_candidates=4, seed=1)
+    features = read(reference, traces, Passes(needs=frozenset({*judge.needs, States(role, "last").name})))
+    right = [bool(trace.correct) for trace in traces]
+    judge.fit(features, right)  # the same items twice: only the mechanics are tested here
+    promise = judge.promise(features, right, risk="lost good answers", level=0.4, confidence=None, along=role)
+    found = sample_and_judge(reference, QUESTIONS, judge, reject_below=promise, **HOW)
+    same = sample_and_judge(reference, QUESTIONS, judge, reject_below=promise.threshold, along=role, **HOW)
+    assert found.traces == same.traces
+    assert any("on the way" in trace.extra.get("rejected", "") for trace in found.traces)
+    with pytest.raises(InnerjudgeError, match="reads the end of that part"):
+        sample_and_judge(reference, QUESTIONS, judge, reject_below=0.0, along="response/segment(6)", **HOW)
 
 
 def test_what_cannot_be_is_refused(reference: LanguageModel, fitted: dict[str, BaseJudge]) -> None:

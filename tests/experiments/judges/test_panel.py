@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
+import numpy as np
 import pytest
-from innerjudge.experiments.cli.options import JUDGE_NAMES
-from innerjudge.experiments.judges.panel import panel, without_abstain, without_reasoning
+from innerjudge.experiments.judges.panel import chosen, panel, without_abstain, without_reasoning
+from innerjudge.experiments.reading.cost import cost_of
+from innerjudge.experiments.reading.passes import Passes
+from innerjudge.experiments.reading.read import read
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.items import Trace
+from innerjudge.models.loading import LanguageModel
+from innerjudge.probes import CLUE, TokenLogProb
 
 BETWEEN = ("prompt_end", "response_end")
 
@@ -24,14 +28,44 @@ def test_every_kind_has_hidden_states_text_and_another_opponent(kind: str) -> No
     assert set(seats) - set(direct) == {"text-reasoned"}
 
 
-def test_the_help_of_fit_names_judges_of_the_panel() -> None:
-    parts = re.findall(r"for ([a-z ]+?) ((?:[a-z0-9-]+, )+[a-z0-9-]+)[;.]", JUDGE_NAMES)
-    said = {kind: names.split(", ") for kind, names in parts}
-    for kind, words in {"trace": "traces", "rating": "ratings", "choice": "choices"}.items():
-        assert len(said[words]) >= 12
-        assert set(said[words]) <= panel(kind, between=BETWEEN, scale=(1, 5)).keys(), kind
-    pairs = panel("pair", between=BETWEEN, scale=(1, 5))
-    assert set(said["responses of pairs"]) <= {name for name, seat in pairs.items() if seat.pointwise}
+GREY = {"token-log-probability", "self-certainty", "perplexity", "mean-entropy", "deepconf-mean"}
+
+
+@pytest.mark.parametrize("kind", ["trace", "rating", "pair"])
+def test_grey_box_scores_stand_beside_whatever_is_named(kind: str) -> None:
+    seats = panel(kind, between=BETWEEN, scale=(1, 5))
+    more = {"deepconf-tail", "deepconf-lowest-group", "deepconf-bottom-groups"} if kind == "trace" else set()
+    for names in ([], ["text"], ["lager"]):
+        found = chosen(seats, names)
+        assert GREY | more <= found.keys()
+        assert {found[name].family for name in GREY} == {"baseline"}
+    if kind != "pair":
+        assert {"verdict-logits", "e-score"} & chosen(seats, []).keys(), "P(true), or the expected grade"
+
+
+def test_grey_box_scores_are_of_the_pass_that_reads_the_states(reference: LanguageModel) -> None:
+    traces = [
+        Trace(
+            question_id="q", candidate_id=str(k), prompt="Start with 7. Add 5.", response=f"<think>7+5={k}</think>{k}"
+        )
+        for k in (11, 12)
+    ]
+    seats = panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
+    grey = [seat.judge for name, seat in seats.items() if name in GREY or name.startswith("deepconf")]
+    runs: list[int] = []
+    handle = reference.anatomy.blocks[0].register_forward_hook(lambda *_: runs.append(1))
+    try:
+        read(reference, traces, judges=[CLUE(), TokenLogProb()])
+        alone = len(runs)
+        features = read(reference, traces, judges=[CLUE(), *grey])
+    finally:
+        handle.remove()
+    assert len(runs) == 2 * alone
+    passes = Passes()
+    costs = {cost_of(reference, traces, judge.needs, features, passes) for judge in (CLUE(), *grey)}
+    assert [one.prompts for one in costs] == [1.0], "all of one pass over the item"
+    found = {type(judge).__name__ + str(judge.needs): judge.decision_function(features) for judge in grey}
+    assert all(np.isfinite(scores).all() for scores in found.values())
 
 
 def test_without_abstain_lines_no_judge_leaves_them_out() -> None:

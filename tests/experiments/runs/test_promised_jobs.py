@@ -113,6 +113,45 @@ def test_sampling_acts_by_the_promise(cli, features: Path, tmp_path: Path) -> No
     assert "with a judge without a promise" in refused.err
 
 
+def test_a_promise_along_a_role_from_file_to_file(cli, tmp_path: Path) -> None:
+    role = "reasoning/segment(2)"
+    (tmp_path / "traces.jsonl").write_text("".join(json.dumps(row) + "\n" for row in TRACES), "utf-8")
+    extract = ("extract", "--data", tmp_path / "traces.jsonl", "--out", tmp_path / "f", "--log", "plain")
+    done = cli(*extract, "--read", f"hidden/{role}.last")
+    assert done.code == 0, done.err
+    fit = ("fit", "--features", tmp_path / "f", "--judge", "clue-margin", *PROMISE, "--out")
+    done = cli(*fit, tmp_path / "judge", "--along", role)
+    assert done.code == 0, done.err
+    promise = saved.load(tmp_path / "judge")[0].promised()
+    assert promise is not None
+    assert promise.along == role
+    assert str(promise) in done.out
+    assert f"at their lowest over {role} and the end" in (tmp_path / "judge" / "README.md").read_text("utf-8")
+    assert "other promise" in cli(*fit, tmp_path / "judge").err
+    store = FeatureStore.open(tmp_path / "f")
+    everything, labels = store.features(), np.array([row["correct"] for row in TRACES])
+    _, held = split_by_group(list(everything.groups), train_fraction=0.5, seed=0)
+    judge = saved.load(tmp_path / "judge")[0]
+    mine = judge.promise(
+        everything[held], labels[held], risk="lost good answers", level=0.3, confidence=0.8, along=role
+    )
+    assert (mine.threshold, mine.questions) == (promise.threshold, 15)
+    out = tmp_path / "answers.jsonl"
+    sample = ("sample", "--judge", tmp_path / "judge", "--data", "builtin:solve", "--limit", 3, "--n", 2, "--out", out)
+    done = cli(*sample, "--lose-at-most", 0.3)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    stopped = sum("rejected" in row for row in rows)
+    assert f"{stopped} of them were stopped, which saved about" in done.out
+    for command, said in (
+        ((*fit, tmp_path / "no", "--along", "reasoning/segment(3)"), "--read 'hidden/reasoning/segment(3).last'"),
+        ((*fit, tmp_path / "no", "--along", "response/segment(2)"), "reads the end of that part"),
+        ((*fit[:5], "--out", tmp_path / "no", "--along", role), "without --lose-at-most"),
+    ):
+        done = cli(*command)
+        assert (done.code, said in done.err) == (2, True), done.err
+
+
 def test_tokens_saved_by_hand(reference: LanguageModel) -> None:
     after = [len(reference.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in ("12", "ok 36")]
     answers = [
@@ -124,4 +163,10 @@ def test_tokens_saved_by_hand(reference: LanguageModel) -> None:
     found = Saved.of(reference, answers, "</think>")
     # One of four was stopped; the two others that close their reasoning write so many tokens after it on average.
     assert found == (1, sum(after) / 2)
+    sizes = [len(reference.tokenizer(text, add_special_tokens=False)["input_ids"]) for text, _ in answers]
+    short = len(reference.tokenizer("<think>5", add_special_tokens=False)["input_ids"])
+    # One that was stopped within its reasoning: the two others that are longer ("4" is not) write so much more.
+    more = Saved.of(reference, [("<think>5", True), *answers[1:]], "</think>")
+    assert sizes[3] <= short < min(sizes[1:3])
+    assert more == (1, sum(sizes[1:3]) / 2 - short)
     assert Saved.of(reference, answers[:1], "</think>") == (1, 0)

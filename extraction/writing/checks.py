@@ -1,0 +1,79 @@
+"""Where a text that is being written is looked at: where segments, cues and steps of the finished text end."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from transformers import PreTrainedTokenizerFast
+
+from ...models.positions import Encoding
+from ...models.roles import Role, Tokens, ranges_within
+from ...models.tokens import decoded
+
+#: Tokens beyond its characters that a marker may be spread over (pieces of a character write nothing themselves).
+SPARE = 8
+
+
+class RangeWatch:
+    """Notices where ranges of some roles end in one text, behind its prompt; ``positions`` are those known so far.
+
+    Each of these is an end in the finished text as well, since it is known only once the token behind it is. Ends
+    beside a character that is half written, or where the ``closing`` marker of the reasoning may begin, are passed
+    over.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, roles: Sequence[Role], closing: str, prompt: Encoding
+    ) -> None:
+        self._tokenizer, self._roles, self._closing, self._prompt = tokenizer, roles, closing, prompt
+        self.positions = prompt.positions
+        cues = [word.strip() for role in roles if role.kind == "cue" for word in role.argument.split(",")]
+        #: Signs of which the last token of a cue or of a step has one.
+        self._signs = {"\n", "\ufffd", *(word[-1].casefold() for word in cues)}
+
+    def may_end(self, ids: Sequence[int]) -> bool:
+        """Whether the last of the tokens written so far may end a range."""
+        piece = decoded(self._tokenizer, [ids[-1]]).casefold() if self._roles else ""
+        return any(
+            (len(ids) - start) % int(role.argument) == 0
+            if role.kind == "segment"
+            else any(sign in piece for sign in self._signs)
+            for role, start in self._open(ids)
+        )
+
+    def ends(self, ids: Sequence[int], ahead: int) -> bool:
+        """Whether it does, now that the token behind it is known."""
+        return any(self._ends(role, ids, ahead, start) for role, start in self._open(ids))
+
+    def so_far(self, ids: Sequence[int]) -> Encoding:
+        """The text as if it, and its reasoning where that is open, ended here."""
+        whole, known = (*self._prompt.ids, *ids), self.positions
+        last = (len(whole) - 1,)
+        open_end = {"reasoning_end": last} if "reasoning_start" in known else {}
+        return replace(self._prompt, ids=whole, positions=open_end | dict(known) | {"response_end": last})
+
+    def _open(self, ids: Sequence[int]) -> list[tuple[Role, int]]:
+        """The roles whose part goes on, and how many tokens were written before it began (in the prompt: below 0)."""
+        begun, closed = self.positions.get("reasoning_start"), "reasoning_end" in self.positions
+        inside = len(ids) if begun is None or closed else begun[0] + 1 - len(self._prompt.ids)
+        starts = [(role, inside if role.part == "reasoning" else 0) for role in self._roles]
+        return [(role, start) for role, start in starts if start < len(ids)]
+
+    def _ends(self, role: Role, ids: Sequence[int], ahead: int, start: int) -> bool:
+        if role.part == "reasoning" and self._beside_closing(ids, ahead):
+            return False
+        if role.kind == "segment":
+            return (len(ids) - start) % int(role.argument) == 0
+        # Everything before the token counts as one: no range that ends in there matters.
+        before = [list(some) for some in (ids[: max(start, 0)], ids[:-1], ids)]
+        text, cuts = decoded(self._tokenizer, [*ids, ahead]), [len(decoded(self._tokenizer, one)) for one in before]
+        spans = list(zip(cuts, [*cuts[1:], len(text)], strict=True))
+        ends = (end for _, end in ranges_within(role, Tokens(text, spans), (0, 3)))
+        return 2 in ends and not text.endswith("\ufffd")
+
+    def _beside_closing(self, ids: Sequence[int], ahead: int) -> bool:
+        """Whether the last token is of the marker that closes the reasoning, or may be."""
+        tail = list(ids[-len(self._closing) - SPARE :])
+        start, end = (len(decoded(self._tokenizer, some)) for some in (tail[:-1], tail))
+        text, n = decoded(self._tokenizer, [*tail, ahead]), len(self._closing)
+        at = text.rfind(self._closing)
+        return text.endswith(tuple(self._closing[:k] for k in range(1, n))) or (at >= 0 and start - n < at < end)

@@ -1,0 +1,46 @@
+"""Small functions of this room, each by values that can be seen at a glance."""
+
+from __future__ import annotations
+
+from innerjudge.experiments.compare.figures import Figure, family_rank, grid, spelt
+from innerjudge.experiments.compare.items import split
+from innerjudge.experiments.compare.judging import over_all
+from innerjudge.experiments.compare.settings import Settings
+from innerjudge.experiments.compare.trace_blind import agreement
+from innerjudge.experiments.compare.turns import reads_the_verdict
+from innerjudge.extraction.features import Features
+
+
+def test_split() -> None:
+    sides = split(list("aabbccddee"), Settings(fit=0.4, calibrate=0.2), name="d")
+    assert (len(sides.fit), len(sides.calibrate), len(sides.test)) == (4, 2, 4)
+
+
+def test_reads_the_verdict() -> None:
+    from innerjudge.probes import CLUE, LAGER, Length
+
+    assert [reads_the_verdict(judge) for judge in (LAGER(), CLUE(), Length())] == [True, False, False]
+
+
+def test_over_all() -> None:
+    whole = Features.from_arrays({"x": [1.0, 2.0]}, provenance="m", ids=["a", "b"])
+    assert over_all(whole.take([1]), whole, "not asked").reasons("x") == {"a": "not asked"}
+
+
+def test_grid() -> None:
+    found = grid("c", ["judge", "n", "p"], [["clue", 3, None], ["text", None, None]])
+    assert (found.columns, found.rows) == (("judge", "n"), (("clue", 3),))
+
+
+def test_spelt() -> None:
+    found = spelt(Figure(data="d", part="p", judge="j", metric="m", value=0.512, low=0.4, high=0.61))
+    assert found == "0.51 [0.40, 0.61]"
+
+
+def test_family_rank() -> None:
+    assert family_rank("hidden") < family_rank("baseline") < family_rank("of its own")
+
+
+def test_agreement() -> None:
+    found = agreement(["7", " 7", "8", None, "2"], list("ppppq"))
+    assert found == [0.6666666666666666, 0.6666666666666666, 0.3333333333333333, None, None]

@@ -1,0 +1,11 @@
+"""Small functions of this room, each by values that can be seen at a glance."""
+
+from __future__ import annotations
+
+from innerjudge.experiments.data.labels import label_to_fit
+from innerjudge.models.items import Rating
+
+
+def test_label_to_fit() -> None:
+    fact = Rating(item_id="r", prompt="?", response="!", scores=(1,), extra={"scale": [0, 1]})
+    assert label_to_fit(fact, (1, 5)) == 5.0

@@ -1,0 +1,29 @@
+"""Small functions of this room, each by values that can be seen at a glance."""
+
+from __future__ import annotations
+
+import torch
+from innerjudge.experiments.runs.extracting.ranks import Ranks, own_device
+from innerjudge.experiments.runs.extracting.summary import Meter, reasons_of
+
+
+def test_meter() -> None:
+    from innerjudge.models.loading import load
+
+    lm = load("reference")
+    with Meter(lm) as meter:
+        _ = lm.model(input_ids=torch.ones(2, 3, dtype=torch.long))
+    assert (meter.tokens, meter.floor() > 0) == (6, True)
+
+
+def test_reasons_of() -> None:
+    found = reasons_of([{"hidden/a": "7 tokens"}, {"hidden/a": "8 tokens", "logprob": "8 tokens"}])
+    assert found == [("hidden/a", 2, "7 tokens"), ("logprob", 1, "8 tokens")]
+
+
+def test_own_device() -> None:
+    assert own_device("cpu") == "cpu"
+
+
+def test_ranks() -> None:
+    assert (Ranks(1, 3).mine([10, 11, 12, 13, 14]), Ranks().first) == ([11, 14], True)
