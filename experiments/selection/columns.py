@@ -81,7 +81,7 @@ def read_columns(
     if not any(score in row.values for row in rows):
         raise InnerjudgeError(
             f"{shown(Path(path).name)}: given no field {shown(score)!r}, expected a column of scores; there are "
-            f"{shown(sorted(rows[0].values), 500)}: name one of them"
+            f"{shown(', '.join(sorted(rows[0].values)), 500)}: name one of them"
         )
     both = [_Sources(row, more.get(key)) for key, row in found.items()]
     return Columns(
@@ -142,10 +142,14 @@ class _Sources:
 def _of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Record]:
     judges = list(dict.fromkeys(str(row.values["judge"]) for row in rows if row.has("judge")))
     if judge is None and len(judges) > 1:
-        raise InnerjudgeError(f"{name}: given verdicts of {shown(judges)}, expected those of one: name a judge")
+        raise InnerjudgeError(
+            f"{name}: given verdicts of {shown(', '.join(judges))}, expected those of one: name a judge"
+        )
     kept = [row for row in rows if judge is None or row.values.get("judge") == judge]
     if not kept:
-        raise InnerjudgeError(f"{name}: given the judge {shown(judge)!r}, expected one of {shown(judges)}")
+        raise InnerjudgeError(
+            f"{name}: given the judge {shown(judge)!r}, expected one of {shown(', '.join(judges) or 'none')}"
+        )
     return kept
 
 
