@@ -139,8 +139,7 @@ class Table(Sequence[Row]):
             elif row.truth is not None and row.truth != known.truth:
                 raise InnerjudgeError(
                     f"{row.where}: given the truth {quoted(row.truth)} and, by {shown(known.judge)!r}, "
-                    f"{quoted(known.truth)}, expected one truth an item: give people's own opinions as judges of their "
-                    "own"
+                    f"{quoted(known.truth)}, expected one truth an item: give people's opinions as judges of their own"
                 )
 
     def __len__(self) -> int:
