@@ -8,8 +8,9 @@ Items go in, one forward pass a text is run, features come back, judges turn the
     judge.verdicts(features)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .models.extra import lazy_names
 
 if TYPE_CHECKING:
     from .experiments import drawing as drawing
@@ -98,7 +99,7 @@ if TYPE_CHECKING:
     load_judge, save_judge = _load_judge, _save_judge
 
 #: Module -> public names there, imported on first use, so that ``import innerjudge`` and ``--help`` stay quick; with
-#: ``NAME=OTHER`` the module calls it ``OTHER``.
+#: ``NAME=OTHER`` the module calls it ``OTHER``, and with ``NAME=`` it is the module itself.
 _NAMES = {
     "experiments.compare.causal": "causal_test",
     "experiments.compare.compare": "Comparison compare",
@@ -138,27 +139,14 @@ _NAMES = {
     ),
     "probes.regression": "fit_many",
     "probes.storage": "load_judge=load save_judge=save",
+    "experiments.drawing": "drawing=",
+    "experiments.selection": "selection=",
+    "experiments.stats": "stats=",
+    "models.prompts": "prompts=",
+    "models.reference": "reference=",
 }
-#: Modules that are public themselves.
-_MODULES = ("experiments.drawing", "models.prompts", "models.reference", "experiments.selection", "experiments.stats")
 
-#: Public name -> module and name there.
-_PUBLIC = {
-    one.partition("=")[0]: (module, one.rpartition("=")[2]) for module in _NAMES for one in _NAMES[module].split()
-}
-_PUBLIC |= {module.rpartition(".")[2]: (module, "") for module in _MODULES}
-
-__all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'innerjudge' has no attribute {name!r}")
-    module, inner = _PUBLIC[name]
-    found = import_module(f".{module}", __name__)
-    value = getattr(found, inner) if inner else found
-    globals()[name] = value
-    return value
+__all__, __getattr__ = lazy_names(__name__, {f".{module}": names for module, names in _NAMES.items()})
 
 
 def __dir__() -> list[str]:

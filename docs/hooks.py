@@ -138,7 +138,7 @@ def _results() -> dict[str, str]:
     pages = {
         "demo": ["documents/demo.md"],
         "real": ["documents/real.md"],
-        "coverage": ["coverage/coverage.md"],
+        "coverage": ["coverage/coverage.md", "coverage/mixing.md"],
         "overhead": ["study/overhead.md"],
         "intervals": ["intervals/intervals.md"],
         "worlds": ["doctor/worlds.md"],

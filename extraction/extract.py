@@ -151,9 +151,12 @@ def unreadable_text(lm: LanguageModel, item: Encoding) -> str | None:
     odd = next((token for token in (*item.ids, *item.label_ids) if not 0 <= token < lm.n_ids), None)
     if odd is None:
         return None
+    spelled = lm.tokenizer.convert_ids_to_tokens(odd) if 0 <= odd < lm.n_known else None
+    if spelled is None:
+        return f"token {odd} is none of the model's {lm.n_ids}, nor of its tokenizer's: another model sampled it"
     return (
-        f"token {odd} ({lm.tokenizer.convert_ids_to_tokens(odd)!r}) is none of the model's {lm.n_ids}: its tokenizer "
-        "has tokens that its embedding lacks; call model.resize_token_embeddings(len(tokenizer)) and train them"
+        f"token {odd} ({spelled!r}) is none of the model's {lm.n_ids}: its tokenizer has tokens that its embedding "
+        "lacks; call model.resize_token_embeddings(len(tokenizer)) and train them"
     )
 
 

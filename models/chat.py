@@ -7,19 +7,17 @@ from rendering a conversation that has one, and so do the marks that the templat
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
-from .conversation import REASONING, Conversation, Message, Text, plain_text, turns_of
-from .errors import InnerjudgeError, UnreadableError, one_line
-from .markers import FORMATS, THINK, Span
+from .conversation import Message, Text, turns_of
+from .errors import InnerjudgeError, UnreadableError
+from .markers import THINK, Span
+from .template import MERGE, USER, EndlessError, format_of, knows_reasoning, rendered
 
-#: Stand-ins that show where a template puts the user turn, the answer, and the reasoning before it.
-_USER, ANSWER, _REASONING = "user-turn-8f3c", "assistant-turn-8f3c", "reasoning-8f3c"
-#: Characters that a template may write beside eight times the user turn (date, tools, system prompt).
-_MOST = 1_000_000
+#: Stand-ins that show where a template puts the answer, and the reasoning before it.
+ANSWER, _REASONING = "assistant-turn-8f3c", "reasoning-8f3c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,111 +113,20 @@ def _is_rendered(user: str, frame: Frame) -> bool:
     return tag is not None and bool(end) and user.lstrip().startswith(tag.group(1)) and user.rstrip().endswith(end)
 
 
-def rendered(
-    tokenizer: PreTrainedTokenizerFast,
-    turns: Sequence[Message],
-    answer: Message | None,
-    thinking: bool,
-    prompt: bool = True,
-) -> str:
-    """What the template writes for some turns, and an assistant turn or (if there is none) the generation prompt.
-
-    ``InnerjudgeError`` if the template fails, or writes far more than it was given.
-    """
-    said = [_fields(one, tokenizer) for one in (*turns, *([] if answer is None else [answer]))]
-    switches: dict[str, Any] = dict.fromkeys(("enable_thinking", "thinking"), thinking)
-    length = sum(len(turn["content"]) for turn in said)
-    try:
-        text = str(
-            tokenizer.apply_chat_template(
-                _in_parts(said) if _wants_parts(tokenizer) else said,
-                tokenize=False,
-                add_generation_prompt=answer is None and prompt,
-                **switches,
-            )
-        )
-        text.encode()  # halves of surrogate pairs are no text
-    except Exception as error:  # jinja raises its own and whatever the template raises
-        reason = one_line(error)
-        if len(turns) > 1:
-            merge = any(one.role in ("system", "developer") for one in turns) and "system" in reason.lower()
-            raise UnreadableError(
-                f"the chat template refuses this conversation ({reason})" + (_MERGE if merge else "")
-            ) from None
-        raise InnerjudgeError(
-            f"given a chat template that fails ({reason}), expected one that renders a user turn"
-        ) from None
-    if len(text) > 8 * length + _MOST:
-        raise InnerjudgeError(
-            f"given a chat template that makes {len(text):,} characters of turns of {length:,}, expected one "
-            "that adds a header: use the template that came with the model"
-        )
-    return text
-
-
-_MERGE = ": merge_system=True (--merge-system) puts the system turn before the user's"
-
-
-def _fields(message: Message, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """A message as a template is given it, reasoning under every name that templates have for it.
-
-    A template that knows none of them is given it between the markers, as what was sampled.
-    """
-    own = message.to_json()
-    if message.reasoning is None:
-        return own
-    if not knows_reasoning(tokenizer):
-        content = plain_text(Conversation((replace(message, role="assistant", shown=""),)), format_of(tokenizer))
-        return own | {"content": content}
-    return own | dict.fromkeys(REASONING, message.reasoning)
-
-
-def knows_reasoning(tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Whether a chat template reads reasoning from a field of its own."""
-    return any(name in str(tokenizer.chat_template) for name in REASONING)
-
-
-def format_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
-    """The reasoning markers that a chat template names; ``<think>`` where it names none that are known."""
-    template = str(tokenizer.chat_template)
-    return next((pair for pair in FORMATS.values() if all(one in template for one in pair)), THINK)
-
-
-#: Chat template -> whether it reads content as a list of parts only, as those of models with images may.
-_parts: dict[str, bool] = {}
-
-
-def _wants_parts(tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Whether a template leaves out text that is given as a string, and not what is given as a part."""
-    template = str(tokenizer.chat_template)
-    if template not in _parts:
-        turn, kept = [{"role": "user", "content": _USER}], []
-        for given in (turn, _in_parts(turn)):
-            try:
-                text = tokenizer.apply_chat_template(given, tokenize=False, add_generation_prompt=True)
-            except Exception:  # as in rendered(), where it is told
-                text = ""
-            kept.append(_USER in str(text))
-        _parts[template] = kept == [False, True]
-    return _parts[template]
-
-
-def _in_parts(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
-
-
 def _frame(
     tokenizer: PreTrainedTokenizerFast, turns: tuple[Message, ...], thinking: bool, markers: tuple[str, str]
 ) -> Frame:
-    asked = (*turns[:-1], replace(turns[-1], content=_USER))
+    asked = (*turns[:-1], replace(turns[-1], content=USER))
     if len(asked) > 1 or asked[-1].role != "user":
         _require_shown(tokenizer, asked, thinking)
     text = rendered(tokenizer, asked, None, thinking)
-    before = text.partition(_USER)[0]
-    after = text.rpartition(_USER)[2] if _USER in text else ""
+    before = text.partition(USER)[0]
+    after = text.rpartition(USER)[2] if USER in text else ""
     end = len(text) - len(after)
     try:
         full = rendered(tokenizer, asked, Message("assistant", ANSWER), thinking)
+    except EndlessError:
+        raise
     except InnerjudgeError:  # a template that takes no assistant turn at the end has no header to add
         return Frame(before, after, after, "", markers)
     head = full[: max(full.rfind(ANSWER), 0)]
@@ -248,7 +155,7 @@ def _require_shown(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message],
         lost = [one.content, *one.calls]
         if not all(name in text for name in lost):
             what = "a tool call" if one.content in text else f"the {one.role} turn"
-            merge = _MERGE if one.role in ("system", "developer") else ""
+            merge = MERGE if one.role in ("system", "developer") else ""
             raise UnreadableError(f"the chat template leaves out {what} of this conversation{merge}")
 
 
@@ -264,6 +171,8 @@ def _own_markers(
         return named
     try:
         full = rendered(tokenizer, turns, Message("assistant", ANSWER, _REASONING), True)
+    except EndlessError:
+        raise
     except InnerjudgeError:
         return named
     head, _, rest = full.partition(_REASONING)

@@ -92,6 +92,11 @@ def padding_refused(lm: LanguageModel) -> str | None:
     return "padding beside a text changes its states, on either side: it has no mask for all that it reads"
 
 
+def writing_refused(lm: LanguageModel) -> str | None:
+    """Why texts after prompts of different lengths are written one at a time; ``None`` where they are padded."""
+    return None if "left" in lm.padding_sides else "it reads what stands behind padding on the left differently"
+
+
 def packing_refused(lm: LanguageModel) -> str | None:
     """Why texts do not lie end to end in one row; ``None`` where they may."""
     if lm.reads_packed:
@@ -111,13 +116,13 @@ def sharing_refused(lm: LanguageModel) -> str | None:
 
 
 def open_paths(lm: LanguageModel) -> dict[str, str]:
-    """Name of a way of reading -> "open", with its limits, or why it is closed."""
+    """Name of a way of reading or writing -> "open", with its limits, or why it is closed."""
     sides = " or ".join(sorted(lm.padding_sides))
     batches = f"open, padded {sides}" if sides else f"closed, one text at a time: {padding_refused(lm)}"
     if sides and lm.mixing.until is not None:
-        rule = "of one length" if lm.mixing.exact else "apart"
+        rule = "of one length" if lm.mixing.exact and lm.mixing.until else "apart"
         batches += f"; texts of more than {lm.mixing.until} tokens {rule} (rotary angles follow the longest)"
-    closed = {"packing": packing_refused(lm), "shared prompts": sharing_refused(lm)}
+    closed = {"packing": packing_refused(lm), "shared prompts": sharing_refused(lm), "writing": writing_refused(lm)}
     return {
         "batches": batches,
         **{name: "open" if why is None else f"closed: {why}" for name, why in closed.items()},

@@ -38,12 +38,20 @@ def _libraries(extra: str) -> list[Requirement]:
     return [one for one in own if one.marker and not one.marker.evaluate({"extra": ""}) and one.name != "innerjudge"]
 
 
-def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """``__getattr__`` of a package whose names are imported on first use: name -> module that holds it."""
+def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any]]:
+    """``__all__`` and ``__getattr__`` of a package that imports on first use: module -> its public names, by spaces.
+
+    ``NAME=OTHER`` is called ``OTHER`` there, ``NAME=`` is the module itself.
+    """
+    known = {
+        one.partition("=")[0]: (module, one.rpartition("=")[2]) for module in homes for one in homes[module].split()
+    }
 
     def find(name: str) -> Any:
-        if name not in homes:
+        if name not in known:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(homes[name], package), name)
+        module, inner = known[name]
+        found = import_module(module, package)
+        return getattr(found, inner) if inner else found
 
-    return find
+    return sorted(known), find

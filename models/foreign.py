@@ -10,14 +10,15 @@ import hashlib
 import json
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from .errors import InnerjudgeError, one_line
 from .shown import shown
 
+_Read = TypeVar("_Read")
 #: Bytes of a file that is read whole.
 FILE_LIMIT = 1 << 30
 #: Bytes of a header or a settings file.
@@ -201,18 +202,26 @@ def digest_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def parse_yaml(raw: bytes | str) -> Any:
+def of_text_file(path: Path, read: Callable[[str], _Read], expected: str) -> _Read:
+    """What ``read`` makes of a UTF-8 file of at most a few megabytes; errors name the file and what was expected."""
+    if not path.exists():
+        raise InnerjudgeError(f"given {str(path)!r}, expected {expected}: check the path")
+    try:
+        return read(read_file(path, HEADER_LIMIT).decode())
+    except UnicodeDecodeError:
+        raise InnerjudgeError(f"{path.name}: given bytes that are not UTF-8, expected {expected}") from None
+    except InnerjudgeError as error:
+        raise InnerjudgeError(f"{path.name}: {error}") from None
+
+
+def parse_yaml(text: str) -> Any:
     """The value of a YAML text, of plain types only.
 
-    One that is no UTF-8, broken, too long, nested too deep, or has anchors, aliases or numbers of more than 20 digits
-    is an error.
+    One that is broken, too long, nested too deep, or has anchors, aliases or numbers of more than 20 digits is an
+    error.
     """
     import yaml  # only who reads YAML waits for it
 
-    try:
-        text = raw.decode() if isinstance(raw, bytes) else raw
-    except UnicodeDecodeError:
-        raise InnerjudgeError("given bytes that are not UTF-8, expected YAML") from None
     if len(text) > HEADER_LIMIT:
         raise InnerjudgeError(f"given {len(text)} characters of YAML, expected at most {HEADER_LIMIT}")
     depth = 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedConfig
 
 from .blocks import StopAfter, Stream
 from .observation import TOKENS, Observation, states_given
@@ -27,7 +28,8 @@ class Mixing:
     """Which lengths have the same rotary angles.
 
     ``until`` are the tokens of the longest text whose angles do not depend on its length, ``None`` where they never do.
-    ``exact``: each longer length may have angles of its own (dynamic NTK), and not all the same (longrope).
+    ``exact``: each longer length may have angles of its own (dynamic NTK), and not all the same (longrope). With 0
+    nothing is known of the positions that are counted, and every text is alone.
 
     Example:
         >>> phi = Mixing(40, exact=False)
@@ -48,7 +50,8 @@ class Mixing:
         """Texts of one group may be in one batch."""
         if self.fixed(length, new):
             return "short"
-        assert self.until is not None
+        if not self.until:
+            return object()
         return length if self.exact or length <= self.until else "long"
 
     def groups(self, lengths: Sequence[int], new: int = 0) -> list[list[int]]:
@@ -78,23 +81,29 @@ class Mixing:
 
 
 def find_mixing(config: Any) -> Mixing:
-    """The rule of a model, by the rotary parameters of its text config."""
-    kinds = list(rotary_kinds(config))
+    """The rule of a model, by the rotary parameters of its text config; the length at which they change comes first."""
+    within = [part for part in vars(config).values() if isinstance(part, PreTrainedConfig)]
+    inner = [kind for part in within for kind in rotary_kinds(part)]
+    kinds = [*rotary_kinds(config), *inner]
     names = [str(kind.get("rope_type")) for kind in kinds]
     exact = any("dynamic" in name for name in names)
-    if not exact and "longrope" not in names:
+    # PhiMoE stretches by length whatever the kind is.
+    if not exact and "longrope" not in names and not any("long_mscale" in kind for kind in kinds):
         return Mixing()
+    if inner:  # parts that count positions of their own, such as those of patches (BLT)
+        return Mixing(0, exact=True)
     # Blocks of several kinds may count other positions (compressed keys), which pass the threshold at other lengths.
     exact = exact or len(kinds) > 1
     given = [kind.get("original_max_position_embeddings") for kind in kinds]
     given += [getattr(config, name, None) for name in ("original_max_position_embeddings", "max_position_embeddings")]
-    return Mixing(min((value for value in given if isinstance(value, int)), default=0), exact)
+    known = [value for value in given if isinstance(value, int)] or [0]
+    return Mixing(min(known) if exact else known[0], exact)
 
 
 def rotary_kinds(config: Any) -> Iterator[dict[str, Any]]:
     """Rotary parameters of a text config: one dict, or one for each kind of block."""
     rope = getattr(config, "rope_parameters", None) or {}
-    yield from (kind for kind in (rope, *rope.values()) if isinstance(kind, dict))
+    yield from (kind for kind in (rope, *rope.values()) if isinstance(kind, dict) and kind)
 
 
 def context_of(config: Any) -> int | None:

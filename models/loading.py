@@ -22,7 +22,7 @@ from .observation import input_device
 from .precision import cpu_dtype
 from .rotary import Place, rotary_places
 from .shown import html_table
-from .tokenizer_check import check_tokenizer
+from .template import check_tokenizer
 from .unwrapping import eagerly, unwrap
 
 

@@ -17,8 +17,9 @@ from .items import Trace
 from .markers import THINK, Span, last_overlap, marker_positions
 from .prompts import Prompt
 from .roles import PARTS, Role, Tokens, ranges_within
-from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens, too_many
+from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens
 from .trace_text import write_trace
+from .unfit import unfit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def encode_trace(
     """
     stored: list[int] = list(trace.extra.get("response_ids") or ())
     texts = plain_text(trace.prompt), plain_text(trace.response)
-    broken = trace.unanswered or not_unicode(*texts) or too_many(tokenizer, *texts, ids=stored)
+    broken = trace.unanswered or unfit(tokenizer, *texts, ids=stored)
     if broken:
         return unreadable(trace.id, trace.group, broken)
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
@@ -179,8 +180,7 @@ def encode_prompt(
     label is not one token in this context. Text that is no Unicode is no error: the item then lacks every position.
     ``alike`` is of this tokenizer and saves time where many prompts are encoded.
     """
-    whole = plain_text(prompt.turns)
-    broken = not_unicode(whole) or too_many(tokenizer, whole)
+    broken = unfit(tokenizer, plain_text(prompt.turns))
     if broken:
         return unreadable(item_id, group, broken)
     frames = None if alike is None else alike.frames
@@ -232,18 +232,3 @@ def _verdict_encoding(
 def unreadable(item_id: str, group: str, reason: str) -> Encoding:
     """An item that cannot be put to the model, for the reason to be told beside it."""
     return Encoding(id=item_id, group=group, ids=(), positions={}, missing={"*": reason})
-
-
-def not_unicode(*texts: str) -> str | None:
-    r"""Why no tokenizer can read one of the texts: half of a surrogate pair, as broken JSON or UTF-8 leaves it.
-
-    Example:
-        >>> not_unicode("well", "bro\ud800ken")
-        "half of a surrogate pair ('\\ud800') is no Unicode text"
-    """
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            return f"half of a surrogate pair ({text[error.start]!a}) is no Unicode text"
-    return None

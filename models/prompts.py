@@ -1,10 +1,10 @@
 """What the user turn says, for each thing that a model can be asked to judge.
 
-One wording a task, the same for every judge, so that hidden-state judges and text judges see the same prompt. Other
-wordings ask the same thing in other words, so that one can see whether a verdict hangs on them. A
+One wording a task, the same for every judge, so that hidden-state judges and text judges see the same prompt. A
 :class:`Prompt` is text only; :mod:`.chat` puts it into a model's chat template and :mod:`.positions` finds its tokens.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,25 +15,6 @@ from .errors import InnerjudgeError, UnreadableError
 
 #: Appended to every multiple-choice question and never correct (QK-score paper, section 3).
 ABSTAIN_OPTIONS = ("None of the above", "I don't know")
-
-#: Names of the wordings.
-WORDINGS = ("default", "examiner", "terse")
-
-_VERDICT = {
-    "default": 'Is the response correct? {ask} "Verdict:" and yes or no.',
-    "examiner": 'You are an examiner. Would you mark the response above as correct? {ask} "Verdict:" and yes or no.',
-    "terse": 'Correct? {ask} "Verdict:" and yes or no.',
-}
-_RATING = {
-    "default": 'Rate the response from {low} to {high}. {ask} "Score:" and the number.',
-    "examiner": 'You are an examiner. Which mark from {low} to {high} do you give? {ask} "Score:" and the number.',
-    "terse": 'Score, {low} to {high}? {ask} "Score:" and the number.',
-}
-_PAIR = {
-    "default": 'Which response is better? {ask} "Better:" and A or B.',
-    "examiner": 'You are an examiner. To which response do you give the better mark? {ask} "Better:" and A or B.',
-    "terse": 'Better one? {ask} "Better:" and A or B.',
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +46,6 @@ def rating_prompt(
     reference: str | None = None,
     scale: tuple[int, int] = (1, 5),
     reasoned: bool = False,
-    wording: str = "default",
 ) -> Prompt:
     """Ask for a score of one response.
 
@@ -76,31 +56,24 @@ def rating_prompt(
     low, high = scale
     if high <= low:
         raise InnerjudgeError(f"given the scale {low}..{high}, expected low < high: pass for example (1, 5)")
-    ask = _line(_RATING, wording).format(ask=reply_with(reasoned), low=low, high=high)
+    ask = f'Rate the response from {low} to {high}. {reply_with(reasoned)} "Score:" and the number.'
     labels = tuple(str(s) for s in range(low, high + 1))
     return Prompt(_body(prompt, response, reference, criterion, ask), "Score:", labels)
 
 
-def verdict_prompt(
-    prompt: Text, response: Text, *, reference: str | None = None, reasoned: bool = False, wording: str = "default"
-) -> Prompt:
+def verdict_prompt(prompt: Text, response: Text, *, reference: str | None = None, reasoned: bool = False) -> Prompt:
     """Ask whether one response is correct.
 
     Example:
-        >>> "Reference:" in verdict_prompt("2+2?", "4", wording="terse", reference="4").user
+        >>> "Reference:" in verdict_prompt("2+2?", "4", reference="4").user
         True
     """
-    ask = _line(_VERDICT, wording).format(ask=reply_with(reasoned))
+    ask = f'Is the response correct? {reply_with(reasoned)} "Verdict:" and yes or no.'
     return Prompt(_body(prompt, response, reference, None, ask), "Verdict:", ("no", "yes"))
 
 
 def choice_prompt(
-    question: Text,
-    options: Sequence[str],
-    *,
-    abstain: bool = True,
-    reasoned: bool = False,
-    reply: str = "letter",
+    question: Text, options: Sequence[str], *, abstain: bool = True, reasoned: bool = False, reply: str = "letter"
 ) -> Prompt:
     r"""Ask for one of several lettered options; every option line ends in a newline.
 
@@ -119,12 +92,7 @@ def choice_prompt(
         >>> [p.user[a:b] for a, b in p.option_spans]
         ['A. iron\n', 'B. pear\n']
     """
-    texts = [*options, *(ABSTAIN_OPTIONS if abstain else ())]
-    if not len(options) >= 2 or len(texts) > len(ascii_uppercase):
-        most = len(ascii_uppercase) - len(texts) + len(options)
-        raise UnreadableError(f"given {len(options)} options, expected 2 to {most}: drop or merge options")
-    texts = [" ".join(text.split()) for text in texts]
-    require_different(texts, "option")
+    texts = shown_options(options, abstain=abstain)
     before = () if isinstance(question, str) else question.messages[:-1]
     user = f"Question: {question if isinstance(question, str) else question.messages[-1].content}\nOptions:\n"
     spans = []
@@ -136,26 +104,37 @@ def choice_prompt(
     return Prompt(user, "Answer:", tuple(ascii_uppercase[: len(texts)]), tuple(spans), before)
 
 
+def shown_options(options: Sequence[str], *, abstain: bool) -> list[str]:
+    """Options as prompts show them, each on one line; errors as of :func:`choice_prompt`."""
+    texts = [" ".join(text.split()) for text in (*options, *(ABSTAIN_OPTIONS if abstain else ()))]
+    if not len(options) >= 2 or len(texts) > len(ascii_uppercase):
+        most = len(ascii_uppercase) - len(texts) + len(options)
+        raise UnreadableError(f"given {len(options)} options, expected 2 to {most}: drop or merge options")
+    require_different(texts, "option")
+    return texts
+
+
 def require_different(texts: Sequence[str], what: str) -> None:
     """Refuse texts to choose from of which two are the same: a verdict could mean either."""
     first: dict[str, int] = {}
     for place, text in enumerate(texts):
-        known = first.setdefault(unicodedata.normalize("NFC", " ".join(text.split())), place)
+        plain = unicodedata.normalize("NFC", " ".join(text.split()))
+        if not any(map(str.isalpha, plain)):  # 50 % and 50%, 7 / 14 and 7/14; but not 1 2 and 12
+            plain = re.sub(r"(?<!\d) | (?!\d)", "", plain)
+        known = first.setdefault(plain, place)
         if known != place:
             letters = f"{ascii_uppercase[known]} and {ascii_uppercase[place]}"
             raise UnreadableError(f"given one text as {what} {letters}, expected different ones: drop one of them")
 
 
-def pair_prompt(
-    prompt: Text, response_a: Text, response_b: Text, *, reasoned: bool = False, wording: str = "default"
-) -> Prompt:
+def pair_prompt(prompt: Text, response_a: Text, response_b: Text, *, reasoned: bool = False) -> Prompt:
     """Ask which of two responses is better.
 
     Example:
         >>> pair_prompt("Say hi.", "hi", "no").labels
         ('A', 'B')
     """
-    ask = _line(_PAIR, wording).format(ask=reply_with(reasoned))
+    ask = f'Which response is better? {reply_with(reasoned)} "Better:" and A or B.'
     a, b = plain_text(response_a), plain_text(response_b)
     user = f"{plain_text(prompt)}\n\nResponse A:\n{a}\n\nResponse B:\n{b}\n\n{ask}"
     return Prompt(user, "Better:", ("A", "B"))
@@ -194,12 +173,6 @@ def check_prompt(prompt: Text, response: Text, question: str, *, reasoned: bool 
 def reply_with(reasoned: bool) -> str:
     """How a reply is asked for, up to what it is."""
     return "Think first, then reply with" if reasoned else "Reply with"
-
-
-def _line(lines: dict[str, str], wording: str) -> str:
-    if wording not in lines:
-        raise InnerjudgeError(f"given the wording {wording!r}, expected one of {', '.join(lines)}")
-    return lines[wording]
 
 
 def _body(prompt: Text, response: Text, reference: str | None, criterion: str | None, ask: str) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from weakref import WeakKeyDictionary
@@ -74,45 +73,6 @@ def _without_added(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
 
 
 _BRACKETS = re.compile(r"[<\[|{\u25c1\uff5c]\S*[>\]|}\u25b7\uff5c]")
-#: White space of any kind.
-_SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
-#: Tokenizer -> context of its model, and the most characters that one of its tokens can stand for.
-_UNBOUNDED = sys.maxsize
-_bounds: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, int]] = WeakKeyDictionary()
-
-
-def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None:
-    """From now on :func:`too_many` knows what cannot fit into ``context`` tokens.
-
-    Only for tokenizers that have a token for every byte: others may make one unknown token of any number of characters.
-    Of models that share a tokenizer the longest context counts; the tokens are counted for each model afterwards.
-    """
-    backend = tokenizer.backend_tokenizer
-    every_byte = "ByteLevel" in f"{backend.pre_tokenizer} {backend.decoder}" or getattr(
-        backend.model, "byte_fallback", False
-    )
-    if not every_byte:
-        return
-    known, _ = _bounds.get(tokenizer, (context or _UNBOUNDED, 1))
-    context = max(known, context or _UNBOUNDED)
-    longest = max(map(len, tokenizer.get_vocab()), default=1)
-    # A normalizer may compose characters: no more than four to one in Unicode's canonical forms.
-    _bounds[tokenizer] = context, longest * (4 if backend.normalizer is not None else 1)
-
-
-def too_many(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int] = ()) -> str | None:
-    """Why texts cannot fit into the context of the tokenizer's model, judged by their length; ``None`` if they may.
-
-    Nothing is tokenised for it. White space is not counted: special tokens may swallow any amount.
-    """
-    context, longest = _bounds.get(tokenizer, (_UNBOUNDED, 1))
-    if context == _UNBOUNDED or (sum(map(len, texts)) <= context * longest and len(ids) <= context):
-        return None
-    characters = sum(len(text) - sum(map(text.count, _SPACES)) for text in texts)  # without a copy of any
-    least = max(len(ids), -(-characters // longest))
-    if least <= context:
-        return None
-    return f"at least {least} tokens, longer than the model's context of {context}; not cut"
 
 
 class LabelTokens:

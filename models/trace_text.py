@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerFast
 
-from .chat import ANSWER, ChatPrompt, Frames, format_of, knows_reasoning, render, rendered
+from .chat import ANSWER, ChatPrompt, Frames, render
 from .conversation import Conversation, Message, Text, plain_text, turns_of
 from .errors import UnreadableError
 from .markers import in_format, reasons
+from .template import format_of, knows_reasoning, rendered
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..models.markers import FORMATS
+
 #: Characters of a text that a reason shows.
 SHOWN = 40
 _LEFT, _RIGHT, _DASHES = "\N{LEFT SINGLE QUOTATION MARK}", "\N{RIGHT SINGLE QUOTATION MARK}", "\N{EN DASH}\N{EM DASH}"
-#: Where reasoning opens and closes, as models of several families write it.
+#: Where reasoning opens and closes, as models of several families write it; ordinary words are no marks.
 _REASONING = (
-    ("<think>", "</think>"),
+    *(pair for pair in FORMATS.values() if not pair[0][0].isalpha()),
     ("<thinking>", "</thinking>"),
     ("<reasoning>", "</reasoning>"),
-    ("<seed:think>", "</seed:think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<|channel>thought", "<channel|>"),
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
-    ("◁think▷", "◁/think▷"),
 )
 _MARKS = rf"""[\s*_`"'“{_LEFT}(\[]*+"""  # markdown, quotes and brackets before a verdict
 _BLANK = r"[^\S\n]"

@@ -32,6 +32,7 @@ def bench(
     seed: Annotated[int, typer.Option("--seed", help="Of the random weights.")] = 0,
     limit: o.NoLimit = None,
     batch_size: o.NoBatch = 16,
+    log: o.Log = "auto",
 ) -> None:
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
 
@@ -47,7 +48,7 @@ def bench(
     from ..bench.passes.document import DOCUMENT, write
     from ..bench.passes.run import Options, run_benchmark
     from ..data.outputs import require_room
-    from ..reading.progress import shown
+    from ..runs.log import logged
 
     require_room(out)
     logging.set_verbosity_error()
@@ -66,7 +67,7 @@ def bench(
         from ..bench.documents.sections import SECTIONS
     except ModuleNotFoundError:  # the wheel has none of it
         from ..bench.passes.run import SECTIONS
-    with shown(PlainConsole(stderr=True)) as steps:
+    with logged(log, kept=str(out)) as steps:
         found = run_benchmark(options, steps, o.typed(), lambda so_far: write(so_far, out), SECTIONS)
     _print(found, PlainConsole())
     say(f"The tables are in {out / DOCUMENT}.")

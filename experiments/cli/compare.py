@@ -11,7 +11,7 @@ from rich.table import Table
 from ..judges.between import Between
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from ..runs.log import LogStyle, log, logged
+from ..runs.log import log, logged
 from . import options as o
 from . import say
 
@@ -45,7 +45,7 @@ def compare(
     merge_system: o.MergeSystem = False,
     memory: o.Memory = None,
     top_maj: o.TopMaj = None,
-    log_style: o.Log = LogStyle.auto,
+    log_style: o.Log = "auto",
 ) -> None:
     """Run every judge that fits the data, and write verdicts, results and a report.
 

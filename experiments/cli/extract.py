@@ -14,6 +14,7 @@ from rich.table import Table
 from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
+from ..runs.log import logged
 from . import options as o
 from . import say
 
@@ -61,7 +62,7 @@ def extract(
     ray: o.Ray = None,
     gpus_per_worker: o.Gpus = 0.0,
     yes: o.Yes = False,
-    log: o.Log = o.LogStyle.auto,
+    log: o.Log = "auto",
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk.
 
@@ -84,7 +85,6 @@ def extract(
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
     from ..runs.job import check_extraction, items_of
-    from ..runs.log import logged
 
     if gpus_per_worker and ray is None:
         raise InnerjudgeError(
@@ -161,6 +161,7 @@ def fit(
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
+    log: o.Log = "auto",
 ) -> None:
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
 
@@ -192,7 +193,11 @@ def fit(
         raise InnerjudgeError(
             f"given --along {along} without --lose-at-most, expected both: it is a part of the promise"
         )
-    say(fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed, wanted=wanted))
+    with logged(log) as steps:
+        done = steps(f"fitting {judge}", 1)
+        said = fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed, wanted=wanted)
+        done(1)
+    say(said)
 
 
 def sweep(
@@ -206,6 +211,7 @@ def sweep(
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
+    log: o.Log = "auto",
 ) -> None:
     """Fit every probe at every layer, position and normalisation, and say what picking the best is worth.
 
@@ -220,7 +226,10 @@ def sweep(
     from ..runs.sweep_job import sweep_job
 
     o.share(fit_share)
-    found = sweep_job(features, out, limit=limit, fit_share=fit_share, n_splits=splits, seed=seed, command=o.typed())
+    with logged(log, kept=str(out)) as steps:
+        found = sweep_job(
+            features, out, limit=limit, fit_share=fit_share, n_splits=splits, seed=seed, command=o.typed(), steps=steps
+        )
     show(found, PlainConsole(), top)
     say(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
 

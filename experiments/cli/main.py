@@ -33,6 +33,8 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(store_app, name="store")
+#: Commands that keep what is done, and go on when they are typed again.
+_GO_ON = ("compare", "study", "extract", "score", "rank", "sample", "sweep")
 
 
 def _tell_version(asked: bool) -> None:
@@ -73,10 +75,8 @@ def main() -> None:
         about = context.command_path if context is not None else "innerjudge"
         _fail(f"{error.format_message().rstrip('.')}{_given(error)}. See `{about} --help`.", 2)
     if code == 130:
-        _fail(
-            "stopped; compare, extract, score, sample and study resume here when the same command is run again",
-            130,
-        )
+        goes_on = next((one for one in sys.argv[1:] if not one.startswith("-")), "") in _GO_ON
+        _fail(f"stopped{'; type the same command again, and it goes on' if goes_on else ''}", 130)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 

@@ -141,7 +141,8 @@ Prompt = Annotated[
     typer.Option(
         "--prompt",
         help="In which words items are asked: a YAML file of a judge prompt, or the name of one that is shipped "
-        "(g-eval, lager, mt-bench-pair, mt-bench-single, prometheus).",
+        "(g-eval, judgelm, lager, mt-bench-pair, mt-bench-single, p-true, prometheus, rewardbench-ratings, simpleqa, "
+        "umbrela).",
         show_default=False,
     ),
 ]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...models.errors import InnerjudgeError
-from ..reading.progress import PlainConsole
 from ..runs.loading import Model
+from ..runs.log import logged
 from . import options as o
 from . import say
 
@@ -39,6 +39,7 @@ class Source:
     batch_size: int
     candidates: int
     reasoning_tokens: int | None
+    log: o.LogStyle
 
 
 def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, about: str) -> Callable[..., None]:
@@ -66,6 +67,7 @@ def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, 
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
         inspect: o.InspectFile = None,
+        log: o.Log = "auto",
     ) -> None:
         if (features is None) == (data is None):
             raise InnerjudgeError(
@@ -88,6 +90,7 @@ def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, 
             batch_size,
             candidates,
             reasoning_tokens,
+            log,
         )
         said, verdicts = work(judge, out, source)
         say(said)
@@ -123,7 +126,6 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
     from ..data.outputs import require_room
     from ..judges import saved
     from ..judges.hub import find_folder
-    from ..reading.progress import shown
     from ..runs.job import items_of
     from ..runs.job_files import read_items_of, read_job
     from ..runs.score_job import require_rankable, score_features, score_items
@@ -154,7 +156,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = 
             "expected at least 1: leave the option out"
         )
     whole = source.model.load_judge(folder, found.kind)
-    with shown(PlainConsole(stderr=True)) as steps:
+    with logged(source.log, kept=str(out)) as steps:
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
@@ -223,6 +225,7 @@ def sample(
     revision: o.Revision = None,
     trust_remote_code: o.Trust = False,
     module: o.Module = None,
+    log: o.Log = "auto",
 ) -> None:
     """Sample answers to questions and judge them in one go: one trace with its score a line.
 
@@ -236,7 +239,6 @@ def sample(
     from ..data.outputs import require_room
     from ..judges import saved
     from ..judges.hub import find_folder
-    from ..reading.progress import shown
     from ..runs.sample_job import Sampling, load_questions, sample_job
 
     require_room(out)
@@ -252,7 +254,7 @@ def sample(
     whole = asked.load_judge(folder, "trace")
     below = reject_below if lose_at_most is None else _promise(whole.promise, lose_at_most, reject_below)
     how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, seed=seed)
-    with shown(PlainConsole(stderr=True)) as steps:
+    with logged(log, kept=str(out)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
         say(sample_job(whole, questions, out, sampling=how))
 

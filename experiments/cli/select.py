@@ -1,8 +1,7 @@
 """The commands on scored candidates: ``select`` and ``curves``."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,43 +9,9 @@ from ...models.errors import InnerjudgeError
 from . import options as o
 from . import say
 
-
-class RuleName(StrEnum):
-    """Rules of `select`."""
-
-    best_of_n = "best-of-n"
-    majority = "majority"
-    top_maj = "top-maj"
-    weighted = "weighted"
-    best_of_majority = "best-of-majority"
-    vec_cisc = "vec-cisc"
-    oracle = "oracle"
-    random = "random"
-
-
-class Reward(StrEnum):
-    """How an answer's score is made from those of its candidates."""
-
-    max = "max"
-    mean = "mean"
-    sum = "sum"
-
-
-class Clustering(StrEnum):
-    """How traces of one answer are clustered."""
-
-    kmeans = "kmeans"
-    agglomerative = "agglomerative"
-
-
-class Answers(StrEnum):
-    """When two answers are one."""
-
-    plain = "plain"
-    maths = "maths"
-    exact = "exact"
-
-
+Rules = Literal[
+    "best-of-n", "majority", "top-maj", "weighted", "best-of-majority", "vec-cisc", "oracle", "random"
+]  # fmt: skip
 #: Name typed -> name of the rule.
 _RULES = {"vec-cisc": "weighted"}
 
@@ -62,8 +27,8 @@ Data = Annotated[
         "--data", help="The candidates' own JSONL, for what the scores' rows lack (answers, tokens).", dir_okay=False
     ),
 ]
-Answers_ = Annotated[
-    Answers,
+Answers = Annotated[
+    Literal["plain", "maths", "exact"],
     typer.Option(
         "--answers",
         help="When two answers are one: plain (numbers, letters, words), maths (equal by math-verify; needs the extra "
@@ -77,20 +42,24 @@ Features = Annotated[
     ),
 ]
 Clusters = Annotated[int, typer.Option(min=1, help="vec-cisc: most clusters of traces of one answer.")]
-ClusterBy = Annotated[Clustering, typer.Option("--cluster-by", help="vec-cisc: how traces are clustered.")]
+ClusterBy = Annotated[
+    Literal["kmeans", "agglomerative"], typer.Option("--cluster-by", help="vec-cisc: how traces are clustered.")
+]
 Alpha = Annotated[float, typer.Option(min=0, max=1, help="best-of-majority: least share of candidates with an answer.")]
 MinCount = Annotated[int, typer.Option(min=1, help="best-of-majority: least number of them.")]
-Reward_ = Annotated[Reward, typer.Option("--reward", help="best-of-majority: an answer's score, of its candidates'.")]
+Reward = Annotated[
+    Literal["max", "mean", "sum"], typer.Option(help="best-of-majority: an answer's score, of its candidates'.")
+]
 
 
 def select(
     scores: Scores,
     out: o.OutFile,
-    rule: Annotated[RuleName, typer.Option(help="Which candidate is taken.")] = RuleName.best_of_n,
+    rule: Annotated[Rules, typer.Option(help="Which candidate is taken.")] = "best-of-n",
     score: Annotated[str, typer.Option(help="The field that holds the score, ours or any reward model's.")] = "score",
     judge: Annotated[str | None, typer.Option(help="Take the rows of this judge, where there are several.")] = None,
     data: Data = None,
-    answers: Answers_ = Answers.plain,
+    answers: Answers = "plain",
     k: Annotated[
         int | None, typer.Option(min=1, help="top-maj: how many vote (4); best-of-majority: how many are picked (1).")
     ] = None,
@@ -100,10 +69,10 @@ def select(
     held_out: Annotated[float, typer.Option(help="Share of the questions that auto chooses on.")] = 0.1,
     alpha: Alpha = 0.0,
     min_count: MinCount = 1,
-    reward: Reward_ = Reward.max,
+    reward: Reward = "max",
     features: Features = None,
     clusters: Clusters = 2,
-    cluster_by: ClusterBy = Clustering.kmeans,
+    cluster_by: ClusterBy = "kmeans",
     seed: o.Seed = 0,
 ) -> None:
     """Pick one candidate of each question by its answer and any score: one question a line, with why.
@@ -121,26 +90,26 @@ def select(
     from ..selection.select_job import Selection, select_job
 
     chosen = temperature == "auto"
-    if chosen and rule not in (RuleName.weighted, RuleName.vec_cisc):
+    if chosen and rule not in ("weighted", "vec-cisc"):
         raise InnerjudgeError(
             f"given --temperature auto with --rule {rule}, expected weighted or vec-cisc: leave it out"
         )
-    columns = read_columns(scores, score=score, judge=judge, data=data).with_answers(answers.value)
+    columns = read_columns(scores, score=score, judge=judge, data=data).with_answers(answers)
     named = Rule(
         _RULES.get(rule, rule),
         k=k or 4,
         temperature=1.0 if chosen else _temperature(temperature),
         alpha=alpha,
         min_count=min_count,
-        reward=reward.value,
+        reward=reward,
     )
-    clustered = rule == RuleName.vec_cisc
+    clustered = rule == "vec-cisc"
     vectors = load_vectors(features, columns) if clustered and features is not None else None
     how = Selection(
         rule=named,
-        k=(k or 1) if rule == RuleName.best_of_majority else 1,
+        k=(k or 1) if rule == "best-of-majority" else 1,
         clusters=clusters if clustered else None,
-        method=cluster_by.value,
+        method=cluster_by,
         held_out=o.share(held_out, "--held-out") if chosen else 0.0,
         seed=seed,
     )
@@ -156,7 +125,7 @@ def curves(
     score: Annotated[str, typer.Option(help="The field that holds the score.")] = "score",
     judge: Annotated[list[str] | None, typer.Option(help="Show these judges only; repeatable.")] = None,
     data: Data = None,
-    answers: Answers_ = Answers.plain,
+    answers: Answers = "plain",
     features: Features = None,
     clusters: Clusters = 2,
     k: Annotated[int, typer.Option(min=1, help="top-maj: how many vote.")] = 4,
@@ -181,7 +150,7 @@ def curves(
         judges=tuple(judge or ()),
         score=score,
         data=data,
-        spelling=answers.value,
+        spelling=answers,
         features=features,
         clusters=clusters,
         k=k,

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from ..runs.log import LogStyle, log, logged
+from ..runs.log import log, logged
 from . import options as o
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def study(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write; default: the file's name without suffix.", file_okay=False)
     ] = None,
+    log_style: o.Log = "auto",
 ) -> None:
     """Run a study, or go on with one that was stopped, and write its folder.
 
@@ -47,12 +48,13 @@ def study(
     folder = out if out is not None else file.with_suffix("")
     check_folder(folder)
     sources = sources_of(spec)
-    check_data(sources, spec.settings)
+    for each in spec.wordings.values():
+        check_data(sources, each.settings)
     on = spec.model
     lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code).load()
     plain = spec.model_dump(mode="json")
     kept = claim(folder, plain, name=SPECS[1])
-    with logged(LogStyle.auto, kept=str(kept)) as steps:
+    with logged(log_style, kept=str(kept)) as steps:
         run = StudyRun(study=spec, lm=lm, folder=kept, command=o.typed(), steps=steps, say=log.info)
         report = run.report(sources)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
@@ -87,7 +89,7 @@ def _print_diff(found: StudyDiff, console: Console, *, everything: bool) -> None
                 name, overflow="fold", justify="right" if name in ("first", "second", "change") else "left"
             )
         for one in shown:
-            metric = one.key[3] + (f" less {one.key[4]}" if one.key[4] else "")
+            metric = one.key[3] + (f" minus {one.key[4]}" if one.key[4] else "")
             ends = "" if one.low is None or one.high is None else f" [{one.low:+.3f}, {one.high:+.3f}]"
             change = "-" if one.change is None else f"{one.change:+.3f}{ends}"
             table.add_row(*map(Text, (*one.key[:3], metric, _spelt(one.first), _spelt(one.second), change)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
+from ...models.shown import html_table
 from ..data.datasets import Dataset, load_data
 from ..data.kinds import kind_of
 from ..data.mapping import items_from
@@ -19,6 +20,7 @@ from ..reading.progress import Steps, silent
 from .figures import Figure
 from .findings import Report
 from .report.folder import check_folder, claim, withdraw, write
+from .report.page import cell
 from .run import ComparisonRun, check_data, ignored
 from .settings import Settings, Source
 
@@ -60,11 +62,16 @@ class Comparison:
         return f"Comparison({len(self.figures)} figures, {len(self.verdicts)} verdicts of {judges})"
 
     def _repr_html_(self) -> str:
-        """The first figures, for notebooks; :meth:`table` has all of them."""
-        columns = ["data", "part", "judge", "metric", "value", "low", "high", "n", "against", "verdict"]
-        found = self.table()
-        shown = found[[name for name in columns if name in found]]
-        return str(shown.to_html(max_rows=20, float_format="{:.3g}".format, na_rep="", index=False))
+        """What was found of each data set, for notebooks; :meth:`table` has all figures."""
+        firsts = ((part, part.sections[0].grids[0]) for part in self.found.parts if part.sections[0].grids)
+        return "".join(
+            html_table(
+                " ".join((f"{part.name}:", *part.summary[:1])),
+                first.columns,
+                [[cell(one) for one in r] for r in first.rows],
+            )
+            for part, first in firsts
+        )
 
     def report(self, folder: str | Path) -> Path:
         """Write the report and all that belongs to it into a folder, and return the path of ``report.html``.

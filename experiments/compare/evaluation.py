@@ -27,14 +27,23 @@ from .trace_blind import RANDOM, agreement_rows, on_the_question
 
 @dataclass(kw_only=True)
 class Evaluation(DataItems):
-    """What every judge says of the items of one data set that it was not fitted on (``alone``: there is no other)."""
+    """What every judge says of the items of one data set that it was not fitted on (``alone``: there is no other).
+
+    With ``only``, the judges of these names are asked, and no others stand beside them.
+    """
 
     alone: bool = True
+    only: tuple[str, ...] = ()
+
+    @property
+    def depends(self) -> list[Any]:
+        """What its rows depend on, beside the model."""
+        return [*super().depends, *self.only]
 
     @cached_property
     def seats(self) -> dict[str, Seat]:
         """The judges; see :func:`seats_of`."""
-        return seats_of(self.kind, self.settings)
+        return seats_of(self.kind, self.settings, self.only)
 
     @cached_property
     def judging(self) -> Judging:
@@ -43,8 +52,8 @@ class Evaluation(DataItems):
         needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
         needs |= _needs_of_selection(self.kind, self.settings)
         needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
-        told = [self.settings.reasoning_tokens, self.settings.abstain, list(self.settings.scale), sorted(needs)]
-        passes = replace(self.passes, needs=needs)
+        passes, how, own = replace(self.passes, needs=needs), self.settings, self.settings.prompt
+        told = [how.reasoning_tokens, how.abstain, list(how.scale), how.merge_system, own and own.told, sorted(needs)]
 
         def keep(name: str, items: Sequence[Any], read_part: ReadPart) -> Features:
             return self.store.features(f"{self.name}-{name}", [*told, self.name], items, read_part, passes.steps)
@@ -85,7 +94,11 @@ class Evaluation(DataItems):
 
     def notes(self) -> list[str]:
         """What the items are, what the judges chose, and imported rows that are of no item."""
-        return [_about(self), *self.beside.notes(), *(note for path in self.imported for note in self.unmatched(path))]
+        return [
+            _about(self),
+            *self.beside.notes(),
+            *(note for path in self.imported for note in _unmatched(self, path)),
+        ]
 
     @cached_property
     def beside(self) -> Byproducts:
@@ -98,28 +111,13 @@ class Evaluation(DataItems):
         paths = self.settings.rows
         return {path: [r for r in read_table(path, data=self.name) if r.data == self.name] for path in paths}
 
-    def unmatched(self, path: str) -> list[str]:
-        """A note on rows of a file that are of no item here; an error where there is nothing else that they are of."""
-        known = {(self.name, item.group, str(item_columns(item)["candidate"])) for item in self.items}
-        rows, file = self.imported[path], Path(path).name
-        odd = [row for row in rows if row.item not in known]
-        if not odd:
-            return []
-        first = ", ".join(f"question {row.question!r} candidate {row.candidate!r}" for row in odd[:3])
-        if len(odd) == len(rows) and self.alone:
-            raise InnerjudgeError(
-                f"{file}: given {len(odd)} rows of which none is of an item of {self.name} (first: {first}), expected "
-                "its questions and candidates: write them as in verdicts.jsonl of a study"
-            )
-        return [f"{file}: {len(odd)} of {len(rows)} rows are of no item here and were left out (first: {first})."]
-
     def check(self) -> None:
         """Refuse what can be refused before any pass of the model."""
         assert self.seats
         if not self.source.data.problems:  # others are sampled from the model first
             require_classes(self.items, self.sides.fit)
         for path, rows in self.imported.items():
-            self.unmatched(path)
+            _unmatched(self, path)
             own = next((row.judge for row in rows if row.judge in self.seats), None)
             if own is not None:
                 raise InnerjudgeError(
@@ -134,8 +132,8 @@ def every_seat(kind: str, settings: Settings) -> dict[str, Seat]:
     return panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
 
 
-def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
-    """The judges of a comparison that fit a kind of item; judges of which none fits are an error."""
+def seats_of(kind: str, settings: Settings, only: Sequence[str] = ()) -> dict[str, Seat]:
+    """The judges of a comparison that fit a kind of item, or ``only`` some; judges of which none fits are an error."""
     every = every_seat(kind, settings)
     every = every if settings.reasoning_tokens else without_reasoning(every)
     every = every if settings.abstain else without_abstain(every)
@@ -144,7 +142,8 @@ def seats_of(kind: str, settings: Settings) -> dict[str, Seat]:
             f"given judges {', '.join(settings.judges)}, of which none judges {kind}s, expected some of "
             f"{', '.join(every)}"
         )
-    return chosen(every, settings.judges)
+    found = chosen(every, settings.judges)
+    return {name: seat for name, seat in found.items() if name in only} if only else found
 
 
 def columns_of(one: Evaluation, item: Item, split: str) -> dict[str, Any]:
@@ -174,6 +173,22 @@ def _rows_of(base: dict[str, Any], outcome: Outcome, place: int, kind: str) -> l
     elif kind == "choice" and outcome.again is not None and (moved := outcome.again[place]) is not None:
         found.append(replace(said_row(base, outcome.judge, moved), order="permuted"))
     return found
+
+
+def _unmatched(one: Evaluation, path: str) -> list[str]:
+    """A note on rows of a file that are of no item here; an error where there is nothing else that they are of."""
+    known = {(one.name, item.group, str(item_columns(item)["candidate"])) for item in one.items}
+    rows, file = one.imported[path], Path(path).name
+    odd = [row for row in rows if row.item not in known]
+    if not odd:
+        return []
+    first = ", ".join(f"question {row.question!r} candidate {row.candidate!r}" for row in odd[:3])
+    if len(odd) == len(rows) and one.alone:
+        raise InnerjudgeError(
+            f"{file}: given {len(odd)} rows of which none is of an item of {one.name} (first: {first}), expected "
+            "its questions and candidates: write them as in verdicts.jsonl of a study"
+        )
+    return [f"{file}: {len(odd)} of {len(rows)} rows are of no item here and were left out (first: {first})."]
 
 
 def _people(one: Evaluation) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data.verdict_table import Row
 from .figures import Figure, Section
+from .report.browse import ShownItem
 
 #: A text in quotes, as ``repr`` writes it; an apostrophe within a word opens none.
 _QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)""")
@@ -63,7 +64,8 @@ class DataReport:
     """What was found on one data set: ``counts`` of items by side, judge -> family in the order of the report.
 
     ``summary`` is what a reader should take away, ``notes`` what was chosen and left out, ``cost`` prompts and tokens
-    an item by judge. No report shows the ``seconds`` an item: they differ from run to run.
+    an item by judge, ``items`` those that can be read in the report. No report shows the ``seconds`` an item: they
+    differ from run to run.
     """
 
     name: str
@@ -76,6 +78,7 @@ class DataReport:
     unscored: tuple[Reason, ...] = ()
     seconds: dict[str, float | None] = field(default_factory=dict)
     cost: dict[str, dict[str, float]] = field(default_factory=dict)
+    items: tuple[ShownItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,23 +172,21 @@ def differences(
     of: Metric,
     scored: Mapping[str, Sequence[bool]],
     *,
-    against: str | None = None,
+    against: str | Mapping[str, str] | None = None,
     about: Sequence[bool] | None = None,
 ) -> dict[str, Figure]:
     """Paired differences of judges to another one, on the items that both scored, Holm-corrected.
 
-    Judges of ``scored`` are compared with ``against`` (that of the settings), if it is among them; ``about`` says
-    which items the metric is about.
+    Judges of ``scored`` are compared with ``against`` (that of the settings, or one for each), if it is among them;
+    ``about`` says which items the metric is about.
     """
     other = lens.settings.against if against is None else against
-    if other not in scored:
-        return {}
-    compared = [judge for judge in scored if judge != other]
+    others = {j: other for j in scored if j != other and other in scored} if isinstance(other, str) else other
     every = [True] * len(lens.truths) if about is None else about
-    both = {judge: [a and b for a, b in zip(scored[judge], scored[other], strict=True)] for judge in compared}
-    made = holm([difference(of(j, both[j]), of(other, both[j]), lens.groups) for j in compared])
+    both = {j: [a and b for a, b in zip(scored[j], scored[o], strict=True)] for j, o in others.items()}
+    made = holm([difference(of(j, both[j]), of(o, both[j]), lens.groups) for j, o in others.items()])
     found = {}
-    for judge, one in zip(compared, made, strict=True):
+    for (judge, other), one in zip(others.items(), made, strict=True):
         mine, theirs = ([s and e for s, e in zip(scored[name], every, strict=True)] for name in (judge, other))
         if one.interval.value is None and (why := _without_pairs(mine, theirs, other)):
             one = replace(one, interval=replace(one.interval, reason=why))

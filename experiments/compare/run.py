@@ -21,6 +21,7 @@ from .evaluation import Evaluation, every_seat
 from .figures import Section
 from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
+from .report.browse import shown_items
 from .sections.blocks import by_block
 from .sections.candidates import candidates
 from .sections.cascade import cascade
@@ -196,6 +197,7 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
         unscored=unscored_reasons((*lens.table, *more)),
         seconds=seconds,
         cost=cost,
+        items=shown_items(one.items, lens),
     )
 
 
@@ -210,7 +212,7 @@ def _summary(
         said = list(first["opponents"].found)
         best = str(first["opponents"].grids[0].rows[0][0])
         said += [_cost_in_words(cost, [best, lens.settings.against])]
-    for key in ("bias", "panels", "asked", "steadiness", "labels", "selection"):
+    for key in ("prompts", "bias", "panels", "asked", "steadiness", "labels", "selection"):
         said += list(first[key].found[:1]) if key in first else []
     doubts = list(first["confounds"].found[:1]) if "confounds" in first else []
     doubts += [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]

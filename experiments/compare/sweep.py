@@ -17,6 +17,7 @@ from ...probes import EScore, registered_judges
 from ...probes.choices import head_credits
 from ...probes.row_judge import each_entry
 from ..data.splits import Index, rows_by_group, split_by_group
+from ..reading.progress import Steps, silent
 from ..stats.intervals import Interval, cluster_interval
 from ..stats.metrics.auroc import within_question_auroc
 from ..stats.metrics.correlation import spearman
@@ -90,6 +91,7 @@ def sweep(
     n_splits: int = 100,
     seed: int = 0,
     keep: Keep = lambda make: make(),
+    steps: Steps = silent,
 ) -> Sweep:
     """Fit every judge at every layer, position and normalisation, on one part of the questions; report on the other.
 
@@ -104,6 +106,7 @@ def sweep(
         n_splits: Halvings behind the optimism.
         seed: Of the split and the halvings.
         keep: Called once a fit, always in the same order.
+        steps: Where progress is shown.
 
     Raises:
         InnerjudgeError: If nothing can be swept: too few questions or labels, or no readout of this kind.
@@ -114,7 +117,8 @@ def sweep(
     fit, test = split_by_group(part.groups, train_fraction=fit_share, seed=seed)
     groups = [part.groups[k] for k in test]
     _require_reported(kind, known[test], groups, len(set(part.groups)))
-    blocks = list(_heads(part, known, fit, test) if kind == "choice" else _probes(part, known, kind, fit, test, keep))
+    heads = kind == "choice"
+    blocks = list(_heads(part, known, fit, test) if heads else _probes(part, known, kind, fit, test, keep, steps))
     seen = np.concatenate([_figures(kind, known[fit], b.held_out, [part.groups[k] for k in fit]) for b in blocks])
     scores = np.concatenate([b.test for b in blocks])
     table = pd.concat([_rows(b) for b in blocks], ignore_index=True)
@@ -171,7 +175,7 @@ def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Featu
     if not kept:
         raise InnerjudgeError(
             f"given {len(part)} labelled items with {sorted(shares)}, expected readouts of {kind} items that at least "
-            f"{_READABLE:.0%} of them have: extract with --between response where texts have no reasoning markers"
+            f"{_READABLE:.0%} of them have: `innerjudge store info` says what is missing, and why"
         )
     notes = [f"{n} is left out: only {shares[n]:.0%} of the items have it." for n in names if n not in kept]
     whole = np.flatnonzero(part.present(*kept))
@@ -194,9 +198,11 @@ def _require_reported(kind: str, y: Any, groups: Sequence[str], n: int) -> None:
         )
 
 
-def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Keep) -> Iterator[_Cell]:
+def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Keep, steps: Steps) -> Iterator[_Cell]:
     """Every judge that can be swept, at every position, normalisation and row."""
     judges = {name: judge for cls in registered_judges().values() for name, judge in cls.sweep_presets(kind).items()}
+    a_row = sum(not j.standardises or how != "standardised" for j in judges.values() for how in NORMALISATIONS)
+    done = steps("fitting probes", a_row * sum(len(states) for _, states in _positions(part)))
     for position, states in _positions(part):
         for normalisation in NORMALISATIONS:
             rows = [_state_features(part, x) for x in _normalised(states, normalisation, fit)]
@@ -204,6 +210,7 @@ def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Ke
                 if judge.standardises and normalisation == "standardised":
                     continue
                 made = np.stack([keep(partial(_fitted, clone(judge), row, y, fit, test)) for row in rows])
+                done(len(rows))
                 names = {"judge": name, "position": position, "normalisation": normalisation}
                 yield _Cell(names, made[:, 0], made[:, 1 : len(fit) + 1], made[:, len(fit) + 1 :])
     if kind == "rating" and "logits/score" in part.arrays and part.present("logits/score").all():

@@ -103,8 +103,8 @@ def of_the_question(
     same, rng, own = clone(judge), np.random.default_rng(seed), features["hidden/prompt_end"]
     turned = {}
     for name in states:
-        signs = rng.choice(np.array([-1, 1], dtype=np.float32), own.shape[-1])
-        turned[name] = own[..., rng.permutation(own.shape[-1])] * signs
+        turned[name] = own[..., rng.permutation(own.shape[-1])]
+        turned[name] *= rng.choice(np.array([-1, 1], dtype=np.float32), own.shape[-1])
     random = replace(features, arrays={**features.arrays, **turned})
     fit_seat("", same, random, labels, fit)
     return None if same.provenance_ is None else same.verdicts(random.take(test))

@@ -25,6 +25,8 @@ from .variants import with_sides
 _ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("rating", "scores"): "score"}
 #: What a column may be taken for.
 _FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names in KNOWN.values() for one in names)}
+#: Fields of which the text NaN, which pandas may write into a CSV file, is no value.
+_NUMBERS = ("correct", "scores", "preference")
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -203,7 +205,8 @@ def _inside(values: Any, column: str) -> Any:
 def _read(record: Record, name: str, kind: str) -> Any:
     """The value of a field as an item has it: numbers for ids and texts, text for numbers and lists (CSV)."""
     value = record.values.get(name)  # an option's answer may stand in a row without options
-    if value is None:
+    numbers = name in _NUMBERS or (name, kind) == ("answer", "choice")
+    if value is None or (numbers and str(value).strip().lower() == "nan"):
         return None
     if name == "correct":
         if (flag := _FLAGS.get(str(value).lower())) is None:
@@ -248,7 +251,8 @@ def _option(record: Record, value: Any) -> Any:
         return value
     found = [k for k, one in enumerate(options) if value in (one, chr(ord("A") + k))]
     # A number may be an index, and the text of another option: it is not for us to choose.
-    number = int(value) if value.isdecimal() and len(value) < 9 else None
+    whole = value.removesuffix(".0")  # as pandas writes a column of indices in which some are missing
+    number = int(whole) if whole.isdecimal() and len(whole) < 9 else None
     found += [number] if number is not None and (number < len(options) or not found) else []
     if len(set(found)) != 1:
         raise record.error(

@@ -14,31 +14,27 @@ from typing import TYPE_CHECKING
 from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
-    from .heads import head_map
-    from .lines import accuracy_against_n, curves, reliability
-    from .options import attention_over_text
-    from .scores import score_distributions, scores_by_grade
-    from .style import CYCLE, FAMILY_COLOURS, STYLE, short
-    from .trajectories import trajectory
+    from .heads import head_map as head_map
+    from .lines import accuracy_against_n as accuracy_against_n
+    from .lines import curves as curves
+    from .lines import reliability as reliability
+    from .options import attention_over_text as attention_over_text
+    from .scores import score_distributions as score_distributions
+    from .scores import scores_by_grade as scores_by_grade
+    from .style import CYCLE as CYCLE
+    from .style import FAMILY_COLOURS as FAMILY_COLOURS
+    from .style import STYLE as STYLE
+    from .style import short as short
+    from .trajectories import trajectory as trajectory
 
-_HOMES = {
-    "CYCLE": ".style",
-    "FAMILY_COLOURS": ".style",
-    "STYLE": ".style",
-    "accuracy_against_n": ".lines",
-    "attention_over_text": ".options",
-    "curves": ".lines",
-    "head_map": ".heads",
-    "reliability": ".lines",
-    "score_distributions": ".scores",
-    "scores_by_grade": ".scores",
-    "short": ".style",
-    "trajectory": ".trajectories",
-}
-
-__all__ = [
-    "CYCLE", "FAMILY_COLOURS", "STYLE", "accuracy_against_n", "attention_over_text", "curves", "head_map",
-    "reliability", "score_distributions", "scores_by_grade", "short", "trajectory"
-]  # fmt: skip
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__all__, __getattr__ = lazy_names(
+    __name__,
+    {
+        ".heads": "head_map",
+        ".lines": "accuracy_against_n curves reliability",
+        ".options": "attention_over_text",
+        ".scores": "score_distributions scores_by_grade",
+        ".style": "CYCLE FAMILY_COLOURS STYLE short",
+        ".trajectories": "trajectory",
+    },
+)

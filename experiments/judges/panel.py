@@ -151,7 +151,7 @@ def scale_of(judge: BaseJudge, kind: str) -> tuple[int, int]:
 def passes_for(judge: BaseJudge, passes: Passes) -> Passes:
     """Passes that read what a judge needs and no further, and ask choices as those were asked that it was fitted on."""
     origin = judge.provenance_
-    abstain = passes.abstain if origin is None else origin.prompt != WITHOUT_ABSTAIN
+    abstain = passes.abstain if origin is None else WITHOUT_ABSTAIN not in origin.prompt
     return replace(needed([judge], passes), abstain=abstain)
 
 

@@ -10,16 +10,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from ...models.conversation import Message, plain_text
 from ...models.errors import InnerjudgeError, UnreadableError
-from ...models.foreign import HEADER_LIMIT, parse_yaml, read_file
+from ...models.foreign import of_text_file, parse_yaml
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
-from ...models.prompts import Prompt, reply_with
+from ...models.prompts import Prompt, reply_with, shown_options
 from ...models.shown import shown
-from .prompt_template import check_template, fill_in
+from .prompt_template import check_template, fill_in, with_lines
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -32,8 +33,16 @@ _FIELDS = {
     "trace": (("response",), ("prompt",)),
     "rating": (("response",), ("prompt", "criterion", "reference")),
     "pair": (("response_a", "response_b"), ("prompt",)),
+    "choice": (("question", "options"), ()),
 }
+_OPTIONS = "{% for option in options %}{{ option.label }} {{ option.text }}\n{% endfor %}"
 _ALWAYS = ("ask", "reasoned", "labels", "low", "high", "rubric", "extra")
+_SAMPLES: dict[str, Item] = {
+    "trace": Trace(question_id="q", candidate_id="", prompt="p", response="r"),
+    "rating": Rating(item_id="r", prompt="p", response="r"),
+    "pair": Pair(pair_id="p", prompt="p", response_a="a", response_b="b"),
+    "choice": Choice(question_id="q", question="q", options=("a", "b")),
+}
 #: Characters of all that a prompt says.
 _LONG = 100_000
 
@@ -43,13 +52,14 @@ class JudgePrompt:
     r"""How a judge is asked.
 
     Args:
-        kind: What is judged: ``"trace"`` (no or yes), ``"rating"`` or ``"pair"``.
-        user: Jinja template of the user turn, over ``prompt``, ``response`` (of pairs ``response_a``, ``response_b``),
+        kind: What is judged: ``"trace"`` (no or yes), ``"rating"``, ``"pair"`` or ``"choice"``.
+        user: Jinja template of the user turn, over ``prompt``, ``response`` (of pairs ``response_a``, ``response_b``;
+            of choices ``question`` and ``options``: ``label`` and ``text`` of each, for a loop of lines),
             ``criterion``, ``reference``, ``extra`` (unknown fields of the item), ``labels``, ``low``, ``high``,
             ``rubric`` (entries with ``label`` and ``text``), ``reasoned``, and ``ask``: how to reply, in our words.
         cue: Text before the verdict, in the assistant's turn.
         labels: The verdicts, one token each: of traces no and yes, of pairs the first and the second response, of
-            ratings in the order of ``values``.
+            ratings in the order of ``values``; of choices the letters, which need not be given.
         values: What each label is worth: of ratings whole numbers that follow one another, which are the scale.
         system: Text of the system turn; empty for none.
         few_shot: Turns before the question: what the user says, and the assistant.
@@ -70,7 +80,7 @@ class JudgePrompt:
 
     kind: str
     user: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = ()
     values: tuple[int, ...] = ()
     cue: str = "Verdict:"
     system: str = ""
@@ -82,15 +92,18 @@ class JudgePrompt:
     def __post_init__(self) -> None:
         if self.kind not in _FIELDS:
             raise self._error("kind", self.kind, f"one of {', '.join(_FIELDS)}")
-        object.__setattr__(self, "labels", tuple(map(str, self.labels)))
+        letters = tuple(ascii_uppercase) if self.kind == "choice" else ()
+        object.__setattr__(self, "labels", tuple(map(str, self.labels)) or letters)
         object.__setattr__(self, "values", tuple(self.values) or _usual_values(self.kind, self.labels))
         if not 2 <= len(self.labels) <= 26 or len(set(self.labels)) < len(self.labels) or not all(self.labels):
             raise self._error("labels", ", ".join(self.labels), "2 to 26 different labels")
         first = self.values[0] if self.values else None
         if type(first) is not int or list(self.values) != list(range(first, first + len(self.labels))):
             raise self._error("values", str(self.values), "whole numbers that follow one another, one a label")
-        if self.kind != "rating" and len(self.labels) != 2:
+        if self.kind in ("trace", "pair") and len(self.labels) != 2:
             raise self._error("labels", ", ".join(self.labels), f"two for a {self.kind}")
+        if letters and self.labels != letters:
+            raise self._error("labels", ", ".join(self.labels), "none for choices, whose options have letters")
         if not self.cue.strip():
             raise self._error("cue", repr(self.cue), "the text that comes before the verdict")
         if set(dict(self.rubric)) - set(self.labels):
@@ -99,6 +112,8 @@ class JudgePrompt:
             raise self._error("user", "a long text", f"at most {_LONG} characters in all")
         needed, more = _FIELDS[self.kind]
         check_template(self.user, needed, (*needed, *more, *_ALWAYS))
+        if letters:
+            self.ask(_SAMPLES["choice"])  # refuses options without lines of their own
 
     @classmethod
     def of(cls, given: JudgePrompt | str | Path | Mapping[str, Any]) -> JudgePrompt:
@@ -112,7 +127,9 @@ class JudgePrompt:
             return given
         if isinstance(given, Mapping):
             return _of_fields(given, "prompt")
-        return _of_file(_FOLDER / f"{given}.yaml" if str(given) in NAMES else Path(given))
+        path = _FOLDER / f"{given}.yaml" if str(given) in NAMES else Path(given)
+        expected = f"a YAML file of a judge prompt, or one of {', '.join(NAMES)}"
+        return of_text_file(path, lambda text: _of_fields(parse_yaml(text), path.stem), expected)
 
     @property
     def scale(self) -> tuple[int, int]:
@@ -129,15 +146,23 @@ class JudgePrompt:
         """Plain data; :meth:`of` reads it."""
         return asdict(self)
 
-    def ask(self, item: Item, *, reasoned: bool = False, swapped: bool = False) -> Prompt:
-        """The prompt of an item of its kind; ``swapped`` shows response b of a pair first."""
-        last = f"{', '.join(self.labels[:-1])} or {self.labels[-1]}"
+    def ask(self, item: Item, *, reasoned: bool = False, swapped: bool = False, abstain: bool = True) -> Prompt:
+        """The prompt of an item of its kind.
+
+        ``swapped`` shows response b of a pair first, ``abstain`` has the two abstaining options of choices.
+        """
+        last = f"{', '.join(self.labels[:-1])} or {self.labels[-1]}" if not isinstance(item, Choice) else "the letter"
         own: dict[str, Any] = {"labels": self.labels, "low": self.scale[0], "high": self.scale[1]}
         own |= {"ask": f'{reply_with(reasoned)} "{self.cue.strip()}" and {last}.', "reasoned": reasoned}
         own |= {"rubric": [{"label": label, "text": text} for label, text in self.rubric]}
         turns = [Message("system", self.system)] if self.system else []
         for asked, said in self.few_shot:
             turns += [Message("user", asked), Message("assistant", said)]
+        if isinstance(item, Choice):
+            texts = shown_options(item.options, abstain=abstain)
+            own |= {"question": plain_text(item.question), "extra": item.extra, "labels": self.labels[: len(texts)]}
+            user, spans = with_lines(self.user, own, texts)
+            return Prompt(user, self.cue, own["labels"], spans, tuple(turns))
         return Prompt(fill_in(self.user, own | _shown(item, swapped)), self.cue, self.labels, (), tuple(turns))
 
     def check(self, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -146,14 +171,9 @@ class JudgePrompt:
         Raises:
             InnerjudgeError: Names the label, its pieces, and labels near it that would do.
         """
-        samples: dict[str, Item] = {
-            "trace": Trace(question_id="q", candidate_id="", prompt="p", response="r"),
-            "rating": Rating(item_id="r", prompt="p", response="r"),
-            "pair": Pair(pair_id="p", prompt="p", response_a="a", response_b="b"),
-        }
-        bare = "".join(f"{{{{ {name} }}}}" for name in _FIELDS[self.kind][0])
+        bare = "".join(_OPTIONS if name == "options" else f"{{{{ {name} }}}}" for name in _FIELDS[self.kind][0])
         try:
-            found = encode_prompt(tokenizer, "", "", replace(self, user=bare).ask(samples[self.kind]))
+            found = encode_prompt(tokenizer, "", "", replace(self, user=bare).ask(_SAMPLES[self.kind]))
         except UnreadableError as error:
             said, near = str(error).rpartition(": use")[0], _near(tokenizer, self.labels, self.cue)
             raise InnerjudgeError(
@@ -199,27 +219,17 @@ def _near(tokenizer: PreTrainedTokenizerFast, labels: Sequence[str], cue: str) -
     return found
 
 
-def _of_file(path: Path) -> JudgePrompt:
-    if not path.exists():
-        raise InnerjudgeError(
-            f"given the prompt {str(path)!r}, expected a YAML file or one of {', '.join(NAMES)}: check the path"
-        )
-    try:
-        return _of_fields(parse_yaml(read_file(path, HEADER_LIMIT)), path.stem)
-    except InnerjudgeError as error:
-        raise InnerjudgeError(f"{path.name}: {error}") from None
-
-
 def _of_fields(given: Any, name: str) -> JudgePrompt:
     known = {field.name: field for field in fields(JudgePrompt)}
     if not isinstance(given, Mapping):
         raise InnerjudgeError("given no fields, expected kind, user, labels and others of a judge prompt")
     odd = next((key for key in given if key not in known), None)
-    missing = next((key for key in ("kind", "user", "labels") if key not in given), None)
+    wanted = ("kind", "user", "labels")[: 2 if given.get("kind") == "choice" else 3]
+    missing = next((key for key in wanted if key not in given), None)
     if odd is not None or missing is not None:
         said = f"given the field {shown(odd, 40)!r}" if odd is not None else f"given no {missing}"
         raise InnerjudgeError(f"{said}, expected those of a judge prompt: {', '.join(known)}")
-    made: dict[str, Any] = {"name": name, **given}
+    made: dict[str, Any] = {"name": name, "labels": (), **given}
     if isinstance(made["labels"], Mapping):
         made |= {"labels": list(made["labels"]), "values": list(made["labels"].values())}
     for key in ("labels", "values", "few_shot", "rubric"):

@@ -82,9 +82,8 @@ class Passes:
 
     def told(self, kind: str) -> str:
         """:attr:`Provenance.prompt` of items of a kind that are asked this way."""
-        if kind == "choice":
-            return "" if self.abstain else WITHOUT_ABSTAIN
-        return "" if self.prompt is None or self.prompt.kind != kind else self.prompt.told
+        own = "" if self.prompt is None or self.prompt.kind != kind else self.prompt.told
+        return "; ".join(filter(None, (own, WITHOUT_ABSTAIN if kind == "choice" and not self.abstain else "")))
 
     def ask(self, item: Item, *, reasoned: bool = False, swapped: bool = False) -> Prompt:
         """The prompt that asks for the verdict on an item; ``swapped`` shows response b of a pair first.
@@ -94,7 +93,7 @@ class Passes:
         if isinstance(item, Trace) and item.unanswered:
             raise UnreadableError(item.unanswered)
         if self.prompt is not None and self.prompt.kind == type(item).__name__.lower():
-            return self.prompt.ask(item, reasoned=reasoned, swapped=swapped)
+            return self.prompt.ask(item, reasoned=reasoned, swapped=swapped, abstain=self.abstain)
         match item:
             case Trace():
                 return verdict_prompt(item.prompt, item.response, reasoned=reasoned)

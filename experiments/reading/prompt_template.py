@@ -1,10 +1,11 @@
-"""Templates of judge prompts: Jinja that fills in fields, has conditions, and loops over labels and the rubric only.
+"""Templates of judge prompts: Jinja that fills in fields, has conditions, and loops over short lists only.
 
 So no template can run long, grow large, or reach outside; it is rendered in Jinja's sandbox besides.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from string import ascii_uppercase
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, nodes
@@ -15,7 +16,7 @@ from ...models.shown import shown
 
 #: Characters that may come out.
 MOST = 4_000_000
-_LOOPS = ("labels", "rubric")
+_LOOPS = ("labels", "rubric", "options")
 _FILTERS = ("trim", "default", "lower", "upper", "capitalize", "length", "first", "last")
 _NODES = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const),
@@ -76,3 +77,27 @@ def fill_in(template: str, fields: Mapping[str, Any]) -> str:
     if len(text) > MOST:
         raise UnreadableError(f"the prompt has {len(text)} characters, more than {MOST}")
     return text
+
+
+def with_lines(
+    template: str, fields: Mapping[str, Any], options: Sequence[str]
+) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The text of a template over lettered ``options``, and the characters of each option's line with its line end.
+
+    ``UnreadableError`` as :func:`fill_in`, or if options do not stand once each, in order, on lines of their own.
+    """
+    said = "".join((str(fields["question"]), *options))
+    marks = [one for one in map(chr, range(0xF0000, 0xF0800)) if one not in said][: len(options)]  # of nobody's texts
+    entries = [{"label": a, "text": m + text} for a, m, text in zip(ascii_uppercase, marks, options, strict=False)]
+    user, spans = fill_in(template, {**fields, "options": entries}), list[tuple[int, int]]()
+    for mark in marks:
+        before, *behind = user.split(mark)
+        user = "".join((before, *behind))
+        start, end = before.rfind("\n") + 1, user.find("\n", len(before)) + 1
+        if len(behind) != 1 or not end or (spans and start < spans[-1][1]):
+            raise UnreadableError(
+                "the prompt does not show every option once on a line of its own: write "
+                "{% for option in options %}{{ option.label }}. {{ option.text }} and a line end {% endfor %}"
+            )
+        spans.append((start, end))
+    return user, tuple(spans)

@@ -21,7 +21,7 @@ from ...models.conversation import plain_text
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ...models.positions import Alike, Encoding, encode_stem, not_unicode, unreadable
+from ...models.positions import Alike, Encoding, encode_stem, unreadable
 from ...models.prompts import (
     Prompt,
     plain_choice,
@@ -30,6 +30,7 @@ from ...models.prompts import (
     plain_verdict,
 )
 from ...models.tokens import tokens
+from ...models.unfit import unfit
 from ...probes.judge import Verdict
 from ...probes.verdict_text import answered_freely, find_answer, find_verdict
 from .passes import Passes
@@ -244,7 +245,7 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
 def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoding:
     """The prompt up to where the verdict stands; ``label_ids`` are of labels after a space, then of bare ones."""
     item, prompt, tokenizer = question.item, question.prompt, lm.tokenizer
-    broken = not_unicode(plain_text(prompt.turns))
+    broken = unfit(tokenizer, plain_text(prompt.turns))
     if broken:
         return unreadable(item.id, item.group, broken)
     if turn == "plain":

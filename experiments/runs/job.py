@@ -92,10 +92,9 @@ class Job:
     def store_header(self) -> StoreHeader:
         """Header of each of the stores. The provenance tells choices without the abstain lines, and a prompt."""
         known = Provenance.from_json(self.header["provenance"])
-        if self.header["kind"] == "choice" and not self.header["abstain"]:
-            known = replace(known, prompt=WITHOUT_ABSTAIN)
-        elif self.header.get("prompt") is not None:
-            known = replace(known, prompt=JudgePrompt.of(self.header["prompt"]).told)
+        told = [JudgePrompt.of(self.header["prompt"]).told] if self.header.get("prompt") is not None else []
+        told += [WITHOUT_ABSTAIN] if self.header["kind"] == "choice" and not self.header["abstain"] else []
+        known = replace(known, prompt="; ".join(told))
         job = job_digest(self.header, self.header[FILES][ITEMS])
         return StoreHeader(known, len(self.items), self.header["store_dtype"], self.header["shard_items"], job)
 

@@ -9,8 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from rich.logging import RichHandler
 
@@ -24,13 +23,8 @@ EVERY = 30.0
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
-class LogStyle(StrEnum):
-    """How a run reports what it does."""
-
-    auto = "auto"
-    rich = "rich"
-    plain = "plain"
-    json = "json"
+#: How a run reports what it does.
+LogStyle = Literal["auto", "rich", "plain", "json"]
 
 
 class _Json(logging.Formatter):
@@ -62,20 +56,20 @@ def logged(style: LogStyle, *, quiet: bool = False, kept: str | None = None) -> 
     several processes. ``kept`` is where what is done is kept, which every line of progress says.
     """
     console = PlainConsole(stderr=True)
-    if style is LogStyle.auto:
-        style = LogStyle.rich if console.is_terminal else LogStyle.plain
+    if style == "auto":
+        style = "rich" if console.is_terminal else "plain"
     handler: logging.Handler
-    if style is LogStyle.rich:
+    if style == "rich":
         handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
     else:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_Json() if style is LogStyle.json else _Plain())
+        handler.setFormatter(_Json() if style == "json" else _Plain())
     level, propagate = log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     log.propagate = False
     try:
-        if style is LogStyle.rich and not quiet:
+        if style == "rich" and not quiet:
             with shown(console) as steps:
                 yield steps
         else:
@@ -121,7 +115,8 @@ class Lines:
             if done >= total or time.monotonic() - self._said >= EVERY:
                 tell()
 
-        log.info(description, extra={"of": total, **self._place})
+        if total > 1:  # one piece of work says itself where it lasts
+            log.info(description, extra={"of": total, **self._place})
         self._said, self._tell = begun, tell
         return advance
 

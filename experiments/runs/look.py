@@ -15,7 +15,7 @@ from ...models.formats.source import find_source
 from ...models.inputs import context_of
 from ...models.items import Item, Rating, Trace
 from ...models.positions import Alike, Encoding, encode_prompt, encode_trace, unreadable
-from ...models.tokenizer_check import check_tokenizer
+from ...models.template import check_tokenizer
 from ..data.labels import label_of
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes

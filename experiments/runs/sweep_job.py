@@ -16,6 +16,7 @@ from ..data.datasets import drawn_rows
 from ..data.kinds import hash_of
 from ..data.labels import label_to_fit
 from ..data.outputs import check_new, require_room, writing
+from ..reading.progress import Steps, silent
 from ..stats.statistic import Floats
 from .job_files import read_items_of, read_job
 from .part_file import PartFile
@@ -32,6 +33,7 @@ def sweep_job(
     n_splits: int = 100,
     seed: int = 0,
     command: str = "",
+    steps: Steps = silent,
 ) -> Sweep:
     """Sweep an extraction and write ``sweep.csv``, ``sweep.png`` and then ``sweep.json``.
 
@@ -58,7 +60,7 @@ def sweep_job(
         fits = _KeptFits(
             PartFile(out / "sweep.json", hash_of([json.dumps(told, sort_keys=True)]), size=1, other="drop")
         )
-        found = sweep(features, labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed, keep=fits)
+        found = sweep(features, labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed, keep=fits, steps=steps)
         out.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out / "sweep.csv", index=False)
         (out / "sweep.png").write_bytes(png(sweep_plot(found)))

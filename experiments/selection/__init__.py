@@ -16,29 +16,25 @@ from typing import TYPE_CHECKING
 from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
-    from ..data.answers import normalise
-    from .cascade import cost_curve, draw_cost
-    from .columns import Columns
-    from .curves import curve_rows, discrimination
-    from .representatives import vectors_of
-    from .rules import Rule
-    from .select_job import choose_temperature
+    from ..data.answers import normalise as normalise
+    from .cascade import cost_curve as cost_curve
+    from .cascade import draw_cost as draw_cost
+    from .columns import Columns as Columns
+    from .curves import curve_rows as curve_rows
+    from .curves import discrimination as discrimination
+    from .representatives import vectors_of as vectors_of
+    from .rules import Rule as Rule
+    from .select_job import choose_temperature as choose_temperature
 
-_HOMES = {
-    "Columns": ".columns",
-    "Rule": ".rules",
-    "choose_temperature": ".select_job",
-    "cost_curve": ".cascade",
-    "curve_rows": ".curves",
-    "discrimination": ".curves",
-    "draw_cost": ".cascade",
-    "normalise": "..data.answers",
-    "vectors_of": ".representatives",
-}
-
-__all__ = [
-    "Columns", "Rule", "choose_temperature", "cost_curve", "curve_rows", "discrimination", "draw_cost", "normalise",
-    "vectors_of"
-]  # fmt: skip
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__all__, __getattr__ = lazy_names(
+    __name__,
+    {
+        "..data.answers": "normalise",
+        ".cascade": "cost_curve draw_cost",
+        ".columns": "Columns",
+        ".curves": "curve_rows discrimination",
+        ".representatives": "vectors_of",
+        ".rules": "Rule",
+        ".select_job": "choose_temperature",
+    },
+)

@@ -20,6 +20,11 @@ _PATIENCE = 1
 _NUMBER = re.compile(r"[-+]?[$]?[\d.,/ ]*\d[\d.,/ ]*%?")
 #: Powers of powers, and exponents and factorials of many digits: to compute them would take for ever.
 _HUGE = re.compile(r"\^\s*\{[^}]*\^|\*\*[^*+]*\*\*|(\^|\*\*)\s*\{?\s*-?\d{5,}|\d{5,}\s*!")
+#: Thin spaces before three digits, mixed numbers, and numbers side by side, which the library would add up.
+_GAP = r"(?:\s|\\[,;:! ]|~)"
+_THIN = re.compile(r"(?<=\d)(?:\\[,;:! ]|~)(?=\d{3}(?!\d))")
+_MIXED = re.compile(rf"(?<![\d.,/])(\d+){_GAP}+(\d+)\s*/\s*(\d+)(?!\s*[\d.,/])")
+_APART = re.compile(rf"\d{_GAP}+\d")
 #: What is a number as it stands.
 _EXACT = re.compile(r"[+-]?(\d+/0*[1-9]\d*|(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?)", re.ASCII)
 #: Digits to which numbers without an exact fraction are compared.
@@ -30,7 +35,8 @@ _SIGNS = re.compile(r"[\\^{}()\[\]+*=|<>]")
 def equal_answers(answers: Sequence[str | None]) -> list[str | None]:
     r"""One spelling for answers that are mathematically equal; needs math-verify (the extra ``[math]``).
 
-    ``1/2``, ``0.5`` and ``\frac{1}{2}`` are one answer. Letters and words are compared as
+    ``1/2``, ``0.5`` and ``\frac{1}{2}`` are one answer, and so are ``1 1/2`` and ``1.5``. Letters, words and numbers
+    side by side (``1 2``) are compared as
     :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a percent sign is dropped as there. Every
     group has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot be
     parsed keeps its own. ``None`` and blank ones give ``None``.
@@ -55,7 +61,8 @@ def _key(library: Any, answer: str) -> Hashable:
     text = answer.strip().strip("$").strip().removesuffix("%").removesuffix("\\")
     if len(text) > _MOST or not (_NUMBER.fullmatch(text) or (_SIGNS.search(text) and len(plain) > 1)):
         return ("text", plain)
-    if _HUGE.search(text):
+    text = _MIXED.sub(r"\1\\frac{\2}{\3}", _THIN.sub("", text))
+    if _HUGE.search(text) or _APART.search(text):
         return ("text", plain)
     # Between dollars, the whole answer is one expression: of a bare "3\\sqrt{2}" only the 3 would be read.
     how = [library.LatexExtractionConfig()]

@@ -16,26 +16,22 @@ from typing import TYPE_CHECKING
 from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
-    from .biases.confounds import length_matched_pairs
-    from .intervals import cluster_interval, paired_difference
-    from .metrics.auroc import auroc, decomposition, within_question_auroc
-    from .metrics.calibration import expected_calibration_error
-    from .metrics.correlation import spearman
+    from .biases.confounds import length_matched_pairs as length_matched_pairs
+    from .intervals import cluster_interval as cluster_interval
+    from .intervals import paired_difference as paired_difference
+    from .metrics.auroc import auroc as auroc
+    from .metrics.auroc import decomposition as decomposition
+    from .metrics.auroc import within_question_auroc as within_question_auroc
+    from .metrics.calibration import expected_calibration_error as expected_calibration_error
+    from .metrics.correlation import spearman as spearman
 
-_HOMES = {
-    "auroc": ".metrics.auroc",
-    "cluster_interval": ".intervals",
-    "decomposition": ".metrics.auroc",
-    "expected_calibration_error": ".metrics.calibration",
-    "length_matched_pairs": ".biases.confounds",
-    "paired_difference": ".intervals",
-    "spearman": ".metrics.correlation",
-    "within_question_auroc": ".metrics.auroc",
-}
-
-__all__ = [
-    "auroc", "cluster_interval", "decomposition", "expected_calibration_error", "length_matched_pairs",
-    "paired_difference", "spearman", "within_question_auroc"
-]  # fmt: skip
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__all__, __getattr__ = lazy_names(
+    __name__,
+    {
+        ".biases.confounds": "length_matched_pairs",
+        ".intervals": "cluster_interval paired_difference",
+        ".metrics.auroc": "auroc decomposition within_question_auroc",
+        ".metrics.calibration": "expected_calibration_error",
+        ".metrics.correlation": "spearman",
+    },
+)

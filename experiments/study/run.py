@@ -10,23 +10,27 @@ from ..compare.evaluation import Evaluation
 from ..compare.figures import Section
 from ..compare.findings import DataReport, Report
 from ..compare.lens import Lens
-from ..compare.run import ComparisonRun, ignored, part_of, sections_of
+from ..compare.run import ComparisonRun, check_data, ignored, part_of, sections_of
 from ..compare.settings import Source
 from ..data.datasets import load_data
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent
 from .auditing import Auditing
 from .audits.every import audited
+from .audits.wordings import in_each_prompt
 from .parts.across import selection, transfer, transfer_rows
 from .parts.agreement import agreement
 from .parts.bias import bias
 from .parts.calibration import calibration
 from .parts.juries import panels
 from .parts.label_errors import labels
+from .parts.prompts import prompts
 from .spec import Study
 
 #: Sections in the order of a report; those that are not here come last.
-ORDER = ("accuracy", "agreement", "calibration", "scores", "confounds", "candidates", "bias", "panels", "labels")
+ORDER = (
+    "accuracy", "agreement", "calibration", "scores", "confounds", "candidates", "prompts", "bias", "panels", "labels"
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -53,6 +57,10 @@ class StudyRun:
 
     def report(self, sources: Sequence[Source]) -> Report:
         """Run every step that is not kept, and make the figures."""
+        for how in (other.settings for other in self.study.wordings.values()):
+            check_data(sources, how)
+            if how.prompt is not None:
+                how.prompt.check(self.lm.tokenizer)
         every = self.comparison.evaluations(sources)
         lenses, parts = [], []
         for one in every:
@@ -71,10 +79,13 @@ class StudyRun:
         timed, audits = self.comparison.timed, self.study.audits
         with timed("audits"):
             asked = audited(Auditing(self.study, one), self._in_bfloat16)
+            worded = in_each_prompt(self.study, one, lens) if self.study.prompts else {}
         self.rows.extend(asked.rows)
+        more = [row for rows in list(worded.values())[1:] for row in rows]
+        self.rows.extend(replace(row, judge=f"{row.judge}, {row.template}") for row in more)
         with timed("figures"):
             sections: list[Section | None] = [*sections_of(one, lens), agreement(lens), calibration(lens)]
-            sections += [bias(lens), panels(lens)]
+            sections += [prompts(lens, worded), bias(lens), panels(lens)]
             sections += [labels(lens, threshold=audits.label_errors)] if audits.label_errors is not None else []
             sections += [*asked.sections(lens), selection(one) if audits.selection else None]
         found = [section for section in sections if section is not None]
@@ -86,15 +97,11 @@ class StudyRun:
         return part
 
     def _in_bfloat16(self) -> LanguageModel:
-        spec = self.study.model
+        on = self.study.model
         return load(
-            spec.name,
-            device=spec.device,
-            dtype="bfloat16",
-            revision=spec.revision,
-            trust_remote_code=spec.trust_remote_code,
-            **spec.modules,
-        )
+            on.name, device=on.device, dtype="bfloat16", revision=on.revision, trust_remote_code=on.trust_remote_code,
+            **on.modules,
+        )  # fmt: skip
 
     def _across(self, every: Sequence[Evaluation], lenses: Sequence[Lens]) -> tuple[Section, ...]:
         if not self.study.audits.transfer or len(every) < 2:

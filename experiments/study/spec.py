@@ -9,15 +9,15 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT, parse_yaml, read_file
-from ...models.prompts import WORDINGS
+from ...models.foreign import of_text_file, parse_yaml
 from ...models.shown import quoted, shown
 from ..compare import settings
 from ..compare.settings import Settings
 from ..judges.between import Between
 from ..reading.judge_prompt import NAMES, JudgePrompt
 
-Share = float
+#: In place of a prompt: the words of innerjudge.
+OURS = "ours"
 #: References that a response is judged with, in the order of the report.
 Condition = Literal["none", "self", "given", "wrong"]
 
@@ -79,7 +79,6 @@ class Audits(_Part):
     """
 
     items: int = Field(default=60, ge=2)
-    wordings: tuple[Literal["default", "examiner", "terse"], ...] = ()
     samples: int = Field(default=0, ge=0)
     temperature: float = Field(default=1.0, gt=0)
     pairs: bool = False
@@ -97,14 +96,13 @@ class Audits(_Part):
     def ask(self) -> bool:
         """Whether any of them asks the model about responses."""
         switches = (self.pairs, self.ranking, self.distractors, self.dummies, self.perturbation)
-        return any(switches) or bool(self.checklist or self.references) or max(self.samples, len(self.wordings)) > 1
+        return any(switches) or bool(self.checklist or self.references) or self.samples > 1
 
     @classmethod
     def every(cls) -> Audits:
         """All of them."""
         switches = ("pairs", "ranking", "checklist", "distractors", "dummies", "perturbation", "transfer", "selection")
         return cls(
-            wordings=WORDINGS,  # type: ignore[arg-type]
             samples=4,
             references=get_args(Condition),
             label_errors=0.8,
@@ -120,7 +118,8 @@ class Study(_Part):
     JSONL files of the one table: people, reward models, judges of elsewhere. ``against`` is the judge that the others
     are compared with. ``groups`` are fields of the items (text) whose values are compared with one another, ``system``
     is the field that says who wrote a response, and ``own`` the values of it that are the judge's family. ``prompt`` is
-    a YAML file, or the name of a judge prompt that is shipped.
+    a YAML file, or the name of a judge prompt that is shipped; in those of ``prompts`` (``ours`` is none of them: our
+    own words) the judges that are asked are asked as well, and compared with what they said before.
 
     Example:
         >>> study = parse("data: [{source: builtin:rate, limit: 40}]\njudges: [lager, text]")
@@ -143,6 +142,7 @@ class Study(_Part):
     between: Literal["reasoning", "response"] = "reasoning"
     scale: tuple[int, int] = (1, 5)
     prompt: str | None = None
+    prompts: tuple[str, ...] = ()
     merge_system: bool = False
     reasoning_tokens: int = Field(default=128, ge=0)
     target_accuracy: float = Field(default=0.9, gt=0, le=1)
@@ -150,25 +150,28 @@ class Study(_Part):
     @property
     def settings(self) -> Settings:
         """How judges are compared."""
+        same = ("judges", "against", "scale", "merge_system", "reasoning_tokens", "rows", "groups", "system", "own")
         return Settings(
-            judges=self.judges,
-            against=self.against,
+            **{name: getattr(self, name) for name in same},
             fit=self.splits.fit,
             calibrate=self.splits.calibrate,
             seeds=settings.Seeds(**self.seeds.model_dump()),
             between=Between(self.between),
-            scale=self.scale,
-            prompt=None if self.prompt is None else JudgePrompt.of(self.prompt),
-            merge_system=self.merge_system,
-            reasoning_tokens=self.reasoning_tokens,
+            prompt=None if self.prompt in (None, OURS) else JudgePrompt.of(str(self.prompt)),
             batch_size=self.model.batch_size,
-            rows=self.rows,
-            groups=self.groups,
-            system=self.system,
-            own=self.own,
             target_accuracy=self.target_accuracy,
             selection=self.audits.selection,
         )
+
+    @property
+    def wordings(self) -> dict[str, Study]:
+        """The study in each of its prompts, by the prompt's name, its own first; two of one name are an error."""
+        given = [None if one == OURS else one for one in (self.prompt, *self.prompts)]
+        names = [OURS if one is None else JudgePrompt.of(one).name for one in given]
+        if len(set(names)) < len(names):
+            raise InnerjudgeError(f"given the prompts {', '.join(names)}, expected names that differ: rename a file")
+        how = (self.model_copy(update={"prompt": one, "prompts": (), "rows": ()}) for one in given)
+        return dict(zip(names, how, strict=True))
 
     @field_validator("scale")
     @classmethod
@@ -188,19 +191,15 @@ class Study(_Part):
 def read_study(path: str | Path) -> Study:
     """Read and check a study file; paths of data and rows are taken from its folder. Errors name file and field."""
     file = Path(path)
-    if not file.exists():
-        raise InnerjudgeError(f"given {str(path)!r}, expected a study file (YAML): check the path")
-    try:
-        study = parse(read_file(file, HEADER_LIMIT))
-    except InnerjudgeError as error:
-        raise InnerjudgeError(f"{file.name}: {error}") from None
+    study = of_text_file(file, parse, "a study file (YAML)")
     data = tuple(d.model_copy(update={"source": _from_folder(d.source, file.parent)}) for d in study.data)
     rows = tuple(_from_folder(r, file.parent) for r in study.rows)
-    prompt = study.prompt if study.prompt in (None, *NAMES) else _from_folder(str(study.prompt), file.parent)
-    return study.model_copy(update={"data": data, "rows": rows, "prompt": prompt})
+    given = (study.prompt, *study.prompts)
+    own, *more = (p if p in (None, OURS, *NAMES) else _from_folder(str(p), file.parent) for p in given)
+    return study.model_copy(update={"data": data, "rows": rows, "prompt": own, "prompts": tuple(more)})
 
 
-def parse(text: str | bytes) -> Study:
+def parse(text: str) -> Study:
     """A study from YAML text; an error names the field, what was given and what was expected.
 
     Example:

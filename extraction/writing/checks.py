@@ -32,7 +32,8 @@ class RangeWatch:
 
     def may_end(self, ids: Sequence[int]) -> bool:
         """Whether the last of the tokens written so far may end a range."""
-        piece = decoded(self._tokenizer, [ids[-1]]).casefold() if self._roles else ""
+        of_text = any(role.kind != "segment" for role in self._roles)
+        piece = decoded(self._tokenizer, [ids[-1]]).casefold() if of_text else ""
         return any(
             (len(ids) - start) % int(role.argument) == 0
             if role.kind == "segment"

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from ...models.blocks import StopAfter
+from ...models.caching import CANNOT_SHARE
 from ...models.inputs import alike, last_states, positions
 from ...models.loading import LanguageModel
 from ...models.observation import probe_ids
@@ -29,8 +30,6 @@ from .progress import StepTap
 log = logging.getLogger(__name__)
 #: Tokens that are written to try a model.
 _PROBED = 3
-#: What models raise that keep no cache, or one of another kind.
-_OTHER = (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError)
 #: Model -> (share, leave) -> whether its texts read the same then (:func:`_reads_alike`).
 _tried: WeakKeyDictionary[Any, dict[tuple[bool, bool], bool]] = WeakKeyDictionary()
 
@@ -203,7 +202,7 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
         mask = torch.ones_like(whole)
         given = {} if a.position_offset is None else {"position_ids": positions(mask, a.position_offset)}
         expected = last_states(lm.model, a.stream, whole, mask, **given)
-    except _OTHER:
+    except CANNOT_SHARE:
         return False
     found = torch.stack([states[-len(texts) :] for states in newest.states], dim=1)
     return expected is not None and alike(found.to(expected.device), expected[:, len(items[0].ids) - 1 : -1])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ...models.description import writing_refused
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
@@ -136,13 +137,9 @@ def in_batches(
     if reasons:
         done(len(reasons))
     ragged = len({len(items[k].ids) for k in open_rows}) > 1
-    if ragged and limits.batch_size > 1 and "left" not in lm.padding_sides:
+    if ragged and limits.batch_size > 1 and (why := writing_refused(lm)) is not None:
         limits = replace(limits, batch_size=1)
-        warnings.warn(
-            f"texts are written one at a time: {type(lm.model).__name__} reads what stands behind padding on the left "
-            "differently",
-            stacklevel=3,
-        )
+        warnings.warn(f"texts are written one at a time: {type(lm.model).__name__}: {why}", stacklevel=3)
     with torch.random.fork_rng(devices=[lm.device] if lm.device.type == "cuda" else []):
         torch.manual_seed(limits.seed)
         most = Budget(lm, limits).rows

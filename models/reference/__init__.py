@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 from ..extra import lazy_names
 
 if TYPE_CHECKING:
-    from .choose import choices, synthetic
-    from .rate import ratings
-    from .solve import final_answer, problems
-    from .words import HELD_OUT_SEED
+    from .choose import choices as choices
+    from .choose import synthetic as synthetic
+    from .rate import ratings as ratings
+    from .solve import final_answer as final_answer
+    from .solve import problems as problems
+    from .words import HELD_OUT_SEED as HELD_OUT_SEED
 
 #: Folder of the committed weights, in ordinary Hugging Face form.
 WEIGHTS = Path(__file__).parent / "weights"
-_HOMES = {
-    "HELD_OUT_SEED": ".words",
-    "choices": ".choose",
-    "final_answer": ".solve",
-    "problems": ".solve",
-    "ratings": ".rate",
-    "synthetic": ".choose",
-}
-
-__all__ = ["HELD_OUT_SEED", "choices", "final_answer", "problems", "ratings", "synthetic"]
-
-__getattr__ = lazy_names(__name__, _HOMES)
+__all__, __getattr__ = lazy_names(
+    __name__,
+    {
+        ".choose": "choices synthetic",
+        ".rate": "ratings",
+        ".solve": "final_answer problems",
+        ".words": "HELD_OUT_SEED",
+    },
+)

@@ -2,127 +2,75 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from innerjudge.experiments.bench.coverage import mixing
+from innerjudge.experiments.bench.coverage.document import FOLDER
+from innerjudge.experiments.bench.coverage.mixing import UNTIL
 from innerjudge.experiments.bench.coverage.shrink import registered_types, small_config
 from innerjudge.experiments.bench.coverage.small_model import random_items, readable, small_model
 from innerjudge.extraction import HiddenStates, extract
 from innerjudge.extraction.writing.generate import complete
 from innerjudge.models.description import open_paths
-from innerjudge.models.errors import InnerjudgeError
-from innerjudge.models.inputs import Mixing, context_of, find_mixing
+from innerjudge.models.inputs import Mixing, alike, context_of, find_mixing
 from innerjudge.models.loading import LanguageModel
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedConfig
-from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers import LlamaConfig, LlamaForCausalLM
 
-UNTIL = 24
 READ = [HiddenStates("score"), HiddenStates("middle")]
-LENGTHS = (9, 40, 24, 33, 25, 40, 12)
+TABLE, VERSIONS = mixing.read()
 
 
-def scaling(kind: str, half: int) -> dict[str, Any]:
-    """Rotary parameters of one kind, for heads with ``half`` frequencies."""
-    found: dict[str, Any] = {"rope_type": kind, "rope_theta": 1e4, "factor": 4.0}
-    found |= {"original_max_position_embeddings": UNTIL}
-    if kind == "longrope":
-        found |= {"short_factor": [1.0] * half, "long_factor": [1.0 + 9.0 * k for k in range(half)]}
-        found |= {"short_mscale": 1.1, "long_mscale": 1.3}
-    if kind == "llama3":
-        found |= {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
-    return found
+def model(model_type: str, kind: str) -> LanguageModel:
+    lm = mixing.made(model_type, kind)
+    assert not isinstance(lm, str), lm
+    return lm
 
 
-def scaled(model_type: str, kind: str) -> PreTrainedConfig | None:
-    """A small config of a type with scaled angles; ``None`` where the type has none."""
-    config = small_config(model_type)
-    text: Any = config.get_text_config(decoder=True)
-    rope = getattr(text, "rope_parameters", None)
-    if not rope or not isinstance(text.max_position_embeddings, int):
-        return None
-    flat = "rope_type" in rope
-    size = getattr(text, "qk_rope_head_dim", None) or getattr(text, "head_dim", None)
-    size = size or text.hidden_size // text.num_attention_heads
-    part = rope.get("partial_rotary_factor", getattr(text, "partial_rotary_factor", 1.0)) if flat else 1.0
-    own = scaling(kind, int(size * part) // 2)
-    text.rope_parameters = {**rope, **own} if flat else {k: {**rope[k], **own} for k in rope}
-    text.max_position_embeddings = UNTIL if kind == "dynamic" else 128
-    text.original_max_position_embeddings = UNTIL
-    return config
+@pytest.mark.parametrize(("model_type", "kind"), mixing.sample(TABLE))
+def test_a_type_with_angles_of_a_kind(model_type: str, kind: str) -> None:
+    """Every type once, every kind with several types; ``python -m ...coverage.mixing --check`` tries all pairs."""
+    assert mixing.check(model_type, kind) == TABLE[model_type][kind]
 
 
-def rotary_types() -> list[str]:
-    """One registered type for each implementation of rotary angles that the library has."""
-    found: dict[str, str] = {}
-    for model_type in registered_types():
-        try:
-            owner = sys.modules[MODEL_FOR_CAUSAL_LM_MAPPING[type(small_config(model_type))].__module__]
-        except Exception:  # a type that the coverage table tells of
-            continue
-        for name, value in vars(owner).items():
-            if name.endswith("RotaryEmbedding") and isinstance(value, type) and "Vision" not in name:
-                code = "".join(map(inspect.getsource, (value.__init__, value.forward)))
-                found.setdefault(re.sub(r"\w*Config\w*|#.*|\s", "", code), model_type)
-    return list(dict.fromkeys(["llama", "phi3", "phimoe", *found.values()]))
+def test_every_type_and_kind_is_tried_and_none_is_wrong() -> None:
+    assert sorted(TABLE) == registered_types()
+    for kind in mixing.KINDS:
+        said = [cells[kind] for cells in TABLE.values()]
+        assert not [one for one in said if one.startswith("WRONG")]
+        assert said.count("pass") >= 110
+    assert (FOLDER / "mixing.md").read_text(encoding="utf-8") == mixing.markdown(TABLE, VERSIONS)
 
 
-def model(config: PreTrainedConfig) -> LanguageModel:
-    lm = readable(small_model(config))
-    return replace(lm, anatomy=replace(lm.anatomy, context=None))
+def test_the_sample_has_every_type_and_every_kind() -> None:
+    pairs = mixing.sample(TABLE)
+    assert len({name for name, _ in pairs}) == len(pairs) >= 100
+    assert min(sum(kind == one for _, kind in pairs) for one in mixing.KINDS) >= 5
 
 
-def same(lm: LanguageModel, **how: Any) -> None:
-    items = random_items(lm, LENGTHS)
-    alone = [extract(lm, [item], READ) for item in items]
-    found = extract(lm, items, READ, batch_size=4, max_tokens=500, **how)
-    for row, one in enumerate(alone):
-        for name in found.arrays:
-            size = np.abs(one[name][0]).max()
-            assert np.allclose(found[name][row], one[name][0], atol=2e-4 * size), (name, LENGTHS[row])
-
-
-@pytest.mark.parametrize("kind", sorted(ROPE_INIT_FUNCTIONS))
+@pytest.mark.parametrize("kind", mixing.KINDS)
 def test_llama_with_angles_of_every_kind(kind: str) -> None:
-    config = scaled("llama", kind)
-    assert config is not None
-    lm = model(config)
+    lm = model("llama", kind)
     assert lm.mixing == Mixing(UNTIL if kind in ("longrope", "dynamic") else None, exact=kind == "dynamic")
-    same(lm)
-    same(lm, padding_side="left", share_prompts=False)
-    same(lm, packed=True)
+    assert mixing.check("llama", kind) == "pass"
 
 
-def test_every_rotary_implementation() -> None:
-    """Those that refuse a kind, or whose small model does not run with it, have no batches to get wrong."""
-    tried = []
-    for model_type in rotary_types():
-        for kind in ("longrope", "dynamic"):
-            try:
-                config = scaled(model_type, kind)
-                if config is None:
-                    continue
-                lm = model(config)
-                extract(lm, random_items(lm, (40,)), READ)
-            except (InnerjudgeError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError):
-                continue
-            tried.append((model_type, kind))
-            same(lm)
-    assert {("llama", "dynamic"), ("phi3", "longrope")} <= set(tried)
-    assert len(tried) > 10
+@pytest.mark.parametrize(("model_type", "kind"), [("phi3", "longrope"), ("llama", "dynamic"), ("phimoe", "longrope")])
+def test_a_batch_that_mixes_what_it_may_not_would_be_seen(
+    model_type: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mixing.check(model_type, kind) == "pass"
+    monkeypatch.setattr("innerjudge.models.loading.find_mixing", lambda _config: Mixing())
+    assert mixing.check(model_type, kind).startswith("WRONG: padded right, item-")
 
 
 @pytest.fixture(params=["longrope", "dynamic"])
 def lm(request: pytest.FixtureRequest) -> LanguageModel:
-    config = scaled("phi3" if request.param == "longrope" else "llama", request.param)
-    assert config is not None
-    return model(config)
+    return model("phi3" if request.param == "longrope" else "llama", request.param)
 
 
 def test_what_is_written_does_not_move_with_the_batch(lm: LanguageModel) -> None:
@@ -184,11 +132,53 @@ def test_rounding_is_no_fault_of_structure() -> None:
         assert lm.dtype == "bfloat16", "the copy is let go"
 
 
-def test_a_fault_of_structure_is_seen_in_half_precision() -> None:
-    lm = readable(small_model(small_config("mamba")).to(torch.bfloat16))
+@pytest.fixture(params=["with a copy in float32", "without room for one"])
+def _room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "without room for one":
+        monkeypatch.setattr("innerjudge.models.caching._free", lambda _device: 0.0)
+
+
+@pytest.mark.usefixtures("_room")
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_fault_of_structure_is_seen_in_half_precision(dtype: torch.dtype) -> None:
+    lm = readable(small_model(small_config("mamba")).to(dtype))
     assert not lm.reads_packed
     assert not lm.shares_prompts
     assert open_paths(lm)["packing"].startswith("closed: ")
+
+
+@pytest.mark.usefixtures("_room")
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_is_no_fault_where_only_the_noise_of_the_type_tells(seed: int) -> None:
+    """The difference between a text in a batch and the same text alone is what rounding makes of it in this model."""
+    lm = massive(seed)
+    assert lm.padding_sides == {"left", "right"}
+    assert lm.reads_packed
+    assert lm.shares_prompts
+    assert not [said for said in open_paths(lm).values() if "closed" in said]
+
+
+def test_more_than_the_noise_of_the_type_is_a_fault() -> None:
+    a = torch.ones(3, 4)
+    assert alike(1.1 * a, a, noise=0.06)  # 0.1 is under twice 0.06
+    assert not alike(1.1 * a, a, noise=0.04)
+    assert alike(
+        (1.02 * a).bfloat16(), a.bfloat16()
+    )  # 0.02 is under what half precision is given where nothing is known
+    assert not alike(1.0002 * a, a)  # float32 has no such excuse
+
+
+def test_what_half_precision_closes_is_said(cli: Any, tmp_path: Path) -> None:
+    """`innerjudge models` has a line for each path: open, or closed and why."""
+    recurrent = readable(small_model(small_config("mamba")).to(torch.bfloat16))
+    for name, lm in (("plain", massive()), ("recurrent", recurrent)):
+        lm.model.save_pretrained(tmp_path / name)
+        lm.tokenizer.save_pretrained(tmp_path / name)
+        said = cli("models", "--model", tmp_path / name, "--dtype", "bfloat16")
+        lines = {line.split()[0]: line for line in said.out.splitlines() if line.split()}
+        assert said.code == 0, said.err
+        assert "open" in lines["batches"]
+        assert ("closed: " in lines["packing"]) == (name == "recurrent")
 
 
 def test_reading_one_at_a_time_is_said() -> None:
@@ -209,6 +199,10 @@ def test_tokens_without_states_are_no_traceback() -> None:
     found = extract(lm, [good, bad], READ)
     assert found.missing["hidden/score"].keys() == {bad.id}
     assert "token 96 ('<think>') is none of the model's 96" in found.missing["hidden/score"][bad.id]
+    for strange in (10**6, 10**9, 10**12):  # a stored id that is nobody's: the model is not blamed
+        away = replace(bad, ids=(*bad.ids[:-1], strange))
+        why = extract(lm, [good, away], READ).missing["hidden/score"][bad.id]
+        assert why == f"token {strange} is none of the model's 96, nor of its tokenizer's: another model sampled it"
     said = complete(lm, [good, bad], max_new_tokens=2)
     assert not isinstance(said[0], str)
     assert isinstance(said[1], str)

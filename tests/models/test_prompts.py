@@ -79,13 +79,24 @@ def test_twenty_six_letters_without_abstaining() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["x", "y", " x"], ["a  b", "a\nb"], ["e\u0301", "\u00e9"], ["x", "None of the above"]]
+    "options",
+    [
+        *(["x", "y", " x"], ["a  b", "a\nb"], ["e\u0301", "\u00e9"], ["x", "None of the above"]),
+        *(["50%", "50 %"], ["7/14", "7 / 14"], ["- 5", "-5"], ["$ 5", "$5"], ["( 1, 2 )", "(1,2)"]),
+    ],
 )
 def test_options_that_are_one_text_cannot_be_told_apart(options: list[str]) -> None:
     with pytest.raises(UnreadableError, match="given one text as option"):
         choice_prompt("q", options)
     with pytest.raises(UnreadableError, match="given one text as response"):
         ranking_prompt("q", [*options, "None of the above"])
+
+
+@pytest.mark.parametrize(
+    "pair", [["50%", "50"], ["1 2", "12"], ["1 1/2", "11/2"], ["a lot", "alot"], ["x + +y", "x ++ y"]]
+)
+def test_options_that_are_spelled_alike_and_mean_another_thing_are_both_there(pair: list[str]) -> None:
+    assert len(choice_prompt("q", pair, abstain=False).labels) == 2
 
 
 @pytest.mark.parametrize("scale", [(5, 1), (3, 3)])

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from innerjudge.experiments.reading.ways import Question, encode_question
 from innerjudge.models.chat import THINK, render
+from innerjudge.models.conversation import Conversation
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
-from innerjudge.models.positions import Encoding, encode_prompt, encode_trace
+from innerjudge.models.positions import Alike, Encoding, encode_prompt, encode_trace
 from innerjudge.models.prompts import rating_prompt
-from innerjudge.models.tokenizer_check import check_tokenizer
-from innerjudge.models.tokens import bound_texts, tokens, too_many
+from innerjudge.models.template import check_tokenizer
+from innerjudge.models.tokens import tokens
+from innerjudge.models.unfit import bound_texts
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
@@ -185,7 +192,7 @@ def test_markers_at_the_end_of_the_question_are_not_the_models() -> None:
     [
         ("hello", "a text without the user turn in it"),
         ("{% for m in messages %}{{ m.role }}{% endfor %}", "a text without the user turn in it"),
-        ("{{ messages[0].content }}{{ 'x' * 2000000 }}", "2,000,0"),
+        ("{{ messages[0].content }}{{ 'x' * 999999 * 2 }}", "2,000,0"),
     ],
 )
 def test_a_template_that_leaves_out_what_it_was_given(template: str, said: str) -> None:
@@ -194,11 +201,83 @@ def test_a_template_that_leaves_out_what_it_was_given(template: str, said: str) 
     assert "\n" not in str(caught.value)
 
 
-def test_a_template_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("innerjudge.models.tokenizer_check._PATIENCE", 0.2)
-    loop = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}{{ messages[0].content }}"
+ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+#: Where a template may loop for ever: for a text, another turn, an answer, reasoning, or text in parts only.
+LOOPS = {
+    "a word": "{% if 'loop' in messages[0].content %}" + ENDLESS + "{% endif %}",
+    "a system turn": "{% if messages[0].role == 'system' %}" + ENDLESS + "{% endif %}",
+    "an answer": "{% if messages[-1].role == 'assistant' %}" + ENDLESS + "{% endif %}",
+    "reasoning": "{% if messages[-1].reasoning_content is defined %}" + ENDLESS + "{% endif %}",
+    "a tool call": "{% if messages[-1].tool_calls is defined %}" + ENDLESS + "{% endif %}",
+}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr("innerjudge.models.template._PATIENCE", 0.2)
+    monkeypatch.setattr("innerjudge.models.template._stopped", Counter())
+    return monkeypatch
+
+
+def test_a_template_that_never_ends_is_stopped(impatient: pytest.MonkeyPatch) -> None:
+    before = set(threading.enumerate())
     with pytest.raises(InnerjudgeError, match="takes more than"):
-        check_tokenizer(tokenizer(loop), 64)
+        check_tokenizer(tokenizer(ENDLESS + "{{ messages[0].content }}"), 64)
+    deadline = time.monotonic() + 30
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not set(threading.enumerate()) - before, "what was stopped has ended"
+
+
+@pytest.mark.parametrize("where", LOOPS)
+def test_a_template_that_never_ends_for_some_conversations(where: str, impatient: pytest.MonkeyPatch) -> None:
+    """It passes the check at load; the items that it loops for are unread and say why, the others are read."""
+    tok = tokenizer(LOOPS[where] + turns())
+    check_tokenizer(tok, 4096)
+    user: Any = "loop" if where == "a word" else "2+2?"
+    if where == "a system turn":
+        user = Conversation.of([{"role": "system", "content": "s"}, {"role": "user", "content": "2+2?"}])
+    response: Any = "4"
+    if where == "reasoning":
+        response = Conversation.of([{"role": "assistant", "content": "4", "reasoning_content": "two and two"}])
+    if where == "a tool call":
+        called = [{"function": {"name": "add", "arguments": {}}}]
+        response = Conversation.of([{"role": "assistant", "content": "4", "tool_calls": called}])
+    found = encode_trace(tok, Trace(question_id="q", candidate_id="0", prompt=user, response=response))
+    assert "takes more than 0.2 s for a conversation" in found.missing["*"]
+    if where != "an answer":
+        assert encode_trace(tok, trace("4", prompt="Hi?")).missing.keys() == {"reasoning_start", "reasoning_end"}
+    if where == "a word":
+        asked = Question(item=trace("4"), prompt=rating_prompt("loop", "4"))
+        lm: Any = SimpleNamespace(tokenizer=tok)
+        assert "takes more than" in encode_question(lm, asked, "cue", Alike(tok)).missing["*"]
+        assert "takes more than" in encode_prompt(tok, "i", "g", rating_prompt("loop", "4")).missing["*"]
+
+
+def test_a_template_that_loops_often_gets_less_time(impatient: pytest.MonkeyPatch) -> None:
+    """A minute in all for a dozen conversations; a run over thousands that it loops for still ends."""
+    impatient.setattr("innerjudge.models.template._TIMES", 2)
+    impatient.setattr("innerjudge.models.template._LATER", 0.05)
+    tok = tokenizer(LOOPS["a word"] + turns())
+    found = [encode_trace(tok, trace("4", prompt=f"loop {k}")).missing["*"] for k in range(4)]
+    assert ["0.2 s" in why for why in found] == [True, True, False, False]
+    assert all("0.05 s" in why for why in found[2:])
+
+
+@pytest.mark.parametrize(
+    "odd", ["9**9**9**9", "2 ** 3", "range(10**9)|list", "'x' * 999999999", "'x'|center(99999999)", "range(1_000_000)"]
+)
+def test_a_step_that_nothing_could_stop_is_refused(odd: str) -> None:
+    with pytest.raises(InnerjudgeError, match="which may take for ever or all memory"):
+        check_tokenizer(tokenizer(turns() + f"{{{{ {odd} }}}}"), 64)
+    check_tokenizer(tokenizer(turns() + "{# a ** b #}{{ '**' ~ 999999 % 7 }} 1000000000"), 64)
+
+
+def test_a_template_that_writes_without_end_for_some_conversations() -> None:
+    much = tokenizer("{% if 'much' in messages[0].content %}{{ 'x' * 999999 * 2 }}{% endif %}" + turns())
+    check_tokenizer(much, None)
+    assert "characters of turns of" in encode_trace(much, trace("4", prompt="much")).missing["*"]
+    assert "*" not in encode_trace(much, trace("4")).missing
 
 
 def test_templates_that_change_the_text_are_read(every: dict[str, Any]) -> None:
@@ -222,27 +301,6 @@ def test_a_sequence_end_that_the_tokenizer_appends_is_not_the_texts() -> None:
     assert (ids[0], len(ids), spans[-1]) == (tok.bos_token_id, 4, (2, 3))
     assert tokens(tok, "a</s>")[0][-1] == tok.eos_token_id, "one in the text stays"
     assert encode_prompt(tok, "i", "g", rating_prompt("?", "a")).missing == {}
-
-
-def test_a_text_that_is_too_long_is_not_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every byte is a token, and "</s>" the longest: 10 tokens hold no more than 40 characters beside white space."""
-    tok = tokenizer(turns())
-    tok.add_tokens(["</s>"])
-    assert too_many(tok, "a" * 1000) is None, "no model, no context"
-    check_tokenizer(tok, 10)
-    assert too_many(tok, "a" * 20, "b" * 20) is None
-    assert too_many(tok, "a" * 20, " " * 1000 + "b" * 20) is None
-    said = "at least 11 tokens, longer than the model's context of 10; not cut"
-    assert too_many(tok, "a" * 20, "b" * 21) == too_many(tok, ids=[1] * 11) == said
-    bound_texts(tok, 5)
-    assert too_many(tok, "a" * 20, "b" * 20) is None, (
-        "a second model of this tokenizer, with less room, changes nothing"
-    )
-    monkeypatch.setattr(type(tok), "__call__", lambda *_, **__: pytest.fail("tokenised"))
-    assert encode_trace(tok, trace("a" * 37)).missing == {"*": said}
-    assert encode_prompt(tok, "i", "g", rating_prompt("?", "a" * 41)).missing.keys() == {"*"}
-    bound_texts(tok, None)
-    assert too_many(tok, "a" * 1000) is None, "a third one reads texts of any length"
 
 
 def test_the_markers_that_a_template_writes() -> None:

@@ -21,7 +21,7 @@ from ..figures import Cell, Section, grid, split_of_auroc
 from ..findings import DataReport, Reason, Report
 from ..lens import Lens
 from ..report.folder import check_folder, write
-from ..report.page import cell
+from ..report.page import HOW_TO_READ_SCORES, cell
 from ..sections.opponents import opponents as against
 from ..settings import Settings
 from ..trace_blind import PASS_RATE, pass_rate
@@ -38,15 +38,6 @@ _SAID = {
     "source": "who or what wrote the text",
     "leak": "the answer standing in the prompt",
 }
-
-
-#: What a reader must know before the figures.
-HOW_TO_READ = (
-    "Nothing was fitted to the scores. Opponents were fitted to the labels, each on other questions than it scores.",
-    "Intervals are 95 % intervals from the spread over questions; tests keep the candidates of a question together.",
-    "A cause explains the scores where they go with the labels alone, and beside the cause do so no more (p above "
-    f"{LEVEL:g}, and at most half of the correlation left). Not told apart does not mean equal.",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +123,7 @@ def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str 
         versions=dict(versions()),
         model={},
         parts=(part,),
-        how_to_read=HOW_TO_READ,
+        how_to_read=tuple(one.format(level=LEVEL) for one in HOW_TO_READ_SCORES),
     )
     return Diagnosis(named=explained.named, explained=explained, found=report)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -79,12 +80,7 @@ def diagonals(
         return None
 
     def draw() -> Drawing:
-        columns = min(4, len(points))
-        rows = -(-len(points) // columns)
-        drawing = Drawing(figsize=(2.2 * columns + 0.4, 2.15 * rows), layout="constrained")
-        panels = drawing.subplots(rows, columns, squeeze=False).ravel()
-        for panel in panels[len(points) :]:
-            panel.set_visible(False)
+        drawing, panels = panels_of(len(points), columns=4, width=2.3, height=2.15)
         for panel, (judge, (xs, ys)) in zip(panels, points.items(), strict=False):
             colour = COLOURS.get(lens.families.get(judge, ""), "#333333")
             reliability(panel, xs, ys, colour=colour)
@@ -168,6 +164,17 @@ def slug(*words: str) -> str:
         'builtin-rate-ranking'
     """
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[-80:].strip("-")
+
+
+def panels_of(n: int, *, columns: int, width: float, height: float, more: float = 0.0) -> tuple[Drawing, Any]:
+    """Panels in rows, of which only the first ``n`` are seen."""
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    drawing = Drawing(figsize=(max(5.0, width * columns), height * rows + more), layout="constrained")
+    panels = drawing.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[n:]:
+        panel.set_visible(False)
+    return drawing, panels
 
 
 def _canvas(height: float) -> tuple[Drawing, Axes]:

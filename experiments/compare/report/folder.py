@@ -71,7 +71,8 @@ def write(
     What later commands read has its checksum: verdicts beside them, results as their last field.
 
     Everything is made first, so a failure leaves an earlier run as it was; each file arrives whole, by a rename, and
-    ``results.json`` is the last. All of them but ``timings.json`` are the same for the same data, model and settings.
+    ``results.json`` is the last. They are the same for the same data, model and settings, but for ``timings.json`` and
+    the day in ``report.html``.
     ``rows`` are all verdicts, ``None`` where no judge of ours said any, so that there is nothing to time either;
     ``more`` has further files by name. A figure that is not finite is an error, as is a disk that refuses.
     """

@@ -21,7 +21,7 @@ from ...drawing.style import LINES, STYLE, UNKNOWN, number, short
 from ..figures import Grid, Plot, family_rank
 from ..lens import Lens, as_floats
 from ..results import Curve, HeadMap
-from .draw import COLOURS, slug, styled
+from .draw import COLOURS, panels_of, slug, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ def score_distributions(lens: Lens) -> Plot | None:
         return None
 
     def draw() -> Drawing:
-        drawing, panels = _panels(len(judges), columns=4, width=2.5, height=1.95, more=0.55)
+        drawing, panels = panels_of(len(judges), columns=4, width=2.5, height=1.95, more=0.55)
         entries: dict[str, Any] = {}
         for panel, judge in zip(panels, judges, strict=False):
             colour = COLOURS.get(lens.families[judge], "#333333")
@@ -95,7 +95,7 @@ def head_maps(lens: Lens, maps: Sequence[HeadMap]) -> Plot | None:
         return None
 
     def draw() -> Drawing:
-        drawing, panels = _panels(len(maps), columns=2, width=4.8, height=3.5)
+        drawing, panels = panels_of(len(maps), columns=2, width=4.8, height=3.5)
         for panel, found in zip(panels, maps, strict=False):
             head_map(panel, found.values, label=found.metric, chosen=found.chosen)
             panel.set_title(short(found.label, 44), fontsize=10, loc="left", fontweight="bold")
@@ -107,17 +107,6 @@ def head_maps(lens: Lens, maps: Sequence[HeadMap]) -> Plot | None:
     )
     name, alt = slug(lens.data, "heads"), " ".join(chosen)
     return Plot(name=name, heading="Every head", alt=alt, draw=styled(draw), note=_MAP_NOTE)
-
-
-def _panels(n: int, *, columns: int, width: float, height: float, more: float = 0.0) -> tuple[Drawing, Any]:
-    """Panels in rows, of which only the first ``n`` are seen."""
-    columns = min(columns, n)
-    rows = -(-n // columns)
-    drawing = Drawing(figsize=(max(5.0, width * columns), height * rows + more), layout="constrained")
-    panels = drawing.subplots(rows, columns, squeeze=False).ravel()
-    for panel in panels[n:]:
-        panel.set_visible(False)
-    return drawing, panels
 
 
 def _family_curves(

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +17,14 @@ from ...judges.panel import OPPONENTS
 from ..figures import FAMILIES, Cell, Figure, Grid
 from ..findings import DataReport, Report
 from ..metrics import CHANCE
+from .browse import labels_of
 from .draw import COLOURS
 from .judge_plots import png
 
 _TEMPLATES = Path(__file__).parent / "templates"
-#: What a reader must know before the figures, of every report and of those whose scores are calibrated.
-HOW_TO_READ = (
-    "Questions were split. Judges were fitted, and heads, layers and thresholds chosen, on one part; every figure is "
-    "of another.",
-    "Intervals are 95 % intervals from the spread over questions (candidates of one question stay together), wider "
-    "where questions are few. They stay inside the bounds of a figure, are never a point, and are not corrected for "
-    "the number of judges.",
-    'Claims are: "better" or "worse" (▲ ▼) stands only where the paired difference, both judges on the items that both '
-    "scored, has a p-value below 0.05 after Holm's correction for all judges compared (shown as p). Not told apart "
-    "does not mean equal. Against all opponents the largest of a judge's p-values counts, so that none was picked.",
-    "Pooled figures compare items of all questions, so a judge can gain by knowing which question is hard. "
-    "Within-question figures compare only answers to one question; they are what reranking needs. AUROC within "
-    "questions weighs every question alike, pairs won within questions every pair.",
-    "Unscored items are left out of a figure and counted, unless the metric's name says otherwise; a figure that "
-    "cannot be had is a dash with its reason.",
-    "How long each judge took an item, on the machine of this run, is in timings.json.",
-)
-HOW_TO_READ_A_STUDY = (
-    "Probabilities, thresholds and weights of panels come from a part of the questions of their own.",
-    "Scott's pi, Cohen's kappa and Krippendorff's alpha are 0 for agreement by chance and 1 for full agreement.",
-    "A bias is best at 0. Its test is one of many: the summary counts those that stand after correction.",
-    "De-noised figures take out the judge's own random flips, estimated from repeats, which hide a bias.",
-    "Sampled, reworded and swapped questions, distractors and dummy answers were put to a part of the reported items.",
+#: What a reader must know before the figures: of every report, of those whose scores are calibrated, of a diagnosis.
+HOW_TO_READ, HOW_TO_READ_A_STUDY, HOW_TO_READ_SCORES = (
+    tuple(part.split("\n")) for part in (_TEMPLATES / "how_to_read.txt").read_text("utf-8").strip().split("\n\n")
 )
 
 
@@ -53,7 +35,9 @@ def html(report: Report, images: Mapping[str, bytes] | None = None) -> str:
     """
     drawn = images_of(report) if images is None else images
     data = {name: "data:image/png;base64," + base64.b64encode(image).decode() for name, image in drawn.items()}
-    return _environment(escape=True).get_template("report.html").render(_context(report), images=data)
+    return (
+        _environment(escape=True).get_template("report.html").render(_context(report), images=data, date=date.today())
+    )
 
 
 def markdown(report: Report) -> str:
@@ -153,7 +137,7 @@ def _environment(*, escape: bool) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"value": value, "interval": interval, "p": _p, "plain": plain, "plain_number": _number}
-    made.filters |= {"picture": picture, "reasons": reasons, "md": markdown_escape, "cell": cell}
+    made.filters |= {"picture": picture, "reasons": reasons, "labels": labels_of, "md": markdown_escape, "cell": cell}
     made.globals |= {"NOTHING": style.NOTHING, "FAMILIES": FAMILIES, "COLOURS": COLOURS}
     made.tests["figure"] = lambda c: isinstance(c, Figure)
     return made

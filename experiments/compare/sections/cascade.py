@@ -38,7 +38,7 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
     columns = ["share", "cost", "accuracy", "low", "high"]
     rows = table[columns].round(3).to_numpy().tolist()
     behind = grid(f"{judge}, then {dear} where it is least sure", ["share asked", "tokens an item", *columns[2:]], rows)
-    line = {"cascade": [table[name].tolist() for name in columns[1:]]}
+    line = {f"{judge}, then {dear}": [table[name].tolist() for name in columns[1:]]}
     heading, axes = f"Accuracy against cost: {judge}, then {dear}", {"x": "tokens an item", "y": "accuracy"}
     plot = curves(lens.data, KEY, heading, line, **axes, behind=behind)
     alone, half, every = (

@@ -64,7 +64,7 @@ def _short(lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mappin
         rows.append([judge, first, gaps.get(judge), *others, first.n, first.unscored])
     main, *names = list(next(iter(figures.values())))[:SHOWN]
     counted = "questions with both" if lens.kind == "trace" else "n"  # right and wrong answers: of the first metric
-    columns = ["judge", main, f"less {lens.settings.against}", *names, counted, "unscored"]
+    columns = ["judge", main, f"minus {lens.settings.against}", *names, counted, "unscored"]
     return grid("Every judge on the reported questions", columns, rows, families=lens.families)
 
 
@@ -100,7 +100,7 @@ def _said(lens: Lens, main: str, figures: Mapping[str, Figure], gaps: Mapping[st
             said.append(f"No judge is better than {against} after correction for {len(gaps)} judges.")
     level = [_named(lens, g.judge) for g in gaps.values() if g.verdict == "not told apart" and g.value is not None]
     if level:
-        said.append(f"Not told apart from {against}, which does not mean equal: {', '.join(level)}.")
+        said.append(f"Neither better nor worse than {against} as far as these items can tell: {', '.join(level)}.")
     fewest = min(f.n for f in known)
     return said + ([f"Some of these figures rest on only {fewest} cases."] if fewest < FEW else [])
 

@@ -83,21 +83,29 @@ def mt_bench_human(path: Path) -> list[Item]:
     """Pairs of MT-Bench's human (or GPT-4) judgments: one for two systems' answers to a turn of a question.
 
     ``preference`` is what more than half of its judges said (``winner``), else ``"tie"``; ``extra`` keeps their votes
-    (``annotators``), ``question_id``, ``turn``, and the systems. In the second turn, each response holds the turns from
+    (``annotators``), ``question_id``, ``turn``, and the systems; the first judge of two systems says which is a, and
+    votes of judges who saw them the other way round are turned. In the second turn, each response holds the turns from
     the system's first answer on.
     """
-    found: dict[str, tuple[dict[str, Any], str]] = {}
+    found: dict[tuple[str, int, frozenset[str]], tuple[dict[str, Any], str]] = {}
     for record in read_table(path):
         a, b, turn = record.text("model_a"), record.text("model_b"), record.whole("turn", (1, 2))
-        name = f"{record.values.get('question_id')}/{a}/{b}/{turn}"
+        question = str(record.values.get("question_id"))
         vote = list(_WINNERS.values())[one_of(record, "winner", list(_WINNERS))]
-        if name not in found:
+        pair = question, turn, frozenset((a, b))
+        if pair not in found:
             row: dict[str, Any] = {f"response_{side}": _said(record, f"conversation_{side}", 2 * turn) for side in "ab"}
-            row |= {"pair_id": name, "prompt": record.records("conversation_a")[0].text("content"), "annotators": []}
-            question = str(record.values.get("question_id"))
-            row |= {"question_id": question, "turn": turn, "system_a": a, "system_b": b}
-            found[name] = row, record.where
-        found[name][0]["annotators"].append(vote)
+            row |= {"pair_id": f"{question}/{a}/{b}/{turn}", "annotators": []}
+            row |= {
+                "prompt": record.records("conversation_a")[0].text("content"),
+                "question_id": question,
+                "turn": turn,
+                "system_a": a,
+                "system_b": b,
+            }
+            found[pair] = row, record.where
+        row = found[pair][0]
+        row["annotators"].append(vote if row["system_a"] == a else {"a": "b", "b": "a"}.get(vote, vote))
     return [item_of(row | {"preference": majority_preference(row["annotators"])}, at) for row, at in found.values()]
 
 

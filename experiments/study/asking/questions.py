@@ -20,9 +20,7 @@ def comparisons(candidates: Sequence[Candidate], *, most: int = 7) -> list[tuple
     return [(candidates[i], candidates[j]) for rows in groups for i, j in combinations(rows[:most].tolist(), 2)]
 
 
-def pairwise(
-    pairs: Iterable[tuple[Candidate, Candidate]], *, wording: str = "default", reasoned: bool = False
-) -> list[Question]:
+def pairwise(pairs: Iterable[tuple[Candidate, Candidate]], *, reasoned: bool = False) -> list[Question]:
     """Two questions a pair: the first response shown first (``order`` "given"), and second (``"swapped"``).
 
     The rows' candidate is ``"X|Y"``. Give the rows to :func:`named_as_in_the_item` before anything else.
@@ -35,11 +33,10 @@ def pairwise(
             "candidate": f"{x.candidate}|{y.candidate}",
             "truth": preference(x.truth, y.truth),
             "length": float(len(x.response) - len(y.response)),
-            "template": wording,
             "tags": {k: v for k, v in x.tags.items() if y.tags.get(k) == v},
         }
         for order, (first, second) in (("given", (x, y)), ("swapped", (y, x))):
-            prompt = pair_prompt(x.prompt, first.response, second.response, wording=wording, reasoned=reasoned)
+            prompt = pair_prompt(x.prompt, first.response, second.response, reasoned=reasoned)
             found.append(Question(prompt=prompt, values=(1, 0), answers=("a", "b"), columns=columns | {"order": order}))
     return found
 
@@ -88,31 +85,22 @@ def _turned(row: Row) -> Row:
 def pointwise(
     candidates: Sequence[Candidate],
     *,
-    wording: str = "default",
     references: Sequence[str | None] | None = None,
     reasoned: bool = False,
 ) -> list[Question]:
     """One question a candidate: "is the response correct" without a scale, else a grade on its scale.
 
-    Only given ``references`` are shown, whatever the candidates hold; ``wording`` is the ``template`` of the rows.
+    Only given ``references`` are shown, whatever the candidates hold.
     """
     shown = references if references is not None else [None] * len(candidates)
-    return [_asked(c, wording, r, reasoned) for c, r in zip(candidates, shown, strict=True)]
+    return [_asked(c, r, reasoned) for c, r in zip(candidates, shown, strict=True)]
 
 
-def _asked(one: Candidate, wording: str, reference: str | None, reasoned: bool) -> Question:
-    columns = one.columns | {"template": wording}
+def _asked(one: Candidate, reference: str | None, reasoned: bool) -> Question:
     if one.scale is None:
-        prompt = verdict_prompt(one.prompt, one.response, wording=wording, reference=reference, reasoned=reasoned)
-        return Question(prompt=prompt, values=(0, 1), answers=(False, True), columns=columns)
-    prompt = rating_prompt(
-        one.prompt,
-        one.response,
-        wording=wording,
-        criterion=one.criterion,
-        reference=reference,
-        scale=one.scale,
-        reasoned=reasoned,
-    )
+        prompt = verdict_prompt(one.prompt, one.response, reference=reference, reasoned=reasoned)
+        return Question(prompt=prompt, values=(0, 1), answers=(False, True), columns=one.columns)
+    about: Any = {"criterion": one.criterion, "reference": reference, "scale": one.scale}
+    prompt = rating_prompt(one.prompt, one.response, **about, reasoned=reasoned)
     grades = tuple(range(one.scale[0], one.scale[1] + 1))
-    return Question(prompt=prompt, values=grades, answers=grades, columns=columns)
+    return Question(prompt=prompt, values=grades, answers=grades, columns=one.columns)

@@ -25,7 +25,6 @@ from .ways import (
     sampled_pairs,
     samples,
     wins,
-    wordings,
 )
 
 
@@ -82,7 +81,6 @@ def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> AuditRows:
         ways=ways,
         checks=checks,
         steady=SteadinessRows(
-            wordings=wordings(audit) if len(wanted.wordings) > 1 else [],
             samples=samples(audit) if wanted.samples > 1 else [],
             pairs=compared,
             sampled=sampled_pairs(audit) if wanted.samples > 1 and wanted.pairs else [],

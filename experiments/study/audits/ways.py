@@ -8,7 +8,6 @@ from typing import Any
 from ....models.conversation import Text
 from ....models.items import Pair
 from ....models.loading import LanguageModel
-from ....models.prompts import WORDINGS
 from ...data.verdict_table import Row
 from ..asking.ask import By, Candidate, Manner, Question, ask
 from ..asking.checklist import checks, ranked, written_checklists
@@ -19,20 +18,13 @@ from ..auditing import Auditing
 
 
 def alone(audit: Auditing) -> list[Row]:
-    """Point-wise by logits, by text and after reasoning, in the default wording."""
+    """Point-wise by logits, by text and after reasoning."""
     ways: tuple[By, ...] = ("logits", "text", "reasoned") if audit.study.reasoning_tokens else ("logits", "text")
     found: list[Row] = []
     for by in ways:
         made = partial(audit.asked, pointwise(audit.candidates, reasoned=by == "reasoned"), f"point-wise, {by}", by)
         found += audit.step(f"point-wise, {by}", by, made)
     return found
-
-
-def wordings(audit: Auditing) -> list[Row]:
-    """Point-wise by logits and by text in every wording of the study."""
-    chosen = [w for w in WORDINGS if w in audit.wanted.wordings]
-    questions = [q for w in chosen for q in pointwise(audit.candidates, wording=w)]
-    return _by_logits_and_text(audit, "wordings", chosen, partial(audit.asked, questions))
 
 
 def _by_logits_and_text(

@@ -43,7 +43,7 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
         lost = len(scored[judge]) - sum(scored[judge])
         table.append([judge, *made, gaps.get(judge), lost])
     caption = f"The same {len(everything)} items, asked about in every way"
-    columns = ["judge", *found, f"less {lens.settings.against}", "unscored"]
+    columns = ["judge", *found, f"minus {lens.settings.against}", "unscored"]
     grids = [grid(caption, columns, table), _rankings(small, ways), _requirements(small, checks)]
     plot = forest(small, "asked", main, figures, heading=f"{main} by way of asking")
     known = [f for f in figures if f.judge in ways and f.value is not None]

@@ -54,9 +54,10 @@ def panels(lens: Lens) -> Section | None:
     paper: list[list[Cell]] = [[j, round(exam[j], 3), round(weights.get(j, 0.0), 3)] for j in jurors]
     won = [name for name, gap in gaps.items() if gap.verdict == "better"]
     said = (
-        f"Better than the best juror of the exam, {best}: {', '.join(won)}."
+        f"Better than {best}, the best judge on the calibration questions: {', '.join(won)}."
         if won
-        else f"No panel is better than {best}, the juror that did best in the exam (corrected for {len(gaps)} panels)."
+        else f"No panel is better than {best}, the best judge on the calibration questions (corrected for {len(gaps)} "
+        "panels)."
     )
     return Section(
         key=KEY,
@@ -64,8 +65,8 @@ def panels(lens: Lens) -> Section | None:
         question="Do several judges together do better than the one that did best on the calibration questions?",
         found=(said,),
         grids=(
-            grid("Panels, and the best juror", ["panel", *list(found)[:2], f"less {best}"], rows),
-            grid("The exam (calibration questions): share right, and weight", ["juror", "exam", "weight"], paper),
+            grid("Panels, and the best judge", ["panel", *list(found)[:2], f"minus {best}"], rows),
+            grid("On the calibration questions: share right, and weight", ["judge", "share right", "weight"], paper),
         ),
     )
 

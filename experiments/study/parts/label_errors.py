@@ -51,10 +51,11 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
     n = sum(v is not None for v in given)
     said = (
         f"{len(flagged)} of {n} labels ({len(flagged) / max(n, 1):.1%}) are contradicted by the mean of "
-        f"{len(votes)} judges with a confidence of at least {threshold:g}. A suspect is a question to an expert, no "
-        "proof: the judges read one model and share its mistakes; figures on repaired labels flatter judges like the "
-        "ensemble."
+        f"{len(votes)} judges with a confidence of at least {threshold:g}."
     )
+    if flagged:
+        said += " Have somebody who knows check them: the judges read one model and share its mistakes. Figures on "
+        said += "repaired labels flatter judges like the mean."
     return Section(
         key=KEY,
         title="Label errors",

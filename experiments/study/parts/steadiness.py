@@ -8,9 +8,7 @@ from ...compare.figures import Cell, Grid, Section, grid, spelt
 from ...compare.lens import Lens, standing
 from ...data.verdict_table import Row, Table
 from ...stats.biases.consistency import (
-    consensus_share,
     flip_probability,
-    flip_rate,
     majority_consistency,
     sage_statistics,
     score_shift,
@@ -31,12 +29,11 @@ KEY = "steadiness"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadinessRows:
-    """Rows of the same questions put again: in other words, sampled, as comparisons in both orders, these sampled.
+    """Rows of the same questions put again: sampled, as comparisons in both orders, these sampled.
 
     ``perturbed``: in other batches and another arithmetic.
     """
 
-    wordings: Sequence[Row] = ()
     samples: Sequence[Row] = ()
     pairs: Sequence[Row] = ()
     sampled: Sequence[Row] = ()
@@ -45,14 +42,13 @@ class SteadinessRows:
     @property
     def all(self) -> list[Row]:
         """All of them."""
-        return [*self.wordings, *self.samples, *self.pairs, *self.sampled, *self.perturbed]
+        return [*self.samples, *self.pairs, *self.sampled, *self.perturbed]
 
 
 def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
-    """Consistency over samples and wordings, Sage's two measures, position and length bias, perturbations."""
+    """Consistency over samples, Sage's two measures, position and length bias, perturbations."""
     grids: list[Grid] = []
     grids += [_samples(lens, rows.samples)] if rows.samples else []
-    grids += [_wordings(lens, rows.wordings)] if rows.wordings else []
     if rows.pairs:
         grids += [_sage(lens, rows.pairs), _orders(lens, rows.pairs, rows.sampled)]
     grids += [_perturbed(lens, rows.perturbed)] if rows.perturbed else []
@@ -70,7 +66,7 @@ def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     return Section(
         key=KEY,
         title="Steadiness, without labels",
-        question="Does the judge say the same when asked again, in other words, in the other order, in another batch?",
+        question="Does the judge say the same when asked again, in the other order, in another batch?",
         found=(
             *said,
             "A judge of single responses has no contradictions between orders by construction, which says nothing of "
@@ -99,34 +95,14 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
             "flip probability": flip_probability(said) if two_valued else None,
             "spread of scores": score_spread(scores),
         }
-        found.append([
-            judge, len(repeats), *(None if s is None else _cell(small, judge, n, s) for n, s in made.items())
-        ])  # fmt: skip
+        lower = ("flip probability", "spread of scores")
+        figures = [
+            None if one is None else small.figure(KEY, judge, n, one, good="lower" if n in lower else "higher")
+            for n, one in made.items()
+        ]
+        found.append([judge, len(repeats), *figures])
     columns = ["judge", "samples", "two samples agree", "a majority agrees", "flip probability", "spread of scores"]
     return grid("Sampled text, the same question again", columns, found)
-
-
-def _wordings(lens: Lens, rows: Sequence[Row]) -> Grid:
-    small = _seen(lens, rows)
-    wordings = list(dict.fromkeys(row.template for row in rows))
-    found: list[list[Cell]] = []
-    for judge in small.table.judges:
-        said: list[list[Any]] = [small.table.labels(judge, template=w) for w in wordings]
-        scores = [small.table.scores(judge, template=w) for w in wordings]
-        made = {
-            "two wordings agree": self_consistency(said),
-            "wordings with a consensus": consensus_share(said),
-            "flips from the consensus": flip_rate(said),
-            "spread of scores over wordings": score_spread(scores),
-        }
-        found.append([judge, *(_cell(small, judge, name, s) for name, s in made.items())])
-    columns = ["judge", "two wordings agree", "items with a consensus", "flips from it", "spread of scores"]
-    return grid(f"Other wordings ({', '.join(wordings)})", columns, found)
-
-
-def _cell(lens: Lens, judge: str, name: str, statistic: Any) -> Cell:
-    worse = name.startswith(("flip", "spread"))
-    return lens.figure(KEY, judge, name, statistic, good="lower" if worse else "higher")
 
 
 def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
@@ -165,7 +141,7 @@ def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
             "length bias, de-noised",
         )  # fmt: skip
         found.append([judge, *(small.zero(KEY, judge, n, made[n]) if n in made else None for n in names)])
-    columns = ["judge", "first shown wins, less 1/2", "position bias", "de-noised", "length bias", "de-noised "]
+    columns = ["judge", "first shown wins, above 1/2", "position bias", "de-noised", "length bias", "de-noised "]
     return grid("Position and length in comparisons of a question's candidates", columns, found)
 
 

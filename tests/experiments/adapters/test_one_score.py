@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from innerjudge import CLUE, LAGER, Judge, JudgePrompt, LanguageModel, TokenLogProb, Trace, compare, read
 from innerjudge.experiments.adapters.service.app import create_app
+from innerjudge.experiments.compare.judging import Judging
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.data.jsonl import read_items, write_jsonl
 from innerjudge.experiments.data.kinds import item_to_row
@@ -118,6 +119,35 @@ def test_a_comparison_asks_the_same(reference: LanguageModel) -> None:
     tested = [item for item in items if item.question_id in rows]
     assert len(tested) >= 5
     assert judge.scores(tested).tolist() == pytest.approx([rows[item.question_id] for item in tested], abs=1e-5)
+
+
+def test_what_a_killed_run_read_with_another_prompt_is_not_taken(
+    reference: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [
+        Trace(question_id=f"q{k}", candidate_id="0", prompt=asked, response=response, correct=k % 2 == 0)
+        for k, (asked, response) in enumerate(conversations(11))
+    ]
+    outcomes = Judging.outcomes
+
+    def killed(run: Judging) -> None:
+        outcomes(run)
+        raise KeyboardInterrupt
+
+    def scores(out: Path | None, words: str) -> list[float | None]:
+        own = JudgePrompt.of(OWN | {"system": words})
+        how = Settings(reasoning_tokens=0)
+        found = compare(reference, items, judges=["verdict-logits"], prompt=own, settings=how, out=out)
+        return [row.score for row in found.verdicts if row.judge == "verdict-logits"]
+
+    monkeypatch.setattr(Judging, "outcomes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        scores(tmp_path, "You check sums.")
+    assert list((tmp_path / "kept" / "features").iterdir())
+    monkeypatch.setattr(Judging, "outcomes", outcomes)
+    fresh = scores(None, "Say yes to all.")
+    assert fresh != scores(None, "You check sums.")
+    assert scores(tmp_path, "Say yes to all.") == fresh
 
 
 def test_features_of_a_prompt_are_told(reference: LanguageModel, tmp_path: Path, cli: Callable[..., Any]) -> None:

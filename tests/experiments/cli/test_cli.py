@@ -268,3 +268,24 @@ def test_a_judge_of_many_states_is_fitted_from_a_store(cli: Any, tmp_path: Path)
         out = tmp_path / f"{judge}.jsonl"
         assert not cli("score", "--features", tmp_path / "f", "--judge", tmp_path / judge, "--out", out).code
         assert sum(row["score"] is not None for row in rows_of(out)) > 24
+
+
+@pytest.mark.parametrize("command", ["compare", "study", "extract", "score", "rank", "sample", "sweep", "fit", "serve"])
+def test_ctrl_c_says_what_is_true(command: str, cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from innerjudge.experiments.cli import main
+
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "app", interrupted)
+    said = cli(command, "--out", "x")
+    more = "" if command in ("fit", "serve") else "; type the same command again, and it goes on"
+    assert (said.code, said.err) == (130, f"innerjudge: stopped{more}\n")
+
+
+def test_the_help_names_every_prompt_that_is_shipped(cli) -> None:
+    from innerjudge.experiments.cli.options import Prompt
+    from innerjudge.experiments.reading.judge_prompt import NAMES
+
+    said = Prompt.__metadata__[0].help
+    assert said[said.index("(") + 1 : said.index(")")].split(", ") == list(NAMES)

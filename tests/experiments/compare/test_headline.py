@@ -210,7 +210,7 @@ def test_better_is_said_of_corrected_differences_only(made_up: Callable[..., Len
         assert (gap.verdict != "not told apart") == (gap.p_corrected <= 0.05)
     text = " ".join(headline(lens).found)
     assert "Better than text after correction for 4 judges: good by" in text
-    assert "Not told apart from text, which does not mean equal: fair" in text
+    assert "Neither better nor worse than text as far as these items can tell: fair" in text
     assert "length (a baseline)" in text
 
 

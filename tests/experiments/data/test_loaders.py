@@ -503,6 +503,33 @@ def test_messages_are_conversations(tmp_path: Path) -> None:
         by_rows_of(tmp_path, "rewardbench", {"prompt": "?", "chosen": "x", "rejected": [user]})
 
 
+def test_votes_on_two_systems_are_one_pair_whichever_stood_first(tmp_path: Path) -> None:
+    """Three judges saw m first, one saw o first and preferred it: b, a, tie, and "model_a" of the turned row is b."""
+
+    def row(first: str, second: str, winner: str, turn: int = 1) -> dict[str, Any]:
+        talk = {"m": "x", "o": "y"}
+        sides = {
+            f"conversation_{side}": [
+                {"role": role, "content": text}
+                for role, text in (("user", "?"), ("assistant", talk[name]), ("user", "And?"), ("assistant", "z"))
+            ]
+            for side, name in (("a", first), ("b", second))
+        }
+        return {"question_id": 81, "model_a": first, "model_b": second, "turn": turn, "winner": winner, **sides}
+
+    rows = [row("m", "o", "model_b"), row("m", "o", "model_a"), row("m", "o", "tie"), row("o", "m", "model_a")]
+    rows += [row("o", "m", "model_b"), row("o", "m", "tie"), row("o", "m", "model_a"), row("o", "m", "model_a", turn=2)]
+    path = tmp_path / "h.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    first, second = load(f"mt-bench-human:{path}")
+    assert isinstance(first, Pair)
+    assert (first.id, first.response_a, first.response_b) == ("81/m/o/1", "x", "y")
+    assert first.extra["annotators"] == ["b", "a", "tie", "b", "a", "tie", "b"]
+    assert first.preference == "tie"  # b has 3 of 7
+    assert isinstance(second, Pair)
+    assert (second.id, second.preference) == ("81/o/m/2", "a")
+
+
 def test_judgments_of_mt_bench_are_one_pair_a_turn(tmp_path: Path) -> None:
     talk = [
         {"role": r, "content": c} for r, c in (("user", "?"), ("assistant", "x"), ("user", "And?"), ("assistant", "z"))

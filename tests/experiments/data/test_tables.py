@@ -269,3 +269,19 @@ def test_an_id_within_another_field_is_an_id() -> None:
 def test_blank_lines_above_a_header_are_none_of_it(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n\nprompt,response\np,r\n", "utf-8")
     assert [item.response for item in items_from(tmp_path / "t.csv")] == ["r"]
+
+
+@pytest.mark.parametrize("nothing", ["", "NaN", "nan", " NaN "])
+def test_no_value_as_pandas_writes_it_is_no_label(nothing: str, tmp_path: Path) -> None:
+    """An empty cell, and NaN in a column of labels or scores; in a text it is a text."""
+    (tmp_path / "t.csv").write_text(
+        f"question_id,candidate_id,prompt,response,correct\nq,0,?,NaN,1.0\nq,1,?,nan,{nothing}\n"
+    )
+    assert [(one.response, one.correct) for one in items_from(tmp_path / "t.csv")] == [("NaN", True), ("nan", None)]
+    (tmp_path / "r.csv").write_text(f"item_id,prompt,response,scores\na,?,!,4\nb,?,!,{nothing}\n")
+    assert [one.scores for one in items_from(tmp_path / "r.csv")] == [(4.0,), None]
+    (tmp_path / "p.csv").write_text(f"prompt,response_a,response_b,preference\n?,x,y,a\n?,x,z,{nothing}\n")
+    assert [one.preference for one in items_from(tmp_path / "p.csv")] == ["a", None]
+    options = '"[""x"", ""y""]"'
+    (tmp_path / "c.csv").write_text(f"question,options,answer\n?,{options},1.0\n!,{options},{nothing}\n")
+    assert [one.answer for one in items_from(tmp_path / "c.csv")] == [1, None]

@@ -70,11 +70,12 @@ def test_prompts_that_are_shipped(name: str, reference: LanguageModel) -> None:
     assert prompt.source.startswith("arXiv ")
     pair = Pair(pair_id="p", prompt="Q-1", response_a="A-1", response_b="B-1")
     rating = Rating(item_id="r", prompt="Q-1", response="A-1", reference="R-1", criterion="C-1")
-    item = pair if prompt.kind == "pair" else rating
+    trace = Trace(question_id="q", candidate_id="0", prompt="Q-1", response="A-1 R-1")
+    item = {"pair": pair, "rating": rating, "trace": trace}[prompt.kind]
     user = prompt.ask(item).user
     assert all(text in user for text in ("Q-1", "A-1", "B-1" if item is pair else "R-1"))
     assert "\n\n\n" not in user
-    assert prompt.kind == "pair" or "\n\n\n" not in prompt.ask(RATING).user
+    assert prompt.kind != "rating" or "\n\n\n" not in prompt.ask(RATING).user
     if item is pair:
         swapped = prompt.ask(item, swapped=True).user
         assert swapped.index("B-1") < swapped.index("A-1")
@@ -83,7 +84,7 @@ def test_prompts_that_are_shipped(name: str, reference: LanguageModel) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"kind": "choice"}, "kind of the prompt prompt: given choice, expected one of trace, rating, pair"),
+        ({"kind": "exam"}, "kind of the prompt prompt: given exam, expected one of trace, rating, pair, choice"),
         ({"user": "{{ respnse }} {{ response }}"}, "given the field respnse, expected ask, criterion"),
         ({"user": "{{ prompt }}"}, "given a template without response"),
         ({"user": "{{ response"}, "a broken template"),

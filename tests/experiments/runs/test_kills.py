@@ -75,7 +75,7 @@ def test_ctrl_c_finishes_the_shard_and_a_second_run_is_refused(cli, tmp_path: Pa
         _, said = process.communicate()
     assert process.returncode == 130, said
     assert "finishing the current shard" in said
-    assert "resume here when the same command is run again" in said
+    assert "type the same command again, and it goes on" in said
     assert len(list(out.glob("index/*"))) == 3, "the third shard was finished"
     assert cli("extract", "--data", data, "--shard-items", 4, "--out", out).code == 0
     assert len(FeatureStore.open(out, check="checksums")) == 20

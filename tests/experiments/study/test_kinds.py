@@ -70,7 +70,7 @@ def test_pairs(cli: Any, tmp_path: Path) -> None:
         tmp_path,
         "data: [{source: pairs.jsonl}]\nrows: [ann.jsonl]\n"
         "judges: [lager, e-score, verdict-logits, logistic-probe, text]\n"
-        "audits: {items: 8, pairs: true, wordings: [default, terse], distractors: true, perturbation: true}",
+        "audits: {items: 8, pairs: true, distractors: true, perturbation: true}",
     )
     figures = {(f["part"], f["judge"], f["metric"], f["against"]): f for f in found["figures"]}
     assert figures["accuracy", "ann", "accuracy as shown", None]["value"] == 1.0

@@ -17,7 +17,7 @@ from innerjudge.experiments.study.spec import read_study
         ("judges: [text]", "given nothing for data"),
         ("data: [{source: x}]\nsplit: {fit: 0.5}", "given {'fit': 0.5} for split, expected: extra inputs"),
         ("data: [{source: x}]\nsplits: {fit: 0.7, calibrate: 0.4}", "leave nothing to report on"),
-        ("data: [{source: x}]\naudits: {wordings: [rude]}", "audits.wordings.0"),
+        ("data: [{source: x}]\naudits: {references: [rude]}", "audits.references.0"),
         ("data: [{source: x}]\ntarget_accuracy: many", "given 'many' for target_accuracy"),
     ],
 )

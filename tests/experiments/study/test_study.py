@@ -15,7 +15,7 @@ def test_a_study_runs_and_goes_on(cli, tmp_path: Path, monkeypatch: pytest.Monke
         "data: [{source: builtin:rate, limit: 24}]",
         "judges: [lager, e-score, text]",
         "reasoning_tokens: 0",
-        "audits: {items: 6, wordings: [default, terse], dummies: true}",
+        "audits: {items: 6, samples: 2, dummies: true}",
     )
     path.write_text("\n".join(lines), encoding="utf-8")
     said = cli("study", path)

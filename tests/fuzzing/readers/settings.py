@@ -13,7 +13,8 @@ data:
 judges: [lager, text]
 splits: {fit: 0.4, calibrate: 0.2}
 seeds: {data: 1}
-audits: {wordings: [default, terse], pairs: true, label_errors: 0.8}
+prompts: [lager, g-eval]
+audits: {pairs: true, label_errors: 0.8}
 scale: [1, 5]
 reasoning_tokens: 0
 """
@@ -38,4 +39,4 @@ def settings_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     yield "study", Reader(from_file(folder, "s.yaml", read_study), STUDY, "yaml")
     asked = from_file(folder, "p.yaml", lambda at: JudgePrompt.of(at).ask(rated))
     yield "judge prompt", Reader(asked, PROMPT, "yaml")
-    yield "YAML", Reader(parse_yaml, STUDY)
+    yield "YAML", Reader(lambda raw: parse_yaml(raw.decode("utf-8", "replace")), STUDY)

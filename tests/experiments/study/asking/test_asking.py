@@ -32,30 +32,19 @@ from innerjudge.experiments.study.asking.questions import (
 )
 from innerjudge.experiments.study.asking.references import could_answer, dummies, references
 from innerjudge.models.errors import UnreadableError
-from innerjudge.models.prompts import WORDINGS, pair_prompt, ranking_prompt, rating_prompt, verdict_prompt
+from innerjudge.models.prompts import ranking_prompt, rating_prompt, verdict_prompt
 
 
 def candidate(name: str, **more) -> Candidate:
     return Candidate(**({"prompt": "2+2?", "response": name, "question": "q", "candidate": name} | more))
 
 
-def test_wordings_ask_the_same_in_other_words() -> None:
-    for make, labels in (
-        (lambda w: verdict_prompt("P", "R", wording=w), ("no", "yes")),
-        (lambda w: rating_prompt("P", "R", wording=w, scale=(1, 3)), ("1", "2", "3")),
-        (lambda w: pair_prompt("P", "R", "S", wording=w), ("A", "B")),
-    ):
-        made = [make(w) for w in WORDINGS]
-        assert len({p.user for p in made}) == len(WORDINGS)
-        assert {p.labels for p in made} == {labels}
-        assert len({p.cue for p in made}) == 1
+def test_what_is_asked_word_for_word() -> None:
     rate = 'Rate the response from 1 to 5. Reply with "Score:" and the number.'
     asked = rating_prompt("P", "R", reference="X", criterion="C").user
     assert asked == f"P\n\nResponse:\nR\n\nReference:\nX\n\nCriterion: C\n\n{rate}"
     correct = 'Is the response correct? Think first, then reply with "Verdict:" and yes or no.'
     assert verdict_prompt("P", "R", reasoned=True).user == f"P\n\nResponse:\nR\n\n{correct}"
-    with pytest.raises(InnerjudgeError, match="expected one of default"):
-        verdict_prompt("P", "R", wording="rude")
     with pytest.raises(UnreadableError, match="given 1 responses"):
         ranking_prompt("P", ["R"])
 

@@ -1,0 +1,78 @@
+"""Judge prompts compared: every judge that is asked, asked in each of them about the same items."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...compare.figures import Cell, Figure, Section, grid, spelt
+from ...compare.lens import Lens, differences
+from ...compare.metrics import metrics, scored_by
+from ...compare.report.draw import bars
+from ...data.verdict_table import Row, Table
+from ...stats.biases.consistency import consensus_share, flip_rate, score_spread, self_consistency
+
+KEY = "prompts"
+
+
+def prompts(lens: Lens, asked: Mapping[str, Sequence[Row]]) -> Section | None:
+    """The headline figure of each judge with each prompt, how far it goes from prompt to prompt, and what items say.
+
+    ``asked``: prompt -> rows of the judges that were asked in it (their template), on the scale of the study; the
+    study's own first. Differences to that one are corrected for all judges and prompts.
+    """
+    if len(asked) < 2:
+        return None
+    first, rows = next(iter(asked)), [row for some in asked.values() for row in some]
+    judges, table = list(dict.fromkeys(row.judge for row in rows)), Table(rows)
+    named = [replace(row, judge=f"{row.judge}, {row.template}", template="default") for row in rows]
+    small = replace(lens, table=Table(named), families=dict.fromkeys((row.judge for row in named), "asked"))
+    main, of = next(iter(metrics(small).items()))
+    scored = {name: scored_by(small, main, name) for name in small.table.judges}
+    every = [True] * len(small.truths)
+    shown = {j: {p: small.figure(KEY, f"{j}, {p}", main, of(f"{j}, {p}", every)) for p in asked} for j in judges}
+    against = {f"{j}, {p}": f"{j}, {first}" for j in judges for p in asked if p != first}
+    gaps = differences(small, KEY, main, of, scored, against=against)
+    cells: list[list[Cell]] = [[f.judge, f, gaps.get(f.judge)] for held in shown.values() for f in held.values()]
+    items: list[list[Cell]] = []
+    for judge in judges:
+        said: list[list[Any]] = [table.labels(judge, template=p) for p in asked]
+        made = {
+            "two prompts agree": self_consistency(said),
+            "prompts with a consensus": consensus_share(said),
+            "flips from the consensus": flip_rate(said),
+            "spread of scores": score_spread([table.scores(judge, template=p) for p in asked]),
+        }
+        items.append([judge, *(lens.describe(KEY, judge, name, one) for name, one in made.items())])
+    columns = ["judge", "two prompts agree", "items with a consensus", "flips from it", "spread of scores"]
+    return Section(
+        key=KEY,
+        title="Judge prompts",
+        question="How much of what a judge says hangs on the words in which it is asked?",
+        found=tuple(_said(main, shown, list(gaps.values()), first)),
+        grids=(
+            grid(f"Each judge with each prompt; differences are to {first}", ["judge", main, "difference"], cells),
+            grid("What the prompts say of one item", columns, items),
+        ),
+        plots=tuple(filter(None, [bars(lens.data, KEY, f"{main} by prompt", shown, y=main)])),
+    )
+
+
+def _said(main: str, shown: Mapping[str, Mapping[str, Figure]], gaps: Sequence[Figure], first: str) -> list[str]:
+    known = {j: sorted((f.value, p) for p, f in of.items() if f.value is not None) for j, of in shown.items()}
+    judge = max(known, key=lambda j: known[j][-1][0] - known[j][0][0] if known[j] else -1.0)
+    if not known[judge]:
+        return []
+    (low, worst), (high, best) = known[judge][0], known[judge][-1]
+    moved = [f"{gap.judge} {spelt(gap, sign=True)}" for gap in gaps if gap.verdict in ("better", "worse")]
+    leaders: dict[str, list[str]] = {}
+    for prompt in shown[judge]:
+        values = {j: of[prompt].value for j, of in shown.items() if of[prompt].value is not None}
+        if values:
+            leaders.setdefault(max(values, key=lambda j: values[j] or 0.0), []).append(prompt)
+    return [
+        f"From prompt to prompt {main} moves most for {judge}: {low:.2f} with {worst}, {high:.2f} with {best} "
+        f"(spread {high - low:.2f}).",
+        f"Of {len(gaps)} differences to the prompt {first}, {len(moved)} stand after correction"
+        + (f": {'; '.join(moved)}." if moved else "."),
+        "Highest: " + "; ".join(f"{j} with {', '.join(prompts)}" for j, prompts in leaders.items()) + ".",
+    ]

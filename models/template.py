@@ -1,0 +1,195 @@
+"""What a chat template writes for a conversation, asked in this one place, which bounds its time and its length.
+
+A template is a program that comes with a model. It may take for ever, or write without end, for some conversations
+only: every one of them is bounded. Whether it can be used at all is asked once, when the model is loaded.
+"""
+
+import ctypes
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from threading import Thread
+from typing import Any
+
+from jinja2 import Environment, TemplateError
+from transformers import PreTrainedTokenizerFast
+
+from .conversation import REASONING, Conversation, Message, plain_text, turns_of
+from .errors import InnerjudgeError, UnreadableError, one_line
+from .markers import FORMATS, THINK
+from .tokens import tokens
+from .unfit import bound_texts
+
+_ODD = "given a chat template that {}, expected one that writes a header: use the template that came with the model"
+#: User turns that share no word.
+_TRIED = ("Which is larger, 7 or 12?", "Please name a green fruit.")
+#: Stands for a user turn.
+USER = "user-turn-8f3c"
+#: What helps where a template has no system turn.
+MERGE = ": merge_system=True (--merge-system) puts the system turn before the user's"
+#: Characters that a template may write beside eight times what it is given (date, tools, system prompt).
+_MOST = 1_000_000
+#: Seconds for what takes a thousandth of one; for as many conversations of a template, a minute in all, then fewer.
+_PATIENCE, _TIMES, _LATER = 10.0, 6, 0.5
+#: What is looked at in a template, and the digits that a number may have there.
+_SIGNS, _DIGITS = ("operator", "integer"), 6
+#: Chat template -> for how many conversations it was stopped.
+_stopped: Counter[str] = Counter()
+
+
+class EndlessError(UnreadableError):
+    """A chat template takes too long for a conversation, or writes far more than it was given."""
+
+
+def rendered(
+    tokenizer: PreTrainedTokenizerFast,
+    turns: Sequence[Message],
+    answer: Message | None,
+    thinking: bool,
+    prompt: bool = True,
+) -> str:
+    """What the template writes for some turns, and an assistant turn or (if there is none) the generation prompt.
+
+    ``InnerjudgeError`` if the template fails on a single turn, ``UnreadableError`` if it refuses a conversation,
+    ``EndlessError`` if it takes too long for it, or writes far more than it was given.
+    """
+    said = [_fields(one, tokenizer) for one in (*turns, *([] if answer is None else [answer]))]
+    switches: dict[str, Any] = dict.fromkeys(("enable_thinking", "thinking"), thinking)
+    parts = _wants_parts(tokenizer)
+    try:
+        text = _written(tokenizer, _in_parts(said) if parts else said, answer is None and prompt, **switches)
+        text.encode()  # halves of surrogate pairs are no text
+    except EndlessError:
+        raise
+    except Exception as error:  # jinja raises its own and whatever the template raises
+        reason = one_line(error)
+        if len(turns) > 1:
+            merge = any(one.role in ("system", "developer") for one in turns) and "system" in reason.lower()
+            raise UnreadableError(
+                f"the chat template refuses this conversation ({reason})" + (MERGE if merge else "")
+            ) from None
+        raise InnerjudgeError(
+            f"given a chat template that fails ({reason}), expected one that renders a user turn"
+        ) from None
+    length = sum(len(one.content) + len(one.reasoning or "") + len(one.shown) for one in (*turns, answer) if one)
+    if len(text) > 8 * length + _MOST:
+        raise EndlessError(_ODD.format(f"makes {len(text):,} characters of turns of {length:,}"))
+    return text
+
+
+def _written(tokenizer: PreTrainedTokenizerFast, said: Any, prompt: bool, **switches: Any) -> str:
+    """What the template writes; whatever it raises. One that takes too long is stopped at its next step."""
+    template = str(tokenizer.chat_template)
+    seconds = _PATIENCE if _stopped[template] < _TIMES else _LATER
+    found: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            given: Any = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=prompt, **switches)
+            found.set_result(str(given))
+        except BaseException as error:
+            found.set_exception(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        return found.result(seconds)
+    except TimeoutError:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        _stopped[template] += 1
+        raise EndlessError(_ODD.format(f"takes more than {seconds:g} s for a conversation")) from None
+
+
+def _fields(message: Message, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """A message as a template is given it, reasoning under every name that templates have for it.
+
+    A template that knows none of them is given it between the markers, as what was sampled.
+    """
+    own = message.to_json()
+    if message.reasoning is None:
+        return own
+    if not knows_reasoning(tokenizer):
+        content = plain_text(Conversation((replace(message, role="assistant", shown=""),)), format_of(tokenizer))
+        return own | {"content": content}
+    return own | dict.fromkeys(REASONING, message.reasoning)
+
+
+def knows_reasoning(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether a chat template reads reasoning from a field of its own."""
+    return any(name in str(tokenizer.chat_template) for name in REASONING)
+
+
+def format_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
+    """The reasoning markers that a chat template names; ``<think>`` where it names none that are known."""
+    template = str(tokenizer.chat_template)
+    return next((pair for pair in FORMATS.values() if all(one in template for one in pair)), THINK)
+
+
+#: Chat template -> whether it reads content as a list of parts only, as those of models with images may.
+_parts: dict[str, bool] = {}
+
+
+def _wants_parts(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether a template leaves out text that is given as a string, and not what is given as a part."""
+    template = str(tokenizer.chat_template)
+    if template not in _parts:
+        turn, kept = [{"role": "user", "content": USER}], []
+        for given in (turn, _in_parts(turn)):
+            try:
+                kept.append(USER in _written(tokenizer, given, True))
+            except EndlessError:
+                raise
+            except Exception:  # as in rendered(), where it is told
+                kept.append(False)
+        _parts[template] = kept == [False, True]
+    return _parts[template]
+
+
+def _in_parts(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
+
+
+def check_tokenizer(tokenizer: Any, context: int | None) -> None:
+    """Refuse a tokenizer without offsets, and a chat template that hangs or leaves out what it is given.
+
+    ``context`` are the tokens that its model reads at most, ``None`` if unknown. A template that fails is not refused
+    here: not every judge uses it, and those that do report it.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise InnerjudgeError(
+            f"given {type(tokenizer).__name__}, a slow tokenizer, expected a fast one (tokenizer.json): token "
+            "positions are found by character offsets; load it with AutoTokenizer.from_pretrained(..., use_fast=True)"
+        )
+    bound_texts(tokenizer, context)
+    if not tokenizer.chat_template:
+        return
+    try:
+        signs = [
+            sign for _, kind, sign in Environment().lex(tokenizer.chat_template) if kind in ("operator", "integer")
+        ]
+    except TemplateError:
+        return  # as one that fails
+    # A power, or a number of millions, may be one step that nothing stops.
+    if (odd := next((sign for sign in signs if sign == "**" or len(sign) > _DIGITS), None)) is not None:
+        raise InnerjudgeError(_ODD.format(f"has {odd:.20} in it, which may take for ever or all memory"))
+    texts = []
+    for user in _TRIED:
+        try:
+            texts.append(rendered(tokenizer, turns_of(user), None, True))
+        except InnerjudgeError as error:
+            if "that fails" in str(error):
+                return
+            raise
+    kept = [_plain(user) in _plain(text) for user, text in zip(_TRIED, texts, strict=True)]
+    if not all(kept) or tokens(tokenizer, texts[0])[0] == tokens(tokenizer, texts[1])[0]:
+        what = "the same tokens for different user turns" if all(kept) else "a text without the user turn in it"
+        raise InnerjudgeError(
+            f"given a chat template that makes {what}, expected one that writes what it is given (begins "
+            f"{texts[0][:40]!r}): every item would look alike to the model; use the template that came with it"
+        )
+
+
+def _plain(text: str) -> str:
+    """What a template that trims, folds or joins lines leaves of a text."""
+    return "".join(text.split()).casefold()
