@@ -20,7 +20,6 @@ from ..models.foreign import (
     parse_json,
     parse_sealed,
     read_file,
-    require_file,
     unsealed,
 )
 from ..models.shown import shown
@@ -142,7 +141,9 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
         files = dict(header["files"])
         there = [one for one in beside if (path / one).exists()]
         for name in {_ARRAYS, *files, *there}:
-            if _digest(path / _plain_name(name)) != files.get(name):
+            one = path / _plain_name(name)
+            whole = one.is_file() and one.stat().st_size <= FILE_LIMIT
+            if not whole or digest_of_file(one) != files.get(name):
                 raise ValueError(f"{name} is not the file that {_HEADER} was written with")
         arrays = TensorFile(path / _ARRAYS)
         judge = _restored(header, {name: arrays[name] for name in arrays.pieces})
@@ -159,15 +160,6 @@ def _plain_name(name: object) -> str:
     if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name:
         raise ValueError(f"{name!r:.60} is no name of a file beside it")
     return name
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a regular file of a judge's folder."""
-    try:
-        require_file(path, FILE_LIMIT)
-    except InnerjudgeError as error:
-        raise ValueError(str(error)) from None
-    return digest_of_file(path)
 
 
 def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> BaseJudge:

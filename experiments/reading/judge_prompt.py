@@ -176,9 +176,7 @@ class JudgePrompt:
             found = encode_prompt(tokenizer, "", "", replace(self, user=bare).ask(_SAMPLES[self.kind]))
         except UnreadableError as error:
             said, near = str(error).rpartition(": use")[0], _near(tokenizer, self.labels, self.cue)
-            raise InnerjudgeError(
-                f"{shown(self.name)}: {said}: these would do: {', '.join(near) or 'none found'}"
-            ) from None
+            raise InnerjudgeError(f"{self.name}: {said}: these would do: {', '.join(near) or 'none found'}") from None
         if "*" in found.missing:
             raise InnerjudgeError(f"{self.name}: {found.missing['*']}")
 

@@ -141,15 +141,12 @@ class _Sources:
 
 def _of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Record]:
     judges = list(dict.fromkeys(str(row.values["judge"]) for row in rows if row.has("judge")))
+    named = shown(", ".join(judges))
     if judge is None and len(judges) > 1:
-        raise InnerjudgeError(
-            f"{name}: given verdicts of {shown(', '.join(judges))}, expected those of one: name a judge"
-        )
+        raise InnerjudgeError(f"{name}: given verdicts of {named}, expected those of one: name a judge")
     kept = [row for row in rows if judge is None or row.values.get("judge") == judge]
     if not kept:
-        raise InnerjudgeError(
-            f"{name}: given the judge {shown(judge)!r}, expected one of {shown(', '.join(judges) or 'none')}"
-        )
+        raise InnerjudgeError(f"{name}: given the judge {shown(judge)!r}, expected one of {named or 'none'}")
     return kept
 
 
