@@ -181,9 +181,7 @@ class JudgePrompt:
             raise InnerjudgeError(f"{self.name}: {found.missing['*']}")
 
     def _error(self, field: str, given: str, expected: str) -> InnerjudgeError:
-        return InnerjudgeError(
-            f"{field} of the prompt {shown(self.name)}: given {shown(given)}, expected {shown(expected)}"
-        )
+        return InnerjudgeError(f"{field} of the prompt {self.name}: given {shown(given)}, expected {expected}")
 
 
 def _usual_values(kind: str, labels: Sequence[str]) -> tuple[int, ...]:
