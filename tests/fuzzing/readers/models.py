@@ -29,7 +29,7 @@ def model_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.models.checkpoint import read_tokenizer, require_causal
     from innerjudge.models.formats.source import base_of, is_adapter
     from innerjudge.models.inputs import context_of, find_mixing
-    from innerjudge.models.tokenizer_check import check_tokenizer
+    from innerjudge.models.template import check_tokenizer
 
     home = folder / "model"
     make_model(home)
