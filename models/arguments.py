@@ -18,6 +18,7 @@ _ADVICE = {
     "LanguageModel": "innerjudge.load(name) loads a model, innerjudge.wrap(model, tokenizer) takes one in memory",
     "Features": "innerjudge.read(lm, items) reads them, Features.from_arrays(...) takes arrays that you have",
     "BaseJudge": "make a judge first, such as innerjudge.CLUE()",
+    "TokenizersBackend": "a fast tokenizer (tokenizer.json), by whose offsets tokens are found; a slow one has none",
     "Judge": "innerjudge.Judge(judge, lm) puts a fitted judge and its model together",
 }
 #: Plain types, and what counts as one of them beside itself.

@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from .errors import InnerjudgeError, one_line
+from .shown import shown
 
 #: Seconds in which the hub must answer before a checkpoint is looked for on this machine only.
 HUB_PATIENCE = 5.0
@@ -64,7 +65,8 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
                 "again from where the model came from"
             )
     causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
-    architectures = [str(one) for one in config.architectures or ()] or [
+    listed = config.architectures if isinstance(config.architectures, list) else ()
+    architectures = [shown(one, 80) for one in listed] or [
         str(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, config.model_type))
     ]
     known = {a for entry in causal for a in (entry if isinstance(entry, tuple) else (entry,))}

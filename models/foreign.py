@@ -5,15 +5,17 @@ number of thousands of digits is one clear refusal where it is read. Whatever a 
 is covered by a digest: a record (a JSON object: a header, a row of verdicts) holds its own as the field :data:`SEAL`.
 """
 
+import errno
 import hashlib
 import json
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 from .shown import shown
 
 _Read = TypeVar("_Read")
@@ -30,10 +32,27 @@ _BEYOND = (float("inf"), float("-inf"))
 _HALF = re.compile("[\ud800-\udfff]")
 #: Field of a record that holds the digest of the others.
 SEAL = "sha256"
-#: Bytes hashed at a time.
-_BLOCK = 1 << 22
+#: What readers raise on damaged files.
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError),
+)
 #: What YAML would take for a number, of more than 20 digits: decimal, in another base, or by colons.
 _LONG_NUMBER = re.compile(r"[+-]?(?=.{21})[0-9][0-9a-fA-FxXoObB_:.]*")
+
+
+@contextmanager
+def refusing(what: object, expected: str, *also: type[Exception]) -> Iterator[None]:
+    """Turn what a damaged file makes its reader raise, and ``also`` these, into one line that names it.
+
+    ``expected`` says what it should be, and what to do. That too many files are open says nothing of this one.
+    """
+    try:
+        yield
+    except _DAMAGE + also as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
+        why = f"{type(error).__name__}: {one_line(error)}"
+        raise InnerjudgeError(f"given {shown(what)}, which is damaged ({why}), expected {expected}") from error
 
 
 def require_file(path: Path, limit: int | None = None) -> int:
@@ -168,7 +187,7 @@ def digest_of_parts(parts: Iterable[bytes]) -> str:
 def digest_of_file(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
-        return digest_of_parts(iter(lambda: file.read(_BLOCK), b""))
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def of_text_file(path: Path, read: Callable[[str], _Read], expected: str) -> _Read:
@@ -206,5 +225,5 @@ def parse_yaml(text: str) -> Any:
                 raise InnerjudgeError(f"{line}: given a number of {len(event.value)} digits: put it in quotes")
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
-        said = shown(" ".join(str(error).split()), 300)
+        said = one_line(error, 300)
         raise InnerjudgeError(f"given broken YAML ({said}), expected plain values") from None

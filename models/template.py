@@ -17,7 +17,7 @@ from jinja2 import Environment, TemplateError
 from transformers import PreTrainedTokenizerFast
 
 from .conversation import REASONING, Conversation, Message, plain_text, turns_of
-from .errors import InnerjudgeError, UnreadableError
+from .errors import InnerjudgeError, UnreadableError, one_line
 from .markers import FORMATS, THINK
 from .tokens import tokens
 from .unfit import bound_texts
@@ -64,7 +64,7 @@ def rendered(
     except EndlessError:
         raise
     except Exception as error:  # jinja raises its own and whatever the template raises
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         if len(turns) > 1:
             merge = any(one.role in ("system", "developer") for one in turns) and "system" in reason.lower()
             raise UnreadableError(

@@ -105,7 +105,7 @@ def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
         if item.id in seen:
             named = " and ".join(repr(k) for k in REQUIRED[kind_of(item)] if k.endswith("_id"))
             raise InnerjudgeError(
-                f"{place}: field {named}: given the id {item.id!r} that stands in {seen[item.id]}, "
+                f"{place}: field {named}: given the id {shown(item.id)!r} that stands in {seen[item.id]}, "
                 "expected unique ids: rename one of the two"
             )
         seen[item.id] = place

@@ -204,7 +204,7 @@ def _inside(values: Any, column: str) -> Any:
 
 def _read(record: Record, name: str, kind: str) -> Any:
     """The value of a field as an item has it: numbers for ids and texts, text for numbers and lists (CSV)."""
-    value = record.values[name]
+    value = record.values.get(name)  # an option's answer may stand in a row without options
     numbers = name in _NUMBERS or (name, kind) == ("answer", "choice")
     if value is None or (numbers and str(value).strip().lower() == "nan"):
         return None

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCardData
 from ...models.aside import HALF, replacing
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
-from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, parse_sealed, read_file
+from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, parse_sealed, read_file, refusing
 from ...models.markers import THINK
 from ...probes import BaseJudge, storage
 from ..reading.judge_prompt import JudgePrompt
@@ -109,17 +109,13 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
     path = folder / _MADE
     if not path.exists():
         return judge, JudgeRecord(type(judge).__name__, "")
-    try:
+    with refusing(path, "what `innerjudge fit` wrote: fit again"):
         data = parse_json(read_file(path, HEADER_LIMIT))
         given = {field.name: data[field.name] for field in fields(JudgeRecord) if field.name in data}
         for name in ("scale", "markers"):
             if name in given:
                 given[name] = tuple(given[name])
         return judge, JudgeRecord(**given)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InnerjudgeError(
-            f"given {path}, which is damaged ({error}), expected what `innerjudge fit` wrote: fit again"
-        ) from None
 
 
 def is_damaged(folder: Path) -> bool:

@@ -19,6 +19,7 @@ from ...models.foreign import of_text_file, parse_yaml
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
 from ...models.prompts import Prompt, reply_with, shown_options
+from ...models.shown import shown
 from .prompt_template import check_template, fill_in, with_lines
 
 if TYPE_CHECKING:
@@ -180,12 +181,12 @@ class JudgePrompt:
             raise InnerjudgeError(f"{self.name}: {found.missing['*']}")
 
     def _error(self, field: str, given: str, expected: str) -> InnerjudgeError:
-        return InnerjudgeError(f"{field} of the prompt {self.name}: given {given:.200}, expected {expected}")
+        return InnerjudgeError(f"{field} of the prompt {self.name}: given {shown(given)}, expected {expected}")
 
 
 def _usual_values(kind: str, labels: Sequence[str]) -> tuple[int, ...]:
     if kind == "rating":
-        return tuple(map(int, labels)) if all(label.isdecimal() for label in labels) else ()
+        return tuple(map(int, labels)) if all(label.isdecimal() and len(label) < 10 for label in labels) else ()
     return tuple(range(len(labels)))
 
 
@@ -222,7 +223,7 @@ def _of_fields(given: Any, name: str) -> JudgePrompt:
     wanted = ("kind", "user", "labels")[: 2 if given.get("kind") == "choice" else 3]
     missing = next((key for key in wanted if key not in given), None)
     if odd is not None or missing is not None:
-        said = f"given the field {odd!r:.40}" if odd is not None else f"given no {missing}"
+        said = f"given the field {shown(odd, 40)!r}" if odd is not None else f"given no {missing}"
         raise InnerjudgeError(f"{said}, expected those of a judge prompt: {', '.join(known)}")
     made: dict[str, Any] = {"name": name, "labels": (), **given}
     if isinstance(made["labels"], Mapping):
@@ -243,9 +244,11 @@ def _entries(given: Any, key: str) -> tuple[Any, ...]:
         raise InnerjudgeError(f"{key}: given a {type(given).__name__}, expected a list")
     if key in ("labels", "values"):
         if not all(isinstance(one, str | int) and not isinstance(one, bool) for one in many):
-            raise InnerjudgeError(f"{key}: given {many!r:.80}, expected texts or numbers: put yes and no in quotes")
+            raise InnerjudgeError(
+                f"{key}: given {shown(many, 80)}, expected texts or numbers: put yes and no in quotes"
+            )
         return tuple(many)
     pairs = [(one.get("user"), one.get("assistant")) if isinstance(one, Mapping) else one for one in many]
     if not all(isinstance(p, Sequence) and len(p) == 2 and all(isinstance(x, str | int) for x in p) for p in pairs):
-        raise InnerjudgeError(f"{key}: given {many!r:.80}, expected entries of two texts")
+        raise InnerjudgeError(f"{key}: given {shown(many, 80)}, expected entries of two texts")
     return tuple((str(a), str(b)) for a, b in pairs)

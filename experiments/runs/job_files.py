@@ -5,7 +5,7 @@ from typing import Any
 
 from ...extraction.store.place import Place, place
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT, digest_of, digest_of_file, parse_sealed
+from ...models.foreign import HEADER_LIMIT, digest_of, digest_of_file, parse_sealed, refusing
 from ..data.item_lines import ItemLines
 
 HEADER, ITEMS = "job.json", "items.jsonl"
@@ -47,15 +47,10 @@ def read_job(folder: str | Path) -> dict[str, Any]:
     path = f"{at}/{HEADER}"
     if at.size(HEADER) is None:
         raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
-    try:
+    with refusing(path, "what `innerjudge extract` wrote: run the same command again, it makes it again"):
         job = parse_sealed(at.read(HEADER, HEADER_LIMIT))
         low, high = job["scale"]
         return dict(job) | {"kind": str(job["kind"]), "scale": (int(low), int(high)), "seed": int(job["seed"])}
-    except (ValueError, TypeError, KeyError) as error:
-        raise InnerjudgeError(
-            f"given {path}, which is damaged ({error}), expected what `innerjudge extract` wrote: run the same command "
-            "again, it makes it again"
-        ) from None
 
 
 def is_damaged(at: Place) -> bool:

@@ -9,16 +9,14 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...models.errors import InnerjudgeError
-from ...models.foreign import digest_of, dump_sealed, parse_json, unsealed
+from ...models.errors import InnerjudgeError, one_line
+from ...models.foreign import digest_of, dump_sealed, parse_json, refusing, unsealed
 from ..features import Features
 from ..provenance import Provenance
 from .place import Place
@@ -30,10 +28,8 @@ _NAME = re.compile(r"(\d{6,12})-([0-9a-f]{16})\.parquet")
 INDEX_LIMIT = 1 << 28
 _KEY = b"innerjudge"
 _COLUMNS = {"place": pa.int64(), "id": pa.string(), "group": pa.string(), "missing": pa.map_(pa.string(), pa.string())}
-#: What readers raise on damaged files, beside Arrow's own.
-_SAID_OF_DAMAGE = (
-    *(OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, MemoryError),
-)
+#: What an index and a shard should be.
+WRITTEN = "what `innerjudge extract` wrote: run it again, it writes the shard anew"
 #: Version of the layout.
 FORMAT = 2
 HEADER = "store.json"
@@ -101,8 +97,8 @@ class StoreHeader:
             return cls(known, **data)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InnerjudgeError) as error:
             raise InnerjudgeError(
-                f"given the header {where}, which cannot be read ({type(error).__name__}: {error}), expected what "
-                "`innerjudge extract` wrote: extract again"
+                f"given the header {where}, which cannot be read ({type(error).__name__}: {one_line(error)}), expected "
+                "what `innerjudge extract` wrote: extract again"
             ) from error
 
 
@@ -197,13 +193,13 @@ def read_entry(place: Place, number: int, name: str) -> Entry:
 
 def read_rows(place: Place, entry: Entry) -> pa.Table:
     """Ids, groups, reasons and texts of a shard."""
-    with _refusing(entry.name):
+    with refusing(f"{_FOLDER}/{entry.name}", WRITTEN, pa.ArrowException):
         return _opened(place, entry.name).read()
 
 
 def _opened(place: Place, name: str) -> pq.ParquetFile:
     match = _NAME.fullmatch(name)
-    with _refusing(name):
+    with refusing(f"{_FOLDER}/{name}", WRITTEN, pa.ArrowException):
         raw = place.read(f"{_FOLDER}/{name}", INDEX_LIMIT)
         if match is None or hashlib.sha256(raw).hexdigest()[:16] != match[2]:
             raise ValueError("its checksum is not the one in its name")
@@ -222,7 +218,7 @@ def _opened(place: Place, name: str) -> pq.ParquetFile:
 
 
 def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
-    with _refusing(name):
+    with refusing(f"{_FOLDER}/{name}", WRITTEN, pa.ArrowException):
         about = parse_json((file.schema_arrow.metadata or {})[_KEY])
         rows, size = int(file.metadata.num_rows), int(about["bytes"])
         shapes = {str(key): tuple(int(k) for k in shape) for key, shape in about["shapes"].items()}
@@ -239,15 +235,3 @@ def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
         return Entry(
             number, name, rows, size, str(about["sha256"]), shapes, ragged, seconds, rounding, str(about["header"])
         )
-
-
-@contextmanager
-def _refusing(name: str) -> Iterator[None]:
-    """Turn whatever a damaged index makes its reader say into one line that names it."""
-    try:
-        yield
-    except (*_SAID_OF_DAMAGE, pa.ArrowException) as error:
-        raise InnerjudgeError(
-            f"given {_FOLDER}/{name}, which is damaged ({type(error).__name__}: {error}), expected what "
-            "`innerjudge extract` wrote: run it again, it writes the shard anew"
-        ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.foreign import DEPTH, parse_json, read_file, require_file
-from innerjudge.models.shown import shown
+from innerjudge.models.shown import quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,18 @@ def test_what_is_shown_and_what_is_raised_moves_no_cursor(hostile: str) -> None:
     assert shown(f"a{hostile}b").isprintable()
     assert str(InnerjudgeError(f"given 'a{hostile}b'")).isprintable()
     assert str(InnerjudgeError("x" * 10_000)) == "x" * 4000 + "…"
+
+
+def test_values_are_cut_before_they_are_written_out() -> None:
+    class Counted(str):
+        seen = 0
+
+        def __repr__(self) -> str:
+            Counted.seen += 1
+            return "'c'"
+
+    said = quoted([Counted("c")] * 100_000)
+    assert said.startswith("['c', 'c', ")
+    assert Counted.seen < 30
+    assert quoted("a" * 100) == repr("a" * 60 + "…")
+    assert shown(["\x1b[2J"]) == "['\\x1b[2J']"

@@ -305,7 +305,7 @@ def test_every_byte_of_the_header_may_lie(tiny: Path, tmp_path: Path) -> None:
         with contextlib.suppress(ValueError):
             read(path)
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 2**63, 2**63))
-    with pytest.raises(ValueError, match="ends after 24 bytes"):
+    with pytest.raises(ValueError, match=f"it says that it has {2**63} tensors"):
         read(path)
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 1, 0, 0))
     with pytest.raises(ValueError, match="version is 1"):

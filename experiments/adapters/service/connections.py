@@ -13,7 +13,8 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ....models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError, one_line
+from ....models.shown import shown
 
 #: Seconds within which a connection has to send the whole head of a request.
 IDLE_SECONDS = 8.0
@@ -144,9 +145,9 @@ def listening(host: str, port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
         found.listen()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that no machine can have
         raise InnerjudgeError(
-            f"given --host {host} --port {port}, expected an address to listen on ({error.strerror or error}): choose "
+            f"given --host {shown(host)} --port {port}, expected an address to listen on ({one_line(error)}): choose "
             "another --port, or end what listens there"
         ) from None
     return found

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ....models.shown import readable
 from .run import Benchmark, Line, Table
 from .timing import Spread
 
@@ -25,8 +26,8 @@ def markdown(found: Benchmark) -> str:
     on_gpu = o.device.startswith("cuda")
     head = [
         "# What a judge's pass costs",
-        f"Written by `{found.command}`: do not edit. A Llama of random weights in the shape {o.shape}, {o.dtype}, on "
-        f"{o.device} with {o.threads} thread{'s' if o.threads > 1 else ''} ({machine}; {versions}).",
+        f"Written by `{readable(found.command)}`: do not edit. A Llama of random weights in the shape {o.shape}, "
+        f"{o.dtype}, on {o.device} with {o.threads} thread{'s' if o.threads > 1 else ''} ({machine}; {versions}).",
         f"Every variant runs the same texts; in each of {o.rounds} rounds each runs once, in another order. A ratio is "
         f"of {'seconds of the clock' if on_gpu else 'processor time'}, round by round: median (least to most). Memory "
         "is the peak of one run: live tensors as PyTorch counts them, without the weights. *asked*: what the ratio "

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ....models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError, one_line
 from ....models.loading import LanguageModel, load, wrap
 
 _SIZES = (
@@ -32,8 +32,10 @@ def random_model(shape: str, *, device: str, dtype: str, attention: str = "sdpa"
     kind = getattr(torch, dtype, None)
     if kind not in (torch.float32, torch.bfloat16, torch.float16):
         raise InnerjudgeError(f"given --dtype {dtype!r}, expected float32, bfloat16 or float16")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InnerjudgeError(f"given --device {device}, expected one of this machine's: it has no CUDA")
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InnerjudgeError(f"given --device {device!r}, expected one of this machine's: {one_line(error)}") from None
     torch.manual_seed(seed)
     config = LlamaConfig(**SHAPES[shape], max_position_embeddings=4096, tie_word_embeddings=True)
     config._attn_implementation = attention

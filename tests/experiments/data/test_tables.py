@@ -255,6 +255,12 @@ def test_a_number_that_is_an_index_and_another_options_text_is_refused() -> None
     assert items_from([{"question": "?", "options": ["0", "1"], "answer": "1"}])[0].answer == 1  # one and the same
 
 
+def test_an_answer_in_a_row_without_options_is_no_traceback() -> None:
+    rows = [{"question": "?", "choices": ["x", "y"], "answer": "B"}, {"question": "!", "answer": "B"}]
+    with pytest.raises(InnerjudgeError, match="row 2: field 'options'"):
+        items_from(rows)
+
+
 def test_an_id_within_another_field_is_an_id() -> None:
     rows = [{"doc": {"id": one}, "prompt": "p", "response": "r"} for one in "ab"]
     assert [item.question_id for item in items_from(rows, columns={"question_id": "doc.id"})] == ["a", "b"]
