@@ -12,17 +12,18 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from safetensors import SafetensorError, safe_open
 
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, one_line
 from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
+from ..models.shown import shown
+from ..models.tensor_file import TensorFile
 from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
 from .ragged import Ragged
 from .readouts import HiddenStates, States
+from .store.precision import decode_file
 
 Last = Literal["raw", "normed", "detect"]
 
@@ -58,14 +59,17 @@ def read_vllm(path: str | Path) -> GivenStates:
     first block, ``num_hidden_layers`` what leaves the last one, raw.
     """
     try:
-        with safe_open(path, "pt") as file:  # numpy has no bfloat16
-            ids, states = file.get_tensor("token_ids"), file.get_tensor("hidden_states")
-    except (OSError, SafetensorError) as error:
+        file = TensorFile(Path(path))
+        ids, states = file["token_ids"], file["hidden_states"]
+        kinds = file.pieces["token_ids"].kind, file.pieces["hidden_states"].kind
+        if not (kinds[0].startswith("I") and "F" in kinds[1]):
+            raise ValueError(f"ids and states of the types {kinds}")
+    except (OSError, ValueError, InnerjudgeError) as error:
         raise InnerjudgeError(
-            f"given {str(path)!r}, expected a safetensors file with hidden_states and token_ids, as vLLM's "
-            f"extract_hidden_states writes it ({error})"
+            f"given {shown(path)!r}, expected a safetensors file with hidden_states and token_ids, as vLLM's "
+            f"extract_hidden_states writes it ({one_line(error)})"
         ) from None
-    return GivenStates(tuple(ids.flatten().tolist()), states.to(torch.float32).numpy())
+    return GivenStates(tuple(ids.flatten().tolist()), decode_file(states))
 
 
 def features_of_states(

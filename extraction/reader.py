@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..models.caching import CANNOT_SHARE
-from ..models.errors import InnerjudgeError, UnreadableError
+from ..models.errors import InnerjudgeError, UnreadableError, one_line
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import PaddingSide, Placing, is_memory
@@ -67,7 +67,7 @@ class BatchReader:
                 if not is_memory(error):
                     if side != "packed":
                         raise
-                    self._unpack(f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
+                    self._unpack(f"{type(error).__name__}: {one_line(error, 160)}")
                 return None
 
     def _run(self, chosen: Sequence[int], side: Placing, prompt: Prompt | None) -> Values:

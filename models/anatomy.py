@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import NAME_THEM, Layout, Stream, find_stream
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 from .heads import Heads, find_heads, find_spread
 from .inputs import context_of, find_position_offset
 from .observation import TOKENS, Chain, Observation, follow, observe
@@ -194,7 +194,9 @@ def _named(model: nn.Module, path: str) -> Any:
     try:
         return model.get_submodule(path)
     except AttributeError as error:
-        raise InnerjudgeError(f"given the module path {path!r}, expected one of the model's modules: {error}") from None
+        raise InnerjudgeError(
+            f"given the module path {path!r}, expected one of the model's modules: {one_line(error)}"
+        ) from None
 
 
 def _check(anatomy: Anatomy, end: Tensor, seen: Observation, family: str) -> None:

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
 from .conversation import REASONING, Conversation, Message, Text, plain_text, turns_of
-from .errors import InnerjudgeError, UnreadableError
+from .errors import InnerjudgeError, UnreadableError, one_line
 from .markers import FORMATS, THINK, Span
 
 #: Stand-ins that show where a template puts the user turn, the answer, and the reasoning before it.
@@ -140,7 +140,7 @@ def rendered(
         )
         text.encode()  # halves of surrogate pairs are no text
     except Exception as error:  # jinja raises its own and whatever the template raises
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         if len(turns) > 1:
             merge = any(one.role in ("system", "developer") for one in turns) and "system" in reason.lower()
             raise UnreadableError(

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 from .foreign import parse_json
 
 #: Names that chat templates, trainers and servers have for reasoning beside the content.
@@ -55,7 +55,7 @@ class Message:
         try:
             beside = json.dumps(shown, ensure_ascii=False, allow_nan=False) if shown else ""
         except (TypeError, ValueError, RecursionError) as error:
-            raise InnerjudgeError(f"{where}: given a tool call that JSON cannot hold ({error})") from None
+            raise InnerjudgeError(f"{where}: given a tool call that JSON cannot hold ({one_line(error)})") from None
         return cls(str(role), content, reasoning, beside)
 
     @property

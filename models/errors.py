@@ -23,7 +23,7 @@ class InnerjudgeError(Exception):
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(shown(message, MESSAGE, lines=True))
+        super().__init__(shown(message, MESSAGE))
 
 
 class UnreadableError(InnerjudgeError):
@@ -37,6 +37,6 @@ class UnreadableError(InnerjudgeError):
         self.readouts = frozenset(readouts)
 
 
-def one_line(error: BaseException) -> str:
-    """The message of an error, without line breaks and cut after 200 characters."""
-    return " ".join(str(error).split())[:200]
+def one_line(error: BaseException, most: int = 200) -> str:
+    """The message of anybody's error as part of one of ours: without line breaks, cut and escaped."""
+    return shown(" ".join(str(error).split()), most)

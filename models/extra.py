@@ -6,7 +6,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 
 
 def require(module: str, extra: str) -> Any:
@@ -17,7 +17,7 @@ def require(module: str, extra: str) -> Any:
     try:
         found = import_module(module)
     except ImportError as error:
-        raise InnerjudgeError(f"given an installation without {module} ({error}), {expected}") from None
+        raise InnerjudgeError(f"given an installation without {module} ({one_line(error)}), {expected}") from None
     for library in wanted:
         try:
             version = metadata.version(library.name)

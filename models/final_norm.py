@@ -7,11 +7,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 from .loading import LanguageModel
+from .shown import shown
+from .tensor_file import TensorFile
 
 Floats = npt.NDArray[np.float64]
 #: How far the mean square of a normed state, its weights divided out, may be from 1 (bfloat16 rounds).
@@ -58,13 +59,15 @@ class FinalNorm:
     def load(cls, path: Path) -> Self:
         """Inverse of :meth:`save`; ``InnerjudgeError`` if the file is damaged."""
         try:
-            with safe_open(path, "numpy") as file:
-                how = file.metadata()
-                weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
-                return cls(weight, bias, float(how["eps"]), how["centred"] == "True")
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            file = TensorFile(path)
+            weight, bias, eps = file["weight"], file["bias"], float(file.about["eps"])
+            if weight.ndim != 1 or weight.shape != bias.shape or {weight.dtype.kind, bias.dtype.kind} != {"f"}:
+                raise ValueError("a weight and a bias that are no two vectors of one length")
+            return cls(weight, bias, eps, file.about["centred"] == "True")
+        except (OSError, KeyError, ValueError, TypeError) as error:
             raise InnerjudgeError(
-                f"given {path}, which is damaged ({error}), expected what Judge.save wrote: save the judge again"
+                f"given {shown(path)!r}, which is damaged ({one_line(error)}), expected what Judge.save wrote: save "
+                "the judge again"
             ) from None
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 from .shown import shown
 
 #: Bytes of a file that is read whole.
@@ -205,5 +205,5 @@ def parse_yaml(text: str) -> Any:
                 raise InnerjudgeError(f"{line}: given a number of {len(event.value)} digits: put it in quotes")
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
-        said = shown(" ".join(str(error).split()), 300)
+        said = one_line(error, 300)
         raise InnerjudgeError(f"given broken YAML ({said}), expected plain values") from None

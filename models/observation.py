@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention_calls import AttentionCall, AttentionProducts, listening
-from .errors import InnerjudgeError
+from .errors import InnerjudgeError, one_line
 from .rotary import Rotation, rotary_places, watched_rotations
 
 #: Items and tokens of the watched pass: two primes, so that the axes of every tensor can be told by their sizes.
@@ -77,7 +77,7 @@ def observe(model: Any, ids: Tensor | None = None) -> Observation:
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError) as error:
             raise InnerjudgeError(
                 f"given {family}, expected a model that runs on token ids alone, which failed with "
-                f"{type(error).__name__} ({' '.join(str(error).split())[:160]}): read its language model by itself"
+                f"{type(error).__name__} ({one_line(error, 160)}): read its language model by itself"
             ) from error
     logits = getattr(seen.output, "logits", None)
     if not isinstance(logits, Tensor) or logits.shape[:2] != seen.ids.shape:

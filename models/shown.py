@@ -3,11 +3,16 @@
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from reprlib import Repr
 
 #: Control and format characters: C0, C1, marks of writing direction, line separators, halves of surrogate pairs, tags.
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
+#: What may hold anything: only the beginning of it is written out.
+_MANY = (list, tuple, dict, set, frozenset, bytes)
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
 #: Characters of a message of which a person reads so many at most.
 MESSAGE = 4000
 
@@ -21,13 +26,35 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
         >>> shown("red \x1b[31m"), shown("a\nb"), shown("abcdef", most=3)
         ('red \\x1b[31m', 'a\\nb', 'abc…')
     """
-    value = text if isinstance(text, str) else str(text)
+    value = text if isinstance(text, str) else _SHORT.repr(text) if isinstance(text, _MANY) else str(text)
     if len(value) > most:
         value = f"{value[:most]}…"
     kept = "\n\t" if lines else ""
     return _HIDDEN.sub(
         lambda found: found[0] if found[0] in kept else found[0].encode("unicode_escape").decode("ascii"), value
     )
+
+
+def quoted(value: object, most: int = 60) -> str:
+    """A value as it would be typed, cut and escaped: a text in quotes.
+
+    Example:
+        >>> quoted("a"), quoted([5, 1])
+        ("'a'", '[5, 1]')
+    """
+    return repr(shown(value, most)) if isinstance(value, str) else shown(value, most)
+
+
+def named(names: Iterable[object], most: int = 20) -> str:
+    """Names one after another as a message may hold them; of many the first ones, and how many more there are.
+
+    Example:
+        >>> named(["a", "b", "c"]), named("abc", most=2)
+        ('a, b, c', 'a, b and 1 more')
+    """
+    every = list(names)
+    first = ", ".join(shown(name, 60) for name in every[:most])
+    return first if len(every) <= most else f"{first} and {len(every) - most} more"
 
 
 def readable(text: str) -> str:

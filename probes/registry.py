@@ -12,7 +12,7 @@ from inspect import isabstract
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, one_line
 from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits
 from .clue import CLUE
@@ -132,7 +132,7 @@ def _load_installed() -> None:
         except Exception as error:
             warnings.warn(
                 f"the judge {point.name!r} ({point.value}) of an installed package is left out, since it cannot be "
-                f"imported ({type(error).__name__}: {error}): mend or uninstall that package",
+                f"imported ({type(error).__name__}: {one_line(error)}): mend or uninstall that package",
                 stacklevel=2,
             )
 

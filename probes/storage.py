@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, one_line
 from ..models.foreign import (
     FILE_LIMIT,
     digest_of_file,
@@ -25,6 +23,8 @@ from ..models.foreign import (
     require_file,
     unsealed,
 )
+from ..models.shown import shown
+from ..models.tensor_file import TensorFile
 from .fitted_arrays import check_fitted
 from .judge import BaseJudge
 from .promise import Promise
@@ -103,9 +103,9 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
 def _files_of(path: Path) -> set[str]:
     """Files of the judge in a folder, beside its header; none where there is no whole one."""
     try:
-        header = parse_sealed((path / _HEADER).read_bytes())
+        header = parse_sealed(read_file(path / _HEADER, _HEADER_LIMIT))
         return {_plain_name(name) for name in header["files"]}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (InnerjudgeError, ValueError, TypeError, KeyError):
         return set()
 
 
@@ -144,13 +144,14 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
         for name in {_ARRAYS, *files, *there}:
             if _digest(path / _plain_name(name)) != files.get(name):
                 raise ValueError(f"{name} is not the file that {_HEADER} was written with")
-        judge = _restored(header, load_arrays((path / _ARRAYS).read_bytes()))
+        arrays = TensorFile(path / _ARRAYS)
+        judge = _restored(header, {name: arrays[name] for name in arrays.pieces})
         check_fitted(judge)
         return judge
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InnerjudgeError(
-            f"given {str(path)!r}, expected a saved judge, but it cannot be read ({type(error).__name__}: {error}): "
-            "fit it again"
+            f"given {shown(path)!r}, expected a saved judge, but it cannot be read ({type(error).__name__}: "
+            f"{one_line(error)}): fit it again"
         ) from error
 
 

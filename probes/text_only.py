@@ -3,7 +3,6 @@
 What they reach, a probe must exceed before it can be said to read the model: labels may go with words.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,6 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from ..models.foreign import parse_json
 from .description import Task
 from .fitted_arrays import Array, Form, Number, Tuple
 from .judge import LearningJudge, Scores
@@ -269,5 +269,8 @@ class PromptSimilarity(TextReader):
 
 def options_of(features: Features) -> tuple[list[str], list[int]]:
     """The options of all choices one after the other, and how many each has."""
-    each = [[str(one) for one in json.loads(text)] for text in features.texts["options"]]
+    try:
+        each = [[str(one) for one in parse_json(text)] for text in features.texts["options"]]
+    except (ValueError, TypeError) as error:
+        raise InnerjudgeError(f"given features whose options cannot be read ({error}): extract them again") from None
     return [one for some in each for one in some], [len(some) for some in each]

@@ -16,7 +16,8 @@ from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
 from ...extraction.store.index import StoreHeader
 from ...models.errors import InnerjudgeError
-from ..data.jsonl import write_jsonl
+from ...models.foreign import HEADER_LIMIT, parse_json, read_file
+from ..data.jsonl import read_plain, write_jsonl
 from ..data.kinds import item_to_row, kind_of
 from ..data.outputs import is_whole
 from ..data.verdict_files import read_table, row_json
@@ -50,11 +51,9 @@ class StepStore:
         if path is None:
             return list(make())
         if not is_whole(path):
-            write_jsonl(path, map(row_json, made) if (made := list(make())) else [{"empty": True}])
+            write_jsonl(path, map(row_json, made := list(make())))
             return made
-        if path.read_text(encoding="utf-8").startswith('{"empty"'):
-            return []
-        return list(read_table(path))
+        return list(read_table(path)) if path.stat().st_size else []
 
     def records(self, name: str, depends: Any, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         """Likewise for any plain records."""
@@ -63,8 +62,7 @@ class StepStore:
             return make()
         if not is_whole(path):
             write_jsonl(path, make())
-        lines = path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines if line]
+        return read_plain(path)
 
     def features(
         self, name: str, depends: Any, items: Sequence[Any], read_part: ReadPart, steps: Steps = silent
@@ -159,8 +157,8 @@ def renew(folder: Path, now: Mapping[str, str]) -> str | None:
 def _read(note: Path) -> dict[str, str]:
     """What the file says; nothing where it is not there or damaged."""
     try:
-        return {str(name): str(value) for name, value in json.loads(note.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError):
+        return {str(name): str(value) for name, value in parse_json(read_file(note, HEADER_LIMIT)).items()}
+    except (InnerjudgeError, ValueError, AttributeError):
         return {}
 
 

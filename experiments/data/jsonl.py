@@ -68,6 +68,15 @@ def read_records(path: str | Path) -> list[Record]:
     return [record for record, _, _ in lines_as_records(path)]
 
 
+def read_plain(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file that a command wrote, as they are; it may be empty. Errors name file and line."""
+    require_file(path)
+    name = shown(path.name)
+    with path.open("rb") as lines:
+        placed = ((raw, f"{name} line {k}") for k, raw in enumerate(lines_of(lines, name), start=1) if raw.strip())
+        return [dict(_parse(raw, where).values) for raw, where in placed]
+
+
 def lines_as_records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     """Each object of a file, the byte at which its line begins, and the number of the line."""
     file = Path(path)
@@ -113,7 +122,7 @@ def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
         if item.id in seen:
             named = " and ".join(repr(k) for k in REQUIRED[kind_of(item)] if k.endswith("_id"))
             raise InnerjudgeError(
-                f"{place}: field {named}: given the id {item.id!r} that stands in {seen[item.id]}, "
+                f"{place}: field {named}: given the id {shown(item.id)!r} that stands in {seen[item.id]}, "
                 "expected unique ids: rename one of the two"
             )
         seen[item.id] = place

@@ -22,6 +22,7 @@ from typing import Any
 from ...models.conversation import Conversation
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.shown import named, quoted
 from .other_formats import known_rows
 from .records import Record, describe
 
@@ -84,7 +85,7 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
     if len(missing[best]) == len(REQUIRED[best]) or (missing[best] and len(missing[best]) > 2):
         table = "; ".join(f"{k}: {', '.join(names)}" for k, names in REQUIRED.items())
         raise InnerjudgeError(
-            f"{record.where}: given fields {sorted(record.values)}, expected those of one kind ({table})"
+            f"{record.where}: given the fields {named(sorted(record.values))}, expected those of one kind ({table})"
         )
     return best
 
@@ -122,7 +123,7 @@ def _option(r: Record, name: str) -> int | None:
 def _preference(r: Record, name: str) -> str | None:
     value = r.optional_text(name)
     if value is not None and value not in _PREFERENCES:
-        raise r.error(name, repr(value), '"a", "b" or "tie"', "correct the value")
+        raise r.error(name, quoted(value), '"a", "b" or "tie"', "correct the value")
     return value
 
 
@@ -158,7 +159,7 @@ def check_meanings(record: Record, kind: str, extra: Mapping[str, Any]) -> None:
         value = extra.get(name)
         if value is not None and kind in kinds and not fits(value):
             plain = isinstance(value, str | int | float) or (isinstance(value, list) and len(value) < 5)
-            raise record.error(name, f"{value!r:.60}" if plain else describe(value), expected, _RENAME)
+            raise record.error(name, quoted(value) if plain else describe(value), expected, _RENAME)
 
 
 def _is_number(value: object) -> bool:

@@ -1,6 +1,5 @@
 """Verdicts as JSONL, one row of the table a line, and the rows that verdicts of items make."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -10,8 +9,9 @@ from typing import Any
 from ...models.conversation import Text, plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.shown import shown
 from ...probes import Verdict
-from .jsonl import read_records, write_jsonl
+from .jsonl import read_plain, read_records, write_jsonl
 from .outputs import require_undamaged
 from .records import Record, describe
 from .verdict_table import Label, Row, Table
@@ -101,10 +101,11 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
     """Rows of a file that one of the commands wrote, as plain objects."""
     require_undamaged(path)
     try:
-        return [dict(json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    except (ValueError, TypeError, OSError):
+        return read_plain(path)
+    except InnerjudgeError as error:
         raise InnerjudgeError(
-            f"given --out {path}, which holds no {what}, expected a new file: choose another --out"
+            f"given --out {shown(path)}, which holds no {what} ({shown(error)}), expected a new file: choose another "
+            "--out"
         ) from None
 
 

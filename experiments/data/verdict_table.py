@@ -33,6 +33,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InnerjudgeError
+from ...models.shown import quoted, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,8 +129,8 @@ class Table(Sequence[Row]):
         for row in self.rows:
             if row.key in self._at:
                 raise InnerjudgeError(
-                    f"{row.where}: given two rows with order {row.order!r}, repeat {row.repeat} and template "
-                    f"{row.template!r}, expected one: number the repeats"
+                    f"{row.where}: given two rows with order {shown(row.order)!r}, repeat {row.repeat} and template "
+                    f"{shown(row.template)!r}, expected one: number the repeats"
                 )
             self._at[row.key] = row
             known = self._items.setdefault(row.item, row)
@@ -137,8 +138,9 @@ class Table(Sequence[Row]):
                 self._items[row.item] = row
             elif row.truth is not None and row.truth != known.truth:
                 raise InnerjudgeError(
-                    f"{row.where}: given the truth {row.truth!r} and, by {known.judge!r}, {known.truth!r}, expected "
-                    "one truth an item: give people's own opinions as judges of their own"
+                    f"{row.where}: given the truth {quoted(row.truth)} and, by {shown(known.judge)!r}, "
+                    f"{quoted(known.truth)}, expected one truth an item: give people's own opinions as judges of their "
+                    "own"
                 )
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, one_line
 from ...models.final_norm import FinalNorm
 from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, parse_sealed, read_file
 from ...models.markers import THINK
@@ -118,7 +118,7 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
         return judge, JudgeRecord(**given)
     except (ValueError, TypeError, KeyError) as error:
         raise InnerjudgeError(
-            f"given {path}, which is damaged ({error}), expected what `innerjudge fit` wrote: fit again"
+            f"given {path}, which is damaged ({one_line(error)}), expected what `innerjudge fit` wrote: fit again"
         ) from None
 
 

@@ -18,6 +18,7 @@ from ...models.foreign import HEADER_LIMIT, parse_yaml, read_file
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
 from ...models.prompts import Prompt, reply_with
+from ...models.shown import shown
 from .prompt_template import check_template, fill_in
 
 if TYPE_CHECKING:
@@ -155,17 +156,21 @@ class JudgePrompt:
             found = encode_prompt(tokenizer, "", "", replace(self, user=bare).ask(samples[self.kind]))
         except UnreadableError as error:
             said, near = str(error).rpartition(": use")[0], _near(tokenizer, self.labels, self.cue)
-            raise InnerjudgeError(f"{self.name}: {said}: these would do: {', '.join(near) or 'none found'}") from None
+            raise InnerjudgeError(
+                f"{shown(self.name)}: {said}: these would do: {', '.join(near) or 'none found'}"
+            ) from None
         if "*" in found.missing:
             raise InnerjudgeError(f"{self.name}: {found.missing['*']}")
 
     def _error(self, field: str, given: str, expected: str) -> InnerjudgeError:
-        return InnerjudgeError(f"{field} of the prompt {self.name}: given {given:.200}, expected {expected}")
+        return InnerjudgeError(
+            f"{field} of the prompt {shown(self.name)}: given {shown(given)}, expected {shown(expected)}"
+        )
 
 
 def _usual_values(kind: str, labels: Sequence[str]) -> tuple[int, ...]:
     if kind == "rating":
-        return tuple(map(int, labels)) if all(label.isdecimal() for label in labels) else ()
+        return tuple(map(int, labels)) if all(label.isdecimal() and len(label) < 10 for label in labels) else ()
     return tuple(range(len(labels)))
 
 
@@ -214,7 +219,7 @@ def _of_fields(given: Any, name: str) -> JudgePrompt:
     odd = next((key for key in given if key not in known), None)
     missing = next((key for key in ("kind", "user", "labels") if key not in given), None)
     if odd is not None or missing is not None:
-        said = f"given the field {odd!r:.40}" if odd is not None else f"given no {missing}"
+        said = f"given the field {shown(odd, 40)!r}" if odd is not None else f"given no {missing}"
         raise InnerjudgeError(f"{said}, expected those of a judge prompt: {', '.join(known)}")
     made: dict[str, Any] = {"name": name, **given}
     if isinstance(made["labels"], Mapping):
@@ -235,9 +240,11 @@ def _entries(given: Any, key: str) -> tuple[Any, ...]:
         raise InnerjudgeError(f"{key}: given a {type(given).__name__}, expected a list")
     if key in ("labels", "values"):
         if not all(isinstance(one, str | int) and not isinstance(one, bool) for one in many):
-            raise InnerjudgeError(f"{key}: given {many!r:.80}, expected texts or numbers: put yes and no in quotes")
+            raise InnerjudgeError(
+                f"{key}: given {shown(many, 80)}, expected texts or numbers: put yes and no in quotes"
+            )
         return tuple(many)
     pairs = [(one.get("user"), one.get("assistant")) if isinstance(one, Mapping) else one for one in many]
     if not all(isinstance(p, Sequence) and len(p) == 2 and all(isinstance(x, str | int) for x in p) for p in pairs):
-        raise InnerjudgeError(f"{key}: given {many!r:.80}, expected entries of two texts")
+        raise InnerjudgeError(f"{key}: given {shown(many, 80)}, expected entries of two texts")
     return tuple((str(a), str(b)) for a, b in pairs)

@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from ...models.errors import InnerjudgeError, UnreadableError
+from ...models.errors import InnerjudgeError, UnreadableError, one_line
+from ...models.shown import shown
 
 #: Characters that may come out.
 MOST = 4_000_000
@@ -39,12 +40,12 @@ def check_template(template: str, needed: Collection[str], known: Collection[str
         tree = _environment.parse(template)
         _compiled(template)
     except (TemplateError, RecursionError) as error:
-        raise InnerjudgeError(f"given a broken template ({error}), expected Jinja") from None
+        raise InnerjudgeError(f"given a broken template ({one_line(error)}), expected Jinja") from None
     for one in tree.find_all(nodes.Node):
         if not isinstance(one, _NODES) or _is_free(one):
             what = getattr(one, "name", None) or type(one).__name__
             raise InnerjudgeError(
-                f"given {what} in line {one.lineno} of the template, expected fields, conditions, loops over "
+                f"given {shown(what)} in line {one.lineno} of the template, expected fields, conditions, loops over "
                 f"{' or '.join(_LOOPS)}, and the filters {', '.join(_FILTERS)}"
             )
     loops = {one.target.name for one in tree.find_all(nodes.For) if isinstance(one.target, nodes.Name)}
@@ -52,7 +53,7 @@ def check_template(template: str, needed: Collection[str], known: Collection[str
     odd = sorted(used - set(known) - loops)
     lost = sorted(set(needed) - used)
     if odd or lost:
-        given = f"the field {odd[0]}" if odd else f"a template without {lost[0]}"
+        given = f"the field {shown(odd[0])}" if odd else f"a template without {lost[0]}"
         raise InnerjudgeError(f"given {given}, expected {', '.join(sorted(known))}; always {' and '.join(needed)}")
 
 
@@ -71,7 +72,7 @@ def fill_in(template: str, fields: Mapping[str, Any]) -> str:
     try:
         text = str(_compiled(template).render(fields))
     except (TemplateError, TypeError, RecursionError) as error:
-        raise UnreadableError(f"the prompt cannot be filled in ({error})") from None
+        raise UnreadableError(f"the prompt cannot be filled in ({one_line(error)})") from None
     if len(text) > MOST:
         raise UnreadableError(f"the prompt has {len(text)} characters, more than {MOST}")
     return text

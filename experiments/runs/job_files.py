@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from ...extraction.store.place import Place, place
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, one_line
 from ...models.foreign import HEADER_LIMIT, digest_of, digest_of_file, parse_sealed
+from ...models.shown import shown
 from ..data.item_lines import ItemLines
 
 HEADER, ITEMS = "job.json", "items.jsonl"
@@ -53,8 +54,8 @@ def read_job(folder: str | Path) -> dict[str, Any]:
         return dict(job) | {"kind": str(job["kind"]), "scale": (int(low), int(high)), "seed": int(job["seed"])}
     except (ValueError, TypeError, KeyError) as error:
         raise InnerjudgeError(
-            f"given {path}, which is damaged ({error}), expected what `innerjudge extract` wrote: run the same command "
-            "again, it makes it again"
+            f"given {shown(path)}, which is damaged ({one_line(error)}), expected what `innerjudge extract` wrote: run "
+            "the same command again, it makes it again"
         ) from None
 
 

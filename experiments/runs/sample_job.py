@@ -10,6 +10,7 @@ from ...extraction.provenance import provenance
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Trace
 from ...models.reference.solve import Problem
+from ...models.shown import shown
 from ...probes import Promise, Verdict
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
@@ -142,7 +143,8 @@ def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:
         kept = first.setdefault(trace.question_id, trace)
         if kept.prompt != trace.prompt:
             raise InnerjudgeError(
-                f"given two prompts for the question {trace.question_id!r}, expected one: give each its own question_id"
+                f"given two prompts for the question {shown(trace.question_id)!r}, expected one: give each its own "
+                "question_id"
             )
     bare = [replace(trace, candidate_id="", response="", answer=None, correct=None) for trace in first.values()]
     if limit is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...models.errors import InnerjudgeError
+from ...models.shown import named, shown
 from ..data.answers import normalise
 from ..data.jsonl import read_records
 from ..data.kinds import are_ids
@@ -67,19 +68,20 @@ def read_columns(
     file, line and field: a score that is no number, a candidate that stands twice, rows of several judges, a column
     that no row has, or rows that ``data`` lacks.
     """
-    rows = _of_judge(read_records(path), judge, Path(path).name)
+    rows = _of_judge(read_records(path), judge, shown(Path(path).name))
     more = {} if data is None else _by_id(read_records(data))
     found = _by_id(rows)
     lacking = [key for key in found if more and key not in more]
     if lacking:
         raise InnerjudgeError(
-            f"given {Path(path).name} with candidates that {Path(str(data)).name} lacks (first: question "
-            f"{lacking[0][0]!r}, candidate {lacking[0][1]!r}), expected all of them: name the file that was scored"
+            f"given {shown(Path(path).name)} with candidates that {shown(Path(str(data)).name)} lacks (first: question "
+            f"{shown(lacking[0][0])!r}, candidate {shown(lacking[0][1])!r}), expected all of them: name the file that "
+            "was scored"
         )
     if not any(score in row.values for row in rows):
         raise InnerjudgeError(
-            f"{Path(path).name}: given no field {score!r}, expected a column of scores; there are "
-            f"{', '.join(sorted(rows[0].values))}: name one of them"
+            f"{shown(Path(path).name)}: given no field {shown(score)!r}, expected a column of scores; there are "
+            f"{named(sorted(rows[0].values))}: name one of them"
         )
     both = [_Sources(row, more.get(key)) for key, row in found.items()]
     return Columns(
@@ -140,10 +142,10 @@ class _Sources:
 def _of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Record]:
     judges = list(dict.fromkeys(str(row.values["judge"]) for row in rows if row.has("judge")))
     if judge is None and len(judges) > 1:
-        raise InnerjudgeError(f"{name}: given verdicts of {', '.join(judges)}, expected those of one: name a judge")
+        raise InnerjudgeError(f"{name}: given verdicts of {named(judges)}, expected those of one: name a judge")
     kept = [row for row in rows if judge is None or row.values.get("judge") == judge]
     if not kept:
-        raise InnerjudgeError(f"{name}: given the judge {judge!r}, expected one of {', '.join(judges) or 'none'}")
+        raise InnerjudgeError(f"{name}: given the judge {shown(judge)!r}, expected one of {named(judges) or 'none'}")
     return kept
 
 
@@ -158,7 +160,7 @@ def _by_id(rows: Sequence[Record]) -> dict[tuple[str, str], Record]:
         key = (question, row.label(name) if row.has(name) else str(number))
         if key in found:
             raise InnerjudgeError(
-                f"{row.where}: given candidate {key[1]!r} of question {question!r}, which stands in "
+                f"{row.where}: given candidate {shown(key[1])!r} of question {shown(question)!r}, which stands in "
                 f"{found[key].where}, expected each once: name the judge, or rename one"
             )
         found[key] = row

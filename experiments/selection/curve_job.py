@@ -100,11 +100,13 @@ def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
             if how.judges and named not in how.judges:
                 continue
             if named in judges:
-                raise InnerjudgeError(f"given {path.name} with the judge {named!r} again, expected each once")
+                raise InnerjudgeError(
+                    f"given {shown(path.name)} with the judge {shown(named)!r} again, expected each once"
+                )
             judges[named] = read_columns(path, score=how.score, judge=name, data=how.data).with_answers(how.spelling)
     if not judges:
         raise InnerjudgeError(
-            f"given --judge {', '.join(how.judges)}, expected judges with verdicts in a file: check the names"
+            f"given --judge {shown(', '.join(how.judges))}, expected judges with verdicts in a file: check the names"
         )
     first_name, first = next(iter(judges.items()))
     return {name: _alike(name, columns, first_name, first) for name, columns in judges.items()}
@@ -117,8 +119,8 @@ def _alike(name: str, columns: Columns, first_name: str, first: Columns) -> Colu
     odd = next(iter(set(places).symmetric_difference(wanted)), None)
     if odd is not None:
         raise InnerjudgeError(
-            f"given candidate {odd[1]!r} of question {odd[0]!r} in one of {first_name} and {name} only, expected the "
-            "same candidates of all judges: score the same file with each"
+            f"given candidate {shown(odd[1])!r} of question {shown(odd[0])!r} in one of {shown(first_name)} and "
+            f"{shown(name)} only, expected the same candidates of all judges: score the same file with each"
         )
     return columns.take([places[key] for key in wanted])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...models.errors import InnerjudgeError
+from ...models.shown import shown
 from .votes import (
     REWARDS,
     Answers,
@@ -157,9 +158,9 @@ def _voted(index: int, answers: Answers, voters: Sequence[int], what: str) -> Pi
     mine = answers[index]
     if mine is None:
         return _one(index, "it comes first", _UNREADABLE)
-    ties = [repr(a) for a, n in votes.items() if n == votes[mine] and a != mine]
+    ties = [repr(shown(a)) for a, n in votes.items() if n == votes[mine] and a != mine]
     tied = f"; so has {', '.join(ties)}, which comes later" if ties else ""
-    return _one(index, f"{mine!r} has {votes[mine]} of {len(voters)} {what}{tied}")
+    return _one(index, f"{shown(mine)!r} has {votes[mine]} of {len(voters)} {what}{tied}")
 
 
 def _weighted(rule: Rule, answers: Answers, scores: Scores) -> Pick:
@@ -171,4 +172,4 @@ def _weighted(rule: Rule, answers: Answers, scores: Scores) -> Pick:
         return _one(index, found.why, found.fallback or _SILENT)
     weights = softmax_weights(read[votes], rule.temperature)
     mine = float(weights[[answers[k] == answers[index] for k in votes]].sum() / weights.sum())
-    return _one(index, f"{answers[index]!r} has {mine:.3g} of the weight at temperature {rule.temperature:.3g}")
+    return _one(index, f"{shown(answers[index])!r} has {mine:.3g} of the weight at temperature {rule.temperature:.3g}")

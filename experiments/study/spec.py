@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HEADER_LIMIT, parse_yaml, read_file
 from ...models.prompts import WORDINGS
+from ...models.shown import quoted, shown
 from ..compare import settings
 from ..compare.settings import Settings
 from ..judges.between import Between
@@ -220,8 +221,10 @@ def parse(text: str) -> Study:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the study"
         said = first["msg"].removeprefix("Value error, ")
-        shown = "nothing" if first["type"] == "missing" else repr(first["input"])
-        raise InnerjudgeError(f"given {shown:.80} for {place}, expected: {said[0].lower()}{said[1:]}") from None
+        given = "nothing" if first["type"] == "missing" else quoted(first["input"], 80)
+        raise InnerjudgeError(
+            f"given {given} for {shown(place)}, expected: {said[0].lower()}{shown(said[1:], 500)}"
+        ) from None
 
 
 def _from_folder(source: str, folder: Path) -> str:

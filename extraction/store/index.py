@@ -17,7 +17,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, one_line
 from ...models.foreign import digest_of, dump_sealed, parse_json, unsealed
 from ..features import Features
 from ..provenance import Provenance
@@ -101,8 +101,8 @@ class StoreHeader:
             return cls(known, **data)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InnerjudgeError) as error:
             raise InnerjudgeError(
-                f"given the header {where}, which cannot be read ({type(error).__name__}: {error}), expected what "
-                "`innerjudge extract` wrote: extract again"
+                f"given the header {where}, which cannot be read ({type(error).__name__}: {one_line(error)}), expected "
+                "what `innerjudge extract` wrote: extract again"
             ) from error
 
 
@@ -247,6 +247,6 @@ def _refusing(name: str) -> Iterator[None]:
         yield
     except (*_SAID_OF_DAMAGE, pa.ArrowException) as error:
         raise InnerjudgeError(
-            f"given {_FOLDER}/{name}, which is damaged ({type(error).__name__}: {error}), expected what "
+            f"given {_FOLDER}/{name}, which is damaged ({type(error).__name__}: {one_line(error)}), expected what "
             "`innerjudge extract` wrote: run it again, it writes the shard anew"
         ) from error

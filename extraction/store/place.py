@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, one_line
+from ...models.foreign import read_file
 
 #: Names that are asked for: parts of letters, digits, dots and dashes that do not begin with a dot.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -95,11 +96,7 @@ class LocalPlace(Place):
         _sync(path.parent)
 
     def read(self, name: str, limit: int) -> bytes:
-        with self._path(name).open("rb") as file:
-            content = file.read(limit + 1)
-        if len(content) > limit:
-            raise _too_large(len(content), limit, f"{self}/{name}")
-        return content
+        return read_file(self._path(name), limit)
 
     def range(self, name: str, start: int, stop: int) -> bytes:
         with self._path(name).open("rb") as file:
@@ -189,7 +186,7 @@ class RemotePlace(Place):
         if size is None:
             raise FileNotFoundError(2, "no such file", f"{self}/{name}")
         if size > limit:
-            raise _too_large(size, limit, f"{self}/{name}")
+            raise InnerjudgeError(f"given {self}/{name} of {size} bytes, expected at most {limit}: it is damaged")
         with self._system.open_input_stream(self._path(name)) as file:
             return bytes(file.read())
 
@@ -249,8 +246,8 @@ def _file_system(uri: str) -> tuple[Any, str]:
             system = fs.PyFileSystem(fs.FSSpecHandler(inner))
     except (ValueError, ImportError, OSError) as error:
         raise InnerjudgeError(
-            f"given {uri!r}, which no file system answers to ({error}), expected a folder, s3://..., gs://... "
-            "or what fsspec knows: install what it needs"
+            f"given {uri!r}, which no file system answers to ({one_line(error)}), expected a folder, s3://..., "
+            "gs://... or what fsspec knows: install what it needs"
         ) from error
     return system, root.rstrip("/")
 
@@ -260,8 +257,3 @@ def checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise InnerjudgeError(f"given the file name {name!r}, expected one inside its folder")
     return name
-
-
-def _too_large(size: int, limit: int, what: str) -> InnerjudgeError:
-    """What is said of a file that is too large to be what it should be."""
-    return InnerjudgeError(f"given {what} of {size} bytes or more, expected at most {limit}: it is damaged, delete it")

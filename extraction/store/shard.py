@@ -1,31 +1,22 @@
-"""One shard: the arrays of some items as safetensors, laid out so that one layer of all of them lies in one piece.
-
-What lies in one piece is read by one request to where it is wanted. Reading it through a mapping, as the safetensors
-library does, takes a page fault every few pages and the disk as many small requests. Scattered rows are gathered from
-the file mapped into memory.
-"""
+"""One shard: the arrays of some items as safetensors, laid out so that one layer of all of them lies in one piece."""
 
 import errno
 import hashlib
-import math
-import mmap
-import os
-import struct
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from einops import rearrange
 from safetensors.torch import save
 from torch import Tensor
 
-from ...models.errors import InnerjudgeError
-from ...models.foreign import digest_of_file, parse_json, require_file
+from ...models.errors import InnerjudgeError, one_line
+from ...models.foreign import digest_of_file
+from ...models.shown import shown
+from ...models.tensor_file import TensorFile
 from ..feature_arrays import Array
 from ..features import Features
 from ..ragged import Ragged
@@ -35,13 +26,6 @@ from .precision import SCALE, Rounding, decode_file, encode
 
 #: Name of the rows of each item that stand beside a ragged tensor.
 COUNTS = ":rows"
-#: Bytes of a safetensors header: it names a few tensors.
-_HEADER_LIMIT = 1 << 20
-#: Types of numbers, and how numpy holds their bytes; it has no bfloat16. The last three are not written any more.
-_TYPES: dict[str, np.dtype[Any]] = {
-    **{"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")},
-    **{"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4")},
-}
 
 
 def shard_name(number: int) -> str:
@@ -149,8 +133,8 @@ class OpenShard:
             if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
                 raise  # says nothing of the shard
             raise InnerjudgeError(
-                f"given {self.path}, which is damaged ({type(error).__name__}: {error}), expected what `innerjudge "
-                "extract` wrote: run it again, it writes the shard anew"
+                f"given {shown(self.path)}, which is damaged ({type(error).__name__}: {one_line(error)}), expected "
+                "what `innerjudge extract` wrote: run it again, it writes the shard anew"
             ) from error
 
 
@@ -160,102 +144,3 @@ def _layers_first(array: Array) -> Array:
 
 def _shape_layers_first(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[1], shape[0], *shape[2:]) if len(shape) > 2 else shape
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Numbers that lie one after another in a file, from byte ``start`` on.
-
-    ``kind`` is their type, as safetensors names it, and ``shape`` how they are meant.
-    """
-
-    kind: str
-    shape: tuple[int, ...]
-    start: int
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """How numpy holds one number."""
-        return _TYPES[self.kind]
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    def span(self, first: int, last: int) -> Self:
-        """Entries ``first`` to ``last - 1`` of the first axis."""
-        step = math.prod(self.shape[1:]) * self.dtype.itemsize
-        return type(self)(self.kind, (max(last - first, 0), *self.shape[1:]), self.start + first * step)
-
-    def row(self, k: int) -> Self:
-        """Entry ``k`` of the first axis, from the end where negative."""
-        one = self.span(k % self.shape[0], k % self.shape[0] + 1)
-        return type(self)(one.kind, one.shape[1:], one.start)
-
-
-class TensorFile:
-    """A safetensors file, open; an OSError or ValueError says where it is cut off, or what its header gets wrong."""
-
-    def __init__(self, path: Path) -> None:
-        self._map: mmap.mmap | None = None
-        require_file(path)
-        self._file = path.open("rb", buffering=0)
-        size = os.fstat(self._file.fileno()).st_size
-        first = self._file.read(8)
-        length = struct.unpack("<Q", first)[0] if len(first) == 8 else _HEADER_LIMIT + 1
-        if length > min(_HEADER_LIMIT, size - 8):
-            raise ValueError("its header is cut off or too long")
-        about = parse_json(self._file.read(length))
-        if not isinstance(about, dict):
-            raise ValueError("its header is no object")
-        about.pop("__metadata__", None)
-        #: Name of a tensor -> where it lies.
-        self.pieces = {name: _piece(name, one, 8 + length, size) for name, one in about.items()}
-
-    def __del__(self) -> None:
-        if file := getattr(self, "_file", None):
-            file.close()
-
-    def read(self, piece: Piece, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """The numbers of ``piece``, in ``out`` (contiguous, of its shape and type) if given.
-
-        Raises:
-            OSError: If the file has become shorter.
-        """
-        values = np.empty(piece.shape, piece.dtype) if out is None else out
-        if not hasattr(os, "preadv"):  # Windows
-            values[...] = self.view(piece)
-            return values
-        left, at = memoryview(values.reshape(-1).view(np.uint8).data), piece.start
-        while left:
-            got = os.preadv(self._file.fileno(), [left], at)
-            if got == 0:
-                raise OSError(f"it ends {len(left)} bytes too early")
-            left, at = left[got:], at + got
-        return values
-
-    def view(self, piece: Piece) -> npt.NDArray[Any]:
-        """The numbers of ``piece`` as they lie in the mapped file: nothing is read before it is looked at."""
-        if self._map is None:
-            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        count = math.prod(piece.shape)
-        return np.frombuffer(self._map, piece.dtype, count, piece.start if count else 0).reshape(piece.shape)
-
-    def expect(self, piece: Piece) -> None:
-        """Have the disk begin to read ``piece``, where the system knows such a thing."""
-        if hasattr(os, "posix_fadvise"):
-            with suppress(OSError):  # it is a hint, which not every file system takes
-                os.posix_fadvise(self._file.fileno(), piece.start, piece.size, os.POSIX_FADV_WILLNEED)
-
-
-def _piece(name: str, about: Any, data: int, size: int) -> Piece:
-    """What a header says of a tensor, if it can be true of a file of ``size`` bytes whose numbers begin at ``data``."""
-    kind, shape, offsets = about["dtype"], tuple(about["shape"]), about["data_offsets"]
-    if any(type(n) is not int or n < 0 for n in (*shape, *offsets)) or kind not in _TYPES:
-        raise ValueError(f"{name} of type {kind} and shape {shape} at {offsets}")
-    first, last = offsets
-    piece = Piece(kind, shape, data + first)
-    if last - first != piece.size or data + last > size:
-        raise ValueError(f"{name} of {piece.size} bytes at {offsets} of {size - data}")
-    return piece

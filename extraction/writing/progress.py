@@ -226,6 +226,6 @@ def _candidates(tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) ->
     ends = {marker[-1] for marker in markers}
     if not all("!" <= end <= "~" for end in ends):  # other characters are spelt in bytes by many tokenizers
         return None
-    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    pieces = tokenizer.convert_ids_to_tokens(list(range(1 + max(tokenizer.get_vocab().values()))))  # some may be none
     bytes_of = {f"<0x{ord(end):02X}>" for end in ends}
     return frozenset(k for k, piece in enumerate(pieces) if piece in bytes_of or ends.intersection(piece or ""))

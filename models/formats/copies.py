@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ..errors import InnerjudgeError
+from ..foreign import HEADER_LIMIT, parse_json, read_file
 from .gguf import GgufFile
 
 log = logging.getLogger("innerjudge")
@@ -61,10 +62,10 @@ def copy_of(file: GgufFile, dtype: str) -> Path:
 def _is_whole(folder: Path) -> bool:
     """Whether a copy is complete and of this version of transformers, whose readers differ."""
     try:
-        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        facts = parse_json(read_file(folder / _FACTS, HEADER_LIMIT))
         sizes = {name: (folder / name).stat().st_size for name in facts["files"]}
         version = facts["transformers"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InnerjudgeError, OSError, ValueError, KeyError, TypeError):
         return False
     return bool(version == transformers.__version__ and sizes == facts["files"])
 

@@ -4,12 +4,12 @@ The header is read with bounds: a file that is cut short or lies about lengths i
 """
 
 import hashlib
-import json
 import math
 import mmap
 import re
 import struct
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from os.path import isdir, isfile
@@ -20,10 +20,14 @@ import transformers
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
 from ..errors import InnerjudgeError, one_line
+from ..foreign import parse_json, read_file, require_file
+from ..shown import shown
 
 #: Formats of the fixed-size value types, by number in the file.
 _FIXED = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+#: Entries, tensors and strings of an array that a header may have: each is read one by one.
+_MOST = 1 << 22
 #: How the parts of a split file are named.
 _PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
 
@@ -50,6 +54,7 @@ class Header:
 
 def read(path: Path) -> Header:
     """Read the header of a GGUF file of version 2 or 3; ``ValueError`` if it is none, or is cut short."""
+    require_file(path)
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise ValueError("it does not begin with GGUF")
@@ -68,6 +73,8 @@ class _Reader:
         if (version := self.number("I")) not in (2, 3):  # the first had other counts and is not in use
             raise ValueError(f"its version is {version}, not 2 or 3")
         n_tensors, n_entries = self.number("Q"), self.number("Q")
+        if max(n_tensors, n_entries) > _MOST:
+            raise ValueError(f"it says that it has {n_tensors} tensors and {n_entries} entries")
         entries = {}
         for _ in range(n_entries):
             key = self.string()
@@ -108,11 +115,11 @@ class _Reader:
         inner, count = self.number("I"), self.number("Q")
         if inner in _FIXED:
             self.skip(count * struct.calcsize(f"<{_FIXED[inner]}"))
-        elif inner == _STRING:
+        elif inner == _STRING and count <= _MOST:
             for _ in range(count):
                 self.skip(self.number("Q"))
         else:
-            raise ValueError(f"it holds an array of the unknown type {inner}")
+            raise ValueError(f"it holds an array of the type {inner} and the length {count}, which none has")
         return count
 
     def tensor(self) -> Tensor:
@@ -120,7 +127,7 @@ class _Reader:
         name = self.string()
         n_dimensions = self.number("I")
         if n_dimensions > 8:
-            raise ValueError(f"its tensor {name!r} has {n_dimensions} dimensions")
+            raise ValueError(f"its tensor {shown(name)!r} has {n_dimensions} dimensions")
         values = math.prod(self.number("Q") for _ in range(n_dimensions))
         return Tensor(name, values, self.number("I"), self.number("Q"))
 
@@ -225,8 +232,8 @@ def _oddities(header: Header) -> tuple[str, ...]:
     cut = entries.get("ggml.pre")
     if entries.get("ggml.model") == "gpt2" and cut not in (*GGUF_PRE_TOKENIZER_SPLITS, "gpt-2", "default"):
         said.append(
-            f"Text is cut before merging in a way ({cut!r}) that transformers does not know; it cuts like GPT-2, so "
-            "token ids, of numbers above all, may differ from the original's."
+            f"Text is cut before merging in a way ({shown(cut)!r}) that transformers does not know; it cuts like "
+            "GPT-2, so token ids, of numbers above all, may differ from the original's."
         )
     if any(tensor.name.startswith("rope_fac") or tensor.name == "rope_freqs.weight" for tensor in header.tensors):
         said.append("transformers leaves out the file's rotary factors (rope_freqs): long texts are read otherwise.")
@@ -248,7 +255,7 @@ def _require_whole(header: Header) -> None:
     for tensor in header.tensors:
         block, size = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.kind)]
         if header.data + tensor.offset + tensor.values // block * size > header.size:
-            raise ValueError(f"it ends after {header.size:,} bytes, within the tensor {tensor.name!r}")
+            raise ValueError(f"it ends after {header.size:,} bytes, within the tensor {shown(tensor.name)!r}")
 
 
 def _require_known(path: Path, entries: dict[str, Any]) -> None:
@@ -260,8 +267,9 @@ def _require_known(path: Path, entries: dict[str, Any]) -> None:
     architecture = entries.get("general.architecture")
     if plain.get(re.sub("[_-]", "", str(architecture))) not in known:
         raise InnerjudgeError(
-            f"given {str(path)!r} of the architecture {architecture!r}, which transformers {transformers.__version__} "
-            f"does not read from GGUF as a causal LM, expected one of {', '.join(sorted(known))}: use the original"
+            f"given {str(path)!r} of the architecture {shown(architecture)!r}, which transformers "
+            f"{transformers.__version__} does not read from GGUF as a causal LM, expected one of "
+            f"{', '.join(sorted(known))}: use the original"
         )
     if not entries.get("tokenizer.ggml.tokens") or not entries.get("tokenizer.ggml.model"):
         raise InnerjudgeError(
@@ -291,9 +299,11 @@ def _original_template(entries: dict[str, Any]) -> str | None:
         return None
     for file in ("chat_template.jinja", "tokenizer_config.json"):
         found = try_to_load_from_cache(repository, file)
-        if isinstance(found, str):
-            text = Path(found).read_text(encoding="utf-8")
-            template = text if file.endswith(".jinja") else json.loads(text).get("chat_template")
+        if not isinstance(found, str):
+            continue
+        with suppress(InnerjudgeError, ValueError, AttributeError):  # one that is damaged is not there
+            text = read_file(Path(found)).decode()
+            template = text if file.endswith(".jinja") else parse_json(text).get("chat_template")
             if isinstance(template, str):
                 return template
     return None

@@ -1,40 +1,110 @@
-"""Every public reader on odd input: a result or our error, within limits; `readers.py` says how to go on for longer."""
+"""Every public reader on odd input: a result or our error, within limits; `run.py` says how to go on for longer."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
-from mutations import mutate
+from harness import MESSAGE, RUNS, Fuzzed, Reader, fuzz
+from innerjudge.models.errors import InnerjudgeError
+from strategies import edited, edits_of, odd
 
-#: Share of 2,000 inputs for each reader, the seed, and the readers to try: all of them where none is named.
-SHARE, SEED = os.environ.get("INNERJUDGE_FUZZ", "1"), os.environ.get("INNERJUDGE_FUZZ_SEED", "0")
+#: Inputs of each reader, and the seed.
+SEED = os.environ.get("INNERJUDGE_FUZZ_SEED", "0")
+INPUTS = os.environ.get("INNERJUDGE_FUZZ", str(RUNS))
+
+
+def run(*args: object) -> list[dict[str, Any]]:
+    ended = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("run.py")), *map(str, args)], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr[-1000:]
+    return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux")
 def test_odd_input_is_read_or_refused(tmp_path: Path) -> None:
-    command = [sys.executable, str(Path(__file__).with_name("readers.py")), SHARE, SEED, str(tmp_path)]
-    ended = subprocess.run(command, capture_output=True, text=True)
-    found: list[dict[str, Any]] = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert ended.returncode == 0, ended.stderr[-1000:]
-    assert len(found) > 25, ended.stdout
+    found = run(INPUTS, SEED, tmp_path)
+    assert len(found) > 60, [one["name"] for one in found]
     bad = [f"{one['name']}: {said}" for one in found for said in one["bad"]]
     assert not bad, "\n".join(bad)
     for one in found:
         assert one["clean"] + one["refused"] > 0, one["name"]
 
 
-@pytest.mark.parametrize(("kind", "good"), [("json", b'{"a": [1, {"b": "c"}]}'), ("lines", b'{"a": 1}\n{"b": 2}\n')])
-def test_odd_input_is_odd_and_the_same_for_the_same_seed(kind: str, good: bytes) -> None:
-    made = [mutate(good, kind, random.Random(f"{seed}")) for seed in range(200)]
-    assert made == [mutate(good, kind, random.Random(f"{seed}")) for seed in range(200)]
-    assert len(set(made)) > 120
+@pytest.mark.parametrize(
+    ("kind", "good"),
+    [
+        ("json", b'{"a": [1, {"b": "c"}]}'),
+        ("lines", b'{"a": 1}\n{"b": 2}\n'),
+        ("yaml", b"a: [1, {b: c}]"),
+        ("safetensors", b"\x0a\0\0\0\0\0\0\0" + b'{"a": [1]}' + b"1234"),
+        ("bytes", b"abc"),
+    ],
+)
+def test_odd_input_is_odd(kind: str, good: bytes) -> None:
+    made: set[bytes] = set()
+
+    @settings(max_examples=20)
+    @given(odd(good, kind))
+    def draw(many: list[bytes]) -> None:
+        made.update(many)
+
+    draw()
+    assert len(made) > 100
+
+
+@given(st.binary(min_size=25, max_size=25))
+def test_the_same_bytes_are_the_same_edits(raw: bytes) -> None:
+    edits = edits_of(raw)
+    assert len(edits) == (1, 1, 2, 4)[raw[0] % 4]
+    good = b'{"a": [1, {"b": "c"}]}'
+    assert edited(good, "json", edits) == edited(good, "json", edits)
+
+
+def judged(raw: bytes) -> object:
+    """Reads JSON as somebody might: a traceback for a list, a long message for a long name."""
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise InnerjudgeError("no JSON") from None
+    if isinstance(found, dict) and any(len(name) > 1000 for name in found):
+        raise InnerjudgeError(f"given {list(found)}")
+    return {}[()] if isinstance(found, list) else found
+
+
+def test_what_is_wrong_is_found_and_shrunk(tmp_path: Path) -> None:
+    """The harness itself: a traceback and a message that was not cut are both told, by the smallest input."""
+    script = (
+        "import json, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import test_readers as t;"
+        "print(json.dumps(t.fuzz('x', t.Reader(t.judged, b'{\"a\": 1}', 'json'), 2000, 0, Path(sys.argv[2]))))"
+    )
+    folder = str(Path(__file__).parent)
+    ended = subprocess.run([sys.executable, "-c", script, folder, str(tmp_path)], capture_output=True, text=True)
+    found = json.loads(ended.stdout.splitlines()[-1])
+    said = " ".join(found["bad"])
+    assert "KeyError" in said
+    assert "a message of" in said
+    sizes = sorted(path.stat().st_size for path in tmp_path.iterdir())
+    assert sizes[0] <= 4, "[] is the smallest list"
+    assert found["clean"] > 0
+
+
+def test_too_much_time_and_memory_are_told(tmp_path: Path) -> None:
+    fuzzed = Fuzzed(Reader(lambda raw: 1 / 0, b""))
+    with pytest.raises(ZeroDivisionError):
+        fuzzed.once(b"x")
+    assert list(fuzzed.bad.values()) == [(b"x", "division by zero")]
+    assert MESSAGE == 2000
+    assert callable(fuzz)
+    del tmp_path

@@ -37,10 +37,10 @@ def _subject(file: Path) -> list[Item]:
     items: list[Item] = []
     try:
         for number, row in enumerate(rows):
-            items.append(_question(row, subject, number, f"{file.name} record {number + 1}"))
+            items.append(_question(row, subject, number, f"{shown(file.name)} record {number + 1}"))
     except csv.Error as error:
         raise InnerjudgeError(
-            f"{file.name} record {len(items) + 1}: given broken CSV ({error}), expected 6 cells"
+            f"{shown(file.name)} record {len(items) + 1}: given broken CSV ({error}), expected 6 cells"
         ) from None
     return items
 
@@ -57,7 +57,9 @@ def _question(row: list[str], subject: str, number: int, where: str) -> Item:
                 f"{where}: field {name!r}: given an empty cell, expected text: fill it or drop the row"
             )
     if letter not in tuple(_LETTERS):
-        raise InnerjudgeError(f"{where}: field 'answer': given {letter!r}, expected A, B, C or D: correct the letter")
+        raise InnerjudgeError(
+            f"{where}: field 'answer': given {shown(letter)!r}, expected A, B, C or D: correct the letter"
+        )
     return Choice(
         question_id=f"{subject}/{number}",
         question=texts[0],

@@ -6,7 +6,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from ....models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError, one_line
 from ....models.foreign import FILE_LIMIT, require_file
 from ....models.items import Item
 from ....models.shown import shown
@@ -59,7 +59,7 @@ def read_named(path: Path) -> dict[str, Record]:
         raise InnerjudgeError(
             f"{path.name}: given {describe(value)}, expected an object of records: check loader and path"
         )
-    return {name: Record.of(one, f"{path.name} record {name!r}") for name, one in value.items()}
+    return {name: Record.of(one, f"{shown(path.name)} record {shown(name)!r}") for name, one in value.items()}
 
 
 #: Files of an archive.
@@ -87,7 +87,9 @@ def require_archive(path: Path, limit: int = FILE_LIMIT) -> None:
                     while size <= most and (block := file.read(_BLOCK)):
                         size += len(block)
     except Exception as error:  # each way of compressing has errors of its own
-        raise InnerjudgeError(f"given {name!r}, a damaged zip archive ({error}), expected a whole one") from None
+        raise InnerjudgeError(
+            f"given {name!r}, a damaged zip archive ({one_line(error)}), expected a whole one"
+        ) from None
     if not fits or size > most:
         raise InnerjudgeError(
             f"given {name!r} of {held} bytes, which unpacks to more than {most}, whatever its own directory says, "

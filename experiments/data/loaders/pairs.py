@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ....models.items import Item
+from ....models.shown import quoted
 from ..records import Record
 from ..tables import read_table
 from ..variants import with_sides
@@ -24,7 +25,7 @@ def pandalm(record: Record, name: str) -> Rows:
     """
     number = record.values.get("idx")
     if isinstance(number, bool) or not isinstance(number, int | str):
-        raise record.error("idx", repr(number), "a number", "check loader and path")
+        raise record.error("idx", quoted(number), "a number", "check loader and path")
     votes = [_NAMES[record.whole(f"annotator{k}", range(3))] for k in (1, 2, 3)]
     parts = (record.text("instruction"), record.optional_text("input") or "")
     yield {

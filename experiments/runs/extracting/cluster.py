@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ....extraction.store import FeatureStore
 from ....extraction.store.index import StoreHeader
 from ....extraction.store.place import place
-from ....models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError, one_line
 from ...data.datasets import load_data
 from ...data.jsonl import parse_item
 from ...data.outputs import writing
@@ -170,7 +170,7 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
         import ray.data
     except ImportError as error:
         raise InnerjudgeError(
-            f"given --ray without Ray ({error}), expected it to be installed: pip install 'innerjudge[ray]'"
+            f"given --ray without Ray ({one_line(error)}), expected it to be installed: pip install 'innerjudge[ray]'"
         ) from None
     local = cluster.address == "local"
     size: dict[str, Any] = {"num_cpus": cluster.workers + 1, "include_dashboard": False} if local else {}
@@ -178,8 +178,8 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
         ray.init(address=cluster.address, logging_level=logging.WARNING, log_to_driver=False, **size)
     except (ConnectionError, ValueError) as error:
         raise InnerjudgeError(
-            f"given --ray {cluster.address}, which does not answer ({error}), expected the address of a Ray cluster: "
-            "start one with `ray start --head`, or leave the address out for one on this machine"
+            f"given --ray {cluster.address}, which does not answer ({one_line(error)}), expected the address of a Ray "
+            "cluster: start one with `ray start --head`, or leave the address out for one on this machine"
         ) from None
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -7,12 +7,21 @@ reports in Markdown and HTML, tables.
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import innerjudge
 import pytest
+from innerjudge.experiments.cli.main import app
+from innerjudge.experiments.cli.store import store_app
 
 #: Moves the cursor, sets the title, forges a line, turns the direction of writing, hides letters.
 EVIL = "n\x1b[2J\x1b]0;t\x07\x9b31m\r\u202e\u2028\u200bm"
@@ -96,7 +105,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         "utf-8",
     )
-    return home  # fmt: skip
+    weights = Path(innerjudge.__file__).parent / "models" / "reference" / "weights"
+    shutil.copytree(weights, home / f"model{EVIL}")
+    return home
 
 
 def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
@@ -110,6 +121,7 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     yield ("store", "info", store), 0
     yield ("store", "verify", store), 0
     yield ("store", "export", store, "--out", home / f"e{EVIL}.npz"), 0
+    yield ("store", "merge", home / f"t{EVIL}", "--out", home / f"one{EVIL}"), 0
     yield ("store", "merge", store, home / f"fplain{EVIL}", "--out", home / f"m{EVIL}"), 2
     yield ("fit", "--features", store, "--judge", "qk-score", "--out", home / f"j{EVIL}"), 0
     yield ("fit", "--features", home / f"t{EVIL}", "--judge", "clue", "--out", home / f"c{EVIL}"), 0
@@ -126,7 +138,34 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
            home / f"compare{EVIL}"), 0  # fmt: skip
     yield ("study", home / f"study{EVIL}.yaml", "--out", home / f"study{EVIL}"), 0
     yield ("diff", home / f"study{EVIL}", home / f"compare{EVIL}", "--all"), 0
+    for name in ("look", "models"):
+        yield (name, *([choices] if name == "look" else []), "--model", home / f"model{EVIL}"), 0
+    yield ("look", traces, "--map", f"answer=field{EVIL}"), 0
+    yield ("extract", "--data", choices, "--limit", 4, "--model", home / f"model{EVIL}", "--out", home / f"x{EVIL}"), 0
+    yield ("store", "info", home / f"x{EVIL}"), 0
+    yield ("judges",), 0
+    yield ("bench", "--shape", "tiny", "--quick", "--rounds", 1, "--only", "early-stop", "--out", home / f"b{EVIL}"), 0
     # Wrong in each place that is echoed.
+    yield ("judges", EVIL), 2
+    yield ("look", home / f"no{EVIL}"), 2
+    yield ("look", choices, "--map", f"{EVIL}={EVIL}"), 2
+    yield ("look", choices, "--model", f"{EVIL}/x"), 2
+    yield ("look", choices, "--scale", EVIL), 2
+    yield ("bench", "--only", EVIL, "--out", home / f"b{EVIL}"), 2
+    yield ("bench", "--shape", EVIL, "--out", home / f"b{EVIL}"), 2
+    yield ("bench", "--device", EVIL, "--out", home / f"b{EVIL}"), 2
+    yield ("serve", "--judge", f"{EVIL}={home / EVIL}"), 2
+    yield ("serve", "--judge", f"={EVIL}"), 2
+    yield ("serve", "--judge", f"{EVIL}={home / f'c{EVIL}'}", "--host", EVIL), 2
+    yield ("plan", "--data", f"{EVIL}:x"), 2
+    yield ("sweep", "--features", home / f"no{EVIL}", "--out", home / f"o{EVIL}"), 2
+    yield ("rank", "--judge", home / f"no{EVIL}", "--data", traces, "--out", home / f"o{EVIL}"), 2
+    yield ("sample", "--data", home / f"no{EVIL}", "--judge", home / f"c{EVIL}", "--out", home / f"o{EVIL}"), 2
+    yield ("curves", "--scores", home / f"no{EVIL}", "--out", home / f"o{EVIL}"), 2
+    yield ("doctor", "--scores", home / f"no{EVIL}", "--out", home / f"o{EVIL}"), 2
+    yield ("diff", home / f"no{EVIL}", home / f"compare{EVIL}"), 2
+    yield ("store", "info", home / f"no{EVIL}"), 2
+    yield ("store", "export", store, "--out", home / f"e{EVIL}.{EVIL}"), 2
     yield ("extract", "--data", home / f"no{EVIL}", "--out", home / f"o{EVIL}"), 2
     yield ("extract", "--data", f"{EVIL}:x", "--out", home / f"o{EVIL}"), 2
     yield ("extract", "--data", "builtin:choose", "--between", EVIL, "--out", home / f"o{EVIL}"), 2
@@ -153,30 +192,79 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     yield ("store", "verify", store), 2
 
 
+def odd_places(texts: dict[str, str]) -> list[str]:
+    """Where a character stands that would be obeyed, one place of each text."""
+    found = [(name, text, OBEYED.search(text)) for name, text in texts.items()]
+    return [f"{name}: {text[max(0, at.start() - 60) : at.end() + 20]!r}" for name, text, at in found if at]
+
+
+def names_of_commands() -> set[str]:
+    """Those of `innerjudge --help`, and of `innerjudge store --help`."""
+    found = {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
+    return found | {
+        f"store {one.name or one.callback.__name__}" for one in store_app.registered_commands if one.callback
+    }
+
+
 @pytest.mark.slow
 def test_no_name_is_obeyed(cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    odd, n = [], 0
+    odd: list[str] = []
+    seen: dict[int, set[str]] = {0: {"serve"}, 2: set()}  # serve is asked below
     for typed, code in commands(folder):
         said = cli(*typed)
-        n += 1
+        seen[code].add(f"store {typed[1]}" if typed[0] == "store" else str(typed[0]))
         name = " ".join(map(str, typed)).encode("unicode_escape").decode()[:150]
         if said.code != code:
             odd.append(f"{said.code} instead of {code}: {name}: {said.err[-300:]!r}")
-        for where, text in (("stdout", said.out), ("stderr", said.err)):
-            odd += [
-                f"{where} of {name}: {text[max(0, f.start() - 40) : f.end() + 20]!r}"
-                for f in [OBEYED.search(text)]
-                if f
-            ]
+        odd += odd_places({f"stdout of {name}": said.out, f"stderr of {name}": said.err})
         if code == 2 and len(said.err.strip().splitlines()) > 1:
             odd.append(f"more than one line: {name}: {said.err[:300]!r}")
-    assert n > 35
+    assert names_of_commands() - seen[0] == set(), "each command is typed right"
+    assert names_of_commands() - seen[2] == set(), "and wrong"
     read = [path for path in folder.rglob("*") if path.is_file() and path.suffix in READ]
     assert {path.suffix for path in read} >= {".md", ".html", ".csv"}
-    for path in read:
-        text = path.read_text("utf-8")
-        found = OBEYED.search(text)
-        if found:
-            odd.append(f"{path.name!r}: {text[max(0, found.start() - 60) : found.end() + 20]!r}")
+    odd += odd_places({repr(path.name): path.read_text("utf-8") for path in read})
     assert not odd, "\n".join(odd)
+    _ask_the_service(folder)
+
+
+def _ask_the_service(folder: Path) -> None:
+    """A judge of such a name is served, and asked with such names in every place of a request."""
+    program = [sys.executable, "-m", "innerjudge.experiments.cli.main", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        [*program, "--judge", f"{EVIL}={folder / f'c{EVIL}'}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        address = re.findall(r"http://\S+", first)[0]
+        said = {}
+        with httpx.Client(base_url=address, timeout=60) as client:
+            right = {"model": EVIL, "query": EVIL, "documents": [EVIL, "<think>a</think>b"]}
+            assert client.post("/v1/rerank", json=right).status_code == 200
+            for number, asked in enumerate(
+                (
+                    client.build_request("POST", "/v1/rerank", json=right | {"model": f"no {EVIL}"}),
+                    client.build_request("POST", "/v1/rerank", json=right | {"documents": [{EVIL: EVIL}]}),
+                    client.build_request("POST", "/v1/score", json={EVIL: EVIL}),
+                    client.build_request("POST", "/v1/score", content=EVIL.encode()),
+                    client.build_request("GET", "/%1b%5b2J%0dlog line"),
+                    client.build_request("GET", "/v1/models", headers={"host": "n\x9b31m".encode("latin-1")}),
+                )
+            ):
+                answer = client.send(asked)
+                assert 400 <= answer.status_code < 500, (number, answer.text)
+                said[f"answer {number}"] = str(answer.json())
+                said[f"message {number}"] = answer.json()["error"]["message"]
+        process.send_signal(signal.SIGTERM)
+        rest, errors = process.communicate(timeout=60)
+        said |= {"stdout": first + rest, "stderr": errors}
+        assert odd_places(said) == []
+    finally:
+        process.kill()
+        process.communicate()

@@ -15,8 +15,9 @@ from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, shards
 from innerjudge.extraction.store.place import place
 from innerjudge.extraction.store.precision import decode, decode_file
-from innerjudge.extraction.store.shard import OpenShard, Piece, TensorFile, shard_name
+from innerjudge.extraction.store.shard import OpenShard, shard_name
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.tensor_file import Piece, TensorFile
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -100,6 +101,9 @@ def test_files_are_let_go_of(tmp_path: Path) -> None:
         (b'{"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, -4]}}', "shape"),
         (b'{"a": {"dtype": "F99", "shape": [1], "data_offsets": [0, 4]}}', "F99"),
         (b'{"a": {"dtype": "F32", "shape": [true], "data_offsets": [0, 4]}}', "shape"),
+        (b'{"a": {"dtype": ["F32"], "shape": [1], "data_offsets": [0, 4]}}', "shape"),
+        (b'{"a": {"dtype": "F32", "shape": [' + b"9, " * 10**5 + b'9], "data_offsets": [0, 4]}}', "shape"),
+        (b'{"a": 1}', "no type, shape and offsets"),
     ],
 )
 def test_a_header_that_cannot_be_true(tmp_path: Path, header: bytes, said: str) -> None:

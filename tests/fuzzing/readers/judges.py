@@ -1,0 +1,59 @@
+"""Saved judges, file by file, with checksums that fit; the final norm beside them; states from an engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from harness import Reader, from_file
+
+
+def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
+    """A judge's header, arrays and record; a final norm; a file of vLLM."""
+    import torch
+    from innerjudge.experiments.judges import saved
+    from innerjudge.extraction import Features, Provenance
+    from innerjudge.extraction.given_states import read_vllm
+    from innerjudge.models.final_norm import FinalNorm
+    from innerjudge.models.foreign import digest_of_parts, dump_sealed, parse_sealed
+    from innerjudge.probes import LogisticProbe
+    from safetensors.torch import save
+
+    draw = np.random.default_rng(0)
+    some = Features(
+        ids=tuple(map(str, range(12))),
+        groups=tuple(str(k // 2) for k in range(12)),
+        provenance=Provenance("m", None, "f", "float32", "sdpa", "none"),
+        arrays={"hidden/reasoning_end": draw.normal(size=(12, 3, 4)).astype(np.float32)},
+    )
+    judge = LogisticProbe(positions=["reasoning_end"], row=1).fit(some, np.arange(12) % 2 == 0)
+    home = folder / "judge"
+    saved.save(judge, saved.JudgeRecord("logistic", "trace"), home)
+    header = json.dumps(parse_sealed((home / "judge.json").read_bytes())).encode()
+    arrays, made = ((home / name).read_bytes() for name in ("judge.safetensors", "made.json"))
+
+    def load(header_: bytes, arrays_: bytes, made_: bytes) -> object:
+        try:
+            record = json.loads(header_)
+            if isinstance(record, dict) and isinstance(record.get("files"), dict) and header_ is header:
+                record["files"] = {
+                    "judge.safetensors": digest_of_parts([arrays_]),
+                    "made.json": digest_of_parts([made_]),
+                }
+            raw = dump_sealed(record)
+        except (ValueError, TypeError, RecursionError):
+            raw = header_
+        for name, content in (("judge.json", raw), ("judge.safetensors", arrays_), ("made.json", made_)):
+            (home / name).write_bytes(content)
+        return saved.load(home)
+
+    yield "judge: header", Reader(lambda raw: load(raw, arrays, made), header, "json")
+    yield "judge: arrays", Reader(lambda raw: load(header, raw, made), arrays, "safetensors")
+    yield "judge: how it was made", Reader(lambda raw: load(header, arrays, raw), made, "json")
+    FinalNorm(np.ones(4), np.zeros(4), 1e-6, centred=False).save(folder / "norm")
+    norm = from_file(folder, "n.safetensors", FinalNorm.load)
+    yield "judge: final norm", Reader(norm, (folder / "norm").read_bytes(), "safetensors")
+    states = save({"token_ids": torch.arange(3), "hidden_states": torch.ones(3, 2, 4, dtype=torch.bfloat16)})
+    yield "states of vLLM", Reader(from_file(folder, "v.safetensors", read_vllm), states, "safetensors")
