@@ -6,12 +6,14 @@ calls the last layer is either the raw output of the last block (vLLM) or that b
 """
 
 from collections.abc import Callable, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 
 from ..models.errors import InnerjudgeError, one_line
 from ..models.final_norm import FinalNorm
@@ -26,7 +28,8 @@ from .readouts import HiddenStates, States
 from .store.precision import decode_file
 
 Last = Literal["raw", "normed", "detect"]
-
+#: Last tokens of a text by which the norm convention is told.
+_TELLING = 16
 
 #: How tokens ``[P, ...]`` become one state.
 _REDUCED: dict[str, Callable[[Array], Array]] = {
@@ -37,39 +40,62 @@ _REDUCED: dict[str, Callable[[Array], Array]] = {
 }
 
 
+class FileStates:
+    """States of a safetensors file, ``[T, layers, D]``: tokens are read, as float32, where they are asked for."""
+
+    def __init__(self, file: TensorFile, name: str) -> None:
+        self._rows = file.view(file.pieces[name])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all of them."""
+        return self._rows.shape
+
+    def __getitem__(self, tokens: Any) -> Array:
+        return decode_file(self._rows[tokens])
+
+
 @dataclass(frozen=True, slots=True)
 class GivenStates:
     """States ``[T, layers, D]`` of one text, and the ids of its ``T`` tokens."""
 
     ids: tuple[int, ...]
-    states: npt.NDArray[Any]
+    states: npt.NDArray[Any] | FileStates
 
     def __post_init__(self) -> None:
-        shape = np.shape(self.states)
+        shape = self.states.shape
         if len(shape) != 3 or shape[0] != len(self.ids):
             raise InnerjudgeError(
                 f"given states of shape {shape} for {len(self.ids)} token ids, expected (tokens, layers, width)"
             )
 
 
-def read_vllm(path: str | Path) -> GivenStates:
+def read_vllm(path: str | Path, *, wait: float = 30.0) -> GivenStates:
     """States that vLLM's ``extract_hidden_states`` wrote: safetensors with ``hidden_states`` and ``token_ids``.
 
-    Its layers are those of ``eagle_aux_hidden_state_layer_ids`` in the order given there: ``0`` is what enters the
-    first block, ``num_hidden_layers`` what leaves the last one, raw.
+    Its layers are in ascending order, whatever the order of ``eagle_aux_hidden_state_layer_ids``: ``0`` is what enters
+    the first block, ``num_hidden_layers`` what leaves the last one, raw. Of the file only the tokens that a judge needs
+    are read. vLLM holds a lock beside a file that it still writes; that is waited for, at most ``wait`` seconds.
     """
+    lock = Path(f"{path}.lock")
     try:
-        file = TensorFile(Path(path))
-        ids, states = file["token_ids"], file["hidden_states"]
-        kinds = file.pieces["token_ids"].kind, file.pieces["hidden_states"].kind
-        if not (kinds[0].startswith("I") and "F" in kinds[1]):
-            raise ValueError(f"ids and states of the types {kinds}")
+        with FileLock(lock, timeout=wait) if lock.exists() else nullcontext():
+            file = TensorFile(Path(path))
+        for name in ("token_ids", "hidden_states"):
+            if name not in file.pieces or ("F" in file.pieces[name].kind) != (name == "hidden_states"):
+                raise ValueError(f"no {name}, or of another type")
+        ids = file["token_ids"].flatten().tolist()
+    except Timeout:
+        raise InnerjudgeError(
+            f"given {shown(path)!r}, which the engine has been writing for more than {wait:g} s, expected a whole "
+            f"file: wait longer, or remove {lock.name} if no engine runs"
+        ) from None
     except (OSError, ValueError, InnerjudgeError) as error:
         raise InnerjudgeError(
             f"given {shown(path)!r}, expected a safetensors file with hidden_states and token_ids, as vLLM's "
             f"extract_hidden_states writes it ({one_line(error)})"
         ) from None
-    return GivenStates(tuple(ids.flatten().tolist()), decode_file(states))
+    return GivenStates(tuple(ids), FileStates(file, "hidden_states"))
 
 
 def features_of_states(
@@ -86,8 +112,9 @@ def features_of_states(
 ) -> Features:
     """Features as :func:`~.extract.extract` returns them, from states that were computed elsewhere.
 
-    ``given`` are the states of each item, from a pass over exactly its tokens: an item is missing whose tokens are
-    others. ``layers`` are the ``h[l]`` of axis 1, ``0..n_blocks``. Layer ``n_blocks`` is ``last``: ``"raw"``,
+    ``given`` are the states of each item, from a pass over its tokens or the first of them (an engine makes no states
+    of the last token that it writes): an item is missing whose tokens are others, or that needs one which is not there.
+    ``layers`` are the ``h[l]`` of axis 1, ascending from ``0..n_blocks``. Layer ``n_blocks`` is ``last``: ``"raw"``,
     ``"normed"``, or ``"detect"`` by ``final_norm``, against which what is said is checked, and which makes the
     final-normed row from a raw one. ``rows`` of ``h[0..L], final-normed`` will be read (``None``: all), and the others
     may be zero. ``InnerjudgeError`` if one of them cannot be had, the convention is not as said, or sizes differ.
@@ -104,7 +131,8 @@ def features_of_states(
     """
     width = _checked(items, given, layers, n_blocks)
     kept = [k for k, item in enumerate(items) if _reason(item, given[k]) is None]
-    tops = [given[k].states[:, layers.index(n_blocks)] for k in kept] if n_blocks in layers else []
+    # A few tokens tell which norm convention it is.
+    tops = [given[k].states[-_TELLING:, layers.index(n_blocks)] for k in kept] if n_blocks in layers else []
     held = _convention(tops, last, final_norm)
     available = set(layers) - {n_blocks}
     if n_blocks in layers:
@@ -161,10 +189,10 @@ def _checked(items: Sequence[Encoding], given: Sequence[GivenStates], layers: Se
             f"given {len(given)} states of {sorted(depths)} layers and width {sorted(widths)} for {len(items)} items "
             f"and layers {list(layers)}, expected one an item, all of {len(layers)} layers and one width"
         )
-    if len(set(layers)) < len(layers) or not set(layers) <= set(range(n_blocks + 1)):
+    if list(layers) != sorted(set(layers)) or not set(layers) <= set(range(n_blocks + 1)):
         raise InnerjudgeError(
-            f"given layers {list(layers)} of a model of {n_blocks} blocks, expected each once, from 0 (what enters the "
-            f"first block) to {n_blocks}"
+            f"given layers {list(layers)} of a model of {n_blocks} blocks, expected each once, in ascending order, "
+            f"from 0 (what enters the first block) to {n_blocks}: vLLM writes them so, however they were asked for"
         )
     return int(widths.pop())
 
@@ -192,7 +220,7 @@ def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | 
 def _reason(item: Encoding, given: GivenStates, readout: HiddenStates | States | None = None) -> str | None:
     if "*" in item.missing:
         return item.missing["*"]
-    if item.ids != given.ids:
+    if item.ids[: len(given.ids)] != given.ids or not given.ids:
         pairs = zip(item.ids, given.ids, strict=False)
         at = next((k for k, (one, other) in enumerate(pairs) if one != other), min(len(item.ids), len(given.ids)))
         return f"the engine read other tokens ({len(given.ids)}, not {len(item.ids)}; the first that differs is {at})"
@@ -201,6 +229,12 @@ def _reason(item: Encoding, given: GivenStates, readout: HiddenStates | States |
     role = readout.role if isinstance(readout, States) else readout.position
     if not item.places(role):
         return item.missing.get(role, f"no position {role!r}")
+    needed = max(end for _, end in item.places(role))
+    if needed > len(given.ids):
+        return (
+            f"the engine wrote states of {len(given.ids)} of {len(item.ids)} tokens, and {role!r} needs {needed}: the "
+            "token that it writes last has none, and those of an answer need include_output_tokens in vLLM"
+        )
     if not all(np.isfinite(given.states[start:end]).all() for start, end in item.places(role)):
         return "the engine wrote infinite values or NaN"
     return None

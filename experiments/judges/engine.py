@@ -120,11 +120,11 @@ class EngineJudge:
 
         Args:
             encoded: What :meth:`encode` returned.
-            given: The engine's states of each, over exactly these tokens (:func:`~.given_states.read_vllm` reads files
-                of vLLM).
+            given: The engine's states of each, over these tokens or all but the last of them
+                (:func:`~.given_states.read_vllm` reads files of vLLM).
             model: Name of the model that the engine runs. Its weights cannot be looked at from here, so that the name
                 must be the one that the judge was fitted with.
-            layers: Which ``h[l]`` the states are, in their order.
+            layers: Which ``h[l]`` the states are, ascending, as vLLM writes them in whatever order it was asked.
             n_blocks: Number of blocks of the model.
             last: What layer ``n_blocks`` holds, ``"raw"`` in vLLM; ``"normed"`` in Hugging Face's ``hidden_states``;
                 ``"detect"``. Checked against the model's final norm where the judge's folder holds it.

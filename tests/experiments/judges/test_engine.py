@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from innerjudge import CLUE, EngineJudge, InnerjudgeError, Judge, LanguageModel, LogisticProbe, Rating, Trace, read
 from innerjudge.extraction.given_states import GivenStates, read_vllm
 from innerjudge.models.final_norm import FinalNorm, find_final_norm
@@ -150,11 +154,74 @@ def test_files_of_vllm(reference: LanguageModel, folder: Path, clue: Judge, tmp_
             read_vllm(tmp_path / f"{name}.safetensors")
 
 
+def test_the_last_token_has_no_states(reference: LanguageModel, folder: Path, clue: Judge) -> None:
+    """CLUE reads the reasoning's markers, so that it can do without the end of the answer, but not without them."""
+    judge, n = EngineJudge.load(folder), reference.anatomy.n_blocks
+    how: Any = {"model": "reference", "layers": [*range(n + 1)], "n_blocks": n}
+    encoded, whole = judge.encode(PAIRS), given(reference, judge, PAIRS, raw=True)
+    ends = [one.positions["reasoning_end"][0] for one in encoded]
+    for last, scored in ((len(encoded[0].ids) - 1, True), (ends[0] + 1, True), (ends[0], False), (0, False)):
+        (found,) = judge.verdicts(encoded[:1], [GivenStates(encoded[0].ids[:last], whole[0].states[:last])], **how)
+        if scored:
+            assert found.score == pytest.approx(clue.scores(PAIRS[0]), rel=1e-3)
+        elif last:
+            assert f"states of {last} of {len(encoded[0].ids)} tokens" in str(found.unscored)
+            assert "include_output_tokens" in str(found.unscored)
+        else:
+            assert "the engine read other tokens" in str(found.unscored)
+
+
+def test_layers_in_another_order_are_refused(reference: LanguageModel, folder: Path) -> None:
+    judge, n = EngineJudge.load(folder), reference.anatomy.n_blocks
+    with pytest.raises(InnerjudgeError, match="in ascending order"):
+        judge.verdicts(
+            judge.encode(PAIRS),
+            given(reference, judge, PAIRS, raw=True),
+            model="reference",
+            layers=[*reversed(range(n + 1))],
+            n_blocks=n,
+        )
+
+
+def test_a_file_that_is_still_written_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "late.safetensors"
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    lock.acquire()
+
+    def write() -> None:
+        time.sleep(0.3)
+        save_file({"hidden_states": torch.ones(2, 1, 3), "token_ids": torch.tensor([5, 6])}, path)
+        lock.release()
+
+    with pytest.raises(InnerjudgeError, match=r"has been writing for more than 0.05 s.*late.safetensors.lock"):
+        read_vllm(path, wait=0.05)
+    writer = threading.Thread(target=write)
+    writer.start()
+    found = read_vllm(path)
+    writer.join()
+    assert found.ids == (5, 6)
+    assert found.states[1:].tolist() == [[[1.0, 1.0, 1.0]]]
+
+
+def test_only_the_tokens_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    """40 MB of states, of which two tokens are wanted: memory grows by far less than the file."""
+    path = tmp_path / "long.safetensors"
+    save_file(
+        {"hidden_states": torch.zeros(5_000, 2, 2_000, dtype=torch.bfloat16), "token_ids": torch.arange(5_000)}, path
+    )
+    tracemalloc.start()
+    states = read_vllm(path).states
+    assert states[[7, 4_999]].shape == (2, 2, 2_000)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 20
+
+
 def test_other_tokens_other_models_other_shapes(reference: LanguageModel, folder: Path, clue: Judge) -> None:
     judge, n = EngineJudge.load(folder), reference.anatomy.n_blocks
     how: Any = {"model": "reference", "layers": [*range(n + 1)], "n_blocks": n}
     right = given(reference, judge, PAIRS, raw=True)
-    longer = GivenStates((*right[0].ids, 1), np.concatenate([right[0].states, right[0].states[:1]]))
+    longer = GivenStates((*right[0].ids, 1), np.concatenate([right[0].states[:], right[0].states[:1]]))
     broken = GivenStates(right[2].ids, np.full_like(right[2].states, np.nan))
     found = judge.verdicts(
         judge.encode([*PAIRS, (PROMPT, "no markers")]),
@@ -172,7 +239,7 @@ def test_other_tokens_other_models_other_shapes(reference: LanguageModel, folder
         judge.verdicts(judge.encode(PAIRS), right, **how | {"model": "other"})
     with pytest.raises(InnerjudgeError, match=r"expected one an item, all of 2 layers"):
         judge.verdicts(judge.encode(PAIRS), right, **how | {"layers": [0, 1]})
-    with pytest.raises(InnerjudgeError, match="expected each once, from 0"):
+    with pytest.raises(InnerjudgeError, match="expected each once, in ascending order, from 0"):
         judge.verdicts(judge.encode(PAIRS), right, **how | {"layers": [*range(1, n + 2)]})
     with pytest.raises(InnerjudgeError, match=r"expected \(tokens, layers, width\)"):
         GivenStates((1, 2), np.ones((3, 2, 1)))
