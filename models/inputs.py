@@ -30,13 +30,6 @@ class Mixing:
     ``until`` are the tokens of the longest text whose angles do not depend on its length, ``None`` where they never do.
     ``exact``: each longer length may have angles of its own (dynamic NTK), and not all the same (longrope). With 0
     nothing is known of the positions that are counted, and every text is alone.
-
-    Example:
-        >>> phi = Mixing(40, exact=False)
-        >>> phi.group(40) == phi.group(3), phi.group(41) == phi.group(90), phi.group(40) == phi.group(41)
-        (True, True, False)
-        >>> phi.group(38, new=4) == phi.group(37, new=4)  # they pass 40 tokens at different steps
-        False
     """
 
     until: int | None = None
@@ -162,12 +155,7 @@ def last_states(model: Any, stream: Stream, ids: Tensor, mask: Tensor, **more: A
 
 
 def positions(mask: Tensor, offset: int) -> Tensor:
-    """Number of real tokens before each token, plus what the model counts from: ``[B, T]``.
-
-    Example:
-        >>> positions(torch.tensor([[0, 0, 1, 1, 1]]), 0).tolist()
-        [[0, 0, 0, 1, 2]]
-    """
+    """Number of real tokens before each token, plus what the model counts from: ``[B, T]``."""
     return (mask.cumsum(1) - 1).clamp(min=0) + offset
 
 

@@ -234,13 +234,7 @@ def follow(state: Tensor, calls: Iterable[ModuleCall]) -> Chain:
 
 
 def multiple(a: Tensor, b: Tensor) -> float | None:
-    """``c`` with ``a = c * b``; ``None`` if there is none.
-
-    Example:
-        >>> line = torch.tensor([1.0, 2.0])
-        >>> multiple(2 * line, line), multiple(line**2, line)
-        (2.0, None)
-    """
+    """``c`` with ``a = c * b``; ``None`` if there is none."""
     if a.shape != b.shape:
         return None
     b = b.to(a.device)

@@ -22,10 +22,6 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
     r"""A name or a value as a terminal, a log or a page may show it: it can neither move the cursor nor forge a line.
 
     What is longer than ``most`` characters ends with an ellipsis; with ``lines``, line breaks and tabs stay.
-
-    Example:
-        >>> shown("red \x1b[31m"), shown("a\nb"), shown("abcdef", most=3)
-        ('red \\x1b[31m', 'a\\nb', 'abc…')
     """
     value = text if isinstance(text, str) else _SHORT.repr(text) if isinstance(text, _MANY) else str(text)
     if len(value) > most:
@@ -37,12 +33,7 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
 
 
 def quoted(value: object, most: int = 60) -> str:
-    """A value as it would be typed, cut and escaped: a text in quotes.
-
-    Example:
-        >>> quoted("a"), quoted([5, 1])
-        ("'a'", '[5, 1]')
-    """
+    """A value as it would be typed, cut and escaped: a text in quotes."""
     return repr(shown(value, most)) if isinstance(value, str) else shown(value, most)
 
 
@@ -57,12 +48,7 @@ def readable(text: str) -> str:
 
 
 def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as HTML, every text escaped.
-
-    Example:
-        >>> html_table("A & B", ["name"], [["x"]])
-        '<table><caption>A &amp; B</caption><tr><th>name</th></tr><tr><td>x</td></tr></table>'
-    """
+    """A table as HTML, every text escaped."""
     head = "".join(f"<th>{escape(one)}</th>" for one in header)
     body = "".join(f"<tr>{''.join(f'<td>{escape(str(one))}</td>' for one in row)}</tr>" for row in rows)
     return f"<table><caption>{escape(title)}</caption>{f'<tr>{head}</tr>' if header else ''}{body}</table>"

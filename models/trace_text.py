@@ -72,12 +72,7 @@ def write_trace(
 
 
 def begins_with_header(response: str, glue: str) -> bool:
-    """Whether a response given as text already has the header that the template would put before it.
-
-    Example:
-        >>> begins_with_header("<|channel|>analysis<|message|>2+2", "<|channel|>final<|message|>")
-        True
-    """
+    """Whether a response given as text already has the header that the template would put before it."""
     tag = re.match(r"\s*[<\[|][^\s>\]]*[>\]]", glue)
     return tag is not None and response.lstrip().startswith(tag.group().strip())
 
@@ -86,10 +81,6 @@ def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
     r"""The end of a prompt before a response that reasons: its block is neither closed already nor opened twice.
 
     ``rest`` is what the template puts behind the user turn.
-
-    Example:
-        >>> unclosed("<A></think>", "why</think>4", ("<think>", "</think>"))
-        '<A><think>'
     """
     opening, closing = markers
     opens = response.lstrip().startswith(opening)

@@ -219,14 +219,7 @@ def _about(one: Evaluation) -> str:
 
 
 def with_score(row: Row) -> Row:
-    """An imported row with the score that its verdict is: right 1 and wrong 0, a grade itself, a preference 1 for a.
-
-    Example:
-        >>> with_score(Row(question="q", candidate="a|b", judge="ann", label="tie")).score
-        0.5
-        >>> with_score(Row(question="q", candidate="0", judge="ann", label=True)).score
-        1.0
-    """
+    """An imported row with the score that its verdict is: right 1 and wrong 0, a grade itself, a preference 1 for a."""
     if row.score is not None or row.label is None:
         return row
     if isinstance(row.label, str):
@@ -235,12 +228,6 @@ def with_score(row: Row) -> Row:
 
 
 def on_sides(rows: Iterable[Row], side: Mapping[Any, str]) -> list[Row]:
-    """Rows of items that are reported or calibrated on, with their side.
-
-    Example:
-        >>> row = Row(question="q", candidate="0", judge="ann", label=True)
-        >>> [found.tags for found in on_sides([row], {row.item: "test"})], on_sides([row], {})
-        ([{'split': 'test'}], [])
-    """
+    """Rows of items that are reported or calibrated on, with their side."""
     kept = [row for row in rows if row.item in side]
     return [replace(row, tags=dict(row.tags) | {"split": side[row.item]}) for row in kept]

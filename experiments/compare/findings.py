@@ -50,12 +50,7 @@ def unscored_reasons(rows: Iterable[Row]) -> tuple[Reason, ...]:
 
 
 def shape_of(reason: str) -> str:
-    """What reasons have in common that differ in their numbers and quoted texts only.
-
-    Example:
-        >>> shape_of("512 tokens in 'a'") == shape_of("7 tokens in 'b'")
-        True
-    """
+    """What reasons have in common that differ in their numbers and quoted texts only."""
     return re.sub(r"\d+", "0", _QUOTED.sub("'...'", reason))
 
 

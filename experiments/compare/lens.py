@@ -124,12 +124,7 @@ class Lens:
 
 
 def masked(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
-    """Values with ``None`` where the mask is off.
-
-    Example:
-        >>> masked([1, 2], [True, False])
-        [1, None]
-    """
+    """Values with ``None`` where the mask is off."""
     return [v if keep else None for v, keep in zip(values, mask, strict=True)]
 
 
@@ -156,12 +151,7 @@ def within(scores: Sequence[float | None], low: float, high: float) -> bool:
 
 
 def as_floats(values: Sequence[Any]) -> list[float | None]:
-    """Numbers as floats, anything else as ``None``.
-
-    Example:
-        >>> as_floats([True, 2, "a", None])
-        [1.0, 2.0, None, None]
-    """
+    """Numbers as floats, anything else as ``None``."""
     return [float(v) if isinstance(v, bool | int | float | np.number) else None for v in values]
 
 

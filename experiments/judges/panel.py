@@ -64,13 +64,7 @@ def panel(
 
 
 def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]:
-    """The named seats and the baselines, which always stand beside them; without names, all but variants of others.
-
-    Example:
-        >>> seats = panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
-        >>> list(chosen(seats, ["clue"]))[:3], len(chosen(seats, [])), len(chosen(seats, [EVERY])) == len(seats)
-        (['clue', 'token-log-probability', 'self-certainty'], 18, True)
-    """
+    """The named seats and the baselines, which always stand beside them; without names, all but variants of others."""
     if EVERY in names:
         return dict(seats)
     usual = {name for name, seat in seats.items() if name not in _ON_REQUEST and not seat.judge.on_request}
@@ -83,10 +77,6 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
 
     Raises:
         InnerjudgeError: If there is no such readout of ranges and no such judge.
-
-    Example:
-        >>> sorted(needs_of(["tokens/response.entropy", "coe-r"]))
-        ['hidden/response.mean', 'tokens/response.entropy']
     """
     seats: dict[str, tuple[str, ...]] = {}
     for kind in KINDS:
@@ -106,13 +96,7 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
 
 
 def cost_in_words(judge: BaseJudge) -> str:
-    """What the model must do for an item, beside what other judges have it do.
-
-    Example:
-        >>> from innerjudge.probes import CLUE, EScore, Length, TextClassifier
-        >>> [cost_in_words(judge) for judge in (CLUE(), EScore(), TextClassifier())]
-        ['a pass over the item', 'a prompt for the verdict', 'nothing']
-    """
+    """What the model must do for an item, beside what other judges have it do."""
     if judge.reads_text:
         return "a prompt for the verdict, and writing" + (" at length" if judge.reads_reasoning else "")
     if set(judge.reads) - {"labels"} <= TEXT_NEEDS:

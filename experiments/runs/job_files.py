@@ -18,12 +18,7 @@ FILES = "files"
 
 
 def items_file(inner: str) -> str:
-    """Name of the items of a store of a job.
-
-    Example:
-        >>> items_file("permuted"), items_file("")
-        ('permuted/items.jsonl', 'items.jsonl')
-    """
+    """Name of the items of a store of a job."""
     return f"{inner}/{ITEMS}" if inner else ITEMS
 
 

@@ -18,17 +18,7 @@ _FEW = 0.75
 
 
 class BatchProgress:
-    """The texts of a batch: their tokens so far, which of them go on, and which are still rows of the batch.
-
-    Example:
-        >>> texts = BatchProgress(2, frozenset({0}), torch.device("cpu"))
-        >>> texts.add(0, 7), texts.add(1, 0)
-        (True, False)
-        >>> texts.ids, texts.finished, texts.open
-        ([[7], []], [False, True], [0])
-        >>> texts.shrink(), texts.present
-        ([0], [0])
-    """
+    """The texts of a batch: their tokens so far, which of them go on, and which are still rows of the batch."""
 
     def __init__(self, n: int, ends: frozenset[int], device: torch.device) -> None:
         self._ends = ends

@@ -136,13 +136,6 @@ def label_ceiling(labels: Sequence[bool], again: Sequence[bool | None]) -> float
 
     Both people are taken to err alike and at random, so that they differ on ``2 e (1 - e)`` of the rows. ``None`` where
     fewer than 20 rows have a second label, or half of them differ.
-
-    Example:
-        >>> label_ceiling([True, False] * 50, [True, False] * 50)
-        1.0
-        >>> again = [False, True] * 9 + [True, False] * 41  # 18 % differ: e = 0.1
-        >>> round(label_ceiling([True, False] * 50, again), 3)  # 9 of 10 labels hold: 0.81 + 0.5 (0.09 + 0.09)
-        0.9
     """
     both = [(a, b) for a, b in zip(labels, again, strict=True) if b is not None]
     differ = sum(a != b for a, b in both) / max(len(both), 1)

@@ -157,12 +157,7 @@ def matrix(
 
 
 def slug(*words: str) -> str:
-    """A file name from words.
-
-    Example:
-        >>> slug("builtin:rate", "ranking")
-        'builtin-rate-ranking'
-    """
+    """A file name from words."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[-80:].strip("-")
 
 

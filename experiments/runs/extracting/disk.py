@@ -32,15 +32,7 @@ _SAMPLE = 4
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The disk that a folder lies on, in bytes.
-
-    Example:
-        >>> disk = Disk(free=40, total=100)
-        >>> disk.holds(40), disk.holds(41), disk.spares(35), disk.spares(36)
-        (True, False, True, False)
-        >>> Disk(free=3, total=100).spares(0.3), Disk(free=3, total=100).spares(0.4)
-        (True, False)
-    """
+    """The disk that a folder lies on, in bytes."""
 
     free: int
     total: int
@@ -116,24 +108,14 @@ def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], pa
 
 
 def stored_bytes(name: str, shape: Sequence[int], dtype: str) -> int:
-    """Bytes of one item of a readout in a store; hidden states alone are narrowed, ``int8`` has a scale a state.
-
-    Example:
-        >>> stored_bytes("hidden/score", (3, 100), "int8"), stored_bytes("labels", (), "int8")
-        (312, 4)
-    """
+    """Bytes of one item of a readout in a store; hidden states alone are narrowed, ``int8`` has a scale a state."""
     kind, numbers = stored_type(name, dtype), math.prod(shape)
     scales = 4 * numbers // shape[-1] if kind == "int8" else 0
     return DTYPES[kind].itemsize * numbers + scales
 
 
 def told(size: int) -> str:
-    """Bytes in words.
-
-    Example:
-        >>> told(1536), told(12)
-        ('1.5 kB', '12 B')
-    """
+    """Bytes in words."""
     amount = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000:

@@ -36,13 +36,7 @@ def in_each_prompt(study: Study, one: Evaluation, lens: Lens) -> dict[str, list[
 
 
 def on_scale(row: Row, used: tuple[int, int], wanted: tuple[int, int]) -> Row:
-    """A row whose score and label are put from one scale on another, the label on a whole grade.
-
-    Example:
-        >>> found = on_scale(Row(question="q", candidate="0", judge="j", score=4.0, label=5), (1, 9), (1, 5))
-        >>> found.score, found.label
-        (2.5, 3)
-    """
+    """A row whose score and label are put from one scale on another, the label on a whole grade."""
 
     def moved(value: Any) -> float:
         return wanted[0] + (float(value) - used[0]) / (used[1] - used[0]) * (wanted[1] - wanted[0])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from innerjudge.experiments.compare.evaluation import on_sides, with_score
 from innerjudge.experiments.compare.figures import Figure, family_rank, grid, spelt
+from innerjudge.experiments.compare.findings import shape_of
 from innerjudge.experiments.compare.items import split
 from innerjudge.experiments.compare.judging import over_all
+from innerjudge.experiments.compare.lens import as_floats, masked
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.compare.trace_blind import agreement
 from innerjudge.experiments.compare.turns import reads_the_verdict
+from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.extraction.features import Features
 
 
@@ -44,3 +48,26 @@ def test_family_rank() -> None:
 def test_agreement() -> None:
     found = agreement(["7", " 7", "8", None, "2"], list("ppppq"))
     assert found == [0.6666666666666666, 0.6666666666666666, 0.3333333333333333, None, None]
+
+
+def test_with_score() -> None:
+    assert with_score(Row(question="q", candidate="a|b", judge="ann", label="tie")).score == 0.5
+    assert with_score(Row(question="q", candidate="0", judge="ann", label=True)).score == 1.0
+
+
+def test_on_sides() -> None:
+    row = Row(question="q", candidate="0", judge="ann", label=True)
+    found = [found.tags for found in on_sides([row], {row.item: "test"})], on_sides([row], {})
+    assert found == ([{"split": "test"}], [])
+
+
+def test_shape_of() -> None:
+    assert shape_of("512 tokens in 'a'") == shape_of("7 tokens in 'b'")
+
+
+def test_masked() -> None:
+    assert masked([1, 2], [True, False]) == [1, None]
+
+
+def test_as_floats() -> None:
+    assert as_floats([True, 2, "a", None]) == [1.0, 2.0, None, None]

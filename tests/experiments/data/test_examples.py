@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from innerjudge.experiments.data.kinds import are_ids, hash_of
 from innerjudge.experiments.data.labels import label_to_fit
 from innerjudge.models.items import Rating
 
@@ -9,3 +10,11 @@ from innerjudge.models.items import Rating
 def test_label_to_fit() -> None:
     fact = Rating(item_id="r", prompt="?", response="!", scores=(1,), extra={"scale": [0, 1]})
     assert label_to_fit(fact, (1, 5)) == 5.0
+
+
+def test_hash_of() -> None:
+    assert hash_of(["ab", "c"]) != hash_of(["a", "bc"])
+
+
+def test_are_ids() -> None:
+    assert (are_ids([5, 17]), are_ids([-1]), are_ids([1.5]), are_ids(5)) == (True, False, False, False)

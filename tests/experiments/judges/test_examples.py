@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from innerjudge.experiments.judges.opponent import as_given, chance_of
 from innerjudge.experiments.judges.pairs import items_of_pairs
+from innerjudge.experiments.judges.panel import EVERY, chosen, cost_in_words, needs_of, panel
 from innerjudge.models.items import Pair
 from innerjudge.probes.judge import Verdict
 
@@ -21,3 +22,21 @@ def test_chance_of() -> None:
 
 def test_as_given() -> None:
     assert as_given([Verdict("p", score=1.0, label="a")], swapped=True)[0].label == "b"
+
+
+def test_cost_in_words() -> None:
+    from innerjudge.probes import CLUE, EScore, TextClassifier
+
+    found = [cost_in_words(judge) for judge in (CLUE(), EScore(), TextClassifier())]
+    assert found == ["a pass over the item", "a prompt for the verdict", "nothing"]
+
+
+def test_chosen() -> None:
+    seats = panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
+    found = list(chosen(seats, ["clue"]))[:3], len(chosen(seats, [])), len(chosen(seats, [EVERY])) == len(seats)
+    assert found == (["clue", "token-log-probability", "self-certainty"], 18, True)
+
+
+def test_needs_of() -> None:
+    found = sorted(needs_of(["tokens/response.entropy", "coe-r"]))
+    assert found == ["hidden/response.mean", "tokens/response.entropy"]

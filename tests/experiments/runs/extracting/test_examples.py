@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from innerjudge.experiments.runs.extracting.disk import Disk, stored_bytes, told
 from innerjudge.experiments.runs.extracting.ranks import Ranks, own_device
 from innerjudge.experiments.runs.extracting.summary import Meter, reasons_of
 
@@ -27,3 +28,17 @@ def test_own_device() -> None:
 
 def test_ranks() -> None:
     assert (Ranks(1, 3).mine([10, 11, 12, 13, 14]), Ranks().first) == ([11, 14], True)
+
+
+def test_disk() -> None:
+    disk = Disk(free=40, total=100)
+    assert (disk.holds(40), disk.holds(41), disk.spares(35), disk.spares(36)) == (True, False, True, False)
+    assert (Disk(free=3, total=100).spares(0.3), Disk(free=3, total=100).spares(0.4)) == (True, False)
+
+
+def test_told() -> None:
+    assert (told(1536), told(12)) == ("1.5 kB", "12 B")
+
+
+def test_stored_bytes() -> None:
+    assert (stored_bytes("hidden/score", (3, 100), "int8"), stored_bytes("labels", (), "int8")) == (312, 4)
