@@ -1,5 +1,7 @@
 """How many texts may be read or written together: by what they take of the memory, whatever the batch size."""
 
+import math
+
 import torch
 
 from ..models.caching import free_memory
@@ -32,6 +34,7 @@ class Budget:
         self.logits = _LOGITS * 4 * int(getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", 0))
         #: Bytes for every two tokens: their weights in every head, or a mask.
         self.paired = {"eager": 3 * a.n_heads * 4, "sdpa": 1 + size}.get(lm.attention, 0)
+        self._alone_paired = 0 if lm.attention == "sdpa" else self.paired  # without padding there is no mask
 
     def of(self, length: int, new: int = 0) -> int:
         """Bytes of a text of so many tokens while it is read, or while ``new`` ones are written after it."""
@@ -42,14 +45,21 @@ class Budget:
         """Texts at once of which the longest has so many tokens; at least 1."""
         return max(1, self.bytes // self.of(length, new))
 
+    def row(self) -> int:
+        """Tokens of the longest packed row: of all of them every two have a mask between them."""
+        if not self.paired:
+            return self.bytes // self.read
+        return int((math.sqrt(self.read**2 + 4 * self.paired * self.bytes) - self.read) / (2 * self.paired))
+
     def rows(self, length: int, new: int, batch_size: int) -> int:
         """Texts to write at once whose longest prompt has ``length`` tokens; at least 1."""
         return min(batch_size, written_at_once(self._device, length, new), self.texts(length, new))
 
     def refused(self, length: int, new: int = 0) -> str | None:
         """Why a text of so many tokens cannot be read, or gone on from, even alone; ``None`` if it can."""
-        needed, told = self.of(length, new) / 1e9, f"more than a batch may take, {self._alone / 1e9:.2g} GB (--memory)"
-        return f"{length} tokens take about {needed:.2g} GB, {told}" if needed * 1e9 > self._alone else None
+        needed = self.of(length, new) - length * length * (self.paired - self._alone_paired)
+        told = f"{length} tokens take about {needed / 1e9:.2g} GB, more than the {self._alone / 1e9:.2g} GB"
+        return f"{told} that are free or given as memory" if needed > self._alone else None
 
 
 def written_at_once(device: torch.device, length: int, new: int) -> int:

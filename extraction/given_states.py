@@ -19,7 +19,7 @@ from ..models.errors import InnerjudgeError, one_line
 from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
 from ..models.shown import shown
-from ..models.tensor_file import TensorFile
+from ..models.tensor_file import Piece, TensorFile
 from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
@@ -43,16 +43,17 @@ _REDUCED: dict[str, Callable[[Array], Array]] = {
 class FileStates:
     """States of a safetensors file, ``[T, layers, D]``: tokens are read, as float32, where they are asked for."""
 
-    def __init__(self, file: TensorFile, name: str) -> None:
-        self._rows = file.view(file.pieces[name])
+    def __init__(self, path: Path, piece: Piece) -> None:
+        self._path, self._piece = path, piece
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of all of them."""
-        return self._rows.shape
+        return self._piece.shape
 
     def __getitem__(self, tokens: Any) -> Array:
-        return decode_file(self._rows[tokens])
+        # Opened each time: of thousands of texts, that many files would be open, and mapped while an engine writes.
+        return np.array(decode_file(TensorFile(self._path).view(self._piece)[tokens]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def read_vllm(path: str | Path, *, wait: float = 30.0) -> GivenStates:
             f"given {shown(path)!r}, expected a safetensors file with hidden_states and token_ids, as vLLM's "
             f"extract_hidden_states writes it ({one_line(error)})"
         ) from None
-    return GivenStates(tuple(ids), FileStates(file, "hidden_states"))
+    return GivenStates(tuple(ids), FileStates(Path(path), file.pieces["hidden_states"]))
 
 
 def features_of_states(

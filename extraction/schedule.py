@@ -171,7 +171,7 @@ class Sweep:
         length = [len(self.items[row].ids) for row in rows]
         mixing, context = self.lm.mixing, self.lm.anatomy.context
         # A packed row has no more tokens than one text may have, for which masks and angles of a model are made.
-        longest_row = min(n for n in (self.room.tokens, context, mixing.until) if n)
+        longest_row = min(n for n in (self.room.tokens, context, mixing.until, max(1, self.budget.row())) if n)
         most, texts = self.room.items, self.budget.texts
         batches = []
         for group in mixing.groups(length):

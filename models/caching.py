@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -201,4 +202,6 @@ def free_memory(device: torch.device) -> int:
             found = {name: int(rest.split()[0]) for name, rest in (line.split(":", 1) for line in lines)}
         return found["MemAvailable"] * 1024
     except (OSError, KeyError):  # not Linux
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        with suppress(AttributeError, ValueError):
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        return 4 << 30  # Windows tells neither

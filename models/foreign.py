@@ -51,6 +51,8 @@ def refusing(what: object, expected: str, *also: type[Exception]) -> Iterator[No
     except _DAMAGE + also as error:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             raise
+        if isinstance(error, MemoryError):
+            raise InnerjudgeError(f"given {shown(what)}, for which the memory is too small, expected more") from error
         why = f"{type(error).__name__}: {one_line(error)}"
         raise InnerjudgeError(f"given {shown(what)}, which is damaged ({why}), expected {expected}") from error
 

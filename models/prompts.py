@@ -119,8 +119,8 @@ def require_different(texts: Sequence[str], what: str) -> None:
     first: dict[str, int] = {}
     for place, text in enumerate(texts):
         plain = unicodedata.normalize("NFC", " ".join(text.split()))
-        if not any(map(str.isalpha, plain)):  # 50 % and 50%, 7 / 14 and 7/14; but not 1 2 and 12
-            plain = re.sub(r"(?<!\d) | (?!\d)", "", plain)
+        if not any(map(str.isalpha, plain)):  # 50 % and 50%, 7 / 14 and 7/14; but not 1 2 and 12, or 1 -2 and 1-2
+            plain = re.sub(r"^([+-]) (?=\d)", r"\1", re.sub(r" ?([%/$(),]) ?", r"\1", plain))
         known = first.setdefault(plain, place)
         if known != place:
             letters = f"{ascii_uppercase[known]} and {ascii_uppercase[place]}"

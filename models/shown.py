@@ -23,6 +23,7 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
 
     What is longer than ``most`` characters ends with an ellipsis; with ``lines``, line breaks and tabs stay.
     """
+    text = text[:100] if isinstance(text, bytes) else text  # reprlib writes all of them out
     value = text if isinstance(text, str) else _SHORT.repr(text) if isinstance(text, _MANY) else str(text)
     if len(value) > most:
         value = f"{value[:most]}…"

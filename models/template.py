@@ -1,7 +1,8 @@
 """What a chat template writes for a conversation, asked in this one place, which bounds its time and its length.
 
 A template is a program that comes with a model. It may take for ever, or write without end, for some conversations
-only: every one of them is bounded. Whether it can be used at all is asked once, when the model is loaded.
+only: the time of each, and the length of its text, are bounded; its memory by these alone. Whether it can be used at
+all is asked once, when the model is loaded.
 """
 
 import ctypes
@@ -31,7 +32,7 @@ USER = "user-turn-8f3c"
 MERGE = ": merge_system=True (--merge-system) puts the system turn before the user's"
 #: Characters that a template may write beside eight times what it is given (date, tools, system prompt).
 _MOST = 1_000_000
-#: Seconds for what takes a thousandth of one; for as many conversations of a template, a minute in all, then fewer.
+#: Seconds that one conversation may take; after so many that took longer, the last number, until others end in time.
 _PATIENCE, _TIMES, _LATER = 10.0, 6, 0.5
 #: Digits that a number in a template may have.
 _DIGITS = 6
@@ -95,11 +96,14 @@ def _written(tokenizer: PreTrainedTokenizerFast, said: Any, prompt: bool, **swit
     thread = Thread(target=run, daemon=True)
     thread.start()
     try:
-        return found.result(seconds)
+        text = found.result(seconds)
     except TimeoutError:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        if thread.is_alive():  # else another thread may have its number
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
         _stopped[template] += 1
         raise EndlessError(_ODD.format(f"takes more than {seconds:g} s for a conversation")) from None
+    _stopped[template] = max(0, _stopped[template] - 1)
+    return text
 
 
 def _fields(message: Message, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
@@ -173,7 +177,8 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     # A power, or a number of millions, may be one step that nothing stops.
     for (_, before), (kind, odd) in pairwise(signs):
         power = kind == "operator" and odd == "**" and before not in ("(", ",")  # there it unpacks arguments
-        if not power and (kind != "integer" or len(odd) <= _DIGITS):
+        large = (kind == "integer" and len(odd) > _DIGITS) or (kind == "float" and "e" in odd.lower())
+        if not (power or large):
             continue
         raise InnerjudgeError(_ODD.format(f"has {odd:.20} in it, which may take for ever or all memory"))
     texts = []

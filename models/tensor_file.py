@@ -62,7 +62,10 @@ class Piece:
 
 
 class TensorFile:
-    """A safetensors file, open; an OSError or ValueError says where it is cut off, or what its header gets wrong."""
+    """A safetensors file, open; an OSError or ValueError says where it is cut off, or what its header gets wrong.
+
+    ``InnerjudgeError`` if it is no regular file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._map: mmap.mmap | None = None

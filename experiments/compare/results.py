@@ -74,6 +74,11 @@ class Byproducts:
         self._records("seconds", [{"judge": one.judge, "seconds": one.seconds_per_item} for one in outcomes])
         self._records("cost", [{"judge": o.judge} | asdict(o.cost) for o in outcomes if o.cost is not None])
 
+    @property
+    def steps(self) -> list[str]:
+        """Names of their steps."""
+        return [f"{what}-{self.name}" for what in ("notes", "curves", "maps", "seconds", "cost")]
+
     def notes(self) -> list[str]:
         """What the judges chose."""
         return [str(one["note"]) for one in self._records("notes")]

@@ -45,12 +45,16 @@ class StepStore:
         for half in () if folder is None else folder.glob(f"steps/*{HALF}"):
             half.unlink()
 
-    def rows(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
-        """Rows of a step: read where they are, else made and written, whole or not at all."""
+    def rows(self, name: str, depends: Any, make: Callable[[], Iterable[Row]], beside: Sequence[str] = ()) -> list[Row]:
+        """Rows of a step: read where they are, else made and written, whole or not at all.
+
+        They are made again where one of the records ``beside`` them, which are made with them, is not whole.
+        """
         path = self._path("steps", name, depends, ".jsonl")
         if path is None:
             return list(make())
-        if not is_whole(path):
+        others = (self._path("steps", one, depends, ".jsonl") for one in beside)
+        if not all(other is not None and is_whole(other) for other in (path, *others)):
             write_jsonl(path, map(row_json, made := list(make())))
             return made
         return list(read_table(path)) if path.stat().st_size else []

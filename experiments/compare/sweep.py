@@ -175,7 +175,7 @@ def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Featu
     if not kept:
         raise InnerjudgeError(
             f"given {len(part)} labelled items with {sorted(shares)}, expected readouts of {kind} items that at least "
-            f"{_READABLE:.0%} of them have: `innerjudge store info` says what is missing, and why"
+            f"{_READABLE:.0%} of them have: their `missing`, or `innerjudge store info`, says why"
         )
     notes = [f"{n} is left out: only {shares[n]:.0%} of the items have it." for n in names if n not in kept]
     whole = np.flatnonzero(part.present(*kept))

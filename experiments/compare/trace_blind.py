@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from ...extraction.features import Features
+from ...extraction.readouts import States, states_of
 from ...probes import BaseJudge, Verdict
 from ..data.answers import normalise
 from ..data.splits import Index, rows_by_group
@@ -48,9 +49,12 @@ def agreement_rows(rows: Iterable[Row]) -> list[Row]:
         return []
     why = "no answer to compare, or no other one to its question"
     return [
-        replace(row, judge=AGREEMENT, score=score, label=None, unscored=why if score is None else None)
+        replace(
+            row, judge=AGREEMENT, score=score, label=None, unscored=why if score is None else None,
+            tags={name: tag for name, tag in row.tags.items() if name != RANDOM},
+        )
         for row, score in zip(items, scores, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def pass_rate(right: Values, groups: Sequence[Hashable]) -> npt.NDArray[np.float64]:
@@ -103,7 +107,9 @@ def of_the_question(
     same, rng, own = clone(judge), np.random.default_rng(seed), features["hidden/prompt_end"]
     turned = {}
     for name in states:
-        turned[name] = own[..., rng.permutation(own.shape[-1])]
+        readout = states_of(name)
+        state = own[:, readout.chosen(own.shape[1])] if isinstance(readout, States) else own
+        turned[name] = state[..., rng.permutation(own.shape[-1])]
         turned[name] *= rng.choice(np.array([-1, 1], dtype=np.float32), own.shape[-1])
     random = replace(features, arrays={**features.arrays, **turned})
     fit_seat("", same, random, labels, fit)

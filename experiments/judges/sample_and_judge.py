@@ -35,8 +35,8 @@ _READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
 class Saved(NamedTuple):
     """How many answers were stopped, and about how many tokens they were spared.
 
-    Those are, for an answer that closed its reasoning, the others' mean behind the marker, and else what the longer
-    ones of the others write beyond as many tokens, on average.
+    Those are, for an answer that closed its reasoning, the others' mean behind the marker; for any other, how many more
+    tokens the longer ones of the answers that were not stopped have, on average.
     """
 
     stopped: int
@@ -144,9 +144,17 @@ def sample_and_judge(
         raise InnerjudgeError(f"given {questions!r:.60} and n={n}, expected a list of questions and at least 1 answer")
     require_model(judge, lm)
     passes = passes or Passes()
-    along = reject_below.along if isinstance(reject_below, Promise) else along
+    promised = reject_below.along if isinstance(reject_below, Promise) else along if reject_below is not None else ""
+    if along and along != promised:
+        raise InnerjudgeError(
+            f"given along={along!r} {'without reject_below' if reject_below is None else f'for {promised!r}'}, "
+            "expected a number as reject_below, or a promise of the same along: give both, or neither"
+        )
+    if n is None and not all(isinstance(one, Trace) for one in questions):
+        raise InnerjudgeError("given n=None with prompts that are strings, expected traces: give n, or traces")
+    along = promised
     looks = [along] if along and Role.parse(along).part == "response" else ["reasoning_end", along]
-    bare = candidates_of(questions, n) if n is not None else [one for one in questions if isinstance(one, Trace)]
+    bare = [one for one in questions if isinstance(one, Trace)] if n is None else candidates_of(questions, n)
     carried = set(judge.needs) <= _READOUTS.keys()
     written = write_and_read(
         lm,

@@ -88,13 +88,13 @@ def with_lines(
     """
     said = "".join((str(fields["question"]), *options))
     marks = [one for one in map(chr, range(0xF0000, 0xF0800)) if one not in said][: len(options)]  # of nobody's texts
-    entries = [{"label": a, "text": m + text} for a, m, text in zip(ascii_uppercase, marks, options, strict=False)]
+    entries = [{"label": a, "text": m + text + m} for a, m, text in zip(ascii_uppercase, marks, options, strict=False)]
     user, spans = fill_in(template, {**fields, "options": entries}), list[tuple[int, int]]()
     for mark in marks:
         before, *behind = user.split(mark)
         user = "".join((before, *behind))
         start, end = before.rfind("\n") + 1, user.find("\n", len(before)) + 1
-        if len(behind) != 1 or not end or (spans and start < spans[-1][1]):
+        if len(behind) != 2 or not end or (spans and start < spans[-1][1]):
             raise UnreadableError(
                 "the prompt does not show every option once on a line of its own: write "
                 "{% for option in options %}{{ option.label }}. {{ option.text }} and a line end {% endfor %}"

@@ -29,6 +29,8 @@ _APART = re.compile(rf"\d{_GAP}+\d")
 _EXACT = re.compile(r"[+-]?(\d+/0*[1-9]\d*|(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?)", re.ASCII)
 #: Digits to which numbers without an exact fraction are compared.
 _DIGITS = 30
+#: ``\\frac 1 2``, whose digits are no numbers side by side.
+_BARE = re.compile(r"(\\(?:[dt]?frac|[dt]?binom))\s*(\d)\s+(\d)")
 _SIGNS = re.compile(r"[\\^{}()\[\]+*=|<>]")
 
 
@@ -61,7 +63,7 @@ def _key(library: Any, answer: str) -> Hashable:
     text = answer.strip().strip("$").strip().removesuffix("%").removesuffix("\\")
     if len(text) > _MOST or not (_NUMBER.fullmatch(text) or (_SIGNS.search(text) and len(plain) > 1)):
         return ("text", plain)
-    text = _MIXED.sub(r"\1\\frac{\2}{\3}", _THIN.sub("", text))
+    text = _MIXED.sub(r"\1\\frac{\2}{\3}", _BARE.sub(r"\1{\2}{\3}", _THIN.sub("", text)))
     if _HUGE.search(text) or _APART.search(text):
         return ("text", plain)
     # Between dollars, the whole answer is one expression: of a bare "3\\sqrt{2}" only the 3 would be read.

@@ -24,7 +24,7 @@ class Auditing:
     @cached_property
     def candidates(self) -> list[Candidate]:
         """Responses of whole questions, at most ``audits.items`` of them, of the reported side."""
-        one, scale = self.evaluation, self.study.scale
+        one, scale = self.evaluation, self.evaluation.settings.scale
         items = [one.items[k] for k in one.sides.test]
         if one.kind == "choice":
             return []

@@ -79,10 +79,11 @@ class StudyRun:
         timed, audits = self.comparison.timed, self.study.audits
         with timed("audits"):
             asked = audited(Auditing(self.study, one), self._in_bfloat16)
-            worded = in_each_prompt(self.study, one, lens) if self.study.prompts else {}
+            worded, notes = in_each_prompt(self.study, one, lens) if self.study.prompts else ({}, [])
         self.rows.extend(asked.rows)
-        more = [row for rows in list(worded.values())[1:] for row in rows]
-        self.rows.extend(replace(row, judge=f"{row.judge}, {row.template}") for row in more)
+        worded_rows = [row for rows in list(worded.values())[1:] for row in rows]
+        more = [replace(row, judge=f"{row.judge}, {row.template}") for row in worded_rows]
+        self.rows.extend(more)
         with timed("figures"):
             sections: list[Section | None] = [*sections_of(one, lens), agreement(lens), calibration(lens)]
             sections += [prompts(lens, worded), bias(lens), panels(lens)]
@@ -90,7 +91,8 @@ class StudyRun:
             sections += [*asked.sections(lens), selection(one) if audits.selection else None]
         found = [section for section in sections if section is not None]
         found.sort(key=lambda section: ORDER.index(section.key) if section.key in ORDER else len(ORDER))
-        part = part_of(one, lens, found, asked.rows)
+        part = part_of(one, lens, found, [*asked.rows, *more])
+        part = replace(part, notes=(*part.notes, *notes))
         if one.kind == "choice" and audits.ask:
             note = "Choices have no responses to ask about: only audits that ask nothing are shown."
             part = replace(part, notes=(*part.notes, note))

@@ -170,8 +170,11 @@ class Study(_Part):
         given = [None if one == OURS else one for one in (self.prompt, *self.prompts)]
         names = [OURS if one is None else JudgePrompt.of(one).name for one in given]
         if len(set(names)) < len(names):
-            raise InnerjudgeError(f"given the prompts {', '.join(names)}, expected names that differ: rename a file")
-        how = (self.model_copy(update={"prompt": one, "prompts": (), "rows": ()}) for one in given)
+            raise InnerjudgeError(
+                f"given the prompts {', '.join(names)}, expected each once (without `prompt`, "
+                f"{OURS!r} is the first of them): leave one out, or rename a file"
+            )
+        how = (self.model_copy(update={"prompt": one, "prompts": (), "rows": (), "audits": Audits()}) for one in given)
         return dict(zip(names, how, strict=True))
 
     @field_validator("scale")

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...models.aside import Scratch, replacing
+from ...models.aside import Scratch
 from ...models.errors import InnerjudgeError, one_line
 from ...models.foreign import read_file
 
@@ -214,10 +214,12 @@ class RemotePlace(Place):
         """A copy, which lives as long as this object."""
         path = self._copy(name)
         if not path.exists():
-            source = self._path(name)
-            with replacing(path) as half, self._system.open_input_stream(source) as file, half.open("wb") as copy:
+            # Processes that were forked share the folder: each has an own name aside.
+            aside = path.with_name(f"{ASIDE}{uuid.uuid4().hex}")
+            with self._system.open_input_stream(self._path(name)) as file, aside.open("wb") as copy:
                 while block := file.read(1 << 22):
                     copy.write(block)
+            aside.replace(path)
         return path
 
     def _copy(self, name: str) -> Path:

@@ -59,9 +59,9 @@ def complete(
 
     Ids need not be unique: samples of one prompt in a batch read it once where the model's cache can be shared. ``how``
     are fields of :class:`Limits`: ``temperature`` 0 is greedy, else plain sampling, and what the model's own generation
-    config says does not count. Same seed, batch size and items: same text; the caller's random state is kept. A batch
-    has at most ``batch_size`` prompts, fewer of long ones (:class:`.Budget`); greedy text does not depend on it beyond
-    float error. A text ends where ``settled`` says that nothing more of it is wanted.
+    config says does not count. Same seed, batch size, items and memory: same text; the caller's random state is kept. A
+    batch has at most ``batch_size`` prompts, fewer of long ones (:class:`.Budget`); greedy text does not depend on it
+    beyond float error. A text ends where ``settled`` says that nothing more of it is wanted.
     """
     found: dict[int, Completion] = {}
     limits = Limits(**how)

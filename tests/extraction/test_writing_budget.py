@@ -120,4 +120,6 @@ def test_batches_of_reading_stay_within_the_bytes(
     assert lengths[-1] not in {length for batch in read for length in batch}
     budget = Budget(small)
     assert all(len(batch) * budget.of(max(batch)) <= budget.bytes for batch in read)
+    if packed:  # every two tokens of a row have a mask between them
+        assert all(budget.of(sum(batch)) <= budget.bytes for batch in read if len(batch) > 1)
     assert len(read) < len(items)

@@ -67,7 +67,7 @@ NOT_FUZZED: dict[str, str] = {
     "models/formats/copies.py:_make": "syncs what it has written",
     "models/formats/source.py:adapted": "peft's reader, whose every error is told; tests/models/test_lora.py",
     "models/precision.py:cpu_units": "the system's own file",
-    "extraction/writing/generate.py:free_memory": "the system's own file",
+    "models/caching.py:free_memory": "the system's own file",
     "extraction/store/export.py:_npz": "it writes",
     "extraction/store/index.py:write_index": "what was just written, in memory",
     "extraction/store/place.py:LocalPlace.range": "bytes of the lines of a job, which are parsed as items",

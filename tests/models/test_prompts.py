@@ -93,7 +93,17 @@ def test_options_that_are_one_text_cannot_be_told_apart(options: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "pair", [["50%", "50"], ["1 2", "12"], ["1 1/2", "11/2"], ["a lot", "alot"], ["x + +y", "x ++ y"]]
+    "pair",
+    [
+        ["50%", "50"],
+        ["1 2", "12"],
+        ["1 1/2", "11/2"],
+        ["a lot", "alot"],
+        ["x + +y", "x ++ y"],
+        ["1 -2", "1-2"],
+        ["* *", "**"],
+        ["> =", ">="],
+    ],
 )
 def test_options_that_are_spelled_alike_and_mean_another_thing_are_both_there(pair: list[str]) -> None:
     assert len(choice_prompt("q", pair, abstain=False).labels) == 2

@@ -129,7 +129,7 @@ def document(record: dict[str, Any]) -> str:
             " ".join(typed_of(end["command"])[: 2 if end["command"].startswith("store") else 1]),
         )
         said = f"`innerjudge {typed}`" + (f" ({name})" if name != typed else "")
-        changes = end.get("at_changes", 0)
+        changes = end.get("at_changes", "not tried")
         lines.append(f"| {said} | {end['kills']} | {changes} | {end['same']} | {len(end['lost'])} |")
     return "\n".join(lines) + "\n"
 

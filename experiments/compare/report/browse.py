@@ -54,7 +54,7 @@ def shown_items(items: Sequence[Item], lens: Lens) -> tuple[ShownItem, ...]:
 
 def labels_of(shown: Sequence[ShownItem]) -> list[str]:
     """The labels that items can be filtered by; none where there is one only, or too many."""
-    found = sorted({one.group for one in shown})
+    found = sorted({one.group for one in shown}, key=lambda label: (len(label), label))  # 2 before 10
     return found if 1 < len(found) <= FILTERS else []
 
 

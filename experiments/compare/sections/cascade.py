@@ -14,7 +14,7 @@ KEY = "cascade"
 
 
 def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | None:
-    """The judge of states that is right most often, and behind it the judge to compare with, over tokens an item.
+    """The cheaper judge of states that is right most often, and behind it the judge to compare with, over tokens.
 
     Items that both judged and whose truth is known count. ``None`` without such a judge, its cost, or a border between
     its verdicts.
@@ -24,7 +24,8 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
         pairs = zip(lens.table.column(judge), lens.table.column(dear), strict=True)
         both = [(a, b) for a, b in pairs if a and b and None not in (a.right, b.right, a.score)]
         parted, border = (True, None) if lens.kind == "choice" else border_of([a for a, _ in both])
-        if both and parted and judge in cost and lens.families[judge] == "hidden":
+        cheaper = judge in cost and cost[judge]["tokens"] < cost[dear]["tokens"]
+        if both and parted and cheaper and lens.families[judge] == "hidden":
             first, second = (
                 [Verdict(row.candidate, row.score, row.label) for row in side] for side in zip(*both, strict=True)
             )
@@ -42,15 +43,15 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
     heading, axes = f"Accuracy against cost: {judge}, then {dear}", {"x": "tokens an item", "y": "accuracy"}
     plot = curves(lens.data, KEY, heading, line, **axes, behind=behind)
     alone, half, every = (
-        f"{rows[k][2]:.2f} [{rows[k][3]:.2f}, {rows[k][4]:.2f}] at {rows[k][1]:.0f}" for k in (0, 2, 4)
+        f"{rows[k][2]:.2f} [{rows[k][3]:.2f}, {rows[k][4]:.2f}] at {rows[k][1]:.0f} tokens an item" for k in (0, 2, 4)
     )
     return Section(
         key=KEY,
         title="A cheap judge first",
         question=f"What is gained by asking {dear} only where a cheaper judge is not sure?",
         found=(
-            f"{judge} alone is right for {alone} tokens an item; with {dear} asked about the half where it is least "
-            f"sure for {half}, about all for {every}.",
+            f"Accuracy of {judge} alone: {alone}; with {dear} asked about the half of which it is least sure: {half}; "
+            f"about all: {every}. Among {len(best)} cheaper judges of states it was picked by these items.",
         ),
         plots=(plot,) if plot else (),
     )
@@ -58,6 +59,7 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
 
 def border_of(rows: Sequence[Row]) -> tuple[bool, float | None]:
     """Whether scores part two labels, and the border between them."""
-    sides = {row.label: [one.score or 0.0 for one in rows if one.label == row.label] for row in rows}
+    labels = {row.label for row in rows}
+    sides = {label: [one.score or 0.0 for one in rows if one.label == label] for label in labels}
     low, high = sorted(sides.values(), key=max) if len(sides) == 2 else ([1.0], [0.0])
     return max(low) < min(high), (max(low) + min(high)) / 2

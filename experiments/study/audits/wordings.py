@@ -1,5 +1,6 @@
 """The judges that are asked, asked again in the other prompts of a study: the same items, sides and fits anew."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,8 @@ from ...data.verdict_table import Row
 from ..spec import OURS, Study
 
 
-def in_each_prompt(study: Study, one: Evaluation, lens: Lens) -> dict[str, list[Row]]:
-    """Prompt -> reported rows of every judge that is asked, its template the prompt; that of the study first.
+def in_each_prompt(study: Study, one: Evaluation, lens: Lens) -> tuple[dict[str, list[Row]], list[str]]:
+    """Prompt -> reported rows of every judge that is asked, its template the prompt; that of the study first. Notes.
 
     Prompts of other kinds of items are left out. Every prompt is a step of its own, so that a killed study goes on
     with the next one; what is read of the items themselves is not read again. Grades are put on the study's scale.
@@ -21,7 +22,7 @@ def in_each_prompt(study: Study, one: Evaluation, lens: Lens) -> dict[str, list[
     mine = one.passes.prompt
     own = OURS if mine is None or mine.kind != one.kind else mine.name
     found = {own: [replace(row, template=own) for row in lens.table if row.judge in names]}
-    truths = dict(zip(lens.table.items, lens.truths, strict=True))
+    truths, notes = dict(zip(lens.table.items, lens.truths, strict=True)), list[str]()
     for name, other in study.wordings.items() if names else ():
         how = other.settings
         if name != own and (how.prompt is None or how.prompt.kind == one.kind):
@@ -32,7 +33,10 @@ def in_each_prompt(study: Study, one: Evaluation, lens: Lens) -> dict[str, list[
                 for row in again.rows()
                 if row.judge in names and row.item in truths
             ]
-    return found
+            notes += [f"{name}: {note}" for note in again.beside.notes()]
+    if len(found) < 2:
+        notes.append("No judge here is asked in the words of a prompt, or no prompt is for such items: none compared.")
+    return found, notes
 
 
 def on_scale(row: Row, used: tuple[int, int], wanted: tuple[int, int]) -> Row:
@@ -46,5 +50,5 @@ def on_scale(row: Row, used: tuple[int, int], wanted: tuple[int, int]) -> Row:
     return replace(
         row,
         score=None if row.score is None else moved(row.score),
-        label=None if row.label is None else round(moved(row.label)),
+        label=None if row.label is None else math.floor(moved(row.label) + 0.5),  # half a grade goes up
     )

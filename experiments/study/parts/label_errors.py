@@ -54,7 +54,7 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
         f"{len(votes)} judges with a confidence of at least {threshold:g}."
     )
     if flagged:
-        said += " Have somebody who knows check them: the judges read one model and share its mistakes. Figures on "
+        said += " Have an expert check them: the judges read one model and share its mistakes. Figures on "
         said += "repaired labels flatter judges like the mean."
     return Section(
         key=KEY,

@@ -72,7 +72,7 @@ def _said(main: str, shown: Mapping[str, Mapping[str, Figure]], gaps: Sequence[F
     return [
         f"From prompt to prompt {main} moves most for {judge}: {low:.2f} with {worst}, {high:.2f} with {best} "
         f"(spread {high - low:.2f}).",
-        f"Of {len(gaps)} differences to the prompt {first}, {len(moved)} stand after correction"
+        f"Of {len(gaps)} differences from the prompt {first}, {len(moved)} are significant after correction"
         + (f": {'; '.join(moved)}." if moved else "."),
         "Highest: " + "; ".join(f"{j} with {', '.join(prompts)}" for j, prompts in leaders.items()) + ".",
     ]

@@ -43,16 +43,18 @@ def test_the_curve_by_hand() -> None:
     assert [row[2] for row in plot.behind.rows] == [0.75, 1.0, 1.0, 1.0, 1.0]
     assert [row[1] for row in plot.behind.rows] == [50.0, 100.0, 150.0, 200.0, 250.0]
     assert [row[0] for row in plot.behind.rows] == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert section.found[0].startswith("clue alone is right for 0.75 [")
+    assert section.found[0].startswith("Accuracy of clue alone: 0.75 [")
     assert (
-        "] at 50 tokens an item; with text asked about the half where it is least sure for 1.00 [" in section.found[0]
+        "] at 50 tokens an item; with text asked about the half of which it is least sure: 1.00 [" in section.found[0]
     )
+    assert section.found[0].endswith("Among 1 cheaper judges of states it was picked by these items.")
     assert plot.draw() is not None
 
 
 def test_there_is_none_without_costs_verdicts_or_a_border() -> None:
     assert cascade(lens(unsure), {}) is None
     assert cascade(lens(unsure), {"text": COST["text"]}) is None
+    assert cascade(lens(unsure), {**COST, "clue": COST["text"]}) is None, "it is no cheaper"
     assert cascade(lens(lambda k: (1.0, True)), COST) is None, "one label has no border"
     assert cascade(lens(lambda k: (float(k), k % 2 == 1)), COST) is None, "its score does not say how sure it is"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge import Features
+from innerjudge import Features, LanguageModel, load_data
+from innerjudge.experiments.compare.compare import compare
 from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.compare.metrics import metrics
 from innerjudge.experiments.compare.sections.opponents import opponents, standings
@@ -156,6 +157,14 @@ def test_the_same_judge_on_random_projections_of_the_question(question: float, s
         (TokenLogProb(), features),
     ):
         assert of_the_question(other, given, right.tolist(), *sides, 0) is None
+
+
+def test_states_of_some_rows_are_those_rows_of_the_question(reference: LanguageModel) -> None:
+    """A probe of the mean over the response reads one row; the others all of them."""
+    traces = load_data("builtin:solve", limit=24).items
+    found = compare(reference, traces, judges=["mean-probe", "logistic-probe"], settings=Settings(reasoning_tokens=0))
+    rows = [row for row in found.verdicts if row.judge in ("mean-probe", "logistic-probe")]
+    assert {row.judge for row in rows if RANDOM in row.tags} == {"mean-probe", "logistic-probe"}
 
 
 def without_question(features: Features) -> Features:

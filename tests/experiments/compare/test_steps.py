@@ -28,6 +28,25 @@ def test_steps_are_kept_until_what_they_depend_on_changes(tmp_path: Path) -> Non
     assert kept.rows("none", {}, list) == kept.rows("none", {}, list) == []
 
 
+def test_rows_are_made_again_where_records_beside_them_are_damaged(tmp_path: Path) -> None:
+    made = []
+
+    def rows() -> list[Row]:
+        made.append(1)
+        kept.records("notes", {}, lambda: [{"note": "Text is at chance."}])
+        return [Row(question="q", candidate="0", judge="j", score=1.0)]
+
+    kept = StepStore(tmp_path, {"model": "m"})
+    for _ in range(2):
+        kept.rows("judged", {}, rows, beside=["notes"])
+    assert len(made) == 1
+    [path] = (tmp_path / "steps").glob("notes-*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"chance", b"choice"))
+    kept.rows("judged", {}, rows, beside=["notes"])
+    assert len(made) == 2
+    assert kept.records("notes", {}, list) == [{"note": "Text is at chance."}]
+
+
 def test_features_go_on_where_they_stopped(tmp_path: Path) -> None:
     from innerjudge.models.items import Trace
 

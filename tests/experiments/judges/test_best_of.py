@@ -79,6 +79,13 @@ def test_no_pass_follows_the_sampling(
     assert sample_and_judge(reference, QUESTIONS, fitted["clue"], **HOW).replayed == 0
 
 
+def test_what_is_asked_for_and_cannot_be_is_refused(reference: LanguageModel, fitted: dict[str, BaseJudge]) -> None:
+    with pytest.raises(InnerjudgeError, match="without reject_below"):
+        sample_and_judge(reference, QUESTIONS, fitted["clue"], along="reasoning/segment(4)")
+    with pytest.raises(InnerjudgeError, match="n=None with prompts that are strings"):
+        sample_and_judge(reference, ["Start with 7. Add 5."], fitted["clue"], n=None)
+
+
 def test_a_judge_of_passes_that_stopped_early(reference: LanguageModel) -> None:
     traces = sample_traces(reference, problems(8, seed=HELD_OUT_SEED + 50), n_candidates=4, seed=1)
     encoded = [encode_trace(reference.tokenizer, t, sampled_by=reference.fingerprint) for t in traces]

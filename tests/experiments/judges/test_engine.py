@@ -215,6 +215,11 @@ def test_only_the_tokens_that_are_asked_for_are_read(tmp_path: Path) -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 1 << 20
+    if (files := Path("/proc/self/fd")).is_dir():
+        before = len(list(files.iterdir()))
+        many = [read_vllm(path) for _ in range(20)]
+        assert many[0].states[:1].shape == (1, 2, 2_000)
+        assert len(list(files.iterdir())) <= before + 1, "no file stays open"
 
 
 def test_other_tokens_other_models_other_shapes(reference: LanguageModel, folder: Path, clue: Judge) -> None:

@@ -64,6 +64,12 @@ def test_options_without_lines_of_their_own_are_refused(user: str, says: str) ->
         JudgePrompt(kind="choice", user=user)
 
 
+def test_an_option_that_a_filter_cuts_is_refused() -> None:
+    user = "{{ question }}\n{% for option in options %}{{ option.label }}. {{ option.text|first }}\n{% endfor %}"
+    with pytest.raises((InnerjudgeError, UnreadableError), match="every option once"):
+        JudgePrompt(kind="choice", user=user).ask(FRUIT)
+
+
 def test_labels_are_the_letters() -> None:
     assert JudgePrompt.of(JudgePrompt.of(MINE).to_json()) == JudgePrompt.of(MINE)
     with pytest.raises(InnerjudgeError, match="none for choices, whose options have letters"):

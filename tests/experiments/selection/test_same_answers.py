@@ -66,6 +66,11 @@ def test_mathematics_joins_what_spelling_joins(a: str, b: str) -> None:
         assert one(a, b)
 
 
+def test_digits_of_a_fraction_without_braces_are_no_numbers_side_by_side() -> None:
+    assert len(set(equal_answers([r"\frac 1 2", r"\frac12", "1/2", "0.5", r"\dfrac 1 2"]))) == 1
+    assert len(set(equal_answers(["1 2", "12"]))) == 2
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.fractions(-50, 50, max_denominator=40), st.integers(1, 5))
 def test_fractions_are_one_by_value(value: Fraction, times: int) -> None:
