@@ -36,10 +36,10 @@ class Budget:
         self.paired = {"eager": 3 * a.n_heads * 4, "sdpa": 1 + size}.get(lm.attention, 0)
         self._alone_paired = 0 if lm.attention == "sdpa" else self.paired  # without padding there is no mask
 
-    def of(self, length: int, new: int = 0) -> int:
+    def of(self, length: int, new: int = 0, *, alone: bool = False) -> int:
         """Bytes of a text of so many tokens while it is read, or while ``new`` ones are written after it."""
         written = (length + new) * self.held + self.logits if new else 0
-        return length * self.read + length * length * self.paired + written
+        return length * self.read + length * length * (self._alone_paired if alone else self.paired) + written
 
     def texts(self, length: int, new: int = 0) -> int:
         """Texts at once of which the longest has so many tokens; at least 1."""
@@ -57,7 +57,7 @@ class Budget:
 
     def refused(self, length: int, new: int = 0) -> str | None:
         """Why a text of so many tokens cannot be read, or gone on from, even alone; ``None`` if it can."""
-        needed = self.of(length, new) - length * length * (self.paired - self._alone_paired)
+        needed = self.of(length, new, alone=True)
         told = f"{length} tokens take about {needed / 1e9:.2g} GB, more than the {self._alone / 1e9:.2g} GB"
         return f"{told} that are free or given as memory" if needed > self._alone else None
 

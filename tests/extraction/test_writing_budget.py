@@ -35,22 +35,26 @@ def test_bytes_bound_a_batch(reference: LanguageModel) -> None:
     budget = Budget(replace(reference, memory=(3 * each + 1) / 1e9))
     assert budget.rows(100, 28, 64) == budget.texts(100, 28) == 3
     assert budget.refused(100, 28) is None
-    small = Budget(replace(reference, memory=(each - 1) / 1e9))
+    alone = each - (100 * 100 * plain.paired if reference.attention == "sdpa" else 0)  # without padding, no mask
+    small = Budget(replace(reference, memory=(alone - 1) / 1e9))
     assert small.texts(100, 28) == 1
     assert "100 tokens take about" in str(small.refused(100, 28))
-    assert "(--memory)" in str(small.refused(100, 28))
+    assert "that are free or given as memory" in str(small.refused(100, 28))
+    assert Budget(replace(reference, memory=alone / 1e9)).refused(100, 28) is None
+    row = budget.row()
+    assert budget.of(row) <= budget.bytes < budget.of(row + 1)
 
 
 def test_by_default_a_batch_takes_half_of_what_is_free(
     reference: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budgets, "free_memory", lambda _device: 10_000)
-    monkeypatch.setattr(Budget, "of", lambda _self, length, _new=0: length)
+    monkeypatch.setattr(Budget, "of", lambda _self, length, _new=0, **_how: length)
     budget = Budget(reference)
     assert budget.bytes == 5000
     assert budget.refused(10_000) is None, "alone, a text may take all"
     assert budget.refused(10_001) == (
-        "10001 tokens take about 1e-05 GB, more than a batch may take, 1e-05 GB (--memory)"
+        "10001 tokens take about 1e-05 GB, more than the 1e-05 GB that are free or given as memory"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge import Features, LanguageModel, load_data
+from innerjudge import Features, LanguageModel
 from innerjudge.experiments.compare.compare import compare
 from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.compare.metrics import metrics
@@ -25,6 +25,7 @@ from innerjudge.experiments.compare.trace_blind import (
 from innerjudge.experiments.data.verdict_table import Row, Table
 from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.reference import solve
 from innerjudge.probes import CLUE, LogisticProbe, PromptSimilarity, QuestionOnly, TextClassifier, TokenLogProb
 
 EACH, WIDTH = 6, 8
@@ -161,8 +162,12 @@ def test_the_same_judge_on_random_projections_of_the_question(question: float, s
 
 def test_states_of_some_rows_are_those_rows_of_the_question(reference: LanguageModel) -> None:
     """A probe of the mean over the response reads one row; the others all of them."""
-    traces = load_data("builtin:solve", limit=24).items
-    found = compare(reference, traces, judges=["mean-probe", "logistic-probe"], settings=Settings(reasoning_tokens=0))
+    found = compare(
+        reference,
+        solve.traces(48, seed=7),
+        judges=["mean-probe", "logistic-probe"],
+        settings=Settings(reasoning_tokens=0),
+    )
     rows = [row for row in found.verdicts if row.judge in ("mean-probe", "logistic-probe")]
     assert {row.judge for row in rows if RANDOM in row.tags} == {"mean-probe", "logistic-probe"}
 
