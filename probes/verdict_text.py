@@ -179,6 +179,12 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
     announced (``The correct answer is **B**``, ``Option B is correct``, ``Antwort: B``); one in LaTeX
     (``\boxed{B}``, ``$B$``); the text of exactly one option; a verdict that stands alone on a line. The first form in
     which something is found decides; where what it finds contradicts itself, there is no answer.
+
+    Example:
+        >>> find_answer("The correct answer is (B).", "ABCD")
+        Reading(index=1, form='announced')
+        >>> find_answer(r"\[\boxed{C}\]", "ABCD")
+        Reading(index=2, form='in LaTeX')
     """
     told = said(text)
     if told is None:

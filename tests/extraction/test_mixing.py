@@ -135,7 +135,7 @@ def test_rounding_is_no_fault_of_structure() -> None:
 @pytest.fixture(params=["with a copy in float32", "without room for one"])
 def _room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "without room for one":
-        monkeypatch.setattr("innerjudge.models.caching._free", lambda _device: 0.0)
+        monkeypatch.setattr("innerjudge.models.caching.free_memory", lambda _device: 0.0)
 
 
 @pytest.mark.usefixtures("_room")

@@ -15,7 +15,6 @@ from innerjudge.probes.promise import certainty
 from innerjudge.probes.regression import fit_sparse
 from innerjudge.probes.row_judge import each_entry
 from innerjudge.probes.value_judge import kinds_of_values
-from innerjudge.probes.verdict_text import find_answer
 
 
 def test_each_entry() -> None:
@@ -89,8 +88,3 @@ def test_head() -> None:
 
 def test_array() -> None:
     assert Array(("classes",)).fault(np.ones(3), {"classes": 2}) == "an array of shape (3,), expected (2,)"
-
-
-def test_find_answer() -> None:
-    assert repr(find_answer("The correct answer is (B).", "ABCD")) == "Reading(index=1, form='announced')"
-    assert repr(find_answer(r"\[\boxed{C}\]", "ABCD")) == "Reading(index=2, form='in LaTeX')"

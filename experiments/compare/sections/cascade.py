@@ -43,7 +43,8 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
     heading, axes = f"Accuracy against cost: {judge}, then {dear}", {"x": "tokens an item", "y": "accuracy"}
     plot = curves(lens.data, KEY, heading, line, **axes, behind=behind)
     alone, half, every = (
-        f"{rows[k][2]:.2f} [{rows[k][3]:.2f}, {rows[k][4]:.2f}] at {rows[k][1]:.0f} tokens an item" for k in (0, 2, 4)
+        f"{value:.2f}{'' if low is None else f' [{low:.2f}, {high:.2f}]'} at {tokens:.0f} tokens an item"
+        for _, tokens, value, low, high in (rows[k] for k in (0, 2, 4))
     )
     return Section(
         key=KEY,

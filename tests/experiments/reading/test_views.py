@@ -14,13 +14,13 @@ from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import pair_features, read
 from innerjudge.extraction import extract
 from innerjudge.extraction.provenance import WITHOUT_ABSTAIN
-from innerjudge.extraction.readouts import LabelLogits
+from innerjudge.extraction.readouts import LabelLogits, range_readout
 from innerjudge.models.errors import InnerjudgeError, UnreadableError
 from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_prompt
 from innerjudge.models.prompts import pair_prompt
-from innerjudge.probes import CLUE, LAGER, QKScore
+from innerjudge.probes import CLUE, LAGER, BaseJudge, QKScore
 
 BETWEEN = ("reasoning_start", "reasoning_end")
 ITEMS: dict[str, list[Item]] = {
@@ -37,7 +37,12 @@ ITEMS: dict[str, list[Item]] = {
 def seated(kind: str) -> dict[str, Seat]:
     """The judges that read what is read by default; readouts of ranges are read where a judge asks for them."""
     every = panel(kind, between=BETWEEN, scale=(1, 5))
-    return {name: seat for name, seat in every.items() if not seat.judge.on_request}
+    return {name: seat for name, seat in every.items() if not asks(seat.judge)}
+
+
+def asks(judge: BaseJudge) -> bool:
+    """Whether what a judge reads is read only where it asks for it."""
+    return judge.on_request or any(range_readout(need) for need in judge.needs)
 
 
 @pytest.mark.parametrize("kind", ITEMS)
@@ -167,7 +172,7 @@ def test_a_scale_gives_as_many_labels(reference: LanguageModel) -> None:
 
 def test_judges_on_request_read_what_they_ask_for(reference: LanguageModel) -> None:
     every = panel("trace", between=BETWEEN, scale=(1, 5))
-    asked = [seat.judge for seat in every.values() if seat.judge.on_request]
+    asked = [seat.judge for seat in every.values() if asks(seat.judge)]
     together = read(reference, ITEMS["trace"], judges=asked)
     assert {*together.arrays, *together.ragged} == {need for judge in asked for need in judge.needs}
     scored = set()
