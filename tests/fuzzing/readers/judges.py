@@ -71,4 +71,7 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     norm = from_file(folder, "n.safetensors", FinalNorm.load)
     yield "judge: final norm", Reader(norm, (folder / "norm").read_bytes(), "safetensors")
     states = save({"token_ids": torch.arange(3), "hidden_states": torch.ones(3, 2, 4, dtype=torch.bfloat16)})
-    yield "states of vLLM", Reader(from_file(folder, "v.safetensors", read_vllm), states, "safetensors")
+    yield (
+        "states of vLLM",
+        Reader(from_file(folder, "v.safetensors", lambda path: read_vllm(path).states[-1:]), states, "safetensors"),
+    )
