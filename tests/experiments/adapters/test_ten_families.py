@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,8 +26,12 @@ FAMILIES = (
 )
 
 
+#: All where ``INNERJUDGE_FAMILIES=all`` is set.
+TRIED = FAMILIES if os.environ.get("INNERJUDGE_FAMILIES") == "all" else ("llama3", "qwen3", "gemma", "gptoss")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TRIED)
 def test_an_item_has_one_score_under_every_template(
     family: str, reference: LanguageModel, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:

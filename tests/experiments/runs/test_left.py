@@ -19,7 +19,7 @@ LEFT = Path(__file__).with_name("left.py")
 def test_outputs_are_clean_after_a_kill(tmp_path: Path) -> None:
     """Every command where ``INNERJUDGE_LEFT=all`` is set; the damage bench kills all of them as well."""
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    names = [] if os.environ.get("INNERJUDGE_LEFT") == "all" else ["extract", "fit", "score items", "curves", "merge"]
+    names = [] if os.environ.get("INNERJUDGE_LEFT") == "all" else ["fit", "curves"]
     ended = subprocess.run([sys.executable, str(LEFT), str(tmp_path), *names], capture_output=True, text=True, env=env)
     assert ended.returncode == 0, ended.stderr[-2000:]
     found = json.loads(ended.stdout.splitlines()[-1])
