@@ -129,7 +129,7 @@ def test_a_study_asks_in_every_prompt_and_keeps_each(
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"prompts": ["mine.yaml", "mine.yaml"]}, "given the prompts ours, mine, mine, expected names that differ"),
+        ({"prompts": ["mine.yaml", "mine.yaml"]}, "given the prompts ours, mine, mine, expected each once"),
         ({"prompt": "lager", "prompts": ["lager"]}, "given the prompts lager, lager"),
         ({"prompts": ["ours"]}, "given the prompts ours, ours"),
         ({"prompts": ["judgelm"]}, "given the prompt judgelm of pair items with data of rating items"),
@@ -162,5 +162,5 @@ def test_the_own_prompt_is_one_of_them(tmp_path: Path) -> None:
     assert list(study.wordings) == ["lager", OURS, "mine"]
     assert study.wordings[OURS].settings.prompt is None
     assert study.wordings["mine"].settings.prompt == JudgePrompt.of(tmp_path / "mine.yaml")
-    with pytest.raises(InnerjudgeError, match="names that differ"):
+    with pytest.raises(InnerjudgeError, match="expected each once"):
         _ = read_study(written(tmp_path, prompt="ours", prompts=["ours"])).wordings
