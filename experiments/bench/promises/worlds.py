@@ -69,7 +69,7 @@ def draw_looks(questions: int, seed: int) -> tuple[Floats, npt.NDArray[np.bool_]
         >>> draw_looks(5, seed=0)[0].shape
         (15, 8)
     """
-    rng = np.random.default_rng([seed, 1])  # not the numbers that the worlds are drawn with
+    rng = np.random.default_rng(seed)
     worth, good, question = draw(World("", 3, 0.5), questions, seed)
     return worth[:, None] + rng.normal(size=(len(worth), LOOKS)), good, question
 
