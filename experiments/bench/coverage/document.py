@@ -57,52 +57,58 @@ def differences(committed: Table, found: Table, columns: Sequence[str] = COLUMNS
     return sorted(lines)
 
 
-def totals(table: Table) -> dict[str, int]:
+def totals(table: Table, columns: Sequence[str] = COLUMNS) -> dict[str, int]:
     """Column -> how many types pass.
 
     Example:
         >>> totals({"llama": {"lens": "pass"}, "old": {"lens": "no"}})["lens"]
         1
     """
-    return {column: sum(cells.get(column) == "pass" for cells in table.values()) for column in COLUMNS}
+    return {column: sum(cells.get(column) == "pass" for cells in table.values()) for column in columns}
 
 
 def markdown(table: Table, versions: Mapping[str, str]) -> str:
-    """The table with a mark a cell, and the reasons below it.
+    """The page of the table.
 
     Example:
         >>> text = markdown({"llama": dict.fromkeys(COLUMNS, "pass")}, {"torch": "2.13.0"})
         >>> "| llama | yes | yes |" in text
         True
     """
-    count = totals(table)
-    reasons: dict[str, int] = {}
-    lines = []
+    about = [
+        f"Each of the {len(table)} model types that transformers registers for causal language modelling, as a",
+        "small random model, held to what the model itself returns. *hidden*: states of every block against",
+        "`output_hidden_states`; *lens*: logits of the last block against `logits`; *attention*: rows against",
+        "eager `output_attentions`; *qk*: query-key products before and after the rotary embedding, against the",
+        "model's own weights and its own rotation run backwards; *early stop*: a pass that ends after half the",
+        "blocks; *TransformerLens*: states, queries, keys and patterns against the cache of a `TransformerBridge`.",
+        "Padded left, right and not at all, in batches of one and many.",
+    ]
+    return page("What is read of which model", about, table, COLUMNS, "innerjudge.experiments.bench.coverage", versions)
+
+
+def page(
+    title: str, about: Sequence[str], table: Table, columns: Sequence[str], script: str, versions: Mapping[str, str]
+) -> str:
+    """A table with a mark a cell, and the reasons below it; ``script`` is the module that writes it."""
+    count, reasons, lines = totals(table, columns), dict[str, int](), list[str]()
     for name, cells in sorted(table.items()):
-        marks = []
-        for column in COLUMNS:
-            said = cells.get(column, "not tried")
-            marks.append("yes" if said == "pass" else f"[{reasons.setdefault(said, len(reasons) + 1)}]")
+        said = [cells.get(column, "not tried") for column in columns]
+        marks = ["yes" if one == "pass" else f"[{reasons.setdefault(one, len(reasons) + 1)}]" for one in said]
         lines.append(f"| {name} | {' | '.join(marks)} |")
     listed = [f"{number}. {_plain(reason)}" for reason, number in reasons.items()]
     made = ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
     return "\n".join(
         [
-            "# What is read of which model",
+            f"# {title}",
             "",
-            f"Each of the {len(table)} model types that transformers registers for causal language modelling, as a",
-            "small random model, held to what the model itself returns. *hidden*: states of every block against",
-            "`output_hidden_states`; *lens*: logits of the last block against `logits`; *attention*: rows against",
-            "eager `output_attentions`; *qk*: query-key products before and after the rotary embedding, against the",
-            "model's own weights and its own rotation run backwards; *early stop*: a pass that ends after half the",
-            "blocks; *TransformerLens*: states, queries, keys and patterns against the cache of a `TransformerBridge`.",
-            "Padded left, right and not at all, in batches of one and many.",
+            *about,
             "",
-            f"Written by `python -m innerjudge.experiments.bench.coverage` ({made}). Do not edit.",
+            f"Written by `python -m {script}` ({made}). Do not edit.",
             "",
-            f"| type | {' | '.join(COLUMNS)} |",
-            f"| --- |{' --- |' * len(COLUMNS)}",
-            f"| **pass, of {len(table)}** | {' | '.join(f'**{count[c]}**' for c in COLUMNS)} |",
+            f"| type | {' | '.join(columns)} |",
+            f"| --- |{' --- |' * len(columns)}",
+            f"| **pass, of {len(table)}** | {' | '.join(f'**{count[c]}**' for c in columns)} |",
             *lines,
             "",
             "Why not:",

@@ -30,7 +30,7 @@ from ....extraction.writing.generate import complete
 from ....models.errors import InnerjudgeError
 from ....models.loading import LanguageModel
 from ....models.positions import Encoding
-from .document import FOLDER, Table, differences
+from .document import FOLDER, Table, differences, page
 from .shrink import registered_types, small_config
 from .small_model import random_items, readable, small_model
 
@@ -209,38 +209,14 @@ def _line(error: BaseException) -> str:
 
 
 def markdown(table: Table, versions: dict[str, str]) -> str:
-    """The table with a mark a cell, and the reasons below it."""
-    reasons: dict[str, int] = {}
-    lines = []
-    for name, cells in sorted(table.items()):
-        said = [cells[kind] for kind in KINDS]
-        marks = ["yes" if one == "pass" else f"[{reasons.setdefault(one, len(reasons) + 1)}]" for one in said]
-        lines.append(f"| {name} | {' | '.join(marks)} |")
-    count = {kind: sum(cells[kind] == "pass" for cells in table.values()) for kind in KINDS}
-    listed = [f"{n}. {reason.replace('|', chr(92) + '|').replace('<', '&lt;')}" for reason, n in reasons.items()]
-    made_with = ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
-    return "\n".join(
-        [
-            "# What a batch may mix",
-            "",
-            f"Each of the {len(table)} model types that transformers registers for causal language modelling, as a",
-            "small random model with each kind of rotary angles: the states of texts that are read with longer ones",
-            "(padded left and right, packed, after a shared prompt) are those of the texts alone, and so is what is",
-            "written. *default* is what the type has by itself.",
-            "",
-            f"Written by `python -m innerjudge.experiments.bench.coverage.mixing` ({made_with}). Do not edit.",
-            "",
-            f"| type | {' | '.join(KINDS)} |",
-            f"| --- |{' --- |' * len(KINDS)}",
-            f"| **pass, of {len(table)}** | {' | '.join(f'**{count[kind]}**' for kind in KINDS)} |",
-            *lines,
-            "",
-            "Why not:",
-            "",
-            *listed,
-            "",
-        ]
-    )
+    """The page of the table."""
+    about = [
+        f"Each of the {len(table)} model types that transformers registers for causal language modelling, as a",
+        "small random model with each kind of rotary angles: the states of texts that are read with longer ones",
+        "(padded left and right, packed, after a shared prompt) are those of the texts alone, and so is what is",
+        "written. *default* is what the type has by itself.",
+    ]
+    return page("What a batch may mix", about, table, KINDS, "innerjudge.experiments.bench.coverage.mixing", versions)
 
 
 def read(folder: Path = FOLDER) -> tuple[Table, dict[str, str]]:
