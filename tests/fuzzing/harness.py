@@ -22,10 +22,13 @@ from types import FrameType
 from typing import Any
 
 import hypothesis
+import innerjudge
 from hypothesis import HealthCheck, Phase
 from innerjudge.models.errors import InnerjudgeError
 from strategies import BATCH, odd
 
+#: Where the code of the package lies: as it is imported, and where a link to it leads.
+CODE = (innerjudge.__path__[0], str(Path(innerjudge.__path__[0]).resolve()))
 #: Inputs of each reader.
 RUNS = 2000
 SECONDS, BYTES = 5.0, 500 << 20
@@ -126,7 +129,7 @@ class Fuzzed:
 
     def _keep(self, error: BaseException, told: BaseException, raw: bytes) -> None:
         """By its kind and the last lines of ours that it went through."""
-        ours = [one for one in traceback.extract_tb(error.__traceback__) if "innerjudge" in one.filename]
+        ours = [one for one in traceback.extract_tb(error.__traceback__) if one.filename.startswith(CODE)]
         place = " ".join(f"{Path(one.filename).name}:{one.lineno}" for one in ours[-3:])
         kind = f"{type(told).__name__} at {place}"
         if kind not in self.bad or len(raw) <= len(self.bad[kind][0]):

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from harness import Reader, apart, fuzz, tell, warm_up
+from harness import CODE, Reader, apart, fuzz, tell, warm_up
 from readers import GROUPS
 
 
@@ -25,7 +25,7 @@ def traced(name: str, reader: Reader) -> dict[str, Any]:
     called: set[str] = set()
 
     def note(frame: FrameType, event: str, _given: object) -> None:
-        if event == "call" and "innerjudge" in frame.f_code.co_filename:
+        if event == "call" and frame.f_code.co_filename.startswith(CODE):
             called.add(f"{frame.f_code.co_filename}:{frame.f_code.co_firstlineno}")
 
     sys.setprofile(note)
