@@ -221,6 +221,5 @@ def _most_shared(lm: LanguageModel, item: Encoding, readouts: Sequence[Readout],
 
 def _say(lm: LanguageModel, reason: str) -> None:
     warnings.warn(
-        f"prompts are computed once for each text: {type(lm.model).__name__} cannot share them ({reason})",
-        stacklevel=3,
+        f"prompts are computed once for each text: {type(lm.model).__name__} cannot share them ({reason})", stacklevel=3
     )

@@ -115,10 +115,7 @@ def test_imports_run_downward(path: Path) -> None:
 def test_an_upward_import_would_be_seen() -> None:
     source = "from ..probes import CLUE\nfrom ..models.errors import E\ndef f():\n    from ..experiments import x\n"
     seen = climbs(Path("extraction/features.py"), ast.parse(source))
-    assert seen == [
-        "extraction/features.py:1 imports probes",
-        "extraction/features.py:4 imports experiments",
-    ]
+    assert seen == ["extraction/features.py:1 imports probes", "extraction/features.py:4 imports experiments"]
     sideways = ast.parse(
         "from ..judges.panel import panel\nfrom ..data.jsonl import read_items\nfrom .auroc import a\n"
     )

@@ -137,8 +137,7 @@ def extract(
 def fit(
     features: o.FeaturesFolder,
     judge: Annotated[
-        str,
-        typer.Option(help="Name of the judge; `innerjudge judges` lists them by kind of item.", show_default=False),
+        str, typer.Option(help="Name of the judge; `innerjudge judges` lists them by kind of item.", show_default=False)
     ],
     out: o.OutFolder,
     limit: o.Limit = None,

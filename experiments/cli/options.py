@@ -67,8 +67,7 @@ ShardItems = Annotated[
     int, typer.Option("--shard-items", min=1, help="Items per shard: the most that a killed run loses.")
 ]
 Workers = Annotated[
-    int,
-    typer.Option("--workers", min=1, help="Processes on this machine; if several, each uses its own GPU."),
+    int, typer.Option("--workers", min=1, help="Processes on this machine; if several, each uses its own GPU.")
 ]
 Ray = Annotated[
     str | None,
@@ -127,8 +126,7 @@ Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sa
 Between_ = Annotated[
     Between,
     typer.Option(
-        "--between",
-        help="Where CLUE and the probes read: at the reasoning markers, or at prompt end and response end.",
+        "--between", help="Where CLUE and the probes read: at the reasoning markers, or at prompt end and response end."
     ),
 ]
 Scale = Annotated[str, typer.Option("--scale", help="Lowest and highest score of ratings.")]
@@ -147,8 +145,7 @@ Prompt = Annotated[
     ),
 ]
 MergeSystem = Annotated[
-    bool,
-    typer.Option("--merge-system", help="Put a system turn before the user's where the chat template knows none."),
+    bool, typer.Option("--merge-system", help="Put a system turn before the user's where the chat template knows none.")
 ]
 Memory = Annotated[
     float | None,

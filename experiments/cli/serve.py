@@ -49,8 +49,7 @@ def serve(
         ),
     ] = None,
     key: Annotated[
-        str | None,
-        typer.Option(envvar="INNERJUDGE_KEY", help="Bearer key that clients must send.", show_default=False),
+        str | None, typer.Option(envvar="INNERJUDGE_KEY", help="Bearer key that clients must send.", show_default=False)
     ] = None,
 ) -> None:
     """Serve saved judges over HTTP: `/v1/rerank` and `/v1/score` as Jina, Cohere and vLLM shape them.

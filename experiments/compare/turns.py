@@ -81,10 +81,7 @@ def opened_items(run: "Judging", name: str, items: Sequence[Any], cued: Features
     if "open" not in run.turns.values():
         return cued
     return run.kept(
-        name,
-        items,
-        run.passes,
-        lambda some, how: read_open(run.lm, some, run.kind, how, text=False, swapped=swapped),
+        name, items, run.passes, lambda some, how: read_open(run.lm, some, run.kind, how, text=False, swapped=swapped)
     )
 
 
@@ -100,12 +97,7 @@ def read_open(
 
 
 def try_turns(
-    kind: str,
-    seats: Mapping[str, Seat],
-    items: Sequence[Item],
-    labels: Sequence[Any],
-    cued: Features,
-    opened: Features,
+    kind: str, seats: Mapping[str, Seat], items: Sequence[Item], labels: Sequence[Any], cued: Features, opened: Features
 ) -> list[TurnTrial]:
     """Each judge that reads the place of the verdict, at both places, on labelled items of the fitting half."""
     _, error = chance_of(kind, items)

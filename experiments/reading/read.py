@@ -133,10 +133,7 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
 def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes) -> Features:
     """Letter logits, query-key products, attention rows and texts of the choice prompt."""
     parts = ask_for_verdicts(lm, choices, passes.ask, VERDICT_READOUTS["choice"], passes)
-    texts = {
-        "prompt": [plain_text(c.question) for c in choices],
-        "options": [json.dumps(c.options) for c in choices],
-    }
+    texts = {"prompt": [plain_text(c.question) for c in choices], "options": [json.dumps(c.options) for c in choices]}
     return _joined(lm, choices, parts, texts, passes, "choice")
 
 

@@ -91,11 +91,7 @@ def written(
     """The text behind each prompt, no longer than it takes to be clear, and the readouts of the same pass."""
     write = partial(read_and_write, lm, encoded, readouts) if readouts else partial(generate, lm, encoded)
     return write(
-        name=name,
-        max_new_tokens=max_new_tokens,
-        batch_size=passes.writing_batch,
-        settled=clear,
-        on_batch=advance,
+        name=name, max_new_tokens=max_new_tokens, batch_size=passes.writing_batch, settled=clear, on_batch=advance
     )
 
 

@@ -22,13 +22,7 @@ from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_stem, unreadable
-from ...models.prompts import (
-    Prompt,
-    plain_choice,
-    plain_pair,
-    plain_rating,
-    plain_verdict,
-)
+from ...models.prompts import Prompt, plain_choice, plain_pair, plain_rating, plain_verdict
 from ...models.tokens import tokens
 from ...models.unfit import unfit
 from ...probes.judge import Verdict

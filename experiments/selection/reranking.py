@@ -19,12 +19,7 @@ ORDERS = 20
 
 
 def selection_accuracy(
-    answers: Answers,
-    scores: Scores,
-    correct: Labels,
-    groups: Sequence[Hashable],
-    *,
-    rule: Rule,
+    answers: Answers, scores: Scores, correct: Labels, groups: Sequence[Hashable], *, rule: Rule
 ) -> Statistic:
     """Expected share of questions whose picked candidate is right; ``n`` counts questions.
 

@@ -103,12 +103,7 @@ class Audits(_Part):
     def every(cls) -> Audits:
         """All of them."""
         switches = ("pairs", "ranking", "checklist", "distractors", "dummies", "perturbation", "transfer", "selection")
-        return cls(
-            samples=4,
-            references=get_args(Condition),
-            label_errors=0.8,
-            **dict.fromkeys(switches, True),
-        )
+        return cls(samples=4, references=get_args(Condition), label_errors=0.8, **dict.fromkeys(switches, True))
 
 
 class Study(_Part):

@@ -19,10 +19,5 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "weights"
 __all__, __getattr__ = lazy_names(
     __name__,
-    {
-        ".choose": "choices synthetic",
-        ".rate": "ratings",
-        ".solve": "final_answer problems",
-        ".words": "HELD_OUT_SEED",
-    },
+    {".choose": "choices synthetic", ".rate": "ratings", ".solve": "final_answer problems", ".words": "HELD_OUT_SEED"},
 )

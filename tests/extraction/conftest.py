@@ -9,14 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import (
-    AttentionWeights,
-    Features,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    ResponseLogProb,
-)
+from innerjudge.extraction import AttentionWeights, Features, HiddenStates, LabelLogits, QueryKey, ResponseLogProb
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoding
 from tokenizers import Tokenizer

@@ -10,11 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from innerjudge.extraction import (
-    Features,
-    extract,
-    stream,
-)
+from innerjudge.extraction import Features, extract, stream
 from innerjudge.extraction.batching import by_length, collate
 from innerjudge.models.inputs import positions
 from innerjudge.models.loading import LanguageModel

@@ -7,14 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.extraction import (
-    AttentionWeights,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    ResponseLogProb,
-    extract,
-)
+from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 

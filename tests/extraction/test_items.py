@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import (
-    AttentionWeights,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    ResponseLogProb,
-    extract,
-)
+from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.extraction.taps.residual import ResidualTap

@@ -15,10 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from innerjudge.extraction import (
-    Features,
-    extract,
-)
+from innerjudge.extraction import Features, extract
 from innerjudge.extraction import reader as sweeps
 from innerjudge.extraction.batching import Packing, by_tokens
 from innerjudge.models.attention_calls import AttentionCall

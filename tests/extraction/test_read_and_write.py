@@ -8,14 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.extraction import (
-    AttentionWeights,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    ResponseLogProb,
-    extract,
-)
+from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
 from innerjudge.extraction.writing.generate import generate
 from innerjudge.extraction.writing.write_and_read import read_and_write
 from innerjudge.models.loading import LanguageModel, wrap

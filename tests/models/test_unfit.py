@@ -87,10 +87,7 @@ SMALL: dict[str, tuple[PreTrainedTokenizerFast, bool]] = {
     "unigram": (made(unigram(), cutter=pre_tokenizers.Metaspace()), False),
     "unigram, one piece": (made(unigram()), False),
     "words": (made(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"), cutter=_WORDS), False),
-    "word pieces": (
-        made(wordpiece(), normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()),
-        False,
-    ),
+    "word pieces": (made(wordpiece(), normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()), False),
 }
 UNITS = ["a", "ab", "b ", " ", "\n", "hello", "the ", "a long one ", "é", MARK, "字", "🙂", "​", "\x00", "q" * 120, "ﷺ"]
 TEXT = st.builds(

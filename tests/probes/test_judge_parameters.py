@@ -80,10 +80,7 @@ def test_parameters_are_stored_as_given_and_can_be_set(name):
     assert all(other.get_params()[k] is v for k, v in params.items())
     assert other.needs == judge.needs
     before = repr(other)
-    for wrong in (
-        {"colour": "red"},
-        dict.fromkeys(("score", "select", "entries", "target"), "no such value"),
-    ):
+    for wrong in ({"colour": "red"}, dict.fromkeys(("score", "select", "entries", "target"), "no such value")):
         with pytest.raises(InnerjudgeError, match=r"expected|given"):
             other.set_params(**wrong)
         assert repr(other) == before

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from innerjudge.models import InnerjudgeError
 from innerjudge.models.foreign import dump_sealed
-from innerjudge.probes import (
-    CLUE,
-    LAGER,
-    LetterLogits,
-    load,
-    save,
-)
+from innerjudge.probes import CLUE, LAGER, LetterLogits, load, save
 
 from .test_every_judge import CASES, CORRECT, fitted
 

@@ -23,10 +23,7 @@ _SIZES: tuple[tuple[int, str], ...] = (
         "word_embed_proj_dim input_embedding_size output_embedding_size rotary_pct_dim "
         "hidden_size_per_layer_input",
     ),
-    (
-        BLOCKS,
-        "num_hidden_layers n_layer n_layers num_layers decoder_layers num_decoder_layers num_blocks",
-    ),
+    (BLOCKS, "num_hidden_layers n_layer n_layers num_layers decoder_layers num_decoder_layers num_blocks"),
     (
         1,
         "encoder_layers num_encoder_layers n_group topk_group n_groups mamba_n_groups num_nextn_predict_layers "
@@ -49,10 +46,7 @@ _SIZES: tuple[tuple[int, str], ...] = (
         "head_dim attention_head_dim qk_nope_head_dim v_head_dim kv_channels d_kv global_head_dim swa_head_dim "
         "swa_v_head_dim linear_key_head_dim linear_value_head_dim kv_lora_rank index_head_dim d_head",
     ),
-    (
-        6,
-        "index_topk",
-    ),
+    (6, "index_topk"),
     (
         8,
         "qk_rope_head_dim state_size ssm_state_size mamba_d_state sliding_window attention_window_size local_attention "
@@ -68,18 +62,9 @@ _SIZES: tuple[tuple[int, str], ...] = (
         "intermediate_size ffn_dim decoder_ffn_dim encoder_ffn_dim n_inner ffn_hidden_size d_inner d_ff dim_ff "
         "feed_forward_size intermediate_size_mlp dense_intermediate_size",
     ),
-    (
-        _EXPERTS,
-        "num_experts n_routed_experts num_local_experts moe_num_experts zero_expert_num",
-    ),
-    (
-        VOCABULARY,
-        "vocab_size vocab_size_per_layer_input",
-    ),
-    (
-        128,
-        "max_position_embeddings n_positions n_ctx max_seq_len context_length max_target_positions seq_length",
-    ),
+    (_EXPERTS, "num_experts n_routed_experts num_local_experts moe_num_experts zero_expert_num"),
+    (VOCABULARY, "vocab_size vocab_size_per_layer_input"),
+    (128, "max_position_embeddings n_positions n_ctx max_seq_len context_length max_target_positions seq_length"),
 )
 RULE: dict[str, int] = {name: value for value, names in _SIZES for name in names.split()}
 #: Factors that the full config may leave at 1, where a reader that forgets them would still be right.

@@ -152,11 +152,7 @@ def _correlation(make: Callable[[Values, Values], Statistic], r: float) -> World
         x = s.normal()
         return (make(x, r * x + np.sqrt(1 - r * r) * s.normal()),)
 
-    known: dict[object, float] = {
-        pearson: r,
-        spearman: 6 / np.pi * np.arcsin(r / 2),
-        kendall: 2 / np.pi * np.arcsin(r),
-    }
+    known: dict[object, float] = {pearson: r, spearman: 6 / np.pi * np.arcsin(r / 2), kendall: 2 / np.pi * np.arcsin(r)}
     return World(float(known[make]), draw)
 
 

@@ -14,11 +14,7 @@ from ..passes.timing import Spread
 from .line import Line, said
 from .made_up import traces
 
-_WAYS: dict[str, list[str]] = {
-    "one": [],
-    "plain": ["--workers", "2"],
-    "ray": ["--workers", "2", "--ray"],
-}
+_WAYS: dict[str, list[str]] = {"one": [], "plain": ["--workers", "2"], "ray": ["--workers", "2", "--ray"]}
 
 
 def processes(folder: Path, items: int, rounds: int) -> Iterator[Line]:

@@ -116,10 +116,7 @@ PRECISION = Section(
         Variant(name=f"innerjudge, {work.dtype}", prepare=reading(), expected=1.05),
         Variant(name=_HALF_FLOOR, prepare=lambda work: floor(_half(work))),
         Variant(
-            name="innerjudge, bfloat16",
-            prepare=lambda work: reading()(_half(work)),
-            against=_HALF_FLOOR,
-            expected=1.05,
+            name="innerjudge, bfloat16", prepare=lambda work: reading()(_half(work)), against=_HALF_FLOOR, expected=1.05
         ),
         Variant(name="bare pass, compiled", prepare=_compiled_floor),
         Variant(name="innerjudge on the compiled model", prepare=lambda work: reading()(_compiled(work))),

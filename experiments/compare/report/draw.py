@@ -48,14 +48,7 @@ def forest(
 
 
 def curves(
-    data: str,
-    name: str,
-    heading: str,
-    lines: Mapping[str, Line],
-    *,
-    x: str,
-    y: str,
-    behind: Grid,
+    data: str, name: str, heading: str, lines: Mapping[str, Line], *, x: str, y: str, behind: Grid
 ) -> Plot | None:
     """One line a judge, with its interval where it has one."""
     shown = {k: v for k, v in lines.items() if len(v[0])}

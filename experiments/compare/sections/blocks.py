@@ -9,11 +9,7 @@ from ..results import Curve, HeadMap
 
 KEY = "blocks"
 #: What the curves of each kind of item are of.
-MEASURE = {
-    "trace": "AUROC within questions",
-    "rating": "Spearman with the mean human grade",
-    "choice": "accuracy",
-}
+MEASURE = {"trace": "AUROC within questions", "rating": "Spearman with the mean human grade", "choice": "accuracy"}
 
 
 def by_block(lens: Lens, curves: Sequence[Curve], maps: Sequence[HeadMap]) -> Section | None:

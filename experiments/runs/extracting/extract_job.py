@@ -156,11 +156,7 @@ class Interrupt(AbstractContextManager["Interrupt"]):
 
 
 def fill(
-    store: FeatureStore,
-    numbers: Sequence[int],
-    read_part: Callable[[int, int], Features],
-    *,
-    interrupt: Interrupt,
+    store: FeatureStore, numbers: Sequence[int], read_part: Callable[[int, int], Features], *, interrupt: Interrupt
 ) -> None:
     """Write the shards ``numbers``; ``read_part`` gives the features of the items from one place up to another.
 

@@ -27,11 +27,7 @@ def position_bias(preferences: Preferences, given: Preferences, swapped: Prefere
 
 
 def position_bias_denoised(
-    preferences: Preferences,
-    given: Sequence[Preferences],
-    swapped: Sequence[Preferences],
-    *,
-    published: bool = False,
+    preferences: Preferences, given: Sequence[Preferences], swapped: Sequence[Preferences], *, published: bool = False
 ) -> Statistic:
     """:func:`position_bias` without what random flips take from it, from several repeats of either order.
 

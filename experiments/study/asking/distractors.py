@@ -153,11 +153,7 @@ def sycophantic(response: str) -> str:
 
 
 #: Distractors by name.
-DISTRACTORS: dict[str, Callable[[str], str]] = {
-    "assertive": assertive,
-    "prolix": prolix,
-    "sycophantic": sycophantic,
-}
+DISTRACTORS: dict[str, Callable[[str], str]] = {"assertive": assertive, "prolix": prolix, "sycophantic": sycophantic}
 
 
 def with_faults(response: str, *, severity: int, seed: int) -> str | None:

@@ -83,10 +83,7 @@ def _turned(row: Row) -> Row:
 
 
 def pointwise(
-    candidates: Sequence[Candidate],
-    *,
-    references: Sequence[str | None] | None = None,
-    reasoned: bool = False,
+    candidates: Sequence[Candidate], *, references: Sequence[str | None] | None = None, reasoned: bool = False
 ) -> list[Question]:
     """One question a candidate: "is the response correct" without a scale, else a grade on its scale.
 

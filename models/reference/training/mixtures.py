@@ -12,12 +12,7 @@ KEY_WEIGHT, LETTER_WEIGHT = 2.0, 0.3
 EARLY_SHARE = 0.25
 #: How often each form of each job is drawn in the beginning, in which copying, arithmetic and options are learnt; see
 #: the functions of the same name in ``corpus``.
-EARLY_MIXTURE = {
-    "solve": 40,
-    "rate_marked": 18,
-    "choose_option": 28,
-    "choose_marked": 14,
-}
+EARLY_MIXTURE = {"solve": 40, "rate_marked": 18, "choose_option": 28, "choose_marked": 14}
 #: The rest of the training asks for verdicts, and hardly ever for letters.
 MIXTURE = {
     "solve": 30,

@@ -107,11 +107,7 @@ def test_no_weights_no_config_no_causal_model(cli, tmp_path: Path, reference: La
     small = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=9)
     BertModel(small).save_pretrained(bert)
     reference.tokenizer.save_pretrained(bert)
-    for model, words in (
-        (bare, ("model.safetensors",)),
-        (bert, ("BertModel", "causal")),
-        (tmp_path, ("config.json",)),
-    ):
+    for model, words in ((bare, ("model.safetensors",)), (bert, ("BertModel", "causal")), (tmp_path, ("config.json",))):
         for command in (("compare", "--data", "builtin:rate"), ("extract", "--data", "builtin:rate")):
             refused(cli(*command, "--model", model, "--out", tmp_path / "out"), *words)
         refused(cli("models", "--model", model), *words)

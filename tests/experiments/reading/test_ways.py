@@ -8,16 +8,7 @@ import numpy as np
 import pytest
 import torch
 from innerjudge.experiments.reading.passes import Passes
-from innerjudge.experiments.reading.ways import (
-    PUBLISHED,
-    Said,
-    Way,
-    ask,
-    question_of,
-    questions_of,
-    values_of,
-    ways_of,
-)
+from innerjudge.experiments.reading.ways import PUBLISHED, Said, Way, ask, question_of, questions_of, values_of, ways_of
 from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
 from innerjudge.models.loading import LanguageModel, wrap
 

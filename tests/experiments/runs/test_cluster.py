@@ -169,10 +169,7 @@ def test_two_workers_share_a_gpu(tmp_path: Path) -> None:
             return {"said": [self.word], "gpus": [held["GPU"]], "lines": [bytes(batch["lines"][0])]}
 
     (tmp_path / "items.jsonl").write_bytes(b"one\ntwo\n")
-    tasks = [
-        {"inner": "", "number": 0, "first": 0, "last": 4},
-        {"inner": "", "number": 1, "first": 4, "last": 8},
-    ]
+    tasks = [{"inner": "", "number": 0, "first": 0, "last": 4}, {"inner": "", "number": 1, "first": 4, "last": 8}]
     ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
     try:
         import ray.data

@@ -72,10 +72,7 @@ def test_no_question_of_the_fit_calibrates(cli, features: Path, tmp_path: Path) 
         (("--lose-at-most", 0.05, "--confidence", 0), "expected at least 19"),
         (("--lose-at-most", 0.3, "--wrong-at-most", 0.3), "expected one of them"),
         (("--lose-at-most", 1.5), "given a level of 1.5 and --confidence 0.95, expected numbers between 0 and 1"),
-        (
-            ("--wrong-at-most", 0.01, "--confidence", 0.1),
-            "given 12 questions to test on, of which too many",
-        ),
+        (("--wrong-at-most", 0.01, "--confidence", 0.1), "given 12 questions to test on, of which too many"),
     ],
 )
 def test_what_cannot_be_promised_is_refused(cli, features: Path, tmp_path: Path, options, said: str) -> None:

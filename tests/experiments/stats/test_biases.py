@@ -15,12 +15,7 @@ from innerjudge.experiments.stats.biases.preferences import (
     position_bias,
     position_bias_denoised,
 )
-from innerjudge.experiments.stats.biases.scale_use import (
-    grades_used,
-    over_scoring,
-    self_preference,
-    tied_share,
-)
+from innerjudge.experiments.stats.biases.scale_use import grades_used, over_scoring, self_preference, tied_share
 from innerjudge.experiments.stats.intervals import cluster_interval
 from scipy import stats
 

@@ -29,12 +29,7 @@ def naive(oracle: Callable[..., Any], x: np.ndarray, y: np.ndarray, weights: np.
 
 @pytest.mark.parametrize("name", ORACLES)
 @settings(max_examples=60, deadline=None)
-@given(
-    st.integers(2, 90),
-    st.sampled_from([2, 5, 40, 1000]),
-    st.sampled_from([2, 5, 40, 1000]),
-    st.integers(0, 10_000),
-)
+@given(st.integers(2, 90), st.sampled_from([2, 5, 40, 1000]), st.sampled_from([2, 5, 40, 1000]), st.integers(0, 10_000))
 def test_few_and_many_values_on_either_side(name: str, n: int, many_x: int, many_y: int, seed: int) -> None:
     """2 to 1000 different values: cells put together or not, a table of the ranks or not, ties or none."""
     made, oracle = ORACLES[name]

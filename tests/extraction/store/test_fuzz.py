@@ -23,9 +23,7 @@ from innerjudge.models.errors import InnerjudgeError
 from .conftest import made, stored
 
 QUIET = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 json_values = st.recursive(
