@@ -17,6 +17,9 @@ from .labels import Floats
 from .regression import TEXT_CANDIDATES
 from .text_only import TARGETS, TextClassifier
 
+#: Texts whose vectors are kept, at most, beside those of one call.
+_REMEMBERED = 20_000
+
 
 class EmbeddingClassifier(TextClassifier):
     """:class:`TextClassifier` on sentence embeddings of length 1, in the place of TF-IDF.
@@ -79,6 +82,8 @@ class EmbeddingClassifier(TextClassifier):
 
     def _vectors(self, texts: Sequence[str]) -> csr_matrix:
         known = _vectors_of(self.embedder)
+        if len(known) > _REMEMBERED:
+            known.clear()
         new = list(dict.fromkeys(text for text in texts if text not in known))
         known.update(zip(new, known.encode(new), strict=True))
         return csr_matrix(np.stack([known[text] for text in texts]) if texts else np.zeros((0, len(self.coef_))))

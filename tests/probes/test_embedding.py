@@ -57,6 +57,9 @@ def test_a_text_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPatch, 
     known = make(6, response=["yes", "no", "yes"] * 2)
     judge.fit(known, [True, False, True] * 2).decision_function(known)
     assert sorted(asked) == ["", "no", "yes"]  # the empty text tells the width
+    monkeypatch.setattr(embedding, "_REMEMBERED", 2)
+    judge.decision_function(known)
+    assert sorted(asked) == ["", "", "no", "no", "yes", "yes"], "more are not kept"
 
 
 def test_an_embedder_of_another_width_is_refused(folder: Path, make: Callable[..., Features]) -> None:
