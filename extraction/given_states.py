@@ -119,16 +119,6 @@ def features_of_states(
     ``"normed"``, or ``"detect"`` by ``final_norm``, against which what is said is checked, and which makes the
     final-normed row from a raw one. ``rows`` of ``h[0..L], final-normed`` will be read (``None``: all), and the others
     may be zero. ``InnerjudgeError`` if one of them cannot be had, the convention is not as said, or sizes differ.
-
-    Example:
-        >>> from innerjudge.extraction import Provenance
-        >>> item = Encoding(id="a", group="a", ids=(5, 6), positions={"score": (1,)})
-        >>> states = np.array([[[1.0, 1.0], [2.0, 2.0]], [[3.0, 3.0], [4.0, 4.0]]])  # 2 tokens, h[0] and h[1], width 2
-        >>> found = features_of_states([item], [GivenStates((5, 6), states)], [HiddenStates("score")], layers=[0, 1],
-        ...     n_blocks=1, provenance=Provenance("m", None, "f", "", "", ""), last="raw",
-        ...     final_norm=FinalNorm(np.ones(2), np.zeros(2), 0.0, centred=False))
-        >>> found["hidden/score"][0].tolist()
-        [[3.0, 3.0], [4.0, 4.0], [1.0, 1.0]]
     """
     width = _checked(items, given, layers, n_blocks)
     kept = [k for k, item in enumerate(items) if _reason(item, given[k]) is None]

@@ -51,10 +51,6 @@ class Row:
 
     Raises:
         InnerjudgeError: If the score is not finite, a row is both scored and unscored, or is neither.
-
-    Example:
-        >>> Row(question="q1", candidate="0", judge="text", score=1.0, label=True, truth=False).right
-        False
     """
 
     question: str
@@ -111,15 +107,6 @@ class Table(Sequence[Row]):
 
     Raises:
         InnerjudgeError: If two rows have one key, or two rows of one item have different truths.
-
-    Example:
-        >>> table = Table([
-        ...     Row(question="q", candidate="0", judge="text", score=4.0, truth=5),
-        ...     Row(question="q", candidate="1", judge="text", unscored="no verdict in the text"),
-        ...     Row(question="q", candidate="0", judge="lager", score=3.2, truth=5),
-        ... ])
-        >>> table.judges, table.scores("text"), table.scores("lager"), table.truths
-        (('text', 'lager'), [4.0, None], [3.2, None], [5, None])
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:

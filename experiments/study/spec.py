@@ -107,7 +107,7 @@ class Audits(_Part):
 
 
 class Study(_Part):
-    r"""A study.
+    """A study.
 
     ``judges`` are names as in the reports of ``innerjudge compare``, or ``all``; without any, all that fit the data but
     variants of others; the baselines always stand beside them. ``rows`` are
@@ -116,11 +116,6 @@ class Study(_Part):
     is the field that says who wrote a response, and ``own`` the values of it that are the judge's family. ``prompt`` is
     a YAML file, or the name of a judge prompt that is shipped; in those of ``prompts`` (``ours`` is none of them: our
     own words) the judges that are asked are asked as well, and compared with what they said before.
-
-    Example:
-        >>> study = parse("data: [{source: builtin:rate, limit: 40}]\njudges: [lager, text]")
-        >>> study.model.name, study.splits.fit, study.data[0].limit
-        ('reference', 0.4, 40)
     """
 
     name: str = "study"
@@ -199,15 +194,7 @@ def read_study(path: str | Path) -> Study:
 
 
 def parse(text: str) -> Study:
-    """A study from YAML text; an error names the field, what was given and what was expected.
-
-    Example:
-        >>> try:
-        ...     parse("data: [{source: builtin:rate, limit: 0}]")
-        ... except InnerjudgeError as error:
-        ...     print(error)
-        given 0 for data.0.limit, expected: input should be greater than or equal to 1
-    """
+    """A study from YAML text; an error names the field, what was given and what was expected."""
     given = parse_yaml(text)
     if not isinstance(given, dict):
         raise InnerjudgeError("given no fields, expected a study: begin with `data: [{source: builtin:rate}]`")
