@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from innerjudge.models.arguments import checked, fits
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.final_norm import FinalNorm
 from innerjudge.models.fingerprint import named_state
 from innerjudge.models.foreign import sealed, unsealed
 from innerjudge.models.inputs import Mixing, positions
 from innerjudge.models.markers import in_format, reasons
 from innerjudge.models.observation import multiple
+from innerjudge.models.positions import Encoding
 from innerjudge.models.prompts import (
     choice_prompt,
     pair_prompt,
@@ -152,3 +155,18 @@ def test_unsealed() -> None:
 def test_named_state() -> None:
     found = [name for name, _ in named_state(nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1, affine=False)))]
     assert found == ["0.weight", "0.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"]
+
+
+def test_is_normed() -> None:
+    norm = FinalNorm(np.array([2.0, 1.0]), np.zeros(2), 1e-6, centred=False)
+    raw = np.array([[30.0, 10.0], [5.0, -9.0]])
+    assert (norm.is_normed(raw), norm.is_normed(norm(raw))) == (False, True)
+
+
+def test_places() -> None:
+    item = Encoding(id="a", group="a", ids=(5, 6, 7), positions={"prompt_end": (0,), "response_end": (2,)})
+    assert (item.places("response"), item.places("response_end"), item.places("step")) == (((1, 3),), ((2, 3),), ())
+
+
+def test_mixing_groups() -> None:
+    assert Mixing(40, exact=True).groups([50, 7, 60, 40, 50]) == [[0, 4], [1, 3], [2]]

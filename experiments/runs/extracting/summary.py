@@ -41,12 +41,7 @@ class Speed:
     floor: float = 0.0
 
     def told(self) -> str:
-        """The speed in words.
-
-        Example:
-            >>> Speed(items=200, tokens=5000, seconds=4.0, floor=3.2).told()
-            '200 items and 5,000 tokens in 4.0 s: 50.0 items/s, 1.25x the bare pass'
-        """
+        """The speed in words."""
         said = f"{self.items:,} items and {self.tokens:,} tokens in {self.seconds:.1f} s"
         if self.seconds:
             said += f": {self.items / self.seconds:.1f} items/s"
