@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from ..drawing.style import number
 
@@ -40,10 +40,6 @@ class Figure:
     against: str | None = None
     verdict: str | None = None
     good: Good = "higher"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:

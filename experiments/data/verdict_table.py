@@ -28,6 +28,7 @@ any other                tags, which are text: the split, the writer of the resp
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -217,11 +218,7 @@ class Table(Sequence[Row]):
 
     def unscored(self, judge: str) -> dict[str, int]:
         """Why rows of a judge are unscored, and how many for each reason."""
-        found: dict[str, int] = {}
-        for row in self.rows:
-            if row.judge == judge and row.unscored:
-                found[row.unscored] = found.get(row.unscored, 0) + 1
-        return found
+        return Counter(row.unscored for row in self.rows if row.judge == judge and row.unscored)
 
 
 def _value(row: Row, name: str) -> Any:
