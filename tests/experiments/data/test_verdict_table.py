@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge import Choice, InnerjudgeError, Pair, Rating, Trace
+from innerjudge.experiments.data.jsonl import write_jsonl
 from innerjudge.experiments.data.verdict_files import item_columns, read_table, row_json, score_of
 from innerjudge.experiments.data.verdict_table import Row, Table
 
