@@ -20,6 +20,7 @@ from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
 from ..models.shown import shown
 from ..models.tensor_file import Piece, TensorFile
+from ..models.tokens import shared_start
 from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
@@ -212,8 +213,7 @@ def _reason(item: Encoding, given: GivenStates, readout: HiddenStates | States |
     if "*" in item.missing:
         return item.missing["*"]
     if item.ids[: len(given.ids)] != given.ids or not given.ids:
-        pairs = zip(item.ids, given.ids, strict=False)
-        at = next((k for k, (one, other) in enumerate(pairs) if one != other), min(len(item.ids), len(given.ids)))
+        at = shared_start(item.ids, given.ids)
         return f"the engine read other tokens ({len(given.ids)}, not {len(item.ids)}; the first that differs is {at})"
     if readout is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os.path import exists
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -155,17 +156,17 @@ class Study(_Part):
         )
 
     @property
-    def wordings(self) -> dict[str, Study]:
-        """The study in each of its prompts, by the prompt's name, its own first; two of one name are an error."""
-        given = [None if one == OURS else one for one in (self.prompt, *self.prompts)]
-        names = [OURS if one is None else JudgePrompt.of(one).name for one in given]
+    def prompted(self) -> dict[str, Settings]:
+        """The settings in each prompt of the study, by its name, its own first; two of one name are an error."""
+        given = [None if one in (None, OURS) else JudgePrompt.of(str(one)) for one in (self.prompt, *self.prompts)]
+        names = [OURS if one is None else one.name for one in given]
         if len(set(names)) < len(names):
             raise InnerjudgeError(
                 f"given the prompts {', '.join(names)}, expected each once (without `prompt`, "
                 f"{OURS!r} is the first of them): leave one out, or rename a file"
             )
-        how = (self.model_copy(update={"prompt": one, "prompts": (), "rows": (), "audits": Audits()}) for one in given)
-        return dict(zip(names, how, strict=True))
+        how = replace(self.settings, prompt=None, scale=self.scale, rows=(), selection=False)
+        return {name: replace(how, prompt=one) for name, one in zip(names, given, strict=True)}
 
     @field_validator("scale")
     @classmethod

@@ -1,6 +1,5 @@
 """What an extraction will cost, from a measured sample, and what it did cost, lost and left unscored."""
 
-import re
 import resource
 import sys
 import time
@@ -74,13 +73,8 @@ def summary(store: FeatureStore, speed: Speed) -> list[str]:
             f"{rounding.worst:.2g} in one state"
         )
     for names, count, reason in reasons_of(store.missing_reasons()):
-        lines.append(f"{count:,} of {len(store):,} items without {names}: {one_line(reason)}")
+        lines.append(f"{count:,} of {len(store):,} items without {names}: {' '.join(reason.split())}")
     return lines
-
-
-def one_line(text: str) -> str:
-    """``text`` without line breaks."""
-    return re.sub(r"\s+", " ", text)
 
 
 @dataclass
