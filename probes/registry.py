@@ -16,6 +16,7 @@ from ..models.errors import InnerjudgeError, one_line
 from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits
 from .clue import CLUE
+from .embedding import EmbeddingClassifier
 from .heads import AttentionScore, QKScore
 from .judge import BaseJudge
 from .lager import LAGER, EScore, VScore
@@ -37,7 +38,7 @@ _OURS: dict[str, type[BaseJudge]] = {
     for judge in (
         CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, PooledProbe, Trajectory, LAGER, TunedLAGER,
         RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb, TokenConfidence,
-        Length, QuestionOnly, TextClassifier, PromptSimilarity,
+        Length, QuestionOnly, TextClassifier, EmbeddingClassifier, PromptSimilarity,
     )
 }  # fmt: skip
 _theirs: dict[str, type[BaseJudge]] = {}

@@ -147,6 +147,10 @@ Prompt = Annotated[
 MergeSystem = Annotated[
     bool, typer.Option("--merge-system", help="Put a system turn before the user's where the chat template knows none.")
 ]
+Embedder = Annotated[
+    str | None,
+    typer.Option(help="Folder or hub name of a sentence-transformers model, for an opponent that reads texts alone."),
+]
 Memory = Annotated[
     float | None,
     typer.Option(

@@ -136,13 +136,25 @@ class Study(_Part):
     prompt: str | None = None
     prompts: tuple[str, ...] = ()
     merge_system: bool = False
+    embedder: str | None = None
     reasoning_tokens: int = Field(default=128, ge=0)
     target_accuracy: float = Field(default=0.9, gt=0, le=1)
 
     @property
     def settings(self) -> Settings:
         """How judges are compared."""
-        same = ("judges", "against", "scale", "merge_system", "reasoning_tokens", "rows", "groups", "system", "own")
+        same = (
+            "judges",
+            "against",
+            "scale",
+            "merge_system",
+            "embedder",
+            "reasoning_tokens",
+            "rows",
+            "groups",
+            "system",
+            "own",
+        )
         return Settings(
             **{name: getattr(self, name) for name in same},
             fit=self.splits.fit,
