@@ -202,12 +202,7 @@ def typed() -> str:
 
 
 def bounds(scale: str) -> tuple[int, int]:
-    """Lowest and highest score of a scale such as ``"1-5"``.
-
-    Example:
-        >>> bounds("0-3")
-        (0, 3)
-    """
+    """Lowest and highest score of a scale such as ``"1-5"``."""
     low, dash, high = scale.partition("-")
     if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
         raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
@@ -224,12 +219,7 @@ def stored(dtype: str) -> str:
 
 
 def modules(named: list[str] | None) -> dict[str, str]:
-    """Parts and paths of ``--module``, as :func:`innerjudge.load` takes them.
-
-    Example:
-        >>> modules(["blocks=model.layers", "final_norm=model.norm"])
-        {'blocks': 'model.layers', 'final_norm': 'model.norm'}
-    """
+    """Parts and paths of ``--module``, as :func:`innerjudge.load` takes them."""
     found = {}
     for one in named or ():
         part, equals, path = one.partition("=")
@@ -243,12 +233,7 @@ def modules(named: list[str] | None) -> dict[str, str]:
 
 
 def mapped(given: list[str] | None, *data: str, kind: str | None = None) -> dict[str, str]:
-    """Columns of ``--map``, once the data are known to be there and to have them: before anything heavy is imported.
-
-    Example:
-        >>> mapped(["prompt=question", "response=output"])
-        {'prompt': 'question', 'response': 'output'}
-    """
+    """Columns of ``--map``, once the data are known to be there and to have them: before anything heavy is imported."""
     columns = dict(one.partition("=")[::2] for one in given or ())
     if not all(columns.values()) or len(columns) < len(given or ()):
         raise InnerjudgeError(

@@ -179,16 +179,12 @@ def are_ids(value: Any) -> bool:
     return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 #: Fields beside those of a kind that mean something: of which kinds, what is expected, and what fits.
 MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "question_id": (("rating",), "the name of a question", _is_name),
     "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),
-    "sampled_by": (("trace",), "the fingerprint of a model, a string", _is_text),
+    "sampled_by": (("trace",), "the fingerprint of a model, a string", lambda value: isinstance(value, str)),
 }
 
 
