@@ -107,7 +107,7 @@ def test_labels_that_are_not_sure_are_told_to_the_fit(features: Path, tmp_path: 
         (TRUTH, ("--rater", "ben"), "labels by nobody"),
         (TRUTH, ("--aggregate", "dawid-skene"), "labels by anna, expected one of"),
         (TRUTH, ("--aggregate", "most"), "most"),
-        ([True] * 24, (), "given labels that are all true"),
+        ([True] * 24, (), "given 24 correct and 0 incorrect traces"),
     ],
 )
 def test_refused_in_one_line(
