@@ -71,12 +71,12 @@ def aggregate(
             f", expected one of {', '.join(get_args(How))}, 0 or more, 1 or more, and for the first two ways three "
             "raters who do not all say the same, or gold: add raters, or take the mean or the vote"
         )
-    votes, known = sum(said), _one_hot(gold or [None] * len(said[0]), classes)
+    votes, known = np.sum(said, axis=0), _one_hot(gold or [None] * len(said[0]), classes)
     q = known + votes / np.maximum(votes.sum(1, keepdims=True), 1) * (1 - known.sum(1, keepdims=True))
     rated, error, taken, before = q.any(1), _confusions(q, said, how, smooth), 0, -np.inf
     while learns and taken < rounds:
         taken, p = taken + 1, q.sum(axis=0) + smooth
-        joint = np.log(p / p.sum()) + sum(x @ np.log(np.maximum(e, 1e-10)).T for x, e in zip(said, error, strict=True))
+        joint = np.log(p / p.sum()) + np.einsum("ris,rcs->ic", said, np.log(np.maximum(error, 1e-10)))
         total = logsumexp(joint, axis=1, keepdims=True)
         q = np.where(known.any(1, keepdims=True), known, np.exp(joint - total)) * rated[:, None]
         if abs(total.sum() - before) < 1e-6 * len(q):
@@ -90,7 +90,7 @@ def aggregate(
     if notes:
         warnings.warn(shown("; ".join(notes), 500), stacklevel=2)
     notes += [f"{r} has one class, or fewer than five labels" for r, x in named if x.sum() < 5 or x.any(0).sum() < 2]
-    soft = [dict(zip(classes, row, strict=True)) if any(row) else None for row in q.tolist()]
+    soft: list[Distribution | None] = [dict(zip(classes, row, strict=True)) if any(row) else None for row in q.tolist()]
     return Aggregated(soft, classes, dict(zip(columns, error, strict=True)), taken, tuple(notes))
 
 
