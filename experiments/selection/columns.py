@@ -14,7 +14,6 @@ from ..data.answers import normalise
 from ..data.jsonl import read_records
 from ..data.kinds import are_ids
 from ..data.records import Record, describe
-from ..data.splits import rows_by_group
 from .maths import equal_answers
 
 Spelling = Literal["plain", "maths", "exact"]
@@ -46,20 +45,16 @@ class Columns:
 
     def with_answers(self, spelling: Spelling) -> Columns:
         """Answers in one spelling a question: ``"plain"`` (numbers, letters, words), ``"maths"`` or ``"exact"``."""
-        return replace(self, answers=spelt(self.questions, self.answers, spelling))
-
-
-def spelt(questions: Sequence[str], answers: Sequence[str | None], spelling: Spelling) -> tuple[str | None, ...]:
-    """Answers in one spelling a question, as :meth:`Columns.with_answers` brings them to."""
-    if spelling == "exact":
-        return tuple(answers)
-    if spelling == "plain":
-        return tuple(normalise(a) for a in answers)
-    found: list[str | None] = [None] * len(answers)
-    for rows in rows_by_group(questions):  # "5" and "x=5" are one answer to one question
-        for row, answer in zip(rows, equal_answers([answers[row] for row in rows]), strict=True):
-            found[row] = answer
-    return tuple(found)
+        if spelling == "exact":
+            return self
+        if spelling == "plain":
+            return replace(self, answers=tuple(normalise(a) for a in self.answers))
+        spelt: list[str | None] = [None] * len(self)
+        for question in dict.fromkeys(self.questions):  # "5" and "x=5" are one answer to one question
+            rows = [k for k, one in enumerate(self.questions) if one == question]
+            for row, answer in zip(rows, equal_answers([self.answers[row] for row in rows]), strict=True):
+                spelt[row] = answer
+        return replace(self, answers=tuple(spelt))
 
 
 def read_columns(

@@ -11,30 +11,29 @@ from scipy.special import entr
 from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.shown import shown
+from ..data.answers import normalise
 from ..data.splits import rows_by_group
 from ..stats.statistic import require_same_length
-from .columns import Spelling, spelt
 
 Labels = Sequence[Hashable | None]
 Floats = npt.NDArray[np.float64]
 NextRule = Literal["answers", "entropy", "largest", "random"]
 
 
-def answers_of(items: Sequence[Trace], spelling: Spelling = "plain") -> list[Hashable]:
+def answers_of(items: Sequence[Trace]) -> list[Hashable]:
     """What one label holds for: a question's final answer; a candidate without an answer stands for itself."""
-    said = spelt([i.question_id for i in items], [i.answer for i in items], spelling)
-    return [i.id if a is None else (i.question_id, a) for i, a in zip(items, said, strict=True)]
+    said = ((item, normalise(item.answer)) for item in items)
+    return [item.id if answer is None else (item.question_id, answer) for item, answer in said]
 
 
 def spread_answers(
-    items: Sequence[Trace], labels: Labels, *, how: Literal["error", "vote"] = "error", spelling: Spelling = "plain"
+    items: Sequence[Trace], labels: Labels, *, how: Literal["error", "vote"] = "error"
 ) -> list[Hashable | None]:
     """Labels ``[n]`` where each also holds for the candidates of its question with the same answer; else ``None``.
 
-    Two labels of one answer are an error, or (``"vote"``) the more frequent one holds, none where they are level.
-    ``spelling`` is ``"plain"``, ``"maths"`` or ``"exact"``. Locle's graph (arXiv 2412.11983) with an edge where it is
-    certain. In a simulation, 40 labels so shared gave a probe centred within questions an AUROC of .839, labels of
-    single candidates .739.
+    Two labels of one answer are an error, or (``"vote"``) the more frequent one holds, none where they are level. It is
+    the graph of Locle (arXiv 2412.11983) with an edge where it is certain. In a simulation, 40 labels so shared gave a
+    probe centred within questions an AUROC of .839, labels of single candidates .739.
 
     Example:
         >>> said = [Trace(question_id="q", candidate_id=c, prompt="", response="", answer=c) for c in ("2", "2.0", "3")]
@@ -42,7 +41,7 @@ def spread_answers(
         [True, True, None]
     """
     require_same_length(items=items, labels=labels)
-    keys, given = answers_of(items, spelling), defaultdict(list)
+    keys, given = answers_of(items), defaultdict(list)
     for key, item, label in zip(keys, items, labels, strict=True):
         if label is not None:
             given[key].append((label, item.id))
@@ -72,7 +71,6 @@ def next_to_label(
     n: int | None = None,
     rule: NextRule = "answers",
     seed: int = 0,
-    spelling: Spelling = "plain",
 ) -> list[str]:
     """Ids of the (at most ``n``) items to label next, one an answer, of answers without a label.
 
@@ -91,7 +89,7 @@ def next_to_label(
             f"given rule={rule!r} and p={shown(p)}, expected one of {', '.join(get_args(NextRule))}, and for entropy "
             "probabilities by a fitted judge: begin with answers"
         )
-    rng, keys = np.random.default_rng(seed), answers_of(items, spelling)
+    rng, keys = np.random.default_rng(seed), answers_of(items)
     if rule == "random":
         left = [item.id for item, label in zip(items, labels, strict=True) if label is None]
         return [left[k] for k in rng.permutation(len(left))[:n]]

@@ -21,7 +21,6 @@ def test_a_label_holds_for_the_same_answer_of_the_same_question() -> None:
     items = traces({"q1": ["2", "2.0", "3", None, None], "q2": ["2", "3"]})
     given = [None, True, None, False, None, None, False]
     assert selection.spread_answers(items, given) == [True, True, None, False, None, None, False]
-    assert selection.spread_answers(items, given, spelling="exact") == [None, True, None, False, None, None, False]
 
 
 def test_labels_of_one_answer_that_differ() -> None:
