@@ -13,7 +13,7 @@ from ..data.verdict_files import read_table, row_json, verdict_row
 from ..data.verdict_table import Row
 from ..selection.labelling import NextRule, answers_of, next_to_label
 
-#: Keys, and what each says of a trace; there are also b (back) and q (quit).
+_MENU = "[r]ight [w]rong [s]kip [b]ack [q]uit"
 _SAID = {"r": Verdict("", label=True), "w": Verdict("", label=False), "s": Verdict("", unscored="skipped")}
 
 
@@ -47,18 +47,15 @@ def label_job(
         done = set(mine.values())
         left = [one for one in map(by_id.__getitem__, order) if one[1] not in done]
         said = f"{len(done)} labelled or skipped, {len(left)} left"
-        if not left or (typed := ask(_shown(left[0][0], said))) == "q":
+        item = left[0][0] if left else None
+        text = "" if item is None else f"{plain_text(item.prompt)}\n\n{plain_text(item.response)}"
+        if item is None or (typed := ask(f"\n--- {item.id} ({said})\n{text}\n\n{_MENU}")) == "q":
             return f"{said}, in {out}: `innerjudge fit --labels-from` fits on them."
         if typed == "b" and mine:
             last = [*mine.values()][-1]
             rows = [row for row in rows if mine.get(row.key) != last]
         elif typed in _SAID:
-            same = (item for item, key in by_id.values() if key == left[0][1])
-            rows += [verdict_row(item, _SAID[typed], data="", judge=rater) for item in same]
+            same = (one for one, key in by_id.values() if key == left[0][1])
+            rows += [verdict_row(one, _SAID[typed], data="", judge=rater) for one in same]
         with writing(out):
             write_jsonl(out, map(row_json, rows), seal=False)
-
-
-def _shown(item: Trace, said: str) -> str:
-    text = f"{plain_text(item.prompt)}\n\n{plain_text(item.response)}"
-    return f"\n--- {item.id} ({said})\n{text}\n\n[r]ight [w]rong [s]kip [b]ack [q]uit"
