@@ -36,5 +36,6 @@ __all__ = [
     "Length", "LetterLogits", "LogisticProbe", "MiniBatchLogistic", "PooledProbe", "Promise", "PromptSimilarity",
     "QKScore", "QuestionOnly", "RidgeProbe", "RowSelector", "Scores", "StreamingJudge", "Task", "TextClassifier",
     "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict",
-    "attention_variability", "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge", "registered_judges", "save"
+    "attention_variability", "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge",
+    "registered_judges", "save"
 ]  # fmt: skip

@@ -90,7 +90,7 @@ class CountedProbe(Linear):
         """For traces, where it is named."""
         return {"counted-probe": cls(positions=task.between)} if task.kind == "trace" else {}
 
-    def fit(self, features: Features, labels: npt.ArrayLike, n_sampled: npt.ArrayLike | None = None) -> Self:  # type: ignore[override]
+    def fit(self, features: Features, labels: npt.ArrayLike, n_sampled: npt.ArrayLike | None = None) -> Self:
         """Learn from counts ``[n]``: how many answers to the item's question are right.
 
         Booleans are counted. ``n_sampled`` ``[n]`` says of how many answers, if of more than are given: the share is
@@ -105,7 +105,7 @@ class CountedProbe(Linear):
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         names, code, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)
-        k = _counts(labels, sizes[code] if weight is None else weight, names, code, sizes)
+        k = _counts(labels, np.asarray(sizes[code] if weight is None else weight, float), names, code, sizes)
         z, freedom = centred(x, groups), int((sizes - 1).sum())
         if freedom < 4 * x.shape[1]:
             warnings.warn(
@@ -121,8 +121,8 @@ class CountedProbe(Linear):
         if start.std() < 1e-9:  # all questions have one share
             start = z @ np.linalg.eigh(z.T @ z)[1][:, -1]
         shrunk = ledoit_wolf_shrinkage(z, assume_centered=True) if self.shrinkage == "ledoit-wolf" else self.shrinkage
-        model = _SharedShift(z, code, sizes, k, float(shrunk))
-        both = [model.fitted(sign * start / start.std(), self.rounds, self.tolerance) for sign in (1, -1)]
+        model = _SharedShift(z, code, sizes, k, max(float(shrunk), 1e-9))
+        both = [model.fitted(sign * start / (start.std() or 1.0), self.rounds, self.tolerance) for sign in (1, -1)]
         self.log_likelihood_ = both[0][3], both[1][3]
         w, self.held_, self.n_rounds_, _ = max(both, key=lambda one: one[3])
         self.coef_ = w / scale
@@ -217,7 +217,7 @@ def _counts(given: Known, sampled: Floats, names: Known, code: Ints, sizes: Ints
     if not mixed.any() or (2 * found == sizes)[mixed].all():
         what = "half of each in all of them: right and wrong look alike" if mixed.any() else "none of them with both"
         raise InnerjudgeError(
-            f"given counts of {len(found)} questions, {what}, expected some with right and wrong answers, and more of "
-            "one: sample more questions"
+            f"given counts of {len(found)} questions, {what}, expected at least one with right and wrong answers, and "
+            "more of one: sample more questions"
         )
     return found

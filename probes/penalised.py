@@ -114,7 +114,8 @@ class LogisticProbe(PenalisedProbe):
             easy questions from hard ones cannot be learned then. Judging reads the state as it is. Zero is the
             threshold of the best balanced accuracy on the raw scores of the training items, and no even odds: such a
             probe ranks the answers of a question. No paper; in simulated worlds where difficulty is written in the
-            states, AUROC within questions rose from .81 to .87 at 40 questions of 8, and by .01 where it is not.
+            states, AUROC within questions rose from .81 to .87 at 40 questions of 8, and by .01 where it is not. Where
+            labels are spread so that hardly a question has two it is worse than none.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
