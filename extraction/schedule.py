@@ -10,6 +10,7 @@ from ..models.caching import CANNOT_SHARE
 from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
+from ..models.tokens import shared_start
 from .batching import Room, by_cost, by_tokens, is_memory
 from .budget import Budget
 from .one_pass import Prompt, Values, read_prompt
@@ -47,7 +48,7 @@ def families(texts: Sequence[tuple[int, ...]], most: Sequence[int], *, least: in
     for row, following in pairwise([*order, None]):
         assert row is not None
         branch = _Branch(len(heads[row]) + 1, alone=[row])
-        shared = 0 if following is None else _common(heads[row], heads[following])
+        shared = 0 if following is None else shared_start(heads[row], heads[following])
         while open_branches[-1].shared > shared:
             open_branches[-1].take(branch)
             branch = open_branches.pop().closed(lengths, least)
@@ -87,11 +88,6 @@ class _Branch:
 
 def _pays(saved: int, rows: Sequence[int], lengths: Sequence[int], least: int) -> bool:
     return saved >= max(WORTH * sum(lengths[row] for row in rows), least)
-
-
-def _common(one: tuple[int, ...], other: tuple[int, ...]) -> int:
-    """Tokens at the beginning that are the same."""
-    return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 @dataclass(frozen=True, slots=True)

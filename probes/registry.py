@@ -17,6 +17,7 @@ from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits
 from .clue import CLUE
 from .counted import CountedProbe
+from .embedding import EmbeddingClassifier
 from .heads import AttentionScore, QKScore
 from .judge import BaseJudge
 from .lager import LAGER, EScore, VScore
@@ -38,7 +39,7 @@ _OURS: dict[str, type[BaseJudge]] = {
     for judge in (
         CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, CountedProbe, PooledProbe, Trajectory, LAGER,
         TunedLAGER, RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb,
-        TokenConfidence, Length, QuestionOnly, TextClassifier, PromptSimilarity,
+        TokenConfidence, Length, QuestionOnly, TextClassifier, EmbeddingClassifier, PromptSimilarity,
     )
 }  # fmt: skip
 _theirs: dict[str, type[BaseJudge]] = {}

@@ -191,10 +191,6 @@ def are_ids(value: Any) -> bool:
     return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 #: Fields beside those of a kind that mean something: of which kinds, what is expected, and what fits.
 MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "question_id": (("rating",), "the name of a question", _is_name),
@@ -204,7 +200,7 @@ MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "n_correct": (("trace",), "how many answers to the question are right, a whole number", _is_count),
     "n_sampled": (("trace",), "of how many answers, a whole number", _is_count),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),
-    "sampled_by": (("trace",), "the fingerprint of a model, a string", _is_text),
+    "sampled_by": (("trace",), "the fingerprint of a model, a string", lambda value: isinstance(value, str)),
 }
 
 
