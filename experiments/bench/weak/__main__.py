@@ -57,7 +57,7 @@ def of_store(folder: Path, row: int) -> Draw:
     features = FeatureStore.open(folder).features(["hidden/reasoning_end"])
     right = np.array([bool(getattr(item, "correct", False)) for item in read_items(folder / "items.jsonl")])
     kept = features.present("hidden/reasoning_end")
-    states, right = features[kept]["hidden/reasoning_end"][:, row], right[kept]
+    states, right = features[kept]["hidden/reasoning_end"][:, row].astype(np.float64), right[kept]
     names, question = np.unique(np.array(features.groups)[kept], return_inverse=True)
 
     def draw(questions: int, seed: int) -> tuple[Features, Bools, Features, Bools]:
