@@ -19,10 +19,7 @@ from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, best_threshold, centred, hard_rows, mixed_questions, soft_correctness
 from .linear import Linear, LogOdds
 from .regression import LOGISTIC_CANDIDATES, REGRESSIONS, RIDGE_CANDIDATES, Target, checked_candidates
-from .row_judge import ChooseRow, Combine
-
-#: What is taken off the states before the fit: nothing, or the mean of the item's question.
-Centre = Literal["none", "question"]
+from .row_judge import Centre, ChooseRow, Combine
 
 
 class PenalisedProbe(LogOdds):
@@ -32,8 +29,7 @@ class PenalisedProbe(LogOdds):
     target: Target
     centre: Centre = "none"
     candidates: Sequence[float] | None
-    #: Attribute that holds the chosen penalty.
-    _chosen: ClassVar[str]
+    _chosen: ClassVar[str]  # name of the attribute that holds the chosen penalty
     _held_out: Floats
 
     @property
@@ -65,17 +61,17 @@ class PenalisedProbe(LogOdds):
         return checked_candidates(usual if self.candidates is None else self.candidates)
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
-        targets, fit, _ = REGRESSIONS[self.target]
-        y = targets(labels) if weight is None or self.target == "rating" else soft_correctness(labels, weight)
+        (targets, fit, _), correct = REGRESSIONS[self.target], self.target == "correct"
+        y = soft_correctness(labels, weight) if correct else targets(labels)
         if self.centre == "question":
-            z, y_learned, kept = self._to_learn(x, groups), y, mixed_questions(y, groups, weight)
-            if self.target == "rating":
-                y_learned = self._to_learn(y[:, None], groups)[:, 0]
-            some = tuple(np.array(groups)[kept])
-            found = fit(z[kept], y_learned[kept], some, self._tried(), None if weight is None else weight[kept])
-            raw = x @ found.coef
-            level = best_threshold(raw, y, weight) if self.target == "correct" else np.average(raw - y, weights=weight)
-            self.coef_, self.intercept_ = found.coef, -float(level)
+            kept = mixed_questions(y, groups, weight)
+            own = y if correct else self._to_learn(y[:, None], groups)[:, 0]
+            some, share = tuple(np.array(groups)[kept]), None if weight is None else weight[kept]
+            found = fit(self._to_learn(x, groups)[kept], own[kept], some, self._tried(), share)
+            self.coef_, raw = found.coef, x @ found.coef
+            self.intercept_ = -(
+                best_threshold(raw, y, weight) if correct else float(np.average(raw - y, weights=weight))
+            )
         else:
             found = fit(x, y, groups, self._tried(), weight)
             self.coef_, self.intercept_, self._held_out = found.coef, found.intercept, found.held_out
@@ -96,9 +92,6 @@ class PenalisedProbe(LogOdds):
 class LogisticProbe(PenalisedProbe):
     """Logistic regression (scikit-learn) on standardised states; the score is the log-odds of correct.
 
-    Labels may be numbers from 0 to 1 and items may have weights, see :meth:`fit`: the loss is the cross-entropy with
-    them, in the fit and in the choice of ``C``.
-
     ``C`` is the candidate of the lowest cross-validated log-loss, the smallest of a tie, with folds that never split a
     question (``GroupKFold``, 5 folds or as many as there are questions). With fewer than two questions, or where no
     fold has both classes on its training side, the smallest candidate is taken.
@@ -110,12 +103,10 @@ class LogisticProbe(PenalisedProbe):
         C: Inverse strength of the penalty, as in scikit-learn; ``None`` chooses among ``candidates``.
         candidates: Values of ``C`` to choose from.
         centre: ``"question"`` learns from states less the mean of all items of their question, those of
-            ``sample_weight`` 0 (not labelled) too, and leaves out questions whose labels are all the same: what tells
-            easy questions from hard ones cannot be learned then. Judging reads the state as it is. Zero is the
-            threshold of the best balanced accuracy on the raw scores of the training items, and no even odds: such a
-            probe ranks the answers of a question. No paper; in simulated worlds where difficulty is written in the
-            states, AUROC within questions rose from .81 to .87 at 40 questions of 8, and by .01 where it is not. Where
-            labels are spread so that hardly a question has two it is worse than none.
+            ``sample_weight`` 0 (not labelled) too, without questions whose labels are all the same: it cannot learn
+            which are easy. It judges raw states and ranks the answers of a question: zero is the best balanced accuracy
+            on training scores, no even odds. No paper; in simulated worlds with difficulty in the states AUROC within
+            questions rose from .81 to .87 at 40 questions of 8, else by .01. With few mixed questions it harms.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).

@@ -172,7 +172,7 @@ def document(columns: dict[str, dict[str, Floats]], draws: int, questions: int) 
         ("counts, CountedProbe", "all labels, plain", -0.03, "`CountedProbe` against all labels (to pay: -0.03)"),
     ):
         gains = {k: _common(found[better], found[than]) for k, found in columns.items()}
-        said = "; ".join(f"{k} {gain:+.3f}{'' if gain >= bar else ' (does not pay)'}" for k, gain in gains.items())
+        said = "; ".join(f"{k} {gain:+.3f}{'' if gain >= bar else _why(columns[k][than])}" for k, gain in gains.items())
         lines.append(f"- {what}: {said}.")
     made = ", ".join(f"{name} {version}" for name, version in versions())
     command = f"python -m innerjudge.experiments.bench.weak --draws {draws} --questions {questions}"
@@ -184,6 +184,13 @@ def _cell(areas: Floats) -> str:
     if lost == len(areas):
         return "nothing learned"
     return f"{np.nanmean(areas):.3f} ± {np.nanstd(areas):.3f}{f' ({lost})' if lost else ''}"
+
+
+def _why(than: Floats) -> str:
+    """Why a gain is below its bar, as far as what it is compared with tells."""
+    mean = float(np.nanmean(than))
+    known = ": no room, the other is near 1" if mean > 0.95 else ": the states hardly tell" if mean < 0.56 else ""
+    return f" (does not pay{known})"
 
 
 def _common(better: Floats, than: Floats) -> float:
