@@ -142,6 +142,11 @@ class JudgeDescription:
         return True
 
     @property
+    def label_fields(self) -> tuple[str, str]:
+        """Fields of an item that its fit reads before the label itself, and as the weight."""
+        return ("p_correct", "sample_weight")
+
+    @property
     def needs_permuted(self) -> bool:
         """Whether its fit reads the same questions with their options permuted too: ``fit(..., permuted=...)``."""
         return False
