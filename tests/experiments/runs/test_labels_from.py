@@ -79,6 +79,9 @@ def test_several_raters_become_one_label(cli, features: Path, tmp_path: Path) ->
     for how in ("mean", "one-coin", "dawid-skene"):
         done = cli(*typed, "--aggregate", how, "--out", tmp_path / how)
         assert (done.code, "fitted on 24 items" in done.out) == (0, True), done.err
+        soft = [label[True] for label in stats.aggregate(labels, how).labels]  # type: ignore[arg-type]
+        mine = CLUE().fit(store.features(CLUE().reads), np.array(soft))
+        assert np.allclose(saved.load(tmp_path / how)[0].centroids_, mine.centroids_), "the soft labels themselves"
     one = cli(*typed, "--rater", "ben", "--out", tmp_path / "ben")
     assert one.code == 0, one.err
     mine = CLUE().fit(store.features(CLUE().reads), np.array(labels["ben"]))
