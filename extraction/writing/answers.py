@@ -19,27 +19,31 @@ from ..feature_arrays import Array, put
 from ..features import Features
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
+from .checks import Exit
 from .decoding import decode
 from .watch import UNNOTICED, Watch, watched_features
 
 #: Given the number of an item and its text so far -> whether nothing more of it is wanted.
 Settled = Callable[[int, str], bool]
-_OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "not_sampled")
-#: Given the features of texts that just came to a marker or past a range -> why each is stopped, ``None`` to go on.
-Reject = Callable[[Features], Sequence[str | None]]
+_OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "exited", "not_sampled")
+#: Given the features of texts that just came to a marker or past a range -> why each is stopped, ``Exit`` to have its
+#: reasoning closed, ``None`` to go on.
+Reject = Callable[[Features], Sequence[str | Exit | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What the model wrote after one prompt: ``ids`` without the end token, and the ``text`` that they are.
 
-    ``finished`` says whether the model ended by itself, ``rejected`` why it was stopped before that.
+    ``finished`` says whether the model ended by itself, ``rejected`` why it was stopped before that, ``exited`` why its
+    reasoning was closed.
     """
 
     ids: tuple[int, ...]
     text: str
     finished: bool
     rejected: str | None = None
+    exited: str | None = None
 
 
 def write_batch(
@@ -105,9 +109,11 @@ class _Stop(StoppingCriteria):
         return done
 
 
-def completion(lm: LanguageModel, ids: Sequence[int], *, finished: bool, rejected: str | None = None) -> Completion:
+def completion(
+    lm: LanguageModel, ids: Sequence[int], *, finished: bool, rejected: str | None = None, exited: str | None = None
+) -> Completion:
     """What was written, decoded."""
-    return Completion(tuple(ids), decoded(lm.tokenizer, list(ids)), finished, rejected)
+    return Completion(tuple(ids), decoded(lm.tokenizer, list(ids)), finished, rejected, exited)
 
 
 def end_ids(lm: LanguageModel) -> frozenset[int]:
@@ -121,10 +127,10 @@ def end_ids(lm: LanguageModel) -> frozenset[int]:
 class Generation:
     """Answers and what was read of them.
 
-    ``extra`` of a trace has ``response_ids``, ``sampled_by``, ``finished`` and, where an answer was stopped,
-    ``rejected`` with the reason; or ``not_sampled``, why there is none. ``features`` are what
-    :func:`~innerjudge.extraction.extract` reads of these traces; ``replayed`` of them needed a pass of their own for
-    it.
+    ``extra`` of a trace has ``response_ids``, ``sampled_by``, ``finished`` and, where an answer was stopped or its
+    reasoning closed, ``rejected`` or ``exited`` with the reason; or ``not_sampled``, why there is none. ``features``
+    are what :func:`~innerjudge.extraction.extract` reads of these traces; ``replayed`` of them needed a pass of their
+    own for it.
     """
 
     traces: list[Trace]
@@ -161,8 +167,8 @@ class Answers:
         """Take the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
             texts = watch.texts
-            finished, rejected = texts.finished[place], texts.rejected[place]
-            self.answer(row, completion(self._lm, texts.ids[place], finished=finished, rejected=rejected))
+            why = {"rejected": texts.rejected[place], "exited": texts.exited[place]}
+            self.answer(row, completion(self._lm, texts.ids[place], finished=texts.finished[place], **why))
         found = watched_features(
             self._lm, self._readouts, [self._encoded[row] for row in rows], watch, range(len(rows))
         )
@@ -173,8 +179,8 @@ class Answers:
 
     def ask(
         self, watch: Watch, rows: Sequence[int], places: Sequence[int], reject: Reject, at: Collection[str]
-    ) -> list[str | None]:
-        """Why the texts at some places of a batch are to be stopped: those at a position of ``at``, or past a range."""
+    ) -> list[str | Exit | None]:
+        """What is to come of the texts at some places of a batch: those at a position of ``at``, or past a range."""
         there: dict[int, Encoding] = {}
         for place in places:
             if place in watch.marked:
@@ -221,6 +227,5 @@ def answered(lm: LanguageModel, question: Trace, said: Completion | str) -> Trac
     if isinstance(said, str):
         return replace(question, response="", answer=None, correct=None, extra=kept | {"not_sampled": said})
     extra = {"response_ids": list(said.ids), "sampled_by": lm.fingerprint, "finished": said.finished}
-    if said.rejected is not None:
-        extra["rejected"] = said.rejected
+    extra |= {name: why for name in ("rejected", "exited") if (why := getattr(said, name)) is not None}
     return replace(question, response=said.text, answer=None, correct=None, extra=kept | extra)

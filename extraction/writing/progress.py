@@ -8,8 +8,9 @@ from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerFast
 
 from ...models.anatomy import Anatomy
+from ...models.errors import InnerjudgeError
 from ...models.positions import Encoding
-from ...models.tokens import decoded
+from ...models.tokens import decoded, tokens
 from ..taps.residual import ResidualTap
 from .checks import SPARE
 
@@ -25,6 +26,9 @@ class BatchProgress:
         self.ids: list[list[int]] = [[] for _ in range(n)]
         self.finished = [False] * n
         self.rejected: list[str | None] = [None] * n
+        #: Why the reasoning of a text was closed, and those of the marker's tokens that are still to come.
+        self.exited: list[str | None] = [None] * n
+        self.forced: list[list[int]] = [[] for _ in range(n)]
         #: Texts that go on.
         self.open = list(range(n))
         #: Texts that are in the batch, in order.
@@ -124,6 +128,22 @@ class LogProbRecord(LogitsProcessor):
         return torch.stack([torch.where(written, steps, 0.0).sum(1), lengths.float()], dim=1)
 
 
+class Forced(LogitsProcessor):
+    """Leaves a text no choice but the next of the tokens that it is to have; nothing else is drawn differently."""
+
+    def __init__(self, texts: BatchProgress) -> None:
+        self._texts = texts
+
+    def __call__(self, _input_ids: Tensor, scores: Tensor) -> Tensor:
+        """``[B, vocabulary]`` logits of the texts that are in the batch."""
+        left = scores.clone()
+        for row, text in enumerate(self._texts.present):
+            if forced := self._texts.forced[text]:
+                left[row] = -torch.inf
+                left[row, forced.pop(0)] = 0.0
+        return left
+
+
 class StepTap(ResidualTap):
     """Keeps ``h[0..L]`` of one pass at a time: of chosen tokens of the prompts, then of each step's newest token.
 
@@ -211,6 +231,19 @@ class MarkerWatch:
         }
         new, self._seen = found - self._seen, self._seen | found
         return bool(new)
+
+
+def marker_ids(tokenizer: PreTrainedTokenizerFast, marker: str) -> list[int]:
+    """The tokens that write a marker in a text; ``InnerjudgeError`` if this tokenizer cannot write it.
+
+    They are those behind a character: at the beginning of a text some tokenizers put a space before them.
+    """
+    bare, behind = (list(tokens(tokenizer, text)[0]) for text in ("0", f"0{marker}"))
+    alone = tokenizer(marker, add_special_tokens=False)["input_ids"]
+    for ids in (behind[len(bare) :], alone):
+        if decoded(tokenizer, ids).strip() == marker.strip():
+            return ids
+    raise InnerjudgeError(f"given the marker {marker!r}, expected one that this tokenizer can write: choose another")
 
 
 @lru_cache(maxsize=8)

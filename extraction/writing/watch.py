@@ -18,12 +18,12 @@ from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
-from .checks import RangeWatch
+from .checks import Exit, RangeWatch
 from .decoding import decode, leaves_batches
-from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord
+from .progress import BatchProgress, Forced, LogProbRecord, MarkerWatch, StateRecord, marker_ids
 
-#: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped, ``None`` to go on.
-Ask = Callable[["Watch", Sequence[int]], Sequence[str | None]]
+#: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped or to exit, or ``None``.
+Ask = Callable[["Watch", Sequence[int]], Sequence[str | Exit | None]]
 #: Why a feature is missing that a pass over the finished text can still give.
 UNNOTICED = "its token was not noticed while the text was written"
 
@@ -35,6 +35,9 @@ class Watch(StoppingCriteria):
     by a step of its own, through the blocks alone, where the limit and not an end token ended a text. Nothing is kept
     of the padding behind a text. Where texts may be stopped (``ask``, at the tokens that end a marker or a range of
     ``roles``), those that ended leave the batch once they are a quarter of it.
+
+    A text that is to :class:`.Exit` at a range in open reasoning has the closing marker next, in place of what it wrote
+    there, if that fits; it is not asked about again.
     """
 
     def __init__(
@@ -61,11 +64,13 @@ class Watch(StoppingCriteria):
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
         self._leaving, self._begun, self._tail = False, False, ExitStack()
         self.texts = BatchProgress(len(items), ends, lm.device)
+        self._closing = marker_ids(lm.tokenizer, markers[1]) if roles else []
 
     @torch.inference_mode()
     def run(self, temperature: float) -> None:
         """Write the texts."""
-        processors = [] if self.log_probs is None else [self.log_probs]
+        forced = Forced(self.texts) if self._closing else None
+        processors = [one for one in (self.log_probs, forced) if one is not None]
         with self.record.tap, self._tail, self._lm.uncompiled():
             decode(
                 self._lm,
@@ -81,26 +86,28 @@ class Watch(StoppingCriteria):
         if self.texts.open:
             self.passing = set()  # what ends where the limit does is not worth asking
             self.record.keep_newest(self.texts.open, self.texts)
-            self._stop_rejected()
+            self._act()
 
     def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
         texts, newest = self.texts, input_ids[:, -1]
         tokens = dict(zip(texts.present, newest.tolist(), strict=True))
-        if self.log_probs is not None:
-            self.log_probs.add(newest, texts.present)
         if self._begun:
             ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
             going = {row for row in self.passing if row in texts.open and tokens[row] not in self._ends}
             self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
             self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
-            self._stop_rejected()
+            for row in self._act():  # written into the text itself, of which this is a view
+                newest[texts.present.index(row)] = tokens[row] = texts.forced[row].pop(0)
         else:
             self._begun = True
             self.record.keep_prompts()
+        if self.log_probs is not None:
+            self.log_probs.add(newest, texts.present)
         written = [row for row in list(texts.open) if texts.add(row, tokens[row])]
         self.marked |= {row for row in written if self._markers[row].ends_marker(texts.ids[row])}
-        self.passing |= {row for row in written if self.ranges[row].may_end(texts.ids[row])}
+        asked = [row for row in written if texts.exited[row] is None]
+        self.passing |= {row for row in asked if self.ranges[row].may_end(texts.ids[row])}
         at_end = bool(texts.open) and len(texts.ids[texts.open[0]]) == self._limit
         if at_end:
             for row in [row for row in texts.open if not self._last and row not in self.marked]:
@@ -115,15 +122,22 @@ class Watch(StoppingCriteria):
         """Places in the batch of the texts that go on in a smaller one; ``None`` where all have ended."""
         return self.texts.shrink() if self._leaving else None
 
-    def _stop_rejected(self) -> None:
-        """Ask about the texts whose newest token ended a marker or a range."""
-        rows = [row for row in self.texts.open if row in self.marked | self.passing]
-        for row, reason in zip(rows, self._ask(self, rows) if self._ask and rows else [None] * len(rows), strict=True):
-            if reason is not None:
-                self.texts.close(row, reason)
-            elif row not in self.marked:  # it was only looked at
-                self.record.forget_newest(row, self.texts)
+    def _act(self) -> list[int]:
+        """Ask about the texts whose newest token ended a marker or a range; those whose reasoning is to be closed."""
+        texts, exiting = self.texts, list[int]()
+        rows = [row for row in texts.open if row in self.marked | self.passing and texts.exited[row] is None]
+        for row, said in zip(rows, self._ask(self, rows) if self._ask and rows else [None] * len(rows), strict=True):
+            if isinstance(said, str):
+                texts.close(row, said)
+                continue
+            fits = len(texts.ids[row]) + len(self._closing) <= self._limit
+            if said is not None and fits and row in self.passing and self.ranges[row].reasoning:
+                texts.exited[row], texts.forced[row] = said.reason, list(self._closing)
+                exiting.append(row)
+            if row not in self.marked:  # it was only looked at
+                self.record.forget_newest(row, texts)
         self.marked, self.passing = set(), set()
+        return exiting
 
 
 def watched_features(

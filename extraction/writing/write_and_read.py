@@ -53,7 +53,10 @@ def write_and_read(
     positions. ``reject`` stops answers that are not worth their end: it is asked when a marker of ``reject_at`` is
     written (``"reasoning_start"``, ``"reasoning_end"``), and at the end of each range of a role that stands there
     (``"reasoning/segment(64)"``, see :func:`.roles.checked_roles`), and sees what has been read by then; at a range as
-    if the text, and its reasoning where that is open, ended there. A stopped answer ends there and leaves its batch,
+    if the text, and its reasoning where that is open, ended there. Where it says :class:`.Exit` at a range in open
+    reasoning, the closing marker is written next, the model reads it and goes on to its answer, about which nothing is
+    asked any more; the response's log-probability counts the marker as one pass over the text does, though the model
+    did not choose it. A stopped answer ends there and leaves its batch,
     with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a batch
     end together). The other answers are what they would be without. The rest is as in
     :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
