@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .models.extra import lazy_names
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``--help`` stay quick
     from .experiments import drawing as drawing
     from .experiments import selection as selection
     from .experiments import stats as stats
@@ -96,57 +96,10 @@ if TYPE_CHECKING:
     from .probes.storage import save as _save_judge
 
     ComparisonSettings = Settings
-    load_judge, save_judge = _load_judge, _save_judge
+    load_judge = _load_judge
+    save_judge = _save_judge
 
-#: Module -> public names there, imported on first use, so that ``import innerjudge`` and ``--help`` stay quick; with
-#: ``NAME=OTHER`` the module calls it ``OTHER``, and with ``NAME=`` it is the module itself.
-_NAMES = {
-    "experiments.compare.causal": "causal_test",
-    "experiments.compare.compare": "Comparison compare",
-    "experiments.compare.doctor.diagnosis": "Diagnosis doctor",
-    "experiments.compare.settings": "ComparisonSettings=Settings",
-    "experiments.compare.sweep": "sentences sweep",
-    "experiments.data.datasets": "load_data",
-    "experiments.data.jsonl": "read_items",
-    "experiments.data.mapping": "items_from",
-    "experiments.data.splits": "split_by_group",
-    "experiments.data.variants": "permuted",
-    "experiments.judges.engine": "EngineJudge",
-    "experiments.judges.judge": "Judge",
-    "experiments.judges.sample_and_judge": "sample_and_judge",
-    "experiments.judges.fitting": "fit_stream",
-    "experiments.reading.judge_prompt": "JudgePrompt",
-    "experiments.reading.passes": "Passes",
-    "experiments.reading.read": "read",
-    "experiments.reading.sampling": "sample_traces",
-    "experiments.selection.cascade": "Cascade",
-    "extraction": (
-        "AttentionWeights Features HiddenStates LabelLogits Provenance QueryKey Ragged ResponseLogProb States "
-        "TokenStats extract"
-    ),
-    "extraction.ablation": "ablated",
-    "extraction.store": "FeatureStore StoreRows",
-    "models": "Choice InnerjudgeError Pair Rating Trace",
-    "models.chat": "render",
-    "models.conversation": "Conversation",
-    "models.description": "describe",
-    "models.loading": "LanguageModel load wrap",
-    "models.positions": "encode_trace",
-    "probes": (
-        "AttentionScore BaseJudge CLUE DifferenceOfMeans EScore LAGER LearningJudge Length LetterLogits "
-        "LogisticProbe MiniBatchLogistic Promise QKScore QuestionOnly RidgeProbe RowSelector StreamingJudge Task "
-        "TextJudge TokenLogProb TunedLAGER VScore Verdict calibrate register_judge"
-    ),
-    "probes.regression": "fit_many",
-    "probes.storage": "load_judge=load save_judge=save",
-    "experiments.drawing": "drawing=",
-    "experiments.selection": "selection=",
-    "experiments.stats": "stats=",
-    "models.prompts": "prompts=",
-    "models.reference": "reference=",
-}
-
-__all__, __getattr__ = lazy_names(__name__, {f".{module}": names for module, names in _NAMES.items()})
+__all__, __getattr__ = lazy_names(__name__)
 
 
 def __dir__() -> list[str]:

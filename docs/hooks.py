@@ -143,6 +143,7 @@ def _results() -> dict[str, str]:
         "intervals": ["intervals/intervals.md"],
         "worlds": ["doctor/worlds.md"],
         "promises": ["promises/promises.md"],
+        "weak": ["weak/weak.md"],
         "damage": ["damage/damage.md"],
         "benchmark": ["passes/benchmark.md", "passes/generation/benchmark.md"],
     }

@@ -113,8 +113,8 @@ def extract(
     if not together:
         side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
     room = Room(lm.device, max_tokens)
-    reader = BatchReader(lm, items, given, missing, side=side, packed=together, last=last)
-    sweep = Sweep(lm, items, given, missing, reader, last, batch_size, room, Budget(lm))
+    reader = BatchReader(lm=lm, items=items, readouts=given, missing=missing, side=side, packs=together, last=last)
+    sweep = Sweep(reader, batch_size, room, Budget(lm))
     with lm.uncompiled():
         for chosen, values in sweep.run(readable, share=share_prompts):
             for name, value in values.items():

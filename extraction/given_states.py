@@ -20,6 +20,7 @@ from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
 from ..models.shown import shown
 from ..models.tensor_file import Piece, TensorFile
+from ..models.tokens import shared_start
 from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
@@ -119,16 +120,6 @@ def features_of_states(
     ``"normed"``, or ``"detect"`` by ``final_norm``, against which what is said is checked, and which makes the
     final-normed row from a raw one. ``rows`` of ``h[0..L], final-normed`` will be read (``None``: all), and the others
     may be zero. ``InnerjudgeError`` if one of them cannot be had, the convention is not as said, or sizes differ.
-
-    Example:
-        >>> from innerjudge.extraction import Provenance
-        >>> item = Encoding(id="a", group="a", ids=(5, 6), positions={"score": (1,)})
-        >>> states = np.array([[[1.0, 1.0], [2.0, 2.0]], [[3.0, 3.0], [4.0, 4.0]]])  # 2 tokens, h[0] and h[1], width 2
-        >>> found = features_of_states([item], [GivenStates((5, 6), states)], [HiddenStates("score")], layers=[0, 1],
-        ...     n_blocks=1, provenance=Provenance("m", None, "f", "", "", ""), last="raw",
-        ...     final_norm=FinalNorm(np.ones(2), np.zeros(2), 0.0, centred=False))
-        >>> found["hidden/score"][0].tolist()
-        [[3.0, 3.0], [4.0, 4.0], [1.0, 1.0]]
     """
     width = _checked(items, given, layers, n_blocks)
     kept = [k for k, item in enumerate(items) if _reason(item, given[k]) is None]
@@ -222,8 +213,7 @@ def _reason(item: Encoding, given: GivenStates, readout: HiddenStates | States |
     if "*" in item.missing:
         return item.missing["*"]
     if item.ids[: len(given.ids)] != given.ids or not given.ids:
-        pairs = zip(item.ids, given.ids, strict=False)
-        at = next((k for k, (one, other) in enumerate(pairs) if one != other), min(len(item.ids), len(given.ids)))
+        at = shared_start(item.ids, given.ids)
         return f"the engine read other tokens ({len(given.ids)}, not {len(item.ids)}; the first that differs is {at})"
     if readout is None:
         return None

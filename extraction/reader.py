@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,35 +22,30 @@ from .readouts import Readout
 _proved: WeakKeyDictionary[Any, dict[tuple[int | None, tuple[str, ...]], int]] = WeakKeyDictionary()
 
 
+@dataclass(slots=True, kw_only=True)
 class BatchReader:
     """Values of one batch at a time, of a pass up to block ``last``.
 
-    ``readouts`` that the model turns out not to give leave the list and are ``missing`` in all items. With ``packed``
-    items lie end to end, but for those after a common prompt: :attr:`packs` says whether they do still. Then
-    :attr:`one_each` says that a batch may have one item only, as padding would change what is read.
+    ``readouts`` that the model turns out not to give leave the list and are ``missing`` in all items (name of a
+    readout -> item id -> reason). Items lie end to end while it ``packs``, but for those after a common prompt. When it
+    does no more, ``one_each`` says that a batch may have one item only, as padding would change what is read.
     """
 
-    def __init__(
-        self,
-        lm: LanguageModel,
-        items: Sequence[Encoding],
-        readouts: list[Readout],
-        missing: dict[str, dict[str, str]],
-        *,
-        side: PaddingSide,
-        packed: bool,
-        last: int,
-    ) -> None:
-        self._lm, self._items, self._readouts, self._missing = lm, items, readouts, missing
-        self._side, self._last = side, last
-        self.packs, self.one_each = packed, False
+    lm: LanguageModel
+    items: Sequence[Encoding]
+    readouts: list[Readout]
+    missing: dict[str, dict[str, str]]
+    side: PaddingSide
+    packs: bool
+    last: int
+    one_each: bool = False
 
     def read(self, chosen: Sequence[int], prompt: Prompt | None) -> Values | None:
         """Values of the items ``chosen``; ``None`` if they do not fit in memory, or if a packed batch failed.
 
         The last packed batch is the one that fails: :attr:`packs` is then false.
         """
-        side: Placing = self._side if prompt is None else "right"
+        side: Placing = self.side if prompt is None else "right"
         if self.packs and prompt is None and len(chosen) > 1:
             side = "packed"
         while True:
@@ -71,17 +67,17 @@ class BatchReader:
                 return None
 
     def _run(self, chosen: Sequence[int], side: Placing, prompt: Prompt | None) -> Values:
-        batch = [self._items[k] for k in chosen]
-        return run_batch(self._lm, batch, self._readouts, self._missing, side, self._last, prompt)
+        batch = [self.items[k] for k in chosen]
+        return run_batch(self.lm, batch, self.readouts, self.missing, side, self.last, prompt)
 
     def _drop(self, error: UnreadableError) -> bool:
         """Go on without the readouts that the model does not give; false if none would be left, or all of them."""
-        kept = [r for r in self._readouts if r.name not in error.readouts]
-        if not kept or len(kept) == len(self._readouts):
+        kept = [r for r in self.readouts if r.name not in error.readouts]
+        if not kept or len(kept) == len(self.readouts):
             return False
-        for name in error.readouts & self._missing.keys():
-            self._missing[name] = dict.fromkeys((i.id for i in self._items), str(error)) | self._missing[name]
-        self._readouts[:] = kept
+        for name in error.readouts & self.missing.keys():
+            self.missing[name] = dict.fromkeys((i.id for i in self.items), str(error)) | self.missing[name]
+        self.readouts[:] = kept
         return True
 
     def _prove(self, chosen: Sequence[int], values: Values) -> None:
@@ -90,12 +86,12 @@ class BatchReader:
         The trial of a model is of few tokens: what parts texts up to some length only shows here. The last text has all
         others before it, and is the shortest.
         """
-        model, total = self._lm.model, sum(len(self._items[k].ids) for k in chosen)
+        model, total = self.lm.model, sum(len(self.items[k].ids) for k in chosen)
         proved = _proved.setdefault(model, {})
-        what = (self._last, tuple(sorted(values)))
+        what = (self.last, tuple(sorted(values)))
         if total <= proved.get(what, 0):
             return
-        alone = self._run(chosen[-1:], self._side, None)
+        alone = self._run(chosen[-1:], self.side, None)
         tolerance = 1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1
         for name, own in alone.items():
             packed, single = values[name][-1], own[0]
@@ -106,9 +102,9 @@ class BatchReader:
 
     def _unpack(self, reason: str) -> None:
         self.packs = False
-        self.one_each = self._side not in self._lm.padding_sides
+        self.one_each = self.side not in self.lm.padding_sides
         warnings.warn(
-            f"texts are packed no more: {type(self._lm.model).__name__} failed on texts that lie end to end ({reason})",
+            f"texts are packed no more: {type(self.lm.model).__name__} failed on texts that lie end to end ({reason})",
             stacklevel=4,
         )
 

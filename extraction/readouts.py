@@ -8,7 +8,7 @@ number of options.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeGuard, cast, get_args
+from typing import ClassVar, Literal, TypeGuard, cast, get_args
 
 from ..models.arguments import checked_fields
 from ..models.errors import InnerjudgeError
@@ -109,11 +109,8 @@ class AttentionWeights:
 
     query: str = "score"
     keys: str = "option_end"
-
-    @property
-    def name(self) -> str:
-        """Key in :attr:`Features.arrays`."""
-        return "attention"
+    #: Key in :attr:`Features.arrays`.
+    name: ClassVar[str] = "attention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +124,8 @@ class ResponseLogProb:
         'logprob'
     """
 
-    @property
-    def name(self) -> str:
-        """Key in :attr:`Features.arrays`."""
-        return "logprob"
+    #: Key in :attr:`Features.arrays`.
+    name: ClassVar[str] = "logprob"
 
 
 @checked_fields

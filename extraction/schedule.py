@@ -7,21 +7,21 @@ from itertools import pairwise
 from typing import Self
 
 from ..models.caching import CANNOT_SHARE
+from ..models.description import sharing_refused
 from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
+from ..models.tokens import shared_start
 from .batching import Room, by_cost, by_tokens, is_memory
 from .budget import Budget
 from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
-from .readouts import AttentionWeights, QueryKey, Readout, ResponseLogProb, States, TokenStats
+from .readouts import AttentionWeights, QueryKey, ResponseLogProb, States, TokenStats
 
 #: Share of a family's tokens that a common beginning must save; below, two passes in place of one do not pay.
 WORTH = 0.1
 #: Indices of items and the values of each readout there.
 Found = tuple[list[int], Values]
-#: Name of a readout -> item id -> reason.
-Missing = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def families(texts: Sequence[tuple[int, ...]], most: Sequence[int], *, least: in
     for row, following in pairwise([*order, None]):
         assert row is not None
         branch = _Branch(len(heads[row]) + 1, alone=[row])
-        shared = 0 if following is None else _common(heads[row], heads[following])
+        shared = 0 if following is None else shared_start(heads[row], heads[following])
         while open_branches[-1].shared > shared:
             open_branches[-1].take(branch)
             branch = open_branches.pop().closed(lengths, least)
@@ -89,21 +89,11 @@ def _pays(saved: int, rows: Sequence[int], lengths: Sequence[int], least: int) -
     return saved >= max(WORTH * sum(lengths[row] for row in rows), least)
 
 
-def _common(one: tuple[int, ...], other: tuple[int, ...]) -> int:
-    """Tokens at the beginning that are the same."""
-    return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Passes over items, each at most once."""
+    """Passes over the items of a reader, each at most once."""
 
-    lm: LanguageModel
-    items: Sequence[Encoding]
-    readouts: list[Readout]
-    missing: Missing
     reader: BatchReader
-    last: int
     batch_size: int
     room: Room
     budget: Budget
@@ -115,24 +105,24 @@ class Sweep:
         """
         whole = [Family(tuple(rows), 0)]
         least = 2 * self.room.fixed
-        for family in beginnings(self.lm, self.items, rows, self.readouts, self.missing, least) if share else whole:
+        for family in beginnings(self.reader, rows, least) if share else whole:
             if family.shared and share and self.budget.refused(family.shared) is None:
                 left = set(family.rows)
                 try:
-                    first = [self.items[k] for k in family.rows]
-                    prompt = read_prompt(self.lm, first, self.readouts, family.shared, self.last)
+                    first = [self.reader.items[k] for k in family.rows]
+                    prompt = read_prompt(self.reader.lm, first, self.reader.readouts, family.shared, self.reader.last)
                     for found in self._batches(family.rows, prompt):
                         left.difference_update(found[0])
                         yield found
                     continue
                 except (*CANNOT_SHARE, MemoryError, UnreadableError) as error:
                     reason = None if is_memory(error) else f"{type(error).__name__}: {error}"
-                given = len(self.readouts)
+                given = len(self.reader.readouts)
                 yield from self._batches(sorted(left), None)
                 # What fails without sharing as well says nothing about sharing.
-                if reason is not None and len(self.readouts) == given:
+                if reason is not None and len(self.reader.readouts) == given:
                     share = False
-                    _say(self.lm, reason)
+                    _say(self.reader.lm, reason)
             else:
                 yield from self._batches(family.rows, None)
 
@@ -142,7 +132,7 @@ class Sweep:
         while left:
             for chosen in self._cut(left, prompt):
                 packed = self.reader.packs
-                longest = len(self.items[chosen[0]].ids)
+                longest = len(self.reader.items[chosen[0]].ids)
                 refused = self.budget.refused(longest)
                 values = None if refused else self.reader.read(chosen, prompt)
                 if packed and not self.reader.packs:
@@ -155,9 +145,10 @@ class Sweep:
                     if prompt is not None:
                         yield from self._batches(chosen, None)
                     else:
-                        reason = refused or f"{longest} tokens, for which the memory of {self.lm.device} is too small"
-                        for reasons in self.missing.values():
-                            reasons.setdefault(self.items[chosen[0]].id, reason)
+                        device = self.reader.lm.device
+                        reason = refused or f"{longest} tokens, for which the memory of {device} is too small"
+                        for reasons in self.reader.missing.values():
+                            reasons.setdefault(self.reader.items[chosen[0]].id, reason)
                         yield chosen, {}
                 else:
                     yield chosen, values
@@ -168,8 +159,8 @@ class Sweep:
         """The batches of the items at ``rows``: none mixes what the model would read otherwise than alone."""
         skip = 0 if prompt is None else prompt.length
         size = 1 if self.reader.one_each else self.batch_size
-        length = [len(self.items[row].ids) for row in rows]
-        mixing, context = self.lm.mixing, self.lm.anatomy.context
+        length = [len(self.reader.items[row].ids) for row in rows]
+        mixing, context = self.reader.lm.mixing, self.reader.lm.anatomy.context
         # A packed row has no more tokens than one text may have, for which masks and angles of a model are made.
         longest_row = min(n for n in (self.room.tokens, context, mixing.until, max(1, self.budget.row())) if n)
         most, texts = self.room.items, self.budget.texts
@@ -184,30 +175,24 @@ class Sweep:
         return batches
 
 
-def beginnings(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    rows: Sequence[int],
-    readouts: Sequence[Readout],
-    missing: Missing,
-    least: int,
-) -> list[Family]:
+def beginnings(reader: BatchReader, rows: Sequence[int], least: int) -> list[Family]:
     """Which of the items at ``rows`` begin alike, so that sharing the beginning saves ``least`` tokens or more."""
-    most = [_most_shared(lm, items[k], readouts, missing) for k in rows]
-    found = families([items[k].ids for k in rows], most, least=least)
-    if any(family.shared for family in found) and not lm.shares_prompts:
-        _say(lm, "a text that goes on after a cached prompt reads differently, or there is no such cache")
+    items = [reader.items[k] for k in rows]
+    most = [_most_shared(reader, item) for item in items]
+    found = families([item.ids for item in items], most, least=least)
+    if any(family.shared for family in found) and (why := sharing_refused(reader.lm)) is not None:
+        _say(reader.lm, why)
         return [Family(tuple(rows), 0)]
     return [Family(tuple(rows[k] for k in family.rows), family.shared) for family in found]
 
 
-def _most_shared(lm: LanguageModel, item: Encoding, readouts: Sequence[Readout], missing: Missing) -> int:
+def _most_shared(reader: BatchReader, item: Encoding) -> int:
     """Tokens of an item that may be computed elsewhere: not its last, its query, or what predicts its response."""
-    if not lm.mixing.fixed(len(item.ids)):
+    if not reader.lm.mixing.fixed(len(item.ids)):
         return 0
     most = [len(item.ids) - 1]
-    for readout in readouts:
-        if item.id in missing[readout.name]:
+    for readout in reader.readouts:
+        if item.id in reader.missing[readout.name]:
             continue
         if isinstance(readout, QueryKey | AttentionWeights):
             most.append(item.positions[readout.query][0])

@@ -37,15 +37,6 @@ def checked(function: _Callable) -> _Callable:
     Strings, numbers, ``None``, classes of this package, and lists, tuples and mappings of them are checked; what an
     annotation says beyond that (arrays, protocols, callables' own arguments) is left to the function.
     ``InnerjudgeError`` names the argument, what was given, what was expected and what to do.
-
-    Example:
-        >>> @checked
-        ... def double(times: int) -> int:
-        ...     return 2 * times
-        >>> double("2")
-        Traceback (most recent call last):
-        ...
-        innerjudge.models.errors.InnerjudgeError: double: given times='2' (str), expected int
     """
 
     @wraps(function)

@@ -1,6 +1,8 @@
 """Libraries and names that are imported where they are used: extras of innerjudge, and lazy packages."""
 
-from collections.abc import Callable, Mapping
+import ast
+import sys
+from collections.abc import Callable
 from importlib import import_module, metadata
 from typing import Any
 
@@ -38,20 +40,31 @@ def _libraries(extra: str) -> list[Requirement]:
     return [one for one in own if one.marker and not one.marker.evaluate({"extra": ""}) and one.name != "innerjudge"]
 
 
-def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any]]:
-    """``__all__`` and ``__getattr__`` of a package that imports on first use: module -> its public names, by spaces.
+def lazy_names(package: str) -> tuple[list[str], Callable[[str], Any]]:
+    """``__all__`` and ``__getattr__`` of a package, which imports on first use what it imports for type checkers.
 
-    ``NAME=OTHER`` is called ``OTHER`` there, ``NAME=`` is the module itself.
+    Public is what stands under its ``if TYPE_CHECKING:`` as ``import NAME as NAME``, or is given a name there by
+    ``NAME = OTHER``.
     """
-    known = {
-        one.partition("=")[0]: (module, one.rpartition("=")[2]) for module in homes for one in homes[module].split()
-    }
+    loader: Any = sys.modules[package].__loader__
+    block = next(node for node in ast.parse(loader.get_source(package)).body if isinstance(node, ast.If))
+    homes: dict[str, tuple[str, str]] = {}
+    public: list[str] = []
+    for one in block.body:
+        match one:
+            case ast.ImportFrom():
+                module = "." * one.level + (one.module or "")
+                homes |= {alias.asname or alias.name: (module, alias.name) for alias in one.names}
+                public += [alias.name for alias in one.names if alias.name == alias.asname]
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=other)):
+                homes[name] = homes[other]
+                public.append(name)
 
     def find(name: str) -> Any:
-        if name not in known:
+        if name not in public:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, inner = known[name]
+        module, inner = homes[name]
         found = import_module(module, package)
-        return getattr(found, inner) if inner else found
+        return getattr(found, inner) if hasattr(found, inner) else import_module(f"{module}.{inner}", package)
 
-    return sorted(known), find
+    return sorted(public), find

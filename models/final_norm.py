@@ -34,14 +34,7 @@ class FinalNorm:
         return np.asarray(self.weight * x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + self.eps) + self.bias)
 
     def is_normed(self, states: npt.NDArray[Any]) -> bool:
-        """Whether all finite states ``[n, D]`` look as this norm leaves them: unit mean square behind its weights.
-
-        Example:
-            >>> norm = FinalNorm(np.array([2.0, 1.0]), np.zeros(2), 1e-6, centred=False)
-            >>> raw = np.array([[30.0, 10.0], [5.0, -9.0]])
-            >>> norm.is_normed(raw), norm.is_normed(norm(raw))
-            (False, True)
-        """
+        """Whether all finite states ``[n, D]`` look as this norm leaves them: unit mean square behind its weights."""
         finite = np.isfinite(states).all(axis=-1)
         if not finite.any():
             return False

@@ -33,10 +33,6 @@ def named_state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
     ``state_dict`` itself is not called: bitsandbytes repacks its 4-bit weights there, after which the model computes
     something else (0.50, on the CPU).
-
-    Example:
-        >>> [name for name, _ in named_state(nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1, affine=False)))]
-        ['0.weight', '0.bias', '1.running_mean', '1.running_var', '1.num_batches_tracked']
     """
     for path, module in model.named_modules(remove_duplicate=False):
         passing = module._non_persistent_buffers_set

@@ -150,15 +150,7 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unsealed(record: object) -> dict[str, Any]:
-    """The record without its digest; ``ValueError`` if it is no record, has no digest, or is not what it was sealed as.
-
-    Example:
-        >>> unsealed(sealed({"a": 1}))
-        {'a': 1}
-        >>> unsealed(sealed({"a": 1}) | {"a": 2})
-        Traceback (most recent call last):
-        ValueError: its checksum is not that of its content
-    """
+    """The record without its digest; ``ValueError`` if it is none, has no digest, or is not what it was sealed as."""
     if not isinstance(record, dict):
         raise ValueError("it is no object with named fields")
     if SEAL not in record:

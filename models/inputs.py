@@ -48,12 +48,7 @@ class Mixing:
         return length if self.exact or length <= self.until else "long"
 
     def groups(self, lengths: Sequence[int], new: int = 0) -> list[list[int]]:
-        """Indices of the texts of each group, in order; nearly always one group.
-
-        Example:
-            >>> Mixing(40, exact=True).groups([50, 7, 60, 40, 50])
-            [[0, 4], [1, 3], [2]]
-        """
+        """Indices of the texts of each group, in order; nearly always one group."""
         found: dict[Hashable, list[int]] = {}
         for place, length in enumerate(lengths):
             found.setdefault(self.group(length, new), []).append(place)

@@ -39,13 +39,7 @@ class Encoding:
     ranges: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
 
     def places(self, role: str) -> tuple[Span, ...]:
-        """Token ranges ``[start, end)`` of a role, a position being a range of one; none where it lacks the role.
-
-        Example:
-            >>> item = Encoding(id="a", group="a", ids=(5, 6, 7), positions={"prompt_end": (0,), "response_end": (2,)})
-            >>> item.places("response"), item.places("response_end"), item.places("step")
-            (((1, 3),), ((2, 3),), ())
-        """
+        """Token ranges ``[start, end)`` of a role, a position being a range of one; none where it lacks the role."""
         at = self.positions
         if role in self.ranges:
             return self.ranges[role]

@@ -47,12 +47,7 @@ def rating_prompt(
     scale: tuple[int, int] = (1, 5),
     reasoned: bool = False,
 ) -> Prompt:
-    """Ask for a score of one response.
-
-    Example:
-        >>> rating_prompt("2+2?", "4").cue
-        'Score:'
-    """
+    """Ask for a score of one response."""
     low, high = scale
     if high <= low:
         raise InnerjudgeError(f"given the scale {low}..{high}, expected low < high: pass for example (1, 5)")
@@ -62,12 +57,7 @@ def rating_prompt(
 
 
 def verdict_prompt(prompt: Text, response: Text, *, reference: str | None = None, reasoned: bool = False) -> Prompt:
-    """Ask whether one response is correct.
-
-    Example:
-        >>> "Reference:" in verdict_prompt("2+2?", "4", reference="4").user
-        True
-    """
+    """Ask whether one response is correct."""
     ask = f'Is the response correct? {reply_with(reasoned)} "Verdict:" and yes or no.'
     return Prompt(_body(prompt, response, reference, None, ask), "Verdict:", ("no", "yes"))
 
@@ -86,11 +76,6 @@ def choice_prompt(
 
     Raises:
         UnreadableError: If there are fewer than two options, or more than letters, or two of them are one text.
-
-    Example:
-        >>> p = choice_prompt("Which is a fruit?", ["iron", "pear"], abstain=False)
-        >>> [p.user[a:b] for a, b in p.option_spans]
-        ['A. iron\n', 'B. pear\n']
     """
     texts = shown_options(options, abstain=abstain)
     before = () if isinstance(question, str) else question.messages[:-1]
@@ -128,12 +113,7 @@ def require_different(texts: Sequence[str], what: str) -> None:
 
 
 def pair_prompt(prompt: Text, response_a: Text, response_b: Text, *, reasoned: bool = False) -> Prompt:
-    """Ask which of two responses is better.
-
-    Example:
-        >>> pair_prompt("Say hi.", "hi", "no").labels
-        ('A', 'B')
-    """
+    """Ask which of two responses is better."""
     ask = f'Which response is better? {reply_with(reasoned)} "Better:" and A or B.'
     a, b = plain_text(response_a), plain_text(response_b)
     user = f"{plain_text(prompt)}\n\nResponse A:\n{a}\n\nResponse B:\n{b}\n\n{ask}"
@@ -183,34 +163,19 @@ def _body(prompt: Text, response: Text, reference: str | None, criterion: str | 
 
 
 def plain_choice(question: Text, options: Sequence[str]) -> Prompt:
-    r"""A question, its lettered options, and ``Answer:``.
-
-    Example:
-        >>> plain_choice("Which is a fruit?", ["iron", "pear"]).user
-        'Which is a fruit?\nA. iron\nB. pear\nAnswer:'
-    """
+    """A question, its lettered options, and ``Answer:``."""
     letters = tuple(ascii_uppercase[: len(options)])
     lines = [f"{letter}. {text}" for letter, text in zip(letters, options, strict=True)]
     return _asked([plain_text(question).strip(), *lines], letters)
 
 
 def plain_verdict(prompt: Text, response: Text) -> Prompt:
-    r"""A question, a response, and whether it is correct.
-
-    Example:
-        >>> plain_verdict("2+2?", "4").user
-        'Question: 2+2?\nResponse: 4\nIs the response correct, yes or no?\nAnswer:'
-    """
+    """A question, a response, and whether it is correct."""
     return _asked([*_shown(prompt, response), "Is the response correct, yes or no?"], ("no", "yes"))
 
 
 def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: tuple[int, int]) -> Prompt:
-    r"""A question, a response, and its rating.
-
-    Example:
-        >>> plain_rating("2+2?", "4", criterion=None, scale=(1, 5)).user
-        'Question: 2+2?\nResponse: 4\nRating of the response from 1 to 5\nAnswer:'
-    """
+    """A question, a response, and its rating."""
     low, high = scale
     about = [f"Criterion: {criterion}"] if criterion else []
     lines = [*_shown(prompt, response), *about, f"Rating of the response from {low} to {high}"]
@@ -218,12 +183,7 @@ def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: 
 
 
 def plain_pair(prompt: Text, first: Text, second: Text) -> Prompt:
-    r"""A question, two responses, and which is better.
-
-    Example:
-        >>> plain_pair("Say hi.", "hi", "no").user
-        'Question: Say hi.\nA. hi\nB. no\nWhich response is better, A or B?\nAnswer:'
-    """
+    """A question, two responses, and which is better."""
     return _asked(
         [
             f"Question: {plain_text(prompt)}",

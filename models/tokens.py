@@ -204,7 +204,7 @@ def replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: in
             new, origin = decoded(tokenizer, ids[:end]), 0
         else:
             new = window[len(head) :] if window.startswith(head) else ""
-        shared = origin + _shared(new, text[origin : origin + len(new)])
+        shared = origin + shared_start(new, text[origin : origin + len(new)])
         cuts.append(max(cuts[-1], shared))
         if shared == origin + len(new) and new and not new.endswith(_BROKEN):
             piece = decoded(tokenizer, ids[safe:end])
@@ -214,8 +214,8 @@ def replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: in
     return [(start + a, start + b) for a, b in pairwise(cuts)]
 
 
-def _shared(one: str, other: str) -> int:
-    """Length of the longest common beginning."""
+def shared_start(one: Sequence[object], other: Sequence[object]) -> int:
+    """Length of the longest common beginning of two texts, or of the ids of two."""
     if one == other:
         return len(one)
     return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -3,9 +3,9 @@
 ``judge.py`` is what all judges share: ``estimator.py`` makes them estimators of scikit-learn that check what they read,
 ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on
-``regression.py`` and ``row_judge.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``
-and ``text_only.py``; many states are read by ``pooled.py`` (on ``pooling.py`` and ``pooled_fit.py``) and
-``trajectory.py``.
+``regression.py`` and ``row_judge.py``), ``counted.py``; ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,
+``text_only.py`` and ``embedding.py``; many states are read by ``pooled.py`` (on ``pooling.py`` and ``pooled_fit.py``)
+and ``trajectory.py``.
 ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
@@ -13,7 +13,9 @@ and ``text_only.py``; many states are read by ``pooled.py`` (on ``pooling.py`` a
 from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits, attention_variability, choose_heads, head_accuracies
 from .clue import CLUE
+from .counted import CountedProbe
 from .description import Task
+from .embedding import EmbeddingClassifier
 from .heads import AttentionScore, QKScore
 from .judge import BaseJudge, LearningJudge, Scores, StreamingJudge, Verdict
 from .lager import LAGER, EScore, VScore
@@ -31,10 +33,10 @@ from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
 __all__ = [
-    "CLUE", "LAGER", "AttentionScore", "BaseJudge", "DifferenceOfMeans", "EScore", "LearningJudge", "Length",
-    "LetterLogits", "LogisticProbe", "MiniBatchLogistic", "PooledProbe", "Promise", "PromptSimilarity", "QKScore",
-    "QuestionOnly", "RidgeProbe", "RowSelector", "Scores", "StreamingJudge", "Task", "TextClassifier", "TextJudge",
-    "TokenConfidence", "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict", "attention_variability",
-    "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge", "registered_judges",
-    "save"
+    "CLUE", "LAGER", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
+    "EmbeddingClassifier", "LearningJudge", "Length", "LetterLogits", "LogisticProbe", "MiniBatchLogistic",
+    "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RidgeProbe", "RowSelector", "Scores",
+    "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory",
+    "TunedLAGER", "VScore", "Verdict", "attention_variability", "calibrate", "choose_heads", "find_verdict",
+    "head_accuracies", "load", "register_judge", "registered_judges", "save"
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Array, Form, Tuple
 from .judge import Scores, StreamingJudge
-from .labels import Bools, Floats, balanced_weights, correctness
+from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows, soft_correctness
 
 _SLICE = 256  # items a float64 copy is made of at a time
 
@@ -44,34 +44,35 @@ class CentroidJudge(StreamingJudge):
         """With ``balance``, which weighs the items of a question by one another."""
         return self.balance
 
-    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+    def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """As one :meth:`partial_fit` on a new judge, and refuses traces that are all of one class.
 
-        With ``balance``: where no question has both.
+        With ``balance``: where no question has both. Labels from 0 to 1 and weights count as in
+        :meth:`.LogisticProbe.fit`; with ``balance`` labels must be true or false.
         """
         _require_some(self, features)
-        return self.fit_parts([(features, labels)])
+        return self.fit_parts([(features, labels, sample_weight)])
 
-    def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Add labelled traces to the sums; chunks of any size and order give the centroids of one whole fit.
 
         A chunk may be of one class; judging then waits until both were seen. With ``balance`` every question must lie
         within one chunk. ``InnerjudgeError`` if ``balance`` meets a question for the second time.
         """
-        part, values, excluded = self._training(features, labels, some=False)
+        part, values, excluded, given = self._weighted(features, labels, sample_weight, some=False)
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
-        right = correctness(values, both=False)
-        weights = _weights(self, part, right)
+        right = correctness(values, both=False) if self.balance else soft_correctness(values, both=False)
+        weights = _weights(self, part, right) * (1.0 if given is None else given)
         sums, squares = _sums(self, part, right, weights)
         state = self.__dict__
         self.provenance_ = features.provenance
         self.n_excluded_ = state.get("n_excluded_", 0) + excluded
         if not len(part):
             return self
-        rows = np.flatnonzero(weights)
-        self.n_seen_ = state.get("n_seen_", 0) + np.bincount(right[rows], minlength=2)
-        self.weight_ = state.get("weight_", 0.0) + np.bincount(right[rows], weights=weights[rows], minlength=2)
+        _, side, share = hard_rows(right, weights)
+        self.n_seen_ = state.get("n_seen_", 0) + np.bincount(side, minlength=2)
+        self.weight_ = state.get("weight_", 0.0) + np.bincount(side, weights=share, minlength=2)
         self.sum_, self.squares_ = state.get("sum_", 0.0) + sums, state.get("squares_", 0.0) + squares
         self.groups_seen_ = state.get("groups_seen_", ()) + (tuple(dict.fromkeys(part.groups)) if self.balance else ())
         return self
@@ -245,19 +246,19 @@ class CLUE(CentroidJudge):
         return end[:, rows].astype(np.float64) - start[:, rows]
 
 
-def _sums(judge: CentroidJudge, part: Features, right: Bools, weights: Floats) -> tuple[Floats, Floats]:
+def _sums(judge: CentroidJudge, part: Features, right: Bools | Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Weighted sums ``[2, L, D]`` and sums of squared norms ``[2, L]``, by class."""
     sums, squares = np.zeros(()), np.zeros(())
     for at in range(0, len(part), _SLICE):
         here = slice(at, at + _SLICE)
-        share = np.stack([~right[here], right[here]]) * weights[here]
+        share = np.stack([1.0 - right[here], right[here]]) * weights[here]
         delta = judge._vectors(part[at : at + _SLICE])
         sums = sums + einsum(share, delta, "side item, item layer dim -> side layer dim")
         squares = squares + share @ (delta**2).sum(axis=-1)
     return sums, squares
 
 
-def _weights(judge: CentroidJudge, part: Features, right: Bools) -> Floats:
+def _weights(judge: CentroidJudge, part: Features, right: Bools | Floats) -> Floats:
     if not judge.balance:
         return np.ones(len(part))
     again = set(getattr(judge, "groups_seen_", ())) & set(part.groups)
@@ -266,4 +267,4 @@ def _weights(judge: CentroidJudge, part: Features, right: Bools) -> Floats:
             f"{type(judge).__name__}(balance=True): given traces of {min(again)!r} in a second chunk, expected "
             "whole questions: put all traces of a question into one partial_fit"
         )
-    return balanced_weights(part.groups, right)
+    return balanced_weights(part.groups, right.astype(bool))

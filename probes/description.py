@@ -22,6 +22,7 @@ class Task:
         scale: Lowest and highest score of ratings.
         labels: Verdict labels that such items are asked for; empty for the usual ones.
         cue: What stands before the verdict; empty likewise.
+        embedder: Sentence embedder of the text-only opponent; empty for none.
 
     Raises:
         InnerjudgeError: If there is no such kind.
@@ -36,6 +37,7 @@ class Task:
     scale: tuple[int, int] = (1, 5)
     labels: tuple[str, ...] = ()
     cue: str = ""
+    embedder: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -138,6 +140,11 @@ class JudgeDescription:
     def needs_labels(self) -> bool:
         """Whether its fit reads labels."""
         return True
+
+    @property
+    def label_fields(self) -> tuple[str, str]:
+        """Fields of an item that its fit reads before the label itself, and as the weight."""
+        return ("p_correct", "sample_weight")
 
     @property
     def needs_permuted(self) -> bool:

@@ -2,8 +2,9 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import wraps
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..models.errors import InnerjudgeError
 from ..models.shown import html_table
 from .description import JudgeDescription
 from .fitted_arrays import Form, Number, check_fitted, sizes_of
+from .labels import TAKE_SOFT
 
 _INFINITE = "{} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
 
@@ -92,6 +94,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         super().__init_subclass__(**options)
         if "__init__" in cls.__dict__:
             cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+        fit: Any = cls.__dict__.get("fit")
+        if fit is not None and len(inspect.getfullargspec(fit).args) < 4:  # self, features, labels
+            cls.fit = _unweighted(fit)
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters of the constructor, which checks them; what ``fit`` learned stays until the next fit.
@@ -121,6 +126,20 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+
+def _unweighted(fit: Callable[..., Any]) -> Callable[..., Any]:
+    """A ``fit`` that refuses weights in words."""
+
+    @wraps(fit)
+    def refusing(self: Any, *given: Any, sample_weight: object = None, **named: Any) -> Any:
+        if sample_weight is not None or len(given) > 2:
+            raise InnerjudgeError(
+                f"given sample_weight to {type(self).__name__}, expected none: RidgeProbe or one of {TAKE_SOFT}"
+            )
+        return fit(self, *given, **named)
+
+    return refusing
 
 
 class FeatureReader(JudgeDescription, Estimator, ABC):

@@ -15,10 +15,12 @@ from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .estimator import without
-from .labels import Bools, best_threshold, correctness, folds
+from .labels import Bools, Floats, Known, Weights, best_threshold, checked_weight, correctness, folds, soft_correctness
 from .promising import PromisingReader
 
 Scores = npt.NDArray[np.float64]
+#: Features, labels, and where there are some the weights of items.
+Part = tuple[Features, npt.ArrayLike] | tuple[Features, npt.ArrayLike, npt.ArrayLike | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +64,23 @@ class BaseJudge(PromisingReader):
         require_type(features, Features, f"{type(self).__name__}.fit")
         return self
 
-    def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
-        """As :meth:`fit` on all parts at once, all of which are held unless :attr:`learns_in_parts`."""
-        given = list(parts)
-        features = Features.concat([part for part, _ in given])
-        return self.fit(features, np.concatenate([np.asarray(labels) for _, labels in given]))
+    def fit_parts(self, parts: Iterable[Part]) -> Self:
+        """As :meth:`fit` on all parts at once, all of which are held unless :attr:`learns_in_parts`.
 
-    def fit_held_out(self, features: Features, labels: npt.ArrayLike) -> Scores:
+        A part is features and labels, and for a judge that takes some the weights of items.
+        """
+        features, *columns = zip(*(tuple(c for c in part if c is not None) for part in parts), strict=True)
+        return self.fit(Features.concat(list(features)), *(np.concatenate([*map(np.asarray, c)]) for c in columns))
+
+    def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Scores:
         """Fit; ``[n]`` scores of judges fitted without the item's question, NaN where all others are of one class."""
-        known = np.asarray(labels)
+        columns = [np.asarray(c) for c in (labels, sample_weight) if c is not None]
         found = np.full(len(features), np.nan)
         for train, test in folds(features.groups):
-            if len(np.unique(known[train])) > 1:
-                found[test] = clone(self).fit(features[train], known[train]).decision_function(features[test])
-        self.fit(features, known)
+            if len(np.unique(columns[0][train])) > 1:
+                some = clone(self).fit(features[train], *(c[train] for c in columns))
+                found[test] = some.decision_function(features[test])
+        self.fit(features, *columns)
         return found
 
     def decision_function(self, features: Features) -> Scores:
@@ -166,6 +171,16 @@ class LearningJudge(BaseJudge):
         ``InnerjudgeError`` if there is nothing to learn from: no usable item, or labels all of one class.
         """
 
+    def _weighted(
+        self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None, *, some: bool = True
+    ) -> tuple[Features, Known, int, Floats | None]:
+        """As :meth:`_training`, and the weights of the usable items, where there are weights."""
+        require_type(features, Features, f"{type(self).__name__}.fit")
+        weight, reasons = checked_weight(sample_weight, len(features)), self._reasons(features)
+        if weight is not None:
+            weight = weight[[i not in reasons for i in features.ids]]
+        return *self._training(features, labels, reasons=reasons, some=some), weight
+
 
 def as_labels(labels: list[Any]) -> npt.NDArray[Any]:
     """Labels as an array ``[n]``: of their own type, or of objects where they are of several or ``None``."""
@@ -212,27 +227,29 @@ class StreamingJudge(LearningJudge):
     """A judge with ``partial_fit``: CLUE, DifferenceOfMeans, MiniBatchLogistic."""
 
     @abstractmethod
-    def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Learn from one chunk more."""
 
-    def _chunk(self, features: Features, labels: npt.ArrayLike) -> tuple[Features, Bools]:
-        """Usable items of one chunk, and which are correct; a first chunk sets the provenance."""
-        part, values, excluded = self._training(features, labels, some=False)
+    def _chunk(
+        self, features: Features, labels: npt.ArrayLike, sample_weight: Weights
+    ) -> tuple[Features, Bools | Floats, Floats | None]:
+        """Usable items of one chunk, which are correct, and their weights; a first chunk sets the provenance."""
+        part, values, excluded, weight = self._weighted(features, labels, sample_weight, some=False)
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
-        right = correctness(values, both=False)
+        right = soft_correctness(values, both=False)
         self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
         self.provenance_ = features.provenance
-        return part, right
+        return part, right, weight
 
-    def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
+    def fit_parts(self, parts: Iterable[Part]) -> Self:
         """Learn anew from items part by part, of which only one is held at a time; a failed fit changes nothing.
 
         ``InnerjudgeError`` as :meth:`fit`, and if there is no part at all.
         """
         fresh, features = type(self)(**self.get_params()), None
-        for features, labels in parts:
-            fresh.partial_fit(features, labels)
+        for features, *columns in parts:
+            fresh.partial_fit(features, *columns)
         if features is None:
             raise InnerjudgeError(f"{type(self).__name__}: given no items to fit on, expected at least two")
         fresh._check(features)

@@ -13,13 +13,21 @@ from ..models.errors import InnerjudgeError
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
+#: Labels as they were given, and weights of items or none.
+Known = npt.NDArray[Any]
+Weights = npt.ArrayLike | None
 _FOLDS = 5
+#: Judges whose fit takes soft labels and weights, for messages.
+TAKE_SOFT = "CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, QuestionOnly"
 
 
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
     """Labels of traces ``[n]`` as booleans; 0 and 1 are accepted. Refuses others and, with ``both``, one class only."""
     if labels.dtype != bool and not (labels.dtype.kind in "iuf" and np.isin(labels, (0, 1)).all()):
-        raise InnerjudgeError(f"given labels {_some(labels)}, expected true or false: drop items without a label")
+        raise InnerjudgeError(
+            f"given labels {_some(labels)}, expected true or false: drop items without a label; numbers "
+            f"between 0 and 1 are for {TAKE_SOFT}"
+        )
     right = labels.astype(bool)
     if both and (right.all() or not right.any()):
         raise InnerjudgeError(
@@ -27,6 +35,72 @@ def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
             "expected at least one of each: add items or raise --limit"
         )
     return right
+
+
+def soft_correctness(labels: npt.NDArray[Any], weight: Floats | None = None, *, both: bool = True) -> Bools | Floats:
+    """Labels of traces: booleans as :func:`correctness`, or numbers from 0 to 1, how surely each is right.
+
+    Refuses what is of one class where the weight is not 0.
+    """
+    soft = (
+        labels.dtype.kind == "f" and bool(((labels >= 0) & (labels <= 1)).all()) and not np.isin(labels, (0, 1)).all()
+    )
+    p: Bools | Floats = labels.astype(np.float64) if soft else correctness(labels, both=False)
+    if both and not has_both(p, weight):
+        correctness(np.asarray(p > 0) if weight is None else np.asarray(p > 0)[weight > 0])
+    return p
+
+
+def has_both(p: Bools | Floats, weight: Floats | None = None) -> bool:
+    """Whether labels, hard or soft, give weight to right and to wrong."""
+    w = 1.0 if weight is None else weight
+    return bool((w * p).sum() > 0 and (w * (1.0 - p)).sum() > 0)
+
+
+def hard_rows(p: Bools | Floats, weight: Floats | None) -> tuple[Ints | slice, Bools, Floats | None]:
+    """Rows, hard labels and weights that soft labels stand for: of each item ``(x, 1, w p)`` and ``(x, 0, w (1 - p))``.
+
+    Those of weight 0 are left out; hard labels without weights stay as they are.
+    """
+    if weight is None and p.dtype == bool:
+        return slice(None), p.astype(bool), None
+    w = np.ones(len(p)) if weight is None else weight
+    both = np.stack([w * p, w * (1.0 - p)], axis=1).ravel()
+    kept = np.flatnonzero(both)
+    return kept // 2, kept % 2 == 0, both[kept]
+
+
+def centred(x: Floats, groups: tuple[str, ...]) -> Floats:
+    """Rows ``[n, F]`` less the mean of all rows of their question."""
+    _, code = np.unique(np.array(groups), return_inverse=True)
+    sums = np.zeros((code.max() + 1, x.shape[1]))
+    np.add.at(sums, code, x)
+    return np.asarray(x - (sums / np.bincount(code)[:, None])[code])
+
+
+def mixed_questions(y: Known, groups: tuple[str, ...], weight: Floats | None) -> Bools:
+    """Which items are of a question whose labels, of items with weight, differ; refuses that there is none."""
+    counted = np.ones(len(y)) if weight is None else weight
+    kinds = Counter(group for group, _ in {(g, v) for g, v, w in zip(groups, y.tolist(), counted, strict=True) if w})
+    kept = np.array([kinds[group] > 1 for group in groups])
+    if not kept.any():
+        raise InnerjudgeError(
+            f"given {len(kinds)} questions whose items are each of one label, for centre='question', expected some "
+            "with both: add candidates of each question, or fit with centre='none'"
+        )
+    return kept
+
+
+def checked_weight(weight: npt.ArrayLike | None, n: int) -> Floats | None:
+    """Weights ``[n]`` of items, at least 0; ``None`` stays."""
+    if weight is None:
+        return None
+    w = np.asarray(weight, dtype=np.float64)
+    if w.shape != (n,) or not (np.isfinite(w).all() and w.min(initial=0) >= 0):
+        raise InnerjudgeError(
+            f"given sample_weight {_some(w)} for {n} items, expected one finite number of 0 or more each"
+        )
+    return w
 
 
 def ratings(labels: npt.NDArray[Any]) -> Floats:
@@ -67,13 +141,14 @@ def balanced_weights(groups: tuple[str, ...], right: Bools) -> Floats:
     return np.array(weights, dtype=np.float64)
 
 
-def best_threshold(scores: Floats, right: Bools) -> float:
+def best_threshold(scores: Floats, right: Bools | Floats, weight: Floats | None = None) -> float:
     """Threshold ``t`` of the best balanced accuracy of ``score > t``: the lowest such midpoint between scores."""
     order = np.argsort(scores, kind="stable")
-    s, r = scores[order], right[order]
+    share = 1.0 if weight is None else weight[order]
+    s, r, not_r = scores[order], share * right[order], share * (1.0 - right[order])
     # Calling everything from place k on correct: true positives from k on, true negatives before k.
     tpr = (r.sum() - np.concatenate([[0], np.cumsum(r)])) / r.sum()
-    tnr = np.concatenate([[0], np.cumsum(~r)]) / (~r).sum()
+    tnr = np.concatenate([[0], np.cumsum(not_r)]) / not_r.sum()
     middle = s[:-1] + (s[1:] - s[:-1]) / 2
     cuts = np.concatenate([[np.nextafter(s[0], -np.inf)], np.where(middle < s[1:], middle, s[:-1]), [s[-1]]])
     real = np.concatenate([[True], s[1:] > s[:-1], [True]])

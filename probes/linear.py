@@ -14,8 +14,8 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Array, Form, Number
-from .judge import Scores, StreamingJudge
-from .labels import Bools, Floats, correctness, folds
+from .judge import Part, Scores, StreamingJudge
+from .labels import Bools, Floats, Known, Weights, folds, hard_rows, soft_correctness
 from .row_judge import ChooseRow, Combine, RowJudge, choose_row
 
 
@@ -27,70 +27,81 @@ class Linear(RowJudge):
     coef_: Floats
     intercept_: float
 
-    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Learn the coefficients from labels ``[n]``: booleans for traces, mean human scores for ratings.
+    def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
+        """Learn the coefficients from labels ``[n]``: of traces booleans, of ratings mean human scores.
+
+        A trace may have a number from 0 to 1 instead, how surely it is right: it counts as a right and a wrong item of
+        these weights. ``sample_weight`` ``[n]`` are weights of items, called as in scikit-learn, whose
+        ``cross_val_score`` and ``GridSearchCV`` hand them on by that name.
 
         ``InnerjudgeError`` if no item can be read or the labels are all of one class.
         """
-        part, values, excluded = self._training(features, labels)
+        part, values, excluded, weight = self._weighted(features, labels, sample_weight)
         if isinstance(self.row, str):
-            row = choose_row(*self._held_out_errors(part, values), self.row)
+            row = choose_row(*self._held_out_errors(part, values, weight), self.row)
             self.row_ = self._named(features, row)
         else:
             self.row_ = self._told(features)
-        self._learn(self._vectors(part, self.row_), values, part.groups)
+        self._learn(self._vectors(part, self.row_), values, part.groups, weight)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
 
-    def fit_parts(self, parts: Iterable[tuple[Features, npt.ArrayLike]]) -> Self:
+    def fit_parts(self, parts: Iterable[Part]) -> Self:
         """Learn what :meth:`fit` on all items at once would, of which only the vectors of one row are kept.
 
         ``InnerjudgeError`` as :meth:`fit`; and if ``row`` is to be chosen, for which all rows are needed.
         """
-        kept: list[Floats] = []
-        labels: list[npt.NDArray[Any]] = []
+        kept: list[tuple[Floats, npt.NDArray[Any], Floats | None]] = []
         groups: list[str] = []
         excluded, row, known = 0, 0, None
-        for features, given in parts:
+        for features, *given in parts:
             if known is not None:
                 known.require(features.provenance, type(self).__name__)
             known, row = features.provenance, self._told(features)
-            part, values, left_out = self._training(features, given, some=False)
+            part, values, left_out, weight = self._weighted(features, *given, some=False)
             excluded += left_out
             if len(part):
-                kept.append(self._vectors(part, row))
-                labels.append(values)
+                kept.append((self._vectors(part, row), values, weight))
                 groups += part.groups
         if not kept:
             raise InnerjudgeError(
                 f"{type(self).__name__}: given {excluded} training items of which none can be read, expected at least "
                 "two: check the data or the readouts"
             )
-        self._learn(np.concatenate(kept), np.concatenate(labels), tuple(groups))
+        x, known_labels, weights = zip(*kept, strict=True)
+        share = None if weights[0] is None else np.concatenate(weights)
+        self._learn(np.concatenate(x), np.concatenate(known_labels), tuple(groups), share)
         self.row_, self.n_excluded_, self.provenance_ = row, excluded, known
         return self
 
     @abstractmethod
-    def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
+    def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         """Set the coefficients from vectors ``[n, F]``."""
 
     def _errors(self, scores: Scores, labels: npt.NDArray[Any]) -> Floats:
         """Loss of each item, by which a row is chosen: 1 where the label would be wrong."""
-        return np.asarray((scores > 0) != correctness(labels, both=False), dtype=np.float64)
+        return np.asarray(np.abs((scores > 0) - labels.astype(np.float64)))
 
-    def _held_out_errors(self, part: Features, labels: npt.NDArray[Any]) -> tuple[Floats, tuple[str, ...]]:
+    def _held_out_errors(self, part: Features, labels: Known, weight: Floats | None) -> tuple[Floats, tuple[str, ...]]:
         """Loss ``[m, rows]`` of items whose question the probe was not fitted on, and their questions ``[m]``."""
         trial = copy.copy(self)
-        sides = [(train, test) for train, test in folds(part.groups) if len(np.unique(labels[train])) > 1]
+        told = self._to_learn(labels[:, None], part.groups)  # of a centred probe 0 where all of a question are alike
+        sides = [(train, test) for train, test in folds(part.groups) if len(np.unique(told[train])) > 1]
         losses = np.zeros((sum(len(test) for _, test in sides), part[self.needs[0]].shape[1]))
+        w = np.ones(len(labels)) if weight is None else weight / weight.mean()
         for row in range(losses.shape[1]):
-            x = self._vectors(part, row)
+            x = self._to_learn(self._vectors(part, row), part.groups)
             found = []
             for train, test in sides:
-                trial._learn(x[train], labels[train], tuple(part.groups[k] for k in train))
-                found.append(self._errors(x[test] @ trial.coef_ + trial.intercept_, labels[test]))
+                groups = tuple(part.groups[k] for k in train)
+                trial._learn(x[train], labels[train], groups, None if weight is None else weight[train])
+                found.append(w[test] * self._errors(x[test] @ trial.coef_ + trial.intercept_, labels[test]))
             losses[:, row] = np.concatenate(found) if found else 0.0
         return losses, tuple(part.groups[k] for _, test in sides for k in test)
+
+    def _to_learn(self, x: npt.NDArray[Any], groups: tuple[str, ...]) -> npt.NDArray[Any]:
+        """Vectors ``[n, F]`` as the fit sees them."""
+        return x
 
     def _scores(self, features: Features) -> Scores:
         return np.asarray(self._vectors(features, self.row_) @ self.coef_ + self.intercept_)
@@ -130,7 +141,7 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         row_: The row that is read; -1 for the final-normed state.
         coef_: ``[F]`` float64, mean of correct minus mean of incorrect.
         intercept_: Puts zero half-way; items that equal each other all score 0 and are called incorrect.
-        n_seen_: ``[2]``, incorrect and correct items that entered the means.
+        n_seen_: ``[2]``, weight of the incorrect and of the correct items in the means, 1 each without weights.
 
     Example:
         >>> end = np.array([3, 1, -1, -3.0])[:, None, None].repeat(3, axis=1)
@@ -146,7 +157,7 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         **Linear.forms,
         "coef_": Array(("features",), needed="intercept_"),  # both come when both classes were seen
         "intercept_": Number(needed="coef_"),
-        "n_seen_": Array((2,), dtype="int64", low=0, needed="coef_"),
+        "n_seen_": Array((2,), low=0, needed="coef_"),
         "sum_": Array((2, "features"), needed="n_seen_"),
     }
 
@@ -169,27 +180,29 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         """For traces."""
         return {"difference of means": cls(positions=("state",))} if kind == "trace" else {}
 
-    def partial_fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.
 
         A chunk may be of one class; judging then waits until both were seen. ``InnerjudgeError`` if the features are of
         another provenance than those before.
         """
-        part, right = self._chunk(features, labels)
+        part, right, weight = self._chunk(features, labels, sample_weight)
         self.row_ = self._told(features)
         if len(part):
-            self._add(self._vectors(part, self.row_), right)
+            self._add(self._vectors(part, self.row_), right, weight)
         return self
 
-    def _learn(self, x: Floats, labels: npt.NDArray[Any], groups: tuple[str, ...]) -> None:
-        right = correctness(labels)
+    def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
+        right = soft_correctness(labels, weight)
         for name in ("n_seen_", "sum_"):
             self.__dict__.pop(name, None)
-        self._add(x, right)
+        self._add(x, right, weight)
 
-    def _add(self, x: Floats, right: Bools) -> None:
+    def _add(self, x: Floats, p: Bools | Floats, weight: Floats | None) -> None:
+        of, right, share = hard_rows(p, weight)
+        x = x[of] if share is None else x[of] * share[:, None]
         sums = np.stack([x[~right].sum(axis=0), x[right].sum(axis=0)])
-        self.n_seen_ = self.__dict__.get("n_seen_", 0) + np.bincount(right, minlength=2)
+        self.n_seen_ = self.__dict__.get("n_seen_", 0) + np.bincount(right, share, minlength=2).astype(np.float64)
         self.sum_ = self.__dict__.get("sum_", 0.0) + sums
         if self.n_seen_.all():
             fail, success = self.sum_ / self.n_seen_[:, None]

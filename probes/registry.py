@@ -16,6 +16,8 @@ from ..models.errors import InnerjudgeError, one_line
 from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits
 from .clue import CLUE
+from .counted import CountedProbe
+from .embedding import EmbeddingClassifier
 from .heads import AttentionScore, QKScore
 from .judge import BaseJudge
 from .lager import LAGER, EScore, VScore
@@ -35,9 +37,9 @@ _Judge = TypeVar("_Judge", bound=type[BaseJudge])
 _OURS: dict[str, type[BaseJudge]] = {
     judge.__name__: judge
     for judge in (
-        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, PooledProbe, Trajectory, LAGER, TunedLAGER,
-        RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb, TokenConfidence,
-        Length, QuestionOnly, TextClassifier, PromptSimilarity,
+        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, CountedProbe, PooledProbe, Trajectory, LAGER,
+        TunedLAGER, RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb,
+        TokenConfidence, Length, QuestionOnly, TextClassifier, EmbeddingClassifier, PromptSimilarity,
     )
 }  # fmt: skip
 _theirs: dict[str, type[BaseJudge]] = {}

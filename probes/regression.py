@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
-from .labels import Bools, Floats, Ints, correctness, folds, ratings
+from .labels import Bools, Floats, Ints, folds, hard_rows, has_both, ratings, soft_correctness
 
 Target = Literal["correct", "rating"]
 #: Inverse penalties tried by default.
@@ -27,7 +27,7 @@ TEXT_CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 _NO_SPREAD = 1e-12  # share of the largest squared spread below which a direction is rounding error
 
 _Few = tuple[float, ...]
-_Path = Callable[[Floats, npt.NDArray[Any], _Few], tuple[Floats, Floats]]
+_Path = Callable[[Floats, npt.NDArray[Any], _Few, Floats | None], tuple[Floats, Floats]]
 _Losses = Callable[[npt.NDArray[Any], Floats], Floats]
 
 
@@ -45,36 +45,47 @@ class Regression:
     held_out: Floats
 
 
-def fit_logistic(x: Floats, right: Bools, groups: tuple[str, ...], candidates: tuple[float, ...]) -> Regression:
-    """Logistic regression (scikit-learn) on standardised ``x [n, F]``; ``C`` has the lowest held-out log-loss."""
-    sides = [(train, test) for train, test in folds(groups) if 0 < right[train].sum() < len(train)]
-    return _chosen(_logistic_path, _log_losses, x, right, sides, tuple(sorted(candidates)))
+def fit_logistic(
+    x: Floats, p: Bools | Floats, groups: tuple[str, ...], candidates: _Few, weight: Floats | None = None
+) -> Regression:
+    """Logistic regression (scikit-learn) on standardised ``x [n, F]``; ``C`` has the lowest held-out log-loss.
+
+    ``p`` are booleans or numbers from 0 to 1.
+    """
+    sides = [(a, b) for a, b in folds(groups) if has_both(p[a], None if weight is None else weight[a])]
+    return _chosen(_logistic_path, _log_losses, x, p, sides, tuple(sorted(candidates)), weight)
 
 
-def fit_ridge(x: Floats, y: Floats, groups: tuple[str, ...], candidates: tuple[float, ...]) -> Regression:
+def fit_ridge(
+    x: Floats, y: Floats, groups: tuple[str, ...], candidates: _Few, weight: Floats | None = None
+) -> Regression:
     """Ridge regression (scikit-learn) on standardised ``x [n, F]``; ``alpha`` has the lowest held-out squared error."""
-    return _chosen(_ridge_path, _squared_errors, x, y, list(folds(groups)), tuple(sorted(candidates, reverse=True)))
+    if weight is not None and not weight.any():
+        raise InnerjudgeError(f"given {len(y)} items to fit on that all have sample_weight 0, expected some above it")
+    sides = [(a, b) for a, b in folds(groups) if weight is None or weight[a].any()]
+    return _chosen(_ridge_path, _squared_errors, x, y, sides, tuple(sorted(candidates, reverse=True)), weight)
 
 
 def fit_sparse(target: Target, x: Any, y: Any, groups: tuple[str, ...], candidates: tuple[float, ...]) -> Regression:
     """Regression on sparse rows ``x [n, F]`` as they are; ``candidates`` are inverse penalties, for ridge as well."""
     rating = target == "rating"
 
-    def path(some: Any, known: npt.NDArray[Any], cs: _Few) -> tuple[Floats, Floats]:
+    def path(some: Any, known: npt.NDArray[Any], cs: _Few, _weight: Floats | None) -> tuple[Floats, Floats]:
         models = [
             Ridge(alpha=1 / c, solver="sparse_cg", tol=1e-8) if rating else LogisticRegression(C=c, max_iter=1000)
             for c in cs
         ]
-        fitted = [model.fit(some, known) for model in models]
+        of, y, share = (slice(None), known, None) if rating else hard_rows(known, None)
+        fitted = [model.fit(some[of], y, share) for model in models]
         return np.stack([np.ravel(m.coef_) for m in fitted]), np.array([m.intercept_ for m in fitted]).reshape(-1)
 
-    sides = [(train, test) for train, test in folds(groups) if rating or 0 < y[train].sum() < len(train)]
+    sides = [(train, test) for train, test in folds(groups) if rating or has_both(y[train])]
     return _chosen(path, _squared_errors if rating else _log_losses, x, y, sides, tuple(sorted(candidates)))
 
 
 #: What is predicted -> how labels become targets, the regression, and the penalties tried by default.
 REGRESSIONS: dict[Target, tuple[Callable[[npt.NDArray[Any]], Any], Callable[..., Regression], _Few]] = {
-    "correct": (correctness, fit_logistic, LOGISTIC_CANDIDATES),
+    "correct": (soft_correctness, fit_logistic, LOGISTIC_CANDIDATES),
     "rating": (ratings, fit_ridge, RIDGE_CANDIDATES),
 }
 
@@ -88,27 +99,34 @@ def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
 
 
 def _chosen(
-    path: _Path, losses_of: _Losses, x: Floats, y: npt.NDArray[Any], sides: Sequence[tuple[Ints, Ints]], penalties: _Few
+    path: _Path,
+    losses_of: _Losses,
+    x: Floats,
+    y: npt.NDArray[Any],
+    sides: Sequence[tuple[Ints, Ints]],
+    penalties: _Few,
+    weight: Floats | None = None,
 ) -> Regression:
     """The regression of the lowest held-out loss; ``penalties`` begin with the strongest, which wins a tie."""
     losses, held_out = np.zeros(len(penalties)), np.full((len(penalties), len(y)), np.nan)
     for train, test in sides:
-        coef, intercept = path(x[train], y[train], penalties)
+        coef, intercept = path(x[train], y[train], penalties, None if weight is None else weight[train])
         held_out[:, test] = coef @ x[test].T + intercept[:, None]
-        losses += losses_of(y[test], held_out[:, test]).sum(axis=1)
+        losses_here = losses_of(y[test], held_out[:, test])
+        losses += losses_here.sum(axis=1) if weight is None else losses_here @ weight[test]
     best = int(losses.argmin())
-    coef, intercept = path(x, y, penalties[best : best + 1])
+    coef, intercept = path(x, y, penalties[best : best + 1], weight)
     return Regression(coef[0], float(intercept[0]), penalties[best], held_out[best])
 
 
-def _logistic_path(x: Floats, right: npt.NDArray[Any], cs: _Few) -> tuple[Floats, Floats]:
+def _logistic_path(x: Floats, p: npt.NDArray[Any], cs: _Few, weight: Floats | None = None) -> tuple[Floats, Floats]:
     """Coefficients ``[C, F]`` on ``x`` as it is, and intercepts ``[C]``, of each ``C``.
 
     A penalised solution lies in the span of the rows. With more dimensions than items, as hidden states have, the rows
     are turned into that span first: the same problem in ``n`` unknowns, at 4,096 dimensions in half the time. Steps end
     at 1e-8: at scikit-learn's 1e-4 log-odds were off by up to 0.4.
     """
-    scaler = StandardScaler().fit(x)
+    scaler = StandardScaler().fit(x, sample_weight=weight)
     z, turn = scaler.transform(x), None
     if z.shape[1] > z.shape[0] and z.any():
         squares, axes = np.linalg.eigh(z @ z.T)
@@ -117,20 +135,21 @@ def _logistic_path(x: Floats, right: npt.NDArray[Any], cs: _Few) -> tuple[Floats
         rows = axes[:, kept] * np.sqrt(squares[kept])
     else:
         rows = z
+    of, right, share = hard_rows(p, weight)
     with warnings.catch_warnings():
         # Said where no step lowers the loss any more, before 1e-8 is reached: the end of float64, and the solution.
         warnings.filterwarnings("ignore", message=r"(?s).*ABNORMAL", category=ConvergenceWarning)
-        fitted = [LogisticRegression(C=c, max_iter=10_000, tol=1e-8).fit(rows, right) for c in cs]
+        fitted = [LogisticRegression(C=c, max_iter=10_000, tol=1e-8).fit(rows[of], right, share) for c in cs]
     w = np.concatenate([model.coef_ for model in fitted])
     w = w if turn is None else w @ turn.T @ z
     return _unscaled(w, np.concatenate([model.intercept_ for model in fitted]), scaler)
 
 
-def _ridge_path(x: Floats, y: Floats, alphas: _Few) -> tuple[Floats, Floats]:
+def _ridge_path(x: Floats, y: Floats, alphas: _Few, weight: Floats | None = None) -> tuple[Floats, Floats]:
     """As :func:`_logistic_path`; scikit-learn takes the products of ``x`` once, with one target a penalty."""
-    scaler = StandardScaler().fit(x)
+    scaler = StandardScaler().fit(x, sample_weight=weight)
     targets = repeat(y, "n -> n alphas", alphas=len(alphas))
-    fitted = Ridge(alpha=np.array(alphas)).fit(scaler.transform(x), targets)
+    fitted = Ridge(alpha=np.array(alphas)).fit(scaler.transform(x), targets, sample_weight=weight)
     return _unscaled(np.atleast_2d(fitted.coef_), np.atleast_1d(fitted.intercept_), scaler)
 
 

@@ -17,6 +17,8 @@ from .judge import LearningJudge
 from .labels import Floats
 
 Combine = Literal["delta", "concat"]
+#: What is taken off the states before a fit: nothing, or the mean of the item's question.
+Centre = Literal["none", "question"]
 #: :attr:`RowJudge.row_` of the final-normed state, which only a whole pass has.
 FINAL_NORMED = -1
 #: ``"best"``: the lowest held-out loss; ``"earliest"``: the first row within one standard error of it.

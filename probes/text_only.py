@@ -22,7 +22,10 @@ from .regression import REGRESSIONS, TEXT_CANDIDATES, Target, checked_candidates
 
 #: Words and pairs of words at most, the most frequent ones.
 TERMS = 50_000
-_TARGETS: dict[str, Target] = {"trace": "correct", "rating": "rating", "pair": "correct"}
+#: Kind of item -> what is predicted of it.
+TARGETS: dict[str, Literal["correct", "rating", "choice"]] = {
+    "trace": "correct", "rating": "rating", "pair": "correct", "choice": "choice"
+}  # fmt: skip
 
 
 def tfidf(terms: Sequence[str] | None = None) -> TfidfVectorizer:
@@ -163,12 +166,10 @@ class TextClassifier(TextReader):
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """The item's text for every kind; the prompt's alone where several responses to one are not compared."""
-        if task.kind == "choice":
-            return {"text-only": cls(target="choice")}
-        alone = (
-            {} if task.kind == "pair" else {"question-only-text": cls(target=_TARGETS[task.kind], texts=("prompt",))}
-        )
-        return {"text-only": cls(target=_TARGETS[task.kind]), **alone}
+        found = {"text-only": cls(target=TARGETS[task.kind])}
+        if task.kind in ("trace", "rating"):
+            found["question-only-text"] = cls(target=TARGETS[task.kind], texts=("prompt",))
+        return found
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:

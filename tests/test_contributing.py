@@ -43,22 +43,24 @@ def run(code: str, folder: Path, *paths: Path) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def cli(*arguments: str) -> str:
+def cli(*commands: list[str]) -> str:
+    """Type commands one after the other in one process, up to the first that fails."""
     return (
-        "import sys; from innerjudge.experiments.cli.main import main; "
-        f"sys.argv = ['innerjudge', *{list(arguments)!r}]; main()"
+        "import sys\nfrom innerjudge.experiments.cli.main import main\n"
+        f"for command in {list(commands)!r}:\n"
+        "    sys.argv = ['innerjudge', *command]\n"
+        "    try:\n        main()\n    except SystemExit as end:\n        if end.code:\n            raise\n"
     )
 
 
 def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed: Path, tmp_path: Path) -> None:
-    short = ["--limit", "6", "--model", "reference", "--data", "builtin:solve"]
-    done = run(cli("compare", *short, "--reasoning-tokens", "0", "--out", "out"), tmp_path, installed)
+    short = ["--limit", "6", "--candidates", "3", "--model", "reference", "--data", "builtin:solve"]
+    compare = ["compare", *short, "--reasoning-tokens", "0", "--out", "out"]
+    extract = ["extract", *short, "--out", "features"]
+    fit = ["fit", "--features", "features", "--judge", "state-norm", "--out", "judge"]
+    done = run(cli(compare, extract, fit), tmp_path, installed)
     assert done.returncode == 0, done.stderr
     assert "state-norm" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-
-    assert run(cli("extract", *short, "--out", "features"), tmp_path, installed).returncode == 0
-    done = run(cli("fit", "--features", "features", "--judge", "state-norm", "--out", "judge"), tmp_path, installed)
-    assert done.returncode == 0, done.stderr
     show = "from innerjudge import load_judge; print(load_judge('judge'))"
     assert run(show, tmp_path, installed).stdout.strip() == "StateNorm()"
 
@@ -75,10 +77,11 @@ def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed:
 
 def _scored_ranked_and_served(installed: Path, folder: Path) -> None:
     """The saved judge in ``judge`` does all that one of ours does."""
-    for command in ("score", "rank"):
-        out = ["--judge", "judge", "--features", "features", "--out", f"{command}.jsonl"]
-        done = run(cli(command, *out), folder, installed)
-        assert done.returncode == 0, done.stderr
+    given = ["--judge", "judge", "--features", "features", "--out"]
+    commands = [[name, *given, f"{name}.jsonl"] for name in ("score", "rank")]
+    done = run(cli(*commands), folder, installed)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "rank.jsonl").is_file()
     scores = [json.loads(line)["score"] for line in (folder / "score.jsonl").read_text("utf-8").splitlines()]
     assert min(scores) > 0, "norms"
     serve = (
@@ -102,8 +105,8 @@ def test_a_learning_judge_of_somebody_else_is_swept(tmp_path: Path) -> None:
         "register_judge(Theirs)\n"
     )
     data = ["--limit", "12", "--model", "reference", "--data", "builtin:solve"]
-    assert run(cli("extract", *data, "--out", "features"), tmp_path).returncode == 0
-    done = run(own + cli("sweep", "--features", "features", "--out", "sweep"), tmp_path)
+    commands = [["extract", *data, "--out", "features"], ["sweep", "--features", "features", "--out", "sweep"]]
+    done = run(own + cli(*commands), tmp_path)
     assert done.returncode == 0, done.stderr
     rows = (tmp_path / "sweep" / "sweep.csv").read_text("utf-8").splitlines()
     cells = {

@@ -26,7 +26,7 @@ def things(reference: ij.LanguageModel) -> dict[str, Any]:
         "judge with its model": ij.Judge(clue, reference),
         "many probes": ij.fit_many("logistic", states, right[usable], features[usable].groups),
         "candidates": ij.sample_and_judge(reference, ["Start with 7. Add 5.", "<b>"], clue, n=2),
-        "sweep": ij.sweep(features, right.tolist(), "trace", n_splits=5),
+        "sweep": ij.sweep(features[:40], right[:40].tolist(), "trace", n_splits=5),
         "comparison": ij.compare(reference, traces, judges=["clue", "length"]),
     }
 

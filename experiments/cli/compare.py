@@ -43,6 +43,7 @@ def compare(
     abstain: o.Abstain = True,
     prompt: o.Prompt = None,
     merge_system: o.MergeSystem = False,
+    embedder: o.Embedder = None,
     memory: o.Memory = None,
     top_maj: o.TopMaj = None,
     log_style: o.Log = "auto",
@@ -76,6 +77,7 @@ def compare(
         abstain=abstain,
         prompt=None if prompt is None else JudgePrompt.of(prompt),
         merge_system=merge_system,
+        embedder=embedder,
         batch_size=batch_size,
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
     )

@@ -147,6 +147,10 @@ Prompt = Annotated[
 MergeSystem = Annotated[
     bool, typer.Option("--merge-system", help="Put a system turn before the user's where the chat template knows none.")
 ]
+Embedder = Annotated[
+    str | None,
+    typer.Option(help="Folder or hub name of a sentence-transformers model, for an opponent that reads texts alone."),
+]
 Memory = Annotated[
     float | None,
     typer.Option(
@@ -198,12 +202,7 @@ def typed() -> str:
 
 
 def bounds(scale: str) -> tuple[int, int]:
-    """Lowest and highest score of a scale such as ``"1-5"``.
-
-    Example:
-        >>> bounds("0-3")
-        (0, 3)
-    """
+    """Lowest and highest score of a scale such as ``"1-5"``."""
     low, dash, high = scale.partition("-")
     if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
         raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
@@ -220,12 +219,7 @@ def stored(dtype: str) -> str:
 
 
 def modules(named: list[str] | None) -> dict[str, str]:
-    """Parts and paths of ``--module``, as :func:`innerjudge.load` takes them.
-
-    Example:
-        >>> modules(["blocks=model.layers", "final_norm=model.norm"])
-        {'blocks': 'model.layers', 'final_norm': 'model.norm'}
-    """
+    """Parts and paths of ``--module``, as :func:`innerjudge.load` takes them."""
     found = {}
     for one in named or ():
         part, equals, path = one.partition("=")
@@ -239,12 +233,7 @@ def modules(named: list[str] | None) -> dict[str, str]:
 
 
 def mapped(given: list[str] | None, *data: str, kind: str | None = None) -> dict[str, str]:
-    """Columns of ``--map``, once the data are known to be there and to have them: before anything heavy is imported.
-
-    Example:
-        >>> mapped(["prompt=question", "response=output"])
-        {'prompt': 'question', 'response': 'output'}
-    """
+    """Columns of ``--map``, once the data are known to be there and to have them: before anything heavy is imported."""
     columns = dict(one.partition("=")[::2] for one in given or ())
     if not all(columns.values()) or len(columns) < len(given or ()):
         raise InnerjudgeError(

@@ -107,7 +107,7 @@ def plan(
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
     from ..runs.extracting.disk import disk_of, no_room, told
-    from ..runs.extracting.summary import make_plan, one_line
+    from ..runs.extracting.summary import make_plan
     from ..runs.job import items_of
 
     ends = o.bounds(scale)
@@ -136,7 +136,7 @@ def plan(
     console.print(table)
     for names, count, reason in planned.unscored:
         share = count / planned.sample
-        console.print(f"about {share:.0%} without {names}: {one_line(reason)}", markup=False, highlight=False)
+        console.print(f"about {share:.0%} without {names}: {' '.join(reason.split())}", markup=False, highlight=False)
     if disk is not None and not disk.holds(size):
         raise no_room(size, out, disk)
 

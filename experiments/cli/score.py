@@ -42,11 +42,8 @@ class Source:
     log: o.LogStyle
 
 
-def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, about: str) -> Callable[..., None]:
-    """The command ``name``; ``about`` is its help.
-
-    ``work`` (judge, output, source) says what was done, and where the verdicts are.
-    """
+def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., None]:
+    """The command ``name``; ``about`` is its help. It writes verdicts, or a ranking and the verdicts beside it."""
 
     def command(
         ctx: typer.Context,
@@ -92,8 +89,15 @@ def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, 
             reasoning_tokens,
             log,
         )
-        said, verdicts = work(judge, out, source)
-        say(said)
+        from ..data.outputs import require_room
+        from ..runs.score_job import require_ranking, write_ranking
+
+        require_room(out)
+        if to_rank:
+            require_ranking(out)
+        verdicts = out.with_name(out.name + ".verdicts.jsonl") if to_rank else out
+        items, said = _verdicts(judge, verdicts, source, to_rank=to_rank)
+        say(write_ranking(items, verdicts, out) if to_rank else said)
         if inspect is not None:
             from ..adapters.inspect_records import write_records
 
@@ -103,34 +107,15 @@ def _command(work: Callable[[Path, Path, Source], tuple[str, Path]], name: str, 
     return command
 
 
-def _score(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
-    """``score``: verdicts into ``out``."""
-    return _verdicts(judge, out, source)[1], out
-
-
-def _rank(judge: Path, out: Path, source: Source) -> tuple[str, Path]:
-    """``rank``: verdicts beside ``out``, and the ranking that they give."""
-    from ..data.outputs import require_room
-    from ..runs.score_job import require_ranking, write_ranking
-
-    require_room(out)
-    require_ranking(out)
-    verdicts = out.with_name(out.name + ".verdicts.jsonl")
-    items, _ = _verdicts(judge, verdicts, source, to_rank=True)
-    return write_ranking(items, verdicts, out), verdicts
-
-
-def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool = False) -> tuple[list[Item], str]:
+def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -> tuple[list[Item], str]:
     """The items, and what was done."""
     from ..data.datasets import drawn_rows, load_data
-    from ..data.outputs import require_room
     from ..judges import saved
     from ..judges.hub import find_folder
     from ..runs.job import items_of
     from ..runs.job_files import read_items_of, read_job
     from ..runs.score_job import require_rankable, score_features, score_items
 
-    require_room(out)
     folder = find_folder(judge_folder, None)
     judge, made = saved.load(folder)
     if source.features is not None:
@@ -185,8 +170,8 @@ _RANK = """Rank the candidates of each question with a saved judge, best first: 
     """
 
 
-score = _command(_score, "score", _SCORE)
-rank = _command(_rank, "rank", _RANK)
+score = _command("score", _SCORE)
+rank = _command("rank", _RANK, to_rank=True)
 
 
 def sample(

@@ -97,24 +97,14 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def _hosts(host: str, allowed: list[str], key: str | None) -> list[str] | None:
-    """Names that requests may be addressed to; any where a key is asked for, or the service is meant for others.
-
-    Example:
-        >>> _hosts("127.0.0.1", ["judge.lan"], None), _hosts("0.0.0.0", [], None)
-        (['127.0.0.1', 'localhost', '::1', '127.0.0.1', 'judge.lan'], None)
-    """
+    """Names that requests may be addressed to; any where a key is asked for, or the service is meant for others."""
     if allowed or (key is None and host in _LOCAL):
         return [*_LOCAL, host, *allowed]
     return None
 
 
 def _named(given: list[str]) -> dict[str, str]:
-    """Name -> folder or hub name; without a name it is the last part of the folder.
-
-    Example:
-        >>> _named(["runs/judge", "rate=you/rates"])
-        {'judge': 'runs/judge', 'rate': 'you/rates'}
-    """
+    """Name -> folder or hub name; without a name it is the last part of the folder."""
     found: dict[str, str] = {}
     for one in given:
         name, equals, where = one.partition("=")

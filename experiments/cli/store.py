@@ -22,7 +22,7 @@ def info(store: _Store) -> None:
     innerjudge store info runs/features
     """
     from ...extraction.store import FeatureStore
-    from ..runs.extracting.summary import one_line, reasons_of
+    from ..runs.extracting.summary import reasons_of
 
     held = FeatureStore.begun(store)
     lacking = held.look(checksums=False)
@@ -51,7 +51,7 @@ def info(store: _Store) -> None:
     if lacking:
         raise InnerjudgeError(_told(store, lacking))
     for names, count, reason in reasons_of(held.missing_reasons()):
-        console.print(f"{count:,} items without {names}: {one_line(reason)}", markup=False, highlight=False)
+        console.print(f"{count:,} items without {names}: {' '.join(reason.split())}", markup=False, highlight=False)
 
 
 @store_app.command()

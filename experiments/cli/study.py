@@ -51,8 +51,8 @@ def study(
     folder = out if out is not None else file.with_suffix("")
     check_folder(folder)
     sources = sources_of(spec)
-    for each in spec.wordings.values():
-        check_data(sources, each.settings)
+    for how in spec.prompted.values():
+        check_data(sources, how)
     on = spec.model
     lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code, on.memory).load()
     plain = spec.model_dump(mode="json")

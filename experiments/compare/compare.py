@@ -55,7 +55,7 @@ class Comparison:
         """
         import pandas as pd
 
-        return pd.DataFrame([figure.to_json() for figure in self.figures])
+        return pd.DataFrame([asdict(figure) for figure in self.figures])
 
     def __repr__(self) -> str:
         judges = ", ".join(self.verdicts.judges)

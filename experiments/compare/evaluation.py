@@ -129,7 +129,13 @@ class Evaluation(DataItems):
 
 def every_seat(kind: str, settings: Settings) -> dict[str, Seat]:
     """All judges of a kind of item, those included that the settings switch off."""
-    return panel(kind, between=positions(settings.between), scale=settings.scale, prompt=settings.prompt)
+    return panel(
+        kind,
+        between=positions(settings.between),
+        scale=settings.scale,
+        prompt=settings.prompt,
+        embedder=settings.embedder,
+    )
 
 
 def seats_of(kind: str, settings: Settings, only: Sequence[str] = ()) -> dict[str, Seat]:

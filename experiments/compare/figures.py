@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from ..drawing.style import number
 
@@ -40,10 +40,6 @@ class Figure:
     against: str | None = None
     verdict: str | None = None
     good: Good = "higher"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
@@ -146,12 +142,7 @@ def spelt(figure: Figure, *, sign: bool = False) -> str:
 
 
 def split_of_auroc(pooled: float, within: float | None, between: float | None, share: float) -> str:
-    """What a pooled AUROC is made of, as a sentence; the arguments are what ``decomposition`` returns.
-
-    Example:
-        >>> print(split_of_auroc(0.78, 0.75, 0.8, 0.4))
-        Pooled AUROC 0.780 = 0.400 x within questions 0.750 + 0.600 x between 0.800: 60 % is between questions.
-    """
+    """What a pooled AUROC is made of, as a sentence; the arguments are what ``decomposition`` returns."""
     return (
         f"Pooled AUROC {pooled:.3f} = {share:.3f} x within questions {number(within, decimals=3)} + {1 - share:.3f} x "
         f"between {number(between, decimals=3)}: {100 * (1 - share):.0f} % is between questions."

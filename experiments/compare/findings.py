@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..data.verdict_table import Row
@@ -113,7 +113,7 @@ class Report:
             "versions": self.versions,
             "model": self.model,
             "summary": {part.name: list(part.summary) for part in self.parts},
-            "figures": [figure.to_json() for figure in self.figures],
+            "figures": [asdict(figure) for figure in self.figures],
             "cost_per_item": {part.name: part.cost for part in self.parts},
         }
 

@@ -129,15 +129,7 @@ def masked(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
 
 
 def standing(figures: Sequence[Figure], *, level: float = 0.05) -> tuple[list[Figure], int]:
-    """Figures whose test of 0 stands after Holm's correction over all tested ones, and how many were tested.
-
-    Example:
-        >>> def made(p):
-        ...     return Figure(data="d", part="p", judge="j", metric="m", value=0.1, p=p, good="zero")
-        >>> found, tested = standing([made(0.001), made(0.04), made(0.03)])
-        >>> len(found), tested
-        (1, 3)
-    """
+    """Figures whose test of 0 stands after Holm's correction over all tested ones, and how many were tested."""
     tested = [f for f in figures if f.good == "zero" and f.p is not None and f.value is not None]
     known = [Difference(interval=Interval(value=f.value, low=f.low, high=f.high, n=f.n), p=f.p) for f in tested]
     kept = [f for f, d in zip(tested, holm(known), strict=True) if d.p_corrected is not None and d.p_corrected <= level]

@@ -13,8 +13,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ..data.splits import rows_by_group
 from ..data.verdict_table import Row, Table
-from ..judges.between import Between, positions
-from ..judges.panel import EVERY, panel
+from ..judges.panel import EVERY
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
 from .evaluation import Evaluation, every_seat
@@ -154,8 +153,7 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
             f"given the prompt {own.name} of {own.kind} items with data of {', '.join(sorted(kinds))} items, expected "
             f"data of {own.kind} items: leave the prompt out, or name another"
         )
-    between = positions(Between.response)
-    known = {name for s in sources for name in panel(s.data.kind, between=between, scale=settings.scale)}
+    known = {name for kind in kinds for name in every_seat(kind, settings)}
     odd = [name for name in settings.judges if name not in {EVERY, *known}]
     if odd:
         raise InnerjudgeError(

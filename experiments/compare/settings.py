@@ -55,6 +55,7 @@ class Settings:
         top_maj: The ``k`` of top-maj@k.
         prompt: In which words items of its kind are asked; ``None`` for ours. That of ratings has the scale.
         merge_system: Put a system turn before the user's where the model's chat template knows none.
+        embedder: Model of sentence-transformers, for an opponent that reads texts by their meaning.
         rows: Verdict files of other judges and of people on the same items.
         groups: Fields of the items whose values are compared with one another.
         system: Field that says who wrote a response.
@@ -77,6 +78,7 @@ class Settings:
     top_maj: tuple[int, ...] = TOP_MAJ
     prompt: JudgePrompt | None = None
     merge_system: bool = False
+    embedder: str | None = None
     rows: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     system: str | None = None
@@ -113,7 +115,7 @@ class Settings:
         named = {name: getattr(self, name) for name in names}
         tags = [*self.groups, self.system]
         named |= {} if self.prompt is None else {"prompt": self.prompt.told}
-        named |= {"merge_system": True} if self.merge_system else {}
+        named |= {name: value for name in ("merge_system", "embedder") if (value := getattr(self, name))}
         return named | {"seeds": [self.seeds.data, self.seeds.split, self.seeds.sampling], "tags": tags}
 
 

@@ -166,6 +166,18 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _is_weight(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
 def _is_scale(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and bool(value[0] < value[1])
 
@@ -179,16 +191,16 @@ def are_ids(value: Any) -> bool:
     return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 #: Fields beside those of a kind that mean something: of which kinds, what is expected, and what fits.
 MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "question_id": (("rating",), "the name of a question", _is_name),
     "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
+    "p_correct": (("trace",), "a number from 0 to 1, how surely it is right", _is_share),
+    "sample_weight": (("trace", "rating"), "a weight in the fit, a number of 0 or more", _is_weight),
+    "n_correct": (("trace",), "how many answers to the question are right, a whole number", _is_count),
+    "n_sampled": (("trace",), "of how many answers, a whole number", _is_count),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),
-    "sampled_by": (("trace",), "the fingerprint of a model, a string", _is_text),
+    "sampled_by": (("trace",), "the fingerprint of a model, a string", lambda value: isinstance(value, str)),
 }
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...probes.judge import BaseJudge
 
 
 def label_of(item: Item) -> Any:
@@ -26,10 +27,24 @@ def label_of(item: Item) -> Any:
 def label_to_fit(item: Item, scale: tuple[int, int]) -> Any:
     """The label as judges learn it: a rating on another scale, ``extra["scale"]``, is put on the one asked for."""
     label, used = label_of(item), item.extra.get("scale")
+    if label is None and isinstance(item, Trace) and item.extra.get("p_correct") is not None:
+        raise InnerjudgeError(
+            f"given {item.id} with p_correct={item.extra['p_correct']}, expected correct=true or false: only "
+            "`innerjudge fit` takes numbers between, nothing is measured against them"
+        )
     if not isinstance(item, Rating) or label is None or not isinstance(used, list) or len(used) != 2:
         return label
     low, high = scale
     return low + (label - used[0]) / (used[1] - used[0]) * (high - low)
+
+
+def to_fit(item: Item, judge: BaseJudge, scale: tuple[int, int]) -> tuple[Any, Any]:
+    """The label that a judge's fit takes of an item, and what belongs to it, such as a weight; ``None`` where unknown.
+
+    Fields of the item that the judge names (:attr:`.JudgeDescription.label_fields`), else :func:`label_to_fit`.
+    """
+    own, also = (item.extra.get(name) for name in judge.label_fields)
+    return (label_to_fit(item, scale) if own is None else own), also
 
 
 def require_classes(items: Sequence[Item], rows: npt.NDArray[np.intp]) -> None:

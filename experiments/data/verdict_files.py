@@ -1,7 +1,7 @@
 """Verdicts as JSONL, one row of the table a line, and the rows that verdicts of items make."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.shown import shown
 from ...probes import Verdict
-from .jsonl import read_records, write_jsonl
+from .jsonl import read_records
 from .outputs import require_undamaged
 from .records import Record, describe
 from .verdict_table import Label, Row, Table
@@ -81,11 +81,6 @@ def row_json(row: Row) -> dict[str, Any]:
         raise InnerjudgeError(f"{row.where}: given tags {clash} that are columns of the table, expected others: rename")
     values = {name: getattr(row, name) for name in _COLUMNS}
     return {k: v for k, v in values.items() if v is not None or k not in _OPTIONAL} | dict(row.tags)
-
-
-def write_table(path: str | Path, rows: Iterable[Row]) -> None:
-    """Write rows as :func:`read_table` reads them, whole or not at all; tags stand beside the columns."""
-    write_jsonl(path, map(row_json, rows))
 
 
 def read_table(path: str | Path, *, data: str | None = None) -> Table:

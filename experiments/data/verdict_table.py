@@ -28,6 +28,7 @@ any other                tags, which are text: the split, the writer of the resp
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -51,10 +52,6 @@ class Row:
 
     Raises:
         InnerjudgeError: If the score is not finite, a row is both scored and unscored, or is neither.
-
-    Example:
-        >>> Row(question="q1", candidate="0", judge="text", score=1.0, label=True, truth=False).right
-        False
     """
 
     question: str
@@ -111,15 +108,6 @@ class Table(Sequence[Row]):
 
     Raises:
         InnerjudgeError: If two rows have one key, or two rows of one item have different truths.
-
-    Example:
-        >>> table = Table([
-        ...     Row(question="q", candidate="0", judge="text", score=4.0, truth=5),
-        ...     Row(question="q", candidate="1", judge="text", unscored="no verdict in the text"),
-        ...     Row(question="q", candidate="0", judge="lager", score=3.2, truth=5),
-        ... ])
-        >>> table.judges, table.scores("text"), table.scores("lager"), table.truths
-        (('text', 'lager'), [4.0, None], [3.2, None], [5, None])
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
@@ -230,11 +218,7 @@ class Table(Sequence[Row]):
 
     def unscored(self, judge: str) -> dict[str, int]:
         """Why rows of a judge are unscored, and how many for each reason."""
-        found: dict[str, int] = {}
-        for row in self.rows:
-            if row.judge == judge and row.unscored:
-                found[row.unscored] = found.get(row.unscored, 0) + 1
-        return found
+        return Counter(row.unscored for row in self.rows if row.judge == judge and row.unscored)
 
 
 def _value(row: Row, name: str) -> Any:

@@ -27,14 +27,4 @@ if TYPE_CHECKING:
     from .style import short as short
     from .trajectories import trajectory as trajectory
 
-__all__, __getattr__ = lazy_names(
-    __name__,
-    {
-        ".heads": "head_map",
-        ".lines": "accuracy_against_n curves reliability",
-        ".options": "attention_over_text",
-        ".scores": "score_distributions scores_by_grade",
-        ".style": "CYCLE FAMILY_COLOURS STYLE short",
-        ".trajectories": "trajectory",
-    },
-)
+__all__, __getattr__ = lazy_names(__name__)

@@ -14,7 +14,6 @@ from ...models.errors import InnerjudgeError
 from .style import CYCLE, RIGHT, UNKNOWN, WRONG
 
 #: Filling, dash and hatch of one class after the other: the first is right, the second wrong.
-#: Filling, line and hatch of each class.
 _SIDES: tuple[tuple[str, Any, str | None], ...] = ((RIGHT, "-", None), (WRONG, "--", "////"), (UNKNOWN, ":", "...."))
 
 

@@ -1,7 +1,6 @@
 """How every plot looks (colours, dashes and marks, type), names that fit, and figures as they are spelt."""
 
 import math
-import re
 from typing import Any
 
 #: Colours of Okabe and Ito, told apart by colour-blind readers; one a family, the same in every plot and in the report.
@@ -39,8 +38,6 @@ def short(text: str, width: int) -> str:
     return line if len(line) <= width else f"{line[: width // 2]}…{line[len(line) - (width - width // 2 - 1) :]}"
 
 
-MINUS_TEXT = "_minus_text"
-_NAMES = {"auroc": "AUROC", "spearman": "Spearman", "pearson": "Pearson", "kendall": "Kendall"}
 NOTHING = "\N{EN DASH}"
 
 
@@ -66,12 +63,6 @@ def duration(seconds: float | None) -> str:
 
 def _two_digits(value: float) -> str:
     return f"{value:.1f}" if value < 9.95 else f"{round(value, 1 - math.floor(math.log10(value))):.0f}"
-
-
-def title(metric: str) -> str:
-    """A metric in words."""
-    words = metric.replace("within_question", "within-question").split("_")
-    return re.sub(r"\b(auroc|spearman|pearson|kendall)\b", lambda name: _NAMES[name[0]], " ".join(filter(None, words)))
 
 
 def counted(count: int, what: str) -> str:

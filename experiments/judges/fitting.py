@@ -17,7 +17,7 @@ from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import encode_trace
 from ...probes import BaseJudge, Verdict
-from ...probes.judge import StreamingJudge, require_streaming
+from ...probes.judge import Part, StreamingJudge, require_streaming
 from ..reading.passes import Passes
 
 #: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
@@ -34,6 +34,7 @@ def fit_seat(
     rows: npt.NDArray[np.intp],
     *,
     permuted: tuple[Features, Sequence[Any]] | None = None,
+    weights: Sequence[Any] = (),
 ) -> str | None:
     """Fit ``judge`` on the labelled ones of ``rows``; nothing happens where it does not learn, or none can be read.
 
@@ -63,7 +64,7 @@ def fit_seat(
             moved = np.array([permuted[1][k] for k in kept])
             fit(part, known, permuted=permuted[0].take(kept), permuted_labels=moved)
         else:
-            fit(part, known)
+            fit(part, known, *([] if (also := _weights(weights, kept)) is None else [also]))
     except InnerjudgeError as error:
         if judge.needs_labels and len(set(known.tolist())) < 2:
             raise
@@ -88,6 +89,7 @@ def fit_from_store(
     rows: Rows,
     *,
     permuted: tuple[FeatureStore, Sequence[Any]] | None = None,
+    weights: Sequence[Any] = (),
 ) -> str | None:
     """:func:`fit_seat` on items of a store, of which memory holds as few as the judge allows.
 
@@ -106,11 +108,12 @@ def fit_from_store(
         turned = None if permuted is None else (permuted[0].features(judge.reads, used), [permuted[1][k] for k in used])
         features = store.features(judge.reads, used)
         here = np.arange(len(used), dtype=np.intp)
-        return fit_seat(name, judge, features, [labels[k] for k in used], here, permuted=turned)
+        own, also = ([column[k] for k in used] if column else [] for column in (labels, weights))
+        return fit_seat(name, judge, features, own, here, permuted=turned, weights=also)
     first: dict[str, str] = {}
     read = 0
 
-    def given() -> Iterator[tuple[Features, npt.NDArray[Any]]]:
+    def given() -> Iterator[Part]:
         nonlocal read
         for some in parts:
             features = store.features(judge.reads, some)
@@ -119,7 +122,7 @@ def fit_from_store(
                 first.update(reasons)
             read += len(features) - len(reasons)
             store.close()  # what is mapped counts as memory of this process, and none of it is needed again
-            yield features, np.array([labels[k] for k in some])
+            yield features, np.array([labels[k] for k in some]), _weights(weights, some)
 
     try:
         judge.fit_parts(given())
@@ -131,6 +134,13 @@ def fit_from_store(
             raise
         return f"{name}: not fitted ({error})."
     return None
+
+
+def _weights(weights: Sequence[Any], rows: Iterable[int]) -> npt.NDArray[np.float64] | None:
+    """The weights of rows, 1 where none is given; ``None`` where no row at all, of any part, has one."""
+    if all(one is None for one in weights):
+        return None
+    return np.array([1.0 if weights[k] is None else weights[k] for k in rows], dtype=np.float64)
 
 
 def _parts(judge: BaseJudge, rows: Sequence[int], groups: Sequence[str]) -> list[Rows] | None:

@@ -41,13 +41,18 @@ class Seat:
 
 
 def panel(
-    kind: str, *, between: tuple[str, str], scale: tuple[int, int], prompt: JudgePrompt | None = None
+    kind: str,
+    *,
+    between: tuple[str, str],
+    scale: tuple[int, int],
+    prompt: JudgePrompt | None = None,
+    embedder: str | None = None,
 ) -> dict[str, Seat]:
     """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
 
-    With a ``prompt`` of such items, they read its labels.
+    With a ``prompt`` of such items, they read its labels; an ``embedder`` is loaded, for an opponent that reads texts.
     """
-    task, seats = Task(kind, between, scale), dict[str, Seat]()
+    task, seats = Task(kind, between, scale, embedder=embedder or ""), dict[str, Seat]()
     if prompt is not None and prompt.kind == kind:
         task = replace(task, labels=prompt.labels, cue=prompt.cue)
     for name, cls in registered_judges().items():

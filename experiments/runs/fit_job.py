@@ -17,7 +17,7 @@ from ...probes.promising import end_along, promise_on, verdicts_along
 from ...probes.risk import Bound, RiskName
 from ..data.datasets import drawn
 from ..data.kinds import hash_items, hash_of
-from ..data.labels import label_to_fit
+from ..data.labels import to_fit
 from ..data.outputs import check_new, writing
 from ..data.splits import split_by_group
 from ..data.variants import permutations
@@ -90,13 +90,22 @@ def fit_job(
         return f"{out} is complete already."
     if wanted is not None and wanted.along:
         end_along(judge, wanted.along, store.ragged_names)
-    labels, groups = [], []
+    labels, groups, weights = [], [], []
     for item in items:
-        labels.append(item.extra.get("preferred") if kind == "pair" else label_to_fit(item, scale))
+        label, weight = (item.extra.get("preferred"), None) if kind == "pair" else to_fit(item, judge, scale)
+        if wanted is not None and item.extra.get(judge.label_fields[0]) is not None:
+            raise InnerjudgeError(
+                f"given {item.id} with {judge.label_fields[0]} for a promise, expected correct=true or false alone: "
+                "fit without a promise, and calibrate it on labelled items"
+            )
+        if label is None and kind == "trace" and getattr(judge, "centre", None) == "question":
+            label, weight = False, 0.0  # not labelled, but part of the mean of its question
+        labels.append(label)
+        weights.append(weight)
         groups.append(item.group)
     rows = drawn(groups, limit, seed=seed, whole=kind != "rating")
     rows, held = (rows, rows[:0]) if wanted is None else _parted(labels, groups, rows, wanted, seed)
-    note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned)
+    note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned, weights=weights)
     if judge.learns and judge.provenance_ is None:
         raise InnerjudgeError(
             f"{note} Expected labelled items that the judge can read: `innerjudge store info` says why"
@@ -106,7 +115,7 @@ def fit_job(
     promise = "" if wanted is None else _promise(judge, store, labels, groups, wanted, held, seed)
     with writing(out):
         saved.save(judge, made, out)
-    known = sum(labels[k] is not None for k in rows)
+    known = sum(labels[k] is not None and weights[k] != 0 for k in rows)
     said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
     mended = damaged * " What was there was damaged (checksum)."
     return f"{note or f'{name}: {said}'} It is saved as {out}.{mended}{promise}"

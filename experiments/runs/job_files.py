@@ -69,19 +69,19 @@ def is_whole(at: Place, name: str, files: dict[str, str]) -> bool:
     return name in files and at.size(name) is not None and digest_of_file(at.local(name)) == files[name]
 
 
-def read_items_of(folder: str | Path, inner: str = "") -> ItemLines:
+def read_items_of(folder: str | Path) -> ItemLines:
     """The items of an extraction.
 
     Raises:
         InnerjudgeError: If they are not what was written with the features.
     """
-    at, name = place(folder), items_file(inner)
-    if not is_whole(at, name, read_job(folder).get(FILES, {})):
+    at = place(folder)
+    if not is_whole(at, ITEMS, read_job(folder).get(FILES, {})):
         raise InnerjudgeError(
-            f"given {at}/{name}, which is damaged or not there (checksum), expected what `innerjudge extract` wrote: "
+            f"given {at}/{ITEMS}, which is damaged or not there (checksum), expected what `innerjudge extract` wrote: "
             "run the same command again, it makes the items again from the data"
         )
-    return ItemLines(at.local(name), owner=at)
+    return ItemLines(at.local(ITEMS), owner=at)
 
 
 def damaged_files(folder: str | Path) -> dict[str, str]:

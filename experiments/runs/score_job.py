@@ -1,7 +1,7 @@
 """Verdicts of a saved judge, and the rankings that they give, from file to file; a killed run resumes."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,9 @@ def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
     if not out.exists() or is_damaged(out):
         return False
     said = ("score", "scores", "label", "unscored")
-    mine, theirs = (_without(rows, said) for rows in (known, read_rows(out)))
+    mine, theirs = (
+        [{k: v for k, v in row.items() if k not in said} for row in rows] for rows in (known, read_rows(out))
+    )
     if mine == theirs:
         return True
     pairs = list(zip(mine, theirs, strict=False))
@@ -129,10 +131,6 @@ def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
 def _unasked(item: Item) -> Verdict:
     """What stands for the verdict of a row before the judge is asked."""
     return Verdict(item.id, unscored="not asked yet")
-
-
-def _without(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if k not in names} for row in rows]
 
 
 def require_rankable(kind: str) -> None:

@@ -26,15 +26,4 @@ if TYPE_CHECKING:
     from .rules import Rule as Rule
     from .select_job import choose_temperature as choose_temperature
 
-__all__, __getattr__ = lazy_names(
-    __name__,
-    {
-        "..data.answers": "normalise",
-        ".cascade": "cost_curve draw_cost",
-        ".columns": "Columns",
-        ".curves": "curve_rows discrimination",
-        ".representatives": "vectors_of",
-        ".rules": "Rule",
-        ".select_job": "choose_temperature",
-    },
-)
+__all__, __getattr__ = lazy_names(__name__)

@@ -25,13 +25,4 @@ if TYPE_CHECKING:
     from .metrics.calibration import expected_calibration_error as expected_calibration_error
     from .metrics.correlation import spearman as spearman
 
-__all__, __getattr__ = lazy_names(
-    __name__,
-    {
-        ".biases.confounds": "length_matched_pairs",
-        ".intervals": "cluster_interval paired_difference",
-        ".metrics.auroc": "auroc decomposition within_question_auroc",
-        ".metrics.calibration": "expected_calibration_error",
-        ".metrics.correlation": "spearman",
-    },
-)
+__all__, __getattr__ = lazy_names(__name__)

@@ -44,12 +44,7 @@ class Interval:
     limits: Limits | None = None
 
     def told(self) -> dict[str, Any]:
-        """What a reader of a file has use for: all but how the ends were found.
-
-        Example:
-            >>> Interval(value=0.5, low=0.4, high=0.6, n=9, groups=3).told()
-            {'value': 0.5, 'low': 0.4, 'high': 0.6, 'n': 9, 'reason': None, 'error': None, 'groups': 3}
-        """
+        """What a reader of a file has use for: all but how the ends were found."""
         return {name: value for name, value in asdict(self).items() if name not in ("degrees", "limits")}
 
 

@@ -17,7 +17,7 @@ from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent
 from .auditing import Auditing
 from .audits.every import audited
-from .audits.wordings import in_each_prompt
+from .audits.prompts import in_each_prompt
 from .parts.across import selection, transfer, transfer_rows
 from .parts.agreement import agreement
 from .parts.bias import bias
@@ -57,7 +57,7 @@ class StudyRun:
 
     def report(self, sources: Sequence[Source]) -> Report:
         """Run every step that is not kept, and make the figures."""
-        for how in (other.settings for other in self.study.wordings.values()):
+        for how in self.study.prompted.values():
             check_data(sources, how)
             if how.prompt is not None:
                 how.prompt.check(self.lm.tokenizer)

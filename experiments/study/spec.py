@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os.path import exists
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -107,7 +108,7 @@ class Audits(_Part):
 
 
 class Study(_Part):
-    r"""A study.
+    """A study.
 
     ``judges`` are names as in the reports of ``innerjudge compare``, or ``all``; without any, all that fit the data but
     variants of others; the baselines always stand beside them. ``rows`` are
@@ -116,11 +117,6 @@ class Study(_Part):
     is the field that says who wrote a response, and ``own`` the values of it that are the judge's family. ``prompt`` is
     a YAML file, or the name of a judge prompt that is shipped; in those of ``prompts`` (``ours`` is none of them: our
     own words) the judges that are asked are asked as well, and compared with what they said before.
-
-    Example:
-        >>> study = parse("data: [{source: builtin:rate, limit: 40}]\njudges: [lager, text]")
-        >>> study.model.name, study.splits.fit, study.data[0].limit
-        ('reference', 0.4, 40)
     """
 
     name: str = "study"
@@ -140,13 +136,25 @@ class Study(_Part):
     prompt: str | None = None
     prompts: tuple[str, ...] = ()
     merge_system: bool = False
+    embedder: str | None = None
     reasoning_tokens: int = Field(default=128, ge=0)
     target_accuracy: float = Field(default=0.9, gt=0, le=1)
 
     @property
     def settings(self) -> Settings:
         """How judges are compared."""
-        same = ("judges", "against", "scale", "merge_system", "reasoning_tokens", "rows", "groups", "system", "own")
+        same = (
+            "judges",
+            "against",
+            "scale",
+            "merge_system",
+            "embedder",
+            "reasoning_tokens",
+            "rows",
+            "groups",
+            "system",
+            "own",
+        )
         return Settings(
             **{name: getattr(self, name) for name in same},
             fit=self.splits.fit,
@@ -160,17 +168,17 @@ class Study(_Part):
         )
 
     @property
-    def wordings(self) -> dict[str, Study]:
-        """The study in each of its prompts, by the prompt's name, its own first; two of one name are an error."""
-        given = [None if one == OURS else one for one in (self.prompt, *self.prompts)]
-        names = [OURS if one is None else JudgePrompt.of(one).name for one in given]
+    def prompted(self) -> dict[str, Settings]:
+        """The settings in each prompt of the study, by its name, its own first; two of one name are an error."""
+        given = [None if one in (None, OURS) else JudgePrompt.of(str(one)) for one in (self.prompt, *self.prompts)]
+        names = [OURS if one is None else one.name for one in given]
         if len(set(names)) < len(names):
             raise InnerjudgeError(
                 f"given the prompts {', '.join(names)}, expected each once (without `prompt`, "
                 f"{OURS!r} is the first of them): leave one out, or rename a file"
             )
-        how = (self.model_copy(update={"prompt": one, "prompts": (), "rows": (), "audits": Audits()}) for one in given)
-        return dict(zip(names, how, strict=True))
+        how = replace(self.settings, prompt=None, scale=self.scale, rows=(), selection=False)
+        return {name: replace(how, prompt=one) for name, one in zip(names, given, strict=True)}
 
     @field_validator("scale")
     @classmethod
@@ -199,15 +207,7 @@ def read_study(path: str | Path) -> Study:
 
 
 def parse(text: str) -> Study:
-    """A study from YAML text; an error names the field, what was given and what was expected.
-
-    Example:
-        >>> try:
-        ...     parse("data: [{source: builtin:rate, limit: 0}]")
-        ... except InnerjudgeError as error:
-        ...     print(error)
-        given 0 for data.0.limit, expected: input should be greater than or equal to 1
-    """
+    """A study from YAML text; an error names the field, what was given and what was expected."""
     given = parse_yaml(text)
     if not isinstance(given, dict):
         raise InnerjudgeError("given no fields, expected a study: begin with `data: [{source: builtin:rate}]`")

@@ -4,6 +4,7 @@ A row is the attention of one query over all keys: never the square of the weigh
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -30,7 +31,6 @@ class AttentionRow:
     def __init__(self, family: str) -> None:
         self._family = family
         self._masks: list[tuple[Any, tuple[Any, ...], Tensor]] = []
-        self._plain: dict[Any, bool] = {}
 
     def of(self, call: AttentionCall, at: Tensor) -> Tensor:
         """Weights of the query at ``at`` (``[B]``, the same in every block) over all keys, ``[B, H, S]``.
@@ -44,7 +44,8 @@ class AttentionRow:
         assert call.key is not None
         scaling = call.query.shape[-1] ** -0.5 if call.scaling is None else call.scaling
         query, mask = select(call.query, at[:, None]), self._mask(call, at)
-        if call.eager is not None and not self._is_plain(call):
+        own = [name for name in _OWN if call.extra.get(name) is not None]
+        if call.eager is not None and (own or not is_plain(call.eager)):  # the softmax of scaled products costs less
             extra = {
                 name: _line(value, call, at) for name, value in call.extra.items() if name not in ("value", "is_causal")
             }
@@ -52,7 +53,6 @@ class AttentionRow:
             given = (query, call.key, call.extra["value"][..., :1], mask)
             _, weights = call.eager(call.module, *given, scaling=scaling, dropout=0.0, **extra)
             return weights[:, :, 0]  # type: ignore[no-any-return]
-        own = [name for name in _OWN if call.extra.get(name) is not None]
         if own:
             raise UnreadableError(
                 f"given {self._family}, whose kernel takes {own[0]}, expected a softmax of scaled products: load the "
@@ -64,12 +64,6 @@ class AttentionRow:
         # Contiguous: a product with strided keys takes twice as long as to copy them.
         logits: Tensor = (grouped @ key.contiguous().transpose(2, 3)).flatten(1, 2) * scaling
         return (logits + mask[:, :, 0].to(logits.dtype)).softmax(-1, dtype=torch.float32)
-
-    def _is_plain(self, call: AttentionCall) -> bool:
-        """Whether the family's eager function is the softmax of scaled products, which costs less here."""
-        if call.eager not in self._plain:
-            self._plain[call.eager] = is_plain(call.eager)
-        return self._plain[call.eager] and all(call.extra.get(name) is None for name in _OWN)
 
     def _mask(self, call: AttentionCall, at: Tensor) -> Tensor:
         """The line of the mask at ``at``, additive, in the type of the query: ``[B, 1 or H, 1, S]``."""
@@ -109,6 +103,7 @@ def _line(value: Any, call: AttentionCall, at: Tensor) -> Any:
     return value.expand(at.shape[0], *value.shape[1:])[rows, :, at][:, :, None]
 
 
+@cache
 def is_plain(eager: Any) -> bool:
     """Whether a function does what Llama's does, line by line: ``softmax(scaling * query @ key + mask)``, in fp32.
 

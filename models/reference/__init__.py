@@ -17,7 +17,4 @@ if TYPE_CHECKING:
 
 #: Folder of the committed weights, in ordinary Hugging Face form.
 WEIGHTS = Path(__file__).parent / "weights"
-__all__, __getattr__ = lazy_names(
-    __name__,
-    {".choose": "choices synthetic", ".rate": "ratings", ".solve": "final_answer problems", ".words": "HELD_OUT_SEED"},
-)
+__all__, __getattr__ = lazy_names(__name__)

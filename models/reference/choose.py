@@ -68,7 +68,8 @@ KNOWLEDGE: dict[str, Callable[[Random], Drawn]] = {
     "sum": _sum,
     "phrase": _phrase,
 }
-_ODDS = {"kind": 8, "capital": 4, "opposite": 4, "young": 2, "sum": 2, "phrase": 3}
+#: How often each kind of question is drawn.
+ODDS = {"kind": 8, "capital": 4, "opposite": 4, "young": 2, "sum": 2, "phrase": 3}
 
 #: Odds that options are single words, have one word before them, or are compounds of one to three words.
 _STYLES = {"plain": 4, "decorated": 2, "compound": 4}
@@ -106,7 +107,8 @@ def _build(task: str, seed: int, name: str, rng: Random, n_options: int) -> Choi
     return Choice(question_id=name, question=question, options=tuple(texts), answer=order.index(0), extra=extra)
 
 
-def _collect(n: int, seed: int, label: str, draw: Callable[[Random], tuple[str, int]]) -> list[Choice]:
+def collect(n: int, seed: int, label: str, draw: Callable[[Random], tuple[str, int]]) -> list[Choice]:
+    """``n`` different questions; ``draw`` says of which kind each is, and with how many options."""
     rng = Random(seed)
     made: dict[str, Choice] = {}
     while len(made) < n:
@@ -119,24 +121,14 @@ def _collect(n: int, seed: int, label: str, draw: Callable[[Random], tuple[str, 
 
 def choices(n: int, *, seed: int, n_options: int = 4, synthetic_share: float = 0.3) -> list[Choice]:
     """Draw ``n`` different questions of mixed kind; ``extra["task"]`` names the kind."""
-    tasks, odds = list(_ODDS), list(_ODDS.values())
+    tasks, odds = list(ODDS), list(ODDS.values())
 
     def draw(rng: Random) -> tuple[str, int]:
         return ("synthetic" if rng.random() < synthetic_share else rng.choices(tasks, odds)[0]), n_options
 
-    return _collect(n, seed, "choose", draw)
+    return collect(n, seed, "choose", draw)
 
 
 def synthetic(n: int, *, seed: int, n_options: int = 4) -> list[Choice]:
     """Draw ``n`` questions that name a word which is one of the options (at most 24)."""
-    return _collect(n, seed, "synthetic", lambda rng: ("synthetic", n_options))
-
-
-def mixed(n: int, *, seed: int) -> list[Choice]:
-    """Draw ``n`` training questions with 2 to 8 options each."""
-    tasks, odds = [*_ODDS, "synthetic"], [*_ODDS.values(), 8]
-
-    def draw(rng: Random) -> tuple[str, int]:
-        return rng.choices(tasks, odds)[0], rng.choices(range(2, 9), (1, 2, 6, 2, 1, 1, 1))[0]
-
-    return _collect(n, seed, "mixed", draw)
+    return collect(n, seed, "synthetic", lambda rng: ("synthetic", n_options))

@@ -32,12 +32,12 @@ def panel(truth: int, rng: Random, raters: int = 3) -> tuple[float, ...]:
 def worked(problem: Problem, rng: Random) -> tuple[list[Step], int]:
     """Work a problem with a drawn number of planted mistakes: the steps, and the noiseless quality."""
     while True:
-        clean = work(problem, rng, frozenset())
+        clean = work(problem, rng, lambda *_: False)
         if clean is None:
             continue
         wanted = rng.choices(range(len(MISTAKE_ODDS)), MISTAKE_ODDS)[0]
-        places = frozenset(rng.sample(range(len(clean)), min(wanted, len(clean))))
-        steps = work(problem, rng, places)
+        places = rng.sample(range(len(clean)), min(wanted, len(clean)))
+        steps = work(problem, rng, lambda number, *_, places=places: number in places)
         if steps is not None:
             return steps, quality(steps, [s.result if s.sound else _truth(s) for s in steps])
 

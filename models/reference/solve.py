@@ -1,10 +1,10 @@
 """The *solve* job: problems of multi-step arithmetic, reasoned between the markers, with plausible slips."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from ..items import Trace
 from .words import belongs
 
 #: Largest number that a trace may write; larger results are drawn again.
@@ -17,12 +17,8 @@ _ADD = ("Add {}.", "Plus {}.", "Then add {}.")
 _TAKE = ("Take {}.", "Minus {}.", "Then take away {}.")
 _TIMES = ("Times {}.", "Multiply by {}.")
 _OPENERS = ("Start with {}.", "Begin at {}.", "Take the number {}.")
-#: Chance of a slip at a step of difficulty 1.
-SLIP_RATE = 0.27
 #: Share of traces that take the steps in an order of their own.
 FREE_ORDER = 0.3
-#: Share of traces whose verdict on themselves follows the closing marker.
-VERDICT_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +31,10 @@ class Step:
     result: int
     sound: bool = True
 
-    def formula(self) -> str:
-        """The step as a bare equation."""
-        return f"{self.left}{self.op}{self.right}={self.result}"
-
 
 def apply(left: int, op: str, right: int) -> int:
     """Compute one operation."""
     return left + right if op == "+" else left - right if op == "-" else left * right
-
-
-def difficulty(left: int, op: str, right: int) -> float:
-    """How likely a slip is, from 0 to 1: carries, borrows and large products are hard."""
-    if op == "*":
-        return 1.0 if left * right > 40 else 0.6
-    carry = left % 10 + right % 10 > 9 if op == "+" else left % 10 < right % 10
-    return (0.7 if carry else 0.25) + (0.2 if right > 9 else 0.0)
 
 
 def slip(left: int, op: str, right: int, rng: Random) -> Step:
@@ -158,15 +142,15 @@ def _tasks(problem: Problem, rng: Random) -> list[tuple[str, int]]:
     return [m for group in problem.plan for m in group]
 
 
-def work(problem: Problem, rng: Random, slips: frozenset[int] | None = None) -> list[Step] | None:
+def work(problem: Problem, rng: Random, slips: Callable[[int, int, str, int], bool]) -> list[Step] | None:
     """Work a problem out step by step, carrying every slip on to the end; ``None`` where that cannot be written.
 
-    ``slips`` are the steps to slip in; ``None`` slips by chance, more often in harder steps.
+    ``slips`` says whether to slip in a step, by its number and what is computed there.
     """
     steps: list[Step] = []
 
     def do(left: int, op: str, right: int) -> int:
-        wrong = rng.random() < SLIP_RATE * difficulty(left, op, right) if slips is None else len(steps) in slips
+        wrong = slips(len(steps), left, op, right)
         step = slip(left, op, right, rng) if wrong else Step(left, op, right, apply(left, op, right))
         steps.append(step)
         return step.result
@@ -192,32 +176,6 @@ def work(problem: Problem, rng: Random, slips: frozenset[int] | None = None) -> 
                 return None
             value = do(value, op, right)
     return steps if all(0 <= s.result <= LIMIT for s in steps) else None
-
-
-def traces(n: int, *, seed: int, verdicts: float = VERDICT_SHARE) -> list[Trace]:
-    """Write ``n`` simulated traces, slips included; ``verdicts`` is the share with a verdict before the answer."""
-    rng = Random(seed)
-    made: list[Trace] = []
-    for problem in problems(n, seed=seed):
-        steps = None
-        while steps is None:
-            steps = work(problem, rng)
-        answer = str(steps[-1].result)
-        correct = answer == problem.answer
-        verdict = ("ok " if correct else "slip ") if rng.random() < verdicts else ""
-        body = "".join(write(step, rng) for step in steps).rstrip(ENDS)
-        made.append(
-            Trace(
-                question_id=problem.question_id,
-                candidate_id="0",
-                prompt=problem.prompt,
-                response=f"<think>{body}</think>{verdict}{answer}",
-                answer=answer,
-                correct=correct,
-                extra={"formulas": [s.formula() for s in steps], "sound": [s.sound for s in steps]},
-            )
-        )
-    return made
 
 
 def final_answer(response: str) -> str | None:

@@ -61,13 +61,6 @@ YOUNG: dict[str, str] = _pairs(
 ALL_WORDS: tuple[str, ...] = tuple(
     sorted({w for ws in KINDS.values() for w in ws} | set(CAPITALS.values()) | set(OPPOSITES) | set(YOUNG.values()))
 )
-#: Every word of the world, keys included; each is one token.
-WORLD: tuple[str, ...] = tuple(
-    sorted(
-        {*ALL_WORDS, *OPPOSITES.values(), *YOUNG, *CAPITALS}
-        | {word for text in (*DECOR, *KINDS) for word in text.split()}
-    )
-)
 
 
 def is_held_out(text: str) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -31,12 +33,21 @@ def run(*args: object) -> list[dict[str, Any]]:
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
+def memory() -> str | None:
+    """A folder in memory, where files are made anew in a third of the time; ``None`` where there is none with room."""
+    shm = "/dev/shm"
+    return shm if os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > 1 << 30 else None
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux")
 def test_odd_input_is_read_or_refused(tmp_path: Path) -> None:
-    found = run(INPUTS, SEED, tmp_path)
+    with TemporaryDirectory(dir=memory()) as folder:
+        found = run(INPUTS, SEED, folder)
+        bad = [f"{one['name']}: {said}" for one in found for said in one["bad"]]
+        if bad:
+            shutil.copytree(folder, tmp_path / "inputs")
     assert len(found) > 60, [one["name"] for one in found]
-    bad = [f"{one['name']}: {said}" for one in found for said in one["bad"]]
     assert not bad, "\n".join(bad)
     for one in found:
         assert one["clean"] + one["refused"] > 0, one["name"]

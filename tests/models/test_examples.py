@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
-from innerjudge.models.arguments import fits
+from innerjudge.models.arguments import checked, fits
+from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.final_norm import FinalNorm
+from innerjudge.models.fingerprint import named_state
+from innerjudge.models.foreign import sealed, unsealed
 from innerjudge.models.inputs import Mixing, positions
 from innerjudge.models.markers import in_format, reasons
 from innerjudge.models.observation import multiple
+from innerjudge.models.positions import Encoding
+from innerjudge.models.prompts import (
+    choice_prompt,
+    pair_prompt,
+    plain_choice,
+    plain_pair,
+    plain_rating,
+    plain_verdict,
+    rating_prompt,
+    verdict_prompt,
+)
 from innerjudge.models.roles import Role, Tokens, checked_roles, ranges_within
 from innerjudge.models.shown import html_table, quoted, shown
 from innerjudge.models.trace_text import begins_with_header, unclosed
+from torch import nn
 
 
 def test_ranges_within() -> None:
@@ -79,3 +97,76 @@ def test_html_table() -> None:
 
 def test_begins_with_header() -> None:
     assert begins_with_header("<|channel|>analysis<|message|>2+2", "<|channel|>final<|message|>")
+
+
+def test_choice_prompt() -> None:
+    p = choice_prompt("Which is a fruit?", ["iron", "pear"], abstain=False)
+    assert [p.user[a:b] for a, b in p.option_spans] == ["A. iron\n", "B. pear\n"]
+
+
+def test_verdict_prompt() -> None:
+    assert "Reference:" in verdict_prompt("2+2?", "4", reference="4").user
+
+
+def test_rating_prompt() -> None:
+    assert rating_prompt("2+2?", "4").cue == "Score:"
+
+
+def test_plain_verdict() -> None:
+    found = plain_verdict("2+2?", "4").user
+    assert found == "Question: 2+2?\nResponse: 4\nIs the response correct, yes or no?\nAnswer:"
+
+
+def test_plain_rating() -> None:
+    found = plain_rating("2+2?", "4", criterion=None, scale=(1, 5)).user
+    assert found == "Question: 2+2?\nResponse: 4\nRating of the response from 1 to 5\nAnswer:"
+
+
+def test_plain_pair() -> None:
+    found = plain_pair("Say hi.", "hi", "no").user
+    assert found == "Question: Say hi.\nA. hi\nB. no\nWhich response is better, A or B?\nAnswer:"
+
+
+def test_plain_choice() -> None:
+    found = plain_choice("Which is a fruit?", ["iron", "pear"]).user
+    assert found == "Which is a fruit?\nA. iron\nB. pear\nAnswer:"
+
+
+def test_pair_prompt() -> None:
+    assert pair_prompt("Say hi.", "hi", "no").labels == ("A", "B")
+
+
+def test_checked() -> None:
+    @checked
+    def double(times: int) -> int:
+        return 2 * times
+
+    with pytest.raises(InnerjudgeError) as raised:
+        double("2")  # type: ignore[arg-type]
+    assert str(raised.value) == "double: given times='2' (str), expected int"
+
+
+def test_unsealed() -> None:
+    assert unsealed(sealed({"a": 1})) == {"a": 1}
+    with pytest.raises(ValueError, match=r"^its checksum is not that of its content$"):
+        unsealed(sealed({"a": 1}) | {"a": 2})
+
+
+def test_named_state() -> None:
+    found = [name for name, _ in named_state(nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1, affine=False)))]
+    assert found == ["0.weight", "0.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"]
+
+
+def test_is_normed() -> None:
+    norm = FinalNorm(np.array([2.0, 1.0]), np.zeros(2), 1e-6, centred=False)
+    raw = np.array([[30.0, 10.0], [5.0, -9.0]])
+    assert (norm.is_normed(raw), norm.is_normed(norm(raw))) == (False, True)
+
+
+def test_places() -> None:
+    item = Encoding(id="a", group="a", ids=(5, 6, 7), positions={"prompt_end": (0,), "response_end": (2,)})
+    assert (item.places("response"), item.places("response_end"), item.places("step")) == (((1, 3),), ((2, 3),), ())
+
+
+def test_mixing_groups() -> None:
+    assert Mixing(40, exact=True).groups([50, 7, 60, 40, 50]) == [[0, 4], [1, 3], [2]]

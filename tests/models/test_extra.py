@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from innerjudge import InnerjudgeError
@@ -48,3 +51,28 @@ def test_innerjudge_that_was_not_installed(monkeypatch: pytest.MonkeyPatch) -> N
     assert require("uvicorn", "serve").__name__ == "uvicorn"
     with pytest.raises(InnerjudgeError, match="expected no_such_module: pip install"):
         require("no_such_module", "serve")
+
+
+def test_names_of_a_package_are_those_that_it_imports_for_type_checkers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lazily"
+    package.mkdir()
+    (package / "home.py").write_text("ONE, TWO = 1, 2\n")
+    (package / "__init__.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "from innerjudge.models.extra import lazy_names\n"
+        "if TYPE_CHECKING:\n"
+        "    from . import home as home\n"
+        "    from .home import ONE as ONE\n"
+        "    from .home import TWO\n"
+        "    SECOND = TWO\n"
+        "__all__, __getattr__ = lazy_names(__name__)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = importlib.import_module("lazily")
+    assert found.__all__ == ["ONE", "SECOND", "home"]
+    assert "lazily.home" not in sys.modules
+    assert (found.ONE, found.SECOND, found.home.TWO) == (1, 2, 2)
+    with pytest.raises(AttributeError, match="module 'lazily' has no attribute 'TWO'"):
+        found.TWO  # noqa: B018

@@ -4,7 +4,7 @@ from random import Random
 import pytest
 from innerjudge.models.reference import choose, rate, solve
 from innerjudge.models.reference.solve import write
-from innerjudge.models.reference.training import corpus
+from innerjudge.models.reference.training import corpus, simulated
 from innerjudge.models.reference.training.measure import load
 from innerjudge.models.reference.training.mixtures import KEY_WEIGHT, LETTER_WEIGHT
 from innerjudge.models.reference.words import CAPITALS, HELD_OUT_SEED, KINDS, OPPOSITES, YOUNG, is_held_out
@@ -12,7 +12,7 @@ from innerjudge.models.reference.words import CAPITALS, HELD_OUT_SEED, KINDS, OP
 HELD = HELD_OUT_SEED
 
 
-@pytest.mark.parametrize("make", [solve.problems, solve.traces, rate.ratings, choose.choices, choose.synthetic])
+@pytest.mark.parametrize("make", [solve.problems, simulated.traces, rate.ratings, choose.choices, choose.synthetic])
 @pytest.mark.parametrize("seed", [3, HELD + 3])
 def test_generators_are_deterministic(make, seed):
     assert make(40, seed=seed) == make(40, seed=seed)
@@ -28,7 +28,7 @@ def test_held_out_problems_never_appear_in_training():
     assert not trained & held
     assert all(is_held_out(p) for p in held)
     assert not any(is_held_out(p) for p in trained)
-    trained_choices = {c.question + "|" + "|".join(c.options) for s in range(10) for c in choose.mixed(300, seed=s)}
+    trained_choices = {c.question + "|" + "|".join(c.options) for s in range(10) for c in simulated.mixed(300, seed=s)}
     assert not trained_choices & {c.question + "|" + "|".join(c.options) for c in choose.choices(1000, seed=HELD)}
 
 
@@ -62,7 +62,7 @@ def test_answers_are_right_by_an_independent_reading():
 
 
 def test_traces_say_what_they_are():
-    made = solve.traces(1500, seed=7)
+    made = simulated.traces(1500, seed=7)
     assert 0.55 < sum(bool(t.correct) for t in made) / len(made) < 0.85
     for t in made:
         assert solve.final_answer(t.response) == t.answer
@@ -79,7 +79,7 @@ def test_one_problem_has_many_right_traces():
     for problem in solve.problems(50, seed=HELD):
         rng, texts = Random(0), set()
         for _ in range(40):
-            steps = solve.work(problem, rng, frozenset())
+            steps = solve.work(problem, rng, lambda *_: False)
             texts.add("".join(write(step, rng) for step in steps))
         assert len(texts) > 8
 
@@ -112,7 +112,7 @@ def test_choices_have_one_right_option():
     kinds = {word: kind for kind, words in KINDS.items() for word in words}
     assert len(kinds) == sum(map(len, KINDS.values()))
     opposite = OPPOSITES | {b: a for a, b in OPPOSITES.items()}
-    for c in choose.choices(800, seed=HELD + 4) + choose.mixed(400, seed=2):
+    for c in choose.choices(800, seed=HELD + 4) + simulated.mixed(400, seed=2):
         assert len(set(c.options)) == len(c.options)
         words = [o.split()[-1] for o in c.options]
         word, task = words[c.answer], c.extra["task"]
@@ -137,7 +137,7 @@ def test_choices_have_one_right_option():
 
 def test_keys_tell_what_each_option_would_answer():
     seen = set()
-    for c in choose.mixed(600, seed=5):
+    for c in simulated.mixed(600, seed=5):
         for key, option in zip(c.extra["keys"], c.options, strict=True):
             word, task = option.split()[-1], c.extra["task"]
             if task == "kind":

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from innerjudge.extraction import Features, Provenance, Ragged
+from innerjudge.probes.embedding import _Vectors
 
 L, D, H, K = 3, 4, 2, 5
 POSITIONS = ("prompt_end", "response_end", "reasoning_start", "reasoning_end", "score")
@@ -65,3 +66,17 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
 @pytest.fixture(scope="session")
 def make():
     return features
+
+
+@pytest.fixture
+def real_embedder():
+    """For tests that load an embedder; all others embed a text by its length and its last character."""
+
+
+@pytest.fixture(autouse=True)
+def embedder(request, monkeypatch):
+    if "real_embedder" not in request.fixturenames:
+        monkeypatch.setattr(_Vectors, "__init__", lambda self, name: None)
+        monkeypatch.setattr(
+            _Vectors, "encode", lambda self, texts: np.array([[len(t), ord(t[-1:] or "-"), 1] for t in texts])
+        )

@@ -27,12 +27,7 @@ _log = logging.getLogger("innerjudge")
 
 
 def room_for(connections: int) -> int:
-    """This many connections, or fewer where the system allows this process fewer files.
-
-    Example:
-        >>> 8 <= room_for(64) <= 64
-        True
-    """
+    """This many connections, or fewer where the system allows this process fewer files."""
     try:
         import resource
     except ImportError:  # Windows

@@ -34,13 +34,7 @@ class Limits:
         documents: Most pairs of one request; larger ones are answered 400.
         body: Most bytes of a request; larger ones are answered 413.
         seconds: Longest time to send a request (else 408), and to answer it (else 504).
-
-    Example:
-        >>> Limits(queue=10)
-        Traceback (most recent call last):
-        ...
-        innerjudge.models.errors.InnerjudgeError: given a queue of 10 pairs and requests of up to 1000, expected room for one request: raise the queue or lower the documents
-    """  # noqa: E501
+    """
 
     batch_size: int = 32
     batch_wait: float = 0.002

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ....models.reference.solve import traces
+from ....models.reference.training.simulated import traces
 from .typed import Typist
 
 Command = tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What only our own documents measure: other libraries, and how the time grows with the number of texts.
+"""What only our own documents measure: other libraries, writing texts, and how the time grows with their number.
 
 ``innerjudge bench`` has these tables in a checkout; the wheel has none of this.
 """
@@ -18,6 +18,7 @@ from ..passes.run import SECTIONS as OF_THE_WHEEL
 from ..passes.section import CORE, Run, Section, Variant, Work, texts
 from ..passes.variants import kept_rows
 from .asking import ASKING, REASONED
+from .generating import GENERATING, RERANKING
 
 
 def _nnsight(work: Work) -> Run:
@@ -121,6 +122,8 @@ def _with_peers(work: Work) -> tuple[Variant, ...]:
 SECTIONS: tuple[Section, ...] = (
     replace(PASSES, make_variants=_with_peers),
     *(section for section in OF_THE_WHEEL if section is not PASSES),
+    GENERATING,
+    RERANKING,
     ITEMS,
     ASKING,
     REASONED,

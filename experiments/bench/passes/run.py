@@ -10,7 +10,6 @@ import torch
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
 from ...reading.progress import Steps
-from .generating import GENERATING, RERANKING
 from .lengths import LENGTHS, PRECISION, TOKENS
 from .one_batch import CANDIDATES, EARLY_STOP, PASSES
 from .section import Run, Section, Variant, Work
@@ -18,7 +17,7 @@ from .shapes import random_model
 from .timing import Spread, Times, peak_of, timed
 
 #: The tables; a checkout has more, in ``documents/sections.py``.
-SECTIONS: tuple[Section, ...] = (PASSES, EARLY_STOP, CANDIDATES, LENGTHS, TOKENS, PRECISION, GENERATING, RERANKING)
+SECTIONS: tuple[Section, ...] = (PASSES, EARLY_STOP, CANDIDATES, LENGTHS, TOKENS, PRECISION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ def _built_in(folder: Path) -> str:
 
 def _expect(served: str, path: Path, *, documents: int, seed: int) -> float:
     """Write requests and their scores to ``path``; pairs a second of this process without a service."""
-    from ....models.reference.solve import traces
+    from ....models.reference.training.simulated import traces
     from ...judges.judge import Judge
 
     judge = Judge.load(served)

@@ -1,7 +1,7 @@
 """The verdict on a method by its scores alone: what it knows, what explains it, what it is worth for choosing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ class Diagnosis:
         """Every figure, one a row."""
         import pandas as pd
 
-        return pd.DataFrame([figure.to_json() for figure in self.found.figures])
+        return pd.DataFrame([asdict(figure) for figure in self.found.figures])
 
     def report(self, folder: str | Path) -> None:
         """Write ``report.html``, ``report.md``, ``results.json`` and, first, ``doctor.json``: what was asked.

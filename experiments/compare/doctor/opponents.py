@@ -28,15 +28,6 @@ def opponents(given: Scores) -> dict[str, Floats]:
 
     Source:
         Text classifiers as in arXiv 2605.09502; similarity after 2605.17028; pass rate 2609.03436.
-
-    Example:
-        >>> import pandas as pd
-        >>> from .scores import read_scores
-        >>> rows = [{"question": str(k // 2), "label": k % 2 == 0, "score": 0.0, "text": "no" if k % 2 else "yes"}
-        ...         for k in range(20)]
-        >>> found = opponents(read_scores(pd.DataFrame(rows)))
-        >>> sorted(found), bool(found["text"][0] > found["text"][1])
-        (['length', 'pass rate of the others', 'text'], True)
     """
     found: dict[str, Floats] = {}
     more = given.more

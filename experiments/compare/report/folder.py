@@ -53,11 +53,11 @@ def claim(folder: str | Path, spec: Mapping[str, Any], *, name: str = SPECS[0]) 
     return path / KEPT
 
 
-def withdraw(folder: str | Path, *, name: str = SPECS[0]) -> None:
+def withdraw(folder: str | Path) -> None:
     """Leave no trace of a run that was refused before its first step."""
     path = Path(folder)
     if not (path / KEPT).exists() and not (path / RESULTS).exists():
-        (path / name).unlink(missing_ok=True)
+        (path / SPECS[0]).unlink(missing_ok=True)
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 

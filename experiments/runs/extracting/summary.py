@@ -1,6 +1,5 @@
 """What an extraction will cost, from a measured sample, and what it did cost, lost and left unscored."""
 
-import re
 import resource
 import sys
 import time
@@ -41,12 +40,7 @@ class Speed:
     floor: float = 0.0
 
     def told(self) -> str:
-        """The speed in words.
-
-        Example:
-            >>> Speed(items=200, tokens=5000, seconds=4.0, floor=3.2).told()
-            '200 items and 5,000 tokens in 4.0 s: 50.0 items/s, 1.25x the bare pass'
-        """
+        """The speed in words."""
         said = f"{self.items:,} items and {self.tokens:,} tokens in {self.seconds:.1f} s"
         if self.seconds:
             said += f": {self.items / self.seconds:.1f} items/s"
@@ -79,13 +73,8 @@ def summary(store: FeatureStore, speed: Speed) -> list[str]:
             f"{rounding.worst:.2g} in one state"
         )
     for names, count, reason in reasons_of(store.missing_reasons()):
-        lines.append(f"{count:,} of {len(store):,} items without {names}: {one_line(reason)}")
+        lines.append(f"{count:,} of {len(store):,} items without {names}: {' '.join(reason.split())}")
     return lines
-
-
-def one_line(text: str) -> str:
-    """``text`` without line breaks."""
-    return re.sub(r"\s+", " ", text)
 
 
 @dataclass

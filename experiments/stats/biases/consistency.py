@@ -148,6 +148,7 @@ Signs = npt.NDArray[np.int8]
 MOST_CANDIDATES = 7
 
 
+@cache
 def weak_orders(n: int) -> Signs:
     """All weak orders of ``n`` candidates as signs of their pairs ``i < j``: 1 where ``i`` is above ``j``, 0 level.
 
@@ -158,11 +159,6 @@ def weak_orders(n: int) -> Signs:
         raise InnerjudgeError(
             f"given {n} candidates a question, expected 1 to {MOST_CANDIDATES}: draw some, all orders are gone through"
         )
-    return _weak_orders(n)
-
-
-@cache
-def _weak_orders(n: int) -> Signs:
     levels = np.stack(np.meshgrid(*[np.arange(n, dtype=np.int8)] * n, indexing="ij"), axis=-1).reshape(-1, n)
     used = np.zeros((len(levels), n), dtype=bool)
     np.put_along_axis(used, levels.astype(np.intp), True, axis=1)
@@ -187,19 +183,6 @@ def inconsistent_pairs(verdicts: npt.ArrayLike) -> float:
     return float((y[i, j] != -y[j, i]).mean())
 
 
-def order_violations(verdicts: npt.ArrayLike) -> int:
-    r"""TOV of one question: fewest of its ``n (n - 1)`` verdicts that must change to fit one weak order.
-
-    :math:`\min_O \sum_{i \ne j} 1[y_{ij} \ne p_{ij}(O)]`, exact by going through all weak orders. It is at least the
-    number of inconsistent pairs, and 0 for every judge that compares scores of its own: that is true by construction
-    and says nothing of how good the scores are.
-
-    Source:
-        Sage (arXiv 2512.16041), total order violation.
-    """
-    return int(_violations(_square(verdicts)[None])[0])
-
-
 def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int]:
     """IPI and TOV of a judge, averaged over questions, and how many questions lack a verdict and are left out.
 
@@ -216,7 +199,7 @@ def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int
         if square is not None:
             squares.setdefault(len(square), []).append((int(rows[0]), square))
     for held in squares.values():
-        for (first, square), violations in zip(held, _violations(np.stack([s for _, s in held])), strict=True):
+        for (first, square), violations in zip(held, order_violations(np.stack([s for _, s in held])), strict=True):
             ipi[first], tov[first], counted[first] = inconsistent_pairs(square), violations, 1.0
     reason = "no question has all comparisons in both orders"
     left_out = len(questions) - int(counted.sum())
@@ -238,8 +221,16 @@ def square_of(said: Mapping[str, tuple[object, object]]) -> Signs | None:
     return y
 
 
-def _violations(squares: npt.NDArray[np.int8]) -> Floats:
-    """TOV of many questions of ``n`` candidates, ``[Q, n, n]`` -> ``[Q]``."""
+def order_violations(squares: npt.NDArray[np.int8]) -> Floats:
+    r"""TOV: fewest of the ``n (n - 1)`` verdicts that must change to fit one weak order, ``[Q, n, n]`` -> ``[Q]``.
+
+    :math:`\min_O \sum_{i \ne j} 1[y_{ij} \ne p_{ij}(O)]`, exact by going through all weak orders. It is at least the
+    number of inconsistent pairs, and 0 for every judge that compares scores of its own: that is true by construction
+    and says nothing of how good the scores are.
+
+    Source:
+        Sage (arXiv 2512.16041), total order violation.
+    """
     n = squares.shape[1]
     i, j = np.triu_indices(n, 1)
     forward, backward = squares[:, i, j], squares[:, j, i]

@@ -50,8 +50,9 @@ def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
 def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None]) -> Statistic:
     """Mean of score less label among the ``members`` of a group (``None``: left out) less the same among all others.
 
-    Above 0 the judge flatters the group beyond what its labels say. Scores and labels (1 and 0, or human scores) must
-    be on one scale.
+    Above 0 the judge flatters the group beyond what its labels say; of the responses that its own model (or family)
+    wrote that is self-preference: where they are better, higher scores are deserved. Scores and labels (1 and 0, or
+    human scores) must be on one scale.
 
     Source:
         The over-scoring of low-resource languages in arXiv 2309.07462.
@@ -63,12 +64,3 @@ def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None])
         here = np.where([m is side for m in members], gap, np.nan)
         sides.append(mean(here, reason=f"no scored row with a label {'in' if side else 'outside'} the group"))
     return combine(sides, lambda a, b: a - b)
-
-
-def self_preference(labels: Values, scores: Values, own: Sequence[bool | None]) -> Statistic:
-    """:func:`over_scoring` of responses that the judge's own model (or family) wrote.
-
-    Where the labels say that its responses are better, higher scores for them are deserved: only what goes beyond the
-    labels counts.
-    """
-    return over_scoring(labels, scores, own)

@@ -66,21 +66,12 @@ def trial_rows(
     return found
 
 
-def preferred_rate(trials: Sequence[Row]) -> Statistic:
-    """Share of trials in which the rewritten form is scored above the plain one.
+def verdict_rate(trials: Sequence[Row], verdict: str) -> Statistic:
+    """Share of trials of one verdict: ``"b"``, the rewritten form is scored above the plain one, or ``"tie"``.
 
-    At fixed quality (severity 0) neither is better, and one half is not the mark of a good judge but of a coin: read it
-    beside :func:`tie_rate`. With planted faults every such preference is a mistake.
+    At fixed quality (severity 0) neither is better, and one half is not the mark of a good judge but of a coin: read
+    the preference beside the ties. With planted faults every preference for the rewritten form is a mistake.
     """
-    return _rate(trials, "b")
-
-
-def tie_rate(trials: Sequence[Row]) -> Statistic:
-    """Share of trials in which both forms have one score."""
-    return _rate(trials, "tie")
-
-
-def _rate(trials: Sequence[Row], verdict: str) -> Statistic:
     hits = [None if t.label is None else t.label == verdict for t in trials]
     return mean(finite(hits), reason="no trial has both scores", limits=SHARE)
 

@@ -64,10 +64,6 @@ def could_answer(candidates: Sequence[Candidate], own: Mapping[Text, str]) -> li
     ]
 
 
-#: Dummy answers by name, and the answer each gives; ``gold`` is the reference.
-DUMMIES = ("yes", "sure", "question", "gold")
-
-
 def dummies(candidates: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
     """The dummy answers to every question: ``"Yes"``, ``"Sure"``, the question repeated, and the reference answer.
 

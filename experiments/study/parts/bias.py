@@ -7,7 +7,7 @@ from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, spelt
 from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
 from ...stats.biases.preferences import first_wins, length_bias, position_bias
-from ...stats.biases.scale_use import grades_used, over_scoring, self_preference, tied_share
+from ...stats.biases.scale_use import grades_used, over_scoring, tied_share
 from .agreement import on_scale
 from .calibration import calibrated, outcomes
 
@@ -124,5 +124,5 @@ def _own(lens: Lens) -> Grid:
     for judge in lens.judges:
         made = _probabilities(lens, judge)
         if made is not None:
-            rows.append([judge, lens.zero(KEY, judge, "self-preference", self_preference(*made, own))])
+            rows.append([judge, lens.zero(KEY, judge, "self-preference", over_scoring(*made, own))])
     return grid("Self-preference: over-scoring of the family's own responses", ["judge", "self-preference"], rows)

@@ -10,7 +10,7 @@ from ...compare.lens import Lens
 from ...compare.report.draw import bars
 from ...data.verdict_table import Row, Table
 from ...stats.statistic import SHARE, finite, mean
-from ..asking.distractors import flip_rate, preferred_rate, tie_rate
+from ..asking.distractors import flip_rate, verdict_rate
 
 KEY = "distractors"
 
@@ -53,8 +53,8 @@ def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, 
             here = [row for row in mine if row.template == form]
             groups = [(row.data, row.question) for row in here]
             metric = f"rewritten preferred [{form}]"
-            won = lens.figure(KEY, judge, metric, preferred_rate(here), groups=groups, good="lower")
-            tied = lens.figure(KEY, judge, f"tie [{form}]", tie_rate(here), groups=groups, good="none")
+            won = lens.figure(KEY, judge, metric, verdict_rate(here, "b"), groups=groups, good="lower")
+            tied = lens.figure(KEY, judge, f"tie [{form}]", verdict_rate(here, "tie"), groups=groups, good="none")
             name, severity = form.rsplit("-", 1)
             found.append([judge.removeprefix("distractors, "), name, int(severity), won, tied, won.n])
             shown.setdefault(judge.removeprefix("distractors, "), {})[form.replace("-", " ")] = won

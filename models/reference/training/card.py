@@ -67,10 +67,11 @@ def _training(training: Mapping[str, Any]) -> str:
 
 def card(training: Mapping[str, Any], figures: Mapping[str, Any], config: Mapping[str, Any], trials: Any) -> str:
     """Write the card's text; every number in it comes from the arguments or from the generators' constants."""
-    from ..solve import FREE_ORDER, VERDICT_SHARE
+    from ..solve import FREE_ORDER
     from ..words import HELD_OUT_SEED
     from . import pointing
     from .mixtures import EARLY_SHARE, KEY_WEIGHT, OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
+    from .simulated import VERDICT_SHARE
 
     head = HEAD.format(
         parameters=training["parameters"], blocks=config["num_hidden_layers"], width=config["hidden_size"],

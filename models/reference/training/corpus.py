@@ -10,10 +10,11 @@ from transformers import PreTrainedTokenizerFast
 from ...conversation import plain_text
 from ...items import Choice
 from ...prompts import Prompt, choice_prompt, rating_prompt, verdict_prompt
-from .. import choose, rate, solve
+from .. import rate, solve
 from ..solve import Step
 from ..words import HELD_OUT_SEED
 from .mixtures import KEY_WEIGHT, LETTER_WEIGHT, MIXTURE, OPTION_WEIGHT, SOLUTION_WEIGHT, VERDICT_WEIGHT
+from .simulated import formula, mixed, traces
 from .tokenizer import END, render
 
 _OPTION = re.compile(r"(?<=Answer:) (?:\w\w[\w ]*|[A-H]\. )")
@@ -42,7 +43,7 @@ class Example:
 
 
 def _solve(seed: int, n: int) -> list[Example]:
-    return [Example(plain_text(t.prompt), plain_text(t.response)) for t in solve.traces(n, seed=seed)]
+    return [Example(plain_text(t.prompt), plain_text(t.response)) for t in traces(n, seed=seed)]
 
 
 def _rated(seed: int, n: int, form: str) -> list[Example]:
@@ -60,7 +61,7 @@ def _rated(seed: int, n: int, form: str) -> list[Example]:
 
 
 def _recheck(steps: Sequence[Step]) -> str:
-    return "<think>" + ";".join(s.formula() + (" ok" if s.sound else " no") for s in steps) + "</think>"
+    return "<think>" + ";".join(formula(s) + (" ok" if s.sound else " no") for s in steps) + "</think>"
 
 
 def _verdicts(seed: int, n: int, reasoned: bool) -> list[Example]:
@@ -84,7 +85,7 @@ def _verdicts(seed: int, n: int, reasoned: bool) -> list[Example]:
 def _chosen(seed: int, n: int, form: str) -> list[Example]:
     rng = Random(seed + 1)
     made = []
-    for item in choose.mixed(n, seed=seed):
+    for item in mixed(n, seed=seed):
         assert item.answer is not None
         text, letter = item.options[item.answer], "ABCDEFGH"[item.answer]
         reply = rng.choice(("letter", "option")) if form == "reasoned" else "letter" if form == "letter" else "option"

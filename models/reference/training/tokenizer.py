@@ -7,11 +7,18 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from ..words import WORLD
+from ..words import ALL_WORDS, CAPITALS, DECOR, KINDS, OPPOSITES, YOUNG
 
 USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
 VOCAB_SIZE = 1280
 CONTEXT = 1024
+#: Every word of the world, keys included; each is one token.
+WORLD: tuple[str, ...] = tuple(
+    sorted(
+        {*ALL_WORDS, *OPPOSITES.values(), *YOUNG, *CAPITALS}
+        | {word for text in (*DECOR, *KINDS) for word in text.split()}
+    )
+)
 
 #: Words with their leading space, then single digits and single punctuation marks with theirs, then white space.
 _PIECES = Regex(r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]|\s+(?!\S)|\s+")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from innerjudge.experiments.compare.compare import compare
 from innerjudge.experiments.compare.run import ComparisonRun
@@ -15,6 +16,7 @@ from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Rating
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.reference.choose import choices
+from innerjudge.probes.embedding import _Vectors
 
 
 def test_items_in_a_table_verdicts_and_a_report_out(reference: LanguageModel, tmp_path: Path) -> None:
@@ -32,6 +34,19 @@ def test_items_in_a_table_verdicts_and_a_report_out(reference: LanguageModel, tm
     assert page == tmp_path / "report" / "report.html"
     files = [json.loads((tmp_path / name / "results.json").read_text("utf-8")) for name in ("report", "kept")]
     assert files[0] == files[1]
+
+
+def test_an_embedder_makes_an_opponent(
+    reference: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(reasoning_tokens=0, batch_size=4, embedder="words")
+    with pytest.raises(InnerjudgeError, match="given the embedder 'words', which sentence-transformers cannot load"):
+        compare(reference, choices(16, seed=5), settings=settings, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(_Vectors, "__init__", lambda self, name: None)
+    monkeypatch.setattr(_Vectors, "encode", lambda self, texts: np.array([[len(t), t.count("a"), 1.0] for t in texts]))
+    found = compare(reference, choices(16, seed=5), judges=["qk-score"], settings=settings)
+    assert found.verdicts.judges == ("qk-score", "text-only", "embedding-only", "similarity")
 
 
 def test_what_cannot_be_compared_is_refused_before_any_pass(reference: LanguageModel, tmp_path: Path) -> None:

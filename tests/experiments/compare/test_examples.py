@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from innerjudge.experiments.compare.evaluation import on_sides, with_score
-from innerjudge.experiments.compare.figures import Figure, family_rank, grid, spelt
+from innerjudge.experiments.compare.figures import Figure, family_rank, grid, spelt, split_of_auroc
 from innerjudge.experiments.compare.findings import shape_of
 from innerjudge.experiments.compare.items import split
 from innerjudge.experiments.compare.judging import over_all
-from innerjudge.experiments.compare.lens import as_floats, masked
+from innerjudge.experiments.compare.lens import as_floats, masked, standing
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.compare.trace_blind import agreement
 from innerjudge.experiments.compare.turns import reads_the_verdict
@@ -71,3 +71,17 @@ def test_masked() -> None:
 
 def test_as_floats() -> None:
     assert as_floats([True, 2, "a", None]) == [1.0, 2.0, None, None]
+
+
+def test_standing() -> None:
+    def made(p: float) -> Figure:
+        return Figure(data="d", part="p", judge="j", metric="m", value=0.1, p=p, good="zero")
+
+    found, tested = standing([made(0.001), made(0.04), made(0.03)])
+    assert (len(found), tested) == (1, 3)
+
+
+def test_split_of_auroc() -> None:
+    assert split_of_auroc(0.78, 0.75, 0.8, 0.4) == (
+        "Pooled AUROC 0.780 = 0.400 x within questions 0.750 + 0.600 x between 0.800: 60 % is between questions."
+    )

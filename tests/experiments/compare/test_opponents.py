@@ -25,7 +25,7 @@ from innerjudge.experiments.compare.trace_blind import (
 from innerjudge.experiments.data.verdict_table import Row, Table
 from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.models.reference import solve
+from innerjudge.models.reference.training.simulated import traces as simulated_traces
 from innerjudge.probes import CLUE, LogisticProbe, PromptSimilarity, QuestionOnly, TextClassifier, TokenLogProb
 
 EACH, WIDTH = 6, 8
@@ -164,7 +164,7 @@ def test_states_of_some_rows_are_those_rows_of_the_question(reference: LanguageM
     """A probe of the mean over the response reads one row; the others all of them."""
     found = compare(
         reference,
-        solve.traces(48, seed=7),
+        simulated_traces(48, seed=7),
         judges=["mean-probe", "logistic-probe"],
         settings=Settings(reasoning_tokens=0),
     )

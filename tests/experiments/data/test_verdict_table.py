@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from innerjudge import Choice, InnerjudgeError, Pair, Rating, Trace
-from innerjudge.experiments.data.verdict_files import item_columns, read_table, row_json, score_of, write_table
+from innerjudge.experiments.data.jsonl import write_jsonl
+from innerjudge.experiments.data.verdict_files import item_columns, read_table, row_json, score_of
 from innerjudge.experiments.data.verdict_table import Row, Table
 
 
@@ -68,7 +69,7 @@ def test_rows_survive_a_file(tmp_path_factory, given_rows) -> None:
         for q, j, r, v in given_rows
     ]
     path = tmp_path_factory.mktemp("table") / "rows.jsonl"
-    write_table(path, rows)
+    write_jsonl(path, map(row_json, rows))
     assert list(read_table(path)) == rows
 
 

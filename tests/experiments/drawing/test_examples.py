@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from innerjudge.experiments.drawing.lines import look
-from innerjudge.experiments.drawing.style import are_in, counted, duration, number, title
-
-
-def test_title() -> None:
-    found = title("within_question_auroc"), title("accuracy_minus_text"), title("spearman")
-    assert found == ("within-question AUROC", "accuracy minus text", "Spearman")
+from innerjudge.experiments.drawing.style import are_in, counted, duration, number
 
 
 def test_number() -> None:

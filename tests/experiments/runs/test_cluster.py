@@ -142,16 +142,30 @@ def test_ray_writes_to_s3_what_one_process_writes_though_a_worker_is_killed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("data", ["builtin:solve", "builtin:choose"])
-def test_ray_on_items_that_no_file_holds(cli, tmp_path: Path, data: str) -> None:
-    args = ("extract", "--data", data, "--limit", 4, "--candidates", 2, "--shard-items", 2, "--out")
-    assert cli(*args, tmp_path / "one").code == 0
-    ended = run(*args, tmp_path / "two", "--ray")
+def test_ray_on_items_that_no_file_holds(cli, tmp_path: Path) -> None:
+    """Both in one process, since most of the time goes into starting one."""
+    short = ("--limit", 4, "--candidates", 2, "--shard-items", 2, "--out")
+    kinds = {"builtin:solve": ("",), "builtin:choose": ("", "permuted")}
+    for data in kinds:
+        assert cli("extract", "--data", data, *short, tmp_path / data / "one").code == 0
+    commands = [
+        ["innerjudge", "extract", "--data", d, *map(str, short), str(tmp_path / d / "two"), "--ray"] for d in kinds
+    ]
+    code = (
+        "import sys\nfrom innerjudge.experiments.cli.main import main\n"
+        f"for sys.argv in {commands!r}:\n"
+        "    try:\n        main()\n    except SystemExit as end:\n        assert not end.code\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
     assert ended.returncode == 0, ended.stderr[-3000:]
-    for inner in ("", "permuted") if data == "builtin:choose" else ("",):
-        one, two = (FeatureStore.open(tmp_path / name / inner, check="checksums") for name in ("one", "two"))
-        assert one.content_hash == two.content_hash
-    assert (tmp_path / "one" / "items.jsonl").read_bytes() == (tmp_path / "two" / "items.jsonl").read_bytes()
+    for data, stores in kinds.items():
+        for inner in stores:
+            one, two = (FeatureStore.open(tmp_path / data / n / inner, check="checksums") for n in ("one", "two"))
+            assert one.content_hash == two.content_hash
+        files = [tmp_path / data / name / "items.jsonl" for name in ("one", "two")]
+        assert files[0].read_bytes() == files[1].read_bytes()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from innerjudge.experiments.stats.biases.preferences import (
     position_bias,
     position_bias_denoised,
 )
-from innerjudge.experiments.stats.biases.scale_use import grades_used, over_scoring, self_preference, tied_share
+from innerjudge.experiments.stats.biases.scale_use import grades_used, over_scoring, tied_share
 from innerjudge.experiments.stats.intervals import cluster_interval
 from scipy import stats
 
@@ -162,5 +162,5 @@ def test_gaps_between_groups_by_hand_and_planted() -> None:
     scores = 0.5 * labels + 0.25 + 0.1 * own  # and it adds 0.1
     # over-scoring of own: 0.1, less half of the difference in labels, since scores lie nearer to the middle
     shrink = -0.5 * (labels[own].mean() - labels[~own].mean())
-    low, high = ends(self_preference(labels, scores, own.tolist()))
+    low, high = ends(over_scoring(labels, scores, own.tolist()))
     assert low < 0.1 + shrink < high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
@@ -29,6 +30,11 @@ from innerjudge.experiments.stats.metrics.correlation import levenshtein_distanc
 from innerjudge.experiments.stats.statistic import ratio
 
 
+def violations(verdicts: Sequence[Sequence[int]] | np.ndarray) -> int:
+    """TOV of one question."""
+    return int(order_violations(np.asarray(verdicts)[None])[0])
+
+
 def test_numbers_of_weak_orders() -> None:
     # Fubini numbers
     assert [len(weak_orders(n)) for n in range(1, 8)] == [1, 3, 13, 75, 541, 4683, 47293]
@@ -41,16 +47,16 @@ def test_scores_are_consistent_by_construction() -> None:
     for n in (3, 6, 7):
         s = rng.integers(0, 4, n)
         y = np.sign(s[:, None] - s)
-        assert (inconsistent_pairs(y), order_violations(y)) == (0.0, 0)
+        assert (inconsistent_pairs(y), violations(y)) == (0.0, 0)
 
 
 def test_ipi_and_tov_by_hand() -> None:
     # a circle x > y > z > x, the same in both orders: no pair contradicts, yet one must be turned (both orders): TOV 2
     circle = np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
-    assert (inconsistent_pairs(circle), order_violations(circle)) == (0.0, 2)
+    assert (inconsistent_pairs(circle), violations(circle)) == (0.0, 2)
     # always the first: every pair contradicts; with all level each verdict is wrong (6), with a strict order half are
     first = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
-    assert (inconsistent_pairs(first), order_violations(first)) == (1.0, 3)
+    assert (inconsistent_pairs(first), violations(first)) == (1.0, 3)
 
 
 def test_tov_against_all_rankings_of_candidates() -> None:
@@ -61,10 +67,10 @@ def test_tov_against_all_rankings_of_candidates() -> None:
     for _ in range(20):
         y = rng.integers(-1, 2, (4, 4))
         costs = [(y[i, j] != np.sign(level[i] - level[j])).sum() for level in levels]
-        assert order_violations(y) == min(costs)
-        assert order_violations(y) >= round(6 * inconsistent_pairs(y))  # the derived bound, TOV >= C(n,2) IPI
+        assert violations(y) == min(costs)
+        assert violations(y) >= round(6 * inconsistent_pairs(y))  # the derived bound, TOV >= C(n,2) IPI
         for order in list(permutations(range(4)))[:5]:
-            assert order_violations(y[np.ix_(order, order)]) == order_violations(y)
+            assert violations(y[np.ix_(order, order)]) == violations(y)
 
 
 def test_sage_over_a_table_counts_what_is_left_out() -> None:

@@ -159,8 +159,8 @@ def test_labels_of_every_prompt_are_checked_before_any_pass(
 
 def test_the_own_prompt_is_one_of_them(tmp_path: Path) -> None:
     study = read_study(written(tmp_path, prompt="lager", prompts=["ours", "mine.yaml"]))
-    assert list(study.wordings) == ["lager", OURS, "mine"]
-    assert study.wordings[OURS].settings.prompt is None
-    assert study.wordings["mine"].settings.prompt == JudgePrompt.of(tmp_path / "mine.yaml")
+    assert list(study.prompted) == ["lager", OURS, "mine"]
+    assert study.prompted[OURS].prompt is None
+    assert study.prompted["mine"].prompt == JudgePrompt.of(tmp_path / "mine.yaml")
     with pytest.raises(InnerjudgeError, match="expected each once"):
-        _ = read_study(written(tmp_path, prompt="ours", prompts=["ours"])).wordings
+        _ = read_study(written(tmp_path, prompt="ours", prompts=["ours"])).prompted

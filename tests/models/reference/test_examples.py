@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from innerjudge.models.reference.choose import choices, synthetic
 from innerjudge.models.reference.rate import ratings
-from innerjudge.models.reference.solve import difficulty, final_answer, problems
+from innerjudge.models.reference.solve import final_answer, problems
+from innerjudge.models.reference.training.simulated import difficulty
 
 
 def test_synthetic() -> None:

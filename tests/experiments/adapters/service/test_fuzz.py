@@ -25,7 +25,7 @@ from .conftest import Lengths
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A service in a thread, on the loopback."""
-    app = create_app({"judge": Lengths()}, limits=Limits(documents=8, body=20_000, seconds=10))
+    app = create_app({"judge": Lengths()}, limits=Limits(documents=8, body=1 << 20, seconds=10))
     where = listening("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [where]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from innerjudge.experiments.runs.extracting.disk import Disk, stored_bytes, told
 from innerjudge.experiments.runs.extracting.ranks import Ranks, own_device
-from innerjudge.experiments.runs.extracting.summary import Meter, reasons_of
+from innerjudge.experiments.runs.extracting.summary import Meter, Speed, reasons_of
 
 
 def test_meter() -> None:
@@ -42,3 +42,8 @@ def test_told() -> None:
 
 def test_stored_bytes() -> None:
     assert (stored_bytes("hidden/score", (3, 100), "int8"), stored_bytes("labels", (), "int8")) == (312, 4)
+
+
+def test_speed() -> None:
+    found = Speed(items=200, tokens=5000, seconds=4.0, floor=3.2).told()
+    assert found == "200 items and 5,000 tokens in 4.0 s: 50.0 items/s, 1.25x the bare pass"

@@ -17,9 +17,8 @@ from innerjudge.experiments.study.asking.distractors import (
     DISTRACTORS,
     distracted_losers,
     flip_rate,
-    preferred_rate,
-    tie_rate,
     trial_rows,
+    verdict_rate,
     with_faults,
 )
 from innerjudge.experiments.study.asking.questions import (
@@ -196,7 +195,10 @@ def test_distractors_keep_the_response_and_faults_do_not() -> None:
 def test_rates_of_trials_by_hand() -> None:
     said = [(3.0, 4.0), (3.0, 3.0), (3.0, 2.0), (None, 2.0)]
     rows = trial_rows([(candidate("x"), "prolix-0")] * 4, said, judge="text")
-    assert (preferred_rate(rows).value, tie_rate(rows).value) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert (verdict_rate(rows, "b").value, verdict_rate(rows, "tie").value) == (
+        pytest.approx(1 / 3),
+        pytest.approx(1 / 3),
+    )
     assert [r.label for r in rows] == ["b", "tie", "a", None]
     assert rows[3].unscored == "one of the two forms is unscored"
 

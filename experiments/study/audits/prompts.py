@@ -23,8 +23,7 @@ def in_each_prompt(study: Study, one: Evaluation, lens: Lens) -> tuple[dict[str,
     own = OURS if mine is None or mine.kind != one.kind else mine.name
     found = {own: [replace(row, template=own) for row in lens.table if row.judge in names]}
     truths, notes = dict(zip(lens.table.items, lens.truths, strict=True)), list[str]()
-    for name, other in study.wordings.items() if names else ():
-        how = other.settings
+    for name, how in study.prompted.items() if names else ():
         if name != own and (how.prompt is None or how.prompt.kind == one.kind):
             scale = how.scale if one.kind == "rating" else study.settings.scale
             again = replace(one, settings=how, passes=how.passes(one.passes.steps), only=names)

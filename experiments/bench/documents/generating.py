@@ -13,7 +13,7 @@ from ....extraction.writing.write_and_read import CARRIED, write_and_read
 from ....models.items import Trace
 from ....models.loading import LanguageModel
 from ....models.positions import Encoding, encode_trace
-from .section import Run, Section, Variant, Work
+from ..passes.section import Run, Section, Variant, Work
 
 _STATES = tuple(HiddenStates(role) for role in CARRIED)
 _ANSWERS = 4

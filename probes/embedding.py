@@ -1,0 +1,111 @@
+"""The opponent that reads what a text means, and no state: a regression on the vectors of a sentence embedder."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError, one_line
+from ..models.extra import require
+from .description import Task
+from .fitted_arrays import Array, Form, Number, check_fitted
+from .judge import LearningJudge
+from .labels import Floats
+from .regression import TEXT_CANDIDATES
+from .text_only import TARGETS, TextClassifier
+
+#: Texts whose vectors are kept, at most, beside those of one call.
+_REMEMBERED = 20_000
+
+
+class EmbeddingClassifier(TextClassifier):
+    """:class:`TextClassifier` on sentence embeddings of length 1, in the place of TF-IDF.
+
+    Needs the extra: ``pip install "innerjudge[sentence-transformers]"``. The embedder runs on the CPU; code that lies
+    beside its weights is not run. It cuts off what is longer than its own context.
+
+    Args:
+        embedder: Folder or hub name of a model that sentence-transformers loads.
+        target: As of :class:`TextClassifier`, like the others.
+        texts: What is embedded; prompt and response are one text.
+        candidates: Values of ``C`` (``"rating"``: of ``1 / alpha``) to choose from.
+
+    Attributes:
+        coef_: ``[width of the embedding]`` float64.
+        intercept_: Score of a vector of zeros.
+        penalty_: The chosen candidate.
+
+    Source:
+        The stronger text-only opponent of arXiv 2605.17028.
+
+    Example:
+        >>> EmbeddingClassifier(embedder="./my-embedder", texts=["response"]).needs
+        ('response',)
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = ("n_excluded_", "coef_", "intercept_", "penalty_")
+    forms: ClassVar[Mapping[str, Form]] = {
+        **LearningJudge.forms,
+        "coef_": Array(("embedding",)),
+        "intercept_": Number(),
+        "penalty_": Number(low=0),
+    }
+
+    def __init__(
+        self,
+        *,
+        embedder: str = "sentence-transformers/all-MiniLM-L6-v2",
+        target: Literal["correct", "rating", "choice"] = "correct",
+        texts: Sequence[str] = ("prompt", "response"),
+        candidates: Sequence[float] = TEXT_CANDIDATES,
+    ) -> None:
+        super().__init__(target=target, texts=texts, candidates=candidates)
+        self.embedder = embedder
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """The item's text for every kind, where the task has an embedder, which is loaded."""
+        if not task.embedder:
+            return {}
+        _vectors_of(task.embedder)
+        return {"embedding-only": cls(embedder=task.embedder, target=TARGETS[task.kind])}
+
+    def _check(self, features: Features) -> None:
+        super()._check(features)
+        check_fitted(self, {"embedding": self._vectors([""]).shape[1]})
+
+    def _learn_terms(self, texts: Sequence[str]) -> csr_matrix:
+        return self._vectors(texts)
+
+    def _vectors(self, texts: Sequence[str]) -> csr_matrix:
+        known = _vectors_of(self.embedder)
+        if len(known) > _REMEMBERED:
+            known.clear()
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        known.update(zip(new, known.encode(new), strict=True))
+        return csr_matrix(np.stack([known[text] for text in texts]) if texts else np.zeros((0, len(self.coef_))))
+
+
+class _Vectors(dict[str, Floats]):
+    """Vectors of the texts that were embedded before, as every fit and figure of a comparison asks for them again."""
+
+    def __init__(self, embedder: str) -> None:
+        library = require("sentence_transformers", "sentence-transformers")
+        try:
+            self._model = library.SentenceTransformer(embedder, device="cpu")
+        except Exception as error:  # its own, the hub's and those of torch
+            raise InnerjudgeError(
+                f"given the embedder {embedder!r}, which sentence-transformers cannot load ({one_line(error)}), "
+                "expected a folder or hub name of one of its models"
+            ) from None
+
+    def encode(self, texts: list[str]) -> Floats:
+        """``[n, width]``."""
+        found = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(found, dtype=np.float64)
+
+
+_vectors_of = lru_cache(maxsize=1)(_Vectors)
