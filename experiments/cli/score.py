@@ -202,6 +202,19 @@ def sample(
             show_default=False,
         ),
     ] = None,
+    exit_above: Annotated[
+        float | None,
+        typer.Option(help="Close its reasoning where its score along --along is this or more.", show_default=False),
+    ] = None,
+    pass_at_most: Annotated[
+        float | None,
+        typer.Option(
+            help="Close it from the threshold of the judge's promise on: of the answers that would end up wrong, this "
+            "share or less gets there (`fit --pass-at-most --along`); the shortened answer may still be wrong.",
+            show_default=False,
+        ),
+    ] = None,
+    along: Annotated[str, typer.Option(help="Where a number is asked for, such as reasoning/segment(64).")] = "",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
@@ -238,21 +251,31 @@ def sample(
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
     whole = asked.load_judge(folder, "trace")
-    below = reject_below if lose_at_most is None else _promise(whole.promise, lose_at_most, reject_below)
-    how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, seed=seed)
+    how = Sampling(
+        n=n,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        reject_below=_threshold(whole.promise, "lose", lose_at_most, reject_below),
+        exit_above=_threshold(whole.promise, "pass", pass_at_most, exit_above),
+        along=along,
+        seed=seed,
+    )
     with logged(log, kept=str(out)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
         say(sample_job(whole, questions, out, sampling=how))
 
 
-def _promise(found: Promise | None, level: float, reject_below: float | None) -> Promise:
-    """The promise of a judge, which loses at most a share of the good answers."""
-    if reject_below is not None:
-        raise InnerjudgeError("given --lose-at-most and --reject-below, expected one of them: both are thresholds")
-    if found is None or found.risk != "lost good answers" or found.level > level:
+def _threshold(found: Promise | None, verb: str, level: float | None, number: float | None) -> float | Promise | None:
+    """The number, or the promise of a judge, which loses (or passes) at most a share of the answers."""
+    risk, other = {"lose": ("lost good", "reject-below"), "pass": ("passed bad", "exit-above")}[verb]
+    if level is None:
+        return number
+    if number is not None:
+        raise InnerjudgeError(f"given --{verb}-at-most and --{other}, expected one of them: both are thresholds")
+    if found is None or found.risk != f"{risk} answers" or found.level > level:
         has = "without a promise" if found is None else f"that promises at most {found.level:g} of {found.risk}"
         raise InnerjudgeError(
-            f"given --lose-at-most {level:g} with a judge {has}, expected one that loses at most this share of good "
-            f"answers: innerjudge fit --lose-at-most {level:g}"
+            f"given --{verb}-at-most {level:g} with a judge {has}, expected one that promises at most this share of "
+            f"{risk} answers: innerjudge fit --{verb}-at-most {level:g}"
         )
     return found

@@ -124,7 +124,7 @@ def fit_job(
 def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wanted, seed: int) -> tuple[Rows, Rows]:
     """Labelled rows to fit on, and as many of other questions that calibrate the promise."""
     known = np.array([k for k in rows if labels[k] is not None], dtype=np.intp)
-    if wanted.risk == "lost good answers" and not all(type(labels[k]) is bool for k in known):
+    if wanted.risk.endswith("answers") and not all(type(labels[k]) is bool for k in known):
         raise InnerjudgeError(
             "given features of items that are not labelled right or wrong, for a promise of good answers, expected "
             "traces with labels: in Python, judge.promise(features, labels) takes labels of your own"

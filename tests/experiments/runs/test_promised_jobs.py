@@ -151,19 +151,24 @@ def test_a_promise_along_a_role_from_file_to_file(cli, tmp_path: Path) -> None:
 
 def test_tokens_saved_by_hand(reference: LanguageModel) -> None:
     after = [len(reference.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in ("12", "ok 36")]
-    answers = [
-        ("<think>1</think>", True),
-        ("<think>2</think>12", False),
-        ("<think>3</think>ok 36", False),
-        ("4", False),
+    answers: list[tuple[str, dict[str, str]]] = [
+        ("<think>1</think>", {"rejected": "no"}),
+        ("<think>2</think>12", {}),
+        ("<think>3</think>ok 36", {}),
+        ("4", {}),
     ]
     found = Saved.of(reference, answers, "</think>")
     # One of four was stopped; the two others that close their reasoning write so many tokens after it on average.
-    assert found == (1, sum(after) / 2)
+    assert found == (1, sum(after) / 2, 0)
     sizes = [len(reference.tokenizer(text, add_special_tokens=False)["input_ids"]) for text, _ in answers]
     short = len(reference.tokenizer("<think>5", add_special_tokens=False)["input_ids"])
     # One that was stopped within its reasoning: the two others that are longer ("4" is not) write so much more.
-    more = Saved.of(reference, [("<think>5", True), *answers[1:]], "</think>")
+    more = Saved.of(reference, [("<think>5", {"rejected": "no"}), *answers[1:]], "</think>")
     assert sizes[3] <= short < min(sizes[1:3])
-    assert more == (1, sum(sizes[1:3]) / 2 - short)
-    assert Saved.of(reference, answers[:1], "</think>") == (1, 0)
+    assert more == (1, sum(sizes[1:3]) / 2 - short, 0)
+    assert Saved.of(reference, answers[:1], "</think>") == (1, 0, 0)
+    # One that left its reasoning early: of the others one has a longer reasoning, which is so much longer.
+    left, long = ("<think>6</think>6", {"exited": "yes"}), ("<think>6+1=7;7+1=8</think>8", {})
+    longer = len(reference.tokenizer("+1=7;7+1=8", add_special_tokens=False)["input_ids"])
+    assert Saved.of(reference, [left, long, *answers[1:]], "</think>") == (0, longer, 1)
+    assert Saved.of(reference, [left, ("4", {})], "</think>") == (0, 0, 1)
