@@ -143,12 +143,8 @@ def fit(
     limit: o.Limit = None,
     seed: o.Seed = 0,
     between: o.Between_ = o.Between.reasoning,
-    lose_at_most: Annotated[
-        float | None, typer.Option(help="Promise a threshold that loses at most this share of the good answers.")
-    ] = None,
-    pass_at_most: Annotated[
-        float | None, typer.Option(help="Promise a threshold that at most this share of the bad answers reaches.")
-    ] = None,
+    lose_at_most: o.LoseAtMost = None,
+    pass_at_most: o.PassAtMost = None,
     wrong_at_most: Annotated[
         float | None, typer.Option(help="Promise a threshold from which at most this share of the verdicts is wrong.")
     ] = None,
@@ -179,13 +175,11 @@ def fit(
         innerjudge fit --features f --judge clue-margin --lose-at-most 0.05 --along 'reasoning/segment(64)' --out judge
     """
     del batch_size, device, dtype
-    from ..runs.fit_job import Wanted, fit_job
+    from ...probes.promising import Wanted
+    from ..runs.fit_job import fit_job
 
-    levels: dict[RiskName, float | None] = {
-        "lost good answers": lose_at_most,
-        "passed bad answers": pass_at_most,
-        "wrong among kept": wrong_at_most,
-    }
+    levels: dict[RiskName, float | None] = {"lost good answers": lose_at_most, "passed bad answers": pass_at_most}
+    levels["wrong among kept"] = wrong_at_most
     asked = [Wanted(risk, level, confidence or None, along) for risk, level in levels.items() if level is not None]
     wanted = asked[0] if asked else None
     if len(asked) > 1:

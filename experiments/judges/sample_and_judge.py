@@ -26,14 +26,12 @@ from ..reading.passes import Passes
 from ..reading.read import read
 from .panel import passes_for, require_model
 
-#: Names of the arrays that a sampling carries.
-_READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
-    **{one.name: one for one in (HiddenStates(role) for role in CARRIED)},
-    ResponseLogProb().name: ResponseLogProb(),
-}
+_CARRIED: list[HiddenStates | ResponseLogProb] = [*(HiddenStates(role) for role in CARRIED), ResponseLogProb()]
+#: What a sampling carries, by the names of the arrays.
+_READOUTS = {one.name: one for one in _CARRIED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How ``n`` answers to each question are sampled, as :func:`sample_and_judge` takes it."""
 
@@ -47,11 +45,10 @@ class Sampling:
 
 
 class Saved(NamedTuple):
-    """How many answers were stopped, about how many tokens that spared, and how many left their reasoning early.
+    """How many answers were stopped, how many left their reasoning early, and about how many tokens that spared.
 
-    The tokens are, for an answer that closed its reasoning, the others' mean behind the marker; for any other, how many
-    more tokens the longer ones of the others have, on average; for one that left early, how many more the longer
-    reasonings of the others have. 0 where there are no others.
+    Those are, for an answer that closed its reasoning, the others' mean behind the marker; for any other, how many more
+    tokens the longer ones of the others (for one that left: their longer reasonings) have, on average.
     """
 
     stopped: int
@@ -167,15 +164,7 @@ def sample_and_judge(
     """
     if not questions or n < 1 or isinstance(questions, str):
         raise InnerjudgeError(f"given {questions!r:.60} and n={n}, expected a list of questions and at least 1 answer")
-    how = Sampling(
-        n=n,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        reject_below=reject_below,
-        exit_above=exit_above,
-        along=along,
-        seed=seed,
-    )
+    how = Sampling(n, temperature, max_new_tokens, reject_below, exit_above, along, seed)
     return answer_and_judge(lm, candidates_of(questions, n), judge, how, passes or Passes())
 
 
@@ -214,9 +203,9 @@ def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
     ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is of another risk or fit, or refused.
     """
     given = [one for one in (how.reject_below, how.exit_above) if one is not None]
-    promises = [one for one in given if isinstance(one, Promise)]
-    along = promises[0].along if promises else how.along if given else ""
-    if how.along not in ("", along) or any(one.along != along for one in promises):
+    promised = {one.along for one in given if isinstance(one, Promise)}
+    along = min(promised, default=how.along if given else "")
+    if how.along not in ("", along) or len(promised) > 1:
         raise InnerjudgeError(
             f"given along={how.along!r} {f'for {along!r}' if given else 'without reject_below or exit_above'}, "
             "expected a number as one of them, or a promise of the same along: give both, or neither"
@@ -229,30 +218,27 @@ def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
             f"given along={along!r}, reject_below {low:g} and exit_above {high:g}, expected a role of the reasoning to "
             "exit along, such as reasoning/segment(64), and to exit from no less than what is rejected"
         )
-    if not given:
-        return None, []
     late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
     if along and judge.needs != (ResponseLogProb().name,):
         late -= {end_along(judge, along)}
-    if promises:
+    if promised:
         late |= set(judge.needs) & {ResponseLogProb().name}  # it was calibrated on that of whole answers
-    if late:
+    if late and given:
         raise InnerjudgeError(
             f"given a {type(judge).__name__} that reads {', '.join(sorted(late))} to reject by, expected one that "
             "reads no further than the end of the reasoning: leave the rejection out, or fit one between the markers"
         )
-    where = "on the way" if along else "where the reasoning ends"
 
     def act(features: Features) -> list[str | Exit | None]:
         found: list[str | Exit | None] = [None] * len(features)
         for k, verdict in enumerate(judge.verdicts(as_fitted(judge, features))):
             if isinstance(score := verdict.score, float) and not low <= score < high:
-                said = f"scored {score:.4g} {where}, "
+                said = f"scored {score:.4g} {'on the way' if along else 'where the reasoning ends'}, "
                 found[k] = f"{said}below {low:g}" if score < low else Exit(f"{said}{high:g} or more")
         return found
 
     closing = ["reasoning_end"] if part != "response" and how.reject_below is not None else []
-    return act, [*closing, along] if along else closing
+    return act if given else None, [*closing, along] if along else closing
 
 
 def _threshold(judge: BaseJudge, given: float | Promise | None, risk: str, never: float) -> float:

@@ -13,7 +13,6 @@ from ...models.items import Item, Trace
 from ...models.positions import encode_trace
 from ...models.reference.solve import Problem
 from ...models.shown import shown
-from ...probes import Verdict
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
 from ..data.kinds import hash_of, item_to_row
@@ -76,9 +75,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
 
     Each row is a trace that every other command reads (``extract``, ``score``, ``compare``), with ``judge``, ``score``,
     ``label``, ``unscored`` (null or the reason) and, where the answer was stopped or its reasoning closed, ``rejected``
-    or ``exited``.
-
-    A file of the same job is left as it is; another is refused.
+    or ``exited``. A file of the same job is left as it is; another is refused.
     """
     lm, passes = judge.lm, judge.passes
     answers = candidates_of(questions.traces, sampling.n)
@@ -109,20 +106,17 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     if sampling.reject_below is None and sampling.exit_above is None:
         return said
     saved = Saved.of(lm, [(row["response"], row) for row in part.rows], passes.markers[1])
-    done = [f"{saved.stopped} of them were stopped"] if sampling.reject_below is not None else []
-    done += [f"{saved.exited} of them left their reasoning early"] if sampling.exit_above is not None else []
-    known = saved.tokens or not saved.stopped + saved.exited  # else there are no others to compare with
-    tokens = f", which saved about {saved.tokens:.0f} tokens" if known else ""
-    return f"{said} {', and '.join(done)}{tokens}."
+    left = f", {saved.exited} left their reasoning early" if sampling.exit_above is not None else ""
+    unknown = not saved.tokens and saved.stopped + saved.exited  # there are no others to compare with
+    tokens = "" if unknown else f", which saved about {saved.tokens:.0f} tokens"
+    return f"{said} {saved.stopped} of them were stopped{left}{tokens}."
 
 
 def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:
-    return [_row(labelled(trace, problems), v, more) for trace, v in zip(found.traces, found.verdicts, strict=True)]
-
-
-def _row(trace: Trace, verdict: Verdict, more: dict[str, Any]) -> dict[str, Any]:
-    said = {"score": verdict.score, "label": verdict.label, "unscored": verdict.unscored}
-    return item_to_row(trace) | more | said
+    return [
+        item_to_row(labelled(trace, problems)) | more | {"score": v.score, "label": v.label, "unscored": v.unscored}
+        for trace, v in zip(found.traces, found.verdicts, strict=True)
+    ]
 
 
 def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:

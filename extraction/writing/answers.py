@@ -1,8 +1,8 @@
 """What a model wrote: one batch of texts, and answers with their features, taken as a generation gives them."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,15 +35,13 @@ Reject = Callable[[Features], Sequence[str | Exit | None]]
 class Completion:
     """What the model wrote after one prompt: ``ids`` without the end token, and the ``text`` that they are.
 
-    ``finished`` says whether the model ended by itself, ``rejected`` why it was stopped before that, ``exited`` why its
-    reasoning was closed.
+    ``finished`` says whether the model ended by itself, ``said`` why it was ``rejected`` or its reasoning ``exited``.
     """
 
     ids: tuple[int, ...]
     text: str
     finished: bool
-    rejected: str | None = None
-    exited: str | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_batch(
@@ -71,7 +69,7 @@ def write_batch(
     for place, ids in enumerate(written):
         end = next((n for n, token in enumerate(ids) if token in ends), None)
         cut = stop.lengths.get(place, len(ids) if end is None else end)
-        texts.append(completion(lm, ids[:cut], finished=end is not None and cut == end))
+        texts.append(Completion(tuple(ids[:cut]), decoded(lm.tokenizer, ids[:cut]), end is not None and cut == end))
     return texts
 
 
@@ -107,13 +105,6 @@ class _Stop(StoppingCriteria):
             self._open = [k for k in self._open if k not in self.lengths]
             done[list(self.lengths)] = True
         return done
-
-
-def completion(
-    lm: LanguageModel, ids: Sequence[int], *, finished: bool, rejected: str | None = None, exited: str | None = None
-) -> Completion:
-    """What was written, decoded."""
-    return Completion(tuple(ids), decoded(lm.tokenizer, list(ids)), finished, rejected, exited)
 
 
 def end_ids(lm: LanguageModel) -> frozenset[int]:
@@ -166,9 +157,7 @@ class Answers:
     def take(self, watch: Watch, rows: Sequence[int]) -> None:
         """Take the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
-            texts = watch.texts
-            why = {"rejected": texts.rejected[place], "exited": texts.exited[place]}
-            self.answer(row, completion(self._lm, texts.ids[place], finished=texts.finished[place], **why))
+            self.answer(row, self._said(watch, place))
         found = watched_features(
             self._lm, self._readouts, [self._encoded[row] for row in rows], watch, range(len(rows))
         )
@@ -184,8 +173,7 @@ class Answers:
         there: dict[int, Encoding] = {}
         for place in places:
             if place in watch.marked:
-                said = completion(self._lm, watch.texts.ids[place], finished=False)
-                now = self._encode(answered(self._lm, self._questions[rows[place]], said))
+                now = self._encode(answered(self._lm, self._questions[rows[place]], self._said(watch, place)))
                 watch.ranges[place].positions = now.positions
                 if any(now.positions.get(role) == (len(now.ids) - 1,) for role in at):
                     there[place] = now
@@ -217,6 +205,10 @@ class Answers:
         )
         return Generation([self._answers[row] for row in range(len(encoded))], features, len(unread))
 
+    def _said(self, watch: Watch, place: int) -> Completion:
+        texts, ids = watch.texts, watch.texts.ids[place]
+        return Completion(tuple(ids), decoded(self._lm.tokenizer, ids), texts.finished[place], texts.said[place])
+
     def _encode(self, trace: Trace) -> Encoding:
         return encode_trace(self._lm.tokenizer, trace, markers=self._markers, sampled_by=self._lm.fingerprint)
 
@@ -226,6 +218,5 @@ def answered(lm: LanguageModel, question: Trace, said: Completion | str) -> Trac
     kept = {name: value for name, value in question.extra.items() if name not in _OF_ANSWERS}
     if isinstance(said, str):
         return replace(question, response="", answer=None, correct=None, extra=kept | {"not_sampled": said})
-    extra = {"response_ids": list(said.ids), "sampled_by": lm.fingerprint, "finished": said.finished}
-    extra |= {name: why for name in ("rejected", "exited") if (why := getattr(said, name)) is not None}
+    extra = {"response_ids": list(said.ids), "sampled_by": lm.fingerprint, "finished": said.finished, **said.said}
     return replace(question, response=said.text, answer=None, correct=None, extra=kept | extra)

@@ -331,7 +331,7 @@ def test_the_command(
     assert (tmp_path / "named.jsonl").read_bytes() == out.read_bytes(), "the judge's own model is the same"
     saved.save(fitted["lager"], JudgeRecord("lager", "rating", (1, 5)), tmp_path / "ratings")
     for more, reason in (
-        (("--judge", tmp_path / "ratings", "--data", "builtin:solve"), "expected one for traces"),
+        (("--judge", tmp_path / "ratings", "--data", "builtin:solve"), "fit a judge on trace items"),
         (("--judge", tmp_path / "none", "--data", "builtin:solve"), "expected a folder that `innerjudge fit`"),
         (("--judge", tmp_path / "judge", "--data", "nothing"), "check the path"),
         (("--judge", tmp_path / "judge", "--data", "builtin:choose"), "expected questions"),
