@@ -1,6 +1,6 @@
 """Candidates of a question sampled and judged in one go: the judge reads the states of the sampling itself."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ class Saved(NamedTuple):
     """How many answers were stopped, how many left their reasoning early, and about how many tokens that spared.
 
     Those are, for an answer that closed its reasoning, the others' mean behind the marker; for any other, how many more
-    tokens the longer ones of the others (for one that left: their longer reasonings) have, on average.
+    tokens the longer ones of the others (for one that left: those that reasoned longer) have, on average.
     """
 
     stopped: int
@@ -59,19 +59,19 @@ class Saved(NamedTuple):
     def of(cls, lm: LanguageModel, answers: Sequence[tuple[str, Collection[str]]], closing: str) -> "Saved":
         """From the text of each answer, what is said of it (``"rejected"``, ``"exited"``), and the closing marker."""
 
-        def sizes(texts: list[str]) -> npt.NDArray[np.float64]:
-            found = lm.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-            return np.array([len(ids) for ids in found], dtype=np.float64)
+        def sizes(texts: Iterable[str]) -> npt.NDArray[np.float64]:
+            return np.array([len(lm.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts], float)
+
+        def parted(texts: list[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+            parts = [text.partition(closing) for text in texts if closing in text]
+            return sizes(before for before, _, _ in parts), sizes(after for _, _, after in parts)
 
         stopped, exited = ([text for text, said in answers if name in said] for name in ("rejected", "exited"))
         whole = [text for text, said in answers if not {"rejected", "exited"} & {*said}]
-        parts = [text.partition(closing) for text in whole if closing in text]
-        others, inside, behind = sizes(whole), sizes([one[0] for one in parts]), sizes([one[2] for one in parts])
-        spared = [
-            behind if closing in text else others[others > n] - n
-            for text, n in zip(stopped, sizes(stopped), strict=True)
-        ]
-        spared += [inside[inside > n] - n for n in sizes([text.partition(closing)[0] for text in exited])]
+        others, (inside, behind) = sizes(whole), parted(whole)
+        each = zip(stopped, sizes(stopped), strict=True)
+        spared = [behind if closing in text else others[others > n] - n for text, n in each]
+        spared += [(inside + behind)[inside > m] - m - n for m, n in zip(*parted(exited), strict=True)]
         return cls(len(stopped), sum(float(one.mean()) for one in spared if len(one)), len(exited))
 
 

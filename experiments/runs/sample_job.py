@@ -107,8 +107,8 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
         return said
     saved = Saved.of(lm, [(row["response"], row) for row in part.rows], passes.markers[1])
     left = f", {saved.exited} left their reasoning early" if sampling.exit_above is not None else ""
-    unknown = not saved.tokens and saved.stopped + saved.exited  # there are no others to compare with
-    tokens = "" if unknown else f", which saved about {saved.tokens:.0f} tokens"
+    known = saved.tokens or not saved.stopped + saved.exited  # else there are no others to compare with
+    tokens = f", which saved about {saved.tokens:.0f} tokens" if known else ""
     return f"{said} {saved.stopped} of them were stopped{left}{tokens}."
 
 
