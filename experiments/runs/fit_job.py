@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice
 from ...probes import BaseJudge, Verdict
-from ...probes.promising import end_along, promise_on, verdicts_along
-from ...probes.risk import Bound, RiskName
+from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
+from ...probes.risk import Bound
 from ..data.datasets import drawn
 from ..data.kinds import hash_items, hash_of
 from ..data.labels import require_all_counts, to_fit
@@ -28,15 +28,6 @@ from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
 from ..reading.judge_prompt import JudgePrompt
 from .job_files import PERMUTED, inside, read_items_of, read_job
-
-
-class Wanted(NamedTuple):
-    """A promise to be made with a fit, see :func:`~innerjudge.probes.promise.calibrate`."""
-
-    risk: RiskName
-    level: float
-    confidence: float | None = 0.95
-    along: str = ""
 
 
 def fit_job(
@@ -127,7 +118,7 @@ def fit_job(
 def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wanted, seed: int) -> tuple[Rows, Rows]:
     """Labelled rows to fit on, and as many of other questions that calibrate the promise."""
     known = np.array([k for k in rows if labels[k] is not None], dtype=np.intp)
-    if wanted.risk == "lost good answers" and not all(type(labels[k]) is bool for k in known):
+    if wanted.risk.endswith("answers") and not all(type(labels[k]) is bool for k in known):
         raise InnerjudgeError(
             "given features of items that are not labelled right or wrong, for a promise of good answers, expected "
             "traces with labels: in Python, judge.promise(features, labels) takes labels of your own"
@@ -152,7 +143,7 @@ def _promise(
         said += verdicts_along(judge, store.features((*judge.reads, *also), some), wanted.along, wanted.risk)
         store.close()
     columns = [labels[k] for k in rows], [groups[k] for k in rows], store.provenance.fingerprint
-    found = promise_on(judge, said, *columns, **wanted._asdict(), seed=seed)
+    found = promise_on(judge, said, *columns, wanted, seed)
     if found.refused is not None:
         raise InnerjudgeError(f"{found.refused} (half of the questions calibrate the promise)")
     return f" {found}"
