@@ -17,7 +17,7 @@ from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
 from ...probes.risk import Bound
 from ..data.datasets import drawn
 from ..data.kinds import hash_items, hash_of
-from ..data.labels import to_fit
+from ..data.labels import require_all_counts, to_fit
 from ..data.outputs import check_new, writing
 from ..data.splits import split_by_group
 from ..data.variants import permutations
@@ -81,6 +81,7 @@ def fit_job(
         return f"{out} is complete already."
     if wanted is not None and wanted.along:
         end_along(judge, wanted.along, store.ragged_names)
+    require_all_counts(items, judge)
     labels, groups, weights = [], [], []
     for item in items:
         label, weight = (item.extra.get("preferred"), None) if kind == "pair" else to_fit(item, judge, scale)
@@ -89,14 +90,16 @@ def fit_job(
                 f"given {item.id} with {judge.label_fields[0]} for a promise, expected correct=true or false alone: "
                 "fit without a promise, and calibrate it on labelled items"
             )
-        if label is None and kind == "trace" and getattr(judge, "centre", None) == "question":
-            label, weight = False, 0.0  # not labelled, but part of the mean of its question
         labels.append(label)
         weights.append(weight)
         groups.append(item.group)
     rows = drawn(groups, limit, seed=seed, whole=kind != "rating")
     rows, held = (rows, rows[:0]) if wanted is None else _parted(labels, groups, rows, wanted, seed)
-    note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned, weights=weights)
+    told = labels
+    if kind == "trace" and judge.reads_unlabelled:
+        told = [label is not None and label for label in labels]
+        weights = [0.0 if label is None else weight for label, weight in zip(labels, weights, strict=True)]
+    note = fit_from_store(name, judge, store, told, groups, rows, permuted=turned, weights=weights)
     if judge.learns and judge.provenance_ is None:
         raise InnerjudgeError(
             f"{note} Expected labelled items that the judge can read: `innerjudge store info` says why"
