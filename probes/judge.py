@@ -82,7 +82,8 @@ class BaseJudge(PromisingReader):
         """
         given = list(parts)
         features = Features.concat([part[0] for part in given])  # refuses that there is none
-        labels = np.concatenate([np.asarray(part[1]) for part in given])
+        told = [np.asarray(part[1]) for part in given if part[1] is not None]
+        labels: Any = np.concatenate(told) if told else None
         weight = all_weights([part[2] if len(part) > 2 else None for part in given], [len(part[0]) for part in given])
         return self.fit(features, labels, *([] if weight is None else [weight]))
 

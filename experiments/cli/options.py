@@ -194,8 +194,8 @@ LoseAtMost = Annotated[float | None, typer.Option(help="Promise: at most this sh
 PassAtMost = Annotated[
     float | None,
     typer.Option(
-        help="Promise: of the answers that would end up wrong at most this share reaches the score at which "
-        "their reasoning is closed. The shortened answer may still be wrong."
+        help="Promise: of the answers that would close their reasoning and end up wrong at most this share reaches "
+        "the score at which it is closed for them. The shortened answer may still be wrong."
     ),
 ]
 JudgeFolder = Annotated[

@@ -11,6 +11,7 @@ from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, ResponseLogProb
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.checks import Exit
+from ...extraction.writing.progress import marker_ids
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
 from ...models.arguments import checked
 from ...models.conversation import plain_text
@@ -143,10 +144,12 @@ def sample_and_judge(
             its ``along``.
         exit_above: Close the reasoning of an answer whose score ``along`` a role of the reasoning is this or more, and
             let it go on to the answer. A number, or the promise of "passed bad answers" of this judge: of the answers
-            to a question that would end up wrong, at most so many reach the threshold anywhere on their way. It does
-            not promise that the shortened answer is right. An answer that exits is not stopped any more.
-        along: Ask also at the end of each range of this role, such as ``"reasoning/segment(64)"`` or
-            ``"response/cue(wait)"``; the judge reads the end of that part, as if the answer ended there.
+            to a question that would close their reasoning and end up wrong, at most so many reach the threshold
+            anywhere on their way; those that would run into the limit are not among them, and the shortened answer is
+            not promised to be right. An answer that exits is not stopped any more.
+        along: Ask at the end of each range of this role: beside the end of the reasoning, such as
+            ``"reasoning/segment(64)"``, or in its place, such as ``"response/cue(wait)"``. The judge reads the end of
+            that part, as if the answer ended there.
         seed: Seed of the sampling.
         passes: How the model is run; ``writing_batch`` answers a batch.
 
@@ -174,6 +177,8 @@ def answer_and_judge(
     """:func:`sample_and_judge` of candidates without a response, each of which is answered once."""
     require_model(judge, lm)
     reject, looks = acting(judge, how)
+    if how.exit_above is not None:
+        marker_ids(lm.tokenizer, passes.markers[1])  # refuses a tokenizer that cannot write it
     carried = set(judge.needs) <= _READOUTS.keys()
     written = write_and_read(
         lm,
@@ -213,7 +218,7 @@ def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
     low = _threshold(judge, how.reject_below, "lost good answers", -np.inf)
     high = _threshold(judge, how.exit_above, "passed bad answers", np.inf)
     part = Role.parse(along).part if along else None
-    if low > high or (how.exit_above is not None and part != "reasoning"):
+    if not low <= high or (how.exit_above is not None and part != "reasoning"):
         raise InnerjudgeError(
             f"given along={along!r}, reject_below {low:g} and exit_above {high:g}, expected a role of the reasoning to "
             "exit along, such as reasoning/segment(64), and to exit from no less than what is rejected"
@@ -232,7 +237,8 @@ def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
     def act(features: Features) -> list[str | Exit | None]:
         found: list[str | Exit | None] = [None] * len(features)
         for k, verdict in enumerate(judge.verdicts(as_fitted(judge, features))):
-            if isinstance(score := verdict.score, float) and not low <= score < high:
+            exits = how.exit_above is not None
+            if isinstance(score := verdict.score, float) and (score < low or (exits and score >= high)):
                 said = f"scored {score:.4g} {'on the way' if along else 'where the reasoning ends'}, "
                 found[k] = f"{said}below {low:g}" if score < low else Exit(f"{said}{high:g} or more")
         return found

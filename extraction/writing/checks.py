@@ -74,7 +74,8 @@ class RangeWatch:
         if role.part == "reasoning" and self._beside_closing(ids, ahead):
             return False
         if role.kind == "segment":
-            return (len(ids) - start) % int(role.argument) == 0
+            whole = not decoded(self._tokenizer, list(ids[-SPARE:])).endswith("\ufffd")
+            return whole and (len(ids) - start) % int(role.argument) == 0
         # Everything before the token counts as one: no range that ends in there matters.
         before = [list(some) for some in (ids[: max(start, 0)], ids[:-1], ids)]
         text, cuts = decoded(self._tokenizer, [*ids, ahead]), [len(decoded(self._tokenizer, one)) for one in before]

@@ -1,7 +1,7 @@
 """What is kept of a batch of texts while ``generate`` writes them, and the features that are made of it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import StoppingCriteria
 
 from ...models.blocks import StopAfter
+from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ...models.roles import Role
@@ -63,7 +64,9 @@ class Watch(StoppingCriteria):
         self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
         self.texts, self._tail = BatchProgress(len(items), ends, lm.device), ExitStack()
-        self._closing = marker_ids(lm.tokenizer, markers[1]) if roles else []
+        self._closing: list[int] = []
+        with suppress(InnerjudgeError):  # who lets texts exit has asked before; who stops them needs no marker
+            self._closing = marker_ids(lm.tokenizer, markers[1]) if roles else []
 
     @torch.inference_mode()
     def run(self, temperature: float) -> None:
@@ -98,6 +101,9 @@ class Watch(StoppingCriteria):
             self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
             self._act()
             for row in [k for k in texts.open if len(texts.forced[k]) == len(self._closing) > 0]:
+                if [tokens[row]] == self._closing:  # it closes its reasoning by itself
+                    texts.forced[row], texts.said[row] = [], {}
+                    continue
                 newest[texts.present.index(row)] = tokens[row] = texts.forced[row].pop(0)  # a view of the text itself
         else:
             self.record.keep_prompts()
@@ -118,7 +124,7 @@ class Watch(StoppingCriteria):
 
     def _act(self) -> None:
         """Ask about the texts whose newest token ended a marker or a range."""
-        texts, limit = self.texts, self._limit - len(self._closing)
+        texts, limit = self.texts, self._limit - len(self._closing) - 1  # a token is left for the answer
         rows = [row for row in texts.open if row in self.marked | self.passing and not texts.said[row]]
         for row, said in zip(rows, self._ask(self, rows) if self._ask and rows else [None] * len(rows), strict=True):
             inside = row in self.passing and self.ranges[row].reasoning and len(texts.ids[row]) <= limit

@@ -57,7 +57,7 @@ def write_and_read(
     reasoning, the closing marker comes next (not the model's choice, but its log-probability counts, as in one pass),
     the model goes on to its answer, and nothing more is asked. A stopped answer ends there and leaves its batch, with
     others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a batch end
-    together). The other answers are what they would be without. The rest is as in
+    together). The other answers of its batch are what they would be without. The rest is as in
     :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
     readouts, or a readout is none that a generation carries.
     """

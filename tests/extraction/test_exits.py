@@ -152,16 +152,16 @@ def test_a_real_model_and_a_marker_of_several_tokens(tinystories: LanguageModel)
 
 @pytest.mark.parametrize("limit", [11, 12, 13])
 def test_the_limit_holds(reference: LanguageModel, limit: int) -> None:
-    """The second look is known at token 12, in whose place the marker stands: 12 tokens have room for it, 11 not."""
+    """The second look is known at token 12, in whose place the marker stands: 13 tokens have room for an answer."""
     questions = asked([p.prompt for p in problems(2, seed=HELD_OUT_SEED)])
     how = SOLVE | {"max_new_tokens": limit}
     plain = write_and_read(reference, questions, READOUTS, **how)
     found, _ = exits(reference, questions, lambda _item, look: Exit("sure") if look == 2 else None, **how)
     for trace, whole in zip(found.traces, plain.traces, strict=True):
-        assert ("exited" in trace.extra) == (limit > 11)
+        assert ("exited" in trace.extra) == (limit > 12)
         assert len(trace.extra["response_ids"]) <= limit
-        assert trace.response.endswith("</think>") == (limit == 12)
-        assert limit > 11 or trace == whole
+        assert not trace.response.endswith("</think>")
+        assert limit > 12 or trace == whole
     check(reference, found, THINK)
 
 
@@ -223,3 +223,16 @@ def test_a_marker_that_cannot_be_written_is_refused(tiny: Callable[..., Language
     lm = spaced(tiny("llama").model)
     with pytest.raises(InnerjudgeError, match="given the marker 'x1', expected one that this tokenizer can write"):
         marker_ids(lm.tokenizer, "x1")
+
+
+def test_who_closes_the_reasoning_at_the_look_has_not_exited(reference: LanguageModel) -> None:
+    """The reasoning of the second has one segment of so many tokens; the look at its end is known by its own marker."""
+    questions = asked([p.prompt for p in problems(4, seed=HELD_OUT_SEED)])
+    plain = write_and_read(reference, questions, READOUTS, **SOLVE)
+    closing = marker_ids(reference.tokenizer, "</think>")[0]
+    length = ids_of(plain)[1].index(closing) - 1
+    found, looks = exits(
+        reference, questions, lambda _item, look: Exit("sure"), f"reasoning/segment({length})", **SOLVE
+    )
+    assert looks[found.traces[1].id]
+    assert found.traces[1] == plain.traces[1]

@@ -157,6 +157,9 @@ def test_what_cannot_be_is_refused(
     for along in ("", "response/segment(6)"):
         with pytest.raises(InnerjudgeError, match="expected a role of the reasoning to exit along"):
             ask(judge, exit_above=0.0, along=along)
+    for odd in ({"exit_above": float("nan")}, {"reject_below": float("nan")}):
+        with pytest.raises(InnerjudgeError, match="to exit from no less than what is rejected"):
+            ask(judge, along=ROLE, **odd)
     with pytest.raises(InnerjudgeError, match="to exit from no less than what is rejected"):
         ask(judge, exit_above=0.0, reject_below=1.0, along=ROLE)
     with pytest.raises(InnerjudgeError, match="without reject_below or exit_above"):
