@@ -59,6 +59,17 @@ class BatchProgress:
         self._done = self._done.clone()
         self._done[text] = True
 
+    def begin_closing(self, newest: Tensor, tokens: dict[int, int], closing: list[int]) -> None:
+        """Put the marker's first token in the place of the newest of texts that exit; not of others.
+
+        ``newest`` is a view of the texts, ``tokens`` has the same by text.
+        """
+        for text in [k for k in self.open if len(self.forced[k]) == len(closing) > 0]:
+            if [tokens[text]] == closing:
+                self.forced[text], self.said[text] = [], {}
+            else:
+                newest[self.present.index(text)] = tokens[text] = self.forced[text].pop(0)
+
     def forced_next(self) -> dict[int, int]:
         """The next token of each row of the batch that has one to come."""
         return {row: self.forced[text].pop(0) for row, text in enumerate(self.present) if self.forced[text]}

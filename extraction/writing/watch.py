@@ -64,9 +64,7 @@ class Watch(StoppingCriteria):
         self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
         self.texts, self._tail = BatchProgress(len(items), ends, lm.device), ExitStack()
-        self._closing: list[int] = []
-        with suppress(InnerjudgeError):  # who lets texts exit has asked before; who stops them needs no marker
-            self._closing = marker_ids(lm.tokenizer, markers[1]) if roles else []
+        self._closing = _closing(lm, markers[1]) if roles else []
 
     @torch.inference_mode()
     def run(self, temperature: float) -> None:
@@ -100,11 +98,7 @@ class Watch(StoppingCriteria):
             self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
             self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
             self._act()
-            for row in [k for k in texts.open if len(texts.forced[k]) == len(self._closing) > 0]:
-                if [tokens[row]] == self._closing:  # it closes its reasoning by itself
-                    texts.forced[row], texts.said[row] = [], {}
-                    continue
-                newest[texts.present.index(row)] = tokens[row] = texts.forced[row].pop(0)  # a view of the text itself
+            texts.begin_closing(newest, tokens, self._closing)
         else:
             self.record.keep_prompts()
         if self.log_probs is not None:
@@ -131,6 +125,13 @@ class Watch(StoppingCriteria):
             texts.act(row, said, self._closing if inside else ())
             if row in texts.open and row not in self.marked:  # it was only looked at
                 self.record.forget_newest(row, texts)
+
+
+def _closing(lm: LanguageModel, marker: str) -> list[int]:
+    """The marker's tokens; none where it cannot be written: who lets texts exit has asked before."""
+    with suppress(InnerjudgeError):
+        return marker_ids(lm.tokenizer, marker)
+    return []
 
 
 def watched_features(
