@@ -43,7 +43,7 @@ class EmbeddingClassifier(TextClassifier):
         told_: The vector of one sentence, by which an embedder of other weights is told and refused.
 
     Source:
-        The stronger text-only opponent of arXiv 2605.17028.
+        No paper's: beside the words, what a text-only opponent may know (see :class:`TextClassifier`).
 
     Example:
         >>> EmbeddingClassifier(embedder="./my-embedder", texts=["response"]).needs
