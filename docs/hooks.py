@@ -142,7 +142,7 @@ def _results() -> dict[str, str]:
         "overhead": ["study/overhead.md"],
         "intervals": ["intervals/intervals.md"],
         "worlds": ["doctor/worlds.md"],
-        "promises": ["promises/promises.md"],
+        "promises": ["promises/promises.md", "promises/exits.md"],
         "weak": ["weak/weak.md"],
         "damage": ["damage/damage.md"],
         "benchmark": ["passes/benchmark.md", "passes/generation/benchmark.md"],

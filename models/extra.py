@@ -47,7 +47,11 @@ def lazy_names(package: str) -> tuple[list[str], Callable[[str], Any]]:
     ``NAME = OTHER``.
     """
     loader: Any = sys.modules[package].__loader__
-    block = next(node for node in ast.parse(loader.get_source(package)).body if isinstance(node, ast.If))
+    source = loader.get_source(package)
+    if source is None:
+        raise ImportError(f"{package} was installed without its source, which says what it offers: install it with it")
+    blocks = (node for node in ast.parse(source).body if isinstance(node, ast.If))
+    block = next(node for node in blocks if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING")
     homes: dict[str, tuple[str, str]] = {}
     public: list[str] = []
     for one in block.body:

@@ -11,6 +11,7 @@ from scipy.special import comb, logsumexp
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from ..extraction.features import Features
+from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Form, Number, Tuple
@@ -81,7 +82,7 @@ class CountedProbe(Linear):
         known = shrinkage == "ledoit-wolf" if isinstance(shrinkage, str) else 0 < shrinkage <= 1
         if not known or rounds < 1 or tolerance <= 0:
             raise InnerjudgeError(
-                f"given {shrinkage=}, {rounds=}, {tolerance=}, expected 'ledoit-wolf' or at most 1, all three above 0"
+                f"given {shrinkage=}, {rounds=}, {tolerance=}, expected above 0, shrinkage 'ledoit-wolf' or up to 1"
             )
         self.shrinkage, self.rounds, self.tolerance = shrinkage, rounds, tolerance
 
@@ -97,6 +98,7 @@ class CountedProbe(Linear):
         rounded to a count of those. ``InnerjudgeError`` if counts of a question differ or cannot be, no question has
         both right and wrong answers, or all have half of each: what is right cannot be told from what is wrong then.
         """
+        require_type(features, Features, "CountedProbe.fit")
         counts = np.asarray(labels)
         _, code, sizes = np.unique(np.array(features.groups), return_inverse=True, return_counts=True)
         if counts.dtype == bool and counts.shape == code.shape:
@@ -205,7 +207,7 @@ def _counts(given: Known, sampled: Floats, names: Known, code: Ints, sizes: Ints
     k, n = given[first].astype(np.float64), sampled[first]
     for wrong, why in (
         ((given != k[code]) | (sampled != n[code]), "one count (and one n_sampled) in all answers to it"),
-        (((k < 0) | (k > n))[code], "0 to its answers: pass n_sampled where more were sampled than are given"),
+        (((k < 0) | (k > n) | (n < 1))[code], "0 to as many as its answers: pass n_sampled where more were sampled"),
     ):
         if wrong.any():
             at = int(wrong.argmax())
@@ -218,6 +220,6 @@ def _counts(given: Known, sampled: Floats, names: Known, code: Ints, sizes: Ints
         what = "half of each in all of them: right and wrong look alike" if mixed.any() else "none of them with both"
         raise InnerjudgeError(
             f"given counts of {len(found)} questions, {what}, expected at least one with right and wrong answers, and "
-            "more of one: sample more questions"
+            "more of one kind than of the other: sample more questions"
         )
     return found

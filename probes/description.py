@@ -142,6 +142,11 @@ class JudgeDescription:
         return True
 
     @property
+    def reads_unlabelled(self) -> bool:
+        """Whether its fit reads traces without a label as well, with a weight of 0."""
+        return False
+
+    @property
     def label_fields(self) -> tuple[str, str]:
         """Fields of an item that its fit reads before the label itself, and as the weight."""
         return ("p_correct", "sample_weight")

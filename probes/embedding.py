@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from threading import Lock
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -19,6 +20,8 @@ from .text_only import TARGETS, TextClassifier
 
 #: Texts whose vectors are kept, at most, beside those of one call.
 _REMEMBERED = 20_000
+_TOLD = "An embedder is told by the vector of a sentence."
+_turn = Lock()
 
 
 class EmbeddingClassifier(TextClassifier):
@@ -37,18 +40,20 @@ class EmbeddingClassifier(TextClassifier):
         coef_: ``[width of the embedding]`` float64.
         intercept_: Score of a vector of zeros.
         penalty_: The chosen candidate.
+        told_: The vector of one sentence, by which an embedder of other weights is told and refused.
 
     Source:
-        The stronger text-only opponent of arXiv 2605.17028.
+        No paper's: beside the words, what a text-only opponent may know (see :class:`TextClassifier`).
 
     Example:
         >>> EmbeddingClassifier(embedder="./my-embedder", texts=["response"]).needs
         ('response',)
     """
 
-    fitted: ClassVar[tuple[str, ...]] = ("n_excluded_", "coef_", "intercept_", "penalty_")
+    fitted: ClassVar[tuple[str, ...]] = ("n_excluded_", "coef_", "intercept_", "penalty_", "told_")
     forms: ClassVar[Mapping[str, Form]] = {
         **LearningJudge.forms,
+        "told_": Array(("embedding",)),
         "coef_": Array(("embedding",)),
         "intercept_": Number(),
         "penalty_": Number(low=0),
@@ -75,18 +80,26 @@ class EmbeddingClassifier(TextClassifier):
 
     def _check(self, features: Features) -> None:
         super()._check(features)
-        check_fitted(self, {"embedding": self._vectors([""]).shape[1]})
+        now = self._vectors([_TOLD]).toarray()[0]
+        check_fitted(self, {"embedding": len(now)})
+        if not np.allclose(now, self.told_, atol=1e-3):
+            raise InnerjudgeError(
+                f"given the embedder {self.embedder!r} with other weights than at the fit, expected the same: fit the "
+                "judge again"
+            )
 
     def _learn_terms(self, texts: Sequence[str]) -> csr_matrix:
+        self.told_ = self._vectors([_TOLD]).toarray()[0]
         return self._vectors(texts)
 
     def _vectors(self, texts: Sequence[str]) -> csr_matrix:
-        known = _vectors_of(self.embedder)
-        if len(known) > _REMEMBERED:
-            known.clear()
-        new = list(dict.fromkeys(text for text in texts if text not in known))
-        known.update(zip(new, known.encode(new), strict=True))
-        return csr_matrix(np.stack([known[text] for text in texts]) if texts else np.zeros((0, len(self.coef_))))
+        with _turn:
+            known = _vectors_of(self.embedder)
+            if len(known) > _REMEMBERED:
+                known.clear()
+            new = list(dict.fromkeys(text for text in texts if text not in known))
+            known.update(zip(new, known.encode(new), strict=True))
+            return csr_matrix(np.stack([known[text] for text in texts]) if texts else np.zeros((0, len(self.coef_))))
 
 
 class _Vectors(dict[str, Floats]):
@@ -108,4 +121,4 @@ class _Vectors(dict[str, Floats]):
         return np.asarray(found, dtype=np.float64)
 
 
-_vectors_of = lru_cache(maxsize=1)(_Vectors)
+_vectors_of = lru_cache(maxsize=4)(_Vectors)

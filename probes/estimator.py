@@ -95,7 +95,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         if "__init__" in cls.__dict__:
             cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
         fit: Any = cls.__dict__.get("fit")
-        if fit is not None and len(inspect.getfullargspec(fit).args) < 4:  # self, features, labels
+        if inspect.isfunction(fit) and _takes_labels_only(fit):
             cls.fit = _unweighted(fit)
 
     def set_params(self, **params: Any) -> Self:
@@ -128,16 +128,23 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
 
+def _takes_labels_only(fit: Callable[..., Any]) -> bool:
+    """Whether a ``fit`` has no place for weights beside features and labels."""
+    given = list(inspect.signature(fit).parameters.values())
+    open_ended = any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) or p.name == "sample_weight" for p in given)
+    return not open_ended and sum(p.kind != p.KEYWORD_ONLY for p in given) < 4  # self, features, labels
+
+
 def _unweighted(fit: Callable[..., Any]) -> Callable[..., Any]:
     """A ``fit`` that refuses weights in words."""
 
     @wraps(fit)
     def refusing(self: Any, *given: Any, sample_weight: object = None, **named: Any) -> Any:
-        if sample_weight is not None or len(given) > 2:
+        if sample_weight is not None or any(one is not None for one in given[2:]):
             raise InnerjudgeError(
-                f"given sample_weight to {type(self).__name__}, expected none: RidgeProbe or one of {TAKE_SOFT}"
+                f"given sample_weight to {type(self).__name__}, expected none: RidgeProbe, {TAKE_SOFT} take weights"
             )
-        return fit(self, *given, **named)
+        return fit(self, *given[:2], **named)
 
     return refusing
 

@@ -15,7 +15,18 @@ from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .estimator import without
-from .labels import Bools, Floats, Known, Weights, best_threshold, checked_weight, correctness, folds, soft_correctness
+from .labels import (
+    Bools,
+    Floats,
+    Known,
+    Weights,
+    all_weights,
+    best_threshold,
+    checked_weight,
+    correctness,
+    folds,
+    soft_correctness,
+)
 from .promising import PromisingReader
 
 Scores = npt.NDArray[np.float64]
@@ -69,19 +80,27 @@ class BaseJudge(PromisingReader):
 
         A part is features and labels, and for a judge that takes some the weights of items.
         """
-        features, *columns = zip(*(tuple(c for c in part if c is not None) for part in parts), strict=True)
-        return self.fit(Features.concat(list(features)), *(np.concatenate([*map(np.asarray, c)]) for c in columns))
+        given = list(parts)
+        features = Features.concat([part[0] for part in given])  # refuses that there is none
+        told = [np.asarray(part[1]) for part in given if part[1] is not None]
+        labels: Any = np.concatenate(told) if told else None
+        weight = all_weights([part[2] if len(part) > 2 else None for part in given], [len(part[0]) for part in given])
+        return self.fit(features, labels, *([] if weight is None else [weight]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Scores:
         """Fit; ``[n]`` scores of judges fitted without the item's question, NaN where all others are of one class."""
         columns = [np.asarray(c) for c in (labels, sample_weight) if c is not None]
         found = np.full(len(features), np.nan)
         for train, test in folds(features.groups):
-            if len(np.unique(columns[0][train])) > 1:
+            if self._can_learn(*(c[train] for c in columns), groups=features[train].groups):
                 some = clone(self).fit(features[train], *(c[train] for c in columns))
                 found[test] = some.decision_function(features[test])
         self.fit(features, *columns)
         return found
+
+    def _can_learn(self, labels: Known, weight: Floats | None = None, *, groups: tuple[str, ...]) -> bool:
+        """Whether there is something to learn from these labels, those of weight 0 left out."""
+        return len(np.unique(labels if weight is None else labels[np.asarray(weight) > 0])) > 1
 
     def decision_function(self, features: Features) -> Scores:
         """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices, ``-inf`` beyond an item's options.
@@ -249,7 +268,7 @@ class StreamingJudge(LearningJudge):
         """
         fresh, features = type(self)(**self.get_params()), None
         for features, *columns in parts:
-            fresh.partial_fit(features, *columns)
+            fresh.partial_fit(features, *(column for column in columns if column is not None))
         if features is None:
             raise InnerjudgeError(f"{type(self).__name__}: given no items to fit on, expected at least two")
         fresh._check(features)

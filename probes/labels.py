@@ -1,7 +1,7 @@
 """What judges learn from: labels of each kind of item, checked, and the threshold that turns scores into labels."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ Known = npt.NDArray[Any]
 Weights = npt.ArrayLike | None
 _FOLDS = 5
 #: Judges whose fit takes soft labels and weights, for messages.
-TAKE_SOFT = "CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, QuestionOnly"
+TAKE_SOFT = "CLUE without balance, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, QuestionOnly"
 
 
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
@@ -70,35 +70,42 @@ def hard_rows(p: Bools | Floats, weight: Floats | None) -> tuple[Ints | slice, B
     return kept // 2, kept % 2 == 0, both[kept]
 
 
-def centred(x: Floats, groups: tuple[str, ...]) -> Floats:
-    """Rows ``[n, F]`` less the mean of all rows of their question."""
+def centred(x: Floats, groups: tuple[str, ...], weight: Floats | None = None) -> Floats:
+    """Rows ``[n, F]`` less the mean of the rows of their question, of all of them or of those whose weight is not 0."""
     _, code = np.unique(np.array(groups), return_inverse=True)
+    some = np.ones(len(x), dtype=bool) if weight is None else weight > 0
     sums = np.zeros((code.max() + 1, x.shape[1]))
-    np.add.at(sums, code, x)
-    return np.asarray(x - (sums / np.bincount(code)[:, None])[code])
+    np.add.at(sums, code[some], x[some])
+    return np.asarray(x - (sums / np.maximum(np.bincount(code[some], minlength=len(sums)), 1)[:, None])[code])
 
 
 def mixed_questions(y: Known, groups: tuple[str, ...], weight: Floats | None) -> Bools:
-    """Which items are of a question whose labels, of items with weight, differ; refuses that there is none."""
+    """Which items are of a question with two different labels; labels of weight 0 do not count."""
     counted = np.ones(len(y)) if weight is None else weight
     kinds = Counter(group for group, _ in {(g, v) for g, v, w in zip(groups, y.tolist(), counted, strict=True) if w})
-    kept = np.array([kinds[group] > 1 for group in groups])
-    if not kept.any():
-        raise InnerjudgeError(
-            f"given {len(kinds)} questions whose items are each of one label, for centre='question', expected some "
-            "with both: add candidates of each question, or fit with centre='none'"
-        )
-    return kept
+    return np.array([kinds[group] > 1 for group in groups])
+
+
+def all_weights(weights: Sequence[Weights], sizes: Sequence[int]) -> Floats | None:
+    """The weights of all parts, 1 each in a part without; ``None`` where no part has any."""
+    if all(one is None for one in weights):
+        return None
+    return np.concatenate(
+        [np.ones(n) if w is None else np.asarray(w, dtype=np.float64) for w, n in zip(weights, sizes, strict=True)]
+    )
 
 
 def checked_weight(weight: npt.ArrayLike | None, n: int) -> Floats | None:
     """Weights ``[n]`` of items, at least 0; ``None`` stays."""
     if weight is None:
         return None
-    w = np.asarray(weight, dtype=np.float64)
+    try:
+        w = np.asarray(weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        w = np.array(np.nan)
     if w.shape != (n,) or not (np.isfinite(w).all() and w.min(initial=0) >= 0):
         raise InnerjudgeError(
-            f"given sample_weight {_some(w)} for {n} items, expected one finite number of 0 or more each"
+            f"given sample_weight {_some(np.ravel(w))} for {n} items, expected one finite number of 0 or more each"
         )
     return w
 

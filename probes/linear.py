@@ -15,7 +15,7 @@ from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Array, Form, Number
 from .judge import Part, Scores, StreamingJudge
-from .labels import Bools, Floats, Known, Weights, folds, hard_rows, soft_correctness
+from .labels import Bools, Floats, Known, Weights, all_weights, folds, hard_rows, soft_correctness
 from .row_judge import ChooseRow, Combine, RowJudge, choose_row
 
 
@@ -69,7 +69,7 @@ class Linear(RowJudge):
                 "two: check the data or the readouts"
             )
         x, known_labels, weights = zip(*kept, strict=True)
-        share = None if weights[0] is None else np.concatenate(weights)
+        share = all_weights(weights, [len(values) for values in known_labels])
         self._learn(np.concatenate(x), np.concatenate(known_labels), tuple(groups), share)
         self.row_, self.n_excluded_, self.provenance_ = row, excluded, known
         return self
@@ -85,8 +85,13 @@ class Linear(RowJudge):
     def _held_out_errors(self, part: Features, labels: Known, weight: Floats | None) -> tuple[Floats, tuple[str, ...]]:
         """Loss ``[m, rows]`` of items whose question the probe was not fitted on, and their questions ``[m]``."""
         trial = copy.copy(self)
-        told = self._to_learn(labels[:, None], part.groups)  # of a centred probe 0 where all of a question are alike
-        sides = [(train, test) for train, test in folds(part.groups) if len(np.unique(told[train])) > 1]
+        sides = [
+            (train, test)
+            for train, test in folds(part.groups)
+            if self._can_learn(
+                labels[train], None if weight is None else weight[train], groups=tuple(part.groups[k] for k in train)
+            )
+        ]
         losses = np.zeros((sum(len(test) for _, test in sides), part[self.needs[0]].shape[1]))
         w = np.ones(len(labels)) if weight is None else weight / weight.mean()
         for row in range(losses.shape[1]):
@@ -212,7 +217,7 @@ class DifferenceOfMeans(StreamingJudge, Linear):
     def _check(self, features: Features) -> None:
         super()._check(features)
         if not hasattr(self, "coef_"):
+            seen = " and ".join(f"{n:g}" for n in self.__dict__.get("n_seen_", (0, 0)))
             raise InnerjudgeError(
-                f"DifferenceOfMeans: given {tuple(self.__dict__.get('n_seen_', (0, 0)))} incorrect and correct items, "
-                "expected at least one of each: add items"
+                f"DifferenceOfMeans: given {seen} incorrect and correct items, expected at least one of each: add items"
             )

@@ -43,6 +43,11 @@ class PenalisedProbe(LogOdds):
         return self.centre == "question"
 
     @property
+    def reads_unlabelled(self) -> bool:
+        """Where it is centred, for the means of the questions."""
+        return self.centre == "question"
+
+    @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
         """By ``target``."""
         return "classifier" if self.target == "correct" else "regressor"
@@ -54,6 +59,11 @@ class PenalisedProbe(LogOdds):
         self.fit(features, labels, sample_weight)
         return self._held_out
 
+    def _can_learn(self, labels: Known, weight: Floats | None = None, *, groups: tuple[str, ...]) -> bool:
+        if self.centre == "question":
+            return bool(mixed_questions(labels, groups, weight).any())
+        return super()._can_learn(labels, weight, groups=groups)
+
     def _tried(self) -> tuple[float, ...]:
         if self.centre not in ("none", "question"):
             raise InnerjudgeError(f"given centre={self.centre!r}, expected 'none' or 'question'")
@@ -62,10 +72,17 @@ class PenalisedProbe(LogOdds):
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         (targets, fit, _), correct = REGRESSIONS[self.target], self.target == "correct"
+        if not correct and weight is not None and weight.any():
+            targets(labels[weight > 0])  # refuses grades that are all the same
         y = soft_correctness(labels, weight) if correct else targets(labels)
         if self.centre == "question":
             kept = mixed_questions(y, groups, weight)
-            own = y if correct else self._to_learn(y[:, None], groups)[:, 0]
+            if not kept.any():
+                raise InnerjudgeError(
+                    f"given {len(set(groups))} questions whose items are each of one label, for centre='question', "
+                    "expected some with both: add candidates of each question, or fit with centre='none'"
+                )
+            own = y if correct else centred(y[:, None].astype(np.float64), groups, weight)[:, 0]
             some, share = tuple(np.array(groups)[kept]), None if weight is None else weight[kept]
             found = fit(self._to_learn(x, groups)[kept], own[kept], some, self._tried(), share)
             self.coef_, raw = found.coef, x @ found.coef

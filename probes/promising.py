@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 #: Where a judge reads the end of a part, in whose place it can read each range of a role within that part.
 _ENDS = {"hidden/reasoning_end": "reasoning", "hidden/response_end": "response"}
+
+
+class Wanted(NamedTuple):
+    """What :meth:`PromisingReader.promise` is asked for."""
+
+    risk: RiskName
+    level: float
+    confidence: float | None = 0.95
+    along: str = ""
 
 
 class PromisingReader(FeatureReader):
@@ -69,9 +78,7 @@ class PromisingReader(FeatureReader):
             -60.0
         """
         said, about = verdicts_along(self, features, along, risk), (features.groups, features.provenance.fingerprint)
-        return promise_on(
-            self, said, labels, *about, risk=risk, level=level, confidence=confidence, along=along, seed=seed
-        )
+        return promise_on(self, said, labels, *about, Wanted(risk, level, confidence, along), seed)
 
     def promised(self, on: Provenance | None = None) -> Promise | None:
         """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
@@ -95,19 +102,15 @@ def promise_on(
     labels: npt.ArrayLike,
     groups: Sequence[str],
     model: str,
-    *,
-    risk: RiskName,
-    level: float,
-    confidence: float | None,
-    along: str = "",
-    seed: int = 0,
+    asked: Wanted,
+    seed: int,
 ) -> Promise:
     """:meth:`PromisingReader.promise` on verdicts, with the questions and the model's fingerprint of their features."""
     truth = np.asarray(labels)
     if truth.shape != (len(said),):
         raise InnerjudgeError(f"given labels of shape {truth.shape}, expected ({len(said)},): one label an item")
     there, border = [one for one in said if one.score is not None], None
-    if risk in ("kept and wrong", "wrong among kept"):
+    if asked.risk in ("kept and wrong", "wrong among kept"):
         truth = np.array([one.label == known for one, known in zip(said, truth.tolist(), strict=True)], dtype=bool)
         options = any(isinstance(one.score, list) for one in there)
         border = None if options else judge.__dict__.get("threshold_") or 0.0
@@ -119,8 +122,8 @@ def promise_on(
             )
     scores = np.full(len(said), np.nan)
     scores[[one.score is not None for one in said]] = certainty([one.score for one in there], border)
-    found = calibrate(scores, truth, groups, risk=risk, level=level, confidence=confidence, seed=seed)
-    judge.promise_ = replace(found, border=border, along=along, model=model, fit=identity(judge, model))
+    found = calibrate(scores, truth, groups, risk=asked.risk, level=asked.level, confidence=asked.confidence, seed=seed)
+    judge.promise_ = replace(found, border=border, along=asked.along, model=model, fit=identity(judge, model))
     return judge.promise_
 
 

@@ -31,7 +31,7 @@ from .promise import Promise
 from .registry import how_to_get, origin_of, registered_judges
 
 #: Version of the folder's layout.
-FORMAT = 2
+FORMAT = 3
 
 _HEADER, _ARRAYS = "judge.json", "judge.safetensors"
 #: Bytes of the header: its longest part are the questions that a judge with ``balance`` has seen.

@@ -144,9 +144,8 @@ def fit(
     limit: o.Limit = None,
     seed: o.Seed = 0,
     between: o.Between_ = o.Between.reasoning,
-    lose_at_most: Annotated[
-        float | None, typer.Option(help="Promise a threshold that loses at most this share of the good answers.")
-    ] = None,
+    lose_at_most: o.LoseAtMost = None,
+    pass_at_most: o.PassAtMost = None,
     wrong_at_most: Annotated[
         float | None, typer.Option(help="Promise a threshold from which at most this share of the verdicts is wrong.")
     ] = None,
@@ -154,8 +153,8 @@ def fit(
     along: Annotated[
         str,
         typer.Option(
-            help="With --lose-at-most: answers are also lost that score less at the end of a range of this role, such "
-            "as reasoning/segment(64) or cue(wait); extract with --read 'hidden/ROLE.last'."
+            help="With --lose-at-most or --pass-at-most: answers are also judged where each range of this role ends, "
+            "such as reasoning/segment(64) or cue(wait); extract with --read 'hidden/ROLE.last'."
         ),
     ] = "",
     labels_from: Annotated[
@@ -175,9 +174,9 @@ def fit(
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
 
     All labelled items are used (or `--limit` of them): extract the items to fit on and those to report on separately.
-    With `--lose-at-most` or `--wrong-at-most`, half of the questions are kept out of the fit and calibrate a threshold;
-    too few are refused with how many it takes. The model is not run, so batches, devices and dtypes have no effect; the
-    scale is that of the extraction.
+    With `--lose-at-most`, `--pass-at-most` or `--wrong-at-most`, half of the questions are kept out of the fit and
+    calibrate a threshold; too few are refused with how many it takes. The model is not run, so batches, devices and
+    dtypes have no effect; the scale is that of the extraction.
 
         innerjudge fit --features runs/features --judge clue-margin --out runs/judge
 
@@ -188,21 +187,22 @@ def fit(
         innerjudge fit --features f --judge clue-margin --lose-at-most 0.05 --along 'reasoning/segment(64)' --out judge
     """
     del batch_size, device, dtype
-    from ..runs.fit_job import Wanted, fit_job
+    from ...probes.promising import Wanted
+    from ..runs.fit_job import fit_job
 
-    if lose_at_most is not None and wrong_at_most is not None:
-        raise InnerjudgeError("given --lose-at-most and --wrong-at-most, expected one of them: a judge has one promise")
-    wanted = None
-    if (level := wrong_at_most if lose_at_most is None else lose_at_most) is not None:
-        if not (0 < level < 1 and 0 <= confidence < 1):
-            raise InnerjudgeError(
-                f"given a level of {level:g} and --confidence {confidence:g}, expected numbers between 0 and 1"
-            )
-        risk: RiskName = "wrong among kept" if lose_at_most is None else "lost good answers"
-        wanted = Wanted(risk, level, confidence or None, along)
-    if along and lose_at_most is None:
+    levels: dict[RiskName, float | None] = {"lost good answers": lose_at_most, "passed bad answers": pass_at_most}
+    levels["wrong among kept"] = wrong_at_most
+    asked = [Wanted(risk, level, confidence or None, along) for risk, level in levels.items() if level is not None]
+    wanted = asked[0] if asked else None
+    if len(asked) > 1:
+        raise InnerjudgeError("given several of --...-at-most, expected one of them: a judge has one promise")
+    if wanted is not None and not (0 < wanted.level < 1 and 0 <= confidence < 1):
         raise InnerjudgeError(
-            f"given --along {along} without --lose-at-most, expected both: it is a part of the promise"
+            f"given a level of {wanted.level:g} and --confidence {confidence:g}, expected numbers between 0 and 1"
+        )
+    if along and (wanted is None or wrong_at_most is not None):
+        raise InnerjudgeError(
+            f"given --along {along} without --lose-at-most or --pass-at-most, expected both: it is part of the promise"
         )
     with logged(log) as steps:
         done = steps(f"fitting {judge}", 1)

@@ -190,6 +190,14 @@ InspectFile = Annotated[
 _FEATURES = "Folder (or URI) that `extract` wrote."
 FeaturesFolder = Annotated[str, typer.Option("--features", help=_FEATURES, show_default=False)]
 SomeFeatures = Annotated[str | None, typer.Option("--features", help=_FEATURES, show_default=False)]
+LoseAtMost = Annotated[float | None, typer.Option(help="Promise: at most this share of the good answers is stopped.")]
+PassAtMost = Annotated[
+    float | None,
+    typer.Option(
+        help="Promise: of the answers that would close their reasoning and end up wrong at most this share reaches "
+        "the score at which it is closed for them. The shortened answer may still be wrong."
+    ),
+]
 JudgeFolder = Annotated[
     Path,
     typer.Option("--judge", help="Folder that `fit` or Judge.save wrote, or its name on the hub.", show_default=False),

@@ -191,17 +191,12 @@ def sample(
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens per answer.")] = 512,
     reject_below: Annotated[
-        float | None,
-        typer.Option(help="Stop an answer whose score is below this when it closes its reasoning.", show_default=False),
+        float | None, typer.Option(help="Stop answers that close their reasoning with less.")
     ] = None,
-    lose_at_most: Annotated[
-        float | None,
-        typer.Option(
-            help="Stop it below the threshold of the judge's promise, which must be of this share or less "
-            "(`fit --lose-at-most`), wherever that looks (`fit --along`).",
-            show_default=False,
-        ),
-    ] = None,
+    lose_at_most: o.LoseAtMost = None,
+    exit_above: Annotated[float | None, typer.Option(help="Close its reasoning at this score along --along.")] = None,
+    pass_at_most: o.PassAtMost = None,
+    along: Annotated[str, typer.Option(help="Where a number is asked for, such as reasoning/segment(64).")] = "",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
@@ -225,34 +220,34 @@ def sample(
     from ..data.outputs import require_room
     from ..judges import saved
     from ..judges.hub import find_folder
-    from ..runs.sample_job import Sampling, load_questions, sample_job
+    from ..judges.sample_and_judge import Sampling
+    from ..runs.sample_job import load_questions, sample_job
 
     require_room(out)
     folder = find_folder(judge, None)
-    made = saved.load(folder)[1]
-    if made.kind not in ("", "trace"):
-        raise InnerjudgeError(
-            f"given the judge {made.name}, which was fitted on {made.kind} items, expected one for traces: sampled "
-            "answers are traces"
-        )
+    saved.require_kind(saved.load(folder)[1], "trace", (1, 5), f"--data {data}")
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
     whole = asked.load_judge(folder, "trace")
-    below = reject_below if lose_at_most is None else _promise(whole.promise, lose_at_most, reject_below)
-    how = Sampling(n=n, temperature=temperature, max_new_tokens=max_new_tokens, reject_below=below, seed=seed)
+    below = _threshold(whole.promise, "lose", lose_at_most, reject_below)
+    above = _threshold(whole.promise, "pass", pass_at_most, exit_above)
+    how = Sampling(n, temperature, max_new_tokens, below, above, along, seed)
     with logged(log, kept=str(out)) as steps:
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
         say(sample_job(whole, questions, out, sampling=how))
 
 
-def _promise(found: Promise | None, level: float, reject_below: float | None) -> Promise:
-    """The promise of a judge, which loses at most a share of the good answers."""
-    if reject_below is not None:
-        raise InnerjudgeError("given --lose-at-most and --reject-below, expected one of them: both are thresholds")
-    if found is None or found.risk != "lost good answers" or found.level > level:
+def _threshold(found: Promise | None, verb: str, level: float | None, number: float | None) -> float | Promise | None:
+    """The number, or the promise of a judge, which loses (or passes) at most a share of the answers."""
+    risk, other = {"lose": ("lost good", "reject-below"), "pass": ("passed bad", "exit-above")}[verb]
+    if level is None:
+        return number
+    if number is not None:
+        raise InnerjudgeError(f"given --{verb}-at-most and --{other}, expected one of them: both are thresholds")
+    if found is None or found.risk != f"{risk} answers" or found.level > level:
         has = "without a promise" if found is None else f"that promises at most {found.level:g} of {found.risk}"
         raise InnerjudgeError(
-            f"given --lose-at-most {level:g} with a judge {has}, expected one that loses at most this share of good "
-            f"answers: innerjudge fit --lose-at-most {level:g}"
+            f"given --{verb}-at-most {level:g} with a judge {has}, expected one that promises at most this share of "
+            f"{risk} answers: innerjudge fit --{verb}-at-most {level:g}"
         )
     return found

@@ -198,7 +198,7 @@ MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "p_correct": (("trace",), "a number from 0 to 1, how surely it is right", _is_share),
     "sample_weight": (("trace", "rating"), "a weight in the fit, a number of 0 or more", _is_weight),
     "n_correct": (("trace",), "how many answers to the question are right, a whole number", _is_count),
-    "n_sampled": (("trace",), "of how many answers, a whole number", _is_count),
+    "n_sampled": (("trace",), "of how many answers, a whole number of 1 or more", lambda n: _is_count(n) and n > 0),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),
     "sampled_by": (("trace",), "the fingerprint of a model, a string", lambda value: isinstance(value, str)),
 }

@@ -29,8 +29,8 @@ def label_to_fit(item: Item, scale: tuple[int, int]) -> Any:
     label, used = label_of(item), item.extra.get("scale")
     if label is None and isinstance(item, Trace) and item.extra.get("p_correct") is not None:
         raise InnerjudgeError(
-            f"given {item.id} with p_correct={item.extra['p_correct']}, expected correct=true or false: only "
-            "`innerjudge fit` takes numbers between, nothing is measured against them"
+            f"given {item.id} with p_correct={item.extra['p_correct']}, expected correct=true or false: only the fit "
+            "of some judges takes numbers between, nothing is measured against them"
         )
     if not isinstance(item, Rating) or label is None or not isinstance(used, list) or len(used) != 2:
         return label
@@ -45,6 +45,17 @@ def to_fit(item: Item, judge: BaseJudge, scale: tuple[int, int]) -> tuple[Any, A
     """
     own, also = (item.extra.get(name) for name in judge.label_fields)
     return (label_to_fit(item, scale) if own is None else own), also
+
+
+def require_all_counts(items: Sequence[Item], judge: BaseJudge) -> None:
+    """Refuse counts in some items only, for a judge that learns from them: the others would count as something else."""
+    for name in judge.label_fields:
+        given = sum(item.extra.get(name) is not None for item in items)
+        if name.startswith("n_") and 0 < given < len(items):
+            raise InnerjudgeError(
+                f"given {name} in {given} of {len(items)} items, expected it in all or in none: add it, or leave the "
+                "others out"
+            )
 
 
 def require_classes(items: Sequence[Item], rows: npt.NDArray[np.intp]) -> None:

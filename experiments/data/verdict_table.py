@@ -218,7 +218,7 @@ class Table(Sequence[Row]):
 
     def unscored(self, judge: str) -> dict[str, int]:
         """Why rows of a judge are unscored, and how many for each reason."""
-        return Counter(row.unscored for row in self.rows if row.judge == judge and row.unscored)
+        return dict(Counter(row.unscored for row in self.rows if row.judge == judge and row.unscored))
 
 
 def _value(row: Row, name: str) -> Any:

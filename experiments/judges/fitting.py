@@ -122,7 +122,9 @@ def fit_from_store(
                 first.update(reasons)
             read += len(features) - len(reasons)
             store.close()  # what is mapped counts as memory of this process, and none of it is needed again
-            yield features, np.array([labels[k] for k in some]), _weights(weights, some)
+            also = _weights(weights, some)
+            told = np.array([labels[k] for k in some])
+            yield (features, told) if also is None else (features, told, also)
 
     try:
         judge.fit_parts(given())

@@ -1,6 +1,6 @@
 """Candidates of a question sampled and judged in one go: the judge reads the states of the sampling itself."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,6 +10,8 @@ import numpy.typing as npt
 from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, ResponseLogProb
 from ...extraction.writing.answers import Reject
+from ...extraction.writing.checks import Exit
+from ...extraction.writing.progress import marker_ids
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
 from ...models.arguments import checked
 from ...models.conversation import plain_text
@@ -25,46 +27,62 @@ from ..reading.passes import Passes
 from ..reading.read import read
 from .panel import passes_for, require_model
 
-#: Names of the arrays that a sampling carries.
-_READOUTS: dict[str, HiddenStates | ResponseLogProb] = {
-    **{one.name: one for one in (HiddenStates(role) for role in CARRIED)},
-    ResponseLogProb().name: ResponseLogProb(),
-}
+_CARRIED: list[HiddenStates | ResponseLogProb] = [*(HiddenStates(role) for role in CARRIED), ResponseLogProb()]
+#: What a sampling carries, by the names of the arrays.
+_READOUTS = {one.name: one for one in _CARRIED}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How ``n`` answers to each question are sampled, as :func:`sample_and_judge` takes it."""
+
+    n: int = 8
+    temperature: float = 1.0
+    max_new_tokens: int = 512
+    reject_below: float | Promise | None = None
+    exit_above: float | Promise | None = None
+    along: str = ""
+    seed: int = 0
 
 
 class Saved(NamedTuple):
-    """How many answers were stopped, and about how many tokens they were spared.
+    """How many answers were stopped, how many left their reasoning early, and about how many tokens that spared.
 
     Those are, for an answer that closed its reasoning, the others' mean behind the marker; for any other, how many more
-    tokens the longer ones of the answers that were not stopped have, on average.
+    tokens the longer ones of the others (for one that left: those that reasoned longer) have, on average.
     """
 
     stopped: int
     tokens: float
+    exited: int = 0
 
     @classmethod
-    def of(cls, lm: LanguageModel, answers: Sequence[tuple[str, bool]], closing: str) -> "Saved":
-        """From the text of each answer, whether it was stopped, and the marker that closes the reasoning."""
+    def of(cls, lm: LanguageModel, answers: Sequence[tuple[str, Collection[str]]], closing: str) -> "Saved":
+        """From the text of each answer, what is said of it (``"rejected"``, ``"exited"``), and the closing marker."""
 
-        def sizes(texts: list[str]) -> npt.NDArray[np.float64]:
-            found = lm.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-            return np.array([len(ids) for ids in found], dtype=np.float64)
+        def sizes(texts: Iterable[str]) -> npt.NDArray[np.float64]:
+            return np.array([len(lm.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts], float)
 
-        stopped, whole = ([text for text, cut in answers if cut == one] for one in (True, False))
-        others, behind = sizes(whole), sizes([text.partition(closing)[2] for text in whole if closing in text])
-        spared = [
-            behind if closing in text else others[others > n] - n
-            for text, n in zip(stopped, sizes(stopped), strict=True)
-        ]
-        return cls(len(stopped), sum(float(one.mean()) for one in spared if len(one)))
+        def parted(texts: list[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+            parts = [text.partition(closing) for text in texts if closing in text]
+            return sizes(before for before, _, _ in parts), sizes(after for _, _, after in parts)
+
+        stopped, exited = ([text for text, said in answers if name in said] for name in ("rejected", "exited"))
+        whole = [text for text, said in answers if not {"rejected", "exited"} & {*said}]
+        others, (inside, behind) = sizes(whole), parted(whole)
+        each = zip(stopped, sizes(stopped), strict=True)
+        spared = [behind if closing in text else others[others > n] - n for text, n in each]
+        spared += [(inside + behind)[inside > m] - m - n for m, n in zip(*parted(exited), strict=True)]
+        return cls(len(stopped), sum(float(one.mean()) for one in spared if len(one)), len(exited))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Candidates:
     """Sampled answers and a verdict on each, those of one question together.
 
-    ``extra["rejected"]`` of a trace says why it was stopped; ``replayed`` of them needed a pass of their own after the
-    sampling; ``saved`` is what stopping has saved, ``None`` where none could be stopped.
+    ``extra["rejected"]`` of a trace says why it was stopped, ``extra["exited"]`` why its reasoning was closed;
+    ``replayed`` of them needed a pass of their own after the sampling; ``saved`` is what that has saved, ``None`` where
+    none could be.
     """
 
     traces: list[Trace]
@@ -100,10 +118,11 @@ def sample_and_judge(
     questions: Sequence[Trace | str],
     judge: BaseJudge,
     *,
-    n: int | None = 8,
+    n: int = 8,
     temperature: float = 1.0,
     max_new_tokens: int = 512,
     reject_below: float | Promise | None = None,
+    exit_above: float | Promise | None = None,
     along: str = "",
     seed: int = 0,
     passes: Passes | None = None,
@@ -117,20 +136,26 @@ def sample_and_judge(
         lm: The model, which both answers and is read.
         questions: Prompts; or traces, whose ids and prompts are taken, each question once.
         judge: A judge of traces, fitted on this model if it learns.
-        n: Answers to each question; ``None`` where the traces are the candidates, each to be answered once.
+        n: Answers to each question.
         temperature: Sampling temperature.
         max_new_tokens: Most tokens of an answer.
         reject_below: Stop an answer whose score, when it closes its reasoning, is below this; for judges that read no
             further than that. A number, or the promise of "lost good answers" of this judge: then its threshold, and
             its ``along``.
-        along: Ask also at the end of each range of this role, such as ``"reasoning/segment(64)"`` or
-            ``"response/cue(wait)"``; the judge reads the end of that part, as if the answer ended there.
+        exit_above: Close the reasoning of an answer whose score ``along`` a role of the reasoning is this or more, and
+            let it go on to the answer. A number, or the promise of "passed bad answers" of this judge: of the answers
+            to a question that would close their reasoning and end up wrong, at most so many reach the threshold
+            anywhere on their way; those that would run into the limit are not among them, and the shortened answer is
+            not promised to be right. An answer that exits is not stopped any more.
+        along: Ask at the end of each range of this role: beside the end of the reasoning, such as
+            ``"reasoning/segment(64)"``, or in its place, such as ``"response/cue(wait)"``. The judge reads the end of
+            that part, as if the answer ended there.
         seed: Seed of the sampling.
         passes: How the model is run; ``writing_batch`` answers a batch.
 
     Raises:
-        InnerjudgeError: If there are no questions, the judge is of another model, or ``reject_below`` is given with one
-            that reads the end of the answer, or is a promise of something else.
+        InnerjudgeError: If there are no questions, the judge is of another model, or ``reject_below`` or ``exit_above``
+            is given with one that reads the end of the answer, or is a promise of something else.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -140,86 +165,100 @@ def sample_and_judge(
         >>> len(rest), best[1].score >= rest[0][1].score, found.replayed
         (2, True, 0)
     """
-    if not questions or (n is not None and n < 1) or isinstance(questions, str):
+    if not questions or n < 1 or isinstance(questions, str):
         raise InnerjudgeError(f"given {questions!r:.60} and n={n}, expected a list of questions and at least 1 answer")
+    how = Sampling(n, temperature, max_new_tokens, reject_below, exit_above, along, seed)
+    return answer_and_judge(lm, candidates_of(questions, n), judge, how, passes or Passes())
+
+
+def answer_and_judge(
+    lm: LanguageModel, bare: Sequence[Trace], judge: BaseJudge, how: Sampling, passes: Passes
+) -> Candidates:
+    """:func:`sample_and_judge` of candidates without a response, each of which is answered once."""
     require_model(judge, lm)
-    passes = passes or Passes()
-    promised = reject_below.along if isinstance(reject_below, Promise) else along if reject_below is not None else ""
-    if along and along != promised:
-        raise InnerjudgeError(
-            f"given along={along!r} {'without reject_below' if reject_below is None else f'for {promised!r}'}, "
-            "expected a number as reject_below, or a promise of the same along: give both, or neither"
-        )
-    if n is None and not all(isinstance(one, Trace) for one in questions):
-        raise InnerjudgeError("given n=None with prompts that are strings, expected traces: give n, or traces")
-    along = promised
-    looks = [along] if along and Role.parse(along).part == "response" else ["reasoning_end", along]
-    bare = [one for one in questions if isinstance(one, Trace)] if n is None else candidates_of(questions, n)
+    reject, looks = acting(judge, how)
+    if how.exit_above is not None:
+        marker_ids(lm.tokenizer, passes.markers[1])  # refuses a tokenizer that cannot write it
     carried = set(judge.needs) <= _READOUTS.keys()
     written = write_and_read(
         lm,
         bare,
         [_READOUTS[name] for name in judge.needs] if carried else [ResponseLogProb()],
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        seed=seed,
+        max_new_tokens=how.max_new_tokens,
+        temperature=how.temperature,
+        seed=how.seed,
         batch_size=passes.writing_batch,
         markers=passes.markers,
-        reject=None if reject_below is None else rejecting(judge, reject_below, along),
-        reject_at=[one for one in looks if one],
+        reject=reject,
+        reject_at=looks,
         on_batch=passes.steps("sampling and judging", len(bare)),
     )
     if carried:
         said = judge.verdicts(as_fitted(judge, written.features))
-        cut = [(plain_text(trace.response), "rejected" in trace.extra) for trace in written.traces]
-        saved = None if reject_below is None else Saved.of(lm, cut, passes.markers[1])
+        texts = [(plain_text(trace.response), trace.extra) for trace in written.traces]
+        saved = None if reject is None else Saved.of(lm, texts, passes.markers[1])
         return Candidates(written.traces, said, written.replayed, saved)
     features = read(lm, written.traces, passes_for(judge, passes))
     return Candidates(written.traces, judge.verdicts(features), len(bare))
 
 
-def rejecting(judge: BaseJudge, below: float | Promise, along: str = "") -> Reject:
-    """Stops answers that ``judge`` gives less than a threshold when they close their reasoning, or along a role.
+def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
+    """What is done with an answer at a look, by its score there, and where it is looked at.
 
-    ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is not of lost good answers, of another
-    fit, or refused.
+    ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is of another risk or fit, or refused.
     """
-    threshold = _promised(judge, below) if isinstance(below, Promise) else below
+    given = [one for one in (how.reject_below, how.exit_above) if one is not None]
+    promised = {one.along for one in given if isinstance(one, Promise)}
+    along = min(promised, default=how.along if given else "")
+    if how.along not in ("", along) or len(promised) > 1:
+        raise InnerjudgeError(
+            f"given along={how.along!r} {f'for {along!r}' if given else 'without reject_below or exit_above'}, "
+            "expected a number as one of them, or a promise of the same along: give both, or neither"
+        )
+    low = _threshold(judge, how.reject_below, "lost good answers", -np.inf)
+    high = _threshold(judge, how.exit_above, "passed bad answers", np.inf)
+    part = Role.parse(along).part if along else None
+    if not low <= high or (how.exit_above is not None and part != "reasoning"):
+        raise InnerjudgeError(
+            f"given along={along!r}, reject_below {low:g} and exit_above {high:g}, expected a role of the reasoning to "
+            "exit along, such as reasoning/segment(64), and to exit from no less than what is rejected"
+        )
     late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
     if along and judge.needs != (ResponseLogProb().name,):
         late -= {end_along(judge, along)}
-    if isinstance(below, Promise):
+    if promised:
         late |= set(judge.needs) & {ResponseLogProb().name}  # it was calibrated on that of whole answers
-    if late:
+    if late and given:
         raise InnerjudgeError(
             f"given a {type(judge).__name__} that reads {', '.join(sorted(late))} to reject by, expected one that "
             "reads no further than the end of the reasoning: leave the rejection out, or fit one between the markers"
         )
 
-    def reject(features: Features) -> list[str | None]:
-        said = [verdict.score for verdict in judge.verdicts(as_fitted(judge, features))]
-        return [
-            f"scored {score:.4g} {'on the way' if along else 'where the reasoning ends'}, below {threshold:g}"
-            if isinstance(score, float) and score < threshold
-            else None
-            for score in said
-        ]
+    def act(features: Features) -> list[str | Exit | None]:
+        found: list[str | Exit | None] = [None] * len(features)
+        for k, verdict in enumerate(judge.verdicts(as_fitted(judge, features))):
+            exits = how.exit_above is not None
+            if isinstance(score := verdict.score, float) and (score < low or (exits and score >= high)):
+                said = f"scored {score:.4g} {'on the way' if along else 'where the reasoning ends'}, "
+                found[k] = f"{said}below {low:g}" if score < low else Exit(f"{said}{high:g} or more")
+        return found
 
-    return reject
+    closing = ["reasoning_end"] if part != "response" and how.reject_below is not None else []
+    return act if given else None, [*closing, along] if along else closing
 
 
-def _promised(judge: BaseJudge, promise: Promise) -> float:
-    if promise.risk != "lost good answers" or promise.refused is not None:
-        said = promise.refused or f"it is about what is {promise.risk}"
-        raise InnerjudgeError(
-            f'given a promise by which no answer can be stopped ({said}), expected one of "lost good answers"'
-        )
-    if promise != judge.promised():
+def _threshold(judge: BaseJudge, given: float | Promise | None, risk: str, never: float) -> float:
+    if not isinstance(given, Promise):
+        return never if given is None else given
+    if given.risk != risk or given.refused is not None:
+        said = given.refused or f"it is about what is {given.risk}"
+        raise InnerjudgeError(f'given a promise by which nothing can be done here ({said}), expected one of "{risk}"')
+    if given != judge.promised():
         raise InnerjudgeError(
             f"given the promise of another judge than this {type(judge).__name__}, expected judge.promise_: call "
-            "judge.promise(features, labels, risk='lost good answers')"
+            f"judge.promise(features, labels, risk={risk!r})"
         )
-    return promise.threshold
+    return given.threshold
 
 
 def as_fitted(judge: BaseJudge, features: Features) -> Features:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Trace
 from ...probes import BaseJudge, Verdict
-from ...probes.promising import end_along, promise_on, verdicts_along
-from ...probes.risk import Bound, RiskName
+from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
+from ...probes.risk import Bound
 from ..data.datasets import drawn
 from ..data.kinds import hash_items, hash_of
-from ..data.labels import to_fit
+from ..data.labels import require_all_counts, to_fit
 from ..data.outputs import check_new, writing
 from ..data.splits import split_by_group
 from ..data.variants import permutations
@@ -32,15 +32,6 @@ from ..judges.saved import JudgeRecord
 from ..reading.judge_prompt import JudgePrompt
 from ..stats.agreement.aggregate import How, aggregate
 from .job_files import PERMUTED, inside, read_items_of, read_job
-
-
-class Wanted(NamedTuple):
-    """A promise to be made with a fit, see :func:`~innerjudge.probes.promise.calibrate`."""
-
-    risk: RiskName
-    level: float
-    confidence: float | None = 0.95
-    along: str = ""
 
 
 def fit_job(
@@ -97,6 +88,7 @@ def fit_job(
         return f"{out} is complete already."
     if wanted is not None and wanted.along:
         end_along(judge, wanted.along, store.ragged_names)
+    require_all_counts(items, judge)
     labels, groups, weights = [], [], []
     for item in items:
         label, weight = (item.extra.get("preferred"), None) if kind == "pair" else to_fit(item, judge, scale)
@@ -105,14 +97,16 @@ def fit_job(
                 f"given {item.id} with {judge.label_fields[0]} for a promise, expected correct=true or false alone: "
                 "fit without a promise, and calibrate it on labelled items"
             )
-        if label is None and kind == "trace" and getattr(judge, "centre", None) == "question":
-            label, weight = False, 0.0  # not labelled, but part of the mean of its question
         labels.append(label)
         weights.append(weight)
         groups.append(item.group)
     rows = drawn(groups, limit, seed=seed, whole=kind != "rating")
     rows, held = (rows, rows[:0]) if wanted is None else _parted(labels, groups, rows, wanted, seed)
-    note = fit_from_store(name, judge, store, labels, groups, rows, permuted=turned, weights=weights)
+    told = labels
+    if kind == "trace" and judge.reads_unlabelled:
+        told = [label is not None and label for label in labels]
+        weights = [0.0 if label is None else weight for label, weight in zip(labels, weights, strict=True)]
+    note = fit_from_store(name, judge, store, told, groups, rows, permuted=turned, weights=weights)
     if judge.learns and judge.provenance_ is None:
         raise InnerjudgeError(
             f"{note} Expected labelled items that the judge can read: `innerjudge store info` says why"
@@ -147,7 +141,7 @@ def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[s
 def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wanted, seed: int) -> tuple[Rows, Rows]:
     """Labelled rows to fit on, and as many of other questions that calibrate the promise."""
     known = np.array([k for k in rows if labels[k] is not None], dtype=np.intp)
-    if wanted.risk == "lost good answers" and not all(type(labels[k]) is bool for k in known):
+    if wanted.risk.endswith("answers") and not all(type(labels[k]) is bool for k in known):
         raise InnerjudgeError(
             "given features of items that are not labelled right or wrong, for a promise of good answers, expected "
             "traces with labels: in Python, judge.promise(features, labels) takes labels of your own"
@@ -172,7 +166,7 @@ def _promise(
         said += verdicts_along(judge, store.features((*judge.reads, *also), some), wanted.along, wanted.risk)
         store.close()
     columns = [labels[k] for k in rows], [groups[k] for k in rows], store.provenance.fingerprint
-    found = promise_on(judge, said, *columns, **wanted._asdict(), seed=seed)
+    found = promise_on(judge, said, *columns, wanted, seed)
     if found.refused is not None:
         raise InnerjudgeError(f"{found.refused} (half of the questions calibrate the promise)")
     return f" {found}"

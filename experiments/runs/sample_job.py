@@ -13,7 +13,6 @@ from ...models.items import Item, Trace
 from ...models.positions import encode_trace
 from ...models.reference.solve import Problem
 from ...models.shown import shown
-from ...probes import Promise, Verdict
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
 from ..data.kinds import hash_of, item_to_row
@@ -23,26 +22,12 @@ from ..data.records import Record
 from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
-from ..judges.sample_and_judge import Candidates, Saved, candidates_of, sample_and_judge
+from ..judges.sample_and_judge import Candidates, Sampling, Saved, answer_and_judge, candidates_of
 from ..reading.sampling import labelled
 from .part_file import PartFile, forget
 
 #: Between the seeds of one unit of answers and the next, each of which has its own.
 _APART = 7919
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """How ``n`` answers to each question are sampled.
-
-    Answers whose score is below ``reject_below`` (a promise: its threshold) as they close their reasoning are stopped.
-    """
-
-    n: int = 8
-    temperature: float = 1.0
-    max_new_tokens: int = 512
-    reject_below: float | Promise | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +74,8 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     """Traces with scores into the JSONL file ``out``, and what was done.
 
     Each row is a trace that every other command reads (``extract``, ``score``, ``compare``), with ``judge``, ``score``,
-    ``label``, ``unscored`` (null or the reason) and, where the answer was stopped, ``rejected``.
-
-    A file of the same job is left as it is; another is refused.
+    ``label``, ``unscored`` (null or the reason) and, where the answer was stopped or its reasoning closed, ``rejected``
+    or ``exited``. A file of the same job is left as it is; another is refused.
     """
     lm, passes = judge.lm, judge.passes
     answers = candidates_of(questions.traces, sampling.n)
@@ -112,35 +96,27 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     with writing(out):
         part = PartFile(out, job, unit)
         for start in range(len(part.rows), len(answers), unit):
-            found = sample_and_judge(
-                lm,
-                answers[start : start + unit],
-                judge.judge,
-                n=None,
-                temperature=sampling.temperature,
-                max_new_tokens=sampling.max_new_tokens,
-                reject_below=sampling.reject_below,
-                seed=sampling.seed + _APART * (start // unit),
-                passes=passes,
-            )
+            seeded = replace(sampling, seed=sampling.seed + _APART * (start // unit))
+            found = answer_and_judge(lm, answers[start : start + unit], judge.judge, seeded, passes)
             part.add(_rows(found, questions.problems, {"judge": judge.name, "sample_id": job}))
             replayed += found.replayed
         part.finish()
     again = f", {replayed} of them read in a pass of their own" if replayed else ""
     said = f"{len(part.rows)} answers to {len(questions.traces)} questions are in {out}{again}.{whole_again}"
-    if sampling.reject_below is None:
+    if sampling.reject_below is None and sampling.exit_above is None:
         return said
-    saved = Saved.of(lm, [(row["response"], "rejected" in row) for row in part.rows], passes.markers[1])
-    return f"{said} {saved.stopped} of them were stopped, which saved about {saved.tokens:.0f} tokens."
+    saved = Saved.of(lm, [(row["response"], row) for row in part.rows], passes.markers[1])
+    left = f", {saved.exited} left their reasoning early" if sampling.exit_above is not None else ""
+    known = saved.tokens or not saved.stopped + saved.exited  # else there are no others to compare with
+    tokens = f", which saved about {saved.tokens:.0f} tokens" if known else ""
+    return f"{said} {saved.stopped} of them were stopped{left}{tokens}."
 
 
 def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:
-    return [_row(labelled(trace, problems), v, more) for trace, v in zip(found.traces, found.verdicts, strict=True)]
-
-
-def _row(trace: Trace, verdict: Verdict, more: dict[str, Any]) -> dict[str, Any]:
-    said = {"score": verdict.score, "label": verdict.label, "unscored": verdict.unscored}
-    return item_to_row(trace) | more | said
+    return [
+        item_to_row(labelled(trace, problems)) | more | {"score": v.score, "label": v.label, "unscored": v.unscored}
+        for trace, v in zip(found.traces, found.verdicts, strict=True)
+    ]
 
 
 def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:

@@ -196,14 +196,16 @@ class Study(_Part):
 
 
 def read_study(path: str | Path) -> Study:
-    """Read and check a study file; paths of data and rows are taken from its folder. Errors name file and field."""
+    """Read and check a study file; its paths are taken from its folder. Errors name file and field."""
     file = Path(path)
     study = of_text_file(file, parse, "a study file (YAML)")
     data = tuple(d.model_copy(update={"source": _from_folder(d.source, file.parent)}) for d in study.data)
     rows = tuple(_from_folder(r, file.parent) for r in study.rows)
     given = (study.prompt, *study.prompts)
     own, *more = (p if p in (None, OURS, *NAMES) else _from_folder(str(p), file.parent) for p in given)
-    return study.model_copy(update={"data": data, "rows": rows, "prompt": own, "prompts": tuple(more)})
+    near = study.embedder and _from_folder(study.embedder, file.parent)
+    found = {"data": data, "rows": rows, "prompt": own, "prompts": tuple(more), "embedder": near}
+    return study.model_copy(update=found)
 
 
 def parse(text: str) -> Study:

@@ -1,8 +1,8 @@
 """What a model wrote: one batch of texts, and answers with their features, taken as a generation gives them."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,27 +19,29 @@ from ..feature_arrays import Array, put
 from ..features import Features
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
+from .checks import Exit
 from .decoding import decode
 from .watch import UNNOTICED, Watch, watched_features
 
 #: Given the number of an item and its text so far -> whether nothing more of it is wanted.
 Settled = Callable[[int, str], bool]
-_OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "not_sampled")
-#: Given the features of texts that just came to a marker or past a range -> why each is stopped, ``None`` to go on.
-Reject = Callable[[Features], Sequence[str | None]]
+_OF_ANSWERS = ("response_ids", "sampled_by", "finished", "rejected", "exited", "not_sampled")
+#: Given the features of texts that just came to a marker or past a range -> why each is stopped, ``Exit`` to have its
+#: reasoning closed, ``None`` to go on.
+Reject = Callable[[Features], Sequence[str | Exit | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What the model wrote after one prompt: ``ids`` without the end token, and the ``text`` that they are.
 
-    ``finished`` says whether the model ended by itself, ``rejected`` why it was stopped before that.
+    ``finished`` says whether the model ended by itself, ``said`` why it was ``rejected`` or its reasoning ``exited``.
     """
 
     ids: tuple[int, ...]
     text: str
     finished: bool
-    rejected: str | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_batch(
@@ -67,7 +69,7 @@ def write_batch(
     for place, ids in enumerate(written):
         end = next((n for n, token in enumerate(ids) if token in ends), None)
         cut = stop.lengths.get(place, len(ids) if end is None else end)
-        texts.append(completion(lm, ids[:cut], finished=end is not None and cut == end))
+        texts.append(Completion(tuple(ids[:cut]), decoded(lm.tokenizer, ids[:cut]), end is not None and cut == end))
     return texts
 
 
@@ -105,11 +107,6 @@ class _Stop(StoppingCriteria):
         return done
 
 
-def completion(lm: LanguageModel, ids: Sequence[int], *, finished: bool, rejected: str | None = None) -> Completion:
-    """What was written, decoded."""
-    return Completion(tuple(ids), decoded(lm.tokenizer, list(ids)), finished, rejected)
-
-
 def end_ids(lm: LanguageModel) -> frozenset[int]:
     """Tokens that end a text, by the model's generation config and the tokenizer."""
     configured = getattr(lm.model.generation_config, "eos_token_id", None)
@@ -121,10 +118,10 @@ def end_ids(lm: LanguageModel) -> frozenset[int]:
 class Generation:
     """Answers and what was read of them.
 
-    ``extra`` of a trace has ``response_ids``, ``sampled_by``, ``finished`` and, where an answer was stopped,
-    ``rejected`` with the reason; or ``not_sampled``, why there is none. ``features`` are what
-    :func:`~innerjudge.extraction.extract` reads of these traces; ``replayed`` of them needed a pass of their own for
-    it.
+    ``extra`` of a trace has ``response_ids``, ``sampled_by``, ``finished`` and, where an answer was stopped or its
+    reasoning closed, ``rejected`` or ``exited`` with the reason; or ``not_sampled``, why there is none. ``features``
+    are what :func:`~innerjudge.extraction.extract` reads of these traces; ``replayed`` of them needed a pass of their
+    own for it.
     """
 
     traces: list[Trace]
@@ -160,9 +157,7 @@ class Answers:
     def take(self, watch: Watch, rows: Sequence[int]) -> None:
         """Take the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
-            texts = watch.texts
-            finished, rejected = texts.finished[place], texts.rejected[place]
-            self.answer(row, completion(self._lm, texts.ids[place], finished=finished, rejected=rejected))
+            self.answer(row, self._said(watch, place))
         found = watched_features(
             self._lm, self._readouts, [self._encoded[row] for row in rows], watch, range(len(rows))
         )
@@ -173,13 +168,12 @@ class Answers:
 
     def ask(
         self, watch: Watch, rows: Sequence[int], places: Sequence[int], reject: Reject, at: Collection[str]
-    ) -> list[str | None]:
-        """Why the texts at some places of a batch are to be stopped: those at a position of ``at``, or past a range."""
+    ) -> list[str | Exit | None]:
+        """What is to come of the texts at some places of a batch: those at a position of ``at``, or past a range."""
         there: dict[int, Encoding] = {}
         for place in places:
             if place in watch.marked:
-                said = completion(self._lm, watch.texts.ids[place], finished=False)
-                now = self._encode(answered(self._lm, self._questions[rows[place]], said))
+                now = self._encode(answered(self._lm, self._questions[rows[place]], self._said(watch, place)))
                 watch.ranges[place].positions = now.positions
                 if any(now.positions.get(role) == (len(now.ids) - 1,) for role in at):
                     there[place] = now
@@ -211,6 +205,10 @@ class Answers:
         )
         return Generation([self._answers[row] for row in range(len(encoded))], features, len(unread))
 
+    def _said(self, watch: Watch, place: int) -> Completion:
+        texts, ids = watch.texts, watch.texts.ids[place]
+        return Completion(tuple(ids), decoded(self._lm.tokenizer, ids), texts.finished[place], texts.said[place])
+
     def _encode(self, trace: Trace) -> Encoding:
         return encode_trace(self._lm.tokenizer, trace, markers=self._markers, sampled_by=self._lm.fingerprint)
 
@@ -220,7 +218,5 @@ def answered(lm: LanguageModel, question: Trace, said: Completion | str) -> Trac
     kept = {name: value for name, value in question.extra.items() if name not in _OF_ANSWERS}
     if isinstance(said, str):
         return replace(question, response="", answer=None, correct=None, extra=kept | {"not_sampled": said})
-    extra = {"response_ids": list(said.ids), "sampled_by": lm.fingerprint, "finished": said.finished}
-    if said.rejected is not None:
-        extra["rejected"] = said.rejected
+    extra = {"response_ids": list(said.ids), "sampled_by": lm.fingerprint, "finished": said.finished, **said.said}
     return replace(question, response=said.text, answer=None, correct=None, extra=kept | extra)

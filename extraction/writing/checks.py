@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
@@ -11,6 +12,12 @@ from ...models.tokens import decoded
 
 #: Tokens beyond its characters that a marker may be spread over (pieces of a character write nothing themselves).
 SPARE = 8
+
+
+class Exit(NamedTuple):
+    """Said of a text at a look: close its reasoning now, for this ``reason``, and go on to the answer."""
+
+    reason: str
 
 
 class RangeWatch:
@@ -29,6 +36,11 @@ class RangeWatch:
         cues = [word.strip() for role in roles if role.kind == "cue" for word in role.argument.split(",")]
         #: Signs of which the last token of a cue or of a step has one.
         self._signs = {"\n", "\ufffd", *(word[-1].casefold() for word in cues)}
+
+    @property
+    def reasoning(self) -> bool:
+        """Whether the reasoning is open."""
+        return "reasoning_start" in self.positions and "reasoning_end" not in self.positions
 
     def may_end(self, ids: Sequence[int]) -> bool:
         """Whether the last of the tokens written so far may end a range."""
@@ -54,8 +66,7 @@ class RangeWatch:
 
     def _open(self, ids: Sequence[int]) -> list[tuple[Role, int]]:
         """The roles whose part goes on, and how many tokens were written before it began (in the prompt: below 0)."""
-        begun, closed = self.positions.get("reasoning_start"), "reasoning_end" in self.positions
-        inside = len(ids) if begun is None or closed else begun[0] + 1 - len(self._prompt.ids)
+        inside = self.positions["reasoning_start"][0] + 1 - len(self._prompt.ids) if self.reasoning else len(ids)
         starts = [(role, inside if role.part == "reasoning" else 0) for role in self._roles]
         return [(role, start) for role, start in starts if start < len(ids)]
 
@@ -63,7 +74,8 @@ class RangeWatch:
         if role.part == "reasoning" and self._beside_closing(ids, ahead):
             return False
         if role.kind == "segment":
-            return (len(ids) - start) % int(role.argument) == 0
+            whole = not decoded(self._tokenizer, list(ids[-SPARE:])).endswith("\ufffd")
+            return whole and (len(ids) - start) % int(role.argument) == 0
         # Everything before the token counts as one: no range that ends in there matters.
         before = [list(some) for some in (ids[: max(start, 0)], ids[:-1], ids)]
         text, cuts = decoded(self._tokenizer, [*ids, ahead]), [len(decoded(self._tokenizer, one)) for one in before]

@@ -1,7 +1,7 @@
 """One batch of texts written with transformers' ``generate``; prompts that several of them share are read once."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -47,6 +47,7 @@ def decode(
     tap: StepTap | None = None,
     share: bool | None = None,
     staying: Callable[[], Sequence[int] | None] | None = None,
+    forced: Callable[[], Mapping[int, int]] | None = None,
 ) -> list[list[int]]:
     """New token ids of every item, ``limit`` at most: padded behind an end token, as long as it was in the batch.
 
@@ -54,7 +55,8 @@ def decode(
     step, before the temperature; ``tap`` keeps its states. ``share`` says whether equal prompts are read once,
     ``None``: where that changes nothing but float error, and then also what prompts begin with alike. ``staying`` is
     asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller one, or
-    ``None`` to end it. What they write does not depend on the others having left.
+    ``None`` to end it. What they write does not depend on the others having left. ``forced`` gives, at every step, the
+    tokens of those rows that have no choice.
 
     Ids that only pad the vocabulary, behind those of the tokenizer, are never written.
     """
@@ -63,8 +65,8 @@ def decode(
     if temperature and staying is None:
         more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     present, written = list(range(len(items))), [list[int]() for _ in items]
-    if lm.n_known < lm.n_ids:
-        processors = [*processors, Writable(lm.n_known)]
+    if lm.n_known < lm.n_ids or forced is not None:
+        processors = [*processors, Writable(lm.n_known, forced or dict)]
     if staying is not None:
         more["return_dict_in_generate"] = True
         if temperature:
@@ -209,15 +211,17 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
 
 
 class Writable(LogitsProcessor):
-    """Leaves out ids beyond the ``n`` that the tokenizer can write, which only pad the vocabulary of a model."""
+    """Leaves out ids beyond the ``n`` that the tokenizer can write, and in ``forced`` rows all but one token."""
 
-    def __init__(self, n: int) -> None:
-        self._n = n
+    def __init__(self, n: int, forced: Callable[[], Mapping[int, int]] = dict) -> None:
+        self._n, self._forced = n, forced
 
     def __call__(self, _input_ids: Any, scores: Tensor) -> Tensor:
         """``[B, vocabulary]`` logits."""
         left = scores.clone()
         left[:, self._n :] = -torch.inf
+        for row, token in self._forced().items():
+            left[row] = torch.where(torch.arange(left.shape[1], device=left.device) == token, 0.0, -torch.inf)
         return left
 
 

@@ -8,10 +8,11 @@ from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerFast
 
 from ...models.anatomy import Anatomy
+from ...models.errors import InnerjudgeError
 from ...models.positions import Encoding
-from ...models.tokens import decoded
+from ...models.tokens import decoded, tokens
 from ..taps.residual import ResidualTap
-from .checks import SPARE
+from .checks import SPARE, Exit
 
 #: Share of a batch that is still written when the others leave it: beginning anew costs about a step.
 _FEW = 0.75
@@ -24,11 +25,15 @@ class BatchProgress:
         self._ends = ends
         self.ids: list[list[int]] = [[] for _ in range(n)]
         self.finished = [False] * n
-        self.rejected: list[str | None] = [None] * n
+        #: Why a text was ``rejected`` or ``exited``, and the tokens of the closing marker that are still to come.
+        self.said: list[dict[str, str]] = [{} for _ in range(n)]
+        self.forced: list[list[int]] = [[] for _ in range(n)]
         #: Texts that go on.
         self.open = list(range(n))
         #: Texts that are in the batch, in order.
         self.present = list(range(n))
+        #: Whether the others are to leave it.
+        self.leaving = False
         self._done = torch.zeros(n, dtype=torch.bool, device=device)
 
     def add(self, text: int, token: int) -> bool:
@@ -40,12 +45,34 @@ class BatchProgress:
         self.ids[text].append(token)
         return True
 
-    def close(self, text: int, rejected: str | None = None) -> None:
-        """Write no more of a text; ``rejected`` is the reason where it was stopped."""
-        self.rejected[text] = rejected
+    def act(self, text: int, said: str | Exit | None, closing: Sequence[int]) -> None:
+        """Stop a text for the reason that is said, or have the tokens ``closing`` written next, if there are any."""
+        if isinstance(said, str):
+            self.said[text] = {"rejected": said}
+            self.close(text)
+        elif said is not None and closing:
+            self.said[text], self.forced[text] = {"exited": said.reason}, list(closing)
+
+    def close(self, text: int) -> None:
+        """Write no more of a text."""
         self.open.remove(text)
         self._done = self._done.clone()
         self._done[text] = True
+
+    def begin_closing(self, newest: Tensor, tokens: dict[int, int], closing: list[int]) -> None:
+        """Put the marker's first token in the place of the newest of texts that exit; not of others.
+
+        ``newest`` is a view of the texts, ``tokens`` has the same by text.
+        """
+        for text in [k for k in self.open if len(self.forced[k]) == len(closing) > 0]:
+            if [tokens[text]] == closing:
+                self.forced[text], self.said[text] = [], {}
+            else:
+                newest[self.present.index(text)] = tokens[text] = self.forced[text].pop(0)
+
+    def forced_next(self) -> dict[int, int]:
+        """The next token of each row of the batch that has one to come."""
+        return {row: self.forced[text].pop(0) for row, text in enumerate(self.present) if self.forced[text]}
 
     def done(self) -> Tensor:
         """For each row of the batch, whether its text has ended."""
@@ -55,8 +82,10 @@ class BatchProgress:
         """Whether so few texts go on that the others should leave the batch."""
         return 0 < len(self.open) <= _FEW * len(self.present)
 
-    def shrink(self) -> list[int]:
-        """Let the texts that have ended leave the batch; the rows of the others before that."""
+    def shrink(self) -> list[int] | None:
+        """Let the texts that have ended leave the batch, if they are to; the rows of the others before that."""
+        if not self.leaving:
+            return None
         rows = [row for row, text in enumerate(self.present) if text in self.open]
         self.present = list(self.open)
         return rows
@@ -191,7 +220,8 @@ class MarkerWatch:
         self._tokenizer, self._markers = tokenizer, markers
         self._candidates = _candidates(tokenizer, markers)
         self._tail = max(len(marker) for marker in markers) + SPARE
-        self._seen: set[str] = set()
+        #: Which of these three have been written.
+        self._seen: set[int] = set()
 
     def ends_marker(self, ids: Sequence[int]) -> bool:
         """Whether the last of the tokens written so far ends a marker; ask once for every token, in order."""
@@ -204,13 +234,19 @@ class MarkerWatch:
         text = decoded(self._tokenizer, list(ids))
         start = text.find(opening)
         after = text.find(closing, start + len(opening)) if start >= 0 else -1
-        found = {
-            name
-            for name, at in (("opening", start), ("closing", text.find(closing)), ("closing after opening", after))
-            if at >= 0
-        }
+        found = {k for k, at in enumerate((start, text.find(closing), after)) if at >= 0}
         new, self._seen = found - self._seen, self._seen | found
         return bool(new)
+
+
+def marker_ids(tokenizer: PreTrainedTokenizerFast, marker: str) -> list[int]:
+    """The tokens that write a marker within a text; ``InnerjudgeError`` if this tokenizer cannot write it."""
+    # At the beginning of a text some tokenizers put a space before it.
+    bare, behind = (list(tokens(tokenizer, text)[0]) for text in ("0", f"0{marker}"))
+    for ids in (behind[len(bare) :], tokenizer(marker, add_special_tokens=False)["input_ids"]):
+        if decoded(tokenizer, ids).strip() == marker.strip():
+            return ids
+    raise InnerjudgeError(f"given the marker {marker!r}, expected one that this tokenizer can write: choose another")
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """What is kept of a batch of texts while ``generate`` writes them, and the features that are made of it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import torch
@@ -9,21 +9,22 @@ from torch import Tensor
 from transformers import StoppingCriteria
 
 from ...models.blocks import StopAfter
+from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ...models.roles import checked_roles
+from ...models.roles import Role
 from ..extract import lacking
 from ..feature_arrays import Array
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
-from .checks import RangeWatch
+from .checks import Exit, RangeWatch
 from .decoding import decode, leaves_batches
-from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord
+from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord, marker_ids
 
-#: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped, ``None`` to go on.
-Ask = Callable[["Watch", Sequence[int]], Sequence[str | None]]
+#: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped or to exit, or ``None``.
+Ask = Callable[["Watch", Sequence[int]], Sequence[str | Exit | None]]
 #: Why a feature is missing that a pass over the finished text can still give.
 UNNOTICED = "its token was not noticed while the text was written"
 
@@ -35,6 +36,9 @@ class Watch(StoppingCriteria):
     by a step of its own, through the blocks alone, where the limit and not an end token ended a text. Nothing is kept
     of the padding behind a text. Where texts may be stopped (``ask``, at the tokens that end a marker or a range of
     ``roles``), those that ended leave the batch once they are a quarter of it.
+
+    A text that is to :class:`.Exit` at a range in open reasoning has the closing marker next, in place of what it wrote
+    there, if that fits; it is not asked about again.
     """
 
     def __init__(
@@ -48,19 +52,19 @@ class Watch(StoppingCriteria):
         log_probs: bool,
         last: bool,
         ask: Ask | None = None,
-        roles: Sequence[str] = (),
+        roles: Sequence[Role] = (),
     ) -> None:
         self._lm, self._items, self._limit, self._ends = lm, items, limit, ends
         self._last, self._ask = last, ask
         self.record = StateRecord(lm.anatomy, items)
         self.log_probs = LogProbRecord(len(items)) if log_probs else None
         self._markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
-        self.ranges = [RangeWatch(lm.tokenizer, checked_roles(roles), markers[1], item) for item in items]
+        self.ranges = [RangeWatch(lm.tokenizer, roles, markers[1], item) for item in items]
         #: Texts whose newest token ended a marker, and those of which it ended a range.
         self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
-        self._leaving, self._begun, self._tail = False, False, ExitStack()
-        self.texts = BatchProgress(len(items), ends, lm.device)
+        self.texts, self._tail = BatchProgress(len(items), ends, lm.device), ExitStack()
+        self._closing = _closing(lm, markers[1]) if roles else []
 
     @torch.inference_mode()
     def run(self, temperature: float) -> None:
@@ -76,31 +80,32 @@ class Watch(StoppingCriteria):
                 criteria=[self],
                 processors=processors,
                 tap=self.record.tap,
-                staying=self._staying if self._leaves else None,
+                staying=self.texts.shrink if self._leaves else None,
+                forced=self.texts.forced_next if self._closing else None,
             )
         if self.texts.open:
             self.passing = set()  # what ends where the limit does is not worth asking
             self.record.keep_newest(self.texts.open, self.texts)
-            self._stop_rejected()
+            self._act()
 
     def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
         texts, newest = self.texts, input_ids[:, -1]
         tokens = dict(zip(texts.present, newest.tolist(), strict=True))
-        if self.log_probs is not None:
-            self.log_probs.add(newest, texts.present)
-        if self._begun:
+        if self.record.states[0]:
             ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
             going = {row for row in self.passing if row in texts.open and tokens[row] not in self._ends}
             self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
             self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
-            self._stop_rejected()
+            self._act()
+            texts.begin_closing(newest, tokens, self._closing)
         else:
-            self._begun = True
             self.record.keep_prompts()
+        if self.log_probs is not None:
+            self.log_probs.add(newest, texts.present)
         written = [row for row in list(texts.open) if texts.add(row, tokens[row])]
-        self.marked |= {row for row in written if self._markers[row].ends_marker(texts.ids[row])}
-        self.passing |= {row for row in written if self.ranges[row].may_end(texts.ids[row])}
+        self.marked = {row for row in written if self._markers[row].ends_marker(texts.ids[row])}
+        self.passing = {row for row in written if not texts.said[row] and self.ranges[row].may_end(texts.ids[row])}
         at_end = bool(texts.open) and len(texts.ids[texts.open[0]]) == self._limit
         if at_end:
             for row in [row for row in texts.open if not self._last and row not in self.marked]:
@@ -108,22 +113,25 @@ class Watch(StoppingCriteria):
             if texts.open:
                 self._tail.enter_context(StopAfter(self._lm.anatomy.stream))
         self.record.tap.expect()
-        self._leaving = self._leaves and not at_end and texts.few()
-        return torch.ones_like(newest, dtype=torch.bool) if self._leaving else texts.done()
+        texts.leaving = self._leaves and not at_end and texts.few()
+        return torch.ones_like(newest, dtype=torch.bool) if texts.leaving else texts.done()
 
-    def _staying(self) -> list[int] | None:
-        """Places in the batch of the texts that go on in a smaller one; ``None`` where all have ended."""
-        return self.texts.shrink() if self._leaving else None
-
-    def _stop_rejected(self) -> None:
+    def _act(self) -> None:
         """Ask about the texts whose newest token ended a marker or a range."""
-        rows = [row for row in self.texts.open if row in self.marked | self.passing]
-        for row, reason in zip(rows, self._ask(self, rows) if self._ask and rows else [None] * len(rows), strict=True):
-            if reason is not None:
-                self.texts.close(row, reason)
-            elif row not in self.marked:  # it was only looked at
-                self.record.forget_newest(row, self.texts)
-        self.marked, self.passing = set(), set()
+        texts, limit = self.texts, self._limit - len(self._closing) - 1  # a token is left for the answer
+        rows = [row for row in texts.open if row in self.marked | self.passing and not texts.said[row]]
+        for row, said in zip(rows, self._ask(self, rows) if self._ask and rows else [None] * len(rows), strict=True):
+            inside = row in self.passing and self.ranges[row].reasoning and len(texts.ids[row]) <= limit
+            texts.act(row, said, self._closing if inside else ())
+            if row in texts.open and row not in self.marked:  # it was only looked at
+                self.record.forget_newest(row, texts)
+
+
+def _closing(lm: LanguageModel, marker: str) -> list[int]:
+    """The marker's tokens; none where it cannot be written: who lets texts exit has asked before."""
+    with suppress(InnerjudgeError):
+        return marker_ids(lm.tokenizer, marker)
+    return []
 
 
 def watched_features(

@@ -53,15 +53,16 @@ def write_and_read(
     positions. ``reject`` stops answers that are not worth their end: it is asked when a marker of ``reject_at`` is
     written (``"reasoning_start"``, ``"reasoning_end"``), and at the end of each range of a role that stands there
     (``"reasoning/segment(64)"``, see :func:`.roles.checked_roles`), and sees what has been read by then; at a range as
-    if the text, and its reasoning where that is open, ended there. A stopped answer ends there and leaves its batch,
-    with others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a batch
-    end together). The other answers are what they would be without. The rest is as in
+    if the text, and its reasoning where that is open, ended there. Where it says :class:`.Exit` at a range in open
+    reasoning, the closing marker comes next (not the model's choice, but its log-probability counts, as in one pass),
+    the model goes on to its answer, and nothing more is asked. A stopped answer ends there and leaves its batch, with
+    others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a batch end
+    together). The other answers of its batch are what they would be without. The rest is as in
     :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
     readouts, or a readout is none that a generation carries.
     """
     _check(lm, questions, readouts, markers, reject)
-    roles = [name for name in reject_at if Role.parse(name).part]
-    checked_roles(roles)
+    roles = checked_roles([name for name in reject_at if Role.parse(name).part])
     started = time.perf_counter()
     prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
     reading = Answers(lm, questions, readouts, markers)

@@ -152,8 +152,12 @@ def test_both_likelihoods_are_equal_where_the_sign_cannot_be_told() -> None:
     ("counts", "sampled", "message"),
     [
         ([1, 2, 1, 1, 1, 1], None, "question p with 2 right of 3, expected one count"),
-        ([4, 4, 4, 1, 1, 1], None, "question p with 4 right of 3, expected 0 to its answers: pass n_sampled"),
-        ([-1, -1, -1, 1, 1, 1], None, "expected 0 to its answers"),
+        (
+            [4, 4, 4, 1, 1, 1],
+            None,
+            "question p with 4 right of 3, expected 0 to as many as its answers: pass n_sampled",
+        ),
+        ([-1, -1, -1, 1, 1, 1], None, "expected 0 to as many as its answers"),
         ([0, 0, 0, 3, 3, 3], None, "none of them with both"),
         ([0.5, 0.5, 0.5, 1, 1, 1], None, "expected whole numbers"),
         ([4, 4, 4, 4, 4, 4], [8, 8, 8, 4, 8, 8], "one n_sampled"),

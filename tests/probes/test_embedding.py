@@ -56,17 +56,17 @@ def test_a_text_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPatch, 
     judge = EmbeddingClassifier(embedder=str(folder), texts=["response"])
     known = make(6, response=["yes", "no", "yes"] * 2)
     judge.fit(known, [True, False, True] * 2).decision_function(known)
-    assert sorted(asked) == ["", "no", "yes"]  # the empty text tells the width
+    assert sorted(asked) == [embedding._TOLD, "no", "yes"]
     monkeypatch.setattr(embedding, "_REMEMBERED", 2)
     judge.decision_function(known)
-    assert sorted(asked) == ["", "", "no", "no", "yes", "yes"], "more are not kept"
+    assert sorted(asked) == sorted(2 * [embedding._TOLD, "no", "yes"]), "more are not kept"
 
 
 def test_an_embedder_of_another_width_is_refused(folder: Path, make: Callable[..., Features]) -> None:
     judge = EmbeddingClassifier(embedder=str(folder), texts=["response"])
     judge.fit(make(6, response=["yes", "no"] * 3), [True, False] * 3)
     judge.coef_ = judge.coef_[:2]
-    with pytest.raises(InnerjudgeError, match=r"coef_: an array of shape \(2,\), expected \(3,\)"):
+    with pytest.raises(InnerjudgeError, match=r"told_: an array of shape \(3,\), expected \(2,\)"):
         judge.verdicts(make(2, response=["yes", "no"]))
 
 

@@ -153,13 +153,15 @@ def test_weights_that_leave_one_class_are_refused(make: Any) -> None:
 def test_others_refuse_weights_and_name_those_that_take_them(make: Any, judge: BaseJudge) -> None:
     fit: Any = judge.fit
     for how in ({"sample_weight": WEIGHTS}, {}):
-        with pytest.raises(InnerjudgeError, match="RidgeProbe or one of CLUE, DifferenceOfMeans, LogisticProbe"):
+        with pytest.raises(InnerjudgeError, match="RidgeProbe, CLUE without balance, DifferenceOfMeans, LogisticProbe"):
             fit(make(), CORRECT, *(() if how else (WEIGHTS,)), **how)
 
 
 @pytest.mark.parametrize("judge", [Length(), TokenLogProb(), PooledProbe(), CLUE(balance=True)], ids=name)
 def test_others_refuse_soft_labels_and_name_those_that_take_them(make: Any, judge: BaseJudge) -> None:
-    with pytest.raises(InnerjudgeError, match="numbers between 0 and 1 are for CLUE, DifferenceOfMeans"):
+    with pytest.raises(
+        InnerjudgeError, match="numbers between 0 and 1 are for CLUE without balance, DifferenceOfMeans"
+    ):
         judge.fit(make(), SOFT)
 
 
@@ -184,11 +186,73 @@ def test_centring_by_hand() -> None:
     np.testing.assert_array_equal(centred(np.array([[1.0], [10.0], [3.0]]), ("a", "b", "a")), [[-1], [0], [1]])
     labels = np.array([True, False, False, False])
     assert mixed_questions(labels, ("a", "a", "b", "b"), None).tolist() == [True, True, False, False]
-    with pytest.raises(InnerjudgeError, match="2 questions whose items are each of one label"):
-        mixed_questions(np.array([True, True, False, False]), ("a", "a", "b", "b"), None)
     # The first item does not count: then a has one class, and none is left.
-    with pytest.raises(InnerjudgeError, match="one label"):
-        mixed_questions(labels, ("a", "a", "b", "b"), np.array([0.0, 1, 1, 1]))
+    assert not mixed_questions(labels, ("a", "a", "b", "b"), np.array([0.0, 1, 1, 1])).any()
+    # Rows that count: 1, 3 (mean 2) of 1, 3, 8 -> -1, 1, 6.
+    counted = centred(np.array([[1.0], [3.0], [8.0]]), ("a", "a", "a"), np.array([1.0, 2.0, 0.0]))
+    np.testing.assert_array_equal(counted, [[-1], [1], [6]])
+
+
+def test_questions_of_one_label_cannot_be_centred(make: Any) -> None:
+    features = make(4)  # three items of q0, one of q1
+    with pytest.raises(InnerjudgeError, match="2 questions whose items are each of one label"):
+        LogisticProbe(positions=["score"], centre="question").fit(features, [True, True, True, False])
+
+
+@pytest.mark.parametrize("judge", [LogisticProbe(), DifferenceOfMeans(), CLUE(), MiniBatchLogistic()], ids=name)
+def test_a_part_without_weights_has_weights_of_one(judge: BaseJudge, make: Any) -> None:
+    a, b, weight = make(), make(seed=1), np.linspace(0.1, 3, 24)
+    parts = [(a, CORRECT, np.ones(24)), (b, CORRECT, weight)]
+    expected = clone(judge).fit_parts(parts).decision_function(a)
+    for some in ((a, CORRECT), (a, CORRECT, None)):
+        found = clone(judge).fit_parts([some, parts[1]]).decision_function(a)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    plain = clone(judge).fit_parts([(a, CORRECT), (b, CORRECT)]).decision_function(a)
+    assert not np.allclose(plain, expected)
+
+
+def test_grades_of_weight_zero_do_not_count_in_a_centred_ridge(make: Any) -> None:
+    features, grades = make(), np.arange(24) % 5 + 1.0
+    weight = np.arange(24) % 3 / 2  # the first of each question has none
+    probes = [RidgeProbe(centre="question").fit(features, g, weight) for g in (grades, grades + 40 * (weight == 0))]
+    np.testing.assert_array_equal(probes[0].coef_, probes[1].coef_)
+    with pytest.raises(InnerjudgeError, match="expected at least two different ones"):
+        RidgeProbe().fit(features, grades, (grades == 2).astype(float))
+
+
+def test_folds_of_which_nothing_can_be_learned_are_left_out(make: Any) -> None:
+    features = make()
+    weight = ((np.arange(24) < 3) | ~CORRECT).astype(float)  # right answers count in the first question only
+    for judge in (DifferenceOfMeans(positions=["score"]), DifferenceOfMeans(positions=["score"], row="best")):
+        held = clone(judge).fit_held_out(features, CORRECT, weight) if judge.row == -1 else None
+        assert held is None or np.isnan(held[:3]).all()
+        clone(judge).fit(features, CORRECT, weight)
+    LogisticProbe(positions=["score"], centre="question").fit_held_out(features, CORRECT, weight)
+
+
+def test_judges_of_others_keep_their_own_fit(make: Any) -> None:
+    class Plain(LogisticProbe):
+        def fit(self, features: Features, labels: Any) -> Any:  # type: ignore[override]
+            return super().fit(features, labels)
+
+    class Own(LogisticProbe):
+        def fit(self, features: Features, labels: Any, *, sample_weight: Any = None) -> Any:  # type: ignore[override]
+            return super().fit(features, labels, sample_weight)
+
+    class Chunks(CLUE):
+        def partial_fit(self, features: Features, labels: Any) -> Any:  # type: ignore[override]
+            return super().partial_fit(features, labels)
+
+    features = make()
+    assert len(Plain().fit_held_out(features, CORRECT)) == 24
+    weight = np.linspace(0.1, 3, 24)
+    np.testing.assert_array_equal(
+        Own().fit(features, CORRECT, sample_weight=weight).coef_, LogisticProbe().fit(features, CORRECT, weight).coef_
+    )
+    assert Chunks().fit(features, CORRECT).predict(features).dtype == bool
+    for bad in (2.0, ["a"] * 24):
+        with pytest.raises(InnerjudgeError, match="given sample_weight"):
+            LogisticProbe().fit(features, CORRECT, bad)
 
 
 def test_a_centred_probe_is_the_plain_one_on_centred_states(make: Any) -> None:

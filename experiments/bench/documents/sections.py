@@ -1,4 +1,4 @@
-"""What only our own documents measure: other libraries, writing texts, and how the time grows with their number.
+"""What only our own documents measure: other libraries, writing texts, and how time grows with them.
 
 ``innerjudge bench`` has these tables in a checkout; the wheel has none of this.
 """
@@ -19,6 +19,7 @@ from ..passes.section import CORE, Run, Section, Variant, Work, texts
 from ..passes.variants import kept_rows
 from .asking import ASKING, REASONED
 from .generating import GENERATING, RERANKING
+from .lengths import LENGTHS, PRECISION, TOKENS
 
 
 def _nnsight(work: Work) -> Run:
@@ -122,6 +123,9 @@ def _with_peers(work: Work) -> tuple[Variant, ...]:
 SECTIONS: tuple[Section, ...] = (
     replace(PASSES, make_variants=_with_peers),
     *(section for section in OF_THE_WHEEL if section is not PASSES),
+    LENGTHS,
+    TOKENS,
+    PRECISION,
     GENERATING,
     RERANKING,
     ITEMS,

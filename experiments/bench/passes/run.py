@@ -10,14 +10,13 @@ import torch
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
 from ...reading.progress import Steps
-from .lengths import LENGTHS, PRECISION, TOKENS
 from .one_batch import CANDIDATES, EARLY_STOP, PASSES
 from .section import Run, Section, Variant, Work
 from .shapes import random_model
 from .timing import Spread, Times, peak_of, timed
 
 #: The tables; a checkout has more, in ``documents/sections.py``.
-SECTIONS: tuple[Section, ...] = (PASSES, EARLY_STOP, CANDIDATES, LENGTHS, TOKENS, PRECISION)
+SECTIONS: tuple[Section, ...] = (PASSES, EARLY_STOP, CANDIDATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

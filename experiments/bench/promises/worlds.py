@@ -69,9 +69,9 @@ def draw_looks(questions: int, seed: int) -> tuple[Floats, npt.NDArray[np.bool_]
         >>> draw_looks(5, seed=0)[0].shape
         (15, 8)
     """
-    rng = np.random.default_rng(seed)
+    noise = np.random.default_rng([seed, 1])  # other numbers than those that draw the worth
     worth, good, question = draw(World("", 3, 0.5), questions, seed)
-    return worth[:, None] + rng.normal(size=(len(worth), LOOKS)), good, question
+    return worth[:, None] + noise.normal(size=(len(worth), LOOKS)), good, question
 
 
 def counted(looks: Floats, what: str, risk: str) -> Floats:

@@ -171,7 +171,8 @@ def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
         said = "The scores go with the labels, but not beyond all causes together; no single cause explains them."
     if alone.p < LEVEL and alone.value < 0:
         said += " They point the wrong way: higher scores are wrong more often."
-    split = split_of_auroc(*decomposition(given.labels, given.scores, given.questions))
+    parts = decomposition(given.labels, given.scores, given.questions)
+    split = "" if parts is None else split_of_auroc(*parts)
     rows: list[list[Cell]] = [["nothing", None, round(alone.value, 3), _p(alone.p)]]
     for one in explained.causes:
         rows.append([one.cause, None if one.p is None else _p(one.p), round(one.beside.value, 3), _p(one.beside.p)])

@@ -106,7 +106,8 @@ def _said(stands: Sequence[Standing], theirs: Sequence[str]) -> list[str]:
 def _split(lens: Lens, judge: str) -> str:
     """What the pooled AUROC of a judge is made of, and what it would be with states of another answer."""
     scores = lens.table.scores(judge)
-    said = f"{judge}: {split_of_auroc(*decomposition(lens.truths, scores, lens.groups))}"
+    parts = decomposition(lens.truths, scores, lens.groups)
+    said = f"{judge}: {'its scored answers are all of one kind.' if parts is None else split_of_auroc(*parts)}"
     other, blind = _shuffled(lens, judge, scores)
     said += "" if other.value is None else f" With the score of another answer to the question: {spelt(other)}."
     return said if blind.value is None else f"{said} Fitted on random projections of the question: {spelt(blind)}."
@@ -151,7 +152,7 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
     blind = pass_rate([None if t is None else float(t) for t in lens.truths], lens.groups)
     columns = {judge: lens.table.scores(judge) for judge in judges}
     for judge, scores in {**columns, PASS_RATE: list(blind)}.items():
-        parts = decomposition(lens.truths, scores, lens.groups)
+        parts = decomposition(lens.truths, scores, lens.groups) or (None, None, None, None)
         shuffled = (one if one.n else None for one in _shuffled(lens, judge, scores))
         rows.append([judge, *(None if part is None else round(part, 3) for part in parts), *shuffled])
     caption = (

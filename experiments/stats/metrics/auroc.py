@@ -71,11 +71,11 @@ def wqd(labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: floa
 
 def decomposition(
     labels: Labels, scores: Values, groups: Sequence[Hashable]
-) -> tuple[float, float | None, float | None, float]:
+) -> tuple[float, float | None, float | None, float] | None:
     """``(pooled, within, between, share)`` with ``pooled = share * within + (1 - share) * between``, ties one half.
 
     ``share`` is that of the (right, wrong) pairs which are of one question; ``within`` and ``between`` weigh every pair
-    alike, and are ``None`` where there is no such pair. There must be right and wrong scored rows.
+    alike, and are ``None`` where there is no such pair. ``None`` without right and wrong scored rows.
 
     Source:
         arXiv 2609.03436, equation 1.
@@ -86,7 +86,8 @@ def decomposition(
         [0.777778, 0.75, 0.8, 0.444444]
     """
     pooled = auroc(labels, scores).value
-    assert pooled is not None
+    if pooled is None:
+        return None
     inner = wqd(labels, scores, groups)
     truth = finite(labels)[~np.isnan(finite(scores))]
     pairs = int((truth == 1).sum() * (truth == 0).sum())

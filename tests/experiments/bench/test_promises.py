@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from innerjudge.experiments.bench.promises import __main__ as command
-from innerjudge.experiments.bench.promises.worlds import COUNTED, WORLDS, draw, true_risk
+from innerjudge.experiments.bench.promises.worlds import COUNTED, WORLDS, World, draw, draw_looks, true_risk
 from innerjudge.probes.risk import RiskName
 
 PAGE = (command.Path(command.__file__).with_name("promises.md")).read_text("utf-8")
@@ -68,3 +69,14 @@ def test_the_true_risk_by_definition() -> None:
     risks: Any = [true_risk(WORLDS[2], "kept and wrong", t) for t in (-9.0, 0.0, 1.0, 9.0)]
     assert risks == sorted(risks, reverse=True)
     assert (risks[0], risks[-1]) == (pytest.approx((~good).mean(), abs=1e-9), 0.0)
+
+
+def test_the_noise_of_a_look_is_not_what_the_answers_are_worth() -> None:
+    """Both are normal numbers: of one seed they would be the same ones."""
+    looks, *_ = draw_looks(200, seed=3)
+    worth, *_ = draw(World("", 3, 0.5), 200, seed=3)
+    noise = looks - worth[:, None]
+    first = np.random.default_rng(3).normal(size=600)
+    assert not np.isclose(noise.ravel()[:600], first).any()
+    # Of 600 pairs of independent numbers the correlation is within four standard errors, 4 / sqrt(600).
+    assert max(abs(np.corrcoef(noise[:, k], worth)[0, 1]) for k in range(looks.shape[1])) < 0.163

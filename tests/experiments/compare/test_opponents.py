@@ -321,3 +321,9 @@ def test_what_cannot_be_read_says_so() -> None:
     with pytest.raises(InnerjudgeError, match="expected 'prompt': extract with that readout"):
         judge.decision_function(Features.from_arrays({"logprob": [[1, 2]]}, provenance="m"))
     assert judge.decision_function(empty).shape == (1,)
+
+
+def test_nothing_is_decomposed_where_all_scored_answers_are_of_one_kind() -> None:
+    from innerjudge.experiments.stats.metrics.auroc import decomposition
+
+    assert decomposition([1, 1, 0], [0.5, 0.2, None], "aab") is None

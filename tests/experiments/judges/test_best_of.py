@@ -13,13 +13,19 @@ import pytest
 from innerjudge.experiments.data.jsonl import read_items
 from innerjudge.experiments.judges import saved
 from innerjudge.experiments.judges.judge import Judge
-from innerjudge.experiments.judges.sample_and_judge import candidates_of, rejecting, sample_and_judge
+from innerjudge.experiments.judges.sample_and_judge import (
+    Sampling,
+    acting,
+    answer_and_judge,
+    candidates_of,
+    sample_and_judge,
+)
 from innerjudge.experiments.judges.saved import JudgeRecord
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read
 from innerjudge.experiments.reading.sampling import sample_traces
 from innerjudge.experiments.runs import sample_job as jobs
-from innerjudge.experiments.runs.sample_job import Sampling, load_questions, sample_job
+from innerjudge.experiments.runs.sample_job import load_questions, sample_job
 from innerjudge.extraction import Features, HiddenStates, States, extract
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
@@ -82,8 +88,6 @@ def test_no_pass_follows_the_sampling(
 def test_what_is_asked_for_and_cannot_be_is_refused(reference: LanguageModel, fitted: dict[str, BaseJudge]) -> None:
     with pytest.raises(InnerjudgeError, match="without reject_below"):
         sample_and_judge(reference, QUESTIONS, fitted["clue"], along="reasoning/segment(4)")
-    with pytest.raises(InnerjudgeError, match="n=None with prompts that are strings"):
-        sample_and_judge(reference, ["Start with 7. Add 5."], fitted["clue"], n=None)
 
 
 def test_a_judge_of_passes_that_stopped_early(reference: LanguageModel) -> None:
@@ -203,7 +207,7 @@ def test_what_cannot_be_is_refused(reference: LanguageModel, fitted: dict[str, B
     with pytest.raises(InnerjudgeError, match="reads hidden/response_end to reject by"):
         sample_and_judge(reference, QUESTIONS, fitted["probe"], reject_below=0.0, **HOW)
     with pytest.raises(InnerjudgeError, match="reads direct to reject by"):
-        rejecting(fitted["text"], 0.5)
+        acting(fitted["text"], Sampling(reject_below=0.5))
     with pytest.raises(InnerjudgeError, match="expected a list of Trace or str"):
         sample_and_judge(reference, "Start with 7.", fitted["clue"])
     with pytest.raises(InnerjudgeError, match="at least 1 answer"):
@@ -239,9 +243,9 @@ def test_a_job_is_resumed_and_ends_with_the_same_file(
         calls.append(len(args[1]))
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return sample_and_judge(*args, **more)
+        return answer_and_judge(*args, **more)
 
-    monkeypatch.setattr(jobs, "sample_and_judge", dies)
+    monkeypatch.setattr(jobs, "answer_and_judge", dies)
     with pytest.raises(KeyboardInterrupt):
         sample_job(*job, out, **how)
     part = out.with_name("killed.jsonl.part")
@@ -272,7 +276,7 @@ def test_a_killed_job_loses_one_batch_of_answers(
         sizes.append(len(answers))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(jobs, "sample_and_judge", dies)
+    monkeypatch.setattr(jobs, "answer_and_judge", dies)
     for new in (2000, 600, 4):
         with pytest.raises(KeyboardInterrupt):
             sample_job(judge, questions, tmp_path / f"{new}.jsonl", sampling=Sampling(n=64, max_new_tokens=new))
@@ -327,7 +331,7 @@ def test_the_command(
     assert (tmp_path / "named.jsonl").read_bytes() == out.read_bytes(), "the judge's own model is the same"
     saved.save(fitted["lager"], JudgeRecord("lager", "rating", (1, 5)), tmp_path / "ratings")
     for more, reason in (
-        (("--judge", tmp_path / "ratings", "--data", "builtin:solve"), "expected one for traces"),
+        (("--judge", tmp_path / "ratings", "--data", "builtin:solve"), "fit a judge on trace items"),
         (("--judge", tmp_path / "none", "--data", "builtin:solve"), "expected a folder that `innerjudge fit`"),
         (("--judge", tmp_path / "judge", "--data", "nothing"), "check the path"),
         (("--judge", tmp_path / "judge", "--data", "builtin:choose"), "expected questions"),

@@ -149,21 +149,68 @@ def test_a_promise_along_a_role_from_file_to_file(cli, tmp_path: Path) -> None:
         assert (done.code, said in done.err) == (2, True), done.err
 
 
+def test_a_promise_of_bad_answers_from_file_to_file(cli, tmp_path: Path) -> None:
+    """Fitted with the promise, sampled with exits by it, and the rows say which answers left their reasoning."""
+    role, data = "reasoning/segment(2)", tmp_path / "traces.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in TRACES), "utf-8")
+    done = cli("extract", "--data", data, "--out", tmp_path / "f", "--log", "plain", "--read", f"hidden/{role}.last")
+    assert done.code == 0, done.err
+    fit = ("fit", "--features", tmp_path / "f", "--judge", "clue-margin", "--confidence", 0.8, "--out")
+    done = cli(*fit, tmp_path / "judge", "--pass-at-most", 0.6, "--along", role)
+    assert done.code == 0, done.err
+    promise = saved.load(tmp_path / "judge")[0].promised()
+    assert promise is not None
+    assert (promise.risk, promise.level, promise.along) == ("passed bad answers", 0.6, role)
+    assert str(promise) in done.out
+    assert f"at their highest over {role} and the end" in (tmp_path / "judge" / "README.md").read_text("utf-8")
+    sample = ("sample", "--judge", tmp_path / "judge", "--data", "builtin:solve", "--limit", 4, "--n", 2, "--out")
+    done = cli(*sample, tmp_path / "answers.jsonl", "--pass-at-most", 0.6)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
+    exited = sum("exited" in row for row in rows)
+    assert f"0 of them were stopped, {exited} left their reasoning early" in done.out
+    number = ("--exit-above", -1e9, "--along", role, "--reject-below", -1e9)
+    done = cli(*sample, tmp_path / "all.jsonl", *number)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text("utf-8").splitlines()]
+    assert sum("on the way, -1e+09 or more" in row.get("exited", "") for row in rows) > 4
+    assert all(row["score"] is None or row["correct"] in (True, False) for row in rows)
+    for command, said in (
+        ((*sample, "no", "--pass-at-most", 0.1), "that promises at most 0.6 of passed bad answers"),
+        ((*sample, "no", "--pass-at-most", 0.6, "--exit-above", 0), "given --pass-at-most and --exit-above"),
+        ((*sample, "no", "--lose-at-most", 0.6), "of passed bad answers, expected one that promises"),
+        ((*sample, "no", "--exit-above", 0), "expected a role of the reasoning to exit along"),
+        ((*fit, "no", "--pass-at-most", 0.6, "--lose-at-most", 0.6), "a judge has one promise"),
+        ((*fit, "no", "--wrong-at-most", 0.6, "--along", role), "without --lose-at-most or --pass-at-most"),
+    ):
+        done = cli(*command)
+        assert (done.code, said in done.err) == (2, True), done.err
+
+
 def test_tokens_saved_by_hand(reference: LanguageModel) -> None:
     after = [len(reference.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in ("12", "ok 36")]
-    answers = [
-        ("<think>1</think>", True),
-        ("<think>2</think>12", False),
-        ("<think>3</think>ok 36", False),
-        ("4", False),
+    answers: list[tuple[str, dict[str, str]]] = [
+        ("<think>1</think>", {"rejected": "no"}),
+        ("<think>2</think>12", {}),
+        ("<think>3</think>ok 36", {}),
+        ("4", {}),
     ]
     found = Saved.of(reference, answers, "</think>")
     # One of four was stopped; the two others that close their reasoning write so many tokens after it on average.
-    assert found == (1, sum(after) / 2)
+    assert found == (1, sum(after) / 2, 0)
     sizes = [len(reference.tokenizer(text, add_special_tokens=False)["input_ids"]) for text, _ in answers]
     short = len(reference.tokenizer("<think>5", add_special_tokens=False)["input_ids"])
     # One that was stopped within its reasoning: the two others that are longer ("4" is not) write so much more.
-    more = Saved.of(reference, [("<think>5", True), *answers[1:]], "</think>")
+    more = Saved.of(reference, [("<think>5", {"rejected": "no"}), *answers[1:]], "</think>")
     assert sizes[3] <= short < min(sizes[1:3])
-    assert more == (1, sum(sizes[1:3]) / 2 - short)
-    assert Saved.of(reference, answers[:1], "</think>") == (1, 0)
+    assert more == (1, sum(sizes[1:3]) / 2 - short, 0)
+    assert Saved.of(reference, answers[:1], "</think>") == (1, 0, 0)
+    # One that left its reasoning early, and wrote 6=6 after it: of the others one reasoned longer, by 10 tokens (each
+    # character is one), and answered with 2 fewer: 8 saved.
+    left, long = ("<think>6</think>6=6", {"exited": "yes"}), ("<think>6+1=7;7+1=8</think>8", {})
+    assert len(reference.tokenizer("+1=7;7+1=8", add_special_tokens=False)["input_ids"]) == 10
+    assert Saved.of(reference, [left, long, *answers[1:]], "</think>") == (0, 8, 1)
+    # One that went on behind the marker for longer than that has saved less than nothing.
+    on = ("<think>6</think>+1=7;7+1=8;8+0=8", {"exited": "yes"})
+    assert Saved.of(reference, [on, long, *answers[1:]], "</think>") == (0, 10 + 1 - 16, 1)
+    assert Saved.of(reference, [left, ("4", {})], "</think>") == (0, 0, 1)

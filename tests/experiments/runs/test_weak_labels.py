@@ -69,9 +69,9 @@ def test_fit_reads_counts(cli, features: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("fit", "--judge", "length"), "RidgeProbe or one of CLUE, DifferenceOfMeans, LogisticProbe"),
+        (("fit", "--judge", "length"), "RidgeProbe, CLUE without balance, DifferenceOfMeans, LogisticProbe"),
         (("fit", "--judge", "clue", "--lose-at-most", 0.3, "--confidence", 0.8), "q0/0 with p_correct for a promise"),
-        (("sweep",), "q0/0 with p_correct=0.9, expected correct=true or false: only `innerjudge fit`"),
+        (("sweep",), "q0/0 with p_correct=0.9, expected correct=true or false: only the fit"),
     ],
 )
 def test_others_refuse_them(cli, features: Path, tmp_path: Path, command: tuple[str, ...], said: str) -> None:
@@ -83,7 +83,7 @@ def test_others_refuse_them(cli, features: Path, tmp_path: Path, command: tuple[
 def test_compare_refuses_them(cli, features: Path, tmp_path: Path) -> None:
     done = cli("compare", "--data", features.parent / "traces.jsonl", "--judges", "clue", "--out", tmp_path / "out")
     assert done.code == 2
-    assert "only `innerjudge fit` takes numbers between" in " ".join(done.err.split())
+    assert "only the fit of some judges takes numbers between" in " ".join(done.err.split())
 
 
 def test_an_unlabelled_answer_takes_part_in_the_mean_of_its_question(cli, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import torch
 from ....extraction.extract import extract
 from ....models.loading import LanguageModel, wrap
 from ....models.positions import Encoding
-from .section import CORE, Run, Section, Variant, Work, texts
-from .shapes import random_model
-from .variants import FLOOR, floor, reading
+from ..passes.section import CORE, Run, Section, Variant, Work, texts
+from ..passes.shapes import random_model
+from ..passes.variants import FLOOR, floor, reading
 
 
 def _items(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:
