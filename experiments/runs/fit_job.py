@@ -95,7 +95,7 @@ def fit_job(
         if wanted is not None and item.extra.get(judge.label_fields[0]) is not None:
             raise InnerjudgeError(
                 f"given {item.id} with {judge.label_fields[0]} for a promise, expected correct=true or false alone: "
-                "fit without a promise, and calibrate it on labelled items"
+                "fit without a promise, and calibrate it on labelled items; of several raters take --aggregate vote"
             )
         labels.append(label)
         weights.append(weight)

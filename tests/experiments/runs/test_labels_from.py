@@ -122,6 +122,31 @@ def test_refused_in_one_line(
     assert message in done.err
 
 
+def test_a_promise_needs_labels_that_are_sure(cli, features: Path, tmp_path: Path) -> None:
+    """Shares between no and yes are no losses: the mean is refused where raters differ, and is the vote elsewhere."""
+    anna, ben = (said(tmp_path, name, TRUTH) for name in ("anna", "ben"))
+    cleo = said(tmp_path, "cleo", [not TRUTH[0], *TRUTH[1:]])
+    typed = ("fit", "--features", features, "--judge", "clue", "--pass-at-most", 0.6, "--confidence", 0.8)
+    files = [one for file in (anna, ben, cleo) for one in ("--labels-from", file)]
+    soft = cli(*typed, *files, "--aggregate", "mean", "--out", tmp_path / "no")
+    assert (soft.code, len(soft.err.strip().splitlines()), (tmp_path / "no").exists()) == (2, 1, False), soft.err
+    assert "given q0/0 with p_correct for a promise" in soft.err
+    assert "--aggregate vote" in soft.err
+    rows = [{**row, "correct": label} for row, label in zip(TRACES, TRUTH, strict=True)]
+    (tmp_path / "turned.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    assert cli("extract", "--data", tmp_path / "turned.jsonl", "--out", tmp_path / "f").code == 0
+    for name, its in {
+        "voted": (*typed, *files),
+        "mean": (*typed, *files[:4], "--aggregate", "mean"),
+        "own": (*typed[:2], tmp_path / "f", *typed[3:]),
+    }.items():
+        done = cli(*its, "--out", tmp_path / name)
+        assert (done.code, "the 6 that it was calibrated on" in done.out) == (0, True), (done.err, done.out)
+    found = [saved.load(tmp_path / name)[0] for name in ("voted", "mean", "own")]
+    assert len({str(judge.promise_) for judge in found}) == 1
+    assert all(np.array_equal(judge.centroids_, found[2].centroids_) for judge in found)
+
+
 def test_labels_of_other_data_are_none(cli, features: Path, tmp_path: Path) -> None:
     row = {"question": "elsewhere", "candidate": "0", "judge": "anna", "label": True}
     (tmp_path / "other.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
