@@ -25,6 +25,8 @@ from .variants import with_sides
 _ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("rating", "scores"): "score"}
 #: What a column may be taken for.
 _FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names in KNOWN.values() for one in names)}
+#: Fields that are numbers, which a CSV file has as text.
+_COUNTED = ("p_correct", "sample_weight", "n_correct", "n_sampled", "quality")
 #: Fields of which the text NaN, which pandas may write into a CSV file, is no value.
 _NUMBERS = ("correct", "scores", "preference")
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
@@ -225,6 +227,9 @@ def _read(record: Record, name: str, kind: str) -> Any:
         return _option(record, value)
     if name == "preference" and isinstance(value, str):
         return value.lower().removeprefix("model_")
+    if name in _COUNTED and isinstance(value, str):
+        number = _number_of(record, name, value)
+        return int(number) if number.is_integer() else number
     return _text_of(value) if name.endswith("_id") or name not in MEANINGS else value
 
 
