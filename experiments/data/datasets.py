@@ -19,10 +19,10 @@ from ...models.shown import shown
 from .jsonl import read_items
 from .kinds import REQUIRED, hash_items, hash_of, kind_of
 from .loaders import LOADERS, find, load
-from .mapping import items_from, near, shape_of
+from .mapping import items_from, near, rows_of, shape_of
 from .records import Record
 from .splits import Index, rows_by_group
-from .tables import is_lines, records_of
+from .tables import is_lines
 
 if TYPE_CHECKING:
     from ...models.reference.solve import Problem
@@ -113,7 +113,7 @@ def check_spec(
             f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}"
             + near(prefix if colon else "", [*LOADERS, "builtin", "sample"], "check the path")
         )
-    rows = records_of(spec)
+    rows = rows_of(spec, columns)
     row = next(rows)
     whole = any(row.values.keys() >= set(names) for names in REQUIRED.values())
     if whole and not columns and is_file(spec) and is_lines(Path(spec)):

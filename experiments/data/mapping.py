@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -27,6 +27,8 @@ _ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("r
 _FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names in KNOWN.values() for one in names)}
 #: Fields of which the text NaN, which pandas may write into a CSV file, is no value.
 _NUMBERS = ("correct", "scores", "preference")
+#: Columns of conversations, and what ShareGPT calls who speaks.
+_TALKS, _SPEAKERS = ("messages", "conversations"), {"human": "user", "gpt": "assistant"}
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -41,9 +43,10 @@ def items_from(
     - rating: ``prompt, response, scores`` (also ``score``) with ``criterion, reference, question_id``;
     - trace: ``prompt, response`` with ``correct, answer, question_id, candidate_id``.
 
-    Prompts and responses are texts or lists of messages. Ids that are not there are made: rows of one prompt are
-    candidates of one question; other rows are numbered. Of ``chosen`` and ``rejected``, which is shown as a is drawn
-    for each pair from ``seed`` and its texts. Columns that are no field go to ``extra``.
+    Prompts and responses are texts or lists of messages; of a conversation in a column ``messages`` (OpenAI) or
+    ``conversations`` (ShareGPT), the assistant's last message is the response to those before it. Ids that are not
+    there are made: rows of one prompt are candidates of one question; other rows are numbered. Of ``chosen`` and
+    ``rejected``, which is shown as a is drawn for each pair from ``seed`` and its texts. Columns that are no field go to ``extra``.
 
     Args:
         data: A path or a pattern (CSV, TSV, Parquet, JSON, JSONL; also ``.gz`` and ``.zst``; a folder that ``datasets``
@@ -76,7 +79,7 @@ def items_from(
     places: list[str] = []
     questions: dict[str, str] = {}
     candidates: Counter[str] = Counter()
-    for record in records_of(data):
+    for record in rows_of(data, columns):
         shape = shape or shape_of(record, columns, kind)
         values = shape.read(record, seed)
         _number(values, shape, len(items) + 1, questions, candidates)
@@ -86,6 +89,26 @@ def items_from(
         raise InnerjudgeError("given no items, expected at least one")
     check_unique(items, places)
     return items
+
+
+def rows_of(data: Any, columns: Mapping[str, str] | None = None) -> Iterator[Record]:
+    """The rows of a table, where a conversation that ``columns`` do not name is parted in prompt and response."""
+    for record in records_of(data):
+        talk = next((name for name in _TALKS if name in record.values), None)
+        named = record.values.keys() & {"prompt", "response", "outputs"} or talk in (columns or {}).values()
+        yield record if talk is None or named else _parted(record, talk)
+
+
+def _parted(record: Record, talk: str) -> Record:
+    many = [{k: v for k, v in one.values.items() if k != "weight"} for one in record.records(talk)]
+    if all("from" in one and "value" in one for one in many):
+        many = [{"role": _SPEAKERS.get(one["from"], one["from"]), "content": one["value"]} for one in many]
+    last = max((k for k, one in enumerate(many) if one.get("role") == "assistant"), default=0)
+    if not last:
+        do = f"leave the row out, or name the columns, such as --map prompt={talk} --map response=ANSWER"
+        raise record.error(talk, "no answer of the assistant behind a question", "one", do)
+    rest = {name: value for name, value in record.values.items() if name != talk}
+    return Record({"prompt": many[:last], "response": [many[last]]} | rest, record.where)
 
 
 def _number(

@@ -24,7 +24,7 @@ _ROWS = {
 
 #: What people call the fields: for the advice only, since nobody but them knows.
 _OFTEN = {
-    "prompt": ("question", "query", "instruction", "input", "problem", "user_prompt"),
+    "prompt": ("question", "query", "instruction", "input", "problem", "user_prompt", "messages"),
     "response": ("output", "completion", "generation", "prediction", "model_output", "solution", "answer", "text"),
     "correct": ("label", "is_correct", "passed", "acc", "exact_match"),
     "scores": ("rating", "human_score", "overall_score"),

@@ -246,6 +246,23 @@ def test_items_of_our_own_files_are_read_alike(tmp_path_factory: pytest.TempPath
     assert check_spec(str(path))[0] == "lines"
 
 
+def test_a_conversation_is_its_prompt_and_the_last_answer() -> None:
+    ask, said, more = ({"role": r, "content": c} for r, c in (("user", "?"), ("assistant", "x"), ("user", "why?")))
+    rows = [{"messages": [ask, said | {"weight": 1}, more], "correct": 1}, {"messages": [ask, said | {"content": "y"}]}]
+    assert [(one.id, one.prompt, one.response, one.correct) for one in items_from(rows)] == [
+        ("q1/1", "?", "x", True),
+        ("q1/2", "?", "y", None),
+    ]
+    (theirs,) = items_from([{"conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "x"}]}])
+    assert (theirs.prompt, theirs.response) == ("?", "x")
+    (own,) = items_from([{"messages": [ask], "said": "x"}], {"prompt": "messages", "response": "said"})
+    assert (own.prompt, own.response) == ("?", "x")
+    with pytest.raises(InnerjudgeError, match=r"row 1: field 'messages': given no answer .* --map prompt=messages"):
+        items_from([{"messages": [ask], "said": "x"}])
+    with pytest.raises(InnerjudgeError, match="field 'messages'"):
+        items_from([{"messages": "hello"}])
+
+
 def test_a_number_that_is_an_index_and_another_options_text_is_refused() -> None:
     """The right option would depend on the file: a table of text cannot tell 2 from "2"."""
     row = {"question": "?", "options": ["4", "2", "1"]}
