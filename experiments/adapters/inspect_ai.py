@@ -4,8 +4,6 @@ Logs that are there already are scored without generating again: the loader ``in
 ``innerjudge score --inspect FILE`` writes what ``precomputed_scores`` reads.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +57,7 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
 
 
 @lru_cache(maxsize=4)
-def _loaded(judge: str, device: str) -> Judge:
+def _loaded(judge: str, device: str) -> "Judge":
     from ..judges.judge import Judge
 
     return Judge.load(judge, device=device)

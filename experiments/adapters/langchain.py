@@ -1,7 +1,5 @@
 """A judge in LangChain's cross-encoder slot (extra ``langchain``)."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ...models.extra import require
@@ -26,7 +24,7 @@ class JudgeCrossEncoder(BaseCrossEncoder):
         2
     """
 
-    def __init__(self, judge: Judge, batch_size: int = 32) -> None:
+    def __init__(self, judge: "Judge", batch_size: int = 32) -> None:
         self.judge, self.batch_size = judge, batch_size
 
     def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:

@@ -17,8 +17,6 @@ After ``import innerjudge.experiments.adapters.lm_eval`` the filters also have n
 ``innerjudge_weighted_vote`` and ``innerjudge_best_of_majority``.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -146,13 +144,13 @@ def _filled(prompt: str | list[dict[str, str]], doc: Mapping[str, Any]) -> Text:
 
 
 @lru_cache(maxsize=4)
-def _loaded(judge: str, device: str) -> Judge:
+def _loaded(judge: str, device: str) -> "Judge":
     from ..judges.judge import Judge
 
     return Judge.load(judge, device=device)
 
 
 @lru_cache(maxsize=1)
-def _verdicts(judge: Judge, pairs: tuple[tuple[Text, str], ...], batch_size: int) -> tuple[Verdict, ...]:
+def _verdicts(judge: "Judge", pairs: tuple[tuple[Text, str], ...], batch_size: int) -> "tuple[Verdict, ...]":
     """Kept for the next filter: a task's pipelines read the same responses, and one pass serves them all."""
     return tuple(judge.verdicts(pairs, batch_size=batch_size))

@@ -1,7 +1,5 @@
 """A judge as a ranker of the library ``rerankers`` (extra ``rerankers``)."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 from ...models.extra import require
@@ -31,7 +29,7 @@ class JudgeRanker(BaseRanker):  # type: ignore[misc]
         'the response is empty'
     """
 
-    def __init__(self, judge: Judge, batch_size: int = 32, verbose: int = 1) -> None:
+    def __init__(self, judge: "Judge", batch_size: int = 32, verbose: int = 1) -> None:
         self.judge, self.batch_size, self.verbose = judge, batch_size, verbose
         self.ranking_type = "pointwise"
 

@@ -1,7 +1,5 @@
 """The command ``innerjudge bench``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,7 +72,7 @@ def bench(
     say(f"The tables are in {out / DOCUMENT}.")
 
 
-def _print(found: Benchmark, console: Console) -> None:
+def _print(found: "Benchmark", console: Console) -> None:
     from ..bench.passes.document import line_cells
 
     on_gpu = found.options.device.startswith("cuda")

@@ -1,7 +1,5 @@
 """The commands ``extract``, and ``fit`` and ``sweep`` of what it wrote."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import replace
@@ -126,7 +124,7 @@ def extract(
             return
         lm = replace(on, device=own_device(device)).load()
 
-        def items() -> Sequence[Item]:
+        def items() -> "Sequence[Item]":
             return items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes)
 
         said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes)
@@ -233,7 +231,7 @@ def sweep(
     say(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
 
 
-def show(found: Sweep, console: Console, top: int) -> None:
+def show(found: "Sweep", console: Console, top: int) -> None:
     """Print the best cells and what picking among them is worth."""
     from ..compare.sweep import sentences
 

@@ -1,7 +1,5 @@
 """The commands that look before a run: ``models``, what a model is, and ``plan``, what an extraction will cost."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -141,7 +139,7 @@ def plan(
         raise no_room(size, out, disk)
 
 
-def _verdict(disk: Disk | None, size: int) -> str:
+def _verdict(disk: "Disk | None", size: int) -> str:
     if disk is None:
         return "unknown: an object store does not say how much it can hold"
     if disk.spares(size):

@@ -1,7 +1,5 @@
 """The commands that ask a saved judge: ``score`` and ``rank``, of one set of options, and ``sample``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,7 +105,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
     return command
 
 
-def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -> tuple[list[Item], str]:
+def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -> "tuple[list[Item], str]":
     """The items, and what was done."""
     from ..data.datasets import drawn_rows, load_data
     from ..judges import saved
@@ -237,7 +235,9 @@ def sample(
         say(sample_job(whole, questions, out, sampling=how))
 
 
-def _threshold(found: Promise | None, verb: str, level: float | None, number: float | None) -> float | Promise | None:
+def _threshold(
+    found: "Promise | None", verb: str, level: float | None, number: float | None
+) -> "float | Promise | None":
     """The number, or the promise of a judge, which loses (or passes) at most a share of the answers."""
     risk, other = {"lose": ("lost good", "reject-below"), "pass": ("passed bad", "exit-above")}[verb]
     if level is None:

@@ -1,7 +1,5 @@
 """The commands ``innerjudge study`` and ``innerjudge diff``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +78,7 @@ def diff(
     _print_diff(compare_studies(read_results(first), read_results(second)), PlainConsole(), everything=everything)
 
 
-def _print_diff(found: StudyDiff, console: Console, *, everything: bool) -> None:
+def _print_diff(found: "StudyDiff", console: Console, *, everything: bool) -> None:
     for title, rows in (("Study", found.spec), ("Versions", found.versions)):
         for place, before, after in rows:
             console.print(Text(f"{title}: {place}: {before} -> {after}"), highlight=False)

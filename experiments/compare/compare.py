@@ -1,7 +1,5 @@
 """Judges compared from Python: items in, a table of figures, verdicts and a report out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -47,7 +45,7 @@ class Comparison:
         """All figures."""
         return self.found.figures
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> "pd.DataFrame":
         """The figures, one a row: ``data``, ``part``, ``judge``, ``metric``, ``value``, ``low``, ``high``, ``n``, ...
 
         A row with ``against`` is a paired difference to that judge; ``verdict`` says whether it is better, worse or
@@ -148,7 +146,7 @@ def compare_data(
     out: str | Path | None = None,
     command: str = "innerjudge.compare",
     steps: Steps = silent,
-    say: Callable[[str], None] = ignored,
+    say: "Callable[[str], None]" = ignored,
 ) -> Comparison:
     """:func:`compare` on several data sets; ``command`` is what was typed, ``say`` is told what kept cannot be used."""
     check_data(sources, settings)

@@ -1,7 +1,5 @@
 """Data sets by name: a file, a pattern, ``LOADER:PATH`` of a public format, ``sample:NAME`` or ``builtin:TASK``."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import has_magic
@@ -48,7 +46,7 @@ class Dataset:
     name: str
     kind: str
     items: Sequence[Item]
-    problems: tuple[Problem, ...] = ()
+    problems: "tuple[Problem, ...]" = ()
 
 
 @checked

@@ -1,7 +1,5 @@
 """Items of a JSONL file, read when they are asked for: a run holds those of one shard, not all of them."""
 
-from __future__ import annotations
-
 import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
@@ -63,7 +61,7 @@ class ItemLines(Sequence[Item]):
     def __iter__(self) -> Iterator[Item]:
         return self._read(range(len(self)))
 
-    def chosen(self, rows: npt.NDArray[np.intp]) -> ItemLines:
+    def chosen(self, rows: npt.NDArray[np.intp]) -> "ItemLines":
         """The items of these rows, in their order."""
         numbers = rows + 1 if self.numbers is None else self.numbers[rows]
         return ItemLines(self.path, self.starts[rows], numbers)

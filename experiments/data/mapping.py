@@ -1,7 +1,5 @@
 """Rows with columns of anybody's, as items: which column is which field, and what the rows leave out."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -112,7 +110,7 @@ def _parted(record: Record, talk: str) -> Record:
 
 
 def _number(
-    values: dict[str, Any], shape: Shape, row: int, questions: dict[str, str], candidates: Counter[str]
+    values: dict[str, Any], shape: "Shape", row: int, questions: dict[str, str], candidates: Counter[str]
 ) -> None:
     """Ids that the rows do not have; ratings of one prompt get a question as well."""
     made, trace = shape.made, shape.kind == "trace"

@@ -1,7 +1,5 @@
 """One record of an input file, read field by field; every refusal names the place and the field."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +32,7 @@ class Record:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, value: object, where: str) -> Record:
+    def of(cls, value: object, where: str) -> "Record":
         """Wrap a parsed JSON value that must be an object."""
         if not isinstance(value, dict):
             raise InnerjudgeError(f"{where}: given {describe(value)}, expected an object with named fields: {{...}}")
@@ -127,7 +125,7 @@ class Record:
             raise self.error(name, f"a list of {len(value)}", expected, "add the missing entries")
         return tuple(value)
 
-    def records(self, name: str) -> list[Record]:
+    def records(self, name: str) -> "list[Record]":
         """A list of objects inside this record, at least one."""
         expected = "a list of at least one object"
         value = self._typed(name, list, expected, "write it as [{...}]")
@@ -135,7 +133,7 @@ class Record:
             raise self.error(name, "an empty list", expected, "leave the row out")
         return [Record.of(one, f"{self.where}, in {name!r}, entry {k}") for k, one in enumerate(value, start=1)]
 
-    def inner(self, name: str) -> Record:
+    def inner(self, name: str) -> "Record":
         """An object inside this record."""
         value = self._typed(name, dict, "an object with named fields", "write it as {...}")
         return Record(value, f"{self.where}, in {name!r}")

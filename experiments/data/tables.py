@@ -4,8 +4,6 @@ What a file is, is told by its first bytes and not by its name. Files are read w
 :mod:`~innerjudge.models.foreign`.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
@@ -231,7 +229,7 @@ def _arrow(path: Path, raw: bytes | None, name: str) -> Rows:
         raise InnerjudgeError(f"{name}: given broken {what} ({shown(error)}), expected them whole") from None
 
 
-def _parquet(raw: bytes) -> Iterator[pa.RecordBatch]:
+def _parquet(raw: bytes) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -242,7 +240,7 @@ def _parquet(raw: bytes) -> Iterator[pa.RecordBatch]:
     yield from file.iter_batches(1024)
 
 
-def _saved(folder: Path) -> Iterator[pa.RecordBatch]:
+def _saved(folder: Path) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
 
     state = parse_json(read_file(folder / _STATE, HEADER_LIMIT))

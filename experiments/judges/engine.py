@@ -1,7 +1,5 @@
 """A judge behind an inference engine: the engine computes the states, and no model is loaded here."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +36,7 @@ class EngineJudge:
     """
 
     def __init__(
-        self, judge: BaseJudge, made: JudgeRecord, tokenizer: PreTrainedTokenizerFast, final_norm: FinalNorm | None
+        self, judge: BaseJudge, made: JudgeRecord, tokenizer: "PreTrainedTokenizerFast", final_norm: FinalNorm | None
     ) -> None:
         others = [need for need in judge.needs if not need.startswith("hidden/")]
         if others or judge.provenance_ is None:
@@ -56,7 +54,7 @@ class EngineJudge:
         cls,
         folder_or_hub_name: str | Path,
         *,
-        tokenizer: PreTrainedTokenizerFast | None = None,
+        tokenizer: "PreTrainedTokenizerFast | None" = None,
         revision: str | None = None,
     ) -> Self:
         """Load a judge and the tokenizer of its model, but not the model.

@@ -1,7 +1,5 @@
 """What a judge costs: the prompts that it has asked for each item, and the tokens that the model reads and writes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +27,7 @@ class Cost:
     prompts: float
     tokens: float
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.prompts + other.prompts, self.tokens + other.tokens)
 
 

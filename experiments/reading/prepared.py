@@ -1,7 +1,5 @@
 """What is done with items, and checked, before any of them is read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,14 +15,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-def prepared(tokenizer: PreTrainedTokenizerFast, items: Sequence[Item], passes: Passes) -> Sequence[Item]:
+def prepared(tokenizer: "PreTrainedTokenizerFast", items: Sequence[Item], passes: Passes) -> Sequence[Item]:
     """The items, system turns put before the user's where that is wanted and the template knows no system turn."""
     if not passes.merge_system or takes_system(tokenizer):
         return items
     return [_merged(item) for item in items]
 
 
-def takes_system(tokenizer: PreTrainedTokenizerFast) -> bool:
+def takes_system(tokenizer: "PreTrainedTokenizerFast") -> bool:
     """Whether a chat template shows a system turn."""
     try:
         render(tokenizer, Conversation((Message("system", "s"), Message("user", "u"))), thinking=False)
@@ -34,7 +32,7 @@ def takes_system(tokenizer: PreTrainedTokenizerFast) -> bool:
 
 
 def check_prompt(
-    tokenizer: PreTrainedTokenizerFast, passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()
+    tokenizer: "PreTrainedTokenizerFast", passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()
 ) -> None:
     """Refuse a prompt of other items, or with labels that this tokenizer or these judges do not have.
 

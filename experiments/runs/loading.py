@@ -1,7 +1,5 @@
 """The model that a command was told of, and a saved judge with it; heavy imports wait until one is loaded."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +25,7 @@ class Model:
     trust_remote_code: bool = False
     memory: float | None = None
 
-    def load(self) -> LanguageModel:
+    def load(self) -> "LanguageModel":
         """The model, without the notes and bars of transformers, on as many threads as physical cores."""
         quieten()
         from ...models.loading import load
@@ -45,7 +43,7 @@ class Model:
             **self.modules,
         )
 
-    def load_judge(self, folder: Path, kind: str) -> Judge:
+    def load_judge(self, folder: Path, kind: str) -> "Judge":
         """A saved judge with this model; what belongs to a named model alone is refused without a name."""
         quieten()
         from ..judges.judge import Judge

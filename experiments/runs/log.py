@@ -1,7 +1,5 @@
 """What a run says while it runs: coloured on a terminal, plain lines with the time elsewhere, JSON on request."""
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

@@ -9,8 +9,6 @@ chooses the temperature of a weighted vote on questions set aside for it; ``curv
 Imports of the other rooms ``data``, ``drawing``, ``judges`` and ``stats``.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ...models.extra import lazy_names

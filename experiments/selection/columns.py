@@ -1,7 +1,5 @@
 """Candidates as columns, read from JSONL: any score, its answers, what is known of them, and what they cost."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -39,11 +37,11 @@ class Columns:
     def __len__(self) -> int:
         return len(self.questions)
 
-    def take(self, rows: Sequence[int]) -> Columns:
+    def take(self, rows: Sequence[int]) -> "Columns":
         """The candidates at ``rows``, in that order."""
         return Columns(**{f.name: tuple(getattr(self, f.name)[k] for k in rows) for f in fields(self)})
 
-    def with_answers(self, spelling: Spelling) -> Columns:
+    def with_answers(self, spelling: Spelling) -> "Columns":
         """Answers in one spelling a question: ``"plain"`` (numbers, letters, words), ``"maths"`` or ``"exact"``."""
         if spelling == "exact":
             return self

@@ -9,8 +9,6 @@ what picking the best of many adds by luck.
 Nothing here draws at random but the last, which takes a seed. Imports of the other rooms only ``data``.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ...models.extra import lazy_names

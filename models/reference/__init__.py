@@ -1,7 +1,5 @@
 """The built-in reference model: its three jobs in text, its training, and its weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """The service as an ASGI application."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -32,7 +30,7 @@ services know and a judge does not (truncation, say) are ignored: a text is neve
 
 
 def create_app(
-    judges: Mapping[str, Judge],
+    judges: "Mapping[str, Judge]",
     *,
     limits: Limits | None = None,
     key: str | None = None,

@@ -1,7 +1,5 @@
 """Dynamic batching: pairs of requests that are there at the same time share a forward pass."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import time
@@ -29,7 +27,7 @@ class PairVerdict(NamedTuple):
     ``kept`` is ``None`` where the judge promises nothing.
     """
 
-    verdict: Verdict
+    verdict: "Verdict"
     tokens: int
     kept: bool | None = None
 
@@ -64,7 +62,7 @@ class Batcher:
     ``runner`` is an executor of one thread that runs the model; judges of one model share it.
     """
 
-    def __init__(self, name: str, judge: Judge, limits: Limits, meters: Meters, runner: Executor) -> None:
+    def __init__(self, name: str, judge: "Judge", limits: "Limits", meters: "Meters", runner: Executor) -> None:
         self.name, self.judge, self.limits, self.meters, self._runner = name, judge, limits, meters, runner
         self.promise = judge.promise
         self._waiting: deque[_Waiting] = deque()
@@ -168,7 +166,7 @@ def _taken(waiting: deque[_Waiting], size: int) -> list[_Waiting]:
     return batch
 
 
-def _asked(judge: Judge, promise: Promise | None, pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:
+def _asked(judge: "Judge", promise: "Promise | None", pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:
     """Verdicts of pairs and the tokens that were read for them; runs in the thread of the model."""
     verdicts = judge.verdicts(pairs, batch_size=batch_size)
     scored = [pair for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None]

@@ -4,8 +4,6 @@ Every round runs each once, so that what the machine does meanwhile hits all ali
 as PyTorch counts them: what the system says of the process misses peaks between its own looks, by as much as they are.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import sys
@@ -35,7 +33,7 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
+    def of(cls, values: Sequence[float]) -> "Spread":
         """The spread of at least one figure."""
         return cls(statistics.median(values), min(values), max(values))
 
@@ -47,7 +45,7 @@ class Times:
     cpu: tuple[float, ...]
     wall: tuple[float, ...]
 
-    def against(self, other: Times) -> tuple[Spread, Spread]:
+    def against(self, other: "Times") -> tuple[Spread, Spread]:
         """Ratio to the times of another variant, round by round: of processor time and of the clock."""
         cpu = [a / b for a, b in zip(self.cpu, other.cpu, strict=True)]
         return Spread.of(cpu), Spread.of([a / b for a, b in zip(self.wall, other.wall, strict=True)])

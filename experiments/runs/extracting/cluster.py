@@ -5,8 +5,6 @@ cannot take yet. A shard is written whole or not at all and is the same whoever 
 does no harm.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +77,7 @@ class Reader:
         self.lm = model.load()
         self.passes, self.out, self.header = passes, out, header
 
-    def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, list[Any]]:
+    def __call__(self, batch: "dict[str, np.ndarray[Any, Any]]") -> dict[str, list[Any]]:
         """Read the items of one shard and write it."""
         from ...reading.read import read
 
