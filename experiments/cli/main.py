@@ -72,6 +72,9 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         context = getattr(error, "ctx", None)
+        option = getattr(error, "option_name", None)
+        if option in ("--data", "--model") and context and context.info_name in ("fit", "sweep"):
+            _fail(f"given {option}, expected --features: `innerjudge extract` reads data once, into --out", 2)
         about = context.command_path if context is not None else "innerjudge"
         _fail(f"{error.format_message().rstrip('.')}{_given(error)}. See `{about} --help`.", 2)
     if code == 130:

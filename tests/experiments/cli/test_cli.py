@@ -289,3 +289,12 @@ def test_the_help_names_every_prompt_that_is_shipped(cli) -> None:
 
     said = Prompt.__metadata__[0].help
     assert said[said.index("(") + 1 : said.index(")")].split(", ") == list(NAMES)
+
+
+@pytest.mark.parametrize(("command", "option"), [("fit", "--data"), ("sweep", "--data"), ("sweep", "--model")])
+def test_commands_that_take_features_say_how_they_are_made(command: str, option: str, cli) -> None:
+    said = cli(command, option, "x.jsonl")
+    assert (said.code, said.err) == (
+        2,
+        f"innerjudge: given {option}, expected --features: `innerjudge extract` reads data once, into --out\n",
+    )
