@@ -10,8 +10,7 @@ import numpy.typing as npt
 import torch
 
 from ..models.arguments import require_type
-from ..models.errors import InnerjudgeError
-from ..models.shown import html_table
+from ..models.errors import InnerjudgeError, html_table
 from .provenance import Provenance
 from .ragged import Ragged
 

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from .errors import InnerjudgeError, one_line
-from .shown import shown
+from .errors import InnerjudgeError, one_line, shown
 
 _Read = TypeVar("_Read")
 #: Bytes of a file that is read whole.

@@ -12,7 +12,7 @@ from safetensors.numpy import save as dump_arrays
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked
 from ..models.aside import replacing
-from ..models.errors import InnerjudgeError, one_line
+from ..models.errors import InnerjudgeError, one_line, shown
 from ..models.foreign import (
     FILE_LIMIT,
     digest_of_file,
@@ -23,7 +23,6 @@ from ..models.foreign import (
     read_file,
     unsealed,
 )
-from ..models.shown import shown
 from ..models.tensor_file import TensorFile
 from .fitted_arrays import check_fitted
 from .judge import BaseJudge

@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..reading.progress import PlainConsole
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
     from ..bench.passes.run import Benchmark

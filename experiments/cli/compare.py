@@ -12,8 +12,7 @@ from ..judges.between import Between
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from ..runs.log import log, logged
-from . import options as o
-from . import say
+from . import options as o, say
 
 
 def compare(

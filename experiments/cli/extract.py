@@ -13,8 +13,7 @@ from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from ..runs.log import logged
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

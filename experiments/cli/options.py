@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from ...models.errors import InnerjudgeError
-from ..judges.between import Between as Between
-from ..judges.between import positions as positions
+from ..judges.between import Between as Between, positions as positions
 from ..runs.log import LogStyle as LogStyle
 
 #: Parts of a model that a user may name.

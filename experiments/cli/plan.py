@@ -8,8 +8,7 @@ from rich.table import Table
 from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
     from ..runs.extracting.disk import Disk

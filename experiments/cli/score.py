@@ -10,8 +10,7 @@ import typer
 from ...models.errors import InnerjudgeError
 from ..runs.loading import Model
 from ..runs.log import logged
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
     from ...models.items import Item

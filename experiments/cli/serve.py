@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ...models.errors import InnerjudgeError
-from ...models.shown import shown
-from . import options as o
-from . import say
+from ...models.errors import InnerjudgeError, shown
+from . import options as o, say
 
 
 def serve(

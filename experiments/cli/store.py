@@ -91,8 +91,7 @@ def export(
 
     innerjudge store export runs/features --out features.parquet
     """
-    from ...extraction.store import FeatureStore
-    from ...extraction.store import export as write
+    from ...extraction.store import FeatureStore, export as write
     from ..data.outputs import writing
 
     held = FeatureStore.open(store, check="checksums")

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, html_table
 from ...models.loading import LanguageModel
-from ...models.shown import html_table
 from ..data.datasets import Dataset, load_data
 from ..data.kinds import kind_of
 from ..data.mapping import items_from

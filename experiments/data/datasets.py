@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Item, Rating
 from ...models.reference.words import HELD_OUT_SEED
-from ...models.shown import shown
 from .jsonl import read_items
 from .kinds import REQUIRED, hash_items, hash_of, kind_of
 from .loaders import LOADERS, find, load

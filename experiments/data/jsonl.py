@@ -10,10 +10,9 @@ from typing import Any
 
 from ...models.arguments import checked
 from ...models.aside import replacing
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import digest_of_file, parse_json, require_file
 from ...models.items import Item
-from ...models.shown import shown
 from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item
 from .other_formats import known_file
 from .outputs import checksum_line, checksum_of, require_undamaged

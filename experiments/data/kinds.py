@@ -20,9 +20,8 @@ from dataclasses import fields
 from typing import Any
 
 from ...models.conversation import Conversation
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, quoted, shown
 from ...models.items import Choice, Item, Pair, Rating, Trace
-from ...models.shown import quoted, shown
 from .other_formats import known_rows
 from .records import Record, describe
 

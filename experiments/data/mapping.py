@@ -8,10 +8,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import parse_json
 from ...models.items import Item
-from ...models.shown import shown
 from .jsonl import check_unique
 from .kinds import KINDS, KNOWN, MEANINGS, REQUIRED, kind_of, kind_of_record, record_to_item
 from .other_formats import FIELDS_OF_KINDS, not_known

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ...models.errors import InnerjudgeError
-from ...models.shown import shown
+from ...models.errors import InnerjudgeError, shown
 
 #: Fields that tell rows of a public format or tool -> what they are, and what to write of each.
 _ROWS = {

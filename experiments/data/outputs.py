@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...models.aside import try_place
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import HEADER_LIMIT, digest_of_file, read_file
-from ...models.shown import shown
 
 
 def require_room(out: str | Path) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...models.conversation import Text, as_prompt, as_response
-from ...models.errors import InnerjudgeError
-from ...models.shown import shown
+from ...models.errors import InnerjudgeError, shown
 
 
 def describe(value: object) -> str:

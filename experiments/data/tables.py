@@ -17,9 +17,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
-from ...models.shown import shown
 from .jsonl import LINE, START, lines_as_records
 from .other_formats import known_file
 from .outputs import require_undamaged

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...models.conversation import Text, plain_text
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Choice, Item, Pair, Rating, Trace
-from ...models.shown import shown
 from ...probes import Verdict
 from .jsonl import read_records
 from .outputs import require_undamaged

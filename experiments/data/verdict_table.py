@@ -31,8 +31,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from ...models.errors import InnerjudgeError
-from ...models.shown import quoted, shown
+from ...models.errors import InnerjudgeError, quoted, shown
 
 if TYPE_CHECKING:
     import pandas as pd

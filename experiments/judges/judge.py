@@ -7,10 +7,9 @@ from typing import Self
 
 from ...extraction.provenance import provenance
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, html_table
 from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
-from ...models.shown import html_table
 from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.judge_prompt import JudgePrompt

@@ -12,12 +12,11 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from ...models.conversation import Message, plain_text
-from ...models.errors import InnerjudgeError, UnreadableError
+from ...models.errors import InnerjudgeError, UnreadableError, shown
 from ...models.foreign import of_text_file, parse_yaml
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
 from ...models.prompts import Prompt, reply_with, shown_options
-from ...models.shown import shown
 from .prompt_template import check_template, fill_in, with_lines
 
 if TYPE_CHECKING:

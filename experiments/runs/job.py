@@ -9,8 +9,7 @@ from typing import Any, Self, cast
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, Provenance
 from ...extraction.store import FeatureStore
-from ...extraction.store.index import HEADER as STORE
-from ...extraction.store.index import StoreHeader
+from ...extraction.store.index import HEADER as STORE, StoreHeader
 from ...extraction.store.place import ASIDE, LocalPlace, Place, place
 from ...extraction.store.store import LOCK
 from ...models.errors import InnerjudgeError

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from rich.logging import RichHandler
 
-from ...models.shown import readable
+from ...models.errors import readable
 from ..reading.progress import PlainConsole, Steps, shown
 
 log = logging.getLogger("innerjudge")

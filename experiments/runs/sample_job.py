@@ -8,11 +8,10 @@ from typing import Any
 
 from ...extraction.budget import written_at_once
 from ...extraction.provenance import provenance
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Item, Trace
 from ...models.positions import encode_trace
 from ...models.reference.solve import Problem
-from ...models.shown import shown
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
 from ..data.kinds import hash_of, item_to_row

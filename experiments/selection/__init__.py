@@ -15,11 +15,9 @@ from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from ..data.answers import normalise as normalise
-    from .cascade import cost_curve as cost_curve
-    from .cascade import draw_cost as draw_cost
+    from .cascade import cost_curve as cost_curve, draw_cost as draw_cost
     from .columns import Columns as Columns
-    from .curves import curve_rows as curve_rows
-    from .curves import discrimination as discrimination
+    from .curves import curve_rows as curve_rows, discrimination as discrimination
     from .representatives import vectors_of as vectors_of
     from .rules import Rule as Rule
     from .select_job import choose_temperature as choose_temperature

@@ -6,8 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ...models.errors import InnerjudgeError
-from ...models.shown import shown
+from ...models.errors import InnerjudgeError, shown
 from ..data.answers import normalise
 from ..data.jsonl import read_records
 from ..data.kinds import are_ids

@@ -7,8 +7,7 @@ from typing import Any
 
 from ...extraction.provenance import versions
 from ...models.aside import HALF
-from ...models.errors import InnerjudgeError
-from ...models.shown import readable, shown
+from ...models.errors import InnerjudgeError, readable, shown
 from ..data.jsonl import write_jsonl
 from ..data.outputs import check_new, checksum_of, writing
 from ..drawing.style import number

@@ -15,11 +15,12 @@ from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from .biases.confounds import length_matched_pairs as length_matched_pairs
-    from .intervals import cluster_interval as cluster_interval
-    from .intervals import paired_difference as paired_difference
-    from .metrics.auroc import auroc as auroc
-    from .metrics.auroc import decomposition as decomposition
-    from .metrics.auroc import within_question_auroc as within_question_auroc
+    from .intervals import cluster_interval as cluster_interval, paired_difference as paired_difference
+    from .metrics.auroc import (
+        auroc as auroc,
+        decomposition as decomposition,
+        within_question_auroc as within_question_auroc,
+    )
     from .metrics.calibration import expected_calibration_error as expected_calibration_error
     from .metrics.correlation import spearman as spearman
 

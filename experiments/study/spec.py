@@ -7,9 +7,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, quoted, shown
 from ...models.foreign import of_text_file, parse_yaml
-from ...models.shown import quoted, shown
 from ..compare import settings
 from ..compare.settings import Settings
 from ..judges.between import Between

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.extraction import LabelLogits, extract
-from innerjudge.extraction import budget as budgets
-from innerjudge.extraction import reader as readers
+from innerjudge.extraction import LabelLogits, budget as budgets, extract, reader as readers
 from innerjudge.extraction.budget import Budget
 from innerjudge.extraction.writing import generate as writing
 from innerjudge.extraction.writing.generate import Limits, complete

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 from innerjudge.experiments.data.kinds import hash_item, item_to_row, record_to_item
 from innerjudge.experiments.data.records import Record
 from innerjudge.models.chat import format_of

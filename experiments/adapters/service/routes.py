@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ....models.conversation import Text, plain_text
-from ....models.shown import shown
+from ....models.errors import shown
 from ...selection.votes import ranking
 from .batcher import AskedPair, Batcher, PairVerdict
 from .limits import Limits, Meters, Refused

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ....models.shown import readable
+from ....models.errors import readable
 from .run import Benchmark, Line, Table
 from .timing import Spread
 

@@ -4,9 +4,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ....models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError, shown
 from ....models.items import Item
-from ....models.shown import shown
 from ..jsonl import check_unique
 from .choices import arc, hellaswag, mmlu
 from .pairs import judgebench, llmbar, mt_bench_human, pandalm, rewardbench

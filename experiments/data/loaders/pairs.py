@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ....models.errors import quoted
 from ....models.items import Item
-from ....models.shown import quoted
 from ..records import Record
 from ..tables import read_table
 from ..variants import with_sides

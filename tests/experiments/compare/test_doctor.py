@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge import InnerjudgeError, doctor
 from innerjudge.experiments.bench.doctor.worlds import table
 from innerjudge.experiments.compare.doctor.diagnosis import label_ceiling

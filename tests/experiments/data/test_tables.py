@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge import InnerjudgeError, Pair, Rating, Trace, items_from
 from innerjudge.experiments.data.datasets import check_spec, load_data, open_data
 from innerjudge.experiments.data.jsonl import read_items, write_jsonl

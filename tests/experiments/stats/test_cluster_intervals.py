@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.data.splits import rows_by_group
 from innerjudge.experiments.selection.reranking import selection_accuracy
 from innerjudge.experiments.selection.rules import Rule

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, merge
 from innerjudge.extraction.store.index import StoreHeader

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, shards
 from innerjudge.extraction.store.place import place
