@@ -11,7 +11,6 @@ from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked
-from ..models.aside import replacing
 from ..models.errors import InnerjudgeError, one_line, shown
 from ..models.foreign import (
     FILE_LIMIT,
@@ -21,6 +20,7 @@ from ..models.foreign import (
     parse_json,
     parse_sealed,
     read_file,
+    replacing,
     unsealed,
 )
 from ..models.tensor_file import TensorFile

@@ -109,8 +109,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -
     from ..data.datasets import drawn_rows, load_data
     from ..judges import saved
     from ..judges.hub import find_folder
-    from ..runs.job import items_of
-    from ..runs.job_files import read_items_of, read_job
+    from ..runs.job import items_of, read_items_of, read_job
     from ..runs.score_job import require_rankable, score_features, score_items
 
     folder = find_folder(judge_folder, None)

@@ -14,9 +14,8 @@ from ...extraction.features import Features
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
 from ...extraction.store.index import StoreHeader
-from ...models.aside import HALF, replacing
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT, parse_json, read_file
+from ...models.foreign import HALF, HEADER_LIMIT, parse_json, read_file, replacing
 from ..data.jsonl import write_jsonl
 from ..data.kinds import item_to_row, kind_of
 from ..data.outputs import is_whole

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...models.arguments import checked
-from ...models.aside import replacing
 from ...models.errors import InnerjudgeError, shown
-from ...models.foreign import digest_of_file, parse_json, require_file
+from ...models.foreign import digest_of_file, parse_json, replacing, require_file
 from ...models.items import Item
 from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item
 from .other_formats import known_file

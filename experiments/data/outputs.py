@@ -9,9 +9,8 @@ from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...models.aside import try_place
 from ...models.errors import InnerjudgeError, shown
-from ...models.foreign import HEADER_LIMIT, digest_of_file, read_file
+from ...models.foreign import HEADER_LIMIT, digest_of_file, read_file, try_place
 
 
 def require_room(out: str | Path) -> None:

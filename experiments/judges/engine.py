@@ -15,7 +15,7 @@ from ...models.formats.source import find_source
 from ...models.items import Rating, Trace
 from ...models.positions import Encoding, encode_prompt, encode_trace
 from ...probes import BaseJudge, Verdict
-from ..reading.prepared import prepared
+from ..reading.passes import prepared
 from . import saved
 from .hub import find_folder
 from .pairs import items_of_pairs

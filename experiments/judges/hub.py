@@ -6,8 +6,8 @@ from pathlib import Path
 from huggingface_hub import HfApi, snapshot_download
 
 from ...models.arguments import checked
-from ...models.aside import Scratch
 from ...models.errors import InnerjudgeError, one_line
+from ...models.foreign import Scratch
 from .saved import FILES
 
 

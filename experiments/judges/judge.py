@@ -13,8 +13,7 @@ from ...models.loading import LanguageModel
 from ...probes import BaseJudge
 from ..data.outputs import writing
 from ..reading.judge_prompt import JudgePrompt
-from ..reading.passes import Passes
-from ..reading.prepared import check_prompt
+from ..reading.passes import Passes, check_prompt
 from . import saved
 from .hub import HubUpload, find_folder
 from .pair_judge import PairJudge

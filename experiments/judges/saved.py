@@ -7,10 +7,18 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from ...models.aside import HALF, replacing
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
-from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, parse_sealed, read_file, refusing
+from ...models.foreign import (
+    HALF,
+    HEADER_LIMIT,
+    digest_of_file,
+    parse_json,
+    parse_sealed,
+    read_file,
+    refusing,
+    replacing,
+)
 from ...models.markers import THINK
 from ...probes import BaseJudge, storage
 from ..reading.judge_prompt import JudgePrompt

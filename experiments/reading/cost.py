@@ -9,8 +9,7 @@ from ...models.items import Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...models.tokens import tokens
-from .passes import TEXT_NEEDS, Passes
-from .prepared import prepared
+from .passes import TEXT_NEEDS, Passes, prepared
 from .ways import Turn, encode_question, questions_of
 
 #: What is read of the response itself, in a pass of its own.

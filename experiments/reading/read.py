@@ -26,8 +26,7 @@ from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_trace
 from ...probes.judge import BaseJudge
-from .passes import Passes
-from .prepared import check_prompt, prepared
+from .passes import Passes, check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
 #: By kind, what is read of the prompt that asks for a verdict, beside the logits of its labels.

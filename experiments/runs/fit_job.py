@@ -27,7 +27,7 @@ from ..judges.fitting import PART, Rows, fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
 from ..reading.judge_prompt import JudgePrompt
-from .job_files import PERMUTED, inside, read_items_of, read_job
+from .job import PERMUTED, inside, read_items_of, read_job
 
 
 def fit_job(

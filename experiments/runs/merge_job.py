@@ -12,13 +12,14 @@ from ..data.jsonl import jsonl_lines
 from ..data.kinds import hash_items, item_to_row
 from ..data.outputs import writing
 from ..drawing.style import are_in, counted
-from .job import check_extraction, claim
-from .job_files import (
+from .job import (
     FILE_HASH,
     FILES,
     HEADER,
     ITEMS,
     PERMUTED,
+    check_extraction,
+    claim,
     damaged_files,
     inside,
     job_digest,

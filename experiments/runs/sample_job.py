@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...extraction.budget import written_at_once
 from ...extraction.provenance import provenance
+from ...extraction.schedule import written_at_once
 from ...models.errors import InnerjudgeError, shown
 from ...models.items import Item, Trace
 from ...models.positions import encode_trace

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...extraction.provenance import versions
-from ...models.aside import HALF
 from ...models.errors import InnerjudgeError, readable, shown
+from ...models.foreign import HALF
 from ..data.jsonl import write_jsonl
 from ..data.outputs import check_new, checksum_of, writing
 from ..drawing.style import number

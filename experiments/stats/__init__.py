@@ -2,9 +2,9 @@
 
 ``metrics/``, ``agreement/`` and ``biases/`` turn columns of labels, scores and verdicts into a ``statistic.py``
 ``Statistic``: the value, why it is undefined, and its value with questions left out. ``intervals.py`` makes intervals
-and paired differences of it by leaving out each question in turn, ``evidence.py`` the ends and the p-value of a
-standard error, ``significance.py`` claims of "better" with Holm's correction, ``selection_noise.py``
-what picking the best of many adds by luck.
+of it by leaving out each question in turn, and claims of "better" of paired differences with Holm's correction,
+``evidence.py`` the ends and the p-value of a standard error, ``selection_noise.py`` what picking the best of many adds
+by luck.
 
 Nothing here draws at random but the last, which takes a seed. Imports of the other rooms only ``data``.
 """

@@ -13,10 +13,10 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import by_length, is_memory
-from ..budget import Budget
 from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
+from ..schedule import Budget
 from .answers import Completion, Settled, write_batch
 
 

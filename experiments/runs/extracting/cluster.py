@@ -22,8 +22,7 @@ from ...data.outputs import writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import silent, whole
-from ..job import Job, claim, items_of, pointwise
-from ..job_files import has_items, inside, items_file
+from ..job import Job, claim, has_items, inside, items_file, items_of, pointwise
 from ..loading import Model
 from ..log import log
 from .disk import bytes_to_come, disk_of, require_room

@@ -28,8 +28,7 @@ from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import whole
 from ...reading.read import read
-from ..job import Job, claim
-from ..job_files import FILE_HASH, HEADER, ITEMS, inside, is_damaged, read_job
+from ..job import FILE_HASH, HEADER, ITEMS, Job, claim, inside, is_damaged, read_job
 from ..log import log
 from .disk import bytes_to_come, disk_of, require_room
 from .ranks import Ranks

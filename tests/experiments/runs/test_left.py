@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from innerjudge.models.aside import Scratch, replacing, try_place
+from innerjudge.models.foreign import Scratch, replacing, try_place
 
 LEFT = Path(__file__).with_name("left.py")
 

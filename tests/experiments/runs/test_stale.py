@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerjudge.experiments.runs import job_files as jobs
+from innerjudge.experiments.runs import job as jobs
 from innerjudge.extraction.store import FeatureStore
 
 
