@@ -7,18 +7,9 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
+from ...models import foreign
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
-from ...models.foreign import (
-    HALF,
-    HEADER_LIMIT,
-    digest_of_file,
-    parse_json,
-    parse_sealed,
-    read_file,
-    refusing,
-    replacing,
-)
 from ...models.markers import THINK
 from ...probes import BaseJudge, storage
 from ..reading.judge_prompt import JudgePrompt
@@ -32,7 +23,7 @@ NORM = "final_norm.safetensors"
 #: The file that tells a whole judge; it is written last.
 WHOLE = "judge.json"
 #: What a run that was killed before it may have left.
-BEGUN = frozenset({_MADE, f"{_MADE}{HALF}", CARD, NORM, "judge.safetensors", f"{WHOLE}{HALF}"})
+BEGUN = frozenset({_MADE, f"{_MADE}{foreign.HALF}", CARD, NORM, "judge.safetensors", f"{WHOLE}{foreign.HALF}"})
 #: Every file of a whole judge.
 FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
 _READS = {"trace": "a prompt and a response to it", "choice": "a question and its options"}
@@ -102,7 +93,7 @@ def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | No
     (folder / NORM).unlink(missing_ok=True)
     if norm is not None:
         norm.save(folder / NORM)
-    with replacing(folder / _MADE) as half:
+    with foreign.replacing(folder / _MADE) as half:
         half.write_text(json.dumps(asdict(made)), encoding="utf-8")
     (folder / CARD).write_text(model_card(judge, made), encoding="utf-8")
     storage.save(judge, folder, beside=(_MADE,) if norm is None else (_MADE, NORM))
@@ -117,8 +108,8 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
     path = folder / _MADE
     if not path.exists():
         return judge, JudgeRecord(type(judge).__name__, "")
-    with refusing(path, "what `innerjudge fit` wrote: fit again"):
-        data = parse_json(read_file(path, HEADER_LIMIT))
+    with foreign.refusing(path, "what `innerjudge fit` wrote: fit again"):
+        data = foreign.parse_json(foreign.read_file(path, foreign.HEADER_LIMIT))
         given = {field.name: data[field.name] for field in fields(JudgeRecord) if field.name in data}
         for name in ("scale", "markers"):
             if name in given:
@@ -129,9 +120,9 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
 def is_damaged(folder: Path) -> bool:
     """Whether this holds a judge of ours of which a file is not what was written: fitting again loses nothing."""
     try:
-        raw = read_file(folder / WHOLE)
-        files = parse_sealed(raw)["files"] if b'"innerjudge"' in raw else {}
-        return any(digest_of_file(folder / Path(name).name) != digest for name, digest in files.items())
+        raw = foreign.read_file(folder / WHOLE)
+        files = foreign.parse_sealed(raw)["files"] if b'"innerjudge"' in raw else {}
+        return any(foreign.digest_of_file(folder / Path(name).name) != digest for name, digest in files.items())
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return True
 

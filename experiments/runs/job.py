@@ -13,16 +13,8 @@ from ...extraction.store import FeatureStore
 from ...extraction.store.index import HEADER as STORE, StoreHeader
 from ...extraction.store.place import ASIDE, LocalPlace, Place, place
 from ...extraction.store.store import LOCK
+from ...models import foreign
 from ...models.errors import InnerjudgeError
-from ...models.foreign import (
-    HEADER_LIMIT,
-    digest_of,
-    digest_of_file,
-    digest_of_parts,
-    dump_sealed,
-    parse_sealed,
-    refusing,
-)
 from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel
 from ..data.datasets import Dataset
@@ -57,7 +49,7 @@ def inside(at: Place, inner: str) -> str:
 
 def job_digest(header: dict[str, Any], items: str) -> str:
     """Digest of what identifies a job, and of its items: stores carry it."""
-    return digest_of({k: v for k, v in header.items() if k not in (FILE_HASH, FILES)} | {"items file": items})
+    return foreign.digest_of({k: v for k, v in header.items() if k not in (FILE_HASH, FILES)} | {"items file": items})
 
 
 def read_job(folder: str | Path) -> dict[str, Any]:
@@ -71,9 +63,9 @@ def read_job(folder: str | Path) -> dict[str, Any]:
     if at.size(HEADER) is None:
         raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
     # What a disk or a network refuses is no damage: only what was read is looked at below.
-    raw = at.read(HEADER, HEADER_LIMIT) if (at.size(HEADER) or 0) <= HEADER_LIMIT else b""
-    with refusing(path, "what `innerjudge extract` wrote: run the same command again, it makes it again"):
-        job = parse_sealed(raw)
+    raw = at.read(HEADER, foreign.HEADER_LIMIT) if (at.size(HEADER) or 0) <= foreign.HEADER_LIMIT else b""
+    with foreign.refusing(path, "what `innerjudge extract` wrote: run the same command again, it makes it again"):
+        job = foreign.parse_sealed(raw)
         low, high = job["scale"]
         return dict(job) | {"kind": str(job["kind"]), "scale": (int(low), int(high)), "seed": int(job["seed"])}
 
@@ -94,7 +86,7 @@ def has_items(at: Place) -> bool:
 
 def is_whole(at: Place, name: str, files: dict[str, str]) -> bool:
     """Whether a file is there, and is what was written."""
-    return name in files and at.size(name) is not None and digest_of_file(at.local(name)) == files[name]
+    return name in files and at.size(name) is not None and foreign.digest_of_file(at.local(name)) == files[name]
 
 
 def read_items_of(folder: str | Path) -> ItemLines:
@@ -206,16 +198,16 @@ def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[It
         _require_same(at, header)
         files = read_job(str(at)).get(FILES, {})
     elif at.size(HEADER) is None:
-        at.write(HEADER, [dump_sealed(header)])
+        at.write(HEADER, [foreign.dump_sealed(header)])
     names = [ITEMS, *([items_file(PERMUTED)] if header["kind"] == "choice" else [])]
     if not all(is_whole(at, name, files) for name in names):
         items = get_items()
         again = (lambda: items) if isinstance(items, Sequence) else get_items  # an iterator is begun anew
         if files or at.size(STORE) is not None:
-            _require_again(at, header, files, digest_of_parts(_lines(again(), header, ITEMS)))
+            _require_again(at, header, files, foreign.digest_of_parts(_lines(again(), header, ITEMS)))
             log.info("%s or its items are damaged: they are made again", HEADER, extra={"out": str(at)})
         files = {name: _written(at, name, _lines(again(), header, name)) for name in names}
-        at.write(HEADER, [dump_sealed(header | {FILES: files})])
+        at.write(HEADER, [foreign.dump_sealed(header | {FILES: files})])
     return Job.begun(at, header | {FILES: files})
 
 

@@ -7,19 +7,8 @@ import numpy.typing as npt
 from sklearn.metrics import balanced_accuracy_score
 
 from ....models.errors import InnerjudgeError
-from ..statistic import (
-    SHARE,
-    Floats,
-    Labels,
-    Statistic,
-    Values,
-    divide,
-    finite,
-    mean,
-    require_same_length,
-    undefined,
-    where,
-)
+from .. import statistic
+from ..statistic import SHARE, Floats, Labels, Statistic, Values
 
 
 def one_class(positive: npt.NDArray[np.bool_]) -> str:
@@ -39,18 +28,18 @@ def of_two_classes(
     ``make`` gets the class and the score of the rows that count, and gives the value and what weights of these rows
     give.
     """
-    require_same_length(labels=labels, scores=scores)
-    truth, score = finite(labels), finite(scores)
+    statistic.require_same_length(labels=labels, scores=scores)
+    truth, score = statistic.finite(labels), statistic.finite(scores)
     kept = np.flatnonzero(~np.isnan(truth) & ~np.isnan(score))
     positive = truth[kept] == 1
     if not positive.any() or positive.all():
-        return undefined(one_class(positive), n=len(kept), size=len(truth))
+        return statistic.undefined(one_class(positive), n=len(kept), size=len(truth))
     value, over = make(positive, score[kept])
     return Statistic(
         value=float(value),
         n=len(kept),
         size=len(truth),
-        counts=tuple(where(kept[side], len(truth)) for side in (positive, ~positive)),
+        counts=tuple(statistic.where(kept[side], len(truth)) for side in (positive, ~positive)),
         limits=SHARE,
         over=lambda weights: over(weights[:, kept]),
     )
@@ -63,7 +52,7 @@ def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
         hit = ((said == 1) == positive).astype(np.float64)
 
         def over(weights: Floats) -> Floats:
-            first, second = (divide(weights @ (side * hit), weights @ side) for side in (positive, ~positive))
+            first, second = (statistic.divide(weights @ (side * hit), weights @ side) for side in (positive, ~positive))
             return (first + second) / 2
 
         return float(balanced_accuracy_score(positive, said == 1)), over
@@ -78,7 +67,7 @@ def accuracy(
 
     ``unscored="skip"`` leaves rows without a prediction out, ``"wrong"`` counts them as wrong.
     """
-    require_same_length(labels=labels, predicted=predicted)
+    statistic.require_same_length(labels=labels, predicted=predicted)
     rights = [None if p is None else p == t for t, p in zip(labels, predicted, strict=True)]
     return _share(rights, [t is not None for t in labels], unscored)
 
@@ -91,7 +80,7 @@ def permutation_accuracy(
     Source:
         QK-score, arXiv 2410.02343: ``PA = (1/N) sum_i I_i I_i^p``, one random permutation, letters stay.
     """
-    require_same_length(right=right, right_permuted=right_permuted)
+    statistic.require_same_length(right=right, right_permuted=right_permuted)
     both = [None if a is None or b is None else a and b for a, b in zip(right, right_permuted, strict=True)]
     return _share(both, [True] * len(both), unscored)
 
@@ -109,7 +98,7 @@ def pair_accuracy(
     ``ties="skip"`` leaves human ties out; ``"match"`` keeps them, right where both verdicts are ``"tie"``. A verdict
     ``"tie"`` on a decided pair is wrong either way. ``unscored`` as in :func:`accuracy`.
     """
-    require_same_length(preferences=preferences, forward=forward, backward=backward)
+    statistic.require_same_length(preferences=preferences, forward=forward, backward=backward)
     if ties not in ("skip", "match"):
         raise InnerjudgeError(f'given ties={ties!r}, expected "skip" or "match"')
     rights = [
@@ -121,7 +110,7 @@ def pair_accuracy(
 def _share(rights: Sequence[bool | None], counts: Sequence[bool], unscored: str) -> Statistic:
     if unscored not in ("skip", "wrong"):
         raise InnerjudgeError(f'given unscored={unscored!r}, expected "skip" or "wrong"')
-    right = finite(rights)
+    right = statistic.finite(rights)
     if unscored == "wrong":
         right = np.nan_to_num(right)
-    return mean(np.where(counts, right, np.nan), reason="no scored row with a label", limits=SHARE)
+    return statistic.mean(np.where(counts, right, np.nan), reason="no scored row with a label", limits=SHARE)
