@@ -43,8 +43,7 @@ def bench(
     del limit, batch_size
     from transformers.utils import logging
 
-    from ..bench.passes.document import DOCUMENT, write
-    from ..bench.passes.run import Options, run_benchmark
+    from ..bench.passes.run import DOCUMENT, Options, run_benchmark, write
     from ..data.outputs import require_room
     from ..runs.log import logged
 
@@ -72,7 +71,7 @@ def bench(
 
 
 def _print(found: "Benchmark", console: Console) -> None:
-    from ..bench.passes.document import line_cells
+    from ..bench.passes.run import line_cells
 
     on_gpu = found.options.device.startswith("cuda")
     for one in found.tables:
