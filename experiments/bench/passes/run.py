@@ -1,4 +1,4 @@
-"""The benchmark itself: sections one after another, each with its variants in turn, and what came of it, as JSON and as Markdown."""
+"""The benchmark itself: sections in turn, each with its variants, and what came of it, as JSON and as Markdown."""
 
 import json
 import os

@@ -8,11 +8,11 @@ from ...compare.figures import Section
 from ...compare.lens import Lens
 from ...data.verdict_table import Row
 from ..asking.checklist import pass_rates
-from ..auditing import Auditing
 from ..parts.asked import asked, with_references
 from ..parts.distracted import distracted
 from ..parts.steadiness import SteadinessRows, steadiness
 from . import ways
+from .ways import Auditing
 
 
 @dataclass(frozen=True, slots=True)
