@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``
     from .experiments.reading.judge_prompt import JudgePrompt as JudgePrompt
     from .experiments.reading.passes import Passes as Passes
     from .experiments.reading.read import read as read
-    from .experiments.reading.sampling import sample_traces as sample_traces
+    from .experiments.reading.verdict_pass import sample_traces as sample_traces
     from .experiments.selection.cascade import Cascade as Cascade
     from .extraction import (
         AttentionWeights as AttentionWeights,

@@ -11,7 +11,7 @@ from ..runs.loading import Model
 from . import options as o, say
 
 if TYPE_CHECKING:
-    from ..runs.extracting.disk import Disk
+    from ..runs.extracting.summary import Disk
 
 
 def models(
@@ -103,8 +103,7 @@ def plan(
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
-    from ..runs.extracting.disk import disk_of, no_room, told
-    from ..runs.extracting.summary import make_plan
+    from ..runs.extracting.summary import disk_of, make_plan, no_room, told
     from ..runs.job import items_of
 
     ends = o.bounds(scale)

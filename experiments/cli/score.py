@@ -108,7 +108,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -
     """The items, and what was done."""
     from ..data.datasets import drawn_rows, load_data
     from ..judges import saved
-    from ..judges.hub import find_folder
+    from ..judges.saved import find_folder
     from ..runs.job import items_of, read_items_of, read_job
     from ..runs.score_job import require_rankable, score_features, score_items
 
@@ -215,8 +215,8 @@ def sample(
     columns = o.mapped(map_, data, kind="trace")
     from ..data.outputs import require_room
     from ..judges import saved
-    from ..judges.hub import find_folder
     from ..judges.sample_and_judge import Sampling
+    from ..judges.saved import find_folder
     from ..runs.sample_job import load_questions, sample_job
 
     require_room(out)

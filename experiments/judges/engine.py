@@ -17,9 +17,8 @@ from ...models.positions import Encoding, encode_prompt, encode_trace
 from ...probes import BaseJudge, Verdict
 from ..reading.passes import prepared
 from . import saved
-from .hub import find_folder
 from .pairs import items_of_pairs
-from .saved import NORM, JudgeRecord
+from .saved import NORM, JudgeRecord, find_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

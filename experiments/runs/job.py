@@ -25,7 +25,7 @@ from ..data.outputs import check_new
 from ..data.variants import Responses, permutations
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
-from ..reading.sampling import sample_traces
+from ..reading.verdict_pass import sample_traces
 from .log import log
 
 HEADER, ITEMS = "job.json", "items.jsonl"

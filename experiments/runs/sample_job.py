@@ -22,7 +22,7 @@ from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, Sampling, Saved, answer_and_judge, candidates_of
-from ..reading.sampling import labelled
+from ..reading.verdict_pass import labelled
 from .part_file import PartFile, forget
 
 #: Between the seeds of one unit of answers and the next, each of which has its own.

@@ -25,9 +25,8 @@ from ...reading.progress import silent, whole
 from ..job import Job, claim, has_items, inside, items_file, items_of, pointwise
 from ..loading import Model
 from ..log import log
-from .disk import bytes_to_come, disk_of, require_room
 from .extract_job import Source, holding
-from .summary import Meter, Speed, summary
+from .summary import Meter, Speed, bytes_to_come, disk_of, require_room, summary
 
 if TYPE_CHECKING:
     import numpy as np

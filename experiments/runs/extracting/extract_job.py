@@ -30,9 +30,8 @@ from ...reading.progress import whole
 from ...reading.read import read
 from ..job import FILE_HASH, HEADER, ITEMS, Job, claim, inside, is_damaged, read_job
 from ..log import log
-from .disk import bytes_to_come, disk_of, require_room
 from .ranks import Ranks
-from .summary import Meter, Speed, summary
+from .summary import Meter, Speed, bytes_to_come, disk_of, require_room, summary
 
 
 def extract_job(

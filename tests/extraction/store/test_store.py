@@ -13,7 +13,7 @@ from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, merge
 from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.extraction.store.place import place
-from innerjudge.extraction.store.shard import shard_name
+from innerjudge.extraction.store.shards import shard_name
 from innerjudge.extraction.store.store import locked
 from innerjudge.models.errors import InnerjudgeError
 

@@ -19,7 +19,7 @@ def store_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.extraction import Features, Provenance
     from innerjudge.extraction.store import FeatureStore
     from innerjudge.extraction.store.index import read_entry, read_rows
-    from innerjudge.extraction.store.shard import OpenShard
+    from innerjudge.extraction.store.shards import OpenShard
     from innerjudge.models.foreign import dump_sealed, parse_sealed
 
     some = Features(
