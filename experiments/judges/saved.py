@@ -1,4 +1,4 @@
-"""A fitted judge as a folder, here or on the hub: the judge and how it was made, so that it is asked in the same way."""
+"""A fitted judge as a folder, here or on the hub: it and how it was made, so that it is asked in the same way."""
 
 import json
 from abc import ABC, abstractmethod

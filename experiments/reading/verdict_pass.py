@@ -1,4 +1,4 @@
-"""Passes over prompts that ask for verdicts: logits where the verdict would stand, and the texts written there."""
+"""Passes over prompts that ask for verdicts: logits where the verdict would stand, texts written; sampled answers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
