@@ -5,7 +5,7 @@ Logs that are there already are scored without generating again: the loader ``in
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models.extra import require
 
@@ -16,9 +16,7 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr  # noq
 from inspect_ai.solver import TaskState  # noqa: E402
 
 from ..data.loaders.inspect_log import completion_of, prompt_of, sent  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..judges.judge import Judge
+from ..judges.judge import Judge  # noqa: E402
 
 
 @scorer(metrics=[mean(), stderr()], name="innerjudge")
@@ -57,7 +55,5 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
 
 
 @lru_cache(maxsize=4)
-def _loaded(judge: str, device: str) -> "Judge":
-    from ..judges.judge import Judge
-
+def _loaded(judge: str, device: str) -> Judge:
     return Judge.load(judge, device=device)

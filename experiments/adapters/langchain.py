@@ -1,15 +1,12 @@
 """A judge in LangChain's cross-encoder slot (extra ``langchain``)."""
 
-from typing import TYPE_CHECKING
-
 from ...models.extra import require
 
 require("langchain_core", "langchain")
 
 from langchain_core.cross_encoders import BaseCrossEncoder  # noqa: E402
 
-if TYPE_CHECKING:
-    from ..judges.judge import Judge
+from ..judges.judge import Judge  # noqa: E402
 
 
 class JudgeCrossEncoder(BaseCrossEncoder):
@@ -24,7 +21,7 @@ class JudgeCrossEncoder(BaseCrossEncoder):
         2
     """
 
-    def __init__(self, judge: "Judge", batch_size: int = 32) -> None:
+    def __init__(self, judge: Judge, batch_size: int = 32) -> None:
         self.judge, self.batch_size = judge, batch_size
 
     def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:

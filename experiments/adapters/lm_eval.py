@@ -21,13 +21,15 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models.conversation import Text, as_prompt
 from ...models.extra import require
 from ...models.markers import THINK
+from ...probes import Verdict
 from ..data.answers import normalise
 from ..data.jsonl import write_jsonl
+from ..judges.judge import Judge
 from ..selection.rules import Rule, pick
 
 require("lm_eval", "lm-eval")
@@ -36,10 +38,6 @@ from lm_eval.api.filter import Filter  # noqa: E402
 from lm_eval.api.registry import register_filter  # noqa: E402
 from lm_eval.filters.extraction import RegexFilter  # noqa: E402
 from lm_eval.utils import apply_template  # noqa: E402
-
-if TYPE_CHECKING:
-    from ...probes import Verdict
-    from ..judges.judge import Judge
 
 _log = logging.getLogger(__name__)
 _NO_ANSWER = "\0"
@@ -144,13 +142,11 @@ def _filled(prompt: str | list[dict[str, str]], doc: Mapping[str, Any]) -> Text:
 
 
 @lru_cache(maxsize=4)
-def _loaded(judge: str, device: str) -> "Judge":
-    from ..judges.judge import Judge
-
+def _loaded(judge: str, device: str) -> Judge:
     return Judge.load(judge, device=device)
 
 
 @lru_cache(maxsize=1)
-def _verdicts(judge: "Judge", pairs: tuple[tuple[Text, str], ...], batch_size: int) -> "tuple[Verdict, ...]":
+def _verdicts(judge: Judge, pairs: tuple[tuple[Text, str], ...], batch_size: int) -> tuple[Verdict, ...]:
     """Kept for the next filter: a task's pipelines read the same responses, and one pass serves them all."""
     return tuple(judge.verdicts(pairs, batch_size=batch_size))

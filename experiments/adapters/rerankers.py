@@ -1,6 +1,6 @@
 """A judge as a ranker of the library ``rerankers`` (extra ``rerankers``)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models.extra import require
 
@@ -11,8 +11,7 @@ from rerankers.models.ranker import BaseRanker  # noqa: E402
 from rerankers.results import RankedResults, Result  # noqa: E402
 from rerankers.utils import prep_docs  # noqa: E402
 
-if TYPE_CHECKING:
-    from ..judges.judge import Judge
+from ..judges.judge import Judge  # noqa: E402
 
 
 class JudgeRanker(BaseRanker):  # type: ignore[misc]
@@ -29,7 +28,7 @@ class JudgeRanker(BaseRanker):  # type: ignore[misc]
         'the response is empty'
     """
 
-    def __init__(self, judge: "Judge", batch_size: int = 32, verbose: int = 1) -> None:
+    def __init__(self, judge: Judge, batch_size: int = 32, verbose: int = 1) -> None:
         self.judge, self.batch_size, self.verbose = judge, batch_size, verbose
         self.ranking_type = "pointwise"
 

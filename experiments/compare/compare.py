@@ -1,6 +1,6 @@
 """Judges compared from Python: items in, a table of figures, verdicts and a report out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,6 @@ from .run import ComparisonRun, check_data, ignored
 from .settings import Settings, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
 
 
@@ -145,7 +143,7 @@ def compare_data(
     out: str | Path | None = None,
     command: str = "innerjudge.compare",
     steps: Steps = silent,
-    say: "Callable[[str], None]" = ignored,
+    say: Callable[[str], None] = ignored,
 ) -> Comparison:
     """:func:`compare` on several data sets; ``command`` is what was typed, ``say`` is told what kept cannot be used."""
     check_data(sources, settings)

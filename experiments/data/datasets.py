@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from glob import has_magic
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError, shown
 from ...models.items import Item, Rating
+from ...models.reference.solve import Problem
 from ...models.reference.words import HELD_OUT_SEED
 from .jsonl import read_items
 from .kinds import REQUIRED, hash_items, hash_of, kind_of
@@ -20,9 +20,6 @@ from .mapping import items_from, near, rows_of, shape_of
 from .records import Record
 from .splits import Index, rows_by_group
 from .tables import is_lines
-
-if TYPE_CHECKING:
-    from ...models.reference.solve import Problem
 
 #: Samples of public data that come with the package, for ``sample:NAME``.
 SAMPLES = ("mmlu", "llmbar", "topical-chat", "gsm8k-solutions")
@@ -45,7 +42,7 @@ class Dataset:
     name: str
     kind: str
     items: Sequence[Item]
-    problems: "tuple[Problem, ...]" = ()
+    problems: tuple[Problem, ...] = ()
 
 
 @checked

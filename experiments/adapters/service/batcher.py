@@ -7,15 +7,12 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ....models.conversation import Text, plain_text
-from .limits import Refused
-
-if TYPE_CHECKING:
-    from ....probes import Promise, Verdict
-    from ...judges.judge import Judge
-    from .limits import Limits, Meters
+from ....probes import Promise, Verdict
+from ...judges.judge import Judge
+from .limits import Limits, Meters, Refused
 
 #: A prompt and a response to it.
 AskedPair = tuple[Text, Text]
@@ -27,7 +24,7 @@ class PairVerdict(NamedTuple):
     ``kept`` is ``None`` where the judge promises nothing.
     """
 
-    verdict: "Verdict"
+    verdict: Verdict
     tokens: int
     kept: bool | None = None
 
@@ -62,7 +59,7 @@ class Batcher:
     ``runner`` is an executor of one thread that runs the model; judges of one model share it.
     """
 
-    def __init__(self, name: str, judge: "Judge", limits: "Limits", meters: "Meters", runner: Executor) -> None:
+    def __init__(self, name: str, judge: Judge, limits: Limits, meters: Meters, runner: Executor) -> None:
         self.name, self.judge, self.limits, self.meters, self._runner = name, judge, limits, meters, runner
         self.promise = judge.promise
         self._waiting: deque[_Waiting] = deque()
@@ -166,7 +163,7 @@ def _taken(waiting: deque[_Waiting], size: int) -> list[_Waiting]:
     return batch
 
 
-def _asked(judge: "Judge", promise: "Promise | None", pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:
+def _asked(judge: Judge, promise: Promise | None, pairs: Sequence[AskedPair], batch_size: int) -> list[PairVerdict]:
     """Verdicts of pairs and the tokens that were read for them; runs in the thread of the model."""
     verdicts = judge.verdicts(pairs, batch_size=batch_size)
     scored = [pair for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None]

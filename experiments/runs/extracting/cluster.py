@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from ....extraction.store import FeatureStore
 from ....extraction.store.index import StoreHeader
@@ -27,9 +29,6 @@ from ..loading import Model
 from ..log import log
 from .extract_job import Source, holding
 from .summary import Meter, Speed, bytes_to_come, disk_of, require_room, summary
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Reader:
         self.lm = model.load()
         self.passes, self.out, self.header = passes, out, header
 
-    def __call__(self, batch: "dict[str, np.ndarray[Any, Any]]") -> dict[str, list[Any]]:
+    def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, list[Any]]:
         """Read the items of one shard and write it."""
         from ...reading.read import read
 
