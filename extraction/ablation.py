@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..models.arguments import checked
-from ..models.errors import InnerjudgeError, UnreadableError
+from ..models.errors import InnerjudgeError, UnreadableError, checked
 from ..models.loading import LanguageModel
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from ..models.arguments import checked
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, checked
 from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, stack, summary
 from .ragged import Ragged
 

@@ -6,8 +6,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
-from ..models.arguments import checked_fields
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, checked_fields
 from ..models.loading import LanguageModel
 
 #: Row convention of every per-layer array; bump when it changes, so that old artefacts are refused.

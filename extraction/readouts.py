@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeGuard, cast, get_args
 
-from ..models.arguments import checked_fields
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, checked_fields
 from ..models.markers import Span
 from ..models.roles import Role
 

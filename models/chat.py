@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerFast
 
-from .arguments import checked
 from .conversation import Message, Text, turns_of
-from .errors import InnerjudgeError, UnreadableError
+from .errors import InnerjudgeError, UnreadableError, checked
 from .markers import THINK, Span
 from .template import MERGE, USER, EndlessError, format_of, knows_reasoning, rendered
 

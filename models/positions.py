@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerFast
 
-from .arguments import checked
 from .chat import ChatPrompt, Frames, render
 from .conversation import plain_text
-from .errors import UnreadableError
+from .errors import UnreadableError, checked
 from .items import Trace
 from .markers import THINK, Span, last_overlap, marker_positions
 from .prompts import Prompt

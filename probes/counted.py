@@ -11,8 +11,7 @@ from scipy.special import comb, logsumexp
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from ..extraction.features import Features
-from ..models.arguments import require_type
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, require_type
 from .description import Task
 from .fitted_arrays import Form, Number, Tuple
 from .labels import Floats, Ints, Known, best_threshold, centred

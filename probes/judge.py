@@ -12,8 +12,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from ..extraction.features import Features
-from ..models.arguments import require_type
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, require_type
 from .estimator import without
 from .labels import (
     Bools,

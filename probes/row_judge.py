@@ -10,8 +10,7 @@ from sklearn.utils import Tags
 
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
-from ..models.arguments import checked, require_type
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, checked, require_type
 from .fitted_arrays import Form, Number
 from .judge import LearningJudge
 from .labels import Floats

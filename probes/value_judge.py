@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
-from ..models.arguments import require_type
-from ..models.errors import InnerjudgeError
+from ..models.errors import InnerjudgeError, require_type
 from .judge import BaseJudge, Scores, ThresholdJudge
 
 Answer = bool | int | float | str

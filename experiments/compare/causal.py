@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...extraction.ablation import ablated
-from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, checked
 from ...models.items import Choice
 from ...models.loading import LanguageModel
 from ...probes.choices import LetterLogits

@@ -11,8 +11,7 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 
 from ...extraction.features import Features
-from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, checked
 from ...probes import EScore, registered_judges
 from ...probes.choices import head_credits
 from ...probes.row_judge import each_entry

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...models.arguments import checked
-from ...models.errors import InnerjudgeError, shown
+from ...models.errors import InnerjudgeError, checked, shown
 from ...models.items import Item, Rating
 from ...models.reference.solve import Problem
 from ...models.reference.words import HELD_OUT_SEED

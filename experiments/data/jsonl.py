@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...models.arguments import checked
-from ...models.errors import InnerjudgeError, shown
+from ...models.errors import InnerjudgeError, checked, shown
 from ...models.foreign import digest_of_file, parse_json, replacing, require_file
 from ...models.items import Item
 from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item

@@ -7,8 +7,7 @@ from typing import Literal, Self
 
 from filelock import FileLock, Timeout
 
-from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, checked
 from ..features import Features
 from .index import HEADER, HEADER_LIMIT, Entry, StoreHeader, index_names, read_entry, remove_index, write_index
 from .place import LocalPlace, Place, place
