@@ -4,8 +4,7 @@
 ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
 ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on
 ``regression.py`` and ``row_judge.py``), ``counted.py``; ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,
-``text_only.py`` and ``embedding.py``; many states are read by ``pooled.py`` (on ``pooling.py`` and ``pooled_fit.py``)
-and ``trajectory.py``.
+``text_only.py`` and ``embedding.py``; many states are read by ``pooled.py`` (on ``pooled_fit.py``) and ``trajectory.py``.
 ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
 ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """

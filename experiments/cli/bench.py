@@ -44,7 +44,7 @@ def bench(
     from transformers.utils import logging
 
     from ..bench.passes.run import DOCUMENT, Options, run_benchmark, write
-    from ..data.outputs import require_room
+    from ..data.jsonl import require_room
     from ..runs.log import logged
 
     require_room(out)

@@ -86,7 +86,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
             reasoning_tokens,
             log,
         )
-        from ..data.outputs import require_room
+        from ..data.jsonl import require_room
         from ..runs.score_job import require_ranking, write_ranking
 
         require_room(out)
@@ -213,7 +213,7 @@ def sample(
         innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
     """
     columns = o.mapped(map_, data, kind="trace")
-    from ..data.outputs import require_room
+    from ..data.jsonl import require_room
     from ..judges import saved
     from ..judges.sample_and_judge import Sampling
     from ..judges.saved import find_folder

@@ -92,7 +92,7 @@ def export(
     innerjudge store export runs/features --out features.parquet
     """
     from ...extraction.store import FeatureStore, export as write
-    from ..data.outputs import writing
+    from ..data.jsonl import writing
 
     held = FeatureStore.open(store, check="checksums")
     with writing(out):

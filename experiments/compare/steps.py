@@ -16,9 +16,8 @@ from ...extraction.store import FeatureStore
 from ...extraction.store.index import StoreHeader
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HALF, HEADER_LIMIT, parse_json, read_file, replacing
-from ..data.jsonl import write_jsonl
+from ..data.jsonl import is_whole, write_jsonl
 from ..data.kinds import item_to_row, kind_of
-from ..data.outputs import is_whole
 from ..data.verdict_files import read_rows, read_table, row_json
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent, whole

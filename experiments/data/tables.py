@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
-from .jsonl import LINE, START, lines_as_records
+from .jsonl import LINE, START, lines_as_records, require_undamaged
 from .other_formats import known_file
-from .outputs import require_undamaged
 from .records import Record
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from ...models.conversation import Text, plain_text
 from ...models.errors import InnerjudgeError, shown
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes import Verdict
-from .jsonl import read_records
-from .outputs import require_undamaged
+from .jsonl import read_records, require_undamaged
 from .records import Record, describe
 from .verdict_table import Label, Row, Table
 

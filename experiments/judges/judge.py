@@ -10,7 +10,7 @@ from ...models.errors import InnerjudgeError, checked, html_table
 from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge
-from ..data.outputs import writing
+from ..data.jsonl import writing
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes, check_prompt
 from . import saved

@@ -16,9 +16,9 @@ from ...probes import BaseJudge, Verdict
 from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
 from ...probes.risk import Bound
 from ..data.datasets import drawn
+from ..data.jsonl import check_new, writing
 from ..data.kinds import hash_items, hash_of
 from ..data.labels import require_all_counts, to_fit
-from ..data.outputs import check_new, writing
 from ..data.splits import split_by_group
 from ..data.variants import permutations
 from ..drawing.style import counted

@@ -19,9 +19,8 @@ from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel
 from ..data.datasets import Dataset
 from ..data.item_lines import ItemLines
-from ..data.jsonl import jsonl_lines
+from ..data.jsonl import check_new, jsonl_lines
 from ..data.kinds import item_to_row
-from ..data.outputs import check_new
 from ..data.variants import Responses, permutations
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes

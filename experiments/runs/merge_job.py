@@ -8,9 +8,8 @@ from ...extraction.store.index import HEADER as STORE
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.foreign import digest_of_parts
-from ..data.jsonl import jsonl_lines
+from ..data.jsonl import jsonl_lines, writing
 from ..data.kinds import hash_items, item_to_row
-from ..data.outputs import writing
 from ..drawing.style import are_in, counted
 from . import job as jobs
 

@@ -14,9 +14,9 @@ from ...models.positions import encode_trace
 from ...models.reference.solve import Problem
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
+from ..data.jsonl import remade, writing
 from ..data.kinds import hash_of, item_to_row
 from ..data.mapping import items_from
-from ..data.outputs import remade, writing
 from ..data.records import Record
 from ..data.tables import records_of
 from ..data.verdict_files import read_rows

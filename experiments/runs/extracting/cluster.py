@@ -19,8 +19,7 @@ from ....extraction.store.index import StoreHeader
 from ....extraction.store.place import place
 from ....models.errors import InnerjudgeError, one_line
 from ...data.datasets import load_data
-from ...data.jsonl import parse_item
-from ...data.outputs import writing
+from ...data.jsonl import parse_item, writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import silent, whole

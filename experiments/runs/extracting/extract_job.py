@@ -23,7 +23,7 @@ from ....models.foreign import digest_of_file
 from ....models.items import Item
 from ....models.loading import LanguageModel
 from ...data.datasets import Dataset, hash_data, is_file, open_data
-from ...data.outputs import writing
+from ...data.jsonl import writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import whole
