@@ -36,10 +36,10 @@ class PooledProbe(LearningJudge):
     r"""A linear or two-layered head on each state of a role, pooled to one number an item: the log-odds of correct.
 
     A head is ``widths`` hidden layers (ReLU) and ``heads`` outputs; each is pooled over the item's states by
-    :func:`.pooled_fit.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a fifth
-    of the questions is held out, and the weights of the lowest loss there are kept. Those of the last epoch are, where
-    fewer than two questions are given, or a side has one class or, for ``"pairwise"``, no question with both. Nothing
-    of an item that is judged reaches the fit.
+    :func:`.pooled_fit.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a
+    fifth of the questions is held out, and the weights of the lowest loss there are kept. Those of the last epoch are,
+    where fewer than two questions are given, or a side has one class or, for ``"pairwise"``, no question with both.
+    Nothing of an item that is judged reaches the fit.
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
