@@ -41,7 +41,7 @@ def items_from(
 
     Prompts and responses are texts or lists of messages; of a conversation in a column ``messages`` (OpenAI) or
     ``conversations`` (ShareGPT), the assistant's last message is the response to those before it. Ids that are not
-    there are made: rows of one prompt are candidates of one question; other rows are numbered. Of ``chosen`` and
+    there are made: rows of one prompt belong to one question; other rows are numbered. Of ``chosen`` and
     ``rejected``, which is shown as a is drawn for each pair from ``seed`` and its texts. Columns that are no field go
     to ``extra``.
 
@@ -111,9 +111,9 @@ def _parted(record: Record, talk: str) -> Record:
 def _number(
     values: dict[str, Any], shape: "Shape", row: int, questions: dict[str, str], candidates: Counter[str]
 ) -> None:
-    """Ids that the rows do not have; ratings of one prompt get a question as well."""
+    """Ids that the rows do not have; ratings and pairs of one prompt get a question as well."""
     made, trace = shape.made, shape.kind == "trace"
-    if (trace and "question_id" in made) or ("item_id" in made and values.get("question_id") is None):
+    if (trace and "question_id" in made) or (made & {"item_id", "pair_id"} and values.get("question_id") is None):
         same = json.dumps(values.get("prompt"), sort_keys=True)
         values["question_id"] = questions.setdefault(same, f"q{len(questions) + 1}")
     if "candidate_id" in made:

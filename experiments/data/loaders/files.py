@@ -46,7 +46,7 @@ def one_of(record: Record, name: str, known: Sequence[str]) -> int:
     return known.index(value)
 
 
-def question_of(prompt: str) -> str:
+def question_of(prompt: Any) -> str:
     """A name for a question that its rows share by their prompt alone."""
     return f"q-{hash_of([repr(prompt)])}"
 

@@ -204,7 +204,7 @@ def _told(how: Manner) -> dict[str, float]:
 
 def _comparisons(audit: Auditing) -> list[Question]:
     """All pairs of a question's candidates in both orders; of pairs, with what people preferred."""
-    known = {item.group: item.preference for item in audit.evaluation.items if isinstance(item, Pair)}
+    known = {item.id: item.preference for item in audit.evaluation.items if isinstance(item, Pair)}
     return [
         replace(q, columns=dict(q.columns) | {"truth": known.get(str(q.columns["question"]), q.columns["truth"])})
         for q in pairwise(comparisons(audit.candidates, most=MOST_COMPARED))

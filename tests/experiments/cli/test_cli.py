@@ -298,3 +298,12 @@ def test_commands_that_take_features_say_how_they_are_made(command: str, option:
         2,
         f"innerjudge: given {option}, expected --features: `innerjudge extract` reads data once, into --out\n",
     )
+
+
+def test_a_value_without_its_option_says_so(cli) -> None:
+    said = cli("models", "gpt2")
+    assert (said.code, said.err) == (
+        2,
+        "innerjudge: Got unexpected extra argument(s) (gpt2), expected its option in front, such as --data or --model. "
+        "See `innerjudge models --help`.\n",
+    )

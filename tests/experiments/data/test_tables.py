@@ -17,6 +17,8 @@ from innerjudge import InnerjudgeError, Pair, Rating, Trace, items_from
 from innerjudge.experiments.data.datasets import check_spec, load_data, open_data
 from innerjudge.experiments.data.jsonl import read_items, write_jsonl
 from innerjudge.experiments.data.kinds import item_to_row
+from innerjudge.experiments.data.variants import Responses
+from innerjudge.experiments.data.verdict_files import item_columns
 
 ROWS: list[dict[str, Any]] = [
     {"question": "1+1?", "answer text": '2, of\ncourse; "yes"', "right": 1, "level": "é"},
@@ -243,6 +245,16 @@ def test_items_of_our_own_files_are_read_alike(tmp_path_factory: pytest.TempPath
     write_jsonl(path, map(item_to_row, items))
     assert read_items(path) == items_from(path) == items_from(items) == list(load_data(str(path)).items) == items
     assert check_spec(str(path))[0] == "lines"
+
+
+def test_pairs_of_one_prompt_are_of_one_question() -> None:
+    rows = [{"prompt": p, "chosen": str(k), "rejected": "no"} for k, p in enumerate("xxy")]
+    pairs = items_from(rows)
+    assert [(one.id, one.group) for one in pairs] == [("p1", "q1"), ("p2", "q1"), ("p3", "q2")]
+    assert [one.group for one in Responses(pairs[1:])] == ["q1", "q1", "q2", "q2"]
+    assert item_columns(pairs[1])["candidate"] == "p2/a|p2/b", "the rows of two pairs of a question differ"
+    alone = Pair(pair_id="p", prompt="x", response_a="1", response_b="2", extra={"question_id": ""})
+    assert (alone.group, item_columns(alone)["candidate"]) == ("p", "a|b")
 
 
 def test_a_conversation_is_its_prompt_and_the_last_answer() -> None:
