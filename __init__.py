@@ -14,7 +14,7 @@ from .models.extra import lazy_names
 
 if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``--help`` stay quick
     from .experiments import drawing as drawing, selection as selection, stats as stats
-    from .experiments.compare.causal import causal_test as causal_test
+    from .experiments.compare.by_block import causal_test as causal_test
     from .experiments.compare.compare import Comparison as Comparison, compare as compare
     from .experiments.compare.doctor.diagnosis import Diagnosis as Diagnosis, doctor as doctor
     from .experiments.compare.settings import Settings
@@ -46,7 +46,7 @@ if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``
         TokenStats as TokenStats,
         extract as extract,
     )
-    from .extraction.ablation import ablated as ablated
+    from .extraction.activation_cache import ablated as ablated
     from .extraction.store import FeatureStore as FeatureStore, StoreRows as StoreRows
     from .models import (
         Choice as Choice,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerFast
 
-from .chat import ChatPrompt, Frames, render
+from .chat import ChatPrompt, Frames, render, write_trace
 from .conversation import plain_text
 from .errors import UnreadableError, checked
 from .items import Trace
@@ -17,7 +17,6 @@ from .markers import THINK, Span, last_overlap, marker_positions
 from .prompts import Prompt
 from .roles import PARTS, Role, Tokens, ranges_within
 from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens
-from .trace_text import write_trace
 from .unfit import unfit
 
 

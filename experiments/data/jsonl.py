@@ -18,8 +18,7 @@ from ...models.errors import InnerjudgeError, checked, shown
 from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, read_file, replacing, require_file, try_place
 from ...models.items import Item
 from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item
-from .other_formats import known_file
-from .records import Record
+from .records import Record, known_file
 
 
 def require_room(out: str | Path) -> None:

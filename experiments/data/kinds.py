@@ -22,8 +22,7 @@ from typing import Any
 from ...models.conversation import Conversation
 from ...models.errors import InnerjudgeError, quoted, shown
 from ...models.items import Choice, Item, Pair, Rating, Trace
-from .other_formats import known_rows
-from .records import Record, describe
+from .records import Record, describe, known_rows
 
 #: Required fields of each kind.
 REQUIRED: dict[str, tuple[str, ...]] = {

@@ -12,8 +12,7 @@ from ...models.foreign import parse_json
 from ...models.items import Item
 from .jsonl import check_unique
 from .kinds import KINDS, KNOWN, MEANINGS, REQUIRED, kind_of, kind_of_record, record_to_item
-from .other_formats import FIELDS_OF_KINDS, not_known
-from .records import Record
+from .records import FIELDS_OF_KINDS, Record, not_known
 from .tables import records_of
 from .variants import with_sides
 

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
 from .jsonl import LINE, START, lines_as_records, require_undamaged
-from .other_formats import known_file
-from .records import Record
+from .records import Record, known_file
 
 if TYPE_CHECKING:
     import pyarrow as pa

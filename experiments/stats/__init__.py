@@ -16,7 +16,7 @@ from ...models.extra import lazy_names
 if TYPE_CHECKING:
     from .biases.confounds import length_matched_pairs as length_matched_pairs
     from .intervals import cluster_interval as cluster_interval, paired_difference as paired_difference
-    from .metrics.auroc import (
+    from .metrics.accuracy import (
         auroc as auroc,
         decomposition as decomposition,
         within_question_auroc as within_question_auroc,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from innerjudge.models.chat import begins_with_header, unclosed
 from innerjudge.models.errors import InnerjudgeError, checked, fits, html_table, quoted, shown
 from innerjudge.models.final_norm import FinalNorm
 from innerjudge.models.fingerprint import named_state
@@ -24,7 +25,6 @@ from innerjudge.models.prompts import (
     verdict_prompt,
 )
 from innerjudge.models.roles import Role, Tokens, checked_roles, ranges_within
-from innerjudge.models.trace_text import begins_with_header, unclosed
 from torch import nn
 
 

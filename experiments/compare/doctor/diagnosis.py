@@ -13,7 +13,7 @@ from ....models.errors import InnerjudgeError
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row, Table
 from ...stats.intervals import cluster_interval, difference, holm
-from ...stats.metrics.auroc import auroc, decomposition, within_question_auroc
+from ...stats.metrics.accuracy import auroc, decomposition, within_question_auroc
 from ...stats.statistic import SHARE, ratio
 from ..figures import Cell, Section, grid, split_of_auroc
 from ..findings import DataReport, Reason, Report

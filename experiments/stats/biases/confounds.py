@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from ...data.splits import rows_by_group
-from ..metrics.auroc import auroc
+from ..metrics.accuracy import auroc
 from ..statistic import SHARE, Labels, Statistic, Values, finite, ratio, require_same_length
 
 

@@ -16,10 +16,9 @@ from ...data.datasets import take_groups
 from ...data.labels import label_to_fit
 from ...data.verdict_table import Row
 from ..asking.ask import By, Candidate, Manner, Question, ask, candidates_of
-from ..asking.checklist import checks, ranked, written_checklists
+from ..asking.checklist import checks, could_answer, dummies, own_answers, ranked, references, written_checklists
 from ..asking.distractors import DISTRACTORS, distracted_losers, distractor_trials
 from ..asking.questions import both_orders, comparisons, named_as_in_the_item, pairwise, pointwise, preference
-from ..asking.references import could_answer, dummies, own_answers, references
 from ..spec import Audits, Study
 
 

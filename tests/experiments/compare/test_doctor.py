@@ -18,7 +18,7 @@ from innerjudge.experiments.compare.doctor.diagnosis import label_ceiling
 from innerjudge.experiments.compare.doctor.explanations import explain, wald
 from innerjudge.experiments.compare.doctor.scores import Scores, read_scores
 from innerjudge.experiments.compare.trace_blind import PASS_RATE
-from innerjudge.experiments.stats.metrics.auroc import decomposition
+from innerjudge.experiments.stats.metrics.accuracy import decomposition
 from sklearn.metrics import roc_auc_score
 
 

@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.stats.metrics.accuracy import (
     accuracy,
+    auroc,
     balanced_accuracy,
     pair_accuracy,
     permutation_accuracy,
+    within_question_auroc,
+    wqd,
 )
-from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc, wqd
 from innerjudge.experiments.stats.metrics.correlation import kendall, pearson, spearman
 from innerjudge.experiments.stats.statistic import Statistic
 from innerjudge.models.errors import InnerjudgeError

@@ -33,7 +33,7 @@ from innerjudge.experiments.stats.metrics.abstention import (
     kept_accuracy,
     kept_share,
 )
-from innerjudge.experiments.stats.metrics.auroc import within_question_auprc
+from innerjudge.experiments.stats.metrics.accuracy import within_question_auprc
 from innerjudge.experiments.stats.metrics.calibration import brier, score_error
 from innerjudge.experiments.stats.metrics.correlation import kendall, pearson, spearman, system_ranking
 from innerjudge.experiments.stats.selection_noise import auroc_by_question
