@@ -25,7 +25,8 @@ from ..readouts import HiddenStates, Readout, ResponseLogProb, reads_labels
 from ..schedule import families
 from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
 from .decoding import carries_states
-from .generate import Limits, Written, generate, in_batches
+from .generate import generate, in_batches
+from .limits import Limits, Written
 from .watch import Watch
 
 #: Roles of a trace whose states a generation carries.
@@ -68,7 +69,7 @@ def write_and_read(
     reading = Answers(lm, questions, readouts, markers)
     how.setdefault("temperature", 1.0)
     limits = Limits(**how)
-    ends = end_ids(lm)
+    ends, keys = end_ids(lm), limits.keys(prompts)
 
     def write(rows: list[int]) -> None:
         watch = Watch(
@@ -82,11 +83,11 @@ def write_and_read(
             ask=reject and (lambda watch, some: reading.ask(watch, rows, some, reject, reject_at)),
             roles=roles if reject else (),
         )
-        watch.run(limits.temperature)
+        watch.run(limits.temperature, [keys[k] for k in rows])
         reading.take(watch, rows)
 
     def write_only(rows: list[int]) -> None:
-        texts = write_batch(lm, prompts, rows, limits.max_new_tokens, temperature=limits.temperature)
+        texts = write_batch(lm, prompts, rows, limits.max_new_tokens, temperature=limits.temperature, keys=keys)
         for k, one in zip(rows, texts, strict=True):
             reading.answer(k, one)
 

@@ -12,7 +12,8 @@ from innerjudge.extraction import budget as budgets
 from innerjudge.extraction import reader as readers
 from innerjudge.extraction.budget import Budget
 from innerjudge.extraction.writing import generate as writing
-from innerjudge.extraction.writing.generate import Limits, complete
+from innerjudge.extraction.writing.generate import complete
+from innerjudge.extraction.writing.limits import Limits
 from innerjudge.models import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_prompt
