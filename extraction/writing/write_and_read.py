@@ -60,7 +60,7 @@ def write_and_read(
     others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a batch end
     together). The other answers of its batch are what they would be without. The rest is as in
     :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
-    readouts, or a readout is none that a generation carries.
+    readouts, a readout is none that a generation carries, or with ``reject`` steps do not read as one pass does.
     """
     _check(lm, questions, readouts, markers, reject)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
@@ -92,7 +92,14 @@ def write_and_read(
             reading.answer(k, one)
 
     # A text that grows past what its rotary angles are fixed for is not read as it was written.
-    fixed = all(lm.mixing.fixed(len(prompt.ids), limits.max_new_tokens) for prompt in prompts)
+    longest = max(len(prompt.ids) for prompt in prompts)
+    fixed = lm.mixing.fixed(longest, limits.max_new_tokens)
+    if reject and not fixed:
+        raise InnerjudgeError(
+            f"given reject, a prompt of {longest} tokens and max_new_tokens={limits.max_new_tokens}, expected at most "
+            f"{lm.mixing.until} together, beyond which the rotary angles of {type(lm.model).__name__} grow with the "
+            "text, so that it is not read as it was written: give fewer, or leave reject out"
+        )
     reasons = in_batches(lm, prompts, write if fixed and carries_states(lm) else write_only, limits)
     for k, why in reasons.items():
         reading.answer(k, why)
