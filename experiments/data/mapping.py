@@ -46,7 +46,8 @@ def items_from(
     Prompts and responses are texts or lists of messages; of a conversation in a column ``messages`` (OpenAI) or
     ``conversations`` (ShareGPT), the assistant's last message is the response to those before it. Ids that are not
     there are made: rows of one prompt are candidates of one question; other rows are numbered. Of ``chosen`` and
-    ``rejected``, which is shown as a is drawn for each pair from ``seed`` and its texts. Columns that are no field go to ``extra``.
+    ``rejected``, which is shown as a is drawn for each pair from ``seed`` and its texts. Columns that are no field go
+    to ``extra``.
 
     Args:
         data: A path or a pattern (CSV, TSV, Parquet, JSON, JSONL; also ``.gz`` and ``.zst``; a folder that ``datasets``
