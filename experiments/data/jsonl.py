@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...models.errors import InnerjudgeError, checked, shown
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, read_file, replacing, require_file, try_place
 from ...models.items import Item
 from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item
