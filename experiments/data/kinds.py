@@ -195,6 +195,7 @@ MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
     "p_correct": (("trace",), "a number from 0 to 1, how surely it is right", _is_share),
     "sample_weight": (("trace", "rating"), "a weight in the fit, a number of 0 or more", _is_weight),
+    "quality": (("trace", "rating"), "a number, higher for better among the answers to its question", _is_number),
     "n_correct": (("trace",), "how many answers to the question are right, a whole number", _is_count),
     "n_sampled": (("trace",), "of how many answers, a whole number of 1 or more", lambda n: _is_count(n) and n > 0),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),

@@ -63,8 +63,8 @@ def _one_of(home: Path, role: str) -> Path:
     """The file of this role in a folder."""
     pattern, inside = _ROLES[role]
     inner = home / "qrels"
-    files = [*home.iterdir(), *(inner.iterdir() if role == "judgments" and inner.is_dir() else ())]
-    found = sorted(one for one in files if one.is_file() and _role_of(one) == role)
+    files: list[Path] = [*home.iterdir(), *(inner.iterdir() if role == "judgments" and inner.is_dir() else ())]
+    found: list[Path] = sorted(one for one in files if one.is_file() and _role_of(one) == role)
     if len(found) != 1:
         given = ", ".join(shown(one.name) for one in found) or "no such file"
         do = "pass one as trec:FILE" if role == "judgments" and found else "keep one there, under such a name"
