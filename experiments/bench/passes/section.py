@@ -1,6 +1,9 @@
 """What a section of the benchmark is: a model, one set of texts, and the ways of running them that are compared.
 
 Weights and tokens are random: what a pass costs does not depend on what they say. Texts have every position read.
+
+Every round runs each once, so that what the machine does meanwhile hits all alike. Memory is the bytes of live tensors
+as PyTorch counts them: what the system says of the process misses peaks between its own looks, by as much as they are.
 """
 
 import os

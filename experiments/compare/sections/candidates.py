@@ -1,4 +1,4 @@
-"""What a judge is worth when it picks one of several answers: no judge at all, and accuracy by number of candidates."""
+"""What a judge is worth when it picks one of several answers, and when a dear one is asked where it is least sure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

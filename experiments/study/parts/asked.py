@@ -1,4 +1,4 @@
-"""Ways of asking compared on the same items: the fair opponent is the best of them, not the first."""
+"""Ways of asking compared on the same items, the best of them the fair opponent; distractors and dummy answers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
