@@ -23,8 +23,7 @@ from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
 from .report.browse import shown_items
 from .sections.blocks import by_block
-from .sections.candidates import candidates
-from .sections.cascade import cascade
+from .sections.candidates import candidates, cascade
 from .sections.confounds import confounds
 from .sections.headline import headline, scores
 from .sections.opponents import opponents

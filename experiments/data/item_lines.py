@@ -119,7 +119,8 @@ def scan(path: str | Path) -> ItemScan:
         groups.append(_short(item.group))
     assert item is not None  # an empty file was refused
     items = ItemLines(Path(path), np.array(starts, dtype=np.int64), np.array(numbers, dtype=np.int64))
-    twice = _repeated(np.array(ids, dtype=np.uint64))
+    _, kinds, counts = np.unique(np.array(ids, dtype=np.uint64), return_inverse=True, return_counts=True)
+    twice = np.flatnonzero(counts[kinds] > 1).tolist()
     check_unique((items[k] for k in twice), (items.place(k) for k in twice))
     return ItemScan(kind_of(item), items, np.array(groups, dtype=np.uint64))
 
@@ -127,9 +128,3 @@ def scan(path: str | Path) -> ItemScan:
 def _short(text: str) -> int:
     """A number of 8 bytes for a text, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def _repeated(numbers: npt.NDArray[np.uint64]) -> list[int]:
-    """Rows whose number stands in another row as well."""
-    _, kinds, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-    return [int(k) for k in np.flatnonzero(counts[kinds] > 1)]

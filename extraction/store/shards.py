@@ -41,7 +41,7 @@ def write_shard(
     tensors: dict[str, Tensor] = {}
     rounding: dict[str, Rounding] = {}
     for name, array in features.arrays.items():
-        more, rounding[name] = encode(name, _layers_first(array), dtype)
+        more, rounding[name] = encode(name, np.swapaxes(array, 0, 1) if array.ndim > 2 else array, dtype)
         tensors |= more
     for name, one in features.ragged.items():
         more, rounding[name] = encode(name, one.values, dtype)
@@ -77,7 +77,7 @@ class OpenShard:
             self._file = TensorFile(path)
             for name, shape in entry.shapes.items():
                 held = self._file.pieces[name].shape
-                if held != _shape_layers_first(shape):
+                if held != ((shape[1], shape[0], *shape[2:]) if len(shape) > 2 else shape):
                     raise ValueError(f"{name} of shape {held} where the index says {shape}")
             for name, shape in entry.ragged.items():
                 held, counts = self._file.pieces[name].shape, self._file.pieces[name + COUNTS]
@@ -125,14 +125,6 @@ class OpenShard:
         """Have the disk begin to read a readout, at one layer or all of it."""
         piece = self._file.pieces[name]
         self._file.expect(piece if layer is None else piece.row(layer))
-
-
-def _layers_first(array: Array) -> Array:
-    return rearrange(array, "item layer ... -> layer item ...") if array.ndim > 2 else array
-
-
-def _shape_layers_first(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return (shape[1], shape[0], *shape[2:]) if len(shape) > 2 else shape
 
 
 #: Shards that are open at once: each holds a file, and one more where it is mapped, of 256 or more that a process may.

@@ -13,8 +13,7 @@ import torch
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError, readable
 from ...reading.progress import Steps
-from .section import Run, Section, Variant, Work, random_model
-from .timing import Spread, Times, peak_of, timed
+from .section import Run, Section, Spread, Times, Variant, Work, peak_of, random_model, timed
 from .variants import CANDIDATES, EARLY_STOP, PASSES
 
 #: The tables; a checkout has more, in ``documents/sections.py``.

@@ -8,8 +8,7 @@ from ...compare.figures import Section
 from ...compare.lens import Lens
 from ...data.verdict_table import Row
 from ..asking.checklist import pass_rates
-from ..parts.asked import asked, with_references
-from ..parts.distracted import distracted
+from ..parts.asked import asked, distracted, with_references
 from ..parts.steadiness import SteadinessRows, steadiness
 from . import ways
 from .ways import Auditing

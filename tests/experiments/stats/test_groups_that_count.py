@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from innerjudge.experiments.stats.agreement.confusion import cohen_kappa, p_criterion, percent_agreement, scott_pi
-from innerjudge.experiments.stats.biases.scale_use import over_scoring
+from innerjudge.experiments.stats.biases.confounds import over_scoring
 from innerjudge.experiments.stats.intervals import cluster_interval, groups_that_count, p_value
 from innerjudge.experiments.stats.metrics.accuracy import auroc, balanced_accuracy, within_question_auroc
 
