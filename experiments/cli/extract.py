@@ -1,7 +1,5 @@
 """The commands ``extract``, and ``fit`` and ``sweep`` of what it wrote."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import replace
@@ -16,8 +14,7 @@ from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from ..runs.log import logged
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +124,7 @@ def extract(
             return
         lm = replace(on, device=own_device(device)).load()
 
-        def items() -> Sequence[Item]:
+        def items() -> "Sequence[Item]":
             return items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes)
 
         said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes)
@@ -246,7 +243,7 @@ def sweep(
     say(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
 
 
-def show(found: Sweep, console: Console, top: int) -> None:
+def show(found: "Sweep", console: Console, top: int) -> None:
     """Print the best cells and what picking among them is worth."""
     from ..compare.sweep import sentences
 

@@ -72,8 +72,13 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         context = getattr(error, "ctx", None)
+        option = getattr(error, "option_name", None)
+        if option in ("--data", "--model") and context and context.info_name in ("fit", "sweep"):
+            _fail(f"given {option}, expected --features: `innerjudge extract` reads data once, into --out", 2)
         about = context.command_path if context is not None else "innerjudge"
-        _fail(f"{error.format_message().rstrip('.')}{_given(error)}. See `{about} --help`.", 2)
+        said = f"{error.format_message().rstrip('.')}{_given(error)}"
+        said += ", expected its option in front, such as --data or --model" if "extra argument" in said else ""
+        _fail(f"{said}. See `{about} --help`.", 2)
     if code == 130:
         goes_on = next((one for one in sys.argv[1:] if not one.startswith("-")), "") in _GO_ON
         _fail(f"stopped{'; type the same command again, and it goes on' if goes_on else ''}", 130)

@@ -1,7 +1,5 @@
 """The commands before a run: what a model is, what data are, their labels, and what an extraction will cost."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,11 +9,10 @@ from rich.table import Table
 from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
-    from ..runs.extracting.disk import Disk
+    from ..runs.extracting.summary import Disk
 
 
 def models(
@@ -141,8 +138,7 @@ def plan(
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
-    from ..runs.extracting.disk import disk_of, no_room, told
-    from ..runs.extracting.summary import make_plan
+    from ..runs.extracting.summary import disk_of, make_plan, no_room, told
     from ..runs.job import items_of
 
     ends = o.bounds(scale)
@@ -176,7 +172,7 @@ def plan(
         raise no_room(size, out, disk)
 
 
-def _verdict(disk: Disk | None, size: int) -> str:
+def _verdict(disk: "Disk | None", size: int) -> str:
     if disk is None:
         return "unknown: an object store does not say how much it can hold"
     if disk.spares(size):

@@ -17,9 +17,9 @@ from ...probes import BaseJudge, Verdict
 from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
 from ...probes.risk import Bound
 from ..data.datasets import drawn
+from ..data.jsonl import check_new, writing
 from ..data.kinds import hash_items, hash_of
 from ..data.labels import require_all_counts, to_fit
-from ..data.outputs import check_new, writing
 from ..data.splits import split_by_group
 from ..data.variants import permutations
 from ..data.verdict_files import read_table
@@ -31,7 +31,7 @@ from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
 from ..reading.judge_prompt import JudgePrompt
 from ..stats.agreement.aggregate import How, aggregate
-from .job_files import PERMUTED, inside, read_items_of, read_job
+from .job import PERMUTED, inside, read_items_of, read_job
 
 
 def fit_job(

@@ -7,8 +7,7 @@ from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Trace
 from ...probes import Verdict
-from ..data.jsonl import write_jsonl
-from ..data.outputs import require_room, writing
+from ..data.jsonl import require_room, write_jsonl, writing
 from ..data.verdict_files import read_table, row_json, verdict_row
 from ..data.verdict_table import Row
 from ..selection.labelling import NextRule, answers_of, next_to_label

@@ -10,21 +10,16 @@ spreads labels by answer, and says what to label next.
 Imports of the other rooms ``data``, ``drawing``, ``judges`` and ``stats``.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from ..data.answers import normalise as normalise
-    from .cascade import cost_curve as cost_curve
-    from .cascade import draw_cost as draw_cost
+    from .cascade import cost_curve as cost_curve, draw_cost as draw_cost
     from .columns import Columns as Columns
-    from .curves import curve_rows as curve_rows
-    from .curves import discrimination as discrimination
-    from .labelling import next_to_label as next_to_label
-    from .labelling import spread_answers as spread_answers
+    from .curves import curve_rows as curve_rows, discrimination as discrimination
+    from .labelling import next_to_label as next_to_label, spread_answers as spread_answers
     from .representatives import vectors_of as vectors_of
     from .rules import Rule as Rule
     from .select_job import choose_temperature as choose_temperature

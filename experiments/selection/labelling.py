@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Trace
-from ...models.shown import shown
 from ..data.answers import normalise
 from ..data.splits import rows_by_group
 from ..stats.statistic import require_same_length

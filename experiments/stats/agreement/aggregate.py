@@ -8,8 +8,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from scipy.special import logsumexp
 
-from ....models.errors import InnerjudgeError
-from ....models.shown import shown
+from ....models.errors import InnerjudgeError, shown
 from ...data.verdict_table import Table
 from ..statistic import Floats, require_same_length
 from .label_errors import Distribution

@@ -8,20 +8,8 @@ import numpy.typing as npt
 from sklearn.metrics import cohen_kappa_score
 
 from ....models.errors import InnerjudgeError
-from ..statistic import (
-    SHARE,
-    SIGNED,
-    Floats,
-    Labels,
-    Limits,
-    Statistic,
-    divide,
-    finite,
-    mean,
-    require_same_length,
-    undefined,
-    where,
-)
+from .. import statistic
+from ..statistic import SHARE, SIGNED, Floats, Labels, Limits, Statistic
 
 Grades = Sequence[Hashable | None]
 Weighting = Literal["plain", "linear", "quadratic"]
@@ -29,9 +17,9 @@ Weighting = Literal["plain", "linear", "quadratic"]
 
 def percent_agreement(first: Grades, second: Grades) -> Statistic:
     """Share of items that two raters grade alike. Above 90 % it can hide a gap of ten points; see :func:`scott_pi`."""
-    require_same_length(first=first, second=second)
+    statistic.require_same_length(first=first, second=second)
     same = [None if a is None or b is None else a == b for a, b in zip(first, second, strict=True)]
-    return mean(finite(same), reason="no item is graded by both", limits=SHARE)
+    return statistic.mean(statistic.finite(same), reason="no item is graded by both", limits=SHARE)
 
 
 def scott_pi(first: Grades, second: Grades) -> Statistic:
@@ -46,9 +34,9 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 
     def pi(counts: Floats) -> Floats:
         n = counts.sum(axis=(1, 2))
-        shares = divide(counts.sum(axis=1) + counts.sum(axis=2), 2 * n[:, None])
+        shares = statistic.divide(counts.sum(axis=1) + counts.sum(axis=2), 2 * n[:, None])
         expected = (shares**2).sum(axis=1)
-        return divide(divide(np.einsum("rcc->r", counts), n) - expected, _rest(expected))
+        return statistic.divide(statistic.divide(np.einsum("rcc->r", counts), n) - expected, _rest(expected))
 
     return _from_counts(first, second, _codes(first, second), pi, None)
 
@@ -74,7 +62,7 @@ def cohen_kappa(
     def kappa(counts: Floats) -> Floats:
         n = counts.sum(axis=(1, 2))
         expected = np.einsum("ra,rb,ab->r", counts.sum(axis=2), counts.sum(axis=1), cost)
-        return 1 - divide(np.einsum("rab,ab->r", counts, cost) * n, expected)
+        return 1 - statistic.divide(np.einsum("rab,ab->r", counts, cost) * n, expected)
 
     kind = None if weights == "plain" else weights
     places = list(range(len(grades)))
@@ -99,33 +87,33 @@ def p_lenient(labels: Labels, verdicts: Labels) -> Statistic:
 
     One half is neutral, 1 is lenient, 0 is harsh. Undefined for a judge that is always right (:math:`P_c = 1`).
     """
-    return _leniency(labels, verdicts, lambda tpr, tnr: divide(1 - tnr, _rest(tpr + tnr - 1)), "P_+", SHARE)
+    return _leniency(labels, verdicts, lambda tpr, tnr: statistic.divide(1 - tnr, _rest(tpr + tnr - 1)), "P_+", SHARE)
 
 
 def _leniency(
     labels: Labels, verdicts: Labels, of: Callable[[Floats, Floats], Floats], name: str, limits: Limits
 ) -> Statistic:
-    require_same_length(labels=labels, verdicts=verdicts)
-    truth, said = finite(labels), finite(verdicts)
+    statistic.require_same_length(labels=labels, verdicts=verdicts)
+    truth, said = statistic.finite(labels), statistic.finite(verdicts)
     known = ~np.isnan(truth) & ~np.isnan(said)
     masks = [(known & (truth == side)).astype(np.float64) for side in (1.0, 0.0)]
     hit = (truth == said).astype(np.float64)
 
     def over(weights: Floats) -> Floats:
-        tpr, tnr = (divide(weights @ (mask * hit), weights @ mask) for mask in masks)
+        tpr, tnr = (statistic.divide(weights @ (mask * hit), weights @ mask) for mask in masks)
         return of(tpr, tnr)
 
     value, n = float(over(np.ones((1, len(truth))))[0]), int(known.sum())
     if np.isnan(value):
         one = "the labels are of one class" if not all(m.any() for m in masks) else "the judge is always right"
-        return undefined(f"{name}: {one}", n=n, size=len(truth))
+        return statistic.undefined(f"{name}: {one}", n=n, size=len(truth))
     counts = tuple(mask > 0 for mask in masks)
     return Statistic(value=value, n=n, size=len(truth), counts=counts, limits=limits, over=over)
 
 
 def _codes(first: Grades, second: Grades, scale: Sequence[Hashable] = ()) -> dict[Hashable, int]:
     """A number for each grade, of the scale or given, in rising order where they can be ordered."""
-    require_same_length(first=first, second=second)
+    statistic.require_same_length(first=first, second=second)
     given = (g for pair in zip(first, second, strict=True) if None not in pair for g in pair)
     grades = list(dict.fromkeys([*scale, *given]))
     numbers = all(isinstance(g, int | float) for g in grades)
@@ -143,7 +131,7 @@ def _from_counts(
     size, c = len(first), len(codes)
     kept = [k for k in range(size) if first[k] is not None and second[k] is not None]
     if not kept:
-        return undefined("no item is graded by both", n=0, size=size)
+        return statistic.undefined("no item is graded by both", n=0, size=size)
     a = np.array([codes[first[k]] for k in kept], dtype=np.intp)
     b = np.array([codes[second[k]] for k in kept], dtype=np.intp)
     cells = np.zeros((len(kept), c * c))
@@ -154,10 +142,10 @@ def _from_counts(
 
     mine = float(over(np.ones((1, size)))[0])
     if np.isnan(mine):
-        return undefined("all grades are the same", n=len(kept), size=size)
+        return statistic.undefined("all grades are the same", n=len(kept), size=size)
     # Where one grade is given to nearly all, agreement beyond chance rests on the few items with another.
     usual = np.bincount(np.concatenate([a, b])).argmax()
-    counts = (where(np.array(kept)[(a != usual) | (b != usual)], size),)
+    counts = (statistic.where(np.array(kept)[(a != usual) | (b != usual)], size),)
     value = exact(a, b) if exact else mine
     return Statistic(value=value, n=len(kept), size=size, counts=counts, limits=SIGNED, over=over)
 
