@@ -1,7 +1,7 @@
 """A probe from rankings, or from scores that can be compared within a question only."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -168,7 +168,7 @@ class Orders:
 
         w, found = np.zeros(z.shape[1]), []
         for penalty in penalties:
-            steps = {"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-7}
+            steps: Any = {"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-7}
             w = minimize(objective, w, args=(penalty,), jac=True, method="L-BFGS-B", options=steps).x
             found.append(w)
         return found

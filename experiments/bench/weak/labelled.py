@@ -67,7 +67,9 @@ def few_labels(learn: Answers, seed: int) -> dict[str, Try]:
     f = learn.features
     whole = np.flatnonzero(learn.question < -(-LABELS * FEW // (FEW * int(np.bincount(learn.question).max()))))
     random = _asked(learn, [None] * len(learn.right), "random", LABELS, seed)
-    spread = {rule: _spread(learn, _asked(learn, [None] * len(learn.right), rule, LABELS, seed)) for rule in RULES}
+    spread: dict[str, Labels] = {
+        rule: _spread(learn, _asked(learn, [None] * len(learn.right), rule, LABELS, seed)) for rule in RULES
+    }
     begun = _spread(learn, _asked(learn, [None] * len(learn.right), "answers", LABELS // 2, seed))
     spread["entropy"] = _spread(learn, _by_entropy(learn, begun, seed))
     found: dict[str, Try] = {}
