@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp, softmax
 
+from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Form, Number
@@ -119,7 +120,7 @@ class RankedProbe(Linear):
         self.coef_ = orders.path(z, [self.penalty_])[0] / np.where(scale > 0, scale, 1.0)
         self.intercept_ = 0.0
 
-    def _labels(self, scores: Floats, features: object) -> list[None]:
+    def _labels(self, scores: Floats, features: Features) -> list[None]:
         return [None] * len(scores)
 
 
