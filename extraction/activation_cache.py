@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..models.errors import InnerjudgeError, UnreadableError, checked
+from ..models.arguments import checked
+from ..models.errors import InnerjudgeError, UnreadableError
 from ..models.loading import LanguageModel
 from .feature_arrays import as_tensor
 from .features import Features

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ..models.arguments import checked
 from ..models.caching import packs_by_itself
 from ..models.description import packing_refused, padding_refused
-from ..models.errors import InnerjudgeError, checked
+from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import PaddingSide, Room

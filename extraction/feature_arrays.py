@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..models.errors import InnerjudgeError, html_table, require_type
+from ..models.arguments import require_type
+from ..models.errors import InnerjudgeError, html_table
 from .provenance import Provenance
 from .ragged import Ragged
 

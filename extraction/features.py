@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from ..models.errors import InnerjudgeError, checked
+from ..models.arguments import checked
+from ..models.errors import InnerjudgeError
 from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, stack, summary
 from .ragged import Ragged
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 __all__ = ["Array", "Features", "Mask", "require_unique"]
@@ -103,6 +106,14 @@ class Features(FeatureArrays):
             (['group', 'x', 'missing'], ['group', 'h[0,0]', 'h[0,1]', 'missing'])
         """
         return feature_frame(self, names)
+
+    to_pandas = frame
+
+    def save(self, folder: "str | Path") -> None:
+        """Write everything into a folder; ``FeatureStore.open(folder).features()`` reads it again."""
+        from .store import FeatureStore
+
+        FeatureStore.save(self, folder)
 
     def __repr__(self) -> str:
         return summary(self)

@@ -6,7 +6,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
-from ..models.errors import InnerjudgeError, checked_fields
+from ..models.arguments import checked_fields
+from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 
 #: Row convention of every per-layer array; bump when it changes, so that old artefacts are refused.

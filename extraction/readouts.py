@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeGuard, cast, get_args
 
-from ..models.errors import InnerjudgeError, checked_fields
+from ..models.arguments import checked_fields
+from ..models.errors import InnerjudgeError
 from ..models.markers import Span
 from ..models.roles import Role
 

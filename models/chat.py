@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerFast
 
+from .arguments import checked
 from .conversation import Conversation, Message, Text, plain_text, turns_of
-from .errors import InnerjudgeError, UnreadableError, checked
+from .errors import InnerjudgeError, UnreadableError
 from .markers import THINK, Span, in_format, reasons
 from .template import MERGE, USER, EndlessError, format_of, knows_reasoning, rendered
 
@@ -106,10 +107,21 @@ def render(
     return ChatPrompt(text, start if kept else -1, end, frame.glue, frame.markers, judged)
 
 
+_TAG = re.compile(r"\s*(<[^\s<>]+>|\[/?\w+\])")
+
+
 def _is_rendered(user: str, frame: Frame) -> bool:
-    tag = re.match(r"\s*(<[^\s<>]+>|\[\w+\])", frame.before)
-    end = frame.after.strip()
-    return tag is not None and bool(end) and user.lstrip().startswith(tag.group(1)) and user.rstrip().endswith(end)
+    """Whether a text begins with a tag, as the template's own does, and ends like it, with the reasoning on or off.
+
+    The first turn may be another than the user's, but not where the text ends without the generation prompt.
+    """
+    tag, own, closing = _TAG.match(frame.before), _TAG.match(user), _TAG.match(frame.after)
+    if tag is None or own is None or closing is None:
+        return False
+    said, end = user[own.end() :].rstrip(), frame.after.strip()
+    tail = said[max(said.rfind(closing.group(1)), 0) :]
+    alone = tail == closing.group(1) and own.group(1) == tag.group(1)
+    return alone or tail.startswith(end) or (end.startswith(tail) and len(tail) > len(closing.group(1)))
 
 
 def _frame(

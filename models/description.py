@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from .errors import checked
+from .arguments import checked
 from .loading import LanguageModel
 from .markers import THINK
 

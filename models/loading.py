@@ -11,9 +11,10 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .anatomy import Anatomy, find_anatomy
+from .arguments import checked
 from .caching import Probe
 from .checkpoint import is_remote, read_tokenizer, read_weights, require_causal, say_meaning
-from .errors import InnerjudgeError, checked, html_table, one_line
+from .errors import InnerjudgeError, html_table, one_line
 from .fingerprint import fingerprint_of
 from .formats.source import adapted, find_source
 from .inputs import Mixing, find_mixing

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerFast
 
+from .arguments import checked
 from .chat import ChatPrompt, Frames, render, write_trace
 from .conversation import plain_text
-from .errors import UnreadableError, checked
+from .errors import UnreadableError
 from .items import Trace
 from .markers import THINK, Span, last_overlap, marker_positions
 from .prompts import Prompt

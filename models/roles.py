@@ -20,8 +20,9 @@ token before: the state that wrote the first token of a range. What is found in 
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, cast, get_args
 
 from .errors import InnerjudgeError
@@ -174,14 +175,7 @@ def _steps(delimiter: re.Pattern[str], tokens: Tokens, part: Span) -> list[tuple
 
 def _outside_code(delimiter: re.Pattern[str], text: str, begin: int, stop: int) -> list[re.Match[str]]:
     """Delimiters that do not lie within fenced code; a fence that nothing closes runs to the end."""
-    fences: list[Span] = []
-    at = begin
-    while opened := _FENCE.search(text, at, stop):
-        closing = re.compile(rf"^ {{0,3}}{opened[1]}{opened[1][0]}*[ \t]*\r?$", re.MULTILINE)
-        closed = closing.search(text, opened.end(), stop)
-        at = closed.end() if closed else stop
-        fences.append((opened.start(), at))
-    found, k = [], 0
+    fences, found, k = [span for span, _ in _fences(text, begin, stop)], [], 0
     for match in delimiter.finditer(text, begin, stop):
         while k < len(fences) and fences[k][1] <= match.start():
             k += 1
@@ -190,15 +184,52 @@ def _outside_code(delimiter: re.Pattern[str], text: str, begin: int, stop: int) 
     return found
 
 
+def _fences(text: str, begin: int, stop: int) -> Iterator[tuple[Span, str]]:
+    """The characters of each fenced code, and the mark that is still to close it, if any."""
+    at = begin
+    while opened := _FENCE.search(text, at, stop):
+        closing = re.compile(rf"^ {{0,3}}{opened[1]}{opened[1][0]}*[ \t]*(?=\r?$)", re.MULTILINE)
+        closed = closing.search(text, opened.end(), stop)
+        at = closed.end() if closed else stop
+        yield (opened.start(), at), "" if closed else opened[1]
+
+
+def standing_in(role: Role, text: str, begin: int) -> tuple[str, int] | None:
+    """A short text that stands for the part so far, ``text[begin:]``, and where the part begins in it.
+
+    Cues and steps (of blank lines or lines) of whatever follows are the same behind it; of a step, itself included,
+    only the last is left. ``None`` where the end of the text does not allow it: ask again when there is more.
+    """
+    if not text or text.endswith("\ufffd"):
+        return None
+    if role.kind == "cue":
+        cut = max(begin, len(text) - 1 - max(map(len, role.argument.split(","))))
+        for match in _cue_pattern(role.argument).finditer(text, begin):
+            cut = match.end() if match.start() < cut < match.end() else cut
+        return (text[cut - 1 :], 1) if cut > begin else (text, begin)
+    if text[-1] != "\n" and (text[-1].isspace() or text[-1] in "`~"):  # a line that may become a fence
+        return None
+    body = text[begin:].rstrip()
+    after = re.sub(r"(?:[ \t]*\r?\n){3,}", "\n\n", text[begin + len(body) :])
+    if not body:
+        return text[:begin] + after, begin
+    open_mark = "".join(mark for _, mark in _fences(text, begin, len(text)))
+    return (f"{open_mark}\nx{after}" if open_mark else f"x{after}"), 0
+
+
+@lru_cache(maxsize=64)
+def _cue_pattern(words: str) -> re.Pattern[str]:
+    choices = "|".join(re.escape(word.strip()) for word in words.split(","))
+    return re.compile(rf"(?<!\w)(?:{choices})(?!\w)", re.IGNORECASE)
+
+
 def _cues(words: str, tokens: Tokens, part: Span) -> list[int]:
     """Tokens in which one of the words ends, each once; whole words in any case."""
     first, last = part
     own = tokens.spans[first:last]
-    choices = "|".join(re.escape(word.strip()) for word in words.split(","))
-    expression = re.compile(rf"(?<!\w)(?:{choices})(?!\w)", re.IGNORECASE)
     ends = [end for _, end in own]
     found = set()
-    for match in expression.finditer(tokens.text, own[0][0], own[-1][1]):
+    for match in _cue_pattern(words).finditer(tokens.text, own[0][0], own[-1][1]):
         k = bisect_left(ends, match.end())  # the first token that reaches the word's last character
         if k < len(own) and last_overlap(own[k : k + 1], (match.end() - 1, match.end())) is not None:
             found.add(first + k)

@@ -11,7 +11,8 @@ from scipy.special import comb, logsumexp
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from ..extraction.features import Features
-from ..models.errors import InnerjudgeError, require_type
+from ..models.arguments import require_type
+from ..models.errors import InnerjudgeError
 from .description import Task
 from .fitted_arrays import Form, Number, Tuple
 from .labels import Floats, Ints, Known, best_threshold, centred

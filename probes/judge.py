@@ -12,7 +12,8 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from ..extraction.features import Features
-from ..models.errors import InnerjudgeError, require_type
+from ..models.arguments import require_type
+from ..models.errors import InnerjudgeError
 from . import labels as truths
 from .estimator import without
 from .labels import Bools, Floats, Known, Weights

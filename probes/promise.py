@@ -8,7 +8,8 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ..models.errors import InnerjudgeError, checked
+from ..models.arguments import checked
+from ..models.errors import InnerjudgeError
 from ..models.roles import checked_roles
 from .risk import Bound, RiskName, Scored, few_wrong_kept, highest_below, lowest_above
 

@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from ..models.errors import InnerjudgeError, checked
+from ..models.arguments import checked
+from ..models.errors import InnerjudgeError
 from .labels import Bools, Floats, Ints, folds, hard_rows, has_both, ratings, soft_correctness
 
 Target = Literal["correct", "rating"]

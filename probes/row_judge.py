@@ -10,7 +10,8 @@ from sklearn.utils import Tags
 
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
-from ..models.errors import InnerjudgeError, checked, require_type
+from ..models.arguments import checked, require_type
+from ..models.errors import InnerjudgeError
 from .fitted_arrays import Form, Number
 from .judge import LearningJudge
 from .labels import Floats

@@ -11,7 +11,8 @@ from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
 from ..models import foreign
-from ..models.errors import InnerjudgeError, checked, one_line, shown
+from ..models.arguments import checked
+from ..models.errors import InnerjudgeError, one_line, shown
 from ..models.tensor_file import TensorFile
 from .fitted_arrays import check_fitted
 from .judge import BaseJudge

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
-from ..models.errors import InnerjudgeError, require_type
+from ..models.arguments import require_type
+from ..models.errors import InnerjudgeError
 from .judge import BaseJudge, Scores, ThresholdJudge
 
 Answer = bool | int | float | str

@@ -86,8 +86,8 @@ def compare(
         Source(data=load_data(spec, limit=limit, seed=seed, columns=columns), candidates=candidates) for spec in data
     ]
     check_data(sources, settings)
-    lm = on.load()
     with logged(log_style, kept=str(out / KEPT)) as steps:
+        lm = on.load()
         found = compare_data(lm, sources, settings, out=out, command=o.typed(), steps=steps, say=log.info)
     print_report(found.found, PlainConsole(), path=out / "report.html")
 

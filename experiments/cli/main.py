@@ -13,7 +13,7 @@ from . import say
 from .bench import bench
 from .compare import compare, doctor, judges
 from .extract import extract, fit, sweep
-from .plan import look, models, plan
+from .plan import label, look, models, plan
 from .score import rank, sample, score
 from .select import curves, select
 from .serve import serve
@@ -28,13 +28,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for _command in (
-    *(extract, fit, score, rank, sample, select, curves, look, plan, study, diff),
+    *(extract, fit, score, rank, sample, select, curves, look, label, plan, study, diff),
     *(bench, serve, sweep, compare, judges, doctor, models),
 ):
     app.command()(_command)
 app.add_typer(store_app, name="store")
 #: Commands that keep what is done, and go on when they are typed again.
-_GO_ON = ("compare", "study", "extract", "score", "rank", "sample", "sweep")
+_GO_ON = ("compare", "study", "extract", "label", "score", "rank", "sample", "sweep")
 
 
 def _tell_version(asked: bool) -> None:

@@ -1,6 +1,7 @@
-"""The commands that look before a run: ``models``, what a model is, and ``plan``, what an extraction will cost."""
+"""The commands before a run: what a model is, what data are, their labels, and what an extraction will cost."""
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -70,6 +71,40 @@ def look(
         say(f"{count} unscored where this is read: {reason}")
     for text in seen.items:
         say(f"\n--- {text}")
+
+
+def label(
+    data: Annotated[str, typer.Argument(help=o.DATA, show_default=False)],
+    out: o.OutFile,
+    map_: o.Map = None,
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    rater: Annotated[str, typer.Option(help="Who labels: the judge of the rows that are written.")] = "me",
+    rule: Annotated[
+        Literal["answers", "largest", "random"] | None,
+        typer.Option(help="What comes next: two answers of every question first, the largest, or any; else in order."),
+    ] = None,
+    spread: Annotated[bool, typer.Option(help="A label holds for all candidates of its question and answer.")] = False,
+) -> None:
+    """Show traces one by one, and write after each key (or line of the input) whether it is right: r, w, s, b, q.
+
+    Skipped ones (s) are not asked for again, b takes the last label back. Typed again, the command goes on.
+
+        innerjudge label traces.jsonl --rule answers --spread --out labels.jsonl
+    """
+    columns = o.mapped(map_, data)
+    from ..data.datasets import load_data
+    from ..runs.label_job import label_job
+
+    def ask(text: str) -> str:
+        say(text)
+        try:
+            return (typer.getchar() if sys.stdin.isatty() else sys.stdin.readline()[:1]).lower() or "q"
+        except EOFError:
+            return "q"
+
+    found = load_data(data, limit=limit, seed=seed, columns=columns)
+    say(label_job(found.items, out, ask, rater=rater, rule=rule, spread=spread, seed=seed))
 
 
 def plan(

@@ -136,8 +136,8 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -
             f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
             "expected at least 1: leave the option out"
         )
-    whole = source.model.load_judge(folder, found.kind)
     with logged(source.log, kept=str(out)) as steps:
+        whole = source.model.load_judge(folder, found.kind)
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
@@ -224,11 +224,11 @@ def sample(
     saved.require_kind(saved.load(folder)[1], "trace", (1, 5), f"--data {data}")
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
-    whole = asked.load_judge(folder, "trace")
-    below = _threshold(whole.promise, "lose", lose_at_most, reject_below)
-    above = _threshold(whole.promise, "pass", pass_at_most, exit_above)
-    how = Sampling(n, temperature, max_new_tokens, below, above, along, seed)
     with logged(log, kept=str(out)) as steps:
+        whole = asked.load_judge(folder, "trace")
+        below = _threshold(whole.promise, "lose", lose_at_most, reject_below)
+        above = _threshold(whole.promise, "pass", pass_at_most, exit_above)
+        how = Sampling(n, temperature, max_new_tokens, below, above, along, seed)
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
         say(sample_job(whole, questions, out, sampling=how))
 

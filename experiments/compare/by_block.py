@@ -8,7 +8,8 @@ import numpy as np
 
 from ...extraction.activation_cache import ablated
 from ...extraction.features import Features
-from ...models.errors import InnerjudgeError, checked
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Rating, Trace
 from ...models.loading import LanguageModel
 from ...probes import CLUE, BaseJudge, EScore, LetterLogits

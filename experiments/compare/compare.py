@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.errors import InnerjudgeError, checked, html_table
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError, html_table
 from ...models.loading import LanguageModel
 from ..data.datasets import Dataset, load_data
 from ..data.kinds import kind_of

@@ -11,7 +11,8 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 
 from ...extraction.features import Features
-from ...models.errors import InnerjudgeError, checked
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
 from ...probes import EScore, registered_judges
 from ...probes.choices import head_credits
 from ...probes.row_judge import each_entry

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...models.errors import InnerjudgeError, checked, shown
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Item, Rating
 from ...models.reference.solve import Problem
 from ...models.reference.words import HELD_OUT_SEED

@@ -9,12 +9,14 @@ again, and every other one refuses it.
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...models.errors import InnerjudgeError, checked, shown
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, read_file, replacing, require_file, try_place
 from ...models.items import Item
 from .kinds import REQUIRED, kind_of, kind_of_record, record_to_item
@@ -99,6 +101,9 @@ def remade(path: Path) -> str:
 
 #: Bytes of a line: longer ones hold no item that a model could read.
 LINE = 1 << 26
+#: Characters of a line with one beyond 16 bits, for which Python holds four bytes for every one.
+WIDE = 1 << 23
+_BEYOND = re.compile(rb"[\xf0-\xf4]|\\u[dD][89abAB]")
 #: Bytes by which a file of another format is known.
 START = 1 << 16
 
@@ -222,6 +227,13 @@ def _line(row: Mapping[str, Any], where: str) -> bytes:
 
 
 def _parse(raw: bytes, where: str) -> Record:
+    if len(raw) > WIDE and _BEYOND.search(raw):
+        n = len(raw.translate(None, bytes(range(0x80, 0xC0)))) - 5 * raw.count(b"\\u")
+        if n > WIDE:
+            raise InnerjudgeError(
+                f"{where}: given {n} characters with one beyond 16 bits (such as a picture), which take {4 * n} bytes, "
+                f"expected at most {WIDE} of these: shorten it, or leave that one out"
+            )
     try:
         return Record.of(parse_json(raw), where)
     except ValueError as error:

@@ -191,6 +191,7 @@ MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
         "a weight in the fit, a number of 0 or more",
         lambda w: _is_number(w) and w >= 0,
     ),
+    "quality": (("trace", "rating"), "a number, higher for better among the answers to its question", _is_number),
     "n_correct": (("trace",), "how many answers to the question are right, a whole number", _is_count),
     "n_sampled": (("trace",), "of how many answers, a whole number of 1 or more", lambda n: _is_count(n) and n > 0),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),

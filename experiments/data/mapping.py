@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from ...models.errors import InnerjudgeError, checked, shown
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import parse_json
 from ...models.items import Item
 from .jsonl import check_unique

@@ -6,7 +6,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ...models.errors import checked
+from ...models.arguments import checked
 from ...models.items import Choice, Pair, Rating
 from .kinds import hash_of
 from .records import Record

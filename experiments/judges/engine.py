@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...extraction.given_states import GivenStates, Last, features_of_states
 from ...extraction.readouts import roles_of, states_of
+from ...models.arguments import checked
 from ...models.checkpoint import read_tokenizer
-from ...models.errors import InnerjudgeError, checked
+from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.formats.source import find_source
 from ...models.items import Rating, Trace

@@ -11,7 +11,8 @@ from ...extraction.extract import extract
 from ...extraction.features import Features
 from ...extraction.readouts import roles_of, states_of
 from ...extraction.store import FeatureStore
-from ...models.errors import InnerjudgeError, checked
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import encode_trace

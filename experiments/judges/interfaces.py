@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...models.errors import InnerjudgeError, checked
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
 from .pairs import Ranked, check_top_k, is_single
 
 if TYPE_CHECKING:

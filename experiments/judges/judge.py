@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from ...extraction.provenance import provenance
-from ...models.errors import InnerjudgeError, checked, html_table
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError, html_table
 from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...extraction.provenance import provenance
+from ...models.arguments import checked
 from ...models.conversation import Text, as_prompt
-from ...models.errors import InnerjudgeError, checked
+from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Promise, Verdict
 from ...probes.judge import as_labels

@@ -13,8 +13,9 @@ from ...extraction.writing.answers import Reject
 from ...extraction.writing.checks import Exit
 from ...extraction.writing.progress import marker_ids
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
+from ...models.arguments import checked
 from ...models.conversation import plain_text
-from ...models.errors import InnerjudgeError, checked, html_table
+from ...models.errors import InnerjudgeError, html_table
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.roles import Role

@@ -9,7 +9,8 @@ from typing import Any
 from huggingface_hub import HfApi, ModelCardData, snapshot_download
 
 from ...models import foreign
-from ...models.errors import InnerjudgeError, checked, one_line
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError, one_line
 from ...models.final_norm import FinalNorm
 from ...models.foreign import Scratch
 from ...models.markers import THINK

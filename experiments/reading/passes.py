@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...extraction.provenance import WITHOUT_ABSTAIN
+from ...models.arguments import checked_fields
 from ...models.chat import render
 from ...models.conversation import Conversation, Message
-from ...models.errors import InnerjudgeError, UnreadableError, checked_fields
+from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.markers import THINK
 from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt

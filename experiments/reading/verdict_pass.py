@@ -11,8 +11,9 @@ from ...extraction.readouts import LabelLogits, Readout, reads_labels
 from ...extraction.writing.answers import Settled, answered
 from ...extraction.writing.generate import complete, generate
 from ...extraction.writing.write_and_read import read_and_write
+from ...models.arguments import checked
 from ...models.conversation import plain_text
-from ...models.errors import UnreadableError, checked
+from ...models.errors import UnreadableError
 from ...models.items import Choice, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_prompt, encode_trace, unreadable

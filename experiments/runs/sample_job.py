@@ -25,9 +25,6 @@ from ..judges.sample_and_judge import Candidates, Sampling, Saved, answer_and_ju
 from ..reading.verdict_pass import labelled
 from .part_file import PartFile, forget
 
-#: Between the seeds of one unit of answers and the next, each of which has its own.
-_APART = 7919
-
 
 @dataclass(frozen=True, slots=True)
 class Questions:
@@ -82,8 +79,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     # Answers that are kept together, a batch after usual prompts: what a killed run loses at most.
     at_once = written_at_once(lm.device, lengths[len(lengths) // 2], sampling.max_new_tokens)
     unit = min(passes.writing_batch, at_once)
-    how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.writing_batch, passes.markers]
-    how += [unit, lm.memory]
+    how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.markers]
     asked = [[trace.question_id, item_to_row(trace)["prompt"]] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
     whole_again = remade(out)
@@ -95,8 +91,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     with writing(out):
         part = PartFile(out, job, unit)
         for start in range(len(part.rows), len(answers), unit):
-            seeded = replace(sampling, seed=sampling.seed + _APART * (start // unit))
-            found = answer_and_judge(lm, answers[start : start + unit], judge.judge, seeded, passes)
+            found = answer_and_judge(lm, answers[start : start + unit], judge.judge, sampling, passes)
             part.add(_rows(found, questions.problems, {"judge": judge.name, "sample_id": job}))
             replayed += found.replayed
         part.finish()

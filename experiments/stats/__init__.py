@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
+    from .agreement.aggregate import aggregate as aggregate
     from .biases.confounds import length_matched_pairs as length_matched_pairs
     from .intervals import cluster_interval as cluster_interval, paired_difference as paired_difference
     from .metrics.accuracy import (

@@ -7,7 +7,8 @@ from typing import Literal, Self
 
 from filelock import FileLock, Timeout
 
-from ...models.errors import InnerjudgeError, checked
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
 from ..features import Features
 from .index import HEADER, HEADER_LIMIT, Entry, StoreHeader, index_names, read_entry, remove_index, write_index
 from .place import LocalPlace, Place, place

@@ -51,20 +51,22 @@ def write_batch(
     limit: int,
     *,
     temperature: float = 0.0,
+    keys: Sequence[int] = (),
     settled: Settled | None = None,
     after_prompts: Callable[[], None] | None = None,
 ) -> list[Completion]:
     """What the model writes after the items at ``rows``, one batch, at most ``limit`` tokens each.
 
-    ``settled`` as in :func:`complete`. ``after_prompts`` is called when the whole prompts have been read, by one pass;
-    they are not read in parts then.
+    ``keys`` (one for every item) and ``settled`` as in :func:`complete`. ``after_prompts`` is called when the whole
+    prompts have been read, by one pass; they are not read in parts then.
     """
     ends = end_ids(lm)
     stop = _Stop(lm, rows, ends, settled, after_prompts)
     chosen = [items[k] for k in rows]
     share = None if after_prompts is None else False
     asked = [] if settled is None and after_prompts is None else [stop]
-    written = decode(lm, chosen, limit, temperature=temperature, ends=ends, criteria=asked, share=share)
+    own = [keys[k] for k in rows] if keys else ()
+    written = decode(lm, chosen, limit, temperature=temperature, keys=own, ends=ends, criteria=asked, share=share)
     texts = []
     for place, ids in enumerate(written):
         end = next((n for n, token in enumerate(ids) if token in ends), None)

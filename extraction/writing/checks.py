@@ -7,7 +7,7 @@ from typing import NamedTuple
 from transformers import PreTrainedTokenizerFast
 
 from ...models.positions import Encoding
-from ...models.roles import Role, Tokens, ranges_within
+from ...models.roles import Role, Tokens, ranges_within, standing_in
 from ...models.tokens import decoded
 
 #: Tokens beyond its characters that a marker may be spread over (pieces of a character write nothing themselves).
@@ -33,6 +33,8 @@ class RangeWatch:
     ) -> None:
         self._tokenizer, self._roles, self._closing, self._prompt = tokenizer, roles, closing, prompt
         self.positions = prompt.positions
+        #: Role and where its part begins -> how many tokens the short text stands for, it, and where the part begins.
+        self._heads: dict[tuple[Role, int], tuple[int, str, int]] = {}
         cues = [word.strip() for role in roles if role.kind == "cue" for word in role.argument.split(",")]
         #: Signs of which the last token of a cue or of a step has one.
         self._signs = {"\n", "\ufffd", *(word[-1].casefold() for word in cues)}
@@ -76,11 +78,25 @@ class RangeWatch:
         if role.kind == "segment":
             whole = not decoded(self._tokenizer, list(ids[-SPARE:])).endswith("\ufffd")
             return whole and (len(ids) - start) % int(role.argument) == 0
+        return self._ends_in_text(role, ids, ahead, max(start, 0))
+
+    def _ends_in_text(self, role: Role, ids: Sequence[int], ahead: int, start: int) -> bool:
+        """The same for a cue or a step, in time that does not grow with the text: a short one stands for the rest."""
+        at, head, own = self._heads.get((role, start), (len(ids), "", 0))
+        if at >= len(ids):
+            head = decoded(self._tokenizer, list(ids[max(start - SPARE, 0) : start]))[-1:]
+            at, own = start, len(head)
+        near = max(at - SPARE, 0)  # a decoder may drop the space before its first token
+        parts = [ids[near:at], ids[near:-1], ids[near:], [*ids[near:], ahead]]
+        old, before, now, text = (decoded(self._tokenizer, list(part)) for part in parts)
+        text, moved = head + text[len(old) :], len(head) - len(old)
+        cuts = [own, len(before) + moved, len(now) + moved]
         # Everything before the token counts as one: no range that ends in there matters.
-        before = [list(some) for some in (ids[: max(start, 0)], ids[:-1], ids)]
-        text, cuts = decoded(self._tokenizer, [*ids, ahead]), [len(decoded(self._tokenizer, one)) for one in before]
         spans = list(zip(cuts, [*cuts[1:], len(text)], strict=True))
         ends = (end for _, end in ranges_within(role, Tokens(text, spans), (0, 3)))
+        for known, cut in ((len(ids) - 1, cuts[1]), (len(ids), cuts[2])):
+            if found := standing_in(role, text[:cut], own):
+                self._heads[role, start] = (known, *found)
         return 2 in ends and not text.endswith("\ufffd")
 
     def _beside_closing(self, ids: Sequence[int], ahead: int) -> bool:

@@ -30,6 +30,8 @@ from .progress import StepTap
 log = logging.getLogger(__name__)
 #: Tokens that are written to try a model.
 _PROBED = 3
+#: Between the seeds of a text's draws and those of its next step.
+_APART = 7919
 #: Model -> (share, leave) -> whether its texts read the same then (:func:`_reads_alike`).
 _tried: WeakKeyDictionary[Any, dict[tuple[bool, bool], bool]] = WeakKeyDictionary()
 
@@ -41,6 +43,7 @@ def decode(
     limit: int,
     *,
     temperature: float = 0.0,
+    keys: Sequence[int] = (),
     ends: frozenset[int] = frozenset(),
     criteria: Sequence[StoppingCriteria] = (),
     processors: Sequence[LogitsProcessor] = (),
@@ -51,26 +54,25 @@ def decode(
 ) -> list[list[int]]:
     """New token ids of every item, ``limit`` at most: padded behind an end token, as long as it was in the batch.
 
-    ``criteria`` are asked after every step, beside the end tokens ``ends``; ``processors`` get the raw logits of a
-    step, before the temperature; ``tap`` keeps its states. ``share`` says whether equal prompts are read once,
-    ``None``: where that changes nothing but float error, and then also what prompts begin with alike. ``staying`` is
-    asked whenever a criterion ended all texts: the rows of the batch, in order, that go on in a smaller one, or
-    ``None`` to end it. What they write does not depend on the others having left. ``forced`` gives, at every step, the
-    tokens of those rows that have no choice.
+    At a ``temperature`` each item draws by its number in ``keys`` (without them, by its place) and the number of the
+    step, whatever else is in the batch. ``criteria`` are asked after every step, beside the end tokens ``ends``;
+    ``processors`` get the raw logits of a step, before the temperature; ``tap`` keeps its states. ``share`` says
+    whether equal prompts are read once, ``None``: where that changes nothing but float error, and then also what
+    prompts begin with alike. ``staying`` is asked whenever a criterion ended all texts: the rows of the batch, in
+    order, that go on in a smaller one, or ``None`` to end it. ``forced`` gives, at every step, the tokens of those rows
+    that have no choice.
 
     Ids that only pad the vocabulary, behind those of the tokenizer, are never written.
     """
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
-    if temperature and staying is None:
-        more = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     present, written = list(range(len(items))), [list[int]() for _ in items]
     if lm.n_known < lm.n_ids or forced is not None:
         processors = [*processors, Writable(lm.n_known, forced or dict)]
     if staying is not None:
         more["return_dict_in_generate"] = True
-        if temperature:
-            processors = [*processors, Draws(temperature, len(items), present)]
+    if temperature:
+        processors = [*processors, Draws(temperature, keys or range(len(items)), present)]
     lm.mixing.restart(lm.model)
     equal = len(distinct(items)[0]) < len(items) and batch.ids.shape[1] > 1
     equal = equal and lm.mixing.fixed(batch.ids.shape[1], limit)
@@ -228,23 +230,24 @@ class Writable(LogitsProcessor):
 class Draws(LogitsProcessor):
     """Scores whose largest entry is a token drawn from the distribution: for a ``generate`` that takes the largest.
 
-    ``torch.multinomial`` draws one token a row in this very way, with noise for all rows at once: the tokens are those
-    that it would draw for the whole batch of ``n``, whichever rows are ``present``; the caller takes out those that
-    leave.
+    ``torch.multinomial`` draws one token a row in this very way: it divides by noise of an exponential distribution.
+    Here the noise of a row comes from its own number in ``keys`` and the number of the step, so that a text draws the
+    same whichever others are ``present`` (their places in ``keys``; the caller takes out those that leave).
 
     Example:
         >>> logits, rows = torch.randn(3, 7), [0, 1, 2]
-        >>> seed = torch.manual_seed(0)
-        >>> whole = torch.multinomial((logits / 0.5).softmax(-1), 1)[:, 0]
-        >>> draws, rows[:], seed = Draws(0.5, 3, rows), [2], torch.manual_seed(0)
-        >>> bool(draws(None, logits[[2]]).argmax(-1) == whole[2])
+        >>> whole = Draws(0.5, [11, 12, 13], rows)(None, logits).argmax(-1)
+        >>> bool(Draws(0.5, [13], [0])(None, logits[[2]]).argmax(-1) == whole[2])
         True
     """
 
-    def __init__(self, temperature: float, n: int, present: Sequence[int]) -> None:
-        self._temperature, self._n, self._present = temperature, n, present
+    def __init__(self, temperature: float, keys: Sequence[int], present: Sequence[int]) -> None:
+        self._temperature, self._keys, self._present, self._step = temperature, keys, present, 0
 
     def __call__(self, _input_ids: Any, scores: Tensor) -> Tensor:
         """``[B, vocabulary]`` logits of the texts that are present."""
-        noise = torch.empty(self._n, scores.shape[1], device=scores.device, dtype=scores.dtype).exponential_(1)
-        return (scores / self._temperature).softmax(-1) / noise[list(self._present)]
+        noise, random = torch.empty_like(scores), torch.Generator(scores.device)
+        for row, place in zip(noise, self._present, strict=True):
+            row.exponential_(1, generator=random.manual_seed(self._keys[place] + _APART * self._step))
+        self._step += 1
+        return (scores / self._temperature).softmax(-1) / noise

@@ -3,13 +3,12 @@
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Required, TypedDict, Unpack
+from dataclasses import replace
+from typing import Any, Unpack
 
 import torch
 
 from ...models.description import writing_refused
-from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import by_length, is_memory
@@ -18,38 +17,7 @@ from ..features import Features
 from ..provenance import provenance
 from ..schedule import Budget
 from .answers import Completion, Settled, write_batch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How texts are written, ``temperature`` 0 being greedy; ``batch_size`` is the most texts a batch.
-
-    ``on_batch`` is called with the number of items after each batch. ``InnerjudgeError`` for less than one token or a
-    negative temperature.
-    """
-
-    max_new_tokens: int
-    temperature: float = 0.0
-    seed: int = 0
-    batch_size: int = 8
-    on_batch: Callable[[int], None] | None = None
-
-    def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or self.temperature < 0:
-            raise InnerjudgeError(
-                f"given max_new_tokens={self.max_new_tokens} and temperature={self.temperature}, expected at least 1 "
-                "and at least 0"
-            )
-
-
-class Written(TypedDict, total=False):
-    """The fields of :class:`Limits`, for the functions that are given them by name."""
-
-    max_new_tokens: Required[int]
-    temperature: float
-    seed: int
-    batch_size: int
-    on_batch: Callable[[int], None] | None
+from .limits import Limits, Written
 
 
 def complete(
@@ -59,15 +27,17 @@ def complete(
 
     Ids need not be unique: samples of one prompt in a batch read it once where the model's cache can be shared. ``how``
     are fields of :class:`Limits`: ``temperature`` 0 is greedy, else plain sampling, and what the model's own generation
-    config says does not count. Same seed, batch size, items and memory: same text; the caller's random state is kept. A
-    batch has at most ``batch_size`` prompts, fewer of long ones (:class:`.Budget`); greedy text does not depend on it
-    beyond float error. A text ends where ``settled`` says that nothing more of it is wanted.
+    config says does not count. Same seed, id and prompt: same text, up to float error, whatever else is written and in
+    which batches; the caller's random state is kept. A batch has at most ``batch_size`` prompts, fewer of long ones
+    (:class:`.Budget`). A text ends where ``settled`` says that nothing more of it is wanted.
     """
     found: dict[int, Completion] = {}
     limits = Limits(**how)
+    keys = limits.keys(items)
 
     def write(rows: list[int]) -> None:
-        texts = write_batch(lm, items, rows, how["max_new_tokens"], temperature=limits.temperature, settled=settled)
+        given: Any = {"temperature": limits.temperature, "keys": keys, "settled": settled}
+        texts = write_batch(lm, items, rows, limits.max_new_tokens, **given)
         found.update(zip(rows, texts, strict=True))
 
     reasons = in_batches(lm, items, write, limits)
@@ -80,7 +50,7 @@ def in_batches(
     """Have ``write`` called with the items of every batch, and return why others have no room for a text.
 
     Batches are of similar length, stay within the budget, and leave nothing to padding that this model would read; one
-    that does not fit in memory is halved. ``seed`` is set, and the caller's random state kept.
+    that does not fit in memory is halved.
     """
     reasons = {k: why for k, item in enumerate(items) if (why := _no_room(lm, item, limits.max_new_tokens))}
     open_rows = [k for k in range(len(items)) if k not in reasons]
@@ -91,25 +61,23 @@ def in_batches(
     if ragged and limits.batch_size > 1 and (why := writing_refused(lm)) is not None:
         limits = replace(limits, batch_size=1)
         warnings.warn(f"texts are written one at a time: {type(lm.model).__name__}: {why}", stacklevel=3)
-    with torch.random.fork_rng(devices=[lm.device] if lm.device.type == "cuda" else []):
-        torch.manual_seed(limits.seed)
-        budget, new = Budget(lm), limits.max_new_tokens
-        groups = lm.mixing.groups([len(items[k].ids) for k in open_rows], limits.max_new_tokens)
-        for group in ([open_rows[k] for k in places] for places in groups):
-            for rows in by_length([items[k] for k in group], lambda n: budget.rows(n, new, limits.batch_size)):
-                waiting = [[group[k] for k in rows]]
-                while waiting:
-                    batch = waiting.pop()
-                    length = len(items[batch[0]].ids)
-                    why = budget.refused(length, new)
-                    if why is None and _fits(write, batch):
-                        continue
-                    if len(batch) == 1:
-                        small = f"{length} tokens and a text, for which the memory of {lm.device} is too small"
-                        reasons[batch[0]] = why or small
-                    else:
-                        waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
-                done(len(rows))
+    budget, new = Budget(lm), limits.max_new_tokens
+    groups = lm.mixing.groups([len(items[k].ids) for k in open_rows], limits.max_new_tokens)
+    for group in ([open_rows[k] for k in places] for places in groups):
+        for rows in by_length([items[k] for k in group], lambda n: budget.rows(n, new, limits.batch_size)):
+            waiting = [[group[k] for k in rows]]
+            while waiting:
+                batch = waiting.pop()
+                length = len(items[batch[0]].ids)
+                why = budget.refused(length, new)
+                if why is None and _fits(write, batch):
+                    continue
+                if len(batch) == 1:
+                    small = f"{length} tokens and a text, for which the memory of {lm.device} is too small"
+                    reasons[batch[0]] = why or small
+                else:
+                    waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+            done(len(rows))
     return reasons
 
 

@@ -67,8 +67,8 @@ class Watch(StoppingCriteria):
         self._closing = _closing(lm, markers[1]) if roles else []
 
     @torch.inference_mode()
-    def run(self, temperature: float) -> None:
-        """Write the texts."""
+    def run(self, temperature: float, keys: Sequence[int] = ()) -> None:
+        """Write the texts; ``keys`` are what they draw by."""
         processors = [] if self.log_probs is None else [self.log_probs]
         with self.record.tap, self._tail, self._lm.uncompiled():
             decode(
@@ -76,6 +76,7 @@ class Watch(StoppingCriteria):
                 self._items,
                 self._limit + 1,  # the step that reads the last token stops before it writes another
                 temperature=temperature,
+                keys=keys,
                 ends=self._ends,
                 criteria=[self],
                 processors=processors,

@@ -24,7 +24,8 @@ from ..readouts import HiddenStates, Readout, ResponseLogProb, reads_labels
 from ..schedule import Budget, families
 from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
 from .decoding import carries_states
-from .generate import Limits, Written, generate, in_batches
+from .generate import generate, in_batches
+from .limits import Limits, Written
 from .watch import Watch
 
 #: Roles of a trace whose states a generation carries.
@@ -58,7 +59,7 @@ def write_and_read(
     others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a batch end
     together). The other answers of its batch are what they would be without. The rest is as in
     :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
-    readouts, or a readout is none that a generation carries.
+    readouts, a readout is none that a generation carries, or with ``reject`` steps do not read as one pass does.
     """
     _check(lm, questions, readouts, markers, reject)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
@@ -67,7 +68,7 @@ def write_and_read(
     reading = Answers(lm, questions, readouts, markers)
     how.setdefault("temperature", 1.0)
     limits = Limits(**how)
-    ends = end_ids(lm)
+    ends, keys = end_ids(lm), limits.keys(prompts)
 
     def write(rows: list[int]) -> None:
         watch = Watch(
@@ -81,16 +82,23 @@ def write_and_read(
             ask=reject and (lambda watch, some: reading.ask(watch, rows, some, reject, reject_at)),
             roles=roles if reject else (),
         )
-        watch.run(limits.temperature)
+        watch.run(limits.temperature, [keys[k] for k in rows])
         reading.take(watch, rows)
 
     def write_only(rows: list[int]) -> None:
-        texts = write_batch(lm, prompts, rows, limits.max_new_tokens, temperature=limits.temperature)
+        texts = write_batch(lm, prompts, rows, limits.max_new_tokens, temperature=limits.temperature, keys=keys)
         for k, one in zip(rows, texts, strict=True):
             reading.answer(k, one)
 
     # A text that grows past what its rotary angles are fixed for is not read as it was written.
-    fixed = all(lm.mixing.fixed(len(prompt.ids), limits.max_new_tokens) for prompt in prompts)
+    longest = max(len(prompt.ids) for prompt in prompts)
+    fixed = lm.mixing.fixed(longest, limits.max_new_tokens)
+    if reject and not fixed:
+        raise InnerjudgeError(
+            f"given reject, a prompt of {longest} tokens and max_new_tokens={limits.max_new_tokens}, expected at most "
+            f"{lm.mixing.until} together, beyond which the rotary angles of {type(lm.model).__name__} grow with the "
+            "text, so that it is not read as it was written: give fewer, or leave reject out"
+        )
     reasons = in_batches(lm, prompts, write if fixed and carries_states(lm) else write_only, limits)
     for k, why in reasons.items():
         reading.answer(k, why)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features, HiddenStates, ResponseLogProb, States, extract
 from innerjudge.extraction.writing.checks import RangeWatch
 from innerjudge.extraction.writing.write_and_read import CARRIED, write_and_read
@@ -16,7 +17,7 @@ from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoding, encode_trace
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.words import HELD_OUT_SEED
-from innerjudge.models.roles import checked_roles
+from innerjudge.models.roles import Role, Tokens, checked_roles, ranges_within
 
 from .test_generating import WORDS, asked, spaced
 
@@ -129,8 +130,8 @@ def test_no_state_is_kept_that_nobody_names(reference: LanguageModel, monkeypatc
     kept: list[int] = []
     old = watching.Watch.run
 
-    def run(self: Any, temperature: float) -> None:
-        old(self, temperature)
+    def run(self: Any, *how: Any) -> None:
+        old(self, *how)
         kept.extend(len(states) for states in self.record.states)
 
     monkeypatch.setattr(watching.Watch, "run", run)
@@ -175,6 +176,91 @@ def test_ends_by_hand(pieces: tuple[str, ...], role: str, ends: list[int]) -> No
     ids = range(len(pieces))
     found = [n for n in ids[1:] if watch.may_end(ids[:n]) and watch.ends(ids[:n], n)]
     assert found == ends
+
+
+def naive_ends(watch: RangeWatch, pieces: Sequence[str], role: Role, n: int, start: int) -> bool:
+    """Whether token ``n - 1`` ends a range, from the whole text."""
+    text = "".join(pieces[: n + 1])
+    cuts = [sum(map(len, pieces[:k])) for k in (start, n - 1, n)]
+    spans = list(zip(cuts, [*cuts[1:], len(text)], strict=True))
+    return 2 in [end for _, end in ranges_within(role, Tokens(text, spans), (0, 3))]
+
+
+PIECES = [
+    "\n",
+    "\n\n",
+    "a",
+    "x. ",
+    " ",
+    "```",
+    "~~~",
+    "`",
+    "```py",
+    "  ",
+    "\r\n",
+    "\n```\n",
+    ".\n\nB",
+    "a\n",
+    "\t\n",
+    "no",
+]
+
+
+@pytest.mark.parametrize("role", ["step", "step_end(line)", "cue(no,a no)", "cue(aa,a,..)", "step(line)"])
+@given(data=st.data(), start=st.integers(0, 5))
+@settings(max_examples=300, deadline=None)
+def test_what_stands_for_the_rest_changes_nothing(role: str, data: st.DataObject, start: int) -> None:
+    """Against the whole text, decoded and searched anew at every token; fences, runs of newlines, cues that overlap."""
+    some = [*PIECES, "..", "."] if role.startswith("cue") else PIECES
+    pieces = data.draw(st.lists(st.sampled_from(some), min_size=start + 2, max_size=60))
+    (kind,) = checked_roles([role])
+    watch = RangeWatch(Pieces(*pieces), [kind], "</x>", PROMPT)  # type: ignore[arg-type]
+    for n in range(start + 1, len(pieces)):
+        ids = range(n)
+        if watch.may_end(ids):
+            found = watch._ends_in_text(kind, ids, n, start)
+            assert found == naive_ends(watch, pieces, kind, n, start), (n, pieces)
+
+
+@pytest.mark.parametrize("role", ["step", "step(line)", "cue(wait,a)"])
+@pytest.mark.parametrize(
+    "text", [["a"], ["\n"], ["```", "\n", "a", "\n"], ["a", "\n"], ["```", "\n"], ["wait", ",", "\n"]]
+)
+def test_a_look_takes_no_longer_in_a_long_text(role: str, text: list[str]) -> None:
+    """What is decoded at a look is bounded, however long the text is: 3,000 tokens."""
+    longest = [0]
+
+    class Counting(Pieces):
+        def decode(self, ids: Sequence[int]) -> str:
+            longest[0] = max(longest[0], len(ids))
+            return super().decode(ids)
+
+    pieces = text * (3000 // len(text))
+    watch = RangeWatch(Counting(*pieces), checked_roles([role]), "</x>", PROMPT)  # type: ignore[arg-type]
+    for n in range(1, len(pieces)):
+        if watch.may_end(range(n)):
+            watch.ends(range(n), n)
+    assert 0 < longest[0] <= 20
+    assert all(len(head) <= 20 for _, head, _ in watch._heads.values())
+
+
+@pytest.mark.parametrize("role", ["step", "step(line)", "cue(the,a,it)"])
+def test_looks_in_real_texts(tinystories: LanguageModel, reference: LanguageModel, role: str) -> None:
+    """Tokens that write half a character or drop their space: against the text decoded whole."""
+    words = "The cat, it sat — ünïcödé 🦙 漢字.\n\nA line\n```py\n\nx = it\n```\nit's the end. A\n\n\nIt is.\n"
+    (kind,) = checked_roles([role])
+    for tokenizer in (tinystories.tokenizer, reference.tokenizer):
+        ids = tokenizer(words * 4)["input_ids"]
+        pieces = [tokenizer.decode(ids[:n]) for n in range(len(ids) + 1)]
+        watch, seen = RangeWatch(tokenizer, [kind], "</x>", PROMPT), 0
+        for n in range(1, len(ids)):
+            if watch.may_end(ids[:n]) and not pieces[n + 1].endswith("\ufffd"):
+                text, cuts = pieces[n + 1], [0, len(pieces[n - 1]), len(pieces[n])]
+                spans = list(zip(cuts, [*cuts[1:], len(text)], strict=True))
+                expected = 2 in [end for _, end in ranges_within(kind, Tokens(text, spans), (0, 3))]
+                assert watch.ends(ids[:n], ids[n]) == expected, n
+                seen += expected
+        assert seen > 3
 
 
 def test_the_reasoning_is_open_between_its_markers() -> None:

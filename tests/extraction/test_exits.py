@@ -26,7 +26,7 @@ from transformers import AutoTokenizer
 from .test_generating import READOUTS, WORDS, asked, check, spaced
 
 THINK = ("<think>", "</think>")
-SOLVE: dict[str, Any] = {"max_new_tokens": 100, "seed": 5, "batch_size": 6, "temperature": 1.0}
+SOLVE: dict[str, Any] = {"max_new_tokens": 100, "seed": 7, "batch_size": 6, "temperature": 1.0}
 ROLE = "reasoning/segment(5)"
 #: Looks: item -> how many tokens it had at each.
 Looks = dict[str, list[int]]
@@ -108,7 +108,7 @@ def test_random_families_exit_with_a_marker_of_three_tokens(
         return "no" if item.endswith(("3", "7")) else Exit("yes") if look == 1 and not item.endswith("0") else None
 
     stopped = exited = 0
-    for seed in range(80 if n == 1 else 5):
+    for seed in range(80 if n == 1 else 7):
         how["seed"] = seed
         questions = [one for one in asked(["w4 w8 w7 w13", "w5 w7", "w20 w21 w7"], n + 1) if one.candidate_id != "0"]
         questions = questions[seed % 3 :][:1] if n == 1 else questions

@@ -16,7 +16,9 @@ from innerjudge.experiments.reading.verdict_pass import sample_traces
 from innerjudge.extraction import extract
 from innerjudge.extraction.readouts import HiddenStates
 from innerjudge.extraction.writing.answers import Completion
+from innerjudge.extraction.writing.decoding import Draws
 from innerjudge.extraction.writing.generate import complete, generate
+from innerjudge.extraction.writing.limits import Limits
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, wrap
@@ -200,3 +202,36 @@ def test_a_prompt_without_room_is_neither_right_nor_wrong(reference: LanguageMod
     trace = sample_traces(reference, [problem], n_candidates=1, max_new_tokens=context)[0]
     assert (trace.response, trace.answer, trace.correct) == ("", None, None)
     assert "no room" in trace.extra["not_sampled"]
+
+
+def test_draws_belong_to_the_text(reference: LanguageModel) -> None:
+    """Whatever else is written, in which order and in which batches, a text is what it is alone."""
+    words = ["Start with 7. Add 5.", "Start with 70. Add 5. Multiply by 3.", "Hi.", "Start with 7. Add 5."]
+    items = [replace(item, id=str(k)) for k, item in enumerate(asked(reference, words))]
+    how: dict[str, Any] = {"max_new_tokens": 24, "temperature": 1.0, "seed": 3}
+    whole = complete(reference, items, **how)
+    assert whole[0] != whole[3], "one prompt, two ids"
+    for batch_size in (1, 2, 3):
+        assert complete(reference, items, batch_size=batch_size, **how) == whole
+    assert complete(reference, items[::-1], **how) == whole[::-1]
+    assert [complete(reference, [item], **how)[0] for item in items] == whole
+    same = [replace(item, id="one") for item in (items[0], items[0], items[1])]
+    first, second, _ = complete(reference, same, **how)
+    assert first != second, "texts of one id draw apart"
+    assert complete(reference, same[:1], **how) == [first]
+
+
+def test_draws_follow_the_distribution() -> None:
+    """Chances 1/2, 1/4, 1/8, 1/8; at temperature 1/2 their squares, 16 to 4 to 1 to 1. Of 4,000 draws."""
+    logits = torch.tensor([0.5, 0.25, 0.125, 0.125]).log()
+    for temperature, parts in ((1.0, [4, 2, 1, 1]), (0.5, [16, 4, 1, 1])):
+        keys = Limits(max_new_tokens=1).keys([Encoding(id="q", group="", ids=(1,), positions={})] * 400)
+        draws = Draws(temperature, keys, range(400))
+        steps = torch.stack([draws(None, logits.expand(400, 4)).argmax(-1) for _ in range(10)])
+        expected = torch.tensor(parts) / sum(parts)
+        for some, n in ((steps.flatten(), 4000), (steps[0], 400), (steps[:, :40].flatten(), 400)):
+            found = some.bincount(minlength=4) / n
+            # Four standard errors of a share are at most 4 * sqrt(1 / 4 / n).
+            assert (found - expected).abs().max() < 2 / n**0.5
+        repeats = (steps[1:] == steps[:-1]).float().mean()  # a step tells nothing of the next: chance sum(p^2)
+        assert abs(float(repeats - (expected**2).sum())) < 2 / 3600**0.5

@@ -14,11 +14,15 @@ from innerjudge.experiments.bench.coverage.document import FOLDER
 from innerjudge.experiments.bench.coverage.mixing import UNTIL
 from innerjudge.experiments.bench.coverage.shrink import registered_types, small_config
 from innerjudge.experiments.bench.coverage.small_model import random_items, readable, small_model
-from innerjudge.extraction import HiddenStates, extract
+from innerjudge.extraction import Features, HiddenStates, ResponseLogProb, extract
 from innerjudge.extraction.writing.generate import complete
+from innerjudge.extraction.writing.write_and_read import write_and_read
 from innerjudge.models.description import open_paths
+from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.inputs import Mixing, alike, context_of, find_mixing
+from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
+from innerjudge.models.positions import encode_trace
 from transformers import LlamaConfig, LlamaForCausalLM
 
 READ = [HiddenStates("score"), HiddenStates("middle")]
@@ -78,6 +82,28 @@ def test_what_is_written_does_not_move_with_the_batch(lm: LanguageModel) -> None
     items = random_items(lm, (9, 20, 22, 22, 30, 33))
     alone = [complete(lm, [item], max_new_tokens=6)[0] for item in items]
     assert complete(lm, items, max_new_tokens=6, batch_size=6) == alone
+
+
+def test_answers_whose_angles_grow_are_not_looked_at(lm: LanguageModel) -> None:
+    """Nothing would be rejected: the states of the steps are not those of a pass over the whole text."""
+    questions = [Trace(question_id=k, candidate_id="", prompt=k, response="") for k in ("w4 w8", "w5")]
+    seen: list[int] = []
+
+    def look(features: Features) -> list[str]:
+        seen.append(len(features))
+        return ["no"] * len(features)
+
+    how: Any = {"reject": look, "reject_at": ["segment(2)"], "markers": ("w7", "w9")}
+    longest = max(len(encode_trace(lm.tokenizer, one).ids) for one in questions)
+    with pytest.raises(
+        InnerjudgeError, match=f"prompt of {longest} tokens .* at most {UNTIL} together, .* leave reject out"
+    ):
+        write_and_read(lm, questions, [ResponseLogProb()], max_new_tokens=UNTIL - longest + 1, **how)
+    assert not seen
+    found = write_and_read(lm, questions, [ResponseLogProb()], max_new_tokens=UNTIL - longest, **how)
+    assert seen
+    assert any("rejected" in trace.extra for trace in found.traces)
+    assert write_and_read(lm, questions, [ResponseLogProb()], max_new_tokens=UNTIL).replayed == 2
 
 
 def test_what_was_read_before_leaves_no_trace(lm: LanguageModel) -> None:

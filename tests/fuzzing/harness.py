@@ -47,15 +47,11 @@ class TooMuch(BaseException):
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads bytes, bytes that are good, and their kind, by which they are changed.
-
-    ``share`` is below 1 where even the cheapest way to read costs so much that fewer inputs are tried.
-    """
+    """What reads bytes, bytes that are good, and their kind, by which they are changed."""
 
     read: Callable[[bytes], object]
     good: bytes
     kind: str = "bytes"
-    share: float = 1.0
 
 
 def from_file(folder: Path, name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
@@ -159,7 +155,7 @@ def fuzz(name: str, reader: Reader, runs: int, seed: int, folder: Path) -> dict[
     pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (pages + BYTES, resource.RLIM_INFINITY))
     found, begun = Fuzzed(reader), time.process_time()
-    how = settings(max(1, round(runs * reader.share / BATCH)))
+    how = settings(max(1, runs // BATCH))
     test = hypothesis.seed(zlib.crc32(f"{seed} {name}".encode()))(
         how(hypothesis.given(odd(reader.good, reader.kind))(found.each))
     )

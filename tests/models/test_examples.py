@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from innerjudge.models.arguments import checked, fits
 from innerjudge.models.chat import begins_with_header, unclosed
-from innerjudge.models.errors import InnerjudgeError, checked, fits, html_table, quoted, shown
+from innerjudge.models.errors import InnerjudgeError, html_table, quoted, shown
 from innerjudge.models.final_norm import FinalNorm
 from innerjudge.models.fingerprint import named_state
 from innerjudge.models.foreign import sealed, unsealed

@@ -33,6 +33,7 @@ def pieces(role: str, text: str, first: int = 0) -> list[str]:
         ("One long step.\nIts second line.", ["One long step.\nIts second line."]),
         ("\n\nOne.\n\n   ", ["\n\nOne.\n\n   "]),
         ("A\n\n```py\nx = 1\n\ny = 2\n```\n\nB", ["A\n\n", "```py\nx = 1\n\ny = 2\n```\n\n", "B"]),
+        ("A\r\n\r\n```\r\n\r\n```\r\n\r\nB", ["A\r\n\r\n", "```\r\n\r\n```\r\n\r\n", "B"]),
         ("A\n\n````\n```\n\n```\n\n````\n\nB", ["A\n\n", "````\n```\n\n```\n\n````\n\n", "B"]),
         ("A\n\n~~~\nopen\n\nto the end", ["A\n\n", "~~~\nopen\n\nto the end"]),
         ("\n\n \n", []),

@@ -226,8 +226,8 @@ def document(kept: Sequence[dict[str, Any]]) -> str:
         "its mapped file are among it, which the system drops where room is short, so both figures stand here. A "
         "prompt is a text that is asked about or read on its own, as in `results.json`: ways of asking that are tried, "
         "both orders of pairs and each of their responses, options permuted; where it says only *prompts*, a beginning "
-        "that prompts share was counted as one more. Tokens are those that the model reads, padding included, what "
-        "prompts share once; a step writes one token. "
+        "that prompts share was counted as one more. A peak below 0 means that pages of mapped weights were dropped. "
+        "Tokens are those that the model reads, padding included, what prompts share once; a step writes one token. "
         "At first, 160 solutions of GSM8K on the 0.5B model took 6.7 GB in all, 4.2 GB above its weights.",
         "| model | what | measured | asked for | met |\n| --- | --- | --- | --- | --- |\n"
         + "\n".join(row for one in kept for row in _rows(one)),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from innerjudge.experiments.compare import items as job
 from innerjudge.models.items import Trace
 
@@ -307,3 +308,11 @@ def test_a_value_without_its_option_says_so(cli) -> None:
         "innerjudge: Got unexpected extra argument(s) (gpt2), expected its option in front, such as --data or --model. "
         "See `innerjudge models --help`.\n",
     )
+
+
+def test_a_command_says_first_how_its_model_is_run(cli: Any, tmp_path: Path) -> None:
+    line = f"reference: float32 on cpu, threads: {torch.get_num_threads()} (OMP_NUM_THREADS sets another number)"
+    assert cli("models", "--model", "reference", "--device", "cpu").err.splitlines()[0].endswith(line)
+    items = ("--data", "builtin:rate", "--limit", 4, "--log", "json")
+    said = cli("extract", "--model", "reference", "--device", "cpu", *items, "--out", tmp_path / "f")
+    assert json.loads(said.err.splitlines()[0])["event"] == line

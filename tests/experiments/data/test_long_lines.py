@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from innerjudge.experiments.data.jsonl import parse_item
+from innerjudge.models.items import Rating
 
 SIZE = 10_000_000
 #: What the text of such a line is made of; escaped where the last character is written as ``\\u1234``.
@@ -70,3 +72,28 @@ def test_a_line_of_ten_megabytes(tmp_path: Path) -> None:
     held = [int(one.split()[1]) for one in ended.stdout.splitlines() if one.startswith("HELD")]
     found = dict(zip(TEXTS, held, strict=True))
     assert {name: most for name, most in found.items() if most > 100e6} == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted by Linux")
+@pytest.mark.parametrize("escaped", [False, True])
+def test_one_wide_character_in_ten_megabytes(tmp_path: Path, escaped: bool) -> None:
+    """Python would hold 40 MB for it, several times over: the line is refused by its bytes, before it is a text."""
+    paths = [
+        line(tmp_path / f"{k}.jsonl", text, escaped=escaped)
+        for k, text in enumerate(("hi", "word " * 2_000_000 + "😀"))
+    ]
+    looking = LOOKING.replace("assert not end.code, end.code", "pass").replace("hash_data(load_data(path))", "pass")
+    ended = subprocess.run([sys.executable, "-c", looking, *paths], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert "1.jsonl line 1: given 10000" in ended.stderr
+    assert "beyond 16 bits" in ended.stderr
+    assert int(ended.stdout.split("HELD")[1]) < 60e6
+
+
+def test_long_lines_without_wide_characters_and_short_ones_with_are_read() -> None:
+    for text in ("word " * 2_000_000, "слово" * 1_700_000, "😀" * 3_000_000, "word " * 1_600_000 + "😀"):
+        for escaped in (False, True):
+            row = {"item_id": "r", "prompt": "Say hi.", "response": text, "scores": [3]}
+            item = parse_item(json.dumps(row, ensure_ascii=escaped).encode(), "here")
+            assert isinstance(item, Rating)
+            assert item.response == text

@@ -43,7 +43,7 @@ def test_nothing_is_measured_against_soft_labels() -> None:
     ("name", "value"),
     [
         ("p_correct", 1.5), ("p_correct", "0.5"), ("p_correct", True), ("sample_weight", -1), ("n_correct", 2.0),
-        ("n_sampled", -1),
+        ("n_sampled", -1), ("quality", "good"), ("quality", True),
     ],
 )  # fmt: skip
 def test_other_values_are_refused_with_their_line(name: str, value: Any, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from innerjudge.probes import CLUE, LogisticProbe, TextJudge, TokenLogProb
 ROLE = "reasoning/segment(6)"
 WITH_LOOKS = Passes(needs=frozenset({*CLUE().needs, States(ROLE, "last").name}))
 QUESTIONS = [p.prompt for p in problems(4, seed=HELD_OUT_SEED)]
-HOW: dict[str, Any] = {"n": 3, "max_new_tokens": 100, "seed": 4}
+HOW: dict[str, Any] = {"n": 3, "max_new_tokens": 100, "seed": 5}
 
 
 @pytest.fixture(scope="module")
