@@ -74,9 +74,8 @@ class BaseJudge(PromisingReader):
         features = Features.concat([part[0] for part in given])  # refuses that there is none
         told = [np.asarray(part[1]) for part in given if part[1] is not None]
         labels: Any = np.concatenate(told) if told else None
-        weight = truths.all_weights(
-            [part[2] if len(part) > 2 else None for part in given], [len(part[0]) for part in given]
-        )
+        weights, sizes = [part[2] if len(part) > 2 else None for part in given], [len(part[0]) for part in given]
+        weight = truths.all_weights(weights, sizes)
         return self.fit(features, labels, *([] if weight is None else [weight]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Scores:

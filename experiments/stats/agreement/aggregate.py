@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from ....models.errors import InnerjudgeError, shown
 from ...data.verdict_table import Table
 from ..statistic import Floats, require_same_length
-from .label_errors import Distribution
+from .confusion import Distribution
 
 Said = Sequence[Hashable | None]
 How = Literal["dawid-skene", "one-coin", "mean", "vote"]
