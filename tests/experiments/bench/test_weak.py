@@ -12,6 +12,7 @@ from innerjudge.experiments.bench.weak.labelled import LABELS, all_labels, areas
 from innerjudge.experiments.bench.weak.ordered import orders, teacher
 from innerjudge.experiments.bench.weak.page import Claim, Section
 from innerjudge.experiments.bench.weak.sections import sections
+from innerjudge.experiments.bench.weak.states import keep_states, of_file
 from innerjudge.experiments.bench.weak.worlds import drawn, features_of, world
 from sklearn.metrics import roc_auc_score
 
@@ -125,3 +126,11 @@ def test_every_study_learns_on_a_small_world() -> None:
         mine, theirs = scores[learn.question == q], shuffled[learn.question == q]
         assert sorted(mine) == sorted(theirs)
         assert np.array_equal(np.sort(mine)[4:], np.sort(theirs[np.isin(theirs, np.sort(mine)[4:])]))
+
+
+def test_states_of_a_model_are_kept_with_their_answers(tmp_path: Path) -> None:
+    keep_states("reference", "sample:gsm8k-solutions", 3, tmp_path / "kept.npz")
+    answers = of_file(tmp_path / "kept.npz", "mean", -1)
+    assert answers.states.shape == (12, 128)
+    assert np.bincount(answers.question).tolist() == [4, 4, 4]
+    assert len(answers.traces) == len(answers.said) == 12
