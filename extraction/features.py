@@ -12,7 +12,8 @@ from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summ
 from .ragged import Ragged
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from importlib import import_module
+from pathlib import Path
 
     import pandas as pd
 
@@ -111,9 +112,7 @@ class Features(FeatureArrays):
 
     def save(self, folder: "str | Path") -> None:
         """Write everything into a folder; ``FeatureStore.open(folder).features()`` reads it again."""
-        from .store import FeatureStore
-
-        FeatureStore.save(self, folder)
+        import_module(".store", __package__).FeatureStore.save(self, folder)  # which imports this module
 
     def __repr__(self) -> str:
         return summary(self)
