@@ -1,6 +1,7 @@
 """What one pass returned: arrays by name, with the items' ids and the provenance."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import numpy as np
@@ -12,8 +13,7 @@ from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summ
 from .ragged import Ragged
 
 if TYPE_CHECKING:
-    from importlib import import_module
-from pathlib import Path
+    from pathlib import Path
 
     import pandas as pd
 
