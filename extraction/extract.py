@@ -13,7 +13,6 @@ from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from .batching import PaddingSide, Room
-from .budget import Budget
 from .feature_arrays import Array, put
 from .features import Features, require_unique
 from .one_pass import n_labels
@@ -31,7 +30,7 @@ from .readouts import (
     TokenStats,
     reads_labels,
 )
-from .schedule import Sweep
+from .schedule import Budget, Sweep
 
 
 @checked

@@ -1,7 +1,5 @@
 """The arrays of features as plain, unchangeable data: what :class:`.features.Features` is made of."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
@@ -12,8 +10,7 @@ import numpy.typing as npt
 import torch
 
 from ..models.arguments import require_type
-from ..models.errors import InnerjudgeError
-from ..models.shown import html_table
+from ..models.errors import InnerjudgeError, html_table
 from .provenance import Provenance
 from .ragged import Ragged
 
@@ -192,7 +189,7 @@ def require_unique(ids: Sequence[str]) -> None:
         seen.add(one)
 
 
-def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> pd.DataFrame:
+def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> "pd.DataFrame":
     """See :meth:`.Features.frame`."""
     import pandas as pd
 

@@ -1,7 +1,5 @@
 """What one pass returned: arrays by name, with the items' ids and the provenance."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
@@ -14,6 +12,8 @@ from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summ
 from .ragged import Ragged
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 __all__ = ["Array", "Features", "Mask", "require_unique"]
@@ -88,7 +88,7 @@ class Features(FeatureArrays):
             seconds={k: s * len(rows) / max(len(self), 1) for k, s in self.seconds.items()},
         )
 
-    def frame(self, *names: str) -> pd.DataFrame:
+    def frame(self, *names: str) -> "pd.DataFrame":
         """A pandas table: one row an item, by its id, with its question in ``group``.
 
         Args:
@@ -107,6 +107,14 @@ class Features(FeatureArrays):
         """
         return feature_frame(self, names)
 
+    to_pandas = frame
+
+    def save(self, folder: "str | Path") -> None:
+        """Write everything into a folder; ``FeatureStore.open(folder).features()`` reads it again."""
+        from .store import FeatureStore
+
+        FeatureStore.save(self, folder)
+
     def __repr__(self) -> str:
         return summary(self)
 
@@ -114,7 +122,7 @@ class Features(FeatureArrays):
         return html_summary(self)
 
     @checked
-    def join(self, other: Features) -> Self:
+    def join(self, other: "Features") -> Self:
         """Readouts of two views of the same items side by side.
 
         ``InnerjudgeError`` if ids, provenance or names clash; an array that is the same on both sides does not.
@@ -142,7 +150,7 @@ class Features(FeatureArrays):
 
     @classmethod
     @checked
-    def concat(cls, parts: Sequence[Features]) -> Self:
+    def concat(cls, parts: "Sequence[Features]") -> Self:
         """Items of several parts below one another; all must hold the same readouts."""
         if not parts:
             raise InnerjudgeError("given no features to put together, expected at least one part")

@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from ..models.errors import InnerjudgeError, one_line
+from ..models.errors import InnerjudgeError, one_line, shown
 from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
-from ..models.shown import shown
 from ..models.tensor_file import Piece, TensorFile
 from ..models.tokens import shared_start
 from .feature_arrays import Array

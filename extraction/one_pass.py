@@ -19,16 +19,7 @@ from ..models.positions import Encoding
 from .batching import Batch, Packing, Placing, collate, pack
 from .features import Array
 from .ragged import Ragged
-from .readouts import (
-    AttentionWeights,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    Readout,
-    ResponseLogProb,
-    States,
-    TokenStats,
-)
+from .readouts import HiddenStates, LabelLogits, Paired, Readout, ResponseLogProb, States, TokenStats
 from .taps.attention import AttentionTap
 from .taps.block_attention import PromptKeys, nearest
 from .taps.residual import RangeStates, ResidualTap
@@ -62,7 +53,7 @@ def read_prompt(
     ids = torch.tensor([items[0].ids[:length]], device=device)
     batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=device))
     tokens = _within(items, single_roles(readouts), length, device)
-    keys = _within(items, [r.keys for r in readouts if isinstance(r, QueryKey | AttentionWeights)], length, device)
+    keys = _within(items, [r.keys for r in readouts if isinstance(r, Paired)], length, device)
     kinds = frozenset(r.name for r in readouts)
     residual = ResidualTap(lm.anatomy, tokens[None], last=last, keep_last=False)
     tap = PromptKeys(lm, keys, kinds=kinds, last=last) if len(keys) else None
@@ -127,7 +118,7 @@ def run_batch(
     else:
         batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device, skip=skip)
     single = single_roles(readouts)
-    paired = [r for r in readouts if isinstance(r, QueryKey | AttentionWeights)]
+    paired = [r for r in readouts if isinstance(r, Paired)]
     of_tokens = [r for r in readouts if isinstance(r, ResponseLogProb | TokenStats)]
     total = last + (2 if last == lm.anatomy.n_blocks else 1)
     ranges = {
@@ -212,7 +203,7 @@ def _attention_tap(
     lm: LanguageModel,
     items: Sequence[Encoding],
     batch: Batch,
-    readouts: Sequence[QueryKey | AttentionWeights],
+    readouts: Sequence[Paired],
     last: int,
     prompt: Prompt | None,
 ) -> AttentionTap:
@@ -257,7 +248,7 @@ def _silence(
                 value[row] = 0
             elif isinstance(readout, LabelLogits):
                 value[row, ..., len(item.label_ids) :] = 0
-            elif isinstance(readout, QueryKey | AttentionWeights):
+            elif isinstance(readout, Paired):
                 value[row, ..., len(item.positions[readout.keys]) :] = 0
 
 

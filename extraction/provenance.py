@@ -1,7 +1,5 @@
 """Where features came from, so that a judge never reads those of another model."""
 
-from __future__ import annotations
-
 import platform
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -71,11 +69,11 @@ class Provenance:
         """What must agree between features that one judge reads, by name."""
         return {name: getattr(self, name) for name in _BINDING}
 
-    def differences(self, other: Provenance) -> tuple[str, ...]:
+    def differences(self, other: "Provenance") -> tuple[str, ...]:
         """Names of the binding fields in which two provenances differ."""
         return tuple(name for name in _BINDING if getattr(self, name) != getattr(other, name))
 
-    def require(self, other: Provenance, what: str) -> None:
+    def require(self, other: "Provenance", what: str) -> None:
         """Raise unless ``other`` (what was given) agrees with this one (what is expected)."""
         names = self.differences(other)
         if names:

@@ -1,7 +1,5 @@
 """Arrays of which every item has as many rows as it has tokens or steps: one flat array, and where each item begins."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -55,7 +53,7 @@ class Ragged:
         return cls(values, np.cumsum([0, *map(len, arrays)]))
 
     @classmethod
-    def stack(cls, parts: Sequence[Ragged]) -> Self:
+    def stack(cls, parts: "Sequence[Ragged]") -> Self:
         """Items of several parts below one another."""
         counts = np.concatenate([part.counts for part in parts])
         filled = [part.values for part in parts if len(part.values)] or [parts[0].values]

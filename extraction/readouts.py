@@ -267,4 +267,6 @@ def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | Attentio
     return isinstance(readout, LabelLogits | QueryKey | AttentionWeights)
 
 
-Readout = HiddenStates | LabelLogits | QueryKey | AttentionWeights | ResponseLogProb | States | TokenStats
+#: What one position has of several others, in every head.
+Paired = QueryKey | AttentionWeights
+Readout = HiddenStates | LabelLogits | Paired | ResponseLogProb | States | TokenStats

@@ -4,7 +4,7 @@
 its parts, found by watching one pass (``observation.py``, ``blocks.py``, ``heads.py``, ``unembedding.py``,
 ``rotary.py``). ``items.py`` and ``prompts.py`` are what is asked, ``chat.py`` puts it into the chat template,
 ``positions.py`` finds its tokens. ``inputs.py`` says what one batch may mix, ``caching.py`` tries a model,
-``description.py`` tells people of both. ``foreign.py`` reads untrusted files, ``aside.py`` writes files whole.
+``description.py`` tells people of both. ``foreign.py`` reads untrusted files and writes files whole.
 ``reference/`` is the small built-in model. Rooms above import these files by their path.
 """
 

@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import lru_cache, wraps
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -10,6 +11,11 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 import numpy as np
 
 from .errors import InnerjudgeError
+
+
+class UnknownArgumentError(InnerjudgeError, TypeError):
+    """An argument of a name that the function does not have: to Python a ``TypeError``."""
+
 
 _Object = TypeVar("_Object")
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
@@ -21,6 +27,21 @@ _ADVICE = {
     "TokenizersBackend": "a fast tokenizer (tokenizer.json), by whose offsets tokens are found; a slow one has none",
     "Judge": "innerjudge.Judge(judge, lm) puts a fitted judge and its model together",
 }
+#: What to type for an argument that a function does not have, by its name.
+_INSTEAD = {
+    "system": "a system turn is a message of the prompt: prompt=[{'role': 'system', 'content': ...}, {'role': 'user', "
+    "...}]",
+    "layers": "a judge says which row it reads: LogisticProbe(row=2), read(lm, items, judges=[...]); all rows are read "
+    "without judges, features['hidden/response_end'][:, 2]",
+    "pooling": "averages are positions: LogisticProbe(positions=['response.mean'])",
+    "prompt": "a judge is asked in your words by Judge(judge, lm, prompt='my.yaml'), features are read so by read(lm, "
+    "items, Passes(prompt=JudgePrompt.of('my.yaml')))",
+    "between": "what the commands call --between response is start='prompt_end', end='response_end' here",
+    "scale": "a judge's scale is its values: LAGER(values=(0, 1, 2, 3))",
+    "activation_fn": "judge.as_cross_encoder().predict(pairs, activation_fn=..., apply_softmax=...) gives scores as a "
+    "CrossEncoder does, judge.scores(pairs) gives them as they are",
+}
+_INSTEAD |= {"layer": _INSTEAD["layers"], "apply_softmax": _INSTEAD["activation_fn"]}
 #: Plain types, and what counts as one of them beside itself.
 _PLAIN: dict[Any, tuple[type, ...]] = {
     bool: (bool, np.bool_),
@@ -45,6 +66,7 @@ def checked(function: _Callable) -> _Callable:
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
+            _require_known(function, signature, kwargs)
             return function(*args, **kwargs)  # Python's own message says what is missing or too much
         for name, value in bound.arguments.items():
             if name in hints and not fits(value, hints[name]):
@@ -52,6 +74,33 @@ def checked(function: _Callable) -> _Callable:
         return function(*args, **kwargs)
 
     return inner  # type: ignore[return-value]
+
+
+def named(function: _Callable) -> _Callable:
+    """Refuse names of arguments that the function does not have, and say what to type instead.
+
+    :func:`checked` does so as well.
+    """
+
+    @wraps(function)
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        _require_known(function, inspect.signature(function), kwargs)
+        return function(*args, **kwargs)
+
+    return inner  # type: ignore[return-value]
+
+
+def _require_known(function: Callable[..., Any], signature: inspect.Signature, given: Mapping[str, Any]) -> None:
+    if any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values()):
+        return
+    odd = next((name for name in given if name not in signature.parameters), None)
+    if odd is not None:
+        known = [name for name in signature.parameters if name not in ("self", "cls")]
+        close = get_close_matches(odd, known, 1)
+        advice = _INSTEAD.get(odd) or (f"did you mean {close[0]}?" if close else "leave it out")
+        raise UnknownArgumentError(
+            f"{_name(function)}: given {odd}=..., expected {', '.join(known) or 'no arguments'}: {advice}"
+        )
 
 
 def checked_fields(cls: type[_Object]) -> type[_Object]:

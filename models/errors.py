@@ -1,8 +1,58 @@
-"""The one exception base of innerjudge, and the part of it that a run survives."""
+"""What people are told: text made safe to show, the one exception base, and the part of it that a run survives."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from reprlib import Repr
 
-from .shown import MESSAGE, shown
+#: Control and format characters: C0, C1, marks of writing direction, line separators, halves of surrogate pairs, tags.
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+#: What may hold anything: only the beginning of it is written out.
+_MANY = (list, tuple, dict, set, frozenset, bytes)
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlist = 20
+#: Characters of a message of which a person reads so many at most.
+MESSAGE = 4000
+
+
+def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
+    r"""A name or a value as a terminal, a log or a page may show it: it can neither move the cursor nor forge a line.
+
+    What is longer than ``most`` characters ends with an ellipsis; with ``lines``, line breaks and tabs stay.
+    """
+    text = text[:100] if isinstance(text, bytes) else text  # reprlib writes all of them out
+    value = text if isinstance(text, str) else _SHORT.repr(text) if isinstance(text, _MANY) else str(text)
+    if len(value) > most:
+        value = f"{value[:most]}…"
+    kept = "\n\t" if lines else ""
+    return _HIDDEN.sub(
+        lambda found: found[0] if found[0] in kept else found[0].encode("unicode_escape").decode("ascii"), value
+    )
+
+
+def quoted(value: object, most: int = 60) -> str:
+    """A value as it would be typed, cut and escaped: a text in quotes."""
+    return repr(shown(value, most)) if isinstance(value, str) else shown(value, most)
+
+
+def readable(text: str) -> str:
+    r"""A whole text as :func:`shown` gives a value: of any length, line breaks and tabs as they are.
+
+    Example:
+        >>> readable("one\n\x07two") == "one\n\\x07two"
+        True
+    """
+    return shown(text, len(text), lines=True)
+
+
+def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as HTML, every text escaped."""
+    head = "".join(f"<th>{escape(one)}</th>" for one in header)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(str(one))}</td>' for one in row)}</tr>" for row in rows)
+    return f"<table><caption>{escape(title)}</caption>{f'<tr>{head}</tr>' if header else ''}{body}</table>"
 
 
 class InnerjudgeError(Exception):

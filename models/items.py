@@ -81,8 +81,7 @@ class Trace:
 class Rating:
     """One response that people scored on a scale.
 
-    ``group`` is ``extra["question_id"]`` where the data give one (several responses to one prompt), else the item: null
-    and an empty name are none.
+    ``group`` is ``extra["question_id"]`` where the data give one (several responses to one prompt), else the item.
 
     Example:
         >>> Rating(item_id="r1", prompt="Say hi.", response="hi", scores=(4, 5)).mean_score
@@ -112,8 +111,7 @@ class Rating:
     @property
     def group(self) -> str:
         """Unit of splitting and of intervals."""
-        named = self.extra.get("question_id")
-        return self.item_id if named is None or named == "" else str(named)
+        return _question_of(self)
 
     @property
     def mean_score(self) -> float | None:
@@ -163,6 +161,8 @@ class Choice:
 class Pair:
     """Two responses to one prompt; ``preference`` is ``"a"``, ``"b"`` or ``"tie"``.
 
+    ``group`` is ``extra["question_id"]`` where the data give one (several pairs of one prompt), else the pair.
+
     Example:
         >>> Pair(pair_id="p1", prompt="Say hi.", response_a="hi", response_b="no", preference="a").group
         'p1'
@@ -187,7 +187,13 @@ class Pair:
     @property
     def group(self) -> str:
         """Unit of splitting and of intervals."""
-        return self.pair_id
+        return _question_of(self)
+
+
+def _question_of(item: Rating | Pair) -> str:
+    """The question that an item names; null and an empty name are none."""
+    named = item.extra.get("question_id")
+    return item.id if named is None or named == "" else str(named)
 
 
 Item = Trace | Rating | Choice | Pair

@@ -14,14 +14,13 @@ from .anatomy import Anatomy, find_anatomy
 from .arguments import checked
 from .caching import Probe
 from .checkpoint import is_remote, read_tokenizer, read_weights, require_causal, say_meaning
-from .errors import InnerjudgeError, one_line
+from .errors import InnerjudgeError, html_table, one_line
 from .fingerprint import fingerprint_of
 from .formats.source import adapted, find_source
 from .inputs import Mixing, find_mixing
 from .observation import input_device
 from .precision import cpu_dtype
 from .rotary import Place, rotary_places
-from .shown import html_table
 from .template import check_tokenizer
 from .unwrapping import eagerly, unwrap
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
-from .chat import ChatPrompt, Frames, render
+from .chat import ChatPrompt, Frames, render, write_trace
 from .conversation import plain_text
 from .errors import UnreadableError
 from .items import Trace
@@ -18,7 +18,6 @@ from .markers import THINK, Span, last_overlap, marker_positions
 from .prompts import Prompt
 from .roles import PARTS, Role, Tokens, ranges_within
 from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens
-from .trace_text import write_trace
 from .unfit import unfit
 
 

@@ -46,7 +46,7 @@ def cpu_dtype(stored: str) -> str:
 def _say_slow(stored: str) -> None:
     log.warning(
         f"This CPU has no units for {stored}: the weights are taken as float32, which is faster here and twice as "
-        f"large; pass dtype={stored!r} (--dtype {stored}) to keep them"
+        f"large; pass dtype={stored!r} (--dtype {stored}) to keep them. Threads: {torch.get_num_threads()}"
     )
 
 
@@ -61,7 +61,5 @@ def take_physical_cores() -> int:
         return torch.get_num_threads()
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
     threads = max(1, min(cores, here, torch.get_num_threads()))  # fewer were somebody's choice
-    if threads < torch.get_num_threads():
-        torch.set_num_threads(threads)
-        log.warning(f"Threads: {threads}, one for each physical core; OMP_NUM_THREADS sets another number")
+    torch.set_num_threads(threads)
     return threads

@@ -17,8 +17,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from .errors import shown
 from .foreign import HEADER_LIMIT, parse_json, require_file
-from .shown import shown
 
 #: Types of numbers, and how numpy holds their bytes; it has no bfloat16.
 _TYPES = {

@@ -1,13 +1,13 @@
 """Floor 3: judges. Features (or generated text) in, scores out; higher is better.
 
 ``judge.py`` is what all judges share: ``estimator.py`` makes them estimators of scikit-learn that check what they read,
-``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``;
-``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on
-``regression.py`` and ``row_judge.py``), ``counted.py``; ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,
-``text_only.py`` and ``embedding.py``; many states are read by ``pooled.py`` (on ``pooling.py`` and ``pooled_fit.py``)
-and ``trajectory.py``.
-``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
-``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them.
+``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``; ``lager.py``
+and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on ``regression.py`` and
+``row_judge.py``), ``counted.py``, ``ranked.py``; ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,
+``text_only.py`` and ``embedding.py``; many states are read by ``pooled.py`` (on ``pooled_fit.py``) and
+``trajectory.py``. ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py``
+ties them to a judge. ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads
+them.
 """
 
 from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
@@ -23,6 +23,7 @@ from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .pooled import PooledProbe
 from .promise import Promise, calibrate
+from .ranked import RankedProbe
 from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
 from .storage import load, save
@@ -35,8 +36,8 @@ from .verdict_text import find_verdict
 __all__ = [
     "CLUE", "LAGER", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
     "EmbeddingClassifier", "LearningJudge", "Length", "LetterLogits", "LogisticProbe", "MiniBatchLogistic",
-    "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RidgeProbe", "RowSelector", "Scores",
-    "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory",
+    "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RankedProbe", "RidgeProbe", "RowSelector",
+    "Scores", "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory",
     "TunedLAGER", "VScore", "Verdict", "attention_variability", "calibrate", "choose_heads", "find_verdict",
     "head_accuracies", "load", "register_judge", "registered_judges", "save"
 ]  # fmt: skip

@@ -16,8 +16,7 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked, require_type
-from ..models.errors import InnerjudgeError
-from ..models.shown import html_table
+from ..models.errors import InnerjudgeError, html_table
 from .description import JudgeDescription
 from .fitted_arrays import Form, Number, check_fitted, sizes_of
 from .labels import TAKE_SOFT

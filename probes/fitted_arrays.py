@@ -4,8 +4,6 @@ A judge of a folder is checked when it is loaded; once its model or the features
  held to theirs. An array of another shape would be broadcast to fit, and give scores without an error.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -119,7 +117,7 @@ class Tuple:
 Form = Array | Number | Tuple
 
 
-def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> None:
+def check_fitted(judge: "BaseJudge", sizes: Mapping[str, int] | None = None) -> None:
     """Check what a judge has learned against the forms that its class declares; the error names the attribute.
 
     ``sizes`` is what is known of its model: ``blocks``, ``width`` of the states, ``heads`` of a block.
@@ -141,7 +139,7 @@ def check_fitted(judge: BaseJudge, sizes: Mapping[str, int] | None = None) -> No
             raise _refusal(judge, f"{name}: {fault}")
 
 
-def sizes_of(features: Features, names: Iterable[str]) -> Sizes:
+def sizes_of(features: "Features", names: Iterable[str]) -> Sizes:
     """Lengths that features tell of their model, by those readouts."""
     found: Sizes = {}
     whole = features.provenance.last_block is None
@@ -159,7 +157,7 @@ def sizes_of(features: Features, names: Iterable[str]) -> Sizes:
     return found
 
 
-def _refusal(judge: BaseJudge, said: str) -> InnerjudgeError:
+def _refusal(judge: "BaseJudge", said: str) -> InnerjudgeError:
     return InnerjudgeError(
         f"given a {type(judge).__name__} with {said}: it is damaged or of another model, fit it again"
     )

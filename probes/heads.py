@@ -8,17 +8,8 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .choices import (
-    ChoiceJudge,
-    Prefer,
-    all_tied,
-    attention_variability,
-    choose_heads,
-    head_accuracies,
-    head_credits,
-    mask_options,
-    voted,
-)
+from . import choices
+from .choices import ChoiceJudge, Prefer
 from .description import Task
 from .fitted_arrays import Array, Form, Tuple
 from .judge import LearningJudge, Scores
@@ -123,19 +114,19 @@ class HeadScore(ChosenHeads):
         accuracy = None
         if labels is not None:
             right = answers(right, n_options, part.ids)
-            accuracy = head_accuracies(scores, n_options, right)
+            accuracy = choices.head_accuracies(scores, n_options, right)
         if self.select == "unlabelled":
-            quality = attention_variability(part["attention"], n_options)
+            quality = choices.attention_variability(part["attention"], n_options)
         elif permuted is not None and permuted_labels is not None and self.select == "permutation":
             other, turned, _ = self._training(permuted, permuted_labels, reasons=reasons)
             turned = answers(turned, self._n_options(other), other.ids)
-            both = head_credits(scores, n_options, right)
-            both *= head_credits(other[self.needs[0]], self._n_options(other), turned)
+            both = choices.head_credits(scores, n_options, right)
+            both *= choices.head_credits(other[self.needs[0]], self._n_options(other), turned)
             quality = np.asarray(both.mean(axis=0))
         else:
             assert accuracy is not None
             quality = accuracy
-        self.heads_ = choose_heads(quality, n=len(part), n_heads=self.n_heads, prefer=self.prefer)
+        self.heads_ = choices.choose_heads(quality, n=len(part), n_heads=self.n_heads, prefer=self.prefer)
         self.quality_, self.head_accuracy_ = quality, accuracy
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
@@ -146,7 +137,7 @@ class HeadScore(ChosenHeads):
         rest = [k for k, item in enumerate(features.ids) if item not in reasons]
         if not rest:
             return reasons
-        flat = all_tied(self._scores(features.take(rest)))
+        flat = choices.all_tied(self._scores(features.take(rest)))
         blind = f"the {'heads do' if self.n_heads > 1 else 'head does'} not tell the options apart"
         return reasons | {features.ids[k]: blind for k, tied in zip(rest, flat, strict=True) if tied}
 
@@ -154,8 +145,8 @@ class HeadScore(ChosenHeads):
         block, head = np.array(self.heads_).T
         n_options = self._n_options(features)
         scores = features[self.needs[0]][:, block - 1, head].astype(np.float64)
-        masked = mask_options(scores, n_options)
-        return masked[:, 0] if len(self.heads_) == 1 else voted(masked)
+        masked = choices.mask_options(scores, n_options)
+        return masked[:, 0] if len(self.heads_) == 1 else choices.voted(masked)
 
 
 class QKScore(HeadScore):

@@ -14,19 +14,9 @@ from sklearn.base import clone
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
+from . import labels as truths
 from .estimator import without
-from .labels import (
-    Bools,
-    Floats,
-    Known,
-    Weights,
-    all_weights,
-    best_threshold,
-    checked_weight,
-    correctness,
-    folds,
-    soft_correctness,
-)
+from .labels import Bools, Floats, Known, Weights
 from .promising import PromisingReader
 
 Scores = npt.NDArray[np.float64]
@@ -84,14 +74,15 @@ class BaseJudge(PromisingReader):
         features = Features.concat([part[0] for part in given])  # refuses that there is none
         told = [np.asarray(part[1]) for part in given if part[1] is not None]
         labels: Any = np.concatenate(told) if told else None
-        weight = all_weights([part[2] if len(part) > 2 else None for part in given], [len(part[0]) for part in given])
+        weights, sizes = [part[2] if len(part) > 2 else None for part in given], [len(part[0]) for part in given]
+        weight = truths.all_weights(weights, sizes)
         return self.fit(features, labels, *([] if weight is None else [weight]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Scores:
         """Fit; ``[n]`` scores of judges fitted without the item's question, NaN where all others are of one class."""
         columns = [np.asarray(c) for c in (labels, sample_weight) if c is not None]
         found = np.full(len(features), np.nan)
-        for train, test in folds(features.groups):
+        for train, test in truths.folds(features.groups):
             if self._can_learn(*(c[train] for c in columns), groups=features[train].groups):
                 some = clone(self).fit(features[train], *(c[train] for c in columns))
                 found[test] = some.decision_function(features[test])
@@ -195,7 +186,7 @@ class LearningJudge(BaseJudge):
     ) -> tuple[Features, Known, int, Floats | None]:
         """As :meth:`_training`, and the weights of the usable items, where there are weights."""
         require_type(features, Features, f"{type(self).__name__}.fit")
-        weight, reasons = checked_weight(sample_weight, len(features)), self._reasons(features)
+        weight, reasons = truths.checked_weight(sample_weight, len(features)), self._reasons(features)
         if weight is not None:
             weight = weight[[i not in reasons for i in features.ids]]
         return *self._training(features, labels, reasons=reasons, some=some), weight
@@ -234,7 +225,7 @@ class ThresholdJudge(BaseJudge):
         ``InnerjudgeError`` if no trace can be read or all are of one class.
         """
         part, values, excluded = self._training(features, labels)
-        self.threshold_ = best_threshold(self._scores(part), correctness(values))
+        self.threshold_ = truths.best_threshold(self._scores(part), truths.correctness(values))
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
 
@@ -256,7 +247,7 @@ class StreamingJudge(LearningJudge):
         part, values, excluded, weight = self._weighted(features, labels, sample_weight, some=False)
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
-        right = soft_correctness(values, both=False)
+        right = truths.soft_correctness(values, both=False)
         self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
         self.provenance_ = features.provenance
         return part, right, weight

@@ -79,10 +79,11 @@ def centred(x: Floats, groups: tuple[str, ...], weight: Floats | None = None) ->
     return np.asarray(x - (sums / np.maximum(np.bincount(code[some], minlength=len(sums)), 1)[:, None])[code])
 
 
-def mixed_questions(y: Known, groups: tuple[str, ...], weight: Floats | None) -> Bools:
-    """Which items are of a question with two different labels; labels of weight 0 do not count."""
-    counted = np.ones(len(y)) if weight is None else weight
-    kinds = Counter(group for group, _ in {(g, v) for g, v, w in zip(groups, y.tolist(), counted, strict=True) if w})
+def mixed_questions(y: Known, groups: tuple[str, ...], weight: Floats | None, *, partly: bool = False) -> Bools:
+    """Which items are of a question with two different labels, or ``partly`` labelled; weight 0 is no label."""
+    counted = (np.ones(len(y)) if weight is None else weight).tolist()
+    known = ((g, v if w else None) for g, v, w in zip(groups, y.tolist(), counted, strict=True) if w or partly)
+    kinds = Counter(group for group, _ in set(known))
     return np.array([kinds[group] > 1 for group in groups])
 
 

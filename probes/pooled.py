@@ -14,8 +14,7 @@ from .description import Task
 from .fitted_arrays import Array, Form
 from .judge import LearningJudge, Scores
 from .labels import correctness
-from .pooled_fit import Each, Loss, Recipe, StatesOfItems, learn, score
-from .pooling import Head, Pool
+from .pooled_fit import Each, Head, Loss, Pool, Recipe, StatesOfItems, learn, score
 
 _SLOW = {"learning_rate": 1e-4}
 _TRUNK = {"widths": (100, 100), "heads": 10, "weight_decay": 3e-3, **_SLOW}
@@ -37,10 +36,10 @@ class PooledProbe(LearningJudge):
     r"""A linear or two-layered head on each state of a role, pooled to one number an item: the log-odds of correct.
 
     A head is ``widths`` hidden layers (ReLU) and ``heads`` outputs; each is pooled over the item's states by
-    :func:`.pooling.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a fifth
-    of the questions is held out, and the weights of the lowest loss there are kept. Those of the last epoch are, where
-    fewer than two questions are given, or a side has one class or, for ``"pairwise"``, no question with both. Nothing
-    of an item that is judged reaches the fit.
+    :func:`.pooled_fit.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a
+    fifth of the questions is held out, and the weights of the lowest loss there are kept. Those of the last epoch are,
+    where fewer than two questions are given, or a side has one class or, for ``"pairwise"``, no question with both.
+    Nothing of an item that is judged reaches the fit.
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
@@ -48,7 +47,7 @@ class PooledProbe(LearningJudge):
         rows: Rows of the states that stand side by side; ``None`` for all.
         widths: Width of each hidden layer; none for a linear head.
         heads: Number of outputs.
-        how: How they are pooled; see :func:`.pooling.pool`.
+        how: How they are pooled; see :func:`.pooled_fit.pool`.
         window: States of a window, for ``"rolling"``.
         loss: ``"bce"``, ``"brier"`` (mean squared error of the probability), or ``"pairwise"``:
             :math:`\ln(1 + e^{s_- - s_+})` of the right and wrong items of a question.

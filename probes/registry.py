@@ -24,6 +24,7 @@ from .lager import LAGER, EScore, VScore
 from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .pooled import PooledProbe
+from .ranked import RankedProbe
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
 from .trajectory import Trajectory
@@ -37,8 +38,8 @@ _Judge = TypeVar("_Judge", bound=type[BaseJudge])
 _OURS: dict[str, type[BaseJudge]] = {
     judge.__name__: judge
     for judge in (
-        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, CountedProbe, PooledProbe, Trajectory, LAGER,
-        TunedLAGER, RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb,
+        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, CountedProbe, RankedProbe, PooledProbe, Trajectory,
+        LAGER, TunedLAGER, RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb,
         TokenConfidence, Length, QuestionOnly, TextClassifier, EmbeddingClassifier, PromptSimilarity,
     )
 }  # fmt: skip

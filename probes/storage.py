@@ -10,20 +10,9 @@ import numpy as np
 from safetensors.numpy import save as dump_arrays
 
 from ..extraction.provenance import Provenance
+from ..models import foreign
 from ..models.arguments import checked
-from ..models.aside import replacing
-from ..models.errors import InnerjudgeError, one_line
-from ..models.foreign import (
-    FILE_LIMIT,
-    digest_of_file,
-    digest_of_parts,
-    dump_sealed,
-    parse_json,
-    parse_sealed,
-    read_file,
-    unsealed,
-)
-from ..models.shown import shown
+from ..models.errors import InnerjudgeError, one_line, shown
 from ..models.tensor_file import TensorFile
 from .fitted_arrays import check_fitted
 from .judge import BaseJudge
@@ -74,7 +63,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
     arrays = {a: np.ascontiguousarray(v) for a, v in state.items() if isinstance(v, np.ndarray)}
     blob = dump_arrays(arrays)
     path = Path(folder)
-    files = {_ARRAYS: digest_of_parts([blob])} | {one: digest_of_file(path / one) for one in beside}
+    files = {_ARRAYS: foreign.digest_of_parts([blob])} | {one: foreign.digest_of_file(path / one) for one in beside}
     header = {
         "format": FORMAT,
         "innerjudge": version("innerjudge"),
@@ -88,21 +77,21 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
         "provenance": None if judge.provenance_ is None else judge.provenance_.to_json(),
         "promise": None if promise is None else promise.to_json(),
     }
-    text = dump_sealed(header)
+    text = foreign.dump_sealed(header)
     path.mkdir(parents=True, exist_ok=True)
     stale = _files_of(path).difference(files)  # of the judge that is replaced
     (path / _HEADER).unlink(missing_ok=True)  # from here until the end the folder is visibly incomplete
     for one in stale:
         (path / one).unlink(missing_ok=True)
     (path / _ARRAYS).write_bytes(blob)
-    with replacing(path / _HEADER) as half:
+    with foreign.replacing(path / _HEADER) as half:
         half.write_bytes(text)
 
 
 def _files_of(path: Path) -> set[str]:
     """Files of the judge in a folder, beside its header; none where there is no whole one."""
     try:
-        header = parse_sealed(read_file(path / _HEADER, _HEADER_LIMIT))
+        header = foreign.parse_sealed(foreign.read_file(path / _HEADER, _HEADER_LIMIT))
         return {_plain_name(name) for name in header["files"]}
     except (InnerjudgeError, ValueError, TypeError, KeyError):
         return set()
@@ -124,7 +113,7 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
     if not (path / _HEADER).exists():
         raise InnerjudgeError(f"given {str(path)!r}, expected a folder with {_HEADER}: run `innerjudge fit`")
     try:
-        raw = parse_json(read_file(path / _HEADER, _HEADER_LIMIT))
+        raw = foreign.parse_json(foreign.read_file(path / _HEADER, _HEADER_LIMIT))
         header = raw if isinstance(raw, dict) else {}
         if header.get("format") != FORMAT:
             raise InnerjudgeError(
@@ -137,13 +126,13 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
                 f"given {str(path)!r} with the judge {name!r:.60}, which is not known here, expected one of "
                 f"{', '.join(registered_judges())}: {how_to_get(name, header.get('origin'))}"
             )
-        header = unsealed(header)
+        header = foreign.unsealed(header)
         files = dict(header["files"])
         there = [one for one in beside if (path / one).exists()]
         for name in {_ARRAYS, *files, *there}:
             one = path / _plain_name(name)
-            whole = one.is_file() and one.stat().st_size <= FILE_LIMIT
-            if not whole or digest_of_file(one) != files.get(name):
+            whole = one.is_file() and one.stat().st_size <= foreign.FILE_LIMIT
+            if not whole or foreign.digest_of_file(one) != files.get(name):
                 raise ValueError(f"{name} is not the file that {_HEADER} was written with")
         arrays = TensorFile(path / _ARRAYS)
         judge = _restored(header, {name: arrays[name] for name in arrays.pieces})

@@ -73,6 +73,12 @@ class Said:
     out: str
     err: str
 
+    @property
+    def refusal(self) -> list[str]:
+        """What was said of an error: all lines but the first where that says how the model is run."""
+        lines = self.err.splitlines()
+        return lines[1:] if lines and "(OMP_NUM_THREADS sets another number)" in lines[0] else lines
+
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:

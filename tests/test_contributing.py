@@ -61,13 +61,10 @@ def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed:
     done = run(cli(compare, extract, fit), tmp_path, installed)
     assert done.returncode == 0, done.stderr
     assert "state-norm" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-    show = "from innerjudge import load_judge; print(load_judge('judge'))"
-    assert run(show, tmp_path, installed).stdout.strip() == "StateNorm()"
-
     _scored_ranked_and_served(installed, tmp_path)
 
     (tmp_path / "state_norm.py").write_text("open('imported', 'w')\n", encoding="utf-8")  # a trap beside the file
-    absent = run(show, tmp_path)
+    absent = run("from innerjudge import load_judge; print(load_judge('judge'))", tmp_path)
     assert absent.returncode
     assert "'StateNorm', which is not known here" in absent.stderr
     assert "pip install 'state-norm==0.1'" in absent.stderr
@@ -76,23 +73,24 @@ def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed:
 
 
 def _scored_ranked_and_served(installed: Path, folder: Path) -> None:
-    """The saved judge in ``judge`` does all that one of ours does."""
+    """The saved judge in ``judge`` does all that one of ours does, in one new process: most of it is starting."""
     given = ["--judge", "judge", "--features", "features", "--out"]
-    commands = [[name, *given, f"{name}.jsonl"] for name in ("score", "rank")]
-    done = run(cli(*commands), folder, installed)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "rank.jsonl").is_file()
-    scores = [json.loads(line)["score"] for line in (folder / "score.jsonl").read_text("utf-8").splitlines()]
-    assert min(scores) > 0, "norms"
     serve = (
-        "from fastapi.testclient import TestClient; from innerjudge import Judge; from pathlib import Path; "
+        "\nfrom innerjudge import Judge, load_judge; print(load_judge('judge'))\n"
+        "from fastapi.testclient import TestClient; from pathlib import Path; "
         "from innerjudge.experiments.adapters.service.app import create_app; "
         "asked = {'model': 'norm', 'query': 'What is 2 plus 2?', 'documents': ['<think>2 + 2 = 4</think>4', '']}\n"
         "with TestClient(create_app({'norm': Judge.load(Path('judge'))})) as service:\n"
         "    print(service.post('/v1/rerank', json=asked).json())"
     )
-    served = run(serve, folder, installed)
-    assert "relevance_score" in served.stdout, served.stderr
+    done = run(cli(*([name, *given, f"{name}.jsonl"] for name in ("score", "rank"))) + serve, folder, installed)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "rank.jsonl").is_file()
+    scores = [json.loads(line)["score"] for line in (folder / "score.jsonl").read_text("utf-8").splitlines()]
+    assert min(scores) > 0, "norms"
+    shown, served = done.stdout.splitlines()[-2:]
+    assert shown == "StateNorm()"
+    assert "relevance_score" in served
 
 
 def test_a_learning_judge_of_somebody_else_is_swept(tmp_path: Path) -> None:

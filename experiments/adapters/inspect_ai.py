@@ -4,10 +4,8 @@ Logs that are there already are scored without generating again: the loader ``in
 ``innerjudge score --inspect FILE`` writes what ``precomputed_scores`` reads.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models.extra import require
 
@@ -18,9 +16,7 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr  # noq
 from inspect_ai.solver import TaskState  # noqa: E402
 
 from ..data.loaders.inspect_log import completion_of, prompt_of, sent  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..judges.judge import Judge
+from ..judges.judge import Judge  # noqa: E402
 
 
 @scorer(metrics=[mean(), stderr()], name="innerjudge")
@@ -60,6 +56,4 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
 
 @lru_cache(maxsize=4)
 def _loaded(judge: str, device: str) -> Judge:
-    from ..judges.judge import Judge
-
     return Judge.load(judge, device=device)

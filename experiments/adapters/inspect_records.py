@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.errors import InnerjudgeError
-from ..data.jsonl import write_jsonl
-from ..data.outputs import is_damaged, writing
+from ..data.jsonl import is_damaged, write_jsonl, writing
 from ..data.verdict_files import read_rows
 
 

@@ -1,17 +1,12 @@
 """A judge in LangChain's cross-encoder slot (extra ``langchain``)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from ...models.extra import require
 
 require("langchain_core", "langchain")
 
 from langchain_core.cross_encoders import BaseCrossEncoder  # noqa: E402
 
-if TYPE_CHECKING:
-    from ..judges.judge import Judge
+from ..judges.judge import Judge  # noqa: E402
 
 
 class JudgeCrossEncoder(BaseCrossEncoder):

@@ -17,19 +17,19 @@ After ``import innerjudge.experiments.adapters.lm_eval`` the filters also have n
 ``innerjudge_weighted_vote`` and ``innerjudge_best_of_majority``.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models.conversation import Text, as_prompt
 from ...models.extra import require
 from ...models.markers import THINK
+from ...probes import Verdict
 from ..data.answers import normalise
 from ..data.jsonl import write_jsonl
+from ..judges.judge import Judge
 from ..selection.rules import Rule, pick
 
 require("lm_eval", "lm-eval")
@@ -38,10 +38,6 @@ from lm_eval.api.filter import Filter  # noqa: E402
 from lm_eval.api.registry import register_filter  # noqa: E402
 from lm_eval.filters.extraction import RegexFilter  # noqa: E402
 from lm_eval.utils import apply_template  # noqa: E402
-
-if TYPE_CHECKING:
-    from ...probes import Verdict
-    from ..judges.judge import Judge
 
 _log = logging.getLogger(__name__)
 _NO_ANSWER = "\0"
@@ -147,8 +143,6 @@ def _filled(prompt: str | list[dict[str, str]], doc: Mapping[str, Any]) -> Text:
 
 @lru_cache(maxsize=4)
 def _loaded(judge: str, device: str) -> Judge:
-    from ..judges.judge import Judge
-
     return Judge.load(judge, device=device)
 
 

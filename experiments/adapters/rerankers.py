@@ -1,8 +1,6 @@
 """A judge as a ranker of the library ``rerankers`` (extra ``rerankers``)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models.extra import require
 
@@ -13,8 +11,7 @@ from rerankers.models.ranker import BaseRanker  # noqa: E402
 from rerankers.results import RankedResults, Result  # noqa: E402
 from rerankers.utils import prep_docs  # noqa: E402
 
-if TYPE_CHECKING:
-    from ..judges.judge import Judge
+from ..judges.judge import Judge  # noqa: E402
 
 
 class JudgeRanker(BaseRanker):  # type: ignore[misc]

@@ -7,7 +7,7 @@ top room: it may import every other, and none imports it.
 
 import typer
 
-from ...models.shown import readable
+from ...models.errors import readable
 
 
 def say(text: str, *, err: bool = False) -> None:

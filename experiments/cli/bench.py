@@ -1,7 +1,5 @@
 """The command ``innerjudge bench``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..reading.progress import PlainConsole
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
     from ..bench.passes.run import Benchmark
@@ -46,9 +43,8 @@ def bench(
     del limit, batch_size
     from transformers.utils import logging
 
-    from ..bench.passes.document import DOCUMENT, write
-    from ..bench.passes.run import Options, run_benchmark
-    from ..data.outputs import require_room
+    from ..bench.passes.run import DOCUMENT, Options, run_benchmark, write
+    from ..data.jsonl import require_room
     from ..runs.log import logged
 
     require_room(out)
@@ -74,8 +70,8 @@ def bench(
     say(f"The tables are in {out / DOCUMENT}.")
 
 
-def _print(found: Benchmark, console: Console) -> None:
-    from ..bench.passes.document import line_cells
+def _print(found: "Benchmark", console: Console) -> None:
+    from ..bench.passes.run import line_cells
 
     on_gpu = found.options.device.startswith("cuda")
     for one in found.tables:

@@ -12,8 +12,7 @@ from ..judges.between import Between
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from ..runs.log import log, logged
-from . import options as o
-from . import say
+from . import options as o, say
 
 
 def compare(
@@ -87,8 +86,8 @@ def compare(
         Source(data=load_data(spec, limit=limit, seed=seed, columns=columns), candidates=candidates) for spec in data
     ]
     check_data(sources, settings)
-    lm = on.load()
     with logged(log_style, kept=str(out / KEPT)) as steps:
+        lm = on.load()
         found = compare_data(lm, sources, settings, out=out, command=o.typed(), steps=steps, say=log.info)
     print_report(found.found, PlainConsole(), path=out / "report.html")
 

@@ -1,11 +1,10 @@
 """The commands ``extract``, and ``fit`` and ``sweep`` of what it wrote."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -15,8 +14,7 @@ from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from ..runs.log import logged
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +124,7 @@ def extract(
             return
         lm = replace(on, device=own_device(device)).load()
 
-        def items() -> Sequence[Item]:
+        def items() -> "Sequence[Item]":
             return items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes)
 
         said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes)
@@ -156,6 +154,15 @@ def fit(
             "such as reasoning/segment(64) or cue(wait); extract with --read 'hidden/ROLE.last'."
         ),
     ] = "",
+    labels_from: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSONL of verdicts, whose labels (true, false) stand for those of the traces; repeatable."),
+    ] = None,
+    rater: Annotated[list[str] | None, typer.Option(help="Of --labels-from: this judge alone; repeatable.")] = None,
+    aggregate: Annotated[
+        Literal["dawid-skene", "one-coin", "mean", "vote"],
+        typer.Option(help="Of --labels-from: how the labels of several judges become one."),
+    ] = "vote",
     batch_size: o.NoBatchSize = 16,
     device: o.NoDevice = "auto",
     dtype: o.NoDtype = "auto",
@@ -171,6 +178,8 @@ def fit(
         innerjudge fit --features runs/features --judge clue-margin --out runs/judge
 
         innerjudge fit --features runs/features --judge logistic-probe --lose-at-most 0.05 --out runs/judge
+
+        innerjudge fit --features f --judge logistic-probe --labels-from said.jsonl --aggregate dawid-skene --out judge
 
         innerjudge fit --features f --judge clue-margin --lose-at-most 0.05 --along 'reasoning/segment(64)' --out judge
     """
@@ -194,7 +203,8 @@ def fit(
         )
     with logged(log) as steps:
         done = steps(f"fitting {judge}", 1)
-        said = fit_job(features, judge, out, between=o.positions(between), limit=limit, seed=seed, wanted=wanted)
+        ends, given = o.positions(between), (labels_from, rater or (), aggregate) if labels_from else None
+        said = fit_job(features, judge, out, between=ends, limit=limit, seed=seed, wanted=wanted, given=given)
         done(1)
     say(said)
 
@@ -233,7 +243,7 @@ def sweep(
     say(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
 
 
-def show(found: Sweep, console: Console, top: int) -> None:
+def show(found: "Sweep", console: Console, top: int) -> None:
     """Print the best cells and what picking among them is worth."""
     from ..compare.sweep import sentences
 

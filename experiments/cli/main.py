@@ -13,7 +13,7 @@ from . import say
 from .bench import bench
 from .compare import compare, doctor, judges
 from .extract import extract, fit, sweep
-from .plan import look, models, plan
+from .plan import label, look, models, plan
 from .score import rank, sample, score
 from .select import curves, select
 from .serve import serve
@@ -28,13 +28,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for _command in (
-    *(extract, fit, score, rank, sample, select, curves, look, plan, study, diff),
+    *(extract, fit, score, rank, sample, select, curves, look, label, plan, study, diff),
     *(bench, serve, sweep, compare, judges, doctor, models),
 ):
     app.command()(_command)
 app.add_typer(store_app, name="store")
 #: Commands that keep what is done, and go on when they are typed again.
-_GO_ON = ("compare", "study", "extract", "score", "rank", "sample", "sweep")
+_GO_ON = ("compare", "study", "extract", "label", "score", "rank", "sample", "sweep")
 
 
 def _tell_version(asked: bool) -> None:
@@ -72,8 +72,13 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         context = getattr(error, "ctx", None)
+        option = getattr(error, "option_name", None)
+        if option in ("--data", "--model") and context and context.info_name in ("fit", "sweep"):
+            _fail(f"given {option}, expected --features: `innerjudge extract` reads data once, into --out", 2)
         about = context.command_path if context is not None else "innerjudge"
-        _fail(f"{error.format_message().rstrip('.')}{_given(error)}. See `{about} --help`.", 2)
+        said = f"{error.format_message().rstrip('.')}{_given(error)}"
+        said += ", expected its option in front, such as --data or --model" if "extra argument" in said else ""
+        _fail(f"{said}. See `{about} --help`.", 2)
     if code == 130:
         goes_on = next((one for one in sys.argv[1:] if not one.startswith("-")), "") in _GO_ON
         _fail(f"stopped{'; type the same command again, and it goes on' if goes_on else ''}", 130)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from ...models.errors import InnerjudgeError
-from ..judges.between import Between as Between
-from ..judges.between import positions as positions
+from ..judges.between import Between as Between, positions as positions
 from ..runs.log import LogStyle as LogStyle
 
 #: Parts of a model that a user may name.
@@ -19,7 +18,7 @@ PARTS = ("blocks", "final_norm", "unembedding")
 LOADER_NAMES = (
     "gsm8k-solutions, mmlu, llmbar, pandalm, summeval, topical-chat, prometheus, inspect-log, mt-bench-human, "
     "rewardbench, rewardbench2, judgebench, "
-    "ultrafeedback, helpsteer2, processbench, arc, hellaswag, openai-messages, vllm-outputs, lm-eval-samples"
+    "ultrafeedback, helpsteer2, processbench, arc, hellaswag, openai-messages, vllm-outputs, lm-eval-samples, trec"
 )
 DATA = (
     "A file (JSONL, JSON, CSV, TSV, Parquet; also .gz and .zst), a folder that `datasets` saved, or a pattern in "

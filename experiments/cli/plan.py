@@ -1,8 +1,7 @@
-"""The commands that look before a run: ``models``, what a model is, and ``plan``, what an extraction will cost."""
+"""The commands before a run: what a model is, what data are, their labels, and what an extraction will cost."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -10,11 +9,10 @@ from rich.table import Table
 from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
-    from ..runs.extracting.disk import Disk
+    from ..runs.extracting.summary import Disk
 
 
 def models(
@@ -75,6 +73,40 @@ def look(
         say(f"\n--- {text}")
 
 
+def label(
+    data: Annotated[str, typer.Argument(help=o.DATA, show_default=False)],
+    out: o.OutFile,
+    map_: o.Map = None,
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    rater: Annotated[str, typer.Option(help="Who labels: the judge of the rows that are written.")] = "me",
+    rule: Annotated[
+        Literal["answers", "largest", "random"] | None,
+        typer.Option(help="What comes next: two answers of every question first, the largest, or any; else in order."),
+    ] = None,
+    spread: Annotated[bool, typer.Option(help="A label holds for all candidates of its question and answer.")] = False,
+) -> None:
+    """Show traces one by one, and write after each key (or line of the input) whether it is right: r, w, s, b, q.
+
+    Skipped ones (s) are not asked for again, b takes the last label back. Typed again, the command goes on.
+
+        innerjudge label traces.jsonl --rule answers --spread --out labels.jsonl
+    """
+    columns = o.mapped(map_, data)
+    from ..data.datasets import load_data
+    from ..runs.label_job import label_job
+
+    def ask(text: str) -> str:
+        say(text)
+        try:
+            return (typer.getchar() if sys.stdin.isatty() else sys.stdin.readline()[:1]).lower() or "q"
+        except EOFError:
+            return "q"
+
+    found = load_data(data, limit=limit, seed=seed, columns=columns)
+    say(label_job(found.items, out, ask, rater=rater, rule=rule, spread=spread, seed=seed))
+
+
 def plan(
     data: o.OneData,
     out: Annotated[
@@ -106,8 +138,7 @@ def plan(
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
-    from ..runs.extracting.disk import disk_of, no_room, told
-    from ..runs.extracting.summary import make_plan
+    from ..runs.extracting.summary import disk_of, make_plan, no_room, told
     from ..runs.job import items_of
 
     ends = o.bounds(scale)
@@ -141,7 +172,7 @@ def plan(
         raise no_room(size, out, disk)
 
 
-def _verdict(disk: Disk | None, size: int) -> str:
+def _verdict(disk: "Disk | None", size: int) -> str:
     if disk is None:
         return "unknown: an object store does not say how much it can hold"
     if disk.spares(size):

@@ -1,7 +1,5 @@
 """The commands that ask a saved judge: ``score`` and ``rank``, of one set of options, and ``sample``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +10,7 @@ import typer
 from ...models.errors import InnerjudgeError
 from ..runs.loading import Model
 from ..runs.log import logged
-from . import options as o
-from . import say
+from . import options as o, say
 
 if TYPE_CHECKING:
     from ...models.items import Item
@@ -89,7 +86,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
             reasoning_tokens,
             log,
         )
-        from ..data.outputs import require_room
+        from ..data.jsonl import require_room
         from ..runs.score_job import require_ranking, write_ranking
 
         require_room(out)
@@ -107,13 +104,12 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
     return command
 
 
-def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -> tuple[list[Item], str]:
+def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -> "tuple[list[Item], str]":
     """The items, and what was done."""
     from ..data.datasets import drawn_rows, load_data
     from ..judges import saved
-    from ..judges.hub import find_folder
-    from ..runs.job import items_of
-    from ..runs.job_files import read_items_of, read_job
+    from ..judges.saved import find_folder
+    from ..runs.job import items_of, read_items_of, read_job
     from ..runs.score_job import require_rankable, score_features, score_items
 
     folder = find_folder(judge_folder, None)
@@ -140,8 +136,8 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -
             f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
             "expected at least 1: leave the option out"
         )
-    whole = source.model.load_judge(folder, found.kind)
     with logged(source.log, kept=str(out)) as steps:
+        whole = source.model.load_judge(folder, found.kind)
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
@@ -217,10 +213,10 @@ def sample(
         innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
     """
     columns = o.mapped(map_, data, kind="trace")
-    from ..data.outputs import require_room
+    from ..data.jsonl import require_room
     from ..judges import saved
-    from ..judges.hub import find_folder
     from ..judges.sample_and_judge import Sampling
+    from ..judges.saved import find_folder
     from ..runs.sample_job import load_questions, sample_job
 
     require_room(out)
@@ -228,16 +224,18 @@ def sample(
     saved.require_kind(saved.load(folder)[1], "trace", (1, 5), f"--data {data}")
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
     asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
-    whole = asked.load_judge(folder, "trace")
-    below = _threshold(whole.promise, "lose", lose_at_most, reject_below)
-    above = _threshold(whole.promise, "pass", pass_at_most, exit_above)
-    how = Sampling(n, temperature, max_new_tokens, below, above, along, seed)
     with logged(log, kept=str(out)) as steps:
+        whole = asked.load_judge(folder, "trace")
+        below = _threshold(whole.promise, "lose", lose_at_most, reject_below)
+        above = _threshold(whole.promise, "pass", pass_at_most, exit_above)
+        how = Sampling(n, temperature, max_new_tokens, below, above, along, seed)
         whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
         say(sample_job(whole, questions, out, sampling=how))
 
 
-def _threshold(found: Promise | None, verb: str, level: float | None, number: float | None) -> float | Promise | None:
+def _threshold(
+    found: "Promise | None", verb: str, level: float | None, number: float | None
+) -> "float | Promise | None":
     """The number, or the promise of a judge, which loses (or passes) at most a share of the answers."""
     risk, other = {"lose": ("lost good", "reject-below"), "pass": ("passed bad", "exit-above")}[verb]
     if level is None:

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from ...models.errors import InnerjudgeError
-from . import options as o
-from . import say
+from . import options as o, say
 
 Rules = Literal[
     "best-of-n", "majority", "top-maj", "weighted", "best-of-majority", "vec-cisc", "oracle", "random"

@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ...models.errors import InnerjudgeError
-from ...models.shown import shown
-from . import options as o
-from . import say
+from ...models.errors import InnerjudgeError, shown
+from . import options as o, say
 
 
 def serve(
@@ -68,7 +66,7 @@ def serve(
     from ..adapters.service.connections import listening, serve_until_stopped
     from ..adapters.service.limits import Limits
     from ..judges.judge import Judge
-    from ..runs.loading import Model, quieten
+    from ..runs.loading import Model, quieten, say_how
     from ..runs.log import log
 
     pause = batch_wait / 1000
@@ -83,6 +81,9 @@ def serve(
         name: Judge.load(where, lm=lm, device=device, dtype=dtype, revision=revision, trust_remote_code=trust)
         for name, where in _named(judge).items()
     }
+    if lm is None:
+        for own in {id(one.lm): one.lm for one in judges.values()}.values():
+            say_how(own)
     app = create_app(judges, limits=limits, key=key, hosts=_hosts(host, allow_host or [], key))
     if key is None and host not in _LOCAL:
         log.warning("%s is open to others and asks for no key: set --key or INNERJUDGE_KEY", shown(host))

@@ -91,9 +91,8 @@ def export(
 
     innerjudge store export runs/features --out features.parquet
     """
-    from ...extraction.store import FeatureStore
-    from ...extraction.store import export as write
-    from ..data.outputs import writing
+    from ...extraction.store import FeatureStore, export as write
+    from ..data.jsonl import writing
 
     held = FeatureStore.open(store, check="checksums")
     with writing(out):

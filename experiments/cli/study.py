@@ -1,7 +1,5 @@
 """The commands ``innerjudge study`` and ``innerjudge diff``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,7 +42,7 @@ def study(
     import yaml
 
     from ..compare.report.console import print_report
-    from ..compare.report.folder import SPECS, check_folder, claim, write
+    from ..compare.report.folder import KEPT, SPECS, check_folder, claim, write
     from ..compare.run import check_data
     from ..study.run import StudyRun, sources_of
 
@@ -54,10 +52,10 @@ def study(
     for how in spec.prompted.values():
         check_data(sources, how)
     on = spec.model
-    lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code, on.memory).load()
     plain = spec.model_dump(mode="json")
-    kept = claim(folder, plain, name=SPECS[1])
-    with logged(log_style, kept=str(kept)) as steps:
+    with logged(log_style, kept=str(folder / KEPT)) as steps:
+        lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code, on.memory).load()
+        kept = claim(folder, plain, name=SPECS[1])
         run = StudyRun(study=spec, lm=lm, folder=kept, command=o.typed(), steps=steps, say=log.info)
         report = run.report(sources)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
@@ -80,7 +78,7 @@ def diff(
     _print_diff(compare_studies(read_results(first), read_results(second)), PlainConsole(), everything=everything)
 
 
-def _print_diff(found: StudyDiff, console: Console, *, everything: bool) -> None:
+def _print_diff(found: "StudyDiff", console: Console, *, everything: bool) -> None:
     for title, rows in (("Study", found.spec), ("Versions", found.versions)):
         for place, before, after in rows:
             console.print(Text(f"{title}: {place}: {before} -> {after}"), highlight=False)

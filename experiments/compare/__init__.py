@@ -7,6 +7,6 @@ without one (``turns.py``, ``text_side.py``), and take rows of other judges. ``s
 long as it counts, ``results.py`` what is no verdict. ``trace_blind.py`` scores answers by the others to their question.
 ``lens.py`` sees the rows and takes differences between judges, with the metrics of ``metrics.py``; ``sections`` make
 figures of them (``figures.py``, ``findings.py``), and ``report`` writes folder, page and plots. ``by_block.py`` makes
-curves, ``sweep.py`` fits every probe at every layer, ``causal.py`` takes heads out.
+curves and takes heads out, ``sweep.py`` fits every probe at every layer.
 It may import ``selection`` and the rooms below; ``runs``, ``study``, ``bench`` and ``cli`` import it.
 """

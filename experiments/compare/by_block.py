@@ -1,20 +1,26 @@
-"""Where in the depth of the model the information is: one figure a block, chosen on the fit split, reported on test."""
+"""Where in the depth of the model the information is: one figure a block, and what is lost without single heads."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
+from ...extraction.activation_cache import ablated
 from ...extraction.features import Features
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Rating, Trace
+from ...models.loading import LanguageModel
 from ...probes import CLUE, BaseJudge, EScore, LetterLogits
 from ...probes.choices import head_accuracies, head_credits
 from ...probes.row_judge import each_entry, each_row
 from ..data.labels import label_of
 from ..data.splits import Index
+from ..reading.passes import Passes
+from ..reading.read import choice_features
 from ..stats.intervals import cluster_interval
-from ..stats.metrics.accuracy import accuracy
-from ..stats.metrics.auroc import within_question_auroc
+from ..stats.metrics.accuracy import accuracy, within_question_auroc
 from ..stats.metrics.correlation import spearman
 from ..stats.statistic import SHARE, Statistic, ratio
 from .results import Curve, HeadMap
@@ -115,3 +121,100 @@ def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]
 def _scores(judge: BaseJudge, features: Features) -> list[float | None]:
     """Scores of a judge of one number an item; ``None`` where it has none."""
     return [cast("float | None", verdict.score) for verdict in judge.verdicts(features)]
+
+
+@dataclass(frozen=True, slots=True)
+class CausalTest:
+    """Accuracy of the model's own letters, with heads and without.
+
+    Args:
+        heads: The chosen heads, ``(block, head)``.
+        whole: Accuracy of the model as it is.
+        without_chosen: Accuracy with the chosen heads zeroed.
+        without_random: Accuracy with as many random heads of the same blocks zeroed, one a draw.
+        n: Questions.
+    """
+
+    heads: tuple[tuple[int, int], ...]
+    whole: float
+    without_chosen: float
+    without_random: tuple[float, ...]
+    n: int
+
+    @property
+    def fall(self) -> float:
+        """How much more accuracy the chosen heads cost than random ones do on average; positive if they matter."""
+        return float(np.mean(self.without_random)) - self.without_chosen
+
+
+@checked
+def causal_test(
+    lm: LanguageModel,
+    choices: Sequence[Choice],
+    heads: Sequence[tuple[int, int]],
+    *,
+    draws: int = 5,
+    seed: int = 0,
+    abstain: bool = True,
+    batch_size: int = 16,
+) -> CausalTest:
+    """Zero-ablate ``heads``, and random heads of the same blocks, and let the model answer each time.
+
+    Any model that can be read can be tested, one that a TransformerLens ``TransformerBridge`` drives as well. Choose
+    the heads on other questions than those given here.
+
+    Args:
+        lm: The model.
+        choices: Questions with known answers.
+        heads: ``(block, head)``, such as ``heads_`` of a fitted judge.
+        draws: Random draws; each takes in every block as many other heads as were chosen there, or all others if those
+            are fewer.
+        seed: Seed of the draws.
+        abstain: Whether the last two option lines take part.
+        batch_size: Questions a pass.
+
+    Raises:
+        InnerjudgeError: If there are no questions with answers, no heads, or a head that the model does not have.
+
+    Example:
+        >>> from innerjudge.models.loading import load
+        >>> choice = Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear"), answer=1)
+        >>> result = causal_test(load("reference"), [choice], [(3, 0)], draws=2)
+        >>> result.n, len(result.without_random)
+        (1, 2)
+    """
+    known = [choice for choice in choices if choice.answer is not None]
+    if not known or not heads or draws < 1:
+        raise InnerjudgeError(
+            f"given {len(known)} questions with answers, {len(heads)} heads and {draws} draws, expected at least "
+            "one each"
+        )
+    random = np.random.default_rng(seed)
+    passes = Passes(batch_size=batch_size, needs=frozenset({"logits/score", "labels"}))
+    judge = LetterLogits(abstain=abstain)
+    right = np.array([choice.answer for choice in known])
+
+    def accuracy(out: Sequence[tuple[int, int]]) -> float:
+        with ablated(lm, out):
+            features = choice_features(lm, known, passes)
+        said = judge.predict(features)
+        return float(np.mean([one == answer for one, answer in zip(said, right, strict=True)]))
+
+    return CausalTest(
+        heads=tuple((int(b), int(h)) for b, h in heads),
+        whole=accuracy([]),
+        without_chosen=accuracy(heads),
+        without_random=tuple(accuracy(_others(lm, heads, random)) for _ in range(draws)),
+        n=len(known),
+    )
+
+
+def _others(lm: LanguageModel, heads: Sequence[tuple[int, int]], random: np.random.Generator) -> list[tuple[int, int]]:
+    """As many other heads of the same blocks, drawn without replacement."""
+    drawn = []
+    for block in sorted({block for block, _ in heads}):
+        chosen = {head for b, head in heads if b == block}
+        others = [h for h in range(sum(one.n_heads for one in lm.anatomy.heads[block - 1])) if h not in chosen]
+        picked = random.permutation(len(others))[: len(chosen)]
+        drawn += [(block, others[k]) for k in picked]
+    return drawn

@@ -1,16 +1,13 @@
 """Judges compared from Python: items in, a table of figures, verdicts and a report out."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, html_table
 from ...models.loading import LanguageModel
-from ...models.shown import html_table
 from ..data.datasets import Dataset, load_data
 from ..data.kinds import kind_of
 from ..data.mapping import items_from
@@ -25,8 +22,6 @@ from .run import ComparisonRun, check_data, ignored
 from .settings import Settings, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
 
 
@@ -47,7 +42,7 @@ class Comparison:
         """All figures."""
         return self.found.figures
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> "pd.DataFrame":
         """The figures, one a row: ``data``, ``part``, ``judge``, ``metric``, ``value``, ``low``, ``high``, ``n``, ...
 
         A row with ``against`` is a paired difference to that judge; ``verdict`` says whether it is better, worse or

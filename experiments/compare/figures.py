@@ -1,7 +1,5 @@
 """What was found, as plain data: figures with intervals, tables of them, plots with the table behind, sections."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -80,7 +78,7 @@ class Plot:
     name: str
     heading: str
     alt: str
-    draw: Callable[[], Drawing | None]
+    draw: "Callable[[], Drawing | None]"
     behind: Grid | None = None
     note: str = ""
 

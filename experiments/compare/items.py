@@ -14,7 +14,7 @@ from ..data.kinds import item_to_row, kind_of_record, record_to_item
 from ..data.records import Record
 from ..data.splits import Index, split_by_group
 from ..reading.passes import Passes
-from ..reading.sampling import sample_traces
+from ..reading.verdict_pass import sample_traces
 from .settings import Settings, Source
 from .steps import StepStore
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..data.verdict_table import Table
-from ..stats.intervals import Interval, cluster_interval
-from ..stats.significance import Difference, difference, holm, p_value
+from ..stats.intervals import Difference, Interval, cluster_interval, difference, holm, p_value
 from ..stats.statistic import Statistic
 from .figures import Figure, Good
 from .settings import Settings

@@ -9,8 +9,17 @@ from ..data.answers import normalise
 from ..selection.reranking import selection_accuracy
 from ..selection.rules import Rule
 from ..stats.biases.preferences import accuracy_random
-from ..stats.metrics.accuracy import accuracy, balanced_accuracy, pair_accuracy, permutation_accuracy
-from ..stats.metrics.auroc import auprc, auroc, within_question_auprc, within_question_auroc, wqd
+from ..stats.metrics.accuracy import (
+    accuracy,
+    auprc,
+    auroc,
+    balanced_accuracy,
+    pair_accuracy,
+    permutation_accuracy,
+    within_question_auprc,
+    within_question_auroc,
+    wqd,
+)
 from ..stats.metrics.correlation import kendall, pearson, spearman
 from ..stats.statistic import SIGNED, Statistic, combine
 from .lens import Lens, Metric, as_floats, masked

@@ -13,6 +13,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ..data.splits import rows_by_group
 from ..data.verdict_table import Row, Table
+from ..drawing.style import counted
 from ..judges.panel import EVERY
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
@@ -22,8 +23,7 @@ from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
 from .report.browse import shown_items
 from .sections.blocks import by_block
-from .sections.candidates import candidates
-from .sections.cascade import cascade
+from .sections.candidates import candidates, cascade
 from .sections.confounds import confounds
 from .sections.headline import headline, scores
 from .sections.opponents import opponents
@@ -216,7 +216,8 @@ def _summary(
     doubts = list(first["confounds"].found[:1]) if "confounds" in first else []
     doubts += [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
     if lens.n_groups < FEW_QUESTIONS:
-        doubts.append(f"all of this rests on {lens.n_groups} questions only: read the intervals, not the values.")
+        few = counted(lens.n_groups, "question")
+        doubts.append(f"all of this rests on {few} only: read the intervals, not the values.")
     if lens.kind == "trace" and n_mixed(lens) < FEW_MIXED:
         doubts.append(
             f"only {n_mixed(lens)} of {lens.n_groups} reported questions have both a right and a wrong answer; "

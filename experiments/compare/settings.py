@@ -1,7 +1,5 @@
 """How judges are compared: the settings that a comparison and a study share, and the data that they are given."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
@@ -30,7 +28,7 @@ class Seeds:
     sampling: int = 0
 
     @classmethod
-    def all(cls, seed: int) -> Seeds:
+    def all(cls, seed: int) -> "Seeds":
         """One seed for every draw."""
         return cls(data=seed, split=seed, sampling=seed)
 
@@ -95,7 +93,7 @@ class Settings:
                 "leave questions to report on, such as 0.5 and 0"
             )
 
-    def passes(self, steps: Steps) -> Passes:
+    def passes(self, steps: "Steps") -> "Passes":
         """How the model is run."""
         from ..reading.passes import Passes
 

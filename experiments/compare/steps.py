@@ -14,12 +14,10 @@ from ...extraction.features import Features
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
 from ...extraction.store.index import StoreHeader
-from ...models.aside import HALF, replacing
 from ...models.errors import InnerjudgeError
-from ...models.foreign import HEADER_LIMIT, parse_json, read_file
-from ..data.jsonl import write_jsonl
+from ...models.foreign import HALF, HEADER_LIMIT, parse_json, read_file, replacing
+from ..data.jsonl import is_whole, write_jsonl
 from ..data.kinds import item_to_row, kind_of
-from ..data.outputs import is_whole
 from ..data.verdict_files import read_rows, read_table, row_json
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent, whole

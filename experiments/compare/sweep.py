@@ -19,7 +19,7 @@ from ...probes.row_judge import each_entry
 from ..data.splits import Index, rows_by_group, split_by_group
 from ..reading.progress import Steps, silent
 from ..stats.intervals import Interval, cluster_interval
-from ..stats.metrics.auroc import within_question_auroc
+from ..stats.metrics.accuracy import within_question_auroc
 from ..stats.metrics.correlation import spearman
 from ..stats.selection_noise import SelectionNoise, auroc_by_question, selection_noise
 from ..stats.statistic import SHARE, Floats, ratio

@@ -1,9 +1,8 @@
 """Items, where they come from, and what was said of them.
 
 ``kinds.py`` and ``records.py`` turn rows into items and back, and say whether texts changed; ``jsonl.py`` reads item
-files, ``item_lines.py`` those that are too large to hold, ``loaders`` public formats; ``samples`` holds small ones that
-come along; ``datasets.py`` is the one door to all of them (``load_data``). ``splits.py`` splits by question,
-``labels.py`` reads labels, ``variants.py`` permutes and swaps, ``outputs.py`` writes results with their checksums.
-``verdict_table.py`` holds verdicts, ``verdict_files.py`` reads and writes them. Imports
-``models`` and ``probes`` only.
+files and writes outputs with their checksums, ``item_lines.py`` those that are too large to hold, ``loaders`` public
+formats; ``samples`` holds small ones that come along; ``datasets.py`` is the one door to all of them (``load_data``).
+``splits.py`` splits by question, ``labels.py`` reads labels, ``variants.py`` permutes and swaps, ``verdict_table.py``
+holds verdicts, ``verdict_files.py`` reads and writes them. Imports ``models`` and ``probes`` only.
 """

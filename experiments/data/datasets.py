@@ -1,31 +1,25 @@
 """Data sets by name: a file, a pattern, ``LOADER:PATH`` of a public format, ``sample:NAME`` or ``builtin:TASK``."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import has_magic
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Item, Rating
+from ...models.reference.solve import Problem
 from ...models.reference.words import HELD_OUT_SEED
-from ...models.shown import shown
 from .jsonl import read_items
 from .kinds import REQUIRED, hash_items, hash_of, kind_of
 from .loaders import LOADERS, find, load
-from .mapping import items_from, near, shape_of
+from .mapping import items_from, near, rows_of, shape_of
 from .records import Record
 from .splits import Index, rows_by_group
-from .tables import is_lines, records_of
-
-if TYPE_CHECKING:
-    from ...models.reference.solve import Problem
+from .tables import is_lines
 
 #: Samples of public data that come with the package, for ``sample:NAME``.
 SAMPLES = ("mmlu", "llmbar", "topical-chat", "gsm8k-solutions")
@@ -113,7 +107,7 @@ def check_spec(
             f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}"
             + near(prefix if colon else "", [*LOADERS, "builtin", "sample"], "check the path")
         )
-    rows = records_of(spec)
+    rows = rows_of(spec, columns)
     row = next(rows)
     whole = any(row.values.keys() >= set(names) for names in REQUIRED.values())
     if whole and not columns and is_file(spec) and is_lines(Path(spec)):

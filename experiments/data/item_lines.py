@@ -1,7 +1,5 @@
 """Items of a JSONL file, read when they are asked for: a run holds those of one shard, not all of them."""
 
-from __future__ import annotations
-
 import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
@@ -63,7 +61,7 @@ class ItemLines(Sequence[Item]):
     def __iter__(self) -> Iterator[Item]:
         return self._read(range(len(self)))
 
-    def chosen(self, rows: npt.NDArray[np.intp]) -> ItemLines:
+    def chosen(self, rows: npt.NDArray[np.intp]) -> "ItemLines":
         """The items of these rows, in their order."""
         numbers = rows + 1 if self.numbers is None else self.numbers[rows]
         return ItemLines(self.path, self.starts[rows], numbers)
@@ -121,7 +119,8 @@ def scan(path: str | Path) -> ItemScan:
         groups.append(_short(item.group))
     assert item is not None  # an empty file was refused
     items = ItemLines(Path(path), np.array(starts, dtype=np.int64), np.array(numbers, dtype=np.int64))
-    twice = _repeated(np.array(ids, dtype=np.uint64))
+    _, kinds, counts = np.unique(np.array(ids, dtype=np.uint64), return_inverse=True, return_counts=True)
+    twice = np.flatnonzero(counts[kinds] > 1).tolist()
     check_unique((items[k] for k in twice), (items.place(k) for k in twice))
     return ItemScan(kind_of(item), items, np.array(groups, dtype=np.uint64))
 
@@ -129,9 +128,3 @@ def scan(path: str | Path) -> ItemScan:
 def _short(text: str) -> int:
     """A number of 8 bytes for a text, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def _repeated(numbers: npt.NDArray[np.uint64]) -> list[int]:
-    """Rows whose number stands in another row as well."""
-    _, kinds, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-    return [int(k) for k in np.flatnonzero(counts[kinds] > 1)]

@@ -20,11 +20,9 @@ from dataclasses import fields
 from typing import Any
 
 from ...models.conversation import Conversation
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, quoted, shown
 from ...models.items import Choice, Item, Pair, Rating, Trace
-from ...models.shown import quoted, shown
-from .other_formats import known_rows
-from .records import Record, describe
+from .records import Record, describe, known_rows
 
 #: Required fields of each kind.
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -166,14 +164,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _is_weight(value: Any) -> bool:
-    return _is_number(value) and value >= 0
-
-
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
@@ -195,8 +185,13 @@ def are_ids(value: Any) -> bool:
 MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "question_id": (("rating",), "the name of a question", _is_name),
     "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
-    "p_correct": (("trace",), "a number from 0 to 1, how surely it is right", _is_share),
-    "sample_weight": (("trace", "rating"), "a weight in the fit, a number of 0 or more", _is_weight),
+    "p_correct": (("trace",), "a number from 0 to 1, how surely it is right", lambda p: _is_number(p) and 0 <= p <= 1),
+    "sample_weight": (
+        ("trace", "rating"),
+        "a weight in the fit, a number of 0 or more",
+        lambda w: _is_number(w) and w >= 0,
+    ),
+    "quality": (("trace", "rating"), "a number, higher for better among the answers to its question", _is_number),
     "n_correct": (("trace",), "how many answers to the question are right, a whole number", _is_count),
     "n_sampled": (("trace",), "of how many answers, a whole number of 1 or more", lambda n: _is_count(n) and n > 0),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),

@@ -1,23 +1,19 @@
 """Rows with columns of anybody's, as items: which column is which field, and what the rows leave out."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import parse_json
 from ...models.items import Item
-from ...models.shown import shown
 from .jsonl import check_unique
 from .kinds import KINDS, KNOWN, MEANINGS, REQUIRED, kind_of, kind_of_record, record_to_item
-from .other_formats import FIELDS_OF_KINDS, not_known
-from .records import Record
+from .records import FIELDS_OF_KINDS, Record, not_known
 from .tables import records_of
 from .variants import with_sides
 
@@ -25,8 +21,12 @@ from .variants import with_sides
 _ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("rating", "scores"): "score"}
 #: What a column may be taken for.
 _FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names in KNOWN.values() for one in names)}
+#: Fields that are numbers, which a CSV file has as text.
+_COUNTED = ("p_correct", "sample_weight", "n_correct", "n_sampled", "quality")
 #: Fields of which the text NaN, which pandas may write into a CSV file, is no value.
 _NUMBERS = ("correct", "scores", "preference")
+#: Columns of conversations, and what ShareGPT calls who speaks.
+_TALKS, _SPEAKERS = ("messages", "conversations"), {"human": "user", "gpt": "assistant"}
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -41,9 +41,11 @@ def items_from(
     - rating: ``prompt, response, scores`` (also ``score``) with ``criterion, reference, question_id``;
     - trace: ``prompt, response`` with ``correct, answer, question_id, candidate_id``.
 
-    Prompts and responses are texts or lists of messages. Ids that are not there are made: rows of one prompt are
-    candidates of one question; other rows are numbered. Of ``chosen`` and ``rejected``, which is shown as a is drawn
-    for each pair from ``seed`` and its texts. Columns that are no field go to ``extra``.
+    Prompts and responses are texts or lists of messages; of a conversation in a column ``messages`` (OpenAI) or
+    ``conversations`` (ShareGPT), the assistant's last message is the response to those before it. Ids that are not
+    there are made: rows of one prompt belong to one question; other rows are numbered. Of ``chosen`` and
+    ``rejected``, which is shown as a is drawn for each pair from ``seed`` and its texts. Columns that are no field go
+    to ``extra``.
 
     Args:
         data: A path or a pattern (CSV, TSV, Parquet, JSON, JSONL; also ``.gz`` and ``.zst``; a folder that ``datasets``
@@ -76,7 +78,7 @@ def items_from(
     places: list[str] = []
     questions: dict[str, str] = {}
     candidates: Counter[str] = Counter()
-    for record in records_of(data):
+    for record in rows_of(data, columns):
         shape = shape or shape_of(record, columns, kind)
         values = shape.read(record, seed)
         _number(values, shape, len(items) + 1, questions, candidates)
@@ -88,12 +90,32 @@ def items_from(
     return items
 
 
+def rows_of(data: Any, columns: Mapping[str, str] | None = None) -> Iterator[Record]:
+    """The rows of a table, where a conversation that ``columns`` do not name is parted in prompt and response."""
+    for record in records_of(data):
+        talk = next((name for name in _TALKS if name in record.values), None)
+        named = record.values.keys() & {"prompt", "response", "outputs"} or talk in (columns or {}).values()
+        yield record if talk is None or named else _parted(record, talk)
+
+
+def _parted(record: Record, talk: str) -> Record:
+    many = [{k: v for k, v in one.values.items() if k != "weight"} for one in record.records(talk)]
+    if all("from" in one and "value" in one for one in many):
+        many = [{"role": _SPEAKERS.get(one["from"], one["from"]), "content": one["value"]} for one in many]
+    last = max((k for k, one in enumerate(many) if one.get("role") == "assistant"), default=0)
+    if not last:
+        do = f"leave the row out, or name the columns, such as --map prompt={talk} --map response=ANSWER"
+        raise record.error(talk, "no answer of the assistant behind a question", "one", do)
+    rest = {name: value for name, value in record.values.items() if name != talk}
+    return Record({"prompt": many[:last], "response": [many[last]]} | rest, record.where)
+
+
 def _number(
-    values: dict[str, Any], shape: Shape, row: int, questions: dict[str, str], candidates: Counter[str]
+    values: dict[str, Any], shape: "Shape", row: int, questions: dict[str, str], candidates: Counter[str]
 ) -> None:
-    """Ids that the rows do not have; ratings of one prompt get a question as well."""
+    """Ids that the rows do not have; ratings and pairs of one prompt get a question as well."""
     made, trace = shape.made, shape.kind == "trace"
-    if (trace and "question_id" in made) or ("item_id" in made and values.get("question_id") is None):
+    if (trace and "question_id" in made) or (made & {"item_id", "pair_id"} and values.get("question_id") is None):
         same = json.dumps(values.get("prompt"), sort_keys=True)
         values["question_id"] = questions.setdefault(same, f"q{len(questions) + 1}")
     if "candidate_id" in made:
@@ -225,6 +247,9 @@ def _read(record: Record, name: str, kind: str) -> Any:
         return _option(record, value)
     if name == "preference" and isinstance(value, str):
         return value.lower().removeprefix("model_")
+    if name in _COUNTED and isinstance(value, str):
+        number = _number_of(record, name, value)
+        return int(number) if number.is_integer() else number
     return _text_of(value) if name.endswith("_id") or name not in MEANINGS else value
 
 

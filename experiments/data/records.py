@@ -1,15 +1,13 @@
 """One record of an input file, read field by field; every refusal names the place and the field."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...models.conversation import Text, as_prompt, as_response
-from ...models.errors import InnerjudgeError
-from ...models.shown import shown
+from ...models.errors import InnerjudgeError, shown
 
 
 def describe(value: object) -> str:
@@ -34,7 +32,7 @@ class Record:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, value: object, where: str) -> Record:
+    def of(cls, value: object, where: str) -> "Record":
         """Wrap a parsed JSON value that must be an object."""
         if not isinstance(value, dict):
             raise InnerjudgeError(f"{where}: given {describe(value)}, expected an object with named fields: {{...}}")
@@ -127,7 +125,7 @@ class Record:
             raise self.error(name, f"a list of {len(value)}", expected, "add the missing entries")
         return tuple(value)
 
-    def records(self, name: str) -> list[Record]:
+    def records(self, name: str) -> "list[Record]":
         """A list of objects inside this record, at least one."""
         expected = "a list of at least one object"
         value = self._typed(name, list, expected, "write it as [{...}]")
@@ -135,7 +133,7 @@ class Record:
             raise self.error(name, "an empty list", expected, "leave the row out")
         return [Record.of(one, f"{self.where}, in {name!r}, entry {k}") for k, one in enumerate(value, start=1)]
 
-    def inner(self, name: str) -> Record:
+    def inner(self, name: str) -> "Record":
         """An object inside this record."""
         value = self._typed(name, dict, "an object with named fields", "write it as {...}")
         return Record(value, f"{self.where}, in {name!r}")
@@ -151,3 +149,81 @@ def _spelled(allowed: Collection[int]) -> str:
     if isinstance(allowed, range):
         return f"a whole number from {allowed.start} to {allowed.stop - 1}"
     return f"one of {', '.join(map(str, allowed))}"
+
+
+#: Fields that tell rows of a public format or tool -> what they are, and what to write of each.
+_ROWS = {
+    ("labeler", "question", "label"): (
+        "a labelled solution of PRM800K",
+        "question_id, candidate_id, prompt, response (the steps, joined) and correct",
+    ),
+    ("judgment", "user_prompt"): (
+        "a judgment of MT-Bench",
+        "question, candidate, judge and score, and name the file under `rows` of a study",
+    ),
+    ("custom_id", "response"): (
+        "a result of a batch of requests (OpenAI)",
+        "question_id, candidate_id, prompt (from the requests) and response (its message's content)",
+    ),
+}
+
+#: What people call the fields: for the advice only, since nobody but them knows.
+_OFTEN = {
+    "prompt": ("question", "query", "instruction", "input", "problem", "user_prompt", "messages"),
+    "response": ("output", "completion", "generation", "prediction", "model_output", "solution", "answer", "text"),
+    "correct": ("label", "is_correct", "passed", "acc", "exact_match"),
+    "scores": ("rating", "human_score", "overall_score"),
+    "options": ("answers", "endings", "candidates"),
+    "response_a": ("response1", "output_1", "response_1", "answer_a"),
+    "response_b": ("response2", "output_2", "response_2", "answer_b"),
+}
+#: Columns by kind, in words.
+FIELDS_OF_KINDS = (
+    "trace: prompt, response, and correct where it is known; rating: prompt, response, scores; choice: question, "
+    "options; pair: prompt, response_a, response_b, or prompt, chosen, rejected"
+)
+
+
+def known_rows(fields: Iterable[str]) -> str:
+    """What rows with these fields are, and what to write instead; nothing of others."""
+    given = set(fields)
+    for names, (what, instead) in _ROWS.items():
+        if given >= set(names):
+            return f"{what}, expected an item: write {instead}"
+    return ""
+
+
+def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeError:
+    """The error for rows with these columns, which are the fields ``has``: what they are, or could be taken for."""
+    if known := known_rows(columns):
+        return InnerjudgeError(f"{where}: given {known}")
+    guessed: dict[str, str] = {}
+    for name, often in _OFTEN.items():
+        one = next((one for one in often if one in has and one not in guessed.values()), None)
+        guessed |= {} if one is None or name in has else {name: one}
+    if not guessed.keys() & {"prompt", "response", "options"}:
+        guessed = {"prompt": "QUESTION", "response": "ANSWER"}
+    return InnerjudgeError(
+        f"{where}: given the columns {shown(', '.join(columns))}, expected those of one kind ({FIELDS_OF_KINDS}): say "
+        f"which is which, such as columns={guessed}, or {' '.join(f'--map {k}={v}' for k, v in guessed.items())}"
+    )
+
+
+#: First bytes of files that are tables, and no plain lines of JSON -> what they are.
+_FILES = {
+    rb"PAR1": "a Parquet file",
+    rb"\x1f\x8b|\x28\xb5\x2f\xfd": "a compressed file",
+    rb"[^\n]*\}\s*\r\s*\{": "lines that end with CR alone",
+    rb"\s*\[\s*(\{|$)": "one JSON list",
+    rb"\s*\{\s*\r?\n": "JSON objects of several lines each",
+    rb"\w+(,\w+)+\r?\n": "a CSV file",
+}
+
+
+def known_file(start: bytes) -> str:
+    """What a file with these first bytes is, where it is a table but no plain lines of JSON, and who reads it."""
+    what = next((what for pattern, what in _FILES.items() if re.match(pattern, start)), "")
+    return what and (
+        f"{what}, expected JSONL: items are read from it by --data, load_data and items_from; other rows become "
+        "lines by pandas, to_json(FILE, orient='records', lines=True)"
+    )

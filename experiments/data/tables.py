@@ -4,8 +4,6 @@ What a file is, is told by its first bytes and not by its name. Files are read w
 :mod:`~innerjudge.models.foreign`.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
@@ -19,13 +17,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
-from ...models.shown import shown
-from .jsonl import LINE, START, lines_as_records
-from .other_formats import known_file
-from .outputs import require_undamaged
-from .records import Record
+from .jsonl import LINE, START, lines_as_records, require_undamaged
+from .records import Record, known_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -231,7 +226,7 @@ def _arrow(path: Path, raw: bytes | None, name: str) -> Rows:
         raise InnerjudgeError(f"{name}: given broken {what} ({shown(error)}), expected them whole") from None
 
 
-def _parquet(raw: bytes) -> Iterator[pa.RecordBatch]:
+def _parquet(raw: bytes) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -242,7 +237,7 @@ def _parquet(raw: bytes) -> Iterator[pa.RecordBatch]:
     yield from file.iter_batches(1024)
 
 
-def _saved(folder: Path) -> Iterator[pa.RecordBatch]:
+def _saved(folder: Path) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
 
     state = parse_json(read_file(folder / _STATE, HEADER_LIMIT))

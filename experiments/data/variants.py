@@ -80,7 +80,8 @@ def _sides(p: Pair) -> tuple[Rating, Rating]:
             item_id=f"{p.id}/{side}",
             prompt=p.prompt,
             response=text,
-            extra={"question_id": p.id} | ({"preferred": p.preference == side} if p.preference in ("a", "b") else {}),
+            extra={"question_id": p.group}
+            | ({"preferred": p.preference == side} if p.preference in ("a", "b") else {}),
         )
         for side, text in (("a", p.response_a), ("b", p.response_b))
     )

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ...models.conversation import Text, plain_text
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Choice, Item, Pair, Rating, Trace
-from ...models.shown import shown
 from ...probes import Verdict
-from .jsonl import read_records
-from .outputs import require_undamaged
+from .jsonl import read_records, require_undamaged
 from .records import Record, describe
 from .verdict_table import Label, Row, Table
 
@@ -51,7 +49,8 @@ def score_of(score: Any) -> float | None:
 def item_columns(item: Item, data: str = "") -> dict[str, Any]:
     """The columns of a row that the item itself fills; text fields of ``extra`` become tags.
 
-    A rating has its mean human score as truth. A comparison's candidate is ``"a|b"``.
+    A rating has its mean human score as truth. The candidate of a pair is ``"a|b"``, and of one of
+    several pairs of a question ``"ID/a|ID/b"``.
     """
     tags = {k: v for k, v in item.extra.items() if isinstance(v, str) and k not in _COLUMNS}
     found: dict[str, Any] = {"data": data, "question": item.group, "tags": tags}
@@ -66,7 +65,8 @@ def item_columns(item: Item, data: str = "") -> dict[str, Any]:
             one = {"candidate": "options", "truth": item.answer}
         case Pair():
             longer = _length(item.response_a) - _length(item.response_b)
-            one = {"candidate": "a|b", "truth": item.preference, "length": longer}
+            named = "a|b" if item.group == item.id else "|".join(f"{item.id}/{side}" for side in "ab")
+            one = {"candidate": named, "truth": item.preference, "length": longer}
     return found | one
 
 

@@ -25,16 +25,13 @@ any other                tags, which are text: the split, the writer of the resp
 ======================== ==================================================================================
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from ...models.errors import InnerjudgeError
-from ...models.shown import quoted, shown
+from ...models.errors import InnerjudgeError, quoted, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,16 +136,16 @@ class Table(Sequence[Row]):
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
-    def __add__(self, other: Iterable[Row]) -> Table:
+    def __add__(self, other: Iterable[Row]) -> "Table":
         """This table and more rows."""
         return Table((*self.rows, *other))
 
-    def where(self, **columns: Any) -> Table:
+    def where(self, **columns: Any) -> "Table":
         """Rows whose columns (or tags) have these values; a set, list or tuple stands for any of its members."""
         wanted = {k: v if isinstance(v, set | frozenset | list | tuple) else (v,) for k, v in columns.items()}
         return Table(row for row in self.rows if all(_value(row, k) in v for k, v in wanted.items()))
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """A pandas table: one row a verdict, its tags as columns; ``to_parquet`` writes it."""
         import pandas as pd
 

@@ -15,16 +15,10 @@ from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from .heads import head_map as head_map
-    from .lines import accuracy_against_n as accuracy_against_n
-    from .lines import curves as curves
-    from .lines import reliability as reliability
+    from .lines import accuracy_against_n as accuracy_against_n, curves as curves, reliability as reliability
     from .options import attention_over_text as attention_over_text
-    from .scores import score_distributions as score_distributions
-    from .scores import scores_by_grade as scores_by_grade
-    from .style import CYCLE as CYCLE
-    from .style import FAMILY_COLOURS as FAMILY_COLOURS
-    from .style import STYLE as STYLE
-    from .style import short as short
+    from .scores import score_distributions as score_distributions, scores_by_grade as scores_by_grade
+    from .style import CYCLE as CYCLE, FAMILY_COLOURS as FAMILY_COLOURS, STYLE as STYLE, short as short
     from .trajectories import trajectory as trajectory
 
 __all__, __getattr__ = lazy_names(__name__)

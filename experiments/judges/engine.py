@@ -1,7 +1,5 @@
 """A judge behind an inference engine: the engine computes the states, and no model is loaded here."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +15,10 @@ from ...models.formats.source import find_source
 from ...models.items import Rating, Trace
 from ...models.positions import Encoding, encode_prompt, encode_trace
 from ...probes import BaseJudge, Verdict
-from ..reading.prepared import prepared
+from ..reading.passes import prepared
 from . import saved
-from .hub import find_folder
 from .pairs import items_of_pairs
-from .saved import NORM, JudgeRecord
+from .saved import NORM, JudgeRecord, find_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -38,7 +35,7 @@ class EngineJudge:
     """
 
     def __init__(
-        self, judge: BaseJudge, made: JudgeRecord, tokenizer: PreTrainedTokenizerFast, final_norm: FinalNorm | None
+        self, judge: BaseJudge, made: JudgeRecord, tokenizer: "PreTrainedTokenizerFast", final_norm: FinalNorm | None
     ) -> None:
         others = [need for need in judge.needs if not need.startswith("hidden/")]
         if others or judge.provenance_ is None:
@@ -56,7 +53,7 @@ class EngineJudge:
         cls,
         folder_or_hub_name: str | Path,
         *,
-        tokenizer: PreTrainedTokenizerFast | None = None,
+        tokenizer: "PreTrainedTokenizerFast | None" = None,
         revision: str | None = None,
     ) -> Self:
         """Load a judge and the tokenizer of its model, but not the model.

@@ -1,7 +1,5 @@
 """A judge as other libraries call one: a CrossEncoder of sentence-transformers, a reward function of TRL."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -42,7 +40,7 @@ class CrossEncoderJudge:
     #: One score a pair.
     num_labels = 1
 
-    def __init__(self, judge: PairJudge, activation_fn: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, judge: "PairJudge", activation_fn: Callable[[Any], Any] | None = None) -> None:
         self.judge, self.activation_fn = judge, activation_fn
         self.model_card_data = CardData()
 
@@ -81,7 +79,7 @@ class CrossEncoderJudge:
 
     def rank(
         self,
-        query: Prompt,
+        query: "Prompt",
         documents: Sequence[Any],
         top_k: int | None = None,
         return_documents: bool = False,
@@ -119,7 +117,7 @@ def _refuse_prompts(prompt_name: str | None, prompt: str | None) -> None:
             raise InnerjudgeError(f"given {name}={value!r}, expected none: a judge asks in its own words")
 
 
-def as_reward(judge: PairJudge, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
+def as_reward(judge: "PairJudge", *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
     """A reward function ``(prompts, completions, **columns) -> list[float | None]``, as ``GRPOTrainer`` calls it.
 
     Prompts and completions are strings, or lists of messages, which go through the chat template of the judge's model

@@ -7,20 +7,17 @@ from typing import Self
 
 from ...extraction.provenance import provenance
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, html_table
 from ...models.final_norm import find_final_norm
 from ...models.loading import LanguageModel
-from ...models.shown import html_table
 from ...probes import BaseJudge
-from ..data.outputs import writing
+from ..data.jsonl import writing
 from ..reading.judge_prompt import JudgePrompt
-from ..reading.passes import Passes
-from ..reading.prepared import check_prompt
+from ..reading.passes import Passes, check_prompt
 from . import saved
-from .hub import HubUpload, find_folder
 from .pair_judge import PairJudge
 from .panel import passes_for, require_kind_of_judge, require_model, scale_of
-from .saved import JudgeRecord
+from .saved import HubUpload, JudgeRecord, find_folder
 from .shared_models import shared_model
 
 

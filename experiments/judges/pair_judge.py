@@ -1,7 +1,5 @@
 """What is asked of a judge with its model: scores, labels, verdicts and rankings of texts and conversations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -170,7 +168,7 @@ class PairJudge:
             said = [[next(flat) for _ in many] for many in given]
         return [ranked(of, many, top_k, return_documents) for of, many in zip(said, given, strict=True)]
 
-    def as_cross_encoder(self, activation_fn: Any = None) -> CrossEncoderJudge:
+    def as_cross_encoder(self, activation_fn: Any = None) -> "CrossEncoderJudge":
         """The judge as sentence-transformers expects a CrossEncoder: its ``predict`` gives scores.
 
         Args:
@@ -182,7 +180,7 @@ class PairJudge:
         return CrossEncoderJudge(self, activation_fn)
 
     @checked
-    def as_reward(self, *, name: str = "innerjudge", batch_size: int = 32) -> Reward:
+    def as_reward(self, *, name: str = "innerjudge", batch_size: int = 32) -> "Reward":
         """A reward function for TRL's trainers: :func:`~innerjudge.experiments.judges.interfaces.as_reward`."""
         from .interfaces import as_reward
 

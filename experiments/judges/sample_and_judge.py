@@ -15,11 +15,10 @@ from ...extraction.writing.progress import marker_ids
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
 from ...models.arguments import checked
 from ...models.conversation import plain_text
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, html_table
 from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.roles import Role
-from ...models.shown import html_table
 from ...probes import BaseJudge, Promise, Verdict
 from ...probes.promising import end_along
 from ..data.splits import rows_by_group

@@ -1,16 +1,18 @@
-"""A fitted judge as a folder: the judge, and how it was made, so that it is asked later in the same way."""
+"""A fitted judge as a folder, here or on the hub: it and how it was made, so that it is asked in the same way."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCardData
+from huggingface_hub import HfApi, ModelCardData, snapshot_download
 
-from ...models.aside import HALF, replacing
-from ...models.errors import InnerjudgeError
+from ...models import foreign
+from ...models.arguments import checked
+from ...models.errors import InnerjudgeError, one_line
 from ...models.final_norm import FinalNorm
-from ...models.foreign import HEADER_LIMIT, digest_of_file, parse_json, parse_sealed, read_file, refusing
+from ...models.foreign import Scratch
 from ...models.markers import THINK
 from ...probes import BaseJudge, storage
 from ..reading.judge_prompt import JudgePrompt
@@ -24,7 +26,7 @@ NORM = "final_norm.safetensors"
 #: The file that tells a whole judge; it is written last.
 WHOLE = "judge.json"
 #: What a run that was killed before it may have left.
-BEGUN = frozenset({_MADE, f"{_MADE}{HALF}", CARD, NORM, "judge.safetensors", f"{WHOLE}{HALF}"})
+BEGUN = frozenset({_MADE, f"{_MADE}{foreign.HALF}", CARD, NORM, "judge.safetensors", f"{WHOLE}{foreign.HALF}"})
 #: Every file of a whole judge.
 FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
 _READS = {"trace": "a prompt and a response to it", "choice": "a question and its options"}
@@ -94,7 +96,7 @@ def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | No
     (folder / NORM).unlink(missing_ok=True)
     if norm is not None:
         norm.save(folder / NORM)
-    with replacing(folder / _MADE) as half:
+    with foreign.replacing(folder / _MADE) as half:
         half.write_text(json.dumps(asdict(made)), encoding="utf-8")
     (folder / CARD).write_text(model_card(judge, made), encoding="utf-8")
     storage.save(judge, folder, beside=(_MADE,) if norm is None else (_MADE, NORM))
@@ -109,8 +111,8 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
     path = folder / _MADE
     if not path.exists():
         return judge, JudgeRecord(type(judge).__name__, "")
-    with refusing(path, "what `innerjudge fit` wrote: fit again"):
-        data = parse_json(read_file(path, HEADER_LIMIT))
+    with foreign.refusing(path, "what `innerjudge fit` wrote: fit again"):
+        data = foreign.parse_json(foreign.read_file(path, foreign.HEADER_LIMIT))
         given = {field.name: data[field.name] for field in fields(JudgeRecord) if field.name in data}
         for name in ("scale", "markers"):
             if name in given:
@@ -121,9 +123,9 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
 def is_damaged(folder: Path) -> bool:
     """Whether this holds a judge of ours of which a file is not what was written: fitting again loses nothing."""
     try:
-        raw = read_file(folder / WHOLE)
-        files = parse_sealed(raw)["files"] if b'"innerjudge"' in raw else {}
-        return any(digest_of_file(folder / Path(name).name) != digest for name, digest in files.items())
+        raw = foreign.read_file(folder / WHOLE)
+        files = foreign.parse_sealed(raw)["files"] if b'"innerjudge"' in raw else {}
+        return any(foreign.digest_of_file(folder / Path(name).name) != digest for name, digest in files.items())
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return True
 
@@ -200,3 +202,74 @@ def _facts(judge: BaseJudge, made: JudgeRecord) -> dict[str, str]:
     if judge.n_left_out is not None:
         facts["items left out of the fit"] = str(judge.n_left_out)
     return facts
+
+
+def find_folder(name: str | Path, revision: str | None) -> Path:
+    """A local folder, or the files of a judge on the hub, brought here; ``InnerjudgeError`` if there is neither."""
+    folder = Path(name)
+    if folder.is_dir():
+        if revision is not None:
+            raise InnerjudgeError(
+                f"given revision={revision!r} with the folder {str(name)!r}, expected it with a judge on the hub: "
+                "leave it out"
+            )
+        return folder
+    try:
+        return Path(snapshot_download(str(name), revision=revision, allow_patterns=list(FILES)))
+    except Exception as error:  # the hub's client has no one class for what goes wrong on the way
+        raise InnerjudgeError(
+            f"given the judge {str(name)!r}, expected a folder that `innerjudge fit` or Judge.save wrote, or a name on "
+            f"the hub that can be reached: check the spelling and the network ({one_line(error)})"
+        ) from None
+
+
+class HubUpload(ABC):
+    """Puts on the hub what ``save`` writes into a folder."""
+
+    @abstractmethod
+    def save(self, folder: str | Path) -> None:
+        """Write everything into a folder."""
+
+    @checked
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str = "Judge of innerjudge",
+        create_pr: bool = False,
+    ) -> str:
+        """Put the judge's folder on the hub, model card and all; returns the address.
+
+        Args:
+            repo_id: ``"you/name"``; the repository is made where it does not exist.
+            private: Whether a new repository is private; ``None`` is the hub's default for you.
+            token: Of an account that may write there; ``None`` for the one of ``hf auth login``.
+            revision: Branch to commit to.
+            commit_message: First line of the commit.
+            create_pr: Propose the commit instead of making it.
+
+        Raises:
+            InnerjudgeError: If the hub refuses, with its reason.
+        """
+        api = HfApi(token=token)
+        with Scratch(repo_id) as folder:
+            self.save(folder)
+            try:
+                made = api.create_repo(repo_id, private=private, exist_ok=True)
+                api.upload_folder(
+                    repo_id=made.repo_id,
+                    folder_path=folder,
+                    allow_patterns=list(FILES),
+                    revision=revision,
+                    commit_message=commit_message,
+                    create_pr=create_pr,
+                )
+            except Exception as error:  # as above
+                raise InnerjudgeError(
+                    f"given {repo_id!r} to push to, expected a repository of yours and a token that may write to it "
+                    f"(`hf auth login`): {one_line(error)}"
+                ) from None
+        return str(made)

@@ -1,7 +1,5 @@
 """What a judge costs: the prompts that it has asked for each item, and the tokens that the model reads and writes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +9,7 @@ from ...models.items import Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...models.tokens import tokens
-from .passes import TEXT_NEEDS, Passes
-from .prepared import prepared
+from .passes import TEXT_NEEDS, Passes, prepared
 from .ways import Turn, encode_question, questions_of
 
 #: What is read of the response itself, in a pass of its own.
@@ -29,7 +26,7 @@ class Cost:
     prompts: float
     tokens: float
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.prompts + other.prompts, self.tokens + other.tokens)
 
 

@@ -3,8 +3,6 @@
 Prompts that are shipped, by name: :data:`NAMES`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -14,12 +12,11 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from ...models.conversation import Message, plain_text
-from ...models.errors import InnerjudgeError, UnreadableError
+from ...models.errors import InnerjudgeError, UnreadableError, shown
 from ...models.foreign import of_text_file, parse_yaml
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
 from ...models.prompts import Prompt, reply_with, shown_options
-from ...models.shown import shown
 from .prompt_template import check_template, fill_in, with_lines
 
 if TYPE_CHECKING:
@@ -116,7 +113,7 @@ class JudgePrompt:
             self.ask(_SAMPLES["choice"])  # refuses options without lines of their own
 
     @classmethod
-    def of(cls, given: JudgePrompt | str | Path | Mapping[str, Any]) -> JudgePrompt:
+    def of(cls, given: "JudgePrompt | str | Path | Mapping[str, Any]") -> "JudgePrompt":
         """A prompt by its name among :data:`NAMES`, of a YAML file, or of the fields of one.
 
         Example:
@@ -165,7 +162,7 @@ class JudgePrompt:
             return Prompt(user, self.cue, own["labels"], spans, tuple(turns))
         return Prompt(fill_in(self.user, own | _shown(item, swapped)), self.cue, self.labels, (), tuple(turns))
 
-    def check(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def check(self, tokenizer: "PreTrainedTokenizerFast") -> None:
         """Refuse a prompt that this tokenizer cannot ask: a label that is no token of its own, a lost system turn.
 
         Raises:
@@ -202,7 +199,7 @@ def _shown(item: Item, swapped: bool) -> dict[str, Any]:
     return found | {"response": plain_text(item.response)}
 
 
-def _near(tokenizer: PreTrainedTokenizerFast, labels: Sequence[str], cue: str) -> list[str]:
+def _near(tokenizer: "PreTrainedTokenizerFast", labels: Sequence[str], cue: str) -> list[str]:
     """Labels like those given that are one token: other cases, first letters, digits."""
     words = [form for one in labels for form in (one.lower(), one.upper(), one.capitalize(), one[0])]
     found = []

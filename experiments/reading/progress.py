@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.segment import Segment
 from rich.text import Text
 
-from ...models.shown import readable
+from ...models.errors import readable
 
 
 class PlainConsole(Console):

@@ -11,8 +11,7 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from ...models.errors import InnerjudgeError, UnreadableError, one_line
-from ...models.shown import shown
+from ...models.errors import InnerjudgeError, UnreadableError, one_line, shown
 
 #: Characters that may come out.
 MOST = 4_000_000

@@ -20,14 +20,14 @@ from ...extraction.readouts import (
     range_readout,
     roles_of,
 )
+from ...models.arguments import named
 from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_trace
 from ...probes.judge import BaseJudge
-from .passes import Passes
-from .prepared import check_prompt, prepared
+from .passes import Passes, check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
 #: By kind, what is read of the prompt that asks for a verdict, beside the logits of its labels.
@@ -37,6 +37,7 @@ VERDICT_READOUTS: dict[str, tuple[Readout, ...]] = {
 }
 
 
+@named
 def read(
     lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None, *, judges: Sequence[BaseJudge] = ()
 ) -> Features:
@@ -45,7 +46,7 @@ def read(
     Args:
         lm: The model.
         items: Items of one kind. Pairs are read with response a first; see :func:`pair_features`.
-        passes: How the model is run.
+        passes: How the model is run. Without it, ratings are asked on the scale of the judges' values.
         judges: Keep only what these judges need: what they are fitted on and score, or what they score once they are
             fitted. The pass stops after the last block that fitted judges read; to fit one anew, give a new one
             (``sklearn.base.clone``). Without any judge, what ``passes`` says.
@@ -63,8 +64,9 @@ def read(
         >>> features["attention"].shape == (1, lm.anatomy.n_blocks, lm.anatomy.n_heads, 4)
         True
     """
-    passes = passes or Passes()
     _check_types(lm, items, judges)
+    if passes is None:
+        passes = Passes(scale=next((one.value_range for one in judges if one.n_values and one.value_range), (1, 5)))
     if judges:
         passes = needed(judges, passes)
     kinds = {type(item) for item in items}
@@ -171,8 +173,9 @@ def _joined(
     wanted = {name: tuple(some) for name, some in texts.items() if passes.wants(name)}
     if not parts and not wanted:
         raise InnerjudgeError(
-            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, which these items do not have, "
-            "expected items of the kind that it was made for"
+            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, which {kind} items do not have, "
+            "expected items of the kind that it was made for, or a place that they have, such as prompt_end; averages "
+            "over a part are written response.mean"
         )
     ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
     own = Features(ids=ids, groups=groups, provenance=provenance(lm), texts=wanted)

@@ -27,8 +27,7 @@ from ...models.tokens import tokens
 from ...models.unfit import unfit
 from ...probes.judge import Verdict
 from ...probes.verdict_text import answered_freely, find_answer, find_verdict
-from .passes import Passes
-from .prepared import prepared
+from .passes import Passes, prepared
 from .verdict_pass import extracted, written
 
 Turn = Literal["cue", "open", "plain"]

@@ -1,6 +1,7 @@
 """Fit one judge of the panel on extracted features, from folder to folder."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,23 +12,26 @@ from ...extraction.store import FeatureStore
 from ...extraction.store.index import HEADER
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
-from ...models.items import Choice
+from ...models.items import Choice, Item, Trace
 from ...probes import BaseJudge, Verdict
 from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
 from ...probes.risk import Bound
 from ..data.datasets import drawn
+from ..data.jsonl import check_new, writing
 from ..data.kinds import hash_items, hash_of
 from ..data.labels import require_all_counts, to_fit
-from ..data.outputs import check_new, writing
 from ..data.splits import split_by_group
 from ..data.variants import permutations
+from ..data.verdict_files import read_table
+from ..data.verdict_table import Table
 from ..drawing.style import counted
 from ..judges import saved
 from ..judges.fitting import PART, Rows, fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
 from ..reading.judge_prompt import JudgePrompt
-from .job_files import PERMUTED, inside, read_items_of, read_job
+from ..stats.agreement.aggregate import How, aggregate
+from .job import PERMUTED, inside, read_items_of, read_job
 
 
 def fit_job(
@@ -39,12 +43,14 @@ def fit_job(
     limit: int | None = None,
     seed: int = 0,
     wanted: Wanted | None = None,
+    given: tuple[Sequence[Path], Sequence[str], How] | None = None,
 ) -> str:
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
     Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
     Only the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
-    probes read; ``limit`` and ``seed`` draw whole questions at random. Where a promise is ``wanted``, half of them
+    probes read; ``limit`` and ``seed`` draw whole questions at random. Labels of traces are also ``given``: files of
+    verdicts, their judges (none for all) and how these become one. Where a promise is ``wanted``, half of the questions
     calibrate it, and the fit sees none of these.
 
     Raises:
@@ -52,7 +58,8 @@ def fit_job(
             too few questions are held out for the promise; nothing is saved then.
     """
     job, at = read_job(features_folder), place(features_folder)
-    items = read_items_of(features_folder)
+    items: Sequence[Item] = read_items_of(features_folder)
+    items = items if given is None else _relabelled(items, *given)
     kind, scale = job["kind"], job["scale"]
     prompt = None if job.get("prompt") is None else JudgePrompt.of(job["prompt"])
     judge = _seat(name, kind, between, scale, prompt).judge
@@ -88,7 +95,7 @@ def fit_job(
         if wanted is not None and item.extra.get(judge.label_fields[0]) is not None:
             raise InnerjudgeError(
                 f"given {item.id} with {judge.label_fields[0]} for a promise, expected correct=true or false alone: "
-                "fit without a promise, and calibrate it on labelled items"
+                "fit without a promise, and calibrate it on labelled items; of several raters take --aggregate vote"
             )
         labels.append(label)
         weights.append(weight)
@@ -113,6 +120,22 @@ def fit_job(
     said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
     mended = damaged * " What was there was damaged (checksum)."
     return f"{note or f'{name}: {said}'} It is saved as {out}.{mended}{promise}"
+
+
+def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[str], how: How) -> list[Trace]:
+    """Traces with the labels of raters alone: ``correct`` as is likelier, and ``p_correct`` where that is not sure."""
+    rows = (replace(row, data="") for path in files for row in read_table(path) if isinstance(row.label, bool))
+    table = Table(row for row in rows if not raters or row.judge in raters)
+    soft = zip(table.items, aggregate(table, how).labels, strict=True)
+    found = {f"{question}/{candidate}": one.get(True, 0.0) for (_, question, candidate), one in soft if one}
+    made = []
+    for item in items:
+        if not isinstance(item, Trace):
+            raise InnerjudgeError("given --labels-from for items without candidates, expected traces: label their data")
+        p = found.get(item.id)
+        sure = {"p_correct": None if p in (0.0, 1.0) else p}
+        made.append(replace(item, correct=None if p is None else p >= 0.5, extra={**item.extra, **sure}))
+    return made
 
 
 def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wanted, seed: int) -> tuple[Rows, Rows]:

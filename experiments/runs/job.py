@@ -1,45 +1,121 @@
-"""An extraction as a folder: its identity, its items, and the stores to fill."""
+"""An extraction as a folder: its identity, its items, the stores to fill, and the checksums of what is whole."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self, cast
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, Provenance
 from ...extraction.store import FeatureStore
-from ...extraction.store.index import HEADER as STORE
-from ...extraction.store.index import StoreHeader
+from ...extraction.store.index import HEADER as STORE, StoreHeader
 from ...extraction.store.place import ASIDE, LocalPlace, Place, place
 from ...extraction.store.store import LOCK
+from ...models import foreign
 from ...models.errors import InnerjudgeError
-from ...models.foreign import digest_of_parts, dump_sealed
 from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel
 from ..data.datasets import Dataset
 from ..data.item_lines import ItemLines
-from ..data.jsonl import jsonl_lines
+from ..data.jsonl import check_new, jsonl_lines
 from ..data.kinds import item_to_row
-from ..data.outputs import check_new
 from ..data.variants import Responses, permutations
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
-from ..reading.sampling import sample_traces
-from .job_files import (
-    FILE_HASH,
-    FILES,
-    HEADER,
-    ITEMS,
-    PERMUTED,
-    inside,
-    is_damaged,
-    is_whole,
-    items_file,
-    job_digest,
-    read_job,
-)
+from ..reading.verdict_pass import sample_traces
 from .log import log
+
+HEADER, ITEMS = "job.json", "items.jsonl"
+#: Folder, inside that of choices, of the same ones with their options permuted.
+PERMUTED = "permuted"
+#: What a header says beside what identifies a run: the SHA-256 of the data file, by which it is known again unread.
+FILE_HASH = "data_sha256"
+#: Files of the folder -> their SHA-256, in the header once they are there.
+FILES = "files"
+
+
+def items_file(inner: str) -> str:
+    """Name of the items of a store of a job."""
+    return f"{inner}/{ITEMS}" if inner else ITEMS
+
+
+def inside(at: Place, inner: str) -> str:
+    """The folder ``inner`` of a folder, as a path or URI."""
+    return f"{at}/{inner}" if inner else str(at)
+
+
+def job_digest(header: dict[str, Any], items: str) -> str:
+    """Digest of what identifies a job, and of its items: stores carry it."""
+    return foreign.digest_of({k: v for k, v in header.items() if k not in (FILE_HASH, FILES)} | {"items file": items})
+
+
+def read_job(folder: str | Path) -> dict[str, Any]:
+    """The header of an extraction: ``kind``, ``scale`` and ``seed`` of its items, and what else identifies it.
+
+    Raises:
+        InnerjudgeError: If the folder has no header, or a damaged one.
+    """
+    at = place(folder)
+    path = f"{at}/{HEADER}"
+    if at.size(HEADER) is None:
+        raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
+    # What a disk or a network refuses is no damage: only what was read is looked at below.
+    raw = at.read(HEADER, foreign.HEADER_LIMIT) if (at.size(HEADER) or 0) <= foreign.HEADER_LIMIT else b""
+    with foreign.refusing(path, "what `innerjudge extract` wrote: run the same command again, it makes it again"):
+        job = foreign.parse_sealed(raw)
+        low, high = job["scale"]
+        return dict(job) | {"kind": str(job["kind"]), "scale": (int(low), int(high)), "seed": int(job["seed"])}
+
+
+def is_damaged(at: Place) -> bool:
+    """Whether the header of a job is there, and is not what was written."""
+    try:
+        read_job(str(at))
+    except InnerjudgeError:
+        return True
+    return False
+
+
+def has_items(at: Place) -> bool:
+    """Whether the items of a job are there, as they were written."""
+    return not is_damaged(at) and is_whole(at, ITEMS, read_job(str(at)).get(FILES, {}))
+
+
+def is_whole(at: Place, name: str, files: dict[str, str]) -> bool:
+    """Whether a file is there, and is what was written."""
+    return name in files and at.size(name) is not None and foreign.digest_of_file(at.local(name)) == files[name]
+
+
+def read_items_of(folder: str | Path) -> ItemLines:
+    """The items of an extraction.
+
+    Raises:
+        InnerjudgeError: If they are not what was written with the features.
+    """
+    at = place(folder)
+    if not is_whole(at, ITEMS, read_job(folder).get(FILES, {})):
+        raise InnerjudgeError(
+            f"given {at}/{ITEMS}, which is damaged or not there (checksum), expected what `innerjudge extract` wrote: "
+            "run the same command again, it makes the items again from the data"
+        )
+    return ItemLines(at.local(ITEMS), owner=at)
+
+
+def damaged_files(folder: str | Path) -> dict[str, str]:
+    """Files of an extraction, beside its stores, that are not what was written -> why; none without a job."""
+    at = place(folder)
+    if at.size(HEADER) is None:
+        return {} if at.size(ITEMS) is None else {HEADER: "it is not there"}
+    try:
+        job = read_job(folder)
+    except InnerjudgeError as error:
+        return {HEADER: str(error)}
+    names = [ITEMS, *([items_file(PERMUTED)] if job["kind"] == "choice" else [])]
+    files = job.get(FILES, {})
+    return {name: "its content is not what was written (checksum)" for name in names if not is_whole(at, name, files)}
+
 
 #: Words for what may differ between two jobs, where its name in the header says too little.
 _SAID = {"items": "items: the data were edited"}
@@ -121,16 +197,16 @@ def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[It
         _require_same(at, header)
         files = read_job(str(at)).get(FILES, {})
     elif at.size(HEADER) is None:
-        at.write(HEADER, [dump_sealed(header)])
+        at.write(HEADER, [foreign.dump_sealed(header)])
     names = [ITEMS, *([items_file(PERMUTED)] if header["kind"] == "choice" else [])]
     if not all(is_whole(at, name, files) for name in names):
         items = get_items()
         again = (lambda: items) if isinstance(items, Sequence) else get_items  # an iterator is begun anew
         if files or at.size(STORE) is not None:
-            _require_again(at, header, files, digest_of_parts(_lines(again(), header, ITEMS)))
+            _require_again(at, header, files, foreign.digest_of_parts(_lines(again(), header, ITEMS)))
             log.info("%s or its items are damaged: they are made again", HEADER, extra={"out": str(at)})
         files = {name: _written(at, name, _lines(again(), header, name)) for name in names}
-        at.write(HEADER, [dump_sealed(header | {FILES: files})])
+        at.write(HEADER, [foreign.dump_sealed(header | {FILES: files})])
     return Job.begun(at, header | {FILES: files})
 
 

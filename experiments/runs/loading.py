@@ -1,7 +1,6 @@
 """The model that a command was told of, and a saved judge with it; heavy imports wait until one is loaded."""
 
-from __future__ import annotations
-
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InnerjudgeError
+from ..reading.progress import PlainConsole
 
 if TYPE_CHECKING:
     from ...models.loading import LanguageModel
     from ..judges.judge import Judge
+
+log = logging.getLogger("innerjudge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +29,25 @@ class Model:
     trust_remote_code: bool = False
     memory: float | None = None
 
-    def load(self) -> LanguageModel:
-        """The model, without the notes and bars of transformers, on as many threads as physical cores."""
+    def load(self) -> "LanguageModel":
+        """The model, without the notes and bars of transformers, on as many threads as physical cores; says so."""
         quieten()
         from ...models.loading import load
-        from ...models.precision import take_physical_cores
 
         assert self.name is not None
-        take_physical_cores()
-        return load(
-            self.name,
-            device=self.device,
-            dtype=self.dtype,
-            revision=self.revision,
-            trust_remote_code=self.trust_remote_code,
-            memory=self.memory,
-            **self.modules,
+        return say_how(
+            load(
+                self.name,
+                device=self.device,
+                dtype=self.dtype,
+                revision=self.revision,
+                trust_remote_code=self.trust_remote_code,
+                memory=self.memory,
+                **self.modules,
+            )
         )
 
-    def load_judge(self, folder: Path, kind: str) -> Judge:
+    def load_judge(self, folder: Path, kind: str) -> "Judge":
         """A saved judge with this model; what belongs to a named model alone is refused without a name."""
         quieten()
         from ..judges.judge import Judge
@@ -59,17 +61,33 @@ class Model:
             )
         trust = self.trust_remote_code
         found = Judge.load(folder, kind=kind, device=self.device, dtype=self.dtype, trust_remote_code=trust)
-        found.lm = replace(found.lm, memory=self.memory)
+        found.lm = say_how(replace(found.lm, memory=self.memory))
         return found
 
 
+def say_how(lm: "LanguageModel") -> "LanguageModel":
+    """The model, of which a line says the type of its weights, its device, and how many threads a CPU takes."""
+    import torch
+
+    threads = f", threads: {torch.get_num_threads()} (OMP_NUM_THREADS sets another number)"
+    said = f"{lm.name}: {lm.dtype} on {lm.device}{threads if lm.device.type == 'cpu' else ''}"
+    if log.handlers:
+        log.info(said)
+    else:  # a command without a log
+        PlainConsole(stderr=True).print(said, soft_wrap=True)
+    return lm
+
+
 def quieten() -> None:
-    """Silence the notes and bars of transformers and of the hub, which would fight with ours."""
+    """Silence the notes and bars of transformers and of the hub, which would fight with ours; take physical cores."""
     # Before transformers is imported: it reads the variable once.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
+    from ...models.precision import take_physical_cores
+
+    take_physical_cores()
     logging.set_verbosity_error()
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()

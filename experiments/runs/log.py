@@ -1,7 +1,5 @@
 """What a run says while it runs: coloured on a terminal, plain lines with the time elsewhere, JSON on request."""
 
-from __future__ import annotations
-
 import json
 import logging
 import sys
@@ -13,7 +11,7 @@ from typing import Any, Literal
 
 from rich.logging import RichHandler
 
-from ...models.shown import readable
+from ...models.errors import readable
 from ..reading.progress import PlainConsole, Steps, shown
 
 log = logging.getLogger("innerjudge")

@@ -1,7 +1,5 @@
 """A data set as a model will see it: kind, counts, lengths, what stays unscored and why. No weights are needed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,7 +83,7 @@ def _named(label: object) -> str:
     return f"option {label + 1}" if isinstance(label, int) else str(label)
 
 
-def _encoded(tokenizer: PreTrainedTokenizerFast, item: Item, passes: Passes, alike: Alike) -> Encoding:
+def _encoded(tokenizer: "PreTrainedTokenizerFast", item: Item, passes: Passes, alike: Alike) -> Encoding:
     try:
         if isinstance(item, Trace):
             return encode_trace(tokenizer, item, alike=alike)
@@ -94,7 +92,7 @@ def _encoded(tokenizer: PreTrainedTokenizerFast, item: Item, passes: Passes, ali
         return unreadable(item.id, item.group, str(error))
 
 
-def _marked(tokenizer: PreTrainedTokenizerFast, found: Encoding) -> str:
+def _marked(tokenizer: "PreTrainedTokenizerFast", found: Encoding) -> str:
     """The text of an item as it is read, each position named behind its token; the middle of a long one is left out."""
     roles: dict[int, list[str]] = {}
     for role, places in found.positions.items():

@@ -8,26 +8,13 @@ from ...extraction.store.index import HEADER as STORE
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError
 from ...models.foreign import digest_of_parts
-from ..data.jsonl import jsonl_lines
+from ..data.jsonl import jsonl_lines, writing
 from ..data.kinds import hash_items, item_to_row
-from ..data.outputs import writing
 from ..drawing.style import are_in, counted
-from .job import check_extraction, claim
-from .job_files import (
-    FILE_HASH,
-    FILES,
-    HEADER,
-    ITEMS,
-    PERMUTED,
-    damaged_files,
-    inside,
-    job_digest,
-    read_items_of,
-    read_job,
-)
+from . import job as jobs
 
 #: What the jobs may differ in: the data they are of.
-_OF_THE_DATA = ("data", "items", "limit", "seed", "candidates", "shard_items", FILE_HASH, FILES)
+_OF_THE_DATA = ("data", "items", "limit", "seed", "candidates", "shard_items", jobs.FILE_HASH, jobs.FILES)
 #: Damaged files that are named.
 _NAMED = 20
 
@@ -39,10 +26,10 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
         InnerjudgeError: If they are of other settings, models or types, or an item is in two of them.
     """
     if place(out).size(STORE) is None:  # else a merge that was killed is gone on with
-        check_extraction(out)
-    jobs = [read_job(part) for part in parts]
-    first = jobs[0]
-    for part, job in zip(parts, jobs, strict=True):
+        jobs.check_extraction(out)
+    read = [jobs.read_job(part) for part in parts]
+    first = read[0]
+    for part, job in zip(parts, read, strict=True):
         odd = sorted(k for k in first.keys() | job.keys() if first.get(k) != job.get(k) and k not in _OF_THE_DATA)
         if odd:
             raise InnerjudgeError(
@@ -53,16 +40,16 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
             f"given {parts[0]} with choices, whose permuted options are drawn over all of them, expected traces, "
             "ratings or pairs: extract the choices together"
         )
-    items = [read_items_of(part) for part in parts]
-    header = {k: v for k, v in first.items() if k not in (FILE_HASH, FILES)} | {
-        "data": " + ".join(job["data"] for job in jobs),
+    items = [jobs.read_items_of(part) for part in parts]
+    header = {k: v for k, v in first.items() if k not in (jobs.FILE_HASH, jobs.FILES)} | {
+        "data": " + ".join(job["data"] for job in read),
         "limit": None,
     }
     with writing(out):
         header["items"] = hash_items(itertools.chain(*items))
-        lines = digest_of_parts(jsonl_lines(map(item_to_row, itertools.chain(*items)), ITEMS))
-        merge(parts, out, job=job_digest(header, lines))
-        claim(place(out), header, lambda: itertools.chain(*items))
+        lines = digest_of_parts(jsonl_lines(map(item_to_row, itertools.chain(*items)), jobs.ITEMS))
+        merge(parts, out, job=jobs.job_digest(header, lines))
+        jobs.claim(place(out), header, lambda: itertools.chain(*items))
     return are_in(sum(map(len, items)), "item", out)
 
 
@@ -72,14 +59,14 @@ def verify_job(folder: str) -> list[str]:
     Files that are damaged or not there are an error, which names them and what makes them again.
     """
     at = place(folder)
-    if all(at.size(name) is None for name in (HEADER, ITEMS, STORE)):
+    if all(at.size(name) is None for name in (jobs.HEADER, jobs.ITEMS, STORE)):
         raise InnerjudgeError(f"given {folder!r} without {STORE}, expected features: run `innerjudge extract`")
-    found, lines = damaged_files(folder), []
-    inner = [one for one in ("", PERMUTED) if not one or at.size(f"{one}/{STORE}") is not None or at.names(one)]
+    found, lines = jobs.damaged_files(folder), []
+    inner = [one for one in ("", jobs.PERMUTED) if not one or at.size(f"{one}/{STORE}") is not None or at.names(one)]
     for one in inner:
         prefix = f"{one}/" if one else ""
         try:
-            store = FeatureStore.begun(inside(at, one))
+            store = FeatureStore.begun(jobs.inside(at, one))
         except InnerjudgeError as error:
             found[f"{prefix}{STORE}"] = str(error)
             continue

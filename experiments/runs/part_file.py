@@ -6,9 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from ...models.aside import replacing
 from ...models.errors import InnerjudgeError
-from ...models.foreign import parse_sealed, sealed
+from ...models.foreign import parse_sealed, replacing, sealed
 from ..data.jsonl import write_jsonl
 
 

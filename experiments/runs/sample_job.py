@@ -6,24 +6,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...extraction.budget import written_at_once
 from ...extraction.provenance import provenance
-from ...models.errors import InnerjudgeError
+from ...extraction.schedule import written_at_once
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Item, Trace
 from ...models.positions import encode_trace
 from ...models.reference.solve import Problem
-from ...models.shown import shown
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
+from ..data.jsonl import remade, writing
 from ..data.kinds import hash_of, item_to_row
 from ..data.mapping import items_from
-from ..data.outputs import remade, writing
 from ..data.records import Record
 from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, Sampling, Saved, answer_and_judge, candidates_of
-from ..reading.sampling import labelled
+from ..reading.verdict_pass import labelled
 from .part_file import PartFile, forget
 
 

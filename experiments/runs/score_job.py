@@ -12,9 +12,8 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...probes import BaseJudge, Verdict
 from ...probes.promising import identity
-from ..data.jsonl import write_jsonl
+from ..data.jsonl import is_damaged, remade, write_jsonl, writing
 from ..data.kinds import hash_item, hash_of
-from ..data.outputs import is_damaged, remade, writing
 from ..data.splits import rows_by_group
 from ..data.verdict_files import read_rows, row_json, verdict_row
 from ..drawing.style import are_in

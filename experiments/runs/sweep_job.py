@@ -10,16 +10,16 @@ import pandas as pd
 
 from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
-from ...models.aside import HALF
+from ...models.foreign import HALF
 from ..compare.report.judge_plots import png, sweep_plot
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
+from ..data.jsonl import check_new, require_room, writing
 from ..data.kinds import hash_of
 from ..data.labels import label_to_fit
-from ..data.outputs import check_new, require_room, writing
 from ..reading.progress import Steps, silent
 from ..stats.statistic import Floats
-from .job_files import read_items_of, read_job
+from .job import read_items_of, read_job
 from .part_file import PartFile, forget
 
 _FILES = {"sweep.csv", "sweep.json", "sweep.json.part", f"sweep.json.part{HALF}", "sweep.png"}

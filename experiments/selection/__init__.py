@@ -4,12 +4,11 @@
 ``representatives.py`` (VecCISC) are the rules of the literature; ``rules.py`` names them and applies one to a question.
 ``reranking.py`` is how often a rule is right, over random subsets too. ``select_job.py`` is the command ``select``, and
 chooses the temperature of a weighted vote on questions set aside for it; ``curve_job.py``, ``curves.py`` and
-``curve_plot.py`` are ``curves``. ``cascade.py`` asks a dear judge only where a cheap one is not sure.
+``curve_plot.py`` are ``curves``. ``cascade.py`` asks a dear judge only where a cheap one is not sure; ``labelling.py``
+spreads labels by answer, and says what to label next.
 
 Imports of the other rooms ``data``, ``drawing``, ``judges`` and ``stats``.
 """
-
-from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
@@ -17,11 +16,10 @@ from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from ..data.answers import normalise as normalise
-    from .cascade import cost_curve as cost_curve
-    from .cascade import draw_cost as draw_cost
+    from .cascade import cost_curve as cost_curve, draw_cost as draw_cost
     from .columns import Columns as Columns
-    from .curves import curve_rows as curve_rows
-    from .curves import discrimination as discrimination
+    from .curves import curve_rows as curve_rows, discrimination as discrimination
+    from .labelling import next_to_label as next_to_label, spread_answers as spread_answers
     from .representatives import vectors_of as vectors_of
     from .rules import Rule as Rule
     from .select_job import choose_temperature as choose_temperature

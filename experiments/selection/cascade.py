@@ -1,7 +1,5 @@
 """A cheap judge first, a dearer one where the cheap one is not sure; and what that costs at which accuracy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,7 +84,7 @@ def cost_curve(
     border: float | None = None,
     costs: tuple[float, float] = (1.0, 1.0),
     points: int = 11,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Accuracy against cost, from nothing asked of the second judge to everything; the last row is the promise's.
 
     Args:
@@ -125,7 +123,7 @@ def cost_curve(
     return pd.DataFrame(rows)
 
 
-def draw_cost(ax: Axes, table: pd.DataFrame, *, unit: str = "passes an item") -> None:
+def draw_cost(ax: "Axes", table: "pd.DataFrame", *, unit: str = "passes an item") -> None:
     """The curve of :func:`cost_curve`, with the point that the promise chose."""
     line, chosen = table[table["point"] == "share"], table[table["point"] == "promise"]
     columns = ("cost", "accuracy", "low", "high")

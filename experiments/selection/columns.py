@@ -1,15 +1,12 @@
 """Candidates as columns, read from JSONL: any score, its answers, what is known of them, and what they cost."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ...models.errors import InnerjudgeError
-from ...models.shown import shown
+from ...models.errors import InnerjudgeError, shown
 from ..data.answers import normalise
 from ..data.jsonl import read_records
 from ..data.kinds import are_ids
@@ -39,11 +36,11 @@ class Columns:
     def __len__(self) -> int:
         return len(self.questions)
 
-    def take(self, rows: Sequence[int]) -> Columns:
+    def take(self, rows: Sequence[int]) -> "Columns":
         """The candidates at ``rows``, in that order."""
         return Columns(**{f.name: tuple(getattr(self, f.name)[k] for k in rows) for f in fields(self)})
 
-    def with_answers(self, spelling: Spelling) -> Columns:
+    def with_answers(self, spelling: Spelling) -> "Columns":
         """Answers in one spelling a question: ``"plain"`` (numbers, letters, words), ``"maths"`` or ``"exact"``."""
         if spelling == "exact":
             return self

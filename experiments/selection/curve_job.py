@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ...extraction.provenance import versions
-from ...models.aside import HALF
-from ...models.errors import InnerjudgeError
-from ...models.shown import readable, shown
-from ..data.jsonl import write_jsonl
-from ..data.outputs import check_new, checksum_of, writing
+from ...models.errors import InnerjudgeError, readable, shown
+from ...models.foreign import HALF
+from ..data.jsonl import check_new, checksum_of, write_jsonl, writing
 from ..drawing.style import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw

@@ -8,7 +8,7 @@ import numpy as np
 from ...models.errors import InnerjudgeError
 from ..data.splits import rows_by_group
 from ..stats.intervals import Interval, cluster_interval
-from ..stats.metrics.auroc import within_question_auroc, wqd
+from ..stats.metrics.accuracy import within_question_auroc, wqd
 from ..stats.statistic import SIGNED, Floats
 from .columns import Columns
 from .representatives import Vectors, representatives

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...models.errors import InnerjudgeError
-from ..data.jsonl import write_jsonl
-from ..data.outputs import require_room, writing
+from ..data.jsonl import require_room, write_jsonl, writing
 from ..data.splits import rows_by_group
 from ..stats.statistic import Floats, Labels, require_same_length
 from .columns import Columns

@@ -2,26 +2,26 @@
 
 ``metrics/``, ``agreement/`` and ``biases/`` turn columns of labels, scores and verdicts into a ``statistic.py``
 ``Statistic``: the value, why it is undefined, and its value with questions left out. ``intervals.py`` makes intervals
-and paired differences of it by leaving out each question in turn, ``evidence.py`` the ends and the p-value of a
-standard error, ``significance.py`` claims of "better" with Holm's correction, ``selection_noise.py``
-what picking the best of many adds by luck.
+of it by leaving out each question in turn, and claims of "better" of paired differences with Holm's correction,
+``evidence.py`` the ends and the p-value of a standard error, ``selection_noise.py`` what picking the best of many adds
+by luck.
 
 Nothing here draws at random but the last, which takes a seed. Imports of the other rooms only ``data``.
 """
-
-from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
+    from .agreement.aggregate import aggregate as aggregate
     from .biases.confounds import length_matched_pairs as length_matched_pairs
-    from .intervals import cluster_interval as cluster_interval
-    from .intervals import paired_difference as paired_difference
-    from .metrics.auroc import auroc as auroc
-    from .metrics.auroc import decomposition as decomposition
-    from .metrics.auroc import within_question_auroc as within_question_auroc
+    from .intervals import cluster_interval as cluster_interval, paired_difference as paired_difference
+    from .metrics.accuracy import (
+        auroc as auroc,
+        decomposition as decomposition,
+        within_question_auroc as within_question_auroc,
+    )
     from .metrics.calibration import expected_calibration_error as expected_calibration_error
     from .metrics.correlation import spearman as spearman
 

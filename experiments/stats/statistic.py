@@ -1,7 +1,5 @@
 """A metric made ready for intervals: its value on the data, and its values with questions left out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,7 +102,7 @@ class Ties:
     run: npt.NDArray[np.intp]
 
     @classmethod
-    def of(cls, values: Floats) -> Ties:
+    def of(cls, values: Floats) -> "Ties":
         """Sort ``values``, shape ``[n]`` with ``n >= 1`` and nothing missing."""
         order = np.argsort(values, kind="stable")
         ordered = values[order]

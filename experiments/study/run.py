@@ -15,16 +15,15 @@ from ..compare.settings import Source
 from ..data.datasets import load_data
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent
-from .auditing import Auditing
 from .audits.every import audited
-from .audits.prompts import in_each_prompt
+from .audits.ways import Auditing
 from .parts.across import selection, transfer, transfer_rows
 from .parts.agreement import agreement
 from .parts.bias import bias
 from .parts.calibration import calibration
 from .parts.juries import panels
 from .parts.label_errors import labels
-from .parts.prompts import prompts
+from .parts.prompts import in_each_prompt, prompts
 from .spec import Study
 
 #: Sections in the order of a report; those that are not here come last.

@@ -1,7 +1,5 @@
 """What a study is, as a file: a YAML that is checked field by field before anything is run."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from os.path import exists
 from pathlib import Path
@@ -9,9 +7,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, quoted, shown
 from ...models.foreign import of_text_file, parse_yaml
-from ...models.shown import quoted, shown
 from ..compare import settings
 from ..compare.settings import Settings
 from ..judges.between import Between
@@ -58,7 +55,7 @@ class Splits(_Part):
     calibrate: float = Field(default=0.2, gt=0, lt=1)
 
     @model_validator(mode="after")
-    def _some_left(self) -> Splits:
+    def _some_left(self) -> "Splits":
         if self.fit + self.calibrate >= 1:
             raise ValueError("fit and calibrate leave nothing to report on: their sum must be below 1")
         return self
@@ -101,7 +98,7 @@ class Audits(_Part):
         return any(switches) or bool(self.checklist or self.references) or self.samples > 1
 
     @classmethod
-    def every(cls) -> Audits:
+    def every(cls) -> "Audits":
         """All of them."""
         switches = ("pairs", "ranking", "checklist", "distractors", "dummies", "perturbation", "transfer", "selection")
         return cls(samples=4, references=get_args(Condition), label_errors=0.8, **dict.fromkeys(switches, True))

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...models.aside import replacing
 from ...models.errors import InnerjudgeError
+from ...models.foreign import replacing
 from ..features import Features
 from .place import place
 from .reading import StoreReading

@@ -15,9 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...models.aside import Scratch
 from ...models.errors import InnerjudgeError, one_line
-from ...models.foreign import read_file
+from ...models.foreign import Scratch, read_file
 
 #: Names that are asked for: parts of letters, digits, dots and dashes that do not begin with a dot.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")

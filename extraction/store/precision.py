@@ -1,7 +1,5 @@
 """The types in which hidden states are stored, and what each of them loses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +34,7 @@ class Rounding:
         """Root mean square of the error by that of the numbers; 0 for no numbers."""
         return float(np.sqrt(self.error / self.total)) if self.total else 0.0
 
-    def __add__(self, other: Rounding) -> Rounding:
+    def __add__(self, other: "Rounding") -> "Rounding":
         return Rounding(self.error + other.error, self.total + other.total, max(self.worst, other.worst))
 
 

@@ -13,7 +13,7 @@ from ..features import Features
 from .index import HEADER, HEADER_LIMIT, Entry, StoreHeader, index_names, read_entry, remove_index, write_index
 from .place import LocalPlace, Place, place
 from .reading import StoreReading
-from .shard import damage, shard_name, write_shard
+from .shards import damage, shard_name, write_shard
 
 LOCK = "lock"
 Check = Literal["sizes", "checksums"]

@@ -1,7 +1,5 @@
 """Forward hooks that keep a few rows of the residual stream in every block, and make ranges of it one state each."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
@@ -28,7 +26,7 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
     """
 
     def __init__(
-        self, anatomy: Anatomy, positions: Tensor, *, last: int, keep_last: bool, ranges: Sequence[RangeStates] = ()
+        self, anatomy: Anatomy, positions: Tensor, *, last: int, keep_last: bool, ranges: "Sequence[RangeStates]" = ()
     ) -> None:
         self._anatomy, self._stream = anatomy, anatomy.stream
         self._positions, self._ranges = positions, ranges
@@ -48,7 +46,7 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         assert self._rows is not None
         return self._anatomy.on_norm(self._rows.movedim(0, 1))
 
-    def __enter__(self) -> ResidualTap:
+    def __enter__(self) -> "ResidualTap":
         for block in dict.fromkeys(self._stream.blocks):
             if self._stream.by_input or block is self._stream.blocks[0]:  # else nothing is read before a block
                 self._handles.append(block.register_forward_pre_hook(self._before_block, with_kwargs=True))

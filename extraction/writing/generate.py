@@ -12,10 +12,10 @@ from ...models.description import writing_refused
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import by_length, is_memory
-from ..budget import Budget
 from ..extract import unreadable_text
 from ..features import Features
 from ..provenance import provenance
+from ..schedule import Budget
 from .answers import Completion, Settled, write_batch
 from .limits import Limits, Written
 

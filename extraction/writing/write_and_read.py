@@ -14,7 +14,6 @@ from ...models.markers import THINK
 from ...models.positions import Encoding, encode_trace
 from ...models.roles import Role, checked_roles
 from ..batching import Room, by_length
-from ..budget import Budget
 from ..extract import extract, fill_empty, flat, lacking
 from ..feature_arrays import Array, put
 from ..features import Features, require_unique
@@ -22,7 +21,7 @@ from ..one_pass import n_labels, run_batch
 from ..provenance import provenance
 from ..ragged import Ragged
 from ..readouts import HiddenStates, Readout, ResponseLogProb, reads_labels
-from ..schedule import families
+from ..schedule import Budget, families
 from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
 from .decoding import carries_states
 from .generate import generate, in_batches

@@ -18,9 +18,8 @@ from typing import Any
 import transformers
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
-from ..errors import InnerjudgeError, one_line
+from ..errors import InnerjudgeError, one_line, shown
 from ..foreign import digest_of_file, parse_json, read_file, require_file
-from ..shown import shown
 
 #: Formats of the fixed-size value types, by number in the file.
 _FIXED = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}

@@ -1,18 +1,14 @@
 """The built-in reference model: its three jobs in text, its training, and its weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..extra import lazy_names
 
 if TYPE_CHECKING:
-    from .choose import choices as choices
-    from .choose import synthetic as synthetic
+    from .choose import choices as choices, synthetic as synthetic
     from .rate import ratings as ratings
-    from .solve import final_answer as final_answer
-    from .solve import problems as problems
+    from .solve import final_answer as final_answer, problems as problems
     from .words import HELD_OUT_SEED as HELD_OUT_SEED
 
 #: Folder of the committed weights, in ordinary Hugging Face form.

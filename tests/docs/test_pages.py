@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from pathlib import Path
@@ -26,6 +27,7 @@ def test_blocks_run_in_order(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
     from innerjudge.experiments.cli.main import app
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("r\nw\nq\n"))  # of `label`
     names: dict[str, object] = {}
     opened = re.findall(r"^```.*$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[::2]
     assert all(re.match(r"```\w", fence) for fence in opened), "a block without a language is not run"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from innerjudge.extraction import HiddenStates, extract
-from innerjudge.extraction.ablation import ablated
+from innerjudge.extraction.activation_cache import ablated
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.extraction import Features, extract, stream
 from innerjudge.extraction.batching import by_length, collate
 from innerjudge.models.inputs import positions

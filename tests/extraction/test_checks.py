@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features, HiddenStates, ResponseLogProb, States, extract
 from innerjudge.extraction.writing.checks import RangeWatch
 from innerjudge.extraction.writing.write_and_read import CARRIED, write_and_read

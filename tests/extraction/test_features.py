@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge.extraction import Features, Provenance
 from innerjudge.models.errors import InnerjudgeError
 

@@ -12,7 +12,7 @@ import torch
 from innerjudge.experiments.data.datasets import load_data
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read
-from innerjudge.experiments.reading.sampling import sample_traces
+from innerjudge.experiments.reading.verdict_pass import sample_traces
 from innerjudge.extraction import extract
 from innerjudge.extraction.readouts import HiddenStates
 from innerjudge.extraction.writing.answers import Completion

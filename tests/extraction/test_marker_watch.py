@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.extraction.writing.progress import MarkerWatch
 from innerjudge.models.items import Trace
 from innerjudge.models.positions import encode_trace

@@ -13,10 +13,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from innerjudge.extraction import Features, extract
-from innerjudge.extraction import reader as sweeps
+from hypothesis import HealthCheck, given, settings, strategies as st
+from innerjudge.extraction import Features, extract, reader as sweeps
 from innerjudge.extraction.batching import Packing, by_tokens
 from innerjudge.models.attention_calls import AttentionCall
 from innerjudge.models.caching import Probe, packs_by_itself

@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from innerjudge.extraction import Features, HiddenStates, Ragged, ResponseLogProb, States, TokenStats, extract, one_pass
-from innerjudge.extraction import token_statistics as statistics_of
+from hypothesis import HealthCheck, given, settings, strategies as st
+from innerjudge.extraction import (
+    Features,
+    HiddenStates,
+    Ragged,
+    ResponseLogProb,
+    States,
+    TokenStats,
+    extract,
+    one_pass,
+    token_statistics as statistics_of,
+)
 from innerjudge.extraction.given_states import GivenStates, features_of_states
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.models.errors import InnerjudgeError

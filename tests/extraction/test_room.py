@@ -9,10 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
-from innerjudge.extraction import reader as sweeps
+from hypothesis import given, strategies as st
+from innerjudge.extraction import (
+    AttentionWeights,
+    HiddenStates,
+    LabelLogits,
+    QueryKey,
+    ResponseLogProb,
+    extract,
+    reader as sweeps,
+)
 from innerjudge.extraction.batching import Room, by_cost, is_memory
 from innerjudge.models.loading import LanguageModel
 

@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, extract, schedule
-from innerjudge.extraction import reader as sweeps
+from innerjudge.extraction import (
+    AttentionWeights,
+    HiddenStates,
+    LabelLogits,
+    QueryKey,
+    extract,
+    reader as sweeps,
+    schedule,
+)
 from innerjudge.models.inputs import find_mixing
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoding

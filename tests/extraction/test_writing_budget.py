@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from innerjudge.extraction import LabelLogits, extract
-from innerjudge.extraction import budget as budgets
-from innerjudge.extraction import reader as readers
-from innerjudge.extraction.budget import Budget
+from innerjudge.extraction import LabelLogits, extract, reader as readers, schedule as budgets
+from innerjudge.extraction.schedule import Budget
 from innerjudge.extraction.writing import generate as writing
 from innerjudge.extraction.writing.generate import complete
 from innerjudge.extraction.writing.limits import Limits

@@ -22,7 +22,7 @@ with atheris.instrument_imports(
     from innerjudge.extraction import Features, Provenance
     from innerjudge.extraction.store import FeatureStore
     from innerjudge.extraction.store.index import StoreHeader, read_entry, read_rows
-    from innerjudge.extraction.store.shard import OpenShard
+    from innerjudge.extraction.store.shards import OpenShard
 from innerjudge.models.errors import InnerjudgeError
 
 LINES = b'{"item_id": "r", "prompt": "?", "response": "!", "scores": [1]}\n\n{"question_id": "q", "options": ["x"]}\n'

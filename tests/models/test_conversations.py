@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 from innerjudge.experiments.data.kinds import hash_item, item_to_row, record_to_item
 from innerjudge.experiments.data.records import Record
 from innerjudge.models.chat import format_of
@@ -244,3 +243,16 @@ def test_a_prompt_that_is_rendered_already_is_refused(every: dict[str, Any]) -> 
         tok = every[name]
         text = tok.apply_chat_template([USER], tokenize=False, add_generation_prompt=True)
         assert "rendered by the chat template already" in encode_trace(tok, trace(text, "4")).missing["*"], name
+        closed = tok.apply_chat_template([USER], tokenize=False)
+        if name in ("qwen2.5-instruct", "reference"):  # the others add the end of the prompt to every user's turn
+            assert encode_trace(tok, trace(closed, "4")).missing, name
+
+
+def test_so_is_one_that_begins_with_a_system_turn(every: dict[str, Any]) -> None:
+    for name in ("qwen2.5-instruct", "deepseek-r1-distill-qwen", "smollm2-instruct", "qwen3", "reference"):
+        tok = every[name]
+        turns = [{"role": "system", "content": "Be brief."}, USER]
+        text = tok.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        assert "rendered by the chat template already" in encode_trace(tok, trace(text, "4")).missing["*"], name
+    for text in ("<b>1</b> and <|user|> are tags", "<|system|> is a tag", "Why does <|im_end|>", "<|end|>"):
+        assert "*" not in encode_trace(every["reference"], trace(text, "4")).missing, "tags in a text are text"

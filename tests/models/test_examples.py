@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from innerjudge.models.arguments import checked, fits
-from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.chat import begins_with_header, unclosed
+from innerjudge.models.errors import InnerjudgeError, html_table, quoted, shown
 from innerjudge.models.final_norm import FinalNorm
 from innerjudge.models.fingerprint import named_state
 from innerjudge.models.foreign import sealed, unsealed
@@ -25,8 +26,6 @@ from innerjudge.models.prompts import (
     verdict_prompt,
 )
 from innerjudge.models.roles import Role, Tokens, checked_roles, ranges_within
-from innerjudge.models.shown import html_table, quoted, shown
-from innerjudge.models.trace_text import begins_with_header, unclosed
 from torch import nn
 
 

@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.errors import InnerjudgeError, quoted, shown
 from innerjudge.models.foreign import DEPTH, parse_json, read_file, require_file
-from innerjudge.models.shown import quoted, shown
 
 
 @pytest.mark.parametrize(

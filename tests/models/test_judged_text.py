@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge import LAGER, Conversation, Judge
 from innerjudge.models.positions import Alike, encode_prompt
 from innerjudge.models.prompts import pair_prompt, rating_prompt, verdict_prompt

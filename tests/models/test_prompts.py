@@ -5,8 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge.models.errors import InnerjudgeError, UnreadableError
 from innerjudge.models.items import Choice, Pair, Rating, Trace
 from innerjudge.models.prompts import (

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 from innerjudge.experiments.reading.ways import Question, encode_question
 from innerjudge.models.chat import THINK, render
 from innerjudge.models.conversation import Conversation

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.models.chat import render
 from innerjudge.models.items import Trace
 from innerjudge.models.positions import Encoding, encode_trace

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.reading.ways import Question, encode_question
 from innerjudge.models.items import Trace
 from innerjudge.models.positions import Alike, encode_prompt, encode_trace

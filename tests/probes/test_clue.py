@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features, Provenance
 from innerjudge.models import InnerjudgeError
 from innerjudge.probes import CLUE

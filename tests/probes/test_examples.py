@@ -9,8 +9,7 @@ from innerjudge.extraction.features import Features
 from innerjudge.probes.choices import head_credits, voted
 from innerjudge.probes.fitted_arrays import Array, Number, Tuple
 from innerjudge.probes.labels import correctness
-from innerjudge.probes.pooled_fit import StatesOfItems
-from innerjudge.probes.pooling import Head, pool
+from innerjudge.probes.pooled_fit import Head, StatesOfItems, pool
 from innerjudge.probes.promise import certainty
 from innerjudge.probes.regression import fit_sparse
 from innerjudge.probes.row_judge import each_entry

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge.probes.verdict_text import FORMS, answered_freely, find_answer
 
 LETTERS = list("ABCD")

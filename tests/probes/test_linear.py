@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from innerjudge.models import InnerjudgeError
 from innerjudge.probes import CLUE, DifferenceOfMeans, Length, LogisticProbe, QuestionOnly, RidgeProbe, TokenLogProb
 from innerjudge.probes.labels import best_threshold

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.probes.labels import folds
 from innerjudge.probes.regression import LOGISTIC_CANDIDATES, RIDGE_CANDIDATES, ManyProbes, fit_many

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features, Ragged
 from innerjudge.models import InnerjudgeError
 from innerjudge.probes import PooledProbe, Task
-from innerjudge.probes.pooled_fit import StatesOfItems
-from innerjudge.probes.pooling import Head, pool
+from innerjudge.probes.pooled_fit import Head, StatesOfItems, pool
 from scipy.special import expit, logit, softmax
 
 LN2, LN3 = np.log(2), np.log(3)

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.data.datasets import load_data
 from innerjudge.experiments.judges.panel import panel
-from innerjudge.experiments.reading import read as views
-from innerjudge.experiments.reading import verdict_pass
+from innerjudge.experiments.reading import read as views, verdict_pass
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.extraction.extract import extract
 from innerjudge.extraction.writing.generate import generate

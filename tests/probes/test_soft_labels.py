@@ -193,6 +193,28 @@ def test_centring_by_hand() -> None:
     np.testing.assert_array_equal(counted, [[-1], [1], [6]])
 
 
+def test_a_question_with_some_labels_tells_something_of_a_class(make: Any) -> None:
+    """Less the mean of all, an answer that is known to be right points away from those that nobody labelled."""
+    labels, groups = np.array([True, False, False, False, True]), ("a", "a", "b", "b", "c")
+    known = np.array([1.0, 0, 1, 1, 0])  # a has one right answer and one unknown, b two wrong ones, c no label
+    assert mixed_questions(labels, groups, known, partly=True).tolist() == [True, True, False, False, False]
+    assert not mixed_questions(labels, groups, known).any()
+    features = make()  # eight questions of three
+    first = (np.arange(24) % 3 == 0).astype(float)
+    probe = LogisticProbe(positions=["score"], centre="question", C=0.1).fit(features, CORRECT, first)
+    z = centred(features["hidden/score"][:, -1].astype(float), features.groups)[::3]
+    scaler = StandardScaler().fit(z)
+    theirs = LogisticRegression(C=0.1, tol=1e-8).fit(scaler.transform(z), CORRECT[::3])
+    np.testing.assert_allclose(probe.coef_, theirs.coef_[0] / scaler.scale_, rtol=1e-4, atol=1e-6)
+    whole = np.where(np.arange(24) < 6, 1.0, first)  # all of q0 and q1 are labelled: right, and wrong
+    y = np.where(np.arange(24) < 6, np.arange(24) < 3, CORRECT)
+    some = LogisticProbe(positions=["score"], centre="question", C=0.1)
+    rest = clone(some).fit(features[np.arange(6, 24)], y[6:], whole[6:])
+    np.testing.assert_allclose(some.fit(features, y, whole).coef_, rest.coef_, atol=1e-12)
+    with pytest.raises(InnerjudgeError, match="expected some with both"):  # what is left is right throughout
+        some.fit(features, (np.arange(24) < 3) | (np.arange(24) > 5), whole)
+
+
 def test_questions_of_one_label_cannot_be_centred(make: Any) -> None:
     features = make(4)  # three items of q0, one of q1
     with pytest.raises(InnerjudgeError, match="2 questions whose items are each of one label"):

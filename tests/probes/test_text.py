@@ -1,8 +1,7 @@
 import string
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 from innerjudge.probes import find_verdict
 
 SCALE = [str(s) for s in range(1, 6)]

@@ -1,12 +1,9 @@
 """The service as an ASGI application."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING
 
 from ....models.errors import InnerjudgeError
 from ....models.extra import require
@@ -17,12 +14,10 @@ from fastapi import Depends, FastAPI  # noqa: E402
 from fastapi.security import HTTPBearer  # noqa: E402
 from fastapi_offline import FastAPIOffline  # noqa: E402
 
+from ...judges.judge import Judge  # noqa: E402
 from .batcher import Batcher  # noqa: E402
 from .limits import Guard, Limits, Meters, register_refusals  # noqa: E402
 from .routes import judging_routes, service_routes  # noqa: E402
-
-if TYPE_CHECKING:
-    from ...judges.judge import Judge
 
 _ABOUT = """
 Judges that read a language model's hidden states, with the request formats of Jina, Cohere and vLLM. Higher is better,

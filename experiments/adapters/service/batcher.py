@@ -1,7 +1,5 @@
 """Dynamic batching: pairs of requests that are there at the same time share a forward pass."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import time
@@ -9,15 +7,12 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ....models.conversation import Text, plain_text
-from .limits import Refused
-
-if TYPE_CHECKING:
-    from ....probes import Promise, Verdict
-    from ...judges.judge import Judge
-    from .limits import Limits, Meters
+from ....probes import Promise, Verdict
+from ...judges.judge import Judge
+from .limits import Limits, Meters, Refused
 
 #: A prompt and a response to it.
 AskedPair = tuple[Text, Text]

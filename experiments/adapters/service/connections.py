@@ -13,8 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ....models.errors import InnerjudgeError, one_line
-from ....models.shown import shown
+from ....models.errors import InnerjudgeError, one_line, shown
 
 #: Seconds within which a connection has to send the whole head of a request.
 IDLE_SECONDS = 8.0

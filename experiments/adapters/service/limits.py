@@ -14,8 +14,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ....models.errors import InnerjudgeError
-from ....models.shown import shown
+from ....models.errors import InnerjudgeError, shown
 
 #: Code -> kind of error, as clients of such services read it.
 _TYPES = {401: "AuthenticationError", 404: "NotFoundError", 429: "RateLimitError"}

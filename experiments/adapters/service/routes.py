@@ -9,24 +9,11 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ....models.conversation import Text, plain_text
-from ....models.shown import shown
+from ....models.errors import shown
 from ...selection.votes import ranking
+from . import shapes
 from .batcher import AskedPair, Batcher, PairVerdict
 from .limits import Limits, Meters, Refused
-from .shapes import (
-    Document,
-    ErrorResponse,
-    Health,
-    RerankRequest,
-    RerankResponse,
-    RerankResult,
-    ScoreData,
-    ScoreRequest,
-    ScoreResponse,
-    Served,
-    ServedList,
-    Usage,
-)
 
 _SAID = {
     400: "The request is wrong; the message says where.",
@@ -46,13 +33,13 @@ _SCORE = ("/v1/score", "/score")
 def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter:
     """``/v1/rerank`` and ``/v1/score`` under all their names, and ``/v1/models``."""
     errors: dict[int | str, dict[str, Any]] = {
-        code: {"model": ErrorResponse, "description": said} for code, said in _SAID.items()
+        code: {"model": shapes.ErrorResponse, "description": said} for code, said in _SAID.items()
     }
     # "default" keeps FastAPI from promising its own shape and code for requests that are wrong.
-    errors["default"] = {"model": ErrorResponse, "description": "Anything else."}
+    errors["default"] = {"model": shapes.ErrorResponse, "description": "Anything else."}
     router = APIRouter(responses=errors)
 
-    async def rerank(request: RerankRequest) -> RerankResponse:
+    async def rerank(request: shapes.RerankRequest) -> shapes.RerankResponse:
         """Candidates of one prompt, best first; what cannot be scored stands last, with null and the reason."""
         name, batcher = _find(batchers, request.model)
         texts = request.texts
@@ -61,16 +48,18 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
         said = await batcher.judged([(query, text) for text in texts])
         best = ranking([_score(one) for one in said])[: request.top_n or None]
         results = [_result(k, said[k], texts[k] if request.return_documents else None) for k in best]
-        return RerankResponse(id=_id("rerank"), model=name, usage=_usage(said), results=results)
+        return shapes.RerankResponse(id=_id("rerank"), model=name, usage=_usage(said), results=results)
 
-    async def score(request: ScoreRequest) -> ScoreResponse:
+    async def score(request: shapes.ScoreRequest) -> shapes.ScoreResponse:
         """Scores of pairs: one text with each of many, or two lists of one length."""
         name, batcher = _find(batchers, request.model)
         pairs = _pairs(request.text_1, request.text_2)
         _require_room(len(pairs), limits)
         said = await batcher.judged(pairs)
-        data = [ScoreData(index=k, object="score", score=_score(one), **_beside(one)) for k, one in enumerate(said)]
-        return ScoreResponse(
+        data = [
+            shapes.ScoreData(index=k, object="score", score=_score(one), **_beside(one)) for k, one in enumerate(said)
+        ]
+        return shapes.ScoreResponse(
             id=_id("score"), object="list", created=int(time.time()), model=name, data=data, usage=_usage(said)
         )
 
@@ -80,11 +69,13 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
         router.post(path, response_model_exclude_unset=True, tags=["score"])(score)
 
     @router.get("/v1/models", tags=["service"], response_model_exclude_unset=True)
-    async def models() -> ServedList:
+    async def models() -> shapes.ServedList:
         """The judges that are served, and what they promise."""
         promises = {name: {"promise": str(b.promise)} for name, b in batchers.items() if b.promise is not None}
-        found = [Served(id=name, object="model", owned_by="innerjudge", **promises.get(name, {})) for name in batchers]
-        return ServedList(object="list", data=found)
+        found = [
+            shapes.Served(id=name, object="model", owned_by="innerjudge", **promises.get(name, {})) for name in batchers
+        ]
+        return shapes.ServedList(object="list", data=found)
 
     return router
 
@@ -93,13 +84,13 @@ def service_routes(batchers: Mapping[str, Batcher], meters: Meters) -> APIRouter
     """``/health`` and ``/metrics``, which need no key."""
     router = APIRouter(tags=["service"])
 
-    @router.get("/health", responses={503: {"model": ErrorResponse, "description": "A judge does not work."}})
-    async def health() -> Health:
+    @router.get("/health", responses={503: {"model": shapes.ErrorResponse, "description": "A judge does not work."}})
+    async def health() -> shapes.Health:
         """Whether every judge answers."""
         idle = [name for name, batcher in batchers.items() if not batcher.works]
         if idle:
             raise Refused(503, f"judges that do not work: {', '.join(idle)}")
-        return Health(status="ok", judges=list(batchers))
+        return shapes.Health(status="ok", judges=list(batchers))
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
@@ -145,14 +136,14 @@ def _beside(one: PairVerdict) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _result(place: int, one: PairVerdict, text: Text | None) -> RerankResult:
-    document: dict[str, Any] = {} if text is None else {"document": Document(text=plain_text(text))}
-    return RerankResult(index=place, relevance_score=_score(one), **document, **_beside(one))
+def _result(place: int, one: PairVerdict, text: Text | None) -> shapes.RerankResult:
+    document: dict[str, Any] = {} if text is None else {"document": shapes.Document(text=plain_text(text))}
+    return shapes.RerankResult(index=place, relevance_score=_score(one), **document, **_beside(one))
 
 
-def _usage(said: Sequence[PairVerdict]) -> Usage:
+def _usage(said: Sequence[PairVerdict]) -> shapes.Usage:
     total = sum(one.tokens for one in said)
-    return Usage(prompt_tokens=total, total_tokens=total)
+    return shapes.Usage(prompt_tokens=total, total_tokens=total)
 
 
 def _id(kind: str) -> str:

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ....models.conversation import Text as Texts
-from ....models.conversation import as_prompt, as_response, plain_text
+from ....models.conversation import Text as Texts, as_prompt, as_response, plain_text
 from ....models.errors import InnerjudgeError
 
 _PROMPT = "Start with 7. Add 5."

@@ -9,8 +9,7 @@ import torch
 from ....extraction.extract import extract
 from ....models.loading import LanguageModel, wrap
 from ....models.positions import Encoding
-from ..passes.section import CORE, Run, Section, Variant, Work, texts
-from ..passes.shapes import random_model
+from ..passes.section import CORE, Run, Section, Variant, Work, random_model, texts
 from ..passes.variants import FLOOR, floor, reading
 
 

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from ....extraction.batching import Batch
 from ....extraction.extract import stream
-from ..passes.one_batch import PASSES
 from ..passes.run import SECTIONS as OF_THE_WHEEL
 from ..passes.section import CORE, Run, Section, Variant, Work, texts
-from ..passes.variants import kept_rows
+from ..passes.variants import PASSES, kept_rows
 from .asking import ASKING, REASONED
 from .generating import GENERATING, RERANKING
 from .lengths import LENGTHS, PRECISION, TOKENS

@@ -10,8 +10,7 @@ from scipy.stats import norm
 from ...stats.agreement.confusion import cohen_kappa, scott_pi
 from ...stats.agreement.reliability import krippendorff_alpha
 from ...stats.metrics.abstention import area_under_coverage
-from ...stats.metrics.accuracy import accuracy
-from ...stats.metrics.auroc import auprc, auroc, within_question_auroc
+from ...stats.metrics.accuracy import accuracy, auprc, auroc, within_question_auroc
 from ...stats.metrics.calibration import expected_calibration_error
 from ...stats.metrics.correlation import kendall, pearson, spearman, system_ranking
 from ...stats.statistic import Floats, Statistic, Values, ratio

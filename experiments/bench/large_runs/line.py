@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..passes.timing import Spread
+from ..passes.section import Spread
 
 #: Does something once; told the number of the round.
 Act = Callable[[int], None]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...data.jsonl import write_jsonl
 from ...data.kinds import item_to_row
-from ..passes.timing import Spread
+from ..passes.section import Spread
 from .line import Line, said
 from .made_up import traces
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from ....extraction.store.shard import shard_name
+from ....extraction.store.shards import shard_name
 from .line import Line, in_turn, said
 from .made_up import random_store
 

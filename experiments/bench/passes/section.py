@@ -1,20 +1,72 @@
-"""What a section of the benchmark is: one set of texts and the ways of running them that are compared.
+"""What a section of the benchmark is: a model, one set of texts, and the ways of running them that are compared.
 
-The texts are random tokens, with every position that a judge reads.
+Weights and tokens are random: what a pass costs does not depend on what they say. Texts have every position read.
+
+Every round runs each once, so that what the machine does meanwhile hits all alike. Memory is the bytes of live tensors
+as PyTorch counts them: what the system says of the process misses peaks between its own looks, by as much as they are.
 """
 
-from collections.abc import Callable, Sequence
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from ....extraction.batching import Batch, collate
 from ....extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
-from ....models.loading import LanguageModel
+from ....models.errors import InnerjudgeError, one_line
+from ....models.loading import LanguageModel, load, wrap
 from ....models.positions import Encoding
+
+_SIZES = (
+    *("vocab_size", "hidden_size", "intermediate_size"),
+    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
+)
+#: Name -> sizes; Llama's blocks in the shapes of a small, a middling and a usual model, and two for tests and studies.
+SHAPES: dict[str, dict[str, Any]] = {
+    name: dict(zip(_SIZES, sizes, strict=True))
+    for name, *sizes in (
+        ("tiny", 2048, 64, 128, 4, 4, 2),
+        ("10m", 8192, 256, 1024, 8, 8, 4),
+        ("135m", 49152, 576, 1536, 30, 9, 3),
+        ("1b", 128256, 2048, 8192, 16, 32, 8),
+        ("7b", 32000, 4096, 11008, 32, 32, 32),
+    )
+}
+
+
+def random_model(shape: str, *, device: str, dtype: str, attention: str = "sdpa", seed: int = 0) -> LanguageModel:
+    """A model of one of :data:`SHAPES`; the same seed gives the same weights. An unknown shape or type is refused."""
+    if shape not in SHAPES:
+        raise InnerjudgeError(f"given --shape {shape!r}, expected one of {', '.join(SHAPES)}")
+    kind = getattr(torch, dtype, None)
+    if kind not in (torch.float32, torch.bfloat16, torch.float16):
+        raise InnerjudgeError(f"given --dtype {dtype!r}, expected float32, bfloat16 or float16")
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InnerjudgeError(f"given --device {device!r}, expected one of this machine's: {one_line(error)}") from None
+    torch.manual_seed(seed)
+    config = LlamaConfig(**SHAPES[shape], max_position_embeddings=4096, tie_word_embeddings=True)
+    config._attn_implementation = attention
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(kind)
+    try:
+        with torch.device(device):
+            model = LlamaForCausalLM(config)
+    finally:
+        torch.set_default_dtype(before)
+    return wrap(model, load("reference").tokenizer, name=f"random-{shape}")
+
 
 #: Runs all texts of a section once; what it returns is thrown away.
 Run = Callable[[], object]
@@ -121,3 +173,105 @@ def texts(lm: LanguageModel, lengths: Sequence[int], *, prompt: int = 0, seed: i
             Encoding(id=f"text-{k}", group=group, ids=(*shared, *own), positions=positions, label_ids=(5, 6, 7, 8, 9))
         )
     return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Median, least and most of several figures.
+
+    Example:
+        >>> Spread.of([3.0, 1.0, 2.0])
+        Spread(median=2.0, low=1.0, high=3.0)
+    """
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """The spread of at least one figure."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of one variant in each round: of all threads of the process, and of the clock."""
+
+    cpu: tuple[float, ...]
+    wall: tuple[float, ...]
+
+    def against(self, other: "Times") -> tuple[Spread, Spread]:
+        """Ratio to the times of another variant, round by round: of processor time and of the clock."""
+        cpu = [a / b for a, b in zip(self.cpu, other.cpu, strict=True)]
+        return Spread.of(cpu), Spread.of([a / b for a, b in zip(self.wall, other.wall, strict=True)])
+
+
+def timed(runs: Sequence[Run], rounds: int, *, device: torch.device, on_run: Callable[[int], None]) -> list[Times]:
+    """Run each of ``runs``, which ran once already, once a round, in another order each time; a GPU is waited for."""
+    seconds: list[list[tuple[float, float]]] = [[] for _ in runs]
+    for number in range(rounds):
+        for k in range(len(runs)):
+            at = (k + number) % len(runs)
+            seconds[at].append(_once(runs[at], device))
+            on_run(1)
+    return [Times(tuple(s[0] for s in one), tuple(s[1] for s in one)) for one in seconds]
+
+
+def _once(run: Run, device: torch.device) -> tuple[float, float]:
+    _wait(device)
+    cpu, wall = time.process_time(), time.perf_counter()
+    run()
+    _wait(device)
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def peak_of(run: Run, device: torch.device) -> float:
+    """Bytes of live tensors on the device at the peak of one run, less those before it; ``run`` ran once already.
+
+    Example:
+        >>> peak_of(lambda: torch.ones(1000) + torch.ones(1000), torch.device("cpu"))  # three of 4 bytes a number
+        12000.0
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        torch.cuda.synchronize(device)
+        return float(torch.cuda.max_memory_allocated(device) - before)
+    seen = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+    with _quiet():
+        seen.start()
+    try:
+        run()
+    finally:
+        with _quiet():
+            seen.stop()
+    assert seen.profiler is not None
+    assert seen.profiler.kineto_results is not None
+    events: list[Any] = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    live = most = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        live += event.nbytes()
+        most = max(most, live)
+    return float(most)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """While open nothing is heard of stderr: the profiler says there that it starts and stops, past Python."""
+    sys.stderr.flush()
+    own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
+        os.close(nowhere)

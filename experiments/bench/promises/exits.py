@@ -22,7 +22,7 @@ from ...drawing.style import NOTHING
 from ...judges.sample_and_judge import Sampling, Saved, answer_and_judge, candidates_of
 from ...reading.passes import Passes
 from ...reading.read import read
-from ...reading.sampling import labelled, sample_traces
+from ...reading.verdict_pass import labelled, sample_traces
 
 #: Where an answer is looked at, and what is promised.
 ROLE, LEVELS, CONFIDENCE = "reasoning/segment(8)", (0.1, 0.2, 0.3, 0.5), 0.9

@@ -31,9 +31,10 @@ SEED, SETTINGS = 0, Settings(reasoning_tokens=0)
 DATA = {"sample:gsm8k-solutions": 160, "sample:mmlu": 100, "sample:topical-chat": 100, "sample:llmbar": 80}
 #: Items in one part of the comparison with bare passes, and how many parts; the parts take turns.
 PART, PARTS = 20, 2
-#: What the issue asks for: bytes above the weights, prompts an item, compare by bare passes, loading by weights.
+#: What is asked for: bytes above the weights, prompts an item, compare by bare passes, loading by weights.
 BARS = {
     "peak above weights (GB)": 1.0,
+    "prompts asked an item": 3.0,
     "prompts an item": 3.0,
     "compare by bare passes": 1.15,
     "loading by weights": 1.2,
@@ -104,15 +105,16 @@ def comparing(model: str, data: str, limit: int) -> dict[str, Any]:
     with peak() as grown:
         lm = load(model, device="cpu", dtype="float32")
         compare(lm, data, limit=24, settings=SETTINGS)  # what is tried once a model; fewer may have one label only
+        asked = Asked()
         with read_by(lm) as seen:
             started = time.process_time()
-            found = compare(lm, data, limit=limit, settings=SETTINGS)
+            found = compare(lm, data, limit=limit, settings=SETTINGS, steps=asked)
             spent = time.process_time() - started
         most, _ = grown()
     (costs,) = found.found.results_json()["cost_per_item"].values()
     return {
         "peak above weights (GB)": (most - weight_bytes(lm)) / 1e9,
-        "prompts an item": seen.prompts / limit,
+        "prompts asked an item": asked.prompts / limit,
         "tokens an item": seen.tokens / limit,
         "steps an item": seen.steps / limit,
         "CPU seconds": spent,
@@ -120,12 +122,26 @@ def comparing(model: str, data: str, limit: int) -> dict[str, Any]:
     }
 
 
+class Asked:
+    """Steps of a comparison that show nothing and count the prompts that were asked or read, each once."""
+
+    def __init__(self) -> None:
+        self.prompts = 0
+
+    def __call__(self, _description: str, _total: int, /) -> Callable[[int], None]:
+        """Begin a step."""
+        return self._count
+
+    def _count(self, done: int) -> None:
+        self.prompts += done
+
+
 class Seen:
-    """What the model read: the ids of every pass, and how many texts a pass or a step had."""
+    """What the model read: the ids of every pass, and how many tokens of prompts and steps of writing there were."""
 
     def __init__(self) -> None:
         self.passes: list[torch.Tensor] = []
-        self.prompts = self.tokens = self.steps = 0
+        self.tokens = self.steps = 0
 
     def note(self, _module: Any, given: tuple[Any, ...]) -> None:
         """A pass over prompts has several tokens a text; a step writes one."""
@@ -134,7 +150,6 @@ class Seen:
             self.steps += len(ids)
             return
         self.passes.append(ids.clone())
-        self.prompts += len(ids)
         self.tokens += ids.numel()
 
 
@@ -209,8 +224,10 @@ def document(kept: Sequence[dict[str, Any]]) -> str:
         "Written by `python -m innerjudge.experiments.bench.real.costs MODEL...`; float32 on a CPU, without reasoned "
         "text. Memory is resident memory beyond that of the imported libraries; while a model is loaded, the pages of "
         "its mapped file are among it, which the system drops where room is short, so both figures stand here. A "
-        "prompt is counted each time that the model reads it or a part of it; tokens are those of such passes, padding "
-        "included; a step writes one token. "
+        "prompt is a text that is asked about or read on its own, as in `results.json`: ways of asking that are tried, "
+        "both orders of pairs and each of their responses, options permuted; where it says only *prompts*, a beginning "
+        "that prompts share was counted as one more. A peak below 0 means that pages of mapped weights were dropped. "
+        "Tokens are those that the model reads, padding included, what prompts share once; a step writes one token. "
         "At first, 160 solutions of GSM8K on the 0.5B model took 6.7 GB in all, 4.2 GB above its weights.",
         "| model | what | measured | asked for | met |\n| --- | --- | --- | --- | --- |\n"
         + "\n".join(row for one in kept for row in _rows(one)),

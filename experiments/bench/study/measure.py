@@ -12,7 +12,7 @@ from ....models.loading import LanguageModel, load
 from ...compare.report.folder import SPECS, claim, write
 from ...study.run import StudyRun, sources_of
 from ...study.spec import ModelSpec, Study
-from ..passes.shapes import random_model
+from ..passes.section import random_model
 from .clock import Clock
 from .sampler import Sampler
 
@@ -35,7 +35,7 @@ def measure(spec: Study, out: Path, command: str, shape: str | None = None) -> d
 
     The seconds are the first run's, from before the model is loaded until the report is written. They are processor
     seconds, so that other work on the machine does not count. ``shape`` names a model of random weights
-    (:data:`~..passes.shapes.SHAPES`) to run the study with instead of its own.
+    (:data:`~..passes.section.SHAPES`) to run the study with instead of its own.
 
     Raises:
         InnerjudgeError: If ``out`` holds anything: a study that goes on does not do all the work.

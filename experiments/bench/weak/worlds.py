@@ -1,15 +1,61 @@
 """States of drawn answers, in which right ones and easy questions both leave a trace."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from ....extraction.features import Features
+from ....models.items import Trace
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
+Bools = npt.NDArray[np.bool_]
+
 #: Candidates of a question, width of the states, standard deviation of a question's difficulty.
 CANDIDATES, WIDTH, DIFFICULTY = 8, 64, 1.5
+#: How often a wrong answer is each of a question's wrong ones.
+WRONG = (0.4, 0.3, 0.2, 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers as a study sees them: ``states [n, F]``, which are ``right``, their ``question``, and what they say."""
+
+    states: Floats
+    right: Bools
+    question: Ints
+    said: npt.NDArray[np.str_]
+
+    @property
+    def features(self) -> Features:
+        """One state an answer, at the position ``"state"``."""
+        return features_of(self.states, self.question)
+
+    @property
+    def traces(self) -> list[Trace]:
+        """Items with these answers and nothing else."""
+        return [
+            Trace(question_id=f"q{q}", candidate_id=str(k), prompt="", response="", answer=said or None)
+            for k, (q, said) in enumerate(zip(self.question.tolist(), self.said.tolist(), strict=True))
+        ]
+
+    def __getitem__(self, rows: Ints | Bools) -> "Answers":
+        """Some of them."""
+        return Answers(self.states[rows], self.right[rows], self.question[rows], self.said[rows])
+
+    def parted(self, questions: int, seed: int) -> "tuple[Answers, Answers]":
+        """Up to ``questions`` of one half of all, drawn at random, and the other half; questions are counted anew."""
+        names, code = np.unique(self.question, return_inverse=True)
+        order = np.random.default_rng(seed).permutation(len(names))
+        cut = len(names) // 2
+        sides = [np.flatnonzero(np.isin(code, some)) for some in (order[:cut][:questions], order[cut:])]
+        learn, test = (
+            Answers(self.states[at], self.right[at], np.unique(code[at], return_inverse=True)[1], self.said[at])
+            for at in sides
+        )
+        return learn, test
 
 
 def world(
@@ -33,6 +79,13 @@ def world(
     offset = rng.normal(size=(questions, WIDTH))
     x = signal * (y - 0.5)[:, None] * v - confound * difficulty[q, None] * u + offset[q] + noise
     return x, y, q
+
+
+def drawn(questions: int, confound: float, seed: int, like: int | None = None) -> Answers:
+    """A :func:`world` in which right answers say one thing, and wrong ones one of four others, in unlike shares."""
+    x, y, q = world(questions, confound=confound, seed=seed, like=like)
+    wrong = np.random.default_rng([9, seed]).choice(len(WRONG), size=len(y), p=WRONG)
+    return Answers(x, y, q, np.where(y, "right", np.char.add("wrong", wrong.astype(str))))
 
 
 def features_of(x: Floats, q: Ints) -> Features:

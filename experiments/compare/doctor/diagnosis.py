@@ -12,9 +12,8 @@ from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row, Table
-from ...stats.intervals import cluster_interval
-from ...stats.metrics.auroc import auroc, decomposition, within_question_auroc
-from ...stats.significance import difference, holm
+from ...stats.intervals import cluster_interval, difference, holm
+from ...stats.metrics.accuracy import auroc, decomposition, within_question_auroc
 from ...stats.statistic import SHARE, ratio
 from ..figures import Cell, Section, grid, split_of_auroc
 from ..findings import DataReport, Reason, Report
@@ -24,9 +23,8 @@ from ..report.page import HOW_TO_READ_SCORES, cell
 from ..sections.opponents import opponents as against
 from ..settings import Settings
 from ..trace_blind import PASS_RATE, pass_rate
-from .checks import checks
+from .checks import checks, opponents
 from .explanations import LEVEL, Explained, explain
-from .opponents import opponents
 from .scores import Scores, read_scores
 
 if TYPE_CHECKING:

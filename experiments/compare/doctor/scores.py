@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ....models.errors import InnerjudgeError
-from ....models.shown import shown
+from ....models.errors import InnerjudgeError, shown
 from ...data.records import Record
 from ...data.tables import records_of
 

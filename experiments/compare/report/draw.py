@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from ...drawing.lines import Line, reliability
-from ...drawing.lines import curves as line_plot
+from ...drawing.lines import Line, curves as line_plot, reliability
 from ...drawing.style import CYCLE, FAMILY_COLOURS, STYLE, short
 from ..figures import Figure, Grid, Plot, grid
 from ..lens import Lens

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ....models.aside import HALF, replacing
 from ....models.errors import InnerjudgeError
-from ....models.foreign import digest_of_parts, parse_json, read_file, sealed, unsealed
-from ...data.jsonl import jsonl_lines
-from ...data.outputs import checksum_line, checksum_of, require_room, writing
+from ....models.foreign import HALF, digest_of_parts, parse_json, read_file, replacing, sealed, unsealed
+from ...data.jsonl import checksum_line, checksum_of, jsonl_lines, require_room, writing
 from ...data.verdict_files import row_json
 from ...data.verdict_table import Row
 from ..findings import Report

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.ticker import MaxNLocator
 
-from ....models.shown import readable
+from ....models.errors import readable
 from ...drawing import style
 from ...judges.panel import OPPONENTS
 from ..figures import FAMILIES, Cell, Figure, Grid

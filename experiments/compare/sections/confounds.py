@@ -2,7 +2,7 @@
 
 from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
 from ...stats.biases.preferences import length_beyond_labels, length_correlation
-from ...stats.metrics.auroc import auroc, within_question_auroc
+from ...stats.metrics.accuracy import auroc, within_question_auroc
 from ..figures import Cell, Figure, Section, grid
 from ..lens import Lens, as_floats, standing
 from ..report.draw import bars

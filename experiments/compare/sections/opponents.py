@@ -12,8 +12,8 @@ from ...data.answers import normalise
 from ...judges.panel import OPPONENTS
 from ...selection.reranking import selection_accuracy
 from ...selection.rules import Rule
-from ...stats.metrics.auroc import auroc, decomposition
-from ...stats.significance import Difference, difference, holm
+from ...stats.intervals import Difference, difference, holm
+from ...stats.metrics.accuracy import auroc, decomposition
 from ...stats.statistic import Statistic
 from ..figures import Cell, Figure, Grid, Section, grid, spelt, split_of_auroc
 from ..lens import Lens, Metric

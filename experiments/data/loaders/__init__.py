@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ....models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError, shown
 from ....models.items import Item
-from ....models.shown import shown
 from ..jsonl import check_unique
 from .choices import arc, hellaswag, mmlu
 from .pairs import judgebench, llmbar, mt_bench_human, pandalm, rewardbench
 from .ratings import helpsteer2, prometheus, summeval, topical_chat, ultrafeedback
 from .traces import gsm8k_solutions, lm_eval_samples, openai_messages, processbench, rewardbench2, vllm_outputs
+from .trec import trec
 
 
 def _inspect_log(path: Path) -> list[Item]:
@@ -27,7 +27,7 @@ LOADERS: dict[str, Callable[[Path], list[Item]]] = {
     for one in (
         *(gsm8k_solutions, mmlu, llmbar, pandalm, summeval, topical_chat, prometheus, _inspect_log, mt_bench_human),
         *(rewardbench, rewardbench2, judgebench, ultrafeedback, helpsteer2, processbench, arc, hellaswag),
-        *(openai_messages, vllm_outputs, lm_eval_samples),
+        *(openai_messages, vllm_outputs, lm_eval_samples, trec),
     )
 }
 _BESIDE = re.compile(r"(?i)^\.|^(readme|licen[sc]e)|\.(md|txt|sha256|py)$")
@@ -48,11 +48,11 @@ def load(spec: str) -> list[Item]:
     """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record.
 
     Of a folder, every file is read in alphabetical order, but those whose name begins with a dot or says that they are
-    documents (README, LICENSE) or checksums; ``mmlu`` takes it whole.
+    documents (README, LICENSE) or checksums; ``mmlu`` and ``trec`` take it whole.
     """
     loader, path = find(spec)
     files = [path]
-    if path.is_dir() and loader is not mmlu:
+    if path.is_dir() and loader not in (mmlu, trec):
         files = sorted(one for one in path.iterdir() if one.is_file() and not _BESIDE.search(one.name))
     items = [item for file in files for item in loader(file)]
     if not items:

@@ -5,9 +5,8 @@ import io
 import re
 from pathlib import Path
 
-from ....models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError, shown
 from ....models.items import Choice, Item
-from ....models.shown import shown
 from ..records import Record
 from ..tables import decoded, unpacked
 from .files import Rows, by_rows, kept, one_of

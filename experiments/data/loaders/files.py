@@ -6,10 +6,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from ....models.errors import InnerjudgeError, one_line
+from ....models.errors import InnerjudgeError, one_line, shown
 from ....models.foreign import FILE_LIMIT, require_file
 from ....models.items import Item
-from ....models.shown import shown
 from ..kinds import hash_of, kind_of_record, record_to_item
 from ..records import Record, describe
 from ..tables import decoded, parsed, read_table, unpacked
@@ -47,7 +46,7 @@ def one_of(record: Record, name: str, known: Sequence[str]) -> int:
     return known.index(value)
 
 
-def question_of(prompt: str) -> str:
+def question_of(prompt: Any) -> str:
     """A name for a question that its rows share by their prompt alone."""
     return f"q-{hash_of([repr(prompt)])}"
 

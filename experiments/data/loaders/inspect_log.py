@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....models.conversation import Text, as_prompt
-from ....models.errors import InnerjudgeError
+from ....models.errors import InnerjudgeError, shown
 from ....models.extra import require
 from ....models.items import Item, Trace
 from ....models.markers import THINK
-from ....models.shown import shown
 from .files import require_archive
 
 if TYPE_CHECKING:

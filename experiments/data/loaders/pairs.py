@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ....models.errors import quoted
 from ....models.items import Item
-from ....models.shown import quoted
 from ..records import Record
 from ..tables import read_table
 from ..variants import with_sides
-from .files import Rows, by_rows, item_of, kept, one_of
+from .files import Rows, by_rows, item_of, kept, one_of, question_of
 
 _NAMES = ("tie", "a", "b")
 
@@ -28,9 +28,11 @@ def pandalm(record: Record, name: str) -> Rows:
         raise record.error("idx", quoted(number), "a number", "check loader and path")
     votes = [_NAMES[record.whole(f"annotator{k}", range(3))] for k in (1, 2, 3)]
     parts = (record.text("instruction"), record.optional_text("input") or "")
+    prompt = "\n\n".join(part for part in parts if part.strip())
     yield {
         "pair_id": f"pandalm-{number}",
-        "prompt": "\n\n".join(part for part in parts if part.strip()),
+        "question_id": question_of(prompt),
+        "prompt": prompt,
         "response_a": _reply(record, "response1"),
         "response_b": _reply(record, "response2"),
         "preference": majority_preference(votes),
@@ -55,7 +57,7 @@ def llmbar(record: Record, name: str) -> Rows:
 
     ``pair_id`` is ``FILE-RECORD`` (from 0).
     """
-    row = {"pair_id": name, "prompt": record.text("input")}
+    row = {"pair_id": name, "question_id": question_of(record.text("input")), "prompt": record.text("input")}
     row |= {"response_a": record.text("output_1"), "response_b": record.text("output_2")}
     yield row | {"preference": "ab"[record.whole("label", (1, 2)) - 1]}
 
@@ -64,7 +66,8 @@ def llmbar(record: Record, name: str) -> Rows:
 def rewardbench(record: Record, name: str) -> Rows:
     """RewardBench: pairs, the chosen one now as a, now as b; ``subset`` is kept."""
     named = kept(record, "prompt", "chosen", "rejected", "subset", "chosen_model", "rejected_model")
-    yield {"pair_id": name, **with_sides(Record(named, record.where))}
+    row = with_sides(Record(named, record.where))
+    yield {"pair_id": name, "question_id": question_of(row.get("prompt")), **row}
 
 
 @by_rows
@@ -72,8 +75,9 @@ def judgebench(record: Record, name: str) -> Rows:
     """JudgeBench: pairs of responses of one model, of which one is right."""
     sides = {"response_a": record.text("response_A"), "response_b": record.text("response_B")}
     preferred = "ab"[one_of(record, "label", ["A>B", "B>A"])]
-    row = {"pair_id": record.label("pair_id"), "prompt": record.text("question"), **sides, "preference": preferred}
-    yield row | kept(record, "source", "original_id", "response_model")
+    prompt = record.text("question")
+    row = {"pair_id": record.label("pair_id"), "question_id": question_of(prompt), "prompt": prompt, **sides}
+    yield row | {"preference": preferred} | kept(record, "source", "original_id", "response_model")
 
 
 _WINNERS = {"model_a": "a", "model_b": "b", "tie": "tie", "tie (inconsistent)": "tie"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from ....models.items import Item
 from ..answers import normalise
+from ..mapping import items_from
 from ..records import Record
 from ..tables import parsed, read_table
 from .files import Rows, by_rows, item_of, kept, question_of
@@ -60,14 +61,9 @@ def processbench(record: Record, name: str) -> Rows:
     yield asked | {"response": "\n\n".join(steps)} | known | kept(record, "final_answer_correct", "generator")
 
 
-@by_rows
-def openai_messages(record: Record, name: str) -> Rows:
+def openai_messages(path: Path) -> list[Item]:
     """Conversations as for OpenAI's fine-tuning: the assistant's last message is the response to those before it."""
-    many = [{k: v for k, v in one.values.items() if k != "weight"} for one in record.records("messages")]
-    last = max((k for k, one in enumerate(many) if one.get("role") == "assistant"), default=0)
-    if not last:
-        raise record.error("messages", "no answer of the assistant behind a question", "one", "leave the row out")
-    yield {"question_id": name, "candidate_id": "0", "prompt": many[:last], "response": [many[last]]}
+    return items_from(path)
 
 
 @by_rows

@@ -5,35 +5,29 @@ cannot take yet. A shard is written whole or not at all and is the same whoever 
 does no harm.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from ....extraction.store import FeatureStore
 from ....extraction.store.index import StoreHeader
 from ....extraction.store.place import place
 from ....models.errors import InnerjudgeError, one_line
 from ...data.datasets import load_data
-from ...data.jsonl import parse_item
-from ...data.outputs import writing
+from ...data.jsonl import parse_item, writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import silent, whole
-from ..job import Job, claim, items_of, pointwise
-from ..job_files import has_items, inside, items_file
+from ..job import Job, claim, has_items, inside, items_file, items_of, pointwise
 from ..loading import Model
 from ..log import log
-from .disk import bytes_to_come, disk_of, require_room
 from .extract_job import Source, holding
-from .summary import Meter, Speed, summary
-
-if TYPE_CHECKING:
-    import numpy as np
+from .summary import Meter, Speed, bytes_to_come, disk_of, require_room, summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,15 @@ from ....models.foreign import digest_of_file
 from ....models.items import Item
 from ....models.loading import LanguageModel
 from ...data.datasets import Dataset, hash_data, is_file, open_data
-from ...data.outputs import writing
+from ...data.jsonl import writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import whole
 from ...reading.read import read
-from ..job import Job, claim
-from ..job_files import FILE_HASH, HEADER, ITEMS, inside, is_damaged, read_job
+from ..job import FILE_HASH, HEADER, ITEMS, Job, claim, inside, is_damaged, read_job
 from ..log import log
-from .disk import bytes_to_come, disk_of, require_room
 from .ranks import Ranks
-from .summary import Meter, Speed, summary
+from .summary import Meter, Speed, bytes_to_come, disk_of, require_room, summary
 
 
 def extract_job(

@@ -1,12 +1,15 @@
-"""Difficulty and length taken out: what a judge still tells apart when neither can help it."""
+"""Difficulty and length taken out of scores; how a judge uses its scale, and how it treats groups of items."""
 
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+from scipy.stats import entropy
 
+from ....models.errors import InnerjudgeError
 from ...data.splits import rows_by_group
-from ..metrics.auroc import auroc
-from ..statistic import SHARE, Labels, Statistic, Values, finite, ratio, require_same_length
+from .. import statistic
+from ..metrics.accuracy import auroc
+from ..statistic import SHARE, Floats, Labels, Statistic, Values
 
 
 def centred_auroc(labels: Labels, scores: Values, groups: Sequence[Hashable]) -> Statistic:
@@ -23,9 +26,9 @@ def centred(scores: Values, groups: Sequence[Hashable], *, labels: Labels | None
 
     With ``labels``, rows without one and questions without both classes become ``None`` too.
     """
-    require_same_length(scores=scores, groups=groups)
-    x = finite(scores)
-    truth = np.zeros(len(x)) if labels is None else finite(labels)
+    statistic.require_same_length(scores=scores, groups=groups)
+    x = statistic.finite(scores)
+    truth = np.zeros(len(x)) if labels is None else statistic.finite(labels)
     found = np.full(len(x), np.nan)
     for rows in rows_by_group(groups):
         known = rows[~np.isnan(x[rows]) & ~np.isnan(truth[rows])]
@@ -46,8 +49,8 @@ def length_matched_pairs(
         >>> length_matched_pairs([1, 0, 0], [0.9, 0.1, 0.95], list("qqq"), [100, 95, 300]).value  # one pair is left
         1.0
     """
-    require_same_length(labels=labels, scores=scores, groups=groups, lengths=lengths)
-    truth, x, size = finite(labels), finite(scores), finite(lengths)
+    statistic.require_same_length(labels=labels, scores=scores, groups=groups, lengths=lengths)
+    truth, x, size = statistic.finite(labels), statistic.finite(scores), statistic.finite(lengths)
     won, pairs = np.zeros(len(x)), np.zeros(len(x))
     for rows in rows_by_group(groups):
         known = rows[~np.isnan(x[rows]) & ~np.isnan(size[rows])]
@@ -57,20 +60,81 @@ def length_matched_pairs(
         won[rows[0]] = ((gap > 0) * near).sum() + 0.5 * ((gap == 0) * near).sum()
         pairs[rows[0]] = near.sum()
     reason = "no question has a right and a wrong scored candidate of like length"
-    return ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
+    return statistic.ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
 
 
 def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hashable]) -> list[float | None]:
     """Scores less what a straight line in the confounds (lengths ...) says, both centred within questions first."""
-    x = finite(scores)
-    columns = [finite(c) for c in confounds]
+    x = statistic.finite(scores)
+    columns = [statistic.finite(c) for c in confounds]
     known = ~np.isnan(x)
     for column in columns:
         known &= ~np.isnan(column)
-    y, *z = (finite(centred([v if k else None for v, k in zip(c, known, strict=True)], groups)) for c in (x, *columns))
+    y, *z = (
+        statistic.finite(centred([v if k else None for v, k in zip(c, known, strict=True)], groups))
+        for c in (x, *columns)
+    )
     rows = np.flatnonzero(known)
     design = np.stack([c[rows] for c in z], axis=1)
     slope = np.linalg.lstsq(design, y[rows], rcond=None)[0]
     found = np.full(len(x), np.nan)
     found[rows] = y[rows] - design @ slope
     return [None if np.isnan(v) else float(v) for v in found]
+
+
+def grades_used(grades: Values, *, scale: Sequence[float]) -> Statistic:
+    """Share of the scale in use: the exponential of the entropy of the grades, over the number of grades.
+
+    1 where all grades are given equally often, ``1 / len(scale)`` where one alone is. Grades off the scale are rounded
+    to the nearest one on it.
+    """
+    steps = np.array(sorted(scale), dtype=np.float64)
+    if len(steps) < 2:
+        raise InnerjudgeError(f"given a scale of {len(steps)} grades, expected at least two")
+    x = statistic.finite(grades)
+    kept = np.flatnonzero(~np.isnan(x))
+    if not len(kept):
+        return statistic.undefined("no row has a grade", n=0, size=len(x))
+    member = np.zeros((len(kept), len(steps)))
+    member[np.arange(len(kept)), np.abs(x[kept, None] - steps).argmin(axis=1)] = 1.0
+
+    def over(weights: Floats) -> Floats:
+        held = weights[:, kept] @ member
+        empty = held.sum(axis=1) == 0
+        found = np.exp(entropy(np.where(empty[:, None], 1.0, held), axis=1)) / len(steps)
+        return np.where(empty, np.nan, found)
+
+    return Statistic(value=float(over(np.ones((1, len(x))))[0]), n=len(kept), size=len(x), limits=SHARE, over=over)
+
+
+def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
+    """Share of pairs of one question's candidates with equal scores: what a judge cannot tell apart at all."""
+    statistic.require_same_length(scores=scores, groups=groups)
+    x = statistic.finite(scores)
+    tied, pairs = np.zeros(len(x)), np.zeros(len(x))
+    for rows in rows_by_group(groups):
+        scored = x[rows][~np.isnan(x[rows])]
+        counts = np.unique(scored, return_counts=True)[1]
+        pairs[rows[0]], tied[rows[0]] = len(scored) * (len(scored) - 1) / 2, (counts * (counts - 1) / 2).sum()
+    return statistic.ratio(
+        tied, pairs, n=int(pairs.sum()), reason="no question has two scored candidates", limits=SHARE
+    )
+
+
+def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None]) -> Statistic:
+    """Mean of score less label among the ``members`` of a group (``None``: left out) less the same among all others.
+
+    Above 0 the judge flatters the group beyond what its labels say; of the responses that its own model (or family)
+    wrote that is self-preference: where they are better, higher scores are deserved. Scores and labels (1 and 0, or
+    human scores) must be on one scale.
+
+    Source:
+        The over-scoring of low-resource languages in arXiv 2309.07462.
+    """
+    statistic.require_same_length(labels=labels, scores=scores, members=members)
+    gap = statistic.finite(scores) - statistic.finite(labels)
+    sides = []
+    for side in (True, False):
+        here = np.where([m is side for m in members], gap, np.nan)
+        sides.append(statistic.mean(here, reason=f"no scored row with a label {'in' if side else 'outside'} the group"))
+    return statistic.combine(sides, lambda a, b: a - b)

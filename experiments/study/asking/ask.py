@@ -182,6 +182,6 @@ def candidates_of(items: Sequence[Item], *, data: str = "", scale: tuple[int, in
                 found.append(Candidate(**base, prompt=item.prompt, response=plain_text(item.response)))
             case Pair():
                 for side, text in (("a", item.response_a), ("b", item.response_b)):
-                    own = base | {"candidate": side, "truth": None}
+                    own = base | {"question": item.id, "candidate": side, "truth": None}
                     found.append(Candidate(**own, prompt=item.prompt, response=plain_text(text), scale=scale))
     return found

@@ -8,24 +8,10 @@ from ...compare.figures import Section
 from ...compare.lens import Lens
 from ...data.verdict_table import Row
 from ..asking.checklist import pass_rates
-from ..auditing import Auditing
-from ..parts.asked import asked, with_references
-from ..parts.distracted import distracted
+from ..parts.asked import asked, distracted, with_references
 from ..parts.steadiness import SteadinessRows, steadiness
-from .ways import (
-    alone,
-    checked,
-    distractors,
-    dummy_answers,
-    flips,
-    pairs,
-    perturbed,
-    ranking,
-    referenced,
-    sampled_pairs,
-    samples,
-    wins,
-)
+from . import ways
+from .ways import Auditing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +51,29 @@ def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> AuditRows:
     if not audit.candidates:
         return AuditRows()
     wanted, single = audit.wanted, audit.evaluation.kind != "pair"
-    compared = pairs(audit) if wanted.pairs else []
-    checks = checked(audit) if wanted.checklist and single else []
-    ways: list[Row] = []
+    compared = ways.pairs(audit) if wanted.pairs else []
+    checks = ways.checked(audit) if wanted.checklist and single else []
+    by_way: list[Row] = []
     if single and (wanted.pairs or wanted.ranking or wanted.checklist):
-        ways += alone(audit)
+        by_way += ways.alone(audit)
         for by in ("logits", "text"):
             mine = [row for row in compared if row.judge == f"pair-wise, {by}"]
-            ways += wins(mine, audit.candidates, judge=f"pair-wise wins, {by}") if mine else []
-        ways += ranking(audit) if wanted.ranking else []
+            by_way += ways.wins(mine, audit.candidates, judge=f"pair-wise wins, {by}") if mine else []
+        by_way += ways.ranking(audit) if wanted.ranking else []
         for judge in ("checklist, logits", "checklist, text") if wanted.checklist else ():
             mine = [row for row in checks if row.judge == judge]
-            ways += pass_rates(audit.candidates, mine, judge=judge)
+            by_way += pass_rates(audit.candidates, mine, judge=judge)
     return AuditRows(
-        ways=ways,
+        ways=by_way,
         checks=checks,
         steady=SteadinessRows(
-            samples=samples(audit) if wanted.samples > 1 else [],
+            samples=ways.samples(audit) if wanted.samples > 1 else [],
             pairs=compared,
-            sampled=sampled_pairs(audit) if wanted.samples > 1 and wanted.pairs else [],
-            perturbed=perturbed(audit, other) if wanted.perturbation else [],
+            sampled=ways.sampled_pairs(audit) if wanted.samples > 1 and wanted.pairs else [],
+            perturbed=ways.perturbed(audit, other) if wanted.perturbation else [],
         ),
-        referenced=referenced(audit) if wanted.references and single else [],
-        trials=distractors(audit) if wanted.distractors else [],
-        flips=flips(audit) if wanted.distractors else [],
-        dummies=dummy_answers(audit) if wanted.dummies and single else [],
+        referenced=ways.referenced(audit) if wanted.references and single else [],
+        trials=ways.distractors(audit) if wanted.distractors else [],
+        flips=ways.flips(audit) if wanted.distractors else [],
+        dummies=ways.dummy_answers(audit) if wanted.dummies and single else [],
     )

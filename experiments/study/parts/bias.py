@@ -6,8 +6,8 @@ from typing import Any
 from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, spelt
 from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
+from ...stats.biases.confounds import grades_used, over_scoring, tied_share
 from ...stats.biases.preferences import first_wins, length_bias, position_bias
-from ...stats.biases.scale_use import grades_used, over_scoring, tied_share
 from .agreement import on_scale
 from .calibration import calibrated, outcomes
 

@@ -7,17 +7,9 @@ from ...compare.figures import Cell, Grid, Plot, Section, grid
 from ...compare.lens import Lens, as_floats, within
 from ...compare.report.draw import curves, diagonals
 from ...data.verdict_table import Table
+from ...stats.metrics import calibration as measures
 from ...stats.metrics.abstention import accuracy_coverage, area_under_coverage, kept_accuracy, kept_share, threshold_for
-from ...stats.metrics.calibration import (
-    METHODS,
-    Isotonic,
-    Method,
-    brier,
-    expected_calibration_error,
-    reliability_diagram,
-    score_bias,
-    score_error,
-)
+from ...stats.metrics.calibration import METHODS, Method
 
 KEY = "calibration"
 
@@ -43,11 +35,11 @@ def calibration(lens: Lens) -> Section:
             fitted["temperature"] = None
         cells: list[Cell] = [judge]
         for name, values in (("as given", raw), *fitted.items()):
-            error = None if values is None else expected_calibration_error(truth, values)
+            error = None if values is None else measures.expected_calibration_error(truth, values)
             cells.append(None if error is None else lens.figure(KEY, judge, f"ECE ({name})", error, good="lower"))
-        cells.append(lens.figure(KEY, judge, "Brier (platt)", brier(truth, p), good="lower"))
+        cells.append(lens.figure(KEY, judge, "Brier (platt)", measures.brier(truth, p), good="lower"))
         rows.append(cells)
-        bins = reliability_diagram(truth, p, bins=8, by="mass")
+        bins = measures.reliability_diagram(truth, p, bins=8, by="mass")
         diagram[judge] = ([b.said for b in bins], [b.right for b in bins])
         right, sure = _certain(lens.table, judge, lens.kind, p)
         threshold = _threshold(lens, judge, calibrated("platt", seen, learnt, seen))
@@ -174,14 +166,14 @@ def _ratings(lens: Lens) -> Section:
     for judge in lens.judges:
         scores, seen = lens.table.scores(judge), lens.calibration.scores(judge)
         try:
-            fitted = Isotonic().fit(seen, learnt).predict(scores)
+            fitted = measures.Isotonic().fit(seen, learnt).predict(scores)
         except InnerjudgeError:
             continue
         cells: list[Cell] = [judge, None, None]
         if within(scores, *lens.settings.scale):
-            cells[1] = lens.zero(KEY, judge, "mean of grade less human", score_bias(human, scores))
-            cells[2] = lens.figure(KEY, judge, "mean distance", score_error(human, scores), good="lower")
-        after = lens.figure(KEY, judge, "mean distance (isotonic)", score_error(human, fitted), good="lower")
+            cells[1] = lens.zero(KEY, judge, "mean of grade less human", measures.score_bias(human, scores))
+            cells[2] = lens.figure(KEY, judge, "mean distance", measures.score_error(human, scores), good="lower")
+        after = lens.figure(KEY, judge, "mean distance (isotonic)", measures.score_error(human, fitted), good="lower")
         rows.append([*cells, after])
         steps = sorted({(round(s, 2), round(f, 3)) for s, f in zip(scores, fitted, strict=True) if s is not None and f})
         plots[judge] = ([s for s, _ in steps], [f for _, f in steps])

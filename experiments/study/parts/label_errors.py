@@ -6,9 +6,8 @@ from typing import Any
 from ...compare.figures import Cell, Section, grid
 from ...compare.lens import Lens
 from ...data.verdict_table import Table
-from ...stats.agreement.label_errors import Votes, one_of, repaired, right_or_wrong, suspects
-from ...stats.metrics.accuracy import accuracy, pair_accuracy
-from ...stats.metrics.auroc import auroc, within_question_auroc
+from ...stats.agreement.confusion import Votes, one_of, repaired, right_or_wrong, suspects
+from ...stats.metrics.accuracy import accuracy, auroc, pair_accuracy, within_question_auroc
 from ...stats.statistic import Statistic
 from .calibration import calibrated, outcomes
 

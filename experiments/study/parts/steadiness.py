@@ -7,22 +7,7 @@ from typing import Any
 from ...compare.figures import Cell, Grid, Section, grid, spelt
 from ...compare.lens import Lens, standing
 from ...data.verdict_table import Row, Table
-from ...stats.biases.consistency import (
-    flip_probability,
-    majority_consistency,
-    sage_statistics,
-    score_shift,
-    score_spread,
-    self_consistency,
-    verdict_change,
-)
-from ...stats.biases.preferences import (
-    first_wins,
-    length_bias,
-    length_bias_denoised,
-    position_bias,
-    position_bias_denoised,
-)
+from ...stats.biases import consistency, preferences
 
 KEY = "steadiness"
 
@@ -90,10 +75,10 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
         scores = [small.table.scores(judge, repeat=r) for r in repeats]
         two_valued = len({v for column in said for v in column if v is not None}) <= 2
         made = {
-            "two samples agree": self_consistency(said),
-            "one verdict has a majority": majority_consistency(said),
-            "flip probability": flip_probability(said) if two_valued else None,
-            "spread of scores": score_spread(scores),
+            "two samples agree": consistency.self_consistency(said),
+            "one verdict has a majority": consistency.majority_consistency(said),
+            "flip probability": consistency.flip_probability(said) if two_valued else None,
+            "spread of scores": consistency.score_spread(scores),
         }
         lower = ("flip probability", "spread of scores")
         figures = [
@@ -109,7 +94,7 @@ def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
     small = _seen(lens, rows)
     found: list[list[Cell]] = []
     for judge in small.table.judges:
-        ipi, tov, left_out = sage_statistics(small.table, judge)
+        ipi, tov, left_out = consistency.sage_statistics(small.table, judge)
         figures = [small.figure(KEY, judge, n, s, good="lower") for n, s in (("IPI", ipi), ("TOV", tov))]
         found.append([judge, *figures, ipi.n, left_out])
     caption = (
@@ -129,13 +114,13 @@ def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
             for o in ("given", "swapped")
         )
         made = {
-            "first shown wins, above one half": first_wins(first[0], second[0]),
-            "position bias": position_bias(labels, first[0], second[0]),
-            "length bias": length_bias(labels, first[0], small.table.lengths),
+            "first shown wins, above one half": preferences.first_wins(first[0], second[0]),
+            "position bias": preferences.position_bias(labels, first[0], second[0]),
+            "length bias": preferences.length_bias(labels, first[0], small.table.lengths),
         }
         if len(repeats) > 1:
-            made["position bias, de-noised"] = position_bias_denoised(labels, first, second)
-            made["length bias, de-noised"] = length_bias_denoised(labels, first, small.table.lengths)
+            made["position bias, de-noised"] = preferences.position_bias_denoised(labels, first, second)
+            made["length bias, de-noised"] = preferences.length_bias_denoised(labels, first, small.table.lengths)
         names = (
             "first shown wins, above one half", "position bias", "position bias, de-noised", "length bias",
             "length bias, de-noised",
@@ -150,8 +135,8 @@ def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
     base, *others = small.table.judges
     found: list[list[Cell]] = []
     for judge in others:
-        shift = score_shift(small.table.scores(base), small.table.scores(judge))
-        change = verdict_change(small.table.labels(base), small.table.labels(judge))
+        shift = consistency.score_shift(small.table.scores(base), small.table.scores(judge))
+        change = consistency.verdict_change(small.table.labels(base), small.table.labels(judge))
         found.append([
             judge.removeprefix("perturbation: "),
             small.figure(KEY, judge, "mean change of score", shift, good="lower"),

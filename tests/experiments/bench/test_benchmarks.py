@@ -15,11 +15,19 @@ import torch
 from innerjudge.experiments.bench.documents.sections import EVERYTHING, FILTERED, ITEMS, NNSIGHT, SECTIONS
 from innerjudge.experiments.bench.documents.speed import BEGIN, END, speed_section, update
 from innerjudge.experiments.bench.passes import run as running
-from innerjudge.experiments.bench.passes.document import markdown, write
-from innerjudge.experiments.bench.passes.run import Benchmark, Options, run_section
-from innerjudge.experiments.bench.passes.section import CORE, Section, Variant, Work, texts
-from innerjudge.experiments.bench.passes.shapes import random_model
-from innerjudge.experiments.bench.passes.timing import Spread, Times, peak_of, timed
+from innerjudge.experiments.bench.passes.run import Benchmark, Options, markdown, run_section, write
+from innerjudge.experiments.bench.passes.section import (
+    CORE,
+    Section,
+    Spread,
+    Times,
+    Variant,
+    Work,
+    peak_of,
+    random_model,
+    texts,
+    timed,
+)
 from innerjudge.experiments.bench.passes.variants import BASE_MODEL, CAUSAL_LM, EAGER
 from innerjudge.experiments.reading.progress import silent
 from innerjudge.extraction import extract

@@ -24,8 +24,8 @@ RATING = {"item_id": "r1", "prompt": "Say hi.", "response": "hi", "scores": [4]}
 
 def refused(said: Any, *words: str) -> None:
     assert said.code == 2, said
-    assert len(said.err.splitlines()) == 1, said.err
-    assert said.err.startswith("innerjudge: ")
+    assert len(said.refusal) == 1, said.err
+    assert said.refusal[0].startswith("innerjudge: ")
     assert "Traceback" not in said.err
     for word in words:
         assert word in said.err
@@ -94,7 +94,7 @@ def test_a_hub_name_without_network(tmp_path: Path) -> None:
         env={k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
         | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub")},
     )
-    said = SimpleNamespace(code=ended.returncode, out=ended.stdout, err=ended.stderr)
+    said = SimpleNamespace(code=ended.returncode, err=ended.stderr, refusal=ended.stderr.splitlines())
     refused(said, "'nobody/no-such-model'", "check the spelling and the network")
     assert not (tmp_path / "out").exists()
 

@@ -20,7 +20,7 @@ TRACE = {"question_id": "q", "candidate_id": "0", "prompt": "1+1?", "response": 
 
 def refused(said: Any, *words: str) -> None:
     assert said.code == 2, said
-    assert len(said.err.splitlines()) == 1, said.err
+    assert len(said.refusal) == 1, said.err
     assert "Traceback" not in said.err
     assert len(said.err) < 1000
     for word in words:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from innerjudge.experiments.compare import items as job
 from innerjudge.models.items import Trace
 
@@ -289,3 +290,29 @@ def test_the_help_names_every_prompt_that_is_shipped(cli) -> None:
 
     said = Prompt.__metadata__[0].help
     assert said[said.index("(") + 1 : said.index(")")].split(", ") == list(NAMES)
+
+
+@pytest.mark.parametrize(("command", "option"), [("fit", "--data"), ("sweep", "--data"), ("sweep", "--model")])
+def test_commands_that_take_features_say_how_they_are_made(command: str, option: str, cli) -> None:
+    said = cli(command, option, "x.jsonl")
+    assert (said.code, said.err) == (
+        2,
+        f"innerjudge: given {option}, expected --features: `innerjudge extract` reads data once, into --out\n",
+    )
+
+
+def test_a_value_without_its_option_says_so(cli) -> None:
+    said = cli("models", "gpt2")
+    assert (said.code, said.err) == (
+        2,
+        "innerjudge: Got unexpected extra argument(s) (gpt2), expected its option in front, such as --data or --model. "
+        "See `innerjudge models --help`.\n",
+    )
+
+
+def test_a_command_says_first_how_its_model_is_run(cli: Any, tmp_path: Path) -> None:
+    line = f"reference: float32 on cpu, threads: {torch.get_num_threads()} (OMP_NUM_THREADS sets another number)"
+    assert cli("models", "--model", "reference", "--device", "cpu").err.splitlines()[0].endswith(line)
+    items = ("--data", "builtin:rate", "--limit", 4, "--log", "json")
+    said = cli("extract", "--model", "reference", "--device", "cpu", *items, "--out", tmp_path / "f")
+    assert json.loads(said.err.splitlines()[0])["event"] == line

@@ -6,6 +6,7 @@ reports in Markdown and HTML, tables.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -141,6 +142,7 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     for name in ("look", "models"):
         yield (name, *([choices] if name == "look" else []), "--model", home / f"model{EVIL}"), 0
     yield ("look", traces, "--map", f"answer=field{EVIL}"), 0
+    yield ("label", traces, "--rater", EVIL, "--spread", "--out", home / f"l{EVIL}.jsonl"), 0
     yield ("extract", "--data", choices, "--limit", 4, "--model", home / f"model{EVIL}", "--out", home / f"x{EVIL}"), 0
     yield ("store", "info", home / f"x{EVIL}"), 0
     yield ("judges",), 0
@@ -149,6 +151,10 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     yield ("judges", EVIL), 2
     yield ("look", home / f"no{EVIL}"), 2
     yield ("look", choices, "--map", f"{EVIL}={EVIL}"), 2
+    yield ("label", traces, "--out", home / f"label{EVIL}.jsonl", "--rule", EVIL), 2
+    yield ("label", choices, "--out", home / f"label{EVIL}.jsonl"), 2
+    yield ("fit", "--features", home / f"t{EVIL}", "--judge", "clue", "--labels-from", scores, "--rater", f"no{EVIL}",
+           "--out", home / f"o{EVIL}"), 2  # fmt: skip
     yield ("look", choices, "--model", f"{EVIL}/x"), 2
     yield ("look", choices, "--scale", EVIL), 2
     yield ("bench", "--only", EVIL, "--out", home / f"b{EVIL}"), 2
@@ -209,6 +215,7 @@ def names_of_commands() -> set[str]:
 @pytest.mark.slow
 def test_no_name_is_obeyed(cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("sys.stdin", io.StringIO("r\nw\n"))  # of `label`
     odd: list[str] = []
     seen: dict[int, set[str]] = {0: {"serve"}, 2: set()}  # serve is asked below
     for typed, code in commands(folder):

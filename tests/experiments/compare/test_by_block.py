@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from innerjudge.experiments.compare.by_block import choice_curves, rating_curves, trace_curves
-from innerjudge.experiments.stats.metrics.auroc import within_question_auroc
+from innerjudge.experiments.stats.metrics.accuracy import within_question_auroc
 from innerjudge.extraction import Features, Provenance
 from innerjudge.models.items import Choice, Rating, Trace
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from innerjudge.experiments.compare.lens import Lens
-from innerjudge.experiments.compare.sections.cascade import cascade
+from innerjudge.experiments.compare.sections.candidates import cascade
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.data.verdict_table import Row, Table
 

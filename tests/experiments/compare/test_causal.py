@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from innerjudge import InnerjudgeError
-from innerjudge.experiments.compare import causal
-from innerjudge.experiments.compare.causal import CausalTest, causal_test
+from innerjudge.experiments.compare import by_block as causal
+from innerjudge.experiments.compare.by_block import CausalTest, causal_test
 from innerjudge.models import Choice
 from innerjudge.models.loading import LanguageModel
 

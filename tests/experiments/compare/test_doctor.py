@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge import InnerjudgeError, doctor
 from innerjudge.experiments.bench.doctor.worlds import table
+from innerjudge.experiments.compare.doctor.checks import opponents
 from innerjudge.experiments.compare.doctor.diagnosis import label_ceiling
 from innerjudge.experiments.compare.doctor.explanations import explain, wald
-from innerjudge.experiments.compare.doctor.opponents import opponents
 from innerjudge.experiments.compare.doctor.scores import Scores, read_scores
 from innerjudge.experiments.compare.trace_blind import PASS_RATE
-from innerjudge.experiments.stats.metrics.auroc import decomposition
+from innerjudge.experiments.stats.metrics.accuracy import decomposition
 from sklearn.metrics import roc_auc_score
 
 

@@ -12,8 +12,8 @@ from innerjudge.experiments.compare.report import folder as writing
 from innerjudge.experiments.compare.report.folder import check_folder, claim, read_results, withdraw, write
 from innerjudge.experiments.data.verdict_files import read_table
 from innerjudge.experiments.data.verdict_table import Row
-from innerjudge.models.aside import TRIAL
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.foreign import TRIAL
 
 FILES = ["plots", "report.html", "report.md", "results.json", "timings.json", "verdicts.jsonl", "verdicts.jsonl.sha256"]
 ROWS = [Row(question="q", candidate="0", judge="j", score=0.5, label=True, truth=False)]

@@ -23,7 +23,7 @@ from innerjudge.experiments.compare.trace_blind import (
     pass_rate,
 )
 from innerjudge.experiments.data.verdict_table import Row, Table
-from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
+from innerjudge.experiments.stats.metrics.accuracy import auroc, within_question_auroc
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.reference.training.simulated import traces as simulated_traces
 from innerjudge.probes import CLUE, LogisticProbe, PromptSimilarity, QuestionOnly, TextClassifier, TokenLogProb
@@ -324,6 +324,6 @@ def test_what_cannot_be_read_says_so() -> None:
 
 
 def test_nothing_is_decomposed_where_all_scored_answers_are_of_one_kind() -> None:
-    from innerjudge.experiments.stats.metrics.auroc import decomposition
+    from innerjudge.experiments.stats.metrics.accuracy import decomposition
 
     assert decomposition([1, 1, 0], [0.5, 0.2, None], "aab") is None

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from innerjudge.experiments.compare.sweep import Sweep, sentences, sweep
 from innerjudge.experiments.data.splits import split_by_group
-from innerjudge.experiments.stats.metrics.auroc import within_question_auroc
+from innerjudge.experiments.stats.metrics.accuracy import within_question_auroc
 from innerjudge.experiments.stats.metrics.correlation import spearman
 from innerjudge.extraction.features import Features
 from innerjudge.extraction.provenance import Provenance

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge.experiments.data.datasets import load_data, take_groups
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.data.jsonl import read_items, write_jsonl
 from innerjudge.experiments.data.kinds import REQUIRED, item_to_row, kind_of
 from innerjudge.models.errors import InnerjudgeError

@@ -137,8 +137,8 @@ BY_HAND: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         [{"question_id": "f-0", "question": "A b", "options": ["x", "y"], "answer": 1, "activity_label": "Run"}],
     ),
     "openai-messages": (
-        {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x"}]},
-        [{"question_id": "f-0", "candidate_id": "0", "prompt": "?", "response": "x"}],
+        {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x"}], "correct": True},
+        [{"question_id": "q1", "candidate_id": "1", "prompt": "?", "response": "x", "correct": True}],
     ),
     "vllm-outputs": (
         {

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from innerjudge.experiments.data.datasets import load_data
 from innerjudge.experiments.data.jsonl import read_items
-from innerjudge.experiments.data.other_formats import known_file, known_rows
+from innerjudge.experiments.data.records import known_file, known_rows
 from innerjudge.models.errors import InnerjudgeError
 
 ROWS = [{"question_id": "q", "candidate_id": str(k), "prompt": "2+2?", "response": f"say, {k}"} for k in range(3)]

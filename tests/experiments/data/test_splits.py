@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge.experiments.data.splits import rows_by_group, split_by_group
 from innerjudge.models.errors import InnerjudgeError
 

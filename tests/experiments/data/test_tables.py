@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge import InnerjudgeError, Pair, Rating, Trace, items_from
 from innerjudge.experiments.data.datasets import check_spec, load_data, open_data
 from innerjudge.experiments.data.jsonl import read_items, write_jsonl
 from innerjudge.experiments.data.kinds import item_to_row
+from innerjudge.experiments.data.variants import Responses
+from innerjudge.experiments.data.verdict_files import item_columns
 
 ROWS: list[dict[str, Any]] = [
     {"question": "1+1?", "answer text": '2, of\ncourse; "yes"', "right": 1, "level": "é"},
@@ -244,6 +245,33 @@ def test_items_of_our_own_files_are_read_alike(tmp_path_factory: pytest.TempPath
     write_jsonl(path, map(item_to_row, items))
     assert read_items(path) == items_from(path) == items_from(items) == list(load_data(str(path)).items) == items
     assert check_spec(str(path))[0] == "lines"
+
+
+def test_pairs_of_one_prompt_are_of_one_question() -> None:
+    rows = [{"prompt": p, "chosen": str(k), "rejected": "no"} for k, p in enumerate("xxy")]
+    pairs = items_from(rows)
+    assert [(one.id, one.group) for one in pairs] == [("p1", "q1"), ("p2", "q1"), ("p3", "q2")]
+    assert [one.group for one in Responses(pairs[1:])] == ["q1", "q1", "q2", "q2"]
+    assert item_columns(pairs[1])["candidate"] == "p2/a|p2/b", "the rows of two pairs of a question differ"
+    alone = Pair(pair_id="p", prompt="x", response_a="1", response_b="2", extra={"question_id": ""})
+    assert (alone.group, item_columns(alone)["candidate"]) == ("p", "a|b")
+
+
+def test_a_conversation_is_its_prompt_and_the_last_answer() -> None:
+    ask, said, more = ({"role": r, "content": c} for r, c in (("user", "?"), ("assistant", "x"), ("user", "why?")))
+    rows = [{"messages": [ask, said | {"weight": 1}, more], "correct": 1}, {"messages": [ask, said | {"content": "y"}]}]
+    assert [(one.id, one.prompt, one.response, one.correct) for one in items_from(rows)] == [
+        ("q1/1", "?", "x", True),
+        ("q1/2", "?", "y", None),
+    ]
+    (theirs,) = items_from([{"conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "x"}]}])
+    assert (theirs.prompt, theirs.response) == ("?", "x")
+    (own,) = items_from([{"messages": [ask], "said": "x"}], {"prompt": "messages", "response": "said"})
+    assert (own.prompt, own.response) == ("?", "x")
+    with pytest.raises(InnerjudgeError, match=r"row 1: field 'messages': given no answer .* --map prompt=messages"):
+        items_from([{"messages": [ask], "said": "x"}])
+    with pytest.raises(InnerjudgeError, match="field 'messages'"):
+        items_from([{"messages": "hello"}])
 
 
 def test_a_number_that_is_an_index_and_another_options_text_is_refused() -> None:

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge import Choice, InnerjudgeError, Pair, Rating, Trace
 from innerjudge.experiments.data.jsonl import write_jsonl
 from innerjudge.experiments.data.verdict_files import item_columns, read_table, row_json, score_of

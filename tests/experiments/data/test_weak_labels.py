@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from innerjudge import items_from
 from innerjudge.experiments.data.jsonl import read_items
 from innerjudge.experiments.data.labels import label_to_fit, to_fit
 from innerjudge.models.errors import InnerjudgeError
@@ -33,6 +34,19 @@ def test_what_a_fit_takes_of_an_item() -> None:
     assert to_fit(rating, probe, scale) == (4.0, 0.5)
 
 
+def test_numbers_of_a_csv_are_numbers(tmp_path: Path) -> None:
+    text = "question_id,candidate_id,prompt,response,p_correct,n_correct,quality\nq,0,p,r,0.5,3,\nq,1,p,s,,3.0,-2.5\n"
+    (tmp_path / "t.csv").write_text(text)
+    first, second = items_from(tmp_path / "t.csv")
+    assert (first.extra["p_correct"], first.extra["n_correct"], first.extra.get("quality")) == (0.5, 3, None)
+    assert (second.extra.get("p_correct"), second.extra["n_correct"], second.extra["quality"]) == (None, 3, -2.5)
+    assert type(second.extra["n_correct"]) is int
+    for bad in ("many", "nan", "-1"):
+        (tmp_path / "t.csv").write_text(text.replace("3.0", bad))
+        with pytest.raises(InnerjudgeError, match="row 2: field 'n_correct'"):
+            items_from(tmp_path / "t.csv")
+
+
 def test_nothing_is_measured_against_soft_labels() -> None:
     with pytest.raises(InnerjudgeError, match=r"q/0 with p_correct=0\.7, expected correct=true or false: only"):
         label_to_fit(trace(p_correct=0.7), (1, 5))
@@ -43,7 +57,7 @@ def test_nothing_is_measured_against_soft_labels() -> None:
     ("name", "value"),
     [
         ("p_correct", 1.5), ("p_correct", "0.5"), ("p_correct", True), ("sample_weight", -1), ("n_correct", 2.0),
-        ("n_sampled", -1),
+        ("n_sampled", -1), ("quality", "good"), ("quality", True),
     ],
 )  # fmt: skip
 def test_other_values_are_refused_with_their_line(name: str, value: Any, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from innerjudge.experiments.judges.sample_and_judge import (
 from innerjudge.experiments.judges.saved import JudgeRecord
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read
-from innerjudge.experiments.reading.sampling import sample_traces
+from innerjudge.experiments.reading.verdict_pass import sample_traces
 from innerjudge.experiments.runs import sample_job as jobs
 from innerjudge.experiments.runs.sample_job import load_questions, sample_job
 from innerjudge.extraction import Features, HiddenStates, States, extract

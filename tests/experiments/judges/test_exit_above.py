@@ -13,7 +13,7 @@ from innerjudge.experiments.judges.judge import Judge
 from innerjudge.experiments.judges.sample_and_judge import Candidates, Sampling, sample_and_judge
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read
-from innerjudge.experiments.reading.sampling import sample_traces
+from innerjudge.experiments.reading.verdict_pass import sample_traces
 from innerjudge.experiments.runs.sample_job import load_questions, sample_job
 from innerjudge.extraction import Features, States
 from innerjudge.models.errors import InnerjudgeError

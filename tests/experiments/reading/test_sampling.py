@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from innerjudge.experiments.reading import sampling
-from innerjudge.experiments.reading.sampling import sample_traces
+from innerjudge.experiments.reading import verdict_pass as sampling
+from innerjudge.experiments.reading.verdict_pass import sample_traces
 from innerjudge.extraction.writing.answers import Completion
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.reference.solve import problems

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from innerjudge import load
 from innerjudge.experiments.cli.main import main
-from innerjudge.models.aside import HALF, TRIAL
+from innerjudge.models.foreign import HALF, TRIAL
 
 _SOLVE = ("--data", "builtin:solve", "--limit", "6")
 _CHOOSE = ("--data", "builtin:choose", "--limit", "16", "--reasoning-tokens", "0")

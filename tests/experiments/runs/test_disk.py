@@ -10,9 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from innerjudge.experiments.reading.passes import HIDDEN_NEEDS, Passes
-from innerjudge.experiments.runs.extracting.disk import bytes_to_come, disk_of
-from innerjudge.experiments.runs.job import Job
-from innerjudge.experiments.runs.job_files import read_job
+from innerjudge.experiments.runs.extracting.summary import bytes_to_come, disk_of
+from innerjudge.experiments.runs.job import Job, read_job
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.place import place
 from innerjudge.models.loading import LanguageModel

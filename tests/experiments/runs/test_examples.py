@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from innerjudge.experiments.runs.job_files import items_file
+from innerjudge.experiments.runs.job import items_file
 from innerjudge.experiments.runs.look import look_at
 from innerjudge.models.items import Trace
 

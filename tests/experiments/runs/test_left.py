@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from innerjudge.models.aside import Scratch, replacing, try_place
+from innerjudge.models.foreign import Scratch, replacing, try_place
 
 LEFT = Path(__file__).with_name("left.py")
 
@@ -54,7 +54,7 @@ def test_the_trial_of_a_killed_run_goes(tmp_path: Path, monkeypatch: pytest.Monk
 #: Makes a folder for an output, and ends as a killed process does.
 DYING = """
 import os, sys
-from innerjudge.models.aside import Scratch
+from innerjudge.models.foreign import Scratch
 made = Scratch("s3://there/a")
 open(os.path.join(made.name, "copy"), "w").close()
 print(made.name, flush=True)

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from innerjudge.experiments.data import item_lines as scanning
-from innerjudge.experiments.data import jsonl
+from hypothesis import HealthCheck, given, settings, strategies as st
+from innerjudge.experiments.data import item_lines as scanning, jsonl
 from innerjudge.experiments.data.datasets import Dataset, load_data, open_data
 from innerjudge.experiments.data.item_lines import ItemLines, scan
 from innerjudge.experiments.data.kinds import hash_items

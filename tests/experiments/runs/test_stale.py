@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from innerjudge.experiments.runs import job_files as jobs
+from innerjudge.experiments.runs import job as jobs
 from innerjudge.extraction.store import FeatureStore
 
 
@@ -43,7 +43,7 @@ def state(folder: Path) -> dict[Path, bytes]:
 
 def refused(said: Any, *words: str) -> None:
     assert said.code == 2, said.out
-    assert len(said.err.splitlines()) == 1
+    assert len(said.refusal) == 1
     for word in words:
         assert word in said.err
 

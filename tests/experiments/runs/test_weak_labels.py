@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from innerjudge.experiments.judges import saved
 from innerjudge.extraction.store import FeatureStore
-from innerjudge.probes import CountedProbe, LogisticProbe
+from innerjudge.probes import CountedProbe, LogisticProbe, RankedProbe
 
 ROWS = [
     {
@@ -21,6 +21,7 @@ ROWS = [
         "sample_weight": 1 + q % 3,
         "n_correct": 2 * (q % 3),
         "n_sampled": 6,
+        "quality": q + [3, 1, 2][c],
     }
     for q in range(8)
     for c in range(3)
@@ -64,6 +65,24 @@ def test_fit_reads_counts(cli, features: Path, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="expected four times"):
         mine = CountedProbe().fit(store, *columns()[2:])
     np.testing.assert_allclose(judge.decision_function(store), mine.decision_function(store), atol=1e-6)
+
+
+def test_fit_reads_qualities(cli, features: Path, tmp_path: Path) -> None:
+    done = cli("fit", "--features", features, "--judge", "ranked-probe", "--out", tmp_path / "no")
+    assert (done.code, "and weights, expected finite numbers alone" in done.err) == (2, True), "they have weights too"
+    kept = ("question_id", "candidate_id", "prompt", "response", "quality")
+    rows = "".join(json.dumps({name: row[name] for name in kept}) + "\n" for row in ROWS)
+    (tmp_path / "graded.jsonl").write_text(rows, "utf-8")
+    assert cli("extract", "--data", tmp_path / "graded.jsonl", "--out", tmp_path / "f").code == 0
+    done = cli("fit", "--features", tmp_path / "f", "--judge", "ranked-probe", "--out", tmp_path / "judge")
+    assert (done.code, "fitted on 24 items" in done.out) == (0, True), done.err
+    judge, store = saved.load(tmp_path / "judge")[0], FeatureStore.open(tmp_path / "f")
+    mine = RankedProbe().fit(store.features(judge.reads), [row["quality"] for row in ROWS])
+    np.testing.assert_allclose(
+        judge.decision_function(store.features(judge.reads)), mine.decision_function(store.features(judge.reads))
+    )
+    scored = cli("score", "--judge", tmp_path / "judge", "--data", tmp_path / "graded.jsonl", "--out", tmp_path / "s")
+    assert scored.code == 0, scored.err
 
 
 @pytest.mark.parametrize(

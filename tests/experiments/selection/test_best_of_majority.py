@@ -4,8 +4,7 @@ from collections import Counter
 from math import isfinite, nan
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge.experiments.selection.votes import REWARDS, MajorityPick, best_of_majority, best_of_n, majority
 from innerjudge.models.errors import InnerjudgeError
 

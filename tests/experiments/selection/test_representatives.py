@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.selection.columns import Columns
 from innerjudge.experiments.selection.representatives import METHODS, representatives
 from innerjudge.experiments.selection.rules import Rule

@@ -5,8 +5,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.selection.reranking import accuracy_against_n, credits, selection_accuracy
 from innerjudge.experiments.selection.rules import RULES, Rule
 from innerjudge.models.errors import InnerjudgeError

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from math import exp, inf, nan
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from innerjudge.experiments.selection.votes import (
     best_of_n,
     majority,

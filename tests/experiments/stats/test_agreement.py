@@ -21,8 +21,7 @@ from innerjudge.experiments.stats.intervals import cluster_interval
 from innerjudge.experiments.stats.metrics.correlation import system_ranking
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
-from statsmodels.stats.inter_rater import cohens_kappa as sm_kappa
+from statsmodels.stats.inter_rater import aggregate_raters, cohens_kappa as sm_kappa, fleiss_kappa
 
 RNG = np.random.default_rng(0)
 FIRST = RNG.integers(1, 5, 60).tolist()

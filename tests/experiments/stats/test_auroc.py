@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.stats.metrics.accuracy import (
     accuracy,
+    auroc,
     balanced_accuracy,
     pair_accuracy,
     permutation_accuracy,
+    within_question_auroc,
+    wqd,
 )
-from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc, wqd
 from innerjudge.experiments.stats.metrics.correlation import kendall, pearson, spearman
 from innerjudge.experiments.stats.statistic import Statistic
 from innerjudge.models.errors import InnerjudgeError

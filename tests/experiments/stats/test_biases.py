@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from innerjudge.experiments.stats.biases.confounds import grades_used, over_scoring, tied_share
 from innerjudge.experiments.stats.biases.consistency import flip_probability
 from innerjudge.experiments.stats.biases.preferences import (
     accuracy_random,
@@ -15,7 +16,6 @@ from innerjudge.experiments.stats.biases.preferences import (
     position_bias,
     position_bias_denoised,
 )
-from innerjudge.experiments.stats.biases.scale_use import grades_used, over_scoring, tied_share
 from innerjudge.experiments.stats.intervals import cluster_interval
 from scipy import stats
 

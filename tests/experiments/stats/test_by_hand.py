@@ -12,7 +12,7 @@ import statsmodels.api as sm
 from innerjudge.experiments.stats.agreement.confusion import cohen_kappa, p_criterion, percent_agreement
 from innerjudge.experiments.stats.agreement.juries import addition, replacement
 from innerjudge.experiments.stats.agreement.reliability import icc3k, krippendorff_alpha
-from innerjudge.experiments.stats.biases.confounds import centred, centred_auroc, residual
+from innerjudge.experiments.stats.biases.confounds import centred, centred_auroc, grades_used, residual
 from innerjudge.experiments.stats.biases.consistency import (
     flip_probability,
     inconsistent_pairs,
@@ -26,14 +26,13 @@ from innerjudge.experiments.stats.biases.preferences import (
     length_correlation,
     position_bias_denoised,
 )
-from innerjudge.experiments.stats.biases.scale_use import grades_used
 from innerjudge.experiments.stats.metrics.abstention import (
     accuracy_coverage,
     area_under_coverage,
     kept_accuracy,
     kept_share,
 )
-from innerjudge.experiments.stats.metrics.auroc import within_question_auprc
+from innerjudge.experiments.stats.metrics.accuracy import within_question_auprc
 from innerjudge.experiments.stats.metrics.calibration import brier, score_error
 from innerjudge.experiments.stats.metrics.correlation import kendall, pearson, spearman, system_ranking
 from innerjudge.experiments.stats.selection_noise import auroc_by_question

@@ -12,7 +12,7 @@ from innerjudge.experiments.stats.metrics.abstention import (
     kept_share,
     threshold_for,
 )
-from innerjudge.experiments.stats.metrics.auroc import auprc, within_question_auprc
+from innerjudge.experiments.stats.metrics.accuracy import auprc, within_question_auprc
 from innerjudge.experiments.stats.metrics.calibration import (
     Isotonic,
     Platt,

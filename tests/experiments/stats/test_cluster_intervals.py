@@ -4,15 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.data.splits import rows_by_group
 from innerjudge.experiments.selection.reranking import selection_accuracy
 from innerjudge.experiments.selection.rules import Rule
 from innerjudge.experiments.stats import intervals
 from innerjudge.experiments.stats.intervals import cluster_interval, half_samples, left_out, paired_difference
-from innerjudge.experiments.stats.metrics.accuracy import accuracy
-from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
+from innerjudge.experiments.stats.metrics.accuracy import accuracy, auroc, within_question_auroc
 from innerjudge.experiments.stats.metrics.correlation import spearman
 from innerjudge.experiments.stats.statistic import ratio
 from innerjudge.models.errors import InnerjudgeError

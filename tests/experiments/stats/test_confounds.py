@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from innerjudge import InnerjudgeError
 from innerjudge.experiments.stats.biases.confounds import centred, centred_auroc, length_matched_pairs, residual
-from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
+from innerjudge.experiments.stats.metrics.accuracy import auroc, within_question_auroc
 from innerjudge.experiments.stats.selection_noise import selection_noise
 
 

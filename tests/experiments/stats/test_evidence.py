@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.selection.reranking import interval
 from innerjudge.experiments.stats.evidence import Evidence, degrees_of_freedom
 from scipy import stats

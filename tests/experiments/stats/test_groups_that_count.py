@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from innerjudge.experiments.stats.agreement.confusion import cohen_kappa, p_criterion, percent_agreement, scott_pi
-from innerjudge.experiments.stats.biases.scale_use import over_scoring
-from innerjudge.experiments.stats.intervals import cluster_interval, groups_that_count
-from innerjudge.experiments.stats.metrics.accuracy import balanced_accuracy
-from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
-from innerjudge.experiments.stats.significance import p_value
+from innerjudge.experiments.stats.biases.confounds import over_scoring
+from innerjudge.experiments.stats.intervals import cluster_interval, groups_that_count, p_value
+from innerjudge.experiments.stats.metrics.accuracy import auroc, balanced_accuracy, within_question_auroc
 
 
 def test_a_gap_between_groups_rests_on_the_smaller_one() -> None:

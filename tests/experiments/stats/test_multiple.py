@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from innerjudge.experiments.stats.intervals import Interval
-from innerjudge.experiments.stats.metrics.accuracy import accuracy
-from innerjudge.experiments.stats.metrics.auroc import auroc, within_question_auroc
-from innerjudge.experiments.stats.significance import Difference, difference, holm, p_value
+from innerjudge.experiments.stats.intervals import Difference, Interval, difference, holm, p_value
+from innerjudge.experiments.stats.metrics.accuracy import accuracy, auroc, within_question_auroc
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from innerjudge import InnerjudgeError
+from innerjudge.experiments.stats.agreement.confusion import ensemble, one_of, repaired, right_or_wrong, suspects
 from innerjudge.experiments.stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
-from innerjudge.experiments.stats.agreement.label_errors import ensemble, one_of, repaired, right_or_wrong, suspects
 
 
 def test_mean_jury_by_hand() -> None:

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.extraction.store import FeatureStore, export
 from innerjudge.extraction.store.index import StoreHeader, read_entry
-from innerjudge.extraction.store.shard import OpenShard, shard_name
+from innerjudge.extraction.store.shards import OpenShard, shard_name
 from innerjudge.models.errors import InnerjudgeError
 
 from .conftest import made, stored

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 from innerjudge.extraction.store import FeatureStore, Rounding, StoreRows, export
 from innerjudge.extraction.store.precision import decode, encode

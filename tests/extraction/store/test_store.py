@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, merge
 from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.extraction.store.place import place
-from innerjudge.extraction.store.shard import shard_name
+from innerjudge.extraction.store.shards import shard_name
 from innerjudge.extraction.store.store import locked
 from innerjudge.models.errors import InnerjudgeError
 

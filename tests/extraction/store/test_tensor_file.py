@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.extraction import Features
 from innerjudge.extraction.store import FeatureStore, shards
 from innerjudge.extraction.store.place import place
 from innerjudge.extraction.store.precision import decode, decode_file
-from innerjudge.extraction.store.shard import OpenShard, shard_name
+from innerjudge.extraction.store.shards import OpenShard, shard_name
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.tensor_file import Piece, TensorFile
 from safetensors import safe_open

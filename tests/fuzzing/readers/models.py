@@ -107,8 +107,7 @@ def _gguf(folder: Path) -> Iterator[tuple[str, Reader]]:
         import gguf
     except ImportError:
         return
-    from innerjudge.models.formats import copies
-    from innerjudge.models.formats import gguf as ours
+    from innerjudge.models.formats import copies, gguf as ours
 
     writer = gguf.GGUFWriter(folder / "good.gguf", "llama")
     writer.add_block_count(1), writer.add_context_length(16), writer.add_embedding_length(4)

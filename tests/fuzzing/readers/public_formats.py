@@ -43,6 +43,9 @@ FORMATS: dict[str, Any] = {
                          "resps": [["x"]], "filtered_resps": ["x"], "exact_match": 1.0}],
 }  # fmt: skip
 
+#: The three files of judged passages.
+TREC = {"qrels.txt": "1 0 p 2\n1 0 o 0\n", "queries.tsv": "1\t?\n", "passages.tsv": "p\tx\no\ty\n"}
+
 
 def loader_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     """Every loader but that of Inspect's logs."""
@@ -51,7 +54,7 @@ def loader_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     def by(name: str, file: str) -> Callable[[bytes], object]:
         return from_file(folder, file, lambda at: load(f"{name}:{at}"))
 
-    lacking = LOADERS.keys() - FORMATS.keys() - {"mmlu", "inspect-log"}
+    lacking = LOADERS.keys() - FORMATS.keys() - {"mmlu", "trec", "inspect-log"}
     assert not lacking, f"loaders without good input here: {lacking}"
     for name, good in FORMATS.items():
         if isinstance(good, list) and isinstance(good[0], dict):
@@ -59,6 +62,13 @@ def loader_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
         else:
             whole = good[0] if isinstance(good, list) else good
             yield f"loader: {name}", Reader(by(name, "f.json"), json.dumps(whole).encode(), "json")
+    for name, good in TREC.items():
+        beside = folder / f"trec-{name}"
+        beside.mkdir(exist_ok=True)
+        for other, text in TREC.items():
+            (beside / other).write_text(text)
+        read = from_file(beside, name, lambda at: load(f"trec:{at.parent / 'qrels.txt'}"))
+        yield f"loader: trec, {name}", Reader(read, good.encode())
     yield "loader: mmlu", Reader(by("mmlu", "x_val.csv"), b'"one, ""two""\n",1,2,3,4,A\nq,1,2,3,4,D\n')
 
 

@@ -15,11 +15,11 @@ from harness import Reader, from_file
 def store_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     """Every file of a store; items of a job are read as those of any file."""
     from innerjudge.experiments.data.item_lines import ItemLines
-    from innerjudge.experiments.runs.job_files import read_job
+    from innerjudge.experiments.runs.job import read_job
     from innerjudge.extraction import Features, Provenance
     from innerjudge.extraction.store import FeatureStore
     from innerjudge.extraction.store.index import read_entry, read_rows
-    from innerjudge.extraction.store.shard import OpenShard
+    from innerjudge.extraction.store.shards import OpenShard
     from innerjudge.models.foreign import dump_sealed, parse_sealed
 
     some = Features(

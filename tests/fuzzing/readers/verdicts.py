@@ -59,7 +59,7 @@ def verdict_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
 def _steps(folder: Path) -> Iterator[tuple[str, Reader]]:
     """Kept steps of a comparison, with a checksum beside them that fits, and the note of what made them."""
     from innerjudge.experiments.compare.steps import MADE_WITH, StepStore, made_with
-    from innerjudge.experiments.data.outputs import checksum_line, checksum_of
+    from innerjudge.experiments.data.jsonl import checksum_line, checksum_of
     from innerjudge.experiments.data.verdict_files import said_row
     from innerjudge.models.foreign import digest_of_parts
     from innerjudge.probes import Verdict
@@ -95,7 +95,7 @@ def _steps(folder: Path) -> Iterator[tuple[str, Reader]]:
     def summed(raw: bytes) -> object:
         path = note / "out.jsonl"
         checksum_of(path).write_bytes(raw)
-        from innerjudge.experiments.data.outputs import require_undamaged
+        from innerjudge.experiments.data.jsonl import require_undamaged
 
         return require_undamaged(path)
 

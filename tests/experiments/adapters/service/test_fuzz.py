@@ -11,8 +11,7 @@ import httpx
 import pytest
 import schemathesis
 import uvicorn
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.experiments.adapters.service.app import create_app
 from innerjudge.experiments.adapters.service.connections import listening
 from innerjudge.experiments.adapters.service.limits import Limits

@@ -104,7 +104,7 @@ def test_wrong_options(cli, judges: dict[Path, Judge]) -> None:
         said = cli("serve", *options)
         assert said.code == 2, options
         assert words in said.err
-        assert len(said.err.splitlines()) == 1
+        assert len(said.refusal) == 1
 
 
 def test_a_service_that_is_open_to_others_without_a_key_is_warned_of(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pandas as pd
+from innerjudge.experiments.compare.doctor.checks import opponents
 from innerjudge.experiments.compare.doctor.diagnosis import label_ceiling
-from innerjudge.experiments.compare.doctor.opponents import opponents
 from innerjudge.experiments.compare.doctor.scores import read_scores
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from innerjudge.experiments.compare.sections.cascade import border_of
+from innerjudge.experiments.compare.sections.candidates import border_of
 from innerjudge.experiments.data.verdict_table import Row
 
 

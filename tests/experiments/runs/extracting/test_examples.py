@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from innerjudge.experiments.runs.extracting.disk import Disk, stored_bytes, told
 from innerjudge.experiments.runs.extracting.ranks import Ranks, own_device
-from innerjudge.experiments.runs.extracting.summary import Meter, Speed, reasons_of
+from innerjudge.experiments.runs.extracting.summary import Disk, Meter, Speed, reasons_of, stored_bytes, told
 
 
 def test_meter() -> None:

@@ -8,9 +8,12 @@ from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.experiments.study.asking.ask import Candidate, Manner, Question, ask, candidates_of
 from innerjudge.experiments.study.asking.checklist import (
     checks,
+    could_answer,
+    dummies,
     parsed_checklist,
     parsed_ranking,
     pass_rates,
+    references,
     requirement_share,
 )
 from innerjudge.experiments.study.asking.distractors import (
@@ -29,7 +32,6 @@ from innerjudge.experiments.study.asking.questions import (
     pointwise,
     preference,
 )
-from innerjudge.experiments.study.asking.references import could_answer, dummies, references
 from innerjudge.models.errors import UnreadableError
 from innerjudge.models.prompts import ranking_prompt, rating_prompt, verdict_prompt
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from innerjudge.experiments.data.verdict_table import Row
-from innerjudge.experiments.study.audits.prompts import on_scale
+from innerjudge.experiments.study.parts.prompts import on_scale
 
 
 def test_grades_of_another_scale_are_spread_evenly() -> None:

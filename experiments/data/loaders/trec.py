@@ -1,0 +1,135 @@
+"""Graded relevance of passages to queries, as TREC writes it: judgments (qrels), topics, passages."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ....models.errors import InnerjudgeError, shown
+from ....models.items import Item
+from ..records import Record
+from ..tables import decoded, is_lines, read_table, unpacked
+from .files import item_of
+
+#: What the files are called, and what stands in them.
+_ROLES = {
+    "judgments": ("qrel", "lines `topic 0 passage grade`"),
+    "topics": ("topic|quer", "lines `id TAB text`, JSONL, or <top> with <num> and <title>"),
+    "passages": ("passage|collection|corpus|docs", "lines `id TAB text`, or JSONL"),
+}
+_TOP = re.compile(r"(?si)<num>\s*(?:number:)?\s*(\S+?)\s*(?:</num>)?\s*<title>\s*(?:topic:)?(.*?)\s*(?:<|\Z)")
+_IDS = ("_id", "id", "docid", "pid", "qid", "query_id", "doc_id", "docno")
+_TEXTS = ("text", "contents", "passage", "segment", "body", "query", "title")
+
+
+def trec(path: Path) -> list[Item]:
+    """Judged passages: a rating each, ``TOPIC/PASSAGE``, of the passage (response) to the topic's text (prompt).
+
+    Of a folder, the files are told apart by their names: ``qrel``, then ``topic`` or ``quer``, then ``passage``,
+    ``collection``, ``corpus`` or ``docs``; a file is the judgments, with the others beside it (or beside its folder
+    ``qrels``, as in BEIR). Topics and passages without a judgment are left out. A grade below 0 counts as 0, as in
+    trec_eval; the scale ends at the highest grade of the file. ``question_id`` is the topic.
+
+    Raises:
+        InnerjudgeError: A file that is not there or is there twice; a line with other fields; a grade that is no whole
+            number; a judgment of a topic or passage that its file does not hold. Named by file, line, field and value.
+    """
+    home = path if path.is_dir() else path.parent
+    judged = _one_of(home, "judgments") if path.is_dir() else path
+    home = home.parent if home.name == "qrels" else home
+    rows = list(_judgments(judged))
+    topics, passages = (
+        _Texts(_one_of(home, role), {record.label(field) for record, _ in rows})
+        for role, field in (("topics", "topic"), ("passages", "passage"))
+    )
+    highest = max([1, *(grade for _, grade in rows)])
+    return [
+        item_of(
+            {
+                "item_id": f"{record.label('topic')}/{record.label('passage')}",
+                "prompt": topics.of(record, "topic"),
+                "response": passages.of(record, "passage"),
+                "criterion": "Relevance: the passage answers what the query asks for.",
+                "scores": [max(grade, 0)],
+                "scale": [0, highest],
+                "question_id": record.label("topic"),
+            },
+            record.where,
+        )
+        for record, grade in rows
+    ]
+
+
+def _one_of(home: Path, role: str) -> Path:
+    """The file of this role in a folder."""
+    pattern, inside = _ROLES[role]
+    inner = home / "qrels"
+    files: list[Path] = [*home.iterdir(), *(inner.iterdir() if role == "judgments" and inner.is_dir() else ())]
+    found: list[Path] = sorted(one for one in files if one.is_file() and _role_of(one) == role)
+    if len(found) != 1:
+        given = ", ".join(shown(one.name) for one in found) or "no such file"
+        do = "pass one as trec:FILE" if role == "judgments" and found else "keep one there, under such a name"
+        raise InnerjudgeError(
+            f"given {shown(home)!r} with {given} for the {role}, expected one file with {pattern.replace('|', ' or ')} "
+            f"in its name ({inside}): {do}"
+        )
+    return found[0]
+
+
+def _role_of(path: Path) -> str | None:
+    """What a file is by its name, the judgments first: ``qrels-docs.txt`` holds no passages."""
+    named = path.name.lower() if path.parent.name != "qrels" else "qrels"
+    return next((role for role, (pattern, _) in _ROLES.items() if re.search(pattern, named)), None)
+
+
+def _judgments(path: Path) -> Iterator[tuple[Record, int]]:
+    """Topic, passage and grade of each line; three columns below a header are those of BEIR."""
+    for number, line in enumerate(decoded(unpacked(path), shown(path.name)).split("\n"), start=1):
+        cells, where = line.split(), f"{shown(path.name)} line {number}"
+        if not cells or (number == 1 and cells[-1] == "score"):
+            continue
+        if len(cells) not in (3, 4):
+            raise InnerjudgeError(
+                f"{where}: given {len(cells)} columns, expected 4 (topic, 0, passage, grade): correct the line"
+            )
+        record = Record({"topic": cells[0], "passage": cells[-2], "grade": cells[-1]}, where)
+        if not re.fullmatch(r"-?\d{1,3}", cells[-1]):
+            raise record.error("grade", repr(shown(cells[-1])), "a whole number", "correct it")
+        yield record, int(cells[-1])
+
+
+class _Texts:
+    """The texts of a file of topics or passages, those with these ids."""
+
+    def __init__(self, path: Path, wanted: set[str]) -> None:
+        self.name = shown(path.name)
+        self.texts = {name: text for name, text in _texts(path) if name in wanted}
+
+    def of(self, record: Record, field: str) -> str:
+        """The text that a judgment names."""
+        if (name := record.label(field)) not in self.texts:
+            raise record.error(
+                field, repr(shown(name)), f"an id that {self.name} holds", "add its text, or take the line out"
+            )
+        return self.texts[name]
+
+
+def _texts(path: Path) -> Iterator[tuple[str, str]]:
+    """Ids and texts."""
+    if is_lines(path):
+        for record in read_table(path):
+            name, text = (next((k for k in keys if record.has(k)), keys[0]) for keys in (_IDS, _TEXTS))
+            value = record.values.get(name)
+            yield str(value) if isinstance(value, int) else record.label(name), record.text(text)
+        return
+    content = decoded(unpacked(path), shown(path.name))
+    if content.lstrip().lower().startswith("<top"):
+        yield from ((name, " ".join(text.split())) for name, text in _TOP.findall(content))
+        return
+    for number, line in enumerate(content.split("\n"), start=1):
+        name, tab, text = line.rstrip("\r").partition("\t")
+        if line.strip() and not (tab and name.strip() and text.strip()):
+            raise InnerjudgeError(
+                f"{shown(path.name)} line {number}: given {shown(line, 60)!r}, expected an id, a tab and a text: "
+                "correct the line"
+            )
+        yield name.strip(), text.strip()

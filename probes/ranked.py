@@ -1,0 +1,180 @@
+"""A probe from rankings, or from scores that can be compared within a question only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit, logsumexp, softmax
+
+from ..extraction.features import Features
+from ..models.errors import InnerjudgeError
+from .description import Task
+from .fitted_arrays import Form, Number
+from .labels import Floats, Ints, Known, centred, folds
+from .linear import Linear
+from .regression import checked_candidates
+from .row_judge import Combine
+
+OrderLoss = Literal["pairs", "plackett-luce", "list-mle"]
+
+
+class RankedProbe(Linear):
+    r"""A linear probe from the order of each question's answers: ranks, grades of one prompt, scores of a teacher.
+
+    States are taken less the mean of their question and standardised; what one question's grades are worth in another
+    is never asked. With scores ``s``, and answers ``j`` worse than ``i``:
+
+    * ``"pairs"``: :math:`\sum_q \frac1K \sum_{i \succ j} \log(1 + e^{s_j - s_i})`, Bradley and Terry's.
+    * ``"plackett-luce"``: :math:`\sum_i \alpha_i (\log(e^{s_i} + \sum_j e^{s_j}) - s_i)`, where :math:`\alpha` is the
+      softmax over the question of its standardised qualities over ``tau``: PLD (arXiv 2506.12542, section 4), which
+      puts one true class first and takes the teacher's logits as they are. The wins of its authors are on images.
+    * ``"list-mle"``: the same with all :math:`\alpha` 1.
+
+    Equal qualities are not compared. In simulated worlds, where the levels of a teacher's scores differ by question,
+    Spearman's correlation within questions was .58 (pairs and PLD), .57 (ridge on scores standardised in the question),
+    .37 (ridge on scores as they are); PLD was better than pairs by .01 where a teacher's lower half was noise, and
+    worse by .05 where its scores were noisy there.
+
+    Args:
+        positions: CLUE's two tokens by default.
+        combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
+        row: Row of the states, as a number.
+        loss: See above.
+        tau: Of ``"plackett-luce"``: lower looks at the best alone.
+        candidates: Penalties (half the squared length of the coefficients, standardised), of which the one with the
+            highest mean Kendall correlation within questions that were not fitted on is taken.
+
+    Attributes:
+        coef_: ``[F]`` float64, on the states as they are.
+        intercept_: 0: scores rank the answers of a question, and are no labels.
+        penalty_: The chosen candidate.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(60, 1, 2))
+        >>> groups = np.repeat(np.arange(20), 3).tolist()
+        >>> f = Features.from_arrays({"hidden/a": x.repeat(2, axis=1)}, provenance="m", groups=groups)
+        >>> teacher = x[:, 0, 0] + np.repeat(np.arange(20), 3)  # each question on a level of its own
+        >>> probe = RankedProbe(positions=["a"]).fit(f, teacher)
+        >>> probe.coef_.round(1)
+        array([0.7, 0.1])
+    """
+
+    on_request = True
+    label_fields = ("quality", "sample_weight")
+    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
+    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "penalty_": Number(low=0)}
+
+    def __init__(
+        self,
+        *,
+        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
+        combine: Combine = "concat",
+        row: int = -1,
+        loss: OrderLoss = "pairs",
+        tau: float = 1.0,
+        candidates: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0),
+    ) -> None:
+        super().__init__(positions=positions, combine=combine, row=row)
+        if loss not in get_args(OrderLoss) or not 0 < tau < np.inf:
+            raise InnerjudgeError(f"given {loss=}, {tau=}, expected one of {get_args(OrderLoss)}, and above 0")
+        self.loss, self.tau, self.candidates = loss, tau, candidates
+        checked_candidates(candidates)
+
+    @classmethod
+    def presets(cls, task: Task) -> Mapping[str, Self]:
+        """For traces and ratings, where it is named."""
+        positions = {"trace": task.between, "rating": ("score",)}.get(task.kind)
+        return {} if positions is None else {"ranked-probe": cls(positions=positions)}
+
+    @property
+    def penalty(self) -> float | None:
+        """The chosen candidate."""
+        return self.__dict__.get("penalty_")
+
+    def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
+        """From qualities ``[n]``, higher is better: of a rank its negative, of a label true or false."""
+        if weight is not None or labels.dtype.kind not in "biuf" or not np.isfinite(labels.astype(float)).all():
+            raise InnerjudgeError(
+                f"given qualities {labels[:3].tolist()}{' and weights' * (weight is not None)}, expected finite "
+                "numbers alone, higher for better: drop items without one"
+            )
+        quality, z = labels.astype(np.float64), centred(x, groups)
+        orders = Orders(quality, groups, self.loss, self.tau)
+        if not orders.blocks:
+            raise InnerjudgeError(
+                f"given {len(set(groups))} questions of which none has answers of two qualities, expected at least "
+                "one: add candidates, or grades that differ"
+            )
+        scale = np.sqrt((z**2).sum(axis=0) / max(len(z) - len(set(groups)), 1))
+        z /= np.where(scale > 0, scale, 1.0)
+        penalties = sorted(checked_candidates(self.candidates), reverse=True)
+        found = np.zeros(len(penalties))
+        for train, test in folds(groups) if len(penalties) > 1 else ():
+            sides = [Orders(quality[s], tuple(groups[k] for k in s), self.loss, self.tau) for s in (train, test)]
+            if sides[0].blocks:
+                path = sides[0].path(z[train], penalties)
+                found += [sides[1].kendall(z[test] @ w).sum() for w in path]
+        self.penalty_ = penalties[int(found.argmax())]
+        self.coef_ = orders.path(z, [self.penalty_])[0] / np.where(scale > 0, scale, 1.0)
+        self.intercept_ = 0.0
+
+    def _labels(self, scores: Floats, features: Features) -> list[None]:
+        return [None] * len(scores)
+
+
+class Orders:
+    """Which answers are better than which, ``blocks`` of questions of one size; those with one quality are left out.
+
+    A block has the rows ``[Q, K]`` of its items, whether the first is better ``[Q, K, K]``, and ``[Q, K]`` weights.
+    """
+
+    def __init__(self, quality: Floats, groups: tuple[str, ...], loss: OrderLoss, tau: float = 1.0) -> None:
+        _, code, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)
+        items, first = np.argsort(code, kind="stable"), np.cumsum(sizes) - sizes
+        self.loss, self.blocks = loss, list[tuple[Ints, npt.NDArray[np.bool_], Floats]]()
+        for k in np.unique(sizes):
+            rows = items[first[sizes == k][:, None] + np.arange(k)]
+            rows = rows[np.ptp(quality[rows], axis=1) > 0]
+            if len(rows):
+                t = quality[rows]
+                level = (t - t.mean(axis=1, keepdims=True)) / t.std(axis=1, keepdims=True)
+                alpha = softmax(level / tau, axis=1) if loss == "plackett-luce" else np.ones_like(t)
+                self.blocks.append((rows, t[:, :, None] > t[:, None, :], alpha))
+
+    def losses(self, s: Floats) -> tuple[float, Floats]:
+        """The loss of scores ``[n]``, and its gradient."""
+        total, gradient = 0.0, np.zeros_like(s)
+        for rows, better, alpha in self.blocks:
+            own, k = s[rows], rows.shape[1]
+            if self.loss == "pairs":
+                gap = own[:, :, None] - own[:, None, :]
+                total += (better * np.logaddexp(0, -gap)).sum() / k
+                pull = better * expit(-gap) / k
+                gradient[rows] = pull.sum(axis=1) - pull.sum(axis=2)
+            else:
+                rivals = np.where(better | np.eye(k, dtype=bool), own[:, None, :], -np.inf)
+                all_of = logsumexp(rivals, axis=2)
+                total += (alpha * (all_of - own)).sum()
+                gradient[rows] = (alpha[..., None] * np.exp(rivals - all_of[..., None])).sum(axis=1) - alpha
+        return float(total), gradient
+
+    def path(self, z: Floats, penalties: Sequence[float]) -> list[Floats]:
+        """Coefficients ``[F]`` at each penalty, each search begun at the last."""
+
+        def objective(w: Floats, penalty: float) -> tuple[float, Floats]:
+            loss, gradient = self.losses(z @ w)
+            return loss + penalty * float(w @ w) / 2, gradient @ z + penalty * w
+
+        w, found = np.zeros(z.shape[1]), []
+        for penalty in penalties:
+            steps: Any = {"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-7}
+            w = minimize(objective, w, args=(penalty,), jac=True, method="L-BFGS-B", options=steps).x
+            found.append(w)
+        return found
+
+    def kendall(self, s: Floats) -> Floats:
+        """Kendall's correlation within each question; pairs of one quality are left out."""
+        signs = [(better, np.sign(s[rows][:, :, None] - s[rows][:, None, :])) for rows, better, _ in self.blocks]
+        return np.concatenate([np.zeros(0), *((b * d).sum(axis=(1, 2)) / b.sum(axis=(1, 2)) for b, d in signs)])
