@@ -90,7 +90,7 @@ def test_several_raters_become_one_label(cli, features: Path, tmp_path: Path) ->
 
 def test_labels_that_are_not_sure_are_told_to_the_fit(features: Path, tmp_path: Path) -> None:
     from innerjudge.experiments.runs.fit_job import _relabelled
-    from innerjudge.experiments.runs.job_files import read_items_of
+    from innerjudge.experiments.runs.job import read_items_of
 
     by = {"anna": [True, False, True], "ben": [True, False, False]}
     files = [said(tmp_path, name, [*its, *[None] * (len(TRACES) - 3)]) for name, its in by.items()]
