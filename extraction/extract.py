@@ -111,9 +111,9 @@ def extract(
     side = padding_side
     if not together:
         side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
-    room = Room(lm.device, max_tokens)
+
     reader = BatchReader(lm=lm, items=items, readouts=given, missing=missing, side=side, packs=together, last=last)
-    sweep = Sweep(reader, batch_size, room, Budget(lm))
+    sweep = Sweep(reader, batch_size, Room(lm.device, max_tokens), Budget(lm))
     with lm.uncompiled():
         for chosen, values in sweep.run(readable, share=share_prompts):
             for name, value in values.items():

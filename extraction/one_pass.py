@@ -19,16 +19,7 @@ from ..models.positions import Encoding
 from .batching import Batch, Packing, Placing, collate, pack
 from .features import Array
 from .ragged import Ragged
-from .readouts import (
-    AttentionWeights,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    Readout,
-    ResponseLogProb,
-    States,
-    TokenStats,
-)
+from .readouts import HiddenStates, LabelLogits, Paired, Readout, ResponseLogProb, States, TokenStats
 from .taps.attention import AttentionTap
 from .taps.block_attention import PromptKeys, nearest
 from .taps.residual import RangeStates, ResidualTap
@@ -62,7 +53,7 @@ def read_prompt(
     ids = torch.tensor([items[0].ids[:length]], device=device)
     batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=device))
     tokens = _within(items, single_roles(readouts), length, device)
-    keys = _within(items, [r.keys for r in readouts if isinstance(r, QueryKey | AttentionWeights)], length, device)
+    keys = _within(items, [r.keys for r in readouts if isinstance(r, Paired)], length, device)
     kinds = frozenset(r.name for r in readouts)
     residual = ResidualTap(lm.anatomy, tokens[None], last=last, keep_last=False)
     tap = PromptKeys(lm, keys, kinds=kinds, last=last) if len(keys) else None
@@ -127,20 +118,16 @@ def run_batch(
     else:
         batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device, skip=skip)
     single = single_roles(readouts)
-    paired = [r for r in readouts if isinstance(r, QueryKey | AttentionWeights)]
+    paired = [r for r in readouts if isinstance(r, Paired)]
     of_tokens = [r for r in readouts if isinstance(r, ResponseLogProb | TokenStats)]
     total = last + (2 if last == lm.anatomy.n_blocks else 1)
-    ranges = {
-        r.name: RangeStates(r, items, batch, missing[r.name], r.chosen(total))
-        for r in readouts
-        if isinstance(r, States)
-    }
+    ranged = [r for r in readouts if isinstance(r, States)]
+    ranges = {r.name: RangeStates(r, items, batch, missing[r.name], r.chosen(total)) for r in ranged}
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
     keep_last = bool(of_tokens) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
     residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=list(ranges.values()))
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
-    found: dict[str, Tensor] = {}
     with ExitStack() as taps:
         taps.enter_context(residual)
         taps.enter_context(tap or nullcontext())
@@ -150,8 +137,7 @@ def run_batch(
             forward(lm, batch, prompt)
         else:
             write(taps.close)
-    if tap is not None:
-        found |= tap.results()
+    found: dict[str, Tensor] = {} if tap is None else tap.results()
     if single:
         states = residual.states
         if batch.lengths is not None:  # [1, last + 1, B * P, W], the items one after another
@@ -185,8 +171,7 @@ def _point_values(
             found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
         elif isinstance(readout, LabelLogits):
             rows = states[:, :, single.index(readout.position)]
-            ids = _padded([item.label_ids for item in items], rows.device)
-            found[readout.name] = _lens(lm, rows, ids)
+            found[readout.name] = _lens(lm, rows, _padded([item.label_ids for item in items], rows.device))
     return found
 
 
@@ -212,7 +197,7 @@ def _attention_tap(
     lm: LanguageModel,
     items: Sequence[Encoding],
     batch: Batch,
-    readouts: Sequence[QueryKey | AttentionWeights],
+    readouts: Sequence[Paired],
     last: int,
     prompt: Prompt | None,
 ) -> AttentionTap:
@@ -232,8 +217,7 @@ def _attention_tap(
 
 def _index(items: Sequence[Encoding], role: str, batch: Batch) -> Tensor:
     """Indices in the rows of the batch, ``[B, K]``; an item without the role points at its first token."""
-    rows = _padded([item.positions.get(role, (0,)) for item in items], batch.offsets.device)
-    return rows + batch.offsets[:, None]
+    return _padded([item.positions.get(role, (0,)) for item in items], batch.offsets.device) + batch.offsets[:, None]
 
 
 def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
@@ -257,7 +241,7 @@ def _silence(
                 value[row] = 0
             elif isinstance(readout, LabelLogits):
                 value[row, ..., len(item.label_ids) :] = 0
-            elif isinstance(readout, QueryKey | AttentionWeights):
+            elif isinstance(readout, Paired):
                 value[row, ..., len(item.positions[readout.keys]) :] = 0
 
 

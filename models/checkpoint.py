@@ -69,8 +69,7 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
         str(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, config.model_type))
     ]
     known = {a for entry in causal for a in (entry if isinstance(entry, tuple) else (entry,))}
-    remote = getattr(config, "auto_map", None)
-    if not remote and not known.intersection(architectures):
+    if not getattr(config, "auto_map", None) and not known.intersection(architectures):
         raise InnerjudgeError(
             f"given {name!r}, which is a {architectures[0]}, expected a causal language model (...ForCausalLM): "
             "choose a model that generates text left to right"
@@ -151,10 +150,7 @@ def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool 
 
 
 def hub_options(source: str) -> dict[str, Any]:
-    """What ``from_pretrained`` is told of the hub: to look on this machine only, where the hub does not answer.
-
-    Left to themselves the libraries try again for minutes. A folder has nothing to do with the hub.
-    """
+    """To look on this machine only, where the hub does not answer: left to themselves libraries retry for minutes."""
     if os.path.isdir(source) or constants.is_offline_mode():
         return {}
     try:

@@ -31,10 +31,7 @@ _AXES, _LONGEST = 32, 1 << 48
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Numbers that lie one after another in a file, from byte ``start`` on.
-
-    ``kind`` is their type, as safetensors names it, and ``shape`` how they are meant.
-    """
+    """Numbers of a file from byte ``start`` on: their type ``kind``, as safetensors names it, and their ``shape``."""
 
     kind: str
     shape: tuple[int, ...]
@@ -95,11 +92,7 @@ class TensorFile:
             file.close()
 
     def read(self, piece: Piece, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """The numbers of ``piece``, in ``out`` (contiguous, of its shape and type) if given.
-
-        Raises:
-            OSError: If the file has become shorter.
-        """
+        """Numbers of ``piece``, in ``out`` (contiguous, of its shape and type) if given; ``OSError`` if cut off."""
         values = np.empty(piece.shape, piece.dtype) if out is None else out
         if not hasattr(os, "preadv"):  # Windows
             values[...] = self.view(piece)

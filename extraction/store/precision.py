@@ -90,5 +90,4 @@ def _rounding(exact: Tensor, stored: Tensor) -> Rounding:
     rows, off = exact[finite], stored[finite] - exact[finite]
     error, total = off.square().sum(-1, dtype=torch.float64), rows.square().sum(-1, dtype=torch.float64)
     relative = torch.where(total > 0, error / total.clamp_min(1e-300), 0.0).sqrt()
-    worst = float(relative.max()) if len(relative) else 0.0
-    return Rounding(float(error.sum()), float(total.sum()), worst)
+    return Rounding(float(error.sum()), float(total.sum()), float(relative.max()) if len(relative) else 0.0)

@@ -65,11 +65,7 @@ def damage(place: Place, entry: Entry, *, checksum: bool) -> str | None:
 
 
 class OpenShard:
-    """A shard that is open: only what is asked for is read from the disk.
-
-    Raises:
-        InnerjudgeError: If the file is not what its entry in the index says; the message names it.
-    """
+    """A shard that is open, read as asked for; ``InnerjudgeError`` names a file that is not what its index says."""
 
     def __init__(self, path: Path, entry: Entry) -> None:
         self.path, self.entry = path, entry
