@@ -68,10 +68,8 @@ class Probe:
     is free), or it does not run, what the model's own rounding makes of one text is measured and allowed.
     """
 
-    def __init__(
-        self, model: Any, stream: Stream, offset: int | None, pad_id: int, memory: float | None = None
-    ) -> None:
-        self._offset, self._pad_id = offset, pad_id
+    def __init__(self, model: Any, stream: Stream, offset: int | None, pad: int, memory: float | None = None) -> None:
+        self._offset, self._pad_id = offset, pad
         self._model, self._stream, self._noise = model, stream, 0.0
         self._ids = probe_ids(model)
         if model.dtype in (torch.float16, torch.bfloat16):

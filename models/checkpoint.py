@@ -7,14 +7,7 @@ from typing import Any
 
 import transformers
 from huggingface_hub import constants, get_session
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils.peft_utils import find_adapter_config_file
 
@@ -92,7 +85,7 @@ def _is_adapter_on_hub(source: str, revision: str | None, place: dict[str, Any])
 
 def read_weights(
     source: str, name: str, revision: str | None, dtype: str, options: dict[str, Any], *, trust: bool = False
-) -> PreTrainedModel:
+) -> transformers.PreTrainedModel:
     """The model, complete: a checkpoint that lacks tensors is refused, as they would be random."""
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
@@ -126,9 +119,8 @@ def read_weights(
 def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedTokenizerFast:
     """The fast tokenizer, with a vocabulary: without its files transformers makes an empty one."""
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(
-            source, revision=revision, trust_remote_code=trust, **hub_options(source)
-        )
+        place = hub_options(source) | {"revision": revision, "trust_remote_code": trust}
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, **place)
         tokenizer("a")  # which looks at settings that nothing has looked at yet
     except Exception as error:  # as above
         if not trust and wants_trust(error):

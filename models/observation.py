@@ -90,9 +90,8 @@ def observe(model: Any, ids: Tensor | None = None) -> Observation:
 def own_hidden_states(model: Any, seen: Observation) -> tuple[Tensor, ...]:
     """What the model itself returns as its hidden states in the watched pass; none if it has no such thing."""
     try:
-        output = model(
-            input_ids=seen.ids, attention_mask=torch.ones_like(seen.ids), use_cache=False, output_hidden_states=True
-        )
+        asked = {"use_cache": False, "output_hidden_states": True}
+        output = model(input_ids=seen.ids, attention_mask=torch.ones_like(seen.ids), **asked)
     except (TypeError, ValueError, RuntimeError):
         return ()
     return tuple(getattr(output, "hidden_states", None) or ())

@@ -21,9 +21,7 @@ from .errors import shown
 from .foreign import HEADER_LIMIT, parse_json, require_file
 
 #: Types of numbers, and how numpy holds their bytes; it has no bfloat16.
-_TYPES = {
-    f"{kind}{8 * n}".upper(): np.dtype(f"<{kind}{n}") for kind in "fiu" for n in (8, 4, 2, 1) if kind + str(n) != "f1"
-}
+_TYPES = {f"{k}{8 * n}".upper(): np.dtype(f"<{k}{n}") for k in "fiu" for n in (8, 4, 2, 1) if k + str(n) != "f1"}
 _TYPES |= {"BF16": np.dtype("<u2"), "BOOL": np.dtype("?")}
 #: Axes that an array may have, and what is above every length of one.
 _AXES, _LONGEST = 32, 1 << 48

@@ -136,12 +136,9 @@ def find_transform(end: Tensor, outside: Sequence[ModuleCall], seen: Observation
     return chain.module if head is None else BeforeUnembedding(head.module, unembedding)
 
 
-def after_blocks(
-    seen: Observation, stream: Stream, unembedding: nn.Module
-) -> tuple[list[ModuleCall], list[ModuleCall]]:
+def after_blocks(seen: Observation, stream: Stream, head: nn.Module) -> tuple[list[ModuleCall], list[ModuleCall]]:
     """Calls between the last block and the unembedding: those inside the base model, and those of the head."""
-    last = seen.of(stream.leaves)[-1]
-    reads = seen.of(unembedding)
+    last, reads = seen.of(stream.leaves)[-1], seen.of(head)
     until = reads[-1].start if reads else max(call.end for call in seen.calls) + 1
     around = [c for c in seen.calls if c.start < last.start and c.end > last.end and c.end < until]
     base_end = max((c.end for c in around), default=last.end)

@@ -231,6 +231,5 @@ def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
                 raise ValueError(f"{key} of shape {shape} in {size} bytes")
         seconds = {str(key): float(value) for key, value in about["seconds"].items()}
         rounding = {str(key): Rounding(*map(float, value)) for key, value in about["rounding"].items()}
-        return Entry(
-            number, name, rows, size, str(about["sha256"]), shapes, ragged, seconds, rounding, str(about["header"])
-        )
+        sha256, header = str(about["sha256"]), str(about["header"])
+        return Entry(number, name, rows, size, sha256, shapes, ragged, seconds, rounding, header)

@@ -78,10 +78,9 @@ def decode_file(raw: npt.NDArray[Any], scale: npt.NDArray[Any] | None = None) ->
     if raw.dtype == np.float32:
         return raw
     own = raw if raw.flags.writeable else raw.copy()  # torch takes no memory that cannot be written to
-    tensor = (
-        torch.from_numpy(own.view(np.int16)).view(torch.bfloat16) if own.dtype == np.uint16 else torch.from_numpy(own)
-    )
-    values = tensor.float().numpy()
+    half = own.dtype == np.uint16
+    tensor = torch.from_numpy(own.view(np.int16) if half else own)
+    values = (tensor.view(torch.bfloat16) if half else tensor).float().numpy()
     return values if scale is None else np.multiply(values, scale, dtype=np.float32)
 
 

@@ -34,17 +34,15 @@ def shard_name(number: int) -> str:
     return f"shards/{number:06d}.safetensors"
 
 
-def write_shard(
-    place: Place, number: int, features: Features, dtype: str
-) -> tuple[dict[str, Any], dict[str, Rounding]]:
+def write_shard(place: Place, number: int, features: Features, kind: str) -> tuple[dict[str, Any], dict[str, Rounding]]:
     """Write the arrays of ``features``; its size and SHA-256, and what rounding did to each readout."""
     tensors: dict[str, Tensor] = {}
     rounding: dict[str, Rounding] = {}
     for name, array in features.arrays.items():
-        more, rounding[name] = encode(name, np.swapaxes(array, 0, 1) if array.ndim > 2 else array, dtype)
+        more, rounding[name] = encode(name, np.swapaxes(array, 0, 1) if array.ndim > 2 else array, kind)
         tensors |= more
     for name, one in features.ragged.items():
-        more, rounding[name] = encode(name, one.values, dtype)
+        more, rounding[name] = encode(name, one.values, kind)
         tensors |= more | {name + COUNTS: torch.from_numpy(one.counts)}
     blob = save(tensors)
     place.write(shard_name(number), [blob])
