@@ -45,15 +45,13 @@ class ActivationMapping(Mapping[str, Tensor]):
 
     def __init__(self, features: Features, positions: tuple[str, ...] | None = None) -> None:
         held = sorted(name.removeprefix("hidden/") for name in features.arrays if name.startswith("hidden/"))
-        roles = tuple(held) if positions is None else positions
-        self._rows = [as_tensor(features[f"hidden/{role}"]) for role in roles]
+        self._rows = [as_tensor(features[f"hidden/{role}"]) for role in (held if positions is None else positions)]
         attention = features.arrays.get("attention")
         self._attention = None if attention is None else as_tensor(attention)
         if not self._rows and self._attention is None:
-            given = sorted(features.arrays)
             raise InnerjudgeError(
-                f"given features with {given}, expected hidden states or attention rows: extract with HiddenStates or "
-                "AttentionWeights"
+                f"given features with {sorted(features.arrays)}, expected hidden states or attention rows: extract "
+                "with HiddenStates or AttentionWeights"
             )
         self._whole = features.provenance.last_block is None
         self._names = dict(self._places())

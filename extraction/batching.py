@@ -158,8 +158,7 @@ class Packing:
 class Room:
     """The room of a run, in tokens a batch with padding; one object for its batches, in order.
 
-    Texts are told apart by the power of two below their length: a batch of long texts that did not fit says nothing
-    about short ones.
+    Texts are told apart by the power of two below their length: long ones that did not fit say nothing of short ones.
     """
 
     def __init__(self, device: torch.device, max_tokens: int | None) -> None:

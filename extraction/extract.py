@@ -19,17 +19,7 @@ from .one_pass import n_labels
 from .provenance import provenance
 from .ragged import Ragged
 from .reader import BatchReader
-from .readouts import (
-    AttentionWeights,
-    HiddenStates,
-    LabelLogits,
-    QueryKey,
-    Readout,
-    ResponseLogProb,
-    States,
-    TokenStats,
-    reads_labels,
-)
+from .readouts import HiddenStates, LabelLogits, Paired, Readout, ResponseLogProb, States, TokenStats, reads_labels
 from .schedule import Budget, Sweep
 
 
@@ -111,9 +101,9 @@ def extract(
     side = padding_side
     if not together:
         side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
-    room = Room(lm.device, max_tokens)
+
     reader = BatchReader(lm=lm, items=items, readouts=given, missing=missing, side=side, packs=together, last=last)
-    sweep = Sweep(reader, batch_size, room, Budget(lm))
+    sweep = Sweep(reader, batch_size, Room(lm.device, max_tokens), Budget(lm))
     with lm.uncompiled():
         for chosen, values in sweep.run(readable, share=share_prompts):
             for name, value in values.items():
@@ -161,15 +151,13 @@ def unreadable_text(lm: LanguageModel, item: Encoding) -> str | None:
     )
 
 
-def _padding(
-    lm: LanguageModel, items: Sequence[Encoding], side: PaddingSide, batch_size: int
-) -> tuple[PaddingSide, int]:
+def _padding(lm: LanguageModel, items: Sequence[Encoding], side: PaddingSide, size: int) -> tuple[PaddingSide, int]:
     """The side to pad on and the size of a batch with which the model reads padded texts as it reads them alone."""
-    if batch_size == 1 or len({len(item.ids) for item in items}) <= 1 or side in lm.padding_sides:
-        return side, batch_size
+    if size == 1 or len({len(item.ids) for item in items}) <= 1 or side in lm.padding_sides:
+        return side, size
     other: PaddingSide = "right" if side == "left" else "left"
     if other in lm.padding_sides:
-        return other, batch_size
+        return other, size
     warnings.warn(f"texts are read one at a time: {type(lm.model).__name__}: {padding_refused(lm)}", stacklevel=3)
     return side, 1
 
@@ -185,16 +173,14 @@ def _packs(lm: LanguageModel, asked: bool | None) -> bool:
 
 
 def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None) -> int:
-    blocks = lm.anatomy.n_blocks
+    n = lm.anatomy.n_blocks
     if last_block is None:
-        return blocks
-    if not 1 <= last_block <= blocks:
+        return n
+    if not 1 <= last_block <= n:
+        raise InnerjudgeError(f"given last_block={last_block}, expected one of the model's {n} blocks, 1..{n}")
+    if last_block < n and any(isinstance(r, ResponseLogProb | TokenStats) for r in readouts):
         raise InnerjudgeError(
-            f"given last_block={last_block}, expected one of the model's {blocks} blocks, 1..{blocks}"
-        )
-    if last_block < blocks and any(isinstance(r, ResponseLogProb | TokenStats) for r in readouts):
-        raise InnerjudgeError(
-            f"given last_block={last_block} and probabilities of tokens, which need all {blocks} blocks: read them in "
+            f"given last_block={last_block} and probabilities of tokens, which need all {n} blocks: read them in "
             "a pass of their own"
         )
     return last_block
@@ -204,12 +190,12 @@ def _roles(readout: Readout) -> tuple[str, ...]:
     match readout:
         case HiddenStates(position) | LabelLogits(position):
             return (position,)
-        case QueryKey(_, query, keys) | AttentionWeights(query, keys):
-            return (query, keys)
+
         case ResponseLogProb():
             return ("prompt_end", "response_end")
         case States(role) | TokenStats(role):
             return (role,)
+    return (readout.query, readout.keys)
 
 
 def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:
@@ -249,8 +235,8 @@ def fill_empty(
                 shape = (n, 2, last + 1, max(len(item.label_ids) for item in items))
             case ResponseLogProb():
                 shape = (n, 2)
-            case QueryKey(_, _, keys) | AttentionWeights(_, keys):
-                shape = (n, last, a.n_heads, max(len(item.positions.get(keys, ())) for item in items))
+            case _ if isinstance(readout, Paired):
+                shape = (n, last, a.n_heads, max(len(item.positions.get(readout.keys, ())) for item in items))
             case States() if not readout.ragged:
                 shape = (n, *_row(readout, lm, last))
             case _:

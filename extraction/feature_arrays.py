@@ -111,8 +111,7 @@ class FeatureArrays:
         made = {name: _numbers(name, value) for name, value in arrays.items() if not isinstance(value, Ragged)}
         said = {name: tuple(map(str, some)) for name, some in (texts or {}).items()}
         columns: tuple[Sized, ...] = (*made.values(), *ragged.values(), *said.values(), ids or ())
-        n = len(columns[0])
-        names = tuple(map(str, range(n))) if ids is None else tuple(map(str, ids))
+        names = tuple(map(str, range(len(columns[0])))) if ids is None else tuple(map(str, ids))
         if isinstance(provenance, str):
             provenance = Provenance(provenance, None, f"named {provenance}", "", "", "", last_block=last_block)
         known = names if groups is None else tuple(map(str, groups))
@@ -199,13 +198,12 @@ def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> "pd.DataFr
     for name in names or small:
         if name in features.texts:
             columns[name] = features.texts[name]
-            continue
-        if name in features.ragged:
+        elif name in features.ragged:
             columns[name] = list(features.ragged[name])
-            continue
-        array = features.array(name)
-        for place in np.ndindex(array.shape[1:]):
-            columns[f"{name}[{','.join(map(str, place))}]" if place else name] = array[:, *place]
+        else:
+            array = features.array(name)
+            for place in np.ndindex(array.shape[1:]):
+                columns[f"{name}[{','.join(map(str, place))}]" if place else name] = array[:, *place]
     columns["missing"] = [reasons.get(i, "") for i in features.ids]
     return pd.DataFrame(columns, index=pd.Index(features.ids, name="id"))
 

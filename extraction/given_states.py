@@ -161,14 +161,8 @@ def features_of_states(
             arrays[readout.name] = np.concatenate(found)
         if reasons:
             missing[readout.name] = reasons
-    return Features(
-        ids=tuple(item.id for item in items),
-        groups=tuple(item.group for item in items),
-        provenance=provenance,
-        arrays=arrays,
-        ragged=ragged,
-        missing=missing,
-    )
+    ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
+    return Features(ids=ids, groups=groups, provenance=provenance, arrays=arrays, ragged=ragged, missing=missing)
 
 
 def _checked(items: Sequence[Encoding], given: Sequence[GivenStates], layers: Sequence[int], n_blocks: int) -> int:

@@ -121,17 +121,13 @@ def run_batch(
     paired = [r for r in readouts if isinstance(r, Paired)]
     of_tokens = [r for r in readouts if isinstance(r, ResponseLogProb | TokenStats)]
     total = last + (2 if last == lm.anatomy.n_blocks else 1)
-    ranges = {
-        r.name: RangeStates(r, items, batch, missing[r.name], r.chosen(total))
-        for r in readouts
-        if isinstance(r, States)
-    }
+    ranged = [r for r in readouts if isinstance(r, States)]
+    ranges = {r.name: RangeStates(r, items, batch, missing[r.name], r.chosen(total)) for r in ranged}
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
     keep_last = bool(of_tokens) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
     residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=list(ranges.values()))
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
-    found: dict[str, Tensor] = {}
     with ExitStack() as taps:
         taps.enter_context(residual)
         taps.enter_context(tap or nullcontext())
@@ -141,8 +137,7 @@ def run_batch(
             forward(lm, batch, prompt)
         else:
             write(taps.close)
-    if tap is not None:
-        found |= tap.results()
+    found: dict[str, Tensor] = {} if tap is None else tap.results()
     if single:
         states = residual.states
         if batch.lengths is not None:  # [1, last + 1, B * P, W], the items one after another
@@ -176,8 +171,7 @@ def _point_values(
             found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
         elif isinstance(readout, LabelLogits):
             rows = states[:, :, single.index(readout.position)]
-            ids = _padded([item.label_ids for item in items], rows.device)
-            found[readout.name] = _lens(lm, rows, ids)
+            found[readout.name] = _lens(lm, rows, _padded([item.label_ids for item in items], rows.device))
     return found
 
 
@@ -223,8 +217,7 @@ def _attention_tap(
 
 def _index(items: Sequence[Encoding], role: str, batch: Batch) -> Tensor:
     """Indices in the rows of the batch, ``[B, K]``; an item without the role points at its first token."""
-    rows = _padded([item.positions.get(role, (0,)) for item in items], batch.offsets.device)
-    return rows + batch.offsets[:, None]
+    return _padded([item.positions.get(role, (0,)) for item in items], batch.offsets.device) + batch.offsets[:, None]
 
 
 def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:

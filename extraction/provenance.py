@@ -86,10 +86,8 @@ class Provenance:
     def to_json(self) -> dict[str, Any]:
         """Plain data for a JSON header."""
         known = {**asdict(self), "versions": dict(self.versions)}
-        for name in ("remote_code", "origin"):
-            if not known[name]:
-                del known[name]  # headers from before it was recorded say the same
-        return known
+        # Headers from before these were recorded say the same.
+        return {name: value for name, value in known.items() if value or name not in ("remote_code", "origin")}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -116,9 +114,8 @@ def provenance(lm: LanguageModel, *, last_block: int | None = None) -> Provenanc
 @cache
 def versions() -> tuple[tuple[str, str], ...]:
     """Versions of Python and of the libraries that make the numbers."""
-    names = ("innerjudge", "numpy", "scikit-learn", "torch", "transformers")
     found = [("python", platform.python_version())]
-    for name in names:
+    for name in ("innerjudge", "numpy", "scikit-learn", "torch", "transformers"):
         try:
             found.append((name, version(name)))
         except PackageNotFoundError:

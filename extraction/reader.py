@@ -112,8 +112,7 @@ class BatchReader:
 def _near(packed: Array, alone: Array, tolerance: float) -> bool:
     """Whether two readings of one text differ by float error only, in every row of the last axis by itself.
 
-    A row is held to its own size, and where it is small beside the largest, to a hundredth of that. What neither
-    reading has is no difference.
+    A row is held to its own size, or, if small, to a hundredth of the largest; what neither reading has is the same.
     """
     off = np.where(np.isnan(packed) & np.isnan(alone), 0.0, packed - alone)
     size = np.linalg.norm(np.nan_to_num(alone, posinf=0.0, neginf=0.0), axis=-1)

@@ -181,10 +181,7 @@ class States:
         return [(end - 1, end) if self.reduce == "last" else (start, end) for start, end in ranges]
 
     def chosen(self, total: int) -> list[int]:
-        """Which of ``total`` rows are kept.
-
-        ``InnerjudgeError`` if a row is none of them: the pass may have stopped before it.
-        """
+        """Which of ``total`` rows are kept; ``InnerjudgeError`` if one is none of them: a pass may stop early."""
         rows = range(total) if self.rows is None else self.rows
         if not all(-total <= row < total for row in rows):
             raise InnerjudgeError(f"given {self}, expected rows of the {total} that the pass has")
@@ -267,6 +264,6 @@ def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | Attentio
     return isinstance(readout, LabelLogits | QueryKey | AttentionWeights)
 
 
-#: What one position has of several others, in every head.
+#: Readouts of one position beside several.
 Paired = QueryKey | AttentionWeights
 Readout = HiddenStates | LabelLogits | Paired | ResponseLogProb | States | TokenStats

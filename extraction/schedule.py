@@ -18,7 +18,7 @@ from ..models.tokens import shared_start
 from .batching import Room, by_cost, by_tokens, is_memory
 from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
-from .readouts import AttentionWeights, QueryKey, ResponseLogProb, States, TokenStats
+from .readouts import Paired, ResponseLogProb, States, TokenStats
 
 #: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.
 _HELD = 3
@@ -169,8 +169,7 @@ class Sweep:
         With ``share`` what several of them begin with is computed once.
         """
         whole = [Family(tuple(rows), 0)]
-        least = 2 * self.room.fixed
-        for family in beginnings(self.reader, rows, least) if share else whole:
+        for family in beginnings(self.reader, rows, 2 * self.room.fixed) if share else whole:
             if family.shared and share and self.budget.refused(family.shared) is None:
                 left = set(family.rows)
                 try:
@@ -243,8 +242,7 @@ class Sweep:
 def beginnings(reader: BatchReader, rows: Sequence[int], least: int) -> list[Family]:
     """Which of the items at ``rows`` begin alike, so that sharing the beginning saves ``least`` tokens or more."""
     items = [reader.items[k] for k in rows]
-    most = [_most_shared(reader, item) for item in items]
-    found = families([item.ids for item in items], most, least=least)
+    found = families([item.ids for item in items], [_most_shared(reader, item) for item in items], least=least)
     if any(family.shared for family in found) and (why := sharing_refused(reader.lm)) is not None:
         _say(reader.lm, why)
         return [Family(tuple(rows), 0)]
@@ -259,7 +257,7 @@ def _most_shared(reader: BatchReader, item: Encoding) -> int:
     for readout in reader.readouts:
         if item.id in reader.missing[readout.name]:
             continue
-        if isinstance(readout, QueryKey | AttentionWeights):
+        if isinstance(readout, Paired):
             most.append(item.positions[readout.query][0])
         elif isinstance(readout, ResponseLogProb):
             most.append(item.positions["prompt_end"][0])

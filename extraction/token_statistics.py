@@ -32,8 +32,7 @@ def token_values(
     asked: dict[str, list[list[int]]] = {}
     for readout in readouts:
         role = "response" if isinstance(readout, ResponseLogProb) else readout.role
-        lacking = missing[readout.name]
-        asked[readout.name] = [[] if i.id in lacking else _written(i, role) for i in items]
+        asked[readout.name] = [[] if i.id in missing[readout.name] else _written(i, role) for i in items]
     tokens = [sorted({t for every in asked.values() for t in every[k]}) for k in range(len(items))]
     place, n = [dict[int, int]() for _ in items], 0
     for k, own in enumerate(tokens):

@@ -94,17 +94,13 @@ class Anatomy:
         """
         if self.residuals is None:
             return states
-        states = self.on_norm(states)
-        rows = [
-            self.residuals([states[:, k] for k in self.residuals.numbers if k < number], states[:, number])
-            for number in range(states.shape[1])
-        ]
+        mix, every = self.residuals, self.on_norm(states).unbind(1)
+        rows = [mix([every[k] for k in mix.numbers if k < number], own) for number, own in enumerate(every)]
         return torch.stack(rows, dim=1)
 
     def normed(self, states: Tensor) -> Tensor:
         """The final norm of stream rows, as they leave: ``[..., width] -> [..., D]``."""
-        rows = states.flatten(0, -2)
-        shaped = self.stream.layout.shaped(self.on_norm(rows), self.stream.shape)
+        shaped = self.stream.layout.shaped(self.on_norm(states.flatten(0, -2)), self.stream.shape)
         end = self.final_norm(shaped)
         return end.movedim((self.final.items, self.final.tokens), (0, 1)).reshape(*states.shape[:-1], -1)  # type: ignore[no-any-return]
 
@@ -165,9 +161,8 @@ def find_anatomy(
     end = states[-1] if residuals is None else residuals([states[k] for k in residuals.numbers], states[-1])
     chain = follow(end, inside)
     code = next((IN_CODE[n](m) for m in model.modules() if (n := type(m).__name__) in IN_CODE), None)
-    if final_norm or code is not None:
-        module = named[final_norm] if final_norm else code
-        assert module is not None
+    module = named[final_norm] if final_norm else code
+    if module is not None:
         chain = Chain((module,), module(end))
     # As the stream lies, unless parallel streams became one.
     final = stream.layout if chain.end.ndim == states[-1].ndim else Layout(0, 1, stream.layout.prefix)

@@ -79,8 +79,7 @@ def _install() -> None:
             _own[name] = getattr(AttentionInterface, name)
 
         def get_interface(self: Any, kernel: str, default: Callable[..., Any]) -> Callable[..., Any]:
-            function = _own["get_interface"](self, kernel, default)
-            return _telling(_plain(function), kernel, default)
+            return _telling(_plain(_own["get_interface"](self, kernel, default)), kernel, default)
 
         def getitem(self: Any, kernel: str) -> Callable[..., Any]:
             return _telling(_own["__getitem__"](self, kernel), kernel, None)
@@ -151,10 +150,8 @@ class AttentionProducts(TorchFunctionMode):
         if func in _MATMUL:
             self._keep(args[0], args[1].transpose(-1, -2) if args[1].ndim > 2 else args[1], output)
         elif func in _BADDBMM:
-            first, second = (
-                kwargs.get(n, a) for n, a in zip(("batch1", "batch2"), (*args[1:3], None, None), strict=False)
-            )
-            self._keep(first, second.transpose(-1, -2), output)
+            given = dict(zip(("input", "batch1", "batch2"), args, strict=False)) | kwargs
+            self._keep(given["batch1"], given["batch2"].transpose(-1, -2), output)
         elif func is torch.einsum:
             self._keep_einsum(args, output)
         elif func in _SOFTMAX:
@@ -187,8 +184,7 @@ class AttentionProducts(TorchFunctionMode):
             outer = [letter for letter in output if letter in first and letter in second]
             query = torch.einsum(f"{first}->{''.join(outer)}{rows[0]}{summed[0]}", args[1])
             key = torch.einsum(f"{second}->{''.join(outer)}{columns[0]}{summed[0]}", args[2])
-            order = f"{output}->{''.join(outer)}{rows[0]}{columns[0]}"
-            self._keep(query, key, torch.einsum(order, product))
+            self._keep(query, key, torch.einsum(f"{output}->{''.join(outer)}{rows[0]}{columns[0]}", product))
 
     def _match(self, weights: Tensor) -> None:
         """A softmax: its last product of the same size is what it was taken of."""

@@ -89,8 +89,7 @@ def find_stream(
         raise InnerjudgeError(
             f"given {family}, expected a list of blocks that each take and give the stream: {NAME_THEM}"
         )
-    whole = any(_likeness(calls, ()) == 2 for calls in ran.values())
-    own = () if whole else own_hidden_states(model, seen)
+    own = () if any(_likeness(calls, ()) == 2 for calls in ran.values()) else own_hidden_states(model, seen)
     best = max(outer, key=lambda children: _rank(ran[children], own, seen, unembedding))
     kinds = {type(call.module) for call in ran[best]}
     # Stacks of the same blocks that take turns are one stream (hierarchical reasoning models).
@@ -106,9 +105,8 @@ def _calls(children: Iterable[Any], seen: Observation) -> list[ModuleCall]:
     members = set(children)
     calls = [call for call in seen.calls if call.module in members]
     shapes = {() if t is None else tuple(t.shape) for call in calls for t in (call.given, call.returned)}
-    if len(shapes) != 1 or len(shape := shapes.pop()) < 3 or ITEMS not in shape:
-        return []
-    return calls
+    fits = len(shapes) == 1 and len(shape := shapes.pop()) >= 3 and ITEMS in shape
+    return calls if fits else []
 
 
 def _rank(
@@ -160,10 +158,8 @@ def _layout(shape: tuple[int, ...], text_first: bool) -> Layout:
 def _text_first(model: Any, seen: Observation) -> bool:
     """Whether tokens that the model adds stand behind those of the text: its embedding was given them so (Reformer)."""
     embedding = model.get_input_embeddings()
-    rows = next((call.returned for call in seen.of(embedding)), None)
-    return (
-        rows is not None and rows.ndim == 3 and rows.shape[1] > TOKENS and same(rows[:, :TOKENS], embedding(seen.ids))
-    )
+    got = next((call.returned for call in seen.of(embedding)), None)
+    return got is not None and got.ndim == 3 and got.shape[1] > TOKENS and same(got[:, :TOKENS], embedding(seen.ids))
 
 
 def same(a: Tensor | None, b: Tensor | None) -> bool:

@@ -22,8 +22,7 @@ CANNOT_SHARE = (TypeError, ValueError, RuntimeError, IndexError, AssertionError,
 class PromptCache(DynamicCache):
     """Keys and values of one prompt, filled by its pass.
 
-    Every layer keeps all of its tokens, so that key ``t`` is that of token ``t``; the model's own mask hides those
-    beyond a sliding window.
+    Every layer keeps all tokens, so that key ``t`` is token ``t``'s; the model's mask hides those beyond a window.
     """
 
     def lent(self) -> DynamicCache:
@@ -46,11 +45,8 @@ class _Lent(DynamicLayer):
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         if not self._prompt:
             return super().update(key_states, value_states, *args, **kwargs)
-        n = key_states.shape[0]
-        keys, values = (
-            torch.cat((own.expand(n, *own.shape[1:]), new), dim=-2)
-            for own, new in zip(self._prompt, (key_states, value_states), strict=True)
-        )
+        pairs = zip(self._prompt, (key_states, value_states), strict=True)
+        keys, values = (torch.cat((own.expand(len(new), *own.shape[1:]), new), dim=-2) for own, new in pairs)
         return keys, values
 
 
@@ -72,10 +68,8 @@ class Probe:
     is free), or it does not run, what the model's own rounding makes of one text is measured and allowed.
     """
 
-    def __init__(
-        self, model: Any, stream: Stream, offset: int | None, pad_id: int, memory: float | None = None
-    ) -> None:
-        self._offset, self._pad_id = offset, pad_id
+    def __init__(self, model: Any, stream: Stream, offset: int | None, pad: int, memory: float | None = None) -> None:
+        self._offset, self._pad_id = offset, pad
         self._model, self._stream, self._noise = model, stream, 0.0
         self._ids = probe_ids(model)
         if model.dtype in (torch.float16, torch.bfloat16):
@@ -97,9 +91,8 @@ class Probe:
         padding, found = torch.full_like(ids[:, :2], self._pad_id), set()
         for side in ("right", "left"):
             parts = [(ids, torch.ones_like(ids)), (padding, torch.zeros_like(padding))]
-            text, mask = (
-                torch.cat(two, dim=1) for two in zip(*(parts if side == "right" else reversed(parts)), strict=True)
-            )
+            ordered = parts if side == "right" else parts[::-1]
+            text, mask = (torch.cat(two, dim=1) for two in zip(*ordered, strict=True))
             states = self._plain(text, mask)
             real = slice(0, ids.shape[1]) if side == "right" else slice(2, None)
             if plain is not None and states is not None and alike(states[:, real], plain, self._noise):
@@ -145,17 +138,12 @@ class Probe:
             return False
         texts = [row[: len(row) - 2 * (k % 2)] for k, row in enumerate(self._ids)]
         row, lengths = torch.cat(texts)[None], [len(text) for text in texts]
-        where = restarting(lengths, self._offset).to(row.device)
-        found = last_states(
-            self._model, self._stream, row, torch.ones_like(row), attention_mask=None, position_ids=where
-        )
+        given = {"attention_mask": None, "position_ids": restarting(lengths, self._offset).to(row.device)}
+        found = last_states(self._model, self._stream, row, torch.ones_like(row), **given)
         if found is None or found.shape[:2] != row.shape:
             return False
-        alone = (self._plain(text[None]) for text in texts)
-        return all(
-            states is not None and alike(own, states[0], self._noise)
-            for states, own in zip(alone, found[0].split(lengths), strict=True)
-        )
+        pairs = zip((self._plain(text[None]) for text in texts), found[0].split(lengths), strict=True)
+        return all(alone is not None and alike(own, alone[0], self._noise) for alone, own in pairs)
 
     def _plain(self, ids: Tensor | None = None, mask: Tensor | None = None) -> Tensor | None:
         ids = self._ids if ids is None else ids
@@ -186,10 +174,9 @@ def _in_float32(model: Any, stream: Stream, memory: float | None) -> tuple[Any, 
             if weight.dtype in (torch.float16, torch.bfloat16):
                 data = weight.detach().float()
                 wide[id(weight)] = nn.Parameter(data, requires_grad=False) if isinstance(weight, nn.Parameter) else data
-        twin, blocks = copy.deepcopy((model, stream), wide)
+        return copy.deepcopy((model, stream), wide)
     except (TypeError, RuntimeError, AttributeError, ValueError, NotImplementedError):
         return None
-    return twin, blocks
 
 
 def free_memory(device: torch.device) -> int:

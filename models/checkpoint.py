@@ -7,14 +7,7 @@ from typing import Any
 
 import transformers
 from huggingface_hub import constants, get_session
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils.peft_utils import find_adapter_config_file
 
@@ -69,8 +62,7 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
         str(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, config.model_type))
     ]
     known = {a for entry in causal for a in (entry if isinstance(entry, tuple) else (entry,))}
-    remote = getattr(config, "auto_map", None)
-    if not remote and not known.intersection(architectures):
+    if not getattr(config, "auto_map", None) and not known.intersection(architectures):
         raise InnerjudgeError(
             f"given {name!r}, which is a {architectures[0]}, expected a causal language model (...ForCausalLM): "
             "choose a model that generates text left to right"
@@ -93,7 +85,7 @@ def _is_adapter_on_hub(source: str, revision: str | None, place: dict[str, Any])
 
 def read_weights(
     source: str, name: str, revision: str | None, dtype: str, options: dict[str, Any], *, trust: bool = False
-) -> PreTrainedModel:
+) -> transformers.PreTrainedModel:
     """The model, complete: a checkpoint that lacks tensors is refused, as they would be random."""
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
@@ -127,9 +119,8 @@ def read_weights(
 def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedTokenizerFast:
     """The fast tokenizer, with a vocabulary: without its files transformers makes an empty one."""
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(
-            source, revision=revision, trust_remote_code=trust, **hub_options(source)
-        )
+        place = hub_options(source) | {"revision": revision, "trust_remote_code": trust}
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, **place)
         tokenizer("a")  # which looks at settings that nothing has looked at yet
     except Exception as error:  # as above
         if not trust and wants_trust(error):
@@ -151,10 +142,7 @@ def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool 
 
 
 def hub_options(source: str) -> dict[str, Any]:
-    """What ``from_pretrained`` is told of the hub: to look on this machine only, where the hub does not answer.
-
-    Left to themselves the libraries try again for minutes. A folder has nothing to do with the hub.
-    """
+    """To look on this machine only, where the hub does not answer: left to themselves libraries retry for minutes."""
     if os.path.isdir(source) or constants.is_offline_mode():
         return {}
     try:

@@ -28,9 +28,7 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
     if len(value) > most:
         value = f"{value[:most]}…"
     kept = "\n\t" if lines else ""
-    return _HIDDEN.sub(
-        lambda found: found[0] if found[0] in kept else found[0].encode("unicode_escape").decode("ascii"), value
-    )
+    return _HIDDEN.sub(lambda one: one[0] if one[0] in kept else one[0].encode("unicode_escape").decode("ascii"), value)
 
 
 def quoted(value: object, most: int = 60) -> str:

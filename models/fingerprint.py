@@ -31,8 +31,7 @@ def fingerprint_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, a
 def named_state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors in the order of ``state_dict``, without what quantised modules add.
 
-    ``state_dict`` itself is not called: bitsandbytes repacks its 4-bit weights there, after which the model computes
-    something else (0.50, on the CPU).
+    ``state_dict`` is not called: bitsandbytes (0.50, CPU) repacks 4-bit weights there, and then computes otherwise.
     """
     for path, module in model.named_modules(remove_duplicate=False):
         passing = module._non_persistent_buffers_set
@@ -41,10 +40,7 @@ def named_state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def stored(model: nn.Module, name: str) -> Tensor:
-    """The tensor that ``name`` of the model's state stands for, fetched from where it is kept.
-
-    ``InnerjudgeError`` if it is nowhere: the model was made on the meta device and never filled.
-    """
+    """The tensor ``name`` of the model's state, from where it is kept; ``InnerjudgeError`` if it was never filled."""
     path, _, own = name.rpartition(".")
     hook: Any = getattr(model.get_submodule(path), "_hf_hook", None)
     for one in getattr(hook, "hooks", (hook,)):

@@ -37,9 +37,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 #: Field of a record that holds the digest of the others.
 SEAL = "sha256"
 #: What readers raise on damaged files.
-_DAMAGE: tuple[type[Exception], ...] = (
-    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError),
-)
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 #: What YAML would take for a number, of more than 20 digits: decimal, in another base, or by colons.
 _LONG_NUMBER = re.compile(r"[+-]?(?=.{21})[0-9][0-9a-fA-FxXoObB_:.]*")
 
@@ -62,10 +60,7 @@ def refusing(what: object, expected: str, *also: type[Exception]) -> Iterator[No
 
 
 def require_file(path: Path, limit: int | None = None) -> int:
-    """Bytes of a regular file, links followed.
-
-    ``InnerjudgeError`` if there is nothing, or a folder, pipe, socket or device, or the file is larger than ``limit``.
-    """
+    """Bytes of a regular file, links followed; ``InnerjudgeError`` if it is none, or is larger than ``limit``."""
     name = shown(path)
     try:
         found = path.stat()
@@ -203,8 +198,7 @@ def of_text_file(path: Path, read: Callable[[str], _Read], expected: str) -> _Re
 def parse_yaml(text: str) -> Any:
     """The value of a YAML text, of plain types only.
 
-    One that is broken, too long, nested too deep, or has anchors, aliases or numbers of more than 20 digits is an
-    error.
+    One that is broken, too long, nested too deep, or has anchors, aliases or numbers of over 20 digits is an error.
     """
     import yaml  # only who reads YAML waits for it
 
@@ -223,8 +217,7 @@ def parse_yaml(text: str) -> Any:
                 raise InnerjudgeError(f"{line}: given a number of {len(event.value)} digits: put it in quotes")
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
-        said = one_line(error, 300)
-        raise InnerjudgeError(f"given broken YAML ({said}), expected plain values") from None
+        raise InnerjudgeError(f"given broken YAML ({one_line(error, 300)}), expected plain values") from None
 
 
 #: What the name of a file ends with that is not whole yet.

@@ -1,7 +1,7 @@
 """The attention heads of every block: how many, how large, grouped how, rotated or not, found from the watched pass."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,8 +47,7 @@ class Heads:
 
 def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Heads, ...], ...]:
     """Attentions of each block in the order in which they ran; none in a block without softmax attention."""
-    blocks = set(stream.blocks)
-    found = []
+    blocks, tokens, found = set(stream.blocks), TOKENS + stream.layout.prefix, []
     promised = any("rotary" in type(call.module).__name__.lower() for call in seen.calls)  # cosines and sines
     known = bool(seen.rotations) or not promised or _knows_no_positions(model, seen)
     for block in sorted((c for c in seen.calls if c.module in blocks), key=lambda call: call.start):
@@ -57,13 +56,7 @@ def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Hea
         rotations = [r for at, r in seen.rotations if block.start <= at <= block.end]
         calls = [(at, c) for k, (at, c) in enumerate(heard) if not repeats(c, [other for _, other in heard[:k]])]
         inner = [c for c in seen.calls if block.start < c.start < block.end]
-        found.append(
-            tuple(
-                replace(_heads(c, rotations, inner, stream, known), output=_output(at, c, inner))
-                for at, c in calls
-                if of_text(c, ITEMS)
-            )
-        )
+        found.append(tuple(_heads(at, c, rotations, inner, tokens, known) for at, c in calls if of_text(c, ITEMS)))
     return tuple(found)
 
 
@@ -99,11 +92,10 @@ def of_text(call: AttentionCall, items: int) -> bool:
 
 
 def _heads(
-    call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall], stream: Stream, known: bool
+    at: int, call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall], tokens: int, known: bool
 ) -> Heads:
     query, key, extra = call.query, call.key, call.extra
     window = extra.get("sliding_window")
-    tokens = TOKENS + stream.layout.prefix
     of_tokens = token_keys(call, tokens)
     reason = ""
     if key is None:
@@ -128,6 +120,7 @@ def _heads(
         unreadable=reason,
         query_norm=_norm_behind(query, rotations, inner),
         key_norm=None if key is None else _norm_behind(key, rotations, inner),
+        output=_output(at, call, inner),
     )
 
 
@@ -190,13 +183,12 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and value else None
 
 
-def find_spread(model: nn.Module, heads: Sequence[Sequence[Heads]]) -> int:
+def find_spread(model: Any, heads: Sequence[Sequence[Heads]]) -> int:
     """Over how many processes the heads of each attention are spread: 1 without tensor parallelism."""
     size = getattr(model, "tp_size", None) or 1
     if size == 1:
         return 1
-    config: Any = model.config
-    known = getattr(config.get_text_config(decoder=True), "num_attention_heads", None)
+    known = getattr(model.config.get_text_config(decoder=True), "num_attention_heads", None)
     own = {one.n_heads for block in heads for one in block}
     return int(size) if own == {(known or 0) // size} else 1
 

@@ -70,8 +70,7 @@ class Mixing:
 
 def find_mixing(config: Any) -> Mixing:
     """The rule of a model, by the rotary parameters of its text config; the length at which they change comes first."""
-    within = [part for part in vars(config).values() if isinstance(part, PreTrainedConfig)]
-    inner = [kind for part in within for kind in rotary_kinds(part)]
+    inner = [k for part in vars(config).values() if isinstance(part, PreTrainedConfig) for k in rotary_kinds(part)]
     kinds = [*rotary_kinds(config), *inner]
     names = [str(kind.get("rope_type")) for kind in kinds]
     exact = any("dynamic" in name for name in names)

@@ -20,10 +20,7 @@ FORMATS: dict[str, tuple[str, str]] = {
 
 
 def reasons(response: str, markers: tuple[str, str]) -> bool:
-    """Whether a response has reasoning: it begins with the opening marker, or has the closing one.
-
-    An answer that only mentions the opening marker has none.
-    """
+    """Whether a response begins with the opening marker, or has the closing one: only to mention the first is none."""
     opening, closing = markers
     return response.lstrip().startswith(opening) or closing in response
 

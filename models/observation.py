@@ -26,10 +26,7 @@ TWO_STREAMS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
 
 @dataclass(slots=True)
 class ModuleCall:
-    """One call of one module: the first floating tensors that it was given and gave.
-
-    ``start`` and ``end`` are places in the order of all starts and ends.
-    """
+    """One call of a module: the first floating tensors it was given and gave; its place among all starts and ends."""
 
     name: str
     module: nn.Module
@@ -93,9 +90,8 @@ def observe(model: Any, ids: Tensor | None = None) -> Observation:
 def own_hidden_states(model: Any, seen: Observation) -> tuple[Tensor, ...]:
     """What the model itself returns as its hidden states in the watched pass; none if it has no such thing."""
     try:
-        output = model(
-            input_ids=seen.ids, attention_mask=torch.ones_like(seen.ids), use_cache=False, output_hidden_states=True
-        )
+        asked = {"use_cache": False, "output_hidden_states": True}
+        output = model(input_ids=seen.ids, attention_mask=torch.ones_like(seen.ids), **asked)
     except (TypeError, ValueError, RuntimeError):
         return ()
     return tuple(getattr(output, "hidden_states", None) or ())
@@ -119,8 +115,7 @@ def probe_ids(model: Any) -> Tensor:
 def input_device(model: Any) -> torch.device:
     """Where token ids go: the device on which the input embedding runs."""
     embedding = model.get_input_embeddings()
-    hook = getattr(embedding, "_hf_hook", None)  # of accelerate, where weights are offloaded
-    device = getattr(hook, "execution_device", None)
+    device = getattr(getattr(embedding, "_hf_hook", None), "execution_device", None)  # of accelerate, offloading
     if device is not None:
         return torch.device(device)
     return next((p.device for p in embedding.parameters() if not p.is_meta), torch.device("cpu"))

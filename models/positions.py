@@ -88,8 +88,7 @@ def encode_trace(
         ``prompt_end``. A response that only mentions the opening marker has no reasoning.
     """
     stored: list[int] = list(trace.extra.get("response_ids") or ())
-    texts = plain_text(trace.prompt), plain_text(trace.response)
-    broken = trace.unanswered or unfit(tokenizer, *texts, ids=stored)
+    broken = trace.unanswered or unfit(tokenizer, plain_text(trace.prompt), plain_text(trace.response), ids=stored)
     if broken:
         return unreadable(trace.id, trace.group, broken)
     replayed = bool(stored) and sampled_by is not None and trace.extra.get("sampled_by") == sampled_by
@@ -206,13 +205,8 @@ def _verdict_encoding(
     positions: dict[str, tuple[int, ...]] = {"score": (len(ids) - 1,), "prompt_end": (len(ids) - 1,)}
     missing: dict[str, str] = {}
     if prompt.option_spans:
-        ends = (
-            []
-            if rendered.user_start < 0
-            else [
-                last_overlap(spans, (rendered.user_start + a, rendered.user_start + b)) for a, b in prompt.option_spans
-            ]
-        )
+        start = rendered.user_start
+        ends = [last_overlap(spans, (start + a, start + b)) for a, b in prompt.option_spans if start >= 0]
         if not ends:
             missing["option_end"] = "the chat template changed the text of the options"
         elif any(e is None for e in ends) or len(set(ends)) < len(ends):

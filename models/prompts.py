@@ -184,15 +184,8 @@ def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: 
 
 def plain_pair(prompt: Text, first: Text, second: Text) -> Prompt:
     """A question, two responses, and which is better."""
-    return _asked(
-        [
-            f"Question: {plain_text(prompt)}",
-            f"A. {plain_text(first)}",
-            f"B. {plain_text(second)}",
-            "Which response is better, A or B?",
-        ],
-        ("A", "B"),
-    )
+    lines = [f"Question: {plain_text(prompt)}", f"A. {plain_text(first)}", f"B. {plain_text(second)}"]
+    return _asked([*lines, "Which response is better, A or B?"], ("A", "B"))
 
 
 def _shown(prompt: Text, response: Text) -> list[str]:

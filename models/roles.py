@@ -57,10 +57,7 @@ class Role:
 
     @classmethod
     def parse(cls, text: str) -> "Role":
-        """A role from its text.
-
-        ``InnerjudgeError`` if it is none; the message says what is wrong.
-        """
+        """A role from its text; ``InnerjudgeError`` says what is wrong with one that is none."""
         match = _WRITTEN.fullmatch(text)
         if match is None:
             raise InnerjudgeError(f"given the role {text!r}, expected one such as response, step_end or cue(wait)")

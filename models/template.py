@@ -170,17 +170,15 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     if not tokenizer.chat_template:
         return
     try:
-        lexed = Environment().lex(tokenizer.chat_template)
-        signs = [(kind, sign) for _, kind, sign in lexed if kind != "whitespace"]
+        signs = [(kind, sign) for _, kind, sign in Environment().lex(tokenizer.chat_template) if kind != "whitespace"]
     except TemplateError:
         return  # as one that fails
     # A power, or a number of millions, may be one step that nothing stops.
     for (_, before), (kind, odd) in pairwise(signs):
         power = kind == "operator" and odd == "**" and before not in ("(", ",")  # there it unpacks arguments
         large = (kind == "integer" and len(odd) > _DIGITS) or (kind == "float" and "e" in odd.lower())
-        if not (power or large):
-            continue
-        raise InnerjudgeError(_ODD.format(f"has {odd:.20} in it, which may take for ever or all memory"))
+        if power or large:
+            raise InnerjudgeError(_ODD.format(f"has {odd:.20} in it, which may take for ever or all memory"))
     texts = []
     for user in _TRIED:
         try:

@@ -21,9 +21,7 @@ from .errors import shown
 from .foreign import HEADER_LIMIT, parse_json, require_file
 
 #: Types of numbers, and how numpy holds their bytes; it has no bfloat16.
-_TYPES = {
-    f"{kind}{8 * n}".upper(): np.dtype(f"<{kind}{n}") for kind in "fiu" for n in (8, 4, 2, 1) if kind + str(n) != "f1"
-}
+_TYPES = {f"{k}{8 * n}".upper(): np.dtype(f"<{k}{n}") for k in "fiu" for n in (8, 4, 2, 1) if k + str(n) != "f1"}
 _TYPES |= {"BF16": np.dtype("<u2"), "BOOL": np.dtype("?")}
 #: Axes that an array may have, and what is above every length of one.
 _AXES, _LONGEST = 32, 1 << 48
@@ -31,10 +29,7 @@ _AXES, _LONGEST = 32, 1 << 48
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Numbers that lie one after another in a file, from byte ``start`` on.
-
-    ``kind`` is their type, as safetensors names it, and ``shape`` how they are meant.
-    """
+    """Numbers of a file from byte ``start`` on: their type ``kind``, as safetensors names it, and their ``shape``."""
 
     kind: str
     shape: tuple[int, ...]
@@ -95,11 +90,7 @@ class TensorFile:
             file.close()
 
     def read(self, piece: Piece, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """The numbers of ``piece``, in ``out`` (contiguous, of its shape and type) if given.
-
-        Raises:
-            OSError: If the file has become shorter.
-        """
+        """Numbers of ``piece``, in ``out`` (contiguous, of its shape and type) if given; ``OSError`` if cut off."""
         values = np.empty(piece.shape, piece.dtype) if out is None else out
         if not hasattr(os, "preadv"):  # Windows
             values[...] = self.view(piece)

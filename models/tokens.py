@@ -27,11 +27,8 @@ def tokens(tokenizer: PreTrainedTokenizerFast, text: str, judged: Span = (0, 0))
     while own and ids and coded["special_tokens_mask"][len(ids) - 1] and spans[-1][0] == spans[-1][1]:
         ids, spans = ids[:-1], spans[:-1]  # the text goes on: a sequence end that the tokenizer appends is none
     if judged[0] < judged[1] and (held := control_tokens(tokenizer)):
-        inside = [
-            k
-            for k, (one, (a, b)) in enumerate(zip(ids, spans, strict=True))
-            if one in held and a < judged[1] and b > judged[0]
-        ]
+        places = enumerate(zip(ids, spans, strict=True))
+        inside = [k for k, (one, (a, b)) in places if one in held and a < judged[1] and b > judged[0]]
         for k in reversed(inside):
             start, end = spans[k]
             coded = _without_added(tokenizer).encode(text[start:end], add_special_tokens=False)
@@ -55,12 +52,8 @@ def control_tokens(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
     known = _control.get(tokenizer)
     if known is None or known[0] != len(added):
         plain = tokenizer.init_kwargs.get("judged_markers", ())
-        found = (
-            k
-            for k, one in added.items()
-            if one.content not in plain and (one.special or _BRACKETS.fullmatch(one.content))
-        )
-        known = _control[tokenizer] = len(added), frozenset(found)
+        meant = [k for k, one in added.items() if one.special or _BRACKETS.fullmatch(one.content)]
+        known = _control[tokenizer] = len(added), frozenset(k for k in meant if added[k].content not in plain)
     return known[1]
 
 
@@ -156,11 +149,8 @@ class LabelTokens:
                 if len(set(found)) == len(labels):
                     return end, tuple(found)
                 most, split = len(found), "two of them are the same token"
-        do = (
-            "use labels of one token, such as a scale of 1 to 5 or 0 to 9"
-            if labels[0].isdigit()
-            else "use another model for these"
-        )
+        scale = "use labels of one token, such as a scale of 1 to 5 or 0 to 9"
+        do = scale if labels[0].isdigit() else "use another model for these"
         raise UnreadableError(
             f"given the labels {', '.join(labels)}, expected each to be one token after {cue!r} in this tokenizer, but "
             f"{split}: {do}"

@@ -38,10 +38,7 @@ class Postprocessing:
 
 
 def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Postprocessing:
-    """What the model does to the logits, found by putting known ones in place of its unembedding's.
-
-    ``InnerjudgeError`` if that is not a factor, a bias and a soft-cap.
-    """
+    """What the model makes of known logits; ``InnerjudgeError`` if that is not a factor, a bias and a soft-cap."""
     size = 0
 
     def replace(_module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Tensor:
@@ -62,13 +59,9 @@ def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Post
     zero, one, large = found[0], found[2], found[-1]
     cap = None if _near(large, 1e6 * one - (1e6 - 1) * zero, tolerance) else float(large.abs().max())
     line = found if cap is None else cap * torch.atanh((found / cap).clamp(-1 + 1e-12, 1 - 1e-12))
-    scale = float((line[1] - line[0]).mean() / _PROBES[1])
-    post = Postprocessing(
-        exact(scale, model, tolerance),
-        exact(cap, model, tolerance) if cap else None,
-        line[0].float() if bool(zero.any()) else None,
-        found.shape[-1],
-    )
+    scale = exact(float((line[1] - line[0]).mean() / _PROBES[1]), model, tolerance)
+    softcap = exact(cap, model, tolerance) if cap else None
+    post = Postprocessing(scale, softcap, line[0].float() if bool(zero.any()) else None, found.shape[-1])
     grid = torch.tensor(_PROBES, dtype=torch.double, device=found.device)[:, None].expand_as(found)
     if not torch.allclose(post(grid).double(), found, atol=10 * tolerance, rtol=10 * tolerance):
         raise _refusal(model)
@@ -129,8 +122,7 @@ class _ReadError(Exception):
 def find_transform(end: Tensor, outside: Sequence[ModuleCall], seen: Observation, unembedding: nn.Module) -> nn.Module:
     """From final-normed states ``end`` (``[ITEMS, TOKENS, D]``) to what the unembedding reads.
 
-    ``outside`` are the calls between the base model and the unembedding: a dense layer and a norm (BERT), a factor
-    (MiniCPM), mostly nothing.
+    ``outside`` are the calls between base model and unembedding: a dense layer and norm (BERT), a factor (MiniCPM).
     """
     reads = seen.of(unembedding)
     if not reads or reads[-1].given is None:
@@ -144,12 +136,9 @@ def find_transform(end: Tensor, outside: Sequence[ModuleCall], seen: Observation
     return chain.module if head is None else BeforeUnembedding(head.module, unembedding)
 
 
-def after_blocks(
-    seen: Observation, stream: Stream, unembedding: nn.Module
-) -> tuple[list[ModuleCall], list[ModuleCall]]:
+def after_blocks(seen: Observation, stream: Stream, head: nn.Module) -> tuple[list[ModuleCall], list[ModuleCall]]:
     """Calls between the last block and the unembedding: those inside the base model, and those of the head."""
-    last = seen.of(stream.leaves)[-1]
-    reads = seen.of(unembedding)
+    last, reads = seen.of(stream.leaves)[-1], seen.of(head)
     until = reads[-1].start if reads else max(call.end for call in seen.calls) + 1
     around = [c for c in seen.calls if c.start < last.start and c.end > last.end and c.end < until]
     base_end = max((c.end for c in around), default=last.end)

@@ -46,10 +46,7 @@ def unwrap(model: Any) -> PreTrainedModel:
 
 @contextmanager
 def eagerly(model: nn.Module) -> Iterator[None]:
-    """While open, modules of ``model`` that were compiled run as they are written: compiled code calls no new hooks.
-
-    Nested for the same model it does nothing: its modules were replaced already.
-    """
+    """While open, compiled modules of ``model`` run as they are written: compiled code calls no new hooks. May nest."""
     if id(model) in _open.get():
         yield
         return

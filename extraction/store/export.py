@@ -48,9 +48,8 @@ def _parquet(store: StoreReading, path: Path) -> None:
                 size = int(np.prod(shape[1:]))
                 whole = np.zeros((len(part), *shape[1:]), np.float32)
                 whole[..., : part[name].shape[-1]] = part[name]
-                lists = pa.FixedSizeListArray.from_arrays(
-                    pa.array(whole.reshape(-1)), size, mask=pa.array(~part.present(name))
-                )
+                flat, mask = pa.array(whole.reshape(-1)), pa.array(~part.present(name))
+                lists = pa.FixedSizeListArray.from_arrays(flat, size, mask=mask)
                 fields.append(pa.field(name, lists.type, metadata={"shape": str(list(shape[1:]))}))
                 columns.append(lists)
             for name, one in part.ragged.items():
@@ -83,8 +82,7 @@ def _npz(store: StoreReading, path: Path) -> None:
 
         for name, shape in store.shapes.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
-                header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_2_0(file, header)
+                np.lib.format.write_array_header_2_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
                 for part in store.parts([name]):
                     values = np.zeros((len(part), *shape[1:]), np.float32)
                     values[..., : part[name].shape[-1]] = part[name]

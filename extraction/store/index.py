@@ -206,8 +206,7 @@ def _opened(place: Place, name: str) -> pq.ParquetFile:
         file = pq.ParquetFile(
             io.BytesIO(raw), thrift_string_size_limit=INDEX_LIMIT, thrift_container_size_limit=1 << 20
         )
-        parts = (file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups))
-        if sum(parts) > INDEX_LIMIT:
+        if sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)) > INDEX_LIMIT:
             raise ValueError("it would unpack to more than an index can hold")
         held = {field.name: field.type for field in file.schema_arrow}
         if any(held.get(column) != kind for column, kind in _COLUMNS.items()):
@@ -232,6 +231,5 @@ def _entry(number: int, name: str, file: pq.ParquetFile) -> Entry:
                 raise ValueError(f"{key} of shape {shape} in {size} bytes")
         seconds = {str(key): float(value) for key, value in about["seconds"].items()}
         rounding = {str(key): Rounding(*map(float, value)) for key, value in about["rounding"].items()}
-        return Entry(
-            number, name, rows, size, str(about["sha256"]), shapes, ragged, seconds, rounding, str(about["header"])
-        )
+        sha256, header = str(about["sha256"]), str(about["header"])
+        return Entry(number, name, rows, size, sha256, shapes, ragged, seconds, rounding, header)

@@ -62,10 +62,7 @@ class Place(ABC):
 
 
 def place(where: str | Path) -> Place:
-    """The folder ``where``: a path, or a URI such as ``s3://bucket/store`` or ``gs://bucket/store``.
-
-    ``InnerjudgeError`` if no file system answers to the URI.
-    """
+    """The folder ``where``, a path or a URI such as ``s3://bucket/store``; ``InnerjudgeError`` if none answers."""
     if isinstance(where, str) and "://" in where:
         return RemotePlace(where)
     return LocalPlace(Path(where))
@@ -109,8 +106,7 @@ class LocalPlace(Place):
 
     def names(self, folder: str) -> list[str]:
         path = self._path(folder)
-        found = path.iterdir() if path.is_dir() else ()
-        return sorted(p.name for p in found if NAME.fullmatch(p.name))
+        return sorted(p.name for p in (path.iterdir() if path.is_dir() else ()) if NAME.fullmatch(p.name))
 
     def remove(self, name: str) -> None:
         path = self._path(name)

@@ -78,10 +78,9 @@ def decode_file(raw: npt.NDArray[Any], scale: npt.NDArray[Any] | None = None) ->
     if raw.dtype == np.float32:
         return raw
     own = raw if raw.flags.writeable else raw.copy()  # torch takes no memory that cannot be written to
-    tensor = (
-        torch.from_numpy(own.view(np.int16)).view(torch.bfloat16) if own.dtype == np.uint16 else torch.from_numpy(own)
-    )
-    values = tensor.float().numpy()
+    half = own.dtype == np.uint16
+    tensor = torch.from_numpy(own.view(np.int16) if half else own)
+    values = (tensor.view(torch.bfloat16) if half else tensor).float().numpy()
     return values if scale is None else np.multiply(values, scale, dtype=np.float32)
 
 
@@ -90,5 +89,4 @@ def _rounding(exact: Tensor, stored: Tensor) -> Rounding:
     rows, off = exact[finite], stored[finite] - exact[finite]
     error, total = off.square().sum(-1, dtype=torch.float64), rows.square().sum(-1, dtype=torch.float64)
     relative = torch.where(total > 0, error / total.clamp_min(1e-300), 0.0).sqrt()
-    worst = float(relative.max()) if len(relative) else 0.0
-    return Rounding(float(error.sum()), float(total.sum()), worst)
+    return Rounding(float(error.sum()), float(total.sum()), float(relative.max()) if len(relative) else 0.0)

@@ -79,7 +79,7 @@ class StoreReading(RaggedShards):
             places = np.arange(self.entries[number].rows)[inside]
             for at, k in zip(np.arange(len(order))[into], places, strict=True):
                 order[at] = (number, int(k))
-        texts = [key for key in next(iter(tables.values()), {}) if key.startswith("text/")]
+        said = [key[5:] for key in next(iter(tables.values()), {}) if key.startswith("text/")]
         keep = None if names is None else set(names)
         missing: dict[str, dict[str, str]] = {}
         for number, k in order:
@@ -94,9 +94,7 @@ class StoreReading(RaggedShards):
             provenance=self.provenance,
             arrays=arrays,
             ragged={n: self.ragged(n, wanted) for n in self.ragged_names if keep is None or n in keep},
-            texts={
-                key[5:]: tuple(tables[n][key][k] for n, k in order) for key in texts if keep is None or key[5:] in keep
-            },
+            texts={t: tuple(tables[n][f"text/{t}"][k] for n, k in order) for t in said if keep is None or t in keep},
             missing=missing,
             seconds={n: s * share for n, s in self.seconds.items()},
         )

@@ -34,17 +34,15 @@ def shard_name(number: int) -> str:
     return f"shards/{number:06d}.safetensors"
 
 
-def write_shard(
-    place: Place, number: int, features: Features, dtype: str
-) -> tuple[dict[str, Any], dict[str, Rounding]]:
+def write_shard(place: Place, number: int, features: Features, kind: str) -> tuple[dict[str, Any], dict[str, Rounding]]:
     """Write the arrays of ``features``; its size and SHA-256, and what rounding did to each readout."""
     tensors: dict[str, Tensor] = {}
     rounding: dict[str, Rounding] = {}
     for name, array in features.arrays.items():
-        more, rounding[name] = encode(name, np.swapaxes(array, 0, 1) if array.ndim > 2 else array, dtype)
+        more, rounding[name] = encode(name, np.swapaxes(array, 0, 1) if array.ndim > 2 else array, kind)
         tensors |= more
     for name, one in features.ragged.items():
-        more, rounding[name] = encode(name, one.values, dtype)
+        more, rounding[name] = encode(name, one.values, kind)
         tensors |= more | {name + COUNTS: torch.from_numpy(one.counts)}
     blob = save(tensors)
     place.write(shard_name(number), [blob])
@@ -65,11 +63,7 @@ def damage(place: Place, entry: Entry, *, checksum: bool) -> str | None:
 
 
 class OpenShard:
-    """A shard that is open: only what is asked for is read from the disk.
-
-    Raises:
-        InnerjudgeError: If the file is not what its entry in the index says; the message names it.
-    """
+    """A shard that is open, read as asked for; ``InnerjudgeError`` names a file that is not what its index says."""
 
     def __init__(self, path: Path, entry: Entry) -> None:
         self.path, self.entry = path, entry

@@ -46,9 +46,7 @@ class AttentionRow:
         query, mask = select(call.query, at[:, None]), self._mask(call, at)
         own = [name for name in _OWN if call.extra.get(name) is not None]
         if call.eager is not None and (own or not is_plain(call.eager)):  # the softmax of scaled products costs less
-            extra = {
-                name: _line(value, call, at) for name, value in call.extra.items() if name not in ("value", "is_causal")
-            }
+            extra = {n: _line(v, call, at) for n, v in call.extra.items() if n not in ("value", "is_causal")}
             # What it makes of the values is thrown away: one number of each is enough.
             given = (query, call.key, call.extra["value"][..., :1], mask)
             _, weights = call.eager(call.module, *given, scaling=scaling, dropout=0.0, **extra)
@@ -88,27 +86,24 @@ def _mask(call: AttentionCall, at: Tensor, causal: bool) -> Tensor:
         seen = torch.arange(call.key.shape[2], device=at.device)[None] <= at[:, None] + lent
         hidden = torch.zeros_like(seen) if not causal else ~seen
         return torch.zeros(seen.shape, device=at.device).masked_fill(hidden, lowest)[:, None, None]
-    line: Tensor = _line(call.mask, call, at)
-    line = line[..., : call.key.shape[2]]
-    return (
-        torch.zeros_like(line, dtype=call.query.dtype).masked_fill(~line, lowest) if line.dtype == torch.bool else line
-    )
+    line: Tensor = _line(call.mask, call, at)[..., : call.key.shape[2]]
+    if line.dtype != torch.bool:
+        return line
+    return torch.zeros_like(line, dtype=call.query.dtype).masked_fill(~line, lowest)
 
 
 def _line(value: Any, call: AttentionCall, at: Tensor) -> Any:
     """What an argument of the kernel holds for the query at ``at``: one line of ``[B, H, T, S]``, else as it is."""
     if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[2] != call.query.shape[2] or value.shape[2] == 1:
         return value
-    rows = torch.arange(at.shape[0], device=at.device)
-    return value.expand(at.shape[0], *value.shape[1:])[rows, :, at][:, :, None]
+    return value.expand(len(at), *value.shape[1:])[torch.arange(len(at), device=at.device), :, at][:, :, None]
 
 
 @cache
 def is_plain(eager: Any) -> bool:
     """Whether a function does what Llama's does, line by line: ``softmax(scaling * query @ key + mask)``, in fp32.
 
-    Most families have a copy of it, whose compiled code is the same. One with a soft-cap, sinks or biases of its own is
-    another function, whatever it gives for one input.
+    Most families have a copy of it, whose compiled code is the same. One with a term of its own is another function.
     """
     plain = modeling_llama.eager_attention_forward
     repeat = getattr(eager, "__globals__", {}).get("repeat_kv")
@@ -183,11 +178,8 @@ class AttentionTap(BlockAttention):
         if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
             return
         if "qk/after" in self._kinds or not heads.rotary:
-            turned = products(
-                self._unrotated.pick(call.query, q_at[:, None])[:, :, 0],
-                self._unrotated.pick(call.key, seen),
-                heads.factor,
-            )
+            query, key = self._unrotated.pick(call.query, q_at[:, None]), self._unrotated.pick(call.key, seen)
+            turned = products(query[:, :, 0], key, heads.factor)
             for kind in self._kinds - {"attention"} if not heads.rotary else {"qk/after"}:
                 keep(kind, turned)
         if "qk/before" in self._kinds and heads.rotary:
@@ -241,10 +233,6 @@ def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: fr
 
 
 def products(query: Tensor, keys: Tensor, factor: float = 1.0) -> Tensor:
-    """``[B, H, hd]`` with ``[B, Hkv, K, hd]`` -> ``[B, H, K]``, fp32, over ``factor``.
-
-    Query head ``h`` reads key head ``h // (H / Hkv)``.
-    """
-    grouped = query.float().unflatten(1, (keys.shape[1], -1))
-    found: Tensor = (grouped @ keys.float().transpose(2, 3)).flatten(1, 2)
+    """``[B, H, hd]`` with ``[B, Hkv, K, hd]`` -> ``[B, H, K]``, fp32, over ``factor``: ``h`` by ``h // (H / Hkv)``."""
+    found: Tensor = (query.float().unflatten(1, (keys.shape[1], -1)) @ keys.float().transpose(2, 3)).flatten(1, 2)
     return found if factor == 1.0 else found / factor

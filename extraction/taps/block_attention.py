@@ -37,9 +37,8 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        handles = [b.register_forward_pre_hook(self._next_block) for b in dict.fromkeys(self._blocks)]
-        for handle in handles:
-            self._open.callback(handle.remove)
+        for block in dict.fromkeys(self._blocks):
+            self._open.callback(block.register_forward_pre_hook(self._next_block).remove)
         self._open.enter_context(listening(self._take))
         if "qk/before" in self._kinds and any(one.rotary for block in self._heads for one in block):
             self._open.enter_context(watched_rotations(self._places, self._unrotated.rotations.append))
@@ -84,9 +83,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         number = len(self._calls)
         if number >= len(heads) or not of_text(call, self._items):
             return
-        if heads[number].registered == (call.kernel == "products"):
-            return
-        if repeats(call, self._calls):
+        if heads[number].registered == (call.kernel == "products") or repeats(call, self._calls):
             return
         self._calls.append(call)
         if heads[number].token_keys:

@@ -155,14 +155,9 @@ class RangeStates:
             weights = inside / lengths[:, None] if self._reduce == "mean" and len(steps) > 1 else None
             tokens = starts[:, None] + torch.where(inside, steps, 0)
             device = batch.ids.device
-            self._buckets.append(
-                _Bucket(
-                    torch.tensor(members, device=device),
-                    lines.to(device),
-                    tokens.to(device),
-                    None if weights is None else weights[:, None].to(device),
-                )
-            )
+            own = torch.tensor(members, device=device)
+            weighted = None if weights is None else weights[:, None].to(device)
+            self._buckets.append(_Bucket(own, lines.to(device), tokens.to(device), weighted))
 
     def keep(self, row: int, states: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> None:
         """Keep what the readout wants of one row of the stream, ``[B, T, W]``; ``change`` is applied to its tokens."""

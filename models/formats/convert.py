@@ -11,11 +11,7 @@ from typing import Any
 
 
 def convert(file: Path, out: Path, dtype: str) -> None:
-    """Read ``file`` through transformers' own GGUF reader, and write weights, config and tokenizer to ``out``.
-
-    Raises:
-        ValueError: If tensors are missing, which would be random.
-    """
+    """Write ``file``, as transformers' GGUF reader has it, to ``out``; ``ValueError`` if tensors are missing."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
     from transformers.utils import logging

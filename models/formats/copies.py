@@ -29,12 +29,8 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def copy_of(file: GgufFile, dtype: str) -> Path:
-    """The Hugging Face folder with the weights of ``file`` in ``dtype``, converted where there is none yet.
-
-    ``InnerjudgeError`` if it does not fit on the disk, or transformers cannot read the file.
-    """
-    given = os.environ.get(CACHE)
-    kept = Path(given) if given else Path.home() / ".cache" / "innerjudge"
+    """The Hugging Face folder of ``file`` in ``dtype``, converted once; ``InnerjudgeError`` if that fails."""
+    kept = Path(os.environ.get(CACHE) or Path.home() / ".cache" / "innerjudge")
     folder = kept / "gguf" / f"{file.sha256[:32]}-{dtype}"
     if _is_whole(folder):
         return folder

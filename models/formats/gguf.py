@@ -73,10 +73,7 @@ class _Reader:
         n_tensors, n_entries = self.number("Q"), self.number("Q")
         if max(n_tensors, n_entries) > _MOST:
             raise ValueError(f"it says that it has {n_tensors} tensors and {n_entries} entries")
-        entries = {}
-        for _ in range(n_entries):
-            key = self.string()
-            entries[key] = self.value(self.number("I"))
+        entries = {self.string(): self.value(self.number("I")) for _ in range(n_entries)}
         tensors = tuple(self.tensor() for _ in range(n_tensors))
         alignment = entries.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment < 1:
@@ -98,9 +95,8 @@ class _Reader:
 
     def string(self) -> str:
         """One string, after its length."""
-        length = self.number("Q")
-        begin = self.skip(length)
-        return self.blob[begin : begin + length].decode("utf-8")
+        begin = self.skip(self.number("Q"))
+        return self.blob[begin : self.at].decode("utf-8")
 
     def value(self, kind: int) -> Any:
         """One value of a key; of an array its length."""

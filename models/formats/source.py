@@ -57,8 +57,7 @@ def find_source(name: str, revision: str | None = None, dtype: str = "auto") -> 
         return Source(name, name, revision)
     file = read_header(found)
     if dtype == "auto":
-        plain = {"F16": "float16", "BF16": "bfloat16"}.get(file.quantisation, "float32")
-        dtype = cpu_dtype(plain)
+        dtype = cpu_dtype({"F16": "float16", "BF16": "bfloat16"}.get(file.quantisation, "float32"))
     if dtype not in ("float32", "bfloat16", "float16"):
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
     folder = str(copy_of(file, dtype))
@@ -71,10 +70,7 @@ def is_adapter(name: str) -> bool:
 
 
 def base_of(name: str) -> str:
-    """Hub name, folder or file of the model that the adapter ``name`` was trained on.
-
-    A relative path is one of the working folder, as in PEFT, else of the adapter's own.
-    """
+    """Name or path of the adapter's base model; relative to the working folder, as in PEFT, else to the adapter's."""
     path = Path(name, _CONFIG)
     try:
         base = parse_json(read_file(path, HEADER_LIMIT)).get("base_model_name_or_path")

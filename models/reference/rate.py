@@ -13,10 +13,7 @@ MISTAKE_ODDS = (50, 25, 15, 10)
 
 
 def quality(steps: Sequence[Step], truths: Sequence[int]) -> int:
-    """Noiseless quality from 1 to 5: no mistake 5, one small 4, one gross 3, two 2, more 1.
-
-    ``truths`` is what each step should have given.
-    """
+    """Noiseless quality: no mistake 5, one small 4, one gross 3, two 2, more 1; ``truths`` are the right results."""
     gaps = [abs(step.result - truth) for step, truth in zip(steps, truths, strict=True) if not step.sound]
     if len(gaps) == 1:
         return 4 if gaps[0] <= 1 else 3
@@ -62,13 +59,7 @@ def ratings(n: int, *, seed: int, per_question: int = 4, raters: int = 3) -> lis
         for k in range(per_question):
             steps, truth = worked(problem, rng)
             name = problem.question_id.replace("solve", "rate")
-            made.append(
-                Rating(
-                    item_id=f"{name}-{k}",
-                    prompt=problem.prompt,
-                    response=solution(steps, rng),
-                    scores=panel(truth, rng, raters),
-                    extra={"quality": truth, "question_id": name},
-                )
-            )
+            text, scores = solution(steps, rng), panel(truth, rng, raters)
+            extra = {"quality": truth, "question_id": name}
+            made.append(Rating(item_id=f"{name}-{k}", prompt=problem.prompt, response=text, scores=scores, extra=extra))
     return made[:n]

@@ -42,9 +42,8 @@ def slip(left: int, op: str, right: int, rng: Random) -> Step:
 
     Slips in what is copied (a wrong operand, a wrong operation) were tried and blurred the copying itself.
     """
-    truth = apply(left, op, right)
     while True:
-        result = truth + rng.choice((-1, 1)) * rng.choices((1, 2, 10), (50, 20, 30))[0]
+        result = apply(left, op, right) + rng.choice((-1, 1)) * rng.choices((1, 2, 10), (50, 20, 30))[0]
         if 0 <= result <= LIMIT:
             return Step(left, op, right, result, sound=False)
 

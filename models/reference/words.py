@@ -65,8 +65,7 @@ ALL_WORDS: tuple[str, ...] = tuple(
 
 def is_held_out(text: str) -> bool:
     """Say whether a problem's text is reserved for held-out items (one in ten, by a stable hash)."""
-    digest = blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % _HELD_OUT_ONE_IN == 0
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") % _HELD_OUT_ONE_IN == 0
 
 
 def belongs(text: str, seed: int) -> bool:
