@@ -14,10 +14,10 @@ from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError, readable
 from ...reading.progress import Steps
 from .section import Run, Section, Spread, Times, Variant, Work, peak_of, random_model, timed
-from .variants import CANDIDATES, EARLY_STOP, PASSES
+from .variants import PASSES
 
 #: The tables; a checkout has more, in ``documents/sections.py``.
-SECTIONS: tuple[Section, ...] = (PASSES, EARLY_STOP, CANDIDATES)
+SECTIONS: tuple[Section, ...] = (PASSES,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
