@@ -122,8 +122,7 @@ def _alike(name: str, columns: Columns, first_name: str, first: Columns) -> Colu
 
 def _said(one: Discrimination) -> dict[str, Any]:
     named = {"within_question_pairs": one.pooled, "within_question_auroc": one.per_question}
-    figures = {name: interval.told() for name, interval in named.items()}
-    return {"judge": one.judge, "unscored": one.unscored} | figures
+    return {"judge": one.judge, "unscored": one.unscored} | {name: interval.told() for name, interval in named.items()}
 
 
 def _markdown(

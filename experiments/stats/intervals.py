@@ -101,8 +101,7 @@ def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic) -> int
 
     A gap between a group of one question and all others rests on one question, however many the others are.
     """
-    group_of = _numbers(groups)
-    masks = [mask for statistic in statistics for mask in statistic.counts]
+    group_of, masks = _numbers(groups), [mask for statistic in statistics for mask in statistic.counts]
     return min((len(np.unique(group_of[mask])) for mask in masks), default=len(np.unique(group_of)))
 
 

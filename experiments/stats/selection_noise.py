@@ -45,12 +45,10 @@ def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: i
     every = quality(np.concatenate(members))
     if np.isnan(every).all():
         raise InnerjudgeError("given candidates without a figure, expected at least one that has one on all questions")
-    pick = int(np.nanargmax(every))
-    rng = np.random.default_rng(seed)
+    pick, rng = int(np.nanargmax(every)), np.random.default_rng(seed)
     gaps, others, same = [], [], 0
     for _ in range(n_splits):
-        order = rng.permutation(len(members))
-        half = len(members) // 2
+        order, half = rng.permutation(len(members)), len(members) // 2
         inside, outside = (np.sort(np.concatenate([members[k] for k in p])) for p in (order[:half], order[half:]))
         here, there = quality(inside), quality(outside)
         if np.isnan(here).all():

@@ -124,9 +124,8 @@ def run_section(section: Section, options: Options, steps: Steps) -> Table:
         for k in ready:
             peaks[k] = peak_of(runs[k], lm.device)
             advance(1)
-    return Table(
-        key=section.key, title=section.title, about=section.about, lines=tuple(_lines(variants, times, peaks, reasons))
-    )
+    lines = tuple(_lines(variants, times, peaks, reasons))
+    return Table(key=section.key, title=section.title, about=section.about, lines=lines)
 
 
 def _prepared(
@@ -152,8 +151,7 @@ def _prepared(
 def _lines(
     variants: Sequence[Variant], times: dict[int, Times], peaks: dict[int, float], reasons: dict[int, str]
 ) -> list[Line]:
-    numbers = {variant.name: k for k, variant in enumerate(variants)}
-    lines = []
+    numbers, lines = {variant.name: k for k, variant in enumerate(variants)}, []
     for k, variant in enumerate(variants):
         against = variant.against or variants[0].name
         reference = numbers[against]
@@ -239,8 +237,7 @@ def line_cells(line: Line, on_gpu: bool, *, memory: bool) -> list[str]:
         return cells
     if line.peak is None or line.memory is None:
         return [*cells, "not measured", ""]
-    megabytes = f"{line.memory:.2f} ({line.peak / 1e6:.0f} MB)"
-    return [*cells, megabytes, _asked(line.expected_memory, line.memory)]
+    return [*cells, f"{line.memory:.2f} ({line.peak / 1e6:.0f} MB)", _asked(line.expected_memory, line.memory)]
 
 
 def _section(table: Table, on_gpu: bool) -> str:
@@ -258,6 +255,4 @@ def _spread(spread: Spread) -> str:
 
 
 def _asked(expected: float | None, found: float) -> str:
-    if expected is None:
-        return ""
-    return f"{expected:.2f}, {'met' if found <= expected else 'NOT met'}"
+    return "" if expected is None else f"{expected:.2f}, {'met' if found <= expected else 'NOT met'}"

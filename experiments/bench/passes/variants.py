@@ -1,4 +1,4 @@
-"""Ways of running texts (the bare pass, this package's, what transformers itself gives), and the section of the wheel."""
+"""Ways of running texts (the bare pass, this package's, transformers' own), and the section of the wheel."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

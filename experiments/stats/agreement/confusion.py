@@ -34,8 +34,7 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 
     def pi(counts: Floats) -> Floats:
         n = counts.sum(axis=(1, 2))
-        shares = statistic.divide(counts.sum(axis=1) + counts.sum(axis=2), 2 * n[:, None])
-        expected = (shares**2).sum(axis=1)
+        expected = (statistic.divide(counts.sum(axis=1) + counts.sum(axis=2), 2 * n[:, None]) ** 2).sum(axis=1)
         return statistic.divide(statistic.divide(np.einsum("rcc->r", counts), n) - expected, _rest(expected))
 
     return _from_counts(first, second, _codes(first, second), pi, None)
@@ -64,8 +63,7 @@ def cohen_kappa(
         expected = np.einsum("ra,rb,ab->r", counts.sum(axis=2), counts.sum(axis=1), cost)
         return 1 - statistic.divide(np.einsum("rab,ab->r", counts, cost) * n, expected)
 
-    kind = None if weights == "plain" else weights
-    places = list(range(len(grades)))
+    kind, places = None if weights == "plain" else weights, list(range(len(grades)))
     exact = lambda a, b: float(cohen_kappa_score(a, b, weights=kind, labels=places))  # noqa: E731
     return _from_counts(first, second, grades, kappa, exact)
 

@@ -28,11 +28,9 @@ def mean_jury(
         The plain mean jury of MedHELM (arXiv 2505.23802).
     """
     share = _weights(scores, weights)
-    columns = [z_scored(c) for c in scores] if z_score else [list(c) for c in scores]
-    x = np.stack([finite(c) for c in columns])
+    x = np.stack([finite(z_scored(c) if z_score else list(c)) for c in scores])
     held = np.where(np.isnan(x), 0.0, share[:, None])
-    total = held.sum(axis=0)
-    summed = (held * np.where(np.isnan(x), 0.0, x)).sum(axis=0)
+    total, summed = held.sum(axis=0), (held * np.where(np.isnan(x), 0.0, x)).sum(axis=0)
     return [float(s / t) if t > 0 else None for s, t in zip(summed, total, strict=True)]
 
 

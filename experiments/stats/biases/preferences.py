@@ -117,8 +117,7 @@ def length_bias_denoised(
 
     ``published`` corrects by twice the noise, as the release of arXiv 2408.13006 does.
     """
-    runs = [_sides(preferences, column, lengths) for column in repeats]
-    return denoised_gap(runs, published=published)
+    return denoised_gap([_sides(preferences, column, lengths) for column in repeats], published=published)
 
 
 def length_correlation(scores: Values, lengths: Values) -> Statistic:

@@ -49,14 +49,12 @@ def area_under_coverage(right: Rights, certainty: Values) -> Statistic:
 
     def over(weights: Floats) -> Floats:
         w = weights[:, rows][:, order]
-        n = np.add.reduceat(w, starts, axis=1)
-        won = np.add.reduceat(w * hit[order], starts, axis=1)
+        n, won = np.add.reduceat(w, starts, axis=1), np.add.reduceat(w * hit[order], starts, axis=1)
         before, seen = np.cumsum(won, axis=1) - won, np.cumsum(n, axis=1) - n
         # Inside a run of ties the j-th row has the accuracy (before + j * won / n) / (seen + j): its sum over j by
         # sums of 1 / (seen + j), that is by harmonic numbers.
         share = np.divide(won, n, out=np.zeros_like(won), where=n > 0)
-        harmonic = _harmonic(seen + n) - _harmonic(seen)
-        area = share * n + (before - share * seen) * harmonic
+        area = share * n + (before - share * seen) * (_harmonic(seen + n) - _harmonic(seen))
         return divide(area.sum(axis=1), w.sum(axis=1))
 
     value = float(over(np.ones((1, len(right))))[0])

@@ -214,8 +214,7 @@ def _pairs_won(
     for rows in rows_by_group(groups):
         scored = rows[~np.isnan(score[rows])]
         gap = score[scored[truth[scored] == 1], None] - score[scored[truth[scored] == 0]]
-        won[rows[0]] = (gap > 0).sum() + tie * (gap == 0).sum()
-        pairs[rows[0]] = gap.size
+        won[rows[0]], pairs[rows[0]] = (gap > 0).sum() + tie * (gap == 0).sum(), gap.size
     return won, pairs
 
 
@@ -233,8 +232,7 @@ def _auprc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Calla
 
     def over(rows: Floats) -> Floats:
         right, every = ties.sums(rows * positive), ties.sums(rows)
-        seen = np.cumsum(every, axis=1)
-        precision = np.cumsum(right, axis=1) / np.maximum(seen, 1e-300)
+        precision = np.cumsum(right, axis=1) / np.maximum(np.cumsum(every, axis=1), 1e-300)
         return divide((precision * right).sum(axis=1), right.sum(axis=1))
 
     return float(average_precision_score(positive, score)), over

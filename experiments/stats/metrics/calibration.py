@@ -145,8 +145,7 @@ class Calibration(ABC):
     def predict(self, scores: Values) -> list[float | None]:
         """Calibrated scores; ``None`` stays ``None``."""
         x = finite(scores)
-        known = ~np.isnan(x)
-        found = np.full(len(x), np.nan)
+        known, found = ~np.isnan(x), np.full(len(x), np.nan)
         if known.any():
             found[known] = self._map(x[known])
         return [None if np.isnan(v) else float(v) for v in found]

@@ -90,9 +90,8 @@ def _kendall(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
     """By scipy, under one row of weights after the other: faster than pairs of rows as a matrix."""
 
     def over(weights: Floats) -> Floats:
-        counts = weights.astype(np.intp)
         return np.array([stats.kendalltau(np.repeat(x, w), np.repeat(y, w))[0] if w.sum() > 1 else np.nan
-                         for w in counts])  # fmt: skip
+                         for w in weights.astype(np.intp)])  # fmt: skip
 
     return over
 
@@ -158,8 +157,7 @@ def levenshtein_distance(first: Sequence[Hashable], second: Sequence[Hashable]) 
 def _tau(a: Floats, b: Floats) -> Floats:
     """Tau-b along the last axis, ``[R, S]`` -> ``[R]``; NaN where a resample lacks a system."""
     da, db = (np.sign(np.round(v[:, :, None] - v[:, None, :], 12)) for v in (a, b))
-    top = (da * db).sum(axis=(1, 2))
-    return divide(top, np.sqrt((da**2).sum(axis=(1, 2)) * (db**2).sum(axis=(1, 2))))
+    return divide((da * db).sum(axis=(1, 2)), np.sqrt((da**2).sum(axis=(1, 2)) * (db**2).sum(axis=(1, 2))))
 
 
 def _rho(a: Floats, b: Floats) -> Floats:
