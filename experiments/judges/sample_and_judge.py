@@ -103,10 +103,8 @@ class Candidates:
 
     def ranked(self) -> list[list[tuple[Trace, Verdict]]]:
         """For each question its candidates, best first, and behind them those that were stopped or are unscored."""
-        found = []
-        for rows in rows_by_group([trace.group for trace in self.traces]):
-            found.append(sorted([(self.traces[k], self.verdicts[k]) for k in rows.tolist()], key=_place))
-        return found
+        each = rows_by_group([trace.group for trace in self.traces])
+        return [sorted([(self.traces[k], self.verdicts[k]) for k in rows.tolist()], key=_place) for rows in each]
 
 
 @checked

@@ -113,9 +113,7 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
     with foreign.refusing(path, "what `innerjudge fit` wrote: fit again"):
         data = foreign.parse_json(foreign.read_file(path, foreign.HEADER_LIMIT))
         given = {field.name: data[field.name] for field in fields(JudgeRecord) if field.name in data}
-        for name in ("scale", "markers"):
-            if name in given:
-                given[name] = tuple(given[name])
+        given |= {name: tuple(given[name]) for name in ("scale", "markers") if name in given}
         return judge, JudgeRecord(**given)
 
 

@@ -60,15 +60,8 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
     chosen = {name: temperature_of(columns, held) for name, columns in judges.items()}
     rest = [k for k, question in enumerate(first.questions) if question not in held]
     rested = {name: columns.take(rest) for name, columns in judges.items()}
-    rules = {
-        name: (
-            Rule("best-of-n"),
-            Rule("top-maj", k=how.k),
-            Rule("weighted", temperature=chosen[name]),
-            Rule("best-of-majority", min_count=how.min_count),
-        )
-        for name in judges
-    }
+    usual, gated = (Rule("best-of-n"), Rule("top-maj", k=how.k)), Rule("best-of-majority", min_count=how.min_count)
+    rules = {name: (*usual, Rule("weighted", temperature=t), gated) for name, t in chosen.items()}
     kept = None if vectors is None else vectors[rest]
     points = curve_rows(
         rested, rules, vectors=kept, clusters=how.clusters, n_max=how.n_max, n_orders=how.n_orders, seed=how.seed

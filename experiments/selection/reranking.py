@@ -1,6 +1,6 @@
 """Figures of reranking: how often the candidate that a rule picks is right, over random subsets of a question too."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy.special import comb
 from ...models.errors import InnerjudgeError
 from ..data.splits import rows_by_group
 from ..stats.evidence import Evidence, degrees_of_freedom
-from ..stats.statistic import SHARE, Floats, Labels, Limits, Statistic, ratio, require_same_length
+from ..stats.statistic import SHARE, Floats, Groups, Labels, Limits, Statistic, ratio, require_same_length
 from .rules import READ_SCORES, Rule
 from .votes import Answers, Scores, as_scores, softmax_weights
 
@@ -18,9 +18,7 @@ from .votes import Answers, Scores, as_scores, softmax_weights
 ORDERS = 20
 
 
-def selection_accuracy(
-    answers: Answers, scores: Scores, correct: Labels, groups: Sequence[Hashable], *, rule: Rule
-) -> Statistic:
+def selection_accuracy(answers: Answers, scores: Scores, correct: Labels, groups: Groups, *, rule: Rule) -> Statistic:
     """Expected share of questions whose picked candidate is right; ``n`` counts questions.
 
     Ties go to a random candidate, never to the one that happens to stand first in the file: a question's credit is the
@@ -64,7 +62,7 @@ def accuracy_against_n(
     answers: Answers,
     scores: Scores,
     correct: Labels,
-    groups: Sequence[Hashable],
+    groups: Groups,
     *,
     rule: Rule,
     n_max: int | None = None,

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...models.errors import InnerjudgeError
 from ..data.splits import Index, rows_by_group
-from .statistic import Floats, finite
+from .statistic import Floats, Groups, finite
 
 #: Rows -> the figure of every candidate on them, ``[C]``.
 Quality = Callable[[Index], Floats]
@@ -33,7 +33,7 @@ class SelectionNoise:
     n_splits: int
 
 
-def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: int = 200, seed: int) -> SelectionNoise:
+def selection_noise(quality: Quality, groups: Groups, *, n_splits: int = 200, seed: int) -> SelectionNoise:
     """Pick the best candidate on a random half of the questions and look at it on the other half, many times.
 
     ``quality`` gives figures of all candidates on some rows; NaN (undefined there) is never picked. Questions
@@ -76,9 +76,7 @@ def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: i
     )
 
 
-def auroc_by_question(
-    labels: Sequence[bool | None], scores: Floats, groups: Sequence[Hashable]
-) -> tuple[Floats, list[Hashable]]:
+def auroc_by_question(labels: Sequence[bool | None], scores: Floats, groups: Groups) -> tuple[Floats, list[Hashable]]:
     """Within-question AUROC of ``C`` candidates (layers, heads) at once, and the questions that have both classes.
 
     ``scores`` are ``[n, C]``, the result ``[Q, C]``.

@@ -155,26 +155,15 @@ def _lines(
     for k, variant in enumerate(variants):
         against = variant.against or variants[0].name
         reference = numbers[against]
+        line = Line(name=variant.name, keeps=variant.keeps, against=against)
         if k not in times or reference not in times:
-            reason = reasons.get(k, f"{against} was not run")
-            lines.append(Line(name=variant.name, keeps=variant.keeps, against=against, reason=reason))
+            lines.append(replace(line, reason=reasons.get(k, f"{against} was not run")))
             continue
         cpu, wall = times[k].against(times[reference])
         peak, base = peaks.get(k), peaks.get(reference)
-        lines.append(
-            Line(
-                name=variant.name,
-                keeps=variant.keeps,
-                against=against,
-                cpu=cpu,
-                wall=wall,
-                seconds=Spread.of(times[k].cpu).median,
-                peak=peak,
-                memory=None if peak is None or not base else peak / base,
-                expected=variant.expected,
-                expected_memory=variant.expected_memory,
-            )
-        )
+        memory = None if peak is None or not base else peak / base
+        line = replace(line, cpu=cpu, wall=wall, seconds=Spread.of(times[k].cpu).median, peak=peak, memory=memory)
+        lines.append(replace(line, expected=variant.expected, expected_memory=variant.expected_memory))
     return lines
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ....extraction.batching import Batch
 from ....extraction.extract import extract
-from ....extraction.readouts import HiddenStates, LabelLogits, Readout
+from ....extraction.readouts import Readout
 from .section import CORE, Run, Section, Variant, Work, texts
 
 
@@ -77,28 +77,17 @@ def _eager(work: Work) -> Run:
     return run
 
 
+def _ours(name: str, keeps: str, read: Sequence[Readout] = CORE) -> Variant:
+    return Variant(name=f"innerjudge: {name}", prepare=reading(read), keeps=keeps, expected=1.05, expected_memory=1.1)
+
+
 FLOOR = Variant(name="bare pass of the base model (the floor)", prepare=floor, keeps="nothing")
-OURS = Variant(
-    name="innerjudge: CLUE, LAGER, QK-score and Attention-score in one pass",
-    prepare=reading(),
-    keeps="two positions and the score logits of every block, products and attention of every head",
-    expected=1.05,
-    expected_memory=1.1,
+OURS = _ours(
+    "CLUE, LAGER, QK-score and Attention-score in one pass",
+    "two positions and the score logits of every block, products and attention of every head",
 )
-CLUE_ONLY = Variant(
-    name="innerjudge: CLUE's two positions",
-    prepare=reading((HiddenStates("reasoning_start"), HiddenStates("reasoning_end"))),
-    keeps="two positions of every block",
-    expected=1.05,
-    expected_memory=1.1,
-)
-LAGER_ONLY = Variant(
-    name="innerjudge: LAGER's score logits",
-    prepare=reading((LabelLogits("score"),)),
-    keeps="five logits of every block",
-    expected=1.05,
-    expected_memory=1.1,
-)
+CLUE_ONLY = _ours("CLUE's two positions", "two positions of every block", CORE[:2])
+LAGER_ONLY = _ours("LAGER's score logits", "five logits of every block", CORE[2:3])
 BASE_MODEL = Variant(
     name="transformers: output_hidden_states, base model",
     prepare=lambda work: _transformers(work, work.lm.model.base_model),

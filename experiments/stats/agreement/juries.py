@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import logit
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SIGNED, Statistic, Values, combine, finite, ratio, require_same_length
+from ..statistic import SIGNED, Said, Statistic, Values, combine, finite, ratio, require_same_length
 from .confusion import Grades
 from .reliability import Level, krippendorff_alpha, z_scored
 
@@ -34,9 +34,7 @@ def mean_jury(
     return [float(s / t) if t > 0 else None for s, t in zip(summed, total, strict=True)]
 
 
-def weighted_vote(
-    verdicts: Sequence[Sequence[Hashable | None]], *, weights: Sequence[float] | None = None
-) -> list[Hashable | None]:
+def weighted_vote(verdicts: Sequence[Said], *, weights: Sequence[float] | None = None) -> list[Hashable | None]:
     """The verdict with the most weight behind it; ``None`` where two are level or nobody has a verdict."""
     share = _weights(verdicts, weights)
     found: list[Hashable | None] = []

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ....models.errors import InnerjudgeError
-from ..statistic import Values, finite, require_same_length
+from ..statistic import Said, Values, finite, require_same_length
 
 #: Probability of every class, which add up to 1.
 Distribution = Mapping[Hashable, float]
@@ -27,16 +27,12 @@ class Suspect:
     judges: int
 
 
-def right_or_wrong(
-    probabilities: Values, *, classes: tuple[Hashable, Hashable] = (True, False)
-) -> list[Distribution | None]:
+def right_or_wrong(probabilities: Values, *, classes: tuple[Hashable, Hashable] = (True, False)) -> Votes:
     """Votes between two classes from the probability of the first; no vote where it is ``None``."""
     return one_of([None if v is None else classes[0] for v in probabilities], probabilities, options=classes)
 
 
-def one_of(
-    verdicts: Sequence[Hashable | None], probabilities: Values, *, options: Sequence[Hashable]
-) -> list[Distribution | None]:
+def one_of(verdicts: Said, probabilities: Values, *, options: Sequence[Hashable]) -> Votes:
     """Votes between options from a verdict and the probability that it is right; the others share the rest alike.
 
     A probability outside 0 to 1, a verdict that is none of the options, or fewer than two of these are an error.
@@ -69,7 +65,7 @@ def ensemble(judges: Sequence[Votes]) -> list[Distribution | None]:
     return found
 
 
-def suspects(labels: Sequence[Hashable | None], judges: Sequence[Votes], *, threshold: float = 0.8) -> list[Suspect]:
+def suspects(labels: Said, judges: Sequence[Votes], *, threshold: float = 0.8) -> list[Suspect]:
     """Items whose label the ensemble contradicts with at least ``threshold``, the surest first.
 
     The judges should not have been fitted on these items, and should be calibrated on others. A suspect is a question
@@ -98,9 +94,7 @@ def suspects(labels: Sequence[Hashable | None], judges: Sequence[Votes], *, thre
     return sorted(found, key=lambda s: (-s.confidence, s.row))
 
 
-def repaired(
-    labels: Sequence[Hashable | None], flagged: Sequence[Suspect], *, how: str = "flip"
-) -> list[Hashable | None]:
+def repaired(labels: Said, flagged: Sequence[Suspect], *, how: str = "flip") -> list[Hashable | None]:
     """Labels with those of the suspects replaced by the ensemble's, or dropped (``None``). Others stay.
 
     Figures on repaired labels flatter the judges that did the repair: print them beside those on the given labels, and

@@ -1,14 +1,11 @@
 """Accuracy against coverage: what a judge is worth if it may keep silent where it is not sure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SHARE, Floats, Statistic, Values, divide, finite, mean, require_same_length, undefined
-
-Rights = Sequence[bool | None]
+from ..statistic import SHARE, Floats, Rights, Statistic, Values, divide, finite, mean, require_same_length, undefined
 
 
 @dataclass(frozen=True, slots=True)
