@@ -62,8 +62,7 @@ class TokenLogProb(ThresholdJudge):
         self.total = total
 
     def _unreadable(self, features: Features) -> dict[str, str]:
-        counts = features["logprob"][:, 1]
-        return {i: "no response tokens" for i, n in zip(features.ids, counts, strict=True) if n < 1}
+        return {i: "no response tokens" for i, n in zip(features.ids, features["logprob"][:, 1], strict=True) if n < 1}
 
     def _scores(self, features: Features) -> Scores:
         total, n = features["logprob"].astype(np.float64).T

@@ -83,13 +83,11 @@ def option_mask(n_options: Ints, k: int) -> npt.NDArray[np.bool_]:
 def voted(masked: Scores) -> Scores:
     """Mean over heads of scores z-scored within the question: ``[n, heads, K]`` to ``[n, K]``, ``-inf`` kept."""
     inside = np.isfinite(masked)
-    values = np.where(inside, masked, 0.0)
-    count = inside.sum(axis=-1, keepdims=True)
+    values, count = np.where(inside, masked, 0.0), inside.sum(axis=-1, keepdims=True)
     centred = np.where(inside, values - values.sum(axis=-1, keepdims=True) / count, 0.0)
     deviation = np.sqrt((centred**2).sum(axis=-1, keepdims=True) / count)
     flat = all_tied(masked)[..., None]  # what rounding leaves of equal scores must not be blown up
-    z = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
-    return np.where(inside[:, 0], z.mean(axis=1), -np.inf)
+    return np.where(inside[:, 0], np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation)).mean(axis=1), -np.inf)
 
 
 class LetterLogits(ChoiceJudge):
@@ -138,8 +136,7 @@ def head_credits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt
     for at in range(0, len(scores), _SLICE):
         here = slice(at, at + _SLICE)
         best = best_options(mask_options(scores[here], counts[here]))
-        hit = np.take_along_axis(best, right[here, None, None, None], axis=-1)[..., 0]
-        found[here] = hit / best.sum(axis=-1)
+        found[here] = np.take_along_axis(best, right[here, None, None, None], axis=-1)[..., 0] / best.sum(axis=-1)
     return found
 
 

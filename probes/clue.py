@@ -236,8 +236,7 @@ class CLUE(CentroidJudge):
     def _judged(self, features: Features) -> tuple[Scores, list[Any]]:
         """Both from the same distances: ``-d_succ`` alone does not say which is nearer."""
         fail, success = self.distances(features).T
-        scores = -success if self.rank_by == "success" else fail - success
-        return np.asarray(scores), [bool(x) for x in success < fail]
+        return np.asarray(-success if self.rank_by == "success" else fail - success), [bool(x) for x in success < fail]
 
     def _vectors(self, features: Features) -> Floats:
         """Deltas ``[n, L, D]`` in float64."""

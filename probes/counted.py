@@ -118,8 +118,7 @@ class CountedProbe(Linear):
         scale = np.sqrt((z**2).sum(axis=0) / freedom)
         scale[scale == 0] = 1.0
         z /= scale
-        shares = fit_logistic(x, (k / sizes)[code], groups, LOGISTIC_CANDIDATES)
-        start = z @ (shares.coef * scale)
+        start = z @ (fit_logistic(x, (k / sizes)[code], groups, LOGISTIC_CANDIDATES).coef * scale)
         if start.std() < 1e-9:  # all questions have one share
             start = z @ np.linalg.eigh(z.T @ z)[1][:, -1]
         shrunk = ledoit_wolf_shrinkage(z, assume_centered=True) if self.shrinkage == "ledoit-wolf" else self.shrinkage
@@ -182,8 +181,7 @@ def posteriors(s: Floats, k: Ints) -> tuple[Floats, Floats]:
     log_e = first[width][each, k]
     for i in range(width):
         rest = np.take_along_axis(last[width - 1 - i], np.maximum(others, 0), axis=1)
-        both = logsumexp(np.where(others < 0, -np.inf, first[i] + rest), axis=1)
-        r[:, i] = np.exp(s[:, i] + both - log_e)
+        r[:, i] = np.exp(s[:, i] + logsumexp(np.where(others < 0, -np.inf, first[i] + rest), axis=1) - log_e)
     return r, log_e
 
 

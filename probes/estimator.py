@@ -80,8 +80,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.estimator_type = self.estimator_type
-        tags.target_tags.required = self.learns
-        tags.requires_fit = self.learns
+        tags.target_tags.required = tags.requires_fit = self.learns
         tags.input_tags.two_d_array = False
         if self.estimator_type == "classifier":
             tags.classifier_tags = ClassifierTags()

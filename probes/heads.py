@@ -144,8 +144,7 @@ class HeadScore(ChosenHeads):
     def _scores(self, features: Features) -> Scores:
         block, head = np.array(self.heads_).T
         n_options = self._n_options(features)
-        scores = features[self.needs[0]][:, block - 1, head].astype(np.float64)
-        masked = choices.mask_options(scores, n_options)
+        masked = choices.mask_options(features[self.needs[0]][:, block - 1, head].astype(np.float64), n_options)
         return masked[:, 0] if len(self.heads_) == 1 else choices.voted(masked)
 
 
@@ -194,8 +193,7 @@ class QKScore(HeadScore):
         if rotary not in ("before", "after"):
             raise InnerjudgeError(f"given rotary={rotary!r}, expected 'before' or 'after'")
         super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
-        self.rotary = rotary
-        self.needs = (f"qk/{rotary}", "labels")
+        self.rotary, self.needs = rotary, (f"qk/{rotary}", "labels")
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

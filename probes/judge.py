@@ -74,8 +74,7 @@ class BaseJudge(PromisingReader):
         features = Features.concat([part[0] for part in given])  # refuses that there is none
         told = [np.asarray(part[1]) for part in given if part[1] is not None]
         labels: Any = np.concatenate(told) if told else None
-        weights, sizes = [part[2] if len(part) > 2 else None for part in given], [len(part[0]) for part in given]
-        weight = truths.all_weights(weights, sizes)
+        weight = truths.all_weights([p[2] if len(p) > 2 else None for p in given], [len(p[0]) for p in given])
         return self.fit(features, labels, *([] if weight is None else [weight]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Scores:
@@ -248,8 +247,7 @@ class StreamingJudge(LearningJudge):
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
         right = truths.soft_correctness(values, both=False)
-        self.n_excluded_ = self.__dict__.get("n_excluded_", 0) + excluded
-        self.provenance_ = features.provenance
+        self.n_excluded_, self.provenance_ = self.__dict__.get("n_excluded_", 0) + excluded, features.provenance
         return part, right, weight
 
     def fit_parts(self, parts: Iterable[Part]) -> Self:

@@ -42,9 +42,7 @@ def soft_correctness(labels: npt.NDArray[Any], weight: Floats | None = None, *, 
 
     Refuses what is of one class where the weight is not 0.
     """
-    soft = (
-        labels.dtype.kind == "f" and bool(((labels >= 0) & (labels <= 1)).all()) and not np.isin(labels, (0, 1)).all()
-    )
+    soft = labels.dtype.kind == "f" and ((labels >= 0) & (labels <= 1)).all() and not np.isin(labels, (0, 1)).all()
     p: Bools | Floats = labels.astype(np.float64) if soft else correctness(labels, both=False)
     if both and not has_both(p, weight):
         correctness(np.asarray(p > 0) if weight is None else np.asarray(p > 0)[weight > 0])

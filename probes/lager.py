@@ -115,8 +115,7 @@ class LAGER(ValueJudge):
         return np.asarray(softmax(mean, axis=-1)) if self.aggregate == "probabilities_twice" else mean
 
     def _scores(self, features: Features) -> Scores:
-        p = self.probabilities(features)
-        values = np.array(self._scale[0], dtype=np.float64)
+        p, values = self.probabilities(features), np.array(self._scale[0], dtype=np.float64)
         if self.readout == "argmax":
             return np.asarray(values[p.argmax(axis=-1)])
         return np.clip(p @ values, values.min(), values.max())

@@ -38,8 +38,7 @@ class Linear(RowJudge):
         """
         part, values, excluded, weight = self._weighted(features, labels, sample_weight)
         if isinstance(self.row, str):
-            row = choose_row(*self._held_out_errors(part, values, weight), self.row)
-            self.row_ = self._named(features, row)
+            self.row_ = self._named(features, choose_row(*self._held_out_errors(part, values, weight), self.row))
         else:
             self.row_ = self._told(features)
         self._learn(self._vectors(part, self.row_), values, part.groups, weight)

@@ -72,8 +72,7 @@ class PenalisedProbe(LogOdds):
     def _tried(self) -> tuple[float, ...]:
         if self.centre not in ("none", "question"):
             raise InnerjudgeError(f"given centre={self.centre!r}, expected 'none' or 'question'")
-        usual = REGRESSIONS[self.target][2]
-        return checked_candidates(usual if self.candidates is None else self.candidates)
+        return checked_candidates(REGRESSIONS[self.target][2] if self.candidates is None else self.candidates)
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         (targets, fit, _), correct = REGRESSIONS[self.target], self.target == "correct"
@@ -91,9 +90,7 @@ class PenalisedProbe(LogOdds):
             some, share = tuple(np.array(groups)[kept]), None if weight is None else weight[kept]
             found = fit(self._to_learn(x, groups)[kept], own[kept], some, self._tried(), share)
             self.coef_, raw = found.coef, x @ found.coef
-            self.intercept_ = -(
-                best_threshold(raw, y, weight) if correct else float(np.average(raw - y, weights=weight))
-            )
+            self.intercept_ = -float(best_threshold(raw, y, weight) if correct else np.average(raw - y, weights=weight))
         else:
             found = fit(x, y, groups, self._tried(), weight)
             self.coef_, self.intercept_, self._held_out = found.coef, found.intercept, found.held_out

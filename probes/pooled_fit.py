@@ -49,8 +49,7 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
         place = torch.arange(window)
         inside = (place < length[owner][:, None])[..., None]
         picked = values[(first[:, None] + place).clamp(max=len(values) - 1)]
-        means = (picked * inside).sum(dim=1) / length[owner][:, None]
-        return _extreme(means, owner, len(counts), "min").mean(dim=1)
+        return _extreme((picked * inside).sum(dim=1) / length[owner][:, None], owner, len(counts), "min").mean(dim=1)
     if how == "probability":  # log of the sums of probabilities of right and of wrong
         right, wrong = (_log_sum(logsigmoid(side), item, len(counts)) for side in (values, -values))
         return (right - wrong).mean(dim=1)
@@ -93,8 +92,7 @@ class Head:
 
     def layers(self, read: int) -> list[tuple[int, int]]:
         """How many numbers each layer reads and writes."""
-        outputs = self.heads * (2 if self.how in ("gated", "attention") else 1)
-        return list(pairwise((read, *self.widths, outputs)))
+        return list(pairwise((read, *self.widths, self.heads * (2 if self.how in ("gated", "attention") else 1))))
 
     def size(self, read: int) -> int:
         """Number of weights and biases."""

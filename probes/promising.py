@@ -112,8 +112,7 @@ def promise_on(
     there, border = [one for one in said if one.score is not None], None
     if asked.risk in ("kept and wrong", "wrong among kept"):
         truth = np.array([one.label == known for one, known in zip(said, truth.tolist(), strict=True)], dtype=bool)
-        options = any(isinstance(one.score, list) for one in there)
-        border = None if options else judge.__dict__.get("threshold_") or 0.0
+        border = None if any(isinstance(one.score, list) for one in there) else judge.__dict__.get("threshold_") or 0.0
         if border is not None and any(one.label != (one.score > border) for one in there):  # type: ignore[operator]
             raise InnerjudgeError(
                 f"given a judge whose verdict is not whether the score is above {border:g}, so that a score does not "

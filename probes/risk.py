@@ -103,8 +103,7 @@ def highest_below(items: Scored, bound: Bound) -> tuple[float, float] | None:
         return None
     shares = 1 / np.bincount(items.question)[items.question] / items.questions
     at, place = np.unique(items.scores, return_inverse=True)
-    each = np.bincount(place, weights=shares)
-    below = np.concatenate([[0.0], np.cumsum(each)[:-1]])
+    below = np.concatenate([[0.0], np.cumsum(np.bincount(place, weights=shares))[:-1]])
     holds = bound.holds(below, items.questions)
     last = int(np.argmin(holds)) if not holds.all() else len(at)
     return None if last == 0 else (float(at[last - 1]), float(below[last - 1]))

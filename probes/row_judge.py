@@ -109,8 +109,7 @@ def choose_row(losses: Floats, groups: tuple[str, ...], prefer: ChooseRow) -> in
     if prefer == "best":
         return best
     _, question = np.unique(np.array(groups), return_inverse=True)
-    sums = np.bincount(question, weights=losses[:, best] - mean[best])
-    error = float(np.sqrt((sums**2).sum())) / len(losses)
+    error = float(np.sqrt((np.bincount(question, weights=losses[:, best] - mean[best]) ** 2).sum())) / len(losses)
     return int(np.flatnonzero(mean <= mean[best] + error + 1e-12)[0])
 
 

@@ -128,8 +128,7 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
             )
         header = foreign.unsealed(header)
         files = dict(header["files"])
-        there = [one for one in beside if (path / one).exists()]
-        for name in {_ARRAYS, *files, *there}:
+        for name in {_ARRAYS, *files, *(one for one in beside if (path / one).exists())}:
             one = path / _plain_name(name)
             whole = one.is_file() and one.stat().st_size <= foreign.FILE_LIMIT
             if not whole or foreign.digest_of_file(one) != files.get(name):

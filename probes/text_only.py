@@ -199,8 +199,7 @@ class TextClassifier(TextReader):
         """All texts that are scored, and of choices how many options each has."""
         if self._of_options:
             return options_of(features)
-        columns = [features.texts[name] for name in self.needs]
-        return ["\n".join(each) for each in zip(*columns, strict=True)], []
+        return ["\n".join(each) for each in zip(*[features.texts[name] for name in self.needs], strict=True)], []
 
     def _scores(self, features: Features) -> Scores:
         texts, counts = self._texts(features)
@@ -237,8 +236,7 @@ class PromptSimilarity(TextReader):
     needs_labels = False  # only the terms are learned
 
     def __init__(self, *, options: bool = False) -> None:
-        self.options = options
-        self.needs = ("prompt", "options" if options else "response")
+        self.options, self.needs = options, ("prompt", "options" if options else "response")
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

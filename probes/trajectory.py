@@ -82,15 +82,9 @@ class Trajectory(ThresholdJudge):
         """For traces, where they are named."""
         if task.kind != "trace":
             return {}
-        names: dict[str, Statistic] = {
-            "coe-r": "coe-r",
-            "coe-c": "coe-c",
-            "trace-net": "net",
-            "trace-aligned": "aligned",
-            "trace-cumulative": "cumulative",
-        }
+        statistics: tuple[Statistic, ...] = get_args(Statistic)
         part: Literal["reasoning", "response"] = "reasoning" if task.between[0].startswith("reasoning") else "response"
-        return {name: cls(statistic=statistic, part=part) for name, statistic in names.items()}
+        return {s if s.startswith("coe") else f"trace-{s}": cls(statistic=s, part=part) for s in statistics}
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         name, found = self.needs[0], dict[str, str]()

@@ -136,24 +136,20 @@ def _tune(judge: TunedLAGER, entries: Floats, y: Floats) -> tuple[Floats, tuple[
     nearest = (target[:, None] - values).abs().argmin(dim=-1)
     theta = torch.zeros(z.shape[1], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([theta], lr=judge.learning_rate)
-    generator = torch.Generator().manual_seed(judge.seed)
-    losses = []
+    generator, losses = torch.Generator().manual_seed(judge.seed), []
     for _ in range(judge.epochs):
         total = 0.0
-        order = torch.randperm(len(z), generator=generator)
-        for rows in torch.split(order, judge.batch_size):
+        for rows in torch.split(torch.randperm(len(z), generator=generator), judge.batch_size):
             log_p = _log_probabilities(judge.aggregate, theta.softmax(dim=0), z[rows])
             error = log_p.exp() @ values - target[rows]
             gap = error.square() if judge.loss == "code" else error.abs()
-            ce = torch.nn.functional.nll_loss(log_p, nearest[rows])
-            loss = judge.alpha * ce + (1 - judge.alpha) * gap.mean()
+            loss = judge.alpha * torch.nn.functional.nll_loss(log_p, nearest[rows]) + (1 - judge.alpha) * gap.mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             total += float(loss.detach()) * len(rows)
         losses.append(total / len(z))
-    weights = theta.detach().softmax(dim=0).numpy()
-    return np.asarray(weights, dtype=np.float64), tuple(losses)
+    return np.asarray(theta.detach().softmax(dim=0).numpy(), dtype=np.float64), tuple(losses)
 
 
 def _log_probabilities(aggregate: Aggregate, w: torch.Tensor, z: torch.Tensor) -> torch.Tensor:

@@ -84,8 +84,7 @@ class ValueJudge(ScaleJudge, ThresholdJudge):
         if self.threshold_ is not None:
             low, high = (answers[k] for k in np.argsort(values))
             return [high if s > self.threshold_ else low for s in scores]
-        nearest = np.abs(scores[:, None] - np.array(values)).argmin(axis=-1)
-        return [answers[k] for k in nearest]
+        return [answers[k] for k in np.abs(scores[:, None] - np.array(values)).argmin(axis=-1)]
 
     @property
     def _scale(self) -> tuple[tuple[float, ...], tuple[Answer, ...]]:

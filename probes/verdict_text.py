@@ -84,8 +84,7 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
     found = match["label"]
     index = next(k for k, label in enumerate(labels) if re.fullmatch(re.escape(label.strip()), found, re.IGNORECASE))
     line = text[match.end() :].split("\n", 1)[0]
-    letter = len(found) == 1 and found.isalpha()
-    if letter and found != labels[index].strip() and re.search(r"\w", line):
+    if len(found) == 1 and found.isalpha() and found != labels[index].strip() and re.search(r"\w", line):
         return f"no verdict {place} {shown(text)}"
     if found.casefold() in _WORDS and re.match(rf"{_BLANK}+[*_`]*\w", line):
         return f"no verdict {place} {shown(text)}"

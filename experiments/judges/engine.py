@@ -44,8 +44,7 @@ class EngineJudge:
                 "fitted judge of hidden states, such as CLUE or a probe: load the model for the others"
             )
         self.judge, self.made, self.tokenizer, self.final_norm = judge, made, tokenizer, final_norm
-        self.kind = made.kind or judge.kinds[0]
-        self._origin = judge.provenance_
+        self.kind, self._origin = made.kind or judge.kinds[0], judge.provenance_
 
     @classmethod
     @checked
@@ -100,8 +99,7 @@ class EngineJudge:
         if reasons:
             place, reason = next(iter(reasons.items()))
             raise InnerjudgeError(f"given pair {place}, which cannot be encoded ({reason}), expected pairs of strings")
-        encoded = [self._encoded(item) for item in items]
-        return [replace(one, id=str(k)) for k, one in zip(places, encoded, strict=True)]
+        return [replace(one, id=str(k)) for k, one in zip(places, map(self._encoded, items), strict=True)]
 
     def verdicts(
         self,

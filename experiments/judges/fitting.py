@@ -61,8 +61,7 @@ def fit_seat(
         if not judge.needs_labels:
             fit(part)
         elif permuted is not None and judge.needs_permuted:
-            moved = np.array([permuted[1][k] for k in kept])
-            fit(part, known, permuted=permuted[0].take(kept), permuted_labels=moved)
+            fit(part, known, permuted=permuted[0].take(kept), permuted_labels=np.array([permuted[1][k] for k in kept]))
         else:
             fit(part, known, *([] if (also := _weights(weights, kept)) is None else [also]))
     except InnerjudgeError as error:
@@ -106,8 +105,7 @@ def fit_from_store(
     if parts is None:
         used = np.array(known, dtype=np.intp) if judge.needs_labels else rows
         turned = None if permuted is None else (permuted[0].features(judge.reads, used), [permuted[1][k] for k in used])
-        features = store.features(judge.reads, used)
-        here = np.arange(len(used), dtype=np.intp)
+        features, here = store.features(judge.reads, used), np.arange(len(used), dtype=np.intp)
         own, also = ([column[k] for k in used] if column else [] for column in (labels, weights))
         return fit_seat(name, judge, features, own, here, permuted=turned, weights=also)
     first: dict[str, str] = {}
@@ -122,8 +120,7 @@ def fit_from_store(
                 first.update(reasons)
             read += len(features) - len(reasons)
             store.close()  # what is mapped counts as memory of this process, and none of it is needed again
-            also = _weights(weights, some)
-            told = np.array([labels[k] for k in some])
+            also, told = _weights(weights, some), np.array([labels[k] for k in some])
             yield (features, told) if also is None else (features, told, also)
 
     try:
@@ -209,8 +206,7 @@ def fit_stream(
     known = iter(labels)
     states = [name.removeprefix("hidden/") for name in judge.reads if name.startswith("hidden/")]
     for features in read_stream(lm, traces, states, passes, chunk=chunk):
-        some = list(islice(known, len(features)))
-        judge.partial_fit(features, some)
+        judge.partial_fit(features, list(islice(known, len(features))))
     return judge
 
 

@@ -30,11 +30,7 @@ class CrossEncoderJudge:
     """Scores of a judge under the names of a CrossEncoder: for its evaluators, and for libraries that take one.
 
     Here, as there, ``predict`` gives *scores*; :meth:`.Judge.predict` gives labels. Made by
-    :meth:`.Judge.as_cross_encoder`.
-
-    Args:
-        judge: The judge with its model.
-        activation_fn: Applied to the tensor of scores, as there; ``None`` leaves them as they are.
+    :meth:`.Judge.as_cross_encoder`; ``activation_fn`` is applied to the tensor of scores, where there is one.
     """
 
     #: One score a pair.

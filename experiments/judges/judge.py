@@ -70,8 +70,7 @@ class Judge(PairJudge, HubUpload):
         self.kind = judge.kinds[0] if kind is None else kind
         require_kind_of_judge(judge, self.kind)
         require_model(judge, lm)
-        self.lm = lm
-        self.judge = judge
+        self.lm, self.judge = lm, judge
         self.passes = _checked_passes(judge, lm, self.kind, passes, prompt)
         self.criterion = criterion
         low, high = map(int, self.passes.scale)  # NumPy's integers are taken too, and files hold Python's
@@ -115,8 +114,7 @@ class Judge(PairJudge, HubUpload):
             >>> first.lm is second.lm
             True
         """
-        folder = find_folder(folder_or_hub_name, revision)
-        judge, made = saved.load(folder)
+        judge, made = saved.load(find_folder(folder_or_hub_name, revision))
         if lm is None:
             if judge.provenance_ is None:
                 raise InnerjudgeError(

@@ -86,8 +86,7 @@ def choose_opponent(
         for order, rows, cued in orders
         if len(rows)
     ]
-    values = values_of(kind, passes.scale)
-    tried = []
+    values, tried = values_of(kind, passes.scale), []
     for way in ways_of(kind):
         verdicts = [
             verdict

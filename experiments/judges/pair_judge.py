@@ -14,7 +14,7 @@ from ...models.conversation import Text, as_prompt
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Promise, Verdict
-from ...probes.judge import as_labels
+from ...probes.judge import Scores, as_labels
 from ..reading.passes import Passes
 from ..reading.progress import PlainConsole, shown
 from ..reading.read import read
@@ -44,9 +44,7 @@ class PairJudge:
         return self.judge.promised(provenance(self.lm))
 
     @checked
-    def scores(
-        self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None
-    ) -> npt.NDArray[np.float64]:
+    def scores(self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> Scores:
         """Scores ``[n]`` of pairs ``(prompt, response)``, higher is better; one pair gives ``[1]``, none ``[0]``.
 
         Arguments are those of :meth:`verdicts`.
@@ -93,9 +91,8 @@ class PairJudge:
         """
         if batch_size < 1:
             raise InnerjudgeError(f"given batch_size={batch_size}, expected at least 1")
-        return ask(
-            self, [pairs] if is_single(pairs) else as_list(pairs, "pairs of strings"), batch_size, show_progress_bar
-        )
+        asked = [pairs] if is_single(pairs) else as_list(pairs, "pairs of strings")
+        return ask(self, asked, batch_size, show_progress_bar)
 
     def rank(
         self,
@@ -209,16 +206,12 @@ def refuse_options(judge: PairJudge, method: str) -> None:
 
 def ask(judge: PairJudge, asked: list[Any], batch_size: int, show_progress_bar: bool | None) -> list[Verdict]:
     """One verdict a pair or item, in order; only those that can be judged are put to the model."""
-    items, places, reasons = items_of_pairs(
-        asked, judge.kind, context=judge.lm.anatomy.context, criterion=judge.criterion
-    )
-    found = {place: Verdict(str(place), unscored=reason) for place, reason in reasons.items()}
+    items, places, why = items_of_pairs(asked, judge.kind, context=judge.lm.anatomy.context, criterion=judge.criterion)
+    found = {place: Verdict(str(place), unscored=reason) for place, reason in why.items()}
     if items:
         passes = replace(judge.passes, batch_size=batch_size)
-        with (
-            shown(PlainConsole(stderr=True)) if show_progress_bar else nullcontext(passes.steps) as steps,
-            turn(judge.lm),
-        ):
+        bar = shown(PlainConsole(stderr=True)) if show_progress_bar else nullcontext(passes.steps)
+        with bar as steps, turn(judge.lm):
             features = read(judge.lm, items, replace(passes, steps=steps))
         found |= dict(zip(places, judge.judge.verdicts(features), strict=True))
     return [replace(found[k], id=getattr(one, "id", str(k))) for k, one in enumerate(asked)]

@@ -22,7 +22,6 @@ TEXT = "text"
 EVERY = "all"
 #: What every judge must exceed: the families of judges that read no hidden state.
 OPPONENTS = ("logits", "text", "baseline")
-_FAMILIES = ("hidden", *OPPONENTS)
 #: Variants of other judges, and what writes at length: on a panel where they are named, or every judge is.
 _ON_REQUEST = frozenset(
     {"clue-margin", "clue-margin-scaled", "clue-margin-balanced", "difference-of-means", "lager-normed", "lager-argmax",
@@ -65,7 +64,7 @@ def panel(
                     f"and {type(seats[seat].judge).__name__}), expected distinct names: rename one in its presets()"
                 )
             seats[seat] = Seat(judge.family, judge, pointwise=kind == "pair" and judge.pointwise)
-    return dict(sorted(seats.items(), key=lambda entry: _FAMILIES.index(entry[1].family)))
+    return dict(sorted(seats.items(), key=lambda entry: ("hidden", *OPPONENTS).index(entry[1].family)))
 
 
 def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]:
@@ -78,11 +77,7 @@ def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]
 
 
 def needs_of(names: Collection[str]) -> frozenset[str]:
-    """Readouts that are named, or that named judges read.
-
-    Raises:
-        InnerjudgeError: If there is no such readout of ranges and no such judge.
-    """
+    """Readouts that are named, or that named judges read; ``InnerjudgeError`` if there is neither of that name."""
     seats: dict[str, tuple[str, ...]] = {}
     for kind in KINDS:
         found = panel(kind, between=("reasoning_start", "reasoning_end"), scale=(1, 5))

@@ -95,20 +95,16 @@ class Candidates:
 
     def _repr_html_(self) -> str:
         """The best answer to each of the first questions, for notebooks; :meth:`ranked` has all of them."""
-        best = [pairs[0] for pairs in self.ranked()[:20]]
         rows = [
             (*(plain_text(x)[:80] for x in (t.prompt, t.response)), v.unscored if v.score is None else v.score)
-            for t, v in best
+            for t, v in [pairs[0] for pairs in self.ranked()[:20]]
         ]
         return html_table(repr(self), ("prompt", "best answer", "score"), rows)
 
     def ranked(self) -> list[list[tuple[Trace, Verdict]]]:
         """For each question its candidates, best first, and behind them those that were stopped or are unscored."""
-        found = []
-        for rows in rows_by_group([trace.group for trace in self.traces]):
-            pairs = [(self.traces[k], self.verdicts[k]) for k in rows.tolist()]
-            found.append(sorted(pairs, key=_place))
-        return found
+        each = rows_by_group([trace.group for trace in self.traces])
+        return [sorted([(self.traces[k], self.verdicts[k]) for k in rows.tolist()], key=_place) for rows in each]
 
 
 @checked
@@ -197,8 +193,7 @@ def answer_and_judge(
         texts = [(plain_text(trace.response), trace.extra) for trace in written.traces]
         saved = None if reject is None else Saved.of(lm, texts, passes.markers[1])
         return Candidates(written.traces, said, written.replayed, saved)
-    features = read(lm, written.traces, passes_for(judge, passes))
-    return Candidates(written.traces, judge.verdicts(features), len(bare))
+    return Candidates(written.traces, judge.verdicts(read(lm, written.traces, passes_for(judge, passes))), len(bare))
 
 
 def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
@@ -274,12 +269,8 @@ def candidates_of(questions: Sequence[Trace | str], n: int) -> list[Trace]:
     prompts: dict[str, Trace] = {}
     for k, one in enumerate(questions):
         trace = Trace(question_id=f"q{k}", candidate_id="", prompt=one, response="") if isinstance(one, str) else one
-        prompts.setdefault(trace.question_id, trace)
-    return [
-        replace(trace, candidate_id=str(k), response="", answer=None, correct=None)
-        for trace in prompts.values()
-        for k in range(n)
-    ]
+        prompts.setdefault(trace.question_id, replace(trace, response="", answer=None, correct=None))
+    return [replace(trace, candidate_id=str(k)) for trace in prompts.values() for k in range(n)]
 
 
 def _place(pair: tuple[Trace, Verdict]) -> tuple[bool, bool, float]:

@@ -107,16 +107,13 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
 
     ``InnerjudgeError`` if the folder holds no judge, or one of its files is damaged.
     """
-    judge = storage.load(folder, beside=(_MADE, NORM))
-    path = folder / _MADE
+    judge, path = storage.load(folder, beside=(_MADE, NORM)), folder / _MADE
     if not path.exists():
         return judge, JudgeRecord(type(judge).__name__, "")
     with foreign.refusing(path, "what `innerjudge fit` wrote: fit again"):
         data = foreign.parse_json(foreign.read_file(path, foreign.HEADER_LIMIT))
         given = {field.name: data[field.name] for field in fields(JudgeRecord) if field.name in data}
-        for name in ("scale", "markers"):
-            if name in given:
-                given[name] = tuple(given[name])
+        given |= {name: tuple(given[name]) for name in ("scale", "markers") if name in given}
         return judge, JudgeRecord(**given)
 
 
@@ -161,17 +158,10 @@ def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     lines = ["---", header.to_yaml(), "---", "", f"# {made.name}: a judge of innerjudge", ""]
     how = "lets its model write a verdict on" if judge.reads_text else "reads in one forward pass"
     lines += [f"`{judge!r}` {how} {_READS.get(made.kind, _READS['trace'])}. Higher is better, always.", ""]
-    lines += [
-        "```python",
-        "from innerjudge import Judge",
-        "",
-        'judge = Judge.load("this folder, or its name on the hub")',
-    ]
-    lines += [f"judge.rank({ranked})"] + (
-        []
-        if made.kind == "choice"
-        else ["judge.scores([(prompt, response)])", "judge.predict([(prompt, response)])  # labels"]
-    )
+    lines += ["```python", "from innerjudge import Judge", ""]
+    lines += ['judge = Judge.load("this folder, or its name on the hub")', f"judge.rank({ranked})"]
+    if made.kind != "choice":
+        lines += ["judge.scores([(prompt, response)])", "judge.predict([(prompt, response)])  # labels"]
     lines += ["```", "", "| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in _facts(judge, made).items()]
     lines += ["", "It belongs to these weights, dtype, attention kernel and chat template; others are refused."]

@@ -116,8 +116,7 @@ def cost_curve(
         seen = set(asked.tolist())
         said = [(second if k in seen else first)[k] for k in range(n)]
         right = [one.unscored is None and one.label == known for one, known in zip(said, truth, strict=True)]
-        found = cluster_interval(accuracy(right, [True] * n), groups)
-        share = len(asked) / n
+        found, share = cluster_interval(accuracy(right, [True] * n), groups), len(asked) / n
         row = {"point": name, "share": share, "cost": costs[0] + share * costs[1], "accuracy": found.value}
         rows.append(row | {"low": found.low, "high": found.high})
     return pd.DataFrame(rows)

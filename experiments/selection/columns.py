@@ -126,8 +126,7 @@ class _Sources:
         return None if source is None else _number(source, name)
 
     def tokens(self) -> float | None:
-        source = self._source("response_ids")
-        known = self.number("tokens")
+        source, known = self._source("response_ids"), self.number("tokens")
         if known is not None or source is None:
             return known
         ids = source.values["response_ids"]

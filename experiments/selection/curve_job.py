@@ -60,15 +60,8 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
     chosen = {name: temperature_of(columns, held) for name, columns in judges.items()}
     rest = [k for k, question in enumerate(first.questions) if question not in held]
     rested = {name: columns.take(rest) for name, columns in judges.items()}
-    rules = {
-        name: (
-            Rule("best-of-n"),
-            Rule("top-maj", k=how.k),
-            Rule("weighted", temperature=chosen[name]),
-            Rule("best-of-majority", min_count=how.min_count),
-        )
-        for name in judges
-    }
+    usual, gated = (Rule("best-of-n"), Rule("top-maj", k=how.k)), Rule("best-of-majority", min_count=how.min_count)
+    rules = {name: (*usual, Rule("weighted", temperature=t), gated) for name, t in chosen.items()}
     kept = None if vectors is None else vectors[rest]
     points = curve_rows(
         rested, rules, vectors=kept, clusters=how.clusters, n_max=how.n_max, n_orders=how.n_orders, seed=how.seed
@@ -122,8 +115,7 @@ def _alike(name: str, columns: Columns, first_name: str, first: Columns) -> Colu
 
 def _said(one: Discrimination) -> dict[str, Any]:
     named = {"within_question_pairs": one.pooled, "within_question_auroc": one.per_question}
-    figures = {name: interval.told() for name, interval in named.items()}
-    return {"judge": one.judge, "unscored": one.unscored} | figures
+    return {"judge": one.judge, "unscored": one.unscored} | {name: interval.told() for name, interval in named.items()}
 
 
 def _markdown(

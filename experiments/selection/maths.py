@@ -67,8 +67,7 @@ def _key(library: Any, answer: str) -> Hashable:
     if _HUGE.search(text) or _APART.search(text):
         return ("text", plain)
     # Between dollars, the whole answer is one expression: of a bare "3\\sqrt{2}" only the 3 would be read.
-    how = [library.LatexExtractionConfig()]
-    read = library.parse(f"${text}$", how, parsing_timeout=_patience())
+    read = library.parse(f"${text}$", [library.LatexExtractionConfig()], parsing_timeout=_patience())
     if not read or isinstance(read[0], str):
         return ("text", plain)
     limited = library.utils.timeout(_patience())(_canonical)
@@ -107,8 +106,7 @@ def _canonical(value: Any) -> Hashable:
 
 
 def _constant(value: Any) -> Hashable:
-    rough = value.evalf(2 * _DIGITS)
-    real, imaginary = rough.as_real_imag()
+    real, imaginary = value.evalf(2 * _DIGITS).as_real_imag()
     if not (real.is_finite and imaginary.is_finite):
         return ("text", str(value)) if value.is_infinite and value.is_extended_real else None
     if imaginary == 0 and abs(real) < 10**_MOST:

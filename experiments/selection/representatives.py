@@ -67,8 +67,7 @@ def vectors_of(features: Features, columns: Columns) -> Vectors:
             f"given features without {lacking[0]!r} ({len(lacking)} of {len(wanted)} candidates), expected all of "
             "them: extract them from the same file"
         )
-    rows = np.array([ids[one] for one in wanted], dtype=np.intp)
-    part = features.take(rows)
+    part = features.take(np.array([ids[one] for one in wanted], dtype=np.intp))
     for name in POSITIONS:
         if name in part.arrays and part.present(name).all():
             return np.asarray(part[name][:, -1], dtype=np.float64)
@@ -86,8 +85,7 @@ def load_vectors(folder: str | Path, columns: Columns) -> Vectors:
 
 
 def _labels(points: Vectors, clusters: int, method: str, seed: int) -> npt.NDArray[np.intp]:
-    distinct = len(np.unique(points, axis=0))
-    if min(clusters, distinct) == 1:
+    if min(clusters, len(np.unique(points, axis=0))) == 1:
         return np.zeros(len(points), dtype=np.intp)
     if clusters >= len(points):
         return np.arange(len(points))

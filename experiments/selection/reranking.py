@@ -1,6 +1,6 @@
 """Figures of reranking: how often the candidate that a rule picks is right, over random subsets of a question too."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy.special import comb
 from ...models.errors import InnerjudgeError
 from ..data.splits import rows_by_group
 from ..stats.evidence import Evidence, degrees_of_freedom
-from ..stats.statistic import SHARE, Floats, Labels, Limits, Statistic, ratio, require_same_length
+from ..stats.statistic import SHARE, Floats, Groups, Labels, Limits, Statistic, ratio, require_same_length
 from .rules import READ_SCORES, Rule
 from .votes import Answers, Scores, as_scores, softmax_weights
 
@@ -18,9 +18,7 @@ from .votes import Answers, Scores, as_scores, softmax_weights
 ORDERS = 20
 
 
-def selection_accuracy(
-    answers: Answers, scores: Scores, correct: Labels, groups: Sequence[Hashable], *, rule: Rule
-) -> Statistic:
+def selection_accuracy(answers: Answers, scores: Scores, correct: Labels, groups: Groups, *, rule: Rule) -> Statistic:
     """Expected share of questions whose picked candidate is right; ``n`` counts questions.
 
     Ties go to a random candidate, never to the one that happens to stand first in the file: a question's credit is the
@@ -64,7 +62,7 @@ def accuracy_against_n(
     answers: Answers,
     scores: Scores,
     correct: Labels,
-    groups: Sequence[Hashable],
+    groups: Groups,
     *,
     rule: Rule,
     n_max: int | None = None,
@@ -105,8 +103,7 @@ def accuracy_against_n(
 def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.intp]:
     """Random orders of ``m`` candidates with all their rotations: each candidate is in every place equally often."""
     drawn = rng.permuted(np.tile(np.arange(m), (-(-at_least // m), 1)), axis=1)
-    turned = (np.arange(m)[:, None] + np.arange(m)) % m
-    return np.asarray(drawn[:, turned].reshape(-1, m), dtype=np.intp)
+    return np.asarray(drawn[:, (np.arange(m)[:, None] + np.arange(m)) % m].reshape(-1, m), dtype=np.intp)
 
 
 def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
@@ -144,13 +141,10 @@ def credits(
     if rule.name == "oracle":  # 1 - C(wrong, N) / C(m, N)
         sizes = np.arange(1, n_max + 1)
         return np.asarray(1 - comb(m - right, sizes) / comb(m, sizes), dtype=np.float64)
-    codes = _codes(answers)
-    drawn_scores, drawn_codes, drawn_right = as_scores(scores)[orders], codes[orders], correct[orders]
-    result = np.empty(n_max)
-    rows = np.arange(len(orders))
+    drawn_scores, drawn_codes, drawn_right = as_scores(scores)[orders], _codes(answers)[orders], correct[orders]
+    result, rows = np.empty(n_max), np.arange(len(orders))
     for n in range(1, n_max + 1):
-        picked = _pick(drawn_codes[:, :n], drawn_scores[:, :n], rule)
-        result[n - 1] = drawn_right[rows, picked].mean()
+        result[n - 1] = drawn_right[rows, _pick(drawn_codes[:, :n], drawn_scores[:, :n], rule)].mean()
     return result
 
 
@@ -175,8 +169,7 @@ def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArra
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "best-of-n" else rule.k]
     if ranked.shape[1] == 1:
         return ranked[:, 0]
-    best = _vote(np.take_along_axis(codes, ranked, axis=1), np.ones(ranked.shape))
-    return ranked[np.arange(len(ranked)), best]
+    return ranked[np.arange(len(ranked)), _vote(np.take_along_axis(codes, ranked, axis=1), np.ones(ranked.shape))]
 
 
 def _vote(codes: npt.NDArray[np.intp], weights: Floats) -> npt.NDArray[np.intp]:

@@ -163,8 +163,7 @@ def _voted(index: int, answers: Answers, voters: Sequence[int], what: str) -> Pi
 
 
 def _weighted(rule: Rule, answers: Answers, scores: Scores) -> Pick:
-    read = as_scores(scores)
-    index = weighted_vote(answers, scores, temperature=rule.temperature)
+    read, index = as_scores(scores), weighted_vote(answers, scores, temperature=rule.temperature)
     votes = [k for k, answer in enumerate(answers) if answer is not None and np.isfinite(read[k])]
     if not votes:
         found = _voted(index, answers, range(len(answers)), "votes")

@@ -171,5 +171,4 @@ def best_of_majority(
 
     ordered = sorted(frequent or members.values(), key=worth)
     picks = tuple(min(rows, key=lambda row: (-read[row] if isfinite(read[row]) else inf, row)) for rows in ordered[:k])
-    fallback = None if frequent else "no answer passed the gate: all took part"
-    return MajorityPick(picks, len(frequent), fallback)
+    return MajorityPick(picks, len(frequent), None if frequent else "no answer passed the gate: all took part")

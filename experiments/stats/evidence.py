@@ -43,8 +43,7 @@ class Evidence:
             Wilson 1927; the effective sample size as in Korn and Graubard 1998.
         """
         tail = (1 - confidence) / 2
-        t = float(stats.t.isf(tail, self._degrees))
-        spread = self._spread
+        t, spread = float(stats.t.isf(tail, self._degrees)), self._spread
         if self.limits is None or not self._inside:
             return None if spread <= _NONE * max(1.0, abs(self.value)) else self._symmetric(t)
         low, high = self.limits

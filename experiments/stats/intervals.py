@@ -16,7 +16,7 @@ from scipy.linalg import hadamard
 from ...models.errors import InnerjudgeError
 from ..data.splits import Index
 from .evidence import Evidence, degrees_of_freedom
-from .statistic import Floats, Limits, Statistic
+from .statistic import Floats, Groups, Limits, Statistic
 
 #: Questions are left out one at a time up to this many, and in this many parts where there are more.
 MOST_PARTS = 400
@@ -48,7 +48,7 @@ class Interval:
         return {name: value for name, value in asdict(self).items() if name not in ("degrees", "limits")}
 
 
-def cluster_interval(statistic: Statistic, groups: Sequence[Hashable], *, confidence: float = 0.95) -> Interval:
+def cluster_interval(statistic: Statistic, groups: Groups, *, confidence: float = 0.95) -> Interval:
     """A figure with its interval over questions.
 
     Args:
@@ -79,9 +79,7 @@ def cluster_interval(statistic: Statistic, groups: Sequence[Hashable], *, confid
     return _interval([statistic], groups, confidence)
 
 
-def paired_difference(
-    first: Statistic, second: Statistic, groups: Sequence[Hashable], *, confidence: float = 0.95
-) -> Interval:
+def paired_difference(first: Statistic, second: Statistic, groups: Groups, *, confidence: float = 0.95) -> Interval:
     """Interval of ``first - second``, both without the same questions.
 
     Both must be made from the same rows. Where the judges left different rows unscored, put ``None`` for a row that
@@ -96,13 +94,12 @@ def paired_difference(
     return _interval([first, second], groups, confidence)
 
 
-def groups_that_count(groups: Sequence[Hashable], *statistics: Statistic) -> int:
+def groups_that_count(groups: Groups, *statistics: Statistic) -> int:
     """How many questions there are of the scarcest rows that the statistics need.
 
     A gap between a group of one question and all others rests on one question, however many the others are.
     """
-    group_of = _numbers(groups)
-    masks = [mask for statistic in statistics for mask in statistic.counts]
+    group_of, masks = _numbers(groups), [mask for statistic in statistics for mask in statistic.counts]
     return min((len(np.unique(group_of[mask])) for mask in masks), default=len(np.unique(group_of)))
 
 
@@ -135,7 +132,7 @@ def values_under(statistic: Statistic, weights: Floats, group_of: Index) -> Floa
     return np.concatenate([statistic.over(part) for part in parts])
 
 
-def _interval(parts: Sequence[Statistic], groups: Sequence[Hashable], confidence: float) -> Interval:
+def _interval(parts: Sequence[Statistic], groups: Groups, confidence: float) -> Interval:
     """Of one statistic, or of the first less the second."""
     if not 0 < confidence < 1:
         raise InnerjudgeError(f"given the confidence {confidence}, expected one between 0 and 1: pass for example 0.95")
@@ -187,7 +184,7 @@ def _error(
     return error, degrees_of_freedom(pulls, value, limits, counting)
 
 
-def _numbers(groups: Sequence[Hashable]) -> Index:
+def _numbers(groups: Groups) -> Index:
     """Number of the question of each row, by first appearance."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.intp)
@@ -221,7 +218,7 @@ class Difference:
         return "better" if self.interval.value > 0 else "worse"
 
 
-def difference(first: Statistic, second: Statistic, groups: Sequence[Hashable]) -> Difference:
+def difference(first: Statistic, second: Statistic, groups: Groups) -> Difference:
     """Paired difference ``first - second`` and its p-value, from its standard error over questions.
 
     With six questions or more the p-value agrees with the interval: below 0.05 where 0 is outside of it.
@@ -234,13 +231,8 @@ def p_value(interval: Interval, *, null: float = 0.0) -> float | None:
     """Two-sided p-value of ``value = null`` (:meth:`.evidence.Evidence.p_value`); ``None`` where there is no error."""
     if interval.value is None or interval.error is None or interval.groups < 2:
         return None
-    made = Evidence(
-        value=interval.value,
-        error=interval.error,
-        groups=interval.groups,
-        degrees=interval.degrees,
-        limits=interval.limits,
-    )
+    value, error, degrees = interval.value, interval.error, interval.degrees
+    made = Evidence(value=value, error=error, groups=interval.groups, degrees=degrees, limits=interval.limits)
     return made.p_value(null)
 
 

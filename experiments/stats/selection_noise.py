@@ -7,7 +7,7 @@ import numpy as np
 
 from ...models.errors import InnerjudgeError
 from ..data.splits import Index, rows_by_group
-from .statistic import Floats, finite
+from .statistic import Floats, Groups, finite
 
 #: Rows -> the figure of every candidate on them, ``[C]``.
 Quality = Callable[[Index], Floats]
@@ -33,7 +33,7 @@ class SelectionNoise:
     n_splits: int
 
 
-def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: int = 200, seed: int) -> SelectionNoise:
+def selection_noise(quality: Quality, groups: Groups, *, n_splits: int = 200, seed: int) -> SelectionNoise:
     """Pick the best candidate on a random half of the questions and look at it on the other half, many times.
 
     ``quality`` gives figures of all candidates on some rows; NaN (undefined there) is never picked. Questions
@@ -45,12 +45,10 @@ def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: i
     every = quality(np.concatenate(members))
     if np.isnan(every).all():
         raise InnerjudgeError("given candidates without a figure, expected at least one that has one on all questions")
-    pick = int(np.nanargmax(every))
-    rng = np.random.default_rng(seed)
+    pick, rng = int(np.nanargmax(every)), np.random.default_rng(seed)
     gaps, others, same = [], [], 0
     for _ in range(n_splits):
-        order = rng.permutation(len(members))
-        half = len(members) // 2
+        order, half = rng.permutation(len(members)), len(members) // 2
         inside, outside = (np.sort(np.concatenate([members[k] for k in p])) for p in (order[:half], order[half:]))
         here, there = quality(inside), quality(outside)
         if np.isnan(here).all():
@@ -78,9 +76,7 @@ def selection_noise(quality: Quality, groups: Sequence[Hashable], *, n_splits: i
     )
 
 
-def auroc_by_question(
-    labels: Sequence[bool | None], scores: Floats, groups: Sequence[Hashable]
-) -> tuple[Floats, list[Hashable]]:
+def auroc_by_question(labels: Sequence[bool | None], scores: Floats, groups: Groups) -> tuple[Floats, list[Hashable]]:
     """Within-question AUROC of ``C`` candidates (layers, heads) at once, and the questions that have both classes.
 
     ``scores`` are ``[n, C]``, the result ``[Q, C]``.

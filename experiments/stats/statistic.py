@@ -1,6 +1,6 @@
 """A metric made ready for intervals: its value on the data, and its values with questions left out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,11 @@ from ...models.errors import InnerjudgeError
 Floats = npt.NDArray[np.float64]
 Labels = Sequence[bool | None] | npt.NDArray[np.bool_]
 Values = Sequence[float | None] | npt.NDArray[np.float64]
+Rights = Sequence[bool | None]
+#: What was said of each row.
+Said = Sequence[Hashable | None]
+#: The question of each row.
+Groups = Sequence[Hashable]
 #: Lowest and highest value that a figure can have.
 Limits = tuple[float, float]
 #: Limits of a share, of an area under a curve, of a mean of either.

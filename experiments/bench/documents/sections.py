@@ -1,4 +1,4 @@
-"""What only our own documents measure: other libraries, writing texts, and how time grows with them.
+"""What only our own documents measure: other libraries, early stops, shared prompts, writing texts, and how time grows.
 
 ``innerjudge bench`` has these tables in a checkout; the wheel has none of this.
 """
@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from ....extraction.batching import Batch
-from ....extraction.extract import stream
-from ..passes.run import SECTIONS as OF_THE_WHEEL
+from ....extraction.extract import extract, stream
 from ..passes.section import CORE, Run, Section, Variant, Work, texts
-from ..passes.variants import PASSES, kept_rows
+from ..passes.variants import FLOOR, PASSES, kept_rows, reading
 from .asking import ASKING, REASONED
 from .generating import GENERATING, RERANKING
 from .lengths import LENGTHS, PRECISION, TOKENS
@@ -82,6 +81,62 @@ FILTERED = Variant(
 )
 
 
+def _early_stop_variants(work: Work) -> tuple[Variant, ...]:
+    n = work.lm.anatomy.n_blocks
+    lasts = sorted({max(1, round(n * part / 6)) for part in (1, 2, 3, 4, 5, 6)})
+    stops = (
+        Variant(
+            name=f"innerjudge: all three readouts up to block {last} of {n}",
+            prepare=reading(last_block=last),
+            keeps=f"what the blocks up to {last} give",
+            expected=last / n + 0.05,
+        )
+        for last in lasts
+    )
+    return FLOOR, *stops
+
+
+EARLY_STOP = Section(
+    key="early-stop",
+    title="Stopping at the last block that is needed",
+    about="4 texts of 128 tokens; a judge whose last block is l of L: a chosen head, or a probe on a middle block.",
+    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [128] * 4),
+    make_variants=_early_stop_variants,
+)
+
+
+_COUNTS = (4, 8)
+
+
+def _candidates_variants(work: Work) -> tuple[Variant, ...]:
+    prompt = work.items[0].positions["prompt_end"][0] + 1
+
+    def some(n: int, *, share: bool) -> Variant:
+        def prepare(work: Work) -> Run:
+            return lambda: extract(work.lm, work.items[:n], CORE, share_prompts=share)
+
+        naive = f"{n} answers as {n} rows"
+        tokens = sum(len(item.ids) for item in work.items[:n])
+        return Variant(
+            name=f"{n} answers, their prompt once" if share else naive,
+            prepare=prepare,
+            keeps=f"{tokens - (n - 1) * prompt if share else tokens} tokens computed",
+            against=naive,
+            expected=0.4 if share and n == 8 else None,
+        )
+
+    return tuple(some(n, share=share) for n in reversed(_COUNTS) for share in (False, True))
+
+
+CANDIDATES = Section(
+    key="candidates",
+    title="Answers that share their prompt",
+    about="One prompt of 192 tokens, answers of 64; each ratio is to the same answers as rows of their own.",
+    make_items=lambda lm, quick: texts(lm, [96] * 8 if quick else [256] * 8, prompt=72 if quick else 192),
+    make_variants=_candidates_variants,
+)
+
+
 _FIRST = 8
 
 
@@ -121,7 +176,8 @@ def _with_peers(work: Work) -> tuple[Variant, ...]:
 
 SECTIONS: tuple[Section, ...] = (
     replace(PASSES, make_variants=_with_peers),
-    *(section for section in OF_THE_WHEEL if section is not PASSES),
+    EARLY_STOP,
+    CANDIDATES,
     LENGTHS,
     TOKENS,
     PRECISION,

@@ -14,10 +14,10 @@ from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError, readable
 from ...reading.progress import Steps
 from .section import Run, Section, Spread, Times, Variant, Work, peak_of, random_model, timed
-from .variants import CANDIDATES, EARLY_STOP, PASSES
+from .variants import PASSES
 
 #: The tables; a checkout has more, in ``documents/sections.py``.
-SECTIONS: tuple[Section, ...] = (PASSES, EARLY_STOP, CANDIDATES)
+SECTIONS: tuple[Section, ...] = (PASSES,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +124,8 @@ def run_section(section: Section, options: Options, steps: Steps) -> Table:
         for k in ready:
             peaks[k] = peak_of(runs[k], lm.device)
             advance(1)
-    return Table(
-        key=section.key, title=section.title, about=section.about, lines=tuple(_lines(variants, times, peaks, reasons))
-    )
+    lines = tuple(_lines(variants, times, peaks, reasons))
+    return Table(key=section.key, title=section.title, about=section.about, lines=lines)
 
 
 def _prepared(
@@ -152,31 +151,19 @@ def _prepared(
 def _lines(
     variants: Sequence[Variant], times: dict[int, Times], peaks: dict[int, float], reasons: dict[int, str]
 ) -> list[Line]:
-    numbers = {variant.name: k for k, variant in enumerate(variants)}
-    lines = []
+    numbers, lines = {variant.name: k for k, variant in enumerate(variants)}, []
     for k, variant in enumerate(variants):
         against = variant.against or variants[0].name
         reference = numbers[against]
+        line = Line(name=variant.name, keeps=variant.keeps, against=against)
         if k not in times or reference not in times:
-            reason = reasons.get(k, f"{against} was not run")
-            lines.append(Line(name=variant.name, keeps=variant.keeps, against=against, reason=reason))
+            lines.append(replace(line, reason=reasons.get(k, f"{against} was not run")))
             continue
         cpu, wall = times[k].against(times[reference])
         peak, base = peaks.get(k), peaks.get(reference)
-        lines.append(
-            Line(
-                name=variant.name,
-                keeps=variant.keeps,
-                against=against,
-                cpu=cpu,
-                wall=wall,
-                seconds=Spread.of(times[k].cpu).median,
-                peak=peak,
-                memory=None if peak is None or not base else peak / base,
-                expected=variant.expected,
-                expected_memory=variant.expected_memory,
-            )
-        )
+        memory = None if peak is None or not base else peak / base
+        line = replace(line, cpu=cpu, wall=wall, seconds=Spread.of(times[k].cpu).median, peak=peak, memory=memory)
+        lines.append(replace(line, expected=variant.expected, expected_memory=variant.expected_memory))
     return lines
 
 
@@ -239,8 +226,7 @@ def line_cells(line: Line, on_gpu: bool, *, memory: bool) -> list[str]:
         return cells
     if line.peak is None or line.memory is None:
         return [*cells, "not measured", ""]
-    megabytes = f"{line.memory:.2f} ({line.peak / 1e6:.0f} MB)"
-    return [*cells, megabytes, _asked(line.expected_memory, line.memory)]
+    return [*cells, f"{line.memory:.2f} ({line.peak / 1e6:.0f} MB)", _asked(line.expected_memory, line.memory)]
 
 
 def _section(table: Table, on_gpu: bool) -> str:
@@ -258,6 +244,4 @@ def _spread(spread: Spread) -> str:
 
 
 def _asked(expected: float | None, found: float) -> str:
-    if expected is None:
-        return ""
-    return f"{expected:.2f}, {'met' if found <= expected else 'NOT met'}"
+    return "" if expected is None else f"{expected:.2f}, {'met' if found <= expected else 'NOT met'}"

@@ -106,14 +106,10 @@ class Work:
 class Variant:
     """One way of running the texts; those that several sections have, and the peers, stand in ``variants.py``.
 
-    Args:
-        name: As the table says it.
-        prepare: From the section's work to what is timed; all that is done once (wrapping a model) happens here.
-        keeps: What is there afterwards, in a few words.
-        package: What must be installed for it; ``None`` for nothing beyond innerjudge's own needs.
-        against: Name of the variant whose time and memory it is divided by; the section's reference if left out.
-        expected: What the ratio of times should be at most; ``None`` where nothing is asked.
-        expected_memory: The same of peak memory.
+    ``prepare`` makes of the section's work what is timed: all that is done once (wrapping a model) happens there.
+    ``keeps`` says what is there afterwards, ``package`` what must be installed for it, beyond innerjudge's own needs.
+    Time and memory are divided by those of the variant ``against``, by default the section's reference; ``expected``
+    and ``expected_memory`` are what these ratios should be at most, ``None`` where nothing is asked.
     """
 
     name: str
@@ -132,15 +128,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One table.
+    """One table: its ``key`` for ``--only``, its ``title``, and what is compared, in a sentence (``about``).
 
-    Args:
-        key: Short name, for ``--only`` and file names.
-        title: Heading.
-        about: What is compared, in a sentence.
-        make_items: From the model and whether the run is a quick one to the texts.
-        make_variants: From the work to the variants; the first one is the reference.
-        memory: Whether peak memory is measured.
+    ``make_items`` gives the texts, from the model and whether the run is a quick one; ``make_variants`` the variants,
+    of which the first one is the reference. ``memory``: whether peak memory is measured.
     """
 
     key: str

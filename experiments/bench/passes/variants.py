@@ -1,4 +1,4 @@
-"""Ways of running texts (the bare pass, this package's, what transformers itself gives), and the sections of them."""
+"""Ways of running texts (the bare pass, this package's, transformers' own), and the section of the wheel."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ....extraction.batching import Batch
 from ....extraction.extract import extract
-from ....extraction.readouts import HiddenStates, LabelLogits, Readout
+from ....extraction.readouts import Readout
 from .section import CORE, Run, Section, Variant, Work, texts
 
 
@@ -77,28 +77,17 @@ def _eager(work: Work) -> Run:
     return run
 
 
+def _ours(name: str, keeps: str, read: Sequence[Readout] = CORE) -> Variant:
+    return Variant(name=f"innerjudge: {name}", prepare=reading(read), keeps=keeps, expected=1.05, expected_memory=1.1)
+
+
 FLOOR = Variant(name="bare pass of the base model (the floor)", prepare=floor, keeps="nothing")
-OURS = Variant(
-    name="innerjudge: CLUE, LAGER, QK-score and Attention-score in one pass",
-    prepare=reading(),
-    keeps="two positions and the score logits of every block, products and attention of every head",
-    expected=1.05,
-    expected_memory=1.1,
+OURS = _ours(
+    "CLUE, LAGER, QK-score and Attention-score in one pass",
+    "two positions and the score logits of every block, products and attention of every head",
 )
-CLUE_ONLY = Variant(
-    name="innerjudge: CLUE's two positions",
-    prepare=reading((HiddenStates("reasoning_start"), HiddenStates("reasoning_end"))),
-    keeps="two positions of every block",
-    expected=1.05,
-    expected_memory=1.1,
-)
-LAGER_ONLY = Variant(
-    name="innerjudge: LAGER's score logits",
-    prepare=reading((LabelLogits("score"),)),
-    keeps="five logits of every block",
-    expected=1.05,
-    expected_memory=1.1,
-)
+CLUE_ONLY = _ours("CLUE's two positions", "two positions of every block", CORE[:2])
+LAGER_ONLY = _ours("LAGER's score logits", "five logits of every block", CORE[2:3])
 BASE_MODEL = Variant(
     name="transformers: output_hidden_states, base model",
     prepare=lambda work: _transformers(work, work.lm.model.base_model),
@@ -123,60 +112,4 @@ PASSES = Section(
     make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [256] * 4),
     make_variants=lambda _work: (FLOOR, OURS, CLUE_ONLY, LAGER_ONLY, BASE_MODEL, CAUSAL_LM, EAGER),
     memory=True,
-)
-
-
-def _variants(work: Work) -> tuple[Variant, ...]:
-    n = work.lm.anatomy.n_blocks
-    lasts = sorted({max(1, round(n * part / 6)) for part in (1, 2, 3, 4, 5, 6)})
-    stops = (
-        Variant(
-            name=f"innerjudge: all three readouts up to block {last} of {n}",
-            prepare=reading(last_block=last),
-            keeps=f"what the blocks up to {last} give",
-            expected=last / n + 0.05,
-        )
-        for last in lasts
-    )
-    return FLOOR, *stops
-
-
-EARLY_STOP = Section(
-    key="early-stop",
-    title="Stopping at the last block that is needed",
-    about="4 texts of 128 tokens; a judge whose last block is l of L: a chosen head, or a probe on a middle block.",
-    make_items=lambda lm, quick: texts(lm, [32] * 4 if quick else [128] * 4),
-    make_variants=_variants,
-)
-
-
-_COUNTS = (4, 8)
-
-
-def _candidates_variants(work: Work) -> tuple[Variant, ...]:
-    prompt = work.items[0].positions["prompt_end"][0] + 1
-
-    def some(n: int, *, share: bool) -> Variant:
-        def prepare(work: Work) -> Run:
-            return lambda: extract(work.lm, work.items[:n], CORE, share_prompts=share)
-
-        naive = f"{n} answers as {n} rows"
-        tokens = sum(len(item.ids) for item in work.items[:n])
-        return Variant(
-            name=f"{n} answers, their prompt once" if share else naive,
-            prepare=prepare,
-            keeps=f"{tokens - (n - 1) * prompt if share else tokens} tokens computed",
-            against=naive,
-            expected=0.4 if share and n == 8 else None,
-        )
-
-    return tuple(some(n, share=share) for n in reversed(_COUNTS) for share in (False, True))
-
-
-CANDIDATES = Section(
-    key="candidates",
-    title="Answers that share their prompt",
-    about="One prompt of 192 tokens, answers of 64; each ratio is to the same answers as rows of their own.",
-    make_items=lambda lm, quick: texts(lm, [96] * 8 if quick else [256] * 8, prompt=72 if quick else 192),
-    make_variants=_candidates_variants,
 )

@@ -10,10 +10,9 @@ from scipy.special import logsumexp
 
 from ....models.errors import InnerjudgeError, shown
 from ...data.verdict_table import Table
-from ..statistic import Floats, require_same_length
+from ..statistic import Floats, Said, require_same_length
 from .confusion import Distribution
 
-Said = Sequence[Hashable | None]
 How = Literal["dawid-skene", "one-coin", "mean", "vote"]
 
 

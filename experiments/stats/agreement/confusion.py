@@ -14,7 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from ....models.errors import InnerjudgeError
 from .. import statistic
-from ..statistic import SHARE, SIGNED, Floats, Labels, Limits, Statistic, Values, finite, require_same_length
+from ..statistic import SHARE, SIGNED, Floats, Labels, Limits, Said, Statistic, Values, finite, require_same_length
 
 Grades = Sequence[Hashable | None]
 Weighting = Literal["plain", "linear", "quadratic"]
@@ -39,8 +39,7 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 
     def pi(counts: Floats) -> Floats:
         n = counts.sum(axis=(1, 2))
-        shares = statistic.divide(counts.sum(axis=1) + counts.sum(axis=2), 2 * n[:, None])
-        expected = (shares**2).sum(axis=1)
+        expected = (statistic.divide(counts.sum(axis=1) + counts.sum(axis=2), 2 * n[:, None]) ** 2).sum(axis=1)
         return statistic.divide(statistic.divide(np.einsum("rcc->r", counts), n) - expected, _rest(expected))
 
     return _from_counts(first, second, _codes(first, second), pi, None)
@@ -69,8 +68,7 @@ def cohen_kappa(
         expected = np.einsum("ra,rb,ab->r", counts.sum(axis=2), counts.sum(axis=1), cost)
         return 1 - statistic.divide(np.einsum("rab,ab->r", counts, cost) * n, expected)
 
-    kind = None if weights == "plain" else weights
-    places = list(range(len(grades)))
+    kind, places = None if weights == "plain" else weights, list(range(len(grades)))
     exact = lambda a, b: float(cohen_kappa_score(a, b, weights=kind, labels=places))  # noqa: E731
     return _from_counts(first, second, grades, kappa, exact)
 
@@ -178,16 +176,12 @@ class Suspect:
     judges: int
 
 
-def right_or_wrong(
-    probabilities: Values, *, classes: tuple[Hashable, Hashable] = (True, False)
-) -> list[Distribution | None]:
+def right_or_wrong(probabilities: Values, *, classes: tuple[Hashable, Hashable] = (True, False)) -> Votes:
     """Votes between two classes from the probability of the first; no vote where it is ``None``."""
     return one_of([None if v is None else classes[0] for v in probabilities], probabilities, options=classes)
 
 
-def one_of(
-    verdicts: Sequence[Hashable | None], probabilities: Values, *, options: Sequence[Hashable]
-) -> list[Distribution | None]:
+def one_of(verdicts: Said, probabilities: Values, *, options: Sequence[Hashable]) -> Votes:
     """Votes between options from a verdict and the probability that it is right; the others share the rest alike.
 
     A probability outside 0 to 1, a verdict that is none of the options, or fewer than two of these are an error.
@@ -220,7 +214,7 @@ def ensemble(judges: Sequence[Votes]) -> list[Distribution | None]:
     return found
 
 
-def suspects(labels: Sequence[Hashable | None], judges: Sequence[Votes], *, threshold: float = 0.8) -> list[Suspect]:
+def suspects(labels: Said, judges: Sequence[Votes], *, threshold: float = 0.8) -> list[Suspect]:
     """Items whose label the ensemble contradicts with at least ``threshold``, the surest first.
 
     The judges should not have been fitted on these items, and should be calibrated on others. A suspect is a question
@@ -249,9 +243,7 @@ def suspects(labels: Sequence[Hashable | None], judges: Sequence[Votes], *, thre
     return sorted(found, key=lambda s: (-s.confidence, s.row))
 
 
-def repaired(
-    labels: Sequence[Hashable | None], flagged: Sequence[Suspect], *, how: str = "flip"
-) -> list[Hashable | None]:
+def repaired(labels: Said, flagged: Sequence[Suspect], *, how: str = "flip") -> list[Hashable | None]:
     """Labels with those of the suspects replaced by the ensemble's, or dropped (``None``). Others stay.
 
     Figures on repaired labels flatter the judges that did the repair: print them beside those on the given labels, and

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import logit
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SIGNED, Statistic, Values, combine, finite, ratio, require_same_length
+from ..statistic import SIGNED, Said, Statistic, Values, combine, finite, ratio, require_same_length
 from .confusion import Grades
 from .reliability import Level, krippendorff_alpha, z_scored
 
@@ -28,17 +28,13 @@ def mean_jury(
         The plain mean jury of MedHELM (arXiv 2505.23802).
     """
     share = _weights(scores, weights)
-    columns = [z_scored(c) for c in scores] if z_score else [list(c) for c in scores]
-    x = np.stack([finite(c) for c in columns])
+    x = np.stack([finite(z_scored(c) if z_score else list(c)) for c in scores])
     held = np.where(np.isnan(x), 0.0, share[:, None])
-    total = held.sum(axis=0)
-    summed = (held * np.where(np.isnan(x), 0.0, x)).sum(axis=0)
+    total, summed = held.sum(axis=0), (held * np.where(np.isnan(x), 0.0, x)).sum(axis=0)
     return [float(s / t) if t > 0 else None for s, t in zip(summed, total, strict=True)]
 
 
-def weighted_vote(
-    verdicts: Sequence[Sequence[Hashable | None]], *, weights: Sequence[float] | None = None
-) -> list[Hashable | None]:
+def weighted_vote(verdicts: Sequence[Said], *, weights: Sequence[float] | None = None) -> list[Hashable | None]:
     """The verdict with the most weight behind it; ``None`` where two are level or nobody has a verdict."""
     share = _weights(verdicts, weights)
     found: list[Hashable | None] = []

@@ -76,9 +76,8 @@ def _ordinal(part: Floats) -> Callable[[Floats], Floats]:
         repeated = weights[:, item]
         ranks = ties.ranks(repeated)
         total, squares = np.add.reduceat(ranks, starts, axis=1), np.add.reduceat(ranks**2, starts, axis=1)
-        within = 2 * (count * squares - total**2) / (count - 1)
         return _alpha(repeated.sum(axis=1), (weights * total).sum(axis=1), (weights * squares).sum(axis=1),
-                      (weights * within).sum(axis=1))  # fmt: skip
+                      (weights * (2 * (count * squares - total**2) / (count - 1))).sum(axis=1))  # fmt: skip
 
     return over
 
@@ -144,10 +143,8 @@ def _consistency(rows: Floats, error: Floats) -> Floats:
 
 def _mean_squares(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:
     """Mean squares between items and of the residual under weights ``[R, n]``, ``[R]`` each."""
-    k = x.shape[1]
-    total = w.sum(axis=1)
-    safe = np.maximum(total, 1.0)
-    column = w @ x / safe[:, None]  # [R, k]
+    k, total = x.shape[1], w.sum(axis=1)
+    column = w @ x / np.maximum(total, 1.0)[:, None]  # [R, k]
     scale = np.ones_like(column)
     if z_score:
         spread = np.stack([(w * (x[:, j] - column[:, j, None]) ** 2).sum(axis=1) for j in range(k)], axis=1)

@@ -57,16 +57,14 @@ def length_matched_pairs(
         right, wrong = known[truth[known] == 1], known[truth[known] == 0]
         near = np.abs(size[right, None] - size[wrong]) <= tolerance * np.maximum(size[right, None], size[wrong])
         gap = x[right, None] - x[wrong]
-        won[rows[0]] = ((gap > 0) * near).sum() + 0.5 * ((gap == 0) * near).sum()
-        pairs[rows[0]] = near.sum()
+        won[rows[0]], pairs[rows[0]] = ((gap > 0) * near).sum() + 0.5 * ((gap == 0) * near).sum(), near.sum()
     reason = "no question has a right and a wrong scored candidate of like length"
     return statistic.ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
 
 
 def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hashable]) -> list[float | None]:
     """Scores less what a straight line in the confounds (lengths ...) says, both centred within questions first."""
-    x = statistic.finite(scores)
-    columns = [statistic.finite(c) for c in confounds]
+    x, columns = statistic.finite(scores), [statistic.finite(c) for c in confounds]
     known = ~np.isnan(x)
     for column in columns:
         known &= ~np.isnan(column)
@@ -101,8 +99,7 @@ def grades_used(grades: Values, *, scale: Sequence[float]) -> Statistic:
     def over(weights: Floats) -> Floats:
         held = weights[:, kept] @ member
         empty = held.sum(axis=1) == 0
-        found = np.exp(entropy(np.where(empty[:, None], 1.0, held), axis=1)) / len(steps)
-        return np.where(empty, np.nan, found)
+        return np.where(empty, np.nan, np.exp(entropy(np.where(empty[:, None], 1.0, held), axis=1)) / len(steps))
 
     return Statistic(value=float(over(np.ones((1, len(x))))[0]), n=len(kept), size=len(x), limits=SHARE, over=over)
 

@@ -93,18 +93,16 @@ def consensus(templates: Said) -> list[Hashable | None]:
 
 def flip_rate(templates: Said) -> Statistic:
     """Share of verdicts that differ from their item's :func:`consensus`; items without one are left out."""
-    agreed = consensus(templates)
     share = [
         None if settled is None else sum(v != settled for v in said) / len(said)
-        for settled, said in zip(agreed, _by_item(templates), strict=True)
+        for settled, said in zip(consensus(templates), _by_item(templates), strict=True)
     ]
     return mean(finite(share), reason="no item has a verdict that most wordings share", limits=SHARE)
 
 
 def consensus_share(templates: Said) -> Statistic:
     """Share of items that have a :func:`consensus`, of those with any verdict."""
-    agreed = consensus(templates)
-    share = [a is not None if said else None for a, said in zip(agreed, _by_item(templates), strict=True)]
+    share = [a is not None if said else None for a, said in zip(consensus(templates), _by_item(templates), strict=True)]
     return mean(finite(share), reason="no item has a verdict", limits=SHARE)
 
 
@@ -165,8 +163,7 @@ def weak_orders(n: int) -> Signs:
     dense = used.sum(axis=1) == levels.max(axis=1) + 1  # no level is left out
     kept = levels[dense]
     i, j = np.triu_indices(n, 1)
-    signs = np.sign(kept[:, i] - kept[:, j]).astype(np.int8)
-    return np.unique(signs, axis=0)
+    return np.unique(np.sign(kept[:, i] - kept[:, j]).astype(np.int8), axis=0)
 
 
 def inconsistent_pairs(verdicts: npt.ArrayLike) -> float:
@@ -194,8 +191,7 @@ def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int
     ipi, tov, counted = (np.zeros(len(table.items)) for _ in range(3))
     squares: dict[int, list[tuple[int, Signs]]] = {}
     for rows in questions:
-        said = {table.items[k][2]: (given[k], swapped[k]) for k in rows}
-        square = square_of(said)
+        square = square_of({table.items[k][2]: (given[k], swapped[k]) for k in rows})
         if square is not None:
             squares.setdefault(len(square), []).append((int(rows[0]), square))
     for held in squares.values():

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ..metrics.correlation import spearman
-from ..statistic import SHARE, SIGNED, Statistic, Values, combine, finite, mean, require_same_length
+from ..statistic import SHARE, SIGNED, Groups, Rights, Statistic, Values, combine, finite, mean, require_same_length
 from .consistency import denoised, flip_probability
 
 Preferences = Sequence[str | None]
@@ -39,7 +39,7 @@ def position_bias_denoised(
     return denoised_gap(orders, published=published)
 
 
-def denoised_gap(runs: Sequence[Sequence[Sequence[bool | None]]], *, published: bool) -> Statistic:
+def denoised_gap(runs: Sequence[Sequence[Rights]], *, published: bool) -> Statistic:
     """Accuracy on the first side less that on the second, each freed of the judge's own flips.
 
     ``runs``: one a repeat: whether the verdicts of each of two sides are right, ``None`` where a row is of the other.
@@ -83,9 +83,7 @@ def both_orders(preferences: Preferences, given: Preferences, swapped: Preferenc
     ]
 
 
-def better_first(
-    preferences: Preferences, given: Preferences, swapped: Preferences
-) -> tuple[list[bool | None], list[bool | None]]:
+def better_first(preferences: Preferences, given: Preferences, swapped: Preferences) -> tuple[Rights, Rights]:
     """Whether the judge was right with the better response shown first, and with it shown second."""
     one, two = (both_orders(preferences, given, swapped, side) for side in (0, 1))
     turned = [p == "b" for p in preferences]
@@ -93,7 +91,7 @@ def better_first(
     return first, [a if t else b for a, b, t in zip(one, two, turned, strict=True)]
 
 
-def share_right(values: Sequence[bool | None]) -> Statistic:
+def share_right(values: Rights) -> Statistic:
     """Share of the verdicts that are right, of those of which it is known."""
     return mean(finite(values), reason="no scored row with a label", limits=SHARE)
 
@@ -117,8 +115,7 @@ def length_bias_denoised(
 
     ``published`` corrects by twice the noise, as the release of arXiv 2408.13006 does.
     """
-    runs = [_sides(preferences, column, lengths) for column in repeats]
-    return denoised_gap(runs, published=published)
+    return denoised_gap([_sides(preferences, column, lengths) for column in repeats], published=published)
 
 
 def length_correlation(scores: Values, lengths: Values) -> Statistic:
@@ -126,9 +123,7 @@ def length_correlation(scores: Values, lengths: Values) -> Statistic:
     return spearman(lengths, scores)
 
 
-def length_beyond_labels(
-    scores: Values, lengths: Values, labels: Sequence[Any], groups: Sequence[Hashable]
-) -> Statistic:
+def length_beyond_labels(scores: Values, lengths: Values, labels: Sequence[Any], groups: Groups) -> Statistic:
     """Spearman correlation of scores with lengths among rows of one question and one label: length that is not quality.
 
     Scores and lengths are ranked within each such cell and centred on its mean rank; cells of one row are left out.

@@ -1,14 +1,11 @@
 """Accuracy against coverage: what a judge is worth if it may keep silent where it is not sure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SHARE, Floats, Statistic, Values, divide, finite, mean, require_same_length, undefined
-
-Rights = Sequence[bool | None]
+from ..statistic import SHARE, Floats, Rights, Statistic, Values, divide, finite, mean, require_same_length, undefined
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +46,12 @@ def area_under_coverage(right: Rights, certainty: Values) -> Statistic:
 
     def over(weights: Floats) -> Floats:
         w = weights[:, rows][:, order]
-        n = np.add.reduceat(w, starts, axis=1)
-        won = np.add.reduceat(w * hit[order], starts, axis=1)
+        n, won = np.add.reduceat(w, starts, axis=1), np.add.reduceat(w * hit[order], starts, axis=1)
         before, seen = np.cumsum(won, axis=1) - won, np.cumsum(n, axis=1) - n
         # Inside a run of ties the j-th row has the accuracy (before + j * won / n) / (seen + j): its sum over j by
         # sums of 1 / (seen + j), that is by harmonic numbers.
         share = np.divide(won, n, out=np.zeros_like(won), where=n > 0)
-        harmonic = _harmonic(seen + n) - _harmonic(seen)
-        area = share * n + (before - share * seen) * harmonic
+        area = share * n + (before - share * seen) * (_harmonic(seen + n) - _harmonic(seen))
         return divide(area.sum(axis=1), w.sum(axis=1))
 
     value = float(over(np.ones((1, len(right))))[0])

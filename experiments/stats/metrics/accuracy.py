@@ -5,7 +5,7 @@ and what an interval needs. Rows whose label or score is ``None`` (unscored) are
 unless the metric says otherwise.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, ro
 from ....models.errors import InnerjudgeError
 from ...data.splits import rows_by_group
 from .. import statistic
-from ..statistic import SHARE, Floats, Labels, Statistic, Ties, Values, divide, finite, ratio, require_same_length
+from ..statistic import SHARE, Floats, Groups, Labels, Rights, Said, Statistic, Ties, Values, divide, finite, ratio
 
 
 def one_class(positive: npt.NDArray[np.bool_]) -> str:
@@ -66,9 +66,7 @@ def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
     return of_two_classes(labels, [None if p is None else float(p) for p in predicted], make)
 
 
-def accuracy(
-    labels: Sequence[Hashable | None], predicted: Sequence[Hashable | None], *, unscored: str = "skip"
-) -> Statistic:
+def accuracy(labels: Said, predicted: Said, *, unscored: str = "skip") -> Statistic:
     """Share of rows whose prediction equals the label; rows without a label are left out.
 
     ``unscored="skip"`` leaves rows without a prediction out, ``"wrong"`` counts them as wrong.
@@ -78,9 +76,7 @@ def accuracy(
     return _share(rights, [t is not None for t in labels], unscored)
 
 
-def permutation_accuracy(
-    right: Sequence[bool | None], right_permuted: Sequence[bool | None], *, unscored: str = "skip"
-) -> Statistic:
+def permutation_accuracy(right: Rights, right_permuted: Rights, *, unscored: str = "skip") -> Statistic:
     """Share of questions answered right both as given and with the option texts permuted.
 
     Source:
@@ -113,7 +109,7 @@ def pair_accuracy(
     return _share(rights, [p is not None and (ties == "match" or p != "tie") for p in preferences], unscored)
 
 
-def _share(rights: Sequence[bool | None], counts: Sequence[bool], unscored: str) -> Statistic:
+def _share(rights: Rights, counts: Sequence[bool], unscored: str) -> Statistic:
     if unscored not in ("skip", "wrong"):
         raise InnerjudgeError(f'given unscored={unscored!r}, expected "skip" or "wrong"')
     right = statistic.finite(rights)
@@ -144,7 +140,7 @@ def _auroc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Calla
     return float(roc_auc_score(positive, score)), over
 
 
-def within_question_auroc(labels: Labels, scores: Values, groups: Sequence[Hashable]) -> Statistic:
+def within_question_auroc(labels: Labels, scores: Values, groups: Groups) -> Statistic:
     """Mean over questions of the AUROC among the candidates of one question.
 
     Every question that has right and wrong scored candidates weighs the same; the others contribute nothing. ``n``
@@ -161,7 +157,7 @@ def within_question_auroc(labels: Labels, scores: Values, groups: Sequence[Hasha
     return ratio(per_question, counts.astype(np.float64), reason=reason, limits=SHARE)
 
 
-def wqd(labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: float = 0.5) -> Statistic:
+def wqd(labels: Labels, scores: Values, groups: Groups, *, tie: float = 0.5) -> Statistic:
     """Within-question discrimination: share of (right, wrong) pairs of one question won by the right one.
 
     Pairs are pooled over questions, so a question with more pairs weighs more; ``n`` counts pairs. ``tie`` is the
@@ -176,7 +172,7 @@ def wqd(labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: floa
 
 
 def decomposition(
-    labels: Labels, scores: Values, groups: Sequence[Hashable]
+    labels: Labels, scores: Values, groups: Groups
 ) -> tuple[float, float | None, float | None, float] | None:
     """``(pooled, within, between, share)`` with ``pooled = share * within + (1 - share) * between``, ties one half.
 
@@ -204,18 +200,15 @@ def decomposition(
     return pooled, inner.value, between, share
 
 
-def _pairs_won(
-    labels: Labels, scores: Values, groups: Sequence[Hashable], *, tie: float = 0.5
-) -> tuple[Floats, Floats]:
+def _pairs_won(labels: Labels, scores: Values, groups: Groups, *, tie: float = 0.5) -> tuple[Floats, Floats]:
     """Pairs won and pairs of each question, both ``[n]``, standing at the question's first row."""
-    require_same_length(labels=labels, scores=scores, groups=groups)
+    statistic.require_same_length(labels=labels, scores=scores, groups=groups)
     truth, score = finite(labels), finite(scores)
     won, pairs = np.zeros(len(truth)), np.zeros(len(truth))
     for rows in rows_by_group(groups):
         scored = rows[~np.isnan(score[rows])]
         gap = score[scored[truth[scored] == 1], None] - score[scored[truth[scored] == 0]]
-        won[rows[0]] = (gap > 0).sum() + tie * (gap == 0).sum()
-        pairs[rows[0]] = gap.size
+        won[rows[0]], pairs[rows[0]] = (gap > 0).sum() + tie * (gap == 0).sum(), gap.size
     return won, pairs
 
 
@@ -233,19 +226,18 @@ def _auprc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Calla
 
     def over(rows: Floats) -> Floats:
         right, every = ties.sums(rows * positive), ties.sums(rows)
-        seen = np.cumsum(every, axis=1)
-        precision = np.cumsum(right, axis=1) / np.maximum(seen, 1e-300)
+        precision = np.cumsum(right, axis=1) / np.maximum(np.cumsum(every, axis=1), 1e-300)
         return divide((precision * right).sum(axis=1), right.sum(axis=1))
 
     return float(average_precision_score(positive, score)), over
 
 
-def within_question_auprc(labels: Labels, scores: Values, groups: Sequence[Hashable]) -> Statistic:
+def within_question_auprc(labels: Labels, scores: Values, groups: Groups) -> Statistic:
     """Mean over questions of the average precision among the candidates of one question; ``n`` counts questions.
 
     Every question that has right and wrong scored candidates weighs the same.
     """
-    require_same_length(labels=labels, scores=scores, groups=groups)
+    statistic.require_same_length(labels=labels, scores=scores, groups=groups)
     truth, score = finite(labels), finite(scores)
     value, counts = np.zeros(len(truth)), np.zeros(len(truth))
     for rows in rows_by_group(groups):

@@ -53,9 +53,8 @@ def expected_calibration_error(
     def over(weights: Floats) -> Floats:
         return divide(np.abs((weights * gap) @ member).sum(axis=1), weights @ known.astype(np.float64))
 
-    return Statistic(
-        value=float(over(np.ones((1, len(p))))[0]), n=int(known.sum()), size=len(p), limits=SHARE, over=over
-    )
+    value = float(over(np.ones((1, len(p))))[0])
+    return Statistic(value=value, n=int(known.sum()), size=len(p), limits=SHARE, over=over)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +144,7 @@ class Calibration(ABC):
     def predict(self, scores: Values) -> list[float | None]:
         """Calibrated scores; ``None`` stays ``None``."""
         x = finite(scores)
-        known = ~np.isnan(x)
-        found = np.full(len(x), np.nan)
+        known, found = ~np.isnan(x), np.full(len(x), np.nan)
         if known.any():
             found[known] = self._map(x[known])
         return [None if np.isnan(v) else float(v) for v in found]

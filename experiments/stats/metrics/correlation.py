@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ....models.errors import InnerjudgeError
+from .. import statistic
 from ..statistic import SIGNED, Floats, Statistic, Ties, Values, divide, finite, require_same_length, undefined, where
 
 Exact = Callable[[Floats, Floats], float]
@@ -90,9 +91,8 @@ def _kendall(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
     """By scipy, under one row of weights after the other: faster than pairs of rows as a matrix."""
 
     def over(weights: Floats) -> Floats:
-        counts = weights.astype(np.intp)
         return np.array([stats.kendalltau(np.repeat(x, w), np.repeat(y, w))[0] if w.sum() > 1 else np.nan
-                         for w in counts])  # fmt: skip
+                         for w in weights.astype(np.intp)])  # fmt: skip
 
     return over
 
@@ -100,9 +100,7 @@ def _kendall(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
 Rank = Literal["kendall", "spearman"]
 
 
-def system_ranking(
-    labels: Values, scores: Values, systems: Sequence[Hashable | None], *, by: Rank = "kendall"
-) -> Statistic:
+def system_ranking(labels: Values, scores: Values, systems: statistic.Said, *, by: Rank = "kendall") -> Statistic:
     """Rank correlation between the systems' mean label and their mean score; ``n`` counts systems.
 
     A judge can rank systems well and single responses badly, since a mean forgives errors: print this beside the
@@ -142,11 +140,7 @@ def system_ranking(
 
 
 def levenshtein_distance(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
-    """Normalised Levenshtein distance between two rankings: edits over the longer length; lower is closer.
-
-    Source:
-        The batch-ranking measure of MLLM-as-a-Judge (arXiv 2402.04788).
-    """
+    """Edits between two rankings over the longer length, as in MLLM-as-a-Judge (arXiv 2402.04788); lower is closer."""
     row = list(range(len(second) + 1))
     for k, a in enumerate(first, start=1):
         held, row[0] = row[0], k
@@ -158,8 +152,7 @@ def levenshtein_distance(first: Sequence[Hashable], second: Sequence[Hashable]) 
 def _tau(a: Floats, b: Floats) -> Floats:
     """Tau-b along the last axis, ``[R, S]`` -> ``[R]``; NaN where a resample lacks a system."""
     da, db = (np.sign(np.round(v[:, :, None] - v[:, None, :], 12)) for v in (a, b))
-    top = (da * db).sum(axis=(1, 2))
-    return divide(top, np.sqrt((da**2).sum(axis=(1, 2)) * (db**2).sum(axis=(1, 2))))
+    return divide((da * db).sum(axis=(1, 2)), np.sqrt((da**2).sum(axis=(1, 2)) * (db**2).sum(axis=(1, 2))))
 
 
 def _rho(a: Floats, b: Floats) -> Floats:
