@@ -129,6 +129,9 @@ ARTEFACTS = (
     Artefact("part of sweep", "sweep traces", ("sweep-traces/sweep.json.part",), (), ("sweep-traces/*",),
              begun="sweep-traces/sweep.json.part"),
     *_kept("comparison", "compare"),
+    # What says how a judge was chosen, alone: the rows that it belongs to are whole then.
+    Artefact("comparison: kept notes", "compare", ("comparison/kept/steps/notes-*",), (),
+             ("comparison/verdicts.jsonl*", "comparison/results.json", "comparison/plots/*", "comparison/report.*")),
     *_kept("study", "study"),
     Artefact("merged store", "store merge", ("merged/**/*",), (("store", "verify", "merged"), (*_FIT, "merged"))),
     Artefact("store that select reads", "extract traces", ("traces/**/*",),
