@@ -201,6 +201,8 @@ def fit(
         raise InnerjudgeError(
             f"given --along {along} without --lose-at-most or --pass-at-most, expected both: it is part of the promise"
         )
+    if (rater or aggregate != "vote") and not labels_from:
+        raise InnerjudgeError("given --rater or --aggregate without --labels-from, expected the files of their labels")
     with logged(log) as steps:
         done = steps(f"fitting {judge}", 1)
         ends, given = o.positions(between), (labels_from, rater or (), aggregate) if labels_from else None

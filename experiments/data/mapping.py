@@ -25,7 +25,8 @@ _FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names 
 _COUNTED = ("p_correct", "sample_weight", "n_correct", "n_sampled", "quality")
 #: Fields of which the text NaN, which pandas may write into a CSV file, is no value.
 _NUMBERS = ("correct", "scores", "preference")
-#: Columns of conversations, and what ShareGPT calls who speaks.
+#: Fields of rows whose conversation is none of their own; its columns, and what ShareGPT calls who speaks.
+_OWN_TEXTS = {"prompt", "response", "outputs", "question", "options", "choices", "chosen", "rejected", "response_a"}
 _TALKS, _SPEAKERS = ("messages", "conversations"), {"human": "user", "gpt": "assistant"}
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
@@ -94,14 +95,15 @@ def rows_of(data: Any, columns: Mapping[str, str] | None = None) -> Iterator[Rec
     """The rows of a table, where a conversation that ``columns`` do not name is parted in prompt and response."""
     for record in records_of(data):
         talk = next((name for name in _TALKS if name in record.values), None)
-        named = record.values.keys() & {"prompt", "response", "outputs"} or talk in (columns or {}).values()
-        yield record if talk is None or named else _parted(record, talk)
+        given = columns or {}
+        mapped = {"prompt", "response"} & {*given} or talk in {column.split(".")[0] for column in given.values()}
+        yield record if talk is None or mapped or _OWN_TEXTS & record.values.keys() else _parted(record, talk)
 
 
 def _parted(record: Record, talk: str) -> Record:
     many = [{k: v for k, v in one.values.items() if k != "weight"} for one in record.records(talk)]
     if all("from" in one and "value" in one for one in many):
-        many = [{"role": _SPEAKERS.get(one["from"], one["from"]), "content": one["value"]} for one in many]
+        many = [{"role": _SPEAKERS.get(str(one["from"]), one["from"]), "content": one["value"]} for one in many]
     last = max((k for k, one in enumerate(many) if one.get("role") == "assistant"), default=0)
     if not last:
         do = f"leave the row out, or name the columns, such as --map prompt={talk} --map response=ANSWER"
@@ -227,7 +229,7 @@ def _inside(values: Any, column: str) -> Any:
 def _read(record: Record, name: str, kind: str) -> Any:
     """The value of a field as an item has it: numbers for ids and texts, text for numbers and lists (CSV)."""
     value = record.values.get(name)  # an option's answer may stand in a row without options
-    numbers = name in _NUMBERS or (name, kind) == ("answer", "choice")
+    numbers = name in (*_NUMBERS, *_COUNTED) or (name, kind) == ("answer", "choice")
     if value is None or (numbers and str(value).strip().lower() == "nan"):
         return None
     if name == "correct":

@@ -11,7 +11,7 @@ from ...extraction.readouts import States
 from ...extraction.store import FeatureStore
 from ...extraction.store.index import HEADER
 from ...extraction.store.place import place
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.items import Choice, Item, Trace
 from ...probes import BaseJudge, Verdict
 from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
@@ -125,7 +125,11 @@ def fit_job(
 def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[str], how: How) -> list[Trace]:
     """Traces with the labels of raters alone: ``correct`` as is likelier, and ``p_correct`` where that is not sure."""
     rows = (replace(row, data="") for path in files for row in read_table(path) if isinstance(row.label, bool))
-    table = Table(row for row in rows if not raters or row.judge in raters)
+    said = list(rows)
+    if odd := {*raters} - {row.judge for row in said}:
+        known = ", ".join(sorted({row.judge for row in said})) or "nobody"
+        raise InnerjudgeError(f"given --rater {shown(min(odd))}, expected one who labels in the files: {shown(known)}")
+    table = Table(row for row in said if not raters or row.judge in raters)
     soft = zip(table.items, aggregate(table, how).labels, strict=True)
     found = {f"{question}/{candidate}": one.get(True, 0.0) for (_, question, candidate), one in soft if one}
     made = []
@@ -133,7 +137,7 @@ def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[s
         if not isinstance(item, Trace):
             raise InnerjudgeError("given --labels-from for items without candidates, expected traces: label their data")
         p = found.get(item.id)
-        sure = {"p_correct": None if p in (0.0, 1.0) else p}
+        sure = dict.fromkeys(("quality", "n_correct", "n_sampled")) | {"p_correct": None if p in (0.0, 1.0) else p}
         made.append(replace(item, correct=None if p is None else p >= 0.5, extra={**item.extra, **sure}))
     return made
 

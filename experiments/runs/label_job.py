@@ -39,12 +39,13 @@ def label_job(
     rows: list[Row] = list(read_table(out)) if out.exists() and out.stat().st_size else []
     keys: list[Hashable] = answers_of(traces) if spread else [item.id for item in traces]
     by_id = {item.id: (item, key) for item, key in zip(traces, keys, strict=True)}
-    order = list(by_id) if rule is None else next_to_label(traces, [None] * len(traces), rule=rule, seed=seed)
+    first = [] if rule is None else next_to_label(traces, [None] * len(traces), rule=rule, seed=seed)
+    order = dict.fromkeys((*first, *by_id))
     while True:
         there = ((row, by_id.get(f"{row.question}/{row.candidate}")) for row in rows if row.judge == rater)
         mine = {row.key: found[1] for row, found in there if found is not None}
-        done = set(mine.values())
-        left = [one for one in map(by_id.__getitem__, order) if one[1] not in done]
+        done = {f"{row.question}/{row.candidate}" for row in rows if row.key in mine}
+        left = [by_id[one] for one in order if one not in done]
         said = f"{len(done)} labelled or skipped, {len(left)} left"
         item = left[0][0] if left else None
         text = "" if item is None else f"{plain_text(item.prompt)}\n\n{plain_text(item.response)}"
@@ -54,7 +55,7 @@ def label_job(
             last = [*mine.values()][-1]
             rows = [row for row in rows if mine.get(row.key) != last]
         elif typed in _SAID:
-            same = (one for one, key in by_id.values() if key == left[0][1])
+            same = (one for one, key in by_id.values() if key == left[0][1] and one.id not in done)
             rows += [verdict_row(one, _SAID[typed], data="", judge=rater) for one in same]
         with writing(out):
             write_jsonl(out, map(row_json, rows), seal=False)

@@ -48,6 +48,9 @@ def load_questions(
     """
     if is_file(spec):
         records = list(records_of(spec))
+        talk = records[0].values.get("messages")
+        if isinstance(talk, list) and talk and isinstance(talk[-1], dict) and talk[-1].get("role") == "user":
+            columns = {"prompt": "messages", **(columns or {})}  # a conversation that waits for its answer
         has = {*records[0].values, *(columns or {})}
         if "prompt" in has and not {"response", "response_a"} & has:
             rows = [Record({"response": "", **one.values}, one.where) for one in records]

@@ -25,7 +25,7 @@ class Limits:
     on_batch: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or self.temperature < 0:
+        if self.max_new_tokens < 1 or not self.temperature >= 0:
             raise InnerjudgeError(
                 f"given max_new_tokens={self.max_new_tokens} and temperature={self.temperature}, expected at least 1 "
                 "and at least 0"
@@ -42,7 +42,7 @@ class Limits:
         """
         seen, found = Counter[str](), []
         for item in items:
-            told = repr((self.seed, item.id, seen[item.id])).encode()
+            told = repr((int(self.seed), item.id, seen[item.id])).encode()
             found.append(int.from_bytes(blake2b(told, digest_size=7).digest()))
             seen[item.id] += 1
         return found

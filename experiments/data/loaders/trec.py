@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 from ....models.errors import InnerjudgeError, shown
@@ -16,7 +17,7 @@ _ROLES = {
     "topics": ("topic|quer", "lines `id TAB text`, JSONL, or <top> with <num> and <title>"),
     "passages": ("passage|collection|corpus|docs", "lines `id TAB text`, or JSONL"),
 }
-_TOP = re.compile(r"(?si)<num>\s*(?:number:)?\s*(\S+?)\s*(?:</num>)?\s*<title>\s*(?:topic:)?(.*?)\s*(?:<|\Z)")
+_TOP = re.compile(r"(?si)<num>\s*(?:number:)?\s*([^\s<]+)\s*(?:</num>)?\s*<title>\s*(?:topic:)?([^<]*)")
 _IDS = ("_id", "id", "docid", "pid", "qid", "query_id", "doc_id", "docno")
 _TEXTS = ("text", "contents", "passage", "segment", "body", "query", "title")
 
@@ -26,8 +27,9 @@ def trec(path: Path) -> list[Item]:
 
     Of a folder, the files are told apart by their names: ``qrel``, then ``topic`` or ``quer``, then ``passage``,
     ``collection``, ``corpus`` or ``docs``; a file is the judgments, with the others beside it (or beside its folder
-    ``qrels``, as in BEIR). Topics and passages without a judgment are left out. A grade below 0 counts as 0, as in
-    trec_eval; the scale ends at the highest grade of the file. ``question_id`` is the topic.
+    ``qrels``, as in BEIR). A title in a field of its own stands before the text. Topics and passages without a judgment
+    are left out. A grade below 0 counts as 0, as in trec_eval; the scale ends at the highest grade of the file.
+    ``question_id`` is the topic.
 
     Raises:
         InnerjudgeError: A file that is not there or is there twice; a line with other fields; a grade that is no whole
@@ -102,7 +104,10 @@ class _Texts:
 
     def __init__(self, path: Path, wanted: set[str]) -> None:
         self.name = shown(path.name)
-        self.texts = {name: text for name, text in _texts(path) if name in wanted}
+        self.texts: dict[str, str] = {}
+        for name, text in _texts(path):
+            if name in wanted and self.texts.setdefault(name, text) != text:
+                raise InnerjudgeError(f"{self.name}: given two texts of {shown(name)!r}, expected one: leave one out")
 
     def of(self, record: Record, field: str) -> str:
         """The text that a judgment names."""
@@ -119,11 +124,15 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
         for record in read_table(path):
             name, text = (next((k for k in keys if record.has(k)), keys[0]) for keys in (_IDS, _TEXTS))
             value = record.values.get(name)
-            yield str(value) if isinstance(value, int) else record.label(name), record.text(text)
+            said = [record.text(key) for key in dict.fromkeys(("title", text)) if key == text or record.has(key)]
+            yield str(value) if isinstance(value, int) else record.label(name), " ".join(filter(None, said))
         return
     content = decoded(unpacked(path), shown(path.name))
     if content.lstrip().lower().startswith("<top"):
-        yield from ((name, " ".join(text.split())) for name, text in _TOP.findall(content))
+        found = [(unescape(name), " ".join(unescape(text).split())) for name, text in _TOP.findall(content)]
+        if not found:
+            raise InnerjudgeError(f"{shown(path.name)}: given <top> without topics, expected <num> and <title> in each")
+        yield from found
         return
     for number, line in enumerate(content.split("\n"), start=1):
         name, tab, text = line.rstrip("\r").partition("\t")

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -57,13 +57,14 @@ def aggregate(
         [0.9851, 0.9855, 0.0149, 0.9851, 0.0145, 0.0149]
     """
     given = {j: verdicts.labels(j) for j in verdicts.judges} if isinstance(verdicts, Table) else verdicts
-    columns = {name: column for name, column in given.items() if any(v is not None for v in column)}
-    require_same_length(**columns, **({} if gold is None else {"gold": gold}))
+    read = {name: [None if v != v else v for v in column] for name, column in given.items()}  # NaN is no label
+    columns = {name: column for name, column in read.items() if any(v is not None for v in column)}
+    require_same_length(**{**columns, **({} if gold is None else {"the gold labels": gold})})
     classes = tuple(dict.fromkeys(v for c in (*columns.values(), gold or ()) for v in c if v is not None))
     learns, said = how in ("dawid-skene", "one-coin"), [_one_hot(column, classes) for column in columns.values()]
     apart = gold is not None or any(len({*at} - {None}) > 1 for at in zip(*columns.values(), strict=True))
     few = len(said) < (3 if learns and gold is None else 1) or (learns and not (apart and len(classes) > 1))
-    if few or how not in get_args(How) or not smooth >= 0 or rounds < 1:
+    if few or how not in get_args(How) or not 0 <= smooth < np.inf or rounds < 1:
         raise InnerjudgeError(
             f"given how={how!r}, smooth={smooth}, rounds={rounds} and labels by {shown(', '.join(columns)) or 'nobody'}"
             f", expected one of {', '.join(get_args(How))}, 0 or more, 1 or more, and for the first two ways three "
@@ -116,11 +117,14 @@ def _copies(raters: Sequence[tuple[str, Floats]]) -> list[tuple[str, str]]:
     share = np.einsum("ric,si->rsc", said, held) / both[..., None]
     chance = np.einsum("rsc,src->rs", share, share)
     c, noise = np.einsum("ric,sic->rs", said, said) / both - chance, chance * (1 - chance) / both
-    found = []
-    for (r, s), (t, u) in ((a, b) for a in combinations(every, 2) for b in permutations({*every} - {*a}, 2)):
-        if c[r, s] > c[t, u] > 4 * noise[t, u] ** 0.5:  # of two such pairs, those who agree more
-            meant = c[r, t] * c[s, u] / c[t, u]
-            parts = c[s, u] ** 2 * noise[r, t] + c[r, t] ** 2 * noise[s, u] + meant**2 * noise[t, u]
-            if c[r, s] - meant > max(0.1, 4 * (noise[r, s] + parts / c[t, u] ** 2) ** 0.5):
-                found.append((raters[r][0], raters[s][0]))
-    return list(dict.fromkeys(found))
+    found, of_others = [], (c > 4 * noise**0.5) & ~np.eye(len(said), dtype=bool)
+    for r, s in combinations(every, 2):  # (t, u) are all others at once
+        rt, su = c[r][:, None], c[s][None, :]
+        with np.errstate(all="ignore"):
+            meant = rt * su / c
+            parts = su**2 * noise[r][:, None] + rt**2 * noise[s][None, :] + meant**2 * noise
+            odd = c[r, s] - meant > np.maximum(0.1, 4 * (noise[r, s] + parts / c**2) ** 0.5)
+        odd &= of_others & (c[r, s] > c)  # of two such pairs, those who agree more
+        odd[[r, s]] = odd[:, [r, s]] = False
+        found += [(raters[r][0], raters[s][0])] if odd.any() else []
+    return found

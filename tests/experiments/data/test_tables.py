@@ -270,8 +270,17 @@ def test_a_conversation_is_its_prompt_and_the_last_answer() -> None:
     assert (own.prompt, own.response) == ("?", "x")
     with pytest.raises(InnerjudgeError, match=r"row 1: field 'messages': given no answer .* --map prompt=messages"):
         items_from([{"messages": [ask], "said": "x"}])
-    with pytest.raises(InnerjudgeError, match="field 'messages'"):
-        items_from([{"messages": "hello"}])
+    (inner,) = items_from(
+        [{"messages": [ask, said]}], {"prompt": "messages.0.content", "response": "messages.1.content"}
+    )
+    assert (inner.prompt, inner.response) == ("?", "x")
+    (mine,) = items_from([{"q": "1?", "a": "2", "messages": [ask]}], {"prompt": "q", "response": "a"})
+    assert (mine.prompt, mine.response, mine.extra["messages"]) == ("1?", "2", [ask])
+    (pair,) = items_from([{"prompt": "?", "chosen": "x", "rejected": "y", "conversations": [ask, said]}])
+    assert isinstance(pair, Pair)
+    for odd in ("hello", [{"from": ["x"], "value": "y"}]):
+        with pytest.raises(InnerjudgeError, match="messages"):
+            items_from([{"messages": odd}])
 
 
 def test_a_number_that_is_an_index_and_another_options_text_is_refused() -> None:

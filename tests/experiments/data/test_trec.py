@@ -101,3 +101,19 @@ def test_a_file_that_is_not_there_is_asked_for(tmp_path: Path, lacking: str) -> 
     role = {"qrels": "judgments", "queries.tsv": "topics", "passages.tsv": "passages"}[lacking]
     with pytest.raises(InnerjudgeError, match=f"with no such file for the {role}, expected one file with"):
         load(f"trec:{tmp_path}")
+
+
+def test_titles_entities_and_texts_twice(tmp_path: Path) -> None:
+    (tmp_path / "qrels.txt").write_text("t1 0 d1 2\n", "utf-8")
+    (tmp_path / "topics.txt").write_text("<top><num>Number: t1 <title> AT&amp;T stock </top>", "utf-8")
+    passages = tmp_path / "corpus.jsonl"
+    passages.write_text('{"_id": "d1", "title": "Paris", "text": "It is a city."}\n', "utf-8")
+    (item,) = load(f"trec:{tmp_path}")
+    assert (item.prompt, item.response) == ("AT&T stock", "Paris It is a city.")
+    passages.write_text('{"_id": "d1", "text": "one"}\n{"_id": "d1", "text": "two"}\n', "utf-8")
+    with pytest.raises(InnerjudgeError, match="given two texts of 'd1'"):
+        load(f"trec:{tmp_path}")
+    passages.write_text('{"_id": "d1", "text": "one"}\n', "utf-8")
+    (tmp_path / "topics.txt").write_text("<topics><topic number='1'><query>?</query></topic></topics>", "utf-8")
+    with pytest.raises(InnerjudgeError, match="given <top> without topics"):
+        load(f"trec:{tmp_path}")

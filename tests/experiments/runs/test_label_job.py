@@ -104,6 +104,20 @@ def test_by_a_rule(tmp_path: Path) -> None:
     assert sorted(typist.asked) == sorted(item.id for item in TRACES) != typist.asked
 
 
+def test_all_are_asked_for_in_the_end_and_a_label_spreads_to_those_left(tmp_path: Path) -> None:
+    traces = [
+        Trace(question_id="q", candidate_id=str(k), prompt="?", response=a, answer=a) for k, a in enumerate("223")
+    ]
+    keys = iter("rq")
+    label_job(traces, tmp_path / "l.jsonl", lambda _: next(keys))  # one of two that say the same
+    keys = iter("rw")
+    assert "0 left" in label_job(traces, tmp_path / "l.jsonl", lambda _: next(keys), spread=True)
+    assert {row.candidate: row.label for row in read_table(tmp_path / "l.jsonl")} == {"0": True, "1": True, "2": False}
+    keys = iter("rrr")
+    assert "0 left" in label_job(traces, tmp_path / "r.jsonl", lambda _: next(keys), rule="answers")
+    assert len(list(read_table(tmp_path / "r.jsonl"))) == 3
+
+
 def test_only_traces_are_right_or_wrong(tmp_path: Path) -> None:
     for items in ([Rating(item_id="r", prompt="", response="")], []):
         with pytest.raises(InnerjudgeError, match="given items that are no traces"):

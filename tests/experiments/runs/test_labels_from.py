@@ -106,8 +106,8 @@ def test_labels_that_are_not_sure_are_told_to_the_fit(features: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("labels", "more", "message"),
     [
-        ([1.0] * 24, (), "labels by nobody"),  # numbers are no labels
-        (TRUTH, ("--rater", "ben"), "labels by nobody"),
+        ([1.0] * 24, (), "expected one who labels in the files: anna"),  # numbers are no labels
+        (TRUTH, ("--rater", "ben"), "expected one who labels in the files: anna"),
         (TRUTH, ("--aggregate", "dawid-skene"), "labels by anna, expected one of"),
         (TRUTH, ("--aggregate", "most"), "most"),
         ([True] * 24, (), "given 24 correct and 0 incorrect traces"),
@@ -153,3 +153,29 @@ def test_labels_of_other_data_are_none(cli, features: Path, tmp_path: Path) -> N
     typed = ("fit", "--features", features, "--judge", "clue", "--labels-from", tmp_path / "other.jsonl")
     done = cli(*typed, "--out", tmp_path / "judge")
     assert (done.code, "none of the 24 items to fit on has a label" in done.err) == (2, True), done.err
+
+
+def test_nothing_that_is_told_of_the_data_is_learned_from(cli, tmp_path: Path) -> None:
+    rows = [row | {"quality": float(row["correct"])} for row in TRACES]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    assert cli("extract", "--data", tmp_path / "t.jsonl", "--out", tmp_path / "f").code == 0
+    fit = ("fit", "--features", tmp_path / "f", "--judge", "ranked-probe", "--out")
+    own, theirs = tmp_path / "own", tmp_path / "theirs"
+    assert cli(*fit, own).code == 0
+    assert cli(*fit, theirs, "--labels-from", said(tmp_path, "anna", list(TRUTH))).code == 0
+    assert not np.array_equal(saved.load(own)[0].coef_, saved.load(theirs)[0].coef_)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--rater", "anna"], "given --rater or --aggregate without --labels-from"),
+        (["--labels-from", "FILE", "--rater", "bob"], "given --rater bob, expected one who labels in the files: anna"),
+    ],
+)
+def test_a_rater_who_is_not_there(more: list[str], why: str, cli, features: Path, tmp_path: Path) -> None:
+    file = str(said(tmp_path, "anna", list(TRUTH)))
+    given = [file if one == "FILE" else one for one in more]
+    done = cli("fit", "--features", features, "--judge", "clue", "--out", tmp_path / "j", *given)
+    assert done.code == 2
+    assert why in done.err

@@ -246,3 +246,12 @@ def test_names_in_warnings_cannot_be_obeyed() -> None:
             {"a": said[:, 0].tolist(), "b": said[:, 1].tolist(), "c": said[:, 2].tolist(), evil: said[:, 2].tolist()}
         )
     assert "\x1b" not in str(told[0].message)
+
+
+def test_nan_is_no_label_and_a_rater_may_have_any_name() -> None:
+    said = {"gold": [1, 1, 0, math.nan], "b": [1, 0, 0, 1], "c": [np.nan, 1, 0, 1]}
+    found = stats.aggregate(said, gold=[1, None, None, None])
+    assert set(found.classes) == {0, 1}
+    assert found.labels[0] == {1: 1.0, 0: 0.0}
+    with pytest.raises(InnerjudgeError, match="smooth=inf"):
+        stats.aggregate(said, smooth=math.inf)
