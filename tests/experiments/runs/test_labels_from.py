@@ -106,7 +106,7 @@ def test_labels_that_are_not_sure_are_told_to_the_fit(features: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("labels", "more", "message"),
     [
-        ([1.0] * 24, (), "expected one who labels in the files: anna"),  # numbers are no labels
+        ([1.0] * 24, (), "labels by nobody"),  # numbers are no labels
         (TRUTH, ("--rater", "ben"), "expected one who labels in the files: anna"),
         (TRUTH, ("--aggregate", "dawid-skene"), "labels by anna, expected one of"),
         (TRUTH, ("--aggregate", "most"), "most"),
