@@ -146,6 +146,11 @@ def test_costs_are_counted(reference: LanguageModel) -> None:
     with costs.read_by(reference) as seen, torch.inference_mode():
         reference.model(torch.tensor([[5, 6, 7], [5, 6, 8]]))
         reference.model(torch.tensor([[5], [6]]))
-    assert (seen.prompts, seen.tokens, seen.steps, len(seen.passes)) == (2, 6, 2, 1)
+    assert (seen.tokens, seen.steps, len(seen.passes)) == (6, 2, 1)
+    asked = costs.Asked()
+    for step, done in (("asking", (3, 1)), ("reading", (2,))):
+        for n in done:
+            asked(step, 4)(n)
+    assert asked.prompts == 3 + 1 + 2
     assert costs.bare(reference, seen.passes) > 0
     assert costs.weight_bytes(reference) == sum(p.numel() for p in reference.model.parameters()) * 4

@@ -190,7 +190,7 @@ def test_one_class_to_fit_on(cli, tmp_path: Path) -> None:
     ]
     said = cli("compare", "--data", write(tmp_path / "t.jsonl", traces), "--out", tmp_path / "run", *QUICK)
     assert said.code == 2
-    assert said.err.splitlines() == [
+    assert said.refusal == [
         "innerjudge: given items to fit on that are all correct, expected at least two different labels: add items, "
         "or raise --limit"
     ]

@@ -165,7 +165,7 @@ def test_bad_specs(tmp_path: Path) -> None:
         with pytest.raises(InnerjudgeError) as caught:
             load(spec)
         assert message in str(caught.value)
-    assert set(LOADERS) == {*REAL, *BY_HAND, "inspect-log", "mt-bench-human", "lm-eval-samples"}
+    assert set(LOADERS) == {*REAL, *BY_HAND, "inspect-log", "mt-bench-human", "lm-eval-samples", "trec"}
 
 
 def test_votes_on_two_systems_are_one_pair_whichever_stood_first(tmp_path: Path) -> None:
