@@ -66,8 +66,7 @@ def read(
     """
     _check_types(lm, items, judges)
     if passes is None:
-        scales = (one.value_range for one in judges if (one.n_values or 0) > 2)  # two values are of right and wrong
-        passes = Passes(scale=next(filter(None, scales), (1, 5)))
+        passes = Passes(scale=next((one.value_range for one in judges if one.n_values and one.value_range), (1, 5)))
     if judges:
         passes = needed(judges, passes)
     kinds = {type(item) for item in items}

@@ -141,7 +141,7 @@ def test_labels_are_checked_before_any_pass(shared: Path, reference: LanguageMod
         lambda: compare(reference, [RATING] * 1, prompt=split, settings=Settings()),
         lambda: read(reference, [RATING], Passes(prompt=of()), judges=[LAGER()]),
         lambda: Judge(LAGER(), reference, prompt=of()),
-        lambda: read(reference, [RATING], judges=[LAGER(values=(0, 1), answers=("bad", "good"))]),
+        lambda: read(reference, [RATING], Passes(), judges=[LAGER(values=(0, 1), answers=("bad", "good"))]),
         lambda: Judge(TextJudge(values=(0, 1, 2), labels=("a", "b", "c")), reference, prompt=of()),
         lambda: read(
             reference, [Trace(question_id="q", candidate_id="0", prompt="?", response="!")], Passes(prompt=of())
