@@ -1,4 +1,4 @@
-"""Fuzz every public reader, or those whose names begin with one of these: `python run.py RUNS SEED FOLDER [NAME...]`.
+"""Fuzz every public reader, or those of some groups or beginnings of names: `python run.py RUNS SEED FOLDER [NAME...]`.
 
 Each reader runs in a process of its own. A line of JSON says how it went; with `--traced` instead of RUNS each reads
 its good input once, and the line says which functions of innerjudge were called.
@@ -50,7 +50,7 @@ def main(runs: str, seed: int, folder: Path, names: list[str]) -> None:
         own.mkdir()
         try:
             for name, reader in group(own):
-                if names and not name.startswith(tuple(names)):
+                if names and group.__name__ not in names and not name.startswith(tuple(names)):
                     continue
                 if runs == "--traced":
                     apart(name, lambda name=name, reader=reader: traced(name, reader), said)  # type: ignore[misc]
