@@ -11,9 +11,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: $(VENV)/.installed
 	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
 
-# Tests often wait, for processes and sockets: three at a time keep two cores at work.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 2
 
 # A real model of 135 million parameters on samples of public data. If it is stopped, it resumes where it was.
 real: $(VENV)/.installed-gguf
