@@ -41,7 +41,9 @@ def test_numbers_of_a_csv_are_numbers(tmp_path: Path) -> None:
     assert (first.extra["p_correct"], first.extra["n_correct"], first.extra.get("quality")) == (0.5, 3, None)
     assert (second.extra.get("p_correct"), second.extra["n_correct"], second.extra["quality"]) == (None, 3, -2.5)
     assert type(second.extra["n_correct"]) is int
-    for bad in ("many", "nan", "-1"):
+    (tmp_path / "t.csv").write_text(text.replace("3.0", "NaN"))  # as pandas writes no value
+    assert items_from(tmp_path / "t.csv")[1].extra.get("n_correct") is None
+    for bad in ("many", "inf", "-1"):
         (tmp_path / "t.csv").write_text(text.replace("3.0", bad))
         with pytest.raises(InnerjudgeError, match="row 2: field 'n_correct'"):
             items_from(tmp_path / "t.csv")
