@@ -124,8 +124,7 @@ def fit_job(
 
 def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[str], how: How) -> list[Trace]:
     """Traces with the labels of raters alone: ``correct`` as is likelier, and ``p_correct`` where that is not sure."""
-    rows = (replace(row, data="") for path in files for row in read_table(path) if isinstance(row.label, bool))
-    said = list(rows)
+    said = [replace(row, data="") for path in files for row in read_table(path) if isinstance(row.label, bool)]
     if odd := {*raters} - {row.judge for row in said}:
         known = ", ".join(sorted({row.judge for row in said})) or "nobody"
         raise InnerjudgeError(f"given --rater {shown(min(odd))}, expected one who labels in the files: {shown(known)}")
